@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 from shared.command_handler import Accepted, CommandHandler
 from shared.domain.corrections import CorrectionEngine, PastFacts
-from shared.domain.decider import Decider, impossible
+from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import Actor, Command, Correction, Event, event_from
+from shared.domain.messages import Actor, Command, Correction, CorrectionCommand, Event, event_from
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed
@@ -62,12 +62,8 @@ class ReturnBook(Command):
     damaged: bool = False
 
 
-class CorrectRecord(Command):
+class CorrectRecord(CorrectionCommand):
     type: Literal["CorrectRecord"] = "CorrectRecord"
-    corrects: UUID
-    field: str
-    value: Any
-    why: Sealed[str]
 
 
 # 3. State, and evolve: the fold of the events. It never validates; an impossible history raises `BrokenHistory`.
@@ -89,7 +85,7 @@ def evolve(state: Book | None, fact: Fact) -> Book:
             return replace(state, due=None, damaged=damaged, record=PastFacts(fact, state.record))
         case RecordCorrected() if state is not None:
             return replace(state, record=PastFacts(fact, state.record))
-    raise impossible(fact, "a book is acquired first, and once")
+    raise BrokenHistory(fact, "a book is acquired first, and once")
 
 
 # 4. Rules: each returns True where it holds. Its docstring is the text for the librarian, with the source.

@@ -11,11 +11,10 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 from pydantic import AfterValidator, ValidationInfo, field_validator
 
-from shared.domain.messages import Command, FieldPath, FreeText, JsonValue, ShortText, ValueObject
+from shared.domain.messages import CorrectionCommand, FreeText, ShortText, ValueObject
 from shared.domain.permissions import (
     AUDIT,
     DATA_RIGHTS,
@@ -449,13 +448,8 @@ class PersonDetails(ValueObject):
     needs: Annotated[Sealed[tuple[FreeText, ...]] | None, Personal.CHARACTERISTICS] = None
 
 
-class FieldCorrection(Command):
+class FieldCorrection(CorrectionCommand):
     """What a field of an earlier event should have been: `field` is a dotted path, `value` in JSON of that field's type."""
-
-    corrects: UUID
-    field: FieldPath
-    value: JsonValue
-    why: Sealed[FreeText]
 
     @field_validator("value")
     @classmethod

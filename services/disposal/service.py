@@ -38,7 +38,7 @@ def claims(state: DisposalState | None, fact: Fact[Any]) -> Claims | None:
             after = evolve(state, fact)
         case RecordCorrected() as correction:
             assert state is not None
-            after = CORRECTIONS.applied(state, [correction])
+            after = CORRECTIONS.applied(state, correction)
         case _:
             return None
     keys_before, keys_after = uniqueness_key(state), uniqueness_key(after)

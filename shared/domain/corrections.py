@@ -16,9 +16,9 @@ from uuid import UUID
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from shared.domain.decider import BrokenHistory, apply_correction, impossible
+from shared.domain.decider import BrokenHistory, apply_correction
 from shared.domain.envelope import E_co, Fact
-from shared.domain.messages import Command, Correction, Event
+from shared.domain.messages import Command, Correction, CorrectionCommand, DerivedCorrection, Event
 from shared.domain.rules import Context, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed, to_json
 
@@ -49,30 +49,6 @@ class Recorded(Protocol[E_co]):
     @property
     def record(self) -> PastFacts[E_co] | None:
         """The facts, the latest first."""
-        ...
-
-
-class CorrectionRequest(Protocol):
-    """A command that corrects one field of an earlier event."""
-
-    @property
-    def corrects(self) -> UUID:
-        """The id of the event to correct, of the same stream."""
-        ...
-
-    @property
-    def field(self) -> str:
-        """The dotted path of the field. The bare name is enough if exactly one group of the event has it."""
-        ...
-
-    @property
-    def value(self) -> Any:
-        """The right value, as JSON of the field's own type."""
-        ...
-
-    @property
-    def why(self) -> Sealed[str]:
-        """The reason for the correction, sealed."""
         ...
 
 
@@ -117,8 +93,13 @@ def facts_of(state: Recorded[E_co] | None) -> list[Fact[E_co]]:
 def required(value: T | None, state: Recorded[Any], why: str) -> T:
     """Return a value that the rules have made sure of. Raises `BrokenHistory` if the facts of the state lack it."""
     if value is None:
-        raise impossible(facts_of(state)[-1], why)
+        raise BrokenHistory(facts_of(state)[-1], why)
     return value
+
+
+def derived(fact: Fact[Any], field: str, value: Any) -> DerivedCorrection:
+    """Build the correction of a field of a fact that follows from another one; `value` is JSON."""
+    return DerivedCorrection(corrects=fact.event_id, field=field, value=value)
 
 
 @dataclass(frozen=True)
@@ -134,7 +115,7 @@ class CorrectionEngine(Generic[C, S]):
     They decide whose key seals a value, or belong to another service.
     """
 
-    def target(self, request: CorrectionRequest, state: S | None) -> Fact:
+    def target(self, request: CorrectionCommand, state: S | None) -> Fact:
         """Find the fact to correct. Raises `NoSuchEvent` or `IsCorrection`."""
         for fact in state.record or () if state is not None else ():
             if fact.event_id == request.corrects:
@@ -143,7 +124,7 @@ class CorrectionEngine(Generic[C, S]):
                 return fact
         raise NoSuchEvent
 
-    def correction(self, request: CorrectionRequest, state: S | None) -> C:
+    def correction(self, request: CorrectionCommand, state: S | None) -> C:
         """Build the event that corrects one field, without derived corrections. Raises `Uncorrectable`."""
         target = self.target(request, state)
         field = self._field(target.event, request.field)
@@ -158,15 +139,21 @@ class CorrectionEngine(Generic[C, S]):
             content = {"sealed": Sealed(value), self._owner_field: field.owner}
         return self.event(corrects=request.corrects, field=field.path, why=request.why, **content)
 
-    def applied(self, state: S, corrections: Sequence[C]) -> S:
-        """Fold the state again with corrections applied. Raises `BrokenHistory` if a later event becomes impossible."""
-        facts: list[Fact[Any]] = facts_of(state)
-        for correction in corrections:
-            facts = [
+    def applied(self, state: S, correction: C) -> S:
+        """Fold the state again with a correction applied. Raises `BrokenHistory` if a later event becomes impossible."""
+        return self.fold(
+            [
                 apply_correction(fact, Fact(fact.envelope, correction)) if fact.event_id in correction.targets else fact
-                for fact in facts
+                for fact in facts_of(state)
             ]
-        return self.fold(facts)
+        )
+
+    def as_corrected(self, request: CorrectionCommand, state: S) -> S | None:
+        """Fold the state again as a command would correct it; None where rule S1 refuses the command."""
+        try:
+            return self.applied(state, self.correction(request, state))
+        except (Uncorrectable, BrokenHistory):
+            return None
 
     def fold(self, facts: Sequence[Fact[Any]]) -> S:
         """Fold at least one fact, as corrected, to a state. Raises `BrokenHistory`."""
@@ -187,7 +174,7 @@ class CorrectionEngine(Generic[C, S]):
             return False
 
         @rules.allowed_in(command, looks_at=("corrects",))
-        def corrects_an_event_of_this_record(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
+        def corrects_an_event_of_this_record(command: CorrectionCommand, state: S | None, _context: Context) -> bool:
             """Give the id of an event of this record: it has no event with that id.
 
             Source: DPA 2018 s46 (rectification)
@@ -195,7 +182,7 @@ class CorrectionEngine(Generic[C, S]):
             return not raises(NoSuchEvent, self.target, command, state)
 
         @rules.allowed_in(command, looks_at=("corrects",))
-        def corrects_no_correction(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
+        def corrects_no_correction(command: CorrectionCommand, state: S | None, _context: Context) -> bool:
             """Correct the original event again: a correction itself cannot be corrected.
 
             Source: DPA 2018 s46 (rectification)
@@ -203,7 +190,7 @@ class CorrectionEngine(Generic[C, S]):
             return not raises(IsCorrection, self.target, command, state)
 
         @rules.allowed_in(command, looks_at=OF_A_CORRECTION)
-        def corrects_a_field_of_it(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
+        def corrects_a_field_of_it(command: CorrectionCommand, state: S | None, _context: Context) -> bool:
             """Name another field: the event has no such field, or it cannot be corrected.
 
             Source: DPA 2018 s46 (rectification)
@@ -211,7 +198,7 @@ class CorrectionEngine(Generic[C, S]):
             return not raises(NoSuchField, self.correction, command, state)
 
         @rules.allowed_in(command, looks_at=OF_A_CORRECTION)
-        def corrects_to_the_right_type(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
+        def corrects_to_the_right_type(command: CorrectionCommand, state: S | None, _context: Context) -> bool:
             """Give a value of the field's type: the field cannot have this one.
 
             Source: DPA 2018 s46 (rectification)
@@ -220,7 +207,7 @@ class CorrectionEngine(Generic[C, S]):
 
     def _guard_time_and_order(self, rules: RuleBook[S], command: type[Command]) -> None:
         @rules.forbids("T1", command, looks_at=("corrects",))
-        def not_before_what_it_corrects(command: CorrectionRequest, state: S | None, context: Context) -> bool:
+        def not_before_what_it_corrects(command: CorrectionCommand, state: S | None, context: Context) -> bool:
             """Check the time: a correction cannot happen before the fact that it corrects.
 
             Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -230,13 +217,13 @@ class CorrectionEngine(Generic[C, S]):
             )
 
         @rules.allowed_in(command, looks_at=OF_A_CORRECTION)
-        def leaves_the_record_whole(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
+        def leaves_the_record_whole(command: CorrectionCommand, state: S | None, _context: Context) -> bool:
             """Correct the later events first, or another field: with this value they could not have happened.
 
             Source: DPA 2018 s38 (accuracy)
             """
             try:
-                return state is None or bool(self.applied(state, [self.correction(command, state)]))
+                return state is None or bool(self.applied(state, self.correction(command, state)))
             except Uncorrectable:
                 return True  # another rule refuses it
             except BrokenHistory:

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
-from shared.domain.decider import Decider, impossible
+from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid
@@ -212,7 +212,7 @@ def evolve(state: DataRights | None, fact: Fact) -> DataRights:
     """Return the state after one more event. Raises `BrokenHistory` for an event after the person was forgotten."""
     rights = state or NOTHING
     if rights.forgotten:
-        raise impossible(fact, "nothing follows once a person is forgotten")
+        raise BrokenHistory(fact, "nothing follows once a person is forgotten")
     match fact.event:
         case HoldPlaced(kind=kind):
             return replace(rights, holds=rights.holds | {kind})
@@ -226,7 +226,7 @@ def evolve(state: DataRights | None, fact: Fact) -> DataRights:
             return replace(rights, review_on=day)
         case PersonForgotten():
             return replace(rights, forgotten=True)
-    raise impossible(fact, "this is no event of data rights")
+    raise BrokenHistory(fact, "this is no event of data rights")
 
 
 DECIDER: Final = Decider(rules, decide, evolve)

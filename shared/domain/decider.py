@@ -28,15 +28,10 @@ E = TypeVar("E", bound=Event)
 
 
 class BrokenHistory(Exception):
-    """A sequence of events that could not have happened in this order."""
+    """A sequence of events that could not have happened in this order; `fact` cannot follow the facts before it."""
 
     def __init__(self, fact: Fact, why: str) -> None:
         super().__init__(f"{fact.envelope.stream} version {fact.version} ({fact.name}): {why}")
-
-
-def impossible(fact: Fact, why: str) -> BrokenHistory:
-    """Build the error that `evolve` raises for a fact that cannot follow the facts before it."""
-    return BrokenHistory(fact, why)
 
 
 @dataclass(frozen=True)

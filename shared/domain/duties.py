@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from shared.domain.dates import add_working_days
+from shared.domain.policy import PolicyOn
+
 
 @dataclass(frozen=True, slots=True)
 class Duty:
@@ -71,6 +74,11 @@ class Duty:
     def is_shown(self, as_of: date) -> bool:
         """Tell whether the duty is shown on a day: opened by then, and not fallen away."""
         return self.opened_on <= as_of and not _happened_by(self.closed_on, as_of)
+
+
+def due_after(day: date, policy_on: PolicyOn, term: str) -> date:
+    """Return the day by which a duty is due: the working days of a policy value after a day, by its own policy."""
+    return add_working_days(day, policy_on(day).number(term))
 
 
 def _happened_by(day: date | None, as_of: date) -> bool:

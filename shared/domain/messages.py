@@ -156,6 +156,18 @@ def fields_of(command: type[Command]) -> tuple[str, ...]:
     return tuple(name for name in command.model_fields if name not in COMMAND_FIELDS)
 
 
+class CorrectionCommand(Command):
+    """Base of the commands that correct one field of an earlier event of the stream.
+
+    The bare name of a field is enough if exactly one group of the event has it.
+    """
+
+    corrects: UUID
+    field: FieldPath
+    value: JsonValue
+    why: Sealed[FreeText]
+
+
 class Event(Message):
     """Base of all events. `version` is the version of the schema; each new one needs an upcaster (upcasting).
 

@@ -15,7 +15,7 @@ finds the same values.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -99,12 +99,16 @@ class Policy:
         return PolicyStamp(edition=self.edition, day=self.day)
 
 
+PolicyOn = Callable[[date], Policy]
+"""The policy in force on a day, which raises `NoPolicy` for a value that was not yet in force then."""
+
+
 class PolicyBook:
     """Every policy value of a service, through time."""
 
     def __init__(self, terms: Mapping[str, PolicyValue]) -> None:
         self.terms = dict(terms)
-        self._on = lru_cache(maxsize=4096)(self._policy_on)
+        self.on: PolicyOn = lru_cache(maxsize=4096)(self._policy_on)
 
     @classmethod
     def load(cls, path: Path) -> PolicyBook:
@@ -114,10 +118,6 @@ class PolicyBook:
             return cls({name: _policy_value(name, table) for name, table in raw.items()})
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-
-    def on(self, day: date) -> Policy:
-        """Return the policy in force on a day, which raises `NoPolicy` for a value that was not yet in force then."""
-        return self._on(day)
 
     def _policy_on(self, day: date) -> Policy:
         values: dict[str, Any] = {}

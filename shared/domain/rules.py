@@ -46,7 +46,7 @@ from shared.domain.dates import local_day
 from shared.domain.decisions import BrokenRule, NeedsRationale, Refused, RuleKind
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor, Command, unique
-from shared.domain.policy import Policy
+from shared.domain.policy import Policy, PolicyOn
 
 S = TypeVar("S")
 When = Callable[[Any], bool]
@@ -65,7 +65,7 @@ class Context:
     occurred_at: datetime
     received_at: datetime
     policy: Policy
-    policy_on: Callable[[date], Policy]
+    policy_on: PolicyOn
     """Lookup of the policy of another day, for an earlier fact that a rule checks again."""
     prints: Callable[[str, str, Sequence[Fact]], bool]
     """Test whether a document, printed from facts, has a SHA-256: (SHA-256, name, facts). Takes some ten milliseconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property, reduce
 from operator import or_
 from typing import Annotated, Any, Generic
@@ -21,7 +21,7 @@ from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command, Event
 from shared.domain.permissions import SYSTEM, Permissions
-from shared.domain.policy import Policy, PolicyBook
+from shared.domain.policy import PolicyBook, PolicyOn
 from shared.domain.sealing import PREFIX
 from shared.domain.texts import CommandContext
 from shared.domain.words import Words
@@ -89,7 +89,7 @@ class ReadModel(Generic[S]):
     decider: Decider[S]
     view: Callable[[S], Mapping[str, Any]]
     """The state as the catalogue names it: clear JSON values only, nothing sealed."""
-    duties: Callable[[S, Callable[[date], Policy]], Sequence[Duty]]
+    duties: Callable[[S, PolicyOn], Sequence[Duty]]
     """Every duty of the state, met, open or closed; the second argument gives the policy of a day."""
     policy: PolicyBook
     access: Permissions = field(default_factory=dict)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
-from shared.domain.decider import Decider, impossible
+from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Command, Event, FreeText, ShortText, Timestamp, ValueObject
@@ -151,7 +151,7 @@ def evolve(state: Waiting | None, fact: Fact) -> Waiting:
             return replace(state, open=False)
         case WaitingClosed() if state is not None and state.open:
             return replace(state, open=False, closed=True)
-    raise impossible(fact, "a wait begins before it changes or ends, and one that was closed stays so")
+    raise BrokenHistory(fact, "a wait begins before it changes or ends, and one that was closed stays so")
 
 
 def is_wait(type_name: str) -> bool:

@@ -20,7 +20,7 @@ def decide_correction(command: CorrectRecord, state: DisposalState, context: Con
     """Record the correction, with what was computed from the field and the rules that it shows broken."""
     alone = CORRECTIONS.correction(command, state)
     correction = alone.model_copy(update={"also": derived_corrections(state, alone, context)})
-    after = CORRECTIONS.applied(state, [correction])
+    after = CORRECTIONS.applied(state, correction)
     more = {"unlawful_by": unlawful_by(after, context), "outcome": corrected_outcome(correction, state, after)}
     return (correction.model_copy(update=more),)
 

@@ -22,7 +22,7 @@ from services.disposal.events import (
     DocumentSigned,
     RecordCorrected,
 )
-from shared.domain.corrections import CorrectionEngine, facts_of
+from shared.domain.corrections import CorrectionEngine, derived, facts_of
 from shared.domain.envelope import Fact
 from shared.domain.messages import DerivedCorrection, Event
 from shared.domain.policy import Policy
@@ -51,7 +51,7 @@ def derived_corrections(
 ) -> tuple[DerivedCorrection, ...]:
     """Return the fields that change with a correction: those computed from the corrected field, computed again."""
     policy = context.policy
-    after = CORRECTIONS.applied(state, [first])
+    after = CORRECTIONS.applied(state, first)
     facts = facts_of(after)
     corrected_event = next(fact.event for fact in facts if fact.event_id == first.corrects)
     if isinstance(corrected_event, DisposalCaseOpened) and f"{first.field}.".startswith(
@@ -67,7 +67,7 @@ def derived_corrections(
     else:
         return ()
     return tuple(
-        DerivedCorrection(corrects=fact.event_id, field=name, value=to_json(value, lambda sealed: sealed.token))
+        derived(fact, name, to_json(value, lambda sealed: sealed.token))
         for fact, fields in right
         for name, value in fields.items()
         if value != getattr(fact.event, name)

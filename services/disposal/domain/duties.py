@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 from services.disposal.domain.state import (
@@ -13,10 +13,8 @@ from services.disposal.domain.state import (
 )
 from services.vocabulary import AttendanceStatus, Disposal
 from shared.domain.dates import add_working_days, local_day
-from shared.domain.duties import Duty
-from shared.domain.policy import Policy
-
-PolicyOn = Callable[[date], Policy]
+from shared.domain.duties import Duty, due_after
+from shared.domain.policy import PolicyOn
 
 
 def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
@@ -99,7 +97,7 @@ def _assessment(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
         yield Duty(
             "ASSESSMENT",
             opened_on,
-            add_working_days(opened_on, policy_on(opened_on).number("assessment_days")),
+            due_after(opened_on, policy_on, "assessment_days"),
             met_on=met_on,
             item="" if number == 1 else str(number),
         )
@@ -119,7 +117,7 @@ def _programme(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     yield Duty(
         "ASSESSMENT",
         issue.on,
-        add_working_days(issue.on, policy_on(issue.on).number("assessment_days")),
+        due_after(issue.on, policy_on, "assessment_days"),
         met_on=_day(min((a.at for a in state.assessments if a.programme), default=None)),
         item="R13",
     )
@@ -145,7 +143,7 @@ def _yot_referral(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     yield Duty(
         "YOT_REFERRAL",
         issue.on,
-        add_working_days(issue.on, policy_on(issue.on).number("yot_referral_days")),
+        due_after(issue.on, policy_on, "yot_referral_days"),
         met_on=_day(state.yot_referred_at),
     )
 
@@ -163,7 +161,7 @@ def _attendance_recorded(state: DisposalState, policy_on: PolicyOn) -> Iterator[
         yield Duty(
             "ATTENDANCE_RECORDED",
             starts_on,
-            add_working_days(starts_on, policy_on(starts_on).number("attendance_record_days")),
+            due_after(starts_on, policy_on, "attendance_record_days"),
             met_on=met_on,
             item=str(booking.session_id),
             closed_on=_unless_met(met_on, fell_away_on),
@@ -177,7 +175,7 @@ def _absence_reason(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]
             yield Duty(
                 "ABSENCE_REASON",
                 opened_on,
-                add_working_days(opened_on, policy_on(opened_on).number("absence_reason_days")),
+                due_after(opened_on, policy_on, "absence_reason_days"),
                 met_on=met_on,
                 item=str(missed.session_id),
             )
@@ -193,7 +191,7 @@ def _missed_contact(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]
             yield Duty(
                 "MISSED_CONTACT",
                 opened_on,
-                add_working_days(opened_on, policy_on(opened_on).number("missed_contact_days")),
+                due_after(opened_on, policy_on, "missed_contact_days"),
                 met_on=met_on,
                 item=str(missed.session_id),
             )
@@ -244,7 +242,7 @@ def _review(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
         yield Duty(
             "DISPOSAL_REVIEW",
             opened_on,
-            add_working_days(opened_on, policy_on(opened_on).number("disposal_review_days")),
+            due_after(opened_on, policy_on, "disposal_review_days"),
             met_on=_day(review.met_at),
             item=f"{number}: {', '.join(review.unlawful_by)}",
         )

@@ -79,7 +79,7 @@ from services.disposal.events import (
 )
 from services.vocabulary import BreachDecision, Disposal, Recommendation, Role
 from shared.domain.corrections import PastFacts
-from shared.domain.decider import impossible
+from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
 from shared.domain.states import replace
 
@@ -96,7 +96,7 @@ def evolve(state: DisposalState | None, fact: Fact[DisposalEvent]) -> DisposalSt
     """Return the state after one more fact; raise `BrokenHistory` where the facts contradict one another."""
     if state is None:
         if not isinstance(fact.event, DisposalCaseOpened):
-            raise impossible(fact, "the case was never opened")
+            raise BrokenHistory(fact, "the case was never opened")
         after = DisposalState(opened=fact.event, opened_at=fact.occurred_at)
         return replace(after, record=PastFacts(fact))
     return replace(_state_after(state, fact), record=PastFacts(fact, state.record))
@@ -107,7 +107,7 @@ def _state_after(state: DisposalState, fact: Fact[DisposalEvent]) -> DisposalSta
     event = fact.event
     match event:
         case DisposalCaseOpened():
-            raise impossible(fact, "the case is open already")
+            raise BrokenHistory(fact, "the case is open already")
         case AdmissionRecorded():
             admission = Admission(event.facts_accepted, event.appropriate_adult_present, at)
             return replace(state, admission=admission)
@@ -214,13 +214,13 @@ def _reviewed(state: DisposalState, unlawful_by: tuple[str, ...], at: datetime) 
 
 def _require_condition(state: DisposalState, fact: Fact, condition_id: UUID) -> ConditionState:
     if condition_id not in state.conditions:
-        raise impossible(fact, f"there is no condition {condition_id}")
+        raise BrokenHistory(fact, f"there is no condition {condition_id}")
     return state.conditions[condition_id]
 
 
 def _require_issue(state: DisposalState, fact: Fact) -> Issue:
     if state.issue is None:
-        raise impossible(fact, "no disposal was issued")
+        raise BrokenHistory(fact, "no disposal was issued")
     return state.issue
 
 
@@ -290,14 +290,14 @@ def _signed(state: DisposalState, fact: Fact, event: DocumentSigned) -> Disposal
 
 def _issued(state: DisposalState, fact: Fact, event: DisposalIssued) -> DisposalState:
     if state.decision is None:
-        raise impossible(fact, "nothing was decided")
+        raise BrokenHistory(fact, "nothing was decided")
     conditions = {
         key: replace(condition, standing=ConditionStatus.ACTIVE, since=fact.occurred_at, given_on=event.issued_on)
         for key, condition in state.conditions.items()
         if event.disposal is not Disposal.YC
     }
     if missing := {terms.condition_id for terms in event.conditions} - conditions.keys():
-        raise impossible(fact, f"conditions {sorted(map(str, missing))} were never proposed")
+        raise BrokenHistory(fact, f"conditions {sorted(map(str, missing))} were never proposed")
     issued = replace(state.with_issue(event, fact.occurred_at), stage=ISSUED[event.disposal], conditions=conditions)
     if event.disposal is Disposal.YRD and not conditions:
         # Nothing was agreed that is still to be done: given is completed.
@@ -322,7 +322,7 @@ def _attended(state: DisposalState, fact: Fact, event: RecordOfSession) -> Dispo
 def _absence_decided(state: DisposalState, fact: Fact, event: AbsenceDecided) -> DisposalState:
     pending = state.pending_absence(event.session_id)
     if pending is None:
-        raise impossible(fact, "no absence waited for a reason")
+        raise BrokenHistory(fact, "no absence waited for a reason")
     decided = replace(pending, acceptable=event.acceptable, decided_at=fact.occurred_at)
     attendances = tuple(decided if attendance is pending else attendance for attendance in state.attendances)
     return replace(_by_monitor(state, fact), attendances=attendances)
@@ -331,7 +331,7 @@ def _absence_decided(state: DisposalState, fact: Fact, event: AbsenceDecided) ->
 def _warned(state: DisposalState, fact: Fact, event: WarningIssued) -> DisposalState:
     missed = state.last_attendance(event.session_id)
     if missed is None:
-        raise impossible(fact, "there is no record of that session")
+        raise BrokenHistory(fact, "there is no record of that session")
     attendances = tuple(
         replace(attendance, warned=True) if attendance is missed else attendance for attendance in state.attendances
     )
@@ -356,7 +356,7 @@ def _varied(state: DisposalState, fact: Fact, event: ConditionsVaried) -> Dispos
                 condition, standing=ConditionStatus.OMITTED, done_at=fact.occurred_at
             )
         elif change.condition is None:
-            raise impossible(fact, "a condition was added or modified without its terms")
+            raise BrokenHistory(fact, "a condition was added or modified without its terms")
         elif change.action is ChangeAction.MODIFY:
             condition = _require_condition(state, fact, change.condition_id)
             conditions[change.condition_id] = replace(condition, terms=change.condition)
@@ -382,7 +382,7 @@ def _consent_withdrawn(state: DisposalState, fact: Fact) -> DisposalState:
 
 def _breach_decided(state: DisposalState, fact: Fact, event: BreachDecided) -> DisposalState:
     if state.breach is None:
-        raise impossible(fact, "no breach was under review")
+        raise BrokenHistory(fact, "no breach was under review")
     breach = replace(state.breach, decision=event.decision, decided_at=fact.occurred_at)
     goes_on = event.decision in {BreachDecision.EXCUSED, BreachDecision.VARY, BreachDecision.EXTEND}
     return replace(state, breach=breach, stage=Stage.ACTIVE if goes_on else state.stage)

@@ -26,6 +26,7 @@ from services.disposal.domain.monitoring import decide_attendance
 from services.disposal.domain.state import UNDER_WAY, ConditionStatus, DisposalState
 from services.disposal.events import AbsenceDecided, ConditionCompleted, RecordCorrected, RecordOfSession
 from services.vocabulary import AttendanceStatus
+from shared.domain.corrections import derived
 from shared.domain.dates import local_day
 from shared.domain.decider import BrokenHistory
 from shared.domain.decisions import EventAt, NewEvents
@@ -83,7 +84,7 @@ def may_be_corrected(command: CorrectConditionAttendance, state: DisposalState, 
     if not changes:
         return True
     try:
-        CORRECTIONS.applied(state, [_correction(changes, WHY_CORRECTED)])
+        CORRECTIONS.applied(state, _correction(changes, WHY_CORRECTED))
     except BrokenHistory:
         return False
     return session.leaves_complete(record)
@@ -206,14 +207,14 @@ def _moves(session: RegisteredSession, record: Fact[RecordOfSession]) -> list[De
     """Return the fields that a move changes: the condition, that of the completion, and the credit."""
     key, credited = session.condition_id, record.event.hours_credited
     if key is None:  # what serves nothing in this case has no credit here
-        return [] if credited == NO_HOURS else [_change(record, "hours_credited", "0")]
+        return [] if credited == NO_HOURS else [derived(record, "hours_credited", "0")]
     changes: list[DerivedCorrection] = []
     if record.event.condition_id != key:
-        changes.append(_change(record, "condition_id", str(key)))
+        changes.append(derived(record, "condition_id", str(key)))
     if credited == NO_HOURS and session.registered.hours_credited != NO_HOURS:  # it was taken away before
-        changes.append(_change(record, "hours_credited", str(session.registered.hours_credited)))
+        changes.append(derived(record, "hours_credited", str(session.registered.hours_credited)))
     if changes and session.completion is not None:
-        changes.append(_change(session.completion, "condition_id", str(key)))
+        changes.append(derived(session.completion, "condition_id", str(key)))
     return changes
 
 
@@ -228,10 +229,10 @@ def _differences(session: RegisteredSession, record: Fact[RecordOfSession]) -> l
         # The record stays one of an absence that waited for its reason.
         acceptable = DECIDED.get(fields.pop("status"), decision.event.acceptable)
         if acceptable != decision.event.acceptable:
-            changes.append(_change(decision, "acceptable", acceptable))
+            changes.append(derived(decision, "acceptable", acceptable))
     for name, value in fields.items():
         if value != getattr(record.event, name):
-            changes.append(_change(record, name, str(value) if isinstance(value, Decimal) else value))
+            changes.append(derived(record, name, str(value) if isinstance(value, Decimal) else value))
     return changes
 
 
@@ -250,7 +251,3 @@ def _correction(changes: Sequence[DerivedCorrection], why: str) -> RecordCorrect
     return RecordCorrected(
         corrects=first.corrects, field=first.field, value=first.value, also=tuple(also), why=Sealed(why)
     )
-
-
-def _change(fact: Fact[Any], field: str, value: Any) -> DerivedCorrection:
-    return DerivedCorrection(corrects=fact.event_id, field=field, value=value)

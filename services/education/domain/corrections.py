@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import takewhile
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from services.education.domain.activity import is_activity
@@ -25,7 +25,7 @@ from services.education.events import (
     SessionPlanned,
 )
 from services.vocabulary import AttendanceStatus
-from shared.domain.corrections import CorrectionEngine, facts_of
+from shared.domain.corrections import CorrectionEngine, derived, facts_of
 from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import DerivedCorrection, Event
 from shared.domain.rules import Context
@@ -73,7 +73,7 @@ OF_AN_ACTIVITY: Final = frozenset({"status", "complied"})
 def decide_correction(command: CorrectRecord, state: Session, context: Context) -> RecordCorrected:
     """Return the correction, with its consequences in the register and for the services that react to the place."""
     alone = CORRECTIONS.correction(command, state)
-    facts = facts_of(CORRECTIONS.applied(state, [alone]))
+    facts = facts_of(CORRECTIONS.applied(state, alone))
     correction = alone.model_copy(update={"also": tuple(_derived_corrections(alone, facts, context))})
     return correction.model_copy(update={"place": _corrected_place(correction, state)})
 
@@ -87,19 +87,19 @@ def _derived_corrections(
     if isinstance(event, SessionPlanned):
         for fact in facts:
             if isinstance(fact.event, AttendanceRecorded) and alone.field in OF_THE_PLAN:
-                yield _derived(fact, OF_THE_PLAN[alone.field], alone.value)
+                yield derived(fact, OF_THE_PLAN[alone.field], alone.value)
             elif isinstance(fact.event, PlaceBooked) and alone.field in OF_A_PLACE:
-                yield _derived(fact, alone.field, alone.value)
+                yield derived(fact, alone.field, alone.value)
     elif has_event(target, PlaceBooked) and alone.field in Booking.model_fields:
         for fact in _facts_about_place(target, facts):
             path = _path_of_booking(fact, target.event.person_id)
             if path is not None:
-                yield _derived(fact, f"{path}.{alone.field}", alone.value)
+                yield derived(fact, f"{path}.{alone.field}", alone.value)
     elif isinstance(event, AttendanceRecorded) and alone.field in OF_AN_ACTIVITY:
         policy = context.policy_on(target.day)
         activity = is_activity(event.status, policy, complied=event.complied)
         if activity != event.activity:
-            yield _derived(target, "activity", activity)
+            yield derived(target, "activity", activity)
 
 
 def _facts_about_place(booked: Fact[PlaceBooked], facts: Sequence[Fact]) -> Iterator[Fact]:
@@ -124,13 +124,9 @@ def _path_of_booking(fact: Fact, person: UUID) -> str | None:
             return None
 
 
-def _derived(fact: Fact, field: str, value: Any) -> DerivedCorrection:
-    return DerivedCorrection(corrects=fact.event_id, field=field, value=value)
-
-
 def _corrected_place(correction: RecordCorrected, state: Session) -> CorrectedPlace | None:
     """Return what services need that had counted the place; None where nothing changes that they were told."""
-    facts = facts_of(CORRECTIONS.applied(state, [correction]))
+    facts = facts_of(CORRECTIONS.applied(state, correction))
     booked = _booking_of(correction, facts)
     if booked is None:
         return None

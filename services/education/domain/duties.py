@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from uuid import UUID
 
 from services.education.domain.state import Absence, Place, Session
 from shared.domain.dates import add_working_days, local_day
-from shared.domain.duties import Duty
-from shared.domain.policy import Policy
-
-PolicyOn = Callable[[date], Policy]
+from shared.domain.duties import Duty, due_after
+from shared.domain.policy import PolicyOn
 
 
 def duties(state: Session, policy_on: PolicyOn) -> Sequence[Duty]:
@@ -29,7 +27,7 @@ def duties(state: Session, policy_on: PolicyOn) -> Sequence[Duty]:
 def _register(state: Session, policy_on: PolicyOn) -> Iterator[Duty]:
     """One for each place; for a session without places one, which its delivery meets."""
     opened = state.starts_on
-    due = add_working_days(opened, policy_on(opened).number("attendance_recorded_working_days"))
+    due = due_after(opened, policy_on, "attendance_recorded_working_days")
 
     def duty(met_on: date | None, item: str) -> Duty:
         return Duty("ATTENDANCE_RECORDED", opened, due, met_on, item)

@@ -23,7 +23,7 @@ from services.education.events import (
 )
 from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import PastFacts
-from shared.domain.decider import impossible
+from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
 from shared.domain.states import replace
 
@@ -37,7 +37,7 @@ def evolve(state: Session | None, fact: Fact[EducationEvent]) -> Session:
     if isinstance(event, SessionPlanned):
         return replace(_planned(state, fact, event), record=PastFacts(fact))
     if state is None:
-        raise impossible(fact, "the session was never planned")
+        raise BrokenHistory(fact, "the session was never planned")
     return replace(_state_after(state, fact, event), record=PastFacts(fact, state.record))
 
 
@@ -65,7 +65,7 @@ def _state_after(state: Session, fact: Fact, event: EventAfterPlanning) -> Sessi
 
 def _planned(state: Session | None, fact: Fact, event: SessionPlanned) -> Session:
     if state is not None:
-        raise impossible(fact, "the session is planned already")
+        raise BrokenHistory(fact, "the session is planned already")
     return Session(
         stage=Stage.PLANNED,
         kind=event.kind,
@@ -78,7 +78,7 @@ def _planned(state: Session | None, fact: Fact, event: SessionPlanned) -> Sessio
 
 def _place(state: Session, fact: Fact, person_id: UUID) -> Place:
     if person_id not in state.places:
-        raise impossible(fact, "this person has no place in the session")
+        raise BrokenHistory(fact, "this person has no place in the session")
     return state.places[person_id]
 
 
@@ -88,7 +88,7 @@ def _with(state: Session, place: Place) -> Session:
 
 def _booked(state: Session, fact: Fact, event: PlaceBooked) -> Session:
     if event.person_id in state.places:
-        raise impossible(fact, "this person has a place already")
+        raise BrokenHistory(fact, "this person has a place already")
     booking = Booking(
         person_id=event.person_id,
         case_id=event.case_id,
@@ -111,7 +111,7 @@ def _given_back(state: Session, fact: Fact, event: PlaceCancelled) -> Session:
 def _attended(state: Session, fact: Fact, event: AttendanceRecorded) -> Session:
     place = _place(state, fact, event.person_id)
     if not place.open:
-        raise impossible(fact, "attendance is recorded already")
+        raise BrokenHistory(fact, "attendance is recorded already")
     pending = event.status is AttendanceStatus.DNA_PENDING
     absence = Absence(fact.day, pending) if event.status in MISSED else None
     return _with(state, replace(place, status=event.status, recorded_at=fact.occurred_at, absence=absence))
@@ -120,7 +120,7 @@ def _attended(state: Session, fact: Fact, event: AttendanceRecorded) -> Session:
 def _decided(state: Session, fact: Fact, event: AbsenceReasonDecided) -> Session:
     place = _place(state, fact, event.person_id)
     if not place.waits_for_reason or place.absence is None:
-        raise impossible(fact, "no absence waits for a reason")
+        raise BrokenHistory(fact, "no absence waits for a reason")
     status = AttendanceStatus.DNA_ACCEPTABLE if event.acceptable else AttendanceStatus.DNA_UNACCEPTABLE
     return _with(state, replace(place, status=status, absence=replace(place.absence, decided_on=fact.day)))
 

@@ -21,9 +21,8 @@ from services.education.domain.state import Session, Stage
 from services.education.domain.state_machine import PRACTICE, STATE_MACHINE
 from services.education.events import AttendanceRecorded
 from services.vocabulary import AttendanceStatus
-from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable, facts_of
+from shared.domain.corrections import OF_A_CORRECTION, facts_of
 from shared.domain.dates import BeyondCalendar, add_working_days, local_day
-from shared.domain.decider import BrokenHistory
 from shared.domain.rules import Context, RuleBook
 from shared.domain.state_machine import register
 
@@ -185,14 +184,6 @@ def within_the_calendar(command: PlanSession, _state: Session | None, context: C
 CORRECTIONS.guard(rules, CorrectRecord)
 
 
-def _as_corrected(command: CorrectRecord, state: Session) -> Session | None:
-    """Return the session with the correction in place; None where rule S1 refuses it."""
-    try:
-        return CORRECTIONS.applied(state, [CORRECTIONS.correction(command, state)])
-    except (Uncorrectable, BrokenHistory):
-        return None
-
-
 def _attendances(session: Session | None) -> list[AttendanceRecorded]:
     return [fact.event for fact in facts_of(session) if isinstance(fact.event, AttendanceRecorded)]
 
@@ -203,7 +194,7 @@ def stays_delivered_after_its_start(command: CorrectRecord, state: Session, _con
 
     Source: team practice (attendance register)
     """
-    after = _as_corrected(command, state)
+    after = CORRECTIONS.as_corrected(command, state)
     return after is None or after.delivered_at is None or after.delivered_at >= after.starts_at
 
 
@@ -213,7 +204,7 @@ def stays_within_schedule(command: CorrectRecord, state: Session, _context: Cont
 
     Source: team practice (attendance register)
     """
-    after = _as_corrected(command, state)
+    after = CORRECTIONS.as_corrected(command, state)
     return after is None or all(event.hours_credited <= after.hours for event in _attendances(after))
 
 
@@ -224,7 +215,7 @@ def stays_without_credit_for_absence(command: CorrectRecord, state: Session, con
     Source: team practice (attendance register)
     """
     uncredited = context.policy.codes("statuses_without_credit")
-    attendances = _attendances(_as_corrected(command, state))
+    attendances = _attendances(CORRECTIONS.as_corrected(command, state))
     return all(event.hours_credited == 0 for event in attendances if event.status.value in uncredited)
 
 
@@ -234,7 +225,7 @@ def stays_within_the_calendar(command: CorrectRecord, state: Session, context: C
 
     Source: gov.uk/bank-holidays (England and Wales), as vendored
     """
-    after = _as_corrected(command, state)
+    after = CORRECTIONS.as_corrected(command, state)
     return after is None or _has_a_due_date(after.starts_at, context)
 
 

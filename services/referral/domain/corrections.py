@@ -73,7 +73,7 @@ def _derived_corrections(
     correction: ReferralCorrected, state: Referral, context: Context
 ) -> Iterator[DerivedCorrection]:
     """Compute anew the values that had been computed from the corrected field."""
-    after = CORRECTIONS.applied(state, [correction])
+    after = CORRECTIONS.applied(state, correction)
     links = {fact.event_id: fact.event for fact in facts_of(after) if isinstance(fact.event, PersonLinked)}
     if correction.field == "details.date_of_birth":
         yield from _changed_ages({correction.corrects: links[correction.corrects]}, after.happened_on, context)

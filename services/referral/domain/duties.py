@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from services.referral.domain.state import Referral
 from services.vocabulary import TriageOutcome
 from shared.domain.dates import add_working_days, local_day
-from shared.domain.duties import Duty
-from shared.domain.policy import Policy
-
-PolicyOn = Callable[[date], Policy]
+from shared.domain.duties import Duty, due_after
+from shared.domain.policy import PolicyOn
 
 
 def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
@@ -45,7 +43,7 @@ def _of_receipt(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
 def _of_concerns(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
     for number, concern in enumerate(state.concerns, start=1):
         raised_on = local_day(concern.raised_at)
-        due = add_working_days(raised_on, policy_on(raised_on).number("mash_referral_working_days"))
+        due = due_after(raised_on, policy_on, "mash_referral_working_days")
         item = "" if number == 1 else str(number)
         yield Duty("MASH_REFERRED", raised_on, due, concern.answered_on, item)
 

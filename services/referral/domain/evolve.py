@@ -31,7 +31,7 @@ from services.referral.events import (
 )
 from services.vocabulary import TriageOutcome
 from shared.domain.corrections import PastFacts
-from shared.domain.decider import impossible
+from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
 from shared.domain.states import replace
 
@@ -60,7 +60,7 @@ def _state_after(state: Referral | None, fact: Fact, event: ReferralEvent) -> Re
     if isinstance(event, ReferralReceived):
         return _received(state, fact, event)
     if state is None:
-        raise impossible(fact, "the referral was never received")
+        raise BrokenHistory(fact, "the referral was never received")
     match event:
         case PersonLinked():
             person = LinkedPerson(event.category, event.age_at_incident, event.details.date_of_birth)
@@ -74,7 +74,7 @@ def _state_after(state: Referral | None, fact: Fact, event: ReferralEvent) -> Re
             return _hold_lifted(state, fact)
         case SafeguardingHoldOverridden():
             if not state.on_hold:
-                raise impossible(fact, "there is no hold to lift")
+                raise BrokenHistory(fact, "there is no hold to lift")
             return _hold_lifted(state, fact)
         case NudesScreeningCompleted():
             return _screened(state, fact, event)
@@ -111,7 +111,7 @@ def _state_after(state: Referral | None, fact: Fact, event: ReferralEvent) -> Re
 
 def _received(state: Referral | None, fact: Fact, event: ReferralReceived) -> Referral:
     if state is not None:
-        raise impossible(fact, "the referral was received already")
+        raise BrokenHistory(fact, "the referral was received already")
     return Referral(
         stage=Stage.RECEIVED,
         since=fact.occurred_at,
@@ -163,7 +163,7 @@ def _triaged(state: Referral, fact: Fact, event: ReferralTriaged) -> Referral:
 
 def _allocated(state: Referral, fact: Fact, event: ReferralAllocated) -> Referral:
     if not state.triages:
-        raise impossible(fact, "it was never triaged")
+        raise BrokenHistory(fact, "it was never triaged")
     # Another officer takes over what is in progress as it is.
     moved = state if state.stage is Stage.IN_PROGRESS else _move_to(state, fact, Stage.ALLOCATED)
     return replace(moved, officer_id=event.officer_id)
@@ -182,11 +182,11 @@ def _contacted(state: Referral, fact: Fact, event: ContactRecorded) -> Referral:
 
 def _closed(state: Referral, fact: Fact) -> Referral:
     if state.stage is Stage.CLOSED:
-        raise impossible(fact, "it is closed already")
+        raise BrokenHistory(fact, "it is closed already")
     return replace(_move_to(state, fact, Stage.CLOSED), closed_on=fact.day)
 
 
 def _reopened(state: Referral, fact: Fact) -> Referral:
     if state.stage is not Stage.CLOSED:
-        raise impossible(fact, "it is not closed")
+        raise BrokenHistory(fact, "it is not closed")
     return replace(_move_to(state, fact, Stage.TRIAGED), closed_on=None, reopened=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import takewhile
-from typing import Any, Final
+from typing import Final
 
 from services.rj_conference.domain.commands import CorrectRecord
 from services.rj_conference.domain.evolve import evolve
@@ -22,7 +22,7 @@ from services.rj_conference.events import (
     RecordCorrected,
     ServedCondition,
 )
-from shared.domain.corrections import CorrectionEngine, facts_of
+from shared.domain.corrections import CorrectionEngine, derived, facts_of
 from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import DerivedCorrection, Event
 
@@ -48,14 +48,14 @@ OF_THE_SCHEDULE: Final = frozenset({"mode", "hours"})
 def decide_correction(command: CorrectRecord, conference: Conference) -> RecordCorrected:
     """Return the correction, with the copies of the corrected field in later events."""
     alone = CORRECTIONS.correction(command, conference)
-    facts = facts_of(CORRECTIONS.applied(conference, [alone]))
+    facts = facts_of(CORRECTIONS.applied(conference, alone))
     correction = alone.model_copy(update={"also": tuple(_derived_corrections(alone, facts))})
     return correction.model_copy(update={"conference": _corrected_conference(correction, conference)})
 
 
 def _corrected_conference(correction: RecordCorrected, conference: Conference) -> CorrectedConference | None:
     """Return what disposals need that had counted the conference; None where nothing changes that they were told."""
-    after = CORRECTIONS.applied(conference, [correction])
+    after = CORRECTIONS.applied(conference, correction)
     before = {fact.event_id: _told_of(fact) for fact in facts_of(conference)}
     facts = facts_of(after)
     changed = [fact for fact in facts if _told_of(fact) != before[fact.event_id]]
@@ -101,18 +101,14 @@ def _derived_corrections(alone: RecordCorrected, facts: Sequence[Fact]) -> Itera
     match facts[number].event:
         case ConferenceProposed():
             holding = [fact for fact in later if alone.field in OF_THE_PROPOSAL.get(type(fact.event), ())]
-            yield from (_derived(fact, alone.field, alone.value) for fact in holding)
+            yield from (derived(fact, alone.field, alone.value) for fact in holding)
         case ConferenceScheduled() if alone.field in OF_THE_SCHEDULE:
             until_the_next = takewhile(lambda fact: not isinstance(fact.event, ConferenceScheduled), later)
             copies = [fact for fact in until_the_next if isinstance(fact.event, ConferenceHeld)]
-            yield from (_derived(fact, alone.field, alone.value) for fact in copies)
+            yield from (derived(fact, alone.field, alone.value) for fact in copies)
         case ConferenceHeld(present=present) if alone.field.partition(".")[0] == "present":
             harmed = [str(one.person_id) for one in present if one.attended and one.role is PresentRole.HARMED]
-            yield _derived(facts[number], "harmed_took_part", len(harmed))
-            yield _derived(facts[number], "harmed_ids", harmed)
+            yield derived(facts[number], "harmed_took_part", len(harmed))
+            yield derived(facts[number], "harmed_ids", harmed)
         case _:
             pass
-
-
-def _derived(fact: Fact, field: str, value: Any) -> DerivedCorrection:
-    return DerivedCorrection(corrects=fact.event_id, field=field, value=value)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Sequence
 
 from services.rj_conference.domain.state import Conference
 from shared.domain.duties import Duty
-from shared.domain.policy import Policy
+from shared.domain.policy import PolicyOn
 
 
-def duties(conference: Conference, _policy_on: Callable[[date], Policy]) -> Sequence[Duty]:
+def duties(conference: Conference, _policy_on: PolicyOn) -> Sequence[Duty]:
     """Every duty of a conference. A term that failed is settled as well; one follow-up duty stands for all parties.
 
     The follow-up's date was reckoned by the policy of the day of the conference and stands in its event.

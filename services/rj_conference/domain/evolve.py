@@ -48,7 +48,7 @@ from services.rj_conference.events import (
 )
 from services.vocabulary import ConferenceMode
 from shared.domain.corrections import PastFacts
-from shared.domain.decider import impossible
+from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
 from shared.domain.states import replace
 
@@ -58,12 +58,12 @@ def evolve(state: Conference | None, fact: Fact[ConferenceEvent]) -> Conference:
     event = fact.event
     if isinstance(event, ConferenceProposed):
         if state is not None:
-            raise impossible(fact, "it was proposed already")
+            raise BrokenHistory(fact, "it was proposed already")
         return replace(_proposed(fact, event), record=PastFacts(fact))
     if state is None:
-        raise impossible(fact, "nothing was proposed")
+        raise BrokenHistory(fact, "nothing was proposed")
     if state.stage is Stage.CLOSED and not isinstance(event, RecordCorrected):
-        raise impossible(fact, "the conference is closed")
+        raise BrokenHistory(fact, "the conference is closed")
     after = replace(_state_after(state, fact, event), record=PastFacts(fact, state.record))
     return replace(after, stage=_readiness(after)) if after.stage in GETTING_READY else after
 
@@ -94,14 +94,14 @@ def _state_after(state: Conference, fact: Fact, event: EventAfterProposal) -> Co
             return replace(state, risk=Risk(at, level))
         case RiskApproved():
             if state.risk is None:
-                raise impossible(fact, "no risk was assessed")
+                raise BrokenHistory(fact, "no risk was assessed")
             return replace(state, risk=replace(state.risk, approved_at=at))
         case PreparationHeld(person_id=person):
             meetings = (*state.preparations.get(person, ()), at)
             return replace(state, preparations={**state.preparations, person: meetings})
         case ConferenceScheduled() as scheduled:
             if state.stage not in BEFORE_HELD:
-                raise impossible(fact, f"it is {state.stage}")
+                raise BrokenHistory(fact, f"it is {state.stage}")
             schedule = Schedule(scheduled.mode, scheduled.starts_at, scheduled.hours)
             return replace(_move_to(state, Stage.SCHEDULED, fact), schedule=schedule, mode=schedule.mode)
         case ConferenceHeld() as conference_held:
@@ -110,7 +110,7 @@ def _state_after(state: Conference, fact: Fact, event: EventAfterProposal) -> Co
             return _move_to(_require_stage(state, fact, Stage.SCHEDULED), Stage.DID_NOT_PROCEED, fact)
         case ConvertedToIndirect(mode=mode):
             if state.stage not in BEFORE_HELD:
-                raise impossible(fact, f"it is {state.stage}")
+                raise BrokenHistory(fact, f"it is {state.stage}")
             indirect = ConferenceMode(mode.value)
             return replace(_move_to(state, Stage.PREPARED, fact), converted_to=indirect, mode=indirect)
         case AgreementSigned() as agreement:
@@ -123,7 +123,7 @@ def _state_after(state: Conference, fact: Fact, event: EventAfterProposal) -> Co
             return _settled(state, fact, term, TermStatus.NOT_COMPLETED)
         case FollowUpCompleted(person_id=person):
             if state.held is None:
-                raise impossible(fact, "it was not held")
+                raise BrokenHistory(fact, "it was not held")
             return replace(state, follow_ups={**state.follow_ups, person: min(day, state.follow_ups.get(person, day))})
         case ConferenceClosed():
             return replace(_move_to(state, Stage.CLOSED, fact), closed_on=day)
@@ -159,7 +159,7 @@ def _readiness(state: Conference) -> Stage:
 
 def _require_stage(state: Conference, fact: Fact, stage: Stage) -> Conference:
     if state.stage is not stage:
-        raise impossible(fact, f"it is {state.stage}, not {stage}")
+        raise BrokenHistory(fact, f"it is {state.stage}, not {stage}")
     return state
 
 
@@ -187,7 +187,7 @@ def _agreed(state: Conference, fact: Fact, event: AgreementSigned) -> Conference
     terms: dict[UUID, AgreedTerm] = {}
     for term in event.terms:
         if term.due is None:
-            raise impossible(fact, "a term has no due date")
+            raise BrokenHistory(fact, "a term has no due date")
         terms[term.term_id] = AgreedTerm(fact.occurred_at, fact.day, term.due)
     return replace(_move_to(state, Stage.MONITORING if terms else Stage.FOLLOW_UP, fact), terms=terms)
 
@@ -195,7 +195,7 @@ def _agreed(state: Conference, fact: Fact, event: AgreementSigned) -> Conference
 def _settled(state: Conference, fact: Fact, term_id: UUID, status: TermStatus) -> Conference:
     term = state.terms.get(term_id)
     if term is None or term.status is not TermStatus.OPEN:
-        raise impossible(fact, "no such term is open")
+        raise BrokenHistory(fact, "no such term is open")
     terms = {**state.terms, term_id: replace(term, status=status, settled_on=fact.day)}
     is_open = any(one.status is TermStatus.OPEN for one in terms.values())
     return replace(_move_to(state, Stage.MONITORING if is_open else Stage.FOLLOW_UP, fact), terms=terms)

@@ -12,9 +12,9 @@ from typing import Any, Final
 import asyncpg
 
 from shared.domain.data_rights import data_rights_service, is_data_right
-from shared.domain.decider import BrokenHistory, check_gapless, history_at
+from shared.domain.decider import BrokenHistory, check_gapless
 from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
-from shared.domain.messages import Correction
+from shared.domain.execution import claims_of
 from shared.domain.sealing import key_ids_in
 from shared.domain.service import Service
 from shared.domain.waiting import is_wait, waiting_service
@@ -145,15 +145,9 @@ def owner_of(service: Service[Any], type_name: str) -> Service[Any]:
 
 def claims_after(service: Service[Any], history: Sequence[Fact]) -> set[str]:
     """Fold a history, and return the keys that it holds in the end. Raises `BrokenHistory`."""
-    keys, state = set[str](), None
-    for n, fact in enumerate(history, start=1):
-        claims = service.claims(state, fact)
-        if claims is not None:
-            keys = keys - set(claims.release) | set(claims.take)
-        if isinstance(fact.event, Correction):
-            state = service.decider.fold(history_at(history[:n]))
-        else:
-            state = service.decider.evolve(state, fact)
+    keys = set[str]()
+    for claims in claims_of(service, history):
+        keys = keys - set(claims.release) | set(claims.take)
     return keys
 
 

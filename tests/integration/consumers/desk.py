@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID
 
-from shared.domain.decider import Decider, impossible
+from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Command, Event, event_from
 from shared.domain.permissions import STATE, Permission
@@ -108,7 +108,7 @@ def evolve(state: Desk | None, fact: Fact) -> Desk:
             return replace(state, hands=hands)
         case Answered() if state is not None:
             return replace(state, answered=state.answered + 1)
-    raise impossible(fact, "the desk is not open")
+    raise BrokenHistory(fact, "the desk is not open")
 
 
 def answer_ring(fact: Fact) -> Iterable[CommandFor]:

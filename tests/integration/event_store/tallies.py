@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID, uuid4
 
 from shared.command_handler import CommandHandler
-from shared.domain.decider import Decider, impossible
+from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command, Event, FreeText, ShortText, event_from
@@ -134,7 +134,7 @@ def evolve(tally: Tally | None, fact: Fact) -> Tally:
     if isinstance(event, TallyOpened) and tally is None:
         return Tally(event.name, event.matter)
     if tally is None or tally.closed:
-        raise impossible(fact, "there is no open tally")
+        raise BrokenHistory(fact, "there is no open tally")
     if isinstance(event, Counted):
         return replace(tally, total=tally.total + event.by)
     return replace(tally, closed=True)

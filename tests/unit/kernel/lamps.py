@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID, uuid4, uuid5
 
-from shared.domain.decider import Decider, impossible
+from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import Envelope, EventRegistry, Fact, Origin, PolicyStamp, encode_event
 from shared.domain.messages import (
     Actor,
@@ -91,19 +91,19 @@ def evolve(lamp: Lamp | None, fact: Fact) -> Lamp:
     match fact.event:
         case LampHung() as hung:
             if lamp is not None:
-                raise impossible(fact, "it hangs already")
+                raise BrokenHistory(fact, "it hangs already")
             return Lamp(hung.room, hung.bright, hung.bought_on)
         case LampCorrected():
             if lamp is None:
-                raise impossible(fact, "there is no lamp")
+                raise BrokenHistory(fact, "there is no lamp")
             return lamp
         case LampLit():
             if lamp is None or lamp.lit:
-                raise impossible(fact, "it cannot be lit")
+                raise BrokenHistory(fact, "it cannot be lit")
             return replace(lamp, lit=True, times_lit=lamp.times_lit + 1)
         case _:
             if lamp is None or not lamp.lit:
-                raise impossible(fact, "it is out")
+                raise BrokenHistory(fact, "it is out")
             return replace(lamp, lit=False)
 
 

@@ -7,9 +7,8 @@ from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
 from services.referral.domain.state_machine import PRACTICE, STATE_MACHINE
-from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
+from shared.domain.corrections import OF_A_CORRECTION
 from shared.domain.dates import BeyondCalendar, add_working_days, local_day
-from shared.domain.decider import BrokenHistory
 from shared.domain.rules import Context
 from shared.domain.state_machine import register
 
@@ -38,12 +37,10 @@ def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _c
 
     Source: DPA 2018 s38 (accuracy)
     """
-    try:
-        correction = CORRECTIONS.correction(command, state)
-        after = CORRECTIONS.applied(state, [correction])
-    except (Uncorrectable, BrokenHistory):
+    after = CORRECTIONS.as_corrected(command, state)
+    if after is None:
         return True  # another of these functions says so
-    if correction.field not in {"details.date_of_birth", "reported_at", "happened_at"}:
+    if CORRECTIONS.correction(command, state).field not in {"details.date_of_birth", "reported_at", "happened_at"}:
         return True
     births = [person.date_of_birth.or_else(None) for person in after.people.values()]
     ordered = after.happened_at <= after.reported_at <= after.received_at

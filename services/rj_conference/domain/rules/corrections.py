@@ -7,20 +7,11 @@ from services.rj_conference.domain.corrections import CORRECTIONS
 from services.rj_conference.domain.rules.rulebook import rules, was_held
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import AgreementSigned, ConferenceHeld
-from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable, facts_of
-from shared.domain.decider import BrokenHistory
+from shared.domain.corrections import OF_A_CORRECTION, facts_of
 from shared.domain.messages import Event
 from shared.domain.rules import Context
 
 CORRECTIONS.guard(rules, CorrectRecord)
-
-
-def _as_corrected(command: CorrectRecord, conference: Conference) -> Conference | None:
-    """Return the conference with the correction in place; None where rule S1 refuses it."""
-    try:
-        return CORRECTIONS.applied(conference, [CORRECTIONS.correction(command, conference)])
-    except (Uncorrectable, BrokenHistory):
-        return None
 
 
 def _target(command: CorrectRecord, after: Conference | None) -> Event | None:
@@ -34,7 +25,7 @@ def stays_held_by_both_sides(command: CorrectRecord, conference: Conference, _co
 
     Source: RJC Best Practice Guidance (a restorative conference)
     """
-    after = _as_corrected(command, conference)
+    after = CORRECTIONS.as_corrected(command, conference)
     event = _target(command, after)
     return after is None or not isinstance(event, ConferenceHeld) or was_held(event, after.harmer)
 
@@ -45,7 +36,7 @@ def stays_signed_by_both_sides(command: CorrectRecord, conference: Conference, _
 
     Source: RJC Best Practice Guidance (outcome agreements)
     """
-    after = _as_corrected(command, conference)
+    after = CORRECTIONS.as_corrected(command, conference)
     event = _target(command, after)
     return after is None or not isinstance(event, AgreementSigned) or after.signed_by_both(event.signed_by)
 
@@ -56,5 +47,5 @@ def stays_held_after_its_start(command: CorrectRecord, conference: Conference, _
 
     Source: rule E1 of this house; DPA 2018 s38 (accuracy)
     """
-    after = _as_corrected(command, conference)
+    after = CORRECTIONS.as_corrected(command, conference)
     return after is None or after.held is None or after.has_begun(after.held.at)
