@@ -34,11 +34,11 @@ def accesses() -> list[KafkaAccess]:
     """Return the rights of every login: of the workers, of verification, and of the partners' programs."""
     every = [entry.name for entry in DECIDING]
     logs = _topics([entry.name for entry in SERVICES], "checkpoints")
-    found = []
+    granted = []
     for entry in SERVICES:
         follows = [topic.split(".")[1] for topic in entry.service().consumed_topics] if entry.decides else every
         own = [entry.name] if entry.decides else []
-        found.append(
+        granted.append(
             KafkaAccess(
                 worker_principal(entry.name),
                 f"{NAMESPACE}-{entry.name}",
@@ -46,14 +46,14 @@ def accesses() -> list[KafkaAccess]:
                 writes=(*_topics(own, "events", "position"), *_topics([entry.name], "checkpoints")),
             )
         )
-    found.append(
+    granted.append(
         KafkaAccess(VERIFIER, f"{NAMESPACE}-verify", reads=(*_topics(every, "events", "position"), *logs)),
     )
-    found += [
+    granted += [
         KafkaAccess(partner_principal(partner), partner, reads=(*_topics(every, "events", "position"), *logs))
         for partner in PARTNERS
     ]
-    return found
+    return granted
 
 
 async def provision_kafka(settings: Settings) -> None:

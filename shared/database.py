@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mode import Service
 
 T = TypeVar("T")
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection = Any
 """A connection of asyncpg, pooled or not."""
 
@@ -49,10 +50,10 @@ def as_role(address: str, role: str, password: str | None = None) -> str:
     return urlunsplit(parts._replace(netloc=login + parts.netloc.rpartition("@")[2]))
 
 
-async def create_pool(dsn: str, *, max_size: int = 8, statement_seconds: float = 15) -> asyncpg.Pool[asyncpg.Record]:
+async def create_pool(dsn: str, *, max_size: int = 8, statement_seconds: float = 15) -> Pool:
     """Open a connection pool. Waits up to 60 seconds for the server, then raises the last error."""
 
-    async def connect() -> asyncpg.Pool[asyncpg.Record]:
+    async def connect() -> Pool:
         return await asyncpg.create_pool(
             dsn,
             min_size=1,
@@ -79,15 +80,8 @@ async def holding_lock(
 ) -> AsyncIterator[Connection]:
     """Yield a connection of its own that holds an advisory lock; whoever else asks for the lock waits here.
 
-    Args:
-        dsn: the database.
-        lock: the number of the lock.
-        name: what PostgreSQL shows of the connection.
-        part: the part of a process that waits; when it stops meanwhile, `asyncio.CancelledError` is raised.
-        pause: seconds between two attempts.
-        seconds: how long a statement may take.
-        settings: further settings of the session.
-
+    It asks again every `pause` seconds, and raises `asyncio.CancelledError` when `part` stops meanwhile. A statement on
+    the connection may take `seconds`. PostgreSQL shows it by its `name`; `settings` are further settings of the session.
     """
     connection = await asyncpg.connect(
         dsn, timeout=10, command_timeout=seconds, server_settings={"application_name": name, **settings}

@@ -26,14 +26,9 @@ def worker_principal(service: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KafkaLogin:
-    """The address of Kafka, and a login.
+    """The bootstrap servers of Kafka, and a login.
 
-    Attributes:
-        servers: its bootstrap servers.
-        principal: the name of the login.
-        password: its password.
-        authority: a PEM file of the authority that signed the brokers' certificates; None: no TLS.
-
+    `authority` is a PEM file of the authority that signed the brokers' certificates; None: no TLS.
     """
 
     servers: str

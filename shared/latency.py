@@ -19,8 +19,9 @@ from contextlib import asynccontextmanager, suppress
 from math import inf
 from typing import Final
 
-import asyncpg
 import structlog
+
+from shared.database import Pool
 
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, inf)
 """The upper bounds of the buckets, in seconds."""
@@ -55,7 +56,7 @@ def observe(step: str, seconds: float, events: int = 1) -> None:
 
 
 @asynccontextmanager
-async def recording_latency(pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[None]:
+async def recording_latency(pool: Pool) -> AsyncIterator[None]:
     """Add what this process observes to the table of its service. What cannot be added is lost: it is no record."""
     task = asyncio.create_task(_record(pool))
     try:
@@ -66,7 +67,7 @@ async def recording_latency(pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator
             await task
 
 
-async def _record(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+async def _record(pool: Pool) -> None:
     while True:
         await asyncio.sleep(FLUSH_SECONDS)
         try:
@@ -75,7 +76,7 @@ async def _record(pool: asyncpg.Pool[asyncpg.Record]) -> None:
             _log.warning("latency_lost", error=repr(error))
 
 
-async def flush(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+async def flush(pool: Pool) -> None:
     """Add what this process observed since the last flush to the table `latency`."""
     rows = sorted((*bucket, *observed) for bucket, observed in _observed.items())
     _observed.clear()
@@ -83,7 +84,7 @@ async def flush(pool: asyncpg.Pool[asyncpg.Record]) -> None:
         await pool.execute(_ADD, *map(list, zip(*rows, strict=True)))
 
 
-async def exposition(pool: asyncpg.Pool[asyncpg.Record], service: str) -> str:
+async def exposition(pool: Pool, service: str) -> str:
     """Return the histograms of a service in the text format of OpenMetrics 1.0."""
     lines: list[str] = []
     for row in await pool.fetch(_READ):

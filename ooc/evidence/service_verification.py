@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.database import Pool
 from shared.domain.service import Service
 from shared.evidence.log import ACCESS, EVENTS, Log
 from shared.evidence.verification.access_log import check_access_log
 from shared.evidence.verification.checkpoints import check_checkpoints, read_published
 from shared.evidence.verification.log import LogChecks, check_log, end_of_log
-from shared.evidence.verification.problems import CountedCheck, Passed, Pool, Problems, ignore_passed, to_the_end
+from shared.evidence.verification.problems import CountedCheck, Passed, Problems, ignore_passed, to_the_end
 from shared.evidence.verification.streams import StreamChecks, check_streams
 from shared.evidence.verification.topic import check_reached, check_topic, read_position_record
 from shared.evidence.verification.waits import check_waits

@@ -241,19 +241,19 @@ def guidance_at(
     ids = ids_by_name(fact.event for fact in history if fact.occurred_at <= at)
     guide = Guide(service.decider.rules, state, context, ids)
     sendable = _sendable(service, actor, begun=bool(history))
-    return guide.of_commands(one for one in sendable if only in {None, one.__name__})
+    return guide.of_commands(command for command in sendable if only in {None, command.__name__})
 
 
 def ids_by_name(events: Iterable[BaseModel]) -> dict[str, list[UUID]]:
     """Collect the ids that events name, by the name of their field, in order and each once."""
-    found: dict[str, dict[UUID, None]] = {}
+    ids: dict[str, dict[UUID, None]] = {}
 
     def collect(value: Any) -> None:
         if isinstance(value, BaseModel):
             for name in type(value).model_fields:
                 member_value = getattr(value, name)
                 if isinstance(member_value, UUID):
-                    found.setdefault(name, {})[member_value] = None
+                    ids.setdefault(name, {})[member_value] = None
                 else:
                     collect(member_value)
         elif isinstance(value, tuple):
@@ -262,7 +262,7 @@ def ids_by_name(events: Iterable[BaseModel]) -> dict[str, list[UUID]]:
 
     for event in events:
         collect(event)
-    return {name: list(ids) for name, ids in found.items()}
+    return {name: list(named) for name, named in ids.items()}
 
 
 def _sendable(service: Service[Any], actor: Actor, *, begun: bool) -> list[type[Command]]:

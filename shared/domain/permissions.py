@@ -153,9 +153,12 @@ def ids_mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID
 
 def _ids_corrected(book: EventRegistry, correction: Correction) -> Iterable[UUID]:
     """Yield the ids that a correction puts in the place of mentioned ones."""
-    for field, value in ((correction.field, correction.value), *((one.field, one.value) for one in correction.also)):
+    for field, value in (
+        (correction.field, correction.value),
+        *((derived.field, derived.value) for derived in correction.also),
+    ):
         if field.rpartition(".")[2] in book.mentions and value is not None:
-            yield from (UUID(str(one)) for one in (value if isinstance(value, list | tuple) else [value]))
+            yield from (UUID(str(id_)) for id_ in (value if isinstance(value, list | tuple) else [value]))
 
 
 def boundary(actor: Actor, permission: Permission | None, facts: AccessFacts, labels: Iterable[str]) -> Denial | None:

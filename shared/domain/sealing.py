@@ -272,18 +272,18 @@ def map_sealed(model: M, home: UUID, change: Change) -> M:
     return cast("M", _walk(model, f"home/{home}", "", change))
 
 
-def to_json(value: Any, shown: Callable[[Sealed[Any]], Any]) -> Any:
-    """Convert a model or another value to JSON, with `shown` for each sealed part. Sets are sorted as texts."""
+def to_json(value: Any, show: Callable[[Sealed[Any]], Any]) -> Any:
+    """Convert a model or another value to JSON, with `show` of each sealed part. Sets are sorted as texts."""
     if isinstance(value, Sealed):
-        return to_json(shown(value), shown)
+        return to_json(show(value), show)
     if isinstance(value, BaseModel):
-        return {name: to_json(getattr(value, name), shown) for name in type(value).model_fields}
+        return {name: to_json(getattr(value, name), show) for name in type(value).model_fields}
     if isinstance(value, (tuple, list)):
-        return [to_json(item, shown) for item in value]
+        return [to_json(item, show) for item in value]
     if isinstance(value, (set, frozenset)):
-        return sorted((to_json(item, shown) for item in value), key=str)
+        return sorted((to_json(item, show) for item in value), key=str)
     if isinstance(value, dict):
-        return {str(key): to_json(item, shown) for key, item in value.items()}
+        return {str(key): to_json(item, show) for key, item in value.items()}
     return _jsonable(value)
 
 
@@ -342,7 +342,7 @@ def field_class(cls: type[BaseModel], path: str) -> FieldClass | None:
         return None
     declared = next((mark for mark in field.metadata if isinstance(mark, FieldClass)), None)
     inner = [field_class(model, ".".join(rest)) for model in _models_in(field.annotation)] if rest else []
-    return next((found for found in inner if found is not None), declared)
+    return next((innermost for innermost in inner if innermost is not None), declared)
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

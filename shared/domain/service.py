@@ -197,8 +197,8 @@ class Service(Generic[S]):
     def command_adapter(self) -> TypeAdapter[Command]:
         """The union of commands, discriminated by `type`."""
         union: Any = reduce(or_, self.commands)
-        one: Any = Annotated[union, Field(discriminator="type")] if len(self.commands) > 1 else union
-        adapter: TypeAdapter[Command] = TypeAdapter(one)
+        command: Any = Annotated[union, Field(discriminator="type")] if len(self.commands) > 1 else union
+        adapter: TypeAdapter[Command] = TypeAdapter(command)
         return adapter
 
     def prints(self, sha256: str, name: str, facts: Sequence[Fact]) -> bool:

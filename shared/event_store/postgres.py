@@ -19,7 +19,7 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.database import retry_or_raise
+from shared.database import Pool, retry_or_raise
 from shared.event_store import (
     Appended,
     AppendRequest,
@@ -78,7 +78,7 @@ _Waiting = tuple[AppendRequest, asyncio.Future[AppendResult]]
 class PostgresEventStore:
     """The event store of one service, behind a connection pool."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -88,11 +88,13 @@ class PostgresEventStore:
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
         """Load a stream (see `EventStore.load`)."""
         rows = await retry_or_raise(lambda: self._pool.fetch(_LOAD, stream, command_id), EventStoreUnavailable)
-        found = [_record(row) for row in rows if row["position"] is not None]
+        records = [_record(row) for row in rows if row["position"] is not None]
         kept = None
         if rows[0]["digest"] is not None:
             first, count, answered = rows[0]["first_version"], rows[0]["events"], rows[0]["answered"]
-            mine = [record for record in found if record.stream == answered and first <= record.version < first + count]
+            mine = [
+                record for record in records if record.stream == answered and first <= record.version < first + count
+            ]
             if answered != stream:  # the key was used for another stream; recorded events never change
                 mine = [
                     _record(row)
@@ -101,7 +103,7 @@ class PostgresEventStore:
                     )
                 ]
             kept = StoredReceipt(rows[0]["digest"], answered, tuple(mine))
-        return LoadedStream(tuple(found), kept)
+        return LoadedStream(tuple(records), kept)
 
     async def append(self, append: AppendRequest) -> AppendResult:
         """Record events with the next group (see `EventStore.append`)."""
@@ -221,12 +223,12 @@ def _group(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
     group: list[_Waiting] = []
     later: list[_Waiting] = []
     in_batch: set[UUID | str] = set()
-    for one in waiting:
-        append = one[0]
+    for item in waiting:
+        append = item[0]
         if len(group) == MAX_GROUP or append.command_id in in_batch or append.stream in in_batch:
-            later.append(one)
+            later.append(item)
         else:
-            group.append(one)
+            group.append(item)
         in_batch |= {append.command_id, append.stream}
     return group, later
 

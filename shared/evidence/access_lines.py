@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
@@ -24,10 +23,10 @@ from shared.api.queries import denial_of
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
-from shared.database import retry_or_raise
+from shared.database import Pool, retry_or_raise
 from shared.domain.messages import Actor
 from shared.domain.service import Service
-from shared.evidence.log import LINES_ABOUT
+from shared.evidence.log import LINES_ABOUT, line_of
 
 PAGE_SIZE: Final = 200
 
@@ -96,13 +95,13 @@ def add_access_lines(app: FastAPI, about: tuple[Parameter, ...], read_targets: R
                 404, "unknown", "There is no such record", "Nothing is known of it here: check the id."
             )
         before = int(query["before"]) if "before" in query else None
-        database: asyncpg.Pool[asyncpg.Record] = request.app.state.deps.database
+        database: Pool = request.app.state.deps.database
         rows = await retry_or_raise(
             lambda: database.fetch(_LINES, list(targets), before, PAGE_SIZE + 1), LogUnavailable
         )
         page = rows[:PAGE_SIZE]
         following = page[-1]["sequence"] if len(rows) > PAGE_SIZE else None
-        return JSONResponse({"lines": [_line(row) for row in page], "next": following})
+        return JSONResponse({"lines": [line_of(row) for row in page], "next": following})
 
 
 def add_service_access_lines(app: FastAPI, service: Service[Any]) -> None:
@@ -129,13 +128,3 @@ def add_service_access_lines(app: FastAPI, service: Service[Any]) -> None:
         return readable
 
     add_access_lines(app, (CASE, RECORD), read_targets)
-
-
-def _line(row: asyncpg.Record) -> dict[str, Any]:
-    return {
-        "number": row["sequence"],
-        "at": row["at"].isoformat(),
-        "actor": str(row["actor"]),
-        **{name: row[name] for name in ("role", "organisation", "action", "target", "reason", "outcome")},
-        "rules": list(row["rules"]),
-    }

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from shared.database import Connection
-from shared.evidence.log import ACCESS, EVENTS, LINES_ABOUT, Log, prove_all
-from shared.evidence.statement import Pool, ask_for_statement, sizes_in
+from shared.database import Connection, Pool
+from shared.domain.envelope import GENESIS
+from shared.evidence.log import ACCESS, EVENTS, LINES_ABOUT, Log, line_of, prove_all
+from shared.evidence.statement import ask_for_statement, sizes_in
 
 _EVENTS: Final = """
     select position, recorded_at, stream, version, hash, body from event
@@ -28,7 +29,6 @@ _ACCESS: Final = f"""
 """  # noqa: S608 - the constant there
 _KEYS: Final = "select key from log_key order by added_at, key"
 _NOTE: Final = "select note from signed_checkpoint where log = $1 and size = $2"
-_GENESIS: Final = bytes(32)
 
 
 async def public_keys(connection: Connection | Pool) -> list[str]:
@@ -46,20 +46,9 @@ async def evidence_of(
     events: bool = True,
     access: bool = True,
 ) -> dict[str, Any]:
-    """Collect the evidence of a home.
+    """Collect the evidence of a home: its events, if the service has an event store, and the lines of its access log.
 
-    Args:
-        pool: the service's database.
-        service: its name.
-        home: the home.
-        targets: the names under which the access log knows its records, such as `counter/<id>`.
-        contract: what the service's events mean.
-        events: whether the service has an event store.
-        access: whether to add the lines of the access log.
-
-    Raises:
-        NoStatement: the signer does not answer.
-
+    `targets` are the names under which the access log knows its records, such as `counter/<id>`. Raises `NoStatement`.
     """
     note = await ask_for_statement(pool, home, targets)
     sizes = sizes_in(note)
@@ -89,12 +78,8 @@ async def evidence_of(
             rows = await connection.fetch(_ACCESS, list(targets), sizes[ACCESS.name])
             entries = [
                 {
-                    "number": row["sequence"],
-                    "at": row["at"].isoformat(),
-                    "actor": str(row["actor"]),
-                    **{name: row[name] for name in ("role", "organisation", "action", "target", "reason", "outcome")},
-                    "rules": list(row["rules"]),
-                    "previous": (row["previous"] or _GENESIS).hex(),
+                    **line_of(row),
+                    "previous": (row["previous"] or GENESIS).hex(),
                     "hash": row["hash"].hex(),
                 }
                 for row in rows
@@ -107,5 +92,5 @@ async def _proved(connection: Connection, log: Log, size: int, entries: list[dic
     """Add the proof of each entry, and the checkpoint to which the proofs lead."""
     paths = await prove_all(connection, log, [entry["number"] for entry in entries], size)
     for entry, path in zip(entries, paths, strict=True):
-        entry["proof"] = [base64.b64encode(one).decode() for one in path]
+        entry["proof"] = [base64.b64encode(digest).decode() for digest in path]
     return {"checkpoint": await connection.fetchval(_NOTE, log.name, size), "entries": entries}

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
+
+import asyncpg
 
 from shared.database import Connection
 from shared.event_store.log_hash import log_entry
@@ -49,6 +52,17 @@ _KEEP_TILES = """
 _LAST = "select size, root from signed_checkpoint where log = $1 order by size desc limit 1"
 
 
+def line_of(row: asyncpg.Record) -> dict[str, Any]:
+    """Return a line of the access log as JSON."""
+    return {
+        "number": row["sequence"],
+        "at": row["at"].isoformat(),
+        "actor": str(row["actor"]),
+        **{name: row[name] for name in ("role", "organisation", "action", "target", "reason", "outcome")},
+        "rules": list(row["rules"]),
+    }
+
+
 class LogRewritten(Exception):
     """A log that no longer holds what its tree holds. The message names the entry."""
 
@@ -66,13 +80,15 @@ class Log:
         self, connection: Connection, home: UUID, targets: Sequence[str], size: int
     ) -> list[tuple[int, bytes]]:
         """Read a home's entries among the first `size`, in order: their number and bytes."""
-        rows = await connection.fetch(self.of_home, home, list(targets), size)
-        return [(number, log_entry(number, at, hash_)) for number, at, hash_ in rows]
+        return _entries(await connection.fetch(self.of_home, home, list(targets), size))
 
     async def read(self, connection: Connection, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Read entries in order: their number and bytes."""
-        rows = await connection.fetch(self.entries, after, limit)
-        return [(number, log_entry(number, at, hash_)) for number, at, hash_ in rows]
+        return _entries(await connection.fetch(self.entries, after, limit))
+
+
+def _entries(rows: Iterable[tuple[int, datetime, bytes]]) -> list[tuple[int, bytes]]:
+    return [(number, log_entry(number, at, hash_)) for number, at, hash_ in rows]
 
 
 EVENTS: Final = Log(
@@ -118,8 +134,8 @@ async def prove_inclusion(connection: Connection, log: Log, number: int, size: i
 async def prove_all(connection: Connection, log: Log, numbers: Iterable[int], size: int) -> list[list[bytes]]:
     """Prove for each of these numbers that its entry is among the first `size`, reading each tile once."""
     spans = [inclusion_spans(number - 1, size) for number in numbers]
-    tiles = await read_tiles(connection, log, {tile for one in spans for tile in tiles_of(one)})
-    return [proof(tiles, one) for one in spans]
+    tiles = await read_tiles(connection, log, {tile for path in spans for tile in tiles_of(path)})
+    return [proof(tiles, path) for path in spans]
 
 
 async def prove_consistency(connection: Connection, log: Log, first: int, second: int) -> list[bytes]:

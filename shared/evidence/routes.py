@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 
@@ -21,6 +20,7 @@ from shared.api.problems import problem_response, problems
 from shared.api.queries import denial_of
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared, declared_openly
+from shared.database import Pool
 from shared.domain.messages import Actor
 from shared.domain.permissions import AUDIT
 from shared.domain.service import Service
@@ -60,7 +60,7 @@ def add_evidence(app: FastAPI, logs: tuple[Log, ...], read_home: ReadHome) -> No
         "log", "The log.", [log.name for log in logs], f"choose one of {', '.join(log.name for log in logs)}", "path"
     )
 
-    def log_of(request: Request) -> tuple[Log, asyncpg.Pool[asyncpg.Record]]:
+    def log_of(request: Request) -> tuple[Log, Pool]:
         return LOGS[names.validate(request.path_params["log"])], request.app.state.deps.database
 
     @app.get("/evidence/keys", tags=["evidence"], response_model=list[str], responses=problems(503))
@@ -168,10 +168,10 @@ def _missing(detail: str) -> JSONResponse:
     return problem_response(404, "unknown", "There is no such evidence", f"{detail}: check the numbers.")
 
 
-async def _is_signed(database: asyncpg.Pool[asyncpg.Record], log: Log, size: int) -> bool:
+async def _is_signed(database: Pool, log: Log, size: int) -> bool:
     query = "select exists (select 1 from signed_checkpoint where log = $1 and size = $2)"
     return bool(await database.fetchval(query, log.name, size))
 
 
 def _hashes(path: list[bytes]) -> JSONResponse:
-    return JSONResponse([base64.b64encode(one).decode() for one in path])
+    return JSONResponse([base64.b64encode(digest).decode() for digest in path])

@@ -18,6 +18,7 @@ from mode import Service
 
 from shared.database import Connection, holding_lock
 from shared.evidence.checkpoint import Checkpoint, SigningKeys, write_note
+from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of, prove_consistency
 from shared.evidence.statement import WAKE, sign_statements, statement_name
 from shared.evidence.witness_client import WitnessClient, WitnessRefuses, WitnessSilent
@@ -28,10 +29,9 @@ INTERVAL: Final = 2.0
 """Seconds between two looks at the logs."""
 
 LOCK: Final = 7350713003
-"""The advisory lock of a service's signer, in the service's own database."""
+"""The advisory lock of a signer, in the database of its service."""
 
 ALARMIST: Final = "signer"
-"""Whose the alarms are, in the table `alarm`."""
 
 SILENT_AFTER: Final = 60.0
 """Seconds after which a witness that does not answer is an alarm."""
@@ -42,19 +42,9 @@ _log = structlog.get_logger("signer")
 
 
 class CheckpointSigner(Service):
-    """The signer of the checkpoints of one service's logs.
+    """The signer of the checkpoints of one service's logs, on a connection of its own, which holds its lock.
 
-    Args:
-        service: its name.
-        authority: the first part of the names of the logs.
-        logs: the logs of its database.
-        topic: where its checkpoints go.
-        dsn: its database, for a connection of the signer's own, which holds its lock.
-        bootstrap: Kafka's bootstrap servers.
-        keys: the signing secrets.
-        contract: what the service's events mean, for statements.
-        witness: cosigns; None: nobody does.
-
+    `authority` is the first part of the names of the logs. `contract` says in statements what the service's events mean.
     """
 
     def __init__(
@@ -67,7 +57,7 @@ class CheckpointSigner(Service):
         dsn: str,
         bootstrap: Kafka,
         keys: SigningKeys,
-        contract: bytes = b"{}",
+        contract: bytes = NO_CONTRACT,
         witness: WitnessClient | None = None,
     ) -> None:
         super().__init__()

@@ -15,12 +15,10 @@ import hashlib
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID, uuid4
 
-import asyncpg
-
-from shared.database import Connection
+from shared.database import Connection, Pool
 from shared.evidence.checkpoint import SignedNote, SigningKeys, write_note
 from shared.evidence.log import Log
 
@@ -36,9 +34,6 @@ WAKE: Final = "statement"
 _UNSIGNED = "select id, home, targets from statement where note is null and asked_at <= $1 order by asked_at limit 100"
 _LOOK: Final = 0.1
 _SIZES = "select log, max(size) as size from signed_checkpoint group by log"
-
-
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 class NoStatement(Exception):

@@ -76,7 +76,7 @@ class WitnessClient:
         self, checkpoint: Checkpoint, lines: Sequence[str], seen_size: int, prove: Prove
     ) -> httpx2.Response:
         proof = await prove(seen_size) if seen_size <= checkpoint.size else ()
-        hashes = "".join(f"{base64.b64encode(one).decode()}\n" for one in proof)
+        hashes = "".join(f"{base64.b64encode(digest).decode()}\n" for digest in proof)
         body = f"old {seen_size}\n{hashes}\n{write_note(checkpoint.text, lines)}"
         try:
             return await self._http.post("/add-checkpoint", content=body.encode())

@@ -69,8 +69,8 @@ class Disclosure:
     def fields_of(self, fact: Fact) -> dict[str, dict[str, Any]]:
         """Return the sealed fields of an event and the rationales of its rules, by path: each with its class and value."""
         home = fact.envelope.home
-        found = (*sealed_fields(fact.event, home), *sealed_fields(fact.envelope, home))
-        return {path: self._member(sealed) for path, _, sealed in found}
+        fields = (*sealed_fields(fact.event, home), *sealed_fields(fact.envelope, home))
+        return {path: self._member(sealed) for path, _, sealed in fields}
 
     def _member(self, sealed: Sealed[Any]) -> dict[str, Any]:
         """Return the class of a field with its value, or with the mark that it is sealed or forgotten."""
@@ -106,7 +106,7 @@ async def disclose(
 
     `events` limits it to some events; all others stay closed, and so do fields of the owners in `withheld`. Raises `KeyringUnavailable`, `UnusableKey` or `TamperedToken`.
     """
-    found = dict(_classes_of(registry, history))
+    class_of = dict(_classes_of(registry, history))
     selected_facts = [fact for fact in history if events is None or fact.event_id in events]
     within = {
         sealed.token
@@ -114,7 +114,7 @@ async def disclose(
         for part in (fact.event, fact.envelope)
         for _, _, sealed in sealed_fields(part, fact.envelope.home)
     }
-    tokens = {text: SealedToken.parse(text) for text in within if found[text] in classes}
+    tokens = {text: SealedToken.parse(text) for text in within if class_of[text] in classes}
     wanted = {text: token for text, token in tokens.items() if token.subject not in withheld}
     keys = await keyring.open({(token.subject, token.generation) for token in wanted.values()}) if wanted else {}
 
@@ -138,11 +138,11 @@ async def disclose(
     ]
     return Disclosure(
         opened,
-        found,
+        class_of,
         frozenset(
             class_
             for text, token in wanted.items()
-            if keys[token.subject, token.generation] is not None and (class_ := found[text]) is not None
+            if keys[token.subject, token.generation] is not None and (class_ := class_of[text]) is not None
         ),
     )
 

@@ -18,7 +18,7 @@ import hmac
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from shared.database import retry_or_raise
+from shared.database import Pool, retry_or_raise
 from shared.domain.sealing import DataKey
 from shared.privacy.epochs import parse_epochs
 from shared.settings import Settings
@@ -91,7 +91,8 @@ class KeyEncryptionKeys:
         try:
             epochs = parse_epochs(text)
             derivation = epochs.pop(DERIVE, None)
-            return cls(epochs, derivation or _extracted(next(iter(epochs.values()))))
+            # The first step of HKDF without a salt (RFC 5869, section 2.2).
+            return cls(epochs, derivation or hmac.digest(bytes(32), next(iter(epochs.values())), "sha256"))
         except (ValueError, StopIteration):
             raise InvalidKeyEncryptionKeys(
                 "OOC_KEK must hold 32 random bytes in base64, as `openssl rand -base64 32` prints them"
@@ -161,11 +162,6 @@ class KeyEncryptionKeys:
 
     def __repr__(self) -> str:
         return f"KeyEncryptionKeys(epochs={list(self.epochs)})"
-
-
-def _extracted(secret: bytes) -> bytes:
-    """Do the first step of HKDF without a salt (RFC 5869, section 2.2)."""
-    return hmac.digest(bytes(32), secret, "sha256")
 
 
 def _unusable(subject: str, generation: int, why: str) -> UnusableKey:
@@ -271,7 +267,7 @@ _BACKUPS_UNTIL = """
     ) as wrapped join key_epoch as e using (epoch)
     where wrapped.subject = any($1::text[])
 """
-_CREATE = "select subject, generation, epoch, wrapped from create_keys($1, $2, $3)"
+_CREATE = "select subject, generation, epoch, wrapped, wrapped is null as destroyed from create_keys($1, $2, $3)"
 
 
 class ExpiryTimer:
@@ -298,9 +294,7 @@ class ExpiryTimer:
 class PostgresKeyring:
     """The keyring in its own PostgreSQL database, with a cache of `CACHED_SECONDS`."""
 
-    def __init__(
-        self, pool: asyncpg.Pool[asyncpg.Record], kek: KeyEncryptionKeys, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, pool: Pool, kek: KeyEncryptionKeys, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
         self._kek = kek
         self._clock = clock
@@ -339,35 +333,30 @@ class PostgresKeyring:
 
     async def keys_for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
         """Fetch or create data keys (see `Keyring.keys_for_sealing`)."""
-        subjects = list(dict.fromkeys(subjects))
-        keys = self._cached(subjects)
-        missing = [subject for subject in subjects if subject not in keys]
-        if missing:
-            now = self._clock()
-            for row in await self._read_or_make(missing):
-                if row["wrapped"] is None:
-                    raise KeyDestroyed(row["subject"])
-                keys[row["subject"]] = self._cache_current(row, now)
-        return keys
+        return await self._current_keys(subjects, self._read_or_make)
 
     async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
         """Fetch data keys, and create none (see `Keyring.existing_keys`)."""
+        return await self._current_keys(subjects, self._read_current)
+
+    async def _current_keys(
+        self, subjects: Iterable[str], read: Callable[[list[str]], Awaitable[list[asyncpg.Record]]]
+    ) -> dict[str, DataKey]:
+        now = self._clock()
         subjects = list(dict.fromkeys(subjects))
-        keys = self._cached(subjects)
-        missing = [subject for subject in subjects if subject not in keys]
-        if missing:
-            self._kek = self._kek.refreshed()
-            now = self._clock()
-            for row in await retry_or_raise(lambda: self._pool.fetch(_CURRENT, missing), KeyringUnavailable):
+        cached = {subject: self._current[subject] for subject in subjects if subject in self._current}
+        keys = {subject: key for subject, (until, key) in cached.items() if until > now}
+        if missing := [subject for subject in subjects if subject not in keys]:
+            for row in await read(missing):
                 if row["destroyed"]:
                     raise KeyDestroyed(row["subject"])
                 if row["wrapped"] is not None:
                     keys[row["subject"]] = self._cache_current(row, now)
         return keys
 
-    def _cached(self, subjects: Iterable[str]) -> dict[str, DataKey]:
-        now = self._clock()
-        return {s: key for s in subjects for until, key in [self._current.get(s, (0.0, None))] if key and until > now}
+    async def _read_current(self, subjects: list[str]) -> list[asyncpg.Record]:
+        self._kek = self._kek.refreshed()
+        return await retry_or_raise(lambda: self._pool.fetch(_CURRENT, subjects), KeyringUnavailable)
 
     async def _read_or_make(self, subjects: list[str]) -> list[asyncpg.Record]:
         new = [DataKey(subject, 1, os.urandom(32)) for subject in subjects]
@@ -442,7 +431,7 @@ class PostgresKeyring:
         """Return the day by which no backup holds a key of these subjects, destroyed or not; None: there was none.
 
         That is the day on which the newest epoch that wrapped one is destroyed: the epoch in use lasts `in_use`, and a
-        retired one is kept for `kept`. Raises `KeyringUnavailable`.
+        retired one is kept for `retention`. Raises `KeyringUnavailable`.
         """
         day: date | None = await retry_or_raise(
             lambda: self._pool.fetchval(_BACKUPS_UNTIL, list(subjects), in_use + retention), KeyringUnavailable

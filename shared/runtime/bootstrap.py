@@ -12,10 +12,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import asyncpg
-
 from shared.command_handler import CommandHandler
-from shared.database import create_pool
+from shared.database import Pool, create_pool
 from shared.domain.service import Service
 from shared.event_store import EventStore
 from shared.latency import recording_latency
@@ -33,7 +31,7 @@ class Resources:
     """The open resources of one process of a service."""
 
     settings: Settings
-    database: asyncpg.Pool[asyncpg.Record]
+    database: Pool
     """The service's own database, with the role of the process."""
     keys: tuple[KeyEncryptionKeys, PostgresKeyring] | None = None
     """The key-encryption keys, and the keyring that they open; None: the process works without keys."""
@@ -57,23 +55,14 @@ async def open_resources(
 ) -> AsyncIterator[Resources]:
     """Open the resources of a process of a service, and close them.
 
-    Args:
-        service: its name, which is also that of its database.
-        kind: the kind of process: its database role, and its name in the log.
-        settings: where the servers are.
-        connections: the most connections to its database.
-        keyring_connections: the most connections to the keyring; 0: it has none, and reads no key-encryption key.
-
-    Raises:
-        InvalidKeyEncryptionKeys: if they are missing or malformed.
-        NoPassword: if the password of the role cannot be read.
-
+    The process has at most so many connections to the service's database and to the keyring; with none to the keyring it
+    reads no key-encryption key. Raises `InvalidKeyEncryptionKeys` or `NoPassword`.
     """
     kek = KeyEncryptionKeys.of(settings) if keyring_connections else None
     role = role_name(kind, service)
     async with AsyncExitStack() as stack:
 
-        async def open_pool(database: str, max_size: int) -> asyncpg.Pool[asyncpg.Record]:
+        async def open_pool(database: str, max_size: int) -> Pool:
             pool = await create_pool(settings.database(database, role), max_size=max_size)
             stack.push_async_callback(_close, pool)
             return pool
@@ -85,7 +74,7 @@ async def open_resources(
         yield Resources(settings, database, keys)
 
 
-async def _close(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+async def _close(pool: Pool) -> None:
     try:
         async with asyncio.timeout(CLOSING_SECONDS):
             await pool.close()

@@ -43,14 +43,9 @@ class Binding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KafkaAccess:
-    """The rights of a principal. What is not named is denied.
+    """The topics that a principal may read and write. What is not named is denied.
 
-    Attributes:
-        principal: the name of its login.
-        name: what its groups and transactional ids are called, or begin with, before a hyphen.
-        reads: topics.
-        writes: topics; who writes none has no transactional id.
-
+    `name` is what its groups and transactional ids are called, or begin with, before a hyphen.
     """
 
     principal: str
@@ -61,12 +56,12 @@ class KafkaAccess:
     def bindings(self) -> set[Binding]:
         """Return the rights as Kafka stores them (ACLs): topics, groups and transactional ids."""
         user = f"User:{self.principal}"
-        found = {Binding(TOPIC, topic, LITERAL, user, READ) for topic in self.reads}
-        found |= {Binding(TOPIC, topic, LITERAL, user, WRITE) for topic in self.writes}
+        rights = {Binding(TOPIC, topic, LITERAL, user, READ) for topic in self.reads}
+        rights |= {Binding(TOPIC, topic, LITERAL, user, WRITE) for topic in self.writes}
         for kind, operation in ((GROUP, READ), *([(TRANSACTIONAL_ID, WRITE)] if self.writes else [])):
-            found.add(Binding(kind, self.name, LITERAL, user, operation))
-            found.add(Binding(kind, f"{self.name}-", PREFIXED, user, operation))
-        return found
+            rights.add(Binding(kind, self.name, LITERAL, user, operation))
+            rights.add(Binding(kind, f"{self.name}-", PREFIXED, user, operation))
+        return rights
 
 
 class _AlterScramResponse(Response):  # type: ignore[misc]
@@ -131,18 +126,8 @@ async def grant_access(
     """Give each principal its password and exactly the rights that are declared; rights of anybody else go.
 
     Returns when every broker of the cluster lets each principal in and has its rights. The controller answers before the
-    brokers know, and a login that is used earlier is refused.
-
-    Args:
-        kafka: whoever may change logins and rights.
-        accesses: the rights of each principal.
-        password_of: returns the password of a principal.
-        seconds: how long to try.
-
-    Raises:
-        ProvisionFailed: after so many seconds a broker still refuses a login or has other rights; it names both.
-        KafkaError: no broker answers, or a broker refuses the change.
-
+    brokers know, and a login that is used earlier is refused. Raises `ProvisionFailed` if a broker still refuses a login
+    or has other rights after so many seconds, and KafkaError if no broker answers, or a broker refuses the change.
     """
     accesses = list(accesses)
     passwords = {access.principal: password_of(access.principal) for access in accesses}

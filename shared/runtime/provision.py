@@ -64,7 +64,7 @@ async def databases(
             await _migrate(database_dsn(admin_url, name), [part.migrations for part in schema.parts])
             await _settle(database_dsn(admin_url, name), name, schema)
             if KEYRING in schema.parts:
-                await _name_key_holders(database_dsn(admin_url, name), [one for _, one in wanted])
+                await _name_key_holders(database_dsn(admin_url, name), [schema for _, schema in wanted])
     finally:
         await connection.close()
 
@@ -126,31 +126,28 @@ def service_database(name: str) -> tuple[str, Schema]:
 KEYRING_DATABASE: Final = ("ooc_keyring", Schema((KEYRING,)))
 
 
+_FOR_EVER: Final = {"retention.ms": "-1", "retention.bytes": "-1"}
+
+
 def events_topic(name: str, replication: int) -> NewTopic:
     """Return the definition of an events topic: every event is kept for ever."""
-    return NewTopic(
-        name,
-        PARTITIONS,
-        replication,
-        topic_configs=_durable(replication) | {"retention.ms": "-1", "retention.bytes": "-1"},
-    )
+    return _topic(name, PARTITIONS, replication, _FOR_EVER)
 
 
 def position_topic(name: str, replication: int) -> NewTopic:
     """Return a relay's position topic: one partition, compacted."""
-    return NewTopic(name, 1, replication, topic_configs=_durable(replication) | {"cleanup.policy": "compact"})
+    return _topic(name, 1, replication, {"cleanup.policy": "compact"})
 
 
 def checkpoints_topic(name: str, replication: int) -> NewTopic:
     """Return a signer's checkpoints: one partition, kept for ever, so that any reader can keep them too."""
-    return NewTopic(
-        name, 1, replication, topic_configs=_durable(replication) | {"retention.ms": "-1", "retention.bytes": "-1"}
-    )
+    return _topic(name, 1, replication, _FOR_EVER)
 
 
-def _durable(replication: int) -> dict[str, str]:
+def _topic(name: str, partitions: int, replication: int, configs: dict[str, str]) -> NewTopic:
     # The broker unpacks what a stranger has compressed: not every reader has every codec, and the relay uses none.
-    return {"min.insync.replicas": str(min(2, replication)), "compression.type": "uncompressed"}
+    durable = {"min.insync.replicas": str(min(2, replication)), "compression.type": "uncompressed"}
+    return NewTopic(name, partitions, replication, topic_configs=durable | configs)
 
 
 @asynccontextmanager

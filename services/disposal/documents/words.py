@@ -81,5 +81,6 @@ def conditions(state: DisposalState, *, sessions: bool = False) -> list[dict[str
 
 
 def _sessions(state: DisposalState, condition_id: UUID) -> list[dict[str, str]]:
-    booked = (one for one in state.bookings.values() if one.condition_id == condition_id)
-    return [moment(at) for at in sorted(one.starts_at for one in booked if not state.last_attendance(one.session_id))]
+    bookings = (booking for booking in state.bookings.values() if booking.condition_id == condition_id)
+    ahead = (booking.starts_at for booking in bookings if not state.last_attendance(booking.session_id))
+    return [moment(at) for at in sorted(ahead)]

@@ -126,8 +126,8 @@ class RegisteredSession:
         if record is None:
             return None
         completions = (fact for fact in self.state.record or () if has_event(fact, ConditionCompleted))
-        of_the_record = (one for one in completions if one.envelope.command_id == record.envelope.command_id)
-        return next((one for one in of_the_record if one.event.condition_id == record.event.condition_id), None)
+        of_the_record = (fact for fact in completions if fact.envelope.command_id == record.envelope.command_id)
+        return next((fact for fact in of_the_record if fact.event.condition_id == record.event.condition_id), None)
 
     @property
     def withdrawn(self) -> DisposalState:
@@ -139,9 +139,9 @@ class RegisteredSession:
         if self.completion is not None and key in conditions:
             conditions[key] = replace(conditions[key], standing=ConditionStatus.ACTIVE)
         others = (
-            one
-            for one in self.state.attendances
-            if (one.session_id, one.at) != (record.event.session_id, record.occurred_at)
+            attendance
+            for attendance in self.state.attendances
+            if (attendance.session_id, attendance.at) != (record.event.session_id, record.occurred_at)
         )
         return replace(self.state, conditions=conditions, attendances=tuple(others))
 

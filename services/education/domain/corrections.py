@@ -119,7 +119,7 @@ def _path_of_booking(fact: Fact, person: UUID) -> str | None:
         case AttendanceRecorded(person_id=person_id) | AbsenceReasonDecided(person_id=person_id):
             return "booking" if person_id == person else None
         case SessionCancelled(bookings=bookings):
-            return next((f"bookings.{n}" for n, one in enumerate(bookings) if one.person_id == person), None)
+            return next((f"bookings.{n}" for n, booking in enumerate(bookings) if booking.person_id == person), None)
         case _:
             return None
 

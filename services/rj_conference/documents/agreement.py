@@ -50,14 +50,16 @@ def _people(fact_held: Fact, signed: Fact | None) -> list[dict[str, Any]]:
     agreement = signed.event if signed and isinstance(signed.event, AgreementSigned) else None
     by = frozenset[UUID]() if agreement is None else frozenset(agreement.signed_by)
     named = (
-        {} if agreement is None else {one.person_id: personal_value(one.name) for one in agreement.signatories or ()}
+        {}
+        if agreement is None
+        else {person.person_id: personal_value(person.name) for person in agreement.signatories or ()}
     )
     return [
         {
-            "role": one.role.value,
-            "name": named.get(one.person_id) if one.person_id in by else None,
-            "signed_on": day_of(signed.occurred_at) if signed is not None and one.person_id in by else None,
+            "role": person.role.value,
+            "name": named.get(person.person_id) if person.person_id in by else None,
+            "signed_on": day_of(signed.occurred_at) if signed is not None and person.person_id in by else None,
         }
-        for one in fact_held.event.present
-        if one.attended and (one.role in SIGNING or one.person_id in named)
+        for person in fact_held.event.present
+        if person.attended and (person.role in SIGNING or person.person_id in named)
     ]

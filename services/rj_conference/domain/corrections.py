@@ -107,7 +107,9 @@ def _derived_corrections(alone: RecordCorrected, facts: Sequence[Fact]) -> Itera
             copies = [fact for fact in until_the_next if isinstance(fact.event, ConferenceHeld)]
             yield from (derived(fact, alone.field, alone.value) for fact in copies)
         case ConferenceHeld(present=present) if alone.field.partition(".")[0] == "present":
-            harmed = [str(one.person_id) for one in present if one.attended and one.role is PresentRole.HARMED]
+            harmed = [
+                str(person.person_id) for person in present if person.attended and person.role is PresentRole.HARMED
+            ]
             yield derived(facts[number], "harmed_took_part", len(harmed))
             yield derived(facts[number], "harmed_ids", harmed)
         case _:

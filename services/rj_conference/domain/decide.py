@@ -50,7 +50,9 @@ def decide(command: ConferenceCommand, state: Conference | None, context: Contex
 def decide_held(command: RecordConferenceHeld, conference: Conference, context: Context) -> ConferenceHeld:
     """Return the conference as held, with the values of its proposal and schedule that readers count by."""
     schedule = required(conference.schedule, conference, "it was never scheduled")
-    harmed = tuple(one.person_id for one in command.present if one.attended and one.role is PresentRole.HARMED)
+    harmed = tuple(
+        person.person_id for person in command.present if person.attended and person.role is PresentRole.HARMED
+    )
     return event_from(
         ConferenceHeld,
         command,

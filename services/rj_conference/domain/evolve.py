@@ -8,6 +8,7 @@ from uuid import UUID
 from services.rj_conference.domain.state import (
     BEFORE_HELD,
     GETTING_READY,
+    OTHER_SIDE,
     AgreedTerm,
     Conference,
     Consent,
@@ -37,7 +38,6 @@ from services.rj_conference.events import (
     NoAgreementReached,
     ParticipantAdded,
     PreparationHeld,
-    PresentRole,
     RecordCorrected,
     ResponsibilityRecorded,
     RiskApproved,
@@ -170,13 +170,14 @@ def _move_to(state: Conference, stage: Stage, fact: Fact) -> Conference:
 
 def _add_consent(state: Conference, person: UUID, consent: Consent) -> Conference:
     """Add to what a party said of taking part, in order of time; of two at one time the later recorded counts."""
-    in_order = tuple(sorted((*state.consents.get(person, ()), consent), key=lambda one: one.at))
+    in_order = tuple(sorted((*state.consents.get(person, ()), consent), key=lambda statement: statement.at))
     return replace(state, consents={**state.consents, person: in_order})
 
 
 def _with_held(state: Conference, fact: Fact, event: ConferenceHeld) -> Conference:
-    sides = {PresentRole.HARMED, PresentRole.REPRESENTATIVE}
-    signatories = frozenset(one.person_id for one in event.present if one.attended and one.role in sides)
+    signatories = frozenset(
+        person.person_id for person in event.present if person.attended and person.role in OTHER_SIDE
+    )
     conference_held = HeldConference(
         fact.occurred_at, fact.day, frozenset(event.harmed_ids), signatories, event.follow_up_due
     )
@@ -197,5 +198,5 @@ def _settled(state: Conference, fact: Fact, term_id: UUID, status: TermStatus) -
     if term is None or term.status is not TermStatus.OPEN:
         raise BrokenHistory(fact, "no such term is open")
     terms = {**state.terms, term_id: replace(term, status=status, settled_on=fact.day)}
-    is_open = any(one.status is TermStatus.OPEN for one in terms.values())
+    is_open = any(other.status is TermStatus.OPEN for other in terms.values())
     return replace(_move_to(state, Stage.MONITORING if is_open else Stage.FOLLOW_UP, fact), terms=terms)

@@ -176,7 +176,7 @@ class Conference:
     @property
     def harmed(self) -> tuple[UUID, ...]:
         """The harmed parties."""
-        return tuple(person for person, one in self.participants.items() if one.role is ParticipantRole.HARMED)
+        return tuple(person for person, invited in self.participants.items() if invited.role is ParticipantRole.HARMED)
 
     @property
     def parties(self) -> tuple[UUID, ...]:
@@ -192,18 +192,18 @@ class Conference:
     def has_other_side(self) -> bool:
         """Whether a harmed party, or somebody who represents one, is invited."""
         sides = {ParticipantRole.HARMED, ParticipantRole.REPRESENTATIVE}
-        return any(one.role in sides for one in self.participants.values())
+        return any(invited.role in sides for invited in self.participants.values())
 
     def role_of(self, person: UUID) -> PresentRole | None:
         """Return the role of a person in this conference; None if they have none."""
         if person == self.harmer:
             return PresentRole.HARMER
-        one = self.participants.get(person)
-        return None if one is None else PresentRole(one.role.value)
+        invited = self.participants.get(person)
+        return None if invited is None else PresentRole(invited.role.value)
 
     def consent_of(self, person: UUID, at: datetime | None = None) -> Consent | None:
         """Return the consent that stood at a time (by default now); None where there was none or it was withdrawn."""
-        history = [one for one in self.consents.get(person, ()) if at is None or one.at <= at]
+        history = [statement for statement in self.consents.get(person, ()) if at is None or statement.at <= at]
         return history[-1] if history and history[-1].given else None
 
     def has_begun(self, at: datetime) -> bool:
@@ -212,7 +212,8 @@ class Conference:
 
     def withdrawals(self, at: datetime) -> Iterator[datetime]:
         """Return the times at which anybody withdrew, up to a time."""
-        return (one.at for history in self.consents.values() for one in history if not one.given and one.at <= at)
+        statements = (statement for history in self.consents.values() for statement in history)
+        return (statement.at for statement in statements if not statement.given and statement.at <= at)
 
     def signed_by_both(self, signed_by: Collection[UUID]) -> bool:
         """Whether the harmer signed and, where a harmed party or representative took part, one of them."""

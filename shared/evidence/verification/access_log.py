@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from shared.database import Pool
 from shared.event_store.anchors import Anchors
-from shared.evidence.verification.problems import MOST_LINES, CountedCheck, Pool
+from shared.evidence.verification.problems import MOST_LINES, CountedCheck
 
 # The database hashes its own lines again; only those that do not follow come back.
 _BROKEN: Final = """

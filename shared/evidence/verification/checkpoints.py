@@ -13,11 +13,12 @@ from typing import Final
 import asyncpg
 from aiokafka import TopicPartition
 
+from shared.database import Pool
 from shared.evidence.checkpoint import BadNote, VerifierKey, open_checkpoint
 from shared.evidence.home_evidence import public_keys
 from shared.evidence.log import Log, read_tiles
 from shared.evidence.merkle import SIZE, WIDTH, RightEdge, TileId, hash_leaf
-from shared.evidence.verification.problems import CountedCheck, Pool, Problems
+from shared.evidence.verification.problems import CountedCheck, Problems
 from shared.kafka import Kafka
 from shared.messaging.consumer.position_record import reader
 
@@ -89,7 +90,7 @@ def _compare(
 
 async def read_published(bootstrap: Kafka, topic: str) -> dict[str, dict[int, str]]:
     """Read every checkpoint of a topic: log -> size -> note. Raises a KafkaError, or TimeoutError."""
-    found: dict[str, dict[int, str]] = {}
+    notes: dict[str, dict[int, str]] = {}
     async with reader(bootstrap, "read_committed") as consumer:
         place = TopicPartition(topic, 0)
         consumer.assign([place])
@@ -104,8 +105,8 @@ async def read_published(bootstrap: Kafka, topic: str) -> dict[str, dict[int, st
                 note = (record.value or b"").decode(errors="replace")
                 size = note.split("\n")[1] if note.count("\n") > 2 else ""
                 if size.isdecimal() and record.key is not None:
-                    found.setdefault(record.key.decode(errors="replace"), {}).setdefault(int(size), note)
-    return found
+                    notes.setdefault(record.key.decode(errors="replace"), {}).setdefault(int(size), note)
+    return notes
 
 
 def _leaf_tiles(size: int, entries: int) -> list[TileId]:

@@ -13,13 +13,14 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pgproto import pgproto
 
+from shared.database import Pool
 from shared.event_store.log_hash import (
     EMPTY_LOG,
     kept_answer,
     log_entry,
     next_log_hash,
 )
-from shared.evidence.verification.problems import MOST_LINES, Passed, Pool, Problems, ignore_passed
+from shared.evidence.verification.problems import MOST_LINES, Passed, Problems, ignore_passed
 
 PAGE: Final = 5_000
 
@@ -84,8 +85,8 @@ async def check_log(database: Pool, end: LogEnd, checks: LogChecks, passed: Pass
     after = _FIRST
     while rows := await database.fetch(_PAGE_OF_LOG, after, end.position, PAGE):
         commands = [_command_of(row) for row in rows]
-        found = await database.fetch(_ANSWERS, list(set(commands) - {None}))
-        answers = {row["command_id"]: row for row in found}
+        rows_of_answers = await database.fetch(_ANSWERS, list(set(commands) - {None}))
+        answers = {row["command_id"]: row for row in rows_of_answers}
         for row, command in zip(rows, commands, strict=True):
             try:
                 walk.take(row, command, answers)
@@ -103,8 +104,8 @@ async def check_log(database: Pool, end: LogEnd, checks: LogChecks, passed: Pass
 
 def _command_of(row: asyncpg.Record) -> UUID | None:
     """Return the command that an event's bytes name."""
-    found = _COMMAND_ID.search(row["body"] or b"", 0, _ENVELOPE)
-    return None if found is None else pgproto.UUID(found[1].decode())
+    match = _COMMAND_ID.search(row["body"] or b"", 0, _ENVELOPE)
+    return None if match is None else pgproto.UUID(match[1].decode())
 
 
 def place_of(row: asyncpg.Record) -> str:

@@ -8,10 +8,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-import asyncpg
-
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-
 Passed: TypeAlias = Callable[[int], None]
 """Hears of how many further events, or records of events, a check has passed."""
 

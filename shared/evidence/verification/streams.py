@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from shared.database import Pool
 from shared.domain.data_rights import data_rights_service, is_data_right
 from shared.domain.decider import BrokenHistory, check_gapless
 from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
@@ -19,7 +20,7 @@ from shared.domain.sealing import key_ids_in
 from shared.domain.service import Service
 from shared.domain.waiting import is_wait, waiting_service
 from shared.evidence.verification.log import PAGE, READABLE_TIME, place_of
-from shared.evidence.verification.problems import MOST_LINES, Passed, Pool, Problems, ignore_passed
+from shared.evidence.verification.problems import MOST_LINES, Passed, Problems, ignore_passed
 
 _PAGE_OF_STREAMS: Final = f"""
     select position, {READABLE_TIME}, stream, version, event_id, type, home, hash, body
@@ -73,8 +74,8 @@ async def check_streams(
             except Exception as error:  # noqa: BLE001 - one stream must not hide the others
                 checks.histories.note(f"{rows[0]['stream']}: cannot be checked: {type(error).__name__}: {error}")
         await _check_keys(keyring, [row for rows in streams for row in rows], checks.keys)
-        held = await database.fetch(_HELD, [rows[0]["stream"] for rows in streams], list(due))
-        _check_claims({row["key"]: row["stream"] for row in held}, due, claims)
+        claimed = await database.fetch(_HELD, [rows[0]["stream"] for rows in streams], list(due))
+        _check_claims({row["key"]: row["stream"] for row in claimed}, due, claims)
         passed(sum(map(len, streams)))
     _check_claims({row["key"]: row["stream"] for row in await database.fetch(_INVENTED, MOST_LINES)}, {}, claims)
     # Claims are as of now, so they are compared only where nothing has moved meanwhile.
@@ -151,11 +152,11 @@ def claims_after(service: Service[Any], history: Sequence[Fact]) -> set[str]:
     return keys
 
 
-def _check_claims(held: Mapping[str, str], due: Mapping[str, str], problems: Problems) -> None:
+def _check_claims(claimed: Mapping[str, str], due: Mapping[str, str], problems: Problems) -> None:
     """Compare the claims of some streams with those that their events make."""
-    for key in sorted(held.keys() | due.keys()):
-        if held.get(key) != due.get(key):
-            problems.note(f"claim {key}: held by {held.get(key)}, by the events it is {due.get(key)}")
+    for key in sorted(claimed.keys() | due.keys()):
+        if claimed.get(key) != due.get(key):
+            problems.note(f"claim {key}: held by {claimed.get(key)}, by the events it is {due.get(key)}")
 
 
 async def _check_keys(keyring: Pool, rows: Sequence[asyncpg.Record], problems: Problems) -> None:

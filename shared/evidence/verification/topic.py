@@ -16,9 +16,10 @@ import asyncpg
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException
 
+from shared.database import Pool
 from shared.domain.service import Service
 from shared.evidence.verification.log import PAGE, READABLE_TIME
-from shared.evidence.verification.problems import Passed, Pool, Problems, ignore_passed
+from shared.evidence.verification.problems import Passed, Problems, ignore_passed
 from shared.kafka import PARTITIONS, Kafka
 from shared.messaging.consumer.position_record import HighWaterMark, reader
 from shared.messaging.relay import (
@@ -58,13 +59,13 @@ _STOPPED: Final = "select exists (select 1 from alarm where consumer = $1 and na
 async def read_position_record(service: Service[Any], bootstrap: Kafka, problems: Problems) -> HighWaterMark:
     """Read the last position record that can be believed; note each ignored, and why where none can be read."""
     try:
-        found, ignored = await last_position(bootstrap, service.position_topic)
+        record, ignored = await last_position(bootstrap, service.position_topic)
     except Exception as error:  # noqa: BLE001 - whatever stands there, the other checks go on without it
         problems.note(f"{service.position_topic}: its last record cannot be read: {type(error).__name__}: {error}")
         return HighWaterMark()
-    for one in ignored:
-        problems.note(f"{one.topic} {one.detail}")
-    return found or HighWaterMark()
+    for alarm in ignored:
+        problems.note(f"{alarm.topic} {alarm.detail}")
+    return record or HighWaterMark()
 
 
 async def check_reached(database: Pool, reached: HighWaterMark, problems: Problems) -> None:
@@ -154,7 +155,7 @@ async def _records_up_to(
     limit, passed, until = PAGE, -1, time.monotonic() + STALL_SECONDS
     while (offset := await consumer.position(partition)) < end and time.monotonic() < until:
         try:
-            found = await consumer.getmany(partition, timeout_ms=500, max_records=limit)
+            batches = await consumer.getmany(partition, timeout_ms=500, max_records=limit)
         except (ValueError, TypeError, CorruptRecordException) as error:
             if limit > 1:  # read the page again record by record, up to the bad one
                 limit = 1
@@ -167,7 +168,7 @@ async def _records_up_to(
             passed, until = offset + 1, time.monotonic() + STALL_SECONDS
             consumer.seek(partition, passed)
             continue
-        for messages in found.values():
+        for messages in batches.values():
             limit = PAGE
             yield messages
             until = time.monotonic() + STALL_SECONDS
@@ -196,8 +197,8 @@ class _TopicComparison:
     async def take(self, messages: Sequence[Any]) -> None:
         """Compare the next records of one partition."""
         named = [_position_of(message) for message in messages]
-        found = await self._database.fetch(_EVENTS, [position for position in named if position is not None])
-        rows = {row["position"]: row for row in found}
+        events = await self._database.fetch(_EVENTS, [position for position in named if position is not None])
+        rows = {row["position"]: row for row in events}
         for message, position in zip(messages, named, strict=True):
             try:
                 wrong = self._compare(message, position, rows.get(position))

@@ -7,11 +7,11 @@ from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
-from shared.database import Connection
+from shared.database import Connection, Pool
 from shared.domain.decider import BrokenHistory
 from shared.domain.service import Service
 from shared.domain.waiting import DECIDER, WAITING_TYPES, Waiting, waiting_service
-from shared.evidence.verification.problems import CountedCheck, Pool, note_lasting
+from shared.evidence.verification.problems import CountedCheck, note_lasting
 from shared.messaging.waiting import KnownWait
 
 PATIENCE_SECONDS: Final = 10.0
@@ -40,17 +40,17 @@ async def _recorded(service: Service[Any], connection: Connection) -> dict[UUID,
     """Fold the events of each wait; None for a history that cannot be folded, which another check reports."""
     waits = waiting_service(service)
     types = [waits.events.type_name(cls) for cls in WAITING_TYPES]
-    found: dict[UUID, Waiting | None] = {}
+    waits_by_id: dict[UUID, Waiting | None] = {}
     for stream, rows in itertools.groupby(await connection.fetch(_EVENTS, types), key=itemgetter("stream")):
         history = [
             waits.events.read(row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"])
             for row in rows
         ]
         try:
-            found[UUID(stream.rpartition("/")[2])] = DECIDER.state_at(history)
+            waits_by_id[UUID(stream.rpartition("/")[2])] = DECIDER.state_at(history)
         except BrokenHistory:
-            found[UUID(stream.rpartition("/")[2])] = None
-    return found
+            waits_by_id[UUID(stream.rpartition("/")[2])] = None
+    return waits_by_id
 
 
 async def _differences(
@@ -58,17 +58,19 @@ async def _differences(
 ) -> list[str]:
     rows = {row["id"]: row for row in await connection.fetch(_ROWS, service.name)}
     parked = {row["command_id"] for row in await connection.fetch(_PARKED)}
-    found: list[str] = []
+    differences: list[str] = []
     for id_ in sorted(rows.keys() | recorded.keys()):
         row, state = rows.get(id_), recorded.get(id_)
         closed = state is not None and state.closed
         if row is not None and row["closed"] and not closed:
-            found.append(f"wait {id_}: it is closed, and no event says by whom and why")
+            differences.append(f"wait {id_}: it is closed, and no event says by whom and why")
         elif closed and (row is None or not row["closed"] or id_ in parked):
-            found.append(f"wait {id_}: its closure is recorded, and it still waits: close it again")
+            differences.append(f"wait {id_}: its closure is recorded, and it still waits: close it again")
         elif row is None or state is None:
-            found.append(f"wait {id_}: {'no row shows it' if row is None else 'no event tells of it'}")
+            differences.append(f"wait {id_}: {'no row shows it' if row is None else 'no event tells of it'}")
         elif Waiting(KnownWait.of_row(row).wait, open=row["ended_at"] is None, closed=row["closed"]) != state:
-            found.append(f"wait {id_}: what its row shows is not what its events make")
-    found += [f"reaction {id_}: it is parked, and no event tells of it" for id_ in sorted(parked - recorded.keys())]
-    return found
+            differences.append(f"wait {id_}: what its row shows is not what its events make")
+    differences += [
+        f"reaction {id_}: it is parked, and no event tells of it" for id_ in sorted(parked - recorded.keys())
+    ]
+    return differences

@@ -111,7 +111,7 @@ def requirement_rule(code: ConditionType, requirement: Requirement) -> Callable[
 
     def rule(command: Asks, state: DisposalState, context: Context) -> bool:
         after = _of_caution(command, state)
-        return after is None or all(requirement.is_met(one, context) for one in after.remaining if one.type is code)
+        return after is None or all(requirement.is_met(each, context) for each in after.remaining if each.type is code)
 
     rule.__name__, rule.__doc__ = requirement.is_met.__name__, requirement.is_met.__doc__
     return rule

@@ -38,8 +38,8 @@ def _needs_parent(conference: Conference, person: UUID, policy: Policy) -> bool:
 
 def _was_informed(conference: Conference, person: UUID, consent: Consent) -> bool:
     """Say whether a harmed party had been informed before they consented; nobody else needs to be."""
-    one = conference.participants.get(person)
-    if one is None or one.role is not ParticipantRole.HARMED:
+    participant = conference.participants.get(person)
+    if participant is None or participant.role is not ParticipantRole.HARMED:
         return True
     informed_at = conference.informed.get(person)
     return informed_at is not None and informed_at <= consent.at

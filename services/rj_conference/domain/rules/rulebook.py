@@ -20,6 +20,6 @@ def is_prepared(conference: Conference, person: UUID, context: Context) -> bool:
 
 def was_held(conference: RecordConferenceHeld | ConferenceHeld, harmer: UUID) -> bool:
     """Whether the harmer, somebody of the harmed side and the facilitator took part (C8)."""
-    attended = [one for one in conference.present if one.attended]
-    by_harmer = any(one.role is PresentRole.HARMER and one.person_id == harmer for one in attended)
-    return by_harmer and any(one.role in OTHER_SIDE for one in attended) and conference.facilitator_attended
+    attended = [person for person in conference.present if person.attended]
+    by_harmer = any(person.role is PresentRole.HARMER and person.person_id == harmer for person in attended)
+    return by_harmer and any(person.role in OTHER_SIDE for person in attended) and conference.facilitator_attended
