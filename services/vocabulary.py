@@ -371,6 +371,10 @@ class Regime(StrEnum):
     UK_GDPR = "UK_GDPR"
 
 
+LAW_ENFORCEMENT: Final[Mapping[str, str]] = {"regime": Regime.LE_PART3.value}
+"""The label of the events of a service that serves law enforcement throughout (DPA 2018 part 3)."""
+
+
 def _can_be_a_birth_date(day: date, info: ValidationInfo) -> date:
     """Check a birth date that a command brings; what stands in an event is read as it stands."""
     if isinstance(info.context, CommandContext) and not EARLIEST_BIRTH <= day <= info.context.received_on:

@@ -6,7 +6,7 @@ years on Europe/London days, hours are hours, amounts are pence. What stands in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Self, TypeAlias, get_args
@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from services.vocabulary import (
+    LAW_ENFORCEMENT,
     WORDS,
     AppropriateAdultKind,
     AttendanceStatus,
@@ -30,7 +31,6 @@ from services.vocabulary import (
     PersonDetails,
     Recommendation,
     Reference,
-    Regime,
     TrialMode,
 )
 from shared.domain.dates import local_day
@@ -924,11 +924,6 @@ DisposalEvent: TypeAlias = (
 """Every event of this service; mypy reports each one that `evolve` has no branch for."""
 
 
-def labels(_cls: type[Event]) -> Mapping[str, str]:
-    """All that this service records is processed for law enforcement (DPA 2018 part 3)."""
-    return {"regime": Regime.LE_PART3.value}
-
-
 def _opened(_fact: Fact) -> Iterable[str]:
     """OPENED: there is a disposal case."""  # noqa: D401  # the reference page reads it
     return ("OPENED",)
@@ -937,10 +932,9 @@ def _opened(_fact: Fact) -> Iterable[str]:
 EVENTS = EventRegistry(
     "disposal",
     get_args(DisposalEvent),
-    labels=labels,
+    labels=lambda _cls: LAW_ENFORCEMENT,
     marks={DisposalCaseOpened: _opened},
     mentions=("case_id", "referral_id", "person_id", "victims", "victims_with_enhanced_rights"),
     words=WORDS,
     reasons=Personal.REASONS,
 )
-"""The registry of this service's events."""

@@ -279,4 +279,3 @@ EVENTS: Final = EventRegistry(
     words=WORDS,
     reasons=Personal.REASONS,
 )
-"""Every event of education."""

@@ -6,13 +6,14 @@ details under that person's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import Field
 
 from services.vocabulary import (
+    LAW_ENFORCEMENT,
     WORDS,
     Category,
     CrimeNumber,
@@ -25,7 +26,6 @@ from services.vocabulary import (
     PersonDetails,
     PersonRole,
     Reference,
-    Regime,
     SchoolUrn,
     Topic,
     TriageOutcome,
@@ -334,9 +334,6 @@ ReferralEvent: TypeAlias = (
 )
 """Every event of a referral; mypy reports each one that `evolve` has no branch for."""
 
-REGIME: Final[Mapping[str, str]] = {"regime": Regime.LE_PART3.value}
-"""The law under which every event is processed: a referral serves law enforcement throughout (DPA 2018 part 3)."""
-
 ACCEPTED: Final = frozenset({TriageOutcome.ACCEPT_INTERVENTION, TriageOutcome.REFER_DISPOSAL_PANEL})
 """Outcomes of triage by which the partnership takes a referral on."""
 
@@ -375,7 +372,7 @@ def _victim_contact(event: Event, declared: FieldClass) -> FieldClass:
 EVENTS: Final = EventRegistry(
     "referral",
     get_args(ReferralEvent),
-    labels=lambda _event: REGIME,
+    labels=lambda _cls: LAW_ENFORCEMENT,
     marks={
         ReferralReceived: _online,
         ReferralCorrected: _online,
@@ -387,4 +384,3 @@ EVENTS: Final = EventRegistry(
     reasons=Personal.REASONS,
     narrowed=_victim_contact,
 )
-"""Every event of referral."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeAlias, get_args
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from services.vocabulary import WORDS, ConferenceCategory, ConferenceMode, Personal, Regime, Role
+from services.vocabulary import LAW_ENFORCEMENT, WORDS, ConferenceCategory, ConferenceMode, Personal, Role
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Added, Correction, Event, FreeText, Hours, Timestamp, ValueObject, Version
 from shared.domain.sealing import OwnedBy, Sealed
@@ -438,9 +438,6 @@ EventAfterProposal: TypeAlias = (
 ConferenceEvent: TypeAlias = ConferenceProposed | EventAfterProposal
 """Every event of a conference."""
 
-REGIME: Final[Mapping[str, str]] = {"regime": Regime.LE_PART3.value}
-"""Conferences serve out-of-court disposals: every event is law-enforcement processing (DPA 2018 part 3)."""
-
 
 def _proposed(fact: Fact) -> Iterable[str]:
     """OFFICER: who proposed it, unless a reaction did. PARTY: who decided the disposal that it serves."""
@@ -465,10 +462,9 @@ def _led(fact: Fact) -> Iterable[str]:
 EVENTS: Final = EventRegistry(
     "rj_conference",
     get_args(ConferenceEvent),
-    labels=lambda _cls: REGIME,
+    labels=lambda _cls: LAW_ENFORCEMENT,
     marks={ConferenceProposed: _proposed, ParticipantAdded: _joined, FacilitatorAssigned: _led},
     mentions=("case_id", "referral_id", "disposal_id", "harmer", "person_id"),
     words=WORDS,
     reasons=Personal.REASONS,
 )
-"""Every event of rj_conference."""

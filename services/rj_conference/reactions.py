@@ -28,8 +28,7 @@ def conference_id(disposal: UUID, condition: UUID) -> UUID:
 
 def propose_at_issue(fact: Fact[DisposalIssued]) -> Iterable[CommandFor]:
     """DisposalIssued -> ProposeConference for each condition that is a conference."""
-    event = fact.event
-    return [_proposal(fact, event, condition) for condition in event.conditions if _is_conference(condition)]
+    return [_proposal(fact, condition) for condition in fact.event.conditions if _is_conference(condition)]
 
 
 def propose_or_close_at_variation(fact: Fact[ConditionsVaried]) -> Iterable[CommandFor]:
@@ -38,8 +37,10 @@ def propose_or_close_at_variation(fact: Fact[ConditionsVaried]) -> Iterable[Comm
     A condition made of another type is a conference gone, or a new one, as much as one omitted or added.
     """
     event = fact.event
-    proposals = [_proposal(fact, event, condition) for condition in _new(event) if _is_conference(condition)]
-    return [*proposals, *(_closing(fact, condition_id) for condition_id in _conferences_gone(event))]
+    proposals = [_proposal(fact, condition) for condition in _new(event) if _is_conference(condition)]
+    closing = CloseConference(occurred_at=fact.occurred_at)
+    gone = (conference_id(fact.stream_id, condition_id) for condition_id in _conferences_gone(event))
+    return [*proposals, *(CommandFor(id_, closing) for id_ in gone)]
 
 
 def _new(event: ConditionsVaried) -> Iterator[ConditionTerms]:
@@ -60,7 +61,8 @@ def _is_conference(condition: ConditionTerms) -> bool:
     return condition.type is ConditionType.RJ_CONFERENCE
 
 
-def _proposal(fact: Fact, event: DisposalIssued | ConditionsVaried, condition: ConditionTerms) -> CommandFor:
+def _proposal(fact: Fact[DisposalIssued | ConditionsVaried], condition: ConditionTerms) -> CommandFor:
+    event = fact.event
     sexual = event.offence_category is OffenceCategory.SEXUAL
     command = ProposeConference(
         occurred_at=fact.occurred_at,
@@ -75,10 +77,6 @@ def _proposal(fact: Fact, event: DisposalIssued | ConditionsVaried, condition: C
         deciding_officer=event.deciding_officer,
     )
     return CommandFor(conference_id(fact.stream_id, condition.condition_id), command)
-
-
-def _closing(fact: Fact, condition: UUID) -> CommandFor:
-    return CommandFor(conference_id(fact.stream_id, condition), CloseConference(occurred_at=fact.occurred_at))
 
 
 REACTIONS: Final = (

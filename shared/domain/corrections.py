@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeVar, get_args, get_origin
+from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -20,7 +20,7 @@ from shared.domain.decider import BrokenHistory, apply_correction
 from shared.domain.envelope import E_co, Fact
 from shared.domain.messages import Command, Correction, CorrectionCommand, DerivedCorrection, Event
 from shared.domain.rules import Context, RuleBook
-from shared.domain.sealing import OwnedBy, Sealed, to_json
+from shared.domain.sealing import OwnedBy, Sealed, mentions_sealed, to_json
 
 C = TypeVar("C", bound=Correction)
 T = TypeVar("T")
@@ -286,13 +286,4 @@ def _holds_personal_fields(value: Any) -> bool:
     """
     if isinstance(value, BaseModel):
         return any(isinstance(item, Sealed) or _holds_personal_fields(item) for _, item in value)
-    return isinstance(value, tuple) and any(_may_be_personal(type(item)) for item in value)
-
-
-def _may_be_personal(annotation: Any) -> bool:
-    """Tell whether a type has a sealed part at any depth."""
-    if get_origin(annotation) is Sealed:
-        return True
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return any(_may_be_personal(info.annotation) for info in annotation.model_fields.values())
-    return any(map(_may_be_personal, get_args(annotation)))
+    return isinstance(value, tuple) and any(mentions_sealed(type(item)) for item in value)

@@ -18,7 +18,6 @@ from shared.domain.decisions import NewEvents
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command, Event
-from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
 from shared.domain.service import ReadModel, Service
 
@@ -266,8 +265,6 @@ def data_rights_service(service: Service[Any]) -> Service[DataRights]:
             "forgotten": state.forgotten,
             "review_on": state.review_on and state.review_on.isoformat(),
         },
-        duties=lambda _state, _policy_on: (),
-        policy=PolicyBook({}),
     )
     return Service(
         name=service.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from shared.domain.sealing import PREFIX, Sealed
-from shared.domain.texts import Code, CommandContext, Visible
+from shared.domain.texts import Code, CommandContext, Visible, texts_in
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -126,25 +126,9 @@ class Command(Message):
         """Refuse a clear text with the prefix of a sealed token: no keyring has its key, so the stream would be unreadable."""
         if isinstance(info.context, CommandContext) and not info.context.may_hold_prefix:
             return self
-        if any(text.startswith(PREFIX) for text in _clear_texts(self)):
+        if any(text.startswith(PREFIX) for text in texts_in(self)):
             raise ValueError(f"a text cannot begin with {PREFIX!r}, which marks sealed values: change its beginning")
         return self
-
-
-def _clear_texts(value: Any) -> Iterator[str]:
-    """Yield every text outside sealed fields, keys of mappings included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _clear_texts(getattr(value, name))
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _clear_texts(key)
-            yield from _clear_texts(item)
-    elif isinstance(value, (tuple, list, set, frozenset)):
-        for item in value:
-            yield from _clear_texts(item)
 
 
 COMMAND_FIELDS: Final = frozenset(Command.model_fields)

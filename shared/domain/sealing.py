@@ -321,16 +321,17 @@ def _may_hold_sealed(cls: type[BaseModel]) -> tuple[tuple[str, str | None], ...]
     return tuple(
         (name, next((mark.field for mark in field.metadata if isinstance(mark, OwnedBy)), None))
         for name, field in cls.model_fields.items()
-        if _mentions_sealed(field.annotation)
+        if mentions_sealed(field.annotation)
     )
 
 
-def _mentions_sealed(annotation: Any) -> bool:
+def mentions_sealed(annotation: Any) -> bool:
+    """Tell whether a type has a sealed part at any depth, or may have any part."""
     if annotation is Any or getattr(annotation, "__origin__", None) is Sealed:
         return True
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return bool(_may_hold_sealed(annotation))
-    return any(_mentions_sealed(part) for part in get_args(annotation))
+    return any(mentions_sealed(part) for part in get_args(annotation))
 
 
 @cache

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -106,12 +106,16 @@ class Visible:
         return core_schema.with_info_after_validator_function(validate, handler(source))
 
 
-def texts_in(value: Any) -> Iterable[str]:
-    """List every text in a JSON value, member names included. The recursion is as deep as the value."""
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in a JSON value or a model, member names included, and none of its sealed fields."""
     if isinstance(value, str):
-        return (value,)
-    if isinstance(value, Mapping):
-        return [text for pair in value.items() for item in pair for text in texts_in(item)]
-    if isinstance(value, (list, tuple)):
-        return [text for item in value for text in texts_in(item)]
-    return ()
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from texts_in(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for pair in value.items():
+            yield from texts_in(pair)
+    elif isinstance(value, (tuple, list, set, frozenset)):
+        for item in value:
+            yield from texts_in(item)

@@ -18,7 +18,6 @@ from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Command, Event, FreeText, ShortText, Timestamp, ValueObject
-from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
 from shared.domain.sealing import Sealed
 from shared.domain.service import ReadModel, Service
@@ -169,15 +168,12 @@ def waiting_events(service: str, namespace: str = "ooc") -> EventRegistry:
 
 def waiting_service(service: Service[Any]) -> Service[Waiting]:
     """Return the declaration of the waits that stand in a service's event store, for its command handler and checks."""
-    book = waiting_events(service.name, service.events.namespace)
     read_model: ReadModel[Waiting] = ReadModel(
         service.name,
         "reactions",
-        book,
+        waiting_events(service.name, service.events.namespace),
         DECIDER,
         view=lambda waiting: waiting.wait.model_dump(mode="json"),
-        duties=lambda _state, _policy_on: (),
-        policy=PolicyBook({}),
     )
     return Service(
         name=service.name,

@@ -206,8 +206,7 @@ class Keyring(Protocol):
 class MemoryKeyring:
     """A keyring in memory, for tests and simulations."""
 
-    def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
-        self._random = random
+    def __init__(self) -> None:
         self._keys: dict[str, DataKey] = {}
         self._destroyed: set[str] = set()
 
@@ -221,7 +220,7 @@ class MemoryKeyring:
         keys = dict(await self.existing_keys(subjects))
         for subject in subjects:
             if subject not in keys:
-                keys[subject] = self._keys[subject] = DataKey(subject, 1, self._random(32))
+                keys[subject] = self._keys[subject] = DataKey(subject, 1, os.urandom(32))
         return keys
 
     async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:

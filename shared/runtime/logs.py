@@ -8,7 +8,7 @@ import sys
 import structlog
 
 
-def log_to_stderr(process: str, level: int = logging.INFO) -> None:
+def log_to_stderr(process: str) -> None:
     """Log from here on as JSON lines that name the process."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -36,6 +36,6 @@ def log_to_stderr(process: str, level: int = logging.INFO) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(logging.INFO)
     for noisy in ("aiokafka", "faust", "mode", "uvicorn.access", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from services.disposal.documents.words import child, conditions, offence
@@ -88,10 +88,7 @@ def conditional_caution_notice(state: DisposalState, facts: Sequence[Fact]) -> D
     if (missing := _missing(state)) is not None:
         return missing
     values = {
-        "child": child(state),
-        "offence": offence(state),
-        "given_on": None if state.issue is None else state.issue.on.isoformat(),
-        "recordable": state.opened.offence.recordable,
+        **_given(state),
         "conditions": conditions(state, sessions=True),
         "number": _number("YCC-NOTICE", facts, *LATER_CONTENT),
     }
@@ -106,10 +103,7 @@ def caution_notice(state: DisposalState, facts: Sequence[Fact]) -> DocumentData 
         return NO_ADMISSION
     prior = state.opened.prior
     values = {
-        "child": child(state),
-        "offence": offence(state),
-        "given_on": None if state.issue is None else state.issue.on.isoformat(),
-        "recordable": state.opened.offence.recordable,
+        **_given(state),
         "cautioned_before": prior is not None and prior.yc + prior.ycc > 0,
     }
     return DocumentData(values, _settled(facts) if state.issue is None else max(_settled(facts), state.issue.at))
@@ -134,6 +128,15 @@ def _missing(state: DisposalState) -> NotAvailable | None:
     if not conditions(state):
         return NotAvailable("The caution has no condition yet: propose at least one before printing (R14).")
     return None
+
+
+def _given(state: DisposalState) -> dict[str, Any]:
+    return {
+        "child": child(state),
+        "offence": offence(state),
+        "given_on": None if state.issue is None else state.issue.on.isoformat(),
+        "recordable": state.opened.offence.recordable,
+    }
 
 
 def _settled(facts: Sequence[Fact]) -> datetime:

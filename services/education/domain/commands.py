@@ -171,7 +171,6 @@ EducationCommand = (
 )
 
 COMMANDS: Final[tuple[type[Command], ...]] = get_args(EducationCommand)
-"""Every command of education."""
 
 LATER: Final = tuple(command for command in COMMANDS if not command.opens)
 """The commands on a session that there is already."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from uuid import UUID
 
-from services.education.domain.state import Absence, Place, Session
+from services.education.domain.state import Absence, Session
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.duties import Duty, due_after
 from shared.domain.policy import PolicyOn
@@ -53,14 +53,10 @@ def _absences(state: Session, policy_on: PolicyOn) -> Iterator[Duty]:
 
 def _contact_after(state: Session, person: UUID, absence: Absence) -> date | None:
     """Return the first day on which somebody tried to reach the child, or the parent of the only child who was missed."""
-    missed = [other for other, place in state.places.items() if _was_missed(place)]
+    missed = [other for other, place in state.places.items() if place.absence is not None]
 
     def about(contacted: UUID) -> bool:
         return contacted == person or (missed == [person] and contacted not in state.places)
 
     days = [c.day for c in state.contacts if c.day >= absence.recorded_on and about(c.person_id)]
     return min(days, default=None)
-
-
-def _was_missed(place: Place) -> bool:
-    return place.absence is not None

@@ -382,7 +382,6 @@ ReferralCommand = (
 )
 
 COMMANDS: Final[tuple[type[Command], ...]] = get_args(ReferralCommand)
-"""Every command of referral."""
 
 LATER: Final = tuple(command for command in COMMANDS if not command.opens)
 """The commands on a referral that there is already."""

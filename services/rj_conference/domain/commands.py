@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from datetime import date
-from typing import Annotated, ClassVar, Final, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
@@ -49,28 +48,16 @@ from shared.domain.sealing import OwnedBy, Sealed
 WITH_VICTIM_WORKER: Final = frozenset({Role.RJ_FACILITATOR.value, Role.VICTIM_WORKER.value, Role.SUPERVISOR.value})
 WITH_REACTIONS: Final = frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value, Role.SYSTEM.value})
 
-T = TypeVar("T", bound=Hashable)
 
+def _once_each(name: str = "") -> AfterValidator:
+    """Refuse a list in which an item, or its member of that name, stands twice."""
 
-def _once_each(items: tuple[T, ...]) -> tuple[T, ...]:
-    if len(set(items)) != len(items):
-        raise ValueError("each may be named once only")
-    return items
+    def check(items: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len({getattr(item, name) if name else item for item in items}) != len(items):
+            raise ValueError("each may be named once only")
+        return items
 
-
-def _each_term_once(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    _once_each(tuple(term.term_id for term in terms))
-    return terms
-
-
-def _each_person_once(present: tuple[Present, ...]) -> tuple[Present, ...]:
-    _once_each(tuple(one.person_id for one in present))
-    return present
-
-
-def _each_signatory_once(signatories: tuple[Signatory, ...]) -> tuple[Signatory, ...]:
-    _once_each(tuple(one.person_id for one in signatories))
-    return signatories
+    return AfterValidator(check)
 
 
 class ProposeConference(Command):
@@ -148,7 +135,7 @@ class GiveConsent(Command):
     type: Literal["GiveConsent"] = "GiveConsent"
     person_id: UUID
     consent_version: Version
-    scope: Annotated[tuple[ConferenceMode, ...], Field(min_length=1, max_length=4), AfterValidator(_once_each)]
+    scope: Annotated[tuple[ConferenceMode, ...], Field(min_length=1, max_length=4), _once_each()]
     parental_agreement: bool | None = None
     valid_until: date | None = None
 
@@ -239,7 +226,7 @@ class RecordConferenceHeld(Command):
     """
 
     type: Literal["RecordConferenceHeld"] = "RecordConferenceHeld"
-    present: Annotated[tuple[Present, ...], Field(max_length=50), AfterValidator(_each_person_once)]
+    present: Annotated[tuple[Present, ...], Field(max_length=50), _once_each("person_id")]
     facilitator_attended: bool
 
 
@@ -271,11 +258,9 @@ class SignAgreement(Command):
     records = AgreementSigned
 
     type: Literal["SignAgreement"] = "SignAgreement"
-    terms: Annotated[tuple[Term, ...], Field(max_length=50), AfterValidator(_each_term_once)]
-    signed_by: Annotated[tuple[UUID, ...], Field(max_length=50), AfterValidator(_once_each)]
-    signatories: Annotated[tuple[Signatory, ...], Field(max_length=50), AfterValidator(_each_signatory_once)] | None = (
-        None
-    )
+    terms: Annotated[tuple[Term, ...], Field(max_length=50), _once_each("term_id")]
+    signed_by: Annotated[tuple[UUID, ...], Field(max_length=50), _once_each()]
+    signatories: Annotated[tuple[Signatory, ...], Field(max_length=50), _once_each("person_id")] | None = None
     """The names of those who signed. The conference knows its people by their ids alone, so the agreement prints these."""
 
     @model_validator(mode="after")
@@ -368,7 +353,6 @@ ConferenceCommand = (
 )
 
 COMMANDS: Final[tuple[type[Command], ...]] = get_args(ConferenceCommand)
-"""Every command of a conference."""
 
 LATER: Final = tuple(command for command in COMMANDS if not command.opens)
 """Those that need a conference."""
