@@ -392,7 +392,6 @@ def _key_owners(decision: Decision) -> list[str]:
 
 
 def _keys_to_take(claims_in_order: Sequence[Claims]) -> tuple[str, ...]:
-    """List the keys that new facts take, in order."""
     return tuple(key for claims in claims_in_order for key in claims.take)
 
 

@@ -18,8 +18,6 @@ service: Final[Service[Session]] = Service(
     words=words_of("education"),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
-    # A session belongs to no case: its home is its own id.
-    home=lambda _event: None,
     inherited_labels=INHERITED_LABELS,
     followers=("disposal", "referral"),
 )

@@ -272,6 +272,5 @@ def data_rights_service(service: Service[Any]) -> Service[DataRights]:
         commands=(PlaceHold, ReleaseHold, RestrictProcessing, LiftRestriction, KeepRecords, ForgetPerson),
         default_roles=frozenset(),
         read_model=read_model,
-        home=lambda _event: None,
         inherited_labels=frozenset(),
     )

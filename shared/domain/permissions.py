@@ -57,11 +57,9 @@ class Permission:
     own_organisation: bool = False
     """Whether records that another organisation opened answer as unknown, to commands too."""
     needs_reason: bool = False
-    """Whether every read needs a reason."""
     opens: frozenset[FieldClass] = frozenset()
     """The classes of sealed fields that the role may read."""
     opens_with_reason: frozenset[FieldClass] = frozenset()
-    """Further classes, for a read with a reason."""
 
     def marks(self, actor: Actor) -> frozenset[str]:
         """Return the marks of `where`, with the id of the actor filled in."""

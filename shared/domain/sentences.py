@@ -69,11 +69,7 @@ def words_of(code: str, words: Mapping[str, str]) -> str:
 @lru_cache(maxsize=1000)
 def _parts(template: str) -> tuple[tuple[str, bool], ...]:
     """Split a template into its texts, each with whether it is optional."""
-    parts: list[tuple[str, bool]] = []
-    for index, text in enumerate(_OPTIONAL.split(template)):
-        if text:
-            parts.append((text, index % 2 == 1))
-    return tuple(parts)
+    return tuple((text, index % 2 == 1) for index, text in enumerate(_OPTIONAL.split(template)) if text)
 
 
 def _render(event: Event, text: str, optional: bool, words: Mapping[str, str]) -> str:
@@ -125,7 +121,6 @@ def _plain_text(text: str, words: Mapping[str, str]) -> str:
 
 
 def _plain_date(day: date) -> str:
-    """Write a date, or a timestamp in Europe/London time."""
     if isinstance(day, datetime):
         local = day.astimezone(LONDON)
         return f"{_plain_date(local.date())} at {local:%H:%M}"

@@ -123,10 +123,10 @@ class Service(Generic[S]):
     commands: tuple[type[Command], ...]
     default_roles: frozenset[str]
     read_model: ReadModel[S]
-    home: Callable[[Event], UUID | None]
-    """The home that a stream's first event fixes; None: the stream's own id."""
     inherited_labels: frozenset[str]
     """Labels that a stream takes from the actor who opens it; only actors with the same values may act on it."""
+    home: Callable[[Event], UUID | None] = lambda _event: None
+    """The home that a stream's first event fixes; None: the stream's own id."""
     reactions: tuple[Reaction, ...] = ()
     claims: Callable[[S | None, Fact[Any]], Claims | None] = lambda _state, _fact: None
     claim_rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -145,7 +145,6 @@ class Service(Generic[S]):
     followers: tuple[str, ...] = ()
     """The services whose reactions follow this one's events: it learns from them what waits."""
     words: Words = field(default_factory=Words)
-    """The words for people of the fields and codes of its commands."""
 
     @property
     def events(self) -> EventRegistry:

@@ -42,7 +42,6 @@ class AllowedStages(Generic[S]):
     commands: tuple[type[Command], ...]
     stages: frozenset[StrEnum]
     text: str
-    """The text of the refusal."""
     source: str | None = None
     """The source in law or practice; None: that of the table."""
     standing: Callable[[S], bool] | None = None

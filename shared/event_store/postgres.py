@@ -45,7 +45,6 @@ MOVED: Final = "event_store_moved"
 """The channel of PostgreSQL on which a process says, after a commit, that there are new events."""
 
 MAX_GROUP: Final = 256
-"""The largest number of commands in one call."""
 
 _RECORD = "position, recorded_at, stream, version, event_id, type, home, hash, body"
 _EVENT = ", ".join(f"e.{column}" for column in _RECORD.split(", "))

@@ -31,7 +31,6 @@ ROOT: Final = Path(__file__).parents[2]
 """The root directory for files that a layout reads."""
 
 PAPER: Final = Path(__file__).parent / "layout"
-"""The common layout and texts of all documents."""
 
 LANGUAGES: Final = ("en", "cy")
 """Language codes (ISO 639-1). English is complete; Welsh uses the English text where a translation is missing."""
@@ -42,7 +41,6 @@ AWAITING: Final = "[awaiting translation]"
 _SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 
 _MAX_PRINTS: Final = 1000
-"""The number of prints whose SHA-256 a process remembers."""
 
 
 class NotPrintable(Exception):
@@ -136,7 +134,6 @@ def _layout_of(name: str, document: Document[Any], data: DocumentData) -> int:
 
 
 def _is_in_layout(layout: int, sha256: str, name: str, document: Document[Any], data: DocumentData) -> bool:
-    """Tell whether the document in this layout, in one of its languages, has this SHA-256 (hexadecimal)."""
     return any(_sha256_of_print(layout, name, document, data, language) == sha256.lower() for language in LANGUAGES)
 
 

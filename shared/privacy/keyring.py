@@ -73,7 +73,6 @@ class KeyEncryptionKeys:
     derivation: bytes
     """The source of `derived`. It follows from the first epoch ever, which does not follow from it (HMAC-SHA256)."""
     path: Path | None = None
-    """The file that they come from."""
     read_at: tuple[int, int] | None = None
     """Its time of change and size when it was read."""
 

@@ -1,22 +1,7 @@
-"""The HTTP API of a deciding service, built from its declaration: commands, queries, receipts, problem details.
+"""The HTTP API of a deciding service, built from its declaration.
 
-POST /v1/{collection}/{id}/commands     any command, discriminated by `type`; needs an Idempotency-Key; ?dry_run=true
-GET  /v1/{collection}/{id}              the state; ?as_of=&known_at=
-GET  /v1/{collection}/{id}/history      every event, in order
-GET  /v1/{collection}/{id}/duties       the duties; ?as_of=DATE
-GET  /v1/{collection}/{id}/documents/{name}  a document as PDF; ?lang=en|cy&as_of=&known_at=
-GET  /v1/commands/{command_id}          what a command recorded, and what waits of what follows from it
-/v1/reactions                           parked reactions, and decisions about them: shared/api/reactions.py
-GET  /v1/evidence/homes/{id}            the evidence of a home, for an auditor: shared/evidence/routes.py
-GET  /v1/access                         who looked at the records of a home, or at one: ?case= or ?record=, ?before=
-/v1/people/{id}                         a person's records and data rights, for who has that right: shared/api/data_rights.py,
-                                        shared/api/subject_access.py
-POST /v1/{collection}/{id}/import       a row of a register, if the service declares importers: shared/api/imports.py
-/v1/alarms /v1/quarantine /v1/gaps /v1/decisions   for operators: shared/api/quarantine.py
-GET  /status /health/live /health/ready without a token: positions and readiness, no data
-GET  /evidence/…                        without a token: public keys, checkpoints and proofs of the logs
-GET  /docs /openapi.json                without a token: the description of this API
-GET  /schemas /schemas/{command}        without a token: the JSON Schema of each command, with titles, help and words
+Each call in `service_api` adds the routes of one subject. `/status`, `/health`, `/evidence`, `/docs`, `/openapi.json` and
+`/schemas` need no token and hold no data of anybody.
 """
 
 from __future__ import annotations

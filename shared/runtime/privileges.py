@@ -61,13 +61,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Schema:
-    """The contents of a database, and the roles that connect to it.
+    """The contents of a database, and the roles that connect to it; `service` is None for the keyring.
 
-    Attributes:
-        parts: its migrations, in order, with their privileges.
-        service: whose database it is; None for the keyring.
-        keyring_use: the service's own roles, each with the group by which it uses the keyring.
-
+    `keyring_use` has the service's own roles, each with the group by which it uses the keyring.
     """
 
     parts: tuple[Part, ...]

@@ -41,7 +41,13 @@ def panel_pack(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | No
             if state.opened.prosecution_time_limit is None
             else state.opened.prosecution_time_limit.isoformat(),
         },
-        "admission": None if state.admission is None else _admission(state),
+        "admission": None
+        if state.admission is None
+        else {
+            "facts_accepted": state.admission.facts_accepted,
+            "adult_present": state.admission.appropriate_adult_present,
+            "on": day_of(state.admission.at),
+        },
         "evidence": None
         if state.evidence is None
         else {"sufficient": state.evidence.sufficient, "standard": state.evidence.standard.value},
@@ -59,15 +65,6 @@ def panel_pack(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | No
         ),
     }
     return DocumentData(values, max(fact.occurred_at for fact in facts))
-
-
-def _admission(state: DisposalState) -> dict[str, Any]:
-    assert state.admission is not None
-    return {
-        "facts_accepted": state.admission.facts_accepted,
-        "adult_present": state.admission.appropriate_adult_present,
-        "on": day_of(state.admission.at),
-    }
 
 
 def _gravity(facts: Sequence[Fact]) -> dict[str, Any] | None:

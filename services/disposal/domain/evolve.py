@@ -298,7 +298,8 @@ def _issued(state: DisposalState, fact: Fact, event: DisposalIssued) -> Disposal
     }
     if missing := {terms.condition_id for terms in event.conditions} - conditions.keys():
         raise BrokenHistory(fact, f"conditions {sorted(map(str, missing))} were never proposed")
-    issued = replace(state.with_issue(event, fact.occurred_at), stage=ISSUED[event.disposal], conditions=conditions)
+    issue = Issue(event.disposal, fact.occurred_at, event.issued_on, event.age_at_issue, event.ends_on, event.spent_on)
+    issued = replace(state, issue=issue, stage=ISSUED[event.disposal], conditions=conditions)
     if event.disposal is Disposal.YRD and not conditions:
         # Nothing was agreed that is still to be done: given is completed.
         return replace(issued, stage=Stage.COMPLETED, completed_on=event.issued_on, ended_at=fact.occurred_at)

@@ -30,6 +30,7 @@ from shared.domain.dates import local_day
 from shared.domain.decisions import EventAt, NewEvents
 from shared.domain.messages import event_from
 from shared.domain.rules import Context
+from shared.domain.states import replace
 
 OMIT: Final = ChangeAction.OMIT
 
@@ -91,7 +92,7 @@ def decide_variation(command: VaryConditions, state: DisposalState, context: Con
     if any(condition_state.standing is ConditionStatus.ACTIVE for condition_state in after.values()):
         return (event,)
     omitted = {change.condition_id: context.occurred_at for change in command.changes if change.action is OMIT}
-    return (event, *disposal_completed(state.spent_by(spent), omitted, context))
+    return (event, *disposal_completed(replace(state, issue=replace(issue, spent_on=spent)), omitted, context))
 
 
 def decide_non_engagement(command: RecordNonEngagement, state: DisposalState, context: Context) -> NewEvents:

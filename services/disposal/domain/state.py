@@ -15,14 +15,12 @@ from services.disposal.events import (
     Condition,
     DisposalCaseOpened,
     DisposalEvent,
-    DisposalIssued,
     EvidenceStandard,
     ProsecutorDecision,
 )
 from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, OutcomeCode, Recommendation
 from shared.domain.corrections import PastFacts, required
 from shared.domain.dates import age_on
-from shared.domain.states import replace
 
 
 class Stage(StrEnum):
@@ -273,20 +271,6 @@ class DisposalState:
     reviews: tuple[Review, ...] = ()
     record: PastFacts[DisposalEvent] | None = field(default=None, compare=False, repr=False)
 
-    # --- as it would be --------------------------------------------------------------------------
-
-    def with_issue(self, event: DisposalIssued, at: datetime) -> DisposalState:
-        """Return the case with the disposal issued; its conditions stay as they are."""
-        return replace(
-            self, issue=Issue(event.disposal, at, event.issued_on, event.age_at_issue, event.ends_on, event.spent_on)
-        )
-
-    def spent_by(self, day: date | None) -> DisposalState:
-        """Return the case with another day on which its disposal is spent."""
-        return self if self.issue is None else replace(self, issue=replace(self.issue, spent_on=day))
-
-    # --- questions -------------------------------------------------------------------------------
-
     @property
     def required_issue(self) -> Issue:
         """The disposal as given. Raises `BrokenHistory` if none was issued."""
@@ -303,11 +287,6 @@ class DisposalState:
         if self.issue is not None:
             return self.issue.disposal
         return None if self.decision is None else self.decision.disposal
-
-    @property
-    def is_conditional_caution(self) -> bool:
-        """Whether a youth conditional caution was given, or decided."""
-        return self.disposal is Disposal.YCC
 
     @property
     def to_be_issued(self) -> Disposal | None:

@@ -64,36 +64,6 @@ EVERY_STAGE: Final = frozenset(Stage)
 # --- what stages cannot say ---------------------------------------------------------------------
 
 
-def _admission_stands(state: DisposalState) -> bool:
-    return state.admission is not None and state.admission.facts_accepted
-
-
-def _takes_conditions(state: DisposalState) -> bool:
-    return state.to_be_issued in {Disposal.YRD, Disposal.YCC}
-
-
-def _is_new_condition(command: ProposeCondition, state: DisposalState, _context: Context) -> bool:
-    return command.condition.condition_id not in state.conditions
-
-
-def _is_proposed(command: WithdrawCondition, state: DisposalState, _context: Context) -> bool:
-    return command.condition_id in state.conditions
-
-
-def _is_not_referred(state: DisposalState) -> bool:
-    return state.yot_referred_at is None
-
-
-def _is_active(
-    command: BookConditionSession | CompleteCondition | ExcuseCondition, state: DisposalState, _context: Context
-) -> bool:
-    return state.active(command.condition_id) is not None
-
-
-def _is_not_booked(command: BookConditionSession, state: DisposalState, _context: Context) -> bool:
-    return command.session_id not in state.bookings
-
-
 def _takes_session(command: OfferSession, state: DisposalState, _context: Context) -> bool:
     if command.session_id in state.bookings:
         return False
@@ -140,10 +110,6 @@ def _consent_stands(state: DisposalState) -> bool:
     return state.stage is Stage.ACTIVE or state.consent_withdrawn_at is None
 
 
-def _is_new_activity(command: RecordActivityUndertaken, state: DisposalState, _context: Context) -> bool:
-    return command.session_id not in state.activities
-
-
 # --- the table ----------------------------------------------------------------------------------
 
 STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
@@ -159,7 +125,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         (WithdrawAdmission,),
         BEFORE_ISSUE,
         "There is no admission that could be taken back, or the disposal is given already.",
-        standing=_admission_stands,
+        standing=lambda state: state.admission is not None and state.admission.facts_accepted,
     ),
     AllowedStages(
         "prosecutor_has_a_say",
@@ -185,8 +151,8 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         frozenset({Stage.DECIDED}),
         "Conditions are proposed, each under an id of its own, after a decision for a restorative disposal or a"
         " conditional caution and before it is given.",
-        standing=_takes_conditions,
-        condition=_is_new_condition,
+        standing=lambda state: state.to_be_issued in {Disposal.YRD, Disposal.YCC},
+        condition=lambda command, state, _: command.condition.condition_id not in state.conditions,
         looks_at=("condition",),
     ),
     AllowedStages(
@@ -194,7 +160,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         (WithdrawCondition,),
         frozenset({Stage.DECIDED}),
         "Only a condition that is proposed and not yet given can be taken back.",
-        condition=_is_proposed,
+        condition=lambda command, state, _: command.condition_id in state.conditions,
         looks_at=("condition_id",),
     ),
     AllowedStages(
@@ -209,14 +175,14 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         frozenset({Stage.RECORDED, Stage.ACTIVE, Stage.BREACH_REVIEW}),
         "A child is referred to the youth offending team once, after a caution is given.",
         f"{SOURCE}; CDA 1998 ss66A(6A), 66ZB(1)",
-        standing=_is_not_referred,
+        standing=lambda state: state.yot_referred_at is None,
     ),
     AllowedStages(
         "session_is_booked_once",
         (BookConditionSession,),
         EVERY_STAGE,
         "This session is booked already: a session is booked once.",
-        condition=_is_not_booked,
+        condition=lambda command, state, _: command.session_id not in state.bookings,
         looks_at=("session_id",),
     ),
     AllowedStages(
@@ -280,7 +246,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         (BookConditionSession, CompleteCondition, ExcuseCondition),
         UNDER_WAY,
         "The condition is not active.",
-        condition=_is_active,
+        condition=lambda command, state, _: state.active(command.condition_id) is not None,
         looks_at=("condition_id",),
     ),
     AllowedStages(
@@ -324,7 +290,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         (RecordActivityUndertaken,),
         frozenset({Stage.DIVERTED, Stage.RECORDED}),
         "An activity is recorded once for each session, of a child who is diverted or has a youth caution.",
-        condition=_is_new_activity,
+        condition=lambda command, state, _: command.session_id not in state.activities,
         looks_at=("session_id",),
     ),
 )

@@ -38,7 +38,15 @@ def decide(command: ConferenceCommand, state: Conference | None, context: Contex
         case RecordConferenceHeld():
             return [decide_held(command, state, context)]
         case RecordDidNotProceed():
-            return [decide_did_not_proceed(command, state)]
+            return [
+                event_from(
+                    ConferenceDidNotProceed,
+                    command,
+                    disposal_id=state.disposal_id,
+                    condition_id=state.condition_id,
+                    harmer=state.harmer,
+                )
+            ]
         case CorrectRecord():
             return [decide_correction(command, state)]
         case CloseConference():
@@ -65,17 +73,6 @@ def decide_held(command: RecordConferenceHeld, conference: Conference, context: 
         harmed_took_part=len(harmed),
         harmed_ids=harmed,
         follow_up_due=context.day + timedelta(weeks=context.policy.number("follow_up_weeks")),
-    )
-
-
-def decide_did_not_proceed(command: RecordDidNotProceed, conference: Conference) -> ConferenceDidNotProceed:
-    """Return the event, with the condition and the harmer to which the disposal reacts."""
-    return event_from(
-        ConferenceDidNotProceed,
-        command,
-        disposal_id=conference.disposal_id,
-        condition_id=conference.condition_id,
-        harmer=conference.harmer,
     )
 
 

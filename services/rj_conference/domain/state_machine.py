@@ -37,10 +37,6 @@ EVERY_STAGE: Final = frozenset(Stage)
 SOURCE: Final = "state machine of a conference (rule S1)"
 
 
-def _risk_awaits_approval(conference: Conference) -> bool:
-    return conference.risk is not None and conference.risk.approved_at is None
-
-
 def _term_is_open(command: CompleteTerm | FailTerm, conference: Conference, _context: Context) -> bool:
     term = conference.terms.get(command.term_id)
     return term is not None and term.status is TermStatus.OPEN
@@ -105,7 +101,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
         (ApproveRisk,),
         EVERY_STAGE,
         "There is no risk assessment that waits for approval: assess the risk first.",
-        standing=_risk_awaits_approval,
+        standing=lambda conference: conference.risk is not None and conference.risk.approved_at is None,
     ),
     AllowedStages(
         "it_can_be_scheduled",

@@ -4,7 +4,7 @@ R28 (one live disposal for one child and one offence) reaches across cases, so i
 the service's declaration; a claim that is lost is the refusal.
 """
 
-from services.disposal.domain.rules import (
+from services.disposal.domain.rules import (  # noqa: F401 - each module registers its rules
     attendance,
     breach,
     chronology,
@@ -17,15 +17,4 @@ from services.disposal.domain.rules import (
 )
 from services.disposal.domain.rules.rulebook import rules
 
-__all__ = [
-    "attendance",
-    "breach",
-    "chronology",
-    "conditions",
-    "decision",
-    "issuing",
-    "outcomes",
-    "preparation",
-    "rules",
-    "state_machine",
-]
+__all__ = ["rules"]

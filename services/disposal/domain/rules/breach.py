@@ -8,7 +8,7 @@ from uuid import UUID
 from services.disposal.domain.commands import DecideBreach, InstituteProceedings, ReferBreach
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import LOST_TO_HARMED, DisposalState, Stage
-from services.vocabulary import BreachDecision
+from services.vocabulary import BreachDecision, Disposal
 from shared.domain.rules import Context
 
 
@@ -37,7 +37,7 @@ def caution_can_be_breached(state: DisposalState, _context: Context) -> bool:
 
     Source: CDA 1998 s66E; NPCC community resolution guidance
     """
-    return state.is_conditional_caution and state.stage is Stage.ACTIVE
+    return state.disposal is Disposal.YCC and state.stage is Stage.ACTIVE
 
 
 @rules.forbids("D2", ReferBreach, looks_at=("condition_ids",))

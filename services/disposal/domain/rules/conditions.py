@@ -195,4 +195,4 @@ def child_consents_to_the_variation(command: VaryConditions, state: DisposalStat
 
     Source: CDA 1998 s66D
     """
-    return command.consent and state.is_conditional_caution and state.stage is Stage.ACTIVE
+    return command.consent and state.disposal is Disposal.YCC and state.stage is Stage.ACTIVE
