@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from shared.command_handler import Accepted, CommandHandler
@@ -46,24 +46,21 @@ class RecordCorrected(Correction): ...
 # 2. Commands: what may be asked. An event takes over the fields that it has in common with its command.
 class AcquireBook(Command):
     opens = True
-    type: Literal["AcquireBook"] = "AcquireBook"
     title: str
 
 
 class LendBook(Command):
-    type: Literal["LendBook"] = "LendBook"
     reader_id: UUID
     reader: Annotated[Sealed[str], OwnedBy("reader_id")]
     due: date
 
 
 class ReturnBook(Command):
-    type: Literal["ReturnBook"] = "ReturnBook"
     damaged: bool = False
 
 
 class CorrectRecord(CorrectionCommand):
-    type: Literal["CorrectRecord"] = "CorrectRecord"
+    """The kernel has the fields: which event and field, the right value, and why."""
 
 
 # 3. State, and evolve: the fold of the events. It never validates; an impossible history raises `BrokenHistory`.

@@ -103,41 +103,34 @@ class DataRightsCommand(Command):
 class PlaceHold(DataRightsCommand):
     """Keep the person's records, and forbid to forget the person, until the hold is released."""
 
-    type: Literal["PlaceHold"] = "PlaceHold"
     kind: HoldKind
 
 
 class ReleaseHold(DataRightsCommand):
     """End a hold of this kind. Nothing is recorded if none stands."""
 
-    type: Literal["ReleaseHold"] = "ReleaseHold"
     kind: HoldKind
 
 
 class RestrictProcessing(DataRightsCommand):
     """Keep the person's data, and let nobody use them, until the restriction is lifted."""
 
-    type: Literal["RestrictProcessing"] = "RestrictProcessing"
     basis: Basis
 
 
 class LiftRestriction(DataRightsCommand):
     """Let the person's data be used again. Nothing is recorded if no restriction stands."""
 
-    type: Literal["LiftRestriction"] = "LiftRestriction"
-
 
 class KeepRecords(DataRightsCommand):
     """Keep the person's records until the next review of their retention."""
 
-    type: Literal["KeepRecords"] = "KeepRecords"
     review_on: date
 
 
 class ForgetPerson(DataRightsCommand):
     """Erase the person's data. `open_records` are those of the service that name the person and are not closed."""
 
-    type: Literal["ForgetPerson"] = "ForgetPerson"
     basis: Basis
     open_records: tuple[str, ...] = ()
     backups_until: date | None = None

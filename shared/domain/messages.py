@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -19,6 +19,7 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from shared.domain.sealing import PREFIX, Sealed
 from shared.domain.texts import Code, CommandContext, Visible, texts_in
@@ -111,15 +112,24 @@ class Command(Message):
     event that it records with its own fields, where it does nothing else.
     """
 
+    # Built when first used, since each class gives its field `type` the class's own name first.
+    model_config = ConfigDict(defer_build=True)
+
     roles: ClassVar[frozenset[str] | None] = None
     opens: ClassVar[bool] = False
     prints: ClassVar[bool] = False
     records: ClassVar[type[Event] | None] = None
 
-    type: str
+    type: str = ""
     occurred_at: Timestamp | None = None
     rationale: Annotated[dict[RuleId, FreeText], Field(max_length=40)] = {}
     expected_version: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_options: Any) -> None:
+        """Narrow `type` to the name of the class, by which the union is discriminated."""
+        name: Any = Literal[cls.__name__]
+        cls.model_fields["type"] = FieldInfo.from_annotated_attribute(name, cls.__name__)
 
     @model_validator(mode="after")
     def _refuse_sealed_prefix(self, info: ValidationInfo) -> Self:

@@ -92,7 +92,6 @@ class RecordWaiting(Command):
 
     roles = frozenset[str]()
     opens = True
-    type: Literal["RecordWaiting"] = "RecordWaiting"
     home: UUID
     wait: Wait
 
@@ -101,14 +100,12 @@ class EndWaiting(Command):
     """Record that nothing waits any more: it went through, or something else took its place."""
 
     roles = frozenset[str]()
-    type: Literal["EndWaiting"] = "EndWaiting"
 
 
 class CloseWaiting(Command):
     """Close a wait for good: what waits shall not be done."""
 
     roles = frozenset[str]()
-    type: Literal["CloseWaiting"] = "CloseWaiting"
     reason: ShortText
     why: Sealed[FreeText] | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal, TypeAlias, get_args
+from typing import Annotated, ClassVar, Final, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import Field
@@ -91,7 +91,6 @@ class OpenDisposalCase(Command):
     )
     opens: ClassVar[bool] = True
 
-    type: Literal["OpenDisposalCase"] = "OpenDisposalCase"
     case_id: UUID
     referral_id: UUID | None = None
     person_id: UUID
@@ -110,7 +109,6 @@ class RecordAdmission(Command):
 
     records = AdmissionRecorded
 
-    type: Literal["RecordAdmission"] = "RecordAdmission"
     appropriate_adult_present: bool
     facts_accepted: bool
 
@@ -119,8 +117,6 @@ class WithdrawAdmission(Command):
     """Record that the child took the admission back. No disposal is issued until they admit anew (rule R4)."""
 
     records = AdmissionWithdrawn
-
-    type: Literal["WithdrawAdmission"] = "WithdrawAdmission"
 
 
 class DecideEvidence(Command):
@@ -131,7 +127,6 @@ class DecideEvidence(Command):
     roles: ClassVar[frozenset[str] | None] = POLICE
     records = EvidenceSufficiencyDecided
 
-    type: Literal["DecideEvidence"] = "DecideEvidence"
     sufficient: bool
     standard: EvidenceStandard
 
@@ -141,7 +136,6 @@ class ScoreGravity(Command):
 
     records = GravityScored
 
-    type: Literal["ScoreGravity"] = "ScoreGravity"
     offence_score: Score
     final_score: Score
     aggravating: Sealed[Factors]
@@ -155,7 +149,6 @@ class RecordVictimView(Command):
 
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT
 
-    type: Literal["RecordVictimView"] = "RecordVictimView"
     person_id: UUID
     sought: bool
     view: Sealed[FreeText] | None = None
@@ -169,7 +162,6 @@ class InformVictimOfRestorativeJustice(Command):
 
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT
 
-    type: Literal["InformVictimOfRestorativeJustice"] = "InformVictimOfRestorativeJustice"
     person_id: UUID
     enhanced_rights: bool
 
@@ -182,7 +174,6 @@ class RequestAssessment(Command):
     )
     records = AssessmentRequested
 
-    type: Literal["RequestAssessment"] = "RequestAssessment"
     tool: AssessmentTool
 
 
@@ -191,7 +182,6 @@ class CompleteAssessment(Command):
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.YJS_CASE_MANAGER)
 
-    type: Literal["CompleteAssessment"] = "CompleteAssessment"
     tool: AssessmentTool
     programme_plan: bool
     programme_inappropriate_reason: Sealed[FreeText] | None = None
@@ -202,7 +192,6 @@ class RecordPanelRecommendation(Command):
 
     records = PanelRecommended
 
-    type: Literal["RecordPanelRecommendation"] = "RecordPanelRecommendation"
     recommended: Recommendation
     attendees: Annotated[tuple[PanelMember, ...], Field(max_length=20)]
 
@@ -212,7 +201,6 @@ class RecordProsecutorDecision(Command):
 
     records = ProsecutorDecisionRecorded
 
-    type: Literal["RecordProsecutorDecision"] = "RecordProsecutorDecision"
     reference: Reference
     decision: ProsecutorDecision
     child_information_form: bool
@@ -225,7 +213,6 @@ class DecideDisposal(Command):
 
     roles: ClassVar[frozenset[str] | None] = POLICE
 
-    type: Literal["DecideDisposal"] = "DecideDisposal"
     decision: Recommendation
     rationale_text: Sealed[FreeText]
     public_interest: Sealed[FreeText]
@@ -243,7 +230,6 @@ class ProposeCondition(Command):
 
     records = ConditionProposed
 
-    type: Literal["ProposeCondition"] = "ProposeCondition"
     condition: Condition
 
 
@@ -252,7 +238,6 @@ class WithdrawCondition(Command):
 
     records = ConditionWithdrawn
 
-    type: Literal["WithdrawCondition"] = "WithdrawCondition"
     condition_id: UUID
 
 
@@ -261,7 +246,6 @@ class ConfirmAppropriateAdult(Command):
 
     records = AppropriateAdultConfirmed
 
-    type: Literal["ConfirmAppropriateAdult"] = "ConfirmAppropriateAdult"
     person_id: UUID
     kind: AppropriateAdultKind
     adult: bool
@@ -275,7 +259,6 @@ class ExplainEffect(Command):
 
     records = EffectExplained
 
-    type: Literal["ExplainEffect"] = "ExplainEffect"
     to_child: bool
     to_appropriate_adult: bool
     ordinary_language: bool
@@ -287,7 +270,6 @@ class SignDocument(Command):
 
     prints: ClassVar[bool] = True
 
-    type: Literal["SignDocument"] = "SignDocument"
     document_sha256: Digest
     consent: bool
     signed_by_child: bool
@@ -298,15 +280,11 @@ class IssueDisposal(Command):
 
     roles: ClassVar[frozenset[str] | None] = POLICE
 
-    type: Literal["IssueDisposal"] = "IssueDisposal"
-
 
 class ReferToYot(Command):
     """Record the referral to the youth offending team after a caution (rule R12; CDA 1998 ss66A(6A), 66ZB(1))."""
 
     records = YotReferred
-
-    type: Literal["ReferToYot"] = "ReferToYot"
 
 
 # --- monitoring ---------------------------------------------------------------------------------
@@ -317,7 +295,6 @@ class BookConditionSession(Command):
 
     records = ConditionSessionBooked
 
-    type: Literal["BookConditionSession"] = "BookConditionSession"
     condition_id: UUID
     session_id: UUID
     starts_at: Timestamp
@@ -331,7 +308,6 @@ class OfferSession(Command):
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
 
-    type: Literal["OfferSession"] = "OfferSession"
     condition_id: UUID
     session_id: UUID
     starts_at: Timestamp
@@ -345,7 +321,6 @@ class RecordConditionAttendance(Command):
 
     roles: ClassVar[frozenset[str] | None] = MONITORS | _roles(Role.SYSTEM)
 
-    type: Literal["RecordConditionAttendance"] = "RecordConditionAttendance"
     condition_id: UUID
     session_id: UUID
     status: AttendanceStatus
@@ -363,7 +338,6 @@ class MoveConditionAttendance(Command):
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
 
-    type: Literal["MoveConditionAttendance"] = "MoveConditionAttendance"
     condition_id: UUID | None
     session_id: UUID
     status: AttendanceStatus
@@ -378,7 +352,6 @@ class CorrectConditionAttendance(Command):
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
 
-    type: Literal["CorrectConditionAttendance"] = "CorrectConditionAttendance"
     condition_id: UUID
     session_id: UUID
     status: AttendanceStatus
@@ -393,7 +366,6 @@ class DecideAbsence(Command):
 
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | _roles(Role.SYSTEM)
 
-    type: Literal["DecideAbsence"] = "DecideAbsence"
     session_id: UUID
     acceptable: bool
     evidence: Sealed[FreeText] | None = None
@@ -405,7 +377,6 @@ class RecordContact(Command):
     roles: ClassVar[frozenset[str] | None] = MONITORS
     records = ContactRecorded
 
-    type: Literal["RecordContact"] = "RecordContact"
     person_id: UUID
     means: ContactMeans
     reached: bool
@@ -416,7 +387,6 @@ class IssueWarning(Command):
 
     records = WarningIssued
 
-    type: Literal["IssueWarning"] = "IssueWarning"
     session_id: UUID
 
 
@@ -425,7 +395,6 @@ class RecordComplianceMeeting(Command):
 
     records = ComplianceMeetingRecorded
 
-    type: Literal["RecordComplianceMeeting"] = "RecordComplianceMeeting"
     attended: bool
     parent_present: bool
 
@@ -435,7 +404,6 @@ class CompleteCondition(Command):
     D1). The disposal is completed with its last condition.
     """
 
-    type: Literal["CompleteCondition"] = "CompleteCondition"
     condition_id: UUID
     quality_checked: bool | None = None
     evidence: Sealed[FreeText] | None = None
@@ -446,7 +414,6 @@ class ExcuseCondition(Command):
 
     roles: ClassVar[frozenset[str] | None] = VARIERS
 
-    type: Literal["ExcuseCondition"] = "ExcuseCondition"
     condition_id: UUID
     why: Sealed[FreeText]
 
@@ -456,7 +423,6 @@ class VaryConditions(Command):
 
     roles: ClassVar[frozenset[str] | None] = VARIERS
 
-    type: Literal["VaryConditions"] = "VaryConditions"
     changes: Annotated[tuple[Change, ...], Field(max_length=100)]
     consent: bool
     why: Sealed[FreeText]
@@ -469,13 +435,10 @@ class WithdrawConsent(Command):
 
     records = ConsentWithdrawn
 
-    type: Literal["WithdrawConsent"] = "WithdrawConsent"
-
 
 class RecordNonEngagement(Command):
     """Record that the child does not take up a voluntary disposal or programme. This is never a breach."""
 
-    type: Literal["RecordNonEngagement"] = "RecordNonEngagement"
     why: Sealed[FreeText]
 
 
@@ -489,7 +452,6 @@ class ReferBreach(Command):
 
     records = BreachReferred
 
-    type: Literal["ReferBreach"] = "ReferBreach"
     condition_ids: Annotated[tuple[UUID, ...], Field(max_length=100)]
     grounds: Sealed[FreeText]
 
@@ -501,7 +463,6 @@ class DecideBreach(Command):
 
     roles: ClassVar[frozenset[str] | None] = POLICE
 
-    type: Literal["DecideBreach"] = "DecideBreach"
     reasonable_excuse: bool
     decision: BreachDecision
     rationale_text: Sealed[FreeText]
@@ -514,7 +475,6 @@ class InstituteProceedings(Command):
 
     roles: ClassVar[frozenset[str] | None] = POLICE
 
-    type: Literal["InstituteProceedings"] = "InstituteProceedings"
     reference: Reference
 
 
@@ -523,7 +483,6 @@ class AssignOutcome(Command):
     after a restorative disposal; other codes are for cases in which nothing was issued (rule O3).
     """
 
-    type: Literal["AssignOutcome"] = "AssignOutcome"
     code: OutcomeCode
     rationale_text: Sealed[FreeText] | None = None
 
@@ -534,7 +493,6 @@ class RecordActivityUndertaken(Command):
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
     records = ActivityUndertaken
 
-    type: Literal["RecordActivityUndertaken"] = "RecordActivityUndertaken"
     session_id: UUID
 
 
@@ -542,8 +500,6 @@ class CorrectRecord(FieldCorrection):
     """Say what a field of an earlier event should have been, and why (DPA 2018 s46). The original stays beside it."""
 
     prints: ClassVar[bool] = True
-
-    type: Literal["CorrectRecord"] = "CorrectRecord"
 
 
 DisposalCommand: TypeAlias = (

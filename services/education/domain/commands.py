@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, get_args
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -42,7 +42,6 @@ class PlanSession(Command):
     opens: ClassVar[bool] = True
     records = SessionPlanned
 
-    type: Literal["PlanSession"] = "PlanSession"
     kind: SessionKind
     topic: Topic
     starts_at: Timestamp
@@ -56,7 +55,6 @@ class PlanSession(Command):
 class BookPlace(Command):
     """Book a place in a planned session for a person, and say which referral, disposal or condition it serves."""
 
-    type: Literal["BookPlace"] = "BookPlace"
     person_id: UUID
     case_id: UUID | None = None
     referral_id: UUID | None = None
@@ -69,7 +67,6 @@ class CancelPlace(Command):
 
     records = PlaceCancelled
 
-    type: Literal["CancelPlace"] = "CancelPlace"
     person_id: UUID
     why: WhyPlaceCancelled
 
@@ -79,7 +76,6 @@ class DeliverSession(Command):
 
     records = SessionDelivered
 
-    type: Literal["DeliverSession"] = "DeliverSession"
     headcount: Count | None = None
     staff: Count | None = None
     parents: Count | None = None
@@ -91,7 +87,6 @@ class RecordAttendance(Command):
     The referral, disposal or condition that it serves is updated from the register.
     """
 
-    type: Literal["RecordAttendance"] = "RecordAttendance"
     person_id: UUID
     status: AttendanceStatus
     hours_credited: Hours
@@ -106,7 +101,6 @@ class DecideAbsenceReason(Command):
     A condition of a disposal that the place serves takes over the decision.
     """
 
-    type: Literal["DecideAbsenceReason"] = "DecideAbsenceReason"
     person_id: UUID
     acceptable: bool
     evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
@@ -115,7 +109,6 @@ class DecideAbsenceReason(Command):
 class CancelSession(Command):
     """Call the session off. No booked place counts as an absence, and nothing changes for a condition that one serves."""
 
-    type: Literal["CancelSession"] = "CancelSession"
     by: CancelledBy
     why: Sealed[FreeText]
 
@@ -128,7 +121,6 @@ class RecordContact(Command):
 
     records = ContactRecorded
 
-    type: Literal["RecordContact"] = "RecordContact"
     person_id: UUID
     means: Means
     reached: bool
@@ -142,7 +134,6 @@ class RecordFeedback(Command):
 
     records = FeedbackRecorded
 
-    type: Literal["RecordFeedback"] = "RecordFeedback"
     score: Score
     giver: Annotated[FeedbackGiver, Field(alias="from")]
     comment: Sealed[FreeText] | None = None
@@ -153,8 +144,6 @@ class CorrectRecord(FieldCorrection):
 
     The original stays visible beside it.
     """
-
-    type: Literal["CorrectRecord"] = "CorrectRecord"
 
 
 EducationCommand = (

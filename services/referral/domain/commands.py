@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal, Self, get_args
+from typing import Annotated, ClassVar, Final, Self, get_args
 from uuid import UUID
 
 from pydantic import StringConstraints, model_validator
@@ -79,7 +79,6 @@ class ReceiveReferral(Command):
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.SCHOOL}
     records = ReferralReceived
 
-    type: Literal["ReceiveReferral"] = "ReceiveReferral"
     case_id: UUID
     source: Source
     reported_at: Timestamp
@@ -101,7 +100,6 @@ class LinkPerson(Command):
     A person linked again has the newer part.
     """
 
-    type: Literal["LinkPerson"] = "LinkPerson"
     person_id: UUID
     role: PersonRole
     category: Category
@@ -113,8 +111,6 @@ class AcknowledgeReferral(Command):
 
     records = ReferralAcknowledged
 
-    type: Literal["AcknowledgeReferral"] = "AcknowledgeReferral"
-
 
 class RaiseSafeguardingConcern(Command):
     """Say that a child may be at risk.
@@ -125,7 +121,6 @@ class RaiseSafeguardingConcern(Command):
 
     records = SafeguardingConcernRaised
 
-    type: Literal["RaiseSafeguardingConcern"] = "RaiseSafeguardingConcern"
     concern: Sealed[FreeText]
     dsl_informed: bool
 
@@ -138,7 +133,6 @@ class RecordMashReferral(Command):
 
     records = MashReferralMade
 
-    type: Literal["RecordMashReferral"] = "RecordMashReferral"
     mash_ref: Reference
 
 
@@ -148,7 +142,6 @@ class OverrideSafeguardingHold(Command):
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
     records = SafeguardingHoldOverridden
 
-    type: Literal["OverrideSafeguardingHold"] = "OverrideSafeguardingHold"
     reason: Sealed[FreeText]
 
 
@@ -161,7 +154,6 @@ class CompleteNudesScreening(Command):
 
     records = NudesScreeningCompleted
 
-    type: Literal["CompleteNudesScreening"] = "CompleteNudesScreening"
     adult_involved: bool
     coercion: bool
     atypical_or_violent: bool
@@ -174,7 +166,6 @@ class RecordCrime(Command):
 
     records = CrimeRecorded
 
-    type: Literal["RecordCrime"] = "RecordCrime"
     crime_number: CrimeNumber
 
 
@@ -186,7 +177,6 @@ class RecordVictimPreference(Command):
 
     records = VictimPreferenceRecorded
 
-    type: Literal["RecordVictimPreference"] = "RecordVictimPreference"
     person_id: UUID
     preference: Preference
     given_by: PreferenceGiver
@@ -200,7 +190,6 @@ class AttachDocument(Command):
 
     records = DocumentAttached
 
-    type: Literal["AttachDocument"] = "AttachDocument"
     document_id: UUID
     media_type: MediaType
     sha256: Digest
@@ -210,7 +199,6 @@ class AttachDocument(Command):
 class TriageReferral(Command):
     """Decide what happens with the referral, and say why. A safeguarding concern comes first (rule B1)."""
 
-    type: Literal["TriageReferral"] = "TriageReferral"
     outcome: TriageOutcome
     rationale_text: Sealed[FreeText]
     supervisor_reviewed: bool | None = None
@@ -222,7 +210,6 @@ class AllocateReferral(Command):
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
     records = ReferralAllocated
 
-    type: Literal["AllocateReferral"] = "AllocateReferral"
     officer_id: UUID
 
 
@@ -231,7 +218,6 @@ class GiveAdvice(Command):
 
     records = AdviceGiven
 
-    type: Literal["GiveAdvice"] = "GiveAdvice"
     to: AdviceTo
     person_id: UUID | None = None
     topic: Topic
@@ -245,7 +231,6 @@ class RecordContact(Command):
 
     records = ContactRecorded
 
-    type: Literal["RecordContact"] = "RecordContact"
     person_id: UUID
     means: Means
     reached: bool
@@ -257,7 +242,6 @@ class ConfirmSchoolLedOutcome(Command):
     roles: ClassVar[frozenset[str] | None] = frozenset({Role.SCHOOL, Role.SAFE_SCHOOLS_OFFICER, Role.SUPERVISOR})
     records = SchoolLedOutcomeConfirmed
 
-    type: Literal["ConfirmSchoolLedOutcome"] = "ConfirmSchoolLedOutcome"
     action: Sealed[FreeText]
 
 
@@ -270,7 +254,6 @@ class AssignCrimeOutcome(Command):
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.POLICE_DECISION_MAKER, Role.SYSTEM}
     records = CrimeOutcomeAssigned
 
-    type: Literal["AssignCrimeOutcome"] = "AssignCrimeOutcome"
     code: OutcomeCode
     person_id: UUID | None = None
     named_suspect: bool
@@ -295,7 +278,6 @@ class RecordActivityUndertaken(Command):
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
     records = ActivityUndertaken
 
-    type: Literal["RecordActivityUndertaken"] = "RecordActivityUndertaken"
     session_id: UUID
     person_id: UUID
 
@@ -306,7 +288,6 @@ class CarryOutcome(Command):
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
     records = CrimeOutcomeAssigned
 
-    type: Literal["CarryOutcome"] = "CarryOutcome"
     code: OutcomeCode
     disposal_id: UUID
     person_id: UUID
@@ -320,7 +301,6 @@ class CorrectCarriedOutcome(Command):
 
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
 
-    type: Literal["CorrectCarriedOutcome"] = "CorrectCarriedOutcome"
     code: OutcomeCode
     was: OutcomeCode
     disposal_id: UUID
@@ -334,15 +314,12 @@ class CorrectReferral(FieldCorrection):
     The original stays visible beside it.
     """
 
-    type: Literal["CorrectReferral"] = "CorrectReferral"
-
 
 class CloseReferral(Command):
     """Record that nothing more is to be done about the incident, and why. Only a supervisor can open it again."""
 
     records = ReferralClosed
 
-    type: Literal["CloseReferral"] = "CloseReferral"
     reason: ClosingReason
 
 
@@ -352,7 +329,6 @@ class ReopenReferral(Command):
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
     records = ReferralReopened
 
-    type: Literal["ReopenReferral"] = "ReopenReferral"
     why: Sealed[FreeText]
 
 

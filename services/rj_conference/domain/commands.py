@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Final, Self, get_args
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
@@ -70,7 +70,6 @@ class ProposeConference(Command):
     opens: ClassVar[bool] = True
     records = ConferenceProposed
 
-    type: Literal["ProposeConference"] = "ProposeConference"
     case_id: UUID
     referral_id: UUID | None = None
     disposal_id: UUID | None = None
@@ -91,7 +90,6 @@ class AddParticipant(Command):
 
     records = ParticipantAdded
 
-    type: Literal["AddParticipant"] = "AddParticipant"
     person_id: UUID
     role: ParticipantRole
     under_16: bool
@@ -105,7 +103,6 @@ class RecordResponsibility(Command):
 
     records = ResponsibilityRecorded
 
-    type: Literal["RecordResponsibility"] = "RecordResponsibility"
     accepts: bool
     facts_disputed: bool
 
@@ -119,7 +116,6 @@ class InformVictim(Command):
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
     records = VictimInformed
 
-    type: Literal["InformVictim"] = "InformVictim"
     person_id: UUID
 
 
@@ -132,7 +128,6 @@ class GiveConsent(Command):
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
     records = ConsentGiven
 
-    type: Literal["GiveConsent"] = "GiveConsent"
     person_id: UUID
     consent_version: Version
     scope: Annotated[tuple[ConferenceMode, ...], Field(min_length=1, max_length=4), _once_each()]
@@ -149,7 +144,6 @@ class WithdrawConsent(Command):
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
     records = ConsentWithdrawn
 
-    type: Literal["WithdrawConsent"] = "WithdrawConsent"
     person_id: UUID
 
 
@@ -161,7 +155,6 @@ class AssignFacilitator(Command):
 
     records = FacilitatorAssigned
 
-    type: Literal["AssignFacilitator"] = "AssignFacilitator"
     facilitator_id: UUID
     rj_trained: bool
     sensitive_accredited: bool
@@ -175,7 +168,6 @@ class AssessRisk(Command):
 
     records = RiskAssessed
 
-    type: Literal["AssessRisk"] = "AssessRisk"
     level: RiskLevel
     plan: Sealed[FreeText]
 
@@ -189,8 +181,6 @@ class ApproveRisk(Command):
     roles: ClassVar[frozenset[str] | None] = frozenset({Role.SUPERVISOR.value, Role.RJ_FACILITATOR.value})
     records = RiskApproved
 
-    type: Literal["ApproveRisk"] = "ApproveRisk"
-
 
 class HoldPreparation(Command):
     """Record a preparation meeting with one participant.
@@ -200,7 +190,6 @@ class HoldPreparation(Command):
 
     records = PreparationHeld
 
-    type: Literal["HoldPreparation"] = "HoldPreparation"
     person_id: UUID
 
 
@@ -212,7 +201,6 @@ class ScheduleConference(Command):
 
     records = ConferenceScheduled
 
-    type: Literal["ScheduleConference"] = "ScheduleConference"
     mode: ConferenceMode
     starts_at: Timestamp
     hours: Hours
@@ -225,7 +213,6 @@ class RecordConferenceHeld(Command):
     A condition that it serves counts its hours.
     """
 
-    type: Literal["RecordConferenceHeld"] = "RecordConferenceHeld"
     present: Annotated[tuple[Present, ...], Field(max_length=50), _once_each("person_id")]
     facilitator_attended: bool
 
@@ -236,7 +223,6 @@ class RecordDidNotProceed(Command):
     A harmed person's absence never counts against the child (rule C7).
     """
 
-    type: Literal["RecordDidNotProceed"] = "RecordDidNotProceed"
     why: NotProceedingReason
 
 
@@ -248,7 +234,6 @@ class ConvertToIndirect(Command):
 
     records = ConvertedToIndirect
 
-    type: Literal["ConvertToIndirect"] = "ConvertToIndirect"
     mode: IndirectMode
 
 
@@ -257,7 +242,6 @@ class SignAgreement(Command):
 
     records = AgreementSigned
 
-    type: Literal["SignAgreement"] = "SignAgreement"
     terms: Annotated[tuple[Term, ...], Field(max_length=50), _once_each("term_id")]
     signed_by: Annotated[tuple[UUID, ...], Field(max_length=50), _once_each()]
     signatories: Annotated[tuple[Signatory, ...], Field(max_length=50), _once_each("person_id")] | None = None
@@ -276,15 +260,11 @@ class CorrectRecord(FieldCorrection):
     The original stays visible beside it.
     """
 
-    type: Literal["CorrectRecord"] = "CorrectRecord"
-
 
 class RecordNoAgreement(Command):
     """Record that the conference ended without an agreement, which is a valid end. The follow-up begins."""
 
     records = NoAgreementReached
-
-    type: Literal["RecordNoAgreement"] = "RecordNoAgreement"
 
 
 class CompleteTerm(Command):
@@ -292,7 +272,6 @@ class CompleteTerm(Command):
 
     records = TermCompleted
 
-    type: Literal["CompleteTerm"] = "CompleteTerm"
     term_id: UUID
 
 
@@ -301,7 +280,6 @@ class FailTerm(Command):
 
     records = TermNotCompleted
 
-    type: Literal["FailTerm"] = "FailTerm"
     term_id: UUID
     why: Sealed[FreeText]
 
@@ -314,7 +292,6 @@ class RecordFollowUp(Command):
 
     records = FollowUpCompleted
 
-    type: Literal["RecordFollowUp"] = "RecordFollowUp"
     person_id: UUID
     satisfaction: Annotated[int, Field(ge=0, le=10)]
     comment: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
@@ -324,8 +301,6 @@ class CloseConference(Command):
     """End the conference: nothing more is recorded in it, save corrections. No term may be open (rule C12)."""
 
     roles: ClassVar[frozenset[str] | None] = WITH_REACTIONS
-
-    type: Literal["CloseConference"] = "CloseConference"
 
 
 ConferenceCommand = (
