@@ -26,7 +26,7 @@ class RegisteredService:
     port_offset: int
     """The place of its API among the ports of all APIs; fixed, so that a new service moves no other."""
     collection: str = ""
-    """The plural under which its streams stand in URLs and in the projected case; empty where it keeps none."""
+    """The plural under which its streams stand in URLs and in the projected case; empty if it keeps none."""
     record: str = ""
     """What people call one of its streams, such as an education session; empty: as its title."""
     names_people: bool = False

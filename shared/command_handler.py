@@ -168,8 +168,8 @@ class CommandHandler:
         """Load, decide and take the last step; repeat while other processes append to the stream."""
         for _ in range(MAX_ATTEMPTS):
             loaded = await self.event_store.load(name, request.command_id)
-            if loaded.kept is not None:
-                return self._repeated(request, loaded.kept, digest)
+            if loaded.receipt is not None:
+                return self._repeated(request, loaded.receipt, digest)
             failure = self._check_preconditions(request, loaded)
             if failure is not None:
                 return failure

@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         return as_role(address, role, self.password_of(role))
 
     def password_of(self, role: str) -> str | None:
-        """Return the password of a database role; None where the server asks for none. Raises `NoPassword`."""
+        """Return the password of a database role; None if the server asks for none. Raises `NoPassword`."""
         return (
             None
             if self.database_passwords is None

@@ -24,7 +24,7 @@ from shared.printing.documents import is_print
 
 
 def uniqueness_key(state: DisposalState | None) -> tuple[str, ...]:
-    """Return what bars another case (R28): child, offence and its day; nothing where the case is closed."""
+    """Return what bars another case (R28): child, offence and its day; nothing if the case is closed."""
     if state is None or state.stage is Stage.CLOSED:
         return ()
     opened = state.opened

@@ -11,7 +11,7 @@ from services.disposal.domain.state import DisposalState
 
 
 def view(state: DisposalState) -> Mapping[str, Any]:
-    """Return the state as JSON: dates as ISO 8601, hours as numbers, None where there is nothing."""
+    """Return the state as JSON: dates as ISO 8601, hours as numbers, None if there is nothing."""
     issue = state.issue
     return {
         "state": state.stage.value,

@@ -42,7 +42,7 @@ def add_command_outcomes(app: FastAPI, service: Service[Any], followers: Followe
         reason = read_reason(request)
         at: Dependencies = request.app.state.deps
         id_ = read_id(command_id, COMMAND_ID.name)
-        stored = (await at.event_store.load("", id_)).kept
+        stored = (await at.event_store.load("", id_)).receipt
         if stored is not None and is_wait(stored.records[0].type):
             stored = None
         own = (await retry_or_raise(lambda: waits_named(at.database, [id_]), EventStoreUnavailable)).get(id_)

@@ -256,7 +256,7 @@ class _DryRunStore(MemoryEventStore):
         """Load a stream with the events that were appended here (see `EventStore.load`)."""
         loaded = await self._recorded.load(stream, command_id)
         records = self._streams.setdefault(stream, [*loaded.records])
-        return LoadedStream(tuple(records), loaded.kept)
+        return LoadedStream(tuple(records), loaded.receipt)
 
     async def append(self, append: AppendRequest) -> AppendResult:
         """Answer as the other store would, and keep the events here (see `EventStore.append`)."""

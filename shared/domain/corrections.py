@@ -149,7 +149,7 @@ class CorrectionEngine(Generic[C, S]):
         )
 
     def as_corrected(self, request: CorrectionCommand, state: S) -> S | None:
-        """Fold the state again as a command would correct it; None where rule S1 refuses the command."""
+        """Fold the state again as a command would correct it; None if rule S1 refuses the command."""
         try:
             return self.applied(state, self.correction(request, state))
         except (Uncorrectable, BrokenHistory):

@@ -259,7 +259,7 @@ class EventRegistry:
 
 
 def type_in(body: bytes) -> str:
-    """Return the type name in the bytes of an event, without parsing them: it is the second field. Empty where there is none."""
+    """Return the type name in the bytes of an event, without parsing them: it is the second field. Empty if there is none."""
     parts = body.split(b'"', 8)
     return parts[7].decode("utf-8", "replace") if len(parts) > 8 and parts[5] == b"type" else ""
 

@@ -80,7 +80,7 @@ def _render(event: Event, text: str, optional: bool, words: Mapping[str, str]) -
 
 
 def _value_at(event: Any, path: str) -> Any:
-    """Return the value at a dotted path; None where a group on the way has no value."""
+    """Return the value at a dotted path; None if a group on the way has no value."""
     value = event
     for name in path.split("."):
         value = None if value is None else getattr(value, name)

@@ -95,7 +95,7 @@ class LoadedStream:
     """A stream and the stored receipt of a command, from one consistent read."""
 
     records: tuple[RecordedEvent, ...]
-    kept: StoredReceipt | None
+    receipt: StoredReceipt | None
 
 
 @dataclass(frozen=True, slots=True)

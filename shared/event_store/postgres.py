@@ -88,7 +88,7 @@ class PostgresEventStore:
         """Load a stream (see `EventStore.load`)."""
         rows = await retry_or_raise(lambda: self._pool.fetch(_LOAD, stream, command_id), EventStoreUnavailable)
         records = [_record(row) for row in rows if row["position"] is not None]
-        kept = None
+        receipt = None
         if rows[0]["digest"] is not None:
             first, count, answered = rows[0]["first_version"], rows[0]["events"], rows[0]["answered"]
             mine = [
@@ -101,8 +101,8 @@ class PostgresEventStore:
                         lambda: self._pool.fetch(_RANGE, answered, first, count), EventStoreUnavailable
                     )
                 ]
-            kept = StoredReceipt(rows[0]["digest"], answered, tuple(mine))
-        return LoadedStream(tuple(records), kept)
+            receipt = StoredReceipt(rows[0]["digest"], answered, tuple(mine))
+        return LoadedStream(tuple(records), receipt)
 
     async def append(self, append: AppendRequest) -> AppendResult:
         """Record events with the next group (see `EventStore.append`)."""
@@ -116,7 +116,6 @@ class PostgresEventStore:
         return result
 
     async def _flush(self) -> None:
-        """Send the waiting appends, group after group, until none is left."""
         try:
             while self._waiting:
                 group, self._waiting = _group(self._waiting)
@@ -193,10 +192,10 @@ class PostgresEventStore:
 
     async def _settled(self, append: AppendRequest) -> AppendResult:
         """Turn a duplicate of the same request into its success."""
-        kept = (await self.load(append.stream, append.command_id)).kept
-        if kept is None or kept.digest != append.digest:
+        receipt = (await self.load(append.stream, append.command_id)).receipt
+        if receipt is None or receipt.digest != append.digest:
             return DuplicateCommand()
-        return Appended(kept.records[-1].position, kept.records[-1].recorded_at)
+        return Appended(receipt.records[-1].position, receipt.records[-1].recorded_at)
 
     async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Look up unique keys (see `EventStore.holders`)."""

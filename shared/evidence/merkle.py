@@ -166,7 +166,7 @@ def inclusion_spans(index: int, size: int) -> list[Span]:
 def consistency_spans(first: int, second: int) -> list[Span]:
     """List the subtrees whose hashes prove that `second` entries begin with the first (RFC 9162, section 2.1.4.1).
 
-    Empty where nothing has to be proved. Raises `BadProof` where the first tree is larger than the second.
+    Empty if nothing has to be proved. Raises `BadProof` if the first tree is larger than the second.
     """
     if not 0 <= first <= second:
         raise BadProof(f"{first} entries are not the beginning of {second}")

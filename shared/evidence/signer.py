@@ -106,7 +106,6 @@ class CheckpointSigner(Service):
                 await self.sleep(min(10.0, 0.2 * 2 ** min(attempt, 6)))
 
     async def _sign(self, connection: Connection, producer: Any) -> None:
-        """Sign what the logs have grown by, and then the statements that were asked for before."""
         asked_by = await connection.fetchval("select clock_timestamp()")
         for log in self._origins:
             while await self._sign_growth(connection, producer, log):

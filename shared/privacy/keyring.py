@@ -442,7 +442,6 @@ class PostgresKeyring:
         self._drop(subject)
 
     def _drop(self, subject: str) -> None:
-        """Remove the keys of a subject from the cache of this process."""
         self._current.pop(subject, None)
         for key_id in [key_id for key_id in self._cache if key_id[0] == subject]:
             del self._cache[key_id]

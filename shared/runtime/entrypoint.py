@@ -38,7 +38,7 @@ def run_service(service: Service[Any], services_named: Callable[[Sequence[str]],
 
 
 def run_process(name: str, kinds: Mapping[str, Callable[[Settings], None]]) -> None:
-    """Run the kind of process that the one argument names; exits 1 with a sentence where that cannot be."""
+    """Run the kind of process that the one argument names; exits 1 with a sentence if that cannot be."""
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
         sys.exit(f"say what to run: python -m services.{name} {'|'.join(kinds)}")
     log_to_stderr(f"{name}-{sys.argv[1]}")

@@ -40,7 +40,7 @@ class ProvisionFailed(Exception):
 
 
 Passwords = Callable[[str], str | None]
-"""The password of a role; None where the server asks for none."""
+"""The password of a role; None if the server asks for none."""
 
 
 async def databases(
@@ -162,7 +162,7 @@ async def administering(kafka: Kafka, **options: Any) -> AsyncIterator[AIOKafkaA
 
 
 async def topics(bootstrap: Kafka, wanted: Sequence[NewTopic]) -> None:
-    """Create the topics that are missing; raises `ProvisionFailed` where one stands with other partitions."""
+    """Create the topics that are missing; raises `ProvisionFailed` if one stands with other partitions."""
 
     async def create() -> list[dict[str, Any]]:
         async with administering(bootstrap) as admin:

@@ -126,7 +126,7 @@ async def test_what_is_no_event_of_the_service_is_refused(event_store: PostgresE
         await event_store.append(RUBBISH[what](good))
     assert await event_store.head() == head
     loaded = await event_store.load(stream.name, good.command_id)
-    assert ([note_of(record.body) for record in loaded.records], loaded.kept) == ([b"before"], None)
+    assert ([note_of(record.body) for record in loaded.records], loaded.receipt) == ([b"before"], None)
     assert isinstance(await event_store.append(good), Appended)
 
 

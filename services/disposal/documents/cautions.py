@@ -159,6 +159,6 @@ def _corrects(event: Event, content: Collection[UUID]) -> bool:
 
 
 def _signed(facts: Sequence[Fact]) -> str | None:
-    """Return the SHA-256 of the document that was signed last, None where none was, or another than this system's."""
+    """Return the SHA-256 of the document that was signed last, None if none was, or another than this system's."""
     signatures = [fact.event for fact in facts if isinstance(fact.event, DocumentSigned)]
     return signatures[-1].document_sha256 if signatures and signatures[-1].printed_here is not False else None

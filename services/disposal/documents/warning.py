@@ -9,16 +9,15 @@ from services.disposal.domain.state import DisposalState
 from services.disposal.events import WarningIssued
 from services.vocabulary import AttendanceStatus
 from shared.domain.documents import DocumentData, NotAvailable, clock_of, day_of
-from shared.domain.envelope import Fact
+from shared.domain.envelope import Fact, has_event
 
 
 def warning_letter(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
     """Fill the last written warning: the session missed, what to do, what may follow."""
-    warnings = [fact for fact in facts if isinstance(fact.event, WarningIssued)]
+    warnings = [fact for fact in facts if has_event(fact, WarningIssued)]
     if not warnings:
         return NotAvailable("No warning is recorded in this case: record one for the missed session before printing.")
     last = warnings[-1]
-    assert isinstance(last.event, WarningIssued)
     missed = state.last_attendance(last.event.session_id)
     assert missed is not None
     booking = state.bookings.get(last.event.session_id)

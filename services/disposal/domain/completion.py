@@ -25,7 +25,7 @@ def of_child(state: DisposalState) -> dict[str, Any]:
 
 
 def completed_by(command: RecordConditionAttendance, state: DisposalState, context: Context) -> datetime | None:
-    """Return when the attendance completes its condition: at the latest of the sessions needed; None where it does not.
+    """Return when the attendance completes its condition: at the latest of the sessions needed; None if it does not.
 
     A condition with hours is complete when all are credited; one without, of a kind that is done at one sitting, when
     the child attended it to its end.

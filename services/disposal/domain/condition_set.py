@@ -30,7 +30,7 @@ class ResultingSet:
 
 
 def resulting(command: ProposeCondition | VaryConditions, state: DisposalState) -> ResultingSet | None:
-    """Return the set after the command; None where the state machine allows no conditions at all."""
+    """Return the set after the command; None if the state machine allows no conditions at all."""
     match command:
         case ProposeCondition(condition=condition):
             disposal = state.to_be_issued
@@ -98,7 +98,7 @@ def retyped_by(command: VaryConditions, state: DisposalState) -> tuple[RetypedCo
 
 
 def ends_on(conditions: Iterable[Condition]) -> date | None:
-    """Return the deadline: the latest due date among the conditions; None where there are none."""
+    """Return the deadline: the latest due date among the conditions; None if there are none."""
     return max((condition.due for condition in conditions), default=None)
 
 

@@ -28,7 +28,7 @@ def decide_correction(command: CorrectRecord, state: DisposalState, context: Con
 def corrected_outcome(
     correction: RecordCorrected, state: DisposalState, after: DisposalState
 ) -> CorrectedOutcome | None:
-    """Return what the referral needs to which an outcome was carried; None where its code stays or it went nowhere."""
+    """Return the corrected outcome for the referral that has it; None if its code stays or no referral has it."""
     before, corrected = (
         next(fact for fact in facts_of(of) if fact.event_id == correction.corrects) for of in (state, after)
     )
@@ -55,7 +55,7 @@ def corrected_outcome(
 def unlawful_by(state: DisposalState, context: Context) -> tuple[str, ...] | None:
     """Return the ids of the rules that forbid the issue of this disposal, on the facts as they are known now.
 
-    None where no disposal was issued, or where the child's data are erased and the rules can no longer be judged.
+    None if no disposal was issued, or if the child's data are erased and the rules can no longer be judged.
 
     The facts before the issue are judged on its own day, by its own officer and by the policy of that day.
     """

@@ -136,7 +136,6 @@ def _must_be_assessed(state: DisposalState) -> bool:
 
 
 def _yot_referral(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """Yield the duty to refer the child to the youth offending team after a caution (R12)."""
     issue = state.issue
     if issue is None or issue.disposal is Disposal.YRD:
         return
@@ -149,7 +148,6 @@ def _yot_referral(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
 
 
 def _attendance_recorded(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """Yield the duty to record a booked session when it is over; it falls away if the session was cancelled."""
     for booking in state.bookings.values():
         starts_on = local_day(booking.starts_at)
         last = state.last_attendance(booking.session_id)
@@ -198,7 +196,6 @@ def _missed_contact(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]
 
 
 def _condition(state: DisposalState) -> Iterator[Duty]:
-    """Each condition is due on its own date, until it is completed, excused, omitted or failed."""
     for condition_id, condition in state.conditions.items():
         if condition.given_on is None:
             continue

@@ -93,7 +93,7 @@ ISSUED: Final = {Disposal.YRD: Stage.AGREED, Disposal.YC: Stage.RECORDED, Dispos
 
 
 def evolve(state: DisposalState | None, fact: Fact[DisposalEvent]) -> DisposalState:
-    """Return the state after one more fact; raise `BrokenHistory` where the facts contradict one another."""
+    """Return the state after one more fact; raise `BrokenHistory` if the facts contradict one another."""
     if state is None:
         if not isinstance(fact.event, DisposalCaseOpened):
             raise BrokenHistory(fact, "the case was never opened")

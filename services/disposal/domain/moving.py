@@ -246,7 +246,6 @@ def _decision_on(record: Fact[RecordOfSession], state: DisposalState) -> Fact[Ab
 
 
 def _correction(changes: Sequence[DerivedCorrection], why: str) -> RecordCorrected:
-    """Correct the first field, and the others with it."""
     first, *also = changes
     return RecordCorrected(
         corrects=first.corrects, field=first.field, value=first.value, also=tuple(also), why=Sealed(why)

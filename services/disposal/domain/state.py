@@ -330,7 +330,7 @@ class DisposalState:
         return next((a for a in self.attendances if a.session_id == session_id and a.waits_for_a_reason), None)
 
     def age_on(self, day: date) -> int | None:
-        """Return the child's age on a day in whole years, None where the date of birth can no longer be known."""
+        """Return the child's age on a day in whole years, None if the date of birth can no longer be known."""
         born = self.opened.details.date_of_birth.or_else(None)
         return None if born is None else age_on(born, day)
 

@@ -11,7 +11,7 @@ from shared.domain.policy import Policy
 
 
 def prosecution_time_limit(offence: Offence, policy: Policy) -> date | None:
-    """Return the last day on which a summary offence can be prosecuted, None where there is no such day.
+    """Return the last day on which a summary offence can be prosecuted, None if there is no such day.
 
     Theft from a shop is not barred whatever its value, though low-value theft is summary. Source: MCA 1980 ss22A, 127;
     Jobson v DPP [2025] EWHC 1385 (Admin).

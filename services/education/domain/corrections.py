@@ -60,11 +60,11 @@ OF_A_PLACE: Final = frozenset({"starts_at", "hours"})
 
 NO_HOURS: Final = Decimal(0)
 
-TOLD: Final[Mapping[type[Event], frozenset[str]]] = {
+PUBLISHED: Final[Mapping[type[Event], frozenset[str]]] = {
     AttendanceRecorded: frozenset({"status", "hours_credited", "complied"}),
     AbsenceReasonDecided: frozenset({"acceptable"}),
 }
-"""What other services were told of how a place ended."""
+"""The fields by which other services know how a place ended."""
 
 OF_AN_ACTIVITY: Final = frozenset({"status", "complied"})
 """What decides whether an attendance is an activity."""
@@ -114,7 +114,7 @@ def _facts_about_place(booked: Fact[PlaceBooked], facts: Sequence[Fact]) -> Iter
 
 
 def _path_of_booking(fact: Fact, person: UUID) -> str | None:
-    """Return the path of the booking of a person's place within an event; None where the event holds none."""
+    """Return the path of the booking of a person's place within an event; None if the event holds none."""
     match fact.event:
         case AttendanceRecorded(person_id=person_id) | AbsenceReasonDecided(person_id=person_id):
             return "booking" if person_id == person else None
@@ -125,7 +125,7 @@ def _path_of_booking(fact: Fact, person: UUID) -> str | None:
 
 
 def _corrected_place(correction: RecordCorrected, state: Session) -> CorrectedPlace | None:
-    """Return what services need that had counted the place; None where nothing changes that they were told."""
+    """Return what services need that had counted the place; None if nothing changes that they were told."""
     facts = facts_of(CORRECTIONS.applied(state, correction))
     booked = _booking_of(correction, facts)
     if booked is None:
@@ -160,14 +160,14 @@ def _corrected_place(correction: RecordCorrected, state: Session) -> CorrectedPl
 
 
 def _booking_of(correction: RecordCorrected, facts: Sequence[Fact]) -> Fact[PlaceBooked] | None:
-    """Return the booking of the place that a correction concerns; None where it concerns none."""
+    """Return the booking of the place that a correction concerns; None if it concerns none."""
     number = next(n for n, fact in enumerate(facts) if fact.event_id == correction.corrects)
     target = facts[number]
     if has_event(target, PlaceBooked):
         return target
     match target.event:
         case AttendanceRecorded(person_id=person) | AbsenceReasonDecided(person_id=person) if (
-            correction.field in TOLD[type(target.event)]
+            correction.field in PUBLISHED[type(target.event)]
         ):
             bookings = (fact for fact in reversed(facts[:number]) if has_event(fact, PlaceBooked))
             return next(fact for fact in bookings if fact.event.person_id == person)
@@ -180,7 +180,7 @@ def _booking(event: PlaceBooked) -> Booking:
 
 
 def _attendance(followed: Sequence[Fact]) -> AttendanceOfPlace | None:
-    """Return the attendance that the register has for the place; None where there is none yet."""
+    """Return the attendance that the register has for the place; None if there is none yet."""
     attendance: AttendanceOfPlace | None = None
     for fact in followed:
         match fact.event:

@@ -32,7 +32,7 @@ MISSED: Final = frozenset({AttendanceStatus.DNA_PENDING, AttendanceStatus.DNA_UN
 
 
 def evolve(state: Session | None, fact: Fact[EducationEvent]) -> Session:
-    """Return the session after one more fact; raises `BrokenHistory` where the fact could not have happened."""
+    """Return the session after one more fact; raises `BrokenHistory` if the fact could not have happened."""
     event = fact.event
     if isinstance(event, SessionPlanned):
         return replace(_planned(state, fact, event), record=PastFacts(fact))

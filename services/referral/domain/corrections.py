@@ -54,7 +54,7 @@ def decide_correction(command: CorrectReferral, state: Referral, context: Contex
 
 
 def decide_carried_outcome(command: CorrectCarriedOutcome, state: Referral) -> NewEvents:
-    """Correct the outcome as it was carried; record it where it had not arrived, and nothing where it stands so."""
+    """Correct the outcome as it was carried; record it if it had not arrived, and nothing if it stands so."""
     outcomes = (fact for fact in facts_of(state) if has_event(fact, CrimeOutcomeAssigned))
     carried = [fact for fact in outcomes if fact.event.disposal_id == command.disposal_id]
     wrong = next((fact for fact in reversed(carried) if fact.event.code is command.was), None)

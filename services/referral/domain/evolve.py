@@ -51,7 +51,7 @@ STAGE_AFTER_TRIAGE: Final[Mapping[TriageOutcome, Stage]] = {
 
 
 def evolve(state: Referral | None, fact: Fact[ReferralEvent]) -> Referral:
-    """Return the referral after one more fact; raises `BrokenHistory` where the fact could not have happened."""
+    """Return the referral after one more fact; raises `BrokenHistory` if the fact could not have happened."""
     event = fact.event
     return replace(_state_after(state, fact, event), record=PastFacts(fact, None if state is None else state.record))
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import AgreementSigned, ConferenceHeld, NoAgreementReached, PresentRole
 from shared.domain.documents import DocumentData, NotAvailable, day_of, personal_value
-from shared.domain.envelope import Fact
+from shared.domain.envelope import Fact, has_event
 
 SIGNING = frozenset({PresentRole.HARMER, PresentRole.HARMED, PresentRole.REPRESENTATIVE})
 """Who is asked to sign: the harmer, and the harmed or whoever came for them. Others sign where they are named."""
@@ -21,45 +21,40 @@ SIGNING = frozenset({PresentRole.HARMER, PresentRole.HARMED, PresentRole.REPRESE
 
 def conference_agreement(state: Conference, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
     """Return the terms that were signed, or none while the parties are still agreeing."""
-    fact_held = next((fact for fact in facts if isinstance(fact.event, ConferenceHeld)), None)
-    if fact_held is None or state.held is None:
+    meeting = next((fact for fact in facts if has_event(fact, ConferenceHeld)), None)
+    if meeting is None or state.held is None:
         return NotAvailable("The conference was not held yet: record that it was held before printing its agreement.")
     if any(isinstance(fact.event, NoAgreementReached) for fact in facts):
         return NotAvailable("The conference ended without an agreement, which is a valid end: there is none to print.")
-    signed = next((fact for fact in facts if isinstance(fact.event, AgreementSigned)), None)
+    signed = next((fact for fact in facts if has_event(fact, AgreementSigned)), None)
     values = {
         "held_on": state.held.on.isoformat(),
         "mode": None if state.mode is None else state.mode.value,
         "terms": None if signed is None else _terms(signed),
-        "people": _people(fact_held, signed),
+        "people": _people(meeting, signed),
     }
-    return DocumentData(values, fact_held.occurred_at if signed is None else signed.occurred_at)
+    return DocumentData(values, meeting.occurred_at if signed is None else signed.occurred_at)
 
 
-def _terms(signed: Fact) -> list[dict[str, Any]]:
-    assert isinstance(signed.event, AgreementSigned)
+def _terms(signed: Fact[AgreementSigned]) -> list[dict[str, Any]]:
     return [
         {"text": personal_value(term.text), "due": None if term.due is None else term.due.isoformat()}
         for term in signed.event.terms
     ]
 
 
-def _people(fact_held: Fact, signed: Fact | None) -> list[dict[str, Any]]:
-    """Return those who took part and may sign, or signed by name, by their part; with `signed_on` where they did."""
-    assert isinstance(fact_held.event, ConferenceHeld)
-    agreement = signed.event if signed and isinstance(signed.event, AgreementSigned) else None
-    by = frozenset[UUID]() if agreement is None else frozenset(agreement.signed_by)
-    named = (
-        {}
-        if agreement is None
-        else {person.person_id: personal_value(person.name) for person in agreement.signatories or ()}
-    )
+def _people(meeting: Fact[ConferenceHeld], signed: Fact[AgreementSigned] | None) -> list[dict[str, Any]]:
+    """Return those who took part and may sign, or signed by name, by their part; with `signed_on` if they did."""
+    by, named = frozenset[UUID](), dict[UUID, Any]()
+    if signed is not None:
+        by = frozenset(signed.event.signed_by)
+        named = {person.person_id: personal_value(person.name) for person in signed.event.signatories or ()}
     return [
         {
             "role": person.role.value,
             "name": named.get(person.person_id) if person.person_id in by else None,
             "signed_on": day_of(signed.occurred_at) if signed is not None and person.person_id in by else None,
         }
-        for person in fact_held.event.present
+        for person in meeting.event.present
         if person.attended and (person.role in SIGNING or person.person_id in named)
     ]

@@ -54,11 +54,11 @@ def decide_correction(command: CorrectRecord, conference: Conference) -> RecordC
 
 
 def _corrected_conference(correction: RecordCorrected, conference: Conference) -> CorrectedConference | None:
-    """Return what disposals need that had counted the conference; None where nothing changes that they were told."""
+    """Return what disposals need that had counted the conference; None if nothing changes that they were told."""
     after = CORRECTIONS.applied(conference, correction)
-    before = {fact.event_id: _told_of(fact) for fact in facts_of(conference)}
+    before = {fact.event_id: _end_for_disposals(fact) for fact in facts_of(conference)}
     facts = facts_of(after)
-    changed = [fact for fact in facts if _told_of(fact) != before[fact.event_id]]
+    changed = [fact for fact in facts if _end_for_disposals(fact) != before[fact.event_id]]
     if not changed:
         return None
     touched = {fact.event_id for fact in changed}
@@ -76,8 +76,8 @@ def _served(conference: Conference) -> ServedCondition:
     return ServedCondition(disposal_id=conference.disposal_id, condition_id=conference.condition_id)
 
 
-def _told_of(fact: Fact) -> tuple[ServedCondition, ConferenceEnd] | None:
-    """Return what disposals learn from an event; None where it is no end of a conference that serves a condition."""
+def _end_for_disposals(fact: Fact) -> tuple[ServedCondition, ConferenceEnd] | None:
+    """Return what disposals learn from an event; None if it is no end of a conference that serves a condition."""
     if not isinstance(fact.event, ConferenceHeld | ConferenceDidNotProceed):
         return None
     served = ServedCondition(disposal_id=fact.event.disposal_id, condition_id=fact.event.condition_id)

@@ -54,7 +54,7 @@ from shared.domain.states import replace
 
 
 def evolve(state: Conference | None, fact: Fact[ConferenceEvent]) -> Conference:
-    """Return the conference after one more fact; raises `BrokenHistory` where the fact could not have happened."""
+    """Return the conference after one more fact; raises `BrokenHistory` if the fact could not have happened."""
     event = fact.event
     if isinstance(event, ConferenceProposed):
         if state is not None:
@@ -79,9 +79,10 @@ def _state_after(state: Conference, fact: Fact, event: EventAfterProposal) -> Co
             return replace(state, responsibility=Responsibility(at, accepts, disputed))
         case VictimInformed(person_id=person):
             return replace(state, informed={**state.informed, person: min(at, state.informed.get(person, at))})
-        case ConsentGiven() as given:
-            scope, agreed = frozenset(given.scope), given.parental_agreement is True
-            return _add_consent(state, given.person_id, Consent(at, True, scope, agreed, given.valid_until))  # noqa: FBT003 - `given` reads best
+        case ConsentGiven():
+            scope, agreed = frozenset(event.scope), event.parental_agreement is True
+            consent = Consent(at, given=True, scope=scope, parental_agreement=agreed, valid_until=event.valid_until)
+            return _add_consent(state, event.person_id, consent)
         case ConsentWithdrawn(person_id=person):
             return _add_consent(state, person, Consent(at, given=False))
         case FacilitatorAssigned(facilitator_id=facilitator):
@@ -99,13 +100,13 @@ def _state_after(state: Conference, fact: Fact, event: EventAfterProposal) -> Co
         case PreparationHeld(person_id=person):
             meetings = (*state.preparations.get(person, ()), at)
             return replace(state, preparations={**state.preparations, person: meetings})
-        case ConferenceScheduled() as scheduled:
+        case ConferenceScheduled():
             if state.stage not in BEFORE_HELD:
                 raise BrokenHistory(fact, f"it is {state.stage}")
-            schedule = Schedule(scheduled.mode, scheduled.starts_at, scheduled.hours)
+            schedule = Schedule(event.mode, event.starts_at, event.hours)
             return replace(_move_to(state, Stage.SCHEDULED, fact), schedule=schedule, mode=schedule.mode)
-        case ConferenceHeld() as conference_held:
-            return _with_held(_require_stage(state, fact, Stage.SCHEDULED), fact, conference_held)
+        case ConferenceHeld():
+            return _with_held(_require_stage(state, fact, Stage.SCHEDULED), fact, event)
         case ConferenceDidNotProceed():
             return _move_to(_require_stage(state, fact, Stage.SCHEDULED), Stage.DID_NOT_PROCEED, fact)
         case ConvertedToIndirect(mode=mode):
@@ -113,8 +114,8 @@ def _state_after(state: Conference, fact: Fact, event: EventAfterProposal) -> Co
                 raise BrokenHistory(fact, f"it is {state.stage}")
             indirect = ConferenceMode(mode.value)
             return replace(_move_to(state, Stage.PREPARED, fact), converted_to=indirect, mode=indirect)
-        case AgreementSigned() as agreement:
-            return _agreed(_require_stage(state, fact, Stage.HELD), fact, agreement)
+        case AgreementSigned():
+            return _agreed(_require_stage(state, fact, Stage.HELD), fact, event)
         case NoAgreementReached():
             return _move_to(_require_stage(state, fact, Stage.HELD), Stage.FOLLOW_UP, fact)
         case TermCompleted(term_id=term):

@@ -202,7 +202,7 @@ class Conference:
         return None if invited is None else PresentRole(invited.role.value)
 
     def consent_of(self, person: UUID, at: datetime | None = None) -> Consent | None:
-        """Return the consent that stood at a time (by default now); None where there was none or it was withdrawn."""
+        """Return the consent that stood at a time (by default now); None if there was none or it was withdrawn."""
         history = [statement for statement in self.consents.get(person, ()) if at is None or statement.at <= at]
         return history[-1] if history and history[-1].given else None
 

@@ -209,7 +209,7 @@ class _TopicComparison:
                 self._problems.note(f"{here}: {wrong}")
 
     def _compare(self, message: Any, position: int | None, row: asyncpg.Record | None) -> str:
-        """Return what is wrong with a record; nothing where it is the event store's own."""
+        """Return what is wrong with a record; nothing if it is the event store's own."""
         if position is None:
             return "not the event store's own: it names no position"
         if row is None:

@@ -58,7 +58,7 @@ async def test_an_empty_event_store_ends_at_nothing(event_store: EventStore) -> 
     assert (await event_store.head()).position == 0
     assert list(await event_store.read(0, 10)) == []
     loaded = await event_store.load("tests/none", uuid4())
-    assert (loaded.records, loaded.kept) == ((), None)
+    assert (loaded.records, loaded.receipt) == ((), None)
 
 
 async def test_positions_are_dense_and_recorded_at_only_grows(event_store: EventStore) -> None:
@@ -135,7 +135,7 @@ async def test_a_hash_that_does_not_follow_is_refused(event_store: EventStore) -
     with pytest.raises(HashMismatch):
         await event_store.append(bad)
     assert (await event_store.head()).position == 0
-    assert (await event_store.load(bad.stream, bad.command_id)).kept is None
+    assert (await event_store.load(bad.stream, bad.command_id)).receipt is None
 
 
 async def test_the_second_hash_of_an_append_must_follow_from_its_first(event_store: EventStore) -> None:
@@ -155,7 +155,7 @@ async def test_a_repeated_command_is_recorded_once_and_its_answer_kept(event_sto
     append = stream.asks(b"one", b"two")
     assert isinstance(await event_store.append(append), Appended)
     assert await event_store.append(append) == DuplicateCommand()
-    stored = (await event_store.load(stream.name, append.command_id)).kept
+    stored = (await event_store.load(stream.name, append.command_id)).receipt
     assert stored is not None
     assert (stored.digest, stored.stream, [note_of(r.body) for r in stored.records]) == (
         append.digest,
@@ -174,8 +174,8 @@ async def test_a_kept_answer_is_found_from_another_stream(event_store: EventStor
     await second.write(event_store, b"other")
     loaded = await event_store.load(second.name, append.command_id)
     assert [r.stream for r in loaded.records] == [second.name]
-    assert isinstance(loaded.kept, StoredReceipt)
-    assert (loaded.kept.stream, [note_of(r.body) for r in loaded.kept.records]) == (first.name, [b"one"])
+    assert isinstance(loaded.receipt, StoredReceipt)
+    assert (loaded.receipt.stream, [note_of(r.body) for r in loaded.receipt.records]) == (first.name, [b"one"])
 
 
 async def test_a_refusal_is_not_kept(event_store: EventStore) -> None:

@@ -152,6 +152,6 @@ async def test_a_store_behind_its_topic_is_still_read(relayed_service: RelayedSe
     with pytest.raises(StoreBehindTopic):
         await relayed_service.event_store.append(Stream().asks())
     loaded = await relayed_service.event_store.load(append.stream, append.command_id)
-    assert loaded.kept is not None
-    assert loaded.kept.records == loaded.records
+    assert loaded.receipt is not None
+    assert loaded.receipt.records == loaded.records
     assert [note_of(record.body) for record in loaded.records] == [b"kept"]

@@ -75,7 +75,7 @@ async def test_reactions_are_done_under_the_ids_that_a_worker_derives(synthetic_
         facts = [handler.service.events.read(event.body) for event in events]
         for following in following_commands(handler.service, services, facts):
             store = handlers[following.service.name].event_store
-            if (await store.load(following.stream, following.command_id)).kept is not None:
+            if (await store.load(following.stream, following.command_id)).receipt is not None:
                 derived.add(following.command_id)
     assert made
     assert derived == made
