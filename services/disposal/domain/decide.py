@@ -4,30 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.disposal.domain import breach, correcting, issuing, monitoring, moving
-from services.disposal.domain.commands import (
-    AssignOutcome,
-    CompleteAssessment,
-    CompleteCondition,
-    CorrectConditionAttendance,
-    CorrectRecord,
-    DecideAbsence,
-    DecideBreach,
-    DecideDisposal,
-    DisposalCommand,
-    ExcuseCondition,
-    InformVictimOfRestorativeJustice,
-    InstituteProceedings,
-    IssueDisposal,
-    MoveConditionAttendance,
-    OfferSession,
-    OpenDisposalCase,
-    RecordConditionAttendance,
-    RecordNonEngagement,
-    RecordVictimView,
-    SignDocument,
-    VaryConditions,
-)
+from services.disposal.domain import breach, commands, correcting, issuing, monitoring, moving
 from services.disposal.domain.completion import of_child
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
@@ -49,9 +26,9 @@ from shared.domain.messages import event_from, event_that_it_records
 from shared.domain.rules import Context
 
 
-def decide(command: DisposalCommand, state: DisposalState | None, context: Context) -> NewEvents:
+def decide(command: commands.DisposalCommand, state: DisposalState | None, context: Context) -> NewEvents:
     """Return the events that an accepted command makes happen, in order."""
-    if isinstance(command, OpenDisposalCase):
+    if isinstance(command, commands.OpenDisposalCase):
         age = age_on(command.details.date_of_birth.value, command.offence.date)
         limit = prosecution_time_limit(command.offence, context.policy)
         return (event_from(DisposalCaseOpened, command, age_at_offence=age, prosecution_time_limit=limit),)
@@ -59,43 +36,43 @@ def decide(command: DisposalCommand, state: DisposalState | None, context: Conte
         raise TypeError(f"{command.type} opens no case: open it first")
     opened = state.opened
     match command:
-        case RecordVictimView():
+        case commands.RecordVictimView():
             return (event_from(VictimViewSought, command, child_id=opened.person_id, case_id=opened.case_id),)
-        case InformVictimOfRestorativeJustice():
+        case commands.InformVictimOfRestorativeJustice():
             return (event_from(VictimInformedOfRestorativeJustice, command, case_id=opened.case_id),)
-        case CompleteAssessment():
+        case commands.CompleteAssessment():
             return (event_from(AssessmentCompleted, command, person_id=opened.person_id),)
-        case DecideDisposal():
+        case commands.DecideDisposal():
             return (event_from(DisposalDecided, command, **of_child(state), age=state.age_on(context.day)),)
-        case SignDocument():
+        case commands.SignDocument():
             return issuing.decide_signature(command, state, context)
-        case IssueDisposal():
+        case commands.IssueDisposal():
             return issuing.decide_issue(state, context)
-        case OfferSession():
+        case commands.OfferSession():
             return ()  # it has its place: its register will say how it ended
-        case RecordConditionAttendance():
+        case commands.RecordConditionAttendance():
             return monitoring.decide_attendance(command, state, context)
-        case MoveConditionAttendance():
+        case commands.MoveConditionAttendance():
             return moving.decide_move(command, state, context)
-        case CorrectConditionAttendance():
+        case commands.CorrectConditionAttendance():
             return moving.decide_attendance_correction(command, state, context)
-        case DecideAbsence():
+        case commands.DecideAbsence():
             return (event_from(AbsenceDecided, command, person_id=opened.person_id),)
-        case CompleteCondition():
+        case commands.CompleteCondition():
             return monitoring.decide_completion(command, state, context)
-        case ExcuseCondition():
+        case commands.ExcuseCondition():
             return monitoring.decide_excuse(command, state, context)
-        case VaryConditions():
+        case commands.VaryConditions():
             return monitoring.decide_variation(command, state, context)
-        case RecordNonEngagement():
+        case commands.RecordNonEngagement():
             return monitoring.decide_non_engagement(command, state, context)
-        case DecideBreach():
+        case commands.DecideBreach():
             return breach.decide_breach(command, state, context)
-        case InstituteProceedings():
+        case commands.InstituteProceedings():
             return breach.decide_proceedings(command, state, context)
-        case AssignOutcome():
+        case commands.AssignOutcome():
             return (event_from(OutcomeAssigned, command, **breach.about_outcome(state, context)),)
-        case CorrectRecord():
+        case commands.CorrectRecord():
             return correcting.decide_correction(command, state, context)
         case _:
             return (event_that_it_records(command),)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final, assert_never
 from uuid import UUID
 
+from services.disposal import events
 from services.disposal.domain.state import (
     Admission,
     Assessment,
@@ -30,53 +31,6 @@ from services.disposal.domain.state import (
     Review,
     Stage,
 )
-from services.disposal.events import (
-    AbsenceDecided,
-    ActivityUndertaken,
-    AdmissionRecorded,
-    AdmissionWithdrawn,
-    AppropriateAdultConfirmed,
-    AssessmentCompleted,
-    AssessmentRequested,
-    BreachDecided,
-    BreachReferred,
-    ChangeAction,
-    ComplianceMeetingRecorded,
-    ConditionAttended,
-    ConditionCompleted,
-    ConditionExcused,
-    ConditionFailed,
-    ConditionMissed,
-    ConditionProposed,
-    ConditionSessionBooked,
-    ConditionSessionCancelled,
-    ConditionsVaried,
-    ConditionWithdrawn,
-    ConsentWithdrawn,
-    ContactRecorded,
-    DisposalCaseOpened,
-    DisposalCeased,
-    DisposalClosedWithoutProceedings,
-    DisposalCompleted,
-    DisposalDecided,
-    DisposalEvent,
-    DisposalIssued,
-    DisposalNotCompleted,
-    DocumentSigned,
-    EffectExplained,
-    EvidenceSufficiencyDecided,
-    GravityScored,
-    OutcomeAssigned,
-    PanelRecommended,
-    ProceedingsInstituted,
-    ProsecutorDecisionRecorded,
-    RecordCorrected,
-    RecordOfSession,
-    VictimInformedOfRestorativeJustice,
-    VictimViewSought,
-    WarningIssued,
-    YotReferred,
-)
 from services.vocabulary import BreachDecision, Disposal, Recommendation, Role
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
@@ -92,110 +46,110 @@ EXITS: Final = {
 ISSUED: Final = {Disposal.YRD: Stage.AGREED, Disposal.YC: Stage.RECORDED, Disposal.YCC: Stage.ACTIVE}
 
 
-def evolve(state: DisposalState | None, fact: Fact[DisposalEvent]) -> DisposalState:
+def evolve(state: DisposalState | None, fact: Fact[events.DisposalEvent]) -> DisposalState:
     """Return the state after one more fact; raise `BrokenHistory` if the facts contradict one another."""
     if state is None:
-        if not isinstance(fact.event, DisposalCaseOpened):
+        if not isinstance(fact.event, events.DisposalCaseOpened):
             raise BrokenHistory(fact, "the case was never opened")
         after = DisposalState(opened=fact.event, opened_at=fact.occurred_at)
         return replace(after, record=PastFacts(fact))
     return replace(_state_after(state, fact), record=PastFacts(fact, state.record))
 
 
-def _state_after(state: DisposalState, fact: Fact[DisposalEvent]) -> DisposalState:  # noqa: PLR0915 - one match over all events
+def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> DisposalState:  # noqa: PLR0915 - one match over all events
     at = fact.occurred_at
     event = fact.event
     match event:
-        case DisposalCaseOpened():
+        case events.DisposalCaseOpened():
             raise BrokenHistory(fact, "the case is open already")
-        case AdmissionRecorded():
+        case events.AdmissionRecorded():
             admission = Admission(event.facts_accepted, event.appropriate_adult_present, at)
             return replace(state, admission=admission)
-        case AdmissionWithdrawn():
+        case events.AdmissionWithdrawn():
             return replace(state, admission=None)
-        case EvidenceSufficiencyDecided():
+        case events.EvidenceSufficiencyDecided():
             return replace(state, evidence=Evidence(event.sufficient, event.standard, at))
-        case GravityScored():
+        case events.GravityScored():
             return replace(state, gravity=event.final_score, yjb_seriousness=event.yjb_seriousness_score)
-        case VictimViewSought() | ComplianceMeetingRecorded():
+        case events.VictimViewSought() | events.ComplianceMeetingRecorded():
             return state
-        case VictimInformedOfRestorativeJustice():
+        case events.VictimInformedOfRestorativeJustice():
             return _victim_informed(state, fact, event)
-        case AssessmentRequested():
+        case events.AssessmentRequested():
             return replace(state, requests=(*state.requests, AssessmentRequest(event.tool, at)))
-        case AssessmentCompleted():
+        case events.AssessmentCompleted():
             return _assessed(state, fact, event)
-        case PanelRecommended():
+        case events.PanelRecommended():
             stage = state.stage if state.decision is not None else Stage.RECOMMENDED
             return replace(state, panel=event.recommended, stage=stage)
-        case ProsecutorDecisionRecorded():
+        case events.ProsecutorDecisionRecorded():
             return replace(state, prosecutor=event.decision)
-        case DisposalDecided():
+        case events.DisposalDecided():
             return _decided(state, fact, event)
-        case ConditionProposed():
+        case events.ConditionProposed():
             condition = ConditionState(event.condition, ConditionStatus.PROPOSED, at)
             conditions = {**state.conditions, event.condition.condition_id: condition}
             return _conditions_changed(state, fact, conditions)
-        case ConditionWithdrawn():
+        case events.ConditionWithdrawn():
             _require_condition(state, fact, event.condition_id)
             conditions = {key: other for key, other in state.conditions.items() if key != event.condition_id}
             return _conditions_changed(state, fact, conditions)
-        case AppropriateAdultConfirmed():
+        case events.AppropriateAdultConfirmed():
             return replace(state, adults_at=(*state.adults_at, at))
-        case EffectExplained():
+        case events.EffectExplained():
             explanation = Explanation(
                 event.to_child, event.to_appropriate_adult, event.ordinary_language, event.warned_of_prosecution, at
             )
             return replace(state, explanations=(*state.explanations, explanation))
-        case DocumentSigned():
+        case events.DocumentSigned():
             return _signed(state, fact, event)
-        case DisposalIssued():
+        case events.DisposalIssued():
             return _issued(state, fact, event)
-        case YotReferred():
+        case events.YotReferred():
             return replace(state, yot_referred_at=at)
-        case ConditionSessionBooked():
+        case events.ConditionSessionBooked():
             booking = Booking(event.condition_id, event.session_id, event.starts_at, event.hours)
             return replace(state, bookings={**state.bookings, event.session_id: booking})
-        case ConditionAttended() | ConditionMissed() | ConditionSessionCancelled():
+        case events.ConditionAttended() | events.ConditionMissed() | events.ConditionSessionCancelled():
             return _attended(state, fact, event)
-        case AbsenceDecided():
+        case events.AbsenceDecided():
             return _absence_decided(state, fact, event)
-        case ContactRecorded():
+        case events.ContactRecorded():
             return replace(state, contacts=(*state.contacts, Contact(event.person_id, at)))
-        case WarningIssued():
+        case events.WarningIssued():
             return _warned(state, fact, event)
-        case ConditionCompleted():
+        case events.ConditionCompleted():
             return _with_condition_status(state, fact, event.condition_id, ConditionStatus.COMPLETED)
-        case ConditionExcused():
+        case events.ConditionExcused():
             return _with_condition_status(state, fact, event.condition_id, ConditionStatus.EXCUSED)
-        case ConditionFailed():
+        case events.ConditionFailed():
             return _with_condition_status(state, fact, event.condition_id, ConditionStatus.FAILED)
-        case ConditionsVaried():
+        case events.ConditionsVaried():
             return _varied(state, fact, event)
-        case ConsentWithdrawn():
+        case events.ConsentWithdrawn():
             return _consent_withdrawn(state, fact)
-        case DisposalCompleted():
+        case events.DisposalCompleted():
             return replace(state, stage=Stage.COMPLETED, completed_on=event.completed_on, ended_at=at)
-        case DisposalNotCompleted():
+        case events.DisposalNotCompleted():
             # A voluntary programme beside a caution or a diversion is tracked without consequence.
             return replace(state, stage=Stage.NOT_COMPLETED, ended_at=at) if state.stage is Stage.AGREED else state
-        case BreachReferred():
+        case events.BreachReferred():
             breach = Breach(event.condition_ids, at)
             return replace(_by_monitor(state, fact), stage=Stage.BREACH_REVIEW, breach=breach)
-        case BreachDecided():
+        case events.BreachDecided():
             return _breach_decided(state, fact, event)
-        case DisposalClosedWithoutProceedings():
+        case events.DisposalClosedWithoutProceedings():
             return replace(state, stage=Stage.CLOSED_NO_PROCEEDINGS, ended_at=at)
-        case ProceedingsInstituted():
+        case events.ProceedingsInstituted():
             return replace(state, proceedings_at=at)
-        case DisposalCeased():
+        case events.DisposalCeased():
             issue = _require_issue(state, fact)
             return replace(state, stage=Stage.CEASED, ended_at=at, issue=replace(issue, spent_on=event.spent_on))
-        case OutcomeAssigned():
+        case events.OutcomeAssigned():
             return replace(state, outcome=event.code, outcome_at=at)
-        case ActivityUndertaken():
+        case events.ActivityUndertaken():
             return replace(state, activities={**state.activities, event.session_id: at})
-        case RecordCorrected():  # the corrected value already stands in its place
+        case events.RecordCorrected():  # the corrected value already stands in its place
             return (
                 state if event.unlawful_by is None else replace(state, reviews=_reviewed(state, event.unlawful_by, at))
             )
@@ -231,14 +185,16 @@ def _by_monitor(state: DisposalState, fact: Fact) -> DisposalState:
     return replace(state, monitors=state.monitors | {fact.actor.id})
 
 
-def _victim_informed(state: DisposalState, fact: Fact, event: VictimInformedOfRestorativeJustice) -> DisposalState:
+def _victim_informed(
+    state: DisposalState, fact: Fact, event: events.VictimInformedOfRestorativeJustice
+) -> DisposalState:
     before = state.informed.get(event.person_id)
     at = fact.occurred_at if before is None else min(before.at, fact.occurred_at)
     enhanced = event.enhanced_rights or (before is not None and before.enhanced_rights)
     return replace(state, informed={**state.informed, event.person_id: Informed(at, enhanced)})
 
 
-def _assessed(state: DisposalState, fact: Fact, event: AssessmentCompleted) -> DisposalState:
+def _assessed(state: DisposalState, fact: Fact, event: events.AssessmentCompleted) -> DisposalState:
     at = fact.occurred_at
     requests = tuple(
         replace(request, completed_at=at) if request.completed_at is None and request.at <= at else request
@@ -253,7 +209,7 @@ def _assessed(state: DisposalState, fact: Fact, event: AssessmentCompleted) -> D
     )
 
 
-def _decided(state: DisposalState, fact: Fact, event: DisposalDecided) -> DisposalState:
+def _decided(state: DisposalState, fact: Fact, event: events.DisposalDecided) -> DisposalState:
     """Decide; void what was prepared under an earlier decision, since it was prepared for another disposal."""
     stage = EXITS.get(event.decision, Stage.DECIDED)
     return replace(
@@ -277,7 +233,7 @@ def _conditions_changed(state: DisposalState, fact: Fact, conditions: Mapping[UU
     return replace(state, conditions=conditions, conditions_changed_at=at, changed_since_signing=True)
 
 
-def _signed(state: DisposalState, fact: Fact, event: DocumentSigned) -> DisposalState:
+def _signed(state: DisposalState, fact: Fact, event: events.DocumentSigned) -> DisposalState:
     """Note a signature, which binds the conditions as they were by then."""
     at, changed_at = fact.occurred_at, state.conditions_changed_at
     return replace(
@@ -288,7 +244,7 @@ def _signed(state: DisposalState, fact: Fact, event: DocumentSigned) -> Disposal
     )
 
 
-def _issued(state: DisposalState, fact: Fact, event: DisposalIssued) -> DisposalState:
+def _issued(state: DisposalState, fact: Fact, event: events.DisposalIssued) -> DisposalState:
     if state.decision is None:
         raise BrokenHistory(fact, "nothing was decided")
     conditions = {
@@ -306,7 +262,7 @@ def _issued(state: DisposalState, fact: Fact, event: DisposalIssued) -> Disposal
     return issued
 
 
-def _attended(state: DisposalState, fact: Fact, event: RecordOfSession) -> DisposalState:
+def _attended(state: DisposalState, fact: Fact, event: events.RecordOfSession) -> DisposalState:
     attendance = Attendance(
         event.condition_id,
         event.session_id,
@@ -320,7 +276,7 @@ def _attended(state: DisposalState, fact: Fact, event: RecordOfSession) -> Dispo
     return replace(_by_monitor(state, fact), attendances=(*state.attendances, attendance))
 
 
-def _absence_decided(state: DisposalState, fact: Fact, event: AbsenceDecided) -> DisposalState:
+def _absence_decided(state: DisposalState, fact: Fact, event: events.AbsenceDecided) -> DisposalState:
     pending = state.pending_absence(event.session_id)
     if pending is None:
         raise BrokenHistory(fact, "no absence waited for a reason")
@@ -329,7 +285,7 @@ def _absence_decided(state: DisposalState, fact: Fact, event: AbsenceDecided) ->
     return replace(_by_monitor(state, fact), attendances=attendances)
 
 
-def _warned(state: DisposalState, fact: Fact, event: WarningIssued) -> DisposalState:
+def _warned(state: DisposalState, fact: Fact, event: events.WarningIssued) -> DisposalState:
     missed = state.last_attendance(event.session_id)
     if missed is None:
         raise BrokenHistory(fact, "there is no record of that session")
@@ -348,17 +304,17 @@ def _with_condition_status(
     return replace(state, conditions={**state.conditions, condition_id: changed})
 
 
-def _varied(state: DisposalState, fact: Fact, event: ConditionsVaried) -> DisposalState:
+def _varied(state: DisposalState, fact: Fact, event: events.ConditionsVaried) -> DisposalState:
     conditions = dict(state.conditions)
     for change in event.changes:
-        if change.action is ChangeAction.OMIT:
+        if change.action is events.ChangeAction.OMIT:
             condition = _require_condition(state, fact, change.condition_id)
             conditions[change.condition_id] = replace(
                 condition, standing=ConditionStatus.OMITTED, done_at=fact.occurred_at
             )
         elif change.condition is None:
             raise BrokenHistory(fact, "a condition was added or modified without its terms")
-        elif change.action is ChangeAction.MODIFY:
+        elif change.action is events.ChangeAction.MODIFY:
             condition = _require_condition(state, fact, change.condition_id)
             conditions[change.condition_id] = replace(condition, terms=change.condition)
         else:
@@ -381,7 +337,7 @@ def _consent_withdrawn(state: DisposalState, fact: Fact) -> DisposalState:
     return replace(without, breach=Breach((), fact.occurred_at))
 
 
-def _breach_decided(state: DisposalState, fact: Fact, event: BreachDecided) -> DisposalState:
+def _breach_decided(state: DisposalState, fact: Fact, event: events.BreachDecided) -> DisposalState:
     if state.breach is None:
         raise BrokenHistory(fact, "no breach was under review")
     breach = replace(state.breach, decision=event.decision, decided_at=fact.occurred_at)

@@ -8,44 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.disposal.domain.commands import (
-    BookConditionSession,
-    CompleteAssessment,
-    CompleteCondition,
-    ConfirmAppropriateAdult,
-    CorrectConditionAttendance,
-    DecideAbsence,
-    DecideDisposal,
-    DecideEvidence,
-    ExcuseCondition,
-    ExplainEffect,
-    InformVictimOfRestorativeJustice,
-    InstituteProceedings,
-    IssueDisposal,
-    IssueWarning,
-    MoveConditionAttendance,
-    OfferSession,
-    OpenDisposalCase,
-    ProposeCondition,
-    RecordActivityUndertaken,
-    RecordAdmission,
-    RecordComplianceMeeting,
-    RecordConditionAttendance,
-    RecordContact,
-    RecordNonEngagement,
-    RecordPanelRecommendation,
-    RecordProsecutorDecision,
-    RecordVictimView,
-    ReferBreach,
-    ReferToYot,
-    RequestAssessment,
-    ScoreGravity,
-    SignDocument,
-    VaryConditions,
-    WithdrawAdmission,
-    WithdrawCondition,
-    WithdrawConsent,
-)
+from services.disposal.domain import commands
 from services.disposal.domain.moving import may_be_corrected, may_be_moved
 from services.disposal.domain.state import BEFORE_ISSUE, ISSUED_AND_OPEN, UNDER_WAY, DisposalState, Stage
 from services.disposal.events import Change, ChangeAction
@@ -64,7 +27,7 @@ EVERY_STAGE: Final = frozenset(Stage)
 # --- what stages cannot say ---------------------------------------------------------------------
 
 
-def _takes_session(command: OfferSession, state: DisposalState, _context: Context) -> bool:
+def _takes_session(command: commands.OfferSession, state: DisposalState, _context: Context) -> bool:
     if command.session_id in state.bookings:
         return False
     last = state.last_attendance(command.session_id)
@@ -74,20 +37,20 @@ def _takes_session(command: OfferSession, state: DisposalState, _context: Contex
     return state.stage in UNDER_WAY and state.active(command.condition_id) is not None
 
 
-def _fits_its_booking(command: RecordConditionAttendance, state: DisposalState, _context: Context) -> bool:
+def _fits_its_booking(command: commands.RecordConditionAttendance, state: DisposalState, _context: Context) -> bool:
     booking = state.bookings.get(command.session_id)
     fits = booking is None or booking.condition_id == command.condition_id
     return fits and state.active(command.condition_id) is not None
 
 
-def _deserves_warning(command: IssueWarning, state: DisposalState, _context: Context) -> bool:
+def _deserves_warning(command: commands.IssueWarning, state: DisposalState, _context: Context) -> bool:
     missed = state.last_attendance(command.session_id)
     if missed is None or missed.warned:
         return False
     return missed.unacceptable_since is not None or missed.status is AttendanceStatus.EXCLUDED_CONDUCT
 
 
-def _changes_make_sense(command: VaryConditions, state: DisposalState, _context: Context) -> bool:
+def _changes_make_sense(command: commands.VaryConditions, state: DisposalState, _context: Context) -> bool:
     ids = [change.condition_id for change in command.changes]
     each_once = bool(ids) and len(ids) == len(set(ids))
     return each_once and all(_makes_sense(change, state) for change in command.changes)
@@ -113,41 +76,47 @@ def _consent_stands(state: DisposalState) -> bool:
 # --- the table ----------------------------------------------------------------------------------
 
 STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
-    AllowedStages("not_opened_yet", (OpenDisposalCase,), NOTHING_YET, "This case is open already."),
+    AllowedStages("not_opened_yet", (commands.OpenDisposalCase,), NOTHING_YET, "This case is open already."),
     AllowedStages(
         "not_given_yet",
-        (RecordAdmission, DecideEvidence, ScoreGravity, RecordPanelRecommendation, DecideDisposal),
+        (
+            commands.RecordAdmission,
+            commands.DecideEvidence,
+            commands.ScoreGravity,
+            commands.RecordPanelRecommendation,
+            commands.DecideDisposal,
+        ),
         BEFORE_ISSUE,
         "This belongs before the disposal is given, and the case is past that.",
     ),
     AllowedStages(
         "there_is_an_admission",
-        (WithdrawAdmission,),
+        (commands.WithdrawAdmission,),
         BEFORE_ISSUE,
         "There is no admission that could be taken back, or the disposal is given already.",
         standing=lambda state: state.admission is not None and state.admission.facts_accepted,
     ),
     AllowedStages(
         "prosecutor_has_a_say",
-        (RecordProsecutorDecision,),
+        (commands.RecordProsecutorDecision,),
         BEFORE_ISSUE | {Stage.BREACH_REVIEW},
         "The prosecutor decides before the disposal is given, or on a breach under review.",
     ),
     AllowedStages(
         "case_is_worked_on",
-        (RecordVictimView, InformVictimOfRestorativeJustice, RecordContact),
+        (commands.RecordVictimView, commands.InformVictimOfRestorativeJustice, commands.RecordContact),
         CARED_FOR,
         "The case has ended: only a correction or an outcome may be recorded.",
     ),
     AllowedStages(
         "child_may_be_assessed",
-        (RequestAssessment, CompleteAssessment),
+        (commands.RequestAssessment, commands.CompleteAssessment),
         CARED_FOR | {Stage.RECORDED},
         "The case has ended: nobody is assessed for it any more.",
     ),
     AllowedStages(
         "condition_may_be_proposed",
-        (ProposeCondition,),
+        (commands.ProposeCondition,),
         frozenset({Stage.DECIDED}),
         "Conditions are proposed, each under an id of its own, after a decision for a restorative disposal or a"
         " conditional caution and before it is given.",
@@ -157,7 +126,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "condition_is_proposed",
-        (WithdrawCondition,),
+        (commands.WithdrawCondition,),
         frozenset({Stage.DECIDED}),
         "Only a condition that is proposed and not yet given can be taken back.",
         condition=lambda command, state, _: command.condition_id in state.conditions,
@@ -165,13 +134,13 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "decided_and_not_yet_given",
-        (ConfirmAppropriateAdult, ExplainEffect, SignDocument, IssueDisposal),
+        (commands.ConfirmAppropriateAdult, commands.ExplainEffect, commands.SignDocument, commands.IssueDisposal),
         frozenset({Stage.DECIDED}),
         "This belongs after the decision for a disposal and before it is given.",
     ),
     AllowedStages(
         "caution_awaits_its_referral",
-        (ReferToYot,),
+        (commands.ReferToYot,),
         frozenset({Stage.RECORDED, Stage.ACTIVE, Stage.BREACH_REVIEW}),
         "A child is referred to the youth offending team once, after a caution is given.",
         f"{SOURCE}; CDA 1998 ss66A(6A), 66ZB(1)",
@@ -179,7 +148,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "session_is_booked_once",
-        (BookConditionSession,),
+        (commands.BookConditionSession,),
         EVERY_STAGE,
         "This session is booked already: a session is booked once.",
         condition=lambda command, state, _: command.session_id not in state.bookings,
@@ -187,7 +156,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "condition_can_take_the_session",
-        (OfferSession,),
+        (commands.OfferSession,),
         EVERY_STAGE,
         "The session cannot count for this condition: the condition is not active in this disposal, or the session is"
         " booked or recorded here already.",
@@ -196,7 +165,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "attendance_may_be_recorded",
-        (RecordConditionAttendance,),
+        (commands.RecordConditionAttendance,),
         UNDER_WAY,
         "Attendance is recorded for an active condition, and for the one that the session was booked for.",
         condition=_fits_its_booking,
@@ -204,7 +173,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "attendance_may_be_moved",
-        (MoveConditionAttendance,),
+        (commands.MoveConditionAttendance,),
         EVERY_STAGE,
         "The session cannot be counted where education has it now: the condition is not active, or another was"
         " completed by it.",
@@ -213,7 +182,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "attendance_may_be_corrected",
-        (CorrectConditionAttendance,),
+        (commands.CorrectConditionAttendance,),
         EVERY_STAGE,
         "The session cannot be counted as its own record has it now: the condition is not active, was completed by it,"
         " or something was decided on it.",
@@ -222,13 +191,13 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "absence_may_be_decided",
-        (DecideAbsence,),
+        (commands.DecideAbsence,),
         ISSUED_AND_OPEN,
         "The case has ended: absences are no longer decided.",
     ),
     AllowedStages(
         "absence_was_unacceptable",
-        (IssueWarning,),
+        (commands.IssueWarning,),
         frozenset({Stage.ACTIVE}),
         "A warning is given once, for an absence found unacceptable or for exclusion, on an active conditional"
         " caution.",
@@ -237,13 +206,13 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "caution_is_monitored",
-        (RecordComplianceMeeting,),
+        (commands.RecordComplianceMeeting,),
         frozenset({Stage.ACTIVE, Stage.BREACH_REVIEW}),
         "A compliance meeting belongs to a conditional caution that is active or under review.",
     ),
     AllowedStages(
         "condition_is_active",
-        (BookConditionSession, CompleteCondition, ExcuseCondition),
+        (commands.BookConditionSession, commands.CompleteCondition, commands.ExcuseCondition),
         UNDER_WAY,
         "The condition is not active.",
         condition=lambda command, state, _: state.active(command.condition_id) is not None,
@@ -251,7 +220,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "changes_make_sense",
-        (VaryConditions,),
+        (commands.VaryConditions,),
         UNDER_WAY,
         "A variation adds new conditions, or modifies or omits active ones, each once and under its own id, on a"
         " disposal that is under way.",
@@ -260,14 +229,14 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "consent_may_be_withdrawn",
-        (WithdrawConsent,),
+        (commands.WithdrawConsent,),
         frozenset({Stage.DECIDED, Stage.ACTIVE, Stage.BREACH_REVIEW}),
         "There is no consent to a conditional caution that could be withdrawn.",
         standing=_consent_stands,
     ),
     AllowedStages(
         "disposal_is_voluntary",
-        (RecordNonEngagement,),
+        (commands.RecordNonEngagement,),
         frozenset({Stage.AGREED, Stage.RECORDED, Stage.DIVERTED}),
         "Non-engagement is recorded of a restorative disposal or a voluntary programme; a conditional caution is"
         " breached or varied.",
@@ -275,19 +244,19 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "caution_is_active",
-        (ReferBreach,),
+        (commands.ReferBreach,),
         frozenset({Stage.ACTIVE}),
         "Only an active conditional caution can be breached.",
     ),
     AllowedStages(
         "breach_was_decided",
-        (InstituteProceedings,),
+        (commands.InstituteProceedings,),
         frozenset({Stage.BREACH_REVIEW}),
         "Proceedings follow a breach under review.",
     ),
     AllowedStages(
         "activity_has_a_place",
-        (RecordActivityUndertaken,),
+        (commands.RecordActivityUndertaken,),
         frozenset({Stage.DIVERTED, Stage.RECORDED}),
         "An activity is recorded once for each session, of a child who is diverted or has a youth caution.",
         condition=lambda command, state, _: command.session_id not in state.activities,

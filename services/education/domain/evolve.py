@@ -5,22 +5,8 @@ from __future__ import annotations
 from typing import Final, assert_never
 from uuid import UUID
 
+from services.education import events
 from services.education.domain.state import Absence, Contact, Place, Session, Stage
-from services.education.events import (
-    AbsenceReasonDecided,
-    AttendanceRecorded,
-    Booking,
-    ContactRecorded,
-    EducationEvent,
-    EventAfterPlanning,
-    FeedbackRecorded,
-    PlaceBooked,
-    PlaceCancelled,
-    RecordCorrected,
-    SessionCancelled,
-    SessionDelivered,
-    SessionPlanned,
-)
 from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
@@ -31,39 +17,39 @@ MISSED: Final = frozenset({AttendanceStatus.DNA_PENDING, AttendanceStatus.DNA_UN
 """Statuses of an absence that a child may have to answer for."""
 
 
-def evolve(state: Session | None, fact: Fact[EducationEvent]) -> Session:
+def evolve(state: Session | None, fact: Fact[events.EducationEvent]) -> Session:
     """Return the session after one more fact; raises `BrokenHistory` if the fact could not have happened."""
     event = fact.event
-    if isinstance(event, SessionPlanned):
+    if isinstance(event, events.SessionPlanned):
         return replace(_planned(state, fact, event), record=PastFacts(fact))
     if state is None:
         raise BrokenHistory(fact, "the session was never planned")
     return replace(_state_after(state, fact, event), record=PastFacts(fact, state.record))
 
 
-def _state_after(state: Session, fact: Fact, event: EventAfterPlanning) -> Session:
+def _state_after(state: Session, fact: Fact, event: events.EventAfterPlanning) -> Session:
     match event:
-        case PlaceBooked():
+        case events.PlaceBooked():
             return _booked(state, fact, event)
-        case PlaceCancelled():
+        case events.PlaceCancelled():
             return _given_back(state, fact, event)
-        case SessionDelivered():
+        case events.SessionDelivered():
             return replace(state, stage=Stage.DELIVERED, headcount=event.headcount, delivered_at=fact.occurred_at)
-        case AttendanceRecorded():
+        case events.AttendanceRecorded():
             return _attended(state, fact, event)
-        case AbsenceReasonDecided():
+        case events.AbsenceReasonDecided():
             return _decided(state, fact, event)
-        case SessionCancelled():
+        case events.SessionCancelled():
             return _cancelled(state, fact)
-        case ContactRecorded():
+        case events.ContactRecorded():
             return replace(state, contacts=(*state.contacts, Contact(event.person_id, fact.day)))
-        case FeedbackRecorded() | RecordCorrected():  # a corrected value already stands in its place
+        case events.FeedbackRecorded() | events.RecordCorrected():  # a corrected value already stands in its place
             return state
         case _:
             assert_never(event)
 
 
-def _planned(state: Session | None, fact: Fact, event: SessionPlanned) -> Session:
+def _planned(state: Session | None, fact: Fact, event: events.SessionPlanned) -> Session:
     if state is not None:
         raise BrokenHistory(fact, "the session is planned already")
     return Session(
@@ -86,10 +72,10 @@ def _with(state: Session, place: Place) -> Session:
     return replace(state, places={**state.places, place.booking.person_id: place})
 
 
-def _booked(state: Session, fact: Fact, event: PlaceBooked) -> Session:
+def _booked(state: Session, fact: Fact, event: events.PlaceBooked) -> Session:
     if event.person_id in state.places:
         raise BrokenHistory(fact, "this person has a place already")
-    booking = Booking(
+    booking = events.Booking(
         person_id=event.person_id,
         case_id=event.case_id,
         referral_id=event.referral_id,
@@ -99,7 +85,7 @@ def _booked(state: Session, fact: Fact, event: PlaceBooked) -> Session:
     return _with(state, Place(booking, booked_at=fact.occurred_at))
 
 
-def _given_back(state: Session, fact: Fact, event: PlaceCancelled) -> Session:
+def _given_back(state: Session, fact: Fact, event: events.PlaceCancelled) -> Session:
     _place(state, fact, event.person_id)
     return replace(
         state,
@@ -108,7 +94,7 @@ def _given_back(state: Session, fact: Fact, event: PlaceCancelled) -> Session:
     )
 
 
-def _attended(state: Session, fact: Fact, event: AttendanceRecorded) -> Session:
+def _attended(state: Session, fact: Fact, event: events.AttendanceRecorded) -> Session:
     place = _place(state, fact, event.person_id)
     if not place.open:
         raise BrokenHistory(fact, "attendance is recorded already")
@@ -117,7 +103,7 @@ def _attended(state: Session, fact: Fact, event: AttendanceRecorded) -> Session:
     return _with(state, replace(place, status=event.status, recorded_at=fact.occurred_at, absence=absence))
 
 
-def _decided(state: Session, fact: Fact, event: AbsenceReasonDecided) -> Session:
+def _decided(state: Session, fact: Fact, event: events.AbsenceReasonDecided) -> Session:
     place = _place(state, fact, event.person_id)
     if not place.waits_for_reason or place.absence is None:
         raise BrokenHistory(fact, "no absence waits for a reason")

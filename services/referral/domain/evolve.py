@@ -5,30 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, assert_never
 
+from services.referral import events
 from services.referral.domain.state import Concern, LinkedPerson, Referral, Screening, Stage, Triage, Wish
-from services.referral.events import (
-    ActivityUndertaken,
-    AdviceGiven,
-    ContactRecorded,
-    CrimeOutcomeAssigned,
-    CrimeRecorded,
-    DocumentAttached,
-    MashReferralMade,
-    NudesScreeningCompleted,
-    PersonLinked,
-    ReferralAcknowledged,
-    ReferralAllocated,
-    ReferralClosed,
-    ReferralCorrected,
-    ReferralEvent,
-    ReferralReceived,
-    ReferralReopened,
-    ReferralTriaged,
-    SafeguardingConcernRaised,
-    SafeguardingHoldOverridden,
-    SchoolLedOutcomeConfirmed,
-    VictimPreferenceRecorded,
-)
 from services.vocabulary import TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
@@ -50,66 +28,66 @@ STAGE_AFTER_TRIAGE: Final[Mapping[TriageOutcome, Stage]] = {
 """The stage to which each outcome of triage leads."""
 
 
-def evolve(state: Referral | None, fact: Fact[ReferralEvent]) -> Referral:
+def evolve(state: Referral | None, fact: Fact[events.ReferralEvent]) -> Referral:
     """Return the referral after one more fact; raises `BrokenHistory` if the fact could not have happened."""
     event = fact.event
     return replace(_state_after(state, fact, event), record=PastFacts(fact, None if state is None else state.record))
 
 
-def _state_after(state: Referral | None, fact: Fact, event: ReferralEvent) -> Referral:
-    if isinstance(event, ReferralReceived):
+def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent) -> Referral:
+    if isinstance(event, events.ReferralReceived):
         return _received(state, fact, event)
     if state is None:
         raise BrokenHistory(fact, "the referral was never received")
     match event:
-        case PersonLinked():
+        case events.PersonLinked():
             person = LinkedPerson(event.category, event.age_at_incident, event.details.date_of_birth)
             return replace(state, people={**state.people, event.person_id: person})
-        case ReferralAcknowledged():
+        case events.ReferralAcknowledged():
             return _acknowledged(state, fact)
-        case SafeguardingConcernRaised():
+        case events.SafeguardingConcernRaised():
             on_hold = _move_to(state, fact, Stage.SAFEGUARDING_HOLD)
             return replace(on_hold, concerns=(*state.concerns, Concern(fact.occurred_at)), triage_outcome=None)
-        case MashReferralMade():
+        case events.MashReferralMade():
             return _hold_lifted(state, fact)
-        case SafeguardingHoldOverridden():
+        case events.SafeguardingHoldOverridden():
             if not state.on_hold:
                 raise BrokenHistory(fact, "there is no hold to lift")
             return _hold_lifted(state, fact)
-        case NudesScreeningCompleted():
+        case events.NudesScreeningCompleted():
             return _screened(state, fact, event)
-        case CrimeRecorded():
+        case events.CrimeRecorded():
             return replace(state, crime_number=event.crime_number, crime_recorded_at=fact.occurred_at)
-        case VictimPreferenceRecorded():
+        case events.VictimPreferenceRecorded():
             wish = Wish(event.preference, fact.occurred_at)
             return replace(state, wishes={**state.wishes, event.person_id: wish})
-        case DocumentAttached():
+        case events.DocumentAttached():
             return state
-        case ReferralTriaged():
+        case events.ReferralTriaged():
             return _triaged(state, fact, event)
-        case ReferralAllocated():
+        case events.ReferralAllocated():
             return _allocated(state, fact, event)
-        case AdviceGiven():
+        case events.AdviceGiven():
             return replace(_in_progress(state, fact), advice_given=state.advice_given + 1)
-        case ContactRecorded():
+        case events.ContactRecorded():
             return _contacted(state, fact, event)
-        case SchoolLedOutcomeConfirmed():
+        case events.SchoolLedOutcomeConfirmed():
             return replace(state, school_confirmed=True)
-        case CrimeOutcomeAssigned():
+        case events.CrimeOutcomeAssigned():
             return replace(state, outcome=event.code)
-        case ActivityUndertaken():
+        case events.ActivityUndertaken():
             return replace(_in_progress(state, fact), activities=(*state.activities, fact.occurred_at))
-        case ReferralClosed():
+        case events.ReferralClosed():
             return _closed(state, fact)
-        case ReferralReopened():
+        case events.ReferralReopened():
             return _reopened(state, fact)
-        case ReferralCorrected():  # the corrected value already stands in its place
+        case events.ReferralCorrected():  # the corrected value already stands in its place
             return state
         case _:
             assert_never(event)
 
 
-def _received(state: Referral | None, fact: Fact, event: ReferralReceived) -> Referral:
+def _received(state: Referral | None, fact: Fact, event: events.ReferralReceived) -> Referral:
     if state is not None:
         raise BrokenHistory(fact, "the referral was received already")
     return Referral(
@@ -142,7 +120,7 @@ def _hold_lifted(state: Referral, fact: Fact) -> Referral:
     return replace(moved, concerns=answered)
 
 
-def _screened(state: Referral, fact: Fact, event: NudesScreeningCompleted) -> Referral:
+def _screened(state: Referral, fact: Fact, event: events.NudesScreeningCompleted) -> Referral:
     answers = (
         event.adult_involved,
         event.coercion,
@@ -155,13 +133,13 @@ def _screened(state: Referral, fact: Fact, event: NudesScreeningCompleted) -> Re
     return replace(state, screening=Screening(fact.occurred_at, any(answers) or earlier_yes))
 
 
-def _triaged(state: Referral, fact: Fact, event: ReferralTriaged) -> Referral:
+def _triaged(state: Referral, fact: Fact, event: events.ReferralTriaged) -> Referral:
     moved = _move_to(state, fact, STAGE_AFTER_TRIAGE[event.outcome])
     triages = (*state.triages, Triage(event.outcome, fact.day))
     return replace(moved, triages=triages, triage_outcome=event.outcome, reopened=False)
 
 
-def _allocated(state: Referral, fact: Fact, event: ReferralAllocated) -> Referral:
+def _allocated(state: Referral, fact: Fact, event: events.ReferralAllocated) -> Referral:
     if not state.triages:
         raise BrokenHistory(fact, "it was never triaged")
     # Another officer takes over what is in progress as it is.
@@ -173,7 +151,7 @@ def _in_progress(state: Referral, fact: Fact) -> Referral:
     return _move_to(state, fact, Stage.IN_PROGRESS) if state.stage is Stage.ALLOCATED else state
 
 
-def _contacted(state: Referral, fact: Fact, event: ContactRecorded) -> Referral:
+def _contacted(state: Referral, fact: Fact, event: events.ContactRecorded) -> Referral:
     if not event.reached:
         return state
     first = fact.day if state.contacted_on is None else min(state.contacted_on, fact.day)

@@ -7,25 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.referral.domain.commands import (
-    AcknowledgeReferral,
-    AllocateReferral,
-    AssignCrimeOutcome,
-    AttachDocument,
-    CloseReferral,
-    CompleteNudesScreening,
-    ConfirmSchoolLedOutcome,
-    GiveAdvice,
-    LinkPerson,
-    OverrideSafeguardingHold,
-    RaiseSafeguardingConcern,
-    ReceiveReferral,
-    RecordCrime,
-    RecordMashReferral,
-    RecordVictimPreference,
-    ReopenReferral,
-    TriageReferral,
-)
+from services.referral.domain import commands
 from services.referral.domain.state import Referral, Stage
 from shared.domain.state_machine import NOTHING_YET, AllowedStages
 
@@ -39,42 +21,42 @@ PRACTICE: Final = "team practice (states of a referral)"
 STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
     AllowedStages(
         "received_once",
-        (ReceiveReferral,),
+        (commands.ReceiveReferral,),
         NOTHING_YET,
         "This referral was received already: give a new one an id of its own.",
     ),
     AllowedStages(
         "not_closed",
         (
-            LinkPerson,
-            RaiseSafeguardingConcern,
-            RecordMashReferral,
-            CompleteNudesScreening,
-            RecordCrime,
-            RecordVictimPreference,
-            AttachDocument,
-            GiveAdvice,
-            AssignCrimeOutcome,
+            commands.LinkPerson,
+            commands.RaiseSafeguardingConcern,
+            commands.RecordMashReferral,
+            commands.CompleteNudesScreening,
+            commands.RecordCrime,
+            commands.RecordVictimPreference,
+            commands.AttachDocument,
+            commands.GiveAdvice,
+            commands.AssignCrimeOutcome,
         ),
         OPEN,
         "The referral is closed: a supervisor must open it again first.",
     ),
     AllowedStages(
         "acknowledged_once",
-        (AcknowledgeReferral,),
+        (commands.AcknowledgeReferral,),
         BEFORE_TRIAGE,
         "A referral is acknowledged once, before it is triaged.",
         standing=lambda referral: referral.acknowledged_on is None,
     ),
     AllowedStages(
         "a_hold_to_lift",
-        (OverrideSafeguardingHold,),
+        (commands.OverrideSafeguardingHold,),
         frozenset({Stage.SAFEGUARDING_HOLD}),
         "No safeguarding concern holds this referral.",
     ),
     AllowedStages(
         "crime_recorded_once",
-        (RecordCrime,),
+        (commands.RecordCrime,),
         EVERY_STAGE,
         "The crime has a number already: correct it, do not record another.",
         "Home Office Counting Rules",
@@ -82,20 +64,20 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
     ),
     AllowedStages(
         "ready_for_triage",
-        (TriageReferral,),
+        (commands.TriageReferral,),
         frozenset({Stage.ACKNOWLEDGED, Stage.TRIAGED}),
         "A referral is triaged once it is acknowledged, and again after it was opened again or held.",
         standing=lambda referral: referral.stage is Stage.ACKNOWLEDGED or referral.reopened,
     ),
     AllowedStages(
         "triaged_for_an_officer",
-        (AllocateReferral,),
+        (commands.AllocateReferral,),
         WITH_AN_OFFICER,
         "Only a triaged referral is allocated, and not one that went to others.",
     ),
     AllowedStages(
         "left_to_the_school",
-        (ConfirmSchoolLedOutcome,),
+        (commands.ConfirmSchoolLedOutcome,),
         frozenset({Stage.SCHOOL_LED}),
         "The school confirms once what it did, about an incident that was left to it.",
         "Home Office Counting Rules, Schools Protocol",
@@ -103,13 +85,13 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
     ),
     AllowedStages(
         "triaged_before_closing",
-        (CloseReferral,),
+        (commands.CloseReferral,),
         OPEN - BEFORE_TRIAGE,
         "Only a triaged referral can be closed, and only once.",
     ),
     AllowedStages(
         "closed_before_reopening",
-        (ReopenReferral,),
+        (commands.ReopenReferral,),
         frozenset({Stage.CLOSED}),
         "Only a closed referral can be opened again.",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 from uuid import UUID
 
+from services.rj_conference import events
 from services.rj_conference.domain.state import (
     BEFORE_HELD,
     GETTING_READY,
@@ -21,31 +22,6 @@ from services.rj_conference.domain.state import (
     Stage,
     TermStatus,
 )
-from services.rj_conference.events import (
-    AgreementSigned,
-    ConferenceClosed,
-    ConferenceDidNotProceed,
-    ConferenceEvent,
-    ConferenceHeld,
-    ConferenceProposed,
-    ConferenceScheduled,
-    ConsentGiven,
-    ConsentWithdrawn,
-    ConvertedToIndirect,
-    EventAfterProposal,
-    FacilitatorAssigned,
-    FollowUpCompleted,
-    NoAgreementReached,
-    ParticipantAdded,
-    PreparationHeld,
-    RecordCorrected,
-    ResponsibilityRecorded,
-    RiskApproved,
-    RiskAssessed,
-    TermCompleted,
-    TermNotCompleted,
-    VictimInformed,
-)
 from services.vocabulary import ConferenceMode
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
@@ -53,88 +29,88 @@ from shared.domain.envelope import Fact
 from shared.domain.states import replace
 
 
-def evolve(state: Conference | None, fact: Fact[ConferenceEvent]) -> Conference:
+def evolve(state: Conference | None, fact: Fact[events.ConferenceEvent]) -> Conference:
     """Return the conference after one more fact; raises `BrokenHistory` if the fact could not have happened."""
     event = fact.event
-    if isinstance(event, ConferenceProposed):
+    if isinstance(event, events.ConferenceProposed):
         if state is not None:
             raise BrokenHistory(fact, "it was proposed already")
         return replace(_proposed(fact, event), record=PastFacts(fact))
     if state is None:
         raise BrokenHistory(fact, "nothing was proposed")
-    if state.stage is Stage.CLOSED and not isinstance(event, RecordCorrected):
+    if state.stage is Stage.CLOSED and not isinstance(event, events.RecordCorrected):
         raise BrokenHistory(fact, "the conference is closed")
     after = replace(_state_after(state, fact, event), record=PastFacts(fact, state.record))
     return replace(after, stage=_readiness(after)) if after.stage in GETTING_READY else after
 
 
-def _state_after(state: Conference, fact: Fact, event: EventAfterProposal) -> Conference:
+def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal) -> Conference:
     at, day = fact.occurred_at, fact.day
     match event:
-        case ParticipantAdded(person_id=person, role=role, under_16=under_16):
+        case events.ParticipantAdded(person_id=person, role=role, under_16=under_16):
             return replace(state, participants={**state.participants, person: Participant(role, under_16)})
-        case ResponsibilityRecorded(accepts=accepts, facts_disputed=disputed):
+        case events.ResponsibilityRecorded(accepts=accepts, facts_disputed=disputed):
             if state.responsibility is not None and state.responsibility.at > at:
                 return state
             return replace(state, responsibility=Responsibility(at, accepts, disputed))
-        case VictimInformed(person_id=person):
+        case events.VictimInformed(person_id=person):
             return replace(state, informed={**state.informed, person: min(at, state.informed.get(person, at))})
-        case ConsentGiven():
+        case events.ConsentGiven():
             scope, agreed = frozenset(event.scope), event.parental_agreement is True
             consent = Consent(at, given=True, scope=scope, parental_agreement=agreed, valid_until=event.valid_until)
             return _add_consent(state, event.person_id, consent)
-        case ConsentWithdrawn(person_id=person):
+        case events.ConsentWithdrawn(person_id=person):
             return _add_consent(state, person, Consent(at, given=False))
-        case FacilitatorAssigned(facilitator_id=facilitator):
+        case events.FacilitatorAssigned(facilitator_id=facilitator):
             if state.facilitator is not None and state.facilitator.at > at:
                 return state
             return replace(state, facilitator=Facilitator(at, facilitator))
-        case RiskAssessed(level=level):
+        case events.RiskAssessed(level=level):
             if state.risk is not None and state.risk.assessed_at > at:
                 return state
             return replace(state, risk=Risk(at, level))
-        case RiskApproved():
+        case events.RiskApproved():
             if state.risk is None:
                 raise BrokenHistory(fact, "no risk was assessed")
             return replace(state, risk=replace(state.risk, approved_at=at))
-        case PreparationHeld(person_id=person):
+        case events.PreparationHeld(person_id=person):
             meetings = (*state.preparations.get(person, ()), at)
             return replace(state, preparations={**state.preparations, person: meetings})
-        case ConferenceScheduled():
+        case events.ConferenceScheduled():
             if state.stage not in BEFORE_HELD:
                 raise BrokenHistory(fact, f"it is {state.stage}")
             schedule = Schedule(event.mode, event.starts_at, event.hours)
             return replace(_move_to(state, Stage.SCHEDULED, fact), schedule=schedule, mode=schedule.mode)
-        case ConferenceHeld():
+        case events.ConferenceHeld():
             return _with_held(_require_stage(state, fact, Stage.SCHEDULED), fact, event)
-        case ConferenceDidNotProceed():
+        case events.ConferenceDidNotProceed():
             return _move_to(_require_stage(state, fact, Stage.SCHEDULED), Stage.DID_NOT_PROCEED, fact)
-        case ConvertedToIndirect(mode=mode):
+        case events.ConvertedToIndirect(mode=mode):
             if state.stage not in BEFORE_HELD:
                 raise BrokenHistory(fact, f"it is {state.stage}")
             indirect = ConferenceMode(mode.value)
             return replace(_move_to(state, Stage.PREPARED, fact), converted_to=indirect, mode=indirect)
-        case AgreementSigned():
+        case events.AgreementSigned():
             return _agreed(_require_stage(state, fact, Stage.HELD), fact, event)
-        case NoAgreementReached():
+        case events.NoAgreementReached():
             return _move_to(_require_stage(state, fact, Stage.HELD), Stage.FOLLOW_UP, fact)
-        case TermCompleted(term_id=term):
+        case events.TermCompleted(term_id=term):
             return _settled(state, fact, term, TermStatus.COMPLETED)
-        case TermNotCompleted(term_id=term):
+        case events.TermNotCompleted(term_id=term):
             return _settled(state, fact, term, TermStatus.NOT_COMPLETED)
-        case FollowUpCompleted(person_id=person):
+        case events.FollowUpCompleted(person_id=person):
             if state.held is None:
                 raise BrokenHistory(fact, "it was not held")
             return replace(state, follow_ups={**state.follow_ups, person: min(day, state.follow_ups.get(person, day))})
-        case ConferenceClosed():
+        case events.ConferenceClosed():
             return replace(_move_to(state, Stage.CLOSED, fact), closed_on=day)
-        case RecordCorrected():  # the corrected value already stands in its place
+        case events.RecordCorrected():  # the corrected value already stands in its place
             return state
         case _:
             assert_never(event)
 
 
-def _proposed(fact: Fact, event: ConferenceProposed) -> Conference:
+def _proposed(fact: Fact, event: events.ConferenceProposed) -> Conference:
     return Conference(
         proposed_at=fact.occurred_at,
         since=fact.occurred_at,
@@ -175,7 +151,7 @@ def _add_consent(state: Conference, person: UUID, consent: Consent) -> Conferenc
     return replace(state, consents={**state.consents, person: in_order})
 
 
-def _with_held(state: Conference, fact: Fact, event: ConferenceHeld) -> Conference:
+def _with_held(state: Conference, fact: Fact, event: events.ConferenceHeld) -> Conference:
     signatories = frozenset(
         person.person_id for person in event.present if person.attended and person.role in OTHER_SIDE
     )
@@ -185,7 +161,7 @@ def _with_held(state: Conference, fact: Fact, event: ConferenceHeld) -> Conferen
     return replace(_move_to(state, Stage.HELD, fact), held=conference_held)
 
 
-def _agreed(state: Conference, fact: Fact, event: AgreementSigned) -> Conference:
+def _agreed(state: Conference, fact: Fact, event: events.AgreementSigned) -> Conference:
     terms: dict[UUID, AgreedTerm] = {}
     for term in event.terms:
         if term.due is None:

@@ -7,27 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.rj_conference.domain.commands import (
-    AddParticipant,
-    ApproveRisk,
-    AssessRisk,
-    AssignFacilitator,
-    CompleteTerm,
-    ConvertToIndirect,
-    FailTerm,
-    GiveConsent,
-    HoldPreparation,
-    InformVictim,
-    ProposeConference,
-    RecordConferenceHeld,
-    RecordDidNotProceed,
-    RecordFollowUp,
-    RecordNoAgreement,
-    RecordResponsibility,
-    ScheduleConference,
-    SignAgreement,
-    WithdrawConsent,
-)
+from services.rj_conference.domain import commands
 from services.rj_conference.domain.state import BEFORE_HELD, OTHER_SIDE, Conference, Stage, TermStatus
 from shared.domain.rules import Context
 from shared.domain.state_machine import NOTHING_YET, AllowedStages
@@ -37,7 +17,9 @@ EVERY_STAGE: Final = frozenset(Stage)
 SOURCE: Final = "state machine of a conference (rule S1)"
 
 
-def _term_is_open(command: CompleteTerm | FailTerm, conference: Conference, _context: Context) -> bool:
+def _term_is_open(
+    command: commands.CompleteTerm | commands.FailTerm, conference: Conference, _context: Context
+) -> bool:
     term = conference.terms.get(command.term_id)
     return term is not None and term.status is TermStatus.OPEN
 
@@ -45,28 +27,28 @@ def _term_is_open(command: CompleteTerm | FailTerm, conference: Conference, _con
 STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
     AllowedStages(
         "it_is_new",
-        (ProposeConference,),
+        (commands.ProposeConference,),
         NOTHING_YET,
         "This conference was proposed already: go on with it, or propose another under a new id.",
     ),
     AllowedStages(
         "it_is_still_to_be_held",
         (
-            AddParticipant,
-            RecordResponsibility,
-            InformVictim,
-            GiveConsent,
-            AssignFacilitator,
-            AssessRisk,
-            ApproveRisk,
-            HoldPreparation,
+            commands.AddParticipant,
+            commands.RecordResponsibility,
+            commands.InformVictim,
+            commands.GiveConsent,
+            commands.AssignFacilitator,
+            commands.AssessRisk,
+            commands.ApproveRisk,
+            commands.HoldPreparation,
         ),
         BEFORE_HELD,
         "The conference was held or is closed, so nothing more can be prepared for it.",
     ),
     AllowedStages(
         "participant_is_new",
-        (AddParticipant,),
+        (commands.AddParticipant,),
         EVERY_STAGE,
         "This person belongs to the conference already.",
         condition=lambda command, conference, _: conference.role_of(command.person_id) is None,
@@ -74,7 +56,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
     ),
     AllowedStages(
         "informed_is_of_the_harmed_side",
-        (InformVictim,),
+        (commands.InformVictim,),
         EVERY_STAGE,
         "This person is no harmed party or representative of this conference: add them as one first.",
         condition=lambda command, conference, _: conference.role_of(command.person_id) in OTHER_SIDE,
@@ -82,7 +64,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
     ),
     AllowedStages(
         "person_belongs_to_it",
-        (GiveConsent, HoldPreparation, RecordFollowUp),
+        (commands.GiveConsent, commands.HoldPreparation, commands.RecordFollowUp),
         EVERY_STAGE,
         "This person does not belong to the conference: add them as a participant first.",
         condition=lambda command, conference, _: conference.role_of(command.person_id) is not None,
@@ -90,7 +72,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
     ),
     AllowedStages(
         "there_is_a_consent",
-        (WithdrawConsent,),
+        (commands.WithdrawConsent,),
         EVERY_STAGE - {Stage.CLOSED},
         "This person has no consent that could be withdrawn, or the conference is closed.",
         condition=lambda command, conference, _: conference.consent_of(command.person_id) is not None,
@@ -98,14 +80,14 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
     ),
     AllowedStages(
         "there_is_a_risk_to_approve",
-        (ApproveRisk,),
+        (commands.ApproveRisk,),
         EVERY_STAGE,
         "There is no risk assessment that waits for approval: assess the risk first.",
         standing=lambda conference: conference.risk is not None and conference.risk.approved_at is None,
     ),
     AllowedStages(
         "it_can_be_scheduled",
-        (ScheduleConference,),
+        (commands.ScheduleConference,),
         frozenset({Stage.PREPARED, Stage.DID_NOT_PROCEED}),
         "A conference is scheduled once prepared, or again when it did not proceed; after a conversion only in that mode.",
         condition=lambda command, conference, _: conference.converted_to in {None, command.mode},
@@ -113,25 +95,25 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
     ),
     AllowedStages(
         "it_is_scheduled",
-        (RecordConferenceHeld, RecordDidNotProceed),
+        (commands.RecordConferenceHeld, commands.RecordDidNotProceed),
         frozenset({Stage.SCHEDULED}),
         "The conference is not scheduled, so it can neither have been held nor have failed to proceed.",
     ),
     AllowedStages(
         "it_can_be_converted",
-        (ConvertToIndirect,),
+        (commands.ConvertToIndirect,),
         frozenset({Stage.PREPARED, Stage.SCHEDULED, Stage.DID_NOT_PROCEED}),
         "A conference is converted once it is prepared or scheduled, or when it did not proceed; not once it was held.",
     ),
     AllowedStages(
         "an_agreement_is_open",
-        (SignAgreement, RecordNoAgreement),
+        (commands.SignAgreement, commands.RecordNoAgreement),
         frozenset({Stage.HELD}),
         "What was agreed is recorded once, after the conference was held.",
     ),
     AllowedStages(
         "the_term_is_open",
-        (CompleteTerm, FailTerm),
+        (commands.CompleteTerm, commands.FailTerm),
         frozenset({Stage.MONITORING}),
         "The agreement has no such term, or it was settled already.",
         condition=_term_is_open,
@@ -139,7 +121,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
     ),
     AllowedStages(
         "it_was_held_and_is_open",
-        (RecordFollowUp,),
+        (commands.RecordFollowUp,),
         frozenset({Stage.HELD, Stage.MONITORING, Stage.FOLLOW_UP}),
         "People are asked how it was after the conference was held and before it is closed.",
     ),

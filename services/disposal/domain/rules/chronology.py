@@ -7,35 +7,8 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
+from services.disposal.domain import commands
 from services.disposal.domain.activity import activities
-from services.disposal.domain.commands import (
-    LATER,
-    AssignOutcome,
-    BookConditionSession,
-    CompleteCondition,
-    ConfirmAppropriateAdult,
-    DecideAbsence,
-    DecideBreach,
-    DecideDisposal,
-    ExcuseCondition,
-    ExplainEffect,
-    InstituteProceedings,
-    IssueDisposal,
-    IssueWarning,
-    OfferSession,
-    OpenDisposalCase,
-    ProposeCondition,
-    RecordComplianceMeeting,
-    RecordConditionAttendance,
-    RecordNonEngagement,
-    ReferBreach,
-    ReferToYot,
-    SignDocument,
-    VaryConditions,
-    WithdrawAdmission,
-    WithdrawCondition,
-    WithdrawConsent,
-)
 from services.disposal.domain.rules.breach import broken_since, is_past_due
 from services.disposal.domain.rules.issuing import explains
 from services.disposal.domain.rules.outcomes import CAUTIONED
@@ -47,8 +20,8 @@ from shared.domain.messages import Command
 from shared.domain.rules import Context
 
 
-@rules.forbids("T1", OpenDisposalCase, looks_at=("offence", "reported_at"))
-def opened_after_the_report(command: OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
+@rules.forbids("T1", commands.OpenDisposalCase, looks_at=("offence", "reported_at"))
+def opened_after_the_report(command: commands.OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
     """A case is opened after the offence and its report: check the times.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -56,8 +29,10 @@ def opened_after_the_report(command: OpenDisposalCase, _state: DisposalState | N
     return command.reported_at <= context.occurred_at and command.offence.date <= context.day
 
 
-@rules.forbids("T1", OpenDisposalCase, looks_at=("reported_at",))
-def report_is_within_the_calendar(command: OpenDisposalCase, _state: DisposalState | None, _context: Context) -> bool:
+@rules.forbids("T1", commands.OpenDisposalCase, looks_at=("reported_at",))
+def report_is_within_the_calendar(
+    command: commands.OpenDisposalCase, _state: DisposalState | None, _context: Context
+) -> bool:
     """The report lies outside the years whose bank holidays are known, so that no due date can be told: check the year.
 
     Source: rule T1 of this house; Banking and Financial Dealings Act 1971
@@ -70,7 +45,7 @@ def report_is_within_the_calendar(command: OpenDisposalCase, _state: DisposalSta
 
 
 # An offer happens nowhere: nothing is recorded of it.
-_RECORDED_IN_A_CASE: Final = tuple(command for command in LATER if command is not OfferSession)
+_RECORDED_IN_A_CASE: Final = tuple(command for command in commands.LATER if command is not commands.OfferSession)
 
 
 @rules.forbids("T1", *_RECORDED_IN_A_CASE)
@@ -84,13 +59,13 @@ def not_before_the_case_opened(state: DisposalState | None, context: Context) ->
 
 @rules.forbids(
     "T1",
-    DecideDisposal,
-    ProposeCondition,
-    WithdrawCondition,
-    ConfirmAppropriateAdult,
-    ExplainEffect,
-    SignDocument,
-    IssueDisposal,
+    commands.DecideDisposal,
+    commands.ProposeCondition,
+    commands.WithdrawCondition,
+    commands.ConfirmAppropriateAdult,
+    commands.ExplainEffect,
+    commands.SignDocument,
+    commands.IssueDisposal,
 )
 def not_before_the_decision(state: DisposalState, context: Context) -> bool:
     """What follows from the decision cannot have happened before it: check the time.
@@ -110,8 +85,10 @@ def _rests_on(disposal: Disposal | None, state: DisposalState) -> Iterator[datet
         yield state.admission.at
 
 
-@rules.forbids("T1", DecideDisposal, looks_at=("decision",))
-def not_decided_before_what_it_rests_on(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
+@rules.forbids("T1", commands.DecideDisposal, looks_at=("decision",))
+def not_decided_before_what_it_rests_on(
+    command: commands.DecideDisposal, state: DisposalState, context: Context
+) -> bool:
     """A disposal cannot have been decided before the evidence was judged and the offence admitted: check the time.
 
     Source: rule T1 of this house; CDA 1998 ss66B(2)-(3), 66ZA(1)
@@ -132,7 +109,7 @@ def _prepared_by(disposal: Disposal, state: DisposalState, day: date) -> Iterato
         yield state.signed_at
 
 
-@rules.forbids("T1", IssueDisposal)
+@rules.forbids("T1", commands.IssueDisposal)
 def not_given_before_it_was_prepared(state: DisposalState, context: Context) -> bool:
     """A disposal cannot have been given before admission, adult, explanation and signature: check the time.
 
@@ -145,7 +122,7 @@ def not_given_before_it_was_prepared(state: DisposalState, context: Context) -> 
     return all(at <= context.occurred_at for at in needed)
 
 
-@rules.forbids("T1", IssueDisposal)
+@rules.forbids("T1", commands.IssueDisposal)
 def not_given_before_its_conditions(state: DisposalState, context: Context) -> bool:
     """A disposal cannot have been given before its conditions were proposed: check the time.
 
@@ -156,15 +133,15 @@ def not_given_before_its_conditions(state: DisposalState, context: Context) -> b
 
 @rules.forbids(
     "T1",
-    ReferToYot,
-    IssueWarning,
-    RecordComplianceMeeting,
-    VaryConditions,
-    WithdrawConsent,
-    RecordNonEngagement,
-    ReferBreach,
-    DecideBreach,
-    InstituteProceedings,
+    commands.ReferToYot,
+    commands.IssueWarning,
+    commands.RecordComplianceMeeting,
+    commands.VaryConditions,
+    commands.WithdrawConsent,
+    commands.RecordNonEngagement,
+    commands.ReferBreach,
+    commands.DecideBreach,
+    commands.InstituteProceedings,
 )
 def not_before_it_was_given(state: DisposalState, context: Context) -> bool:
     """What follows from the disposal cannot have happened before it was given: check the time.
@@ -174,8 +151,8 @@ def not_before_it_was_given(state: DisposalState, context: Context) -> bool:
     return state.issue is None or context.occurred_at >= state.issue.at
 
 
-@rules.forbids("T1", AssignOutcome, looks_at=("code",))
-def not_before_what_the_outcome_says(command: AssignOutcome, state: DisposalState, context: Context) -> bool:
+@rules.forbids("T1", commands.AssignOutcome, looks_at=("code",))
+def not_before_what_the_outcome_says(command: commands.AssignOutcome, state: DisposalState, context: Context) -> bool:
     """The outcome says what had not been done by then: check the time.
 
     Source: rule T1 of this house; Home Office crime outcomes framework
@@ -188,8 +165,8 @@ def not_before_what_the_outcome_says(command: AssignOutcome, state: DisposalStat
     return not done or min(done) <= context.occurred_at
 
 
-@rules.forbids("T1", ReferBreach, looks_at=("condition_ids",))
-def not_before_the_breach(command: ReferBreach, state: DisposalState, context: Context) -> bool:
+@rules.forbids("T1", commands.ReferBreach, looks_at=("condition_ids",))
+def not_before_the_breach(command: commands.ReferBreach, state: DisposalState, context: Context) -> bool:
     """The absence or the withdrawal that is referred had not happened by then: check the time.
 
     Source: rule T1 of this house; CDA 1998 s66E(1)
@@ -200,19 +177,19 @@ def not_before_the_breach(command: ReferBreach, state: DisposalState, context: C
 
 def _conditions_of(command: Command) -> Iterator[UUID]:
     match command:
-        case RecordConditionAttendance(status=AttendanceStatus.CANCELLED_BY_SERVICE):
+        case commands.RecordConditionAttendance(status=AttendanceStatus.CANCELLED_BY_SERVICE):
             return  # a cancellation may be recorded at any time
         case (
-            BookConditionSession(condition_id=condition_id)
-            | RecordConditionAttendance(condition_id=condition_id)
-            | CompleteCondition(condition_id=condition_id)
-            | ExcuseCondition(condition_id=condition_id)
-            | WithdrawCondition(condition_id=condition_id)
+            commands.BookConditionSession(condition_id=condition_id)
+            | commands.RecordConditionAttendance(condition_id=condition_id)
+            | commands.CompleteCondition(condition_id=condition_id)
+            | commands.ExcuseCondition(condition_id=condition_id)
+            | commands.WithdrawCondition(condition_id=condition_id)
         ):
             yield condition_id
-        case VaryConditions(changes=changes):
+        case commands.VaryConditions(changes=changes):
             yield from (change.condition_id for change in changes)
-        case ReferBreach(condition_ids=condition_ids):
+        case commands.ReferBreach(condition_ids=condition_ids):
             yield from condition_ids
         case _:
             return
@@ -220,13 +197,13 @@ def _conditions_of(command: Command) -> Iterator[UUID]:
 
 @rules.forbids(
     "T1",
-    BookConditionSession,
-    RecordConditionAttendance,
-    CompleteCondition,
-    ExcuseCondition,
-    WithdrawCondition,
-    VaryConditions,
-    ReferBreach,
+    commands.BookConditionSession,
+    commands.RecordConditionAttendance,
+    commands.CompleteCondition,
+    commands.ExcuseCondition,
+    commands.WithdrawCondition,
+    commands.VaryConditions,
+    commands.ReferBreach,
     looks_at=("condition_id", "status", "changes", "condition_ids"),
 )
 def not_before_the_condition(command: Command, state: DisposalState, context: Context) -> bool:
@@ -239,7 +216,13 @@ def not_before_the_condition(command: Command, state: DisposalState, context: Co
 
 
 @rules.forbids(
-    "T1", WithdrawAdmission, DecideAbsence, IssueWarning, DecideBreach, InstituteProceedings, looks_at=("session_id",)
+    "T1",
+    commands.WithdrawAdmission,
+    commands.DecideAbsence,
+    commands.IssueWarning,
+    commands.DecideBreach,
+    commands.InstituteProceedings,
+    looks_at=("session_id",),
 )
 def not_before_what_it_answers(command: Command, state: DisposalState, context: Context) -> bool:
     """This answers something that had not happened by then: check the time.
@@ -252,17 +235,17 @@ def not_before_what_it_answers(command: Command, state: DisposalState, context: 
 
 def _answered(command: Command, state: DisposalState) -> datetime | None:
     match command:
-        case WithdrawAdmission():
+        case commands.WithdrawAdmission():
             return state.admission.at if state.admission is not None else None
-        case DecideAbsence(session_id=session_id):
+        case commands.DecideAbsence(session_id=session_id):
             pending = state.pending_absence(session_id)
             return pending.at if pending is not None else None
-        case IssueWarning(session_id=session_id):
+        case commands.IssueWarning(session_id=session_id):
             missed = state.last_attendance(session_id)
             return None if missed is None else missed.decided_at or missed.at
-        case DecideBreach():
+        case commands.DecideBreach():
             return state.breach.at if state.breach is not None else None
-        case InstituteProceedings():
+        case commands.InstituteProceedings():
             return state.breach.decided_at if state.breach is not None else None
         case _:
             return None
