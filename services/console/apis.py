@@ -58,18 +58,15 @@ class Apis:
     def __init__(self, addresses: Addresses) -> None:
         self._addresses = addresses
         self._clients = {service: _client() for service in addresses.services}
-        self._schemas: dict[tuple[str, str], Any] = {}
+        self._declarations: dict[tuple[str, str], Any] = {}
 
     async def close(self) -> None:
         """Close the connections."""
         await asyncio.gather(*(client.aclose() for client in self._clients.values()))
 
-    async def get(
-        self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Read something; a None among the parameters is left out. Raises `Problem` or `NoAnswer`."""
-        answer: dict[str, Any] = json.loads(await self._ask(session, "GET", service, path, params))
-        return answer
+    async def get(self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Read JSON; a None among the parameters is left out. Raises `Problem` or `NoAnswer`."""
+        return json.loads(await self.document(session, service, path, params))
 
     async def get_projected(
         self, session: Session, path: str, params: Mapping[str, Any] | None = None
@@ -79,12 +76,12 @@ class Apis:
         The answer waits for the last change of the session. Where that is not projected in time, it is what is there, and
         the page says that it may lack the change (`Writes.missing`). Raises `Problem` or `NoAnswer`.
         """
-        given = dict(params or {})
+        query = dict(params or {})
         return await _after_writes(
             session.writes,
-            lambda position: self.get(session, PROJECTED, path, {**given, **position}),
-            # An answer as it was known at a time lacks what is recorded later, as it was asked to.
-            now=given.get("known_at") is None,
+            lambda position: self.get(session, PROJECTED, path, {**query, **position}),
+            # An answer as it was known at a time lacks what was recorded later, as requested.
+            now=query.get("known_at") is None,
         )
 
     async def search(self, session: Session, words: Mapping[str, str]) -> dict[str, Any]:
@@ -93,63 +90,49 @@ class Apis:
         The words stand in the body alone. Raises `Problem` or `NoAnswer`.
         """
 
-        async def ask(position: Mapping[str, Any]) -> dict[str, Any]:
-            found: dict[str, Any] = json.loads(
-                await self._ask(session, "POST", PROJECTED, "/v1/search", position, body=words)
-            )
-            return found
+        async def ask(position: Mapping[str, Any]) -> Any:
+            return json.loads(await self._ask(session, "POST", PROJECTED, "/v1/search", position, body=words))
 
         return await _after_writes(session.writes, ask, now=True)
 
-    async def get_list(
-        self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None
-    ) -> list[Any]:
-        """Read a list. Raises `Problem` or `NoAnswer`."""
-        answer: list[Any] = json.loads(await self._ask(session, "GET", service, path, params))
-        return answer
-
     async def post(
-        self, session: Session, service: str, path: str, body: Mapping[str, Any], **headers: str
+        self, session: Session, service: str, path: str, body: Mapping[str, Any], key: str | None = None
     ) -> dict[str, Any]:
-        """Send something, and note the position of what it records. Raises `Problem` or `NoAnswer`."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer: dict[str, Any] = json.loads(await self._ask(session, "POST", service, path, body=body, headers=named))
+        """Send JSON, under an idempotency key, and note the position of what it records. Raises `Problem` or `NoAnswer`."""
+        answer: dict[str, Any] = json.loads(await self._ask(session, "POST", service, path, body=body, key=key))
         if token := answer.get("position_token"):
             session.writes.note(token)
         return answer
 
-    async def document(self, session: Session, service: str, path: str, params: Mapping[str, Any]) -> bytes:
-        """Return a document as PDF. Raises `Problem` or `NoAnswer`."""
+    async def document(
+        self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """Return the bytes of an answer, such as a PDF. Raises `Problem` or `NoAnswer`."""
         return await self._ask(session, "GET", service, path, params)
 
-    async def schema(self, service: str, command: str) -> dict[str, Any]:
-        """Return the JSON Schema of a command, which stays as long as its service runs. Raises `Problem` or `NoAnswer`."""
-        known = self._schemas.get((service, command))
-        if known is None:
-            known = self._schemas[service, command] = json.loads(
-                await self._ask(None, "GET", service, f"/schemas/{command}")
-            )
-        schema: dict[str, Any] = known
-        return schema
+    async def schema(self, service: str, command: str) -> Any:
+        """Return the JSON Schema of a command. Raises `Problem` or `NoAnswer`."""
+        return await self._declared(service, f"/schemas/{command}")
 
     async def titles(self, service: str) -> dict[str, str]:
         """Return the title of each command of a service. Raises `Problem` or `NoAnswer`."""
-        known = self._schemas.get((service, ""))
-        if known is None:
-            listed = json.loads(await self._ask(None, "GET", service, "/schemas"))["commands"]
-            known = self._schemas[service, ""] = {command["type"]: command["title"] for command in listed}
-        titles: dict[str, str] = known
-        return titles
+        listed = await self._declared(service, "/schemas")
+        return {command["type"]: command["title"] for command in listed["commands"]}
 
-    async def openapi(self, service: str) -> dict[str, Any]:
-        """Return the description of a service's API (OpenAPI 3.1). Raises `Problem` or `NoAnswer`."""
-        known = self._schemas.get((service, "openapi"))
-        if known is None:
-            known = self._schemas[service, "openapi"] = json.loads(
-                await self._ask(None, "GET", service, "/openapi.json")
-            )
-        description: dict[str, Any] = known
-        return description
+    async def parameter_values(self, service: str, path: str, name: str) -> list[str]:
+        """Return the values of a parameter of a route, as its API declares them; none for a route that it does not have.
+
+        Raises `Problem` or `NoAnswer`.
+        """
+        route = (await self._declared(service, "/openapi.json"))["paths"].get(path)
+        parameters = route["get"]["parameters"] if route else ()
+        return next((parameter["schema"]["enum"] for parameter in parameters if parameter["name"] == name), [])
+
+    async def _declared(self, service: str, path: str) -> Any:
+        """Return what a service declares of itself; it is read once, and stays as long as the service runs."""
+        if (service, path) not in self._declarations:
+            self._declarations[service, path] = json.loads(await self._ask(None, "GET", service, path))
+        return self._declarations[service, path]
 
     async def _ask(
         self,
@@ -160,18 +143,18 @@ class Apis:
         params: Mapping[str, Any] | None = None,
         *,
         body: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
+        key: str | None = None,
     ) -> bytes:
         """Return the body of a successful answer; a None among the parameters is left out, a list is repeated."""
-        sent = dict(headers or {})
+        headers = {} if key is None else {"Idempotency-Key": key}
         if session is not None:
-            sent["Authorization"] = f"Bearer {session.tokens.access}"
+            headers["Authorization"] = f"Bearer {session.tokens.access}"
             if session.reason is not None:
-                sent["Access-Reason"] = session.reason
-        given = {name: value for name, value in (params or {}).items() if value is not None}
+                headers["Access-Reason"] = session.reason
+        query = {name: value for name, value in (params or {}).items() if value is not None}
         url = f"{self._addresses.of(service)}{path}"
         try:
-            answer = await self._clients[service].request(method, url, headers=sent, json=body, params=given or None)
+            answer = await self._clients[service].request(method, url, headers=headers, json=body, params=query or None)
         except httpx2.TransportError as error:
             raise NoAnswer(f"{service} does not answer") from error
         if answer.is_success:
@@ -212,15 +195,13 @@ async def _after_writes(
     return answer
 
 
-async def part_of(asked: Awaitable[T]) -> Part[T]:
-    """Return what was asked as a part of a page: a service that does not answer, or refuses, takes only its part away."""
+async def part_of(answer: Awaitable[T]) -> Part[T]:
+    """Return an answer as a part of a page: a service that does not answer, or refuses, takes only its part away."""
     try:
-        return Part(await asked)
-    except NoAnswer:
-        return Part(notice="This part is not available at the moment. Try again in a few minutes.", status=503)
-    except Problem as problem:
-        if problem.status in {403, 404, 422}:
-            return Part(notice=sentence(problem.detail), status=problem.status)
+        return Part(await answer)
+    except (NoAnswer, Problem) as error:
+        if isinstance(error, Problem) and error.status in {403, 404, 422}:
+            return Part(notice=sentence(error.detail), status=error.status)
         return Part(notice="This part is not available at the moment. Try again in a few minutes.", status=503)
 
 

@@ -86,10 +86,16 @@ TEMPLATES: Final = environment()
 
 
 def render(
-    request: Request, template: str, session: Session | None, *, status: int = 200, **context: Any
+    request: Request,
+    template: str,
+    session: Session | None,
+    *,
+    problem: object = False,
+    status: int | None = None,
+    **context: Any,
 ) -> HTMLResponse:
-    """Render a page for a person, or for nobody who is known."""
+    """Render a page for a person, or for nobody who is known. A page with a problem has the status 422, if no other is given."""
     text = TEMPLATES.get_template(template).render(
-        session=session, path=request.url.path, today=words.today(), **{"problem": False, **context}
+        session=session, path=request.url.path, today=words.today(), problem=bool(problem), **context
     )
-    return HTMLResponse(text, status_code=status)
+    return HTMLResponse(text, status_code=status or (422 if problem else 200))

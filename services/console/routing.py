@@ -20,7 +20,7 @@ from starlette.types import Message
 from services.console.apis import Apis
 from services.console.cipher import Cipher
 from services.console.everyone.sign_in import Provider, SessionEnded, fresh
-from services.console.sessions import Drafts, SeenTimes, Session, Sessions
+from services.console.sessions import Draft, Drafts, SeenTimes, Session, Sessions
 from services.registry import COLLECTIONS
 from shared.evidence.checkpoint import VerifierKey
 
@@ -138,12 +138,25 @@ async def _session(request: Request) -> Session:
     return await fresh(console.sessions, console.provider, found)
 
 
-def read_uuid(request: Request, name: str) -> UUID:
-    """Return an id of the path. Raises `HTTPException` 404 where it is none."""
+def _uuid(text: str) -> UUID:
     try:
-        return UUID(str(request.path_params[name]))
+        return UUID(text)
     except ValueError:
         raise HTTPException(404) from None
+
+
+def read_uuid(request: Request, name: str) -> UUID:
+    """Return an id of the path. Raises `HTTPException` 404 for another text."""
+    return _uuid(request.path_params[name])
+
+
+async def read_draft(request: Request, session: Session, id_: str = "") -> Draft:
+    """Return a draft, by default that of the path. Raises `HTTPException` 404 for no id, and 410 for a draft that is gone."""
+    id_ = id_ or request.path_params["draft"]
+    draft = await console_of(request).drafts.find(session.person, _uuid(id_))
+    if draft is None:
+        raise HTTPException(410)
+    return draft
 
 
 def read_collection(request: Request) -> str:
@@ -172,10 +185,7 @@ def read_day(text: str | None) -> date | None:
 
 def read_case(text: str | None) -> str | None:
     """Return the id of a case from an address or a form; None where there is none. Raises `HTTPException` 404 for no id."""
-    try:
-        return str(UUID(text)) if text else None
-    except ValueError:
-        raise HTTPException(404) from None
+    return str(_uuid(text)) if text else None
 
 
 def read_count(text: str, otherwise: int) -> int:

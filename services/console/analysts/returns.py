@@ -115,8 +115,7 @@ async def returns_page(request: Request, session: Session) -> Response:
         request,
         "returns.html",
         session,
-        status=422 if wrong else 200,
-        problem=bool(wrong),
+        problem=wrong,
         measures=measures,
         name_of=measure_name,
         chosen=chosen,
@@ -204,7 +203,7 @@ async def freeze(request: Request, session: Session, form: Form) -> Response:
     except ValueError:
         raise HTTPException(422, "This form is not complete: open it again.") from None
     body = {name: first(form, name) for name in ("measure", "from", "to")}
-    line = await console_of(request).apis.post(session, "reporting", "/v1/returns", body, Idempotency_Key=key)
+    line = await console_of(request).apis.post(session, "reporting", "/v1/returns", body, key)
     return see(f"/returns/frozen/{line['return_id']}")
 
 
@@ -286,13 +285,10 @@ def bars_of(table: Table) -> list[Bar]:
 
 
 async def _measures(apis: Apis, path: str = "/v1/measures/{measure}") -> list[str]:
-    """Return the names of the measures of a route, as the API declares them."""
-    declared = (await apis.openapi("reporting"))["paths"][path]["get"]
-    measures: list[str] = next(one["schema"]["enum"] for one in declared["parameters"] if one["name"] == "measure")
-    return measures
+    return await apis.parameter_values("reporting", path, "measure")
 
 
-async def _ask_measure(request: Request, session: Session, measure: str) -> dict[str, Any]:
+async def _ask_measure(request: Request, session: Session, measure: str) -> Any:
     period = query(request, "from", "to")
     return await console_of(request).apis.get(session, "reporting", f"/v1/measures/{measure}", period)
 

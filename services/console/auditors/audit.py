@@ -44,6 +44,7 @@ INSTANT: Final = timedelta(microseconds=1)
 """The unit of the event stores' clock."""
 FILES: Final = {"json": "application/json", "pdf": "application/pdf"}
 """Kinds of an exported case, each with its media type."""
+KEYS: Final = "/evidence/keys"
 NO_CHECKPOINT: Final = "No checkpoint of this log is signed yet: the first comes seconds after its first entry."
 
 
@@ -130,17 +131,18 @@ async def event_page(request: Request, session: Session) -> Response:
 
 
 async def _prove(request: Request, session: Session, service: str, event: Mapping[str, Any]) -> EventProof:
-    """Ask for checkpoint, keys and proof of an event, and check them."""
     console = console_of(request)
-    checkpoint = await _checkpoint(console.apis, session, service, "events", console.witness)
+    apis = console.apis
+    note, keys = await asyncio.gather(_note(apis, session, service, "events"), apis.get(session, service, KEYS))
+    checkpoint = check_checkpoint(note, keys, console.witness)
     path: Sequence[str] = ()
     if not checkpoint.fault and event["position"] <= checkpoint.size:
-        asked = {"number": event["position"], "size": checkpoint.size}
-        path = await console.apis.get_list(session, service, "/evidence/events/inclusion", asked)
+        place = {"number": event["position"], "size": checkpoint.size}
+        path = await apis.get(session, service, "/evidence/events/inclusion", place)
     return await asyncio.to_thread(check_event, event, checkpoint, path)
 
 
-async def _state(apis: Apis, session: Session, service: str, path: str, known_at: datetime) -> dict[str, Any]:
+async def _state(apis: Apis, session: Session, service: str, path: str, known_at: datetime) -> Any:
     """Return a record as it was known at a time; nothing where it was not begun."""
     try:
         return await apis.get(session, service, path, {"known_at": known_at.isoformat()})
@@ -334,7 +336,7 @@ async def latest_checkpoints(request: Request, session: Session) -> Logs:
     console = console_of(request)
     logs = [(entry, log) for entry in SERVICES for log in (("events", "access") if entry.decides else ("access",))]
     parts, notes = await asyncio.gather(
-        asyncio.gather(*(part_of(_keys(console.apis, session, entry.name)) for entry in SERVICES)),
+        asyncio.gather(*(part_of(console.apis.get(session, entry.name, KEYS)) for entry in SERVICES)),
         asyncio.gather(*(part_of(_note(console.apis, session, entry.name, log)) for entry, log in logs)),
     )
     keys = dict(zip((entry.name for entry in SERVICES), parts, strict=True))
@@ -364,24 +366,11 @@ def report_faults(kept: Mapping[str, Any]) -> list[str]:
     )
 
 
-async def _checkpoint(
-    apis: Apis, session: Session, service: str, log: str, witness: VerifierKey | None
-) -> CheckedCheckpoint:
-    """Ask for the latest checkpoint of a log and the public keys of its service, and check it."""
-    note, keys = await asyncio.gather(_note(apis, session, service, log), _keys(apis, session, service))
-    return check_checkpoint(note, keys, witness)
-
-
 async def _note(apis: Apis, session: Session, service: str, log: str) -> str:
     """Return the latest checkpoint of a log as its signed note. Raises `Problem` or `NoAnswer`."""
     try:
-        return (await apis.document(session, service, f"/evidence/{log}/checkpoint", {})).decode()
+        return (await apis.document(session, service, f"/evidence/{log}/checkpoint")).decode()
     except Problem as problem:
         if problem.status != 404:
             raise
         raise Problem(service, 404, {"detail": NO_CHECKPOINT}) from problem
-
-
-async def _keys(apis: Apis, session: Session, service: str) -> list[str]:
-    """Return the public keys of a service. Raises `Problem` or `NoAnswer`."""
-    return await apis.get_list(session, service, "/evidence/keys")

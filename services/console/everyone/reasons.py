@@ -34,4 +34,4 @@ async def give_reason(request: Request, session: Session, form: Form) -> Respons
 
 def _page(request: Request, session: Session, *, problem: bool = False) -> Response:
     items = [{"value": reason, "text": in_words(reason)} for reason in OFFERED]
-    return render(request, "reason.html", session, status=422 if problem else 200, problem=problem, items=items)
+    return render(request, "reason.html", session, problem=problem, items=items)

@@ -61,7 +61,6 @@ async def rules_page(request: Request, session: Session) -> Response:
         request,
         "rules.html",
         session,
-        status=422 if wrong else 200,
         problem=wrong,
         wrong=wrong,
         titles=TITLES,

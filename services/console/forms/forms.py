@@ -48,6 +48,7 @@ from services.console.routing import (
     read_collection,
     read_count,
     read_day,
+    read_draft,
     read_name,
     read_uuid,
     see,
@@ -55,7 +56,7 @@ from services.console.routing import (
 from services.console.schools.questions import question_of, warnings_for
 from services.console.sessions import Draft, Session
 from services.console.words import today
-from services.registry import RECORD_TITLES
+from services.registry import COLLECTIONS, RECORD_TITLES
 from shared.domain.dates import LONDON
 
 OWN: Final = frozenset({CSRF, "key", "version", "case", "add"})
@@ -91,9 +92,8 @@ class Drawn:
 
 async def form_page(request: Request, session: Session) -> Response:
     """Show a form, empty or with the answers of a draft."""
-    draft = None
-    if text := request.query_params.get("draft"):
-        draft = await _draft(request, session, text)
+    id_ = request.query_params.get("draft")
+    draft = await read_draft(request, session, id_) if id_ else None
     answers: Answers = draft.answers if draft else _ids_in_address(request)
     case_id = draft.case_id if draft else read_case(request.query_params.get("case"))
     drawn = await _draw(request, session, answers, case_id)
@@ -140,7 +140,7 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
 
 async def check_page(request: Request, session: Session) -> Response:
     """Show the answers, and what the command would do, as its dry run says."""
-    draft = await _draft(request, session, request.path_params["draft"])
+    draft = await read_draft(request, session)
     if draft.sent:
         return see(draft.sent)
     drawn = await _draw_draft(request, session, draft)
@@ -171,8 +171,8 @@ async def check_page(request: Request, session: Session) -> Response:
         request,
         "check.html",
         session,
-        status=422 if problems else 409 if changed else 200,
-        problem=bool(problems),
+        status=409 if changed and not problems else None,
+        problem=problems,
         drawn=drawn,
         draft=draft,
         answers=list(answers_in_words(drawn.fields, draft.answers)),
@@ -191,7 +191,7 @@ async def check_page(request: Request, session: Session) -> Response:
 
 async def send_draft(request: Request, session: Session, _form: Form) -> Response:
     """Send the command, once: its key is the draft's id, so sent again it gives the same receipt."""
-    draft = await _draft(request, session, request.path_params["draft"])
+    draft = await read_draft(request, session)
     if draft.sent:
         return see(draft.sent)
     drawn = await _draw_draft(request, session, draft)
@@ -209,7 +209,7 @@ async def send_draft(request: Request, session: Session, _form: Form) -> Respons
 
 async def give_reasons(request: Request, session: Session, form: Form) -> Response:
     """Keep the reasons that warnings ask for."""
-    draft = await _draft(request, session, request.path_params["draft"])
+    draft = await read_draft(request, session)
     reasons = {
         name.removeprefix("reason."): text.replace("\r\n", "\n")
         for name in form
@@ -221,7 +221,7 @@ async def give_reasons(request: Request, session: Session, form: Form) -> Respon
 
 async def take_version(request: Request, session: Session, form: Form) -> Response:
     """Take the record as it is now for what the answers are about: the person has read what changed."""
-    draft = await _draft(request, session, request.path_params["draft"])
+    draft = await read_draft(request, session)
     version = read_count(first(form, "version"), -1)
     if version < 0:
         raise HTTPException(422, INCOMPLETE)
@@ -269,17 +269,6 @@ async def beginnings(request: Request, session: Session) -> list[dict[str, Any]]
 # --- what these have in common ---------------------------------------------------------------------
 
 
-async def _draft(request: Request, session: Session, text: Any) -> Draft:
-    """Return a draft of the person. Raises `HTTPException` 410 where it is gone."""
-    try:
-        found = await console_of(request).drafts.find(session.person, UUID(str(text)))
-    except ValueError:
-        raise HTTPException(404) from None
-    if found is None:
-        raise HTTPException(410)
-    return found
-
-
 async def _draw(request: Request, session: Session, answers: Answers, case_id: str | None) -> Drawn:
     command = read_name(request, "command")
     return await draw_command(
@@ -288,7 +277,7 @@ async def _draw(request: Request, session: Session, answers: Answers, case_id: s
 
 
 async def _draw_draft(request: Request, session: Session, draft: Draft) -> Drawn:
-    collection = next(one for one, service in SERVICES.items() if service == draft.service)
+    collection = COLLECTIONS[draft.service]
     return await draw_command(request, session, collection, draft.stream, draft.command, draft.answers, draft.case_id)
 
 
@@ -348,9 +337,7 @@ async def _command(
     return body, wrong
 
 
-async def _guidance(
-    request: Request, session: Session, collection: str, stream: UUID, command: str
-) -> Mapping[str, Any]:
+async def _guidance(request: Request, session: Session, collection: str, stream: UUID, command: str) -> Any:
     """Return the guidance of a record; of one that is not begun yet, what begins one."""
     apis, service = console_of(request).apis, SERVICES[collection]
     try:
@@ -406,7 +393,7 @@ async def _send(
     path = f"/v1/{drawn.collection}/{drawn.stream}/commands"
     if dry_run:
         path += "?dry_run=true" + (f"&as_of={as_of}" if as_of and as_of > today() else "")
-    return await console_of(request).apis.post(session, draft.service, path, command, Idempotency_Key=str(draft.id))
+    return await console_of(request).apis.post(session, draft.service, path, command, str(draft.id))
 
 
 async def _sent(
@@ -435,9 +422,8 @@ def _back(drawn: Drawn, draft: Draft, body: Mapping[str, Any]) -> str:
 async def _changes(request: Request, session: Session, draft: Draft) -> list[Mapping[str, Any]]:
     """List the events of the record after the version from which the form was drawn."""
     apis = console_of(request).apis
-    collection = next(one for one, service in SERVICES.items() if service == draft.service)
     try:
-        answer = await apis.get(session, draft.service, f"/v1/{collection}/{draft.stream}/history")
+        answer = await apis.get(session, draft.service, f"/v1/{COLLECTIONS[draft.service]}/{draft.stream}/history")
         events = answer["events"]
     except Problem as problem:
         if problem.status != 403 or not draft.case_id:
@@ -491,8 +477,7 @@ def _form(
         request,
         "form.html",
         session,
-        status=422 if wrong else 200,
-        problem=bool(wrong),
+        problem=wrong,
         drawn=drawn,
         answers=answers,
         key=key,

@@ -51,7 +51,7 @@ async def case_list(request: Request, session: Session) -> Response:
         cases=cases,
         names=await _names(apis, session, {case["case_id"]: record_of(case) for case in cases if case["work"]}),
         filters=filters,
-        states=await _states(apis),
+        states=await apis.parameter_values("reporting", "/v1/cases", "state"),
         due=DUE,
         sorts=SORTED,
         pages=_pages(answer),
@@ -83,8 +83,7 @@ async def search(request: Request, session: Session, form: Form) -> Response:
         request,
         "search.html",
         session,
-        status=422 if wrong else 200,
-        problem=bool(wrong),
+        problem=wrong,
         kinds=SEARCHED,
         words=words,
         kind=kind,
@@ -122,11 +121,3 @@ async def _names(apis: Apis, session: Session, records: Mapping[str, names.Recor
     """Return the child's name by the id of the case, for those that the person may read."""
     found = await names.of_records(apis, session, records.values())
     return {case: found[id_] for case, (_, id_) in records.items() if id_ in found}
-
-
-async def _states(apis: Apis) -> list[str]:
-    """Return the states by which the list can be filtered, as its API declares them."""
-    declared = await apis.openapi("reporting")
-    parameters = declared["paths"]["/v1/cases"]["get"]["parameters"]
-    states: list[str] = next(one["schema"]["enum"] for one in parameters if one["name"] == "state")
-    return states

@@ -25,9 +25,4 @@ async def paper(request: Request, session: Session) -> Response:
 
 async def names_of_papers(apis: Apis, collection: str) -> list[str]:
     """Return the names of the documents that a service prints, as its API declares them."""
-    paths = (await apis.openapi(SERVICES[collection]))["paths"]
-    route = paths.get(f"/v1/{collection}/{{id}}/documents/{{name}}")
-    if route is None:
-        return []
-    names: list[str] = next(one["schema"]["enum"] for one in route["get"]["parameters"] if one["name"] == "name")
-    return names
+    return await apis.parameter_values(SERVICES[collection], f"/v1/{collection}/{{id}}/documents/{{name}}", "name")

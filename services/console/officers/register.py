@@ -19,7 +19,7 @@ from starlette.responses import Response
 from services.console import names
 from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.forms.fields import Drawing, Field, command_of, fields_of
-from services.console.records import records_in
+from services.console.records import SERVICES, records_in
 from services.console.rendering import render
 from services.console.routing import Form, console_of, first, read_uuid
 from services.console.sessions import Session
@@ -66,7 +66,7 @@ async def take_register(request: Request, session: Session, form: Form) -> Respo
         given = {name: values for name, values in form.items() if name.startswith(f"{line.person}.") and any(values)}
         answered = any(name != f"{line.person}.hours_credited" for name in given)
         done.append(await _record(request, session, line, given, key) if answered and line.fields else line)
-    return _page(request, session, done, key=str(key), status=422 if any(line.problems for line in done) else 200)
+    return _page(request, session, done, key=str(key))
 
 
 async def _record(
@@ -79,9 +79,7 @@ async def _record(
     path = f"/v1/{COLLECTIONS[SERVICE]}/{read_uuid(request, 'id')}/commands"
     command = {"type": COMMAND, "person_id": line.person, **body}
     try:
-        await console_of(request).apis.post(
-            session, SERVICE, path, command, Idempotency_Key=str(uuid5(key, line.person))
-        )
+        await console_of(request).apis.post(session, SERVICE, path, command, str(uuid5(key, line.person)))
     except Problem as problem:
         if problem.status not in {409, 422}:
             raise
@@ -143,7 +141,7 @@ async def _name(apis: Apis, session: Session, person: str, case: str | None) -> 
         found = await apis.get_projected(session, f"/v1/cases/{case}")
         for collection, record in records_in(found):
             if collection in {"disposals", "referrals"}:
-                state = await apis.get(session, _service(collection), f"/v1/{collection}/{record['id']}")
+                state = await apis.get(session, SERVICES[collection], f"/v1/{collection}/{record['id']}")
                 for who in names.people_of(state):
                     if who.id == person and who.name:
                         return person, who.name
@@ -152,17 +150,12 @@ async def _name(apis: Apis, session: Session, person: str, case: str | None) -> 
     return person, ""
 
 
-def _service(collection: str) -> str:
-    return next(service for service, plural in COLLECTIONS.items() if plural == collection)
-
-
-def _page(request: Request, session: Session, lines: Sequence[Line], *, key: str, status: int = 200) -> Response:
+def _page(request: Request, session: Session, lines: Sequence[Line], *, key: str) -> Response:
     return render(
         request,
         "register.html",
         session,
-        status=status,
-        problem=status != 200,
+        problem=any(line.problems for line in lines),
         id=str(read_uuid(request, "id")),
         key=key,
         lines=lines,

@@ -161,7 +161,7 @@ async def _decision(request: Request, session: Session, *, through: str, dry_run
         request,
         "operations_decision.html",
         session,
-        status=answer.status if answer.notice else 200,
+        status=answer.status,
         service=service,
         title=BY_NAME[service].title,
         what=KINDS[kind][action],
@@ -175,7 +175,7 @@ async def _decision(request: Request, session: Session, *, through: str, dry_run
 async def _lists(apis: Apis, session: Session, name: str) -> Mapping[str, Part[list[dict[str, Any]]]]:
     """Return by its kind what is held in a service."""
     kinds = [kind for kind in KINDS if kind in BY_REPORTING or BY_NAME[name].decides]
-    parts = await asyncio.gather(*(part_of(_list(apis, session, name, kind)) for kind in kinds))
+    parts = await asyncio.gather(*(part_of(apis.get(session, name, f"/v1/{kind}")) for kind in kinds))
     return dict(zip(kinds, parts, strict=True))
 
 
@@ -190,12 +190,6 @@ def _line(
     behind = [(lag, trend_of(lag, before)) for lag in lags_of(name, seen)]
     notices = list(dict.fromkeys(part.notice for part in parts.values() if part.notice))
     return ServiceLine(name, BY_NAME[name].title, status, behind, held, notices)
-
-
-async def _list(apis: Apis, session: Session, service: str, kind: str) -> list[dict[str, Any]]:
-    found: Any = await apis.get(session, service, f"/v1/{kind}")
-    lines: list[dict[str, Any]] = found
-    return lines
 
 
 def _held(service: str, kind: str, one: Mapping[str, Any]) -> Held:

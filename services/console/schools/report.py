@@ -27,7 +27,7 @@ from services.console.forms.forms import OWN, Drawn, draw_command
 from services.console.forms.next_steps import steps_of
 from services.console.records import SERVICES
 from services.console.rendering import address, render
-from services.console.routing import Form, console_of, first, read_name, read_uuid, see
+from services.console.routing import Form, console_of, first, read_draft, read_name, read_uuid, see
 from services.console.schools.questions import (
     BY_NAME,
     COMMAND,
@@ -109,8 +109,8 @@ async def warning_page(request: Request, session: Session) -> Response:
 async def receipt_page(request: Request, session: Session) -> Response:
     """Show what was recorded, with its proof, and what comes next."""
     console = console_of(request)
-    draft = await console.drafts.find(session.person, read_uuid(request, "draft"))
-    if draft is None or not draft.sent:
+    draft = await read_draft(request, session)
+    if not draft.sent:
         raise HTTPException(410)
     service = SERVICES[COLLECTION]
     sent = parse_qs(urlsplit(draft.sent).query)
@@ -175,8 +175,7 @@ def _page(
         request,
         "report_question.html",
         session,
-        status=422 if errors else 200,
-        problem=bool(errors),
+        problem=errors,
         draft=draft,
         question=question,
         number=place + 1,

@@ -25,7 +25,7 @@ from starlette.responses import Response
 
 from services.console.apis import Problem, sentence
 from services.console.rendering import render
-from services.console.routing import Form, bounded, console_of, first, read_uuid, see
+from services.console.routing import Form, bounded, console_of, first, read_draft, see
 from services.console.sessions import Draft, Session
 from services.console.supervisors.import_rows import (
     COLUMNS,
@@ -168,8 +168,7 @@ def _upload_page(request: Request, session: Session, wrong: Sequence[str], regis
         request,
         "import.html",
         session,
-        status=422 if wrong else 200,
-        problem=bool(wrong),
+        problem=wrong,
         wrong=[{"text": text, "href": "#file"} for text in wrong],
         register=register,
         most=MAX_ROWS,
@@ -178,9 +177,7 @@ def _upload_page(request: Request, session: Session, wrong: Sequence[str], regis
 
 
 async def _draft(request: Request, session: Session) -> Draft:
-    draft = await console_of(request).drafts.find(session.person, read_uuid(request, "draft"))
-    if draft is None:
-        raise HTTPException(410)
+    draft = await read_draft(request, session)
     if draft.command != COMMAND:
         raise HTTPException(404)
     return draft

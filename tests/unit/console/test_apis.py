@@ -43,7 +43,7 @@ async def test_a_problem_has_its_members_and_a_redirection_is_one() -> None:
             with pytest.raises(Problem) as refused:
                 await apis.get(PERSON, "disposal", "/v1/disposals/1", {"as_of": "Monday", "known_at": None})
             with pytest.raises(Problem) as moved:
-                await apis.get_list(PERSON, "disposal", "/v1/alarms")
+                await apis.get(PERSON, "disposal", "/v1/alarms")
         finally:
             await apis.close()
     assert (refused.value.status, refused.value.detail, moved.value.status) == (422, "give a date", 307)
