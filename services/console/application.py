@@ -190,10 +190,7 @@ async def ready(request: Request) -> Response:
 
 
 class _Static(StaticFiles):
-    """The stylesheets, which a browser may keep for an hour."""
-
     def file_response(self, *args: object, **named: object) -> Response:
-        """Return a file with its own caching."""
         response = super().file_response(*args, **named)  # type: ignore[arg-type]  # handed on as they came
         response.headers["Cache-Control"] = "public, max-age=3600"
         return response

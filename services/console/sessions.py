@@ -105,7 +105,6 @@ class Draft:
     version: int
     """The version of the record that the form was drawn from; 0 where it begins one."""
     answers: dict[str, list[str]]
-    """The fields of the form as they were filled in."""
     rationale: dict[str, str] = field(default_factory=dict)
     case_id: str | None = None
     """The case from whose page the form was opened."""

@@ -14,9 +14,7 @@ MOST_NAMED: Final = 500
 """The most records whose names are asked for in one question."""
 
 _WORK: Final = frozenset({"cases", "duties", "measures"})
-"""Cases, the daily sheet, and measures."""
 _SEARCHING: Final = _WORK | {"search"}
-"""And the search: for those who read names in any record."""
 
 ACCESS: Final[Permissions] = {
     Role.SAFE_SCHOOLS_OFFICER: Permission(_SEARCHING),

@@ -66,7 +66,6 @@ LOCK_MILLISECONDS: Final = 500
 so that a read which has yet to lock another table never pays for a deadlock."""
 
 EXAMPLES: Final = 20
-"""How many differing streams a comparison names."""
 
 _EVENTS: Final = "select position, recorded_at, stream, version, event_id, type, home, hash, body from event"
 _RANGE: Final = f"""
@@ -418,7 +417,6 @@ class Rebuild:
 
 
 async def _require_not_behind(connection: Connection) -> None:
-    """Require that no position of the live tables is beyond the event stores. Raises `CannotRebuild`."""
     row = await connection.fetchrow(
         f"""
         select l.service, l.position as live, coalesce(r.position, 0) as rebuilt from public.high_water_mark as l

@@ -24,7 +24,6 @@ def run_worker(settings: Settings) -> None:
 
 
 async def _parts(resources: Resources) -> list[Part]:
-    """Return the parts of the worker: signer, projection consumer, and recorders of how fresh it is and of what waits."""
     database, settings = resources.database, resources.settings
     kafka = settings.kafka_as(worker_principal("reporting"))
     recorder = WaitRecorder(

@@ -62,7 +62,6 @@ def _in_words(bars: Sequence[Bar]) -> str:
 
 
 def _specification(bars: Sequence[Bar], series: Sequence[str]) -> dict[str, Any]:
-    """Return the chart in Vega-Lite 5."""
     names = list(dict.fromkeys(bar.name for bar in bars))
     where: dict[str, Any] = {
         "y": {

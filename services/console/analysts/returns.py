@@ -40,13 +40,11 @@ FILES: Final = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-"""Kinds of files, each with its media type."""
 ACRONYM: Final = re.compile(r"[a-z]{3}[0-9]*")
 """Names of measures that are written in capitals, such as kpi10."""
 NAMED: Final = 50
 """The most records of a list whose children are named: each name is a read that is logged."""
 ROWS: Final = 50
-"""Rows of a measure's table on one page."""
 BOARD_ROWS: Final = 25
 """Rows of each measure's table on the page for the board, which leads to the others."""
 MOST_ROWS: Final = 30

@@ -39,11 +39,9 @@ from shared.evidence.checkpoint import VerifierKey
 from tools.verify_bundle import Keys, Unreadable, check
 
 CLOCKS: Final = {"occurred_at": "when it happened", "recorded_at": "when it was recorded"}
-"""The two times of an event, in words."""
 INSTANT: Final = timedelta(microseconds=1)
 """The unit of the event stores' clock."""
 FILES: Final = {"json": "application/json", "pdf": "application/pdf"}
-"""Kinds of an exported case, each with its media type."""
 KEYS: Final = "/evidence/keys"
 NO_CHECKPOINT: Final = "No checkpoint of this log is signed yet: the first comes seconds after its first entry."
 
@@ -153,7 +151,6 @@ async def _state(apis: Apis, session: Session, service: str, path: str, known_at
 
 
 def _facts(state: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
-    """Return what a record's state holds, in words."""
     return dict(members("", {name: value for name, value in state.items() if name not in HEAD}, names))
 
 

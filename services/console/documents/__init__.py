@@ -31,7 +31,6 @@ def _unfilled(_state: Any, _facts: Any) -> NotAvailable:
 
 
 SUBJECT_ACCESS: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset())
-"""The copy of all that is held about a person."""
 
 
 def print_subject_access(copy: Mapping[str, Any], language: str) -> bytes:
@@ -86,7 +85,6 @@ def qr_code(text: str) -> bytes:
 
 
 INSPECTION: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset())
-"""What an inspector asks for of a period."""
 
 
 def print_inspection(values: Mapping[str, Any], made_at: datetime) -> bytes:
@@ -134,12 +132,10 @@ def _record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _who(line: Mapping[str, Any]) -> str:
-    """Return role and organisation in words."""
     return f"{in_words(line['role'])}, {in_words(line['organisation'])}"
 
 
 def _pairs(values: Mapping[str, Any], words: Words) -> Iterator[list[str]]:
-    """Yield the title and the text of each value that is there, in words for people."""
     for name, value in values.items():
         if value is not None:
             yield [_title(name, words), cell_text(value)]

@@ -17,7 +17,6 @@ from uuid import UUID
 from shared.domain.dates import LONDON
 
 Answers = Mapping[str, Sequence[str]]
-"""The fields of a form with their values, as a browser sends them."""
 Json = Mapping[str, Any]
 
 LEFT_OUT: Final = frozenset({"type", "rationale", "expected_version"})
@@ -286,7 +285,6 @@ def _group(one: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
 
 
 def _rows(one: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
-    """Return the rows of which anything is answered."""
     rows = []
     for fields in one.rows:
         if is_answered(fields, answers):

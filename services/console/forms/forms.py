@@ -363,7 +363,6 @@ def _ids_in_address(request: Request) -> dict[str, list[str]]:
 async def _run_on(
     request: Request, session: Session, drawn: Drawn, draft: Draft, body: Mapping[str, Any], on: date
 ) -> dict[str, Any]:
-    """Run the command dry as if it happened on another day, at the time of the day that was answered, or else at noon."""
     try:
         clock = datetime.fromisoformat(str(body["occurred_at"])).astimezone(LONDON).time()
     except (KeyError, ValueError):
@@ -414,7 +413,6 @@ async def _sent(
 
 
 def _back(drawn: Drawn, draft: Draft, body: Mapping[str, Any]) -> str:
-    """Return the page to which a form belongs: its case, or else its record."""
     case_id = draft.case_id or body.get("case_id")
     return f"/cases/{case_id}" if case_id else f"/records/{drawn.collection}/{drawn.stream}"
 
@@ -434,7 +432,6 @@ async def _changes(request: Request, session: Session, draft: Draft) -> list[Map
 
 
 def _linked(drawn: Drawn, draft: Draft, wrong: Sequence[FieldProblem]) -> list[dict[str, str]]:
-    """Return what is wrong with fields, each with a link to its field on the form."""
     return [
         {"text": one.text, "href": _field_address(drawn, draft, one.name), "rule": "", "source": ""} for one in wrong
     ]

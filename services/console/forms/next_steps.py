@@ -103,7 +103,6 @@ def _kind(status: str, changes: Sequence[str]) -> str:
 
 
 def _once(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Leave out a rule that says the same again."""
     return list({(rule["id"], rule["text"], rule["answer"]): rule for rule in rules}.values())
 
 

@@ -138,7 +138,6 @@ async def timeline_page(request: Request, session: Session) -> Response:
 
 
 async def _corrections(apis: Apis, session: Session, streams: Mapping[str, str]) -> dict[str, str]:
-    """Return, by the id of each record, the command by which the role may correct a line of it now."""
     found = await asyncio.gather(
         *(part_of(apis.get(session, SERVICES[kind], f"/v1/{kind}/{id_}/commands")) for id_, kind in streams.items())
     )

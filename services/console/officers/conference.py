@@ -77,7 +77,6 @@ def conference_of(events: Iterable[Mapping[str, Any]], record: Record) -> Confer
 
 
 def _take(found: Conference, event: Mapping[str, Any], names: Mapping[str, str]) -> None:
-    """Take an event into the page."""
     data, on, type_ = event["data"], day(event["occurred_at"]), event["type"]
     sentence = str(event["corrected_sentence"] or event["sentence"])
     if type_ in _PARTS:
@@ -145,7 +144,6 @@ def _term(term: Mapping[str, Any]) -> Term:
 
 
 def _participant(found: Conference, id_: Any, names: Mapping[str, str], part: str = "") -> Participant:
-    """Return the line of a person, whom it adds where there is none yet."""
     person = str(id_)
     line = found.participants.setdefault(
         person, Participant(person, names.get(person) or f"Person {person[:8]}", in_words(part))

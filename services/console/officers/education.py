@@ -20,7 +20,6 @@ from services.registry import COLLECTIONS
 from shared.domain.dates import local_day
 
 WEEKS: Final = 4
-"""Weeks on one page."""
 PURPOSES: Final = ("disposal", "referral")
 """Records of a case that a place may serve."""
 

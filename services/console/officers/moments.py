@@ -22,7 +22,6 @@ from services.registry import RECORD_TITLES
 from shared.domain.dates import end_of_day
 
 MOMENTS: Final = ("as_from", "known_from", "as_to", "known_to")
-"""The parameters of the page: both times of the first moment, and of the second."""
 HEAD: Final = frozenset({"id", "version", "position", "updated_at", "details", "waiting", "officer"})
 """Members of a record that say nothing of where it stands, or are not shown here."""
 MAX_PAGES: Final = 20
@@ -146,7 +145,6 @@ def changed_facts(one: Mapping[str, str], other: Mapping[str, str]) -> list[Diff
 
 
 def _facts(case: Case, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what a case holds, each with its value in words."""
     for collection, record in records_in(case):
         title = RECORD_TITLES[collection]
         if len(case[collection]) > 1:

@@ -151,7 +151,6 @@ def _after(cut: str | None) -> Sequence[str]:
 
 
 def _records(groups: Iterable[Group]) -> list[names.Record]:
-    """Return the records of the duties that are shown."""
     return [(duty["service"], duty["stream"]) for group in groups for duty in group.duties]
 
 

@@ -116,7 +116,6 @@ async def _lines(request: Request, session: Session) -> list[Line]:
 
 
 def _places(events: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """Return the people who have a place, each with the case for which it was booked."""
     places: dict[str, str | None] = {}
     for event in events:
         name, data = event["type"], event["data"]
@@ -128,7 +127,6 @@ def _places(events: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
 
 
 def _line_fields(schema: Mapping[str, Any], person: str) -> list[Field]:
-    """Return the fields of a line, named by the person, in the order of the page."""
     drawn = {one.name: one for one in fields_of(schema, Drawing(schema.get("$defs", {})))}
     return [replace(drawn[name], name=f"{person}.{name}") for name in ASKED if name in drawn]
 

@@ -173,7 +173,6 @@ async def _decision(request: Request, session: Session, *, through: str, dry_run
 
 
 async def _lists(apis: Apis, session: Session, name: str) -> Mapping[str, Part[list[dict[str, Any]]]]:
-    """Return by its kind what is held in a service."""
     kinds = [kind for kind in KINDS if kind in BY_REPORTING or BY_NAME[name].decides]
     parts = await asyncio.gather(*(part_of(apis.get(session, name, f"/v1/{kind}")) for kind in kinds))
     return dict(zip(kinds, parts, strict=True))
@@ -193,7 +192,6 @@ def _line(
 
 
 def _held(service: str, kind: str, one: Mapping[str, Any]) -> Held:
-    """Return a line of a list as the page shows it."""
     match kind:
         case "alarms":
             return Held(

@@ -152,7 +152,6 @@ async def _draw(request: Request, session: Session, draft: Draft) -> Drawn:
 
 
 def _next(draft: Draft, question: Question, then: str) -> str:
-    """Return the page after a question."""
     place = QUESTIONS.index(question) + 1
     if then == CHECK or place == len(QUESTIONS):
         return f"/drafts/{draft.id}"

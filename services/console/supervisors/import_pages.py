@@ -190,7 +190,6 @@ def _register(draft: Draft) -> Register:
 async def _plans(
     request: Request, session: Session, register: Register, label: str
 ) -> tuple[list[Plan], list[RowError]]:
-    """Translate the rows by the schemas of the API, for the organisation and area of the person."""
     apis = console_of(request).apis
     schemas = dict(zip(COMMANDS, await asyncio.gather(*(apis.schema(SERVICE, one) for one in COMMANDS)), strict=True))
     owner = Owner(session.organisation, session.area, label)
@@ -226,7 +225,6 @@ def _kept(summary: Summary) -> dict[str, list[str]]:
 
 
 def _summary(draft: Draft) -> Summary:
-    """Return the errors that a draft keeps."""
     summary = Summary(int(draft.answers["rows"][0]))
     for line in draft.answers["errors"]:
         row, heading, text = line.split("\t", 2)

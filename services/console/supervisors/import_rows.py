@@ -112,10 +112,8 @@ STEPS: Final = (
     ),
     Step("CloseReferral", "closed_on", {"closing_reason": "reason"}),
 )
-"""The steps in the order in which they are sent."""
 
 COMMANDS: Final = tuple(dict.fromkeys(step.command for step in STEPS))
-"""The commands whose schemas are needed."""
 
 OF_A_PERSON: Final = ("child_number", "child_person_id", "harmed_number", "harmed_person_id")
 COLUMNS: Final = tuple(
@@ -127,7 +125,6 @@ COLUMNS: Final = tuple(
         ]
     )
 )
-"""Every heading that has a meaning."""
 
 TIMES: Final = (
     "happened_on",
@@ -217,7 +214,6 @@ def _plain(text: str) -> str:
 
 
 def _plan(row: TableRow, headings: Mapping[str, str], schemas: Mapping[str, Schema], owner: Owner) -> Plan:
-    """Translate a row."""
     cells = {headings[heading]: _unprefixed(cell) for heading, cell in row.cells.items() if heading in headings}
     reference = cells.get(REFERENCE, "").upper()
     stream = owner.id_of("referral", reference or f"row {row.number}")

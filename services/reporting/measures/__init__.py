@@ -24,7 +24,6 @@ def _find_measures() -> dict[str, Measure[Any]]:
 
 
 MEASURES: Final[Mapping[str, Measure[Any]]] = _find_measures()
-"""Every measure, by name."""
 
 
 def measure_named(name: str) -> Measure[Any]:

@@ -37,7 +37,6 @@ class WorkItem:
     open: bool
     """Whether anything is left to do."""
     is_work: bool
-    """Whether it is a piece of work of its home, the case."""
     area: str | None = None
     officer: UUID | None = None
     overdue: int = 0
@@ -105,9 +104,7 @@ class Measure(Generic[Row]):
     reads: frozenset[str]
     """The services whose streams it counts."""
     select: Callable[[Dataset, Period], Sequence[Row]]
-    """Selects the rows that are counted in a period."""
     aggregate: Callable[[Sequence[Row], Dataset, Period], dict[str, Any]]
-    """Counts rows; returns the columns of the answer."""
     groupings: Mapping[str, Grouping]
     """The groupings that a question may ask for, each with a row's group."""
     needs_subjects: bool = False
@@ -117,4 +114,3 @@ class Measure(Generic[Row]):
     sealed_texts: Callable[[Dataset, Period], Sequence[SealedTexts]] | None = None
     """The sealed ethnicities that a grant of keys opens for the question; None: it reads none."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """The meaning of each column."""

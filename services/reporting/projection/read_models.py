@@ -11,7 +11,6 @@ from shared.domain.messages import Event
 from shared.domain.service import ReadModel
 
 READ_MODELS: Final[dict[str, ReadModel[Any]]] = read_models()
-"""By the service's name."""
 
 CONSUMER: Final = "reporting"
 """The name under which the projection's checkpoints are filed."""

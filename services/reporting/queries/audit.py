@@ -110,7 +110,6 @@ async def _records_of(pool: Pool, actor: Actor, person: UUID) -> list[dict[str, 
 
 
 async def _read_evidence(request: Request, actor: Actor, home: UUID) -> JSONResponse:
-    """Answer with the lines of the access log about a case, and their proofs."""
     at: ApiDependencies = request.app.state.deps
     target = f"reporting/cases/{home}"
     if not await _may_audit(request, actor, home, f"{target}/evidence"):

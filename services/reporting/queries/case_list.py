@@ -23,7 +23,6 @@ from shared.api.schemas import Schema
 from shared.domain.dates import local_day
 
 PAGE: Final = 50
-"""Cases on one page of the list."""
 
 MOST_COUNTED: Final = 1_000
 """How many cases are counted for the total of a list: counting all of a long one takes longer than its page."""
@@ -62,9 +61,7 @@ class Column:
     heading: str = ""
     """The heading at the terminal; empty: it is not shown there."""
     to_json: Callable[[Any], Any] = _json_value
-    """Turns the database's value into JSON's types."""
     to_text: Callable[[Any], Any] = lambda value: value
-    """Turns JSON's value into what the terminal shows."""
 
 
 class Work(Schema):
@@ -116,7 +113,6 @@ def columns_of(model: type[Schema]) -> dict[str, Column]:
 
 
 COLUMNS: Final[Mapping[str, Column]] = columns_of(CaseLine)
-"""The columns of the list, by name."""
 
 DUE: Final = "due"
 """The order of the list by the soonest duty first."""

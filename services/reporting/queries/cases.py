@@ -141,7 +141,6 @@ class _PastStream:
 
     @property
     def row(self) -> dict[str, Any]:
-        """The columns of the stream as it stood."""
         columns = dict(zip(COLUMNS, stream_row(self.folded), strict=True))
         return columns | {"version": self.version, "position": self.position}
 
@@ -194,7 +193,6 @@ def _area(rows: Sequence[Row], case_id: UUID) -> str | None:
 
 
 def _view_for_case(row: Row, case_id: UUID) -> CaseView:
-    """Return the part of a stream's view that concerns a case."""
     view: dict[str, Any] = json.loads(row["view"])
     kind = summary_type(row["service"])
     if kind.view_for_case is None:

@@ -50,7 +50,6 @@ class SheetPlace:
 
 
 SHEET_PLACE: Final = re.compile(rf"{DAY.pattern}:[a-z_]{{1,60}}:{UUID_TEXT.pattern}:[A-Z0-9_]{{1,60}}:[ -~]{{0,200}}")
-"""The text of a place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,6 @@ def add_forgotten(app: FastAPI) -> None:
 
 
 def _people(rows: Iterable[asyncpg.Record]) -> dict[str, dict[str, Any]]:
-    """Join the events of each person."""
     people: dict[str, dict[str, Any]] = {}
     for row in rows:
         data = json.loads(row["data"])

@@ -35,7 +35,6 @@ from shared.domain.policy import Policy, PolicyBook
 from shared.event_store import EventStoreUnavailable
 
 POLICY: Final = PolicyBook.load(Path(__file__).parent / "retention.toml")
-"""The dated values of retention."""
 
 PART: Final = "data_rights"
 MOST: Final = 500

@@ -28,7 +28,6 @@ from shared.event_store import EventStoreUnavailable
 
 SERVICE: Final = "education"
 MOST: Final = 500
-"""The most sessions in one answer."""
 MAX_DAYS: Final = 92
 """The longest calendar in days."""
 PERIOD: Final = (

@@ -30,7 +30,6 @@ from shared.privacy.disclosure import disclose, undisclosed
 from shared.privacy.keyring import Keyring
 
 PAGE: Final = 100
-"""Events on one page."""
 
 ORDERS: Final[Mapping[str, tuple[str, ...]]] = {
     "occurred_at": ("occurred_at", "recorded_at", "service", "position"),
@@ -266,7 +265,6 @@ async def _withheld(pool: Pool, reader: Reader, service: str, history: Sequence[
 
 
 def _line(service: str, stream: UUID, line: Mapping[str, Any]) -> dict[str, Any]:
-    """Select the members of a line from those of the owner's history."""
     members = {name: line.get(name) for name in TimelineLine.model_fields}
     return members | {"service": service, "stream": str(stream)}
 

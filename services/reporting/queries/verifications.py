@@ -102,8 +102,6 @@ class ProvedVerification(KeptVerification):
 
 @dataclass(frozen=True, slots=True)
 class _StoredReport:
-    """A row of `verification_report`."""
-
     id: UUID
     kept_at: datetime
     actor: UUID
@@ -211,6 +209,5 @@ async def report_problems(pool: Pool) -> list[str]:
 
 
 async def _find(pool: Pool, id_: UUID | None) -> _StoredReport | None:
-    """Find a report, the latest if no id is given."""
     row: asyncpg.Record | None = await pool.fetchrow(_FIND, id_)
     return None if row is None else _StoredReport(**dict(row))

@@ -66,4 +66,3 @@ def conference_summary(history: Sequence[Fact]) -> ConferenceSummary | None:
 
 
 CONFERENCE: Final = SummaryType(EVENTS.service, ConferenceSummary, conference_summary)
-"""Summaries of conferences."""

@@ -240,4 +240,3 @@ def _ethnicity(opening: Fact, history: Sequence[Fact]) -> SealedTexts | None:
 
 
 DISPOSAL: Final = SummaryType(EVENTS.service, DisposalSummary, disposal_summary)
-"""Summaries of disposal cases."""

@@ -45,4 +45,3 @@ def referral_summary(history: Sequence[Fact]) -> ReferralSummary | None:
 
 
 REFERRAL: Final = SummaryType(EVENTS.service, ReferralSummary, referral_summary)
-"""Summaries of referrals."""
