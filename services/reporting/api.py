@@ -21,6 +21,7 @@ from services.reporting.measures import MEASURES
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries import measure_queries
 from services.reporting.queries.answers import CaseList, Measured, OneCase, Sheet
+from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
 from services.reporting.queries.audit import add_audit
 from services.reporting.queries.case_list import DUE, PANEL_QUEUE, PLACE, SORTS, Place, list_cases
 from services.reporting.queries.cases import case
@@ -34,7 +35,7 @@ from services.reporting.queries.questions import refusing_bad_questions
 from services.reporting.queries.sessions import add_sessions
 from services.reporting.queries.timeline import ORDERS, Changes, Opened, Timeline, changes, timeline
 from services.reporting.queries.verifications import add_verifications
-from services.reporting.queries.visibility import Reader, reader_of
+from services.reporting.queries.visibility import Reader
 from services.reporting.returns.api import add_returns
 from services.reporting.search.api import add_search
 from shared.api.boundary import guard
@@ -68,11 +69,9 @@ from shared.api.request import (
 )
 from shared.api.routes import declared
 from shared.api.schemas import Status
-from shared.database import retry_or_raise
 from shared.domain.dates import end_of_day
 from shared.domain.messages import Actor
 from shared.domain.permissions import Denial
-from shared.event_store import EventStoreUnavailable
 from shared.messaging.projection_consumer import events_topic
 from shared.settings import Settings
 
@@ -210,16 +209,6 @@ def reporting_api(settings: Settings) -> FastAPI:
     return app
 
 
-async def _reader(at: Dependencies, actor: Actor) -> Reader:
-    """Return the reader for an actor; raises `EventStoreUnavailable`."""
-    return await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
-
-
-async def _stale(at: Dependencies) -> list[dict[str, Any]]:
-    """Return the services whose latest events may be missing; raises `EventStoreUnavailable`."""
-    return await retry_or_raise(lambda: stale_services(at.database), EventStoreUnavailable)
-
-
 def _measures(app: FastAPI) -> None:
     @app.get(
         "/v1/measures/{measure}",
@@ -249,17 +238,17 @@ def _measures(app: FastAPI) -> None:
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
         await at.gate.read(actor, "measures", f"reporting/measures/{measure}", reason)
         with refusing_bad_questions():
-            found = await retry_or_raise(
+            answer = await ask(
                 lambda: measure_queries.measure(
                     at.database, measure, first, last, group_by, as_of, known_at, ethnicity=at.ethnicity
-                ),
-                EventStoreUnavailable,
+                )
             )
+        stale = await ask(lambda: stale_services(at.database))
         if query.get("format") == "csv":
-            name = f"{measure}-{first}-{last}.csv"
-            named = {"Content-Disposition": f'attachment; filename="{name}"'} | stale_header(await _stale(at))
-            return Response(as_csv(found), media_type="text/csv", headers=named)
-        return json_answer(found, await _stale(at))
+            disposition = f'attachment; filename="{measure}-{first}-{last}.csv"'
+            headers = {"Content-Disposition": disposition} | stale_header(stale)
+            return Response(as_csv(answer), media_type="text/csv", headers=headers)
+        return json_answer(answer, stale)
 
     @app.get(
         "/v1/measures/{measure}/records",
@@ -276,10 +265,10 @@ def _measures(app: FastAPI) -> None:
         first, last = _period(query)
         question = Question(measure, first, last, query["cell"], **_times(query))
         await at.gate.read(actor, "cases", f"reporting/measures/{measure}/records", reason)
-        reader = await _reader(at, actor)
+        reader = await ask_for_reader(at.database, actor)
         with refusing_bad_questions(CELL.name):
-            found = await retry_or_raise(lambda: counted_records(at.database, reader, question), EventStoreUnavailable)
-        return json_answer(found, await _stale(at))
+            answer = await ask(lambda: counted_records(at.database, reader, question))
+        return await answer_projected(at.database, answer)
 
 
 def _period(query: Mapping[str, str]) -> tuple[date, date]:
@@ -309,8 +298,8 @@ def _cases(app: FastAPI) -> None:
         await at.gate.read(actor, "cases", "reporting/cases", reason)
         if late := await wait_for(at.database, wanted):
             return not_yet(late)
-        reader = await _reader(at, actor)
-        found = await retry_or_raise(
+        reader = await ask_for_reader(at.database, actor)
+        answer = await ask(
             lambda: list_cases(
                 at.database,
                 reader,
@@ -318,13 +307,12 @@ def _cases(app: FastAPI) -> None:
                 officer=officer,
                 due_before=due_before,
                 changed_since=changed_since,
-                sort=query.get("sort", next(iter(SORTS))),
+                sort=query.get("sort", DUE),
                 page=int(query.get("page", "1")),
                 after=after,
-            ),
-            EventStoreUnavailable,
+            )
         )
-        return json_answer(found, await _stale(at))
+        return await answer_projected(at.database, answer)
 
     @app.get(
         "/v1/cases/{case_id}",
@@ -391,11 +379,13 @@ def _cases(app: FastAPI) -> None:
         )
 
 
-_Ask = Callable[[Dependencies, Reader, UUID, Mapping[str, str]], Awaitable[Opened | dict[str, Any] | Denial | None]]
+_Question = Callable[
+    [Dependencies, Reader, UUID, Mapping[str, str]], Awaitable[Opened | dict[str, Any] | Denial | None]
+]
 """A question about one case: dependencies, reader, case and the query to an answer."""
 
 
-async def _answer(request: Request, actor: Actor, case_id: str, path: str, ask: _Ask) -> JSONResponse:
+async def _answer(request: Request, actor: Actor, case_id: str, path: str, question: _Question) -> JSONResponse:
     """Answer a question about one case, as soon as `min_position` is reached; 404 if nothing is known of it."""
     at: Dependencies = request.app.state.deps
     reason = read_reason(request)
@@ -404,14 +394,15 @@ async def _answer(request: Request, actor: Actor, case_id: str, path: str, ask: 
     wanted = furthest(request)
     id_ = read_id(case_id, _CASE_ID.name)
     found: Opened | dict[str, Any] | Denial | None = None
-    late, stale = None, list[dict[str, Any]]()
+    late: str | None = None
+    stale: list[dict[str, Any]] = []
     # A role that may read no case at all is refused at once.
     if at.gate.refusal(actor, "cases", reason) is None:
         late = await wait_for(at.database, wanted)
         # The gate needs the case's area, which only the answer has. The answer is sent after the gate has logged the read.
-        reader = await _reader(at, actor)
-        stale = await _stale(at)
-        found = await retry_or_raise(lambda: ask(at, reader, id_, query), EventStoreUnavailable)
+        reader = await ask_for_reader(at.database, actor)
+        stale = await ask(lambda: stale_services(at.database))
+        found = await ask(lambda: question(at, reader, id_, query))
     denial = found if isinstance(found, Denial) else None
     target = f"reporting/cases/{id_}{path}"
     await at.gate.read(actor, "cases", target, reason, denial=denial)
@@ -475,8 +466,8 @@ def _duties(app: FastAPI) -> None:
         await at.gate.read(actor, "duties", "reporting/duties", reason)
         if late := await wait_for(at.database, wanted):
             return not_yet(late)
-        reader = await _reader(at, actor)
-        found = await retry_or_raise(
+        reader = await ask_for_reader(at.database, actor)
+        answer = await ask(
             lambda: daily_sheet(
                 at.database,
                 reader,
@@ -486,10 +477,9 @@ def _duties(app: FastAPI) -> None:
                 officer=officer,
                 after=after,
                 limit=limit,
-            ),
-            EventStoreUnavailable,
+            )
         )
-        return json_answer(found, await _stale(at))
+        return await answer_projected(at.database, answer)
 
 
 def _operations(app: FastAPI) -> None:
@@ -515,4 +505,4 @@ def _operations(app: FastAPI) -> None:
                 "alarms": await standing_alarms(at.database),
             }
 
-        return JSONResponse(await retry_or_raise(look, EventStoreUnavailable))
+        return JSONResponse(await ask(look))

@@ -35,7 +35,7 @@ from shared.runtime.application import service_api
 from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
 from tests import loopback
 from tests.hostile.serving import served
-from tests.integration.reporting.recorded_scenarios import Stored
+from tests.integration.reporting.recorded_scenarios import event_of_row
 from tests.isolated_settings import IsolatedSettings
 from tests.received_referral import received_referral
 
@@ -170,10 +170,7 @@ class Partnership:
             rows = await event_store.fetch("select * from event order by position")
             await event_store.close()
             async with reporting.transaction():
-                await apply(
-                    reporting,
-                    [Stored(r["stream"], r["body"], r["position"], r["recorded_at"], r["hash"]) for r in rows],
-                )
+                await apply(reporting, [event_of_row(row) for row in rows])
             for target in SERVICES.values():
                 books = [book for book in target.linked if book.service == source.name]
                 if books:

@@ -20,7 +20,7 @@ from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
-from tests.integration.reporting.recorded_scenarios import Stored
+from tests.integration.reporting.recorded_scenarios import event_of_row
 
 settings, partnership = world.settings, world.partnership
 
@@ -241,7 +241,7 @@ async def _project(partnership: Partnership, connection: Any, service: str, stre
     event_store = await asyncpg.connect(partnership.settings.worker_database(service))
     rows = await event_store.fetch("select * from event where stream = $1 order by version", f"{service}/{stream}")
     await event_store.close()
-    await apply(connection, [Stored(r["stream"], r["body"], r["position"], r["recorded_at"], r["hash"]) for r in rows])
+    await apply(connection, [event_of_row(row) for row in rows])
 
 
 async def test_an_unusable_key_hides_one_name_and_no_other(partnership: Partnership) -> None:

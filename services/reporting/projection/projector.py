@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from typing import Any, Final, Protocol
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
@@ -23,36 +23,11 @@ from shared.domain.data_rights import data_rights_events, is_data_right
 from shared.domain.duties import Duty
 from shared.domain.envelope import EventRegistry, Fact, UnknownEvent, type_in
 from shared.domain.waiting import is_wait, waiting_events
+from shared.event_store import RecordedEvent
 from shared.messaging.waiting import keep_waits
 
-
-class Recorded(Protocol):
-    """A recorded event, from its topic or from its event store: its bytes, and what is known outside them."""
-
-    @property
-    def stream(self) -> str:
-        """The name of the stream, `service/uuid`."""
-        ...
-
-    @property
-    def body(self) -> bytes:
-        """The bytes of the event, as stored and published."""
-        ...
-
-    @property
-    def position(self) -> int:
-        """The position of the event in its service's event store, from 1."""
-        ...
-
-    @property
-    def recorded_at(self) -> datetime:
-        """The time at which the event was recorded."""
-        ...
-
-    @property
-    def hash(self) -> bytes:
-        """The hash of the stream after the event (32 bytes)."""
-        ...
+if TYPE_CHECKING:  # it brings the Kafka client, which no API loads
+    from shared.messaging.consumer import ConsumedEvent
 
 
 FACT_COLUMNS: Final = (
@@ -154,7 +129,7 @@ _ADVANCE: Final = """
 """
 
 
-async def apply(connection: Connection, records: Sequence[Recorded]) -> None:
+async def apply(connection: Connection, records: Sequence[ConsumedEvent | RecordedEvent]) -> None:
     """Project a batch. Raises `UnknownEvent` or `BrokenHistory`; then the caller rolls back."""
     facts = [read(record) for record in records]
     if not facts:
@@ -179,7 +154,7 @@ async def _project(connection: Connection, new: Sequence[Fact]) -> None:
     await put(connection, [item for item in folded if item is not None])
 
 
-def read(record: Recorded) -> Fact:
+def read(record: ConsumedEvent | RecordedEvent) -> Fact:
     """Read a recorded event as a fact whose sealed fields stay closed; raises `UnknownEvent`."""
     return _book(record.stream.partition("/")[0], record.body).read(
         record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash

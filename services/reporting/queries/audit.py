@@ -20,20 +20,19 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool
+from services.reporting.queries.asking import ask, ask_for_reader
 from services.reporting.queries.cases import case
 from services.reporting.queries.forgotten import add_forgotten
 from services.reporting.queries.retention import add_retention
-from services.reporting.queries.visibility import Reader, reader_of, visible
+from services.reporting.queries.visibility import reader_of, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.problems import problem_response
 from shared.api.request import Caller, read_id, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
-from shared.database import retry_or_raise
 from shared.domain.messages import Actor
 from shared.domain.permissions import Denial
-from shared.event_store import EventStoreUnavailable
 from shared.evidence.access_lines import CASE, add_access_lines
 from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.home_evidence import evidence_of
@@ -84,10 +83,7 @@ def add_audit(app: FastAPI) -> None:
         at: ApiDependencies = request.app.state.deps
         id_ = read_id(person_id, PERSON_ID.name)
         await at.gate.read(actor, "access_log", f"reporting/people/{id_}", read_reason(request))
-        records = await retry_or_raise(
-            lambda: _records_of(at.database, actor, id_),
-            EventStoreUnavailable,
-        )
+        records = await ask(lambda: _records_of(at.database, actor, id_))
         if not records:
             return problem_response(
                 404, "unknown", "There is no such person", f"No record names the person {id_}: check the id."
@@ -96,7 +92,7 @@ def add_audit(app: FastAPI) -> None:
 
 
 async def _records_of(pool: Pool, actor: Actor, person: UUID) -> list[dict[str, Any]]:
-    reader: Reader = await reader_of(pool, actor)
+    reader = await reader_of(pool, actor)
     return [
         {
             "service": row["service"],
@@ -129,7 +125,7 @@ async def _read_targets(request: Request, actor: Actor, query: Mapping[str, str]
 async def _may_audit(request: Request, actor: Actor, home: UUID, target: str) -> bool:
     """Pass the read gate for the access log of a case; False where it must answer as one that does not exist."""
     at: ApiDependencies = request.app.state.deps
-    reader = await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
-    found = await retry_or_raise(lambda: case(at.database, reader, home), EventStoreUnavailable)
+    reader = await ask_for_reader(at.database, actor)
+    found = await ask(lambda: case(at.database, reader, home))
     denial = found if isinstance(found, Denial) else None
     return await at.gate.read(actor, "access_log", target, read_reason(request), denial=denial) and found is not None

@@ -20,14 +20,13 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from services.reporting.dependencies import Dependencies
+from services.reporting.queries.asking import ask
 from services.reporting.queries.retention import PART
 from shared.api.parameters import ACCESS_REASON
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
-from shared.database import retry_or_raise
 from shared.domain.data_rights import Basis
-from shared.event_store import EventStoreUnavailable
 from shared.privacy.keyring import PostgresKeyring
 
 _FORGOTTEN: Final = """
@@ -61,7 +60,7 @@ def add_forgotten(app: FastAPI) -> None:
         """List the people whom an event store records as forgotten, and whether a key of theirs stands all the same."""
         at: Dependencies = request.app.state.deps
         await at.gate.read(actor, PART, "reporting/forgotten", read_reason(request))
-        rows = await retry_or_raise(lambda: at.database.fetch(_FORGOTTEN), EventStoreUnavailable)
+        rows = await ask(lambda: at.database.fetch(_FORGOTTEN))
         people = _people(rows)
         assert isinstance(at.keyring, PostgresKeyring)
         standing = await at.keyring.standing([f"person/{person}" for person in people])

@@ -28,9 +28,10 @@ from services.reporting.projection.fold import Stream
 from services.reporting.projection.projector import read_row
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import positions, snapshot
-from services.reporting.queries.freshness import MAY_BE_STALE, StaleService, json_answer, stale_services
+from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
+from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
 from services.reporting.queries.restriction import withheld_from
-from services.reporting.queries.visibility import Reader, reader_of, visible
+from services.reporting.queries.visibility import Reader, visible
 from services.reporting.search.index import TYPES, Place, SearchedValue, searched_values
 from services.vocabulary import Personal, SearchKind
 from shared.api.bodies import read_model
@@ -38,10 +39,8 @@ from shared.api.parameters import ACCESS_REASON, UUID_TEXT
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
-from shared.database import retry_or_raise
 from shared.domain.envelope import Fact
 from shared.domain.sealing import DataKey, Sealed, SealedToken, TamperedToken, unseal
-from shared.event_store import EventStoreUnavailable
 from shared.privacy.keyring import KeyId, KeyMissing, Keyring, UnusableKey
 from shared.settings import Settings
 
@@ -119,11 +118,8 @@ def add_names(app: FastAPI, settings: Settings) -> None:
         reason = read_reason(request)
         wanted = _streams((await read_model(request, NamesRequest, settings.body_limit)).records)
         await at.gate.read(actor, "cases", "reporting/names", reason)
-        reader = await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
-        found = await retry_or_raise(
-            lambda: names_of(at.database, reader, wanted, at.keyring, reason=reason), EventStoreUnavailable
-        )
-        stale = await retry_or_raise(lambda: stale_services(at.database), EventStoreUnavailable)
+        reader = await ask_for_reader(at.database, actor)
+        found = await ask(lambda: names_of(at.database, reader, wanted, at.keyring, reason=reason))
         # The lines are committed before the names leave.
         await at.gate.log_opening(
             actor,
@@ -131,7 +127,7 @@ def add_names(app: FastAPI, settings: Settings) -> None:
             reason,
             *(f"reporting/cases/{home}/names/{service}/{stream}" for (service, stream), home in found.opened.items()),
         )
-        return json_answer(found.answer, stale)
+        return await answer_projected(at.database, found.answer)
 
 
 def _streams(records: Sequence[str]) -> list[Stream]:

@@ -23,16 +23,15 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from services.reporting.projection.snapshot import Connection, Pool, snapshot
-from services.reporting.queries.visibility import Reader, reader_of, visible
+from services.reporting.queries.asking import ask, ask_for_reader
+from services.reporting.queries.visibility import Reader, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, Parameter, a_day
 from shared.api.request import Caller, read_day, read_query, read_reason, today
 from shared.api.routes import declared
 from shared.api.schemas import Schema
-from shared.database import retry_or_raise
 from shared.domain.dates import local_day
 from shared.domain.policy import Policy, PolicyBook
-from shared.event_store import EventStoreUnavailable
 
 POLICY: Final = PolicyBook.load(Path(__file__).parent / "retention.toml")
 
@@ -123,11 +122,8 @@ def add_retention(app: FastAPI) -> None:
         at: ApiDependencies = request.app.state.deps
         day = read_day(read_query(request), DUE_BY.name) or today()
         await at.gate.read(actor, PART, "reporting/retention", read_reason(request))
-
-        async def listed() -> list[ReviewLine]:
-            return await due_for_review(at.database, await reader_of(at.database, actor), day)
-
-        people = await retry_or_raise(listed, EventStoreUnavailable)
+        reader = await ask_for_reader(at.database, actor)
+        people = await ask(lambda: due_for_review(at.database, reader, day))
         first_people = [one.model_dump(mode="json") for one in people[:MOST]]
         return JSONResponse({"due_by": day.isoformat(), "total": len(people), "people": first_people})
 

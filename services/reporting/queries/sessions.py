@@ -14,17 +14,16 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool, positions, snapshot
-from services.reporting.queries.freshness import MAY_BE_STALE, StaleService, json_answer, stale_services
+from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
+from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
 from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
-from services.reporting.queries.visibility import Reader, reader_of, visible
+from services.reporting.queries.visibility import Reader, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, a_day
 from shared.api.problems import Malformed
 from shared.api.request import Caller, read_day, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
-from shared.database import retry_or_raise
-from shared.event_store import EventStoreUnavailable
 
 SERVICE: Final = "education"
 MOST: Final = 500
@@ -95,12 +94,9 @@ def add_sessions(app: FastAPI) -> None:
         await at.gate.read(actor, "cases", "reporting/sessions", read_reason(request))
         if late := await wait_for(at.database, wanted):
             return not_yet(late)
-
-        async def listed() -> dict[str, Any]:
-            return await list_sessions(at.database, await reader_of(at.database, actor), first, last)
-
-        found = await retry_or_raise(listed, EventStoreUnavailable)
-        return json_answer(found, await retry_or_raise(lambda: stale_services(at.database), EventStoreUnavailable))
+        reader = await ask_for_reader(at.database, actor)
+        answer = await ask(lambda: list_sessions(at.database, reader, first, last))
+        return await answer_projected(at.database, answer)
 
 
 async def list_sessions(pool: Pool, reader: Reader, first: date, last: date) -> dict[str, Any]:

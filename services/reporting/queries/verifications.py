@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 from services.reporting.access import ACCESS
 from services.reporting.dependencies import Dependencies
 from services.reporting.projection.snapshot import Pool
+from services.reporting.queries.asking import ask
 from shared.api.access_log import AccessLog, LogUnavailable
 from shared.api.authorisation import ReadGate
 from shared.api.bodies import parse_model, read_body
@@ -34,7 +35,6 @@ from shared.api.request import Caller, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
 from shared.database import retry_or_raise
-from shared.event_store import EventStoreUnavailable
 from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.home_evidence import evidence_of
 from shared.evidence.statement import NoStatement
@@ -173,7 +173,7 @@ def add_verifications(app: FastAPI) -> None:
         _ID.validate(verification_id)
         await at.gate.read(actor, PART, f"reporting/verifications/{verification_id}", reason)
         id_ = None if verification_id == LATEST else UUID(verification_id)
-        row = await retry_or_raise(lambda: _find(at.database, id_), EventStoreUnavailable)
+        row = await ask(lambda: _find(at.database, id_))
         if row is None:
             return problem_response(
                 404, "unknown", "There is no such report", "No such report is kept: run `ooc verify --report FILE`."

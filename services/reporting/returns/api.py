@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import FastAPI, Request
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.reporting.access import ACCESS
 from services.reporting.dependencies import Dependencies
 from services.reporting.measures import MEASURES
+from services.reporting.queries.asking import ask
 from services.reporting.queries.questions import refusing_bad_questions
 from services.reporting.returns.frozen import (
     PAGE_SIZE,
@@ -37,10 +38,7 @@ from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
 from shared.database import retry_or_raise
 from shared.domain.messages import Actor
-from shared.event_store import EventStoreUnavailable
 from shared.settings import Settings
-
-T = TypeVar("T")
 
 READ: Final = "returns"
 FREEZE: Final = "return_freezing"
@@ -141,10 +139,10 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
         id_ = return_id(actor.id, read_key(request))
         if at.gate.refusal(actor, FREEZE, reason) is not None:
             await at.gate.act(actor, FREEZE, "FREEZE_RETURN", f"reporting/returns/{id_}", reason or "NONE")
-        stored = await _ask(lambda: find_return(at.database, id_))
+        stored = await ask(lambda: find_return(at.database, id_))
         if stored is None:
             await _freeze(at, id_, question, actor, reason)
-            stored = await _ask(lambda: find_return(at.database, id_))
+            stored = await ask(lambda: find_return(at.database, id_))
         assert stored is not None
         if stored.question != question:
             raise Malformed(
@@ -163,7 +161,7 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
         at: Dependencies = request.app.state.deps
         page = int(read_query(request).get("page", "1"))
         await at.gate.read(actor, READ, "reporting/returns", read_reason(request))
-        found = await _ask(lambda: list_returns(at.database, page))
+        found = await ask(lambda: list_returns(at.database, page))
         return JSONResponse({"page": page, "page_size": PAGE_SIZE, "returns": [_line(item) for item in found]})
 
     @app.get(
@@ -176,7 +174,7 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
         """Return a frozen return, and beside it what the same question would answer today, and why."""
 
         async def show_beside_today(at: Dependencies, item: FrozenReturn) -> Response:
-            today = await _ask(lambda: compare_with_today(at.database, item, at.ethnicity))
+            today = await ask(lambda: compare_with_today(at.database, item, at.ethnicity))
             return JSONResponse(
                 {
                     **_line(item),
@@ -207,7 +205,7 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
 async def _freeze(at: Dependencies, id_: UUID, question: ReturnQuestion, actor: Actor, reason: str | None) -> None:
     """Count, and keep the return with its line in the access log: both or neither."""
     with refusing_bad_questions():
-        prepared = await _ask(lambda: prepare_return(at.database, id_, question, actor, at.ethnicity))
+        prepared = await ask(lambda: prepare_return(at.database, id_, question, actor, at.ethnicity))
 
     async def keep() -> None:
         async with at.database.acquire() as connection, connection.transaction():
@@ -218,10 +216,6 @@ async def _freeze(at: Dependencies, id_: UUID, question: ReturnQuestion, actor: 
     await retry_or_raise(keep, LogUnavailable)
 
 
-async def _ask(question: Callable[[], Awaitable[T]]) -> T:
-    return await retry_or_raise(question, EventStoreUnavailable)
-
-
 async def _read(
     request: Request, actor: Actor, return_id: str, show: Callable[[Dependencies, FrozenReturn], Awaitable[Response]]
 ) -> Response:
@@ -230,7 +224,7 @@ async def _read(
     reason = read_reason(request)
     id_ = read_id(return_id, _RETURN_ID.name)
     await at.gate.read(actor, READ, f"reporting/returns/{id_}", reason)
-    item = await _ask(lambda: find_return(at.database, id_))
+    item = await ask(lambda: find_return(at.database, id_))
     if item is None:
         return problem_response(404, "unknown", "There is no such return", f"No return is kept as {id_}: check the id.")
     return await show(at, item)

@@ -16,9 +16,10 @@ from services.reporting.dependencies import Dependencies
 from services.reporting.projection.fold import Stream
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool, positions, snapshot
+from services.reporting.queries.asking import ask, ask_for_reader
 from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
 from services.reporting.queries.restriction import withheld_from
-from services.reporting.queries.visibility import Reader, reader_of, visible
+from services.reporting.queries.visibility import Reader, visible
 from services.reporting.search.fields import REGISTRIES
 from services.reporting.search.index import Found, SearchIndex
 from services.reporting.search.terms import code, searched_words
@@ -29,8 +30,6 @@ from shared.api.problems import problem_response
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
-from shared.database import retry_or_raise
-from shared.event_store import EventStoreUnavailable
 from shared.settings import Settings
 
 MOST: Final = 50
@@ -129,12 +128,10 @@ def add_search(app: FastAPI, settings: Settings) -> None:
                 )
             if late := await wait_for(at.database, awaited):
                 return not_yet(late)
-            reached = await retry_or_raise(lambda: _positions(at.database), EventStoreUnavailable)
+            reached = await ask(lambda: _positions(at.database))
             await at.search.refresh()
-            reader = await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
-            found = await retry_or_raise(
-                lambda: find_cases(at.database, reader, at.search, wanted), EventStoreUnavailable
-            )
+            reader = await ask_for_reader(at.database, actor)
+            found = await ask(lambda: find_cases(at.database, reader, at.search, wanted))
             result = {"positions": reached, **found}
             target += f"/found:{result['total']}"
         await at.gate.read(actor, "search", target, reason)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import fields
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -18,6 +17,7 @@ from services.vocabulary import Role
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
+from shared.event_store import RecordedEvent
 from shared.evidence.verification.problems import Problems
 from tests.in_memory_reporting import InMemoryReporting
 from tools.scenario.in_memory import Memory
@@ -27,17 +27,6 @@ from tools.scenario.runner import Run
 STORIES = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
 ACCEPTANCE_TESTS = 14
 """The first 14 scenarios are the acceptance tests; they are played if none is named."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A recorded event as a topic or an event store hands it over."""
-
-    stream: str
-    body: bytes
-    position: int
-    recorded_at: datetime
-    hash: bytes
 
 
 class RecordedScenarios(InMemoryReporting):
@@ -72,7 +61,12 @@ class RecordedScenarios(InMemoryReporting):
         return [self.history(name) for name in dict.fromkeys(fact.envelope.stream for fact in self.facts)]
 
 
-def as_stored(facts: Sequence[Fact]) -> list[Stored]:
+def event_of_row(row: asyncpg.Record) -> RecordedEvent:
+    """Return a row of an event store's table `event`."""
+    return RecordedEvent(**{field.name: row[field.name] for field in fields(RecordedEvent)})
+
+
+def as_stored(facts: Sequence[Fact]) -> list[RecordedEvent]:
     """Return the facts as an event store hands them over."""
     found = []
     for fact in facts:
@@ -80,7 +74,20 @@ def as_stored(facts: Sequence[Fact]) -> list[Stored]:
         assert fact.position is not None
         assert fact.recorded_at is not None
         assert fact.hash is not None
-        found.append(Stored(fact.envelope.stream, fact.body, fact.position, fact.recorded_at, fact.hash))
+        envelope = fact.envelope
+        found.append(
+            RecordedEvent(
+                position=fact.position,
+                recorded_at=fact.recorded_at,
+                stream=envelope.stream,
+                version=fact.version,
+                event_id=fact.event_id,
+                type=envelope.type,
+                home=envelope.home,
+                hash=fact.hash,
+                body=fact.body,
+            )
+        )
     return found
 
 

@@ -26,7 +26,7 @@ from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
 from shared.domain.sealing import SealedToken
-from tests.integration.reporting.recorded_scenarios import RecordedScenarios, Stored, play, project
+from tests.integration.reporting.recorded_scenarios import RecordedScenarios, play, project
 
 DISPOSAL: Final = next(service for service in deciding_services() if service.name == "disposal")
 RIGHTS: Final = data_rights_service(DISPOSAL)
@@ -58,7 +58,7 @@ async def decide(pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenario
     assert isinstance(result, Accepted)
     recorded = await handler.event_store.read(before, 10)
     async with pool.acquire() as connection, connection.transaction():
-        await apply(connection, [Stored(e.stream, e.body, e.position, e.recorded_at, e.hash) for e in recorded])
+        await apply(connection, recorded)
 
 
 async def test_a_restricted_child_counts_as_not_known_until_the_restriction_is_lifted(
