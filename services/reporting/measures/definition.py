@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from services.registry import DECIDING
 from services.reporting.measures.period import Period
 from services.reporting.measures.policy import POLICY
-from services.reporting.summaries import (
-    ConferenceSummary,
-    DisposalSummary,
-    ReferralSummary,
-    SessionSummary,
-    Summary,
-)
+from services.reporting.summaries import Summary
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.policy import Policy, PolicyBook
 
@@ -44,7 +37,7 @@ class WorkItem:
     streams: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """All that a measure may count from, as of both times.
 
@@ -60,28 +53,9 @@ class Dataset:
         """Return the policy values of reporting in force on a day."""
         return self.policy.on(day)
 
-    def _of(self, kind: type[R]) -> tuple[R, ...]:
-        return tuple(summary for summary in self.summaries if isinstance(summary, kind))
-
-    @cached_property
-    def referrals(self) -> tuple[ReferralSummary, ...]:
-        """Every referral."""
-        return self._of(ReferralSummary)
-
-    @cached_property
-    def disposals(self) -> tuple[DisposalSummary, ...]:
-        """Every disposal case."""
-        return self._of(DisposalSummary)
-
-    @cached_property
-    def conferences(self) -> tuple[ConferenceSummary, ...]:
-        """Every conference."""
-        return self._of(ConferenceSummary)
-
-    @cached_property
-    def sessions(self) -> tuple[SessionSummary, ...]:
-        """Every education session."""
-        return self._of(SessionSummary)
+    def all_of(self, kind: type[R]) -> list[R]:
+        """Return the summaries of a kind."""
+        return [summary for summary in self.summaries if isinstance(summary, kind)]
 
 
 Grouping = Callable[[Any], str | None]

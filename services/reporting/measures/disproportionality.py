@@ -18,7 +18,11 @@ NOT_KNOWN: Final = "NOT_KNOWN"
 
 def select_disposals(dataset: Dataset, period: Period) -> list[DisposalSummary]:
     """Select the disposals issued in the period."""
-    return [summary for summary in dataset.disposals if summary.given is not None and summary.given.on in period]
+    return [
+        summary
+        for summary in dataset.all_of(DisposalSummary)
+        if summary.given is not None and summary.given.on in period
+    ]
 
 
 def select_ethnicities(dataset: Dataset, period: Period) -> list[SealedTexts]:

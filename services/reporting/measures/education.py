@@ -12,7 +12,7 @@ from services.reporting.summaries import SessionSummary
 
 def select_sessions(dataset: Dataset, period: Period) -> list[SessionSummary]:
     """Select the sessions delivered in the period."""
-    return [session for session in dataset.sessions if session.delivered_on in period]
+    return [session for session in dataset.all_of(SessionSummary) if session.delivered_on in period]
 
 
 def aggregate(rows: Sequence[SessionSummary], _dataset: Dataset, _period: Period) -> dict[str, Any]:

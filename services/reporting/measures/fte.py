@@ -20,7 +20,7 @@ def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
     first: dict[UUID, DisposalSummary] = {}
     cautions = (
         summary
-        for summary in dataset.disposals
+        for summary in dataset.all_of(DisposalSummary)
         if summary.given is not None and summary.given.disposal in disposals and summary.offence.recordable
     )
     for summary in sorted(cautions, key=lambda summary: (summary.given.at, summary.stream) if summary.given else ()):

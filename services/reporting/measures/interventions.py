@@ -78,7 +78,7 @@ def select_interventions(dataset: Dataset, period: Period) -> list[Intervention]
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
     order = {column: n for n, column in enumerate(policy.value("seriousness"))}
     best: dict[tuple[object, ...], Intervention] = {}
-    for summary in dataset.disposals:
+    for summary in dataset.all_of(DisposalSummary):
         found = intervention_of(summary)
         if found is None or found.ended_on not in period or not youngest <= found.age_at_start <= oldest:
             continue

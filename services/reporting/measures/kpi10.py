@@ -26,7 +26,7 @@ class VictimOf:
 def select_victims(dataset: Dataset, period: Period) -> list[VictimOf]:
     """Select the victims of the interventions that ended in the period."""
     by_harmer: dict[UUID, list[ConferenceSummary]] = {}
-    for conference in dataset.conferences:
+    for conference in dataset.all_of(ConferenceSummary):
         by_harmer.setdefault(conference.harmer, []).append(conference)
     found: list[VictimOf] = []
     for intervention in select_interventions(dataset, period):

@@ -17,7 +17,7 @@ def select_cautions(dataset: Dataset, period: Period) -> list[DisposalSummary]:
     score = policy.number("serious_violence_score")
     return [
         summary
-        for summary in dataset.disposals
+        for summary in dataset.all_of(DisposalSummary)
         if summary.given is not None
         and summary.given.on in period
         and summary.given.disposal in disposals

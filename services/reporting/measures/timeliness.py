@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from services.reporting.measures.definition import EVERY_SERVICE, Dataset, Measure
 from services.reporting.measures.period import Period
-from services.reporting.summaries import Summary
+from services.reporting.summaries import DisposalSummary, ReferralSummary, Summary
 from services.reporting.summaries.disposal import End
 from shared.domain.dates import add_working_days
 
@@ -52,9 +52,9 @@ def select_intervals(dataset: Dataset, period: Period) -> list[Interval]:
             days = dataset.on(start).number(f"{name}_working_days")
             found.append(Interval(name, summary, start, end, add_working_days(start, days)))
 
-    for referral in dataset.referrals:
+    for referral in dataset.all_of(ReferralSummary):
         working("report_to_triage", referral, referral.reported_on, referral.triaged_on)
-    for case in dataset.disposals:
+    for case in dataset.all_of(DisposalSummary):
         requested_on = case.assessment_asked_on or case.opened_on
         working("referral_to_assessment", case, requested_on, case.assessed_on)
         if case.given is None:

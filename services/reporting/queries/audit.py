@@ -24,7 +24,7 @@ from services.reporting.queries.asking import ask, ask_for_reader
 from services.reporting.queries.cases import case
 from services.reporting.queries.forgotten import add_forgotten
 from services.reporting.queries.retention import add_retention
-from services.reporting.queries.visibility import reader_of, visible
+from services.reporting.queries.visibility import reader_of, record_line, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.problems import problem_response
@@ -93,16 +93,8 @@ def add_audit(app: FastAPI) -> None:
 
 async def _records_of(pool: Pool, actor: Actor, person: UUID) -> list[dict[str, Any]]:
     reader = await reader_of(pool, actor)
-    return [
-        {
-            "service": row["service"],
-            "id": str(row["stream"]),
-            "case_ids": sorted(map(str, row["cases"])),
-            "state": row["state"],
-            "open": row["open"],
-        }
-        for row in await pool.fetch(_RECORDS, person, *reader.reach("state").parameters)
-    ]
+    rows = await pool.fetch(_RECORDS, person, *reader.reach("state").parameters)
+    return [record_line(row) | {"open": row["open"]} for row in rows]
 
 
 async def _read_evidence(request: Request, actor: Actor, home: UUID) -> JSONResponse:

@@ -301,20 +301,10 @@ async def list_cases(
     after: Place | None = None,
     today: date | None = None,
 ) -> dict[str, Any]:
-    """List one page of cases, in an order of `SORTS`. Raises `BadQuestion`.
+    """List one page of cases, in an order of `SORTS`, as far as the reader may see their streams. Raises `BadQuestion`.
 
-    Args:
-        pool: connections to reporting's database.
-        reader: only the streams that they may see are listed, counted and compared with filters.
-        state: cases with any work in this state, or PANEL_QUEUE.
-        officer: cases with any work of this officer.
-        due_before: cases with an unmet duty that is due before this day.
-        changed_since: cases with an event that was recorded after this time.
-        sort: the order.
-        page: the number of the page, from 1, counted from `after`.
-        after: the place before the first page, `next` of an earlier answer; only in the order of the soonest duty.
-        today: the Europe/London day for which duties are judged.
-
+    The filters are those of the route (api.py). `page` counts from 1, from the place `after`, the `next` of an earlier answer in
+    the order of the soonest duty. `today` is the Europe/London day for which duties are judged.
     """
     if page < 1:
         raise BadQuestion("pages are numbered from 1")

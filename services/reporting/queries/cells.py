@@ -22,7 +22,7 @@ from services.reporting.measures.period import BadQuestion, Period
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.freshness import StaleService
 from services.reporting.queries.measure_queries import load_dataset
-from services.reporting.queries.visibility import Reader, visible
+from services.reporting.queries.visibility import Reader, record_line, visible
 from services.reporting.summaries import Summary, service_of
 from shared.api.parameters import Parameter
 from shared.api.schemas import Schema
@@ -105,15 +105,7 @@ async def counted_records(pool: Pool, reader: Reader, question: Question) -> dic
         "positions": reached,
         "value": value,
         "total": len(found),
-        "records": [
-            {
-                "service": row["service"],
-                "id": str(row["stream"]),
-                "case_ids": sorted(map(str, row["cases"])),
-                "state": row["state"],
-            }
-            for row in rows
-        ],
+        "records": [record_line(row) for row in rows],
     }
 
 

@@ -108,18 +108,8 @@ async def daily_sheet(
     """List the duties that were not met on the Europe/London day of `as_of`, soonest first, and what waited then.
 
     The duties are those that the owning services would show to the reader, from events that had occurred by `as_of` and were
-    recorded by `known_at`.
-
-    Args:
-        pool: connections to reporting's database.
-        reader: who asks.
-        as_of: the time of the sheet.
-        overdue: true: only duties past their due date; false: only the others.
-        known_at: events recorded later are ignored.
-        officer: only duties of records that this officer has; what waits is not filtered.
-        after: only duties after this place.
-        limit: the most duties of one page; None: all. `next` of the answer is the place of the following page.
-
+    recorded by `known_at`. They may be those past their due date or the others (`overdue`), those of an officer's records,
+    and those after a place: `next` of the answer is that of the following page. What waits is not filtered.
     """
     day, reach = local_day(as_of), reader.reach("duties")
     areas = None if reach.areas is None else list(reach.areas)

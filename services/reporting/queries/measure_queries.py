@@ -13,8 +13,6 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-
 from services.reporting.measures import (
     Dataset,
     Measure,
@@ -77,9 +75,7 @@ async def measure(
     """
     question, period = measure_named(name), Period(from_, to)
     async with snapshot(pool) as connection:
-        reached = last_positions
-        if reached is None:
-            reached = await positions(connection, question.reads, known_at)
+        reached = last_positions or await positions(connection, question.reads, known_at)
         grouped = group_by is not None
         dataset = await load_dataset(connection, question, period, as_of, known_at, last_positions, grouped=grouped)
     if question.sealed_texts is not None and ethnicity is not None:
@@ -114,52 +110,22 @@ async def load_dataset(
     """
     services = sorted(question.reads)
     cut = None if last_positions is None else json.dumps(dict(last_positions))
+    day = period.last
     if question.needs_work_items:
-        return Dataset(
-            work_items=await _load_work(
-                connection,
-                services,
-                period.last,
-                as_of,
-                known_at,
-                last_positions,
-                cut,
-                grouped=grouped,
-                each_stream=each_stream,
-            )
-        )
-    rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, period.last)
+        as_of = min(as_of or end_of_day(day), end_of_day(day))
+        rows = await connection.fetch(_WORK, services, as_of, known_at, cut, day, grouped, each_stream)
+    else:
+        rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, day)
     touched = await fold_changed_streams(connection, services, as_of, known_at, last_positions=last_positions)
-    summaries = [_summary(row) for row in rows] + [item.summary for item in touched]
+    if question.needs_work_items:
+        return Dataset(work_items=[WorkItem(**row) for row in rows] + [item.work_item(day) for item in touched])
+    summaries = [_read_summary(row["service"], row["record"]) for row in rows] + [item.summary for item in touched]
     if question.needs_subjects:
         subjects = {summary.subject for summary in summaries}
         streams = [row["stream"] for row in rows]
         others = await connection.fetch(_OF_SUBJECTS, services, as_of, known_at, cut, list(subjects - {None}), streams)
-        summaries += [_summary(row) for row in others]
+        summaries += [_read_summary(row["service"], row["record"]) for row in others]
     return Dataset(summaries)
-
-
-async def _load_work(
-    connection: Connection,
-    services: list[str],
-    day: date,
-    as_of: datetime | None,
-    known_at: datetime | None,
-    last_positions: Mapping[str, int] | None,
-    cut: str | None,
-    *,
-    grouped: bool,
-    each_stream: bool,
-) -> list[WorkItem]:
-    """Load what was open or had an overdue duty at the end of a day, from the columns of the rows alone."""
-    as_of = min(as_of or end_of_day(day), end_of_day(day))
-    rows = await connection.fetch(_WORK, services, as_of, known_at, cut, day, grouped, each_stream)
-    touched = await fold_changed_streams(connection, services, as_of, known_at, last_positions=last_positions)
-    return [WorkItem(**row) for row in rows] + [item.work_item(day) for item in touched]
-
-
-def _summary(row: asyncpg.Record) -> Summary:
-    return _read_summary(row["service"], row["record"])
 
 
 @lru_cache(MOST_READ)

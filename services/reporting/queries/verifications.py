@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -194,18 +195,28 @@ def _body_schema() -> dict[str, Any]:
 
 async def report_problems(pool: Pool) -> list[str]:
     """List the reports that their bytes or the access log contradict, in words."""
-    rows = await pool.fetch("select id, sha256, sha256(report) as found from verification_report order by kept_at, id")
-    lines = await pool.fetch("select target from access_log where action = $1 and outcome = 'GIVEN'", ACTION)
+    rows = await pool.fetch("select id, sha256, sha256(report) as digest from verification_report order by kept_at, id")
+    kept = {log_target(row["id"], row["sha256"]): f"verification report {row['id']}" for row in rows}
+    altered = [
+        f"verification report {row['id']}: its bytes are not those of its SHA-256"
+        for row in rows
+        if row["digest"] != row["sha256"]
+    ]
+    return altered + await log_problems(pool, ACTION, kept)
+
+
+async def log_problems(pool: Pool, action: str, kept: Mapping[str, str]) -> list[str]:
+    """List what the access log's lines of an action contradict; `kept` has the name of each thing by the target of its line."""
+    lines = await pool.fetch("select target from access_log where action = $1 and outcome = 'GIVEN'", action)
     logged = {line["target"] for line in lines}
-    problems = []
-    for row in rows:
-        name, target = f"verification report {row['id']}", log_target(row["id"], row["sha256"])
-        if row["found"] != row["sha256"]:
-            problems.append(f"{name}: its bytes are not those of its SHA-256")
-        if target not in logged:
-            problems.append(f"{name}: no line of the access log records it with its SHA-256")
-        logged.discard(target)
-    return problems + [f"{target}: the access log records it, and it is not kept" for target in sorted(logged)]
+    return [
+        *(
+            f"{name}: no line of the access log records it with its SHA-256"
+            for target, name in kept.items()
+            if target not in logged
+        ),
+        *(f"{target}: the access log records it, and it is not kept" for target in sorted(logged - kept.keys())),
+    ]
 
 
 async def _find(pool: Pool, id_: UUID | None) -> _StoredReport | None:

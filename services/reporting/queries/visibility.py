@@ -68,6 +68,12 @@ class Reach:
         return frozenset((row["service"], row["stream"]) for row in rows)
 
 
+def record_line(row: asyncpg.Record) -> dict[str, Any]:
+    """Return service, id, cases and state of a stream as answers list it."""
+    cases = sorted(map(str, row["cases"]))
+    return {"service": row["service"], "id": str(row["stream"]), "case_ids": cases, "state": row["state"]}
+
+
 class Statement:
     """An SQL statement under construction: it numbers its parameters and collects their values."""
 

@@ -18,6 +18,7 @@ from services.reporting.measures import MEASURES
 from services.reporting.queries.asking import ask
 from services.reporting.queries.questions import refusing_bad_questions
 from services.reporting.returns.frozen import (
+    ACTION,
     PAGE_SIZE,
     FrozenReturn,
     ReturnQuestion,
@@ -138,7 +139,7 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
         question = ReturnQuestion(body.measure, body.first, body.last, body.group_by)
         id_ = return_id(actor.id, read_key(request))
         if at.gate.refusal(actor, FREEZE, reason) is not None:
-            await at.gate.act(actor, FREEZE, "FREEZE_RETURN", f"reporting/returns/{id_}", reason or "NONE")
+            await at.gate.act(actor, FREEZE, ACTION, f"reporting/returns/{id_}", reason or "NONE")
         stored = await ask(lambda: find_return(at.database, id_))
         if stored is None:
             await _freeze(at, id_, question, actor, reason)
@@ -211,7 +212,7 @@ async def _freeze(at: Dependencies, id_: UUID, question: ReturnQuestion, actor: 
         async with at.database.acquire() as connection, connection.transaction():
             if await keep_return(connection, prepared):
                 gate = ReadGate(AccessLog(connection), ACCESS)
-                await gate.act(actor, FREEZE, "FREEZE_RETURN", prepared.log_target, reason or "NONE")
+                await gate.act(actor, FREEZE, ACTION, prepared.log_target, reason or "NONE")
 
     await retry_or_raise(keep, LogUnavailable)
 
@@ -236,10 +237,10 @@ def _line(item: FrozenReturn) -> Mapping[str, Any]:
         "frozen_at": item.frozen_at.isoformat() if item.frozen_at else None,
         "frozen_by": str(item.actor),
         "organisation": item.organisation,
-        "measure": item.question.measure,
-        "from": item.question.first.isoformat(),
-        "to": item.question.last.isoformat(),
-        "group_by": item.question.group_by,
+        "measure": item.measure,
+        "from": item.first_day.isoformat(),
+        "to": item.last_day.isoformat(),
+        "group_by": item.group_by,
         "positions": dict(item.positions),
         "definition_version": item.definition_version,
         "sha256": item.sha256.hex(),

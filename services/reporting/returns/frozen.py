@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
 import asyncpg
@@ -26,23 +26,17 @@ from services.reporting.projection.fold import Folded, fold
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.ethnicity import Grant
 from services.reporting.queries.measure_queries import measure
+from services.reporting.queries.verifications import log_problems
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 
 MAX_EVENTS: Final = 200
 """How many later events a comparison names; it counts all."""
 PAGE_SIZE: Final = 50
-
-_KEEP: Final = """
-    insert into frozen_return (
-        id, actor, organisation, measure, first_day, last_day, group_by, positions, definition_version, definition,
-        policy, answer, sha256
-    ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict (id) do nothing returning frozen_at
-"""
+ACTION: Final = "FREEZE_RETURN"
 
 
-@dataclass(frozen=True, slots=True)
-class ReturnQuestion:
+class ReturnQuestion(NamedTuple):
     """What a return answers: a measure of a period of Europe/London days, both included."""
 
     measure: str
@@ -56,11 +50,12 @@ class FrozenReturn:
     """A return as it was frozen: the question, the answer to the byte, and all that it rests on."""
 
     id: UUID
-    frozen_at: datetime | None
-    """None before it is kept."""
     actor: UUID
     organisation: str
-    question: ReturnQuestion
+    measure: str
+    first_day: date
+    last_day: date
+    group_by: str | None
     positions: Mapping[str, int]
     definition_version: str
     definition: str
@@ -69,28 +64,30 @@ class FrozenReturn:
     answer: bytes
     """The answer, as JSON in UTF-8 with sorted names and no spaces."""
     sha256: bytes
+    frozen_at: datetime | None = None
+    """None before it is kept."""
 
     @classmethod
     def of_row(cls, row: asyncpg.Record) -> FrozenReturn:
         """Read a row of `frozen_return`."""
-        return cls(
-            row["id"],
-            row["frozen_at"],
-            row["actor"],
-            row["organisation"],
-            ReturnQuestion(row["measure"], row["first_day"], row["last_day"], row["group_by"]),
-            json.loads(row["positions"]),
-            row["definition_version"],
-            row["definition"],
-            json.loads(row["policy"]),
-            row["answer"],
-            row["sha256"],
-        )
+        return cls(**{**row, "positions": json.loads(row["positions"]), "policy": json.loads(row["policy"])})
+
+    @property
+    def question(self) -> ReturnQuestion:
+        """The question that it answers."""
+        return ReturnQuestion(self.measure, self.first_day, self.last_day, self.group_by)
 
     @property
     def log_target(self) -> str:
         """The target of the access log's line that records its making."""
         return f"reporting/returns/{self.id}/sha256:{self.sha256.hex()}"
+
+
+_COLUMNS: Final = [field.name for field in fields(FrozenReturn) if field.name != "frozen_at"]
+_KEEP: Final = f"""
+    insert into frozen_return ({", ".join(_COLUMNS)})
+    values ({", ".join(f"${n}" for n in range(1, len(_COLUMNS) + 1))}) on conflict (id) do nothing returning frozen_at
+"""  # noqa: S608 - the columns above, and no value
 
 
 def return_id(actor: UUID, key: str) -> UUID:
@@ -108,10 +105,9 @@ async def prepare_return(
     answer = await _count(pool, question, reached, ethnicity)
     return FrozenReturn(
         id_,
-        None,
         actor.id,
         actor.organisation,
-        question,
+        *question,
         reached,
         frozen_measure.version,
         frozen_measure.definition,
@@ -123,23 +119,9 @@ async def prepare_return(
 
 async def keep_return(connection: Connection, item: FrozenReturn) -> bool:
     """Insert a return; False if one of this id is kept already."""
-    return_id = await connection.fetchval(
-        _KEEP,
-        item.id,
-        item.actor,
-        item.organisation,
-        item.question.measure,
-        item.question.first,
-        item.question.last,
-        item.question.group_by,
-        json.dumps(dict(item.positions)),
-        item.definition_version,
-        item.definition,
-        json.dumps(dict(item.policy)),
-        item.answer,
-        item.sha256,
-    )
-    return return_id is not None
+    values = (getattr(item, column) for column in _COLUMNS)
+    stored = (json.dumps(value) if isinstance(value, dict) else value for value in values)
+    return await connection.fetchval(_KEEP, *stored) is not None
 
 
 async def find_return(pool: Pool, id_: UUID) -> FrozenReturn | None:
@@ -158,7 +140,7 @@ async def list_returns(pool: Pool, page: int) -> list[FrozenReturn]:
 
 async def compare_with_today(pool: Pool, item: FrozenReturn, ethnicity: Grant | None) -> dict[str, Any]:
     """Count the same again: up to the same positions, and up to today's; say what differs, and why."""
-    frozen_measure = measure_named(item.question.measure)
+    frozen_measure = measure_named(item.measure)
     async with snapshot(pool) as connection:
         reached = await positions(connection, frozen_measure.reads)
         later, total = await _later_events(connection, frozen_measure, item)
@@ -180,38 +162,22 @@ async def reproduction_problems(pool: Pool) -> list[str]:
     A return is counted again only where definition and policy are those by which it was made, and no key is needed.
     """
     rows = await pool.fetch("select * from frozen_return order by frozen_at, id")
-    logged = {
-        row["target"]
-        for row in await pool.fetch(
-            "select target from access_log where action = 'FREEZE_RETURN' and outcome = 'GIVEN'"
-        )
-    }
+    kept: dict[str, str] = {}
     problems = []
     for item in map(FrozenReturn.of_row, rows):
-        name = f"return {item.id}"
+        name = kept[item.log_target] = f"return {item.id}"
         if hashlib.sha256(item.answer).digest() != item.sha256:
             problems.append(f"{name}: its bytes are not those of its SHA-256")
-        if item.log_target not in logged:
-            problems.append(f"{name}: no line of the access log records it with its SHA-256")
-        logged.discard(item.log_target)
-        frozen_measure = measure_named(item.question.measure)
+        frozen_measure = measure_named(item.measure)
         if frozen_measure.sealed_texts is None and not _changed_rules(frozen_measure, item):
             again = await _count(pool, item.question, item.positions, None)
             if again != item.answer:
                 problems.append(f"{name}: the events up to its positions give another answer")
-    return problems + [f"{target}: the access log records it, and it is not kept" for target in sorted(logged)]
+    return problems + await log_problems(pool, ACTION, kept)
 
 
 async def _count(pool: Pool, question: ReturnQuestion, counted: Mapping[str, int], ethnicity: Grant | None) -> bytes:
-    answered = await measure(
-        pool,
-        question.measure,
-        question.first,
-        question.last,
-        question.group_by,
-        ethnicity=ethnicity,
-        last_positions=counted,
-    )
+    answered = await measure(pool, *question, ethnicity=ethnicity, last_positions=counted)
     return json.dumps(answered, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
