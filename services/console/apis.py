@@ -85,10 +85,7 @@ class Apis:
         )
 
     async def search(self, session: Session, words: Mapping[str, str]) -> dict[str, Any]:
-        """Search for cases, also by what the person has just recorded, as `get_projected` reads them.
-
-        The words stand in the body alone. Raises `Problem` or `NoAnswer`.
-        """
+        """Search as `get_projected` reads, with the words in the body alone. Raises `Problem` or `NoAnswer`."""
 
         async def ask(position: Mapping[str, Any]) -> Any:
             return json.loads(await self._ask(session, "POST", PROJECTED, "/v1/search", position, body=words))

@@ -61,13 +61,12 @@ async def read_record(
     """Read a record by both times, and what may be done next with it: every command, or whether this one may be sent."""
     service = SERVICES[collection]
     path = f"/v1/{collection}/{id_}"
-
-    async def nothing() -> dict[str, Any]:
-        return {"commands": [], "version": 0}
-
+    none: dict[str, Any] = {"commands": [], "version": 0}
     state, next_, titles = await asyncio.gather(
         part_of(apis.get(session, service, path, times)),
-        part_of(apis.get(session, service, f"{path}/commands", {"command": command}) if guidance else nothing()),
+        part_of(
+            apis.get(session, service, f"{path}/commands", {"command": command}) if guidance else asyncio.sleep(0, none)
+        ),
         part_of(apis.titles(service)),
     )
     return Record(collection, id_, state, next_, titles.value or {})
@@ -97,31 +96,20 @@ async def condition_words(apis: Apis, session: Session, record: Record) -> dict[
     if record.collection != "disposals":
         return {}
     history = await part_of(apis.get(session, record.service, f"/v1/disposals/{record.id}/history"))
-    found: dict[str, str] = {}
+    words: dict[str, str] = {}
     for event in (history.value or {}).get("events", ()):
-        for one in _conditions_in(event["data"]):
-            found[str(one["condition_id"])] = f"{in_words(one['type'])}, due {day(one['due'])}"
-    return found
-
-
-def _conditions_in(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the conditions that an event holds: the one that it proposes, or those that apply from then on."""
-    held = data.get("conditions")
-    for one in (data.get("condition"), *(held if isinstance(held, list) else ())):
-        if isinstance(one, Mapping) and {"condition_id", "type", "due"} <= one.keys():
-            yield one
+        # An event proposes one condition, or says which apply from then on.
+        listed = event["data"].get("conditions")
+        for condition in (event["data"].get("condition"), *(listed if isinstance(listed, list) else ())):
+            if isinstance(condition, Mapping) and {"condition_id", "type", "due"} <= condition.keys():
+                words[str(condition["condition_id"])] = f"{in_words(condition['type'])}, due {day(condition['due'])}"
+    return words
 
 
 def all_people(records: Sequence[Record]) -> list[Who]:
     """List the people of all records, each once, with the part and details that are known of them."""
-    found: dict[str, Who] = {}
-    for record in records:
-        for who in record.people:
-            known = found.get(who.id)
-            if known is None:
-                found[who.id] = who
-            else:
-                found[who.id] = Who(
-                    who.id, known.part or who.part, known.name or who.name, {**who.details, **known.details}
-                )
-    return list(found.values())
+    people: dict[str, Who] = {}
+    for who in (who for record in records for who in record.people):
+        known = people.get(who.id, who)
+        people[who.id] = Who(who.id, known.part or who.part, known.name or who.name, {**who.details, **known.details})
+    return list(people.values())

@@ -75,31 +75,6 @@ def page_route(path: str, page: Page) -> Route:
     return Route(path, endpoint, methods=["GET"], name=page.__name__)
 
 
-def changed(path: str, change: Change, read: Callable[[Request], Awaitable[Form]] | None = None) -> Route:
-    """Return the route of a form that a signed-in person sends. A form that is not the console's own changes nothing.
-
-    `read` reads it, where it is no form of texts alone.
-    """
-
-    async def endpoint(request: Request) -> Response:
-        try:
-            session = await _session(request)
-        except SessionEnded:  # whoever has not signed in sends no body that is read
-            return RedirectResponse("/sign-in", status_code=303, headers={"Connection": "close"})
-        form = await (read or read_form)(request)
-        token = form.get(CSRF, [""])[0]
-        if not hmac.compare_digest(token.encode(), session.csrf.encode()):
-            raise HTTPException(403, "This form was not drawn for you, or in an earlier session: open the page again.")
-        before = dict(session.writes.positions)
-        try:
-            return await change(request, session, form)
-        finally:
-            if session.writes.positions != before:
-                await console_of(request).sessions.keep_writes(session)
-
-    return Route(path, endpoint, methods=["POST"], name=change.__name__)
-
-
 async def read_form(request: Request) -> dict[str, list[str]]:
     """Read the fields of a form, each with its values. Raises `HTTPException` where it is too large."""
     form = await bounded(request, MAX_BODY, "This form is too large: shorten its texts.").form(
@@ -110,9 +85,8 @@ async def read_form(request: Request) -> dict[str, list[str]]:
 
 def bounded(request: Request, limit: int, too_large: str) -> Request:
     """Return a request whose body has at most so many bytes, counted as they come. Raises `HTTPException`, also while it is read."""
-    if {"content-length", "transfer-encoding"} <= set(
-        request.headers
-    ):  # RFC 9112, section 6.3: perhaps two requests in one
+    # RFC 9112, section 6.3: these are perhaps two requests in one.
+    if {"content-length", "transfer-encoding"} <= set(request.headers):
         raise HTTPException(400, "Send the length of a form once: Content-Length or Transfer-Encoding.")
     if int(request.headers.get("content-length") or 0) > limit:
         raise HTTPException(413, too_large)
@@ -127,6 +101,28 @@ def bounded(request: Request, limit: int, too_large: str) -> Request:
         return message
 
     return Request(request.scope, receive)
+
+
+def changed(path: str, change: Change, read: Callable[[Request], Awaitable[Form]] = read_form) -> Route:
+    """Return the route of a form that a signed-in person sends, read by `read`. A form of another site changes nothing."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            session = await _session(request)
+        except SessionEnded:  # whoever has not signed in sends no body that is read
+            return RedirectResponse("/sign-in", status_code=303, headers={"Connection": "close"})
+        form = await read(request)
+        token = form.get(CSRF, [""])[0]
+        if not hmac.compare_digest(token.encode(), session.csrf.encode()):
+            raise HTTPException(403, "This form was not drawn for you, or in an earlier session: open the page again.")
+        before = dict(session.writes.positions)
+        try:
+            return await change(request, session, form)
+        finally:
+            if session.writes.positions != before:
+                await console_of(request).sessions.keep_writes(session)
+
+    return Route(path, endpoint, methods=["POST"], name=change.__name__)
 
 
 async def _session(request: Request) -> Session:

@@ -114,27 +114,29 @@ class Draft:
     """Whether it is filled in one question a page."""
 
 
-class Sessions:
-    """The rows of all sessions."""
+class _Rows:
+    """Encrypted rows of the console's database."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], cipher: Cipher) -> None:
         self._pool = pool
         self._cipher = cipher
 
+
+class Sessions(_Rows):
+    """The rows of all sessions."""
+
     async def begin(self, session: Session) -> None:
         """Keep a new session, and remove those that have ended."""
         await self._pool.execute("delete from session where ends_at < now()")
-        id_ = _id(session.key)
-        ends_at = datetime.now(UTC) + SESSION_LIFE
         await self._pool.execute(
-            "insert into session (id, sealed, ends_at) values ($1, $2, $3)", id_, self._sealed(session), ends_at
+            "insert into session (id, sealed, ends_at) values ($1, $2, $3)",
+            *(_id(session.key), self._sealed(session), datetime.now(UTC) + SESSION_LIFE),
         )
 
     async def find(self, key: str) -> Session | None:
         """Return the session of a cookie; None where there is none, or it has ended."""
-        id_ = _id(key)
-        sealed = await self._pool.fetchval("select sealed from session where id = $1 and ends_at > now()", id_)
-        return self._opened(sealed, key)
+        query = "select sealed from session where id = $1 and ends_at > now()"
+        return self._opened(await self._pool.fetchval(query, _id(key)), key)
 
     @asynccontextmanager
     async def locked(self, key: str) -> AsyncIterator[tuple[Session | None, Connection]]:
@@ -179,12 +181,8 @@ class Sessions:
         return Session(**{**value, "key": key, "tokens": Tokens(**value["tokens"]), "writes": writes})
 
 
-class Drafts:
+class Drafts(_Rows):
     """The rows of all drafts."""
-
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], cipher: Cipher) -> None:
-        self._pool = pool
-        self._cipher = cipher
 
     async def save(self, person: str, draft: Draft) -> None:
         """Keep a draft as it is now, for another twenty hours; and remove those that have ended."""
@@ -219,12 +217,8 @@ class Drafts:
         await self._pool.execute("delete from draft where owner = $1 and id = $2", self._cipher.owner(person), id_)
 
 
-class SeenTimes:
+class SeenTimes(_Rows):
     """Up to which time each person has said that they have seen what is new."""
-
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], cipher: Cipher) -> None:
-        self._pool = pool
-        self._cipher = cipher
 
     async def save(self, person: str, until: datetime) -> None:
         """Keep the time of a person, and remove those that have ended."""

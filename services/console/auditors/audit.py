@@ -53,30 +53,17 @@ class CheckedLog:
     title: str
     log: str
     checkpoint: CheckedCheckpoint
-    entries: int | None = None
-    """How many entries of the case it holds; None where no case is asked about."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProvedStream:
-    """A record's events as the log has them."""
-
-    collection: str
-    id: str
-    events: Sequence[Mapping[str, Any]]
-
-    @property
-    def title(self) -> str:
-        """Its kind, and the beginning of its id."""
-        return f"{RECORD_TITLES[self.collection]} {self.id[:8]}"
+    entries: int
+    """How many entries of the case it holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A record as a column of the swimlane."""
+    """A record as a column of the swimlane, or with its events as the log has them."""
 
     collection: str
     id: str
+    events: Sequence[Mapping[str, Any]] = ()
 
     @property
     def title(self) -> str:
@@ -276,7 +263,7 @@ def _logs_of(parts: Sequence[Mapping[str, Any]], witness: VerifierKey | None) ->
 
 def _streams(
     parts: Sequence[Mapping[str, Any]], sentences: Mapping[tuple[str, int], Mapping[str, Any]]
-) -> Iterator[ProvedStream]:
+) -> Iterator[Lane]:
     """Yield the records of a case, each with its events; where the timeline has no sentence, the type stands for it."""
     for part in parts:
         streams: dict[str, list[Mapping[str, Any]]] = {}
@@ -293,7 +280,7 @@ def _streams(
             }
             streams.setdefault(entry["stream"].partition("/")[2], []).append(line)
         for stream, events in streams.items():
-            yield ProvedStream(COLLECTIONS[part["service"]], stream, events)
+            yield Lane(COLLECTIONS[part["service"]], stream, events)
 
 
 # --- the whole system -----------------------------------------------------------------------------------

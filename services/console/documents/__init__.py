@@ -30,7 +30,9 @@ def _unfilled(_state: Any, _facts: Any) -> NotAvailable:
     return NotAvailable("It is printed at the terminal, from the answers of all services.")
 
 
-SUBJECT_ACCESS: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset())
+PLAIN: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset())
+CASE_FILE: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset(), standards=("a-3a", "ua-1"))
+"""PDF/A-3a (ISO 19005-3), which may hold another file, and PDF/UA-1."""
 
 
 def print_subject_access(copy: Mapping[str, Any], language: str) -> bytes:
@@ -47,11 +49,7 @@ def print_subject_access(copy: Mapping[str, Any], language: str) -> bytes:
         "reviews": sorted({day for one in copy["decided"].values() if (day := one["review_on"])}),
         "restricted": any(one["restricted"] for one in copy["decided"].values()),
     }
-    return render("subject-access", SUBJECT_ACCESS, DocumentData(values, made_at), language).body
-
-
-CASE_FILE: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset(), standards=("a-3a", "ua-1"))
-"""The history of a case, with its signed bundle attached: PDF/A-3a (ISO 19005-3) and PDF/UA-1."""
+    return render("subject-access", PLAIN, DocumentData(values, made_at), language).body
 
 
 def print_case_file(bundle: str) -> bytes:
@@ -84,12 +82,9 @@ def qr_code(text: str) -> bytes:
     return drawn.getvalue()
 
 
-INSPECTION: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset())
-
-
 def print_inspection(values: Mapping[str, Any], made_at: datetime) -> bytes:
     """Print the page for inspectors as PDF, from values in words. Raises `NotPrintable`."""
-    return render("inspection", INSPECTION, DocumentData(values, made_at), "en").body
+    return render("inspection", PLAIN, DocumentData(values, made_at), "en").body
 
 
 def _events(parts: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
@@ -114,7 +109,9 @@ def _record(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": _TITLES[record["service"]],
         "id": record["id"],
-        "details": list(_pairs(record["details"], words)),
+        "details": [
+            [_title(name, words), cell_text(value)] for name, value in record["details"].items() if value is not None
+        ],
         "texts": [[_title(text["field"], words), cell_text(text.get("value"))] for text in record["texts"]],
         "not_shown": len(record["not_shown"]),
         "events": [
@@ -133,12 +130,6 @@ def _record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _who(line: Mapping[str, Any]) -> str:
     return f"{in_words(line['role'])}, {in_words(line['organisation'])}"
-
-
-def _pairs(values: Mapping[str, Any], words: Words) -> Iterator[list[str]]:
-    for name, value in values.items():
-        if value is not None:
-            yield [_title(name, words), cell_text(value)]
 
 
 def _title(field: str, words: Words) -> str:

@@ -82,7 +82,7 @@ def steps_of(guidance: Mapping[str, Any], titles: Mapping[str, str]) -> Steps:
     shown: list[Step] = []
     apart: list[Step] = []
     for command in guidance["commands"]:
-        rules = _once(command["rules"])
+        rules = list({(rule["id"], rule["text"], rule["answer"]): rule for rule in command["rules"]}.values())
         changes = sorted(rule["changes_on"] for rule in rules if rule["answer"] == "broken" and rule["changes_on"])
         step = Step(
             command["type"],
@@ -102,15 +102,10 @@ def _kind(status: str, changes: Sequence[str]) -> str:
     return {"available": "can", "needs_rationale": "reason"}.get(status, "needs")
 
 
-def _once(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return list({(rule["id"], rule["text"], rule["answer"]): rule for rule in rules}.values())
-
-
 def _reason(rule: Mapping[str, Any]) -> Reason | None:
     """Say what a rule has to do with it; None for one that only depends on what is entered and says no more."""
-    changes_on = rule["changes_on"]
-    if rule["answer"] == "broken":
-        return Reason(rule["id"], rule["text"], rule["source"], f"Until {day(changes_on)}" if changes_on else "")
-    if rule["answer"] == "holds":
-        return Reason(rule["id"], rule["text"], rule["source"], f"From {day(changes_on)}" if changes_on else "")
-    return None
+    word = {"broken": "Until", "holds": "From"}.get(rule["answer"])
+    if word is None:
+        return None
+    until = f"{word} {day(rule['changes_on'])}" if rule["changes_on"] else ""
+    return Reason(rule["id"], rule["text"], rule["source"], until)

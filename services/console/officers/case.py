@@ -14,7 +14,7 @@ from services.console.apis import Apis, Problem, part_of
 from services.console.forms.forms import beginnings
 from services.console.forms.next_steps import steps_of
 from services.console.officers.conference import FACTS, OF_A_PERSON, conference_of
-from services.console.officers.moments import Step, steps_around
+from services.console.officers.moments import steps_around
 from services.console.officers.papers import names_of_papers
 from services.console.records import SERVICES, Record, all_people, read_all, read_record
 from services.console.rendering import render
@@ -48,8 +48,8 @@ async def case_page(request: Request, session: Session) -> Response:
     records, recent, begun, around = await asyncio.gather(
         read_all(apis, session, case, times, guidance=now),
         part_of(_recorded(request, session, str(id_))),
-        beginnings(request, session) if now else _nothing(),
-        part_of(_steps(apis, session, str(id_), times)),
+        beginnings(request, session) if now else asyncio.sleep(0, list[dict[str, Any]]()),
+        part_of(steps_around(apis, session, str(id_), times)),
     )
     earlier, later = around.value or (None, None)
     people = all_people(records)
@@ -103,10 +103,6 @@ def bookings(case: Mapping[str, Any], record: Record) -> Iterator[tuple[str, dic
         if standing == "ACTIVE":
             words = f"due {day(due[condition])}" if condition in due else condition[:8]
             yield f"for the condition {words}", {"disposal": record.id, "condition": condition, **child}
-
-
-async def _steps(apis: Apis, session: Session, case: str, times: Mapping[str, Any]) -> tuple[Step | None, Step | None]:
-    return await steps_around(apis, session, case, times) if any(times.values()) else (None, None)
 
 
 async def timeline_page(request: Request, session: Session) -> Response:
@@ -201,10 +197,6 @@ async def _has_sent(request: Request, session: Session) -> bool:
     except ValueError:
         return False
     return draft is not None and draft.sent != ""
-
-
-async def _nothing() -> list[dict[str, Any]]:
-    return []
 
 
 async def _recorded(request: Request, session: Session, case: str) -> list[Mapping[str, Any]]:

@@ -68,7 +68,7 @@ async def difference_page(request: Request, session: Session) -> Response:
         names, after, before = await asyncio.gather(
             _names_of_ids(apis, session, later),
             all_events(apis, session, id_, second),
-            all_events(apis, session, id_, first) if was_there else _no_events(),
+            all_events(apis, session, id_, first) if was_there else asyncio.sleep(0, list[Mapping[str, Any]]()),
         )
         rows = differences(earlier or {}, later, names)
         known = {event["event_id"] for event in before}
@@ -118,10 +118,7 @@ async def steps_around(
 
 
 def neighbours(moments: Sequence[datetime], moment: datetime | None) -> tuple[int | None, int | None]:
-    """Return the place of the last moment before the one that is shown, and of the first after it; None where there is none.
-
-    `moments` are in order. The moment that is shown is the last that is not after `moment`.
-    """
+    """Return the places of the moments, in order, before and after the shown one: the last that is not after `moment`."""
     if moment is None:
         return None, None
     shown = max((one for one in moments if one <= moment), default=None)
@@ -204,10 +201,6 @@ async def _case_then(apis: Apis, session: Session, case: str, times: Mapping[str
         if problem.status != 404:
             raise
         return None
-
-
-async def _no_events() -> list[Mapping[str, Any]]:
-    return []
 
 
 async def _names_of_ids(apis: Apis, session: Session, case: Case) -> dict[str, str]:

@@ -82,7 +82,15 @@ async def operations_page(request: Request, session: Session) -> Response:
     )
     seen = {name: status.value for name, status in zip(BY_NAME, statuses, strict=True) if status.value}
     lines = [
-        _line(name, status, parts, seen, before) for name, status, parts in zip(BY_NAME, statuses, lists, strict=True)
+        ServiceLine(
+            name,
+            BY_NAME[name].title,
+            status,
+            [(lag, trend_of(lag, before)) for lag in lags_of(name, seen)],
+            [_held(name, kind, line) for kind, part in parts.items() for line in part.value or ()],
+            list(dict.fromkeys(part.notice for part in parts.values() if part.notice)),
+        )
+        for name, status, parts in zip(BY_NAME, statuses, lists, strict=True)
     ]
     behind = [f"{lag.name}:{lag.left}" for line in lines for lag, _ in line.behind]
     return render(
@@ -176,19 +184,6 @@ async def _lists(apis: Apis, session: Session, name: str) -> Mapping[str, Part[l
     kinds = [kind for kind in KINDS if kind in BY_REPORTING or BY_NAME[name].decides]
     parts = await asyncio.gather(*(part_of(apis.get(session, name, f"/v1/{kind}")) for kind in kinds))
     return dict(zip(kinds, parts, strict=True))
-
-
-def _line(
-    name: str,
-    status: Part[dict[str, Any]],
-    parts: Mapping[str, Part[list[dict[str, Any]]]],
-    seen: Mapping[str, Mapping[str, Any]],
-    before: Look | None,
-) -> ServiceLine:
-    held = [_held(name, kind, one) for kind, part in parts.items() for one in part.value or ()]
-    behind = [(lag, trend_of(lag, before)) for lag in lags_of(name, seen)]
-    notices = list(dict.fromkeys(part.notice for part in parts.values() if part.notice))
-    return ServiceLine(name, BY_NAME[name].title, status, behind, held, notices)
 
 
 def _held(service: str, kind: str, one: Mapping[str, Any]) -> Held:

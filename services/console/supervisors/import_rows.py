@@ -214,7 +214,8 @@ def _plain(text: str) -> str:
 
 
 def _plan(row: TableRow, headings: Mapping[str, str], schemas: Mapping[str, Schema], owner: Owner) -> Plan:
-    cells = {headings[heading]: _unprefixed(cell) for heading, cell in row.cells.items() if heading in headings}
+    # A spreadsheet puts an apostrophe before a text that it shall not read as a date or a formula.
+    cells = {headings[name]: cell.removeprefix("'") for name, cell in row.cells.items() if name in headings}
     reference = cells.get(REFERENCE, "").upper()
     stream = owner.id_of("referral", reference or f"row {row.number}")
     errors: list[RowError] = []
@@ -242,11 +243,6 @@ def _plan(row: TableRow, headings: Mapping[str, str], schemas: Mapping[str, Sche
             _fill(command, heading, path, cells, times, schemas[step.command], errors)
         commands.append(command)
     return Plan(row.number, stream, () if errors else commands, taken, errors)
-
-
-def _unprefixed(cell: str) -> str:
-    """Remove the apostrophe with which a spreadsheet keeps a text from being read as a date or a formula."""
-    return cell.removeprefix("'")
 
 
 def _person_id(who: str, cells: Cells, owner: Owner, stream: UUID, errors: list[RowError]) -> UUID:
