@@ -423,12 +423,10 @@ async def _answer(request: Request, actor: Actor, case_id: str, path: str, quest
 
 
 def _times(query: Mapping[str, str]) -> dict[str, datetime | None]:
-    """Parse both times of a query; raises `Malformed`."""
     return {name: read_time(query, name) for name in ("as_of", "known_at")}
 
 
 def _officer(query: Mapping[str, str]) -> UUID | None:
-    """Parse the officer of a query; raises `Malformed`."""
     return None if "officer" not in query else read_id(query["officer"], "officer")
 
 

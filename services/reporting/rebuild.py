@@ -51,7 +51,6 @@ from shared.runtime.grants import grant_privileges
 
 SHADOW: Final = "rebuild"
 """The schema of the shadow tables."""
-
 RANGE_EVENTS: Final = 5_000
 """About how many events one range of streams has: a process holds them in memory."""
 
@@ -138,9 +137,7 @@ class Differences:
     facts_surplus: int
     """Events that the live tables hold and the event store lacks."""
     facts_other: int
-    """Events that differ."""
     streams: int
-    """Streams whose row differs."""
     duties: int
     """Streams whose duties differ."""
     examples: tuple[str, ...]
@@ -269,10 +266,7 @@ class Rebuild:
         """The position of each service up to which its events have been read."""
 
     async def run(self, *, swap: bool = True) -> Rebuilt:
-        """Build the shadow tables, compare, and swap; or compare only, and remove them. Raises `CannotRebuild`.
-
-        However it ends, no shadow table is left.
-        """
+        """Build the shadow tables, compare, and swap if asked; remove them in the end. Raises `CannotRebuild`."""
         async with _connected(self._target) as connection:
             if not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
                 raise CannotRebuild("another rebuild is under way: wait for its end")
@@ -304,11 +298,11 @@ class Rebuild:
             )
 
     async def _heads(self) -> dict[str, int]:
-        found: dict[str, int] = {}
+        heads: dict[str, int] = {}
         for service, dsn in self._sources.items():
             async with _connected(dsn) as source:
-                found[service] = await source.fetchval("select position from head")
-        return found
+                heads[service] = await source.fetchval("select position from head")
+        return heads
 
     async def _copy(self, positions: Mapping[str, int]) -> None:
         """Copy every stream, as it was at these positions, by ranges in processes of their own."""

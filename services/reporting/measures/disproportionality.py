@@ -39,8 +39,7 @@ def group_of(words: str | None, policy: Policy) -> str:
 def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period) -> dict[str, Any]:
     """Count disposals by group, with the rate per 1,000 children aged 10 to 17, and that rate over the reference group's.
 
-    A count under the limit is null, and so is each number that would reveal it. Without a grant of keys there are no
-    groups.
+    A count under the limit is null, and so is each number that would reveal it. Without a grant there are no groups.
     """
     if dataset.ethnicities is None:
         return {"groups": {}}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-from services.reporting.projection.fold import Folded, Stream, fold
+from services.reporting.projection.fold import Folded, Stream, fold, split
 from services.reporting.projection.projector import load, read_row, stream_of
 from services.reporting.projection.read_models import READ_MODELS, published_types
 from services.reporting.projection.snapshot import Connection
@@ -94,8 +94,7 @@ async def histories_of(
     if as_of is None and known_at is None:
         facts = await load(connection, streams)
     else:
-        wanted = ([service for service, _ in streams], [stream for _, stream in streams])
-        rows = await connection.fetch(_BEGINNINGS, *wanted, as_of, known_at, CORRECTIONS)
+        rows = await connection.fetch(_BEGINNINGS, *split(streams), as_of, known_at, CORRECTIONS)
         facts = [read_row(row) for row in rows]
     for fact in facts:
         histories[stream_of(fact)].append(fact)

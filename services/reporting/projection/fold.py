@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -77,6 +77,12 @@ class Folded:
         )
 
 
+def split(streams: Iterable[Stream]) -> tuple[list[str], list[UUID]]:
+    """Return streams as two columns, for PostgreSQL's `unnest`."""
+    streams = list(streams)
+    return [service for service, _ in streams], [stream for _, stream in streams]
+
+
 def service_of(fact: Fact) -> str:
     """Return the service whose stream a fact belongs to."""
     return fact.envelope.stream.partition("/")[0]
@@ -92,21 +98,14 @@ def fold(
     """Fold a whole history as of both times, up to a position; None where nothing had begun. Raises `BrokenHistory`."""
     counted = [fact for fact in history if last_position is None or (fact.position or 0) <= last_position]
     shown = history_at(counted, as_of=as_of, known_at=known_at)
-    return folded_from(history, shown, READ_MODELS[service_of(history[0])].decider.fold(shown))
-
-
-def folded_from(history: Sequence[Fact], shown: Sequence[Fact], state: Any) -> Folded | None:
-    """Return what a history makes of which the shown facts, corrected, and their state are known; None if it is empty.
-
-    Raises `BrokenHistory`.
-    """
     service = service_of(history[0])
     read_model = READ_MODELS[service]
+    state = read_model.decider.fold(shown)
     summary = summary_type(service).summarise(shown) if shown else None
     if state is None or summary is None:
         return None
     duties = tuple(read_model.duties(state, read_model.policy.on))
-    lapsed = tuple(LapsedDuty(duty=one.duty, on=one.lapsed_on) for one in duties if one.lapsed_on is not None)
+    lapsed = tuple(LapsedDuty(duty=duty.duty, on=duty.lapsed_on) for duty in duties if duty.lapsed_on is not None)
     return Folded(
         service=service,
         history=history,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from services.reporting.projection.fold import Folded, Stream, fold, service_of
+from services.reporting.projection.fold import Folded, Stream, fold, service_of, split
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection
 from services.reporting.summaries import DisposalSummary
@@ -203,9 +203,7 @@ async def advance(connection: Connection, services: Sequence[str]) -> None:
 
 async def load(connection: Connection, streams: Iterable[Stream]) -> list[Fact]:
     """Load the facts of some streams, by stream and in order of version, in one query."""
-    streams = list(streams)
-    rows = await connection.fetch(_HISTORIES, [service for service, _ in streams], [stream for _, stream in streams])
-    return [read_row(row) for row in rows]
+    return [read_row(row) for row in await connection.fetch(_HISTORIES, *split(streams))]
 
 
 def read_row(row: asyncpg.Record) -> Fact:
@@ -225,7 +223,7 @@ async def put(connection: Connection, folded: Sequence[Folded]) -> None:
     if not folded:
         return
     await connection.execute(_PUT, *(list(column) for column in zip(*map(_stream_values, folded), strict=True)))
-    await connection.execute(_CLEAR, [item.service for item in folded], [item.summary.stream for item in folded])
+    await connection.execute(_CLEAR, *split((item.service, item.summary.stream) for item in folded))
     duties = [row for item in folded for row in duty_rows(item)]
     await connection.copy_records_to_table("duty", records=duties, columns=list(DUTY_COLUMNS))
 

@@ -33,6 +33,8 @@ _FACTS: Final = """
     select service, stream, position, recorded_at, hash, body from fact
     where service = $1 and stream = any($2::uuid[]) order by stream, version
 """
+_STREAM_ROWS: Final = "select * from stream where service = $1 and stream = any($2::uuid[])"
+_DUTY_ROWS: Final = "select * from duty where service = $1 and stream = any($2::uuid[])"
 _JSON: Final = frozenset({"view", "record"})
 
 
@@ -45,7 +47,6 @@ async def check_projection(pool: Pool, problems: Problems, passed: Passed = igno
 
 
 async def _check_streams(pool: Pool, service: str, problems: Problems, passed: Passed) -> None:
-    """Compare the streams of a service, all of one snapshot, in order of stream."""
     async with snapshot(pool) as connection:
         known = await connection.cursor(_KNOWN, service)
         while rows := await known.fetch(STREAMS):
@@ -90,19 +91,15 @@ async def _compared(connection: Connection, service: str, streams: Sequence[UUID
     facts = await connection.fetch(_FACTS, service, streams)
     for row in facts:
         histories[row["stream"]].append(read_row(row))
-    rows = {
-        row["stream"]: row
-        for row in await connection.fetch(
-            "select * from stream where service = $1 and stream = any($2::uuid[])", service, streams
-        )
-    }
-    waits = await _known_waits(connection, streams)
+    rows = {row["stream"]: row for row in await connection.fetch(_STREAM_ROWS, service, streams)}
     duties = defaultdict[UUID, Counter[tuple[Any, ...]]](Counter)
-    for row in await connection.fetch(
-        "select * from duty where service = $1 and stream = any($2::uuid[])", service, streams
-    ):
+    for row in await connection.fetch(_DUTY_ROWS, service, streams):
         duties[row["stream"]][tuple(row[column] for column in DUTY_COLUMNS)] += 1
-    found = [
+    waits = {
+        row["id"]: Waiting(KnownWait.of_row(row).wait, open=row["ended_at"] is None, closed=row["closed"])
+        for row in await connection.fetch("select * from waiting where id = any($1::uuid[])", streams)
+    }
+    lines = [
         f"{service}/{stream}: {line}"
         for stream in streams
         for line in _of_stream(
@@ -110,15 +107,7 @@ async def _compared(connection: Connection, service: str, streams: Sequence[UUID
         )
     ]
     passed(len(facts))
-    return found
-
-
-async def _known_waits(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Waiting]:
-    rows = await connection.fetch("select * from waiting where id = any($1::uuid[])", ids)
-    return {
-        row["id"]: Waiting(KnownWait.of_row(row).wait, open=row["ended_at"] is None, closed=row["closed"])
-        for row in rows
-    }
+    return lines
 
 
 def _of_stream(

@@ -133,16 +133,10 @@ async def case(
 
 @dataclass(frozen=True, slots=True)
 class _PastStream:
-    """The state of a stream at an earlier time, with the version and position of its latest event then."""
+    """A stream as it was at an earlier time, and its row then."""
 
     folded: Folded
-    version: int
-    position: int | None
-
-    @property
-    def row(self) -> dict[str, Any]:
-        columns = dict(zip(COLUMNS, stream_row(self.folded), strict=True))
-        return columns | {"version": self.version, "position": self.position}
+    row: Row
 
 
 async def _past(
@@ -154,33 +148,31 @@ async def _past(
         for row in rows
         if (as_of is not None and row["updated_at"] > as_of) or (known_at is not None and row["recorded_at"] > known_at)
     ]
-    found: dict[Stream, _PastStream | None] = {}
+    past: dict[Stream, _PastStream | None] = {}
     for stream, history in (await histories_of(connection, moved)).items():
-        folded = fold(history, as_of=as_of, known_at=known_at)
-        if folded is None:
-            found[stream] = None
-            continue
-        latest = history_at(history, as_of=as_of, known_at=known_at)[-1]
-        found[stream] = _PastStream(folded, latest.version, latest.position)
-    return found
+        past[stream] = None
+        if (folded := fold(history, as_of=as_of, known_at=known_at)) is not None:
+            latest = history_at(history, as_of=as_of, known_at=known_at)[-1]
+            columns = dict(zip(COLUMNS, stream_row(folded), strict=True))
+            past[stream] = _PastStream(folded, columns | {"version": latest.version, "position": latest.position})
+    return past
 
 
 def _rows_then(rows: Sequence[Row], past: Mapping[Stream, _PastStream | None], case_id: UUID) -> list[Row]:
     """Return the rows of the streams that belonged to a case then."""
-    then: list[Row] = []
+    then: list[dict[str, Any]] = []
     for row in rows:
         stream = (row["service"], row["stream"])
         if stream not in past:
             then.append(dict(row))
-        elif (found := past[stream]) is not None:
-            then.append(dict(row) | found.row)
+        elif (earlier := past[stream]) is not None:
+            then.append({**row, **earlier.row})
     then = [row for row in then if case_id in row["cases"]]
     # The condition QUEUED, in Python, on the streams as they were then.
     claimed = {row["referral_id"] for row in then if row["service"] == "disposal"}
-    queued = [
-        row["service"] == "referral" and row["state"] == "WITH_PANEL" and row["stream"] not in claimed for row in then
-    ]
-    then = [{**row, "queued": waits} for row, waits in zip(then, queued, strict=True)]
+    for row in then:
+        waits = row["service"] == "referral" and row["state"] == "WITH_PANEL"
+        row["queued"] = waits and row["stream"] not in claimed
     return sorted(then, key=lambda row: (row["opened_at"], row["stream"]))
 
 

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from services.reporting.measures import MEASURES, Dataset, Measure, WorkItem, measure_named
 from services.reporting.measures.period import BadQuestion, Period
+from services.reporting.projection.fold import Stream, split
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.freshness import StaleService
 from services.reporting.queries.measure_queries import load_dataset
@@ -43,8 +44,6 @@ _SHOWN: Final = f"""
     join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
     where {visible(3)} order by s.opened_at, s.service, s.stream limit {MOST}
 """  # noqa: S608 - the clause there and the constant, and no value
-
-Record = tuple[str, UUID]
 
 
 class CountedRecord(Schema):
@@ -89,13 +88,8 @@ async def counted_records(pool: Pool, reader: Reader, question: Question) -> dic
     async with snapshot(pool) as connection:
         reached = await positions(connection, measure.reads, question.known_at)
         dataset = await load_dataset(connection, measure, period, question.as_of, question.known_at, each_stream=True)
-        value, found = records_in_cell(measure, dataset, period, question.cell)
-        rows = await connection.fetch(
-            _SHOWN,
-            [service for service, _ in found],
-            [stream for _, stream in found],
-            *reader.reach("state").parameters,
-        )
+        value, counted = records_in_cell(measure, dataset, period, question.cell)
+        rows = await connection.fetch(_SHOWN, *split(counted), *reader.reach("state").parameters)
     return {
         "measure": measure.name,
         "from": period.first.isoformat(),
@@ -104,12 +98,12 @@ async def counted_records(pool: Pool, reader: Reader, question: Question) -> dic
         "definition_version": measure.version,
         "positions": reached,
         "value": value,
-        "total": len(found),
+        "total": len(counted),
         "records": [record_line(row) for row in rows],
     }
 
 
-def records_in_cell(measure: Measure[Any], dataset: Dataset, period: Period, cell: str) -> tuple[int, list[Record]]:
+def records_in_cell(measure: Measure[Any], dataset: Dataset, period: Period, cell: str) -> tuple[int, list[Stream]]:
     """Return a number of a measure, and the records that count in it. Raises `BadQuestion` where it counts no records."""
     if measure.name not in OPENED:
         raise BadQuestion(f"{measure.name} is not opened: its groups follow from what is sealed of each child")
@@ -118,21 +112,21 @@ def records_in_cell(measure: Measure[Any], dataset: Dataset, period: Period, cel
     value = _at(measure.aggregate(rows, dataset, period), path)
     if not isinstance(value, int):
         raise BadQuestion(f"{measure.name} counts no records in {cell}: name one of its counts")
-    found = dict.fromkeys(
+    records = dict.fromkeys(
         record for row in rows if _at(measure.aggregate([row], dataset, period), path) for record in _records_of(row)
     )
-    return value, list(found)
+    return value, list(records)
 
 
 def _at(answer: Mapping[str, Any], path: list[str]) -> Any:
     """Return what stands at a place of an answer; None where nothing does."""
-    found: Any = answer
+    value: Any = answer
     for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
-def _records_of(row: Any) -> Iterator[Record]:
+def _records_of(row: Any) -> Iterator[Stream]:
     """Yield the record of a row: a work item, a summary, or what holds one."""
     if isinstance(row, WorkItem):
         if row.stream is not None:

@@ -115,33 +115,33 @@ async def daily_sheet(
     areas = None if reach.areas is None else list(reach.areas)
     async with snapshot(pool) as connection:
         most = None if limit is None else limit + 1
-        found = await _standing(connection, reach, day, as_of, known_at, overdue, officer, after, most)
+        duties = await _open_duties(connection, reach, day, as_of, known_at, overdue, officer, after, most)
         moved = await fold_changed_streams(connection, READ_MODELS, as_of, known_at, areas=areas)
         readable = await reach.select(connection, [(folded.service, folded.summary.stream) for folded in moved])
         for folded in moved:
             if (folded.service, folded.summary.stream) in readable:
-                found += [one for one in Listed.of_fold(folded) if one.duty.is_open(day)]
+                duties += [listed for listed in Listed.of_fold(folded) if listed.duty.is_open(day)]
         reached = await positions(connection, READ_MODELS, known_at)
         waiting = await list_waits(connection, reader, "duties", min(as_of, known_at or as_of))
     shown = [
-        one
-        for one in found
-        if (overdue is None or one.duty.overdue(day) == overdue)
-        and (officer is None or one.officer == officer)
-        and (after is None or one.place > after)
+        listed
+        for listed in duties
+        if (overdue is None or listed.duty.overdue(day) == overdue)
+        and (officer is None or listed.officer == officer)
+        and (after is None or listed.place > after)
     ]
-    shown.sort(key=lambda one: one.place)
+    shown.sort(key=lambda listed: listed.place)
     page = shown[:limit]
     return {
         "as_of": day.isoformat(),
         "positions": reached,
-        "duties": [one.as_json(day) for one in page],
+        "duties": [listed.as_json(day) for listed in page],
         "next": str(page[-1].place) if page and len(page) < len(shown) else None,
         "waiting": waiting,
     }
 
 
-async def _standing(
+async def _open_duties(
     connection: Connection,
     reach: Reach,
     day: date,
@@ -152,16 +152,10 @@ async def _standing(
     after: SheetPlace | None,
     most: int | None,
 ) -> list[Listed]:
-    """Read the open duties of the streams that have not changed since: the first `most` after a place, or all.
-
-    Unmet duties are read in the order of the sheet; duties that ended after the day are found by their days.
-    """
+    """Read the open duties of the streams that have not changed since: the first `most` after a place, or all."""
     statement = Statement()
-    on, then, known = (
-        statement.bind(day, "date"),
-        statement.bind(as_of, "timestamptz"),
-        statement.bind(known_at, "timestamptz"),
-    )
+    on = statement.bind(day, "date")
+    then, known = statement.bind(as_of, "timestamptz"), statement.bind(known_at, "timestamptz")
     conditions = [
         statement.of_areas(reach.areas),
         f"s.updated_at <= {then} and ({known} is null or s.recorded_at <= {known})",

@@ -24,7 +24,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from services.reporting.access import MOST_NAMED, NAMING
 from services.reporting.dependencies import Dependencies
-from services.reporting.projection.fold import Stream
+from services.reporting.projection.fold import Stream, split
 from services.reporting.projection.projector import read_row
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import positions, snapshot
@@ -145,14 +145,12 @@ async def names_of(
 ) -> OpenedNames:
     """Return the names of the people of some records. A name that cannot be opened is left out. Raises `KeyringUnavailable`."""
     readable = [record for record in records if _opens(reader, record[0], reason)]
-    asked = [service for service, _ in readable], [stream for _, stream in readable]
     async with snapshot(pool) as connection:
         rows = {
             (row["service"], row["stream"]): row
-            for row in await connection.fetch(_STREAMS, *asked, *reader.reach("state").parameters)
+            for row in await connection.fetch(_STREAMS, *split(readable), *reader.reach("state").parameters)
         }
-        visible_ = [service for service, _ in rows], [stream for _, stream in rows]
-        facts = [read_row(row) for row in await connection.fetch(_FACTS, *visible_, TYPES)]
+        facts = [read_row(row) for row in await connection.fetch(_FACTS, *split(rows), TYPES)]
         reached = await positions(connection, READ_MODELS)
     values = names_in(facts)
     restricted = await withheld_from(reader, pool, {(stream[0], person) for stream, person in values})
@@ -187,7 +185,7 @@ async def _keys(keyring: Keyring, wanted: Sequence[KeyId]) -> dict[KeyId, DataKe
 
 
 def names_in(facts: Iterable[Fact]) -> dict[tuple[Stream, UUID], tuple[Sealed[Any], UUID]]:
-    """Return the sealed name of each person of each record as it stands after all corrections, with the event that sealed it.
+    """Return the sealed name of each person of each record, as corrected, with the event that sealed it.
 
     `facts` are in order of version within a record. A name that a correction removed is none.
     """

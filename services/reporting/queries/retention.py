@@ -11,7 +11,7 @@ the records (`ooc retention keep`) names the next day. Source: Data Protection A
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -86,7 +86,6 @@ class ReviewList(Schema):
 class PersonRecords:
     """The records of one person: whether one is open, the day of the last event, and the gravest offence."""
 
-    person: UUID
     open: bool = False
     last: date = date.min
     serious: bool = False
@@ -136,25 +135,25 @@ async def due_for_review(pool: Pool, reader: Reader, due_by: date) -> list[Revie
         decided, forgotten = await _decisions(connection)
     people: dict[UUID, PersonRecords] = {}
     for row in rows:
-        people.setdefault(row["person"], PersonRecords(row["person"])).add(row, policy)
-    lines = list(_lines((one for one in people.values() if one.person not in forgotten), decided, policy))
-    return sorted((one for one in lines if one.review_on <= due_by), key=lambda one: (one.review_on, one.person_id))
-
-
-def _lines(people: Iterable[PersonRecords], decided: Mapping[UUID, date], policy: Policy) -> Iterable[ReviewLine]:
+        people.setdefault(row["person"], PersonRecords()).add(row, policy)
     years = policy.value("clear_years")
-    for one in people:
-        if one.open:
+    lines = []
+    for id_, records in people.items():
+        clear = _years_after(records.last, int(years[str(records.group)]))
+        review_on = max(clear, decided.get(id_, clear))
+        if records.open or id_ in forgotten or review_on > due_by:
             continue
-        clear = _years_after(one.last, int(years[str(one.group)]))
-        yield ReviewLine(
-            person_id=one.person,
-            group=one.group,
-            last_event=one.last,
-            review_on=max(clear, decided.get(one.person, clear)),
-            decided=one.person in decided and decided[one.person] >= clear,
-            case_ids=sorted(one.cases),
+        lines.append(
+            ReviewLine(
+                person_id=id_,
+                group=records.group,
+                last_event=records.last,
+                review_on=review_on,
+                decided=id_ in decided and decided[id_] >= clear,
+                case_ids=sorted(records.cases),
+            )
         )
+    return sorted(lines, key=lambda line: (line.review_on, line.person_id))
 
 
 async def _decisions(connection: Connection) -> tuple[dict[UUID, date], frozenset[UUID]]:

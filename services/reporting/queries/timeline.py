@@ -126,11 +126,10 @@ async def timeline(
     order: str = "occurred_at",
     page: int = 1,
 ) -> Opened | Denial | None:
-    """Return one page of the events of a case, in an order of `ORDERS`; None where nothing is known of it.
+    """Return a page of the events of a case by both times, in an order of `ORDERS`; None if nothing is known of it.
 
-    `as_of` shows what had occurred by then, `known_at` what had been recorded by then: the same events that the case is
-    folded from. They are those of the streams whose history the owning services would show to the reader, with the values
-    that these would show for this reason. Raises `KeyringUnavailable`, `UnusableKey` or `TamperedToken`.
+    They are those whose history the owning services would show to the reader, with the values that these would show for
+    this reason. Raises `KeyringUnavailable`, `UnusableKey` or `TamperedToken`.
     """
     async with snapshot(pool) as connection:
         found = await _lines(connection, reader, case_id, as_of, known_at)
@@ -157,10 +156,7 @@ async def timeline(
 async def changes(
     pool: Pool, reader: Reader, case_id: UUID, after: Mapping[str, int], keyring: Keyring, *, reason: str | None = None
 ) -> Opened | Denial | None:
-    """Return the first events of a case after a position in each service's event store; None and values as in `timeline`.
-
-    A service without a position counts from its first event.
-    """
+    """Return the first events of a case after a position of each service, 0 if none is given; the rest as in `timeline`."""
     async with snapshot(pool) as connection:
         found = await _lines(connection, reader, case_id, None, None)
         if found is None or isinstance(found, Denial):

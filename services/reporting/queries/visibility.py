@@ -12,12 +12,11 @@ from uuid import UUID
 
 import asyncpg
 
+from services.reporting.projection.fold import Stream, split
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection, Pool
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
-
-Stream = tuple[str, UUID]
 
 _HOMES: Final = "select distinct home from stream where mentions && $1::uuid[]"
 
@@ -61,8 +60,7 @@ class Reach:
             "select s.service, s.stream from stream as s"  # noqa: S608 - the clause above, and no value
             " join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)"
             f" where {visible(3)}",
-            [service for service, _ in streams],
-            [stream for _, stream in streams],
+            *split(streams),
             *self.parameters,
         )
         return frozenset((row["service"], row["stream"]) for row in rows)

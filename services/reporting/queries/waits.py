@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -34,11 +33,8 @@ _WAITS: Final = f"""
 async def list_waits(
     connection: Connection, reader: Reader, part: str, at: datetime, case_id: UUID | None = None
 ) -> list[dict[str, Any]]:
-    """List what waited at a time, of one case or of all, longest first.
-
-    The reader must be allowed to read all of that part (state or duties) of a stream at either end.
-    """
-    parameters: Sequence[Any] = (at, case_id, list(reader.limited), *reader.reach(part).parameters)
+    """List what waited at a time, longest first, if the reader may read all of a part (state or duties) at either end."""
+    parameters = (at, case_id, list(reader.limited), *reader.reach(part).parameters)
     return [
         KnownWait.of_row(row).view()
         | {

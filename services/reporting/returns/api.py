@@ -220,7 +220,6 @@ async def _freeze(at: Dependencies, id_: UUID, question: ReturnQuestion, actor: 
 async def _read(
     request: Request, actor: Actor, return_id: str, show: Callable[[Dependencies, FrozenReturn], Awaitable[Response]]
 ) -> Response:
-    """Answer about one return; 404 where there is none."""
     at: Dependencies = request.app.state.deps
     reason = read_reason(request)
     id_ = read_id(return_id, _RETURN_ID.name)

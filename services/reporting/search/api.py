@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field, model_validator
 
 from services.reporting.dependencies import Dependencies
-from services.reporting.projection.fold import Stream
+from services.reporting.projection.fold import Stream, split
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import ask, ask_for_reader
@@ -153,10 +153,8 @@ async def find_cases(
         for kind, text in wanted.items()
     }
     found = await _without_restricted(pool, reader, found)
-    streams = list({stream for of_kind in found.values() for stream in of_kind})
-    rows = await pool.fetch(
-        _SEEN, [service for service, _ in streams], [id_ for _, id_ in streams], *reader.reach("state").parameters
-    )
+    streams = {stream for of_kind in found.values() for stream in of_kind}
+    rows = await pool.fetch(_SEEN, *split(streams), *reader.reach("state").parameters)
     records: dict[UUID, list[Stream]] = defaultdict(list)
     changed: dict[UUID, datetime] = {}
     for row in rows:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
@@ -97,10 +97,10 @@ Found = Mapping[Stream, frozenset[UUID]]
 class SearchIndex:
     """The search index of one API process: keyed tokens in memory (ADR 24), kept up to date with events and keyring."""
 
-    def __init__(self, pool: Pool, keyring: PostgresKeyring, random: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(self, pool: Pool, keyring: PostgresKeyring) -> None:
         self._pool = pool
         self._keyring = keyring
-        self._key = random(32)
+        self._key = os.urandom(32)
         self._entries: dict[SearchKind, dict[Place, Entry]] = {kind: {} for kind in SearchKind}
         self._horizon: int | None = None
         self._destroyed: frozenset[str] = frozenset()
@@ -126,10 +126,7 @@ class SearchIndex:
         return True
 
     async def refresh(self, *, every_tombstone: bool = False) -> None:
-        """Read the facts that were projected since the last refresh, and drop the entries of forgotten persons.
-
-        Raises `EventStoreUnavailable`, `KeyringUnavailable` or `UnusableKey`.
-        """
+        """Take in new facts, drop forgotten persons. Raises `EventStoreUnavailable`, `KeyringUnavailable` or `UnusableKey`."""
         async with self._turn:
             self._horizon = await retry_or_raise(self._take_in, EventStoreUnavailable)
             self._drop(await self._keyring.destroyed(None if every_tombstone else _RECENT))
