@@ -33,11 +33,11 @@ def people_of(state: Mapping[str, Any]) -> list[Who]:
     """List the people of a record, the child first."""
     parts = state.get("people") if isinstance(state.get("people"), Mapping) else {}
     details = (state.get("details") or {}).get("people") or {}
-    found = [
+    people = [
         Who(id_, str((parts or {}).get(id_, "")), _text(details.get(id_, {}).get("name")), details.get(id_, {}))
         for id_ in dict.fromkeys([*(parts or {}), *details])
     ]
-    return _sorted(found)
+    return _sorted(people)
 
 
 def child_of(state: Mapping[str, Any]) -> Who | None:
@@ -59,9 +59,9 @@ async def of_records(apis: Apis, session: Session, records: Iterable[Record]) ->
     parts = [wanted[n : n + MOST_NAMED] for n in range(0, len(wanted), MOST_NAMED)]
     answers = await asyncio.gather(*(_ask_for_names(apis, session, part) for part in parts))
     people: dict[str, list[Who]] = defaultdict(list)
-    for one in (one for answer in answers for one in answer):
-        people[one["id"]].append(Who(one["person_id"], one["part"] or "", one["name"], {}))
-    return {id_: child.name for id_, those in people.items() if (child := _child(_sorted(those)))}
+    for named in (named for answer in answers for named in answer):
+        people[named["id"]].append(Who(named["person_id"], named["part"] or "", named["name"], {}))
+    return {id_: child.name for id_, of_record in people.items() if (child := _child(_sorted(of_record)))}
 
 
 async def _ask_for_names(apis: Apis, session: Session, records: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -78,8 +78,8 @@ def environment() -> jinja2.Environment:
 
 def address(path: str, **parameters: Any) -> str:
     """Return an address with its query; a parameter without a value is left out."""
-    given = {name: value for name, value in parameters.items() if value}
-    return f"{path}?{urlencode(given)}" if given else path
+    present = {name: value for name, value in parameters.items() if value}
+    return f"{path}?{urlencode(present)}" if present else path
 
 
 TEMPLATES: Final = environment()

@@ -128,10 +128,10 @@ def changed(path: str, change: Change, read: Callable[[Request], Awaitable[Form]
 async def _session(request: Request) -> Session:
     """Return the session of the person who asks, with a token that lives for a while. Raises `SessionEnded` or `NoAnswer`."""
     console = console_of(request)
-    found = await console.sessions.find(request.cookies.get(COOKIE, ""))
-    if found is None:
+    session = await console.sessions.find(request.cookies.get(COOKIE, ""))
+    if session is None:
         raise SessionEnded
-    return await fresh(console.sessions, console.provider, found)
+    return await fresh(console.sessions, console.provider, session)
 
 
 def _uuid(text: str) -> UUID:

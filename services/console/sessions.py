@@ -158,11 +158,11 @@ class Sessions(_Rows):
 
     async def keep_writes(self, session: Session) -> None:
         """Keep what a session has recorded, beside what other requests of it have recorded meanwhile."""
-        async with self.locked(session.key) as (found, connection):
-            if found is not None:
+        async with self.locked(session.key) as (stored, connection):
+            if stored is not None:
                 for token in session.writes.tokens:
-                    found.writes.note(token)
-                await self.change(found, connection)
+                    stored.writes.note(token)
+                await self.change(stored, connection)
 
     async def end(self, key: str) -> None:
         """Forget a session."""

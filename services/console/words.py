@@ -56,16 +56,16 @@ def command_in_words(type_: str) -> str:
 
 def day(value: Any) -> str:
     """Return a date, or the Europe/London date of a time, such as 9 June 2026."""
-    found = _read(value)
-    return "" if found is None else f"{found.day} {found:%B %Y}"
+    on = _read(value)
+    return "" if on is None else f"{on.day} {on:%B %Y}"
 
 
 def moment(value: Any) -> str:
     """Return a time in Europe/London to the minute, such as 9 June 2026 at 10:15."""
-    found = _read(value)
-    if found is None:
+    at = _read(value)
+    if at is None:
         return ""
-    return f"{day(found)} at {found.astimezone(LONDON):%H:%M}" if isinstance(found, datetime) else day(found)
+    return f"{day(at)} at {at.astimezone(LONDON):%H:%M}" if isinstance(at, datetime) else day(at)
 
 
 def today() -> date:
@@ -75,10 +75,10 @@ def today() -> date:
 
 def distance(value: Any, from_day: date) -> str:
     """Say how far a day is from another, such as "in 3 days" or "2 days ago"."""
-    found = _read(value)
-    if found is None:
+    on = _read(value)
+    if on is None:
         return ""
-    days = (found.date() if isinstance(found, datetime) else found).toordinal() - from_day.toordinal()
+    days = (on.date() if isinstance(on, datetime) else on).toordinal() - from_day.toordinal()
     if days in {-1, 0, 1}:
         return ("yesterday", "today", "tomorrow")[days + 1]
     return f"in {days} days" if days > 0 else f"{-days} days ago"

@@ -393,7 +393,7 @@ async def _answer(request: Request, actor: Actor, case_id: str, path: str, quest
     _times(query)
     wanted = furthest(request)
     id_ = read_id(case_id, _CASE_ID.name)
-    found: Opened | dict[str, Any] | Denial | None = None
+    answer: Opened | dict[str, Any] | Denial | None = None
     late: str | None = None
     stale: list[dict[str, Any]] = []
     # A role that may read no case at all is refused at once.
@@ -402,24 +402,24 @@ async def _answer(request: Request, actor: Actor, case_id: str, path: str, quest
         # The gate needs the case's area, which only the answer has. The answer is sent after the gate has logged the read.
         reader = await ask_for_reader(at.database, actor)
         stale = await ask(lambda: stale_services(at.database))
-        found = await ask(lambda: question(at, reader, id_, query))
-    denial = found if isinstance(found, Denial) else None
+        answer = await ask(lambda: question(at, reader, id_, query))
+    denial = answer if isinstance(answer, Denial) else None
     target = f"reporting/cases/{id_}{path}"
     await at.gate.read(actor, "cases", target, reason, denial=denial)
     if late:
         return not_yet(late)
-    if found is None or isinstance(found, Denial):
+    if answer is None or isinstance(answer, Denial):
         return problem_response(
             404,
             "unknown",
             "There is no such case",
             f"Nothing is known of the case {id_}, or was known then: check the id and the times.",
         )
-    if isinstance(found, Opened):
-        for record, classes in found.classes.items():
+    if isinstance(answer, Opened):
+        for record, classes in answer.classes.items():
             await at.gate.log_opening(actor, classes, reason, f"{target}/{record}")
-        found = found.answer
-    return json_answer(found, stale)
+        answer = answer.answer
+    return json_answer(answer, stale)
 
 
 def _times(query: Mapping[str, str]) -> dict[str, datetime | None]:

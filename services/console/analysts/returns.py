@@ -137,22 +137,22 @@ async def file_of_returns(request: Request, session: Session) -> Response:
 
 async def counted_page(request: Request, session: Session) -> Response:
     """Show the records that count in a number of a measure, as far as the person may see them."""
-    apis, asked = console_of(request).apis, query(request, "from", "to", "cell", "known_at")
+    apis, question = console_of(request).apis, query(request, "from", "to", "cell", "known_at")
     measure = request.query_params.get("measure")
     if measure not in await _measures(apis, "/v1/measures/{measure}/records"):
         raise HTTPException(404)
-    found = await apis.get(session, "reporting", f"/v1/measures/{measure}/records", asked)
-    records = found["records"]
+    counted = await apis.get(session, "reporting", f"/v1/measures/{measure}/records", question)
+    records = counted["records"]
     return render(
         request,
         "counted.html",
         session,
         name=measure_name(measure),
-        cell=cell_in_words(found["cell"]),
-        found=found,
-        known_at=asked["known_at"],
-        records=[(one, RECORD_TITLES[COLLECTIONS[one["service"]]]) for one in records],
-        names=await names.of_records(apis, session, ((one["service"], one["id"]) for one in records[:NAMED])),
+        cell=cell_in_words(counted["cell"]),
+        found=counted,
+        known_at=question["known_at"],
+        records=[(record, RECORD_TITLES[COLLECTIONS[record["service"]]]) for record in records],
+        names=await names.of_records(apis, session, ((record["service"], record["id"]) for record in records[:NAMED])),
         collections=COLLECTIONS,
     )
 
@@ -160,9 +160,9 @@ async def counted_page(request: Request, session: Session) -> Response:
 async def board_page(request: Request, session: Session) -> Response:
     """Show every measure of a period on one page, for the board: the last whole quarter where none is asked for."""
     chosen = period_of(request)
-    measures, asked = await measures_of(console_of(request).apis, session, chosen)
+    measures, answers = await measures_of(console_of(request).apis, session, chosen)
     parts: list[tuple[str, Part[ShownMeasure]]] = []
-    for name, part in zip(measures, asked, strict=True):
+    for name, part in zip(measures, answers, strict=True):
         value = None if part.value is None else await _show_measure(request, session, part.value, size=BOARD_ROWS)
         parts.append((measure_name(name), Part(value, part.notice, part.status)))
     if all(part.status == 403 for _, part in parts):
@@ -183,8 +183,8 @@ async def measures_of(
 ) -> tuple[Sequence[str], Sequence[Part[dict[str, Any]]]]:
     """Return the name of every measure, and its answer for a period as a part."""
     names_of_measures = await _measures(apis)
-    asked = (part_of(apis.get(session, "reporting", f"/v1/measures/{name}", period)) for name in names_of_measures)
-    return names_of_measures, await asyncio.gather(*asked)
+    answers = (part_of(apis.get(session, "reporting", f"/v1/measures/{name}", period)) for name in names_of_measures)
+    return names_of_measures, await asyncio.gather(*answers)
 
 
 async def frozen_page(request: Request, session: Session) -> Response:
@@ -219,10 +219,10 @@ async def one_frozen_page(request: Request, session: Session) -> Response:
         ),
         restated=[
             (
-                _words(", ".join(in_words(part) for part in one["column"].split("."))),
-                *map(_number, (one["frozen"], one["today"])),
+                _words(", ".join(in_words(part) for part in difference["column"].split("."))),
+                *map(_number, (difference["frozen"], difference["today"])),
             )
-            for one in found["today"]["differences"]
+            for difference in found["today"]["differences"]
         ],
     )
 
@@ -312,7 +312,7 @@ async def _show_measure(
 
 
 def _what_is_wrong(problem: Problem) -> str:
-    return "; ".join(sentence(f"{one['field']}: {one['message']}") for one in problem.body.get("errors", ()))
+    return "; ".join(sentence(f"{error['field']}: {error['message']}") for error in problem.body.get("errors", ()))
 
 
 def table_of(answer: Mapping[str, Any]) -> Table:

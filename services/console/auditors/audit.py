@@ -80,7 +80,7 @@ async def event_page(request: Request, session: Session) -> Response:
     apis, path, service = console_of(request).apis, f"/v1/{collection}/{id_}", SERVICE_OF[collection]
     history = (await apis.get(session, service, f"{path}/history"))["events"]
     version = request.path_params["version"]
-    place = next((n for n, one in enumerate(history) if str(one["version"]) == version), None)
+    place = next((n for n, line in enumerate(history) if str(line["version"]) == version), None)
     if place is None:
         raise HTTPException(404)
     event = history[place]
@@ -104,7 +104,9 @@ async def event_page(request: Request, session: Session) -> Response:
         data=list(members("", event["data"], names)),
         proof=proof,
         together=[
-            one for one in history if one["recorded_at"] == event["recorded_at"] and one["version"] != event["version"]
+            line
+            for line in history
+            if line["recorded_at"] == event["recorded_at"] and line["version"] != event["version"]
         ],
         changes=changed_facts(_facts(before.value or {}, names), _facts(then, names)),
         state=list(_facts(then, names).items()),
@@ -152,9 +154,9 @@ async def proof_page(request: Request, session: Session) -> Response:
     faults, events = await asyncio.gather(
         asyncio.to_thread(_faults, bundle), part_of(all_events(console_of(request).apis, session, id_, {}))
     )
-    sentences = {(one["service"], one["position"]): one for one in events.value or ()}
+    sentences = {(line["service"], line["position"]): line for line in events.value or ()}
     streams = list(_streams(parts, sentences))
-    shown = {(one["service"], one["number"]) for stream in streams for one in stream.events}
+    shown = {(line["service"], line["number"]) for stream in streams for line in stream.events}
     return render(
         request,
         "proof.html",
@@ -164,7 +166,7 @@ async def proof_page(request: Request, session: Session) -> Response:
         notices=notices,
         logs=await asyncio.to_thread(lambda: list(_logs_of(parts, witness))),
         streams=streams,
-        elsewhere=[one for place, one in sentences.items() if place not in shown],
+        elsewhere=[line for place, line in sentences.items() if place not in shown],
         collections=COLLECTIONS,
         lines=sum(len(part.get("access", {}).get("entries", ())) for part in parts),
         total=len(shown),

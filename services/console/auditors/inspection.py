@@ -33,7 +33,7 @@ async def inspection_file(request: Request, session: Session) -> Response:
     names, measures = await measures_of(apis, session, period)
     if all(part.status == 403 for part in measures):
         raise HTTPException(403, measures[0].notice)
-    frozen, kept, logs = await asyncio.gather(
+    frozen, verification, logs = await asyncio.gather(
         part_of(apis.get(session, "reporting", "/v1/returns")),
         part_of(apis.get(session, "reporting", "/v1/verifications/latest")),
         latest_checkpoints(request, session),
@@ -44,9 +44,9 @@ async def inspection_file(request: Request, session: Session) -> Response:
         "made": moment(made_at.isoformat()),
         "by": in_words(session.role),
         "measures": [_measure(name, part) for name, part in zip(names, measures, strict=True)],
-        "frozen": [_frozen(one) for one in (frozen.value or {"returns": ()})["returns"] if _touches(one, period)],
-        "verification": await asyncio.to_thread(_verification, kept.value) if kept.value else None,
-        "unverified": kept.notice,
+        "frozen": [_frozen(item) for item in (frozen.value or {"returns": ()})["returns"] if _touches(item, period)],
+        "verification": await asyncio.to_thread(_verification, verification.value) if verification.value else None,
+        "unverified": verification.notice,
         "checkpoints": [_checkpoint(title, log, part) for title, log, part in logs.lines],
     }
     printed = await asyncio.to_thread(print_inspection, values, made_at)
@@ -67,22 +67,22 @@ def _measure(name: str, part: Part[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _frozen(one: Mapping[str, Any]) -> dict[str, str]:
+def _frozen(item: Mapping[str, Any]) -> dict[str, str]:
     return {
-        "name": f"{measure_name(one['measure'])}, {day(one['from'])} to {day(one['to'])}, definition {one['definition_version']}",
-        "at": moment(one["frozen_at"]),
-        "sha256": one["sha256"],
+        "name": f"{measure_name(item['measure'])}, {day(item['from'])} to {day(item['to'])}, definition {item['definition_version']}",
+        "at": moment(item["frozen_at"]),
+        "sha256": item["sha256"],
     }
 
 
-def _touches(one: Mapping[str, Any], period: Mapping[str, str]) -> bool:
+def _touches(item: Mapping[str, Any], period: Mapping[str, str]) -> bool:
     """Whether a frozen return counts any day of a period; days are ISO 8601, whose texts sort as they do."""
-    return bool(one["from"] <= period["to"] and period["from"] <= one["to"])
+    return bool(item["from"] <= period["to"] and period["from"] <= item["to"])
 
 
 def _verification(kept: Mapping[str, Any]) -> dict[str, str]:
     report, faults = json.loads(kept["report"]), report_faults(kept)
-    broken: Sequence[str] = [one["check"] for one in report["findings"] if one["problems"]]
+    broken: Sequence[str] = [finding["check"] for finding in report["findings"] if finding["problems"]]
     found = f"{len(report['findings'])} checks, {'no break' if report['whole'] else 'broken: ' + ', '.join(broken)}"
     proof = f"the report is not as it was kept: {'; '.join(faults)}" if faults else "the report is as it was kept"
     return {
@@ -94,15 +94,15 @@ def _verification(kept: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _checkpoint(title: str, log: str, part: Part[CheckedCheckpoint]) -> dict[str, str]:
-    found = part.value or CheckedCheckpoint(fault=part.notice)
+    checked = part.value or CheckedCheckpoint(fault=part.notice)
     seen = [
-        f"{one.name}, {moment(one.at.isoformat()) if one.at else 'without a time'}"
-        + ("" if one.checked else ", not checked")
-        for one in found.cosignatures
+        f"{cosignature.name}, {moment(cosignature.at.isoformat()) if cosignature.at else 'without a time'}"
+        + ("" if cosignature.checked else ", not checked")
+        for cosignature in checked.cosignatures
     ]
     return {
         "log": f"{title}, {'events' if log == 'events' else 'access log'}",
-        "size": str(found.size),
-        "root": found.root_text,
-        "witness": found.fault or "; ".join(seen) or "Nobody else has signed it",
+        "size": str(checked.size),
+        "root": checked.root_text,
+        "witness": checked.fault or "; ".join(seen) or "Nobody else has signed it",
     }

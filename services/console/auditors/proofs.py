@@ -105,12 +105,12 @@ def check_event(event: Mapping[str, Any], checkpoint: CheckedCheckpoint, path: S
     if number > checkpoint.size:
         return EventProof(number, hash_, checkpoint, waits=True)
     try:
-        hashes = [base64.b64decode(one, validate=True) for one in path]
+        hashes = [base64.b64decode(node, validate=True) for node in path]
         entry = log_entry(number, datetime.fromisoformat(event["recorded_at"]), bytes.fromhex(hash_))
         check_inclusion(hash_leaf(entry), number - 1, checkpoint.size, hashes, checkpoint.root)
     except ValueError as error:
         return EventProof(number, hash_, checkpoint, fault=str(error))
-    return EventProof(number, hash_, checkpoint, [one.hex() for one in hashes])
+    return EventProof(number, hash_, checkpoint, [node.hex() for node in hashes])
 
 
 def _time_of(signature: bytes) -> datetime | None:

@@ -41,13 +41,13 @@ def print_subject_access(copy: Mapping[str, Any], language: str) -> bytes:
     values = {
         "person": copy["person_id"],
         "basis": copy["basis"],
-        "records": [_record(one) for one in copy["records"]],
+        "records": [_record(item) for item in copy["records"]],
         "looked": [
             [moment(line["at"]), _who(line), in_words(line["action"]), in_words(line["reason"] or "")]
             for line in copy["looked"]
         ],
-        "reviews": sorted({day for one in copy["decided"].values() if (day := one["review_on"])}),
-        "restricted": any(one["restricted"] for one in copy["decided"].values()),
+        "reviews": sorted({day for item in copy["decided"].values() if (day := item["review_on"])}),
+        "restricted": any(item["restricted"] for item in copy["decided"].values()),
     }
     return render("subject-access", PLAIN, DocumentData(values, made_at), language).body
 
@@ -66,8 +66,8 @@ def print_case_file(bundle: str) -> bytes:
         "case": content["case"],
         "made": moment(content["made_at"]),
         "checkpoints": [
-            [one.origin, str(one.size), base64.b64encode(one.root).decode(), list(qr_code(note))]
-            for note, one in checkpoints
+            [checkpoint.origin, str(checkpoint.size), base64.b64encode(checkpoint.root).decode(), list(qr_code(note))]
+            for note, checkpoint in checkpoints
         ],
         "events": sorted(_events(parts), key=lambda event: (event["occurred"], event["recorded"])),
         "looks": sum(len(part.get("access", {}).get("entries", ())) for part in parts),
@@ -124,7 +124,7 @@ def _record(record: Mapping[str, Any]) -> dict[str, Any]:
             }
             for line in record["history"]
         ],
-        "documents": [[one["name"], one["why_not"] or ""] for one in record["documents"]],
+        "documents": [[document["name"], document["why_not"] or ""] for document in record["documents"]],
     }
 
 

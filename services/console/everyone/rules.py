@@ -48,12 +48,12 @@ class ValueInForce:
 
 async def rules_page(request: Request, session: Session) -> Response:
     """Show the dated values and the rules of a service on a day."""
-    asked = query(request, "service", "on")
-    service = asked["service"] or next(iter(TITLES))
+    question = query(request, "service", "on")
+    service = question["service"] or next(iter(TITLES))
     if service not in TITLES:
         raise HTTPException(404)
-    on = read_day(asked["on"])
-    wrong = bool(asked["on"]) and on is None
+    on = read_day(question["on"])
+    wrong = bool(question["on"]) and on is None
     on = on or today()
     # The declaration of a service takes half a second to import, once.
     values, rules = await asyncio.to_thread(_of, service, on)

@@ -124,11 +124,11 @@ async def fresh(sessions: Sessions, provider: Provider, session: Session) -> Ses
     """Return the session with an access token that lives for a while. Raises `SessionEnded` or `NoAnswer`."""
     if session.tokens.is_fresh:
         return session
-    async with sessions.locked(session.key) as (found, connection):
-        if found is None:
+    async with sessions.locked(session.key) as (stored, connection):
+        if stored is None:
             raise SessionEnded
-        if found.tokens.is_fresh:  # another request has renewed it meanwhile
-            return found
-        renewed = replace(found, tokens=await provider.renew(found.tokens))
+        if stored.tokens.is_fresh:  # another request has renewed it meanwhile
+            return stored
+        renewed = replace(stored, tokens=await provider.renew(stored.tokens))
         await sessions.change(renewed, connection)
         return renewed

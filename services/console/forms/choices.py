@@ -35,13 +35,13 @@ async def choices(
     else:
         records = [await read_record(apis, session, collection, id_, {}, guidance=False)]
     conditions = await asyncio.gather(*(condition_words(apis, session, record) for record in records))
-    words = {id_: text for found in conditions for id_, text in found.items()}
+    words = {id_: text for options in conditions for id_, text in options.items()}
     events = timeline.value or []
-    found: dict[str, list[Option]] = defaultdict(list)
+    options: dict[str, list[Option]] = defaultdict(list)
     for name, option in _options(records, events, session, id_, case_id, words):
-        if option.value not in {one.value for one in found[name]}:
-            found[name].append(option)
-    return found
+        if option.value not in {known.value for known in options[name]}:
+            options[name].append(option)
+    return options
 
 
 def _options(
@@ -75,11 +75,11 @@ def _options(
 
 def officers_in(session: Session, events: Sequence[Mapping[str, Any]]) -> list[Option]:
     """List the officers who may be meant in a case, each once: the person, then whoever has recorded an event of it."""
-    found = {session.person: "You"}
+    officers = {session.person: "You"}
     for event in events:
         actor = event["actor"]
-        found.setdefault(actor["id"], f"{in_words(actor['role'])} ({actor['id'][:8]})")
-    return [Option(id_, text) for id_, text in found.items()]
+        officers.setdefault(actor["id"], f"{in_words(actor['role'])} ({actor['id'][:8]})")
+    return [Option(id_, text) for id_, text in officers.items()]
 
 
 def _of_state(record: Record, words: Mapping[str, str]) -> Iterator[tuple[str, Option]]:

@@ -6,10 +6,11 @@ command, such as `offence.code` or `changes.0.kind`; a day and a time are three 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -100,8 +101,8 @@ class Drawing:
     """A schema that is being drawn: its parts, the ids that fields can name, and how many rows each repeated group has."""
 
     parts: Json
-    known: Mapping[str, Sequence[Option]] = field(default_factory=dict)
-    rows: Mapping[str, int] = field(default_factory=dict)
+    known: Mapping[str, Sequence[Option]] = dataclasses.field(default_factory=dict)
+    rows: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 def fields_of(schema: Json, drawing: Drawing) -> list[Field]:
@@ -188,7 +189,7 @@ def _resolved(schema: Json, parts: Json) -> tuple[Json, bool]:
 def _options(schema: Json) -> tuple[Option, ...]:
     """Return the codes of a schema in words, or the words that its pattern lists."""
     if "enum" in schema:
-        words = {str(one["const"]): str(one["title"]) for one in schema.get("oneOf", ())}
+        words = {str(choice["const"]): str(choice["title"]) for choice in schema.get("oneOf", ())}
         return tuple(Option(str(code), words.get(str(code), str(code))) for code in schema["enum"])
     listed = _WORDS.fullmatch(str(schema.get("pattern", "")))
     return tuple(Option(word, word[:1].upper() + word[1:]) for word in listed[1].split("|")) if listed else ()
@@ -208,59 +209,61 @@ def command_of(fields: Sequence[Field], answers: Answers) -> tuple[dict[str, Any
     """Return the fields of the command, and what is wrong with the answers. What the law says is for the service."""
     body: dict[str, Any] = {}
     wrong: list[FieldProblem] = []
-    for one in fields:
+    for field in fields:
         try:
-            value = _value(one, answers, wrong)
+            value = _value(field, answers, wrong)
         except ValueError as error:
-            wrong.append(FieldProblem(one.name, str(error)))
+            wrong.append(FieldProblem(field.name, str(error)))
             continue
         if value is not MISSING:
-            body[one.name.rpartition(".")[2]] = value
-        elif one.required:
-            wrong.append(FieldProblem(one.name, _how_to_answer(one)))
+            body[field.name.rpartition(".")[2]] = value
+        elif field.required:
+            wrong.append(FieldProblem(field.name, _how_to_answer(field)))
     return body, wrong
 
 
-def _value(one: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
+def _value(field: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
     """Return the value of a field, or MISSING. Raises ValueError with what to do."""
-    match one.kind:
+    match field.kind:
         case "group":
-            value = _group(one, answers, wrong)
+            value = _group(field, answers, wrong)
         case "rows":
-            value = _rows(one, answers, wrong)
+            value = _rows(field, answers, wrong)
         case "choices" | "ids" | "lines":
-            given = [text.strip() for value in answers.get(one.name, ()) for text in value.split("\n") if text.strip()]
-            value = given if given or one.required else MISSING
+            values = [
+                text.strip() for value in answers.get(field.name, ()) for text in value.split("\n") if text.strip()
+            ]
+            value = values if values or field.required else MISSING
         case "time":
-            value = _time(one.name, answers)
+            value = _time(field.name, answers)
         case "date":
-            day = _day(one.name, answers)
+            day = _day(field.name, answers)
             value = day if day is MISSING else day.isoformat()
         case _:
-            text = _text(one.name, answers).strip()
-            value = _plain(one, text) if text else MISSING
+            text = _text(field.name, answers).strip()
+            value = _plain(field, text) if text else MISSING
     return value
 
 
-def _plain(one: Field, text: str) -> Any:
-    match one.kind:
+def _plain(field: Field, text: str) -> Any:
+    match field.kind:
         case "yes_no":
             if text not in YES_NO:
-                raise ValueError(f"{one.title} must be answered by yes or no")
+                raise ValueError(f"{field.title} must be answered by yes or no")
             return YES_NO[text]
         case "integer":
             if not re.fullmatch(r"-?[0-9]{1,9}", text):
-                raise ValueError(f"{one.title} must be a whole number, such as 3")
+                raise ValueError(f"{field.title} must be a whole number, such as 3")
             return int(text)
         case "number":
             if not re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,4})?", text):
-                raise ValueError(f"{one.title} must be a number, such as 1.5")
+                raise ValueError(f"{field.title} must be a number, such as 1.5")
             return text
         case "id":
             try:
                 return str(UUID(text))
             except ValueError:
-                raise ValueError(f"{one.title} must be an id such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11") from None
+                raise ValueError(f"{field.title} must be an id such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11") from None
         case "json":
             return _json(text)
         case _:
@@ -275,39 +278,39 @@ def _json(text: str) -> Any:
         return text
 
 
-def _group(one: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
+def _group(field: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
     """Return a group; one that may be left out is, where nothing in it is answered."""
-    if not one.required and not is_answered(one.fields, answers):
+    if not field.required and not is_answered(field.fields, answers):
         return MISSING
-    body, problems = command_of(one.fields, answers)
+    body, problems = command_of(field.fields, answers)
     wrong += problems
     return body
 
 
-def _rows(one: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
+def _rows(field: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
     rows = []
-    for fields in one.rows:
+    for fields in field.rows:
         if is_answered(fields, answers):
             body, problems = command_of(fields, answers)
             wrong += problems
             rows.append(body)
-    return rows if rows or one.required else MISSING
+    return rows if rows or field.required else MISSING
 
 
 def is_answered(fields: Sequence[Field], answers: Answers) -> bool:
     """Whether any of these fields has an answer. An id that the form suggests is none."""
     return any(
-        is_answered(one.fields, answers)
-        if one.fields
-        else one.kind != "id" and any(text.strip() for name in controls(one) for text in answers.get(name, ()))
-        for one in fields
+        is_answered(field.fields, answers)
+        if field.fields
+        else field.kind != "id" and any(text.strip() for name in controls(field) for text in answers.get(name, ()))
+        for field in fields
     )
 
 
-def controls(one: Field) -> list[str]:
+def controls(field: Field) -> list[str]:
     """List the names of the controls of a field, without those of the fields in it."""
-    parts = {"date": ("day", "month", "year"), "time": ("day", "month", "year", "clock")}.get(one.kind, ())
-    return [f"{one.name}.{part}" for part in parts] or [one.name]
+    parts = {"date": ("day", "month", "year"), "time": ("day", "month", "year", "clock")}.get(field.kind, ())
+    return [f"{field.name}.{part}" for part in parts] or [field.name]
 
 
 def _text(name: str, answers: Answers) -> str:
@@ -336,15 +339,15 @@ def _time(name: str, answers: Answers) -> Any:
         if clock:
             raise ValueError("Enter the day as well, such as 27 3 2026")
         return MISSING
-    found = re.fullmatch(r"([01]?[0-9]|2[0-3])[:.]([0-5][0-9])", clock)
-    if not found:
+    time = re.fullmatch(r"([01]?[0-9]|2[0-3])[:.]([0-5][0-9])", clock)
+    if not time:
         raise ValueError("Enter a time by the 24-hour clock, such as 15:20")
-    return datetime(day.year, day.month, day.day, int(found[1]), int(found[2]), tzinfo=LONDON).isoformat()
+    return datetime(day.year, day.month, day.day, int(time[1]), int(time[2]), tzinfo=LONDON).isoformat()
 
 
-def _how_to_answer(one: Field) -> str:
-    title = one.title[:1].lower() + one.title[1:]
-    if one.kind in {"choice", "yes_no", "choices", "ids"} or one.options:
+def _how_to_answer(field: Field) -> str:
+    title = field.title[:1].lower() + field.title[1:]
+    if field.kind in {"choice", "yes_no", "choices", "ids"} or field.options:
         return f"Select: {title}"
     return f"Enter: {title}"
 
@@ -354,44 +357,46 @@ def _how_to_answer(one: Field) -> str:
 
 def answers_in_words(fields: Sequence[Field], answers: Answers) -> Iterator[tuple[Field, str]]:
     """Yield each answered field with its answer in words, groups and rows opened."""
-    for one in fields:
-        if one.kind == "group":
-            yield from answers_in_words(one.fields, answers)
-        elif one.kind == "rows":
-            for row in one.rows:
+    for field in fields:
+        if field.kind == "group":
+            yield from answers_in_words(field.fields, answers)
+        elif field.kind == "rows":
+            for row in field.rows:
                 if is_answered(row, answers):
                     yield from answers_in_words(row, answers)
-        elif text := _in_words(one, answers):
-            yield one, text
+        elif text := _in_words(field, answers):
+            yield field, text
 
 
-def _in_words(one: Field, answers: Answers) -> str:
-    given = [text for name in controls(one) for text in answers.get(name, ()) if text.strip()]
-    match one.kind:
+def _in_words(field: Field, answers: Answers) -> str:
+    texts = [text for name in controls(field) for text in answers.get(name, ()) if text.strip()]
+    match field.kind:
         case "yes_no":
-            return {"yes": "Yes", "no": "No"}.get(given[0], "") if given else ""
+            return {"yes": "Yes", "no": "No"}.get(texts[0], "") if texts else ""
         case "date":
-            return " ".join(given)
+            return " ".join(texts)
         case "time":
-            return f"{' '.join(given[:3])} at {given[3]}" if len(given) == 4 else " ".join(given)
+            return f"{' '.join(texts[:3])} at {texts[3]}" if len(texts) == 4 else " ".join(texts)
         case _:
-            words = {option.value: option.text for option in one.options}
-            return ", ".join(words.get(text, text) for text in given)
+            words = {option.value: option.text for option in field.options}
+            return ", ".join(words.get(text, text) for text in texts)
 
 
 def find_field(fields: Sequence[Field], name: str) -> Field | None:
     """Find the field that a service's error names, or the nearest around it."""
-    found = None
-    for one in all_fields(fields):
-        if (one.name == name or name.startswith(f"{one.name}.")) and (found is None or len(one.name) > len(found.name)):
-            found = one
-    return found
+    nearest = None
+    for field in all_fields(fields):
+        if (field.name == name or name.startswith(f"{field.name}.")) and (
+            nearest is None or len(field.name) > len(nearest.name)
+        ):
+            nearest = field
+    return nearest
 
 
 def all_fields(fields: Sequence[Field]) -> Iterator[Field]:
     """Yield every field at any depth."""
-    for one in fields:
-        yield one
-        yield from all_fields(one.fields)
-        for row in one.rows:
+    for field in fields:
+        yield field
+        yield from all_fields(field.fields)
+        for row in field.rows:
             yield from all_fields(row)

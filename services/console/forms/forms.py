@@ -262,8 +262,8 @@ async def beginnings(request: Request, session: Session) -> list[dict[str, Any]]
         steps = [step for step in steps_of(guidance.value, titles.value).shown if step.is_open]
         return {"collection": collection, "title": RECORD_TITLES[collection], "steps": steps} if steps else None
 
-    found = await asyncio.gather(*(of(collection) for collection in RECORD_TITLES))
-    return [one for one in found if one]
+    answers = await asyncio.gather(*(of(collection) for collection in RECORD_TITLES))
+    return [answer for answer in answers if answer]
 
 
 # --- what these have in common ---------------------------------------------------------------------
@@ -303,7 +303,7 @@ async def draw_command(
     )
     rows = {name.removeprefix(ROWS): read_count(first(answers, name), 1) for name in answers if name.startswith(ROWS)}
     drawing = Drawing(schema.get("$defs", {}), known, rows)
-    line = next((one for one in guidance["commands"] if one["type"] == command), None)
+    line = next((command_line for command_line in guidance["commands"] if command_line["type"] == command), None)
     if line is None:
         raise HTTPException(403, f"Your role may not do this: {schema['title']}.")
     return Drawn(
@@ -354,9 +354,9 @@ async def _guidance(request: Request, session: Session, collection: str, stream:
 def _ids_in_address(request: Request) -> dict[str, list[str]]:
     """Return the ids that an address fills in, such as the condition for which a place is booked; nothing but ids."""
     return {
-        name: [str(found)]
+        name: [str(id_)]
         for name, text in request.query_params.items()
-        if (name == CORRECTS or name.endswith("_id")) and NAME_OF_ID.fullmatch(name) and (found := read_case(text))
+        if (name == CORRECTS or name.endswith("_id")) and NAME_OF_ID.fullmatch(name) and (id_ := read_case(text))
     }
 
 
@@ -433,7 +433,8 @@ async def _changes(request: Request, session: Session, draft: Draft) -> list[Map
 
 def _linked(drawn: Drawn, draft: Draft, wrong: Sequence[FieldProblem]) -> list[dict[str, str]]:
     return [
-        {"text": one.text, "href": _field_address(drawn, draft, one.name), "rule": "", "source": ""} for one in wrong
+        {"text": problem.text, "href": _field_address(drawn, draft, problem.name), "rule": "", "source": ""}
+        for problem in wrong
     ]
 
 
@@ -452,11 +453,11 @@ def _rule_links(drawn: Drawn, draft: Draft, rules: Sequence[Mapping[str, str]]) 
 
 
 def _field_address(drawn: Drawn, draft: Draft, name: str) -> str:
-    found = find_field(drawn.fields, name)
+    field = find_field(drawn.fields, name)
     path = address(drawn.path, draft=str(draft.id))
     if draft.guided:
-        path = f"/report/{draft.id}/{question_of(found.name).name}?then=check" if found else f"/report/{draft.id}"
-    return path + (f"#{found.first_id}" if found else "")
+        path = f"/report/{draft.id}/{question_of(field.name).name}?then=check" if field else f"/report/{draft.id}"
+    return path + (f"#{field.first_id}" if field else "")
 
 
 def _form(
@@ -480,11 +481,11 @@ def _form(
         key=key,
         version=version,
         case_id=case_id,
-        errors={one.name: one.text for one in wrong},
+        errors={problem.name: problem.text for problem in wrong},
         wrong=[
-            {"text": one.text, "href": f"#{found.first_id}"}
-            for one in wrong
-            if (found := find_field(drawn.fields, one.name))
+            {"text": problem.text, "href": f"#{field.first_id}"}
+            for problem in wrong
+            if (field := find_field(drawn.fields, problem.name))
         ],
         new_id=uuid4,
     )

@@ -81,14 +81,14 @@ async def case_page(request: Request, session: Session) -> Response:
 
 def warnings_of(records: Iterable[Record]) -> list[Caution]:
     """Return what nobody may miss of the records of a case: a safeguarding hold, and a nude image."""
-    found = []
+    warnings = []
     for record in records:
         if (record.state.value or {}).get("state") == HOLD:
-            found.append(SAFEGUARDING_HOLD)
+            warnings.append(SAFEGUARDING_HOLD)
         commands = (record.guidance.value or {"commands": ()})["commands"]
-        if any(rule["id"] == "B5" and rule["answer"] == "broken" for one in commands for rule in one["rules"]):
-            found.append(NUDE_IMAGERY)
-    return list(dict.fromkeys(found))
+        if any(rule["id"] == "B5" and rule["answer"] == "broken" for command in commands for rule in command["rules"]):
+            warnings.append(NUDE_IMAGERY)
+    return list(dict.fromkeys(warnings))
 
 
 def bookings(case: Mapping[str, Any], record: Record) -> Iterator[tuple[str, dict[str, str]]]:
@@ -134,12 +134,12 @@ async def timeline_page(request: Request, session: Session) -> Response:
 
 
 async def _corrections(apis: Apis, session: Session, streams: Mapping[str, str]) -> dict[str, str]:
-    found = await asyncio.gather(
+    answers = await asyncio.gather(
         *(part_of(apis.get(session, SERVICES[kind], f"/v1/{kind}/{id_}/commands")) for id_, kind in streams.items())
     )
     return {
         id_: command
-        for id_, guidance in zip(streams, found, strict=True)
+        for id_, guidance in zip(streams, answers, strict=True)
         if (command := correction_of(guidance.value)) is not None
     }
 
@@ -147,14 +147,17 @@ async def _corrections(apis: Apis, session: Session, streams: Mapping[str, str])
 def correction_of(guidance: Mapping[str, Any] | None) -> str | None:
     """Return the command that corrects a field of an event, where the guidance of a record lets the role send it."""
     commands = (guidance or {"commands": ()})["commands"]
-    return next((one["type"] for one in commands if one["type"] in CORRECTING and one["status"] != "refused"), None)
+    return next(
+        (command["type"] for command in commands if command["type"] in CORRECTING and command["status"] != "refused"),
+        None,
+    )
 
 
 async def looks_page(request: Request, session: Session) -> Response:
     """Show who has looked at a case as a whole, in which role and why; the latest first."""
     id_ = read_uuid(request, "case")
-    asked = {"case": str(id_), **query(request, "before")}
-    answer = await console_of(request).apis.get(session, "reporting", "/v1/access", asked)
+    question = {"case": str(id_), **query(request, "before")}
+    answer = await console_of(request).apis.get(session, "reporting", "/v1/access", question)
     return render(request, "looks.html", session, id=str(id_), lines=answer["lines"], earlier=answer.get("next"))
 
 

@@ -78,7 +78,7 @@ async def search(request: Request, session: Session, form: Form) -> Response:
             if problem.status != 422:
                 raise
             wrong = "; ".join(sentence(error["message"]) for error in problem.body.get("errors", ())) or problem.detail
-    found = answer["cases"] if answer else []
+    cases = answer["cases"] if answer else []
     return render(
         request,
         "search.html",
@@ -90,7 +90,7 @@ async def search(request: Request, session: Session, form: Form) -> Response:
         answer=answer,
         wrong=wrong,
         names=await _names(
-            apis, session, {case["case_id"]: _place(record) for case in found for record in case["records"][:1]}
+            apis, session, {case["case_id"]: _place(record) for case in cases for record in case["records"][:1]}
         ),
     )
 
@@ -119,5 +119,5 @@ def _place(record: Mapping[str, Any]) -> names.Record:
 
 async def _names(apis: Apis, session: Session, records: Mapping[str, names.Record]) -> dict[str, str]:
     """Return the child's name by the id of the case, for those that the person may read."""
-    found = await names.of_records(apis, session, records.values())
-    return {case: found[id_] for case, (_, id_) in records.items() if id_ in found}
+    names_by_id = await names.of_records(apis, session, records.values())
+    return {case: names_by_id[id_] for case, (_, id_) in records.items() if id_ in names_by_id}

@@ -70,33 +70,33 @@ FACTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 def conference_of(events: Iterable[Mapping[str, Any]], record: Record) -> Conference:
     """Gather a conference from its history; what was corrected reads as it was corrected, where the sentence says so."""
     names = {who.id: who.name for who in record.people}
-    found = Conference({}, {heading: words for heading, (words, _) in FACTS.items() if words})
+    conference = Conference({}, {heading: words for heading, (words, _) in FACTS.items() if words})
     for event in events:
-        _take(found, event, names)
-    return found
+        _take(conference, event, names)
+    return conference
 
 
-def _take(found: Conference, event: Mapping[str, Any], names: Mapping[str, str]) -> None:
+def _take(conference: Conference, event: Mapping[str, Any], names: Mapping[str, str]) -> None:
     data, on, type_ = event["data"], day(event["occurred_at"]), event["type"]
     sentence = str(event["corrected_sentence"] or event["sentence"])
     if type_ in _PARTS:
         member, part = _PARTS[type_]
-        _participant(found, data[member], names, part or data["role"])
+        _participant(conference, data[member], names, part or data["role"])
     if type_ in _COLUMNS:
         column, words = _COLUMNS[type_]
-        setattr(_participant(found, data["person_id"], names), column, words(data, on))
+        setattr(_participant(conference, data["person_id"], names), column, words(data, on))
     if type_ in _FACTS:
-        found.facts[_FACTS[type_]] = f"{sentence}, on {on}"
+        conference.facts[_FACTS[type_]] = f"{sentence}, on {on}"
     if type_ == "RiskApproved":
-        found.facts["Risk"] += f"; approved on {on}"
+        conference.facts["Risk"] += f"; approved on {on}"
     elif type_ in {"ConferenceScheduled", "ConvertedToIndirect"}:
-        found.facts["Schedule"] = _schedule(data)
-    for one in data.get("present") or ():
-        who = _participant(found, one["person_id"], names, one["role"])
-        who.present = "Took part" if one["attended"] else "Was absent"
+        conference.facts["Schedule"] = _schedule(data)
+    for person in data.get("present") or ():
+        who = _participant(conference, person["person_id"], names, person["role"])
+        who.present = "Took part" if person["attended"] else "Was absent"
     if type_ == "AgreementSigned":
-        found.terms |= {str(term["term_id"]): _term(term) for term in data["terms"]}
-    elif type_ in _STANDINGS and (term := found.terms.get(str(data["term_id"]))) is not None:
+        conference.terms |= {str(term["term_id"]): _term(term) for term in data["terms"]}
+    elif type_ in _STANDINGS and (term := conference.terms.get(str(data["term_id"]))) is not None:
         term.standing = _STANDINGS[type_]
 
 
@@ -143,9 +143,9 @@ def _term(term: Mapping[str, Any]) -> Term:
     return Term(str(term["term_id"]), text, day(term.get("due")), "OPEN")
 
 
-def _participant(found: Conference, id_: Any, names: Mapping[str, str], part: str = "") -> Participant:
+def _participant(conference: Conference, id_: Any, names: Mapping[str, str], part: str = "") -> Participant:
     person = str(id_)
-    line = found.participants.setdefault(
+    line = conference.participants.setdefault(
         person, Participant(person, names.get(person) or f"Person {person[:8]}", in_words(part))
     )
     line.part = line.part or in_words(part)

@@ -32,19 +32,19 @@ async def sessions_page(request: Request, session: Session) -> Response:
 async def book_page(request: Request, session: Session) -> Response:
     """Show the sessions in which a place can be booked for a condition or a referral of a case."""
     apis, case = console_of(request).apis, str(read_uuid(request, "case"))
-    given = {name: read_case(request.query_params.get(name)) for name in (*PURPOSES, "condition", "person")}
-    service = next((name for name in PURPOSES if given[name]), None)
+    ids = {name: read_case(request.query_params.get(name)) for name in (*PURPOSES, "condition", "person")}
+    service = next((name for name in PURPOSES if ids[name]), None)
     if service is None:
         raise HTTPException(404)
-    record = await read_record(apis, session, COLLECTIONS[service], str(given[service]), {}, guidance=False)
+    record = await read_record(apis, session, COLLECTIONS[service], str(ids[service]), {}, guidance=False)
     words = await condition_words(apis, session, record)
     child = record.child
     book = {
         "case": case,
         "case_id": case,
-        f"{service}_id": given[service],
-        "condition_id": given["condition"],
-        "person_id": given["person"] or (child.id if child else None),
+        f"{service}_id": ids[service],
+        "condition_id": ids["condition"],
+        "person_id": ids["person"] or (child.id if child else None),
     }
     return await _calendar(
         request,
@@ -53,8 +53,8 @@ async def book_page(request: Request, session: Session) -> Response:
         book,
         case=case,
         child=child,
-        purpose=words.get(given["condition"] or "") if given["condition"] else None,
-        given={name: id_ for name, id_ in given.items() if id_},
+        purpose=words.get(ids["condition"] or "") if ids["condition"] else None,
+        given={name: id_ for name, id_ in ids.items() if id_},
     )
 
 
@@ -82,8 +82,8 @@ async def _calendar(
 
 def weeks_of(sessions: Sequence[Mapping[str, Any]], first: date) -> list[tuple[date, Sequence[Mapping[str, Any]]]]:
     """Group sessions by the Mondays of their weeks; a week without a session is there as well."""
-    found: dict[date, list[Mapping[str, Any]]] = defaultdict(list)
-    for one in sessions:
-        day = local_day(datetime.fromisoformat(one["starts_at"]))
-        found[day - timedelta(days=day.weekday())].append(one)
-    return [(monday, found[monday]) for monday in (first + timedelta(days=7 * n) for n in range(WEEKS))]
+    by_monday: dict[date, list[Mapping[str, Any]]] = defaultdict(list)
+    for lesson in sessions:
+        day = local_day(datetime.fromisoformat(lesson["starts_at"]))
+        by_monday[day - timedelta(days=day.weekday())].append(lesson)
+    return [(monday, by_monday[monday]) for monday in (first + timedelta(days=7 * n) for n in range(WEEKS))]

@@ -58,12 +58,12 @@ async def handover_page(request: Request, session: Session) -> Response:
     records = await read_all(apis, session, case, {}, guidance=True)
     officers = officers_in(session, events.value or ())
     names = {option.value: option.text for option in officers}
-    held = {str(record["id"]): record.get("officer") for _, record in records_in(case)}
-    holdings = [_holding(record, held[record.id], names) for record in records]
+    officer_of = {str(record["id"]): record.get("officer") for _, record in records_in(case)}
+    holdings = [_holding(record, officer_of[record.id], names) for record in records]
     chosen = query(request, "record", "officer", "other")
     wrong = ""
     if chosen["record"]:
-        holding = next((one for one in holdings if one.record.id == chosen["record"]), None)
+        holding = next((candidate for candidate in holdings if candidate.record.id == chosen["record"]), None)
         if holding is None or holding.step is None or not holding.step.is_open:
             raise HTTPException(404)
         officer = _uuid(chosen["other"] or chosen["officer"])
@@ -84,11 +84,11 @@ async def handover_page(request: Request, session: Session) -> Response:
     )
 
 
-def _holding(record: Record, held: str | None, names: Mapping[str, str]) -> Holding:
+def _holding(record: Record, officer: str | None, names: Mapping[str, str]) -> Holding:
     guidance = record.guidance.value
     steps: Sequence[Step] = steps_of(guidance, record.titles).all if guidance else ()
     step = next((step for step in steps if step.type in HANDING), None)
-    return Holding(record, (names.get(held) or f"Officer {held[:8]}") if held else "", step)
+    return Holding(record, (names.get(officer) or f"Officer {officer[:8]}") if officer else "", step)
 
 
 def _uuid(text: str | None) -> str | None:

@@ -121,9 +121,9 @@ def neighbours(moments: Sequence[datetime], moment: datetime | None) -> tuple[in
     """Return the places of the moments, in order, before and after the shown one: the last that is not after `moment`."""
     if moment is None:
         return None, None
-    shown = max((one for one in moments if one <= moment), default=None)
-    before = [n for n, one in enumerate(moments) if shown is not None and one < shown]
-    after = [n for n, one in enumerate(moments) if one > moment]
+    shown = max((at for at in moments if at <= moment), default=None)
+    before = [n for n, at in enumerate(moments) if shown is not None and at < shown]
+    after = [n for n, at in enumerate(moments) if at > moment]
     return (before[-1] if before else None), (after[0] if after else None)
 
 
@@ -132,12 +132,12 @@ def differences(first: Case, second: Case, names: Mapping[str, str]) -> list[Dif
     return changed_facts(dict(_facts(first, names)), dict(_facts(second, names)))
 
 
-def changed_facts(one: Mapping[str, str], other: Mapping[str, str]) -> list[Difference]:
+def changed_facts(before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
     """List the facts whose values in words differ."""
     return [
-        Difference(what, one.get(what, ABSENT), other.get(what, ABSENT))
-        for what in dict.fromkeys([*other, *one])
-        if one.get(what) != other.get(what)
+        Difference(what, before.get(what, ABSENT), after.get(what, ABSENT))
+        for what in dict.fromkeys([*after, *before])
+        if before.get(what) != after.get(what)
     ]
 
 
@@ -209,7 +209,7 @@ async def _names_of_ids(apis: Apis, session: Session, case: Case) -> dict[str, s
     conditions = await asyncio.gather(*(condition_words(apis, session, record) for record in records))
     return {
         **{who.id: who.name for who in all_people(records) if who.name},
-        **{id_: text for found in conditions for id_, text in found.items()},
+        **{id_: text for of_record in conditions for id_, text in of_record.items()},
     }
 
 

@@ -72,7 +72,9 @@ async def my_day(request: Request, session: Session) -> Response:
     sheet = late if rest.value is not None else rest
     groups = [*_groups(late.value, SHOWN), *_groups(rest.value, SHOWN)] if sheet.value is not None else []
     held_today = [
-        one for one in (calendar.value or {}).get("sessions", ()) if not mine or one["officer"] == session.person
+        lesson
+        for lesson in (calendar.value or {}).get("sessions", ())
+        if not mine or lesson["officer"] == session.person
     ]
     changed = [case for case in (news.value or {}).get("cases", ()) if case["work"]][:NEW_SHOWN]
     records = {case["case_id"]: record_of(case) for case in changed}
@@ -141,8 +143,8 @@ def _is_mine(request: Request) -> bool:
 
 def _groups(sheet: Mapping[str, Any] | None, limit: int | None) -> list[Group]:
     """Return the groups of a sheet that have any duty. The sheet is in order, so what was not read follows its last group."""
-    found = [group for group in group_by_urgency((sheet or {}).get("duties", []), today(), limit) if group.total]
-    return [*found[:-1], replace(found[-1], more=(sheet or {}).get("next") is not None)] if found else []
+    groups = [group for group in group_by_urgency((sheet or {}).get("duties", []), today(), limit) if group.total]
+    return [*groups[:-1], replace(groups[-1], more=(sheet or {}).get("next") is not None)] if groups else []
 
 
 def _after(cut: str | None) -> Sequence[str]:
@@ -157,11 +159,11 @@ def _records(groups: Iterable[Group]) -> list[names.Record]:
 def group_by_urgency(duties: Iterable[Mapping[str, Any]], on: date, limit: int | None) -> Iterable[Group]:
     """Sort duties by how soon they are due."""
     soon = (on + timedelta(days=SOON_DAYS)).isoformat()
-    found: dict[str, list[Mapping[str, Any]]] = {"overdue": [], "today": [], "soon": [], "later": []}
+    by_urgency: dict[str, list[Mapping[str, Any]]] = {"overdue": [], "today": [], "soon": [], "later": []}
     for duty in duties:
         due = str(duty["due"])
         key = "overdue" if duty["overdue"] else "today" if due <= on.isoformat() else "soon" if due <= soon else "later"
-        found[key].append(duty)
+        by_urgency[key].append(duty)
     titles = {
         "overdue": "Overdue",
         "today": "Due today",
@@ -169,4 +171,4 @@ def group_by_urgency(duties: Iterable[Mapping[str, Any]], on: date, limit: int |
         "later": "Due later",
     }
     for key, title in titles.items():
-        yield Group(key, title, found[key][:limit], len(found[key]))
+        yield Group(key, title, by_urgency[key][:limit], len(by_urgency[key]))

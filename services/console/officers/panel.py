@@ -148,13 +148,13 @@ async def _with_disposals(
         child = record.child
         return Item(case, child.name if child else "", record)
 
-    found = [
+    disposals = [
         (case, work["id"])
         for case in cases
         for work in case["work"]
         if work["service"] == "disposal" and work["state"] in states
     ]
-    return await asyncio.gather(*(read(case, id_) for case, id_ in found))
+    return await asyncio.gather(*(read(case, id_) for case, id_ in disposals))
 
 
 def _id_of(case: Mapping[str, Any], service: str, state: str) -> str | None:

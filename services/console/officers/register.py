@@ -63,9 +63,9 @@ async def take_register(request: Request, session: Session, form: Form) -> Respo
     done = []
     # One after another, in the order of the page: they are events of one record.
     for line in await _lines(request, session):
-        given = {name: values for name, values in form.items() if name.startswith(f"{line.person}.") and any(values)}
-        answered = any(name != f"{line.person}.hours_credited" for name in given)
-        done.append(await _record(request, session, line, given, key) if answered and line.fields else line)
+        answers = {name: values for name, values in form.items() if name.startswith(f"{line.person}.") and any(values)}
+        answered = any(name != f"{line.person}.hours_credited" for name in answers)
+        done.append(await _record(request, session, line, answers, key) if answered and line.fields else line)
     return _page(request, session, done, key=str(key))
 
 
@@ -127,7 +127,7 @@ def _places(events: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
 
 
 def _line_fields(schema: Mapping[str, Any], person: str) -> list[Field]:
-    drawn = {one.name: one for one in fields_of(schema, Drawing(schema.get("$defs", {})))}
+    drawn = {field_.name: field_ for field_ in fields_of(schema, Drawing(schema.get("$defs", {})))}
     return [replace(drawn[name], name=f"{person}.{name}") for name in ASKED if name in drawn]
 
 
@@ -136,8 +136,8 @@ async def _name(apis: Apis, session: Session, person: str, case: str | None) -> 
     if case is None:
         return person, ""
     try:
-        found = await apis.get_projected(session, f"/v1/cases/{case}")
-        for collection, record in records_in(found):
+        projected = await apis.get_projected(session, f"/v1/cases/{case}")
+        for collection, record in records_in(projected):
             if collection in {"disposals", "referrals"}:
                 state = await apis.get(session, SERVICES[collection], f"/v1/{collection}/{record['id']}")
                 for who in names.people_of(state):

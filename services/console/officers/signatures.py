@@ -33,11 +33,11 @@ async def sign_page(request: Request, session: Session) -> Response:
     apis, id_ = console_of(request).apis, read_uuid(request, "id")
     if read_collection(request) != "disposals":
         raise HTTPException(404)
-    path, asked = f"/v1/disposals/{id_}", query(request, "lang", "case")
-    language = asked["lang"] or "en"
+    path, question = f"/v1/disposals/{id_}", query(request, "lang", "case")
+    language = question["lang"] or "en"
     if language not in LANGUAGES:
         raise HTTPException(404)
-    case_id = read_case(asked["case"])
+    case_id = read_case(question["case"])
     state = await apis.get(session, "disposal", path)
     if state.get("disposal") not in DOCUMENT:
         raise HTTPException(422, "No disposal with a document is decided yet: decide it before a document is signed.")

@@ -98,10 +98,10 @@ async def operations_page(request: Request, session: Session) -> Response:
         "operations.html",
         session,
         lines=lines,
-        held=[one for line in lines for one in line.held],
+        held=[item for line in lines for item in line.held],
         since=before.at if before else None,
         caught_up=[
-            name for name in (before.left if before else ()) if name not in {one.partition(":")[0] for one in behind}
+            name for name in (before.left if before else ()) if name not in {item.partition(":")[0] for item in behind}
         ],
         again=f"/operations?{urlencode({'since': datetime.now(UTC).isoformat(), 'behind': behind}, doseq=True)}",
     )
@@ -186,19 +186,24 @@ async def _lists(apis: Apis, session: Session, name: str) -> Mapping[str, Part[l
     return dict(zip(kinds, parts, strict=True))
 
 
-def _held(service: str, kind: str, one: Mapping[str, Any]) -> Held:
+def _held(service: str, kind: str, item: Mapping[str, Any]) -> Held:
     match kind:
         case "alarms":
             return Held(
-                service, kind, one["id"], one["meaning"], one["raised_at"], f"{one['consumer']}, {one['place']}"
+                service, kind, item["id"], item["meaning"], item["raised_at"], f"{item['consumer']}, {item['place']}"
             )
         case "reactions":
             return Held(
-                service, kind, one["command_id"], one["sentence"], one["parked_at"], f"tried {one['attempts']} times"
+                service,
+                kind,
+                item["command_id"],
+                item["sentence"],
+                item["parked_at"],
+                f"tried {item['attempts']} times",
             )
         case "quarantine":
-            words = f"{one['records']} records of {one['stream']} are held"
-            return Held(service, kind, one["id"], words, one["since"], f"{one['cause']}: {one['error']}")
+            words = f"{item['records']} records of {item['stream']} are held"
+            return Held(service, kind, item["id"], words, item["since"], f"{item['cause']}: {item['error']}")
         case _:
-            words = f"{one['waiting']} records of {one['stream']} wait for version {one['held'] + 1}"
-            return Held(service, kind, one["id"], words, one["since"], f"next there is version {one['found']}")
+            words = f"{item['waiting']} records of {item['stream']} wait for version {item['held'] + 1}"
+            return Held(service, kind, item["id"], words, item["since"], f"next there is version {item['found']}")

@@ -83,34 +83,34 @@ WARNED_OF: Final[Mapping[str, Caution]] = {
 
 def fields_asked(question: Question, fields: Sequence[Field]) -> list[Field]:
     """Return the fields of a question; the last has those that no question names as well. Ids are filled in, not asked."""
-    named = {name for one in QUESTIONS for name in one.fields}
-    by_name = {one.name: one for one in fields}
-    found = [by_name[name] for name in question.fields if name in by_name]
+    named = {name for item in QUESTIONS for name in item.fields}
+    by_name = {item.name: item for item in fields}
+    fields_of_question = [by_name[name] for name in question.fields if name in by_name]
     if question is QUESTIONS[-1]:
-        found += [one for one in fields if one.name not in named and not one.is_new_id]
-    return found
+        fields_of_question += [item for item in fields if item.name not in named and not item.is_new_id]
+    return fields_of_question
 
 
 def question_of(field: str) -> Question:
     """Return the question that asks a field, or a part of it."""
-    return next((one for one in QUESTIONS if field.partition(".")[0] in one.fields), QUESTIONS[-1])
+    return next((question for question in QUESTIONS if field.partition(".")[0] in question.fields), QUESTIONS[-1])
 
 
 def is_complete(question: Question, fields: Sequence[Field], answers: Answers) -> bool:
     """Whether a question was answered, and nothing of it is wrong. Where all may be left out, its page was sent."""
-    asked = fields_asked(question, fields)
-    _, wrong = command_of(asked, answers)
-    return not wrong and any(name in answers for one in asked for name in controls(one))
+    fields_of_question = fields_asked(question, fields)
+    _, wrong = command_of(fields_of_question, answers)
+    return not wrong and any(name in answers for field in fields_of_question for name in controls(field))
 
 
 def answers_with(
-    question: Question, fields: Sequence[Field], answers: Answers, given: Answers
+    question: Question, fields: Sequence[Field], answers: Answers, new: Answers
 ) -> dict[str, Sequence[str]]:
     """Return the answers with those of one question in place of its earlier ones."""
-    asked = {one.name for one in fields_asked(question, fields)}
-    kept = {name: values for name, values in answers.items() if name not in asked and name.split(".")[0] not in asked}
+    names = {field.name for field in fields_asked(question, fields)}
+    others = {name: values for name, values in answers.items() if name not in names and name.split(".")[0] not in names}
     # A list of which nothing is chosen sends nothing: it is kept as an answer of none.
-    return {**kept, **{name: [] for name in asked}, **given}
+    return {**others, **{name: [] for name in names}, **new}
 
 
 def warnings_for(answers: Answers) -> list[Caution]:

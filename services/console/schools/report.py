@@ -61,7 +61,7 @@ async def list_page(request: Request, session: Session) -> Response:
         "report_list.html",
         session,
         draft=draft,
-        tasks=[(one, is_complete(one, drawn.fields, draft.answers)) for one in QUESTIONS],
+        tasks=[(question, is_complete(question, drawn.fields, draft.answers)) for question in QUESTIONS],
         warnings=warnings_for(draft.answers),
     )
 
@@ -81,8 +81,8 @@ async def take_answer(request: Request, session: Session, form: Form) -> Respons
     if draft.sent:
         return see(draft.sent)
     drawn = await _draw(request, session, draft)
-    given = {name: values for name, values in form.items() if name not in OWN_FIELDS}
-    answers = answers_with(question, drawn.fields, draft.answers, given)
+    new = {name: values for name, values in form.items() if name not in OWN_FIELDS}
+    answers = answers_with(question, drawn.fields, draft.answers, new)
     then = first(form, "then")
     _, wrong = command_of(fields_asked(question, drawn.fields), answers)
     if wrong:
@@ -91,8 +91,8 @@ async def take_answer(request: Request, session: Session, form: Form) -> Respons
     for one in drawn.fields:
         if one.is_new_id and not answers.get(one.name):
             answers[one.name] = [str(uuid4())]
-    kept = replace(draft, answers={name: list(values) for name, values in answers.items()})
-    await console_of(request).drafts.save(session.person, kept)
+    changed = replace(draft, answers={name: list(values) for name, values in answers.items()})
+    await console_of(request).drafts.save(session.person, changed)
     if "flags" in question.fields and warnings_for(answers):
         return see(address(f"/report/{draft.id}/warning", then=then))
     return see(_next(draft, question, then))
@@ -101,9 +101,9 @@ async def take_answer(request: Request, session: Session, form: Form) -> Respons
 async def warning_page(request: Request, session: Session) -> Response:
     """Show what must be known before going on."""
     draft = await _draft(request, session)
-    found = warnings_for(draft.answers)
+    warnings = warnings_for(draft.answers)
     after = _next(draft, BY_NAME["gravity"], request.query_params.get("then", ""))
-    return render(request, "report_warning.html", session, warnings=found, after=after) if found else see(after)
+    return render(request, "report_warning.html", session, warnings=warnings, after=after) if warnings else see(after)
 
 
 async def receipt_page(request: Request, session: Session) -> Response:
@@ -141,10 +141,10 @@ async def _draft(request: Request, session: Session) -> Draft:
 
 
 def _question(request: Request) -> Question:
-    found = BY_NAME.get(read_name(request, "question"))
-    if found is None:
+    question = BY_NAME.get(read_name(request, "question"))
+    if question is None:
         raise HTTPException(404)
-    return found
+    return question
 
 
 async def _draw(request: Request, session: Session, draft: Draft) -> Drawn:

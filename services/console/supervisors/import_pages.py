@@ -60,14 +60,14 @@ async def read_upload(request: Request) -> dict[str, list[str]]:
     """Read a form with one file, whose bytes become base64. Raises `HTTPException` where it is too large."""
     too_large = f"The file is larger than {MAX_FILE // 1000:,} kB: split it, or import it with `ooc import`."
     form = await bounded(request, MAX_FILE + 10_000, too_large).form(max_fields=10, max_files=1, max_part_size=1000)
-    found: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = {}
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
-            found[name] = [b64encode(await value.read()).decode()]
-            found[f"{name}_name"] = [value.filename or ""]
+            fields[name] = [b64encode(await value.read()).decode()]
+            fields[f"{name}_name"] = [value.filename or ""]
         else:
-            found[name] = [value]
-    return found
+            fields[name] = [value]
+    return fields
 
 
 async def import_page(request: Request, session: Session) -> Response:
@@ -191,7 +191,9 @@ async def _plans(
     request: Request, session: Session, register: Register, label: str
 ) -> tuple[list[Plan], list[RowError]]:
     apis = console_of(request).apis
-    schemas = dict(zip(COMMANDS, await asyncio.gather(*(apis.schema(SERVICE, one) for one in COMMANDS)), strict=True))
+    schemas = dict(
+        zip(COMMANDS, await asyncio.gather(*(apis.schema(SERVICE, command) for command in COMMANDS)), strict=True)
+    )
     owner = Owner(session.organisation, session.area, label)
     return await asyncio.to_thread(plans_of, register, schemas, owner)
 

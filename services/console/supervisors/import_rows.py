@@ -192,7 +192,7 @@ def plans_of(register: Register, schemas: Mapping[str, Schema], owner: Owner) ->
 def _headings(headings: Sequence[str]) -> tuple[Mapping[str, str], list[RowError]]:
     """Find the column of each heading: spelling in capitals, and spaces for underscores, are the same."""
     known = {_plain(column): column for column in COLUMNS}
-    found: dict[str, str] = {}
+    columns: dict[str, str] = {}
     errors = []
     for heading in headings:
         column = known.get(_plain(heading))
@@ -200,13 +200,13 @@ def _headings(headings: Sequence[str]) -> tuple[Mapping[str, str], list[RowError
             continue
         if column is None:
             errors.append(RowError("there is no such column: remove it, or correct its name", heading))
-        elif column in found.values():
+        elif column in columns.values():
             errors.append(RowError("this column is there twice: remove one", heading))
         else:
-            found[heading] = column
-    if REFERENCE not in found.values():
+            columns[heading] = column
+    if REFERENCE not in columns.values():
         errors.append(RowError("this column is missing: give each referral its number in your register", REFERENCE))
-    return found, errors
+    return columns, errors
 
 
 def _plain(text: str) -> str:
@@ -307,7 +307,7 @@ def _field(schema: Schema, path: str) -> tuple[Schema, bool]:
 
 
 def _resolved(part: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    choices = [one for one in part.get("anyOf", ()) if one.get("type") != "null"]
+    choices = [choice for choice in part.get("anyOf", ()) if choice.get("type") != "null"]
     if len(choices) == 1:
         part = {**part, **choices[0]}
     if "$ref" in part:
@@ -362,19 +362,19 @@ _MONTHS: Final = (
 
 def day_of(text: str) -> date:
     """Read a day: 2026-05-07, 07/05/2026 (the day comes first), 7.5.2026 or 7 May 2026. Raises ValueError with what to write."""
-    found, rest = _day(text)
+    on, rest = _day(text)
     if _CLOCK.sub("", rest).strip():
         raise ValueError("write a date, such as 2026-05-07 or 07/05/2026")
-    return found
+    return on
 
 
 def _day(text: str) -> tuple[date, str]:
     for pattern in _DAY:
-        if found := pattern.match(text):
-            parts = found.groupdict()
+        if match := pattern.match(text):
+            parts = match.groupdict()
             try:
                 month = int(parts["month"]) if "month" in parts else _month(parts["name"])
-                return date(int(parts["year"]), month, int(parts["day"])), text[found.end() :]
+                return date(int(parts["year"]), month, int(parts["day"])), text[match.end() :]
             except ValueError:
                 raise ValueError("there is no such day: write a date, such as 2026-05-07 or 07/05/2026") from None
     raise ValueError("write a date with the year in four digits, such as 2026-05-07 or 07/05/2026")
@@ -403,13 +403,13 @@ def moment_of(text: str) -> datetime | date:
 
 def _times(cells: Cells, errors: list[RowError]) -> dict[str, str]:
     """Read the times of a row (RFC 3339). A day alone means its start, or the step before if that was later on that day."""
-    found: dict[str, str] = {}
+    times: dict[str, str] = {}
     before: datetime | None = None
     for heading in TIMES:
         cell = cells.get(heading)
         if cell is None:
-            if heading == "received_on" and "reported_on" in found:
-                found[heading] = found["reported_on"]
+            if heading == "received_on" and "reported_on" in times:
+                times[heading] = times["reported_on"]
             continue
         try:
             moment = moment_of(cell)
@@ -420,9 +420,9 @@ def _times(cells: Cells, errors: list[RowError]) -> dict[str, str]:
             start = datetime(moment.year, moment.month, moment.day, tzinfo=LONDON)
             same_day = before is not None and before.astimezone(LONDON).date() == moment
             moment = before if before is not None and same_day else start
-        found[heading] = moment.isoformat()
+        times[heading] = moment.isoformat()
         before = moment
-    return found
+    return times
 
 
 def body_of(register: Register, plan: Plan) -> Mapping[str, Any]:

@@ -62,7 +62,7 @@ def _issued_disposal(summary: DisposalSummary) -> Intervention | None:
 def _diversion(summary: DisposalSummary) -> Intervention | None:
     """Return a diversion that ended: on the day on which the child left it, else on that of its outcome code."""
     outcome, end, decided = summary.outcome, summary.ended, summary.decided
-    ages = [found.age for found in (decided, outcome) if found is not None and found.age is not None]
+    ages = [fact.age for fact in (decided, outcome) if fact is not None and fact.age is not None]
     age = ages[0] if ages else summary.age_at_offence
     if end is not None and end.how is End.NOT_COMPLETED:
         # Only a diversion for outcome 22 can be left; what becomes of the crime after that is another matter.
@@ -79,15 +79,19 @@ def select_interventions(dataset: Dataset, period: Period) -> list[Intervention]
     order = {column: n for n, column in enumerate(policy.value("seriousness"))}
     best: dict[tuple[object, ...], Intervention] = {}
     for summary in dataset.all_of(DisposalSummary):
-        found = intervention_of(summary)
-        if found is None or found.ended_on not in period or not youngest <= found.age_at_start <= oldest:
+        intervention = intervention_of(summary)
+        if (
+            intervention is None
+            or intervention.ended_on not in period
+            or not youngest <= intervention.age_at_start <= oldest
+        ):
             continue
         offence = (summary.child, summary.offence.code, summary.offence.on)
         earlier = best.get(offence)
-        if earlier is None or _rank(found, order) < _rank(earlier, order):
-            best[offence] = found
+        if earlier is None or _rank(intervention, order) < _rank(earlier, order):
+            best[offence] = intervention
     return list(best.values())
 
 
-def _rank(found: Intervention, order: dict[str, int]) -> tuple[int, int]:
-    return order[found.column], -found.ended_on.toordinal()
+def _rank(intervention: Intervention, order: dict[str, int]) -> tuple[int, int]:
+    return order[intervention.column], -intervention.ended_on.toordinal()

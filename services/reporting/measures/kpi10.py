@@ -28,12 +28,12 @@ def select_victims(dataset: Dataset, period: Period) -> list[VictimOf]:
     by_harmer: dict[UUID, list[ConferenceSummary]] = {}
     for conference in dataset.all_of(ConferenceSummary):
         by_harmer.setdefault(conference.harmer, []).append(conference)
-    found: list[VictimOf] = []
+    victims: list[VictimOf] = []
     for intervention in select_interventions(dataset, period):
         summary = intervention.summary
         took_part = _took_part(summary, by_harmer.get(summary.child, ()))
-        found += [VictimOf(summary, victim, victim.person_id in took_part) for victim in summary.victims]
-    return found
+        victims += [VictimOf(summary, victim, victim.person_id in took_part) for victim in summary.victims]
+    return victims
 
 
 def _took_part(summary: DisposalSummary, conferences: Sequence[ConferenceSummary]) -> set[UUID]:

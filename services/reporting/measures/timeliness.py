@@ -39,18 +39,20 @@ class Lapse:
 
 def select_intervals_and_lapses(dataset: Dataset, period: Period) -> list[Interval | Lapse]:
     """Select the intervals that ended in the period, and the duties that lapsed in it."""
-    lapses = [Lapse(one.duty, summary) for summary in dataset.summaries for one in summary.lapsed if one.on in period]
+    lapses = [
+        Lapse(lapsed.duty, summary) for summary in dataset.summaries for lapsed in summary.lapsed if lapsed.on in period
+    ]
     return [*select_intervals(dataset, period), *lapses]
 
 
 def select_intervals(dataset: Dataset, period: Period) -> list[Interval]:
     """Select the intervals that ended in the period; each target is that of the day on which it began."""
-    found: list[Interval] = []
+    intervals: list[Interval] = []
 
     def working(name: str, summary: Summary, start: date, end: date | None) -> None:
         if end is not None and end in period:
             days = dataset.on(start).number(f"{name}_working_days")
-            found.append(Interval(name, summary, start, end, add_working_days(start, days)))
+            intervals.append(Interval(name, summary, start, end, add_working_days(start, days)))
 
     for referral in dataset.all_of(ReferralSummary):
         working("report_to_triage", referral, referral.reported_on, referral.triaged_on)
@@ -63,20 +65,20 @@ def select_intervals(dataset: Dataset, period: Period) -> list[Interval]:
         if case.ended is not None and case.ended.how is End.COMPLETED and case.ended.on in period:
             weeks = dataset.on(case.given.on).number("issue_to_completion_weeks")
             target = case.given.on + timedelta(weeks=weeks)
-            found.append(Interval("issue_to_completion", case, case.given.on, case.ended.on, target))
-    return found
+            intervals.append(Interval("issue_to_completion", case, case.given.on, case.ended.on, target))
+    return intervals
 
 
 def aggregate(rows: Sequence[Interval | Lapse], _dataset: Dataset, _period: Period) -> dict[str, Any]:
     """For each stretch: how many, the median in calendar days, and how many were in target; and each duty's lapses."""
     answer: dict[str, Any] = {}
     for name in INTERVALS:
-        these = [row for row in rows if isinstance(row, Interval) and row.name == name]
-        days = [(row.end - row.start).days for row in these]
+        intervals = [row for row in rows if isinstance(row, Interval) and row.name == name]
+        days = [(row.end - row.start).days for row in intervals]
         answer[name] = {
-            "n": len(these),
+            "n": len(intervals),
             "median_days": float(median(days)) if days else None,
-            "in_target": sum(row.end <= row.target for row in these),
+            "in_target": sum(row.end <= row.target for row in intervals),
         }
     lapsed = Counter(row.duty for row in rows if isinstance(row, Lapse))
     return answer | {"lapsed": dict(sorted(lapsed.items()))}

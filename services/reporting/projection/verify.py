@@ -67,14 +67,14 @@ _COUNTED: Final = """
 
 async def _missing_positions(pool: Pool) -> list[str]:
     """List the first missing position of each service, and each high-water mark that is not what the facts make."""
-    found: list[str] = []
+    lines: list[str] = []
     for row in await pool.fetch(_COUNTED):
         service, reached = row["service"], row["reached"]
         if reached != row["last"]:
-            found.append(f"{service}: position {reached + 1} is missing")
+            lines.append(f"{service}: position {reached + 1} is missing")
         if row["kept"] != reached:
-            found.append(f"{service}: the high-water mark is {row['kept']}, its facts make {reached}")
-    return found
+            lines.append(f"{service}: the high-water mark is {row['kept']}, its facts make {reached}")
+    return lines
 
 
 async def _differences(connection: Connection, service: str, streams: Sequence[UUID], passed: Passed) -> list[str]:

@@ -118,6 +118,6 @@ async def _may_audit(request: Request, actor: Actor, home: UUID, target: str) ->
     """Pass the read gate for the access log of a case; False where it must answer as one that does not exist."""
     at: ApiDependencies = request.app.state.deps
     reader = await ask_for_reader(at.database, actor)
-    found = await ask(lambda: case(at.database, reader, home))
-    denial = found if isinstance(found, Denial) else None
-    return await at.gate.read(actor, "access_log", target, read_reason(request), denial=denial) and found is not None
+    answer = await ask(lambda: case(at.database, reader, home))
+    denial = answer if isinstance(answer, Denial) else None
+    return await at.gate.read(actor, "access_log", target, read_reason(request), denial=denial) and answer is not None

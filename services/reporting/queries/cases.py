@@ -97,12 +97,12 @@ async def case(
             past = await _past(connection, rows, as_of, known_at)
             rows = _rows_then(rows, past, case_id)
             visible_duties = await reader.reach("duties").select(connection, list(past))
-            duties = [one for one in duties if (one.service, one.stream) not in past]
+            duties = [listed for listed in duties if (listed.service, listed.stream) not in past]
             duties += [
-                one
+                listed
                 for stream, then in past.items()
                 if then is not None and stream in visible_duties and case_id in then.folded.summary.cases
-                for one in Listed.of_fold(then.folded)
+                for listed in Listed.of_fold(then.folded)
             ]
         waiting = await list_waits(connection, reader, "state", min(moments), case_id)
         reached = await positions(connection, READ_MODELS, known_at)
@@ -115,8 +115,10 @@ async def case(
         view = _view_for_case(row, case_id)
         hidden |= {(service, item) for item in view.hidden_items}
         streams[READ_MODELS[service].collection].append(_as_json(row, view.view, reader.fields(service)))
-    shown_duties = [one for one in duties if one.duty.is_shown(day) and (one.service, one.duty.item) not in hidden]
-    shown_duties.sort(key=lambda one: (one.duty.due, one.duty.duty, one.duty.item))
+    shown_duties = [
+        listed for listed in duties if listed.duty.is_shown(day) and (listed.service, listed.duty.item) not in hidden
+    ]
+    shown_duties.sort(key=lambda listed: (listed.duty.due, listed.duty.duty, listed.duty.item))
     return {
         "case_id": str(case_id),
         "as_of": None if as_of is None else as_of.isoformat(),
@@ -125,8 +127,8 @@ async def case(
         "panel_queue": any(row["queued"] for row in rows if reader.fields(row["service"]) is None),
         "referral": next(iter(streams["referrals"]), None),
         **streams,
-        "duties": [one.as_json(day) | {"case_ids": [str(case_id)]} for one in shown_duties],
-        "waiting": [one | {"case_ids": [str(case_id)]} for one in waiting],
+        "duties": [listed.as_json(day) | {"case_ids": [str(case_id)]} for listed in shown_duties],
+        "waiting": [listed | {"case_ids": [str(case_id)]} for listed in waiting],
         "positions": reached,
     }
 

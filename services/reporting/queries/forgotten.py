@@ -65,7 +65,7 @@ def add_forgotten(app: FastAPI) -> None:
         assert isinstance(at.keyring, PostgresKeyring)
         standing = await at.keyring.standing([f"person/{person}" for person in people])
         return JSONResponse(
-            {"people": [one | {"key_stands": f"person/{person}" in standing} for person, one in people.items()]}
+            {"people": [line | {"key_stands": f"person/{person}" in standing} for person, line in people.items()]}
         )
 
 

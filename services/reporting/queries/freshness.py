@@ -66,9 +66,13 @@ def stale_header(stale: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return the header of an answer that is stale, such as `referral:12; since=2026-11-26T09:00:00+00:00`."""
     if not stale:
         return {}
-    return {HEADER: ", ".join(f"{one['service']}:{one['position']}; since={one['since'] or 'ever'}" for one in stale)}
+    return {
+        HEADER: ", ".join(
+            f"{service['service']}:{service['position']}; since={service['since'] or 'ever'}" for service in stale
+        )
+    }
 
 
-def json_answer(found: Mapping[str, Any], stale: list[dict[str, Any]]) -> JSONResponse:
+def json_answer(answer: Mapping[str, Any], stale: list[dict[str, Any]]) -> JSONResponse:
     """Answer, with a header where the answer is stale, and in its body where positions are told too."""
-    return JSONResponse({**found, "stale": stale} if "positions" in found else found, headers=stale_header(stale))
+    return JSONResponse({**answer, "stale": stale} if "positions" in answer else answer, headers=stale_header(stale))

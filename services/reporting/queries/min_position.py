@@ -35,11 +35,11 @@ MIN_POSITION: Final = Parameter(
 
 def furthest(request: Request, parameter: Parameter = MIN_POSITION) -> dict[str, int]:
     """Return for each service the furthest position that a parameter names. Raises `Malformed`."""
-    found: dict[str, int] = {}
+    positions: dict[str, int] = {}
     for text in request.query_params.getlist(parameter.name):
         service, _, position = parameter.validate(text).partition(":")
-        found[service] = max(found.get(service, 0), int(position))
-    return found
+        positions[service] = max(positions.get(service, 0), int(position))
+    return positions
 
 
 async def wait_for(pool: Pool, wanted: Mapping[str, int]) -> str | None:

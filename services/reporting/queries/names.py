@@ -181,7 +181,7 @@ async def _keys(keyring: Keyring, wanted: Sequence[KeyId]) -> dict[KeyId, DataKe
         if len(wanted) == 1:
             _log.error("name_not_opened", subject=wanted[0][0], why=str(error))
             return {wanted[0]: None}
-    return {key_id: key for one in wanted for key_id, key in (await _keys(keyring, [one])).items()}
+    return {key_id: key for wanted_id in wanted for key_id, key in (await _keys(keyring, [wanted_id])).items()}
 
 
 def names_in(facts: Iterable[Fact]) -> dict[tuple[Stream, UUID], tuple[Sealed[Any], UUID]]:

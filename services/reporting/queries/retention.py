@@ -123,7 +123,7 @@ def add_retention(app: FastAPI) -> None:
         await at.gate.read(actor, PART, "reporting/retention", read_reason(request))
         reader = await ask_for_reader(at.database, actor)
         people = await ask(lambda: due_for_review(at.database, reader, day))
-        first_people = [one.model_dump(mode="json") for one in people[:MOST]]
+        first_people = [line.model_dump(mode="json") for line in people[:MOST]]
         return JSONResponse({"due_by": day.isoformat(), "total": len(people), "people": first_people})
 
 

@@ -132,12 +132,12 @@ async def timeline(
     this reason. Raises `KeyringUnavailable`, `UnusableKey` or `TamperedToken`.
     """
     async with snapshot(pool) as connection:
-        found = await _lines(connection, reader, case_id, as_of, known_at)
-        if found is None or isinstance(found, Denial):
-            return found
+        of_case = await _lines(connection, reader, case_id, as_of, known_at)
+        if of_case is None or isinstance(of_case, Denial):
+            return of_case
         reached = await positions(connection, READ_MODELS, known_at)
-    page_lines = _ordered(found.lines, order)[(page - 1) * PAGE : page * PAGE]
-    opened = await _open(pool, page_lines, found.histories, reader, reason, keyring)
+    page_lines = _ordered(of_case.lines, order)[(page - 1) * PAGE : page * PAGE]
+    opened = await _open(pool, page_lines, of_case.histories, reader, reason, keyring)
     answer = {
         "case_id": str(case_id),
         "as_of": None if as_of is None else as_of.isoformat(),
@@ -145,9 +145,9 @@ async def timeline(
         "order": order,
         "page": page,
         "page_size": PAGE,
-        "total": len(found.lines),
+        "total": len(of_case.lines),
         "positions": reached,
-        "withheld": found.withheld,
+        "withheld": of_case.withheld,
         "events": page_lines,
     }
     return Opened(answer, opened)
@@ -158,13 +158,17 @@ async def changes(
 ) -> Opened | Denial | None:
     """Return the first events of a case after a position of each service, 0 if none is given; the rest as in `timeline`."""
     async with snapshot(pool) as connection:
-        found = await _lines(connection, reader, case_id, None, None)
-        if found is None or isinstance(found, Denial):
-            return found
+        of_case = await _lines(connection, reader, case_id, None, None)
+        if of_case is None or isinstance(of_case, Denial):
+            return of_case
         reached = await positions(connection, READ_MODELS)
     # Events after a gap of the projection come with a later question.
     since = _ordered(
-        [line for line in found.lines if after.get(line["service"], 0) < line["position"] <= reached[line["service"]]],
+        [
+            line
+            for line in of_case.lines
+            if after.get(line["service"], 0) < line["position"] <= reached[line["service"]]
+        ],
         "recorded_at",
     )
     # Within a service the order of recording is that of positions, so the first of each service's events are here.
@@ -173,14 +177,14 @@ async def changes(
     for line in reversed(left):
         next_[line["service"]] = line["position"] - 1
     page_lines = since[:PAGE]
-    opened = await _open(pool, page_lines, found.histories, reader, reason, keyring)
+    opened = await _open(pool, page_lines, of_case.histories, reader, reason, keyring)
     answer = {
         "case_id": str(case_id),
         "after": dict(after),
         "next": next_,
         "more": bool(left),
         "positions": reached,
-        "withheld": found.withheld,
+        "withheld": of_case.withheld,
         "events": page_lines,
     }
     return Opened(answer, opened)

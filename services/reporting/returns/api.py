@@ -162,8 +162,8 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
         at: Dependencies = request.app.state.deps
         page = int(read_query(request).get("page", "1"))
         await at.gate.read(actor, READ, "reporting/returns", read_reason(request))
-        found = await ask(lambda: list_returns(at.database, page))
-        return JSONResponse({"page": page, "page_size": PAGE_SIZE, "returns": [_line(item) for item in found]})
+        items = await ask(lambda: list_returns(at.database, page))
+        return JSONResponse({"page": page, "page_size": PAGE_SIZE, "returns": [_line(item) for item in items]})
 
     @app.get(
         "/v1/returns/{return_id}",

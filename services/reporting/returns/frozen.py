@@ -222,12 +222,12 @@ async def _later_events(
 ) -> tuple[list[dict[str, Any]], int]:
     """List the events after a return's positions in the streams of which it would count something else today."""
     histories = await histories_of(connection, sorted(await moved_after(connection, item.positions)))
-    found: list[Fact] = []
+    facts: list[Fact] = []
     for (service, _), history in histories.items():
         cut = partial(fold, history, last_position=item.positions[service])
         if _counts(frozen_measure, item, cut()) != _counts(frozen_measure, item, fold(history)):
-            found += [fact for fact in history if (fact.position or 0) > item.positions[service]]
-    found.sort(key=lambda fact: (fact.recorded_at, fact.envelope.stream, fact.version))
+            facts += [fact for fact in history if (fact.position or 0) > item.positions[service]]
+    facts.sort(key=lambda fact: (fact.recorded_at, fact.envelope.stream, fact.version))
     return [
         {
             "stream": fact.envelope.stream,
@@ -237,8 +237,8 @@ async def _later_events(
             "occurred_at": fact.occurred_at.isoformat(),
             "recorded_at": fact.recorded_at.isoformat() if fact.recorded_at else None,
         }
-        for fact in found[:MAX_EVENTS]
-    ], len(found)
+        for fact in facts[:MAX_EVENTS]
+    ], len(facts)
 
 
 def _counts(frozen_measure: Measure[Any], item: FrozenReturn, folded: Folded | None) -> object:

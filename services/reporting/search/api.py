@@ -131,8 +131,8 @@ def add_search(app: FastAPI, settings: Settings) -> None:
             reached = await ask(lambda: _positions(at.database))
             await at.search.refresh()
             reader = await ask_for_reader(at.database, actor)
-            found = await ask(lambda: find_cases(at.database, reader, at.search, wanted))
-            result = {"positions": reached, **found}
+            cases = await ask(lambda: find_cases(at.database, reader, at.search, wanted))
+            result = {"positions": reached, **cases}
             target += f"/found:{result['total']}"
         await at.gate.read(actor, "search", target, reason)
         return JSONResponse(result)
@@ -178,12 +178,15 @@ async def find_cases(
 
 async def _without_restricted(pool: Pool, reader: Reader, found: Mapping[SearchKind, Found]) -> dict[SearchKind, Found]:
     """Leave out the people whose processing is restricted, and the records in which nobody else was found."""
-    people = {(stream[0], one) for of_kind in found.values() for stream, persons in of_kind.items() for one in persons}
+    people = {
+        (stream[0], person) for of_kind in found.values() for stream, persons in of_kind.items() for person in persons
+    }
     withheld = await withheld_from(reader, pool, people)
     left: dict[SearchKind, Found] = {}
     for kind, of_kind in found.items():
         others = {
-            stream: frozenset(one for one in of_kind[stream] if (stream[0], one) not in withheld) for stream in of_kind
+            stream: frozenset(person for person in of_kind[stream] if (stream[0], person) not in withheld)
+            for stream in of_kind
         }
         left[kind] = {stream: persons for stream, persons in others.items() if persons or not of_kind[stream]}
     return left

@@ -134,15 +134,15 @@ class SearchIndex:
 
     def find(self, kind: SearchKind, text: str) -> Found:
         """Find the streams in which one value of a kind has every word of a text."""
-        found: dict[Stream, set[UUID]] = defaultdict(set)
+        persons_in: dict[Stream, set[UUID]] = defaultdict(set)
         for terms in searched_words(text) if kind is SearchKind.NAME else {(code(text),)}:
             entries = list(self._entries[kind].items())
             for token in [self._token(kind, term) for term in terms]:
                 # A token that straddles two others would have to agree in 64 bits by chance.
                 entries = [(place, entry) for place, entry in entries if token in entry.tokens]
             for place, entry in entries:
-                found[place.stream].update(() if entry.person_id is None else (entry.person_id,))
-        return {stream: frozenset(persons) for stream, persons in found.items()}
+                persons_in[place.stream].update(() if entry.person_id is None else (entry.person_id,))
+        return {stream: frozenset(persons) for stream, persons in persons_in.items()}
 
     async def _take_in(self) -> int:
         async with self._pool.acquire() as connection, connection.transaction(readonly=True):

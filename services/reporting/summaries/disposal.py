@@ -162,28 +162,28 @@ def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
 
 def _course(history: Sequence[Fact]) -> dict[str, Any]:
     """Return score, decision, issue, end and outcome, each by its last event; an assessment by its first completion."""
-    found: dict[str, Any] = {}
+    course: dict[str, Any] = {}
     for fact in history:
         match fact.event:
             case GravityScored(yjb_seriousness_score=score):
-                found["yjb_score"] = score
+                course["yjb_score"] = score
             case AssessmentCompleted():
-                found.setdefault("assessed_on", fact.day)
+                course.setdefault("assessed_on", fact.day)
             case DisposalDecided(decision=decision, age=age):
-                found["decided"] = DecisionSummary(decision=decision, on=fact.day, age=age)
+                course["decided"] = DecisionSummary(decision=decision, on=fact.day, age=age)
             case DisposalIssued() as event:
-                found |= _summarise_issue(fact, event)
+                course |= _summarise_issue(fact, event)
             case DisposalCompleted(completed_on=day):
-                found["ended"] = EndSummary(on=day, how=End.COMPLETED)
+                course["ended"] = EndSummary(on=day, how=End.COMPLETED)
             case DisposalCeased(ceased_on=day):
-                found["ended"] = EndSummary(on=day, how=End.NOT_COMPLETED)
+                course["ended"] = EndSummary(on=day, how=End.NOT_COMPLETED)
             case DisposalNotCompleted(ended_on=day) | DisposalClosedWithoutProceedings(ended_on=day):
-                found["ended"] = EndSummary(on=day, how=End.NOT_COMPLETED)
+                course["ended"] = EndSummary(on=day, how=End.NOT_COMPLETED)
             case OutcomeAssigned(code=code, age=age):
-                found["outcome"] = OutcomeSummary(code=code, on=fact.day, age=age)
+                course["outcome"] = OutcomeSummary(code=code, on=fact.day, age=age)
             case _:
                 pass
-    return found
+    return course
 
 
 def _summarise_issue(fact: Fact, event: DisposalIssued) -> dict[str, Any]:
@@ -205,24 +205,24 @@ def _assessment_asked_on(opening: Fact, history: Sequence[Fact]) -> date:
 
 def _victims(opened: DisposalCaseOpened, history: Sequence[Fact]) -> tuple[VictimSummary, ...]:
     """Return the victims named at the opening, and those who were informed or asked as victims later."""
-    found: dict[UUID, VictimSummary] = {
+    victims: dict[UUID, VictimSummary] = {
         person: VictimSummary(person_id=person)
         for person in (*(opened.victims or ()), *(opened.victims_with_enhanced_rights or ()))
     }
     for fact in history:
         match fact.event:
             case VictimInformedOfRestorativeJustice(person_id=person):
-                found.setdefault(person, VictimSummary(person_id=person))
+                victims.setdefault(person, VictimSummary(person_id=person))
             case VictimViewSought() as view:
-                earlier = found.get(view.person_id, VictimSummary(person_id=view.person_id))
+                earlier = victims.get(view.person_id, VictimSummary(person_id=view.person_id))
                 consents = earlier.consents_to_contact if view.consents_to_contact is None else view.consents_to_contact
                 before = earlier.view_sought_before_decision or (view.sought and view.before_decision)
-                found[view.person_id] = VictimSummary(
+                victims[view.person_id] = VictimSummary(
                     person_id=view.person_id, consents_to_contact=consents, view_sought_before_decision=before
                 )
             case _:
                 pass
-    return tuple(found.values())
+    return tuple(victims.values())
 
 
 def _ethnicity(opening: Fact, history: Sequence[Fact]) -> SealedTexts | None:
