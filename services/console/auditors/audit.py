@@ -292,7 +292,7 @@ async def evidence_page(request: Request, session: Session) -> Response:
     """Show the latest checkpoint of every log, and the last verification that was kept."""
     console = console_of(request)
     apis = console.apis
-    logs, kept = await asyncio.gather(
+    (logs, keys), kept = await asyncio.gather(
         latest_checkpoints(request, session), part_of(apis.get(session, "reporting", "/v1/verifications/latest"))
     )
     report = kept.value
@@ -300,8 +300,8 @@ async def evidence_page(request: Request, session: Session) -> Response:
         request,
         "evidence.html",
         session,
-        logs=logs.lines,
-        keys=logs.keys,
+        logs=logs,
+        keys=keys,
         witness=console.witness,
         kept=kept,
         report=json.loads(report["report"]) if report else None,
@@ -309,16 +309,10 @@ async def evidence_page(request: Request, session: Session) -> Response:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Logs:
-    """The latest checkpoint of each log, checked, with the titles of service and log; and the public keys of all services."""
-
-    lines: Sequence[tuple[str, str, Part[CheckedCheckpoint]]]
-    keys: Sequence[str]
-
-
-async def latest_checkpoints(request: Request, session: Session) -> Logs:
-    """Ask for the latest checkpoint of each log of each service, and for the keys of each service once, and check them."""
+async def latest_checkpoints(
+    request: Request, session: Session
+) -> tuple[Sequence[tuple[str, str, Part[CheckedCheckpoint]]], Sequence[str]]:
+    """Return the latest checkpoint of each log, checked, with the titles of service and log; and all public keys."""
     console = console_of(request)
     logs = [(entry, log) for entry in SERVICES for log in (("events", "access") if entry.decides else ("access",))]
     parts, notes = await asyncio.gather(
@@ -334,10 +328,8 @@ async def latest_checkpoints(request: Request, session: Session) -> Logs:
             return Part(notice=missing.notice, status=missing.status)
         return Part(check_checkpoint(note.value, of_service.value, console.witness))
 
-    return Logs(
-        [(entry.title, log, checked(entry.name, note)) for (entry, log), note in zip(logs, notes, strict=True)],
-        [key for part in parts for key in part.value or ()],
-    )
+    lines = [(entry.title, log, checked(entry.name, note)) for (entry, log), note in zip(logs, notes, strict=True)]
+    return lines, [key for part in parts for key in part.value or ()]
 
 
 def report_faults(kept: Mapping[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ async def inspection_file(request: Request, session: Session) -> Response:
     names, measures = await measures_of(apis, session, period)
     if all(part.status == 403 for part in measures):
         raise HTTPException(403, measures[0].notice)
-    frozen, verification, logs = await asyncio.gather(
+    frozen, verification, (logs, _) = await asyncio.gather(
         part_of(apis.get(session, "reporting", "/v1/returns")),
         part_of(apis.get(session, "reporting", "/v1/verifications/latest")),
         latest_checkpoints(request, session),
@@ -47,7 +47,7 @@ async def inspection_file(request: Request, session: Session) -> Response:
         "frozen": [_frozen(item) for item in (frozen.value or {"returns": ()})["returns"] if _touches(item, period)],
         "verification": await asyncio.to_thread(_verification, verification.value) if verification.value else None,
         "unverified": verification.notice,
-        "checkpoints": [_checkpoint(title, log, part) for title, log, part in logs.lines],
+        "checkpoints": [_checkpoint(title, log, part) for title, log, part in logs],
     }
     printed = await asyncio.to_thread(print_inspection, values, made_at)
     name = f'inline; filename="inspection-{period["from"]}-{period["to"]}.pdf"'

@@ -71,11 +71,6 @@ class Steps:
     shown: Sequence[Step]
     out_of_place: Sequence[Step]
 
-    @property
-    def all(self) -> Sequence[Step]:
-        """Both together."""
-        return [*self.shown, *self.out_of_place]
-
 
 def steps_of(guidance: Mapping[str, Any], titles: Mapping[str, str]) -> Steps:
     """Sort the commands of a guidance answer: the possible ones first; what the state alone refuses apart."""

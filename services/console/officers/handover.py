@@ -9,7 +9,7 @@ The choice leads to the command's own form, so rules, dry run and sending are th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -21,7 +21,7 @@ from starlette.responses import Response
 from services.console.apis import part_of
 from services.console.forms.choices import events_of, officers_in
 from services.console.forms.fields import Option
-from services.console.forms.next_steps import Step, steps_of
+from services.console.forms.next_steps import Step, Steps, steps_of
 from services.console.records import Record, read_all, records_in
 from services.console.rendering import address, render
 from services.console.routing import console_of, query, read_uuid, see
@@ -86,8 +86,8 @@ async def handover_page(request: Request, session: Session) -> Response:
 
 def _holding(record: Record, officer: str | None, names: Mapping[str, str]) -> Holding:
     guidance = record.guidance.value
-    steps: Sequence[Step] = steps_of(guidance, record.titles).all if guidance else ()
-    step = next((step for step in steps if step.type in HANDING), None)
+    steps = steps_of(guidance, record.titles) if guidance else Steps((), ())
+    step = next((step for step in (*steps.shown, *steps.out_of_place) if step.type in HANDING), None)
     return Holding(record, (names.get(officer) or f"Officer {officer[:8]}") if officer else "", step)
 
 

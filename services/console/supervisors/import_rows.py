@@ -59,24 +59,17 @@ def _person(who: str) -> Mapping[str, str]:
     return {f"{who}_{name}": f"details.{name}" for name in details} | {f"{who}_category": "category"}
 
 
+def _alike(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
 STEPS: Final = (
     Step(
         "ReceiveReferral",
         "received_on",
-        {
-            "happened_on": "happened_at",
-            "reported_on": "reported_at",
-            "source": "source",
-            "incident_type": "incident_type",
-            "setting": "setting",
-            "school_urn": "school_urn",
-            "on_premises": "on_premises",
-            "in_school_hours": "in_school_hours",
-            "flags": "flags",
-            "narrative": "narrative",
-            "assessment": "assessment",
-            "lawful_basis": "lawful_basis",
-        },
+        {"happened_on": "happened_at", "reported_on": "reported_at"}
+        | _alike("source", "incident_type", "setting", "school_urn", "on_premises", "in_school_hours", "flags")
+        | _alike("narrative", "assessment", "lawful_basis"),
     ),
     Step("LinkPerson", "received_on", _person("child"), {"role": "HARMER"}, "child"),
     Step("LinkPerson", "received_on", _person("harmed"), {"role": "HARMED"}, "harmed"),
@@ -86,28 +79,19 @@ STEPS: Final = (
         {"harmed_preference": "preference", "preference_given_by": "given_by"},
         person="harmed",
     ),
-    Step("RecordCrime", "received_on", {"crime_number": "crime_number"}),
+    Step("RecordCrime", "received_on", _alike("crime_number")),
     Step("AcknowledgeReferral", "acknowledged_on", {}),
     Step(
         "TriageReferral",
         "triaged_on",
-        {
-            "triage_outcome": "outcome",
-            "triage_reason": "rationale_text",
-            "supervisor_reviewed": "supervisor_reviewed",
-        },
+        {"triage_outcome": "outcome", "triage_reason": "rationale_text"} | _alike("supervisor_reviewed"),
     ),
-    Step("AllocateReferral", "allocated_on", {"officer_id": "officer_id"}),
+    Step("AllocateReferral", "allocated_on", _alike("officer_id")),
     Step(
         "AssignCrimeOutcome",
         "outcome_on",
-        {
-            "outcome_code": "code",
-            "outcome_reason": "rationale_text",
-            "named_suspect": "named_suspect",
-            "victim_informed": "victim_informed",
-            "parent_informed": "parent_informed",
-        },
+        {"outcome_code": "code", "outcome_reason": "rationale_text"}
+        | _alike("named_suspect", "victim_informed", "parent_informed"),
         person="child",
     ),
     Step("CloseReferral", "closed_on", {"closing_reason": "reason"}),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,6 @@ import asyncpg
 from services.reporting.projection.fold import Folded, Stream, fold, service_of, split
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection
-from services.reporting.summaries import DisposalSummary
 from shared.domain.data_rights import data_rights_events, is_data_right
 from shared.domain.duties import Duty
 from shared.domain.envelope import EventRegistry, Fact, UnknownEvent, type_in
@@ -30,19 +29,20 @@ if TYPE_CHECKING:  # it brings the Kafka client, which no API loads
     from shared.messaging.consumer import ConsumedEvent
 
 
-FACT_COLUMNS: Final = (
-    "service",
-    "stream",
-    "version",
-    "event_id",
-    "type",
-    "home",
-    "occurred_at",
-    "recorded_at",
-    "position",
-    "hash",
-    "body",
-)
+_FACT: Final[Mapping[str, Callable[[Fact], Any]]] = {
+    "service": service_of,
+    "stream": lambda fact: fact.stream_id,
+    "version": lambda fact: fact.version,
+    "event_id": lambda fact: fact.event_id,
+    "type": lambda fact: fact.envelope.type,
+    "home": lambda fact: fact.envelope.home,
+    "occurred_at": lambda fact: fact.occurred_at,
+    "recorded_at": lambda fact: fact.recorded_at,
+    "position": lambda fact: fact.position,
+    "hash": lambda fact: fact.hash,
+    "body": lambda fact: fact.body,
+}
+FACT_COLUMNS: Final = tuple(_FACT)
 """The columns of a fact that follow from its event."""
 _KEEP: Final = f"""
     insert into fact ({", ".join(FACT_COLUMNS)})
@@ -55,30 +55,31 @@ _HISTORIES: Final = """
     from fact as f join unnest($1::text[], $2::uuid[]) as moved (service, stream) using (service, stream)
     order by f.service, f.stream, f.version
 """
-COLUMNS: Final[Mapping[str, str]] = {
-    "service": "text",
-    "stream": "uuid",
-    "home": "uuid",
-    "version": "integer",
-    "position": "bigint",
-    "hash": "bytea",
-    "state": "text",
-    "open": "boolean",
-    "view": "jsonb",
-    "record": "jsonb",
-    "area": "text",
-    "officer": "uuid",
-    "cases": "uuid[]",
-    "referral_id": "uuid",
-    "opened_at": "timestamptz",
-    "updated_at": "timestamptz",
-    "recorded_at": "timestamptz",
-    "mentions": "uuid[]",
-    "marks": "text[]",
-    "begun_at": "timestamptz",
-    "counted": "daterange",
-    "subject": "uuid",
+_STREAM: Final[Mapping[str, tuple[str, Callable[[Folded], Any]]]] = {
+    "service": ("text", lambda item: item.service),
+    "stream": ("uuid", lambda item: item.summary.stream),
+    "home": ("uuid", lambda item: item.summary.home),
+    "version": ("integer", lambda item: item.last.version),
+    "position": ("bigint", lambda item: item.last.position),
+    "hash": ("bytea", lambda item: item.last.hash),
+    "state": ("text", lambda item: item.state),
+    "open": ("boolean", lambda item: item.open),
+    "view": ("jsonb", lambda item: json.dumps(item.view)),
+    "record": ("jsonb", lambda item: item.summary.model_dump_json()),
+    "area": ("text", lambda item: item.summary.area),
+    "officer": ("uuid", lambda item: item.summary.officer),
+    "cases": ("uuid[]", lambda item: list(item.summary.cases)),
+    "referral_id": ("uuid", lambda item: getattr(item.summary, "referral_id", None)),
+    "opened_at": ("timestamptz", lambda item: item.opened_at),
+    "updated_at": ("timestamptz", lambda item: item.updated_at),
+    "recorded_at": ("timestamptz", lambda item: item.recorded_at),
+    "mentions": ("uuid[]", lambda item: sorted(item.access.mentions)),
+    "marks": ("text[]", lambda item: sorted(item.access.marks)),
+    "begun_at": ("timestamptz", lambda item: item.begun_at),
+    "counted": ("daterange", lambda item: _range_of(item.summary.counted_days)),
+    "subject": ("uuid", lambda item: item.summary.subject),
 }
+COLUMNS: Final[Mapping[str, str]] = {column: type_ for column, (type_, _) in _STREAM.items()}
 """The columns of a stream, with their types."""
 
 # An array of PostgreSQL has no rows of different lengths, so a column of lists is passed as texts.
@@ -96,20 +97,20 @@ _CLEAR: Final = """
 """
 UNMET: Final = "coalesce(d.met_on, d.closed_on, d.lapsed_on) is null"
 """The condition that nothing has ended `duty as d`, as in the indexes of unmet duties."""
-DUTY_COLUMNS: Final = (
-    "service",
-    "stream",
-    "home",
-    "duty",
-    "item",
-    "opened_on",
-    "due",
-    "met_on",
-    "closed_on",
-    "lapsed_on",
-    "area",
-)
-
+_DUTY: Final[Mapping[str, Callable[[Folded, Duty], Any]]] = {
+    "service": lambda item, _duty: item.service,
+    "stream": lambda item, _duty: item.summary.stream,
+    "home": lambda item, _duty: item.summary.home,
+    "duty": lambda _item, duty: duty.duty,
+    "item": lambda _item, duty: duty.item,
+    "opened_on": lambda _item, duty: duty.opened_on,
+    "due": lambda _item, duty: duty.due,
+    "met_on": lambda _item, duty: duty.met_on,
+    "closed_on": lambda _item, duty: duty.closed_on,
+    "lapsed_on": lambda _item, duty: duty.lapsed_on,
+    "area": lambda item, _duty: item.summary.area,
+}
+DUTY_COLUMNS: Final = tuple(_DUTY)
 
 _LOCK: Final = "select service from high_water_mark where service = any($1::text[]) order by service for update"
 _BEGIN: Final = """
@@ -241,47 +242,12 @@ def _array_text(values: Iterable[Any]) -> str:
 
 def fact_row(fact: Fact) -> tuple[Any, ...]:
     """Return the row of a fact, in the order of `FACT_COLUMNS`."""
-    return (
-        *stream_of(fact),
-        fact.version,
-        fact.event_id,
-        fact.envelope.type,
-        fact.envelope.home,
-        fact.occurred_at,
-        fact.recorded_at,
-        fact.position,
-        fact.hash,
-        fact.body,
-    )
+    return tuple(value_of(fact) for value_of in _FACT.values())
 
 
 def stream_row(item: Folded) -> tuple[Any, ...]:
     """Return the row of a stream, in the order of `COLUMNS`."""
-    summary = item.summary
-    return (
-        item.service,
-        summary.stream,
-        summary.home,
-        item.last.version,
-        item.last.position,
-        item.last.hash,
-        item.state,
-        item.open,
-        json.dumps(item.view),
-        summary.model_dump_json(),
-        summary.area,
-        summary.officer,
-        list(summary.cases),
-        summary.referral_id if isinstance(summary, DisposalSummary) else None,
-        item.opened_at,
-        item.updated_at,
-        item.recorded_at,
-        sorted(item.access.mentions),
-        sorted(item.access.marks),
-        item.begun_at,
-        _range_of(summary.counted_days),
-        summary.subject,
-    )
+    return tuple(value_of(item) for _, value_of in _STREAM.values())
 
 
 def _range_of(days: Collection[date]) -> asyncpg.Range[date] | None:
@@ -291,22 +257,7 @@ def _range_of(days: Collection[date]) -> asyncpg.Range[date] | None:
 
 def duty_rows(item: Folded) -> list[tuple[Any, ...]]:
     """Return the rows of a stream's duties, in the order of `DUTY_COLUMNS`."""
-    return [
-        (
-            item.service,
-            item.summary.stream,
-            item.summary.home,
-            duty.duty,
-            duty.item,
-            duty.opened_on,
-            duty.due,
-            duty.met_on,
-            duty.closed_on,
-            duty.lapsed_on,
-            item.summary.area,
-        )
-        for duty in item.duties
-    ]
+    return [tuple(value_of(item, duty) for value_of in _DUTY.values()) for duty in item.duties]
 
 
 def stood_open(day: str) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 from uuid import UUID, uuid4
@@ -101,27 +100,14 @@ class ProvedVerification(KeptVerification):
     evidence: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _StoredReport:
-    id: UUID
-    kept_at: datetime
-    actor: UUID
-    whole: bool
-    report: bytes
-    sha256: bytes
-
-    @property
-    def log_target(self) -> str:
-        return log_target(self.id, self.sha256)
-
-    def line(self) -> dict[str, Any]:
-        return {
-            "verification_id": str(self.id),
-            "kept_at": self.kept_at.isoformat(),
-            "kept_by": str(self.actor),
-            "whole": self.whole,
-            "sha256": self.sha256.hex(),
-        }
+def _line(row: asyncpg.Record) -> dict[str, Any]:
+    return {
+        "verification_id": str(row["id"]),
+        "kept_at": row["kept_at"].isoformat(),
+        "kept_by": str(row["actor"]),
+        "whole": row["whole"],
+        "sha256": row["sha256"].hex(),
+    }
 
 
 def log_target(id_: UUID, sha256: bytes) -> str:
@@ -151,15 +137,15 @@ def add_verifications(app: FastAPI) -> None:
         if at.gate.refusal(actor, PART, reason) is not None:
             await at.gate.act(actor, PART, ACTION, target, reason)
 
-        async def insert() -> _StoredReport | None:
+        async def insert() -> asyncpg.Record | None:
             async with at.database.acquire() as connection, connection.transaction():
                 if await connection.fetchval(_KEEP, id_, actor.id, report.whole, content, digest) is not None:
                     await ReadGate(AccessLog(connection), ACCESS).act(actor, PART, ACTION, target, reason)
-            return await _find(at.database, id_)
+            return await at.database.fetchrow(_FIND, id_)
 
         row = await retry_or_raise(insert, LogUnavailable)
         assert row is not None
-        return JSONResponse(row.line(), 201)
+        return JSONResponse(_line(row), 201)
 
     @app.get(
         "/v1/verifications/{verification_id}",
@@ -174,16 +160,17 @@ def add_verifications(app: FastAPI) -> None:
         _ID.validate(verification_id)
         await at.gate.read(actor, PART, f"reporting/verifications/{verification_id}", reason)
         id_ = None if verification_id == LATEST else UUID(verification_id)
-        row = await ask(lambda: _find(at.database, id_))
+        row = await ask(lambda: at.database.fetchrow(_FIND, id_))
         if row is None:
             return problem_response(
                 404, "unknown", "There is no such report", "No such report is kept: run `ooc verify --report FILE`."
             )
         try:
-            evidence = await evidence_of(at.database, "reporting", row.id, [row.log_target], NO_CONTRACT, events=False)
+            targets = [log_target(row["id"], row["sha256"])]
+            evidence = await evidence_of(at.database, "reporting", row["id"], targets, NO_CONTRACT, events=False)
         except NoStatement as error:
             return problem_response(503, "unavailable", "No statement was signed", str(error))
-        return JSONResponse({**row.line(), "report": row.report.decode(), "evidence": evidence})
+        return JSONResponse({**_line(row), "report": row["report"].decode(), "evidence": evidence})
 
 
 def _body_schema() -> dict[str, Any]:
@@ -217,8 +204,3 @@ async def log_problems(pool: Pool, action: str, kept: Mapping[str, str]) -> list
         ),
         *(f"{target}: the access log records it, and it is not kept" for target in sorted(logged - kept.keys())),
     ]
-
-
-async def _find(pool: Pool, id_: UUID | None) -> _StoredReport | None:
-    row: asyncpg.Record | None = await pool.fetchrow(_FIND, id_)
-    return None if row is None else _StoredReport(**dict(row))
