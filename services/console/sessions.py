@@ -140,10 +140,7 @@ class Sessions(_Rows):
 
     @asynccontextmanager
     async def locked(self, key: str) -> AsyncIterator[tuple[Session | None, Connection]]:
-        """Yield the session of a cookie, which nobody else changes meanwhile, and the connection to change it by.
-
-        A refresh token may be taken once only, so two requests must not renew at the same time.
-        """
+        """Lock and yield a session, with the connection to change it by. A refresh token may be taken once only."""
         async with self._pool.acquire() as connection, connection.transaction():
             sealed = await connection.fetchval(
                 "select sealed from session where id = $1 and ends_at > now() for update", _id(key)

@@ -305,7 +305,6 @@ class Rebuild:
         return heads
 
     async def _copy(self, positions: Mapping[str, int]) -> None:
-        """Copy every stream, as it was at these positions, by ranges in processes of their own."""
         total, done = sum(positions.values()), 0
         self._tell(Step("folding and copying", 0, total))
         loop = asyncio.get_running_loop()
@@ -336,7 +335,6 @@ class Rebuild:
                 yield _Range(service, self._sources[service], self._target, low, high, position, self._held)
 
     async def _index(self, connection: Connection, positions: Mapping[str, int]) -> None:
-        """Give the shadow tables the keys and indexes of the live ones, and the position that they hold."""
         self._tell(Step("indexing"))
         await asyncio.gather(*(self._index_table(table) for table in PROJECTED))
         async with _in_shadow(connection):
@@ -380,10 +378,7 @@ class Rebuild:
         return len(rows)
 
     async def _swap(self, connection: Connection) -> None:
-        """Put the shadow tables in the place of the live ones, in one transaction.
-
-        Reads wait meanwhile, those under way end first. While one takes long, the others go on: the lock is tried again.
-        """
+        """Swap in one transaction. Reads under way end first; while one takes long, the others go on, and the lock is retried."""
         self._tell(Step("swapping"))
         while not await self._swapped(connection):
             self._tell(Step("waiting for a long read to end"))

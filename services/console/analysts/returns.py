@@ -1,12 +1,4 @@
-"""Returns: a measure of a period as chart and table, as a file, for the board, and frozen beside what is counted today.
-
-GET  /returns                   a measure of a period
-GET  /returns/file/{kind}       the same as CSV in long form, or as a workbook
-GET  /returns/cases             the records that count in a number of it
-GET  /returns/board             every measure of a period, to be printed
-GET  /returns/frozen            the frozen returns; POST freezes one
-GET  /returns/frozen/{return}   one of them, and what has been restated since
-"""
+"""Returns: a measure of a period as chart and table, as a file, for the board, and frozen beside what is counted today."""
 
 from __future__ import annotations
 
@@ -46,7 +38,6 @@ NAMED: Final = 50
 """The most records of a list whose children are named: each name is a read that is logged."""
 ROWS: Final = 50
 BOARD_ROWS: Final = 25
-"""Rows of each measure's table on the page for the board, which leads to the others."""
 MOST_ROWS: Final = 30
 """The most rows of a table that get a chart."""
 NOT_COUNTS: Final = frozenset({"Median days", "Rate", "Relative rate index"})

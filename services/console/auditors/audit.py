@@ -1,11 +1,5 @@
 """The auditor's pages: a case's events with their proofs, what each changed, both clocks beside each other, and the export.
 
-GET  /evidence                               the signed checkpoints of every log, and the last verification
-GET  /cases/{case}/proof                     every event of a case, checked against the signed logs
-GET  /cases/{case}/bundle/{kind}             the same as a file: json to be checked elsewhere, or a pdf with it attached
-GET  /cases/{case}/swimlane                  the records of a case side by side, by either clock
-GET  /records/{collection}/{id}/events/{n}   an event: its proof step by step, and the record before and after it
-
 The console computes each proof itself from the APIs' answers: see `proofs.py`, and tools/verify_bundle.py for a whole case.
 """
 
@@ -69,9 +63,6 @@ class Lane:
     def title(self) -> str:
         """Its kind, and the beginning of its id."""
         return f"{RECORD_TITLES[self.collection]} {self.id[:8]}"
-
-
-# --- an event -------------------------------------------------------------------------------------------
 
 
 async def event_page(request: Request, session: Session) -> Response:
@@ -141,9 +132,6 @@ async def _state(apis: Apis, session: Session, service: str, path: str, known_at
 
 def _facts(state: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
     return dict(members("", {name: value for name, value in state.items() if name not in HEAD}, names))
-
-
-# --- a case ---------------------------------------------------------------------------------------------
 
 
 async def proof_page(request: Request, session: Session) -> Response:
@@ -283,9 +271,6 @@ def _streams(
             streams.setdefault(entry["stream"].partition("/")[2], []).append(line)
         for stream, events in streams.items():
             yield Lane(COLLECTIONS[part["service"]], stream, events)
-
-
-# --- the whole system -----------------------------------------------------------------------------------
 
 
 async def evidence_page(request: Request, session: Session) -> Response:

@@ -1,7 +1,5 @@
 """The page for inspectors, as a PDF: every measure of a period, the frozen returns, the last verification, the checkpoints.
 
-    GET /returns/inspection   ?from=&to=   the last whole quarter where none is asked for
-
 It names no child: it holds numbers, hashes and days.
 """
 

@@ -91,14 +91,7 @@ def check_checkpoint(note: str, keys: Iterable[str], witness: VerifierKey | None
 
 
 def check_event(event: Mapping[str, Any], checkpoint: CheckedCheckpoint, path: Sequence[str]) -> EventProof:
-    """Follow the proof of an event from its entry to the root of a checkpoint.
-
-    Args:
-        event: a line of a history, with `position`, `recorded_at` and `hash`.
-        checkpoint: the checkpoint to which the proof leads.
-        path: the hashes of the proof in base64; of an event beyond the checkpoint none.
-
-    """
+    """Follow the proof of an event, a line of a history, along its hashes in base64 to the root of a checkpoint."""
     number, hash_ = int(event["position"]), str(event["hash"])
     if checkpoint.fault:
         return EventProof(number, hash_, checkpoint)

@@ -28,7 +28,6 @@ ONE_LINE: Final = frozenset({"name", "address", "contact", "ethnicity", "payee",
 """Texts of one line; their schemas allow as much as those of a narrative."""
 YES_NO: Final = {"yes": True, "no": False}
 MAX_ROWS: Final = 20
-"""The most groups of a repeated group."""
 MISSING: Final = object()
 _WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$")
 """A pattern that lists words."""
@@ -202,9 +201,6 @@ def _offered_ids(name: str, drawing: Drawing) -> tuple[Option, ...]:
     return tuple(drawing.known.get(last) or drawing.known.get(words) or ())
 
 
-# --- from the answers to the command ---------------------------------------------------------------
-
-
 def command_of(fields: Sequence[Field], answers: Answers) -> tuple[dict[str, Any], list[FieldProblem]]:
     """Return the fields of the command, and what is wrong with the answers. What the law says is for the service."""
     body: dict[str, Any] = {}
@@ -352,9 +348,6 @@ def _how_to_answer(field: Field) -> str:
     return f"Enter: {title}"
 
 
-# --- from the answers to words ---------------------------------------------------------------------
-
-
 def answers_in_words(fields: Sequence[Field], answers: Answers) -> Iterator[tuple[Field, str]]:
     """Yield each answered field with its answer in words, groups and rows opened."""
     for field in fields:
@@ -391,6 +384,15 @@ def find_field(fields: Sequence[Field], name: str) -> Field | None:
         ):
             nearest = field
     return nearest
+
+
+def problem_links(fields: Sequence[Field], problems: Sequence[FieldProblem]) -> list[dict[str, str]]:
+    """Return what is wrong, each with a link to its field on the same page."""
+    return [
+        {"text": problem.text, "href": f"#{field.first_id}"}
+        for problem in problems
+        if (field := find_field(fields, problem.name))
+    ]
 
 
 def all_fields(fields: Sequence[Field]) -> Iterator[Field]:

@@ -1,10 +1,5 @@
 """Forms: drawn from a command's schema, checked by its dry run, sent once.
 
-    GET  /records/{collection}/{id}/do/{command}   the form, empty or with the answers of a draft
-    POST the same                                  the answers, kept as a draft; or the form again, with what is wrong
-    GET  /drafts/{draft}                           check answers: what it would record, or the rules against it
-    POST /drafts/{draft}/send, /reasons, /version, /delete
-
 A form carries the version that it was drawn from and the key of its command. Where the record has moved on meanwhile, the
 check page shows what changed beside the answers, and nothing is sent until the person says that they have read it.
 """
@@ -35,6 +30,7 @@ from services.console.forms.fields import (
     command_of,
     fields_of,
     find_field,
+    problem_links,
 )
 from services.console.forms.next_steps import steps_of
 from services.console.records import SERVICES
@@ -64,7 +60,6 @@ OWN: Final = frozenset({CSRF, "key", "version", "case", "add"})
 INCOMPLETE: Final = "This form is not complete: open it again."
 NAME_OF_ID: Final = re.compile(r"[a-z]+(_[a-z]+)*")
 CORRECTS: Final = "corrects"
-"""The field of a correction that names the event."""
 NOON: Final = time(12)
 ROWS: Final = "rows."
 """Before the name of a repeated group: how many rows of it are drawn."""
@@ -264,9 +259,6 @@ async def beginnings(request: Request, session: Session) -> list[dict[str, Any]]
 
     answers = await asyncio.gather(*(of(collection) for collection in RECORD_TITLES))
     return [answer for answer in answers if answer]
-
-
-# --- what these have in common ---------------------------------------------------------------------
 
 
 async def _draw(request: Request, session: Session, answers: Answers, case_id: str | None) -> Drawn:
@@ -482,10 +474,6 @@ def _form(
         version=version,
         case_id=case_id,
         errors={problem.name: problem.text for problem in wrong},
-        wrong=[
-            {"text": problem.text, "href": f"#{field.first_id}"}
-            for problem in wrong
-            if (field := find_field(drawn.fields, problem.name))
-        ],
+        wrong=problem_links(drawn.fields, wrong),
         new_id=uuid4,
     )

@@ -90,7 +90,9 @@ async def search(request: Request, session: Session, form: Form) -> Response:
         answer=answer,
         wrong=wrong,
         names=await _names(
-            apis, session, {case["case_id"]: _place(record) for case in cases for record in case["records"][:1]}
+            apis,
+            session,
+            {case["case_id"]: (record["service"], record["id"]) for case in cases for record in case["records"][:1]},
         ),
     )
 
@@ -110,11 +112,7 @@ def _due_before(due: str | None) -> str | None:
 def record_of(case: Mapping[str, Any]) -> names.Record:
     """Return the record of a case in which the child's name is looked up."""
     work = next((work for work in case["work"] if work["service"] in {"disposal", "referral"}), case["work"][0])
-    return _place(work)
-
-
-def _place(record: Mapping[str, Any]) -> names.Record:
-    return record["service"], record["id"]
+    return work["service"], work["id"]
 
 
 async def _names(apis: Apis, session: Session, records: Mapping[str, names.Record]) -> dict[str, str]:

@@ -51,7 +51,6 @@ class Conference:
 
     participants: dict[str, Participant] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
-    """Responsibility, facilitator, risk, schedule and outcome, by their headings."""
     terms: dict[str, Term] = field(default_factory=dict)
 
 

@@ -1,8 +1,5 @@
 """Who works on a case: the officer of each record, and handing one to another officer by its command.
 
-    GET /cases/{case}/officer                            who has each record, and whether it may be handed on
-    GET /cases/{case}/officer?record=…&officer=…&other=  goes on to the form of the command, with the officer filled in
-
 The choice leads to the command's own form, so rules, dry run and sending are those of every command.
 """
 

@@ -30,7 +30,6 @@ SOON_DAYS: Final = 7
 NEW_DAYS: Final = 7
 """How far back the first look at what is new reaches."""
 NEW_SHOWN: Final = 10
-"""Cases with something new that the page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,6 @@ async def have_seen(request: Request, session: Session, form: Form) -> Response:
 
 
 async def _duties(apis: Apis, session: Session, officer: str | None, **more: str | None) -> dict[str, Any]:
-    """Return the first duties of the sheet: those of an officer, or all that the person may see."""
     return await apis.get_projected(session, "/v1/duties", {"officer": officer, "limit": str(COUNTED), **more})
 
 

@@ -1,8 +1,4 @@
-"""The panel of the week: the referrals that wait for it, the cases that it considers with their packs, and what it recommended.
-
-GET /panel                    what waits and what is to be considered; ?page= of the cases, ?waiting= of the referrals
-GET /panel?list=recommended   the cases with a recommendation, to be decided
-"""
+"""The panel of the week: the referrals that wait for it, the cases that it considers with their packs, and what it recommended."""
 
 from __future__ import annotations
 

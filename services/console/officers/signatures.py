@@ -1,7 +1,5 @@
 """Print, sign, confirm: the document of a disposal, its signature by hand, and the record of it, on one page.
 
-    GET /records/{collection}/{id}/sign   the document to print, and the form of the signature
-
 The form carries the SHA-256 of the document as it is printed from here, and goes on to the check of every command.
 """
 

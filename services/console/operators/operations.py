@@ -1,9 +1,5 @@
 """The operators' page: each service with its lag, what is parked, quarantined or missing, the alarms, and the decisions about them.
 
-    GET  /operations                                   how everything stands, and since the last look: ?since=&behind=
-    GET  /operations/{service}/{kind}/{id}/{action}    what the decision would do, by its rehearsal (`dry_run`)
-    POST the same                                      decides, and says what became of it
-
 Every decision needs the reason that the person gave for looking; it is kept for ever with the decision.
 """
 

@@ -1,17 +1,12 @@
 """A report of an incident, one question a page: the list of questions, each question, the warnings, and the receipt.
 
-    GET  /report                       what is needed, and the way to begin
-    GET  /report/{draft}               the questions, and which of them are answered
-    GET  /report/{draft}/{question}    a question; POST keeps its answer and goes on
-    GET  /report/{draft}/warning       what must be known before going on
-    GET  /report/{draft}/receipt       what was recorded, and what comes next
-
 Its answers are a draft as of any form, so the check page, the dry run and the sending are those of every command.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -22,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import part_of
-from services.console.forms.fields import Answers, command_of, find_field
+from services.console.forms.fields import Answers, FieldProblem, command_of, problem_links
 from services.console.forms.forms import OWN, Drawn, draw_command
 from services.console.forms.next_steps import steps_of
 from services.console.records import SERVICES
@@ -86,11 +81,10 @@ async def take_answer(request: Request, session: Session, form: Form) -> Respons
     then = first(form, "then")
     _, wrong = command_of(fields_asked(question, drawn.fields), answers)
     if wrong:
-        errors = {one.name: one.text for one in wrong}
-        return _page(request, session, draft, drawn, question, answers, then, errors)
-    for one in drawn.fields:
-        if one.is_new_id and not answers.get(one.name):
-            answers[one.name] = [str(uuid4())]
+        return _page(request, session, draft, drawn, question, answers, then, wrong)
+    for field in drawn.fields:
+        if field.is_new_id and not answers.get(field.name):
+            answers[field.name] = [str(uuid4())]
     changed = replace(draft, answers={name: list(values) for name, values in answers.items()})
     await console_of(request).drafts.save(session.person, changed)
     if "flags" in question.fields and warnings_for(answers):
@@ -166,7 +160,7 @@ def _page(
     question: Question,
     answers: Answers,
     then: str,
-    errors: dict[str, str] | None = None,
+    wrong: Sequence[FieldProblem] = (),
 ) -> Response:
     place = QUESTIONS.index(question)
     before = f"/report/{draft.id}/{QUESTIONS[place - 1].name}" if place else "/report"
@@ -174,19 +168,15 @@ def _page(
         request,
         "report_question.html",
         session,
-        problem=errors,
+        problem=wrong,
         draft=draft,
         question=question,
         number=place + 1,
         total=len(QUESTIONS),
         fields=fields_asked(question, drawn.fields),
         answers=answers,
-        errors=errors or {},
-        wrong=[
-            {"text": text, "href": f"#{found.first_id}"}
-            for name, text in (errors or {}).items()
-            if (found := find_field(drawn.fields, name))
-        ],
+        errors={problem.name: problem.text for problem in wrong},
+        wrong=problem_links(drawn.fields, wrong),
         then=then if then == CHECK else "",
         back=f"/drafts/{draft.id}" if then == CHECK else before,
         warnings=warnings_for(answers),

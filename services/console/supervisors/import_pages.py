@@ -1,11 +1,5 @@
 """The import of a register: upload, check of every row, confirmation, result.
 
-    GET  /import            what is needed, and the form for the file
-    POST /import            checks every row by the API's dry run, and keeps the file as a draft
-    GET  /import/{draft}    what was found, and the button that imports; afterwards what was imported
-    POST /import/{draft}    imports the rows without errors; sent twice it imports once, as every import
-    GET  /import/{draft}/errors   the person's own table with a column of errors
-
 The rows are read, translated and sent as `ooc import` does. The file lies in the draft, sealed, until it is imported.
 """
 

@@ -124,10 +124,7 @@ def _csv(text: str, name: str, delimiter: str) -> list[list[str]]:
 
 
 def with_errors(register: Register, errors: Mapping[int, Sequence[object]]) -> bytes:
-    """Return the table again with a last column that says what is wrong with each row, in the form of its file.
-
-    Cells of a workbook are written as texts, never as formulas.
-    """
+    """Return the table with a last column of errors, in the form of its file; a workbook gets texts, never formulas."""
     headings = [heading for heading in register.headings if heading.casefold() != ERRORS.casefold()]
     lines = [[*headings, ERRORS]]
     lines += [

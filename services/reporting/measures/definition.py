@@ -33,7 +33,6 @@ class WorkItem:
     area: str | None = None
     officer: UUID | None = None
     overdue: int = 0
-    """How many duties of it stood unmet after their due date."""
     streams: int = 1
 
 
@@ -76,7 +75,6 @@ class Measure(Generic[Row]):
     definition: str
     source: str
     reads: frozenset[str]
-    """The services whose streams it counts."""
     select: Callable[[Dataset, Period], Sequence[Row]]
     aggregate: Callable[[Sequence[Row], Dataset, Period], dict[str, Any]]
     groupings: Mapping[str, Grouping]

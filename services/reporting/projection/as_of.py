@@ -59,10 +59,7 @@ async def fold_changed_streams(
     areas: list[str] | None = None,
     last_positions: Mapping[str, int] | None = None,
 ) -> list[Folded]:
-    """Fold the streams that changed since, as they were then; without those that had not begun.
-
-    `areas` limits the streams, None does not. `last_positions` cuts each service's log after a position.
-    """
+    """Fold the streams of some areas, or of all, that changed after these times or positions, as they were then."""
     streams: set[Stream] = set()
     if as_of is not None or known_at is not None:
         rows = await connection.fetch(_TOUCHED, sorted(services), as_of, known_at, areas)

@@ -192,10 +192,8 @@ async def _keep(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
 
 
 async def advance(connection: Connection, services: Sequence[str]) -> None:
-    """Move the high-water marks of some services to the last position before which no fact is missing.
-
-    The lock is a statement of its own, so that the next one sees the facts of other consumers that held it.
-    """
+    """Move the high-water marks of some services to the last position before which no fact is missing."""
+    # The lock is a statement of its own, so that the next one sees the facts of other consumers that held it.
     if len(await connection.fetch(_LOCK, services)) < len(services):
         await connection.execute(_BEGIN, services)
         await connection.fetch(_LOCK, services)

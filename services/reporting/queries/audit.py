@@ -1,12 +1,6 @@
 """What auditors and the data protection officer ask of reporting: who looked, with the evidence, and where a person is named.
 
-    GET /v1/access               ?case=&before=   the lines of the access log about a case
-    GET /v1/evidence/homes/{id}  the same with proofs
-    GET /v1/people/{person_id}   the records of every service that name a person
-    GET /v1/retention            whose records are due for review (retention.py)
-    GET /v1/forgotten            who is forgotten, and whose key stands all the same (forgotten.py)
-
-The first three pass the read gate as the part `access_log`, the others as `data_rights`.
+Persons and access pass the read gate as the part `access_log`, retention and forgotten persons as `data_rights`.
 """
 
 from __future__ import annotations

@@ -275,7 +275,6 @@ class _Question:
         return [service for service, fields in self.reader.limited.items() if "state" not in fields]
 
     def _works(self, statement: Statement) -> str:
-        """Return the clauses that read the visible work, `stream as s`."""
         return f"from stream as s where {_IS_WORK} and {statement.visible(self.reader.reach('state'))}"
 
     def _duties(self, statement: Statement, *, in_time: bool = False) -> str:

@@ -51,8 +51,7 @@ async def records_of_case(
 ) -> CaseRecords | Denial | None:
     """Find the streams of a case of which the reader may see a part; None if nothing is known of the case.
 
-    `ever` adds the streams that name the case in any event: they may have belonged to it before. A denial says why the
-    reader may see nothing of the case.
+    `ever` adds the streams that name the case in any event: they may have belonged to it before.
     """
     rows = await connection.fetch(_STREAMS, case_id, ever, *reader.reach(part).parameters)
     if not rows:

@@ -1,7 +1,5 @@
 """The records behind a number of a measure: those that count in it, as far as the reader may see them.
 
-    GET /v1/measures/{measure}/records   ?from=&to=&cell=&as_of=&known_at=
-
 A record counts in a number where the measure, counted over that record alone, gives a number there. So no measure needs a
 second definition of what it counts. Medians and rates count no records, and groups by ethnicity are not opened.
 """

@@ -107,9 +107,8 @@ async def daily_sheet(
 ) -> dict[str, Any]:
     """List the duties that were not met on the Europe/London day of `as_of`, soonest first, and what waited then.
 
-    The duties are those that the owning services would show to the reader, from events that had occurred by `as_of` and were
-    recorded by `known_at`. They may be those past their due date or the others (`overdue`), those of an officer's records,
-    and those after a place: `next` of the answer is that of the following page. What waits is not filtered.
+    The duties are those that the owning services would show to the reader, by both times. They may be limited to those past
+    their due date or the others (`overdue`), to an officer's records, and to those after a place. What waits is not filtered.
     """
     day, reach = local_day(as_of), reader.reach("duties")
     areas = None if reach.areas is None else list(reach.areas)

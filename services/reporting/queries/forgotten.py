@@ -1,7 +1,5 @@
 """The people whom the event stores record as forgotten, and whether a key of theirs stands all the same.
 
-    GET /v1/forgotten   for roles with the part `data_rights`
-
 A restored backup of the keyring brings keys back that were destroyed since. The events of the destruction are in the event
 stores, so it can be repeated (`ooc forget-again`).
 """

@@ -104,10 +104,7 @@ async def load_dataset(
     grouped: bool = False,
     each_stream: bool = False,
 ) -> Dataset:
-    """Load the streams that may count in a period, as they were at the times of the query.
-
-    `grouped`: of work items also those of groups that have nothing to count. `each_stream`: each stream as its own item.
-    """
+    """Load what may count in a period, as it was then; `grouped`: also streams without work; `each_stream`: one item each."""
     services = sorted(question.reads)
     cut = None if last_positions is None else json.dumps(dict(last_positions))
     day = period.last

@@ -1,7 +1,5 @@
 """The names of the people of many records at once, for a page that lists them.
 
-    POST /v1/names   {"records": ["referral/<id>", "disposal/<id>", …]}
-
 Each name is one that the owning service would show in the state of the record, to the same token and with the same reason:
 as corrected, of the classes that the role may read, without people whose processing is restricted. The records stand in the
 body, since a page has more of them than an address holds. A record that the reader may not see is left out, as is one that
@@ -185,10 +183,7 @@ async def _keys(keyring: Keyring, wanted: Sequence[KeyId]) -> dict[KeyId, DataKe
 
 
 def names_in(facts: Iterable[Fact]) -> dict[tuple[Stream, UUID], tuple[Sealed[Any], UUID]]:
-    """Return the sealed name of each person of each record, as corrected, with the event that sealed it.
-
-    `facts` are in order of version within a record. A name that a correction removed is none.
-    """
+    """Return the sealed name of each person of each record, as the facts in order leave it, with the event that sealed it."""
     names: dict[Place, SearchedValue] = {}
     for value in (value for fact in facts for value in searched_values(fact) if value.kind is SearchKind.NAME):
         earlier = names.get(value.place)

@@ -1,7 +1,5 @@
 """Retention: whose records are due for review, by MoPI group and dated policy. Nothing goes without a person's decision.
 
-    GET /v1/retention   ?due_by=&page=   the review list, the longest due first
-
 A person is due when no record that names them as suspect is open, and the clear period of their gravest group is over since
 the last event. Group 2: a sexual, violent or serious offence; group 3: another offence that was dealt with; group 4: the
 rest. Group 1 (public protection) is for people to find: no code of these records says it. A review that decided to keep

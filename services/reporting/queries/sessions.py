@@ -1,7 +1,4 @@
-"""The calendar of education sessions: those that begin on some days, and that the reader may see.
-
-The route is `GET /v1/sessions?from=&to=&min_position=`.
-"""
+"""The calendar of education sessions: those that begin on some days, and that the reader may see."""
 
 from __future__ import annotations
 

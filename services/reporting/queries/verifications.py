@@ -1,8 +1,5 @@
 """Reports of `ooc verify`, kept to the byte: whole or broken, when, and who ran it.
 
-    POST /v1/verifications                     keep a report
-    GET  /v1/verifications/latest              the last report, with what proves it; or one by its id
-
 The SHA-256 of a report stands in a line of the access log, whose tree the signer signs and a witness cosigns (ADR 33). So
 no API needs a signing key, and whoever alters, deletes or invents a report contradicts a line that others have signed.
 """

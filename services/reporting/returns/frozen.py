@@ -182,7 +182,6 @@ async def _count(pool: Pool, question: ReturnQuestion, counted: Mapping[str, int
 
 
 def _policy_on(day: date) -> dict[str, Any]:
-    """Return the edition and the values of reporting's policy on a day, as JSON has them."""
     policy = POLICY.on(day)
     values: dict[str, Any] = json.loads(json.dumps(dict(policy.values), default=str))
     return {"edition": policy.edition, "values": values}
