@@ -32,7 +32,7 @@ class Cipher:
         return nonce + AESGCM(self._keys[0]).encrypt(nonce, json.dumps(value).encode(), place)
 
     def open(self, sealed: bytes, place: bytes) -> Any:
-        """Open a value at its place; None where no key opens it there."""
+        """Open a value at its place; None if no key opens it there."""
         for key in self._keys:
             try:
                 return json.loads(AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place))
@@ -45,7 +45,7 @@ class Cipher:
         return urlsafe_b64encode(self.seal(value, place)).decode()
 
     def open_text(self, text: str, place: bytes) -> Any:
-        """Open what `seal_text` made; None where it is something else."""
+        """Open what `seal_text` made; None if it is something else."""
         try:
             return self.open(urlsafe_b64decode(text.encode()), place)
         except ValueError:

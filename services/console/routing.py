@@ -156,7 +156,7 @@ async def read_draft(request: Request, session: Session, id_: str = "") -> Draft
 
 
 def read_collection(request: Request) -> str:
-    """Return the collection of the path. Raises `HTTPException` 404 where there is none of that name."""
+    """Return the collection of the path. Raises `HTTPException` 404 if there is none of that name."""
     collection = str(request.path_params["collection"])
     if collection not in COLLECTIONS.values():
         raise HTTPException(404)
@@ -164,7 +164,7 @@ def read_collection(request: Request) -> str:
 
 
 def read_name(request: Request, name: str) -> str:
-    """Return a name of the path, of letters, digits and hyphens. Raises `HTTPException` 404 where it is something else."""
+    """Return a name of the path, of letters, digits and hyphens. Raises `HTTPException` 404 if it is something else."""
     text = str(request.path_params[name])
     if not NAME.fullmatch(text):
         raise HTTPException(404)
@@ -172,7 +172,7 @@ def read_name(request: Request, name: str) -> str:
 
 
 def read_day(text: str | None) -> date | None:
-    """Return a date of an address, such as 2026-11-26; None where it is none."""
+    """Return a date of an address, such as 2026-11-26; None if it is none."""
     try:
         return date.fromisoformat(text) if text and len(text) == 10 else None
     except ValueError:
@@ -180,7 +180,7 @@ def read_day(text: str | None) -> date | None:
 
 
 def read_case(text: str | None) -> str | None:
-    """Return the id of a case from an address or a form; None where there is none. Raises `HTTPException` 404 for no id."""
+    """Return the id of a case from an address or a form; None if there is none. Raises `HTTPException` 404 for no id."""
     return str(_uuid(text)) if text else None
 
 
@@ -200,7 +200,7 @@ def see(address: str) -> Response:
 
 
 def query(request: Request, *names: str) -> dict[str, Any]:
-    """Return the query parameters of these names; None where one is missing or empty."""
+    """Return the query parameters of these names; None if one is missing or empty."""
     return {name: request.query_params.get(name) or None for name in names}
 
 

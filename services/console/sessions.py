@@ -134,7 +134,7 @@ class Sessions(_Rows):
         )
 
     async def find(self, key: str) -> Session | None:
-        """Return the session of a cookie; None where there is none, or it has ended."""
+        """Return the session of a cookie; None if there is none, or it has ended."""
         query = "select sealed from session where id = $1 and ends_at > now()"
         return self._opened(await self._pool.fetchval(query, _id(key)), key)
 
@@ -193,7 +193,7 @@ class Drafts(_Rows):
         )
 
     async def find(self, person: str, id_: UUID) -> Draft | None:
-        """Return a draft of a person; None where it has ended, was sent, or is another's."""
+        """Return a draft of a person; None if it has ended, was sent, or is another's."""
         owner = self._cipher.owner(person)
         sealed = await self._pool.fetchval(
             "select sealed from draft where owner = $1 and id = $2 and ends_at > now()", owner, id_
@@ -228,7 +228,7 @@ class SeenTimes(_Rows):
         )
 
     async def find(self, person: str) -> datetime | None:
-        """Return the time of a person; None where they have said none."""
+        """Return the time of a person; None if they have said none."""
         owner = self._cipher.owner(person)
         sealed = await self._pool.fetchval("select sealed from seen where owner = $1 and ends_at > now()", owner)
         text = None if sealed is None else self._cipher.open(sealed, owner)

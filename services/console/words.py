@@ -93,7 +93,7 @@ def import_note(origin: Mapping[str, Any] | None, digits: int = 64) -> str:
 
 
 def age(born: Any, on: date) -> int | None:
-    """Return the age on a day; None where the date of birth is not known."""
+    """Return the age on a day; None if the date of birth is not known."""
     try:
         return age_on(date.fromisoformat(str(born)), on)
     except ValueError:

@@ -386,7 +386,7 @@ class Rebuild:
             await self._catch_up(connection)
 
     async def _swapped(self, connection: Connection) -> bool:
-        """Try to swap; False where a read under way takes too long."""
+        """Try to swap; False if a read under way takes too long."""
         reached = dict(self._reached)
         try:
             async with connection.transaction():

@@ -36,7 +36,7 @@ class Bar:
 
 
 def bar_chart(id_: str, title: str, bars: Sequence[Bar]) -> Markup | None:
-    """Draw a chart of bars, grouped by name; None where there is nothing to draw or there are more than four series."""
+    """Draw a chart of bars, grouped by name; None if there is nothing to draw or there are more than four series."""
     series = list(dict.fromkeys(bar.series for bar in bars))
     if not bars or len(series) > MAX_SERIES:
         return None

@@ -41,7 +41,7 @@ class ValueInForce:
     unit: str
     source: str
     since: date | None
-    """None where it is not in force yet."""
+    """None if it is not in force yet."""
     next: date | None
     """The day of its next change that is known."""
 

@@ -194,7 +194,7 @@ def _words(name: str) -> str:
 
 
 async def _case_then(apis: Apis, session: Session, case: str, times: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the case as it stood; None where nothing was there or known of it yet."""
+    """Return the case as it stood; None if nothing was there or known of it yet."""
     try:
         return await apis.get_projected(session, f"/v1/cases/{case}", times)
     except Problem as problem:
@@ -214,7 +214,7 @@ async def _names_of_ids(apis: Apis, session: Session, case: Case) -> dict[str, s
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Return a time of an address; of a day, its end. None where it is none."""
+    """Return a time of an address; of a day, its end. None if it is none."""
     if on := read_day(text):
         return end_of_day(on)
     try:

@@ -126,7 +126,7 @@ async def panel_page(request: Request, session: Session) -> Response:
 
 
 def quorum_of(items: Sequence[Item]) -> Mapping[str, Any] | None:
-    """Return the rule of the quorum as the guidance of a case gives it; None where no case does."""
+    """Return the rule of the quorum as the guidance of a case gives it; None if no case does."""
     return next(
         (rule for item in items for line in item.commands for rule in line["rules"] if rule["id"] == RULE), None
     )

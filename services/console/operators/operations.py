@@ -112,7 +112,7 @@ class Look:
 
 
 def look_before(request: Request) -> Look | None:
-    """Return the look that the address tells of; None where it tells of none."""
+    """Return the look that the address names; None if it names none."""
     try:
         at = datetime.fromisoformat(request.query_params["since"])
     except (KeyError, ValueError):

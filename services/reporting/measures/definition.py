@@ -25,7 +25,7 @@ class WorkItem:
 
     service: str
     stream: UUID | None
-    """None where it stands for streams that are counted together."""
+    """None if it stands for streams that are counted together."""
     state: str
     open: bool
     """Whether anything is left to do."""

@@ -95,7 +95,7 @@ def fold(
     known_at: datetime | None = None,
     last_position: int | None = None,
 ) -> Folded | None:
-    """Fold a whole history as of both times, up to a position; None where nothing had begun. Raises `BrokenHistory`."""
+    """Fold a whole history as of both times, up to a position; None if nothing had begun. Raises `BrokenHistory`."""
     counted = [fact for fact in history if last_position is None or (fact.position or 0) <= last_position]
     shown = history_at(counted, as_of=as_of, known_at=known_at)
     service = service_of(history[0])

@@ -163,7 +163,7 @@ def read(record: ConsumedEvent | RecordedEvent) -> Fact:
 
 
 def read_or_none(stream: str, body: bytes) -> Fact | None:
-    """Read an event from its bytes alone; None where it cannot be read."""
+    """Read an event from its bytes alone; None if it cannot be read."""
     try:
         return _book(stream.partition("/")[0], body).read(body)
     except (UnknownEvent, KeyError):
@@ -249,7 +249,7 @@ def stream_row(item: Folded) -> tuple[Any, ...]:
 
 
 def _range_of(days: Collection[date]) -> asyncpg.Range[date] | None:
-    """Return the range from the first to the last of some days, in PostgreSQL's own form; None where there are none."""
+    """Return the range from the first to the last of some days, in PostgreSQL's own form; None if there are none."""
     return asyncpg.Range(min(days), max(days) + timedelta(days=1)) if days else None
 
 

@@ -109,7 +109,7 @@ async def _read_targets(request: Request, actor: Actor, query: Mapping[str, str]
 
 
 async def _may_audit(request: Request, actor: Actor, home: UUID, target: str) -> bool:
-    """Pass the read gate for the access log of a case; False where it must answer as one that does not exist."""
+    """Pass the read gate for the access log of a case; False if it must answer as one that does not exist."""
     at: ApiDependencies = request.app.state.deps
     reader = await ask_for_reader(at.database, actor)
     answer = await ask(lambda: case(at.database, reader, home))

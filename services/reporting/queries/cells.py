@@ -117,7 +117,7 @@ def records_in_cell(measure: Measure[Any], dataset: Dataset, period: Period, cel
 
 
 def _at(answer: Mapping[str, Any], path: list[str]) -> Any:
-    """Return what stands at a place of an answer; None where nothing does."""
+    """Return what stands at a place of an answer; None if nothing does."""
     value: Any = answer
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None

@@ -35,7 +35,7 @@ class ConferenceSummary(Summary):
 
 
 def conference_summary(history: Sequence[Fact]) -> ConferenceSummary | None:
-    """Summarise a history; None where nothing had been proposed."""
+    """Summarise a history; None if nothing had been proposed."""
     proposed: ConferenceProposed | None = None
     facilitator: UUID | None = None
     held_on: date | None = None

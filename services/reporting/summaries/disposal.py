@@ -131,7 +131,7 @@ class DisposalSummary(Summary):
 
 
 def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
-    """Summarise a history; None where no case had been opened."""
+    """Summarise a history; None if no case had been opened."""
     opening = next((fact for fact in history if isinstance(fact.event, DisposalCaseOpened)), None)
     if opening is None:
         return None
@@ -226,7 +226,7 @@ def _victims(opened: DisposalCaseOpened, history: Sequence[Fact]) -> tuple[Victi
 
 
 def _ethnicity(opening: Fact, history: Sequence[Fact]) -> SealedTexts | None:
-    """Return the token of the child's ethnicity as corrected last; None where none was recorded, or it is not sealed yet."""
+    """Return the token of the child's ethnicity as corrected last; None if none was recorded, or it is not sealed yet."""
     assert isinstance(opening.event, DisposalCaseOpened)
     ethnicity, owner = opening.event.details.ethnicity, opening.event_id
     for fact in history:

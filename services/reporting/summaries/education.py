@@ -22,7 +22,7 @@ class PlaceSummary(ValueObject):
 
 
 class SessionSummary(Summary):
-    """A session: its topic and kind, its day of delivery, and the numbers of people; None where no number was given."""
+    """A session: its topic and kind, its day of delivery, and the numbers of people; None if no number was given."""
 
     topic: Topic
     kind: SessionKind
@@ -42,7 +42,7 @@ class SessionSummary(Summary):
 
 
 def session_summary(history: Sequence[Fact]) -> SessionSummary | None:
-    """Summarise a history; None where nothing had been planned. Who planned a session has the work."""
+    """Summarise a history; None if nothing had been planned. Who planned a session has the work."""
     planned: SessionPlanned | None = None
     delivered: SessionDelivered | None = None
     delivered_on: date | None = None

@@ -27,7 +27,7 @@ class ReferralSummary(Summary):
 
 
 def referral_summary(history: Sequence[Fact]) -> ReferralSummary | None:
-    """Summarise a history; None where the referral had not been received."""
+    """Summarise a history; None if the referral had not been received."""
     received = next((fact.event for fact in history if isinstance(fact.event, ReferralReceived)), None)
     if received is None:
         return None

@@ -64,7 +64,7 @@ class SummaryType(Generic[S]):
     service: str
     model: type[S]
     summarise: Callable[[Sequence[Fact]], S | None]
-    """The summary of a history as of both times; None where nothing had begun."""
+    """The summary of a history as of both times; None if nothing had begun."""
     view_for_case: Callable[[Mapping[str, Any], S, UUID], CaseView] | None = None
     """The part of the view that concerns a case; None: all of it."""
     events_for_case: Callable[[Sequence[tuple[Fact, Fact]], UUID], Collection[UUID]] | None = None
