@@ -235,11 +235,6 @@ class SeenTimes(_Rows):
         return None if text is None else datetime.fromisoformat(text)
 
 
-def new_key() -> str:
-    """Return the key of a new session."""
-    return secrets.token_urlsafe(32)
-
-
 def _id(key: str) -> bytes:
     return sha256(key.encode()).digest()
 

@@ -8,6 +8,7 @@ Both requests are written here: authlib's client wants another HTTP library.
 
 from __future__ import annotations
 
+import secrets
 import time
 from base64 import urlsafe_b64encode
 from dataclasses import replace
@@ -18,7 +19,7 @@ from urllib.parse import urlencode
 import httpx2
 
 from services.console.apis import NoAnswer
-from services.console.sessions import Session, Sessions, Tokens, new_key
+from services.console.sessions import Session, Sessions, Tokens
 from services.console.settings import ConsoleSettings
 from services.vocabulary import INHERITED_LABELS
 from shared.api.authentication import InvalidToken, IssuerUnavailable, TokenVerifier, client_tls
@@ -76,7 +77,12 @@ class Provider:
         except IssuerUnavailable as error:
             raise NoAnswer(str(error)) from error
         return Session(
-            new_key(), str(actor.id), actor.role, actor.organisation, str(actor.labels.get("area", "")), tokens
+            secrets.token_urlsafe(32),
+            str(actor.id),
+            actor.role,
+            actor.organisation,
+            str(actor.labels.get("area", "")),
+            tokens,
         )
 
     async def renew(self, tokens: Tokens) -> Tokens:

@@ -25,9 +25,8 @@ async def choices(
     apis: Apis, session: Session, collection: str, id_: str, case_id: str | None, *, begun: bool = True
 ) -> Known:
     """Return, by the name of a field without `_id`, the ids that it may mean in this case, or for a record that is begun."""
-    case, timeline = await asyncio.gather(
-        part_of(_case(apis, session, case_id)), part_of(events_of(apis, session, case_id))
-    )
+    of_case = apis.get_projected(session, f"/v1/cases/{case_id}") if case_id else asyncio.sleep(0, dict[str, Any]())
+    case, timeline = await asyncio.gather(part_of(of_case), part_of(events_of(apis, session, case_id)))
     if case.value:
         records: Sequence[Record] = await read_all(apis, session, case.value, {}, guidance=False)
     elif not begun:
@@ -89,10 +88,6 @@ def _of_state(record: Record, words: Mapping[str, str]) -> Iterator[tuple[str, O
             state = f" ({in_words(standing).lower()})" if isinstance(standing, str) else ""
             for name in names:
                 yield name, Option(id_, f"{words.get(id_) or f'{in_words(member[:-1].upper())} {id_[:8]}'}{state}")
-
-
-async def _case(apis: Apis, session: Session, case_id: str | None) -> dict[str, Any]:
-    return await apis.get_projected(session, f"/v1/cases/{case_id}") if case_id else {}
 
 
 async def events_of(apis: Apis, session: Session, case_id: str | None) -> list[Mapping[str, Any]]:

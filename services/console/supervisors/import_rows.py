@@ -99,27 +99,10 @@ STEPS: Final = (
 
 COMMANDS: Final = tuple(dict.fromkeys(step.command for step in STEPS))
 
-OF_A_PERSON: Final = ("child_number", "child_person_id", "harmed_number", "harmed_person_id")
-COLUMNS: Final = tuple(
-    dict.fromkeys(
-        [
-            REFERENCE,
-            *(heading for step in STEPS for heading in (*step.fields, step.when)),
-            *OF_A_PERSON,
-        ]
-    )
-)
+_HEADINGS: Final = dict.fromkeys(heading for step in STEPS for heading in (*step.fields, step.when))
+COLUMNS: Final = (REFERENCE, *_HEADINGS, "child_number", "child_person_id", "harmed_number", "harmed_person_id")
 
-TIMES: Final = (
-    "happened_on",
-    "reported_on",
-    "received_on",
-    "acknowledged_on",
-    "triaged_on",
-    "allocated_on",
-    "outcome_on",
-    "closed_on",
-)
+TIMES: Final = tuple(dict.fromkeys(["happened_on", "reported_on", *(step.when for step in STEPS)]))
 """The columns of times, in the order in which they usually follow one another."""
 
 

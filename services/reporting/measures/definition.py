@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from services.reporting.measures.period import Period
 from services.reporting.measures.policy import POLICY
 from services.reporting.summaries import Summary
 from services.reporting.summaries.disposal import SealedTexts
-from shared.domain.policy import Policy, PolicyBook
+from shared.domain.policy import PolicyBook
 
 Row = TypeVar("Row")
 R = TypeVar("R", bound=Summary)
@@ -47,10 +46,6 @@ class Dataset:
     work_items: Sequence[WorkItem] = ()
     ethnicities: Mapping[SealedTexts, str] | None = None
     policy: PolicyBook = field(default=POLICY)
-
-    def on(self, day: date) -> Policy:
-        """Return the policy values of reporting in force on a day."""
-        return self.policy.on(day)
 
     def all_of(self, kind: type[R]) -> list[R]:
         """Return the summaries of a kind."""

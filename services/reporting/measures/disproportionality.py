@@ -43,7 +43,7 @@ def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period)
     """
     if dataset.ethnicities is None:
         return {"groups": {}}
-    policy = dataset.on(period.last)
+    policy = dataset.policy.on(period.last)
     words = [None if row.ethnicity is None else dataset.ethnicities.get(row.ethnicity) for row in rows]
     counts = Counter(group_of(word, policy) for word in words)
     unsuppressed = {group: n for group, n in counts.items() if n >= policy.number("suppress_below")}

@@ -14,7 +14,7 @@ from services.reporting.summaries import DisposalSummary
 
 def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
     """Select the first recordable caution of each child that was issued in the period and had no predecessor."""
-    policy = dataset.on(period.last)
+    policy = dataset.policy.on(period.last)
     disposals = policy.codes("first_time_entrant_disposals")
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
     first: dict[UUID, DisposalSummary] = {}

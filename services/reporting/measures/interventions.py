@@ -74,7 +74,7 @@ def _diversion(summary: DisposalSummary) -> Intervention | None:
 
 def select_interventions(dataset: Dataset, period: Period) -> list[Intervention]:
     """Select the interventions that a return for the period includes."""
-    policy = dataset.on(period.last)
+    policy = dataset.policy.on(period.last)
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
     order = {column: n for n, column in enumerate(policy.value("seriousness"))}
     best: dict[tuple[object, ...], Intervention] = {}

@@ -12,7 +12,7 @@ from services.reporting.summaries import DisposalSummary
 
 def select_cautions(dataset: Dataset, period: Period) -> list[DisposalSummary]:
     """Select the cautions issued in the period for an offence of these categories with a high enough YJB score."""
-    policy = dataset.on(period.last)
+    policy = dataset.policy.on(period.last)
     categories, disposals = policy.codes("serious_violence_categories"), policy.codes("serious_violence_disposals")
     score = policy.number("serious_violence_score")
     return [
@@ -29,7 +29,7 @@ def select_cautions(dataset: Dataset, period: Period) -> list[DisposalSummary]:
 
 def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period) -> dict[str, Any]:
     """Count the cautions by category of offence, and by the child's age in years at issue."""
-    policy = dataset.on(period.last)
+    policy = dataset.policy.on(period.last)
     by_category = dict.fromkeys(sorted(policy.codes("serious_violence_categories")), 0)
     bands = policy.table("age_bands")
     by_age = dict.fromkeys(bands, 0)

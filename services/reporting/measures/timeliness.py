@@ -51,7 +51,7 @@ def select_intervals(dataset: Dataset, period: Period) -> list[Interval]:
 
     def working(name: str, summary: Summary, start: date, end: date | None) -> None:
         if end is not None and end in period:
-            days = dataset.on(start).number(f"{name}_working_days")
+            days = dataset.policy.on(start).number(f"{name}_working_days")
             intervals.append(Interval(name, summary, start, end, add_working_days(start, days)))
 
     for referral in dataset.all_of(ReferralSummary):
@@ -63,7 +63,7 @@ def select_intervals(dataset: Dataset, period: Period) -> list[Interval]:
             continue
         working("offence_to_disposal", case, case.offence.on, case.given.on)
         if case.ended is not None and case.ended.how is End.COMPLETED and case.ended.on in period:
-            weeks = dataset.on(case.given.on).number("issue_to_completion_weeks")
+            weeks = dataset.policy.on(case.given.on).number("issue_to_completion_weeks")
             target = case.given.on + timedelta(weeks=weeks)
             intervals.append(Interval("issue_to_completion", case, case.given.on, case.ended.on, target))
     return intervals
