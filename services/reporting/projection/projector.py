@@ -26,7 +26,7 @@ from shared.event_store import RecordedEvent
 from shared.messaging.waiting import keep_waits
 
 if TYPE_CHECKING:  # it brings the Kafka client, which no API loads
-    from shared.messaging.consumer import ConsumedEvent
+    from shared.messaging.consumer.consumed_event import ConsumedEvent
 
 
 _FACT: Final[Mapping[str, Callable[[Fact], Any]]] = {
