@@ -8,10 +8,10 @@ The stories begin evenly over `YEARS` years, however many events there are, and 
 from __future__ import annotations
 
 import heapq
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -20,6 +20,7 @@ from services.reporting.projection.fold import fold
 from services.reporting.projection.projector import is_of_kernel, read
 from shared.domain.dates import end_of_day
 from shared.domain.envelope import GENESIS, Fact, next_hash
+from shared.event_store import RecordedEvent
 from tests.bench.corpus import Corpus
 from tools.scenario.synthetic_cases import SyntheticCase
 
@@ -31,19 +32,16 @@ LAST_DAY: Final = date(2026, 8, 31)
 _OCCURRED: Final = re.compile(r'"occurred_at":"([^"]+)"')
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A recorded event, as the projection takes it."""
-
-    stream: str
-    body: bytes
-    position: int
-    recorded_at: datetime
-    hash: bytes
-    home: UUID
+def _recorded(
+    stream: str, body: bytes, position: int, recorded_at: datetime, hash_: bytes, home: UUID
+) -> RecordedEvent:
+    """Return an event as the projection takes it; what its bytes say is read from them."""
+    raw = json.loads(body)
+    event_id = UUID(raw["event_id"])
+    return RecordedEvent(position, recorded_at, stream, raw["version"], event_id, raw["type"], home, hash_, body)
 
 
-def history(events: int, corpus: Corpus | None = None) -> Iterator[Record]:
+def history(events: int, corpus: Corpus | None = None) -> Iterator[RecordedEvent]:
     """Yield about so many events, of all stories or of those of `corpus`, in the order of their recording, with the positions of their services."""
     hashes: dict[str, bytes] = defaultdict(lambda: GENESIS)
     positions: dict[str, int] = defaultdict(int)
@@ -53,7 +51,7 @@ def history(events: int, corpus: Corpus | None = None) -> Iterator[Record]:
         recorded_at = max(occurred_at, recorded_at + timedelta(microseconds=1))
         positions[service] += 1
         hashes[stream] = next_hash(hashes[stream], body)
-        yield Record(stream, body, positions[service], recorded_at, hashes[stream], home)
+        yield _recorded(stream, body, positions[service], recorded_at, hashes[stream], home)
 
 
 Occurrence = tuple[datetime, int, str, UUID, bytes]
@@ -89,7 +87,7 @@ def ends(case: SyntheticCase) -> bool:
     histories: dict[str, list[Fact]] = defaultdict(list)
     for command in case.accepted:
         for *_, body in command.events:
-            fact = read(Record(command.stream, body.encode(), 1, end_of_day(LAST_DAY), GENESIS, command.home))
+            fact = read(_recorded(command.stream, body.encode(), 1, end_of_day(LAST_DAY), GENESIS, command.home))
             if not is_of_kernel(fact.envelope.type):
                 histories[command.stream].append(fact)
     folded = [fold(history) for history in histories.values()]

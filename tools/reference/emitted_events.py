@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -39,15 +40,15 @@ def _branches(domain: str, command: type[Command]) -> Iterator[tuple[ModuleType,
     module = importlib.import_module(f"{domain}.decide")
     for node in ast.walk(_tree(module)):
         if (isinstance(node, ast.match_case) and command.__name__ in _classes(node.pattern)) or (
-            isinstance(node, ast.If) and ast.unparse(node.test) == f"isinstance(command, {command.__name__})"
+            isinstance(node, ast.If)
+            and re.fullmatch(rf"isinstance\(command, (\w+\.)?{command.__name__}\)", ast.unparse(node.test))
         ):
             yield module, node.body
 
 
 def _classes(pattern: ast.pattern) -> set[str]:
-    return {
-        node.cls.id for node in ast.walk(pattern) if isinstance(node, ast.MatchClass) and isinstance(node.cls, ast.Name)
-    }
+    classes = (node.cls for node in ast.walk(pattern) if isinstance(node, ast.MatchClass))
+    return {cls.id if isinstance(cls, ast.Name) else ast.unparse(cls).rpartition(".")[2] for cls in classes}
 
 
 def _collect(
