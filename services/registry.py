@@ -64,7 +64,7 @@ SERVICES: Final = (
 )
 
 PARTNERS: Final = ("wessex_trust",)
-"""Other agencies whose programs read the events from Kafka, each with a login of its own; see services/kafka_access.py."""
+"""Other agencies whose programs read the events from Kafka, each with a login of its own; see ooc/system/kafka_access.py."""
 
 DECIDING: Final = tuple(entry for entry in SERVICES if entry.decides)
 """The services that decide, each with an event store and a topic."""

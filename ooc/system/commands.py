@@ -95,7 +95,7 @@ def migrate() -> None:
 @app.command()
 def topics() -> None:
     """Create the topics that are missing, and give each service and partner its rights on them (OOC_KAFKA)."""
-    from services.kafka_access import provision_kafka  # noqa: PLC0415  only here
+    from ooc.system.kafka_access import provision_kafka  # noqa: PLC0415  only here
     from shared.runtime.provision import ProvisionFailed  # noqa: PLC0415  the same
     from shared.settings import NoPassword, Settings  # noqa: PLC0415  the same
 

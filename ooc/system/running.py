@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from ooc.system.kafka_access import partner_principal, principals
 from services.addresses import VAR
-from services.kafka_access import partner_principal, principals
 from services.registry import PARTNERS, SERVICES, RegisteredService
 from shared.database import as_role
 from shared.evidence.checkpoint import SigningKeys, VerifierKey

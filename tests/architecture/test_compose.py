@@ -24,9 +24,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ooc.main import COMMANDS
+from ooc.system.kafka_access import principals
 from services.addresses import SERVICES
 from services.console.settings import ConsoleSettings
-from services.kafka_access import principals
 from services.lags import REPORTING
 from services.registry import SERVICES as REGISTERED
 from shared.kafka import PROVISIONER, VERIFIER, worker_principal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from services.kafka_access import accesses, partner_principal, principals
+from ooc.system.kafka_access import accesses, partner_principal, principals
 from services.registry import DECIDING, PARTNERS, SERVICES
 from shared.kafka import KafkaLogin, client_options, worker_principal
 from shared.runtime.kafka_grants import GROUP, READ, TOPIC, TRANSACTIONAL_ID, WRITE

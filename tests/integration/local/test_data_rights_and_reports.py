@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ooc.evidence.keys import OWNER
 from ooc.evidence.verification import stores
-from services.kafka_access import partner_principal
+from ooc.system.kafka_access import partner_principal
 from services.registry import PARTNERS
 from shared.database import as_role, database_dsn
 from shared.kafka import client_options
