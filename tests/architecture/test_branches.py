@@ -59,4 +59,9 @@ def _classes_with_a_branch(module: ast.Module) -> set[str]:
     patterns = [node.cls for node in ast.walk(module) if isinstance(node, ast.MatchClass)]
     calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
     checked_classes = [call.args[1] for call in calls if ast.unparse(call.func) == "isinstance"]
-    return {node.id for tree in (*patterns, *checked_classes) for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    classes = [node for tree in (*patterns, *checked_classes) for node in ast.walk(tree)]
+    return {
+        node.id if isinstance(node, ast.Name) else node.attr
+        for node in classes
+        if isinstance(node, (ast.Name, ast.Attribute))
+    }

@@ -125,6 +125,7 @@ MEASURE = Addition(
         "services/reporting/measures/staff.py": new('''"""Members of staff who were taught."""
 
 from services.reporting.measures.definition import Measure
+from services.reporting.summaries import SessionSummary
 
 MEASURE = Measure(
     name="staff",
@@ -132,7 +133,7 @@ MEASURE = Measure(
     definition="Members of staff in sessions delivered in the period, as counted there.",
     source="local measure",
     reads=frozenset({"education"}),
-    select=lambda dataset, period: [one for one in dataset.sessions if one.delivered_on in period],
+    select=lambda dataset, period: [row for row in dataset.all_of(SessionSummary) if row.delivered_on in period],
     aggregate=lambda rows, _dataset, _period: {"staff": sum(row.staff or 0 for row in rows)},
     groupings={},
     columns={"staff": "members of staff taught"},
@@ -160,7 +161,6 @@ COMMAND = Addition(
 
     records = MaterialsSent
 
-    type: Literal["SendMaterials"] = "SendMaterials"
     copies: Count
 
 
@@ -186,9 +186,8 @@ EventAfterPlanning: TypeAlias = (
             ),
             add("    FeedbackRecorded: Regime.UK_GDPR,", "    MaterialsSent: Regime.UK_GDPR,"),
         ),
-        "services/education/domain/evolve.py": each(
-            add("    FeedbackRecorded,", "    MaterialsSent,"),
-            lambda text: text.replace("case FeedbackRecorded() |", "case FeedbackRecorded() | MaterialsSent() |"),
+        "services/education/domain/evolve.py": lambda text: text.replace(
+            "case events.FeedbackRecorded() |", "case events.FeedbackRecorded() | events.MaterialsSent() |"
         ),
         "services/education/domain/state_machine.py": each(
             add("    RecordFeedback,", "    SendMaterials,"),
