@@ -29,6 +29,8 @@ class RegisteredService:
     """The plural under which its streams stand in URLs and in the projected case; empty if it keeps none."""
     record: str = ""
     """What people call one of its streams, such as an education session; empty: as its title."""
+    belongs_to_case: bool = True
+    """Whether each of its records belongs to one case; on a case's page others stand after them."""
     names_people: bool = False
     """Whether its records hold people's names; others name people by their ids."""
     decides: bool = True
@@ -57,7 +59,7 @@ class RegisteredService:
 
 SERVICES: Final = (
     RegisteredService("referral", "Referral", 0, "referrals", names_people=True),
-    RegisteredService("education", "Education", 1, "sessions", record="Education session"),
+    RegisteredService("education", "Education", 1, "sessions", record="Education session", belongs_to_case=False),
     RegisteredService("disposal", "Disposal", 2, "disposals", names_people=True),
     RegisteredService("rj_conference", "Restorative conference", 3, "conferences"),
     RegisteredService("reporting", "Reporting", 4, decides=False),
@@ -73,7 +75,10 @@ COLLECTIONS: Final[Mapping[str, str]] = {entry.name: entry.collection for entry 
 """Deciding service -> the plural under which its streams stand in URLs."""
 
 
-RECORD_TITLES: Final[Mapping[str, str]] = {entry.collection: entry.record_title for entry in DECIDING}
+RECORD_TITLES: Final[Mapping[str, str]] = {
+    entry.collection: entry.record_title for entry in sorted(DECIDING, key=lambda entry: not entry.belongs_to_case)
+}
+"""Collection -> the title of one of its records, in the order of a case's page."""
 
 
 def deciding_services() -> tuple[Service[Any], ...]:

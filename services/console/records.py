@@ -73,7 +73,7 @@ async def read_record(
 
 
 def records_in(case: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the records of a projected case, each with its collection, in the order of the registry."""
+    """Yield the records of a projected case, each with its collection, in the order of its page."""
     for collection in RECORD_TITLES:
         for record in case.get(collection) or ():
             yield collection, record

@@ -16,6 +16,7 @@ from services.console.application import STATIC, routes
 from services.console.cipher import Cipher
 from services.console.everyone.entrance import local_address
 from services.console.officers.my_day import _after, _groups, group_by_urgency
+from services.console.records import records_in
 from services.console.rendering import TEMPLATES
 from services.console.routing import read_case, read_count
 from services.console.words import day, distance, duty_in_words, import_note, in_words, moment
@@ -239,3 +240,9 @@ def test_vendored_styles_are_those_that_were_taken() -> None:
         assert sha256(content).hexdigest() == origin["sha256"], f"{name}: run python -m tools.vendor_styles"
         assert b"GDS Transport" not in content
         assert b"url(/" not in content
+
+
+def test_the_records_of_a_case_stand_before_what_serves_several() -> None:
+    """A case's page begins with its referral, disposal and conference; the sessions that served it follow."""
+    case = {collection: [{"id": collection}] for collection in ("sessions", "conferences", "referrals", "disposals")}
+    assert [collection for collection, _ in records_in(case)] == ["referrals", "disposals", "conferences", "sessions"]
