@@ -127,7 +127,6 @@ class PostgresEventStore:
                 for (_, future), result in zip(group, results, strict=True):
                     if not future.done():
                         future.set_result(result)
-                self._announce()
         finally:
             self._flushing = None
 
@@ -181,6 +180,7 @@ class PostgresEventStore:
                 raise
 
         rows = await retry_or_raise(call, EventStoreUnavailable)
+        self._announce()
         results = [_result(row) for row in rows]
         if attempts > 1:
             # After a lost connection, a duplicate was most likely recorded by the lost call.
