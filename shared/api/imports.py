@@ -75,7 +75,7 @@ class Row(Schema):
     )
 
 
-class CommandOutcome(Schema):
+class RowCommand(Schema):
     """What became, or would become, of a command of the row."""
 
     number: int = Field(description="Its place in the row, from 1.")
@@ -100,7 +100,7 @@ class RowOutcome(Schema):
     position_token: str | None = Field(
         description="That of the last command that is recorded; null in a dry run, and where none is."
     )
-    commands: list[CommandOutcome]
+    commands: list[RowCommand]
 
 
 def add_import(app: FastAPI, service: Service[Any]) -> None:
@@ -142,7 +142,7 @@ def add_import(app: FastAPI, service: Service[Any]) -> None:
 
 async def _import(
     at: Dependencies, service: Service[Any], request: Request, actor: Actor, stream: UUID, *, dry_run: bool
-) -> tuple[list[CommandOutcome], str | None]:
+) -> tuple[list[RowCommand], str | None]:
     """Send the commands of a row in order, to the first that does not pass. Returns their outcomes and the last position token.
 
     Raises `NotAllowed`, `Malformed`, and what the command handler raises.
@@ -161,7 +161,7 @@ async def _import(
     handler = at.handler
     if dry_run:
         handler = handler.on(_DryRunStore(handler.event_store), _DryRunKeyring(handler.keyring))
-    outcomes: list[CommandOutcome] = []
+    outcomes: list[RowCommand] = []
     token: str | None = None
     for number, command_request in enumerate(_requests(service, commands, stream, actor, origin, now), start=1):
         result = await handler.handle(command_request)
@@ -185,10 +185,10 @@ def _body(service: Service[Any]) -> dict[str, Any]:
 
 def _parse(
     service: Service[Any], bodies: Iterable[dict[str, Any]], received_at: datetime
-) -> tuple[list[Command], list[CommandOutcome]]:
+) -> tuple[list[Command], list[RowCommand]]:
     """Parse the commands of a row as the API parses each; the second list says what is malformed, in all of them."""
     commands: list[Command] = []
-    malformed: list[CommandOutcome] = []
+    malformed: list[RowCommand] = []
     known = {command.__name__ for command in service.commands}
     for number, body in enumerate(bodies, start=1):
         try:
@@ -196,7 +196,7 @@ def _parse(
         except Malformed as error:
             name = body.get("type")
             malformed.append(
-                CommandOutcome(
+                RowCommand(
                     number=number,
                     type=name if isinstance(name, str) and name in known else None,
                     outcome="malformed",
@@ -228,9 +228,9 @@ def _requests(
         )
 
 
-def _outcome(number: int, type_: str, result: Result) -> CommandOutcome:
+def _outcome(number: int, type_: str, result: Result) -> RowCommand:
     """Translate the result of the handler for a command of the row."""
-    answer = partial(CommandOutcome, number=number, type=type_)
+    answer = partial(RowCommand, number=number, type=type_)
     match result:
         case Accepted(receipt, repeated):
             return answer(outcome="repeated" if repeated else "recorded", version=receipt.version)

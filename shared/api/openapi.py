@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
@@ -11,6 +12,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
+from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import ApiDependencies
 from shared.api.problems import Problem
 from shared.api.routes import explain_missing
@@ -83,7 +85,41 @@ def _complete(document: dict[str, Any], settings: Settings, schemas: Mapping[str
     for scheme in components.get("securitySchemes", {}).values():
         scheme["description"] = f"An access token (RFC 9068) of {settings.issuer} for the audience {settings.audience}."
     known_schemas = components.setdefault("schemas", {})
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    problem = Problem.model_json_schema(ref_template=IN_OPENAPI + "{model}")
     # Two schemas must not have one name.
     assert all(known_schemas.get(name, schema) == schema for name, schema in schemas.items())
     known_schemas |= {**schemas, **problem.pop("$defs"), "Problem": problem}
+    document["servers"] = [{"url": "/", "description": "The server that this document came from"}]
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    for operation in operations:
+        operation.setdefault("security", [])  # a public route says that it needs no token
+    asked = _reachable([operation.get("requestBody") for operation in operations], known_schemas)
+    for name in asked:
+        for field in known_schemas[name].get("properties", {}).values():
+            _say_default(field)
+    for name in known_schemas.keys() - asked:
+        if known_schemas[name].get("additionalProperties") is False:
+            del known_schemas[name]["additionalProperties"]  # an answer may gain members (docs/explanation/compatibility.md)
+
+
+def _reachable(part: Any, schemas: Mapping[str, Any]) -> set[str]:
+    """Return the names of the schemas that a part of the document refers to, directly or through others."""
+    names: set[str] = set()
+    waiting = [part]
+    while waiting:
+        match waiting.pop():
+            case {"$ref": str(reference)} if (name := reference.removeprefix(IN_OPENAPI)) not in names:
+                names.add(name)
+                waiting.append(schemas[name])
+            case dict() as members:
+                waiting += members.values()
+            case list() as members:
+                waiting += members
+    return names
+
+
+def _say_default(field: dict[str, Any]) -> None:
+    """Put the default of a field that may be left out in words: generators make a field with a default a required one."""
+    default = field.pop("default", None)
+    if default not in (None, [], {}):
+        field["description"] = f"{field.get('description', '')} If it is left out: {json.dumps(default)}.".lstrip()
