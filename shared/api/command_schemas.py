@@ -166,9 +166,13 @@ def describe_fields(cls: type[BaseModel], schema: Json, words: Words) -> None:
         described["title"] = field_words.title
         described["description"] = f"{field_words.help} {hint[0].upper()}{hint[1:]}." if hint else field_words.help
         if field_words.example is not None:
-            described["examples"] = [field_words.example]
+            described["examples"] = [[field_words.example] if _is_list(described) else field_words.example]
         for part in enumerations_in(described):
             label_codes(part, words.codes_of(cls, name), f"{cls.__name__}.{name}")
+
+
+def _is_list(schema: Json) -> bool:
+    return schema.get("type") == "array" or any(map(_is_list, schema.get("anyOf", ())))
 
 
 def enumerations_in(schema: Json) -> Iterator[Json]:
@@ -198,10 +202,10 @@ def _example(schema: Json, schemas: Mapping[str, Json], prefix: str) -> Any:  # 
     if "properties" in schema:
         required = schema.get("required", ())
         return {name: _example(schema["properties"][name], schemas, prefix) for name in required}
-    if schema.get("type") == "array":
-        return [schema["examples"][0] if "examples" in schema else _example(schema["items"], schemas, prefix)]
     if "examples" in schema:
         return schema["examples"][0]
+    if schema.get("type") == "array":
+        return [_example(schema["items"], schemas, prefix)]
     if "enum" in schema:
         return schema["enum"][0]
     if "anyOf" in schema:

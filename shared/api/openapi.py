@@ -19,6 +19,20 @@ from shared.api.routes import explain_missing
 from shared.settings import Settings
 from shared.version import version
 
+TAGS: Final = {
+    "commands": "Record what has happened, or try a command without recording it.",
+    "queries": "Read a record: its state, its history, its documents, and what a command recorded.",
+    "cases": "Read cases over all services, as reporting counts them.",
+    "duties": "Read what is due, by when, and whose it is.",
+    "measures": "Read counts and rates.",
+    "returns": "Keep a return as it was sent, and compare it with today.",
+    "data rights": "Copy, restrict and forget what is held of a person.",
+    "evidence": "Check that nothing was lost, changed, reordered or invented.",
+    "operations": "See whether the service works, and settle what waits.",
+    "schemas": "Read the schema of each command, without a token.",
+}
+"""What the routes of each tag are for."""
+
 # Files of this API only.
 SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
@@ -41,6 +55,7 @@ def new_application(
     app = FastAPI(
         title=title,
         version=version(),
+        license_info={"name": "MIT", "identifier": "MIT"},
         description=description,
         docs_url=None,
         redoc_url=None,
@@ -93,6 +108,8 @@ def _complete(document: dict[str, Any], settings: Settings, schemas: Mapping[str
     operations = [operation for methods in document["paths"].values() for operation in methods.values()]
     for operation in operations:
         operation.setdefault("security", [])  # a public route says that it needs no token
+    used = {tag for operation in operations for tag in operation["tags"]}
+    document["tags"] = [{"name": tag, "description": text} for tag, text in TAGS.items() if tag in used]
     asked = _reachable([operation.get("requestBody") for operation in operations], known_schemas)
     for name in asked:
         for field in known_schemas[name].get("properties", {}).values():

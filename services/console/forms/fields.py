@@ -120,13 +120,15 @@ def _field(name: str, schema: Json, drawing: Drawing, *, required: bool) -> Fiel
     title, help_ = str(schema.get("title", name)), str(schema.get("description", ""))
     inner, optional = _resolved(schema, drawing.parts)
     example = next(iter(schema.get("examples", ())), None)
+    if isinstance(example, list):
+        example = next(iter(example), None)
     made = Field(
         name,
         "text",
         title,
         help_,
         required and not optional,
-        example="" if example is None or isinstance(example, (list, dict)) else str(example),
+        example="" if example is None or isinstance(example, dict) else str(example),
         longest=int(inner.get("maxLength", 200)),
     )
     return _shaped(made, inner, drawing)

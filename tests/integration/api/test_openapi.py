@@ -307,6 +307,8 @@ def test_generators_can_read_the_document(app: FastAPI) -> None:
         if "default" in described
     ]
     assert document["servers"]
+    described = {tag["name"] for tag in document["tags"]}
     for methods in document["paths"].values():
         for operation in methods.values():
             assert "security" in operation
+            assert described.issuperset(operation["tags"])
