@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from shared.api.dependencies import Dependencies
-from shared.api.parameters import ACCESS_REASON, ID, LANG, TIMES, choice
+from shared.api.parameters import ACCESS_REASON, ID, LANG, TIMES, Parameter, choice
 from shared.api.problems import problem_response, unknown_response
 from shared.api.queries import history_of, not_found_response
 from shared.api.request import Caller, read_id, read_query, read_time
@@ -21,13 +22,21 @@ from shared.domain.envelope import Fact
 from shared.domain.service import Service
 from shared.printing.documents import LANGUAGES, NotPrintable, RenderedDocument, render
 
+IF_NONE_MATCH: Final = Parameter(
+    "If-None-Match",
+    "The ETag of a print that you hold: 304 without a body if it would be the same (RFC 9110, section 13.1.2).",
+    re.compile(r"[\x21-\x7e ]{1,400}"),
+    "send the ETag of a print, in its quotation marks",
+    "header",
+)
 HEADERS: Final = ("ETag", "Repr-Digest", "Content-Language", "Content-Disposition", "Cache-Control")
 PDF: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The document, tagged (PDF/UA-1).",
-        "content": {"application/pdf": {}},
+        "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
         "headers": {name: {"schema": {"type": "string"}} for name in HEADERS},
-    }
+    },
+    304: {"description": "The print that you hold is the same."},
 }
 
 
@@ -37,7 +46,7 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
     name_parameter = choice(
         "name", "The name of the document.", service.documents, f"choose one of {names}", "path", lenient=True
     )
-    parameters = (ID, name_parameter, LANG, *TIMES, ACCESS_REASON)
+    parameters = (ID, name_parameter, LANG, *TIMES, ACCESS_REASON, IF_NONE_MATCH)
 
     @app.get(
         f"/v1/{service.collection}/{{id}}/documents/{{name}}",
@@ -61,7 +70,10 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
         facts = history_at(await at.handler.open(records), as_of=as_of, known_at=known_at)
         if not facts:
             return not_found_response(service, id)
-        return await _document_response(service, name, definition, facts, language, f"{name}-{read_id(id)}.pdf")
+        response = await _document_response(service, name, definition, facts, language, f"{name}-{read_id(id)}.pdf")
+        if response.headers.get("ETag") in request.headers.get(IF_NONE_MATCH.name, "").replace(",", " ").split():
+            return Response(status_code=304, headers={"ETag": response.headers["ETag"], "Cache-Control": "no-store"})
+        return response
 
 
 async def _document_response(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import date
 from functools import partial
 from typing import Any
@@ -85,9 +85,15 @@ class Client:
         return await self.http.post(f"/v1/sessions/{stream}/commands", params=query, headers=headers, **content)
 
     async def read(
-        self, path: str, *, role: str = "SAFE_SCHOOLS_OFFICER", reason: str | None = None, token: str | None = None
+        self,
+        path: str,
+        *,
+        role: str = "SAFE_SCHOOLS_OFFICER",
+        reason: str | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
-        headers = {"Authorization": f"Bearer {token or await self.token(role)}"}
+        headers = {"Authorization": f"Bearer {token or await self.token(role)}", **(headers or {})}
         if reason is not None:
             headers["Access-Reason"] = reason
         return await self.http.get(path, headers=headers)

@@ -116,6 +116,10 @@ async def test_a_document_is_printed_logged_and_named_by_its_digest(api: Client,
     assert await log(settings, stream) == [(POLICE, "READ_DOCUMENT", f"disposal/{stream}/documents/ycc", "GIVEN")]
     again = await api.read(f"/v1/disposals/{stream}/documents/ycc", role=YJS)
     assert again.content == answer.content
+    headers = {"If-None-Match": f'"another", {answer.headers["etag"]}'}
+    held = await api.read(f"/v1/disposals/{stream}/documents/ycc", role=YJS, headers=headers)
+    assert (held.status_code, held.content) == (304, b"")
+    assert len(await log(settings, stream)) == 3  # it was read all the same
 
 
 @pytest.mark.parametrize("language", ["en", "cy"])
