@@ -81,7 +81,7 @@ def choice(
 
 UUID_TEXT: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 UUID_HINT: Final = "an id is a UUID such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
-DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DAY: Final = re.compile(r"(?:19|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}")
 # Python accepts more: weeks, digits of other scripts, any separator between day and hour. An unescaped plus sign in an
 # address is decoded as a space, so a space counts as a plus sign.
 MOMENT: Final = re.compile(DAY.pattern + r"T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[ +-][0-9]{2}:[0-9]{2})")
