@@ -116,7 +116,8 @@ def _complete(document: dict[str, Any], settings: Settings, schemas: Mapping[str
             _say_default(field)
     for name in known_schemas.keys() - asked:
         if known_schemas[name].get("additionalProperties") is False:
-            del known_schemas[name]["additionalProperties"]  # an answer may gain members (docs/explanation/compatibility.md)
+            # An answer may gain members: docs/explanation/compatibility.md.
+            del known_schemas[name]["additionalProperties"]
 
 
 def _reachable(part: Any, schemas: Mapping[str, Any]) -> set[str]:
