@@ -18,11 +18,13 @@ from shared.api.parameters import Parameter
 from shared.api.problems import problem_response
 from shared.database import retry_or_raise
 from shared.event_store import EventStoreUnavailable
-from shared.messaging.projection_consumer import has_reached
+from shared.messaging.projection_consumer import has_reached, progress
 
 PATIENCE_SECONDS: Final = 15.0
 """How long a query waits for the position that it asks for."""
 POLL_SECONDS: Final = 0.02
+FAR: Final = 1000
+"""How far beyond the newest known event a position is not waited for: more than is recorded while a query is patient."""
 
 MIN_POSITION: Final = Parameter(
     "min_position",
@@ -46,10 +48,16 @@ async def wait_for(pool: Pool, wanted: Mapping[str, int]) -> str | None:
     """Wait until all positions have been projected; return the first that was not in time. Raises `EventStoreUnavailable`."""
     until = time.monotonic() + PATIENCE_SECONDS
     for service, position in wanted.items():
+        late = f"{service}:{position}"
         reached = partial(has_reached, pool, CONSUMER, service, position)
+        if await retry_or_raise(reached, EventStoreUnavailable):
+            continue
+        _, known = await retry_or_raise(partial(progress, pool, CONSUMER, service), EventStoreUnavailable)
+        if position > known + FAR:
+            return late
         while not await retry_or_raise(reached, EventStoreUnavailable):
             if time.monotonic() > until:
-                return f"{service}:{position}"
+                return late
             await asyncio.sleep(POLL_SECONDS)
     return None
 
@@ -57,5 +65,8 @@ async def wait_for(pool: Pool, wanted: Mapping[str, int]) -> str | None:
 def not_yet(late: str) -> JSONResponse:
     """Return the answer that a position has not been projected in time."""
     return problem_response(
-        503, "not-yet", "Not yet", f"{late} has not been projected within {PATIENCE_SECONDS:g} seconds: ask again."
+        503,
+        "not-yet",
+        "Not yet",
+        f"{late} has not been projected: ask again, at most for {PATIENCE_SECONDS:g} seconds.",
     )

@@ -403,13 +403,19 @@ async def test_the_line_is_there_before_the_answer_leaves(
 async def test_a_case_waits_for_the_position_that_is_asked_for(
     reporting: Client, projected: Any, in_dorset: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A position that has not come is waited for, then 503 says to ask again; once it has come, the case is shown."""
+    """A position that has not come is waited for, then 503 says to ask again; once it has come, the case is shown.
+
+    One far beyond what is known is answered at once.
+    """
     token = await reporting.token("SUPERVISOR")
     path = f"/v1/cases/{in_dorset}?min_position=referral:0&min_position="
     monkeypatch.setattr(served, "PATIENCE_SECONDS", 0.1)
+    soon = await reporting.read(f"{path}disposal:1000", token=token)
+    monkeypatch.setattr(served, "PATIENCE_SECONDS", 3600.0)
     late = await reporting.read(f"{path}disposal:{'9' * 18}", token=token)
     assert (late.status_code, late.json()["type"], late.headers["Retry-After"]) == (503, "/problems/not-yet", "2")
     assert "ask again" in late.json()["detail"]
+    assert soon.status_code == late.status_code
     other = await reporting.token("SUPERVISOR", area="DEVON")
     elsewhere = await reporting.read(f"{path}disposal:{'9' * 18}", token=other)
     unknown = await reporting.read(f"/v1/cases/{uuid4()}?min_position=disposal:{'9' * 18}", token=other)
