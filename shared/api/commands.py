@@ -15,7 +15,7 @@ from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import Dependencies
 from shared.api.dry_run import Followers, dry_run_answer
 from shared.api.parameters import CORRELATION, DRY_RUN, ID, IDEMPOTENCY_KEY, JUDGED_AT, TRACEPARENT
-from shared.api.problems import Malformed, problem_response, refused_response, unknown_response
+from shared.api.problems import Malformed, key_reused_response, problem_response, refused_response, unknown_response
 from shared.api.request import Caller, read_command, read_id, read_key, read_query, read_time
 from shared.api.routes import declared, json_body
 from shared.api.schemas import DryRunAnswer
@@ -155,9 +155,7 @@ def _command_response(name: str, target: str, result: Result) -> JSONResponse:
                 "There is no such record", f"{target} does not exist: check the id, or begin it first."
             )
         case IdempotencyKeyReused():
-            raise Malformed(
-                ("Idempotency-Key", "this key was used before for another request: use a new key for a new command")
-            )
+            return key_reused_response("command")
         case Forbidden(why):
             raise NotAllowed(why)
 

@@ -176,6 +176,17 @@ def unknown_response(title: str, detail: str) -> JSONResponse:
     return problem_response(404, "unknown", title, detail)
 
 
+def key_reused_response(what: str) -> JSONResponse:
+    """Build the response 422 to an Idempotency-Key that was used before for another `what`."""
+    return problem_response(
+        422,
+        "key-reused",
+        f"This key was used before for another {what}",
+        f"Nothing was recorded. Use a new Idempotency-Key for a new {what}.",
+        errors=[{"field": "Idempotency-Key", "message": f"this key was used before: use a new key for a new {what}"}],
+    )
+
+
 def too_many_response(error: TooManyRequests) -> JSONResponse:
     """Build the response 429, with Retry-After in whole seconds (RFC 9110, section 10.2.3)."""
     wait = {"Retry-After": str(ceil(error.seconds))}

@@ -33,7 +33,7 @@ from shared.api.access_log import AccessLog, LogUnavailable
 from shared.api.authorisation import ReadGate
 from shared.api.bodies import read_model
 from shared.api.parameters import ACCESS_REASON, IDEMPOTENCY_KEY, PAGE, an_id
-from shared.api.problems import Malformed, problem_response
+from shared.api.problems import key_reused_response, problem_response
 from shared.api.request import Caller, read_id, read_key, read_query, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
@@ -146,9 +146,7 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
             stored = await ask(lambda: find_return(at.database, id_))
         assert stored is not None
         if stored.question != question:
-            raise Malformed(
-                (IDEMPOTENCY_KEY.name, "this key was used before for another return: use a new key for a new return")
-            )
+            return key_reused_response("return")
         return JSONResponse(_line(stored), 201)
 
     @app.get(

@@ -53,11 +53,11 @@ async def test_the_same_key_again_gives_the_first_answer(api: Client, stream: UU
     assert (await api.read(f"/v1/sessions/{stream}")).json()["version"] == 2
 
 
-async def test_the_same_key_with_another_body_is_malformed(api: Client, stream: UUID) -> None:
+async def test_the_same_key_with_another_body_is_refused(api: Client, stream: UUID) -> None:
     """A key belongs to one request: another body under it is 422, not a guess which was meant."""
     await api.send(stream, PLAN, key="plan")
     other = await api.send(stream, {**PLAN, "topic": "DRUGS_WORKSHOP"}, key="plan")
-    assert other.status_code == 422
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/key-reused")
     assert other.json()["errors"][0]["field"] == "Idempotency-Key"
 
 
