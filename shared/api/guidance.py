@@ -22,6 +22,7 @@ from shared.api.schemas import Schema
 from shared.domain.envelope import Fact
 from shared.domain.guidance import Answer, CommandGuidance, RuleAnswer, Status, guidance_at
 from shared.domain.messages import Actor, Command
+from shared.domain.next_steps import Progress, TaskProgress, journeys_at, next_step, of_role
 from shared.domain.service import Service
 
 MOMENT: Final = a_time("as_of", "What may be done then; now if absent. A later time says what will hold then.")
@@ -73,6 +74,28 @@ class NextCommand(Schema):
     rules: list[RuleLine]
 
 
+class TaskLine(Schema):
+    """A thing to be done in a journey, such as telling one of two victims."""
+
+    title: str = Field(description="What is to be done, in the words of those who do it.")
+    progress: Progress = Field(
+        description="`cannot_start`: the rules refuse every command of it now. `in_progress`: begun, and not done."
+    )
+    commands: list[str] = Field(description="The commands that record it, in the order of their use.")
+    roles: list[str] = Field(description="Whose turn it is.")
+    about: dict[str, UUID] = Field(description="Fields of the command that are known, such as the victim.")
+    due: date | None = Field(description="The last Europe/London day to do it, where a duty says so.")
+    overdue: bool
+    waits_for: list[str] = Field(description="Why it cannot start: the texts of the rules that refuse it.")
+
+
+class JourneyLine(Schema):
+    """A stage of the work: its title, and its tasks in an order that makes sense to those who do them."""
+
+    title: str
+    tasks: list[TaskLine]
+
+
 class Guidance(Schema):
     """What may be done next with a record, or to begin one, at a moment."""
 
@@ -80,6 +103,14 @@ class Guidance(Schema):
     version: int = Field(description="The version of the record that was asked; 0 where it is not begun yet.")
     as_of: datetime
     commands: list[NextCommand]
+    next: TaskLine | None = Field(
+        default=None,
+        description="The recommended next step: the first task that can be done and is the role's turn, else another's.",
+    )
+    journeys: list[JourneyLine] = Field(
+        default=[],
+        description="The journeys that the record is in. Who may read a part of the record sees the tasks of the own role.",
+    )
 
 
 def add_guidance(app: FastAPI, service: Service[Any]) -> None:
@@ -99,7 +130,10 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         at = read_time(query, MOMENT.name) or datetime.now(UTC)
         deps: Dependencies = request.app.state.deps
         await deps.gate.read(actor, "state", f"{service.name}/commands", read_reason(request))
-        return await _respond(service, actor, NO_STREAM, [], at, query.get(only.name))
+        guidance = await asyncio.to_thread(
+            _guidance, service, actor, NO_STREAM, [], at, query.get(only.name), reads=True
+        )
+        return JSONResponse(guidance.model_dump(mode="json"))
 
     @app.get(
         f"/v1/{service.collection}/{{id}}/commands",
@@ -120,10 +154,13 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         if not facts or min(fact.occurred_at for fact in facts) > at:
             return not_found_response(service, id)
         reads = await denial_of(deps, service, actor, records) is None
-        return await _respond(service, actor, read_id(id), facts, at, query.get(only.name), reads=reads)
+        guidance = await asyncio.to_thread(
+            _guidance, service, actor, read_id(id), facts, at, query.get(only.name), reads=reads
+        )
+        return JSONResponse(guidance.model_dump(mode="json"))
 
 
-async def _respond(
+def _guidance(
     service: Service[Any],
     actor: Actor,
     stream: UUID,
@@ -131,17 +168,39 @@ async def _respond(
     at: datetime,
     only: str | None,
     *,
-    reads: bool = True,
-) -> JSONResponse:
-    """Build the response. For all commands it takes some ten milliseconds of computation, so it runs in a thread."""
-    commands = await asyncio.to_thread(guidance_at, service, actor, stream, history, at, only)
-    guidance = Guidance(
+    reads: bool,
+) -> Guidance:
+    """Compose the answer. For all commands it takes some ten milliseconds of computation."""
+    commands = guidance_at(service, actor, stream, history, at, only)
+    journeys = journeys_at(service, actor, stream, history, at) if reads and only is None else []
+    if journeys and service.permissions[actor.role].fields is not None:
+        journeys = [of_role(journey, actor.role) for journey in journeys]
+    recommended = next_step(journeys, actor.role)
+    return Guidance(
         id=stream if history else None,
         version=history[-1].version if history else 0,
         as_of=at,
         commands=[_command_line(guided if reads else for_senders(guided)) for guided in commands],
+        next=None if recommended is None else _task_line(recommended),
+        journeys=[
+            JourneyLine(title=journey.journey.title, tasks=[_task_line(task) for task in journey.tasks])
+            for journey in journeys
+            if journey.tasks
+        ],
     )
-    return JSONResponse(guidance.model_dump(mode="json"))
+
+
+def _task_line(task: TaskProgress[Any]) -> TaskLine:
+    return TaskLine(
+        title=task.step.title,
+        progress=task.progress,
+        commands=[command.__name__ for command in task.step.commands],
+        roles=sorted(task.step.who),
+        about=dict(task.task.about),
+        due=task.due,
+        overdue=task.overdue,
+        waits_for=[rule.text for rule in task.waits_for],
+    )
 
 
 def for_senders(guided: CommandGuidance) -> CommandGuidance:

@@ -111,11 +111,21 @@ class CommandGuidance:
 
 
 class Guide(Generic[S]):
-    """The guidance for one state and one context, whose `occurred_at` and `received_at` are the moment of the question."""
+    """The guidance for one state and one context, whose `occurred_at` and `received_at` are the moment of the question.
+
+    Without `later` it asks of no later day, which takes most of the time.
+    """
 
     def __init__(
-        self, rules: RuleBook[S], state: S | None, context: Context, ids: Mapping[str, Sequence[UUID]] | None = None
+        self,
+        rules: RuleBook[S],
+        state: S | None,
+        context: Context,
+        ids: Mapping[str, Sequence[UUID]] | None = None,
+        *,
+        later: bool = True,
     ) -> None:
+        self._later = LATER_DAYS if later else ()
         self._ids = ids or {}
         self._rules = rules
         self._state = state
@@ -207,7 +217,7 @@ class Guide(Generic[S]):
         """Find the first later day, from the day of the question on, with another answer."""
         same = -1
         try:
-            for days in (0, *LATER_DAYS):
+            for days in (0, *self._later):
                 if holds_on(days) is not holds:
                     between = range(same + 1, days)
                     first = same + 1 + bisect_left(between, 1, key=lambda n: int(holds_on(n) is not holds))

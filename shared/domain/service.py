@@ -19,6 +19,7 @@ from shared.domain.documents import Document
 from shared.domain.duties import Duty
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid
+from shared.domain.journeys import Journey
 from shared.domain.messages import Command, Event
 from shared.domain.permissions import SYSTEM, Permissions
 from shared.domain.policy import PolicyBook, PolicyOn
@@ -145,6 +146,8 @@ class Service(Generic[S]):
     followers: tuple[str, ...] = ()
     """The services whose reactions follow this one's events: it learns from them what waits."""
     words: Words = field(default_factory=Words)
+    journeys: tuple[Journey[S], ...] = ()
+    """Its work in its own words: from this, guidance names the next step."""
 
     @property
     def events(self) -> EventRegistry:

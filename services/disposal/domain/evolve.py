@@ -71,7 +71,9 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             return replace(state, evidence=Evidence(event.sufficient, event.standard, at))
         case events.GravityScored():
             return replace(state, gravity=event.final_score, yjb_seriousness=event.yjb_seriousness_score)
-        case events.VictimViewSought() | events.ComplianceMeetingRecorded():
+        case events.VictimViewSought():
+            return replace(state, asked_for_view=state.asked_for_view | {event.person_id})
+        case events.ComplianceMeetingRecorded():
             return state
         case events.VictimInformedOfRestorativeJustice():
             return _victim_informed(state, fact, event)

@@ -267,6 +267,8 @@ class DisposalState:
     requests: tuple[AssessmentRequest, ...] = ()
     assessments: tuple[Assessment, ...] = ()
     informed: Mapping[UUID, Informed] = field(default_factory=dict)
+    asked_for_view: frozenset[UUID] = frozenset()
+    """The victims whose view was sought."""
     monitors: frozenset[UUID] = frozenset()
     reviews: tuple[Review, ...] = ()
     record: PastFacts[DisposalEvent] | None = field(default=None, compare=False, repr=False)

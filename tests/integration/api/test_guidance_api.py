@@ -58,6 +58,25 @@ async def test_it_names_the_fields_that_decide(api: Client, stream: UUID) -> Non
     assert commands(answer)["PlanSession"]["status"] == "refused"
 
 
+async def test_it_recommends_the_next_step(api: Client, stream: UUID) -> None:
+    """A planned session is first booked; that it was held can be recorded on its day, and until then says what it waits for."""
+    path = f"/v1/sessions/{stream}/commands"
+    planned = (await api.read(f"{path}?as_of=2026-05-20")).json()
+    (journey,) = planned["journeys"]
+    assert [(task["title"], task["progress"]) for task in journey["tasks"]] == [
+        ("Book places", "not_started"),
+        ("Record that it was held", "cannot_start"),
+    ]
+    assert planned["next"] == journey["tasks"][0]
+    assert journey["tasks"][1]["waits_for"]
+    booking = {"type": "BookPlace", "person_id": str(uuid4()), "occurred_at": "2026-05-20T10:00:00+01:00"}
+    sent = await api.send(stream, booking)
+    assert sent.status_code == 201, sent.text
+    then = (await api.read(f"{path}?as_of={ON_THE_DAY}", role="POLICE_DECISION_MAKER")).json()["next"]
+    assert (then["title"], then["commands"]) == ("Record that it was held", ["DeliverSession"])
+    assert "SAFE_SCHOOLS_OFFICER" in then["roles"]
+
+
 async def test_it_answers_for_one_command(api: Client, stream: UUID) -> None:
     """Asked of one command, guidance says of it what it says among all, and nothing to a role that may not send it."""
     path = f"/v1/sessions/{stream}/commands?as_of={ON_THE_DAY}"

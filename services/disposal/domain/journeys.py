@@ -1,0 +1,293 @@
+"""The journeys of a disposal case: to the panel, the decision, giving it, following it, breach, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from services.disposal.domain import commands
+from services.disposal.domain.conditions import DEFINITIONS
+from services.disposal.domain.rules.issuing import explains
+from services.disposal.domain.state import (
+    ABSENT,
+    BEFORE_ISSUE,
+    UNDER_WAY,
+    ConditionStatus,
+    DisposalState,
+    Stage,
+)
+from services.vocabulary import AttendanceStatus, BreachDecision, ConditionType, Disposal, Role, TrialMode
+from shared.domain.dates import local_day
+from shared.domain.journeys import Journey, Step, Task, each, once
+
+CASE_MANAGER: Final = frozenset({Role.YJS_CASE_MANAGER.value})
+POLICE: Final = frozenset({Role.POLICE_DECISION_MAKER.value})
+VICTIM_WORKER: Final = frozenset({Role.VICTIM_WORKER.value})
+
+CAUTIONS: Final = frozenset({Disposal.YC, Disposal.YCC})
+TO_DECIDE: Final = BEFORE_ISSUE - {Stage.DECIDED}
+AFTER_GIVING: Final = UNDER_WAY | {Stage.RECORDED}
+FOR_THE_OUTCOME: Final = frozenset({Stage.COMPLETED, Stage.NOT_COMPLETED, Stage.RECORDED, Stage.DIVERTED})
+
+
+def _gives(*disposals: Disposal) -> Callable[[DisposalState], bool]:
+    return lambda state: state.to_be_issued in disposals
+
+
+def _adult_today(state: DisposalState, day: date) -> Iterator[Task]:
+    if state.to_be_issued in CAUTIONS:
+        yield Task(any(local_day(at) == day for at in state.adults_at))
+
+
+def _conditions(state: DisposalState, *, by_attendance: bool) -> Iterator[UUID]:
+    """Yield the conditions that the child has to do; a conference reports its own, and is neither booked nor ticked off here."""
+    for id_, condition in state.conditions.items():
+        type_ = condition.terms.type
+        asked = condition.standing in {ConditionStatus.ACTIVE, ConditionStatus.COMPLETED}
+        if asked and type_ is not ConditionType.RJ_CONFERENCE and DEFINITIONS[type_].attendance is by_attendance:
+            yield id_
+
+
+def _is_done(state: DisposalState, condition_id: UUID) -> bool:
+    return state.conditions[condition_id].standing is ConditionStatus.COMPLETED
+
+
+def _is_booked(state: DisposalState, condition_id: UUID) -> bool:
+    awaited = (
+        booking.condition_id == condition_id and state.last_attendance(booking.session_id) is None
+        for booking in state.bookings.values()
+    )
+    return _is_done(state, condition_id) or any(awaited)
+
+
+def _held(state: DisposalState, day: date) -> Iterator[Task]:
+    for booking in state.bookings.values():
+        if local_day(booking.starts_at) <= day:
+            about = {"condition_id": booking.condition_id, "session_id": booking.session_id}
+            yield Task(state.last_attendance(booking.session_id) is not None, about=about)
+
+
+def _absences(state: DisposalState, _day: date) -> Iterator[Task]:
+    for missed in state.attendances:
+        if missed.status is AttendanceStatus.DNA_PENDING:
+            yield Task(not missed.waits_for_a_reason, about={"session_id": missed.session_id})
+
+
+def _missed_contacts(state: DisposalState, _day: date) -> Iterator[Task]:
+    reached = [contact.at for contact in state.contacts if contact.person_id not in state.victims]
+    for missed in state.attendances:
+        if missed.status in ABSENT and missed.status is not AttendanceStatus.DNA_ACCEPTABLE:
+            yield Task(any(at >= missed.at for at in reached), about={"person_id": state.opened.person_id})
+
+
+def _warnings(state: DisposalState, _day: date) -> Iterator[Task]:
+    for missed in state.attendances:
+        if missed.unacceptable_since is not None and state.disposal is Disposal.YCC:
+            yield Task(missed.warned, about={"session_id": missed.session_id})
+
+
+def _victims(state: DisposalState) -> Iterable[UUID]:
+    return state.victims
+
+
+JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
+    Journey(
+        "To the panel",
+        lambda state: state.stage in TO_DECIDE,
+        (
+            Step(
+                "Ask the child what happened, with an adult",
+                (commands.RecordAdmission,),
+                CASE_MANAGER,
+                once(lambda state: state.admission is not None),
+            ),
+            Step(
+                "Decide whether the evidence is enough",
+                (commands.DecideEvidence,),
+                POLICE,
+                once(lambda state: state.evidence is not None),
+            ),
+            Step(
+                "Score the gravity",
+                (commands.ScoreGravity,),
+                POLICE,
+                once(lambda state: state.gravity is not None),
+            ),
+            Step(
+                "Assess the child",
+                (commands.RequestAssessment, commands.CompleteAssessment),
+                CASE_MANAGER,
+                once(lambda state: bool(state.assessments), begun=lambda state: bool(state.requests)),
+                duty="ASSESSMENT",
+            ),
+            Step(
+                "Tell the victim of restorative justice",
+                (commands.InformVictimOfRestorativeJustice,),
+                VICTIM_WORKER,
+                each("person_id", _victims, lambda state, person: person in state.informed),
+                duty="VICTIM_RJ_INFORMATION",
+            ),
+            Step(
+                "Ask for the victim's view",
+                (commands.RecordVictimView,),
+                VICTIM_WORKER,
+                each("person_id", _victims, lambda state, person: person in state.asked_for_view),
+            ),
+            Step(
+                "Record what the panel recommends",
+                (commands.RecordPanelRecommendation,),
+                CASE_MANAGER,
+                once(lambda state: state.panel is not None),
+            ),
+        ),
+    ),
+    Journey(
+        "Decide",
+        lambda state: state.stage in TO_DECIDE,
+        (
+            Step(
+                "Have the prosecutor decide",
+                (commands.RecordProsecutorDecision,),
+                POLICE,
+                once(
+                    lambda state: state.prosecutor is not None,
+                    when=lambda state: state.opened.offence.trial_mode is TrialMode.INDICTABLE_ONLY,
+                ),
+            ),
+            Step("Decide", (commands.DecideDisposal,), POLICE, once(lambda state: state.decision is not None)),
+        ),
+    ),
+    Journey(
+        "Prepare and give",
+        lambda state: state.to_be_issued is not None,
+        (
+            Step(
+                "Agree the conditions",
+                (commands.ProposeCondition,),
+                CASE_MANAGER,
+                once(lambda state: bool(state.conditions), _gives(Disposal.YCC, Disposal.YRD)),
+            ),
+            Step("Confirm the appropriate adult", (commands.ConfirmAppropriateAdult,), CASE_MANAGER, _adult_today),
+            Step(
+                "Explain what it means",
+                (commands.ExplainEffect,),
+                POLICE,
+                once(
+                    lambda state: any(
+                        explains(said, Disposal(state.required_decision.what)) for said in state.explanations
+                    ),
+                    _gives(*CAUTIONS),
+                ),
+            ),
+            Step(
+                "Print and sign the paper",
+                (commands.SignDocument,),
+                POLICE,
+                once(
+                    lambda state: state.signed_at is not None and not state.changed_since_signing,
+                    _gives(Disposal.YCC, Disposal.YRD),
+                ),
+            ),
+            Step("Give it", (commands.IssueDisposal,), POLICE, once(lambda state: state.issue is not None)),
+        ),
+    ),
+    Journey(
+        "After giving it",
+        lambda state: state.stage in AFTER_GIVING,
+        (
+            Step(
+                "Refer the child to the youth justice service",
+                (commands.ReferToYot,),
+                POLICE,
+                once(lambda state: state.yot_referred_at is not None, lambda state: state.disposal in CAUTIONS),
+                duty="YOT_REFERRAL",
+            ),
+            Step(
+                "Assess the child",
+                (commands.CompleteAssessment,),
+                CASE_MANAGER,
+                once(lambda state: bool(state.assessments), lambda state: state.disposal is Disposal.YCC),
+                duty="ASSESSMENT",
+            ),
+        ),
+    ),
+    Journey(
+        "Follow the conditions",
+        lambda state: state.stage in UNDER_WAY,
+        (
+            Step(
+                "Book a session",
+                (commands.BookConditionSession,),
+                CASE_MANAGER,
+                each("condition_id", lambda state: _conditions(state, by_attendance=True), _is_booked),
+                duty="CONDITION",
+            ),
+            Step(
+                "Record who came",
+                (commands.RecordConditionAttendance,),
+                CASE_MANAGER,
+                _held,
+                duty="ATTENDANCE_RECORDED",
+            ),
+            Step(
+                "Complete the condition",
+                (commands.CompleteCondition,),
+                CASE_MANAGER,
+                each("condition_id", lambda state: _conditions(state, by_attendance=False), _is_done),
+                duty="CONDITION",
+            ),
+            Step(
+                "Reach the child after an absence",
+                (commands.RecordContact,),
+                CASE_MANAGER,
+                _missed_contacts,
+                duty="MISSED_CONTACT",
+            ),
+            Step(
+                "Decide whether the absence is acceptable",
+                (commands.DecideAbsence,),
+                CASE_MANAGER,
+                _absences,
+                duty="ABSENCE_REASON",
+            ),
+            Step("Warn the child in writing", (commands.IssueWarning,), CASE_MANAGER, _warnings),
+        ),
+    ),
+    Journey(
+        "Breach",
+        lambda state: state.stage is Stage.BREACH_REVIEW,
+        (
+            Step(
+                "Decide on the breach",
+                (commands.DecideBreach,),
+                POLICE,
+                once(lambda state: state.breach is not None and state.breach.decision is not None),
+            ),
+            Step(
+                "Institute proceedings",
+                (commands.InstituteProceedings,),
+                POLICE,
+                once(
+                    lambda state: state.proceedings_at is not None,
+                    lambda state: state.breach is not None and state.breach.decision is BreachDecision.PROSECUTE,
+                ),
+                duty="PROSECUTION_TIME_LIMIT",
+            ),
+        ),
+    ),
+    Journey(
+        "The end",
+        lambda state: state.stage in FOR_THE_OUTCOME,
+        (
+            Step(
+                "Assign the outcome of the crime",
+                (commands.AssignOutcome,),
+                POLICE,
+                once(lambda state: state.outcome is not None),
+            ),
+        ),
+    ),
+)
+"""In the words of those who do it."""
