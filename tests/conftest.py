@@ -76,7 +76,7 @@ WAITING = tuple(f"tests/integration/{name}/" for name in ("consumers", "event_st
 """Tests that wait for servers more than they compute, and so run beside whole systems, which compute."""
 
 STORIES_PLAYED = (
-    "tests/architecture/test_catalogue.py",
+    "tests/architecture/test_declarations.py",
     "tests/architecture/test_reference.py",
     "tests/unit/guidance/",
 )

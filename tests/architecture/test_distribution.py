@@ -21,7 +21,7 @@ def test_the_tests_of_a_file_share_a_process(tmp_path: Path) -> None:
     """Given two processes, each file runs whole in one of them, and files that share something run in the same one."""
     together = (
         (
-            "tests/architecture/test_catalogue.py",
+            "tests/architecture/test_declarations.py",
             "tests/architecture/test_reference.py",
             "tests/unit/guidance/test_guidance_agrees.py",
         ),

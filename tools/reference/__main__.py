@@ -1,4 +1,4 @@
-"""Write docs/reference and the contract (tests/architecture/catalogue.yaml) from the code: `python -m tools.reference`, or `make docs`.
+"""Write docs/reference, the contract within it, from the code: `python -m tools.reference`, or `make docs`.
 
 A change that would break a program of somebody else is refused, unless `--incompatible REASON` says that it is meant.
 """
@@ -18,7 +18,6 @@ from services.registry import deciding_services
 from shared.domain.service import Service
 from tools.reference.access_page import of_access
 from tools.reference.asyncapi import of_topics
-from tools.reference.catalogue import catalogue
 from tools.reference.command_line import of_command_line
 from tools.reference.compatibility import Contract, incompatible_changes
 from tools.reference.contract import (
@@ -42,7 +41,6 @@ from tools.reference.sources_page import of_sources
 from tools.reference.state_explorer import Explored, explore, play_stories
 
 PLACE: Final = Path("docs/reference")
-CATALOGUE: Final = Path("tests/architecture/catalogue.yaml")
 STORIES: Final = Path("tests/scenarios")
 
 
@@ -61,7 +59,7 @@ def explored_pages(explored: Iterable[tuple[Service[Any], Explored]]) -> dict[st
     """Draw the pages with the state machines, by path."""
     pages: dict[str, str] = {}
     for service, found in explored:
-        pages |= of_states(service, found.moves)
+        pages |= of_states(service, found)
     return pages
 
 
@@ -109,7 +107,6 @@ def main() -> None:
     write_contract(contract)
     played = play_stories(services, STORIES)
     write(declared_pages() | explored_pages((service, explore(service, played)) for service in services))
-    CATALOGUE.write_text(catalogue(services, played), encoding="utf-8")
 
 
 if __name__ == "__main__":

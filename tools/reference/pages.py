@@ -29,7 +29,7 @@ from tools.reference.markdown import (
     state_diagram,
     table,
 )
-from tools.reference.state_explorer import Move
+from tools.reference.state_explorer import Explored
 from tools.reference.state_table import allowed_commands
 
 CLASSES: Final = {
@@ -53,7 +53,7 @@ def of_service(service: Service[Any]) -> dict[str, str]:
     return {f"{service.name}/{name}.md": text for name, text in pages.items()}
 
 
-def of_states(service: Service[Any], moves: Sequence[Move]) -> dict[str, str]:
+def of_states(service: Service[Any], explored: Explored) -> dict[str, str]:
     """Write the page with the state diagram."""
     text = page(
         f"{_title(service)}: states",
@@ -62,16 +62,18 @@ def of_states(service: Service[Any], moves: Sequence[Move]) -> dict[str, str]:
             " state that they reach every command is tried in many variants. Corrections are left out. An arrow is"
             " named by the event that makes the move; the rules say when the command for it is let through."
         ),
-        state_diagram(moves),
+        state_diagram(explored.moves),
         "## The same as a table",
         table(
             ("From", "Event", "To"),
             (
                 (f"`{move.before}`" if move.before else "(nothing yet)", f"`{move.event}`", f"`{move.after}`")
-                for move in moves
+                for move in explored.moves
             ),
         ),
         *allowed_commands(service),
+        "## Members of the state",
+        prose(f"The API answers with {codes(explored.members)}."),
     )
     return {f"{service.name}/states.md": text}
 
@@ -99,7 +101,7 @@ def of_measures() -> dict[str, str]:
     }
 
 
-def index(services: Iterable[Service[Any]]) -> dict[str, str]:
+def index(services: Sequence[Service[Any]]) -> dict[str, str]:
     """Write the first page."""
     lines = [
         (
@@ -130,6 +132,17 @@ def index(services: Iterable[Service[Any]]) -> dict[str, str]:
             " would break such a program; what was broken on purpose is in"
             " [incompatible changes](incompatible-changes.md)."
         ),
+        "## Reactions",
+        prose("A service sends itself a command on an event of another. The name of a reaction never changes."),
+        table(
+            ("Reaction", "On", "In"),
+            (
+                (f"`{reaction.name}`", f"`{reaction.service}.{reaction.event.__name__}`", service.name)
+                for service in services
+                for reaction in service.reactions
+            ),
+        ),
+        "## More",
         "What each process may do in the databases: [database roles](database-roles.md).\n",
         "Who may read which records, and what of them: [access](access.md).\n",
         "What the rules rest on, and what cites it: [sources](sources.md).\n",
