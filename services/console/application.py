@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from services.addresses import Addresses
 from services.console.analysts import returns
@@ -46,6 +43,7 @@ from services.console.schools import report
 from services.console.sessions import Drafts, SeenTimes, Session, Sessions
 from services.console.settings import ConsoleSettings
 from services.console.supervisors import import_pages as imports
+from shared.api.boundary import Boundary
 from shared.database import create_pool
 from shared.evidence.checkpoint import VerifierKey
 from shared.runtime.privileges import RoleKind, role_name
@@ -63,8 +61,6 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 """Headers of every page. No script runs at all; a form goes to the console alone."""
-
-_LOG: Final = logging.getLogger(__name__)
 
 
 def routes() -> list[BaseRoute]:
@@ -174,7 +170,7 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
             SessionEnded: _session_ended,
         },
     )
-    app.add_middleware(_Boundary)
+    app.add_middleware(Boundary, headers=HEADERS, fault=_fault)
     return app
 
 
@@ -196,37 +192,8 @@ class _Static(StaticFiles):
         return response
 
 
-class _Boundary:
-    """Outermost middleware: the headers of every answer, and the page of an unexpected error."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = False
-
-        async def answer(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        try:
-            await self._app(scope, receive, answer)
-        except Exception:
-            if started:
-                raise
-            reference = str(uuid4())
-            # The route and not the address: nothing of a person stands in a log.
-            _LOG.exception("fault %s in %s %s", reference, scope["method"], getattr(scope.get("route"), "path", ""))
-            page = render(Request(scope), "fault.html", None, status=500, reference=reference)
-            await page(scope, receive, answer)
+def _fault(scope: Scope, reference: str) -> Response:
+    return render(Request(scope), "fault.html", None, status=500, reference=reference)
 
 
 async def _known_session(request: Request) -> Session | None:

@@ -1,9 +1,10 @@
-"""Outermost middleware of every API: rate limits, common headers, and the response to unexpected errors."""
+"""Outermost middleware of every API and of the console: rate limits, common headers, and the answer to unexpected errors."""
 
 from __future__ import annotations
 
 import ipaddress
 import logging
+from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import uuid4
 
@@ -30,11 +31,22 @@ def guard(app: FastAPI, settings: Settings) -> None:
 
 
 class Boundary:
-    """ASGI middleware that sends every response with the common headers."""
+    """ASGI middleware that sends every response with the common headers.
 
-    def __init__(self, app: ASGIApp, rate: RateLimit | None = None) -> None:
+    Headers that a response sets itself stay. `fault` makes the answer to an unexpected error, from its reference in the log.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        rate: RateLimit | None = None,
+        headers: Mapping[str, str] = HEADERS,
+        fault: Callable[[Scope, str], ASGIApp] = lambda _scope, reference: fault_response(reference),
+    ) -> None:
         self._app = app
         self._rate = rate
+        self._headers = headers
+        self._fault = fault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle an HTTP request; pass other kinds of scope on unchanged."""
@@ -47,7 +59,9 @@ class Boundary:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         try:
@@ -61,8 +75,9 @@ class Boundary:
             if started:
                 raise
             reference = str(uuid4())
-            _LOG.exception("fault %s in %s %s", reference, scope["method"], scope["path"])
-            await fault_response(reference)(scope, receive, answer)
+            # The route and not the address: nothing of a person stands in a log.
+            _LOG.exception("fault %s in %s %s", reference, scope["method"], getattr(scope.get("route"), "path", ""))
+            await self._fault(scope, reference)(scope, receive, answer)
 
 
 def _client_address(scope: Scope) -> str:

@@ -6,19 +6,23 @@ import tomllib
 from base64 import b64encode
 from datetime import date
 from hashlib import sha256
+from pathlib import Path
 
+import httpx2
 import jinja2
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
-from services.console.application import STATIC, routes
+from services.addresses import Addresses
+from services.console.application import HEADERS, STATIC, console_application, routes
 from services.console.cipher import Cipher
 from services.console.everyone.entrance import local_address
 from services.console.officers.my_day import _after, _groups, group_by_urgency
 from services.console.records import records_in
 from services.console.rendering import TEMPLATES
 from services.console.routing import read_case, read_count
+from services.console.settings import ConsoleSettings
 from services.console.words import day, distance, duty_in_words, import_note, in_words, moment
 from shared.privacy.keyring import KeyEncryptionKeys
 
@@ -246,3 +250,20 @@ def test_the_records_of_a_case_stand_before_what_serves_several() -> None:
     """A case's page begins with its referral, disposal and conference; the sessions that served it follow."""
     case = {collection: [{"id": collection}] for collection in ("sessions", "conferences", "referrals", "disposals")}
     assert [collection for collection, _ in records_in(case)] == ["referrals", "disposals", "conferences", "sessions"]
+
+
+async def test_a_fault_is_a_page_with_a_reference_and_every_header(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given a console whose database was never opened, its fault is a page that tells no more than a reference."""
+    key = tmp_path / "console.key"
+    key.write_text(b64encode(bytes(32)).decode(), encoding="ascii")
+    app = console_application(ConsoleSettings(console_key_file=key), Addresses(None, {}))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://console") as http:
+        answer = await http.get("/health/ready")
+    assert answer.status_code == 500
+    assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
+    (logged,) = [record for record in caplog.records if record.exc_info]
+    reference = logged.getMessage().split()[1]
+    assert reference in answer.text
+    assert "pool" not in answer.text
