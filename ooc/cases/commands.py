@@ -11,16 +11,8 @@ from uuid import UUID
 
 import typer
 
+from ooc.cases import reading
 from ooc.cases.guidance import answers, next_table
-from ooc.cases.reading import (
-    NotFound,
-    case_of,
-    changes_of,
-    fetch_document,
-    fetch_projected_case,
-    require_found,
-    timeline_of,
-)
 from ooc.cases.watch import Watcher, line_of, watch
 from ooc.options import AsJson, AsOf, AsRole, KnownAt, Lang, Pdf, Urls, client_of, fail
 from ooc.tables import OUT, case_list, search_results, sheet, standings, timeline, waits
@@ -53,17 +45,17 @@ def case(
     if changes_after and (as_of or known_at or order or only_timeline):
         raise typer.BadParameter("--changes-after goes with no other question: leave the others out.")
     try:
-        answer = fetch_projected_case(client, case_id, role, times=times)
-    except NotFound:
-        owner = case_of(client, case_id, role)
+        answer = reading.fetch_projected_case(client, case_id, role, times=times)
+    except reading.NotFound:
+        owner = reading.case_of(client, case_id, role)
         if owner in {None, case_id}:
             raise
         if not as_json:
             OUT.print(f"{case_id} belongs to the case {owner}.", markup=False)
         case_id = owner
-        answer = fetch_projected_case(client, case_id, role, times=times)
+        answer = reading.fetch_projected_case(client, case_id, role, times=times)
     if changes_after:
-        events, tokens = changes_of(client, case_id, role, changes_after)
+        events, tokens = reading.changes_of(client, case_id, role, changes_after)
         if as_json:
             OUT.print_json(data={"events": events, "next": tokens})
             return
@@ -71,7 +63,7 @@ def case(
         next_ = " ".join(f"--changes-after {token}" for token in tokens)
         OUT.print(f"Ask next with {next_}", markup=False, soft_wrap=True)
         return
-    events = list(timeline_of(client, case_id, role, params={**times, "order": order}))
+    events = list(reading.timeline_of(client, case_id, role, params={**times, "order": order}))
     if as_json:
         OUT.print_json(data={"events": events} if only_timeline else {"case": answer, "events": events})
         return
@@ -102,7 +94,7 @@ def cases(
     """List the cases."""
     params = {"state": state, "officer": officer and str(officer), "due_before": due_before, "page": page}
     reply = client_of(url).get("reporting", "/v1/cases", role=role, params=params)
-    answer = require_found(reply, "list of cases", role)
+    answer = reading.require_found(reply, "list of cases", role)
     if as_json:
         OUT.print_json(data=answer)
         return
@@ -124,7 +116,7 @@ def duties(
     """Show the daily sheet: duties that are due, overdue and met."""
     params = {"as_of": as_of, "known_at": known_at, "overdue": "true" if overdue else None}
     reply = client_of(url).get("reporting", "/v1/duties", role=role, params=params)
-    answer = require_found(reply, "daily sheet", role)
+    answer = reading.require_found(reply, "daily sheet", role)
     if as_json:
         OUT.print_json(data=answer)
         return
@@ -172,7 +164,7 @@ def search(
     words = typer.prompt(by.replace("_", " ").capitalize()) if sys.stdin.isatty() else sys.stdin.readline()
     if not words.strip():
         fail("There is nothing to look for: type it at the prompt, or send a line to standard input.")
-    answer = require_found(client_of(url).search({by: words.strip()}, role=role), "search", role)
+    answer = reading.require_found(client_of(url).search({by: words.strip()}, role=role), "search", role)
     if as_json:
         OUT.print_json(data=answer)
     else:
@@ -198,7 +190,7 @@ def document_command(
     """Print a document into a file, and say its SHA-256, which its signature names."""
     if not out.absolute().parent.is_dir():
         fail(f"There is no folder {out.absolute().parent}: make it (mkdir -p), or give another file with --out.")
-    body = fetch_document(client_of(url), stream, name, lang, role, {"as_of": as_of, "known_at": known_at})
+    body = reading.fetch_document(client_of(url), stream, name, lang, role, {"as_of": as_of, "known_at": known_at})
     try:
         out.write_bytes(body)
     except OSError as error:

@@ -25,19 +25,8 @@ from typing import Any, Final
 import asyncpg
 
 from services.reporting.database import DATABASE
+from services.reporting.projection import projector
 from services.reporting.projection.fold import fold
-from services.reporting.projection.projector import (
-    COLUMNS,
-    DUTY_COLUMNS,
-    FACT_COLUMNS,
-    advance,
-    apply,
-    duty_rows,
-    fact_row,
-    is_of_kernel,
-    read,
-    stream_row,
-)
 from services.reporting.projection.read_models import CONSUMER
 from services.reporting.projection.snapshot import LOCKED, PROJECTED
 from shared.database import Connection
@@ -93,16 +82,16 @@ _FACTS_DIFFER: Final = f"""
     select count(*) filter (where l.event_id is null) as missing, count(*) filter (where r.event_id is null) as surplus,
            count(*) filter (where l.event_id is not null and r.event_id is not null) as other
     from l full join r on r.service = l.service and r.position = l.position
-    where ({", ".join(f"l.{column}" for column in FACT_COLUMNS)})
-          is distinct from ({", ".join(f"r.{column}" for column in FACT_COLUMNS)})
+    where ({", ".join(f"l.{column}" for column in projector.FACT_COLUMNS)})
+          is distinct from ({", ".join(f"r.{column}" for column in projector.FACT_COLUMNS)})
 """  # noqa: S608 - the columns above, and no value
 _STREAMS_DIFFER: Final = f"""
     select service, stream from public.stream as l join {SHADOW}.stream as r using (service, stream)
     where l.version = r.version
-      and ({", ".join(f"l.{column}" for column in COLUMNS)}) is distinct from ({", ".join(f"r.{column}" for column in COLUMNS)})
+      and ({", ".join(f"l.{column}" for column in projector.COLUMNS)}) is distinct from ({", ".join(f"r.{column}" for column in projector.COLUMNS)})
     order by service, stream
 """  # noqa: S608 - the same
-_DUTIES: Final = ", ".join(f"d.{column}" for column in DUTY_COLUMNS)
+_DUTIES: Final = ", ".join(f"d.{column}" for column in projector.DUTY_COLUMNS)
 _SAME: Final = f"""
     join public.stream as l using (service, stream) join {SHADOW}.stream as r using (service, stream)
     where l.version = r.version
@@ -197,21 +186,21 @@ async def _copy_range(part: _Range) -> int:
     folded: list[tuple[Any, ...]] = []
     duties: list[tuple[Any, ...]] = []
     for name, history in streams.items():
-        facts += map(fact_row, history)
-        if is_of_kernel(history[0].envelope.type):
+        facts += map(projector.fact_row, history)
+        if projector.is_of_kernel(history[0].envelope.type):
             continue
         try:
             made = fold(history)
         except BrokenHistory as error:
             raise CannotRebuild(f"{name} cannot be folded: {error}") from error
         if made is not None:
-            folded.append(stream_row(made))
-            duties += duty_rows(made)
+            folded.append(projector.stream_row(made))
+            duties += projector.duty_rows(made)
     async with _connected(part.target) as target, target.transaction():
         for table, columns, records in (
-            ("fact", FACT_COLUMNS, facts),
-            ("stream", tuple(COLUMNS), folded),
-            ("duty", DUTY_COLUMNS, duties),
+            ("fact", projector.FACT_COLUMNS, facts),
+            ("stream", tuple(projector.COLUMNS), folded),
+            ("duty", projector.DUTY_COLUMNS, duties),
         ):
             await target.copy_records_to_table(table, schema_name=SHADOW, columns=list(columns), records=records)
     return len(rows)
@@ -219,7 +208,7 @@ async def _copy_range(part: _Range) -> int:
 
 def _read(row: asyncpg.Record) -> Fact:
     try:
-        return read(RecordedEvent(**row))
+        return projector.read(RecordedEvent(**row))
     except UnknownEvent as error:
         raise CannotRebuild(f"{row['stream']} version {row['version']} cannot be read: {error}") from error
 
@@ -338,7 +327,7 @@ class Rebuild:
         self._tell(Step("indexing"))
         await asyncio.gather(*(self._index_table(table) for table in PROJECTED))
         async with _in_shadow(connection):
-            await advance(connection, sorted(positions))
+            await projector.advance(connection, sorted(positions))
         self._reached = dict(positions)
 
     async def _index_table(self, table: str) -> None:
@@ -371,7 +360,7 @@ class Rebuild:
         ]
         async with _in_shadow(connection):
             try:
-                await apply(connection, records)
+                await projector.apply(connection, records)
             except (UnknownEvent, BrokenHistory) as error:
                 raise CannotRebuild(f"{service} cannot be projected after position {reached}: {error}") from error
         self._reached[service] = rows[-1]["position"]

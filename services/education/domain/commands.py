@@ -7,20 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from services.education.events import (
-    CancelledBy,
-    ContactRecorded,
-    Count,
-    FeedbackGiver,
-    FeedbackRecorded,
-    Means,
-    Minutes,
-    PlaceCancelled,
-    Score,
-    SessionDelivered,
-    SessionPlanned,
-    WhyPlaceCancelled,
-)
+from services.education import events
 from services.vocabulary import AttendanceStatus, FieldCorrection, KeyStage, Role, SchoolUrn, SessionKind, Topic
 from shared.domain.messages import (
     Command,
@@ -40,7 +27,7 @@ class PlanSession(Command):
     """Plan a session for pupils, parents or staff, with its length in hours. Places in it are booked afterwards."""
 
     opens: ClassVar[bool] = True
-    records = SessionPlanned
+    records = events.SessionPlanned
 
     kind: SessionKind
     topic: Topic
@@ -65,20 +52,20 @@ class BookPlace(Command):
 class CancelPlace(Command):
     """Give a booked place back before the session. This is not an absence."""
 
-    records = PlaceCancelled
+    records = events.PlaceCancelled
 
     person_id: UUID
-    why: WhyPlaceCancelled
+    why: events.WhyPlaceCancelled
 
 
 class DeliverSession(Command):
     """Record that the session was held, and how many people were counted. Attendance can be recorded afterwards."""
 
-    records = SessionDelivered
+    records = events.SessionDelivered
 
-    headcount: Count | None = None
-    staff: Count | None = None
-    parents: Count | None = None
+    headcount: events.Count | None = None
+    staff: events.Count | None = None
+    parents: events.Count | None = None
 
 
 class RecordAttendance(Command):
@@ -91,7 +78,7 @@ class RecordAttendance(Command):
     status: AttendanceStatus
     hours_credited: Hours
     complied: bool
-    minutes_late: Minutes | None = None
+    minutes_late: events.Minutes | None = None
     evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 
@@ -109,7 +96,7 @@ class DecideAbsenceReason(Command):
 class CancelSession(Command):
     """Call the session off. No booked place counts as an absence, and nothing changes for a condition that one serves."""
 
-    by: CancelledBy
+    by: events.CancelledBy
     why: Sealed[FreeText]
 
 
@@ -119,10 +106,10 @@ class RecordContact(Command):
     After an absence even an attempt that fails meets the time limit.
     """
 
-    records = ContactRecorded
+    records = events.ContactRecorded
 
     person_id: UUID
-    means: Means
+    means: events.Means
     reached: bool
 
 
@@ -132,10 +119,10 @@ class RecordFeedback(Command):
     # `from` is a keyword of Python, so the field is called `giver` here.
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
-    records = FeedbackRecorded
+    records = events.FeedbackRecorded
 
-    score: Score
-    giver: Annotated[FeedbackGiver, Field(alias="from")]
+    score: events.Score
+    giver: Annotated[events.FeedbackGiver, Field(alias="from")]
     comment: Sealed[FreeText] | None = None
 
 

@@ -8,46 +8,35 @@ from itertools import takewhile
 from typing import Final
 from uuid import UUID
 
+from services.education import events
 from services.education.domain.activity import is_activity
 from services.education.domain.commands import CorrectRecord
 from services.education.domain.evolve import evolve
 from services.education.domain.state import Session
-from services.education.events import (
-    AbsenceReasonDecided,
-    AttendanceOfPlace,
-    AttendanceRecorded,
-    Booking,
-    CorrectedPlace,
-    PlaceBooked,
-    PlaceCancelled,
-    RecordCorrected,
-    SessionCancelled,
-    SessionPlanned,
-)
 from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import CorrectionEngine, derived, facts_of
 from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import DerivedCorrection, Event
 from shared.domain.rules import Context
 
-CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Session]] = CorrectionEngine(
-    RecordCorrected,
+CORRECTIONS: Final[CorrectionEngine[events.RecordCorrected, Session]] = CorrectionEngine(
+    events.RecordCorrected,
     evolve,
     fixed=frozenset(
         {
             # The person decides whose key seals the evidence.
-            (AttendanceRecorded, "person_id"),
-            (AbsenceReasonDecided, "person_id"),
+            (events.AttendanceRecorded, "person_id"),
+            (events.AbsenceReasonDecided, "person_id"),
             # Taken over from the booking and the plan, where they are corrected; or computed.
-            (AttendanceRecorded, "booking"),
-            (AttendanceRecorded, "kind"),
-            (AttendanceRecorded, "topic"),
-            (AttendanceRecorded, "hours_scheduled"),
-            (AttendanceRecorded, "activity"),
-            (AbsenceReasonDecided, "booking"),
-            (SessionCancelled, "bookings"),
-            (PlaceBooked, "starts_at"),
-            (PlaceBooked, "hours"),
+            (events.AttendanceRecorded, "booking"),
+            (events.AttendanceRecorded, "kind"),
+            (events.AttendanceRecorded, "topic"),
+            (events.AttendanceRecorded, "hours_scheduled"),
+            (events.AttendanceRecorded, "activity"),
+            (events.AbsenceReasonDecided, "booking"),
+            (events.SessionCancelled, "bookings"),
+            (events.PlaceBooked, "starts_at"),
+            (events.PlaceBooked, "hours"),
         }
     ),
 )
@@ -61,8 +50,8 @@ OF_A_PLACE: Final = frozenset({"starts_at", "hours"})
 NO_HOURS: Final = Decimal(0)
 
 PUBLISHED: Final[Mapping[type[Event], frozenset[str]]] = {
-    AttendanceRecorded: frozenset({"status", "hours_credited", "complied"}),
-    AbsenceReasonDecided: frozenset({"acceptable"}),
+    events.AttendanceRecorded: frozenset({"status", "hours_credited", "complied"}),
+    events.AbsenceReasonDecided: frozenset({"acceptable"}),
 }
 """The fields by which other services know how a place ended."""
 
@@ -70,7 +59,7 @@ OF_AN_ACTIVITY: Final = frozenset({"status", "complied"})
 """What decides whether an attendance is an activity."""
 
 
-def decide_correction(command: CorrectRecord, state: Session, context: Context) -> RecordCorrected:
+def decide_correction(command: CorrectRecord, state: Session, context: Context) -> events.RecordCorrected:
     """Return the correction, with its consequences in the register and for the services that react to the place."""
     alone = CORRECTIONS.correction(command, state)
     facts = facts_of(CORRECTIONS.applied(state, alone))
@@ -79,36 +68,36 @@ def decide_correction(command: CorrectRecord, state: Session, context: Context) 
 
 
 def _derived_corrections(
-    alone: RecordCorrected, facts: Sequence[Fact], context: Context
+    alone: events.RecordCorrected, facts: Sequence[Fact], context: Context
 ) -> Iterator[DerivedCorrection]:
     """Yield the fields that the register copied or computed from the corrected one, which the facts hold already."""
     target = next(fact for fact in facts if fact.event_id == alone.corrects)
     event = target.event
-    if isinstance(event, SessionPlanned):
+    if isinstance(event, events.SessionPlanned):
         for fact in facts:
-            if isinstance(fact.event, AttendanceRecorded) and alone.field in OF_THE_PLAN:
+            if isinstance(fact.event, events.AttendanceRecorded) and alone.field in OF_THE_PLAN:
                 yield derived(fact, OF_THE_PLAN[alone.field], alone.value)
-            elif isinstance(fact.event, PlaceBooked) and alone.field in OF_A_PLACE:
+            elif isinstance(fact.event, events.PlaceBooked) and alone.field in OF_A_PLACE:
                 yield derived(fact, alone.field, alone.value)
-    elif has_event(target, PlaceBooked) and alone.field in Booking.model_fields:
+    elif has_event(target, events.PlaceBooked) and alone.field in events.Booking.model_fields:
         for fact in _facts_about_place(target, facts):
             path = _path_of_booking(fact, target.event.person_id)
             if path is not None:
                 yield derived(fact, f"{path}.{alone.field}", alone.value)
-    elif isinstance(event, AttendanceRecorded) and alone.field in OF_AN_ACTIVITY:
+    elif isinstance(event, events.AttendanceRecorded) and alone.field in OF_AN_ACTIVITY:
         policy = context.policy_on(target.day)
         activity = is_activity(event.status, policy, complied=event.complied)
         if activity != event.activity:
             yield derived(target, "activity", activity)
 
 
-def _facts_about_place(booked: Fact[PlaceBooked], facts: Sequence[Fact]) -> Iterator[Fact]:
+def _facts_about_place(booked: Fact[events.PlaceBooked], facts: Sequence[Fact]) -> Iterator[Fact]:
     """Yield the facts about a place, from its booking until it was given back."""
     person = booked.event.person_id
     later = facts[next(n for n, fact in enumerate(facts) if fact.event_id == booked.event_id) + 1 :]
 
     def still_booked(fact: Fact) -> bool:
-        return not (isinstance(fact.event, PlaceCancelled) and fact.event.person_id == person)
+        return not (isinstance(fact.event, events.PlaceCancelled) and fact.event.person_id == person)
 
     return (fact for fact in takewhile(still_booked, later) if _path_of_booking(fact, person) is not None)
 
@@ -116,15 +105,15 @@ def _facts_about_place(booked: Fact[PlaceBooked], facts: Sequence[Fact]) -> Iter
 def _path_of_booking(fact: Fact, person: UUID) -> str | None:
     """Return the path of the booking of a person's place within an event; None if the event holds none."""
     match fact.event:
-        case AttendanceRecorded(person_id=person_id) | AbsenceReasonDecided(person_id=person_id):
+        case events.AttendanceRecorded(person_id=person_id) | events.AbsenceReasonDecided(person_id=person_id):
             return "booking" if person_id == person else None
-        case SessionCancelled(bookings=bookings):
+        case events.SessionCancelled(bookings=bookings):
             return next((f"bookings.{n}" for n, booking in enumerate(bookings) if booking.person_id == person), None)
         case _:
             return None
 
 
-def _corrected_place(correction: RecordCorrected, state: Session) -> CorrectedPlace | None:
+def _corrected_place(correction: events.RecordCorrected, state: Session) -> events.CorrectedPlace | None:
     """Return what services need that had counted the place; None if nothing changes that they were told."""
     facts = facts_of(CORRECTIONS.applied(state, correction))
     booked = _booking_of(correction, facts)
@@ -132,7 +121,7 @@ def _corrected_place(correction: RecordCorrected, state: Session) -> CorrectedPl
         return None
     after = _booking(booked.event)
     if booked.event_id == correction.corrects:
-        bookings = (fact for fact in facts_of(state) if has_event(fact, PlaceBooked))
+        bookings = (fact for fact in facts_of(state) if has_event(fact, events.PlaceBooked))
         before = _booking(next(fact.event for fact in bookings if fact.event_id == correction.corrects))
         if before == after:
             return None
@@ -145,11 +134,11 @@ def _corrected_place(correction: RecordCorrected, state: Session) -> CorrectedPl
     earlier = [
         fact
         for fact in facts
-        if isinstance(fact.event, RecordCorrected)
+        if isinstance(fact.event, events.RecordCorrected)
         and fact.event.place is not None
         and fact.event.corrects in of_the_place
     ]
-    return CorrectedPlace(
+    return events.CorrectedPlace(
         before=before,
         after=after,
         starts_at=booked.event.starts_at,
@@ -159,44 +148,44 @@ def _corrected_place(correction: RecordCorrected, state: Session) -> CorrectedPl
     )
 
 
-def _booking_of(correction: RecordCorrected, facts: Sequence[Fact]) -> Fact[PlaceBooked] | None:
+def _booking_of(correction: events.RecordCorrected, facts: Sequence[Fact]) -> Fact[events.PlaceBooked] | None:
     """Return the booking of the place that a correction concerns; None if it concerns none."""
     number = next(n for n, fact in enumerate(facts) if fact.event_id == correction.corrects)
     target = facts[number]
-    if has_event(target, PlaceBooked):
+    if has_event(target, events.PlaceBooked):
         return target
     match target.event:
-        case AttendanceRecorded(person_id=person) | AbsenceReasonDecided(person_id=person) if (
+        case events.AttendanceRecorded(person_id=person) | events.AbsenceReasonDecided(person_id=person) if (
             correction.field in PUBLISHED[type(target.event)]
         ):
-            bookings = (fact for fact in reversed(facts[:number]) if has_event(fact, PlaceBooked))
+            bookings = (fact for fact in reversed(facts[:number]) if has_event(fact, events.PlaceBooked))
             return next(fact for fact in bookings if fact.event.person_id == person)
         case _:
             return None
 
 
-def _booking(event: PlaceBooked) -> Booking:
-    return Booking(**{name: getattr(event, name) for name in Booking.model_fields})
+def _booking(event: events.PlaceBooked) -> events.Booking:
+    return events.Booking(**{name: getattr(event, name) for name in events.Booking.model_fields})
 
 
-def _attendance(followed: Sequence[Fact]) -> AttendanceOfPlace | None:
+def _attendance(followed: Sequence[Fact]) -> events.AttendanceOfPlace | None:
     """Return the attendance that the register has for the place; None if there is none yet."""
-    attendance: AttendanceOfPlace | None = None
+    attendance: events.AttendanceOfPlace | None = None
     for fact in followed:
         match fact.event:
-            case AttendanceRecorded() as event:
-                attendance = AttendanceOfPlace(
+            case events.AttendanceRecorded() as event:
+                attendance = events.AttendanceOfPlace(
                     status=event.status,
                     hours_credited=event.hours_credited,
                     complied=event.complied,
                     activity=event.activity,
                     occurred_at=fact.occurred_at,
                 )
-            case AbsenceReasonDecided(acceptable=acceptable) if attendance is not None:
+            case events.AbsenceReasonDecided(acceptable=acceptable) if attendance is not None:
                 decided = AttendanceStatus.DNA_ACCEPTABLE if acceptable else AttendanceStatus.DNA_UNACCEPTABLE
                 attendance = attendance.model_copy(update={"status": decided})
-            case SessionCancelled() if attendance is None:
-                attendance = AttendanceOfPlace(
+            case events.SessionCancelled() if attendance is None:
+                attendance = events.AttendanceOfPlace(
                     status=AttendanceStatus.CANCELLED_BY_SERVICE,
                     hours_credited=NO_HOURS,
                     complied=False,

@@ -8,33 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from services.rj_conference.events import (
-    AgreementSigned,
-    ConferenceProposed,
-    ConferenceScheduled,
-    ConsentGiven,
-    ConsentWithdrawn,
-    ConvertedToIndirect,
-    FacilitatorAssigned,
-    FollowUpCompleted,
-    IndirectMode,
-    NoAgreementReached,
-    NotProceedingReason,
-    ParticipantAdded,
-    ParticipantRole,
-    PreparationHeld,
-    Present,
-    ResponsibilityRecorded,
-    RiskApproved,
-    RiskAssessed,
-    RiskLevel,
-    Sensitivity,
-    Signatory,
-    Term,
-    TermCompleted,
-    TermNotCompleted,
-    VictimInformed,
-)
+from services.rj_conference import events
 from services.vocabulary import ConferenceCategory, ConferenceMode, FieldCorrection, Role
 from shared.domain.messages import (
     Command,
@@ -68,14 +42,14 @@ class ProposeConference(Command):
 
     roles: ClassVar[frozenset[str] | None] = WITH_REACTIONS
     opens: ClassVar[bool] = True
-    records = ConferenceProposed
+    records = events.ConferenceProposed
 
     case_id: UUID
     referral_id: UUID | None = None
     disposal_id: UUID | None = None
     condition_id: UUID | None = None
     category: ConferenceCategory
-    sensitive: Sensitivity
+    sensitive: events.Sensitivity
     harmer: UUID
     harmer_age: Annotated[int, Field(ge=0, le=120)]
     """In years."""
@@ -88,10 +62,10 @@ class AddParticipant(Command):
     Each needs a preparation meeting; a harmed person must consent (rules C2 and C3).
     """
 
-    records = ParticipantAdded
+    records = events.ParticipantAdded
 
     person_id: UUID
-    role: ParticipantRole
+    role: events.ParticipantRole
     under_16: bool
 
 
@@ -101,7 +75,7 @@ class RecordResponsibility(Command):
     The conference is scheduled only after they accept and dispute nothing (rule C1).
     """
 
-    records = ResponsibilityRecorded
+    records = events.ResponsibilityRecorded
 
     accepts: bool
     facts_disputed: bool
@@ -114,7 +88,7 @@ class InformVictim(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
-    records = VictimInformed
+    records = events.VictimInformed
 
     person_id: UUID
 
@@ -126,7 +100,7 @@ class GiveConsent(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
-    records = ConsentGiven
+    records = events.ConsentGiven
 
     person_id: UUID
     consent_version: Version
@@ -142,7 +116,7 @@ class WithdrawConsent(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
-    records = ConsentWithdrawn
+    records = events.ConsentWithdrawn
 
     person_id: UUID
 
@@ -153,7 +127,7 @@ class AssignFacilitator(Command):
     A later assignment replaces them.
     """
 
-    records = FacilitatorAssigned
+    records = events.FacilitatorAssigned
 
     facilitator_id: UUID
     rj_trained: bool
@@ -166,9 +140,9 @@ class AssessRisk(Command):
     Each assessment needs its own approval (rule C4).
     """
 
-    records = RiskAssessed
+    records = events.RiskAssessed
 
-    level: RiskLevel
+    level: events.RiskLevel
     plan: Sealed[FreeText]
 
 
@@ -179,7 +153,7 @@ class ApproveRisk(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = frozenset({Role.SUPERVISOR.value, Role.RJ_FACILITATOR.value})
-    records = RiskApproved
+    records = events.RiskApproved
 
 
 class HoldPreparation(Command):
@@ -188,7 +162,7 @@ class HoldPreparation(Command):
     Everyone needs one before the conference is scheduled, supporters included (rule C3).
     """
 
-    records = PreparationHeld
+    records = events.PreparationHeld
 
     person_id: UUID
 
@@ -199,7 +173,7 @@ class ScheduleConference(Command):
     Responsibility, consents, preparation, risk and facilitator must be in order (rules C1 to C5).
     """
 
-    records = ConferenceScheduled
+    records = events.ConferenceScheduled
 
     mode: ConferenceMode
     starts_at: Timestamp
@@ -213,7 +187,7 @@ class RecordConferenceHeld(Command):
     A condition that it serves counts its hours.
     """
 
-    present: Annotated[tuple[Present, ...], Field(max_length=50), _once_each("person_id")]
+    present: Annotated[tuple[events.Present, ...], Field(max_length=50), _once_each("person_id")]
     facilitator_attended: bool
 
 
@@ -223,7 +197,7 @@ class RecordDidNotProceed(Command):
     A harmed person's absence never counts against the child (rule C7).
     """
 
-    why: NotProceedingReason
+    why: events.NotProceedingReason
 
 
 class ConvertToIndirect(Command):
@@ -232,19 +206,19 @@ class ConvertToIndirect(Command):
     The harmer and each harmed party must have consented anew to that mode (rule C6).
     """
 
-    records = ConvertedToIndirect
+    records = events.ConvertedToIndirect
 
-    mode: IndirectMode
+    mode: events.IndirectMode
 
 
 class SignAgreement(Command):
     """Record what was agreed, with a due day for each term, and who signed it (rule C9)."""
 
-    records = AgreementSigned
+    records = events.AgreementSigned
 
-    terms: Annotated[tuple[Term, ...], Field(max_length=50), _once_each("term_id")]
+    terms: Annotated[tuple[events.Term, ...], Field(max_length=50), _once_each("term_id")]
     signed_by: Annotated[tuple[UUID, ...], Field(max_length=50), _once_each()]
-    signatories: Annotated[tuple[Signatory, ...], Field(max_length=50), _once_each("person_id")] | None = None
+    signatories: Annotated[tuple[events.Signatory, ...], Field(max_length=50), _once_each("person_id")] | None = None
     """The names of those who signed. The conference knows its people by their ids alone, so the agreement prints these."""
 
     @model_validator(mode="after")
@@ -264,13 +238,13 @@ class CorrectRecord(FieldCorrection):
 class RecordNoAgreement(Command):
     """Record that the conference ended without an agreement, which is a valid end. The follow-up begins."""
 
-    records = NoAgreementReached
+    records = events.NoAgreementReached
 
 
 class CompleteTerm(Command):
     """Record that a term of the agreement was kept. The follow-up begins once no term is open."""
 
-    records = TermCompleted
+    records = events.TermCompleted
 
     term_id: UUID
 
@@ -278,7 +252,7 @@ class CompleteTerm(Command):
 class FailTerm(Command):
     """Record that a term of the agreement was not kept and will not be, and why."""
 
-    records = TermNotCompleted
+    records = events.TermNotCompleted
 
     term_id: UUID
     why: Sealed[FreeText]
@@ -290,7 +264,7 @@ class RecordFollowUp(Command):
     The harmer and each harmed person who took part are asked in time (rule C10).
     """
 
-    records = FollowUpCompleted
+    records = events.FollowUpCompleted
 
     person_id: UUID
     satisfaction: Annotated[int, Field(ge=0, le=10)]
