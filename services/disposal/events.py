@@ -452,8 +452,8 @@ class ConditionWithdrawn(Event):
 class AppropriateAdultConfirmed(Event):
     """Somebody was confirmed as the child's appropriate adult (CDA 1998 s66ZA(7)).
 
-    They are 18 or over, and no police officer or employee (rule R7). A caution needs this on the day of its issue (rule
-    R6).
+    They are 18 or over, no police officer or employee, and have no other part in the case (rule R7). A caution needs
+    this on the day of its issue (rule R6). `others_unavailable`: no parent, guardian or social worker could come.
     """
 
     sentence = "Appropriate adult confirmed: {kind}"
@@ -462,6 +462,9 @@ class AppropriateAdultConfirmed(Event):
     kind: AppropriateAdultKind
     adult: bool
     police_employee: bool
+    involved_in_case: Added[bool] = None
+    received_admission: Added[bool] = None
+    others_unavailable: Added[bool] = None
 
 
 class EffectExplained(Event):

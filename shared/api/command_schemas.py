@@ -5,7 +5,7 @@ GET /schemas/{command}  the schema of one command, with all that it refers to
 
 A code has its words as `oneOf` of `const` and `title`. `x-rules` are the ids of the rules that guard a command, `x-roles`
 the roles that may send it, `x-opens` whether it begins a record. `x-sealed` marks a personal value, which no address and
-no log may contain.
+no log may contain. `x-asked` marks an optional field that a form requires.
 """
 
 from __future__ import annotations
@@ -200,8 +200,12 @@ def _example(schema: Json, schemas: Mapping[str, Json], prefix: str) -> Any:  # 
     if "const" in schema:
         return schema["const"]
     if "properties" in schema:
-        required = schema.get("required", ())
-        return {name: _example(schema["properties"][name], schemas, prefix) for name in required}
+        required, parts = schema.get("required", ()), schema["properties"]
+        return {
+            name: _example(part, schemas, prefix)
+            for name, part in parts.items()
+            if name in required or "x-asked" in part
+        }
     if "examples" in schema:
         return schema["examples"][0]
     if schema.get("type") == "array":

@@ -209,6 +209,9 @@ A = TypeVar("A")
 Added = Annotated[A | None, Field(exclude_if=lambda value: value is None)]
 """A field added to an event after its first publication. None is left out of the bytes, so old bytes stay the same."""
 
+Asked = Annotated[A | None, Field(json_schema_extra={"x-asked": True})]
+"""A field added to a command after its first publication: forms require it, older clients leave it out."""
+
 
 E = TypeVar("E", bound=Event)
 

@@ -127,7 +127,7 @@ def _field(name: str, schema: Json, drawing: Drawing, *, required: bool) -> Fiel
         "text",
         title,
         help_,
-        required and not optional,
+        (required and not optional) or schema.get("x-asked", False),
         example="" if example is None or isinstance(example, dict) else str(example),
         longest=int(inner.get("maxLength", 200)),
     )

@@ -53,6 +53,7 @@ from services.vocabulary import (
     Role,
 )
 from shared.domain.messages import (
+    Asked,
     Command,
     Digest,
     FreeText,
@@ -242,7 +243,9 @@ class WithdrawCondition(Command):
 
 
 class ConfirmAppropriateAdult(Command):
-    """Confirm the child's appropriate adult on the day of issue: 18 or over, not of the police (rules R6 and R7)."""
+    """Confirm the child's appropriate adult on the day of issue: 18 or over, not of the police, not otherwise involved
+    (rules R6 and R7).
+    """
 
     records = AppropriateAdultConfirmed
 
@@ -250,6 +253,9 @@ class ConfirmAppropriateAdult(Command):
     kind: AppropriateAdultKind
     adult: bool
     police_employee: bool
+    involved_in_case: Asked[bool] = None
+    received_admission: Asked[bool] = None
+    others_unavailable: Asked[bool] = None
 
 
 class ExplainEffect(Command):

@@ -38,6 +38,14 @@ def drawn(name: str, **rows: int) -> list[Field]:
     return fields_of(schema, Drawing(schema["$defs"], {"person": [Option(PERSON, "Ida")]}, rows))
 
 
+def test_a_form_requires_what_older_clients_leave_out() -> None:
+    """Given a field that was added later and is always to be asked, when a form is left empty, then it asks for it."""
+    fields = drawn("disposal.ConfirmAppropriateAdult")
+    _, wrong = command_of(fields, {})
+    assert {"involved_in_case", "received_admission", "others_unavailable"} <= {problem.name for problem in wrong}
+    assert "involved_in_case" not in SCHEMAS["disposal.ConfirmAppropriateAdult"]["required"]
+
+
 def entered(fields: Sequence[Field], values: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Yield what a person would enter for the fields of a command."""
     for one in fields:

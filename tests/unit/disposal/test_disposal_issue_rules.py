@@ -119,6 +119,27 @@ def test_no_police_employee_and_nobody_under_eighteen_is_an_adult(kind: Appropri
     )
 
 
+@pytest.mark.parametrize("part", ["involved_in_case", "received_admission"])
+def test_nobody_with_a_part_in_the_case_is_an_adult(part: str) -> None:
+    """Given a person with another part in the case, when confirmed, then R7 refuses; who has none, or is not asked, may act."""
+    story = CaseStory().decided()
+    assert story.refused(ADULT.model_copy(update={part: True}), by=YJS, at=ISSUED_AT) == {"R7"}
+    for answer in (False, None):
+        story.ask(ADULT.model_copy(update={part: answer}), by=YJS, at=ISSUED_AT)
+
+
+def test_another_responsible_adult_comes_last() -> None:
+    """Given a parent or social worker who could come, when another adult is confirmed, then R7 refuses; no answer passes."""
+    story = CaseStory().decided()
+    others = {"kind": AppropriateAdultKind.RESPONSIBLE_ADULT}
+    assert story.refused(ADULT.model_copy(update={**others, "others_unavailable": False}), by=YJS, at=ISSUED_AT) == {
+        "R7"
+    }
+    for answer in (True, None):
+        story.ask(ADULT.model_copy(update={**others, "others_unavailable": answer}), by=YJS, at=ISSUED_AT)
+    story.ask(ADULT.model_copy(update={"others_unavailable": False}), by=YJS, at=ISSUED_AT)
+
+
 @pytest.mark.parametrize("what", CAUTIONS)
 @pytest.mark.parametrize("missing", ["to_child", "to_appropriate_adult", "ordinary_language", "warned_of_prosecution"])
 def test_the_effect_is_explained_in_full(what: str, missing: str) -> None:

@@ -10,7 +10,7 @@ from services.disposal.domain.state import (
     Explanation,
     Stage,
 )
-from services.vocabulary import Disposal
+from services.vocabulary import AppropriateAdultKind, Disposal
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.rules import Context
 
@@ -75,6 +75,29 @@ def appropriate_adult_may_act(command: ConfirmAppropriateAdult, _state: Disposal
     Source: CDA 1998 s66ZA(7)
     """
     return command.adult and not command.police_employee
+
+
+@rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("involved_in_case", "received_admission"))
+def appropriate_adult_is_independent(
+    command: ConfirmAppropriateAdult, _state: DisposalState, _context: Context
+) -> bool:
+    """An appropriate adult is no victim, witness, suspect or investigator of the case, and heard no admission in another role: find another.
+
+    Source: PACE 1984 Code C 1.7 and note 1B
+    """
+    return not command.involved_in_case and not command.received_admission
+
+
+@rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("kind", "others_unavailable"))
+def another_responsible_adult_comes_last(
+    command: ConfirmAppropriateAdult, _state: DisposalState, _context: Context
+) -> bool:
+    """Another responsible adult comes only where no parent, guardian or social worker is available: ask these first.
+
+    Source: CDA 1998 s66ZA(7)(d)
+    """
+    # A client that does not ask yet sends no answer.
+    return command.kind is not AppropriateAdultKind.RESPONSIBLE_ADULT or command.others_unavailable is not False
 
 
 def explains(explanation: Explanation, disposal: Disposal) -> bool:
