@@ -463,9 +463,9 @@ def test_an_outcome_is_what_was_done(code: OutcomeCode, rule: str, fits: set[str
         assert story.refused(AssignOutcome(code=code), by=POLICE, at=LATER) == {rule}
 
 
-@pytest.mark.parametrize("code", [OutcomeCode.C3, OutcomeCode.C3A, OutcomeCode.C6])
+@pytest.mark.parametrize("code", [OutcomeCode.C3, OutcomeCode.C3A, OutcomeCode.C6, OutcomeCode.C7])
 def test_adult_outcomes_are_not_for_children(code: OutcomeCode) -> None:
-    """Given a child, when an adult caution or a penalty notice is assigned, then R11 refuses; at 18 it does not."""
+    """Given a child, when an adult caution, a penalty notice or a cannabis warning is assigned, then R11 refuses; at 18 it does not."""
     story = CaseStory().decided("CHARGE", command=opening(date(2008, 3, 20)))
     assert story.refused(AssignOutcome(code=code), by=POLICE, at="2026-03-19T12:00:00+00:00") == {"R11"}
     story.ask(AssignOutcome(code=code), by=POLICE, at="2026-03-20T12:00:00+00:00")

@@ -116,7 +116,7 @@ def test_outcome_21_on_nudes_is_refused_where_somebody_gains(referral: ReferralS
     assert referral.problems(outcome("21")) == {"B6"}
 
 
-@pytest.mark.parametrize("code", ["3", "3A", "6"])
+@pytest.mark.parametrize("code", ["3", "3A", "6", "7"])
 def test_no_adult_caution_for_a_child(referral: ReferralStory, code: str) -> None:
     """Given a child of seventeen, or nobody named, an adult caution or penalty is refused; an adult may have it."""
     referral.received().recorded().linked(LEO, "2008-02-25").linked(MOTHER, "2008-02-24")

@@ -54,9 +54,9 @@ def an_activity_was_undertaken(command: AssignOutcome, state: DisposalState, _co
 
 @rules.forbids("R11", AssignOutcome, looks_at=("code",))
 def no_adult_outcome_for_a_child(command: AssignOutcome, state: DisposalState, context: Context) -> bool:
-    """Adult cautions and penalty notices are not for anyone under 18.
+    """Adult cautions, penalty notices and cannabis warnings are not for anyone under 18.
 
-    Source: CDA 1998 s66ZA(6); Criminal Justice and Police Act 2001 s2
+    Source: CDA 1998 s66ZA(6); Criminal Justice and Police Act 2001 s2; ACPO 2009
     """
     if command.code not in context.policy.codes("adult_outcomes"):
         return True

@@ -83,9 +83,9 @@ def nudes_screened_without_yes(command: AssignCrimeOutcome, state: Referral, con
 
 @rules.forbids("R11", AssignCrimeOutcome, looks_at=("code", "person_id"))
 def no_adult_caution(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
-    """An adult caution or a penalty notice cannot be given to anyone under eighteen: name an adult or choose again.
+    """An adult caution, a penalty notice or a cannabis warning cannot be given to anyone under eighteen: name an adult or choose again.
 
-    Source: CDA 1998 s66ZA(6)
+    Source: CDA 1998 s66ZA(6); ACPO 2009
     """
     if command.code.value not in context.policy.codes("outcomes_for_adults_only"):
         return True
