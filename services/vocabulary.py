@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from shared.domain.messages import CorrectionCommand, FreeText, ShortText, ValueObject
 from shared.domain.permissions import (
@@ -159,6 +159,9 @@ class Flag(StrEnum):
     REPEAT = "REPEAT"
     INDICTABLE_ONLY = "INDICTABLE_ONLY"
     NUDE_IMAGERY = "NUDE_IMAGERY"
+
+
+Flags = Annotated[tuple[Flag, ...], Field(max_length=len(Flag))]
 
 
 class PersonRole(StrEnum):

@@ -24,6 +24,7 @@ from services.vocabulary import (
     ConditionType,
     CrimeNumber,
     Disposal,
+    Flags,
     OffenceCode,
     OffenceTitle,
     OutcomeCode,
@@ -248,7 +249,7 @@ class DisposalCaseOpened(Event):
 
     sentence = (
         "Disposal case opened: {offence.title}, {offence.date}, crime number {crime_number}; the child was "
-        "{age_at_offence}[; prosecution by {prosecution_time_limit}]"
+        "{age_at_offence}[; prosecution by {prosecution_time_limit}][; flags: {flags}]"
     )
 
     case_id: UUID
@@ -261,6 +262,7 @@ class DisposalCaseOpened(Event):
     reported_at: Timestamp
     victims: Victims | None = None
     victims_with_enhanced_rights: Victims | None = None
+    flags: Added[Flags] = None
     prior: PriorRecord | None = None
     age_at_offence: int
     prosecution_time_limit: date | None = None

@@ -17,7 +17,7 @@ from services.vocabulary import (
     WORDS,
     Category,
     CrimeNumber,
-    Flag,
+    Flags,
     IncidentType,
     LawfulBasis,
     MediaType,
@@ -36,7 +36,6 @@ from shared.domain.sealing import FieldClass, OwnedBy, Sealed
 
 Source = Literal["SCHOOL", "POLICE_101", "POLICE_ONLINE", "OFFICER", "OTHER_AGENCY"]
 Setting = Literal["SCHOOL", "ONLINE", "COMMUNITY"]
-Flags = Annotated[tuple[Flag, ...], Field(max_length=len(Flag))]
 Preference = Literal["SCHOOL_LED", "POLICE", "RESTORATIVE", "NO_ACTION"]
 PreferenceGiver = Literal["VICTIM", "PARENT"]
 AdviceTo = Literal["CHILD", "PARENT_CARER", "PROFESSIONAL"]

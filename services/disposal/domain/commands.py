@@ -46,6 +46,7 @@ from services.vocabulary import (
     BreachDecision,
     CrimeNumber,
     FieldCorrection,
+    Flags,
     OutcomeCode,
     PersonDetails,
     Recommendation,
@@ -102,6 +103,7 @@ class OpenDisposalCase(Command):
     reported_at: Timestamp
     victims: Victims | None = None
     victims_with_enhanced_rights: Victims | None = None
+    flags: Flags | None = None
     prior: PriorRecord | None = None
 
 

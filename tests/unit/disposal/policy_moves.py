@@ -17,6 +17,7 @@ from services.disposal.domain.commands import (
 from services.disposal.events import AssessmentTool, PanelMember, ProsecutorDecision
 from services.vocabulary import (
     AttendanceStatus,
+    Flag,
     OutcomeCode,
     TrialMode,
 )
@@ -134,6 +135,15 @@ MOVES: Final[Mapping[str, Moved]] = {
     "gravity_suggests": Moved(
         {"4": ["YC"]},
         lambda service: answer(case(service).ready(), disposal.decision("YCC"), disposal.POLICE, disposal.DECIDED_AT),
+    ),
+    "flags_warning_of_a_disposal": Moved(
+        ["DOMESTIC"],
+        lambda service: answer(
+            case(service).ready(command=disposal.opening(flags=(Flag.HATE,))),
+            disposal.decision("YCC"),
+            disposal.POLICE,
+            disposal.DECIDED_AT,
+        ),
     ),
     "panel_quorum": Moved(["POLICE"], meets),
     "child_information_form": Moved(becomes=False, observe=asks_the_prosecutor),

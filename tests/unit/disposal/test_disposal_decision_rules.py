@@ -13,7 +13,7 @@ from services.disposal.events import (
     PriorRecord,
     ProsecutorDecision,
 )
-from services.vocabulary import TrialMode
+from services.vocabulary import Flag, TrialMode
 from tests.unit.disposal.stories import (
     DECIDED_AT,
     INVESTIGATOR,
@@ -191,6 +191,26 @@ def test_a_decision_other_than_the_score_suggests_warns(case: CaseStory, score: 
         if what not in fits:
             assert case.warned(decision(what), by=POLICE, at=DECIDED_AT) == {"R27"}, what
     case.ask(decision(min(fits)), by=POLICE, at=DECIDED_AT)
+
+
+@pytest.mark.parametrize("what", ["YRD", "YC"])
+def test_an_indictable_only_offence_warns_of_a_lesser_disposal(case: CaseStory, what: str) -> None:
+    """Given robbery, when a restorative disposal or a caution is decided, then R18W needs a rationale."""
+    case.ready(what, command=opening(offence=offence(TrialMode.INDICTABLE_ONLY)))
+    assert case.warned(decision(what), by=POLICE, at=DECIDED_AT) == {"R18W"}
+    case.ask(decision(what, rationale={"R18W": "He gave it back at once."}), by=POLICE, at=DECIDED_AT)
+
+
+@pytest.mark.parametrize("flag", [Flag.DOMESTIC, Flag.HATE])
+def test_domestic_abuse_and_hate_warn_of_any_disposal(case: CaseStory, flag: Flag) -> None:
+    """Given a flagged case, when any disposal is decided, then R30 needs a rationale; a charge or a diversion does not."""
+    case.ready("YC", command=opening(flags=(Flag.REPEAT, flag)), without=["score", "panel"])
+    for what in DISPOSALS:
+        assert case.warned(decision(what), by=POLICE, at=DECIDED_AT) == {"R30"}
+    case.ask(decision("YC", rationale={"R30": "The prosecutor agrees."}), by=POLICE, at=DECIDED_AT)
+    case.ask(decision("OUTCOME_22"), by=POLICE, at=DECIDED_AT)
+    other = CaseStory().ready("YC", command=opening(flags=(Flag.REPEAT,)))
+    other.ask(decision("YC"), by=POLICE, at=DECIDED_AT)
 
 
 def test_deciding_against_the_panel_warns(case: CaseStory) -> None:

@@ -85,6 +85,26 @@ def prosecutor_agreed_for_an_indictable_only_offence(
     return state.prosecutor is ProsecutorDecision.YCC
 
 
+@rules.warns("R18W", DecideDisposal, looks_at=("decision",))
+def offence_is_not_indictable_only(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
+    """The offence is indictable only: say why a restorative disposal or a youth caution is enough for it.
+
+    Source: NPCC community resolution guidance: less serious offences
+    """
+    lesser = command.decision in {Recommendation.YRD, Recommendation.YC}
+    return not lesser or state.opened.offence.trial_mode is not TrialMode.INDICTABLE_ONLY
+
+
+@rules.warns("R30", DecideDisposal, looks_at=("decision",))
+def case_is_neither_domestic_nor_hate(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
+    """The case is one of domestic abuse or hate: say why it stays out of court.
+
+    Source: NPCC, When to call the police: aggravating circumstances; local policy
+    """
+    flags = context.policy.codes("flags_warning_of_a_disposal")
+    return command.decision not in Disposal.__members__ or flags.isdisjoint(state.opened.flags or ())
+
+
 @rules.warns("A1", DecideDisposal)
 def child_was_assessed(state: DisposalState, _context: Context) -> bool:
     """No assessment of the child has been completed: say why it is decided without one.
