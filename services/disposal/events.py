@@ -66,6 +66,17 @@ class OffenceCategory(StrEnum):
     OTHER = "OTHER"
 
 
+class TimeLimit(StrEnum):
+    """What ends the time for prosecuting a summary offence: six months from the offence (MCA 1980 s127), or from knowledge
+    of it (Communications Act 2003 s127(5), at most three years), or from the report of a domestic assault (CJA 1988 s39A,
+    at most two years).
+    """
+
+    SIX_MONTHS = "SIX_MONTHS"
+    FROM_KNOWLEDGE = "FROM_KNOWLEDGE"
+    DOMESTIC_ASSAULT = "DOMESTIC_ASSAULT"
+
+
 class PaymentMethod(StrEnum):
     """How a financial penalty or compensation is paid (SI 2013/608 asks that it be stated)."""
 
@@ -139,8 +150,14 @@ class ContactMeans(StrEnum):
 # --- shapes that commands and events share ------------------------------------------------------
 
 
+Day: TypeAlias = date  # a class with a field `date` needs another name for the type
+
+
 class Offence(ValueObject):
-    """The offence of which the child is suspected. `date` is its Europe/London day."""
+    """The offence of which the child is suspected. `date` is its Europe/London day.
+
+    `known_on` is the day from which a `time_limit` counts that runs from knowledge or from the report; null: `reported_at`.
+    """
 
     code: OffenceCode
     title: OffenceTitle
@@ -149,6 +166,8 @@ class Offence(ValueObject):
     recordable: bool
     low_value_shoplifting: bool | None = None
     category: OffenceCategory
+    time_limit: Added[TimeLimit] = None
+    known_on: Added[Day] = None
 
 
 class PriorRecord(ValueObject):
@@ -244,7 +263,7 @@ class DisposalCaseOpened(Event):
     """A case was opened for one child and one offence; no other may be live for both (rule R28).
 
     It opens a duty to inform each victim of restorative justice. `age_at_offence` is in whole years;
-    `prosecution_time_limit` is the last day to prosecute a summary offence (MCA 1980 s127), else null.
+    `prosecution_time_limit` is the last day to prosecute a summary offence (rule R21), else null.
     """
 
     sentence = (

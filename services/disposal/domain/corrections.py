@@ -23,6 +23,7 @@ from services.disposal.events import (
     RecordCorrected,
 )
 from shared.domain.corrections import CorrectionEngine, derived, facts_of
+from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.messages import DerivedCorrection, Event
 from shared.domain.policy import Policy
@@ -50,17 +51,16 @@ def derived_corrections(
     state: DisposalState, first: RecordCorrected, context: Context
 ) -> tuple[DerivedCorrection, ...]:
     """Return the fields that change with a correction: those computed from the corrected field, computed again."""
-    policy = context.policy
     after = CORRECTIONS.applied(state, first)
     facts = facts_of(after)
     corrected_event = next(fact.event for fact in facts if fact.event_id == first.corrects)
     if isinstance(corrected_event, DisposalCaseOpened) and f"{first.field}.".startswith(
-        ("offence.", "details.date_of_birth.")
+        ("offence.", "reported_at.", "details.date_of_birth.")
     ):
-        right = [(fact, _of_offence(fact.event, after, policy)) for fact in facts]
+        right = [(fact, _of_offence(fact.event, after, context.policy_on(fact.day))) for fact in facts]
     elif isinstance(corrected_event, ConditionProposed) and first.field in {"condition", "condition.due"}:
         setters = [fact for fact in facts if isinstance(fact.event, DisposalIssued | ConditionsVaried)]
-        right = [(fact, _of_deadline(after, policy)) for fact in setters[-1:]]
+        right = [(fact, _of_deadline(after, context.policy_on(fact.day))) for fact in setters[-1:]]
     elif isinstance(corrected_event, DocumentSigned) and first.field == "document_sha256":
         signed = next(n for n, fact in enumerate(facts) if fact.event_id == first.corrects)
         right = [(facts[signed], _of_signature(corrected_event, facts[:signed], context))]
@@ -81,7 +81,7 @@ def _of_offence(event: Event, state: DisposalState, policy: Policy) -> dict[str,
     if isinstance(event, DisposalCaseOpened | DisposalIssued):
         fields["age_at_offence"] = state.age_on(offence.date)
     if isinstance(event, DisposalCaseOpened):
-        fields["prosecution_time_limit"] = prosecution_time_limit(offence, policy)
+        fields["prosecution_time_limit"] = prosecution_time_limit(offence, local_day(event.reported_at), policy)
     if isinstance(event, DisposalIssued):
         fields |= {
             "age_at_issue": state.age_on(event.issued_on),

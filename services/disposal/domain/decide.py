@@ -19,7 +19,7 @@ from services.disposal.events import (
     VictimInformedOfRestorativeJustice,
     VictimViewSought,
 )
-from shared.domain.dates import age_on
+from shared.domain.dates import age_on, local_day
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import event_from, event_that_it_records
@@ -30,7 +30,7 @@ def decide(command: commands.DisposalCommand, state: DisposalState | None, conte
     """Return the events that an accepted command makes happen, in order."""
     if isinstance(command, commands.OpenDisposalCase):
         age = age_on(command.details.date_of_birth.value, command.offence.date)
-        limit = prosecution_time_limit(command.offence, context.policy)
+        limit = prosecution_time_limit(command.offence, local_day(command.reported_at), context.policy)
         return (event_from(DisposalCaseOpened, command, age_at_offence=age, prosecution_time_limit=limit),)
     if state is None:
         raise TypeError(f"{command.type} opens no case: open it first")

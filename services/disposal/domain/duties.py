@@ -28,7 +28,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         ABSENCE_REASON: an absence is recorded whose reason is not known; `absence_reason_days`; the reason is decided; the case ends.
         MISSED_CONTACT: an absence is recorded that is not acceptable, or whose reason is not known; `missed_contact_days`; somebody tries to reach the child, or anybody but a victim; the case ends.
         CONDITION: the disposal is given, for each condition; the condition's own date; the condition is completed; it is excused, omitted or failed, or the case ends.
-        PROSECUTION_TIME_LIMIT: the case is opened for a summary offence; `prosecution_limit_months` after the offence; the child is charged or proceedings are instituted; the case ends otherwise.
+        PROSECUTION_TIME_LIMIT: the case is opened for a summary offence; `prosecution_limit_months` after the offence, its knowledge or its report, and within `prosecution_longest_months` of the offence; the child is charged or proceedings are instituted; the case ends otherwise.
         DISPOSAL_REVIEW: a correction shows that the disposal would not have been lawful; `disposal_review_days`; a correction after which it would have been lawful, or breaks other rules.
     """
     after_a_caution = (

@@ -14,7 +14,7 @@ from services.disposal.domain.commands import (
     RecordProsecutorDecision,
     RequestAssessment,
 )
-from services.disposal.events import AssessmentTool, PanelMember, ProsecutorDecision
+from services.disposal.events import AssessmentTool, PanelMember, ProsecutorDecision, TimeLimit
 from services.vocabulary import (
     AttendanceStatus,
     Flag,
@@ -156,6 +156,20 @@ MOVES: Final[Mapping[str, Moved]] = {
     "prosecution_limit_months": Moved(
         5,
         lambda service: due(case(service).opened(summary()), "PROSECUTION_TIME_LIMIT", date(2026, 3, 3)),
+    ),
+    "prosecution_longest_months": Moved(
+        {},
+        lambda service: due(
+            case(service).opened(
+                disposal.opening(
+                    offence=disposal.offence(
+                        TrialMode.SUMMARY, time_limit=TimeLimit.FROM_KNOWLEDGE, known_on=date(2026, 3, 3)
+                    )
+                )
+            ),
+            "PROSECUTION_TIME_LIMIT",
+            date(2026, 3, 3),
+        ),
     ),
     "prosecution_margin_days": Moved(120, proposes(command=summary())),
     "spent_after_months": Moved(1, lambda service: case(service).issued().state.issue.spent_on),

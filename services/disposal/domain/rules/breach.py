@@ -102,9 +102,9 @@ def prosecution_was_decided(state: DisposalState, _context: Context) -> bool:
 
 @rules.forbids("R21", InstituteProceedings)
 def there_is_time_to_prosecute(state: DisposalState, context: Context) -> bool:
-    """The six months in which a summary offence can be prosecuted have passed.
+    """The time in which the offence can be prosecuted has passed.
 
-    Source: MCA 1980 s127
+    Source: MCA 1980 s127; Communications Act 2003 s127(5)-(8); CJA 1988 s39A
     """
     limit = state.opened.prosecution_time_limit
     return limit is None or context.day <= limit

@@ -29,6 +29,16 @@ def opened_after_the_report(command: commands.OpenDisposalCase, _state: Disposal
     return command.reported_at <= context.occurred_at and command.offence.date <= context.day
 
 
+@rules.forbids("T1", commands.OpenDisposalCase, looks_at=("offence",))
+def known_after_the_offence(command: commands.OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
+    """An offence becomes known on its own day or later, and before the case is opened: check the day.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    known_on = command.offence.known_on
+    return known_on is None or command.offence.date <= known_on <= context.day
+
+
 @rules.forbids("T1", commands.OpenDisposalCase, looks_at=("reported_at",))
 def report_is_within_the_calendar(
     command: commands.OpenDisposalCase, _state: DisposalState | None, _context: Context

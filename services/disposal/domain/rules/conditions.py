@@ -166,9 +166,9 @@ def deadline_is_within_sixteen_weeks(command: Asks, state: DisposalState, contex
 
 @rules.forbids("R21", ProposeCondition, VaryConditions, looks_at=("condition", "changes"))
 def deadline_leaves_prosecution_possible(command: Asks, state: DisposalState, _context: Context) -> bool:
-    """A condition is due after the six months in which a summary offence can be prosecuted: set an earlier date.
+    """A condition is due after the last day on which the offence can be prosecuted: set an earlier date.
 
-    Source: MCA 1980 s127
+    Source: MCA 1980 s127; Communications Act 2003 s127(5)-(8); CJA 1988 s39A
     """
     after = _of_caution(command, state)
     limit = state.opened.prosecution_time_limit
@@ -177,9 +177,9 @@ def deadline_leaves_prosecution_possible(command: Asks, state: DisposalState, _c
 
 @rules.warns("R21W", ProposeCondition, VaryConditions, looks_at=("condition", "changes"))
 def deadline_leaves_time_to_prosecute(command: Asks, state: DisposalState, context: Context) -> bool:
-    """A condition is due in the last 28 days in which a summary offence can be prosecuted: say why.
+    """A condition is due in the last 28 days in which the offence can be prosecuted: say why.
 
-    Source: MCA 1980 s127; local policy
+    Source: MCA 1980 s127; Communications Act 2003 s127(5)-(8); CJA 1988 s39A; local policy
     """
     after = _of_caution(command, state)
     limit = state.opened.prosecution_time_limit
