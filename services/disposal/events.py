@@ -323,7 +323,9 @@ class EvidenceSufficiencyDecided(Event):
 
 
 class GravityScored(Event):
-    """The offence was scored from 1 to 5 by the NPCC child gravity matrix: by itself, and after its factors (rule G1).
+    """The offence was scored by the gravity matrix of the day: by itself, and after its factors (rule G1).
+
+    From 1 to 5 since October 2023 (NPCC), from 1 to 4 before (ACPO).
 
     `yjb_seriousness_score` is on the YJB's other scale, which KPI 9 uses.
     """

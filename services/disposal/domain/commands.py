@@ -135,7 +135,7 @@ class DecideEvidence(Command):
 
 
 class ScoreGravity(Command):
-    """Score the offence from 1 to 5 by the NPCC child gravity matrix, before and after its factors (rule G1)."""
+    """Score the offence by the gravity matrix of the day, before and after its factors (rule G1)."""
 
     records = GravityScored
 

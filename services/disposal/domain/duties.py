@@ -77,6 +77,8 @@ def _victim_information(state: DisposalState, policy_on: PolicyOn) -> Iterator[D
     """Each victim is told of restorative justice: within five working days of the report, one with enhanced rights."""
     opened_on, reported_on = local_day(state.opened_at), local_day(state.opened.reported_at)
     policy = policy_on(opened_on)
+    if "victim_information_days" in policy.not_yet_in_force:
+        return  # no Victims' Code gave this right yet
     enhanced = frozenset(state.opened.victims_with_enhanced_rights or ())
     for victim in dict.fromkeys((*state.victims, *sorted(enhanced))):
         informed = state.informed.get(victim)

@@ -70,7 +70,8 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.EvidenceSufficiencyDecided():
             return replace(state, evidence=Evidence(event.sufficient, event.standard, at))
         case events.GravityScored():
-            return replace(state, gravity=event.final_score, yjb_seriousness=event.yjb_seriousness_score)
+            score, yjb_score = event.final_score, event.yjb_seriousness_score
+            return replace(state, gravity=score, gravity_on=fact.day, yjb_seriousness=yjb_score)
         case events.VictimViewSought():
             return replace(state, asked_for_view=state.asked_for_view | {event.person_id})
         case events.ComplianceMeetingRecorded():

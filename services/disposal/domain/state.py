@@ -239,6 +239,8 @@ class DisposalState:
     admission: Admission | None = None
     evidence: Evidence | None = None
     gravity: int | None = None
+    gravity_on: date | None = None
+    """The day of the score: it stands on the scale of that day."""
     yjb_seriousness: int | None = None
     panel: Recommendation | None = None
     prosecutor: ProsecutorDecision | None = None

@@ -144,6 +144,24 @@ def test_scores_run_from_one_to_five(case: CaseStory, offence_score: int, final_
     assert case.refused(scored(offence_score, final_score, "planned"), by=POLICE, at=SOON) == {"G1"}
 
 
+def test_scores_ran_from_one_to_four_before_october_2023(case: CaseStory) -> None:
+    """Given the last day of ACPO's matrix, then 4 is its highest score and suggests a charge; from the next day 5 is one."""
+    early = opening(offence=offence(date=date(2023, 9, 2)))
+    early = early.model_copy(update={"reported_at": early.reported_at.replace(year=2023, month=9, day=3)})
+    case.ask(early, by=YJS, at="2023-09-04T09:00:00+01:00")
+    case.ask(
+        RecordAdmission(appropriate_adult_present=True, facts_accepted=True), by=YJS, at="2023-09-05T09:00:00+01:00"
+    )
+    case.ask(evidence(EvidenceStandard.CHARGE), by=POLICE, at="2023-09-05T09:00:00+01:00")
+    assert case.refused(scored(5, 5), by=POLICE, at="2023-09-30T23:59:00+01:00") == {"G1"}
+    case.ask(scored(4, 4), by=POLICE, at="2023-09-30T23:59:00+01:00")
+    # the score keeps the meaning of its day
+    assert case.warned(decision("YCC"), by=POLICE, at="2023-10-02T09:00:00+01:00") == {"A1", "R27"}
+    assert case.warned(decision("CHARGE"), by=POLICE, at="2023-10-02T09:00:00+01:00") == {"A1"}
+    case.ask(scored(5, 5), by=POLICE, at="2023-10-01T00:00:00+01:00")
+    assert case.warned(decision("CHARGE"), by=POLICE, at="2023-10-02T09:00:00+01:00") == {"A1"}
+
+
 def test_a_shift_of_two_needs_factors(case: CaseStory) -> None:
     """Given a final score two points off, when no factor is named, then G1 refuses it; one point needs none."""
     case.opened()

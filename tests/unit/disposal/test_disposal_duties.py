@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 
@@ -69,6 +69,16 @@ SEEN = "2026-03-18T18:00:00+00:00"
 def named(story: CaseStory, name: str, day: date) -> list[Duty]:
     """Return the duties of one name on the sheet of a day."""
     return [duty for duty in duties_on(story.service.read_model, story.facts, day) if duty.duty == name]
+
+
+@pytest.mark.parametrize(("opened", "owed"), [("2013-12-09", 0), ("2013-12-10", 1), ("2019-03-04", 1)])
+def test_victims_are_informed_since_the_code_of_2013(opened: str, owed: int) -> None:
+    """Given a case of an earlier year, then its victim is owed information only from the day of the first Code that says so."""
+    reported = datetime.fromisoformat(f"{opened}T08:00:00+00:00")
+    command = opening(date(2002, 1, 1), reported_at=reported, offence=offence(date=reported.date()))
+    story = CaseStory()
+    story.ask(command, by=YJS, at=f"{opened}T09:00:00+00:00")
+    assert len(named(story, "VICTIM_RJ_INFORMATION", reported.date())) == owed
 
 
 def test_victims_are_told_in_five_working_days() -> None:

@@ -18,6 +18,7 @@ from services.reporting.summaries import LapsedDuty, ReferralSummary, SessionSum
 from services.reporting.summaries.disposal import SealedTexts
 from services.vocabulary import SessionKind, Topic
 from shared.domain.messages import ValueObject
+from shared.domain.policy import NoPolicy
 from tests.in_memory_reporting import measure_facts
 from tests.policy_books import with_entry
 from tests.unit.reporting.summaries_of import (
@@ -261,6 +262,13 @@ def test_a_small_ethnic_group_is_never_shown() -> None:
 def test_recorded_words_have_a_group(words: str | None, group: str) -> None:
     """Given what an officer wrote, when it is grouped, then the first telling word decides."""
     assert group_of(words, POLICY.on(date(2026, 1, 1))) == group
+
+
+@pytest.mark.parametrize("name", ["kpi6", "kpi9", "kpi10"])
+def test_the_indicators_begin_on_their_day(name: str) -> None:
+    """Given a period that ends before 1 April 2023, when an indicator is asked for, then the answer says that there was none."""
+    with pytest.raises(NoPolicy, match="2023-03-31"):
+        ask(name, period=Period(date(2023, 1, 1), date(2023, 3, 31)))
 
 
 def test_a_bad_question_says_what_to_ask() -> None:

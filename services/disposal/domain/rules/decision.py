@@ -130,9 +130,10 @@ def no_caution_or_conviction_before(command: DecideDisposal, state: DisposalStat
 def decision_is_what_the_score_suggests(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
     """The decision is not what the final gravity score suggests: say why.
 
-    Source: NPCC child gravity matrix
+    Source: NPCC child gravity matrix; ACPO gravity matrix
     """
-    return command.decision in context.policy.table("gravity_suggests")[str(state.gravity)]
+    policy = context.policy if state.gravity_on is None else context.policy_on(state.gravity_on)
+    return command.decision in policy.table("gravity_suggests").get(str(state.gravity), ())
 
 
 @rules.warns("R29", DecideDisposal, IssueDisposal)

@@ -26,9 +26,9 @@ def old_enough_to_commit_an_offence(command: OpenDisposalCase, _state: DisposalS
 
 @rules.forbids("G1", ScoreGravity, looks_at=("offence_score", "final_score"))
 def score_is_on_the_scale(command: ScoreGravity, _state: DisposalState, context: Context) -> bool:
-    """Gravity scores run from 1 to 5: check the matrix.
+    """Gravity scores run from 1 to 5, and before October 2023 from 1 to 4: check the matrix of the day.
 
-    Source: NPCC child gravity matrix
+    Source: NPCC child gravity matrix; ACPO gravity matrix
     """
     scale = range(context.policy.number("gravity_score_lowest"), context.policy.number("gravity_score_highest") + 1)
     return command.offence_score in scale and command.final_score in scale
