@@ -6,10 +6,11 @@ A report of `ooc verify --report` is checked in the same way: that it is as it w
 
 One file; it needs Python 3.11, the package `cryptography`, and nothing of the system that wrote the bundle. What it
 computes is described in docs/explanation/evidence.md, so that you can write it again. `--keys` names a file with the public
-keys of the logs, which you have from elsewhere than the bundle; without it, the bundle's own keys are used, and that is
-said. `--known` names a checkpoint that you kept: the logs must extend it. `--witness` is the key of a witness that you trust.
+keys of the logs, which you have from elsewhere than the bundle: they also say of which services a case must have a
+statement. Without it, the bundle's own keys are used, and that is said. `--known` names a checkpoint that you kept: the logs
+must extend it. `--witness` is the key of a witness that you trust. What was not checked is said.
 
-Exit code 0: everything holds. 1: something does not; each fault is named. 2: the bundle cannot be read.
+Exit code 0: everything that was checked holds. 1: something does not; each fault is named. 2: the bundle cannot be read.
 """
 
 from __future__ import annotations
@@ -29,9 +30,15 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FORMAT = "ooc-case-bundle/1"
-REPORT = "ooc-verification-report/1"
+FORMAT = "ooc-case-bundle/2"
+REPORT = "ooc-verification-report/2"
 SEALED = "s1:"
+LOGS = ("events", "access")
+UNCOUNTED = "uncounted"
+APART = timedelta(minutes=15)
+"""How far the statements of a bundle, and the time at which it was made, may be apart."""
+CLOCKS = timedelta(minutes=5)
+"""How far two clocks may differ."""
 GENESIS = bytes(32)
 EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -180,13 +187,20 @@ def checkpoint_of(note: str) -> tuple[str, int, bytes]:
 
 
 class Statement:
-    """What a service has signed of a case: its contract, and how many entries of each log concern it."""
+    """What a service has signed of a case: when, for whom, its contract, and how many entries of each log concern it."""
 
     def __init__(self, note: str) -> None:
         self.note = note
-        name, self.home, _, self.contract, *logs = note.rpartition("\n\n")[0].split("\n")
-        self.authority = name.removesuffix("/statement")
+        self.name, self.home, seconds, self.contract, self.reader, *logs = note.rpartition("\n\n")[0].split("\n")
+        self.authority = self.name.removesuffix("/statement")
+        self.at = datetime.fromtimestamp(int(seconds), UTC)
         self.logs = {line.split()[0]: line.split()[1:] for line in logs}
+        if not self.reader.startswith("for "):
+            raise ValueError("a statement does not say for whom it was made")
+
+    def counts(self, log: str) -> bool:
+        """Tell whether it counts the entries of a log."""
+        return self.logs.get(log, [UNCOUNTED]) != [UNCOUNTED]
 
 
 def check_service(part: dict[str, Any], case: str, keys: Keys, witness: Key | None, faults: Faults) -> None:
@@ -194,26 +208,69 @@ def check_service(part: dict[str, Any], case: str, keys: Keys, witness: Key | No
     service, statement = part["service"], Statement(part["statement"])
     if not keys.have_signed(statement.note):
         faults.note(service, "no trusted key has signed its statement: it is forged, or the keys are others")
+    if statement.authority.rpartition("/")[2] != service:
+        faults.note(service, f"its statement is that of {statement.authority}")
     if statement.home != case or part["home"] != case:
         faults.note(service, f"its statement is about {statement.home}, not about {case}")
     if statement.contract != f"contract {sha256(part['contract'].encode()).hex()}":
         faults.note(service, "its schemas, rules or policy are not those of the statement")
-    if "events" in statement.logs and "events" not in part:
-        faults.note(service, "its events are missing, though its statement counts them")
-    for log in part.keys() & {"events", "access"}:
-        if log not in statement.logs:
-            faults.note(service, f"its statement says nothing of the log {log}")
-            continue
-        check_completeness(f"{service}, {log}", part[log]["entries"], statement.logs[log], faults)
-        check_log(
-            f"{service}, {log}", part[log], f"{statement.authority}/{log}", int(statement.logs[log][0]), keys, faults
-        )
-        if witness is not None and not witness.has_signed(part[log]["checkpoint"]):
-            faults.note(f"{service}, {log}", f"the witness {witness.name} has not cosigned its checkpoint")
+    check_logs(part, statement, keys, witness, faults)
     check_streams(service, case, part.get("events", {}).get("entries", []), faults)
     for line in part.get("access", {}).get("entries", []):
         if access_hash(line).hex() != line["hash"]:
             faults.note(f"{service}, access {line['number']}", "its content has been altered: its hash is another")
+
+
+def check_logs(part: dict[str, Any], statement: Statement, keys: Keys, witness: Key | None, faults: Faults) -> None:
+    """Check that each log that a service counts is there as it was counted, and no other."""
+    service = part["service"]
+    for log in LOGS:
+        if statement.counts(log) and log not in part:
+            faults.note(
+                service, f"its log {log} is missing, though its statement counts {statement.logs[log][1]} entries"
+            )
+        elif log in part and not statement.counts(log):
+            faults.note(service, f"its statement does not count the log {log}")
+        elif log in part:
+            place, size = f"{service}, {log}", int(statement.logs[log][0])
+            check_completeness(place, part[log]["entries"], statement.logs[log], faults)
+            check_log(place, part[log], f"{statement.authority}/{log}", size, keys, faults)
+            if witness is not None and size and not witness.has_signed(part[log]["checkpoint"]):
+                faults.note(place, f"the witness {witness.name} has not cosigned its checkpoint")
+
+
+def check_whole(bundle: dict[str, Any], keys: Keys, now: datetime, faults: Faults) -> None:
+    """Check that the statements are those of one export: one of each service, for one reader, at one time."""
+    statements = [Statement(part["statement"]) for part in bundle["services"]]
+    names = [statement.name for statement in statements]
+    required = (
+        {key.name for key in keys.keys if key.name.endswith("/statement")} if bundle["format"] == FORMAT else set()
+    )
+    for name in sorted(required.difference(names)):
+        faults.note(
+            name.removesuffix("/statement"),
+            "its part is missing: it would say how much of the case it holds, even if nothing",
+        )
+    if not statements or len(set(names)) != len(names):
+        faults.note("bundle", "it has no service at all, or one stands twice")
+    if len({statement.reader for statement in statements}) > 1:
+        faults.note(
+            "bundle", "its statements were made for different readers: it was put together from several exports"
+        )
+    given = {statement.counts("access") for statement in statements if any(map(statement.counts, LOGS))}
+    if len(given) > 1:
+        faults.note(
+            "bundle", "some services count access lines, and some do not: it was put together from several exports"
+        )
+    made_at = datetime.fromisoformat(bundle["made_at"])
+    if made_at > now + CLOCKS:
+        faults.note("made_at", f"{bundle['made_at']} lies in the future")
+    for statement in statements:
+        if not -CLOCKS <= made_at - statement.at <= APART:
+            faults.note(
+                "made_at",
+                f"{bundle['made_at']} is not when {statement.authority} signed its statement, {statement.at:%Y-%m-%dT%H:%M:%SZ}",
+            )
 
 
 def check_completeness(place: str, entries: list[dict[str, Any]], stated: list[str], faults: Faults) -> None:
@@ -299,14 +356,16 @@ def check_known(bundle: dict[str, Any], checkpoints: list[str], keys: Keys, faul
         place = f"{origin}, checkpoint of {size} entries"
         if not keys.have_signed(note):
             faults.note(place, "no trusted key has signed the checkpoint that you kept")
-        text_of = [
-            (part, log)
+        held = [
+            (part, part[log]["checkpoint"])
             for part in bundle["services"]
-            for log in ("events", "access")
-            if log in part and checkpoint_of(part[log]["checkpoint"])[0] == origin
+            for log in LOGS
+            if log in part and origin == f"{Statement(part['statement']).authority}/{log}"
         ]
-        for part, log in text_of:
-            _, now, now_root = checkpoint_of(part[log]["checkpoint"])
+        if not held:
+            faults.note(place, "the bundle has nothing of this log, so the checkpoint that you kept was not used")
+        for part, checkpoint in held:
+            _, now, now_root = checkpoint_of(checkpoint) if checkpoint else (origin, 0, b"")
             if now < size:
                 faults.note(place, f"the log has only {now} entries now: it was rolled back")
                 continue
@@ -324,6 +383,24 @@ def check_known(bundle: dict[str, Any], checkpoints: list[str], keys: Keys, faul
                 continue
             if (old_root, new_root) != (root, now_root):
                 faults.note(place, f"the log of {now} entries does not extend it: what it held has been rewritten")
+
+
+def not_checked(bundle: dict[str, Any], *, own_keys: bool, known: bool, witness: bool) -> Iterator[str]:
+    """Say what was not checked, and why."""
+    if own_keys:
+        yield "Who made it, and whether a service is missing: the keys came from the bundle itself. Name your own with --keys."
+    if not witness:
+        yield "Whether others were shown another history: no witness was named (--witness)."
+    if not known:
+        yield "Whether a log was rewritten before this export: no checkpoint that you kept was named (--known)."
+    for part in bundle["services"]:
+        statement = Statement(part["statement"])
+        for log in statement.logs:
+            if not statement.counts(log):
+                yield f"The log {log} of {part['service']}: it was not counted {statement.reader}."
+    if bundle["format"] == FORMAT:
+        yield "Personal values: they are sealed. A plain text that you were shown beside this file is not proved by it."
+        yield "Records whose home is not this case, such as a session with several children: each has a bundle of its own."
 
 
 def history(bundle: dict[str, Any]) -> Iterator[str]:
@@ -373,6 +450,7 @@ def check(bundle: dict[str, Any], keys: Keys, checkpoints: list[str], witness: K
     try:
         for part in bundle["services"]:
             check_service(part, bundle["case"], keys, witness, faults)
+        check_whole(bundle, keys, datetime.now(UTC), faults)
         if bundle["format"] == REPORT:
             check_report(bundle, faults)
         check_known(bundle, checkpoints, keys, faults)
@@ -407,6 +485,7 @@ def main() -> int:
         keys = Keys(chosen.keys.read_text(encoding="utf-8").splitlines() if chosen.keys else own)
         known = [path.read_text(encoding="utf-8") for path in chosen.known]
         faults = check(bundle, keys, known, Key(chosen.witness) if chosen.witness else None)
+        unchecked = list(not_checked(bundle, own_keys=not chosen.keys, known=bool(known), witness=bool(chosen.witness)))
     except (Unreadable, OSError, KeyError, TypeError) as error:
         print(f"Not checked: {error}", file=sys.stderr)
         return 2
@@ -423,11 +502,9 @@ def main() -> int:
         for part in bundle["services"]
     ]
     print("\n".join(counts))
-    if not chosen.keys:
-        print(
-            "The keys came from the bundle itself: this shows that it is whole, not who made it. Name your own with --keys."
-        )
-    print(f"{len(faults)} faults." if faults else "Everything holds.")
+    print("\nNot checked:")
+    print("\n".join(f"  {line}" for line in unchecked), end="\n\n")
+    print(f"{len(faults)} faults." if faults else "Everything that was checked holds.")
     return 1 if faults else 0
 
 

@@ -53,8 +53,6 @@ def export_case(
     parts: list[Mapping[str, Any]] = []
     for entry in SERVICES:
         reply = client.get(entry.name, f"/v1/evidence/homes/{case_id}", role=role)
-        if reply.status == 404:  # the service holds nothing of the case
-            continue
         part = require_found(reply, f"evidence of the case {case_id} in {entry.name}", role)
         parts.append(part | {"extends": _extensions(client, entry.name, part, checkpoints, role)})
     if not any(part.get("events", {}).get("entries") for part in parts):
@@ -63,7 +61,9 @@ def export_case(
     write_whole(out, text)
     events = sum(len(part.get("events", {}).get("entries", ())) for part in parts)
     lines = sum(len(part.get("access", {}).get("entries", ())) for part in parts)
-    OUT.print(f"{out}: {events} events and {lines} lines of the access log, from {len(parts)} services.", markup=False)
+    OUT.print(
+        f"{out}: {events} events and {lines} lines of the access log, stated by {len(parts)} services.", markup=False
+    )
     if pdf is not None:
         _print_case_file(pdf, text)
     OUT.print("Check it anywhere: python tools/verify_bundle.py FILE --keys KEYS", markup=False)
@@ -117,7 +117,7 @@ def _extensions(
     """Fetch the proofs that the checkpoints of a service's part extend those that were kept."""
     proofs: list[dict[str, Any]] = []
     for log in ("events", "access"):
-        if log not in part:
+        if part.get(log, {}).get("checkpoint") is None:
             continue
         now = Checkpoint.parse(SignedNote.parse(part[log]["checkpoint"]).text)
         for note, checkpoint in checkpoints:

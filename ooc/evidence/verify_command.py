@@ -23,7 +23,7 @@ from services.console.plain_text import moment
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
 from shared.event_store.log_hash import log_entry
-from shared.evidence.bundle import REPORT_FORMAT
+from shared.evidence.bundle import report_bundle
 from shared.evidence.checkpoint import BadNote, VerifierKey, open_checkpoint
 from shared.evidence.merkle import BadProof, check_inclusion, hash_leaf
 from shared.runtime.garbage_collection import exempt_from_collection
@@ -193,14 +193,8 @@ def write_report(client: Client, report: Mapping[str, Any], file: Path, role: st
         complain(f"The report is written without a signature, and is not kept: {error}")
         text, services, id_ = json.dumps(body, ensure_ascii=False), list[Any](), ""
     else:
-        text, services, id_ = proved["report"], [proved["evidence"] | {"extends": []}], kept
-    bundle = {
-        "format": REPORT_FORMAT,
-        "case": id_,
-        "made_at": report["ended_at"],
-        "report": text,
-        "services": services,
-    }
+        text, services, id_ = proved["report"], [proved["evidence"]], kept
+    bundle = report_bundle(id_, text, services)
     write_whole(file, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n")
     return bool(services)
 

@@ -9,11 +9,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-FORMAT: Final = "ooc-case-bundle/1"
+FORMAT: Final = "ooc-case-bundle/2"
 
-REPORT_FORMAT: Final = "ooc-verification-report/1"
+REPORT_FORMAT: Final = "ooc-verification-report/2"
 
 
 def bundle_of(case: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the bundle of a home, made of each service's evidence."""
+    """Return the bundle of a home, made of each service's evidence: of every service, also of one that holds nothing."""
     return {"format": FORMAT, "case": case, "made_at": datetime.now(UTC).isoformat(), "services": parts}
+
+
+def report_bundle(id_: str, report: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the bundle of a kept verification report; `parts` is the evidence of its keeping, empty if it was not kept."""
+    services = [{**part, "extends": []} for part in parts]
+    return {**bundle_of(id_, services), "format": REPORT_FORMAT, "report": report}

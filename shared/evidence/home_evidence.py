@@ -13,7 +13,7 @@ from uuid import UUID
 from shared.database import Connection, Pool
 from shared.domain.envelope import GENESIS
 from shared.evidence.log import ACCESS, EVENTS, LINES_ABOUT, Log, line_of, prove_all
-from shared.evidence.statement import ask_for_statement, sizes_in
+from shared.evidence.statement import Reader, ask_for_statement, sizes_in
 
 _EVENTS: Final = """
     select position, recorded_at, stream, version, hash, body from event
@@ -42,15 +42,13 @@ async def evidence_of(
     home: UUID,
     targets: Sequence[str],
     contract: bytes,
-    *,
-    events: bool = True,
-    access: bool = True,
+    reader: Reader,
 ) -> dict[str, Any]:
-    """Collect the evidence of a home: its events, if the service has an event store, and the lines of its access log.
+    """Collect the evidence of a home: its entries in the logs that the reader gets, which may be none.
 
     `targets` are the names under which the access log knows its records, such as `counter/<id>`. Raises `NoStatement`.
     """
-    note = await ask_for_statement(pool, home, targets)
+    note = await ask_for_statement(pool, home, targets, reader)
     sizes = sizes_in(note)
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         evidence: dict[str, Any] = {
@@ -60,7 +58,7 @@ async def evidence_of(
             "contract": contract.decode(),
             "keys": await public_keys(connection),
         }
-        if events:
+        if EVENTS in reader.logs:
             rows = await connection.fetch(_EVENTS, home, sizes[EVENTS.name])
             entries = [
                 {
@@ -74,7 +72,7 @@ async def evidence_of(
                 for row in rows
             ]
             evidence["events"] = await _proved(connection, EVENTS, sizes[EVENTS.name], entries)
-        if access:
+        if ACCESS in reader.logs:
             rows = await connection.fetch(_ACCESS, list(targets), sizes[ACCESS.name])
             entries = [
                 {

@@ -4,21 +4,26 @@ A proof shows that an entry is in a log; only the log's owner can say that there
 signing key, asks by a row of the table `statement`; the signer counts for itself and signs.
 
 The text is one line each: `<authority>/<service>/statement`, the home, the time in seconds since 1970, `contract` with the
-SHA-256 of the service's contract, and for each log its name, the size of its tree, the number of the home's entries among
-them, and the SHA-256 of those entries one after the other.
+SHA-256 of the service's contract, `for` with the labels of the reader as JSON, and for each log its name, the size of its
+tree, the number of the home's entries among them, and the SHA-256 of those entries one after the other; or its name and
+`uncounted`, if the reader gets none of it. A service that holds nothing of a home signs so too: whoever has the keys of all
+services sees which one is missing in a bundle (ADR 53).
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
 from shared.database import Connection, Pool
+from shared.domain.permissions import EVERY
 from shared.evidence.checkpoint import SignedNote, SigningKeys, write_note
 from shared.evidence.log import Log
 
@@ -31,13 +36,34 @@ KEPT: Final = timedelta(hours=1)
 WAKE: Final = "statement"
 """The channel on which a signer hears of a statement that was asked for."""
 
-_UNSIGNED = "select id, home, targets from statement where note is null and asked_at <= $1 order by asked_at limit 100"
+UNCOUNTED: Final = "uncounted"
+"""What a statement says of a log of which its reader gets nothing."""
+
+_UNSIGNED = """
+    select id, home, targets, scope, logs from statement where note is null and asked_at <= $1 order by asked_at limit 100
+"""
+_ASK = "insert into statement (id, home, targets, scope, logs) values ($1, $2, $3, $4, $5)"
+_HEAD: Final = 5
+"""Lines of a statement before those of the logs."""
 _LOOK: Final = 0.1
 _SIZES = "select log, max(size) as size from signed_checkpoint group by log"
 
 
 class NoStatement(Exception):
     """A signer that did not sign a statement in time (503)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """For whom a statement is made: the labels of their token, and the logs of which they get the entries."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    logs: tuple[Log, ...] = ()
+
+    @property
+    def sees_every_label(self) -> bool:
+        """Whether no record is hidden from them by its labels."""
+        return all(value == EVERY for value in self.labels.values())
 
 
 def statement_name(authority: str, service: str) -> str:
@@ -56,7 +82,11 @@ async def sign_statements(
     signers = keys.signers(name)
     for row in rows:
         lines = [name, str(row["home"]), str(int(time.time())), f"contract {hashlib.sha256(contract).hexdigest()}"]
+        lines.append(f"for {row['scope']}")
         for log in logs:
+            if log.name not in row["logs"]:
+                lines.append(f"{log.name} {UNCOUNTED}")
+                continue
             size = sizes.get(log.name, 0)
             entries = await log.of(connection, row["home"], row["targets"], size)
             digest = hashlib.sha256(b"".join(entry for _, entry in entries)).hexdigest()
@@ -66,11 +96,12 @@ async def sign_statements(
         await connection.execute("update statement set note = $2 where id = $1", row["id"], note)
 
 
-async def ask_for_statement(pool: Pool, home: UUID, targets: Sequence[str]) -> str:
+async def ask_for_statement(pool: Pool, home: UUID, targets: Sequence[str], reader: Reader) -> str:
     """Ask for a statement and wait until it is signed. Raises `NoStatement` after `PATIENCE` seconds."""
     id_ = uuid4()
     await pool.execute("delete from statement where asked_at < clock_timestamp() - $1::interval", KEPT)
-    await pool.execute("insert into statement (id, home, targets) values ($1, $2, $3)", id_, home, list(targets))
+    scope = json.dumps(dict(reader.labels), sort_keys=True, separators=(",", ":"))
+    await pool.execute(_ASK, id_, home, list(targets), scope, [log.name for log in reader.logs])
     await pool.execute(f"notify {WAKE}")
     deadline = time.monotonic() + PATIENCE
     while (note := await pool.fetchval("select note from statement where id = $1", id_)) is None:
@@ -81,6 +112,6 @@ async def ask_for_statement(pool: Pool, home: UUID, targets: Sequence[str]) -> s
 
 
 def sizes_in(note: str) -> dict[str, int]:
-    """Read the sizes of the logs' trees from a statement, by the log's name."""
-    lines = SignedNote.parse(note).text.splitlines()[4:]
-    return {name: int(size) for name, size, *_ in map(str.split, lines)}
+    """Read the sizes of the trees of the counted logs from a statement, by the log's name."""
+    lines = map(str.split, SignedNote.parse(note).text.splitlines()[_HEAD:])
+    return {name: int(size) for name, size, *_ in lines if size != UNCOUNTED}

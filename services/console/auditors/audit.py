@@ -28,7 +28,7 @@ from services.console.routing import console_of, read_case, read_collection, rea
 from services.console.sessions import Session
 from services.console.words import command_in_words
 from services.registry import COLLECTIONS, RECORD_TITLES, SERVICES
-from shared.evidence.bundle import REPORT_FORMAT, bundle_of
+from shared.evidence.bundle import bundle_of, report_bundle
 from shared.evidence.checkpoint import VerifierKey
 from tools.verify_bundle import Keys, Unreadable, check
 
@@ -219,11 +219,7 @@ async def _evidence(request: Request, session: Session, case: str) -> tuple[Sequ
         *(part_of(apis.get(session, entry.name, path)) for entry in SERVICES)
     )
     parts = [one.value for one in found if one.value]
-    notices = [
-        f"{entry.title}: {one.notice}"
-        for entry, one in zip(SERVICES, found, strict=True)
-        if one.value is None and one.status != 404  # the service holds nothing of the case
-    ]
+    notices = [f"{entry.title}: {one.notice}" for entry, one in zip(SERVICES, found, strict=True) if one.value is None]
     if not any(part.get("events", {}).get("entries") for part in parts):
         refused = next((one for one in found if one.status == 403), None)
         if refused is not None:
@@ -319,14 +315,7 @@ async def latest_checkpoints(
 
 def report_faults(kept: Mapping[str, Any]) -> list[str]:
     """Check a kept report against the signed access log."""
-    return _faults(
-        {
-            "format": REPORT_FORMAT,
-            "case": kept["verification_id"],
-            "report": kept["report"],
-            "services": [kept["evidence"] | {"extends": []}],
-        }
-    )
+    return _faults(report_bundle(kept["verification_id"], kept["report"], [kept["evidence"]]))
 
 
 async def _note(apis: Apis, session: Session, service: str, log: str) -> str:

@@ -34,7 +34,8 @@ from shared.api.schemas import Schema
 from shared.database import retry_or_raise
 from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.home_evidence import evidence_of
-from shared.evidence.statement import NoStatement
+from shared.evidence.log import ACCESS as LINES
+from shared.evidence.statement import NoStatement, Reader
 
 PART: Final = "verifications"
 ACTION: Final = "KEEP_VERIFICATION"
@@ -164,7 +165,9 @@ def add_verifications(app: FastAPI) -> None:
             )
         try:
             targets = [log_target(row["id"], row["sha256"])]
-            evidence = await evidence_of(at.database, "reporting", row["id"], targets, NO_CONTRACT, events=False)
+            evidence = await evidence_of(
+                at.database, "reporting", row["id"], targets, NO_CONTRACT, Reader(actor.labels, (LINES,))
+            )
         except NoStatement as error:
             return problem_response(503, "unavailable", "No statement was signed", str(error))
         return JSONResponse({**_line(row), "report": row["report"].decode(), "evidence": evidence})

@@ -18,13 +18,15 @@ from shared.api.access_log import AccessLog
 from shared.database import Connection, create_pool
 from shared.domain.envelope import GENESIS, next_hash
 from shared.domain.messages import Actor
+from shared.evidence import bundle
 from shared.evidence.checkpoint import SignedNote, SigningKeys, write_note
 from shared.evidence.home_evidence import evidence_of
 from shared.evidence.log import ACCESS, EVENTS, prove_consistency
+from shared.evidence.statement import Reader
 from shared.runtime.privileges import RoleKind
 from tests.integration.event_store.streams import SERVICE, Stream, as_application
 from tests.integration.transparency.conftest import AUTHORITY, Office, running_witness
-from tools.verify_bundle import FORMAT, Key, Keys, Unreadable, check, history, read_bundle
+from tools.verify_bundle import Key, Keys, Unreadable, check, history, read_bundle
 
 Bundle = dict[str, Any]
 
@@ -33,15 +35,10 @@ async def bundle_of(office: Office, stream: Stream) -> Bundle:
     """Export a stream as a case, as `ooc export case` does."""
     pool = await create_pool(as_application(office.owner, RoleKind.API))
     try:
-        part = await evidence_of(pool, SERVICE, stream.id, [stream.name], b"{}")
+        part = await evidence_of(pool, SERVICE, stream.id, [stream.name], b"{}", Reader(logs=(EVENTS, ACCESS)))
     finally:
         await pool.close()
-    return {
-        "format": FORMAT,
-        "case": str(stream.id),
-        "made_at": "2026-11-26T10:00:00",
-        "services": [part | {"extends": []}],
-    }
+    return bundle.bundle_of(str(stream.id), [part | {"extends": []}])
 
 
 async def recorded_case(office: Office) -> Stream:
@@ -155,7 +152,7 @@ def drop_the_events(bundle: Bundle) -> None:
         (alter_a_read, "its content has been altered"),
         (lambda bundle: entries(bundle, "access").pop(0), "access: 1 of 10 entries are missing"),
         (alter_the_rules, "its schemas, rules or policy are not those of the statement"),
-        (drop_the_events, "its events are missing"),
+        (drop_the_events, "its log events is missing, though its statement counts 6 entries"),
         (lambda bundle: entries(bundle)[0]["proof"].pop(), "events 1: its proof is malformed"),
     ],
 )
