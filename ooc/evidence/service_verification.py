@@ -54,10 +54,10 @@ async def verify_service(
     reached = await read_position_record(service, bootstrap, behind)
     await to_the_end(check_reached(database, reached, behind), behind)
     yield Finding(service.name, "event store holds what its topic holds", f"position {reached.position}", behind.lines)
-    end = await end_of_log(database)
+    log = LogChecks()
+    end = await end_of_log(database, reached.position, log.places)
     events = counted(end.position, "event")
 
-    log = LogChecks()
     await to_the_end(check_log(database, end, log, passed), log.places, log.hashes, log.answers)
     yield Finding(service.name, "positions dense, recorded_at growing", events, log.places.lines)
     yield Finding(service.name, "log hash whole over positions, times and answers", events, log.hashes.lines)

@@ -27,7 +27,7 @@ from shared.database import as_role, create_pool
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service
 from shared.evidence.log import ACCESS
-from shared.evidence.verification.problems import Passed, Problems, note_lasting, to_the_end
+from shared.evidence.verification.problems import Passed, Problems, note_lasting, or_else, to_the_end
 from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.kafka import VERIFIER
 from shared.runtime.privileges import RoleKind, role_name
@@ -126,14 +126,14 @@ async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> 
         reporting, keyring = await connected(REPORTING), await connected("keyring")
         # Taken before the event stores' positions: reporting may be behind them, and never ahead.
         services = deciding_services()
-        rows = await reporting.fetch(_LAST_FACTS, [service.name for service in services])
+        ahead, again, forgotten = Problems(), Problems(), dict[str, str]()
+        rows = await or_else([], reporting.fetch(_LAST_FACTS, [service.name for service in services]), ahead)
         last = {row["service"]: (row["position"], row["hash"]) for row in rows}
         databases: dict[str, Pool] = {}
         heads: dict[str, int] = {}
-        ahead, again, forgotten = Problems(), Problems(), dict[str, str]()
         for service in services:
             database = databases[service.name] = await connected(service.name)
-            heads[service.name] = await database.fetchval("select coalesce(max(position), 0) from head")
+            heads[service.name] = await _number(database, "select coalesce(max(position), 0) from head", ahead)
             await to_the_end(_compare_last_fact(service, database, last.get(service.name), ahead), ahead)
         total = sum(heads.values())
         passed = report_progress(heard, total)
@@ -153,15 +153,21 @@ async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> 
         async for finding in verify_checkpoints(REPORTING, (ACCESS,), reporting, kafka, topic):
             yield finding
         await to_the_end(_note_all(reproduction_problems(reporting), unlike), unlike)
-        frozen = await reporting.fetchval("select count(*) from frozen_return")
+        frozen = await _number(reporting, "select count(*) from frozen_return", unlike)
         yield Finding(REPORTING, "returns are as they were frozen", counted(frozen, "return"), unlike.lines)
         await to_the_end(_note_all(report_problems(reporting), altered), altered)
-        kept = await reporting.fetchval("select count(*) from verification_report")
+        kept = await _number(reporting, "select count(*) from verification_report", altered)
         yield Finding(REPORTING, "verification reports are as they were kept", counted(kept, "report"), altered.lines)
         await to_the_end(check_projection(reporting, differing, passed), differing)
         heard(total, total)
-        streams = await reporting.fetchval("select count(*) from stream")
+        streams = await _number(reporting, "select count(*) from stream", differing)
         yield Finding(REPORTING, "projection equals a fresh fold", counted(streams, "stream"), differing.lines)
+
+
+async def _number(database: Pool, query: str, problems: Problems) -> int:
+    """Return the number that a query gives; where it fails, 0 and a problem."""
+    number: int = await or_else(0, database.fetchval(query), problems)
+    return number
 
 
 def report_progress(heard: Heard, events: int) -> Passed:

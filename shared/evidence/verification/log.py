@@ -20,7 +20,7 @@ from shared.event_store.log_hash import (
     log_entry,
     next_log_hash,
 )
-from shared.evidence.verification.problems import MOST_LINES, Passed, Problems, ignore_passed
+from shared.evidence.verification.problems import MOST_LINES, Passed, Problems, ignore_passed, or_else
 
 PAGE: Final = 5_000
 
@@ -54,20 +54,20 @@ _FIRST: Final = -(2**63)
 class LogEnd:
     """The end of an event store at one moment: what its head says, how many answers it holds, and its last position.
 
-    Where the head is gone, `log_hash` is None, and the last position stands for the head's.
+    Where the head is gone, `log_hash` is None, and the last position stands for the head's. Where PostgreSQL cannot read
+    the end, `answers` is None too, and both positions are those that the topic has come to.
     """
 
     position: int
     log_hash: bytes | None
-    answers: int
+    answers: int | None
     last: int
 
 
-async def end_of_log(database: Pool) -> LogEnd:
-    """Return the end of an event store now."""
-    row = await database.fetchrow(_END)
-    assert row is not None
-    return LogEnd(*row)
+async def end_of_log(database: Pool, reached: int, problems: Problems) -> LogEnd:
+    """Return the end of an event store now; `reached` is the position that its topic has come to."""
+    row = await or_else(None, database.fetchrow(_END), problems)
+    return LogEnd(reached, None, None, reached) if row is None else LogEnd(*row)
 
 
 @dataclass
@@ -96,7 +96,7 @@ async def check_log(database: Pool, end: LogEnd, checks: LogChecks, passed: Pass
         passed(len(rows))
         await asyncio.sleep(0)
     walk.end(end)
-    if walk.answered != end.answers:
+    if end.answers is not None and walk.answered != end.answers:
         checks.answers.note(f"{end.answers} answers are kept, for {walk.answered} commands of which there are events")
         for row in await database.fetch(_INVENTED, MOST_LINES):
             checks.answers.note(f"the answer of command {row['command_id']} is kept without its events")

@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
+
+T = TypeVar("T")
 
 Passed: TypeAlias = Callable[[int], None]
 """Hears of how many further events, or records of events, a check has passed."""
@@ -74,10 +76,16 @@ async def note_lasting(look: Callable[[], Awaitable[list[str]]], seconds: float,
         problems.note(line)
 
 
-async def to_the_end(work: Awaitable[None], *checks: Problems) -> None:
-    """Await a part of the verification; where it fails, note so in each of its checks instead of raising."""
+async def or_else(default: T, work: Awaitable[T], *checks: Problems) -> T:
+    """Await a part of the verification; where it fails, note so in each of its checks, and return the default."""
     try:
-        await work
+        return await work
     except Exception as error:  # noqa: BLE001 - whatever the data hold, the other parts are verified all the same
         for problems in checks:
             problems.note(f"this check could not be finished: {type(error).__name__}: {error}")
+        return default
+
+
+async def to_the_end(work: Awaitable[None], *checks: Problems) -> None:
+    """Await a part of the verification; where it fails, note so in each of its checks instead of raising."""
+    await or_else(None, work, *checks)

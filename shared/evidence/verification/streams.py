@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
@@ -20,7 +20,7 @@ from shared.domain.sealing import key_ids_in
 from shared.domain.service import Service
 from shared.domain.waiting import is_wait, waiting_service
 from shared.evidence.verification.log import PAGE, READABLE_TIME, place_of
-from shared.evidence.verification.problems import MOST_LINES, Passed, Problems, ignore_passed
+from shared.evidence.verification.problems import MOST_LINES, Passed, Problems, ignore_passed, or_else, to_the_end
 
 _PAGE_OF_STREAMS: Final = f"""
     select position, {READABLE_TIME}, stream, version, event_id, type, home, hash, body
@@ -73,13 +73,14 @@ async def check_streams(
                 _check_stream(service, rows, checks, due)
             except Exception as error:  # noqa: BLE001 - one stream must not hide the others
                 checks.histories.note(f"{rows[0]['stream']}: cannot be checked: {type(error).__name__}: {error}")
-        await _check_keys(keyring, [row for rows in streams for row in rows], checks.keys)
-        claimed = await database.fetch(_HELD, [rows[0]["stream"] for rows in streams], list(due))
-        _check_claims({row["key"]: row["stream"] for row in claimed}, due, claims)
-        passed(sum(map(len, streams)))
-    _check_claims({row["key"]: row["stream"] for row in await database.fetch(_INVENTED, MOST_LINES)}, {}, claims)
+        rows_of_keys = [row for rows in streams for row in rows]
+        await to_the_end(_check_keys(keyring, rows_of_keys, checks.keys), checks.keys)
+        held = database.fetch(_HELD, [rows[0]["stream"] for rows in streams], list(due))
+        await to_the_end(_check_claims(held, due, claims), claims)
+        passed(len(rows_of_keys))
+    await to_the_end(_check_claims(database.fetch(_INVENTED, MOST_LINES), {}, claims), claims)
     # Claims are as of now, so they are compared only where nothing has moved meanwhile.
-    if await database.fetchval("select position from head") == head:
+    if await or_else(head, database.fetchval("select position from head"), claims) == head:
         checks.claims = claims
 
 
@@ -152,8 +153,9 @@ def claims_after(service: Service[Any], history: Sequence[Fact]) -> set[str]:
     return keys
 
 
-def _check_claims(claimed: Mapping[str, str], due: Mapping[str, str], problems: Problems) -> None:
+async def _check_claims(held: Awaitable[list[asyncpg.Record]], due: Mapping[str, str], problems: Problems) -> None:
     """Compare the claims of some streams with those that their events make."""
+    claimed = {row["key"]: row["stream"] for row in await held}
     for key in sorted(claimed.keys() | due.keys()):
         if claimed.get(key) != due.get(key):
             problems.note(f"claim {key}: held by {claimed.get(key)}, by the events it is {due.get(key)}")

@@ -22,6 +22,7 @@ from shared.domain.messages import Command
 from shared.domain.service import Service
 from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.privacy.keyring import PostgresKeyring
+from tests.corruption import spoil_page
 from tests.integration.event_store.streams import as_application, as_verifier
 from tests.integration.event_store.tallies import (
     KEEPER,
@@ -382,3 +383,27 @@ async def test_a_destroyed_key_that_is_there_again_is_named(relayed_service: Rel
     await ring.close()
     (line,) = await named(relayed_service, tallies, KEYS)
     assert subject in line
+
+
+SPOILT = {
+    "event": {STORE, PLACES, LOG, VERSIONS, CHAINS, FOLDS, FOLLOWS, KEYS, WAITS, TOPIC},
+    "head": {STORE, PLACES, FOLLOWS},
+    "answer": {PLACES, LOG, FOLLOWS},
+    "claim": {FOLLOWS},
+    "relayed": {STORE},
+    "access_log": {ACCESS},
+    "access_head": {ACCESS},
+    "data_key": {KEYS},
+}
+"""A table of which the disk has spoilt a page -> the checks that cannot be made without it, and say so."""
+
+
+@pytest.mark.parametrize("table", SPOILT)
+async def test_a_spoilt_page_is_a_finding_and_hides_no_other_check(
+    relayed_service: RelayedService, tallies: Tallies, table: str
+) -> None:
+    """Given a page that PostgreSQL refuses, each check that reads it says so, and every other one is made to its end."""
+    await spoil_page(tallies.ring if table == "data_key" else relayed_service.owner, table)
+    found = {one.check: one.problems for one in await findings(relayed_service, tallies) if not one.ok}
+    assert set(found) == SPOILT[table]
+    assert any("DataCorruptedError" in line for lines in found.values() for line in lines)

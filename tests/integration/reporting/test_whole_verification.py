@@ -25,6 +25,7 @@ from shared.runtime.provision import (
 )
 from shared.settings import Settings
 from tests.bench.verification import System
+from tests.corruption import spoil_page
 from tests.integration.relay.conftest import committed
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project
 from tests.isolated_settings import IsolatedSettings
@@ -71,6 +72,26 @@ async def test_reporting_ahead_of_its_stores_is_said_at_once(settings: Settings)
     assert (found.service, found.check) == ("reporting", "holds nothing that the event stores do not")
     services = {fact.envelope.stream.partition("/")[0] for fact in scenarios.facts}
     assert {line.partition(":")[0] for line in found.problems} == services
+
+
+async def test_a_spoilt_page_ends_no_verification(settings: Settings) -> None:
+    """Given a page of each of two databases that PostgreSQL refuses, the checks that read them say so, and all others are made."""
+    whole = [found.check async for found in verify(settings)]
+    scenarios = RecordedScenarios()
+    scenarios.play("01")
+    database = await create_pool(settings.database("reporting", role_name(RoleKind.WORKER, "reporting")))
+    await project(database, scenarios.facts, 500)
+    await database.close()
+    await spoil_page(settings.database("reporting", "postgres"), "fact")
+    await spoil_page(settings.database("education", "postgres"), "head")
+    findings = [found async for found in verify(settings)]
+    assert [found.check for found in findings] == whole
+    spoilt = {found.check for found in findings if any("DataCorruptedError" in line for line in found.problems)}
+    assert spoilt >= {
+        "holds nothing that the event stores do not",
+        "positions dense, recorded_at growing",
+        "projection equals a fresh fold",
+    }
 
 
 KINDS: dict[str, tuple[str, ...]] = {
