@@ -136,6 +136,7 @@ MEASURE = Measure(
     select=lambda dataset, period: [row for row in dataset.all_of(SessionSummary) if row.delivered_on in period],
     aggregate=lambda rows, _dataset, _period: {"staff": sum(row.staff or 0 for row in rows)},
     groupings={},
+    small_numbers="exact: members of staff",
     columns={"staff": "members of staff taught"},
 )
 ''')

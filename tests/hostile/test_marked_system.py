@@ -189,7 +189,7 @@ def use(marked: Marked) -> None:
         ("referral", f"/v1/referrals/{referral}/documents/closing-letter"),
         ("reporting", f"/v1/cases/{case}"),
         ("reporting", f"/v1/cases/{case}/timeline"),
-        ("reporting", "/v1/measures/disproportionality?from=2026-01-01&to=2026-12-31"),
+        ("reporting", "/v1/measures/disproportionality?from=2025-04-01&to=2026-03-31"),
     ):
         client.get(service, path, role="SUPERVISOR")
     wrong = {"type": "LinkPerson", "role": name, "details": {"name": name, "date_of_birth": name}}

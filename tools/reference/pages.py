@@ -95,8 +95,12 @@ def of_measures() -> dict[str, str]:
         "What reporting counts, as JSON and CSV, for a period, as of a day and as known at a moment. Every answer also"
         " carries the measure's name, the period, the version of its definition and the positions it rests on."
     )
+    small = table(
+        ("Measure", "A count of few children is"),
+        ((f"`{measure.name}`", measure.small_numbers) for measure in MEASURES.values()),
+    )
     return {
-        "reporting/measures.md": page("Reporting: measures", note, *parts),
+        "reporting/measures.md": page("Reporting: measures", note, *parts, "## Small numbers", small),
         "reporting/policy.md": _policy("Reporting", POLICY),
     }
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from services.registry import DECIDING
+from services.reporting.measures.disclosure import Published
 from services.reporting.measures.period import Period
 from services.reporting.measures.policy import POLICY
 from services.reporting.summaries import Summary
@@ -39,12 +40,14 @@ class WorkItem:
 class Dataset:
     """All that a measure may count from, as of both times.
 
-    `ethnicities` holds the text of each child's recorded ethnicity, where a grant of keys opened it for this question.
+    `ethnicities` holds the text of each child's recorded ethnicity, where a grant of keys opened it for this question;
+    `published` the tables of the same year that are known already. Both are for measures of a protected characteristic.
     """
 
     summaries: Sequence[Summary] = ()
     work_items: Sequence[WorkItem] = ()
     ethnicities: Mapping[SealedTexts, str] | None = None
+    published: Sequence[Published] = ()
     policy: PolicyBook = field(default=POLICY)
 
     def all_of(self, kind: type[R]) -> list[R]:
@@ -74,10 +77,17 @@ class Measure(Generic[Row]):
     aggregate: Callable[[Sequence[Row], Dataset, Period], dict[str, Any]]
     groupings: Mapping[str, Grouping]
     """The groupings that a question may ask for, each with a row's group."""
+    small_numbers: str
+    """What becomes of a count of few children, and why."""
     needs_subjects: bool = False
     """Whether it also needs what was recorded, on any day, of the persons that it finds in the period."""
     needs_work_items: bool = False
     """Whether it needs states and duties at the end of the period, beside the summaries."""
     sealed_texts: Callable[[Dataset, Period], Sequence[SealedTexts]] | None = None
-    """The sealed ethnicities that a grant of keys opens for the question; None: it reads none."""
+    """The sealed ethnicities that a grant of keys opens for the question; None: it reads none. A measure that reads some is
+    of a protected characteristic: it is counted once for a quarter or a year, and published."""
+    shown: Callable[[Mapping[str, Any]], Mapping[str, int]] | None = None
+    """Of a measure of a protected characteristic: the counts that an answer shows, by group."""
+    withheld: frozenset[str] = frozenset()
+    """The versions whose frozen answers are shown no longer, since they tell of few children."""
     columns: Mapping[str, str] = field(default_factory=dict)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from services.reporting.measures.definition import Dataset, Measure
-from services.reporting.measures.period import Period
+from services.reporting.measures.disclosure import Counted, shown_counts
+from services.reporting.measures.period import Period, year_of
 from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.policy import Policy
@@ -36,33 +36,44 @@ def group_of(words: str | None, policy: Policy) -> str:
     return next((group for word, group in policy.value("ethnic_groups") if word in lowered), NOT_KNOWN)
 
 
-def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period) -> dict[str, Any]:
+def aggregate(_rows: Sequence[DisposalSummary], dataset: Dataset, period: Period) -> dict[str, Any]:
     """Count disposals by group, with the rate per 1,000 children aged 10 to 17, and that rate over the reference group's.
 
-    A count under the limit is null, and so is each number that would reveal it. Without a grant there are no groups.
+    A count that may not be shown is null, and so is each number that would reveal it; without a grant of keys, all are.
     """
-    if dataset.ethnicities is None:
-        return {"groups": {}}
     policy = dataset.policy.on(period.last)
-    words = [None if row.ethnicity is None else dataset.ethnicities.get(row.ethnicity) for row in rows]
-    counts = Counter(group_of(word, policy) for word in words)
-    unsuppressed = {group: n for group, n in counts.items() if n >= policy.number("suppress_below")}
+    groups = {group for _, group in policy.value("ethnic_groups")} | {NOT_KNOWN}
     population = policy.table("population_10_17")
+    counts: Mapping[str, int] = {}
+    if dataset.ethnicities is not None:
+        year = select_disposals(dataset, year_of(period.first))
+        counted = [_counted(row, dataset.ethnicities, policy) for row in year]
+        counts = shown_counts(counted, period, groups, dataset.published, policy.number("suppress_below"))
     rates = {
-        group: Decimal(1000 * n) / Decimal(population[group])
-        for group, n in unsuppressed.items()
-        if population.get(group)
+        group: Decimal(1000 * n) / Decimal(population[group]) for group, n in counts.items() if population.get(group)
     }
     reference = rates.get(policy.value("reference_group"))
-    groups = {
-        group: {
-            "disposals": unsuppressed.get(group),
-            "rate": _rounded(rates.get(group)),
-            "relative_rate_index": _rounded(rates[group] / reference if reference and group in rates else None),
+    return {
+        "groups": {
+            group: {
+                "disposals": counts.get(group),
+                "rate": _rounded(rates.get(group)),
+                "relative_rate_index": _rounded(rates[group] / reference if reference and group in rates else None),
+            }
+            for group in sorted(groups)
         }
-        for group in sorted(counts)
     }
-    return {"groups": groups}
+
+
+def _counted(row: DisposalSummary, ethnicities: Mapping[SealedTexts, str], policy: Policy) -> Counted:
+    assert row.given is not None
+    words = None if row.ethnicity is None else ethnicities.get(row.ethnicity)
+    return Counted(row.child, row.given.on, group_of(words, policy))
+
+
+def shown(answer: Mapping[str, Any]) -> dict[str, int]:
+    """Return the counts that an answer shows, by group."""
+    return {group: row["disposals"] for group, row in answer["groups"].items() if row["disposals"] is not None}
 
 
 def _rounded(value: Decimal | None) -> float | None:
@@ -71,13 +82,13 @@ def _rounded(value: Decimal | None) -> float | None:
 
 MEASURE: Final = Measure(
     name="disproportionality",
-    version="2",
+    version="3",
     definition=(
         "Disposals given in the period by ethnic group, the rate per 1,000 children aged 10 to 17 of that group, and"
-        " the relative rate index, the group's rate over the White rate. A count under five is null. Ethnicity is"
-        " sealed: groups are empty unless the question comes with a grant of keys. A child counts as NOT_KNOWN if no"
-        " ethnicity was recorded, if it is forgotten, or while the processing of the child's data is restricted on the"
-        " day of the question."
+        " the relative rate index, the group's rate over the White rate. The period is a quarter or a year, April to"
+        " March, and is counted once, when somebody first asks after it has settled; the answer is the same for"
+        " everybody ever after. Ethnicity is sealed, and opened for that one count. A child counts as NOT_KNOWN if no"
+        " ethnicity was recorded, if it is forgotten, or while the processing of the child's data is restricted."
     ),
     source="YJB disproportionality toolkit; relative rate index",
     reads=frozenset({"disposal"}),
@@ -85,9 +96,15 @@ MEASURE: Final = Measure(
     aggregate=aggregate,
     # Breaking small groups down further would only help to find a child.
     groupings={},
+    small_numbers=(
+        "suppressed, since the analysts who ask may not read a child's ethnicity: groups of fewer than five children,"
+        " zero too, and the next smallest while the others follow from a total, or from a year less its quarters"
+    ),
     sealed_texts=select_ethnicities,
+    shown=shown,
+    withheld=frozenset({"1", "2"}),
     columns={
-        "disposals": "disposals given, null under five",
+        "disposals": "disposals given, null where it is suppressed",
         "rate": "per 1,000 children aged 10 to 17 of the group",
         "relative_rate_index": "the group's rate over the White rate",
     },

@@ -49,6 +49,7 @@ MEASURE: Final = Measure(
         "school": lambda row: row.school_urn,
         "kind": lambda row: row.kind.value,
     },
+    small_numbers="exact, and few at a school: they are heads at a session, and nobody learns more of a pupil than those who sat beside them",
     columns={
         "sessions": "sessions delivered",
         "pupils": "pupils counted",

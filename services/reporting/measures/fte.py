@@ -56,6 +56,7 @@ MEASURE: Final = Measure(
     aggregate=aggregate,
     needs_subjects=True,
     groupings={"area": lambda row: row.area},
+    small_numbers="exact: asked for by the Ministry of Justice, which publishes them",
     columns={
         "count": "children who entered in the period",
         "by_quarter": "the same, by quarter (Q1 is April to June)",

@@ -44,6 +44,7 @@ MEASURE: Final = Measure(
     select=select_interventions,
     aggregate=aggregate,
     groupings={"area": lambda row: row.summary.area},
+    small_numbers="exact: the Youth Justice Board asks for these counts by team and quarter, and publishes them; kind and end of an intervention are in clear",
     columns={
         "ended": "children whose intervention ended in the period",
         "completed": "of these, who completed it",

@@ -53,6 +53,7 @@ MEASURE: Final = Measure(
     select=select_cautions,
     aggregate=aggregate,
     groupings={"area": lambda row: row.area},
+    small_numbers="exact: asked for and published as KPI 6; category and age are in clear, and the return needs them",
     columns={
         "cases": "cautions given",
         "by_category": "the same, by category of offence",

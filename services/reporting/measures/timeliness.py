@@ -99,6 +99,7 @@ MEASURE: Final = Measure(
     select=select_intervals_and_lapses,
     aggregate=aggregate,
     groupings={"area": lambda row: row.summary.area},
+    small_numbers="exact: lengths and duties are about the service; the days of a case are in clear",
     columns={
         "n": "stretches that ended in the period",
         "median_days": "the median of their lengths, in calendar days",

@@ -44,6 +44,7 @@ MEASURE: Final = Measure(
     select=select_work,
     aggregate=aggregate,
     groupings={"area": lambda row: row.area, "service": lambda row: row.service},
+    small_numbers="exact: open work is about officers and records; a supervisor needs each one",
     needs_work_items=True,
     columns={
         "open": "pieces of work that were open",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -20,15 +20,16 @@ from services.reporting.measures import (
     answer,
     measure_named,
 )
-from services.reporting.measures.period import Period
+from services.reporting.measures.period import Period, year_of
 from services.reporting.projection.as_of import fold_changed_streams
 from services.reporting.projection.projector import stood_open
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.ethnicity import Grant
+from services.reporting.queries.publication import Publication, publish, published_in, require_publishable
 from services.reporting.queries.restriction import restricted_people
 from services.reporting.summaries import Summary, summary_type
 from services.reporting.summaries.disposal import SealedTexts
-from shared.domain.dates import end_of_day
+from shared.domain.dates import end_of_day, local_day
 from shared.domain.sealing import SealedToken
 
 MOST_READ: Final = 8_192
@@ -71,17 +72,41 @@ async def measure(
     """Answer a measure of a period of Europe/London days, both included; raises `BadQuestion`.
 
     `as_of` counts what had occurred by then, `known_at` what had been recorded by then, `last_positions` each service's
-    events up to a position. `ethnicity` is a grant of keys for this question.
+    events up to a position. A measure of a protected characteristic is published instead: what is published of the period
+    is the answer, at the positions of its own, and `ethnicity` is the grant of keys by which it is counted.
     """
     question, period = measure_named(name), Period(from_, to)
+    if question.sealed_texts is not None:
+        cuts = {"group_by": group_by, "as_of": as_of, "known_at": known_at}
+        require_publishable(question, period, cuts, local_day(datetime.now(UTC)))
+        return await _published(pool, question, period, ethnicity)
     async with snapshot(pool) as connection:
         reached = last_positions or await positions(connection, question.reads, known_at)
         grouped = group_by is not None
         dataset = await load_dataset(connection, question, period, as_of, known_at, last_positions, grouped=grouped)
-    if question.sealed_texts is not None and ethnicity is not None:
-        sealed = await _unrestricted(pool, question.reads, question.sealed_texts(dataset, period))
-        dataset = replace(dataset, ethnicities=await ethnicity(sealed))
     return answer(question, dataset, period, reached, group_by)
+
+
+async def _published(pool: Pool, question: Measure[Any], period: Period, ethnicity: Grant | None) -> dict[str, Any]:
+    """Return what is published of a period; count and publish it if nothing is. Without a grant, no group is counted."""
+    assert question.sealed_texts is not None
+    year = year_of(period.first)
+    while True:
+        earlier = await published_in(pool, question.name, year)
+        for one in earlier:
+            if one.period == period:
+                return one.answer
+        async with snapshot(pool) as connection:
+            reached = await positions(connection, question.reads)
+            dataset = await load_dataset(connection, question, year, None, None)
+        if ethnicity is None:
+            return answer(question, dataset, period, reached)
+        sealed = await _unrestricted(pool, question.reads, question.sealed_texts(dataset, year))
+        tables = [one.table(question) for one in earlier]
+        dataset = replace(dataset, ethnicities=await ethnicity(sealed), published=tables)
+        found = Publication(period, len(question.select(dataset, period)), answer(question, dataset, period, reached))
+        if await publish(pool, question.name, year, len(earlier) + 1, found):
+            return found.answer
 
 
 async def _unrestricted(pool: Pool, services: Collection[str], sealed: Sequence[SealedTexts]) -> list[SealedTexts]:

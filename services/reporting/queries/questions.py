@@ -12,11 +12,11 @@ from shared.domain.policy import NoPolicy
 
 @contextmanager
 def refusing_bad_questions(field: str = "body") -> Iterator[None]:
-    """Raise `Malformed`, of a field, for a `BadQuestion` and for a day before the first policy."""
+    """Raise `Malformed` for a `BadQuestion`, of a field where it names none, and for a day before the first policy."""
     try:
         yield
     except BadQuestion as error:
-        raise Malformed((field, str(error))) from error
+        raise Malformed((error.field or field, str(error))) from error
     except NoPolicy:
         raise Malformed(
             ("to", "not every value that this measure needs is in force by then: give a later date")

@@ -225,6 +225,13 @@ async def _read(
     item = await ask(lambda: find_return(at.database, id_))
     if item is None:
         return problem_response(404, "unknown", "There is no such return", f"No return is kept as {id_}: check the id.")
+    if item.definition_version in MEASURES[item.measure].withheld:
+        return problem_response(
+            404,
+            "withheld",
+            "This return is shown no longer",
+            f"Version {item.definition_version} of {item.measure} did not suppress small counts: freeze a new return.",
+        )
     return await show(at, item)
 
 

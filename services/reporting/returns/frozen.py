@@ -108,7 +108,7 @@ async def prepare_return(
         actor.id,
         actor.organisation,
         *question,
-        reached,
+        json.loads(answer)["positions"],
         frozen_measure.version,
         frozen_measure.definition,
         _policy_on(question.last),
@@ -143,7 +143,8 @@ async def compare_with_today(pool: Pool, item: FrozenReturn, ethnicity: Grant | 
     frozen_measure = measure_named(item.measure)
     async with snapshot(pool) as connection:
         reached = await positions(connection, frozen_measure.reads)
-        later, total = await _later_events(connection, frozen_measure, item)
+        published = frozen_measure.sealed_texts is not None
+        later, total = ([], 0) if published else await _later_events(connection, frozen_measure, item)
     again = await _count(pool, item.question, item.positions, ethnicity)
     today = again if reached == item.positions else await _count(pool, item.question, reached, ethnicity)
     return {
@@ -206,12 +207,7 @@ def _reasons(frozen_measure: Measure[Any], item: FrozenReturn, *, reproduced: bo
     changed = _changed_rules(frozen_measure, item)
     yield from changed
     if not reproduced and not changed:
-        yield (
-            "since then, keys were destroyed or the processing of people was restricted or allowed again, which moves"
-            " their count to or from NOT_KNOWN"
-            if frozen_measure.sealed_texts is not None
-            else "the events up to its positions give another answer: verify the system"
-        )
+        yield "the events up to its positions give another answer: verify the system"
     if events:
         yield f"{events} later event{'s' if events > 1 else ''} changed what is counted; see later_events"
 

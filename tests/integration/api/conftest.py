@@ -155,6 +155,13 @@ def scenarios(isolated_settings: IsolatedSettings) -> RecordedScenarios:
     scenarios.memory.area = {"area": "DEVON"}
     scenarios.play("05")
 
+    store(isolated_settings, scenarios)
+    return scenarios
+
+
+def store(isolated_settings: IsolatedSettings, scenarios: RecordedScenarios) -> None:
+    """Project the events of scenarios, and store their keys."""
+
     async def fill() -> None:
         async with asyncpg.create_pool(isolated_settings.worker_database("reporting"), min_size=1) as pool:
             await project(pool, scenarios.facts, 500)
@@ -165,7 +172,6 @@ def scenarios(isolated_settings: IsolatedSettings) -> RecordedScenarios:
         await keyring.close()
 
     asyncio.run(fill())
-    return scenarios
 
 
 @pytest.fixture

@@ -203,7 +203,7 @@ async def test_a_reason_that_is_no_code_is_malformed(reporting: Client) -> None:
         assert "Hartnell" not in answer.text
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", [name for name, measure in MEASURES.items() if measure.sealed_texts is None])
 async def test_every_year_that_may_be_asked_for_is_answered(reporting: Client, name: str) -> None:
     """For every accepted year each measure answers, or says that its policy values begin later."""
     token = await reporting.token("ANALYST")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ import pytest
 from services.disposal.events import OffenceCategory
 from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
-from services.reporting.measures.period import BadQuestion, Period, quarter
+from services.reporting.measures.period import BadQuestion, Period, quarter, quarter_of, year_of
 from services.reporting.measures.policy import POLICY
 from services.reporting.queries.csv_export import as_csv
 from services.reporting.summaries import LapsedDuty, ReferralSummary, SessionSummary
@@ -228,23 +228,25 @@ def test_education_counts_heads_as_delivered() -> None:
 
 
 def test_a_small_ethnic_group_is_never_shown() -> None:
-    """Given a grant of keys, when a group has fewer than five, then its count, rate and index are null."""
+    """Given a grant of keys, then every group is named; small ones, zero, and one that would complete a total are null."""
     words: dict[ValueObject, str] = {}
     cases = []
-    for text, n in (("White British", 6), ("British Indian", 4), ("Black British African", 5)):
+    for text, n in (("White British", 7), ("British Indian", 4), ("Black British African", 6), ("Other", 5)):
         for _ in range(n):
             sealed = SealedTexts(event_id=uuid4(), token=f"s1:{text}")
             words[sealed] = text
             cases.append(case("YCC", ethnicity=sealed))
-    policy = with_entry(POLICY, "population_10_17", date(2020, 1, 1), {"WHITE": 60_000, "BLACK": 1_000, "ASIAN": 900})
+    policy = with_entry(POLICY, "population_10_17", date(2020, 1, 1), {"WHITE": 70_000, "BLACK": 1_000, "ASIAN": 900})
     found = ask("disproportionality", *cases, ethnicities=words, policy=policy)["groups"]
+    null = {"disposals": None, "rate": None, "relative_rate_index": None}
     assert found == {
-        "WHITE": {"disposals": 6, "rate": 0.1, "relative_rate_index": 1.0},
-        "BLACK": {"disposals": 5, "rate": 5.0, "relative_rate_index": 50.0},
-        "ASIAN": {"disposals": None, "rate": None, "relative_rate_index": None},
+        "WHITE": {"disposals": 7, "rate": 0.1, "relative_rate_index": 1.0},
+        "BLACK": {"disposals": 6, "rate": 6.0, "relative_rate_index": 60.0},
+        **dict.fromkeys(("ASIAN", "MIXED", "NOT_KNOWN", "OTHER"), null),
     }
-    assert ask("disproportionality", *cases)["groups"] == {}
-    assert ask("disproportionality", *cases, ethnicities={})["groups"]["NOT_KNOWN"]["rate"] is None
+    without_keys: tuple[dict[ValueObject, str] | None, ...] = (None, {})
+    for nothing in without_keys:
+        assert ask("disproportionality", *cases, ethnicities=nothing)["groups"] == dict.fromkeys(found, null)
 
 
 @pytest.mark.parametrize(
@@ -279,6 +281,16 @@ def test_a_bad_question_says_what_to_ask() -> None:
         ask("kpi6", group_by="shoe_size")
     with pytest.raises(BadQuestion, match="before"):
         Period(date(2026, 1, 2), date(2026, 1, 1))
+
+
+def test_a_period_is_a_quarter_or_a_year_of_the_returns() -> None:
+    """Given any day, then its quarter and its year hold it, begin on the first of a month, and end where the next begins."""
+    for n in range(2 * 366):
+        on = date(2023, 12, 1) + timedelta(days=n)
+        for period, months in ((quarter_of(on), 3), (year_of(on), 12)):
+            assert on in period
+            assert (period.first.day, (period.first.month - 4) % months) == (1, 0)
+            assert quarter_of(period.last + timedelta(days=1)).first == period.last + timedelta(days=1)
 
 
 def test_quarters_begin_in_april() -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from services.disposal.events import OffenceCategory
 from services.reporting.measures import MEASURES, Dataset, answer
-from services.reporting.measures.period import Period
+from services.reporting.measures.period import BadQuestion, Period
 from services.reporting.measures.policy import POLICY
+from services.reporting.queries.publication import require_publishable
 from services.reporting.summaries import ReferralSummary, Summary
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.policy import PolicyBook
@@ -75,6 +76,21 @@ def groups(**counted: int) -> Asked:
     return observe
 
 
+def published_by(on: date) -> Asked:
+    """Whether a measure of a protected characteristic is published by a day."""
+
+    def observe(policy: PolicyBook) -> bool:
+        try:
+            require_publishable(MEASURES["disproportionality"], Q4, {}, on, policy)
+        except BadQuestion:
+            return False
+        return True
+
+    return observe
+
+
+ENOUGH: Final = groups(white=5, black=5, asian=5)
+
 TABLE: Final = {
     "child_age_from": Moved(16, counts("kpi6", case("YCC", ended="2026-02-01", age=15))),
     "child_age_to": Moved(14, counts("fte", case("YC", age=15))),
@@ -88,10 +104,11 @@ TABLE: Final = {
     "referral_to_assessment_working_days": Moved(9, counts("timeliness", ASSESSED)),
     "offence_to_disposal_working_days": Moved(28, counts("timeliness", GIVEN)),
     "issue_to_completion_weeks": Moved(15, counts("timeliness", COMPLETED)),
-    "suppress_below": Moved(6, groups(white=5)),
-    "ethnic_groups": Moved([["white", "BLACK"]], groups(white=5)),
-    "reference_group": Moved("BLACK", groups(white=5, black=5)),
-    "population_10_17": Moved({"WHITE": 30_000}, groups(white=5)),
+    "settled_after": Moved(90, published_by(Q4.last + timedelta(days=29))),
+    "suppress_below": Moved(6, ENOUGH),
+    "ethnic_groups": Moved([["white", "BLACK"]], ENOUGH),
+    "reference_group": Moved("BLACK", ENOUGH),
+    "population_10_17": Moved({"WHITE": 30_000}, ENOUGH),
 }
 
 
