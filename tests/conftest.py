@@ -72,7 +72,9 @@ USERS_OF_A_SYSTEM = (
 MORE_SYSTEMS = (*USERS_OF_A_SYSTEM, "tests/hostile/test_full_disk.py")
 """Tests of whole systems for which there is room beside the others: all in one process would take longest of all."""
 
-WAITING = tuple(f"tests/integration/{name}/" for name in ("consumers", "event_store", "local", "relay", "transparency"))
+WAITING = tuple(
+    f"tests/integration/{name}/" for name in ("consumers", "event_store", "failover", "local", "relay", "transparency")
+)
 """Tests that wait for servers more than they compute, and so run beside whole systems, which compute."""
 
 STORIES_PLAYED = (

@@ -21,7 +21,7 @@ from shared.api.authorisation import NotAllowed
 from shared.domain.dates import BeyondCalendar
 from shared.domain.decisions import BrokenRule
 from shared.domain.policy import NoPolicy
-from shared.event_store import EventStoreUnavailable, StoreBehindTopic
+from shared.event_store import EventStoreUnavailable, StoreBehindTopic, TimelineNotCompared
 from shared.privacy.keyring import KeyDestroyed, KeyringUnavailable, UnusableKey
 
 MEDIA_TYPE = "application/problem+json"
@@ -251,6 +251,7 @@ def install_handlers(app: FastAPI) -> None:
         respond_to(unavailable, 503, "unavailable", "Try again in a moment, with the same Idempotency-Key")
     respond_to(UnusableKey, 503, "keyring", "A key of this record cannot be used: tell the operators")
     respond_to(StoreBehindTopic, 503, "store-behind-topic", "No command is accepted until the event store is restored")
+    respond_to(TimelineNotCompared, 503, "timeline-not-compared", "The event store has moved, and is being compared")
     respond_to(
         KeyDestroyed, 410, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them"
     )

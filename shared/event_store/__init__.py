@@ -27,6 +27,15 @@ class StoreBehindTopic(EventStoreUnavailable):
         )
 
 
+class TimelineNotCompared(EventStoreUnavailable):
+    """An event store on a timeline of PostgreSQL that its relay has not compared with the topic, as after a promotion."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"Nothing was recorded: {why}. The relay compares by itself; send the command again with the same key"
+        )
+
+
 class HashMismatch(Exception):
     """A hash that does not follow from the previous hash and the bytes: a defect of the writer. Nothing was recorded."""
 
@@ -144,12 +153,15 @@ class EventStore(Protocol):
     """The interface of an event store. Positions in it, and versions of a stream, count from 1 without a gap."""
 
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
-        """Load a whole stream in order of version, and the receipt of a command. Raises `EventStoreUnavailable`."""
+        """Load a whole stream in order of version, and the receipt of a command.
+
+        Raises `EventStoreUnavailable`; where there is a receipt, `TimelineNotCompared`.
+        """
 
     async def append(self, append: AppendRequest) -> AppendResult:
         """Record the events of a command, all or none.
 
-        Raises `EventStoreUnavailable`, `StoreBehindTopic`, `HashMismatch` or `NotAnEvent`.
+        Raises `EventStoreUnavailable`, `StoreBehindTopic`, `TimelineNotCompared`, `HashMismatch` or `NotAnEvent`.
         """
 
     async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,12 +34,16 @@ from shared.event_store import (
     RecordedEvent,
     StoreBehindTopic,
     StoredReceipt,
+    TimelineNotCompared,
     WrongExpectedVersion,
 )
 from shared.latency import observe
 
-STORE_BEHIND_TOPIC: Final = "OOC01"
-"""The SQLSTATE by which `append` refuses on a store behind its topic."""
+REFUSALS: Final[Mapping[str, type[StoreBehindTopic | TimelineNotCompared]]] = {
+    "OOC01": StoreBehindTopic,
+    "OOC02": TimelineNotCompared,
+}
+"""The SQLSTATEs by which the store refuses whatever it is asked to record or confirm."""
 
 MOVED: Final = "event_store_moved"
 """The channel of PostgreSQL on which a process says, after a commit, that there are new events."""
@@ -102,7 +106,13 @@ class PostgresEventStore:
                     )
                 ]
             receipt = StoredReceipt(rows[0]["digest"], answered, tuple(mine))
+            await retry_or_raise(self._confirm, EventStoreUnavailable)
         return LoadedStream(tuple(records), receipt)
+
+    async def _confirm(self) -> None:
+        """Return once what was read will be read on every later primary too."""
+        with _refusals():
+            await self._pool.execute("select confirm()")
 
     async def append(self, append: AppendRequest) -> AppendResult:
         """Record events with the next group (see `EventStore.append`)."""
@@ -167,17 +177,14 @@ class PostgresEventStore:
             nonlocal attempts
             attempts += 1
             try:
-                return await self._pool.fetch(_APPEND, *arguments)
+                with _refusals():
+                    return await self._pool.fetch(_APPEND, *arguments)
             except asyncpg.DataError as error:
                 if error.sqlstate == "22000":
                     raise HashMismatch(error.message) from error
                 raise
             except asyncpg.CheckViolationError as error:
                 raise NotAnEvent(error.message) from error
-            except asyncpg.PostgresError as error:
-                if error.sqlstate == STORE_BEHIND_TOPIC:
-                    raise StoreBehindTopic(error.message) from error
-                raise
 
         rows = await retry_or_raise(call, EventStoreUnavailable)
         self._announce()
@@ -211,6 +218,17 @@ class PostgresEventStore:
         row = await self._pool.fetchrow("select position, recorded_at, log_hash from head")
         assert row is not None
         return Head(row["position"], row["recorded_at"], row["log_hash"])
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Raise `StoreBehindTopic` or `TimelineNotCompared` where the store says so."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if (refusal := REFUSALS.get(error.sqlstate or "")) is None:
+            raise
+        raise refusal(error.message) from error
 
 
 def _group(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:

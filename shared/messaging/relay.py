@@ -92,6 +92,7 @@ _NOTE = """
     on conflict (only_row) do update set position = excluded.position, offsets = excluded.offsets, hash = excluded.hash,
         relayed_at = excluded.relayed_at
 """
+_COMPARED = "update compared_timeline set timeline = $1, compared_at = clock_timestamp()"
 # The envelope's fields come in a fixed order before the data, and a quotation mark in a text is escaped, so the first
 # match is the envelope's own.
 _OCCURRED_AT = re.compile(rb'"occurred_at":"([^"]*)"')
@@ -199,7 +200,9 @@ class Relay(Service):
             try:
                 async with self._locked() as event_store, self._alarming(event_store), self._fencing() as producer:
                     await event_store.add_listener(MOVED, lambda *_: self._poll.moved.set())
+                    timeline = await event_store.fetchval("select timeline()")
                     reached = await self._compare(event_store, producer)
+                    await event_store.execute(_COMPARED, timeline)
                     if self.alarm is not None:
                         _log.warning("alarm_cleared", service=self.service, name=self.alarm.name)
                     await clear_alarms(event_store, ALARMIST, STOPPING)  # of a predecessor, too

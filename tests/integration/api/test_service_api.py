@@ -399,3 +399,21 @@ async def test_a_store_behind_its_topic_accepts_no_command(api: Client, stream: 
         await owner.execute(f"delete from alarm where (consumer, name, place) = ({alarm})")
         await owner.close()
     assert (await api.send(uuid4(), PLAN)).status_code == 201
+
+
+async def test_a_timeline_that_was_not_compared_accepts_and_answers_nothing(api: Client, settings: Settings) -> None:
+    """Until the relay has compared a promoted store with its topic, a new command and a repeated one get 503, and reads go on."""
+    opened, key = uuid4(), str(uuid4())
+    stored = await api.send(opened, PLAN, key=key)
+    owner = await asyncpg.connect(str(settings.admin_database_url).rpartition("/")[0] + "/ooc_education")
+    compared = await owner.fetchval("select timeline from compared_timeline")
+    await owner.execute("update compared_timeline set timeline = 'another'")
+    try:
+        for stream, sent in ((uuid4(), str(uuid4())), (opened, key)):
+            refused = await api.send(stream, PLAN, key=sent)
+            assert (refused.status_code, refused.json()["type"]) == (503, "/problems/timeline-not-compared")
+            assert "retry-after" in refused.headers
+    finally:
+        await owner.execute("update compared_timeline set timeline = $1", compared)
+        await owner.close()
+    assert (await api.send(opened, PLAN, key=key)).json() == stored.json()
