@@ -298,12 +298,12 @@ class CommandHandler:
         events: list[EventToAppend] = []
         hash_ = previous
         for fact in decision.facts:
-            home = fact.envelope.home
-            event = seal_model(fact.event, home, fact.event_id, keys)
-            envelope = seal_model(fact.envelope, home, fact.event_id, keys)
+            sealed_for = fact.sealing_home
+            event = seal_model(fact.event, sealed_for, fact.event_id, keys)
+            envelope = seal_model(fact.envelope, sealed_for, fact.event_id, keys)
             body = encode_event(envelope, event)
             hash_ = next_hash(hash_, body)
-            events.append(EventToAppend(fact.event_id, envelope.type, home, body, hash_))
+            events.append(EventToAppend(fact.event_id, envelope.type, envelope.home, body, hash_))
         return AppendRequest(
             request.command_id,
             digest,
@@ -385,7 +385,7 @@ def _key_owners(decision: Decision) -> list[str]:
         subject
         for fact in decision.facts
         for model in (fact.event, fact.envelope)
-        for _, subject, sealed in sealed_fields(model, fact.envelope.home)
+        for _, subject, sealed in sealed_fields(model, fact.sealing_home)
         if not sealed.is_forgotten
     }
     return sorted(owners)

@@ -56,7 +56,7 @@ def play_with_corrections(
 
 def sealed_bytes(fact: Fact, keys: dict[str, DataKey]) -> bytes:
     """Return a fact as it is stored, each personal value under its owner's key; adds the keys that are missing."""
-    home = fact.envelope.home
+    home = fact.sealing_home
     for model in (fact.event, fact.envelope):
         for _, subject, _ in sealed_fields(model, home):
             keys.setdefault(subject, DataKey(subject, 1, os.urandom(32)))

@@ -256,12 +256,12 @@ async def _look(
 
 
 async def _cases_without_others(at: Dependencies, person: UUID, homes: Sequence[UUID]) -> list[str]:
-    """Return the keys of those homes in whose events here nobody else has a key that still stands."""
+    """Return the keys of those homes in whose events here nobody else, and no other home, has a key that still stands."""
     rows = await retry_or_raise(lambda: at.database.fetch(_OF_HOMES, list(homes)), EventStoreUnavailable)
     others: dict[UUID, set[Any]] = {home: set() for home in homes}
     for row in rows:
-        people = (key_id for key_id in key_ids_in(row["body"]) if key_id[0].startswith("person/"))
-        others[row["home"]] |= {key_id for key_id in people if key_id[0] != f"person/{person}"}
+        own = {f"person/{person}", f"home/{row['home']}"}
+        others[row["home"]] |= {key_id for key_id in key_ids_in(row["body"]) if key_id[0] not in own}
     keys = await at.handler.keyring.open(set[Any]().union(*others.values())) if homes else {}
     return [f"home/{home}" for home in homes if all(keys[key_id] is None for key_id in others[home])]
 

@@ -95,7 +95,10 @@ def add_subject_access(app: FastAPI, service: Service[Any]) -> None:
         if not readable or person not in ids_mentioned(service.events, facts):
             return unknown_response("There is no such record", f"{stream} does not name {person}: check both ids.")
         home = facts[0].envelope.home
-        opened = {f"person/{person}"} | ({f"home/{home}"} if query.get(FREE_TEXTS.name) == "true" else set())
+        opened = {f"person/{person}"}
+        if query.get(FREE_TEXTS.name) == "true":
+            naming = (fact for fact in facts if person in ids_mentioned(service.events, [fact]))
+            opened |= {f"home/{fact.sealing_home}" for fact in naming}
         withheld = {subject for fact in facts for subject, _ in key_ids_in(fact.body or b"")} - opened
         classes = {class_ for class_ in undisclosed(service.events, facts).classes.values() if class_ is not None}
         disclosure = await disclose(service.events, facts, classes, at.handler.keyring, withheld=withheld)

@@ -137,6 +137,12 @@ class Fact(Generic[E_co]):
         return UUID(self.envelope.stream.rpartition("/")[2])
 
     @property
+    def sealing_home(self) -> UUID:
+        """The home whose key seals what no person owns: the stream's, unless the event names another (`sealed_under`)."""
+        field = type(self.event).sealed_under
+        return (None if field is None else getattr(self.event, field)) or self.envelope.home
+
+    @property
     def name(self) -> str:
         """The name of the event without namespace and version."""
         return type(self.event).__name__

@@ -165,11 +165,13 @@ class CorrectionCommand(Command):
 class Event(Message):
     """Base of all events. `version` is the version of the schema; each new one needs an upcaster (upcasting).
 
-    `sentence` is the template of the event's sentence in plain English (`shared.domain.sentences`).
+    `sentence` is the template of the event's sentence in plain English (`shared.domain.sentences`). `sealed_under` names
+    the field with the home whose key seals what has no other owner, rationales included, where that is not the stream's.
     """
 
     version: ClassVar[int] = 1
     sentence: ClassVar[str] = ""
+    sealed_under: ClassVar[str | None] = None
 
 
 class DerivedCorrection(ValueObject):

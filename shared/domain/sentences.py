@@ -53,7 +53,7 @@ def sealed_notes(fact: Fact, words: Mapping[str, str]) -> list[SealedNote]:
     """List the sealed fields of an event and the rationales of its rules, with a clear text for each."""
     fields = [
         SealedNote(path, f"{_with_article(words_of(path.rpartition('.')[2], words))} is recorded")
-        for path, _, _ in sealed_fields(fact.event, fact.envelope.home)
+        for path, _, _ in sealed_fields(fact.event, fact.sealing_home)
     ]
     rationales = [
         SealedNote(f"rationale.{rule}", f"a reason is recorded for rule {rule}") for rule in fact.envelope.rationale

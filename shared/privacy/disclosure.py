@@ -58,7 +58,7 @@ class Disclosure:
         for fact in facts:
             groups = {} if only is not None else dict(_groups(fact.event))
             people |= {str(owner): to_json(getattr(fact.event, name), self.show) for name, owner in groups.items()}
-            for path, subject, sealed in sealed_fields(fact.event, fact.envelope.home):
+            for path, subject, sealed in sealed_fields(fact.event, fact.sealing_home):
                 in_place = isinstance(fact.event, Correction) and path == "sealed"
                 if in_place or path.partition(".")[0] in groups:
                     continue
@@ -68,7 +68,7 @@ class Disclosure:
 
     def fields_of(self, fact: Fact) -> dict[str, dict[str, Any]]:
         """Return the sealed fields of an event and the rationales of its rules, by path: each with its class and value."""
-        home = fact.envelope.home
+        home = fact.sealing_home
         fields = (*sealed_fields(fact.event, home), *sealed_fields(fact.envelope, home))
         return {path: self._member(sealed) for path, _, sealed in fields}
 
@@ -112,7 +112,7 @@ async def disclose(
         sealed.token
         for fact in selected_facts
         for part in (fact.event, fact.envelope)
-        for _, _, sealed in sealed_fields(part, fact.envelope.home)
+        for _, _, sealed in sealed_fields(part, fact.sealing_home)
     }
     tokens = {text: SealedToken.parse(text) for text in within if class_of[text] in classes}
     wanted = {text: token for text, token in tokens.items() if token.subject not in withheld}
@@ -131,8 +131,8 @@ async def disclose(
     opened = [
         replace(
             fact,
-            envelope=map_sealed(fact.envelope, fact.envelope.home, opening(fact.event_id)),
-            event=map_sealed(fact.event, fact.envelope.home, opening(fact.event_id)),
+            envelope=map_sealed(fact.envelope, fact.sealing_home, opening(fact.event_id)),
+            event=map_sealed(fact.event, fact.sealing_home, opening(fact.event_id)),
         )
         for fact in history
     ]
@@ -151,13 +151,13 @@ def _classes_of(registry: EventRegistry, history: Sequence[Fact]) -> Iterator[tu
     """Yield the token and the class of each sealed field of a history."""
     corrected = {fact.event_id: fact.event for fact in history_at(history)}
     for fact in history:
-        for path, _, sealed in sealed_fields(fact.event, fact.envelope.home):
+        for path, _, sealed in sealed_fields(fact.event, fact.sealing_home):
             event = corrected[fact.event_id]
             if isinstance(event, Correction) and path == "sealed":
                 yield sealed.token, registry.class_of(corrected[event.corrects], event.field)
             else:
                 yield sealed.token, registry.class_of(event, path)
-        for _, _, sealed in sealed_fields(fact.envelope, fact.envelope.home):
+        for _, _, sealed in sealed_fields(fact.envelope, fact.sealing_home):
             yield sealed.token, registry.reasons
 
 

@@ -162,7 +162,7 @@ async def marked_fields(marked: Marked) -> set[tuple[str, type[Event], str]]:
         if not SERVICES[name].is_own(json.loads(body)["type"]):
             continue
         fact = SERVICES[name].events.read(body, keys={one: keys[one] for one in key_ids_in(body)})
-        for path, _, sealed in sealed_fields(fact.event, fact.envelope.home):
+        for path, _, sealed in sealed_fields(fact.event, fact.sealing_home):
             if is_marked(sealed.value, marked.marker):
                 field = ".".join(part for part in path.split(".") if not part.isdigit())
                 found.add((name, type(fact.event), field))

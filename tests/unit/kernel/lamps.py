@@ -188,13 +188,13 @@ def correction(target: Fact, field: str, value: Any = None, sealed: Sealed[Any] 
 
 def keys_for(one: Fact) -> dict[str, DataKey]:
     """Return a fresh key for each owner of a sealed field."""
-    subjects = {subject for _, subject, _ in sealed_fields(one.event, one.envelope.home)}
+    subjects = {subject for _, subject, _ in sealed_fields(one.event, one.sealing_home)}
     return {subject: DataKey(subject, 1, os.urandom(32)) for subject in subjects}
 
 
 def sealed_bytes(one: Fact, keys: Mapping[str, DataKey]) -> bytes:
     """Return the bytes of a fact, its personal fields sealed."""
-    return encode_event(one.envelope, seal_model(one.event, one.envelope.home, one.event_id, keys))
+    return encode_event(one.envelope, seal_model(one.event, one.sealing_home, one.event_id, keys))
 
 
 def read(body: bytes, keys: Mapping[str, DataKey | None] | None) -> Fact:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from shared.domain.envelope import UnknownEvent
+from shared.domain.messages import Event
 from shared.domain.sealing import (
     DataKey,
     Forgotten,
@@ -301,3 +302,20 @@ def test_keys_differ_between_owners() -> None:
     token = SealedToken.parse(seal("secret", KEY, STREAM, "note"))
     with pytest.raises(TamperedToken):
         unseal(token, DataKey("person/b", 1, os.urandom(32)), STREAM)
+
+
+class LampLent(Event):
+    """The lamp was lent to another house, with what was said of it there."""
+
+    sealed_under = "house"
+
+    house: UUID | None
+    said: Sealed[str]
+
+
+@pytest.mark.parametrize(("house", "subject"), [(OWNER, f"home/{OWNER}"), (None, HOMES)])
+def test_an_event_may_be_sealed_under_another_home(house: UUID | None, subject: str) -> None:
+    """Given an event about another home than its stream's, then that home's key seals it; its own key where it names none."""
+    lent = fact(LampLent(house=house, said=Sealed("Handle with care")), 1)
+    assert lent.envelope.home == HOME
+    assert [owner for _, owner, _ in sealed_fields(lent.event, lent.sealing_home)] == [subject]
