@@ -105,7 +105,7 @@ LISTS: dict[str, type[BaseModel]] = {
 
 async def listed(api: Client, what: str, consumer: Consumer) -> list[dict[str, Any]]:
     """Return the lines of a list for this consumer; each has its declared shape."""
-    answer = await api.read(f"/v1/{what}", role="AUDITOR", **REASON)
+    answer = await api.read(f"/v1/{what}", role="AUDITOR", reason=REASON["reason"])
     assert answer.status_code == 200, answer.text
     for line in answer.json():
         LISTS[what].model_validate(line, strict=False)
