@@ -75,7 +75,7 @@ class NextCommand(Schema):
 
 
 class TaskLine(Schema):
-    """A thing to be done in a journey, such as telling one of two victims."""
+    """A thing to be done in a journey, such as telling one of two people."""
 
     title: str = Field(description="What is to be done, in the words of those who do it.")
     progress: Progress = Field(
@@ -83,7 +83,7 @@ class TaskLine(Schema):
     )
     commands: list[str] = Field(description="The commands that record it, in the order of their use.")
     roles: list[str] = Field(description="Whose turn it is.")
-    about: dict[str, UUID] = Field(description="Fields of the command that are known, such as the victim.")
+    about: dict[str, UUID] = Field(description="Fields of the command that are known, such as the person.")
     due: date | None = Field(description="The last Europe/London day to do it, where a duty says so.")
     overdue: bool
     waits_for: list[str] = Field(description="Why it cannot start: the texts of the rules that refuse it.")

@@ -22,7 +22,7 @@ from shared.version import version
 TAGS: Final = {
     "commands": "Record what has happened, or try a command without recording it.",
     "queries": "Read a record: its state, its history, its documents, and what a command recorded.",
-    "cases": "Read cases over all services, as reporting counts them.",
+    "cases": "Read cases over all services, as they are listed and counted.",
     "duties": "Read what is due, by when, and whose it is.",
     "measures": "Read counts and rates.",
     "returns": "Keep a return as it was sent, and compare it with today.",

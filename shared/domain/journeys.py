@@ -8,7 +8,7 @@
     )
 
 The steps stand in an order that makes sense to whoever does them. A step has a task for each thing that it is done for, such
-as each victim; without tasks it is not asked. Whether a task can start is not written here: the rules say it.
+as each reader; without tasks it is not asked. Whether a task can start is not written here: the rules say it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing to be done in a step. `about` are fields of the command that are known, such as the condition."""
+    """One thing to be done in a step. `about` are fields of the command that are known, such as the reader."""
 
     done: bool
     begun: bool = False

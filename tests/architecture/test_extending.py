@@ -153,22 +153,19 @@ assert answer(measure_named("staff"), Dataset(), period, {})["staff"] == 0
 COMMAND = Addition(
     "a command",
     {
-        "services/education/domain/commands.py": each(
-            add("from services.education.events import (", "    MaterialsSent,"),
-            lambda text: text.replace(
-                "EducationCommand = (\n",
-                '''class SendMaterials(Command):
+        "services/education/domain/commands.py": lambda text: text.replace(
+            "EducationCommand = (\n",
+            '''class SendMaterials(Command):
     """Record that materials were sent to a school after a session."""
 
-    records = MaterialsSent
+    records = events.MaterialsSent
 
-    copies: Count
+    copies: events.Count
 
 
 EducationCommand = (
     SendMaterials |
 ''',
-            ),
         ),
         "services/education/events.py": each(
             lambda text: text.replace(
