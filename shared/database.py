@@ -32,6 +32,7 @@ TRANSIENT: Final = (
     asyncpg.InsufficientResourcesError,  # too many connections, or a full disk
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,  # lock_timeout: somebody holds a lock for long
 )
 """Transient errors: the same call may succeed when repeated."""
 

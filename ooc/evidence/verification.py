@@ -18,7 +18,7 @@ from ooc.evidence.keys import OWNER
 from ooc.evidence.service_verification import Finding, counted, verify_checkpoints, verify_service
 from services.addresses import VAR, NoSystem, written
 from services.lags import REPORTING
-from services.registry import deciding_services
+from services.registry import DECIDING, databases_without_events, deciding_services
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.projection.verify import check_projection
 from services.reporting.queries.verifications import report_problems
@@ -30,7 +30,9 @@ from shared.evidence.log import ACCESS
 from shared.evidence.verification.problems import Passed, Problems, note_lasting, or_else, to_the_end
 from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.kafka import VERIFIER
-from shared.runtime.privileges import RoleKind, role_name
+from shared.runtime.grants import logins_of, role_problems
+from shared.runtime.privileges import RoleKind, Schema, role_name
+from shared.runtime.provision import KEYRING_DATABASE, service_database
 from shared.settings import NoPassword, Settings
 
 ANSWER_SECONDS: Final = 5.0
@@ -126,6 +128,9 @@ async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> 
         reporting, keyring = await connected(REPORTING), await connected("keyring")
         # Taken before the event stores' positions: reporting may be behind them, and never ahead.
         services = deciding_services()
+        await to_the_end(_note_all(role_problems(keyring, _schemas()), roles := Problems()), roles)
+        logins = counted(len(logins_of(_schemas())), "role")
+        yield Finding("PostgreSQL", "database roles are as they were provisioned", logins, roles.lines)
         ahead, again, forgotten = Problems(), Problems(), dict[str, str]()
         rows = await or_else([], reporting.fetch(_LAST_FACTS, [service.name for service in services]), ahead)
         last = {row["service"]: (row["position"], row["hash"]) for row in rows}
@@ -162,6 +167,11 @@ async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> 
         heard(total, total)
         streams = await _number(reporting, "select count(*) from stream", differing)
         yield Finding(REPORTING, "projection equals a fresh fold", counted(streams, "stream"), differing.lines)
+
+
+def _schemas() -> list[Schema]:
+    wanted = [KEYRING_DATABASE, *(service_database(entry.name) for entry in DECIDING), *databases_without_events()]
+    return [schema for _, schema in wanted]
 
 
 async def _number(database: Pool, query: str, problems: Problems) -> int:

@@ -3,29 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from shared.database import Connection
-from shared.runtime.privileges import GROUPS, RoleKind, Schema, role_name
+from shared.runtime.privileges import CONNECTIONS, GROUPS, SETTINGS, RoleKind, Schema, role_name
+
+_EVERYWHERE: Final = ("postgres", "template0", "template1")
+"""The databases that every server has, and every role may connect to unless that is revoked."""
+
+_OPEN_TO_ALL: Final = """
+    select oid::regprocedure::text as routine from pg_proc
+    where pronamespace = 'pg_catalog'::regnamespace and (
+        proname like 'lo\\_%' or proname in ('loread', 'lowrite', 'pg_logical_emit_message')
+    ) and exists (
+        select from aclexplode(coalesce(proacl, acldefault('f', proowner))) where grantee = 0 and privilege_type = 'EXECUTE'
+    )
+"""
+"""Functions of PostgreSQL itself that leave something behind, which the public may call unless that is revoked."""
+
+_SET: Final = """
+    select r.rolname as role, d.datname as database, s.setting
+    from pg_db_role_setting as c join pg_roles as r on r.oid = c.setrole left join pg_database as d on d.oid = c.setdatabase
+    cross join unnest(c.setconfig) as s (setting) where r.rolname = any($1::text[])
+"""
+_ATTRIBUTES: Final = """
+    select rolname as role, rolconnlimit as connections, rolsuper or rolcreaterole or rolcreatedb or rolreplication
+        or rolbypassrls as privileged, array(
+            select datname::text from pg_database
+            where datname = any($2::text[]) and has_database_privilege(rolname, oid, 'connect')
+        ) as reaches
+    from pg_roles where rolname = any($1::text[])
+"""
 
 
 async def create_roles(
     connection: Connection, schemas: Iterable[Schema], passwords: Callable[[str], str | None]
 ) -> None:
-    """Create the roles that are missing, set the passwords that are known, and let each use the keyring as it may."""
+    """Create the roles that are missing, give each its limits, and let each use the keyring as it may.
+
+    Settings that a role has made for itself are taken back. Passwords that are known are set.
+    """
     schemas = list(schemas)
-    groups = {role_name(group) for group in GROUPS}
-    logins = {role for schema in schemas for kind, role in schema.roles.items() if kind not in GROUPS}
+    groups, logins = {role_name(group) for group in GROUPS}, logins_of(schemas)
     there = {row["rolname"] for row in await connection.fetch("select rolname from pg_roles")}
-    for role in sorted((groups | logins) - there):
+    for role in sorted((groups | logins.keys()) - there):
         await _execute(connection, "create role %I nosuperuser nocreatedb nocreaterole", role)
-    for role in sorted(logins):
-        await _execute(connection, "alter role %I login", role)
+    for row in await connection.fetch(_SET, sorted(logins)):
+        where = () if row["database"] is None else (row["database"],)
+        await _execute(connection, "alter role %I" + " in database %I" * len(where) + " reset all", row["role"], *where)
+    for role, kind in sorted(logins.items()):
+        await _execute(connection, f"alter role %I login connection limit {CONNECTIONS[kind]}", role)
+        for name, value in SETTINGS.items():
+            await _execute(connection, f"alter role %I set {name} = %L", role, value)
         if (password := passwords(role)) is not None:
             await _execute(connection, "alter role %I password %L", role, password)
     for schema in schemas:
         for kind, group in schema.keyring_use.items():
             await _join(connection, schema.roles[kind], group)
+    for name in _EVERYWHERE:
+        await _execute(connection, "revoke connect, temporary on database %I from public", name)
+
+
+async def role_problems(connection: Connection, schemas: Iterable[Schema]) -> list[str]:
+    """List in words what of the roles of some databases is not as `create_roles` left it."""
+    logins = logins_of(schemas)
+    problems: list[str] = []
+    wanted = {(role, None, f"{name}={value}") for role in logins for name, value in SETTINGS.items()}
+    found = {tuple(row) for row in await connection.fetch(_SET, sorted(logins))}
+    for role, database, setting in sorted(found ^ wanted, key=str):
+        what = "is set" if (role, database, setting) in found else "is not set any more"
+        problems.append(f"{role}: {setting} {what}{f' in {database}' if database else ''}")
+    for row in await connection.fetch(_ATTRIBUTES, sorted(logins), list(_EVERYWHERE)):
+        if row["connections"] != CONNECTIONS[logins[row["role"]]]:
+            problems.append(f"{row['role']}: may have {row['connections']} connections")
+        if row["privileged"]:
+            problems.append(f"{row['role']}: may do what no role of a process may")
+        if row["reaches"]:
+            problems.append(f"{row['role']}: may connect to {', '.join(row['reaches'])}")
+    return problems
+
+
+def logins_of(schemas: Iterable[Schema]) -> dict[str, RoleKind]:
+    """Return the roles by which somebody connects to these databases, with their kinds."""
+    return {role: kind for schema in schemas for kind, role in schema.roles.items() if kind not in GROUPS}
 
 
 async def _join(connection: Connection, role: str, group: RoleKind | None) -> None:
@@ -57,6 +117,8 @@ async def _revoke_all(connection: Connection, database: str) -> None:
     await _execute(connection, f"revoke all on database %I from {roles}", database)
     for on in ("schema public", *(f"all {kind} in schema public" for kind in ("tables", "sequences", "routines"))):
         await connection.execute(f"revoke all on {on} from {roles}")
+    if routines := [row["routine"] for row in await connection.fetch(_OPEN_TO_ALL)]:
+        await connection.execute(f"revoke execute on function {', '.join(routines)} from {roles}")
 
 
 async def _execute(connection: Connection, statement: str, *arguments: Any) -> None:

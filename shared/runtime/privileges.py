@@ -42,6 +42,20 @@ GROUPS: Final = frozenset({RoleKind.SEALING, RoleKind.OPENING})
 """Roles by which nobody connects: others are members."""
 
 
+CONNECTIONS: Final[Mapping[RoleKind, int]] = {
+    RoleKind.API: 80,
+    RoleKind.WORKER: 80,
+    RoleKind.RELAY: 10,
+    RoleKind.SIGNER: 10,
+    RoleKind.VERIFY: 40,
+    RoleKind.ERASURE: 3,
+}
+"""How many connections a role may have to the server, so that none takes all: four processes of a kind have room."""
+
+SETTINGS: Final[Mapping[str, str]] = {"lock_timeout": "10s", "idle_in_transaction_session_timeout": "1min"}
+"""What holds for each session of each role until it sets something else: nobody waits, or is waited for, without end."""
+
+
 def role_name(kind: RoleKind, service: str = "") -> str:
     """Return the name of a database role; `service` is given for the kinds that each service has."""
     return f"ooc_{service}_{kind}" if service else f"ooc_{kind}"
@@ -110,7 +124,9 @@ CONSUMER: Final = Part(
         "seen": {_API: _WRITE, _WORKER: _WRITE, _VERIFY: _READ},
         "quarantine": {_API: "select, update, delete", _WORKER: _REPLACE, _VERIFY: _READ},
         "quarantine_decision": {_API: "select, insert", _WORKER: _READ, _VERIFY: _READ},
-        "alarm": {_API: _REPLACE, _WORKER: _REPLACE, _RELAY: _REPLACE, _SIGNER: _REPLACE, _VERIFY: _READ},
+        # Who may update or delete in a whole table may lock it, and each append reads these two (see `relayed`).
+        "alarm": {**dict.fromkeys((_API, _WORKER, _RELAY, _SIGNER), "select, insert, update (detail)"), _VERIFY: _READ},
+        "clear_alarms()": dict.fromkeys((_API, _WORKER, _RELAY, _SIGNER), _CALL),
         "waiting": {_API: _WRITE, _WORKER: _WRITE, _VERIFY: _READ},
         "latency": {_API: _WRITE, _WORKER: _WRITE},
         "refuse_decision_change()": {},
@@ -133,7 +149,11 @@ EVENT_STORE: Final = Part(
         "linked_mark": {_API: _READ, _WORKER: "select, insert"},
         "parked": {_API: "select, update (retry), delete", _WORKER: _REPLACE, _VERIFY: _READ},
         "nothing_to_do": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},
-        "relayed": {_API: _READ, _RELAY: _WRITE, _VERIFY: _READ},
+        "relayed": {
+            _API: _READ,
+            _RELAY: "select, insert, update (position, offsets, hash, relayed_at)",
+            _VERIFY: _READ,
+        },
         "compared_timeline": {_RELAY: "select, update", _VERIFY: _READ},
         "append()": {_API: _CALL, _WORKER: _CALL},
         "confirm()": {_API: _CALL, _WORKER: _CALL},

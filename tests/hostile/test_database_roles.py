@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any, Final
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from shared.database import as_role, database_dsn
+from shared.runtime.grants import role_problems
+from shared.runtime.privileges import CONNECTIONS, SETTINGS, RoleKind, role_name
 from tests.hostile.databases import (
     COLUMN_PRIVILEGES,
     SCHEMAS,
@@ -151,6 +155,10 @@ FOREIGN: Final = (
     "set session_replication_role = replica",
     "copy (select 1) to '/tmp/mine'",
     "select pg_read_file('/etc/passwd')",
+    "select lo_creat(-1)",
+    "select lo_from_bytea(0, 'mine')",
+    "select lo_put(1, 0, 'mine')",
+    "select pg_logical_emit_message(false, 'mine', 'mine')",
 )
 
 
@@ -164,6 +172,68 @@ async def test_no_role_can_make_anything_or_become_another(databases: Databases,
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await intruder.execute(statement)
     await intruder.close()
+
+
+@pytest.mark.parametrize("login", login_roles())
+async def test_no_role_connects_to_the_databases_that_every_server_has(databases: Databases, login: str) -> None:
+    """No role can connect to `postgres` or a template, where it could leave something for the next database."""
+    for name in ("postgres", "template0", "template1"):
+        with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.ObjectNotInPrerequisiteStateError)):
+            await asyncpg.connect(as_role(database_dsn(databases.server, name), login))
+
+
+@pytest.mark.parametrize("login", login_roles())
+async def test_no_role_locks_what_an_append_reads(databases: Databases, login: str) -> None:
+    """No role can hold the tables that every append reads, or a table of alarms, locked against everybody."""
+    for which in ("event store", "another service's", "reporting"):
+        if may_connect(SCHEMAS[which], login):
+            intruder = await asyncpg.connect(databases.as_role(which, login))
+            for table in {"alarm", "head", "event", "answer", "claim", "relayed"} & SCHEMAS[which].privileges.keys():
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    async with intruder.transaction():
+                        await intruder.execute(f"lock table {table} in share mode nowait")
+            await intruder.close()
+
+
+@pytest.mark.parametrize("login", login_roles())
+async def test_what_a_role_sets_for_itself_is_named_and_taken_away(databases: Databases, login: str) -> None:
+    """A role can change its own settings, as PostgreSQL allows; verification names them, and the next migration resets them."""
+    which = next(which for which in SCHEMAS if may_connect(SCHEMAS[which], login))
+    wanted = {"lock_timeout": SETTINGS["lock_timeout"], "default_transaction_read_only": "off"}
+    verifier = await asyncpg.connect(databases.as_role("keyring", role_name(RoleKind.VERIFY)))
+    assert await role_problems(verifier, SCHEMAS.values()) == []
+    intruder = await asyncpg.connect(databases.as_role(which, login))
+    await intruder.execute(f"alter role {login} set default_transaction_read_only = on")
+    await intruder.execute(f"alter role {login} in database {databases.names[which]} set lock_timeout = '1h'")
+    await intruder.execute(f"alter role {login} set synchronous_commit = off")
+    await intruder.close()
+    problems = await role_problems(verifier, SCHEMAS.values())
+    await verifier.close()
+    assert {line.partition(":")[0] for line in problems} == {f"{login}"}
+    await databases.make()
+    again = await asyncpg.connect(databases.as_role(which, login))
+    assert {name: await again.fetchval(f"show {name}") for name in wanted} == wanted
+    assert await again.fetchval("show synchronous_commit") == "on"
+    await again.close()
+
+
+@pytest.mark.parametrize("login", login_roles())
+async def test_no_role_takes_every_connection(databases: Databases, login: str) -> None:
+    """A role has a number of connections, and others find theirs when it has taken them all."""
+    owner = await asyncpg.connect(databases.server)
+    limit = await owner.fetchval("select rolconnlimit from pg_roles where rolname = $1", login)
+    assert 0 < limit <= int(await owner.fetchval("show max_connections")) / 4
+    await owner.close()
+
+
+async def test_a_role_that_takes_its_connections_gets_no_more(databases: Databases) -> None:
+    """The role that erases opens its connections, and is refused one more."""
+    role = role_name(RoleKind.ERASURE)
+    async with AsyncExitStack() as stack:
+        for _ in range(CONNECTIONS[RoleKind.ERASURE]):
+            stack.push_async_callback((await asyncpg.connect(databases.as_role("keyring", role))).close)
+        with pytest.raises(asyncpg.TooManyConnectionsError, match="too many connections for role"):
+            await asyncpg.connect(databases.as_role("keyring", role))
 
 
 async def test_no_role_owns_anything(databases: Databases) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from services.registry import DECIDING, databases_without_events
 from shared.runtime.privileges import (
+    CONNECTIONS,
     GROUPS,
+    SETTINGS,
     RoleKind,
     Schema,
     role_name,
@@ -33,9 +35,16 @@ def of_database_roles() -> dict[str, str]:
         prose(
             "Every process connects to PostgreSQL by a role of its own, which owns nothing, and may do what stands here and"
             " nothing else: `ooc migrate` grants it anew from `shared/runtime/privileges.py` each time, and takes away the rest. No"
-            " role may connect to a database that is not listed for it. What is in no table cell is refused by the server."
+            " role may connect to a database that is not listed for it, such as `postgres` or a template. What is in no table cell"
+            " is refused by the server, and so are large objects and messages in the write-ahead log."
         ),
-        table(("Role", "Who connects by it"), _roles(service)),
+        table(("Role", "Who connects by it", "Connections at most"), _roles(service)),
+        prose(
+            f"Each session begins with {' and '.join(f'`{name} = {value}`' for name, value in SETTINGS.items())}. PostgreSQL lets"
+            " every role change its settings and its password: `ooc verify` names what"
+            " a role has set, and `ooc migrate` takes it back. Who may update or delete in all columns of a table may lock it"
+            " whole; nobody may lock one that `append` reads."
+        ),
         prose(
             "A role changes the event store through `append` alone, which refuses bytes that are no event of the database's"
             " service; the access log through `log_access`, which notes the role beside the actor; the keyring through"
@@ -53,9 +62,10 @@ def of_database_roles() -> dict[str, str]:
     return {"database-roles.md": page("Database roles", *parts)}
 
 
-def _roles(service: Schema) -> Iterator[tuple[str, str]]:
+def _roles(service: Schema) -> Iterator[tuple[str, str, str]]:
     for kind in RoleKind:
-        yield f"`{service.roles.get(kind) or role_name(kind)}`" + (" (group)" * (kind in GROUPS)), _MEANINGS[kind]
+        name = f"`{service.roles.get(kind) or role_name(kind)}`" + " (group)" * (kind in GROUPS)
+        yield name, _MEANINGS[kind], str(CONNECTIONS.get(kind, ""))
 
 
 def _grants(schema: Schema) -> Iterator[tuple[str, str, str]]:

@@ -90,14 +90,12 @@ async def raise_alarm(connection: Connection, consumer: str, name: str, place: s
 
 async def clear_alarms(connection: Connection, consumer: str, names: Collection[str]) -> None:
     """Clear the alarms of these names, at every place."""
-    await connection.execute("delete from alarm where consumer = $1 and name = any($2)", consumer, list(names))
+    await connection.execute("select clear_alarms($1, $2)", consumer, list(names))
 
 
 async def clear_alarm(connection: Connection, consumer: str, name: str, place: str) -> None:
     """Clear the alarm of a consumer at one place, if there is one."""
-    await connection.execute(
-        "delete from alarm where consumer = $1 and name = $2 and place = $3", consumer, name, place
-    )
+    await connection.execute("select clear_alarms($1, $2, $3)", consumer, [name], place)
 
 
 async def alarms(connection: Connection) -> list[Alarm]:

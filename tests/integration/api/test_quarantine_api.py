@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from services.education.service import service
 from shared.api import quarantine
 from shared.database import Connection
-from shared.messaging.consumer.alarms import raise_alarm
+from shared.messaging.consumer.alarms import ALARMS, clear_alarms, raise_alarm
 from shared.messaging.consumer.batch import process_batch
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.decisions import Decision
@@ -91,8 +91,8 @@ async def consumer(settings: Settings) -> AsyncIterator[Consumer]:
     ):
         one = Consumer(pool, auditor)
         yield one
-        for table in ("quarantine", "alarm"):
-            await pool.execute(f"delete from {table} where consumer = $1", one.name)
+        await pool.execute("delete from quarantine where consumer = $1", one.name)
+        await clear_alarms(pool, one.name, [*ALARMS, "of_tomorrow"])
 
 
 LISTS: dict[str, type[BaseModel]] = {

@@ -118,6 +118,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         "delete from claim where key = (select min(key) from claim)",
         "insert into claim (key, stream) values ('a claim of nobody', 'disposal/nobody')",
     ),
+    "console": (
+        "alter role ooc_referral_api set synchronous_commit = off",
+        "alter role ooc_erasure connection limit -1",
+    ),
     "keyring": (
         "delete from data_key where subject = (select min(subject) from data_key)",
         "insert into tombstone (subject) select max(subject) from data_key",
@@ -150,6 +154,7 @@ FOREIGN: tuple[dict[str, Any], ...] = (
 """What somebody who can write to a topic leaves there: parts of a record."""
 
 FOUND = {
+    "database roles are as they were provisioned",
     "positions dense, recorded_at growing",
     "log hash whole over positions, times and answers",
     "versions gapless",
