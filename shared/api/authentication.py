@@ -60,6 +60,10 @@ REMEMBERED_TOKENS: Final = 1_000
 """The most verified tokens that a process remembers."""
 
 
+LONGEST_CLAIM: Final = 100
+"""The most characters of a claim that is stored: role, organisation and labels."""
+
+
 class InvalidToken(Exception):
     """A missing or invalid token (401). The message names the remedy."""
 
@@ -122,9 +126,9 @@ class TokenVerifier:
             return Actor.model_validate(
                 {
                     "id": claims["sub"],
-                    "role": claims["role"],
-                    "organisation": claims["organisation"],
-                    "labels": {label: claims[label] for label in self._labels},
+                    "role": _line_of(claims, "role"),
+                    "organisation": _line_of(claims, "organisation"),
+                    "labels": {label: _line_of(claims, label) for label in self._labels},
                     "conflicts": _conflict_ids(claims.get("conflicts", [])),
                 },
                 strict=False,
@@ -199,6 +203,18 @@ def _check_lifetime(claims: Mapping[str, Any]) -> None:
             f"the access token is valid for more than {LONGEST_SECONDS // 60} minutes: ask the issuer's administrator for a"
             " shorter lifetime (five minutes), and sign in again"
         )
+
+
+def _line_of(claims: Mapping[str, Any], name: str) -> str:
+    """Return a claim that is a bounded line of visible text. Raises `InvalidToken`, or KeyError without one."""
+    text = claims[name]
+    # Neither a control, a lone surrogate nor a character that hides or turns others is printable.
+    if not (isinstance(text, str) and text.isprintable() and 0 < len(text.strip()) == len(text) <= LONGEST_CLAIM):
+        raise InvalidToken(
+            f"the token's claim {name!r} must be a line of 1 to {LONGEST_CLAIM} characters, without hidden ones or spaces"
+            " around it; ask the issuer's administrator"
+        )
+    return text
 
 
 def _conflict_ids(conflicts: Any) -> Any:

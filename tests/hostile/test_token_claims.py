@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from joserfc import jwt
+from joserfc import jws
 
 from shared.api import authentication
 from shared.api.authentication import LEEWAY_SECONDS, InvalidToken, TokenVerifier
@@ -51,7 +52,8 @@ class Issuer:
         } | changes
         key = key_in(self._folder / "issuer")
         header = {"alg": ALGORITHM, "kid": key.kid, "typ": "at+jwt"}
-        return jwt.encode(header, {name: value for name, value in claims.items() if value is not None}, key)
+        told = {name: value for name, value in claims.items() if value is not None}
+        return jws.serialize_compact(header, json.dumps(told), key, algorithms=[ALGORITHM])
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +106,23 @@ async def test_a_token_that_says_that_there_is_no_conflict_is_accepted(issuer: I
     malformed: tuple[Any, ...] = ("", "nobody", ["nobody"], 5, {"none": 1}, [[]])
     for odd in malformed:
         assert "'conflicts'" in await refused(tokens, issuer.sign(conflicts=odd))
+
+
+@pytest.mark.parametrize("claim", ["role", "organisation", "area"])
+@pytest.mark.parametrize(
+    "odd",
+    ["", "x" * 101, "A\ud800B", "A\nB", "A\x00", "A\u202eB", "A\u200bB", " A", "A ", 5, ["A"], {"A": 1}],
+    ids=ascii,
+)
+async def test_a_claim_that_is_no_bounded_line_of_text_is_refused(
+    issuer: Issuer, tokens: TokenVerifier, claim: str, odd: Any
+) -> None:
+    """A claim that would be stored is 401 with its name, if it is too long or has a lone surrogate, a control or a hidden one."""
+    why = await refused(tokens, issuer.sign(**{claim: odd}))
+    assert repr(claim) in why
+    assert "100 characters" in why
+    for fine in ("Heddlu Dyfed-Powys Police", "x" * 100, "A & B (Trust)"):
+        assert (await tokens.actor(f"Bearer {issuer.sign(**{claim: fine})}")).id == PERSON
 
 
 async def test_where_policy_does_not_ask_conflicts_may_be_absent(issuer: Issuer) -> None:

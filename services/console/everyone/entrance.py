@@ -76,4 +76,7 @@ async def signed_out(request: Request) -> Response:
 
 def local_address(address: str) -> str:
     """Return an address of the console itself; its first page in place of any other."""
-    return address if address.startswith("/") and not address.startswith(("//", "/\\")) else "/"
+    start, *folders = address.partition("?")[0].split("/")
+    # A browser takes an empty segment for the beginning of a host, and resolves dots first.
+    odd = bool(start) or not folders or "" in folders[:-1] or not {".", ".."}.isdisjoint(folders)
+    return "/" if odd or "\\" in address or not address.isprintable() else address

@@ -126,6 +126,13 @@ def test_every_route_is_in_one_list() -> None:
         ("/\\elsewhere.example", "/"),
         ("https://elsewhere.example", "/"),
         ("", "/"),
+        ("/.//elsewhere.example", "/"),
+        ("/cases//elsewhere.example", "/"),
+        ("/cases/..//elsewhere.example", "/"),
+        ("/cases/.", "/"),
+        ("/\t/elsewhere.example", "/"),
+        ("/cases?next=//elsewhere.example", "/cases?next=//elsewhere.example"),
+        ("/cases/", "/cases/"),
     ],
 )
 def test_the_way_back_leads_to_the_console_alone(address: str, destination: str) -> None:
