@@ -13,7 +13,7 @@ from services.reporting.summaries import DisposalSummary
 
 
 def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
-    """Select the first recordable caution of each child that was issued in the period and had no predecessor."""
+    """Select the first recordable caution of each child that was issued in the period and has no known predecessor."""
     policy = dataset.policy.on(period.last)
     disposals = policy.codes("first_time_entrant_disposals")
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
@@ -31,24 +31,29 @@ def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
         if summary.given is not None
         and summary.given.on in period
         and youngest <= summary.given.age <= oldest
-        and not summary.prior_cautions
+        and summary.prior_cautions in {0, None}
     ]
 
 
 def aggregate(rows: Sequence[DisposalSummary], _dataset: Dataset, _period: Period) -> dict[str, Any]:
-    """Count the cautions, and those of each quarter."""
-    quarters = Counter(quarter(row.given.on) for row in rows if row.given is not None)
-    return {"count": len(rows), "by_quarter": dict(sorted(quarters.items()))}
+    """Count the cautions and those of each quarter; apart from them, those of which nothing is known before."""
+    entrants = [row for row in rows if row.prior_cautions is not None]
+    quarters = Counter(quarter(row.given.on) for row in entrants if row.given is not None)
+    return {
+        "count": len(entrants),
+        "unknown": len(rows) - len(entrants),
+        "by_quarter": dict(sorted(quarters.items())),
+    }
 
 
 MEASURE: Final = Measure(
     name="fte",
-    version="1",
+    version="2",
     definition=(
         "Children aged 10 to 17 given their first youth caution or youth conditional caution for a recordable offence,"
         " with no earlier caution or conviction recorded at the opening of the case nor given here, by the day of"
-        " giving. Restorative disposals and outcomes 21 and 22 create no entrant. Projected: the PNC decides. Where"
-        " nothing was recorded of what came before, nothing is taken to have come before."
+        " giving. Restorative disposals and outcomes 21 and 22 create no entrant. Projected: the PNC decides. A"
+        " child of whom nothing was recorded before is counted apart, and is no entrant."
     ),
     source="Ministry of Justice, first-time entrants",
     reads=frozenset({"disposal"}),
@@ -59,6 +64,7 @@ MEASURE: Final = Measure(
     small_numbers="exact: asked for by the Ministry of Justice, which publishes them",
     columns={
         "count": "children who entered in the period",
-        "by_quarter": "the same, by quarter (Q1 is April to June)",
+        "unknown": "children given a first caution here whose earlier record is unknown",
+        "by_quarter": "the children who entered, by quarter (Q1 is April to June)",
     },
 )

@@ -1,6 +1,7 @@
 """Interventions that ended: the inclusion that KPI 6 and KPI 10 share.
 
-An intervention counts in the period in which it actually ended (not in that of its deadline), where the child was 10
+A youth caution, and outcomes 20 and 21, are interventions only where the youth justice service intervened. An intervention
+counts in the period in which it actually ended (not in that of its deadline), where the child was 10
 to 17 at its start, once for each child and offence: the most serious, then the latest (YJB KPI inclusion).
 """
 
@@ -56,6 +57,8 @@ def _issued_disposal(summary: DisposalSummary) -> Intervention | None:
         ended_on, completed = issue.on, True
     else:
         return None
+    if issue.disposal is Disposal.YC and not summary.intervened:
+        return None
     return Intervention(summary, COLUMN[issue.disposal], ended_on, completed, issue.age)
 
 
@@ -69,7 +72,10 @@ def _diversion(summary: DisposalSummary) -> Intervention | None:
         return Intervention(summary, OUTCOME_22, end.on, completed=False, age_at_start=age)
     if outcome is None or outcome.code not in COLUMN_OF_CODE:
         return None
-    return Intervention(summary, COLUMN_OF_CODE[outcome.code], outcome.on, completed=True, age_at_start=age)
+    column = COLUMN_OF_CODE[outcome.code]
+    if column == OUTCOME_20_21 and not summary.intervened:
+        return None
+    return Intervention(summary, column, outcome.on, completed=True, age_at_start=age)
 
 
 def select_interventions(dataset: Dataset, period: Period) -> list[Intervention]:

@@ -67,7 +67,7 @@ def aggregate(rows: Sequence[VictimOf], _dataset: Dataset, _period: Period) -> d
 
 MEASURE: Final = Measure(
     name="kpi10",
-    version="1",
+    version="2",
     definition=(
         "Distinct victims of the interventions that ended in the period (inclusion as in KPI 6). A victim consents to"
         " contact by a recorded view that says so, the last one that says anything; is engaged by taking part in a"

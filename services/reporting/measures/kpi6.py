@@ -30,12 +30,13 @@ def aggregate(rows: Sequence[Intervention], _dataset: Dataset, _period: Period) 
 
 MEASURE: Final = Measure(
     name="kpi6",
-    version="1",
+    version="2",
     definition=(
         "Children whose intervention ended in the period, by kind, and whether they completed it. The period is that of"
         " the actual end: completion, ceasing, closing without proceedings or non-engagement; a youth caution ends when"
         " it is given, outcomes 20, 21 and 22 on the day on which the code is assigned, or a diversion on the day on"
-        " which the child left it. Aged 10 to 17 at the start; one"
+        " which the child left it. A youth caution, and outcomes 20 and 21, count only where the youth justice service"
+        " planned a programme or an activity is recorded. Aged 10 to 17 at the start; one"
         " row for each child and offence, the most serious, then the latest. A deferred outcome 22 cannot be told apart"
         " by anything that is recorded, so its column stays empty."
     ),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.disposal.events import (
     EVENTS,
+    ActivityUndertaken,
     AssessmentCompleted,
     AssessmentRequested,
     DisposalCaseOpened,
@@ -112,6 +113,8 @@ class DisposalSummary(Summary):
     yjb_score: int | None = None
     assessment_asked_on: date | None = None
     assessed_on: date | None = None
+    intervened: bool = False
+    """Whether the youth justice service intervened: it planned a programme, or an activity is recorded."""
     decided: DecisionSummary | None = None
     given: IssueSummary | None = None
     ended: EndSummary | None = None
@@ -167,8 +170,11 @@ def _course(history: Sequence[Fact]) -> dict[str, Any]:
         match fact.event:
             case GravityScored(yjb_seriousness_score=score):
                 course["yjb_score"] = score
-            case AssessmentCompleted():
+            case AssessmentCompleted(programme_plan=planned):
                 course.setdefault("assessed_on", fact.day)
+                course["intervened"] = planned or course.get("intervened", False)
+            case ActivityUndertaken():
+                course["intervened"] = True
             case DisposalDecided(decision=decision, age=age):
                 course["decided"] = DecisionSummary(decision=decision, on=fact.day, age=age)
             case DisposalIssued() as event:

@@ -69,17 +69,25 @@ def test_an_intervention_counts_where_it_ended(disposal: str, column: str) -> No
 
 def test_a_youth_caution_ends_when_it_is_given() -> None:
     """Given a youth caution, when nothing more is recorded, then it ended, completed, on the day of giving."""
-    assert kpi6(case("YC", "2026-01-10")) == {"youth_caution": (1, 1, 0)}
-    assert kpi6(case("YC", "2025-12-31")) == {}
-    assert kpi6(case("YC", "2025-12-31", ended="2026-02-01", completed=False)) == {"youth_caution": (1, 0, 1)}
+    assert kpi6(case("YC", "2026-01-10", intervened=True)) == {"youth_caution": (1, 1, 0)}
+    assert kpi6(case("YC", "2025-12-31", intervened=True)) == {}
+    left = case("YC", "2025-12-31", ended="2026-02-01", completed=False, intervened=True)
+    assert kpi6(left) == {"youth_caution": (1, 0, 1)}
+
+
+@pytest.mark.parametrize("what", [{"disposal": "YC"}, {"code": "20"}, {"code": "21"}])
+def test_what_the_youth_justice_service_had_no_part_in_is_no_line(what: dict[str, str]) -> None:
+    """Given a youth caution or outcome 20 or 21, when neither programme nor activity is recorded, then KPI 6 has no line."""
+    assert kpi6(case(**what)) == {}
+    assert len(kpi6(case(**what, intervened=True))) == 1
 
 
 def test_a_diversion_ends_on_the_day_of_its_code() -> None:
     """Given diversions, when 22 or 21 is assigned, or the child leaves before, then each counts in its column."""
     assert kpi6(case(code="22")) == {"outcome_22": (1, 1, 0)}
     assert kpi6(case(code="22", code_on="2026-04-01")) == {}
-    assert kpi6(case(code="21")) == {"outcome_20_21": (1, 1, 0)}
-    assert kpi6(case(code="20")) == {"outcome_20_21": (1, 1, 0)}
+    assert kpi6(case(code="21", intervened=True)) == {"outcome_20_21": (1, 1, 0)}
+    assert kpi6(case(code="20", intervened=True)) == {"outcome_20_21": (1, 1, 0)}
     assert kpi6(case(ended="2026-02-01", completed=False)) == {"outcome_22": (1, 0, 1)}
     assert kpi6(case(ended="2026-02-01", completed=False, code="22", code_on="2026-04-01")) == {"outcome_22": (1, 0, 1)}
     assert kpi6(case(ended="2026-02-01", completed=False, code="10")) == {"outcome_22": (1, 0, 1)}
@@ -96,9 +104,9 @@ def test_only_children_of_ten_to_seventeen_at_the_start_count() -> None:
 def test_a_child_and_offence_count_once_the_most_serious_first() -> None:
     """Given outcome 21 and then a caution for the same offence, when both ended in the quarter, then the caution counts."""
     child = uuid4()
-    both = (case(code="21", child=child), case("YCC", ended="2026-03-01", child=child))
+    both = (case(code="21", child=child, intervened=True), case("YCC", ended="2026-03-01", child=child))
     assert kpi6(*both) == kpi6(*reversed(both)) == {"youth_conditional_caution": (1, 1, 0)}
-    other = case(code="21", child=child, offence_on="2025-12-21")
+    other = case(code="21", child=child, offence_on="2025-12-21", intervened=True)
     assert kpi6(*both, other) == {"youth_conditional_caution": (1, 1, 0), "outcome_20_21": (1, 1, 0)}
 
 
@@ -142,15 +150,16 @@ def test_a_first_time_entrant_has_nothing_before() -> None:
         "fte",
         case("YCC", "2026-01-10", child=child, prior_cautions=0),
         case("YC", "2026-03-10", child=child),
-        case("YC", "2026-02-10"),
+        case("YC", "2026-02-10", prior_cautions=0),
+        case("YC", "2026-02-11"),
         case("YCC", prior_cautions=1),
-        case("YCC", recordable=False),
+        case("YCC", recordable=False, prior_cautions=0),
         case("YRD"),
         case(code="22"),
         case("YCC", age=18),
         case("YC", "2025-12-31"),
     )
-    assert (found["count"], found["by_quarter"]) == (2, {"2025-26-Q4": 2})
+    assert (found["count"], found["unknown"], found["by_quarter"]) == (2, 1, {"2025-26-Q4": 2})
     before = case("YC", "2025-12-01", child=child)
     assert ask("fte", before, case("YC", "2026-03-10", child=child))["count"] == 0
 

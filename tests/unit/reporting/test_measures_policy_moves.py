@@ -44,7 +44,7 @@ def counts(measure: str, *summaries: Summary) -> Asked:
 # --- who is counted -----------------------------------------------------------------------------
 
 CHILD: Final = uuid4()
-TWICE: Final = (case(code="21", child=CHILD), case("YCC", ended="2026-03-01", child=CHILD))
+TWICE: Final = (case(code="21", child=CHILD, intervened=True), case("YCC", ended="2026-03-01", child=CHILD))
 ROBBERY: Final = case("YCC", category=OffenceCategory.ROBBERY, yjb_score=5, age=15)
 
 
