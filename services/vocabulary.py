@@ -256,6 +256,7 @@ class Recommendation(StrEnum):
     YCC = "YCC"
     OUTCOME_21 = "OUTCOME_21"
     OUTCOME_22 = "OUTCOME_22"
+    DEFERRED_PROSECUTION = "DEFERRED_PROSECUTION"
     CHARGE = "CHARGE"
     NO_FURTHER_ACTION = "NO_FURTHER_ACTION"
 
@@ -338,7 +339,7 @@ class ConferenceCategory(StrEnum):
 
 
 class OutcomeCode(StrEnum):
-    """The Home Office codes of crime outcomes, 1 to 22."""
+    """The Home Office codes of crime outcomes, 1 to 23."""
 
     C1 = "1"
     C1A = "1A"
@@ -365,6 +366,7 @@ class OutcomeCode(StrEnum):
     C20 = "20"
     C21 = "21"
     C22 = "22"
+    C23 = "23"
 
 
 class Regime(StrEnum):

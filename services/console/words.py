@@ -18,6 +18,8 @@ DUTIES: Final[Mapping[str, str]] = {
     "ASSESSMENT": "Complete the assessment",
     "ATTENDANCE_RECORDED": "Record who came to the session",
     "CONDITION": "Condition to be completed",
+    "DEFERRAL_REVIEW": "Review the deferred prosecution",
+    "DEFERRAL_STEP": "Step of the plan to be done",
     "DISPOSAL_REVIEW": "Review the disposal after a correction",
     "FIRST_CONTACT": "First contact with the family",
     "INTERVENTION_DELIVERED": "Deliver the intervention",

@@ -138,6 +138,52 @@ class CancellationReason(StrEnum):
     HARMED_ABSENT = "HARMED_ABSENT"
 
 
+class PlanStepKind(StrEnum):
+    """The kinds of steps in the plan of a deferred prosecution."""
+
+    MENTORING = "MENTORING"
+    THERAPY = "THERAPY"
+    EDUCATION_TRAINING = "EDUCATION_TRAINING"
+    HEALTH = "HEALTH"
+    REPARATION = "REPARATION"
+    RJ_CONFERENCE = "RJ_CONFERENCE"
+    WORKSHOP = "WORKSHOP"
+    OTHER = "OTHER"
+
+
+class StepResult(StrEnum):
+    """How a step of the plan went. One that is done or excused is settled; a missed one can still be done."""
+
+    DONE = "DONE"
+    MISSED = "MISSED"
+    EXCUSED = "EXCUSED"
+
+
+class DeferralEndReason(StrEnum):
+    """Why a deferral ends without a completed plan."""
+
+    NOT_ENGAGED = "NOT_ENGAGED"
+    WITHDRAWN = "WITHDRAWN"
+    NEW_OFFENCE = "NEW_OFFENCE"
+    RISK = "RISK"
+
+
+class AfterDeferral(StrEnum):
+    """What follows a deferral that ended without a completed plan: the prosecution, or no proceedings."""
+
+    PROSECUTE = "PROSECUTE"
+    NO_PROCEEDINGS = "NO_PROCEEDINGS"
+
+
+class EndedDisposal(StrEnum):
+    """What ended without completion: a disposal that was given, or the deferral of a prosecution."""
+
+    YRD = "YRD"
+    YC = "YC"
+    YCC = "YCC"
+    DEFERRED_PROSECUTION = "DEFERRED_PROSECUTION"
+
+
 class ContactMeans(StrEnum):
     """The ways in which somebody tried to reach a person."""
 
@@ -229,6 +275,15 @@ class Change(ValueObject):
     condition: Condition | None = None
 
 
+class PlanStep(ValueObject):
+    """A step of the plan that the child agrees to while the prosecution is deferred. `due` is its last day."""
+
+    step_id: UUID
+    kind: PlanStepKind
+    text: Annotated[Sealed[FreeText], Personal.CONDITIONS]
+    due: date
+
+
 class OmittedCondition(ValueObject):
     """A condition that a variation omitted, with its type."""
 
@@ -246,6 +301,7 @@ class RetypedCondition(ValueObject):
 
 Victims = Annotated[tuple[UUID, ...], Field(max_length=100)]
 Factors = Annotated[tuple[FreeText, ...], Field(max_length=50)]
+Plan = Annotated[tuple[PlanStep, ...], Field(max_length=50)]
 
 
 class ChildEvent(Event):
@@ -428,8 +484,8 @@ class ProsecutorDecisionRecorded(Event):
 class DisposalDecided(Event):
     """A police decision-maker decided what is done, and why; no system decides (rule R26).
 
-    A disposal is now prepared and issued; a charge, outcome 21 or no further action ends the case, and outcome 22
-    diverts the child. `age` is the child's in whole years on that day, null where it can no longer be known.
+    A disposal is now prepared and issued, and the plan of a deferred prosecution agreed; a charge, outcome 21 or no
+    further action ends the case, and outcome 22 diverts the child. `age` is the child's in whole years on that day, null where it can no longer be known.
     """
 
     sentence = "Decided: {decision}[; the child was {age}]"
@@ -565,6 +621,66 @@ class YotReferred(Event):
     """
 
     sentence = "Child referred to the youth offending team"
+
+
+# --- deferred prosecution -----------------------------------------------------------------------
+
+
+class ProsecutionDeferred(ChildEvent):
+    """The decision to prosecute is on hold while the child completes the agreed plan; no admission is needed.
+
+    It opens the duties `DEFERRAL_STEP`, for each step, and `DEFERRAL_REVIEW`. `age` is the child's in whole years on that
+    day. Scores and offence are those of the case at that time.
+    """
+
+    sentence = "Prosecution deferred: a plan of {plan#step|steps}, review on {review_on}; the child was {age}"
+
+    plan: Plan
+    review_on: date
+    child_agrees: bool
+    appropriate_adult_present: bool
+    age: int
+    age_at_offence: int
+    offence_category: OffenceCategory
+    trial_mode: TrialMode
+    gravity_score: int | None = None
+    yjb_seriousness_score: int | None = None
+
+
+class DeferralStepRecorded(Event):
+    """A step of the plan was done, missed, or excused. One that is done meets its duty `DEFERRAL_STEP`."""
+
+    sentence = "Step of the plan: {result}"
+
+    person_id: UUID
+    step_id: UUID
+    result: StepResult
+    note: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
+
+
+class DeferralCompleted(ChildEvent):
+    """Every step of the plan is done or excused (rule DP4): no further action, and outcome 23 follows by itself."""
+
+    sentence = "Deferred prosecution completed on {completed_on}"
+
+    rationale_text: Annotated[Sealed[FreeText], Personal.REASONS]
+    deferred_on: date
+    completed_on: date
+
+
+class DeferralEnded(ChildEvent):
+    """The deferral ended without a completed plan: the decision to prosecute stands, or nothing more is done.
+
+    After `PROSECUTE`, proceedings may be instituted (rule D4). A later event of this type replaces what was to follow.
+    """
+
+    sentence = "Deferral ended on {ended_on}: {why}; then {then}"
+
+    why: DeferralEndReason
+    then: AfterDeferral
+    rationale_text: Annotated[Sealed[FreeText], Personal.REASONS]
+    deferred_on: date
+    ended_on: date
 
 
 # --- monitoring ---------------------------------------------------------------------------------
@@ -806,14 +922,14 @@ class ConditionFailed(Event):
 
 
 class DisposalClosedWithoutProceedings(ChildEvent):
-    """The conditional caution failed, and a decision-maker decided against proceedings.
+    """The conditional caution or the deferral failed, and a decision-maker decided against proceedings.
 
-    `ended_on` is the day of the decision.
+    `ended_on` is the day of the decision. Of a deferral, `issued_on` and `age_at_issue` are those of its agreement.
     """
 
     sentence = "Closed without proceedings on {ended_on}: {disposal}"
 
-    disposal: Disposal
+    disposal: EndedDisposal
     issued_on: date
     ended_on: date
     spent_on: date | None = None
@@ -821,9 +937,9 @@ class DisposalClosedWithoutProceedings(ChildEvent):
 
 
 class ProceedingsInstituted(Event):
-    """Proceedings for the offence were instituted after a breach (CDA 1998 s66E).
+    """Proceedings for the offence were instituted after a breach (CDA 1998 s66E), or after a deferral that failed.
 
-    The caution ceases to have effect, and outcome 1 replaces outcome 2.
+    What was given ceases to have effect, and outcome 1 follows; it replaces outcome 2.
     """
 
     sentence = "Proceedings instituted, reference {reference}"
@@ -832,14 +948,15 @@ class ProceedingsInstituted(Event):
 
 
 class DisposalCeased(ChildEvent):
-    """The conditional caution ceased to have effect when proceedings were instituted (CDA 1998 s66E(3)).
+    """The conditional caution ceased to have effect when proceedings were instituted (CDA 1998 s66E(3)); so a deferral.
 
-    It is spent on that day if it was not before.
+    A caution is spent on that day if it was not before. Of a deferral, `issued_on` and `age_at_issue` are those of its
+    agreement, and nothing is spent.
     """
 
     sentence = "Ceased to have effect on {ceased_on}: {disposal}"
 
-    disposal: Disposal
+    disposal: EndedDisposal
     issued_on: date
     ceased_on: date
     spent_on: date | None = None
@@ -923,6 +1040,10 @@ DisposalEvent: TypeAlias = (
     | DocumentSigned
     | DisposalIssued
     | YotReferred
+    | ProsecutionDeferred
+    | DeferralStepRecorded
+    | DeferralCompleted
+    | DeferralEnded
     | ConditionSessionBooked
     | ConditionAttended
     | ConditionMissed

@@ -12,7 +12,7 @@ from services.disposal.domain.state import DisposalState
 
 def view(state: DisposalState) -> Mapping[str, Any]:
     """Return the state as JSON: dates as ISO 8601, hours as numbers, None if there is nothing."""
-    issue = state.issue
+    issue, deferral = state.issue, state.deferral
     return {
         "state": state.stage.value,
         "disposal": None if state.disposal is None else state.disposal.value,
@@ -24,6 +24,8 @@ def view(state: DisposalState) -> Mapping[str, Any]:
         "spent_on": None if issue is None else _day(issue.spent_on),
         "outcome": None if state.outcome is None else state.outcome.value,
         "conditions": {str(key): condition.standing.value for key, condition in state.conditions.items()},
+        "steps": {} if deferral is None else {str(key): step.status.value for key, step in deferral.steps.items()},
+        "review_on": None if deferral is None else _day(deferral.review_on),
         "hours_credited": _hours(state.hours_credited),
         "warnings_issued": state.warnings_issued,
         "prosecution_time_limit": _day(state.opened.prosecution_time_limit),

@@ -14,6 +14,7 @@ from services.disposal.events import (
     ConditionFailed,
     DisposalCeased,
     DisposalClosedWithoutProceedings,
+    EndedDisposal,
     OutcomeAssigned,
     ProceedingsInstituted,
 )
@@ -30,9 +31,11 @@ def _failed_conditions(state: DisposalState) -> Sequence[ConditionFailed]:
     return [ConditionFailed(condition_id=key) for key in dict.fromkeys(named) if state.active(key) is not None]
 
 
-def _about_issue(state: DisposalState) -> dict[str, Any]:
-    issue = state.required_issue
-    return {**of_child(state), "disposal": issue.disposal, "issued_on": issue.on, "age_at_issue": issue.age}
+def about_given(state: DisposalState) -> dict[str, Any]:
+    """Return what the end of a disposal says of it: what was given or deferred, when, and the child's age that day."""
+    given = state.issue or state.required_deferral
+    disposal = EndedDisposal.DEFERRED_PROSECUTION if state.issue is None else EndedDisposal(state.issue.disposal)
+    return {**of_child(state), "disposal": disposal, "issued_on": given.on, "age_at_issue": given.age}
 
 
 def decide_breach(command: DecideBreach, state: DisposalState, context: Context) -> NewEvents:
@@ -41,18 +44,21 @@ def decide_breach(command: DecideBreach, state: DisposalState, context: Context)
     if command.decision is not BreachDecision.NO_PROCEEDINGS:
         return (decision,)
     closed = DisposalClosedWithoutProceedings(
-        **_about_issue(state), ended_on=context.day, spent_on=state.required_issue.spent_on
+        **about_given(state), ended_on=context.day, spent_on=state.required_issue.spent_on
     )
     return (decision, *_failed_conditions(state), closed)
 
 
 def decide_proceedings(command: InstituteProceedings, state: DisposalState, context: Context) -> NewEvents:
-    """Institute proceedings: conditions fail, the caution ceases (CDA 1998 s66E(3)), outcome 1 supersedes outcome 2."""
-    spent = state.required_issue.spent_on
+    """Institute proceedings: conditions fail, the caution ceases (CDA 1998 s66E(3)), outcome 1 supersedes outcome 2.
+
+    A deferral ceases likewise; nothing of it is ever spent.
+    """
+    issue = state.issue
     ceased = DisposalCeased(
-        **_about_issue(state),
+        **about_given(state),
         ceased_on=context.day,
-        spent_on=context.day if spent is None else min(spent, context.day),
+        spent_on=None if issue is None else min(issue.spent_on or context.day, context.day),
     )
     return (
         event_from(ProceedingsInstituted, command),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, ClassVar, Final, TypeAlias, get_args
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from services.disposal.events import (
     ActivityUndertaken,
     AdmissionRecorded,
     AdmissionWithdrawn,
+    AfterDeferral,
     AppropriateAdultConfirmed,
     AssessmentRequested,
     AssessmentTool,
@@ -25,6 +27,7 @@ from services.disposal.events import (
     ConsentWithdrawn,
     ContactMeans,
     ContactRecorded,
+    DeferralEndReason,
     EffectExplained,
     EvidenceStandard,
     EvidenceSufficiencyDecided,
@@ -33,9 +36,11 @@ from services.disposal.events import (
     Offence,
     PanelMember,
     PanelRecommended,
+    Plan,
     PriorRecord,
     ProsecutorDecision,
     ProsecutorDecisionRecorded,
+    StepResult,
     Victims,
     WarningIssued,
     YotReferred,
@@ -211,7 +216,7 @@ class RecordProsecutorDecision(Command):
 
 class DecideDisposal(Command):
     """Decide what is done about the offence, and why: a person decides, never the system (rule R26). A charge, outcome
-    21 or no further action ends the case; outcome 22 diverts the child.
+    21 or no further action ends the case; outcome 22 diverts the child; a deferred prosecution needs a plan (rule DP1).
     """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
@@ -293,6 +298,52 @@ class ReferToYot(Command):
     """Record the referral to the youth offending team after a caution (rule R12; CDA 1998 ss66A(6A), 66ZB(1))."""
 
     records = YotReferred
+
+
+# --- deferred prosecution -----------------------------------------------------------------------
+
+
+class AgreeDeferral(Command):
+    """Agree the plan of a deferred prosecution with the child, before an appropriate adult (rules DP2 and DP3). The child
+    need not admit the offence. The plan can then be printed and signed.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = _roles(Role.POLICE_DECISION_MAKER, Role.YJS_CASE_MANAGER)
+
+    plan: Plan
+    review_on: date
+    child_agrees: bool
+    appropriate_adult_present: bool
+
+
+class RecordDeferralStep(Command):
+    """Record how a step of the plan went. A missed one can still be done or excused."""
+
+    roles: ClassVar[frozenset[str] | None] = MONITORS
+
+    step_id: UUID
+    result: StepResult
+    note: Sealed[FreeText] | None = None
+
+
+class CompleteDeferral(Command):
+    """End a deferral whose steps are all done or excused (rule DP4): no further action, and outcome 23 by itself."""
+
+    roles: ClassVar[frozenset[str] | None] = POLICE
+
+    rationale_text: Sealed[FreeText]
+
+
+class EndDeferral(Command):
+    """End a deferral whose plan will not be completed. Then the child is prosecuted, which upholds the decision, or no
+    proceedings are taken. Until proceedings are instituted this may be decided anew.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = POLICE
+
+    why: DeferralEndReason
+    then: AfterDeferral
+    rationale_text: Sealed[FreeText]
 
 
 # --- monitoring ---------------------------------------------------------------------------------
@@ -477,7 +528,7 @@ class DecideBreach(Command):
 
 
 class InstituteProceedings(Command):
-    """Record that proceedings for the offence were instituted after the decision to prosecute (rule D4). The caution
+    """Record that proceedings for the offence were instituted after the decision to prosecute (rule D4). A caution
     ceases to have effect, and outcome 1 replaces outcome 2.
     """
 
@@ -530,6 +581,10 @@ DisposalCommand: TypeAlias = (
     | SignDocument
     | IssueDisposal
     | ReferToYot
+    | AgreeDeferral
+    | RecordDeferralStep
+    | CompleteDeferral
+    | EndDeferral
     | BookConditionSession
     | OfferSession
     | RecordConditionAttendance

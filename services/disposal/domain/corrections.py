@@ -20,6 +20,7 @@ from services.disposal.events import (
     DisposalCaseOpened,
     DisposalIssued,
     DocumentSigned,
+    ProsecutionDeferred,
     RecordCorrected,
 )
 from shared.domain.corrections import CorrectionEngine, derived, facts_of
@@ -78,8 +79,14 @@ def _of_offence(event: Event, state: DisposalState, policy: Policy) -> dict[str,
     """Compute again what follows from offence and date of birth; an age stays where it can no longer be known."""
     offence = state.opened.offence
     fields: dict[str, Any] = {}
-    if isinstance(event, DisposalCaseOpened | DisposalIssued):
+    if isinstance(event, DisposalCaseOpened | DisposalIssued | ProsecutionDeferred):
         fields["age_at_offence"] = state.age_on(offence.date)
+    if isinstance(event, ProsecutionDeferred):
+        fields |= {
+            "age": state.age_on(state.required_deferral.on),
+            "offence_category": offence.category,
+            "trial_mode": offence.trial_mode,
+        }
     if isinstance(event, DisposalCaseOpened):
         fields["prosecution_time_limit"] = prosecution_time_limit(offence, local_day(event.reported_at), policy)
     if isinstance(event, DisposalIssued):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.disposal.domain import breach, commands, correcting, issuing, monitoring, moving
+from services.disposal.domain import breach, commands, correcting, deferral, issuing, monitoring, moving
 from services.disposal.domain.completion import of_child
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
@@ -13,6 +13,7 @@ from services.disposal.domain.time_limit import prosecution_time_limit
 from services.disposal.events import (
     AbsenceDecided,
     AssessmentCompleted,
+    DeferralStepRecorded,
     DisposalCaseOpened,
     DisposalDecided,
     OutcomeAssigned,
@@ -48,6 +49,14 @@ def decide(command: commands.DisposalCommand, state: DisposalState | None, conte
             return issuing.decide_signature(command, state, context)
         case commands.IssueDisposal():
             return issuing.decide_issue(state, context)
+        case commands.AgreeDeferral():
+            return deferral.decide_agreement(command, state, context)
+        case commands.RecordDeferralStep():
+            return (event_from(DeferralStepRecorded, command, person_id=opened.person_id),)
+        case commands.CompleteDeferral():
+            return deferral.decide_completion(command, state, context)
+        case commands.EndDeferral():
+            return deferral.decide_end(command, state, context)
         case commands.OfferSession():
             return ()  # it has its place: its register will say how it ended
         case commands.RecordConditionAttendance():

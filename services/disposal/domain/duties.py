@@ -7,9 +7,11 @@ from datetime import date, datetime
 
 from services.disposal.domain.state import (
     ABSENT,
+    SETTLED,
     ConditionStatus,
     DisposalState,
     Stage,
+    StepStatus,
 )
 from services.vocabulary import AttendanceStatus, Disposal
 from shared.domain.dates import add_working_days, local_day
@@ -28,6 +30,8 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         ABSENCE_REASON: an absence is recorded whose reason is not known; `absence_reason_days`; the reason is decided; the case ends.
         MISSED_CONTACT: an absence is recorded that is not acceptable, or whose reason is not known; `missed_contact_days`; somebody tries to reach the child, or anybody but a victim; the case ends.
         CONDITION: the disposal is given, for each condition; the condition's own date; the condition is completed; it is excused, omitted or failed, or the case ends.
+        DEFERRAL_STEP: a prosecution is deferred, for each step of the plan; the step's own date; the step is done; it is excused, or the deferral ends.
+        DEFERRAL_REVIEW: a prosecution is deferred; the day of the review; the deferral is completed or ended; nothing ends it otherwise.
         PROSECUTION_TIME_LIMIT: the case is opened for a summary offence; `prosecution_limit_months` after the offence, its knowledge or its report, and within `prosecution_longest_months` of the offence; the child is charged or proceedings are instituted; the case ends otherwise.
         DISPOSAL_REVIEW: a correction shows that the disposal would not have been lawful; `disposal_review_days`; a correction after which it would have been lawful, or breaks other rules.
     """
@@ -47,6 +51,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
     return (
         *(duty.lapsing(ended_on) for duty in after_a_caution),
         *(duty.lapsing(worked_on_until) for duty in of_the_case),
+        *_deferral(state),
         *_prosecution_time_limit(state),
         *_review(state, policy_on),
     )
@@ -211,6 +216,27 @@ def _condition(state: DisposalState) -> Iterator[Duty]:
             item=str(condition_id),
             closed_on=_unless_met(met_on, done_on),
         )
+
+
+def _deferral(state: DisposalState) -> Iterator[Duty]:
+    """Yield the steps of the plan, and its review."""
+    deferral = state.deferral
+    if deferral is None:
+        return
+    ended_on = _day(deferral.ended_at)
+    for step_id, step in deferral.steps.items():
+        settled_on = _day(step.recorded_at) if step.status in SETTLED else None
+        met_on = settled_on if step.status is StepStatus.DONE else None
+        duty = Duty(
+            "DEFERRAL_STEP",
+            deferral.on,
+            step.terms.due,
+            met_on=met_on,
+            item=str(step_id),
+            closed_on=_unless_met(met_on, settled_on),
+        )
+        yield duty.lapsing(ended_on)
+    yield Duty("DEFERRAL_REVIEW", deferral.on, deferral.review_on, met_on=ended_on)
 
 
 def _prosecution_time_limit(state: DisposalState) -> Iterator[Duty]:

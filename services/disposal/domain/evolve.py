@@ -23,6 +23,7 @@ from services.disposal.domain.state import (
     ConditionStatus,
     Contact,
     Decision,
+    Deferral,
     DisposalState,
     Evidence,
     Explanation,
@@ -30,6 +31,8 @@ from services.disposal.domain.state import (
     Issue,
     Review,
     Stage,
+    StepState,
+    StepStatus,
 )
 from services.vocabulary import BreachDecision, Disposal, Recommendation, Role
 from shared.domain.corrections import PastFacts
@@ -110,6 +113,19 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             return _issued(state, fact, event)
         case events.YotReferred():
             return replace(state, yot_referred_at=at)
+        case events.ProsecutionDeferred():
+            steps = {step.step_id: StepState(step) for step in event.plan}
+            deferral = Deferral(at, fact.day, event.age, event.review_on, steps)
+            return replace(state, stage=Stage.DEFERRED, deferral=deferral)
+        case events.DeferralStepRecorded():
+            return _step_recorded(state, fact, event)
+        case events.DeferralCompleted():
+            completed = replace(_require_deferral(state, fact), ended_at=at)
+            return replace(
+                state, stage=Stage.COMPLETED, deferral=completed, completed_on=event.completed_on, ended_at=at
+            )
+        case events.DeferralEnded():
+            return _deferral_ended(state, fact, event)
         case events.ConditionSessionBooked():
             booking = Booking(event.condition_id, event.session_id, event.starts_at, event.hours)
             return replace(state, bookings={**state.bookings, event.session_id: booking})
@@ -146,8 +162,10 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.ProceedingsInstituted():
             return replace(state, proceedings_at=at)
         case events.DisposalCeased():
-            issue = _require_issue(state, fact)
-            return replace(state, stage=Stage.CEASED, ended_at=at, issue=replace(issue, spent_on=event.spent_on))
+            ceased = replace(state, stage=Stage.CEASED, ended_at=at)
+            if state.deferral is not None:
+                return ceased
+            return replace(ceased, issue=replace(_require_issue(state, fact), spent_on=event.spent_on))
         case events.OutcomeAssigned():
             return replace(state, outcome=event.code, outcome_at=at)
         case events.ActivityUndertaken():
@@ -179,6 +197,29 @@ def _require_issue(state: DisposalState, fact: Fact) -> Issue:
     if state.issue is None:
         raise BrokenHistory(fact, "no disposal was issued")
     return state.issue
+
+
+def _require_deferral(state: DisposalState, fact: Fact) -> Deferral:
+    if state.deferral is None:
+        raise BrokenHistory(fact, "no prosecution was deferred")
+    return state.deferral
+
+
+def _step_recorded(state: DisposalState, fact: Fact, event: events.DeferralStepRecorded) -> DisposalState:
+    deferral = _require_deferral(state, fact)
+    step = deferral.steps.get(event.step_id)
+    if step is None:
+        raise BrokenHistory(fact, f"the plan has no step {event.step_id}")
+    recorded = replace(step, status=StepStatus(event.result), recorded_at=fact.occurred_at)
+    return replace(state, deferral=replace(deferral, steps={**deferral.steps, event.step_id: recorded}))
+
+
+def _deferral_ended(state: DisposalState, fact: Fact, event: events.DeferralEnded) -> DisposalState:
+    """Put the failed deferral under review, as a breach of which the decision is taken; closing is an event of its own."""
+    deferral = _require_deferral(state, fact)
+    ended = replace(deferral, ended_at=deferral.ended_at or fact.occurred_at)
+    breach = Breach((), fact.occurred_at, BreachDecision(event.then), fact.occurred_at)
+    return replace(state, stage=Stage.BREACH_REVIEW, deferral=ended, breach=breach)
 
 
 def _by_monitor(state: DisposalState, fact: Fact) -> DisposalState:

@@ -16,6 +16,7 @@ from services.disposal.events import (
     DisposalCaseOpened,
     DisposalEvent,
     EvidenceStandard,
+    PlanStep,
     ProsecutorDecision,
 )
 from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, OutcomeCode, Recommendation
@@ -30,6 +31,7 @@ class Stage(StrEnum):
     ASSESSED = "ASSESSED"
     RECOMMENDED = "RECOMMENDED"
     DECIDED = "DECIDED"
+    DEFERRED = "DEFERRED"
     ACTIVE = "ACTIVE"
     AGREED = "AGREED"
     RECORDED = "RECORDED"
@@ -58,6 +60,17 @@ class ConditionStatus(StrEnum):
     EXCUSED = "EXCUSED"
     OMITTED = "OMITTED"
 
+
+class StepStatus(StrEnum):
+    """The status of a step in the plan of a deferred prosecution: done and excused ones are settled."""
+
+    OPEN = "OPEN"
+    DONE = "DONE"
+    MISSED = "MISSED"
+    EXCUSED = "EXCUSED"
+
+
+SETTLED: Final = frozenset({StepStatus.DONE, StepStatus.EXCUSED})
 
 PRESENT: Final = frozenset({AttendanceStatus.ATTENDED, AttendanceStatus.ATTENDED_LATE, AttendanceStatus.LEFT_EARLY})
 """The child was there (O22: with compliance, an activity)."""
@@ -205,6 +218,27 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
+class StepState:
+    """A step of the plan with its status. `recorded_at` is when it was last said how it went."""
+
+    terms: PlanStep
+    status: StepStatus = StepStatus.OPEN
+    recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """The deferral of the prosecution as agreed: its plan, and when it was completed or ended."""
+
+    at: datetime
+    on: date
+    age: int
+    review_on: date
+    steps: Mapping[UUID, StepState]
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AssessmentRequest:
     """An assessment asked for, and when it was completed."""
 
@@ -254,6 +288,7 @@ class DisposalState:
     changed_since_signing: bool = False
     document_printed_here: bool | None = None
     issue: Issue | None = None
+    deferral: Deferral | None = None
     yot_referred_at: datetime | None = None
     bookings: Mapping[UUID, Booking] = field(default_factory=dict)
     attendances: tuple[Attendance, ...] = ()
@@ -281,6 +316,11 @@ class DisposalState:
         return required(self.issue, self, "no disposal was issued")
 
     @property
+    def required_deferral(self) -> Deferral:
+        """The deferral as agreed. Raises `BrokenHistory` if none was."""
+        return required(self.deferral, self, "no prosecution was deferred")
+
+    @property
     def required_decision(self) -> Decision:
         """The latest decision. Raises `BrokenHistory` if nothing was decided."""
         return required(self.decision, self, "nothing was decided")
@@ -296,6 +336,12 @@ class DisposalState:
     def to_be_issued(self) -> Disposal | None:
         """The disposal that is decided and not yet given."""
         return self.disposal if self.stage is Stage.DECIDED else None
+
+    @property
+    def awaits_plan(self) -> bool:
+        """Whether the prosecution is to be deferred, and no plan is agreed yet."""
+        decided = self.decision is not None and self.decision.what is Recommendation.DEFERRED_PROSECUTION
+        return decided and self.stage is Stage.DECIDED
 
     @property
     def hours_credited(self) -> Decimal:

@@ -10,7 +10,7 @@ from typing import Final
 
 from services.disposal.domain import commands
 from services.disposal.domain.moving import may_be_corrected, may_be_moved
-from services.disposal.domain.state import BEFORE_ISSUE, ISSUED_AND_OPEN, UNDER_WAY, DisposalState, Stage
+from services.disposal.domain.state import BEFORE_ISSUE, ISSUED_AND_OPEN, SETTLED, UNDER_WAY, DisposalState, Stage
 from services.disposal.events import Change, ChangeAction
 from services.vocabulary import AttendanceStatus, Disposal
 from shared.domain.rules import Context
@@ -18,7 +18,7 @@ from shared.domain.state_machine import NOTHING_YET, AllowedStages
 
 SOURCE: Final = "the state machine of a disposal"
 
-CARED_FOR: Final = BEFORE_ISSUE | ISSUED_AND_OPEN | {Stage.DIVERTED}
+CARED_FOR: Final = BEFORE_ISSUE | ISSUED_AND_OPEN | {Stage.DEFERRED, Stage.DIVERTED}
 """The stages in which somebody still works with the child and the victim."""
 
 EVERY_STAGE: Final = frozenset(Stage)
@@ -67,7 +67,26 @@ def _makes_sense(change: Change, state: DisposalState) -> bool:
             return change.condition is None and state.active(change.condition_id) is not None
 
 
+def _step_is_unsettled(command: commands.RecordDeferralStep, state: DisposalState, _context: Context) -> bool:
+    step = state.required_deferral.steps.get(command.step_id)
+    return step is not None and step.status not in SETTLED
+
+
+def _steps_are_told_apart(command: commands.AgreeDeferral, _state: DisposalState, _context: Context) -> bool:
+    return len({step.step_id for step in command.plan}) == len(command.plan)
+
+
+def _was_given(state: DisposalState) -> bool:
+    return state.issue is not None
+
+
+def _is_deferred(state: DisposalState) -> bool:
+    return state.deferral is not None
+
+
 def _consent_stands(state: DisposalState) -> bool:
+    if state.deferral is not None:
+        return False
     if state.stage is Stage.DECIDED:
         return state.signed_at is not None
     return state.stage is Stage.ACTIVE or state.consent_withdrawn_at is None
@@ -137,6 +156,37 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         (commands.ConfirmAppropriateAdult, commands.ExplainEffect, commands.SignDocument, commands.IssueDisposal),
         frozenset({Stage.DECIDED}),
         "This belongs after the decision for a disposal and before it is given.",
+        standing=lambda state: state.to_be_issued is not None,
+    ),
+    AllowedStages(
+        "deferral_is_decided",
+        (commands.AgreeDeferral,),
+        frozenset({Stage.DECIDED}),
+        "A plan is agreed once, after the decision to defer the prosecution, each step under an id of its own.",
+        standing=lambda state: state.awaits_plan,
+        condition=_steps_are_told_apart,
+        looks_at=("plan",),
+    ),
+    AllowedStages(
+        "step_is_to_be_done",
+        (commands.RecordDeferralStep,),
+        frozenset({Stage.DEFERRED}),
+        "Only a step of an agreed plan is recorded, and one that is done or excused is not recorded again: correct it.",
+        condition=_step_is_unsettled,
+        looks_at=("step_id",),
+    ),
+    AllowedStages(
+        "prosecution_is_deferred",
+        (commands.CompleteDeferral,),
+        frozenset({Stage.DEFERRED}),
+        "No prosecution is deferred.",
+    ),
+    AllowedStages(
+        "deferral_can_be_ended",
+        (commands.EndDeferral,),
+        frozenset({Stage.DEFERRED, Stage.BREACH_REVIEW}),
+        "No prosecution is deferred, nor waits for proceedings after a deferral.",
+        standing=_is_deferred,
     ),
     AllowedStages(
         "caution_awaits_its_referral",
@@ -144,7 +194,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         frozenset({Stage.RECORDED, Stage.ACTIVE, Stage.BREACH_REVIEW}),
         "A child is referred to the youth offending team once, after a caution is given.",
         f"{SOURCE}; CDA 1998 ss66A(6A), 66ZB(1)",
-        standing=lambda state: state.yot_referred_at is None,
+        standing=lambda state: _was_given(state) and state.yot_referred_at is None,
     ),
     AllowedStages(
         "session_is_booked_once",
@@ -209,6 +259,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         (commands.RecordComplianceMeeting,),
         frozenset({Stage.ACTIVE, Stage.BREACH_REVIEW}),
         "A compliance meeting belongs to a conditional caution that is active or under review.",
+        standing=_was_given,
     ),
     AllowedStages(
         "condition_is_active",
@@ -252,13 +303,14 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         "breach_was_decided",
         (commands.InstituteProceedings,),
         frozenset({Stage.BREACH_REVIEW}),
-        "Proceedings follow a breach under review.",
+        "Proceedings follow a breach under review, or a deferral that failed.",
     ),
     AllowedStages(
         "activity_has_a_place",
         (commands.RecordActivityUndertaken,),
-        frozenset({Stage.DIVERTED, Stage.RECORDED}),
-        "An activity is recorded once for each session, of a child who is diverted or has a youth caution.",
+        frozenset({Stage.DIVERTED, Stage.RECORDED, Stage.DEFERRED}),
+        "An activity is recorded once for each session, of a child who is diverted, has a youth caution, or whose"
+        " prosecution is deferred.",
         condition=lambda command, state, _: command.session_id not in state.activities,
         looks_at=("session_id",),
     ),

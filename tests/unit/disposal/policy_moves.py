@@ -123,6 +123,15 @@ def reviews(service: Service[Any]) -> Any:
     return due(story, "DISPOSAL_REVIEW", date(2026, 3, 16))
 
 
+def defers(service: Service[Any]) -> Any:
+    story = case(service).ready("DEFERRED_PROSECUTION")
+    return answer(story, disposal.decision("DEFERRED_PROSECUTION"), disposal.POLICE, disposal.DECIDED_AT)
+
+
+def agrees(service: Service[Any]) -> Any:
+    return answer(case(service).decided("DEFERRED_PROSECUTION"), disposal.deferral(), disposal.YJS, disposal.AFTER)
+
+
 MOVES: Final[Mapping[str, Moved]] = {
     "youth_cautions": Moved(becomes=False, observe=opens),
     "criminal_responsibility_age": Moved(15, opens),
@@ -145,6 +154,8 @@ MOVES: Final[Mapping[str, Moved]] = {
             disposal.DECIDED_AT,
         ),
     ),
+    "deferred_prosecution": Moved(becomes=False, observe=defers),
+    "deferral_limit_weeks": Moved(10, agrees),
     "panel_quorum": Moved(["POLICE"], meets),
     "child_information_form": Moved(becomes=False, observe=asks_the_prosecutor),
     "attendance_limit_hours": Moved(3, proposes()),

@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.disposal.domain.commands import (
+    AgreeDeferral,
     BookConditionSession,
     CompleteAssessment,
     ConfirmAppropriateAdult,
@@ -36,6 +37,8 @@ from services.disposal.events import (
     OffenceCategory,
     PanelMember,
     PaymentMethod,
+    PlanStep,
+    PlanStepKind,
     PriorRecord,
 )
 from services.disposal.service import service
@@ -65,6 +68,7 @@ WORKSHOP: Final = derived_uuid("test", "workshop")
 MEETING: Final = derived_uuid("test", "conference")
 FIRST: Final = derived_uuid("test", "first session")
 SECOND: Final = derived_uuid("test", "second session")
+MENTORING: Final = derived_uuid("test", "mentoring step")
 
 POLICE: Final = "POLICE_DECISION_MAKER"
 YJS: Final = "YJS_CASE_MANAGER"
@@ -79,7 +83,16 @@ GIVEN_ON: Final = date(2026, 3, 12)
 AFTER: Final = "2026-03-13T09:00:00+00:00"
 
 STANDARD: Final = {"YRD": EvidenceStandard.OFFENCE_OCCURRED}
-SCORE: Final = {"YRD": 2, "YC": 3, "YCC": 4, "OUTCOME_22": 2, "CHARGE": 5, "NO_FURTHER_ACTION": 1, "OUTCOME_21": 1}
+SCORE: Final = {
+    "YRD": 2,
+    "YC": 3,
+    "YCC": 4,
+    "OUTCOME_22": 2,
+    "CHARGE": 5,
+    "DEFERRED_PROSECUTION": 5,
+    "NO_FURTHER_ACTION": 1,
+    "OUTCOME_21": 1,
+}
 
 
 def offence(mode: TrialMode = TrialMode.EITHER_WAY, **other: Any) -> Offence:
@@ -214,6 +227,24 @@ def omitting(key: UUID = WORK) -> Change:
     return Change(action=ChangeAction.OMIT, condition_id=key)
 
 
+def step(key: UUID = MENTORING, kind: PlanStepKind = PlanStepKind.MENTORING, due: date = date(2026, 5, 29)) -> PlanStep:
+    """Return a step of a plan: eight talks with a mentor by 29 May, if nothing else is said."""
+    return PlanStep(step_id=key, kind=kind, text=Sealed("Meet Ms Ali eight times."), due=due)
+
+
+def deferral(*steps: PlanStep, **other: Any) -> AgreeDeferral:
+    """Return a plan to which the child agrees before an adult, with a review on 12 June."""
+    return AgreeDeferral(
+        **{
+            "plan": steps or (step(),),
+            "review_on": date(2026, 6, 12),
+            "child_agrees": True,
+            "appropriate_adult_present": True,
+            **other,
+        }
+    )
+
+
 def breach(*keys: UUID) -> ReferBreach:
     """Return a breach of some conditions, of the reparation if none is named."""
     return ReferBreach(condition_ids=keys or (WORK,), grounds=Sealed("He did not come."))
@@ -341,6 +372,12 @@ class CaseStory(CommandSpec):
             conditions = (condition(),)
         self.prepared(what, *conditions, command=command)
         self.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
+        return self
+
+    def deferred(self, *steps: PlanStep, command: OpenDisposalCase | None = None) -> CaseStory:
+        """Defer the prosecution on 13 March, without an admission; by default with eight talks with a mentor."""
+        self.decided("DEFERRED_PROSECUTION", without=["admission"], command=command)
+        self.ask(deferral(*steps), by=YJS, at=AFTER)
         return self
 
     def in_breach(self) -> CaseStory:

@@ -15,9 +15,11 @@ from services.disposal.domain import evolve as state_module
 from services.disposal.domain.commands import (
     AssignOutcome,
     CompleteCondition,
+    CompleteDeferral,
     CorrectRecord,
     DecideAbsence,
     DecideBreach,
+    EndDeferral,
     ExcuseCondition,
     InformVictimOfRestorativeJustice,
     InstituteProceedings,
@@ -27,6 +29,7 @@ from services.disposal.domain.commands import (
     RecordActivityUndertaken,
     RecordComplianceMeeting,
     RecordContact,
+    RecordDeferralStep,
     RecordNonEngagement,
     RecordProsecutorDecision,
     RecordVictimView,
@@ -39,11 +42,14 @@ from services.disposal.domain.commands import (
 from services.disposal.domain.rules.outcomes import DECIDED_BY
 from services.disposal.events import (
     EVENTS,
+    AfterDeferral,
     AssessmentTool,
     CancellationReason,
     ContactMeans,
+    DeferralEndReason,
     OutcomeAssigned,
     ProsecutorDecision,
+    StepResult,
 )
 from services.disposal.service import service, uniqueness_key
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
@@ -65,6 +71,7 @@ from tests.unit.disposal.stories import (
     LETTER,
     MANAGER,
     MEETING,
+    MENTORING,
     POLICE,
     SECOND,
     SIGNED,
@@ -80,6 +87,7 @@ from tests.unit.disposal.stories import (
     condition,
     conference,
     decision,
+    deferral,
     evidence,
     letter,
     modifying,
@@ -117,7 +125,10 @@ COMMANDS: Final[tuple[Command, ...]] = (
     evidence(),
     scored(3, 4, "planned"),
     recommended("YCC"),
-    *(decision(what) for what in ("YRD", "YC", "YCC", "OUTCOME_22", "CHARGE", "NO_FURTHER_ACTION")),
+    *(
+        decision(what)
+        for what in ("YRD", "YC", "YCC", "OUTCOME_22", "DEFERRED_PROSECUTION", "CHARGE", "NO_FURTHER_ACTION")
+    ),
     *(proposed(what) for what in (condition(), letter(detail=Sealed("To the shop.")), conference(), penalty())),
     WithdrawCondition(condition_id=LETTER),
     WithdrawAdmission(),
@@ -125,6 +136,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
     IssueDisposal(),
     IssueDisposal(),
     ReferToYot(),
+    deferral(),
+    *(RecordDeferralStep(step_id=MENTORING, result=result, note=Sealed("So it went.")) for result in StepResult),
+    CompleteDeferral(rationale_text=Sealed("All is done.")),
+    *(
+        EndDeferral(why=DeferralEndReason.WITHDRAWN, then=then, rationale_text=Sealed("He says no."))
+        for then in AfterDeferral
+    ),
     booking(),
     booking(SECOND, "2026-03-25T16:00:00+00:00"),
     booking(MEETING).model_copy(update={"condition_id": MEETING}),
@@ -173,6 +191,9 @@ CORRECTIONS: Final = (
     ("ConditionAttended", "session_id", str(LEO)),
     ("BreachDecided", "decision", "EXCUSED"),
     ("OutcomeAssigned", "code", "1A"),
+    ("ProsecutionDeferred", "plan.0.due", "2026-06-01"),
+    ("DeferralStepRecorded", "result", "EXCUSED"),
+    ("DeferralEnded", "then", "NO_PROCEEDINGS"),
 )
 
 steps = st.lists(
@@ -183,7 +204,7 @@ steps = st.lists(
     ),
     max_size=30,
 )
-starts = st.sampled_from(("opened", "ready", "prepared", "YCC", "conference", "YRD", "YC", "breach"))
+starts = st.sampled_from(("opened", "ready", "prepared", "YCC", "conference", "YRD", "YC", "breach", "deferred"))
 
 
 def begun(start: str) -> CaseStory:
@@ -191,6 +212,8 @@ def begun(start: str) -> CaseStory:
     story, summary = CaseStory(), opening(offence=offence(TrialMode.SUMMARY))
     if start in {"opened", "ready"}:
         return story.opened(summary) if start == "opened" else story.ready(command=summary)
+    if start == "deferred":
+        return story.deferred(command=summary)
     if start == "breach":
         return story.in_breach()
     both = (condition(), conference()) if start != "YC" else ()
@@ -236,7 +259,8 @@ def test_no_order_breaks_what_the_law_wants(start: str, step_list: list[tuple[St
     names = [fact.name for fact in story.facts]
     view = story.view
     if "BreachReferred" in names or "DisposalCeased" in names:
-        assert view["disposal"] == "YCC"
+        assert view["disposal"] == "YCC" or "ProsecutionDeferred" in names
+    assert not {"ProsecutionDeferred", "DisposalIssued"} <= set(names)
     assert names.count("DisposalIssued") <= 1
     claimed_keys: set[str] = set()
     for claimed in claims_of(service, story.facts):

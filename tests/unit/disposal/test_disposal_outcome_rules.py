@@ -28,8 +28,16 @@ SESSION = "2026-03-18T18:00:00+00:00"
 LATER = "2026-04-02T18:00:00+01:00"
 CAUTIONED = {OutcomeCode.C2, OutcomeCode.C2A}
 OF_GIVEN = {"YRD": {OutcomeCode.C8}, "YC": CAUTIONED, "YCC": CAUTIONED}
-OTHER_RULES = {*CAUTIONED, OutcomeCode.C8, OutcomeCode.C3, OutcomeCode.C3A, OutcomeCode.C6, OutcomeCode.C7}
-"""Codes that O2, O8 and R11 speak of: where one of these refuses, O3 and O4 are not named."""
+OTHER_RULES = {
+    *CAUTIONED,
+    OutcomeCode.C8,
+    OutcomeCode.C3,
+    OutcomeCode.C3A,
+    OutcomeCode.C6,
+    OutcomeCode.C7,
+    OutcomeCode.C23,
+}
+"""Codes that O2, O8, O23 and R11 speak of: where one of these refuses, O3 and O4 are not named."""
 
 
 def issued_with_activity(what: str) -> CaseStory:

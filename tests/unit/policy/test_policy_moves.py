@@ -16,7 +16,7 @@ from tests.policy_books import with_entry
 from tests.unit.policy.moves import Moved
 
 SINCE: Final = date(2025, 2, 2)
-"""The day of the changed entry: before every story, after every entry that the files hold."""
+"""The day of the changed entry: before every story. It takes the place of later ones."""
 
 HERE: Final = "tests/unit/{}/policy_moves.py"
 

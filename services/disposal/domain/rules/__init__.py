@@ -10,6 +10,7 @@ from services.disposal.domain.rules import (  # noqa: F401 - each module registe
     chronology,
     conditions,
     decision,
+    deferral,
     issuing,
     outcomes,
     preparation,

@@ -65,11 +65,11 @@ def child_did_not_lose_the_session(command: ReferBreach, state: DisposalState, _
 
 @rules.forbids("R23", DecideBreach)
 def breach_is_under_review(state: DisposalState, _context: Context) -> bool:
-    """No breach of this disposal is under review: refer it first.
+    """No breach of a caution is under review: refer it first. A deferral that failed is ended anew instead.
 
     Source: CDA 1998 s66E(1)
     """
-    return state.stage is Stage.BREACH_REVIEW
+    return state.stage is Stage.BREACH_REVIEW and state.deferral is None
 
 
 @rules.forbids("R23", DecideBreach, looks_at=("reasonable_excuse", "decision"))
@@ -92,7 +92,7 @@ def officer_did_not_monitor(state: DisposalState, context: Context) -> bool:
 
 @rules.forbids("D4", InstituteProceedings)
 def prosecution_was_decided(state: DisposalState, _context: Context) -> bool:
-    """Proceedings need a decision on the breach to prosecute: decide first.
+    """Proceedings need a decision to prosecute, on the breach or at the end of the deferral: decide first.
 
     Source: CDA 1998 s66E(1)
     """

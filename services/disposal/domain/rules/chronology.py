@@ -14,7 +14,7 @@ from services.disposal.domain.rules.issuing import explains
 from services.disposal.domain.rules.outcomes import CAUTIONED
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
-from services.vocabulary import AttendanceStatus, Disposal, OutcomeCode
+from services.vocabulary import AttendanceStatus, Disposal, OutcomeCode, Recommendation
 from shared.domain.dates import BeyondCalendar, is_working_day, local_day
 from shared.domain.messages import Command
 from shared.domain.rules import Context
@@ -76,6 +76,7 @@ def not_before_the_case_opened(state: DisposalState | None, context: Context) ->
     commands.ExplainEffect,
     commands.SignDocument,
     commands.IssueDisposal,
+    commands.AgreeDeferral,
 )
 def not_before_the_decision(state: DisposalState, context: Context) -> bool:
     """What follows from the decision cannot have happened before it: check the time.
@@ -85,13 +86,16 @@ def not_before_the_decision(state: DisposalState, context: Context) -> bool:
     return state.decision is None or context.occurred_at >= state.decision.at
 
 
-def _rests_on(disposal: Disposal | None, state: DisposalState) -> Iterator[datetime]:
+DEFERRED: Final = Recommendation.DEFERRED_PROSECUTION
+
+
+def _rests_on(decision: Recommendation | Disposal, state: DisposalState) -> Iterator[datetime]:
     """When the evidence and the admission were recorded on which a decision for a disposal, and its giving, rest."""
-    if disposal is None:
+    if decision not in {*Disposal.__members__, DEFERRED}:
         return
     if state.evidence is not None and state.evidence.sufficient:
         yield state.evidence.at
-    if state.admission is not None and state.admission.facts_accepted:
+    if decision != DEFERRED and state.admission is not None and state.admission.facts_accepted:
         yield state.admission.at
 
 
@@ -103,8 +107,35 @@ def not_decided_before_what_it_rests_on(
 
     Source: rule T1 of this house; CDA 1998 ss66B(2)-(3), 66ZA(1)
     """
-    disposal = Disposal(command.decision) if command.decision in Disposal.__members__ else None
-    return all(at <= context.occurred_at for at in _rests_on(disposal, state))
+    return all(at <= context.occurred_at for at in _rests_on(command.decision, state))
+
+
+@rules.forbids("T1", commands.AgreeDeferral)
+def not_agreed_before_what_it_rests_on(state: DisposalState, context: Context) -> bool:
+    """A deferral cannot have been agreed before the evidence was judged: check the time.
+
+    Source: rule T1 of this house; Home Office outcome 23
+    """
+    return all(at <= context.occurred_at for at in _rests_on(DEFERRED, state))
+
+
+@rules.forbids("T1", commands.RecordDeferralStep, commands.CompleteDeferral, commands.EndDeferral)
+def not_before_the_agreement(state: DisposalState, context: Context) -> bool:
+    """What follows from the deferral cannot have happened before it was agreed: check the time.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return state.deferral is None or context.occurred_at >= state.deferral.at
+
+
+@rules.forbids("T1", commands.CompleteDeferral)
+def not_before_its_steps(state: DisposalState, context: Context) -> bool:
+    """A deferral cannot have been completed before its steps were: check the time.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    steps = () if state.deferral is None else state.deferral.steps.values()
+    return all(step.recorded_at is None or step.recorded_at <= context.occurred_at for step in steps)
 
 
 def _prepared_by(disposal: Disposal, state: DisposalState, day: date) -> Iterator[datetime]:
@@ -231,6 +262,7 @@ def not_before_the_condition(command: Command, state: DisposalState, context: Co
     commands.DecideAbsence,
     commands.IssueWarning,
     commands.DecideBreach,
+    commands.EndDeferral,
     commands.InstituteProceedings,
     looks_at=("session_id",),
 )
@@ -253,7 +285,7 @@ def _answered(command: Command, state: DisposalState) -> datetime | None:
         case commands.IssueWarning(session_id=session_id):
             missed = state.last_attendance(session_id)
             return None if missed is None else missed.decided_at or missed.at
-        case commands.DecideBreach():
+        case commands.DecideBreach() | commands.EndDeferral():
             return state.breach.at if state.breach is not None else None
         case commands.InstituteProceedings():
             return state.breach.decided_at if state.breach is not None else None

@@ -12,11 +12,16 @@ from shared.domain.rules import Context
 CAUTIONS = frozenset({Disposal.YC, Disposal.YCC})
 
 
-def _evidence_suffices(state: DisposalState, disposal: Disposal | None) -> bool:
+def suffices_to_charge(state: DisposalState) -> bool:
+    """Return whether the evidence was last found sufficient to charge."""
     evidence = state.evidence
-    if evidence is None or not evidence.sufficient:
-        return False
-    return disposal not in CAUTIONS or evidence.standard is EvidenceStandard.CHARGE
+    return evidence is not None and evidence.sufficient and evidence.standard is EvidenceStandard.CHARGE
+
+
+def _evidence_suffices(state: DisposalState, disposal: Disposal | None) -> bool:
+    if disposal in CAUTIONS:
+        return suffices_to_charge(state)
+    return state.evidence is not None and state.evidence.sufficient
 
 
 def _admitted(state: DisposalState) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from services.disposal.domain.activity import activities
 from services.disposal.domain.commands import AssignOutcome
 from services.disposal.domain.rules.rulebook import rules
-from services.disposal.domain.state import DisposalState
+from services.disposal.domain.state import DisposalState, Stage
 from services.vocabulary import Disposal, OutcomeCode
 from shared.domain.rules import Context
 
@@ -62,6 +62,15 @@ def no_adult_outcome_for_a_child(command: AssignOutcome, state: DisposalState, c
         return True
     age = state.age_on(context.day)
     return age is not None and age >= context.policy.number("adult_outcomes_from_age")
+
+
+@rules.forbids("O3", AssignOutcome, gives_way=True)
+def a_deferral_brings_its_outcome(state: DisposalState, _context: Context) -> bool:
+    """The prosecution is deferred, or proceedings are to follow: the outcome comes with completion or proceedings, by itself.
+
+    Source: Home Office crime outcomes framework, outcomes 1 and 23
+    """
+    return state.deferral is None or state.stage not in {Stage.DEFERRED, Stage.BREACH_REVIEW}
 
 
 @rules.forbids("O3", AssignOutcome, looks_at=("code",), when=lambda state: state.issue is not None, gives_way=True)
