@@ -14,7 +14,7 @@ from typing import Final
 from services.reporting.measures.definition import Dataset
 from services.reporting.measures.period import Period
 from services.reporting.summaries import DisposalSummary
-from services.reporting.summaries.disposal import End
+from services.reporting.summaries.disposal import DeferralSummary, End
 from services.vocabulary import Disposal, OutcomeCode
 
 COLUMN: Final = {
@@ -23,6 +23,7 @@ COLUMN: Final = {
     Disposal.YCC: "youth_conditional_caution",
 }
 OUTCOME_22: Final = "outcome_22"
+DEFERRED: Final = "outcome_22_deferred"
 OUTCOME_20_21: Final = "outcome_20_21"
 COLUMN_OF_CODE: Final = {
     OutcomeCode.C22: OUTCOME_22,
@@ -44,7 +45,17 @@ class Intervention:
 
 def intervention_of(summary: DisposalSummary) -> Intervention | None:
     """Return the ended intervention of a disposal case; None while it has not ended, or where there was none."""
+    if summary.deferred is not None:
+        return _deferral(summary.deferred, summary)
     return _issued_disposal(summary) if summary.given is not None else _diversion(summary)
+
+
+def _deferral(deferral: DeferralSummary, summary: DisposalSummary) -> Intervention | None:
+    """Return a deferred prosecution that ended: its plan was completed, or it was ended before that."""
+    end = summary.ended
+    if end is None:
+        return None
+    return Intervention(summary, DEFERRED, end.on, end.how is End.COMPLETED, deferral.age)
 
 
 def _issued_disposal(summary: DisposalSummary) -> Intervention | None:

@@ -37,8 +37,8 @@ MEASURE: Final = Measure(
         " it is given, outcomes 20, 21 and 22 on the day on which the code is assigned, or a diversion on the day on"
         " which the child left it. A youth caution, and outcomes 20 and 21, count only where the youth justice service"
         " planned a programme or an activity is recorded. Aged 10 to 17 at the start; one"
-        " row for each child and offence, the most serious, then the latest. A deferred outcome 22 cannot be told apart"
-        " by anything that is recorded, so its column stays empty."
+        " row for each child and offence, the most serious, then the latest. The deferred column holds deferred"
+        " prosecutions: completed (outcome 23), or ended before that, whatever followed."
     ),
     source="YJB key performance indicator 6, from 1 April 2023; KPI inclusion",
     reads=frozenset({"disposal"}),

@@ -13,6 +13,8 @@ from services.disposal.events import (
     ActivityUndertaken,
     AssessmentCompleted,
     AssessmentRequested,
+    DeferralCompleted,
+    DeferralEnded,
     DisposalCaseOpened,
     DisposalCeased,
     DisposalClosedWithoutProceedings,
@@ -23,6 +25,7 @@ from services.disposal.events import (
     GravityScored,
     OffenceCategory,
     OutcomeAssigned,
+    ProsecutionDeferred,
     RecordCorrected,
     VictimInformedOfRestorativeJustice,
     VictimViewSought,
@@ -31,7 +34,7 @@ from services.disposal.events import (
 from services.reporting.summaries.summary import Summary, SummaryType, common_fields
 from services.vocabulary import Disposal, OutcomeCode, Recommendation, Role
 from shared.domain.envelope import Fact
-from shared.domain.messages import Timestamp, ValueObject
+from shared.domain.messages import Event, Timestamp, ValueObject
 
 ETHNICITY: Final = "details.ethnicity"
 
@@ -84,8 +87,15 @@ class IssueSummary(ValueObject):
     age: int
 
 
+class DeferralSummary(ValueObject):
+    """The deferral of the prosecution that was agreed, and the child's age that day, in whole years."""
+
+    on: date
+    age: int
+
+
 class EndSummary(ValueObject):
-    """The end of an issued disposal, or of a diversion's programme."""
+    """The end of an issued disposal, of a diversion's programme, or of a deferral."""
 
     on: date
     how: End
@@ -117,6 +127,7 @@ class DisposalSummary(Summary):
     """Whether the youth justice service intervened: it planned a programme, or an activity is recorded."""
     decided: DecisionSummary | None = None
     given: IssueSummary | None = None
+    deferred: DeferralSummary | None = None
     ended: EndSummary | None = None
     outcome: OutcomeSummary | None = None
 
@@ -179,17 +190,33 @@ def _course(history: Sequence[Fact]) -> dict[str, Any]:
                 course["decided"] = DecisionSummary(decision=decision, on=fact.day, age=age)
             case DisposalIssued() as event:
                 course |= _summarise_issue(fact, event)
-            case DisposalCompleted(completed_on=day):
-                course["ended"] = EndSummary(on=day, how=End.COMPLETED)
-            case DisposalCeased(ceased_on=day):
-                course["ended"] = EndSummary(on=day, how=End.NOT_COMPLETED)
-            case DisposalNotCompleted(ended_on=day) | DisposalClosedWithoutProceedings(ended_on=day):
-                course["ended"] = EndSummary(on=day, how=End.NOT_COMPLETED)
+            case ProsecutionDeferred(age=age):
+                course["deferred"] = DeferralSummary(on=fact.day, age=age)
             case OutcomeAssigned(code=code, age=age):
                 course["outcome"] = OutcomeSummary(code=code, on=fact.day, age=age)
+            case event if (end := _end(event)) is not None:
+                # A deferral ends once: neither what follows nor a decision anew moves that day.
+                course["ended"] = course["ended"] if {"deferred", "ended"} <= course.keys() else end
             case _:
                 pass
     return course
+
+
+def _end(event: Event) -> EndSummary | None:
+    """Return the end that an event brings, None if it brings none."""
+    match event:
+        case DisposalCompleted(completed_on=day) | DeferralCompleted(completed_on=day):
+            return EndSummary(on=day, how=End.COMPLETED)
+        case DisposalCeased(ceased_on=day):
+            return EndSummary(on=day, how=End.NOT_COMPLETED)
+        case (
+            DisposalNotCompleted(ended_on=day)
+            | DisposalClosedWithoutProceedings(ended_on=day)
+            | DeferralEnded(ended_on=day)
+        ):
+            return EndSummary(on=day, how=End.NOT_COMPLETED)
+        case _:
+            return None
 
 
 def _summarise_issue(fact: Fact, event: DisposalIssued) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from services.reporting.measures.period import BadQuestion, Period, quarter, qua
 from services.reporting.measures.policy import POLICY
 from services.reporting.queries.csv_export import as_csv
 from services.reporting.summaries import LapsedDuty, ReferralSummary, SessionSummary
-from services.reporting.summaries.disposal import SealedTexts
+from services.reporting.summaries.disposal import DeferralSummary, SealedTexts
 from services.vocabulary import SessionKind, Topic
 from shared.domain.messages import ValueObject
 from shared.domain.policy import NoPolicy
@@ -94,11 +94,21 @@ def test_a_diversion_ends_on_the_day_of_its_code() -> None:
     assert kpi6(case(code="1")) == kpi6(case()) == {}
 
 
+def test_a_deferred_prosecution_has_a_column_of_its_own() -> None:
+    """Given deferrals, when one was completed, one failed and one runs, then the first two count, by the day of their end."""
+    deferral = DeferralSummary(on=day("2026-02-16"), age=15)
+    assert kpi6(case(deferred=deferral, ended="2026-03-31", code="23")) == {"outcome_22_deferred": (1, 1, 0)}
+    failed = case(deferred=deferral, ended="2026-03-31", completed=False, code="1")
+    assert kpi6(failed) == {"outcome_22_deferred": (1, 0, 1)}
+    assert kpi6(case(deferred=deferral, ended="2026-04-01")) == kpi6(case(deferred=deferral)) == {}
+
+
 def test_only_children_of_ten_to_seventeen_at_the_start_count() -> None:
     """Given ages at the start, when it is 9 or 18, then the row is left out; the age at the decision starts a diversion."""
     ages = {age: kpi6(case("YCC", ended="2026-02-01", age=age)) for age in (9, 10, 17, 18)}
     assert [age for age, found in ages.items() if found] == [10, 17]
     assert kpi6(case(code="22", age=17, decided_age=18)) == {}
+    assert kpi6(case(deferred=DeferralSummary(on=day("2026-01-05"), age=18), ended="2026-02-01", age=17)) == {}
 
 
 def test_a_child_and_offence_count_once_the_most_serious_first() -> None:
