@@ -62,6 +62,7 @@ SERVICES: Final = (
     RegisteredService("education", "Education", 1, "sessions", record="Education session", belongs_to_case=False),
     RegisteredService("disposal", "Disposal", 2, "disposals", names_people=True),
     RegisteredService("rj_conference", "Restorative conference", 3, "conferences"),
+    RegisteredService("panel", "Panel", 5, "sittings", record="Panel sitting", belongs_to_case=False),
     RegisteredService("reporting", "Reporting", 4, decides=False),
 )
 

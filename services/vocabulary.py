@@ -261,6 +261,18 @@ class Recommendation(StrEnum):
     NO_FURTHER_ACTION = "NO_FURTHER_ACTION"
 
 
+class MemberKind(StrEnum):
+    """Whom a member of the panel stands for. Police and youth justice service (YJS) are its quorum (rule P1)."""
+
+    POLICE = "POLICE"
+    YJS = "YJS"
+    SSCT = "SSCT"
+    HEALTH = "HEALTH"
+    EDUCATION = "EDUCATION"
+    SOCIAL_CARE = "SOCIAL_CARE"
+    VICTIM_WORKER = "VICTIM_WORKER"
+
+
 class ConditionType(StrEnum):
     """The types of condition. Each has its flags, limits and words in `services/disposal/domain/conditions`."""
 

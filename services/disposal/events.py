@@ -25,6 +25,7 @@ from services.vocabulary import (
     CrimeNumber,
     Disposal,
     Flags,
+    MemberKind,
     OffenceCode,
     OffenceTitle,
     OutcomeCode,
@@ -107,18 +108,6 @@ class AssessmentTool(StrEnum):
     PDAT = "PDAT"
     ASSET_PLUS = "ASSET_PLUS"
     OTHER = "OTHER"
-
-
-class PanelMember(StrEnum):
-    """The members of the weekly panel. Police and youth justice service (YJS) are its quorum (rule P1)."""
-
-    POLICE = "POLICE"
-    YJS = "YJS"
-    SSCT = "SSCT"
-    HEALTH = "HEALTH"
-    EDUCATION = "EDUCATION"
-    SOCIAL_CARE = "SOCIAL_CARE"
-    VICTIM_WORKER = "VICTIM_WORKER"
 
 
 class ProsecutorDecision(StrEnum):
@@ -465,7 +454,7 @@ class PanelRecommended(Event):
     sentence = "Panel recommended: {recommended}[; present: {attendees}]"
 
     recommended: Recommendation
-    attendees: Annotated[tuple[PanelMember, ...], Field(max_length=20)]
+    attendees: Annotated[tuple[MemberKind, ...], Field(max_length=20)]
 
 
 class ProsecutorDecisionRecorded(Event):

@@ -15,9 +15,11 @@ from services.disposal.domain.commands import (
     OfferSession,
     RecordActivityUndertaken,
     RecordConditionAttendance,
+    RecordPanelRecommendation,
 )
 from services.disposal.events import CancellationReason
 from services.education import events as education
+from services.panel import events as panel
 from services.rj_conference import events as conference
 from services.vocabulary import AttendanceStatus
 from shared.domain.envelope import Fact
@@ -33,6 +35,8 @@ NO_HOURS: Final = Decimal(0)
 
 CORRECTION_OF_PLACE: Final = "correction-of-place"
 CORRECTION_OF_CONFERENCE: Final = "correction-of-conference"
+RECOMMENDATION: Final = "recommendation-of-panel"
+CORRECTION_OF_RECOMMENDATION: Final = "correction-of-recommendation"
 
 
 Serving = education.PlaceBooked | education.Booking | conference.ConferenceHeld | conference.ConferenceDidNotProceed
@@ -269,6 +273,24 @@ def _moved(
     )
 
 
+def recommendation_reaches_the_disposal(fact: Fact[panel.CaseConsidered]) -> Iterator[CommandFor]:
+    """Record what the members recommended who were present and did not abstain."""
+    event = fact.event
+    yield CommandFor(event.disposal_id, _recommended(fact, event))
+
+
+def correction_of_recommendation_reaches_the_disposal(fact: Fact[panel.RecordCorrected]) -> Iterator[CommandFor]:
+    """Record what the panel recommended instead, in the place of what waits."""
+    reactions = {RECOMMENDATION: ("",), CORRECTION_OF_RECOMMENDATION: ("",)}
+    for corrected in fact.event.recommendations:
+        superseded = _superseded(corrected.told_by, corrected.disposal_id, reactions)
+        yield CommandFor(corrected.disposal_id, _recommended(fact, corrected), supersedes=superseded)
+
+
+def _recommended(fact: Fact, what: panel.CaseConsidered | panel.CorrectedRecommendation) -> RecordPanelRecommendation:
+    return RecordPanelRecommendation(occurred_at=fact.occurred_at, recommended=what.recommended, attendees=what.voting)
+
+
 REACTIONS: Final = (
     Reaction(
         "booking-of-condition",
@@ -332,6 +354,20 @@ REACTIONS: Final = (
         conference.RecordCorrected,
         correction_of_conference_reaches_the_condition,
         "the correction of {day} in the conference has not reached the condition",
+    ),
+    Reaction(
+        RECOMMENDATION,
+        "panel",
+        panel.CaseConsidered,
+        recommendation_reaches_the_disposal,
+        "the panel's recommendation of {day} has not reached the disposal",
+    ),
+    Reaction(
+        CORRECTION_OF_RECOMMENDATION,
+        "panel",
+        panel.RecordCorrected,
+        correction_of_recommendation_reaches_the_disposal,
+        "the correction of {day} in the panel's record has not reached the disposal",
     ),
 )
 """Every reaction of this service; the names are part of derived command ids and never change."""

@@ -15,6 +15,7 @@ from services.disposal.events import DisposalCaseOpened, DisposalDecided, Record
 from services.disposal.reactions import REACTIONS
 from services.disposal.read_model import READ_MODEL
 from services.education import events as education
+from services.panel import events as panel
 from services.referral import events as referral
 from services.rj_conference import events as rj_conference
 from services.vocabulary import INHERITED_LABELS
@@ -73,7 +74,7 @@ service: Final[Service[DisposalState]] = Service(
             "local policy: one live disposal for one child and one offence",
         )
     },
-    published=(referral.EVENTS, education.EVENTS, rj_conference.EVENTS),
+    published=(referral.EVENTS, education.EVENTS, rj_conference.EVENTS, panel.EVENTS),
     documents=DOCUMENTS,
     is_print=is_print,
 )

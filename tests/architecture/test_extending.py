@@ -10,8 +10,11 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
+
+from services.registry import SERVICES
 
 ROOT = Path(__file__).parents[2]
 TABLE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -277,6 +280,11 @@ assert "/weather" in TEMPLATES.loader.get_source(TEMPLATES, "my_day.html")[0]
 )
 
 
+FREE: Final = max(entry.port_offset for entry in SERVICES) + 1
+"""The first place among the ports of the APIs that no service has."""
+FIRST_API_PORT: Final = 8101
+
+
 def doubled(text: str) -> str:
     """Add to docker-compose.yml what a service needs, as education has it."""
     lines: list[str] = []
@@ -299,14 +307,14 @@ def doubled(text: str) -> str:
 
 
 def _renamed(line: str) -> str:
-    return line.replace("education", "mentoring").replace("8102", "8106")
+    return line.replace("education", "mentoring").replace("8102", str(FIRST_API_PORT + FREE))
 
 
 SERVICE = Addition(
     "a service",
     {
         "services/registry.py": add(
-            'RegisteredService("education"', '    RegisteredService("mentoring", "Mentoring", 5, "mentorings"),'
+            'RegisteredService("education"', f'    RegisteredService("mentoring", "Mentoring", {FREE}, "mentorings"),'
         ),
         "docker-compose.yml": doubled,
         "pyproject.toml": lambda text: text.replace(

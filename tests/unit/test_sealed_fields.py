@@ -34,20 +34,45 @@ SECTION_F: Final[dict[str, dict[str, set[str]]]] = {
     "SAFE_SCHOOLS_OFFICER": {"referral": EVERY, "disposal": EVERY, "rj_conference": EVERY, "education": EVERY},
     "INTERNET_SAFETY_OFFICER": {"referral": EVERY, "disposal": EVERY, "education": EVERY},
     # RJ: R status.
-    "YJS_CASE_MANAGER": {"referral": EVERY, "disposal": EVERY, "rj_conference": set(), "education": EVERY},
+    "YJS_CASE_MANAGER": {
+        "referral": EVERY,
+        "disposal": EVERY,
+        "rj_conference": set(),
+        "education": EVERY,
+        "panel": EVERY,
+    },
     # Disposal: R condition. Victim contact: yes, own.
     "RJ_FACILITATOR": {"referral": EVERY | VICTIM, "disposal": {"CONDITIONS"}, "rj_conference": EVERY},
-    "POLICE_DECISION_MAKER": {"referral": EVERY, "disposal": EVERY, "rj_conference": set(), "education": EVERY},
-    "SUPERVISOR": {"referral": EVERY, "disposal": EVERY, "rj_conference": EVERY, "education": EVERY},
+    "POLICE_DECISION_MAKER": {
+        "referral": EVERY,
+        "disposal": EVERY,
+        "rj_conference": set(),
+        "education": EVERY,
+        "panel": EVERY,
+    },
+    "SUPERVISOR": {
+        "referral": EVERY,
+        "disposal": EVERY,
+        "rj_conference": EVERY,
+        "education": EVERY,
+        "panel": EVERY,
+    },
     # Disposal: R outcome. RJ: R consent. Victim contact: RW.
     "VICTIM_WORKER": {"disposal": {"VICTIM_VIEW"}, "rj_conference": set()},
     # Victim contact: masked.
-    "AUDITOR": {"referral": REPLAY, "disposal": REPLAY, "rj_conference": REPLAY, "education": REPLAY},
+    "AUDITOR": {
+        "referral": REPLAY,
+        "disposal": REPLAY,
+        "rj_conference": REPLAY,
+        "education": REPLAY,
+        "panel": REPLAY,
+    },
     "DATA_PROTECTION_OFFICER": {
         "referral": EVERY | VICTIM,
         "disposal": EVERY,
         "rj_conference": EVERY,
         "education": EVERY,
+        "panel": EVERY,
     },
     "ANALYST": {},
     "SCHOOL": {"referral": set()},

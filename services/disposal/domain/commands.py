@@ -34,7 +34,6 @@ from services.disposal.events import (
     Factors,
     GravityScored,
     Offence,
-    PanelMember,
     PanelRecommended,
     Plan,
     PriorRecord,
@@ -52,6 +51,7 @@ from services.vocabulary import (
     CrimeNumber,
     FieldCorrection,
     Flags,
+    MemberKind,
     OutcomeCode,
     PersonDetails,
     Recommendation,
@@ -196,12 +196,16 @@ class CompleteAssessment(Command):
 
 
 class RecordPanelRecommendation(Command):
-    """Record what the panel recommends, with police and youth justice service present (rule P1). The police decide."""
+    """Record what the panel recommends, with police and youth justice service present (rule P1). The police decide.
 
+    A sitting of the panel records it itself, for the members who did not abstain.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | _roles(Role.SYSTEM)
     records = PanelRecommended
 
     recommended: Recommendation
-    attendees: Annotated[tuple[PanelMember, ...], Field(max_length=20)]
+    attendees: Annotated[tuple[MemberKind, ...], Field(max_length=20)]
 
 
 class RecordProsecutorDecision(Command):

@@ -14,10 +14,11 @@ from services.disposal.domain.commands import (
     RecordProsecutorDecision,
     RequestAssessment,
 )
-from services.disposal.events import AssessmentTool, PanelMember, ProsecutorDecision, TimeLimit
+from services.disposal.events import AssessmentTool, ProsecutorDecision, TimeLimit
 from services.vocabulary import (
     AttendanceStatus,
     Flag,
+    MemberKind,
     OutcomeCode,
     TrialMode,
 )
@@ -71,7 +72,7 @@ def gives_yrd_after_an_admission_alone(service: Service[Any]) -> Any:
 
 
 def meets(service: Service[Any]) -> Any:
-    panel = disposal.recommended("YCC", (PanelMember.POLICE,))
+    panel = disposal.recommended("YCC", (MemberKind.POLICE,))
     return answer(case(service).opened(), panel, disposal.YJS, "2026-03-09T11:00:00+00:00")
 
 

@@ -35,7 +35,6 @@ from services.disposal.events import (
     EvidenceStandard,
     Offence,
     OffenceCategory,
-    PanelMember,
     PaymentMethod,
     PlanStep,
     PlanStepKind,
@@ -47,6 +46,7 @@ from services.vocabulary import (
     AttendanceStatus,
     ConditionObject,
     ConditionType,
+    MemberKind,
     PersonDetails,
     Recommendation,
     TrialMode,
@@ -259,7 +259,7 @@ EXPLAINED: Final = ExplainEffect(
 SIGNED: Final = SignDocument(document_sha256="9f2c" * 16, consent=True, signed_by_child=True)
 ADMITTED: Final = RecordAdmission(appropriate_adult_present=True, facts_accepted=True)
 ASSESSED: Final = CompleteAssessment(tool=AssessmentTool.PDAT, programme_plan=True)
-PANEL: Final = (PanelMember.POLICE, PanelMember.YJS)
+PANEL: Final = (MemberKind.POLICE, MemberKind.YJS)
 
 
 def evidence(standard: EvidenceStandard = EvidenceStandard.CHARGE, *, sufficient: bool = True) -> DecideEvidence:
@@ -279,7 +279,7 @@ def scored(offence_score: int, final_score: int, *factors: str) -> ScoreGravity:
     )
 
 
-def recommended(what: str, attendees: tuple[PanelMember, ...] = PANEL) -> RecordPanelRecommendation:
+def recommended(what: str, attendees: tuple[MemberKind, ...] = PANEL) -> RecordPanelRecommendation:
     """Return a recommendation of the panel."""
     return RecordPanelRecommendation(recommended=Recommendation(what), attendees=attendees)
 

@@ -9,11 +9,10 @@ import pytest
 from services.disposal.domain.commands import RecordAdmission, RecordProsecutorDecision, WithdrawAdmission
 from services.disposal.events import (
     EvidenceStandard,
-    PanelMember,
     PriorRecord,
     ProsecutorDecision,
 )
-from services.vocabulary import Flag, TrialMode
+from services.vocabulary import Flag, MemberKind, TrialMode
 from tests.unit.disposal.stories import (
     DECIDED_AT,
     INVESTIGATOR,
@@ -174,7 +173,7 @@ def test_a_shift_of_two_needs_factors(case: CaseStory) -> None:
 def test_the_panel_needs_police_and_youth_justice(case: CaseStory) -> None:
     """Given a panel without one of the two, when its recommendation is recorded, then P1 refuses it."""
     case.opened()
-    for absent in ((PanelMember.POLICE, PanelMember.SSCT), (PanelMember.YJS, PanelMember.HEALTH), ()):
+    for absent in ((MemberKind.POLICE, MemberKind.SSCT), (MemberKind.YJS, MemberKind.HEALTH), ()):
         assert case.refused(recommended("YCC", absent), by=YJS, at=SOON) == {"P1"}
     case.ask(recommended("YCC"), by=YJS, at=SOON)
 

@@ -27,12 +27,11 @@ from services.disposal.domain.rules.rulebook import within_the_policy
 from services.disposal.events import (
     CancellationReason,
     OutcomeAssigned,
-    PanelMember,
     PriorRecord,
     RecordCorrected,
 )
 from services.disposal.read_model import READ_MODEL
-from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
+from services.vocabulary import AttendanceStatus, BreachDecision, MemberKind, OutcomeCode, TrialMode
 from shared.domain.decisions import Refused
 from shared.domain.sealing import Sealed
 from tests.policy_books import with_entry
@@ -226,7 +225,7 @@ def test_more_hours_than_needed_are_completed_by_hand() -> None:
 def test_a_panel_may_be_larger_than_its_quorum(case: CaseStory) -> None:
     """Given police, youth justice and health, when the panel recommends, then P1 has nothing against it."""
     case.ready(without=("panel",))
-    three = (PanelMember.HEALTH, PanelMember.YJS, PanelMember.POLICE)
+    three = (MemberKind.HEALTH, MemberKind.YJS, MemberKind.POLICE)
     assert case.ask(recommended("YCC", three), by=YJS, at=DECIDED_AT) == ["PanelRecommended"]
 
 

@@ -13,17 +13,27 @@ from services.disposal.domain.commands import (
     OfferSession,
     RecordActivityUndertaken,
     RecordConditionAttendance,
+    RecordPanelRecommendation,
 )
 from services.disposal.events import CancellationReason
 from services.disposal.service import service
 from services.education import events as education
+from services.panel import events as panel
 from services.rj_conference import events as conference_events
-from services.vocabulary import AttendanceStatus, ConferenceCategory, ConferenceMode, SessionKind, Topic
+from services.vocabulary import (
+    AttendanceStatus,
+    ConferenceCategory,
+    ConferenceMode,
+    MemberKind,
+    Recommendation,
+    SessionKind,
+    Topic,
+)
 from shared.domain.envelope import Envelope, EventRegistry, Fact, Origin, PolicyStamp
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Event
 from shared.domain.sealing import Sealed
-from shared.domain.service import CommandFor
+from shared.domain.service import CommandFor, reaction_command_id
 from tests.command_spec import officer
 from tests.unit.disposal.stories import (
     FIRST,
@@ -244,3 +254,57 @@ def test_reactions_have_names_of_their_own() -> None:
     """Given all reactions, then no two share a name, since commands are derived from it."""
     names = [reaction.name for reaction in service.reactions]
     assert len(names) == len(set(names))
+
+
+YJS_MEMBER: Final = derived_uuid("test", "yjs member")
+
+
+def considered(*abstaining: UUID) -> panel.CaseConsidered:
+    """Return what a panel of a police and a YJS member recommends: a youth caution."""
+    police = derived_uuid("test", "police member")
+    return panel.CaseConsidered(
+        disposal_id=DISPOSAL,
+        recommended=Recommendation.YC,
+        reasons=Sealed("She is sorry."),
+        abstaining=abstaining,
+        case_id=derived_uuid("test", "case"),
+        person_id=LEO,
+        starts_at=STARTS_AT,
+        present=(
+            panel.PresentMember(officer_id=police, kind=MemberKind.POLICE),
+            panel.PresentMember(officer_id=YJS_MEMBER, kind=MemberKind.YJS),
+        ),
+    )
+
+
+def test_the_recommendation_of_a_sitting_is_recorded_without_those_who_abstain() -> None:
+    """Given a case that the panel considered, then the disposal takes it over, though the YJS member abstained (P1 is the sitting's)."""
+    (wanted,) = effects(fact(panel.EVENTS, considered(YJS_MEMBER)))
+    assert wanted.stream == DISPOSAL
+    assert wanted.command == RecordPanelRecommendation(
+        occurred_at=HELD_AT, recommended=Recommendation.YC, attendees=(MemberKind.POLICE,)
+    )
+    case = CaseStory().opened()
+    assert case.refused(wanted.command, by="YJS_CASE_MANAGER", at=HELD_AT) == {"P1"}
+    assert case.ask(wanted.command, by="SYSTEM", at=HELD_AT) == ["PanelRecommended"]
+
+
+def test_a_corrected_recommendation_supersedes_the_one_that_waits() -> None:
+    """Given a recommendation that is corrected, then the disposal records the right one, and what waits of it is superseded."""
+    told_by = derived_uuid("test", "considered")
+    event = panel.RecordCorrected(
+        corrects=told_by,
+        field="recommended",
+        value="YCC",
+        why=Sealed("Misread."),
+        recommendations=(
+            panel.CorrectedRecommendation(
+                disposal_id=DISPOSAL, recommended=Recommendation.YCC, voting=(MemberKind.YJS,), told_by=(told_by,)
+            ),
+        ),
+    )
+    (wanted,) = effects(fact(panel.EVENTS, event))
+    assert wanted.command == RecordPanelRecommendation(
+        occurred_at=HELD_AT, recommended=Recommendation.YCC, attendees=(MemberKind.YJS,)
+    )
+    assert reaction_command_id(told_by, "recommendation-of-panel", DISPOSAL) in wanted.supersedes

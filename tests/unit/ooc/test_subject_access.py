@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from ooc.data_rights.redaction import NOT_SHOWN, Redaction
 from ooc.data_rights.subject_access import copy_for
 from ooc.main import app
+from services.addresses import SERVICES
 from services.console.documents import print_subject_access
 from tests.pdf import pdf_text
 from tests.unit.ooc.test_console_http import serving
@@ -151,8 +152,7 @@ def test_a_welsh_copy_has_english_where_a_text_awaits_translation() -> None:
 
 def run(url: str, *arguments: str) -> Any:
     """Run `ooc subject-access` against a server that is every service."""
-    names = ("referral", "education", "disposal", "rj_conference", "reporting")
-    urls = [part for name in names for part in ("--url", f"{name}={url}")]
+    urls = [part for name in SERVICES for part in ("--url", f"{name}={url}")]
     return CliRunner().invoke(app, ["subject-access", *arguments, *urls], env={"OOC_ISSUER": url})
 
 

@@ -1,0 +1,1 @@
+"""The domain of the panel: pure, without clock, event store or log."""

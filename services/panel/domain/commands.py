@@ -1,0 +1,144 @@
+"""The commands of a sitting. Each is open to police decision-makers, YJS case managers and supervisors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Final, get_args
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+
+from services.panel.events import (
+    Action,
+    CaseAddedToAgenda,
+    Member,
+    MembersRecorded,
+    SittingCancelled,
+    SittingClosed,
+    SittingPlanned,
+)
+from services.vocabulary import FieldCorrection, Recommendation, Role
+from shared.domain.messages import Command, FreeText, Timestamp
+from shared.domain.sealing import Sealed
+
+DEFAULT_ROLES: Final = frozenset({Role.POLICE_DECISION_MAKER, Role.YJS_CASE_MANAGER, Role.SUPERVISOR})
+
+
+def _once_each(name: str = "") -> AfterValidator:
+    """Refuse a list in which an item, or its member of that name, stands twice."""
+
+    def check(items: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len({getattr(item, name) if name else item for item in items}) != len(items):
+            raise ValueError("each may be named once only")
+        return items
+
+    return AfterValidator(check)
+
+
+class PlanSitting(Command):
+    """Plan a sitting of the panel. Cases are put on its agenda afterwards."""
+
+    opens: ClassVar[bool] = True
+    records = SittingPlanned
+
+    starts_at: Timestamp
+    place: Sealed[FreeText]
+    chair: UUID
+
+
+class AddToAgenda(Command):
+    """Put a disposal case on the agenda: the panel considers or adjourns it before the sitting closes (rule P5)."""
+
+    records = CaseAddedToAgenda
+
+    disposal_id: UUID
+    case_id: UUID
+    person_id: UUID
+
+
+class RemoveFromAgenda(Command):
+    """Take a case off the agenda that the panel has not considered."""
+
+    disposal_id: UUID
+    why: Sealed[FreeText]
+
+
+class RecordMembers(Command):
+    """Record the members of the panel, and who of them is there.
+
+    The panel considers a case with police and youth justice service present (rule P1). A later list replaces this one.
+    """
+
+    records = MembersRecorded
+
+    members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=50), _once_each("officer_id")]
+
+
+class ConsiderCase(Command):
+    """Record what the panel recommends in a case, with what the child and the parent say of it. The police decide.
+
+    The disposal takes the recommendation over from here. Say why, if the panel has not heard the child (rule P4).
+    """
+
+    disposal_id: UUID
+    recommended: Recommendation
+    reasons: Sealed[FreeText]
+    child_view: Sealed[FreeText] | None = None
+    no_child_view_because: Sealed[FreeText] | None = None
+    parent_view: Sealed[FreeText] | None = None
+    dissent: Sealed[FreeText] | None = None
+    abstaining: Annotated[tuple[UUID, ...], Field(max_length=50), _once_each()] | None = None
+    actions: Annotated[tuple[Action, ...], Field(max_length=50), _once_each("action_id")] | None = None
+
+
+class AdjournCase(Command):
+    """Record that the panel does not recommend in a case today, and why."""
+
+    disposal_id: UUID
+    why: Sealed[FreeText]
+
+
+class CompleteAction(Command):
+    """Record that an action of the panel was done, also after the sitting."""
+
+    action_id: UUID
+    note: Sealed[FreeText] | None = None
+
+
+class CloseSitting(Command):
+    """Close the sitting, once each case of the agenda is considered or adjourned (rule P5). Its actions go on."""
+
+    records = SittingClosed
+
+
+class CancelSitting(Command):
+    """Call the sitting off, before it has considered a case. Put its cases on the agenda of another."""
+
+    records = SittingCancelled
+
+    why: Sealed[FreeText]
+
+
+class CorrectRecord(FieldCorrection):
+    """Say what a field of an earlier event should have been, and why (DPA 2018 s46).
+
+    The original stays visible beside it. A disposal that took a recommendation over learns of the right one.
+    """
+
+
+PanelCommand = (
+    PlanSitting
+    | AddToAgenda
+    | RemoveFromAgenda
+    | RecordMembers
+    | ConsiderCase
+    | AdjournCase
+    | CompleteAction
+    | CloseSitting
+    | CancelSitting
+    | CorrectRecord
+)
+
+COMMANDS: Final[tuple[type[Command], ...]] = get_args(PanelCommand)
+
+LATER: Final = tuple(command for command in COMMANDS if not command.opens)
+"""The commands on a sitting that there is already."""

@@ -1,0 +1,56 @@
+"""The events of an accepted command: those that carry more than the command's own fields."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.panel.domain.commands import (
+    AdjournCase,
+    CompleteAction,
+    ConsiderCase,
+    CorrectRecord,
+    PanelCommand,
+    RemoveFromAgenda,
+)
+from services.panel.domain.corrections import decide_correction
+from services.panel.domain.evolve import evolve
+from services.panel.domain.rules import rules
+from services.panel.domain.state import Sitting
+from services.panel.events import ActionCompleted, CaseAdjourned, CaseConsidered, CaseRemovedFromAgenda
+from shared.domain.decider import Decider
+from shared.domain.decisions import NewEvents
+from shared.domain.messages import event_from, event_that_it_records
+from shared.domain.rules import Context
+
+
+def decide(command: PanelCommand, state: Sitting | None, context: Context) -> NewEvents:
+    """Return the event of a command that no rule refuses, with the case that it is about."""
+    if state is None:
+        return [event_that_it_records(command)]
+    match command:
+        case RemoveFromAgenda(disposal_id=disposal):
+            return [event_from(CaseRemovedFromAgenda, command, case_id=state.agenda[disposal].case_id)]
+        case AdjournCase(disposal_id=disposal):
+            return [event_from(CaseAdjourned, command, case_id=state.agenda[disposal].case_id)]
+        case ConsiderCase(disposal_id=disposal):
+            item = state.agenda[disposal]
+            present = state.present(context.occurred_at)
+            return [
+                event_from(
+                    CaseConsidered,
+                    command,
+                    case_id=item.case_id,
+                    person_id=item.person_id,
+                    starts_at=state.starts_at,
+                    present=present,
+                )
+            ]
+        case CompleteAction(action_id=action):
+            return [event_from(ActionCompleted, command, case_id=state.actions[action].case_id)]
+        case CorrectRecord():
+            return [decide_correction(command, state)]
+        case _:
+            return [event_that_it_records(command)]
+
+
+decider: Final[Decider[Sitting]] = Decider(rules, decide, evolve)

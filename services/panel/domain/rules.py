@@ -1,0 +1,153 @@
+"""The rules of a sitting, by id. A rule answers True where it holds."""
+
+from __future__ import annotations
+
+from services.panel.domain.commands import (
+    LATER,
+    AddToAgenda,
+    AdjournCase,
+    CloseSitting,
+    CompleteAction,
+    ConsiderCase,
+    CorrectRecord,
+    RemoveFromAgenda,
+)
+from services.panel.domain.corrections import COPIES, CORRECTIONS
+from services.panel.domain.state import ItemStatus, Sitting
+from services.panel.domain.state_machine import SOURCE, STATE_MACHINE
+from services.panel.events import CaseConsidered
+from shared.domain.corrections import OF_A_CORRECTION, facts_of
+from shared.domain.policy import Policy
+from shared.domain.rules import Context, RuleBook
+from shared.domain.state_machine import register
+
+rules: RuleBook[Sitting] = RuleBook("panel")
+
+
+# --- T1: nothing before the fact that it depends on ---------------------------------------------
+
+
+@rules.forbids("T1", *LATER)
+def after_the_planning(sitting: Sitting, context: Context) -> bool:
+    """Nothing can happen to a sitting before it was planned: give the time at which it happened.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return context.occurred_at >= sitting.planned_at
+
+
+@rules.forbids("T1", AddToAgenda, looks_at=("disposal_id",))
+def added_again_after_its_removal(command: AddToAgenda, sitting: Sitting, context: Context) -> bool:
+    """A case is put on the agenda again after it was taken off: give the time at which that happened.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    removed = sitting.removed.get(command.disposal_id)
+    return removed is None or context.occurred_at >= removed
+
+
+@rules.forbids("T1", RemoveFromAgenda, ConsiderCase, AdjournCase, looks_at=("disposal_id",))
+def after_it_was_put_on_the_agenda(
+    command: RemoveFromAgenda | ConsiderCase | AdjournCase, sitting: Sitting, context: Context
+) -> bool:
+    """The panel deals with a case after it was put on the agenda, or was adjourned: give the time of that.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    item = sitting.agenda.get(command.disposal_id)
+    return item is None or item.status is ItemStatus.CONSIDERED or context.occurred_at >= item.since
+
+
+@rules.forbids("T1", CompleteAction, looks_at=("action_id",))
+def done_after_it_was_agreed(command: CompleteAction, sitting: Sitting, context: Context) -> bool:
+    """An action is done after the panel agreed it: give the time at which that happened.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    action = sitting.actions.get(command.action_id)
+    return action is None or context.occurred_at >= action.agreed_at
+
+
+@rules.forbids("T1", CloseSitting)
+def closed_after_the_last_case(sitting: Sitting, context: Context) -> bool:
+    """A sitting closes after its last case: give a time after that.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return all(context.occurred_at >= item.since for item in sitting.agenda.values())
+
+
+# --- P1 to P5: the panel -------------------------------------------------------------------------
+
+
+def _has_quorum(kinds: frozenset[str], policy: Policy) -> bool:
+    return policy.codes("panel_quorum") <= kinds
+
+
+@rules.forbids("P1", ConsiderCase)
+def police_and_yjs_are_present(sitting: Sitting, context: Context) -> bool:
+    """The panel needs at least police and youth justice service: record who is present, or adjourn the case.
+
+    Source: local policy on the joint decision-making panel
+    """
+    return _has_quorum(frozenset(member.kind for member in sitting.present(context.occurred_at)), context.policy)
+
+
+@rules.forbids("P2", ConsiderCase, looks_at=("disposal_id",))
+def the_case_is_on_the_agenda(command: ConsiderCase, sitting: Sitting, _context: Context) -> bool:
+    """A case is considered once it is on the agenda, and once a sitting: put it there, or on that of the next sitting.
+
+    Source: local policy on the joint decision-making panel
+    """
+    item = sitting.agenda.get(command.disposal_id)
+    return item is not None and item.status is not ItemStatus.CONSIDERED
+
+
+@rules.warns("P4", ConsiderCase, looks_at=("child_view", "no_child_view_because"))
+def the_child_was_heard(command: ConsiderCase, _sitting: Sitting, _context: Context) -> bool:
+    """The panel considers the case without the child's voice: record what the child says, or why it was not heard.
+
+    Source: UN Convention on the Rights of the Child, article 12; local policy on the joint decision-making panel
+    """
+    return command.child_view is not None or command.no_child_view_because is not None
+
+
+@rules.forbids("P5", CloseSitting)
+def every_case_is_dealt_with(sitting: Sitting, _context: Context) -> bool:
+    """A case on the agenda is neither considered nor adjourned: do the one or the other, or take it off the agenda.
+
+    Source: local policy on the joint decision-making panel
+    """
+    return all(item.status is not ItemStatus.TO_CONSIDER for item in sitting.agenda.values())
+
+
+# --- S1: the state machine's table; corrections ---------------------------------------------------
+
+register(rules, STATE_MACHINE, SOURCE)
+
+CORRECTIONS.guard(rules, CorrectRecord)
+
+
+@rules.forbids("COR1", CorrectRecord, looks_at=("corrects", "field"))
+def the_source_is_corrected(command: CorrectRecord, sitting: Sitting, _context: Context) -> bool:
+    """This value is a copy: correct the plan of the sitting, or its members, and the record of the case follows.
+
+    Source: DPA 2018 s46 (rectification)
+    """
+    considered = (fact for fact in facts_of(sitting) if isinstance(fact.event, CaseConsidered))
+    is_copy = command.field.partition(".")[0] in COPIES
+    return not is_copy or all(fact.event_id != command.corrects for fact in considered)
+
+
+@rules.forbids("P1", CorrectRecord, looks_at=OF_A_CORRECTION)
+def stays_a_quorum(command: CorrectRecord, sitting: Sitting, context: Context) -> bool:
+    """Police or youth justice service would have been absent where the panel recommended: correct another field.
+
+    Source: local policy on the joint decision-making panel
+    """
+    after = CORRECTIONS.as_corrected(command, sitting)
+    return after is None or all(
+        _has_quorum(frozenset(member.kind for member in after.present(fact.occurred_at)), context.policy_on(fact.day))
+        for fact in facts_of(after)
+        if isinstance(fact.event, CaseConsidered)
+    )

@@ -1,0 +1,28 @@
+"""How a sitting's events fold and what is shown of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from services.panel.access import ACCESS
+from services.panel.domain.decide import decider
+from services.panel.domain.duties import duties
+from services.panel.domain.state import Sitting, Stage
+from services.panel.events import EVENTS
+from services.panel.views import view
+from shared.domain.policy import PolicyBook
+from shared.domain.service import ReadModel
+
+READ_MODEL: Final[ReadModel[Sitting]] = ReadModel(
+    service="panel",
+    collection="sittings",
+    events=EVENTS,
+    decider=decider,
+    view=view,
+    duties=duties,
+    policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
+    access=ACCESS,
+    states=tuple(Stage),
+    ended=frozenset({"CLOSED", "CANCELLED"}),
+)

@@ -1,0 +1,23 @@
+"""The panel as a declaration: the kernel builds API, worker, relay and schema from it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.panel.domain.commands import COMMANDS, DEFAULT_ROLES
+from services.panel.domain.state import Sitting
+from services.panel.read_model import READ_MODEL
+from services.vocabulary import INHERITED_LABELS
+from services.words import words_of
+from shared.domain.service import Service
+
+service: Final[Service[Sitting]] = Service(
+    name="panel",
+    collection="sittings",
+    commands=COMMANDS,
+    words=words_of("panel"),
+    default_roles=DEFAULT_ROLES,
+    read_model=READ_MODEL,
+    inherited_labels=INHERITED_LABELS,
+    followers=("disposal",),
+)

@@ -1,0 +1,13 @@
+"""A sitting nobody has planned yet."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.panel.stories import SittingStory
+
+
+@pytest.fixture
+def sitting() -> SittingStory:
+    """Return an empty stream of the service."""
+    return SittingStory()

@@ -1,0 +1,20 @@
+"""What each value of policy of the panel moves: see tests/unit/policy/test_policy_moves.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from services.vocabulary import MemberKind
+from shared.domain.service import Service
+from tests.unit.panel import stories as panel
+from tests.unit.policy.moves import Moved, answer, under
+
+
+def quorum(service: Service[Any]) -> Any:
+    story: panel.SittingStory = under(panel.SittingStory(), service)
+    story.planned().listed().begun(panel.member(panel.POLICE, MemberKind.POLICE))
+    return answer(story, panel.consideration(), panel.CHAIR, panel.CONSIDERED)
+
+
+MOVES: Final[Mapping[str, Moved]] = {"panel_quorum": Moved(["POLICE"], quorum)}
