@@ -33,6 +33,7 @@ from services.reporting.queries.min_position import MIN_POSITION, furthest, not_
 from services.reporting.queries.names import add_names
 from services.reporting.queries.questions import refusing_bad_questions
 from services.reporting.queries.sessions import add_sessions
+from services.reporting.queries.sittings import add_sittings
 from services.reporting.queries.timeline import ORDERS, Changes, Opened, Timeline, changes, timeline
 from services.reporting.queries.verifications import add_verifications
 from services.reporting.queries.visibility import Reader
@@ -198,6 +199,7 @@ def reporting_api(settings: Settings) -> FastAPI:
     _cases(app)
     _duties(app)
     add_sessions(app)
+    add_sittings(app)
     add_search(app, settings)
     add_names(app, settings)
     add_returns(app, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -21,6 +22,7 @@ from shared.api.problems import Malformed
 from shared.api.request import Caller, read_day, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
+from shared.domain.messages import Actor
 
 SERVICE: Final = "education"
 MOST: Final = 500
@@ -80,20 +82,29 @@ def add_sessions(app: FastAPI) -> None:
 
         The answer waits for `min_position`.
         """
-        at: ApiDependencies = request.app.state.deps
-        query = read_query(request)
-        first, last = read_day(query, "from"), read_day(query, "to")
-        assert first is not None
-        assert last is not None
-        if not timedelta(0) <= last - first < timedelta(days=MAX_DAYS):
-            raise Malformed(("to", f"give a date that is not before 'from', and within {MAX_DAYS} days of it"))
-        wanted = furthest(request)
-        await at.gate.read(actor, "cases", "reporting/sessions", read_reason(request))
-        if late := await wait_for(at.database, wanted):
-            return not_yet(late)
-        reader = await ask_for_reader(at.database, actor)
-        answer = await ask(lambda: list_sessions(at.database, reader, first, last))
-        return await answer_projected(at.database, answer)
+        return await answer_calendar(request, actor, "sessions", list_sessions)
+
+
+ListDays = Callable[[Pool, Reader, date, date], Awaitable[dict[str, Any]]]
+"""What begins between two Europe/London days, both included, and the reader may see."""
+
+
+async def answer_calendar(request: Request, actor: Actor, name: str, list_days: ListDays) -> JSONResponse:
+    """Answer what begins in a period, as far as reporting has come. Raises `Malformed` for a period that is none."""
+    at: ApiDependencies = request.app.state.deps
+    query = read_query(request)
+    first, last = read_day(query, "from"), read_day(query, "to")
+    assert first is not None
+    assert last is not None
+    if not timedelta(0) <= last - first < timedelta(days=MAX_DAYS):
+        raise Malformed(("to", f"give a date that is not before 'from', and within {MAX_DAYS} days of it"))
+    wanted = furthest(request)
+    await at.gate.read(actor, "cases", f"reporting/{name}", read_reason(request))
+    if late := await wait_for(at.database, wanted):
+        return not_yet(late)
+    reader = await ask_for_reader(at.database, actor)
+    answer = await ask(lambda: list_days(at.database, reader, first, last))
+    return await answer_projected(at.database, answer)
 
 
 async def list_sessions(pool: Pool, reader: Reader, first: date, last: date) -> dict[str, Any]:

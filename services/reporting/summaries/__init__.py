@@ -14,10 +14,11 @@ from services.reporting.summaries.conference import CONFERENCE, ConferenceSummar
 from services.reporting.summaries.disposal import DISPOSAL, DisposalSummary
 from services.reporting.summaries.education import SESSION, SessionSummary
 from services.reporting.summaries.referral import REFERRAL, ReferralSummary
+from services.reporting.summaries.sitting import SITTING, SittingSummary
 from services.reporting.summaries.summary import LapsedDuty, Summary, SummaryType, plain_summary
 
 _TYPES: Final[Mapping[str, SummaryType[Any]]] = {
-    kind.service: kind for kind in (REFERRAL, SESSION, DISPOSAL, CONFERENCE)
+    kind.service: kind for kind in (REFERRAL, SESSION, DISPOSAL, CONFERENCE, SITTING)
 }
 
 _SERVICES: Final[Mapping[type[Summary], str]] = {kind.model: service for service, kind in _TYPES.items()}
@@ -39,6 +40,7 @@ __all__ = [
     "LapsedDuty",
     "ReferralSummary",
     "SessionSummary",
+    "SittingSummary",
     "Summary",
     "service_of",
     "summary_type",

@@ -21,6 +21,7 @@ READS = [
     f"/v1/cases/{SOME_CASE}/changes?after=disposal:1",
     "/v1/duties",
     "/v1/sessions?from=2026-03-01&to=2026-03-31",
+    "/v1/sittings?from=2026-03-01&to=2026-03-31",
 ]
 
 ODD = [

@@ -28,6 +28,7 @@ from services.reporting.queries.cases import case
 from services.reporting.queries.daily_sheet import SheetPlace, daily_sheet
 from services.reporting.queries.measure_queries import measure
 from services.reporting.queries.sessions import list_sessions
+from services.reporting.queries.sittings import list_sittings
 from services.reporting.queries.visibility import Reader
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.decider import BrokenHistory
@@ -314,6 +315,19 @@ async def test_sessions_are_listed_by_their_london_day(pool: asyncpg.Pool[asyncp
     before = day - timedelta(days=1)
     assert stream not in {one["id"] for one in (await list_sessions(pool, reader(), before, before))["sessions"]}
     assert (await list_sessions(pool, reader("KENT"), day, day))["sessions"] == []
+
+
+async def test_sittings_are_listed_by_their_london_day_with_their_agenda(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given two sittings, when the day of one is asked for, then it is there with what became of each case; not for another area."""
+    facts = play("84").facts
+    await project(pool, facts, 100)
+    day = date(2026, 3, 10)
+    (line,) = (await list_sittings(pool, reader(), day, day))["sittings"]
+    assert line["state"] == "CLOSED"
+    assert sorted(item["status"] for item in line["agenda"]) == ["ADJOURNED", "CONSIDERED", "CONSIDERED"]
+    (cancelled,) = (await list_sittings(pool, reader(), date(2026, 3, 11), date(2026, 3, 20)))["sittings"]
+    assert (cancelled["state"], cancelled["agenda"]) == ("CANCELLED", [])
+    assert (await list_sittings(pool, reader("KENT"), day, day))["sittings"] == []
 
 
 async def test_the_list_of_cases_is_what_its_filters_leave_of_all_cases(
