@@ -118,23 +118,34 @@ LastStep = Callable[[CommandRequest, LoadedStream, Sequence[Fact], Judged, bytes
 
 
 class CommandHandler:
-    """The handler of the commands of one service. Clock and randomness come with the request."""
+    """The handler of the commands of one service. Clock and randomness come with the request.
 
-    def __init__(self, service: Service[Any], event_store: EventStore, keyring: Keyring, digest_key: bytes) -> None:
+    `sign` signs each receipt; without it receipts are for this process alone.
+    """
+
+    def __init__(
+        self,
+        service: Service[Any],
+        event_store: EventStore,
+        keyring: Keyring,
+        digest_key: bytes,
+        sign: Callable[[Receipt], Receipt] | None = None,
+    ) -> None:
         self.service = service
         self.event_store = event_store
         self.keyring = keyring
         self._cache = FactCache(service.events, keyring)
         self._digest_key = digest_key
+        self._sign = sign
         self._queue = StreamQueue()
 
     def for_service(self, service: Service[Any]) -> CommandHandler:
         """Return the handler of another declaration on the same event store, such as that of its waits."""
-        return CommandHandler(service, self.event_store, self.keyring, self._digest_key)
+        return CommandHandler(service, self.event_store, self.keyring, self._digest_key, self._sign)
 
     def on(self, event_store: EventStore, keyring: Keyring) -> CommandHandler:
         """Return a handler of the same service that reads and writes elsewhere, such as in memory for a dry run."""
-        return CommandHandler(self.service, event_store, keyring, self._digest_key)
+        return CommandHandler(self.service, event_store, keyring, self._digest_key, self._sign)
 
     def command_id(self, actor: UUID, key: str) -> UUID:
         """Derive the command id: UUIDv5 of service, actor and idempotency key."""
@@ -353,7 +364,7 @@ class CommandHandler:
         self, command_id: UUID, stream: str, recorded_at: datetime, events: tuple[ReceiptLine, ...]
     ) -> Receipt:
         last = events[-1]
-        return Receipt(
+        receipt = Receipt(
             command_id=command_id,
             service=self.service.name,
             stream=stream,
@@ -364,6 +375,7 @@ class CommandHandler:
             hash=last.hash,
             events=events,
         )
+        return receipt if self._sign is None else self._sign(receipt)
 
     def digest(self, request: CommandRequest) -> bytes:
         """Compute HMAC-SHA256 (RFC 2104) over stream and command. The key keeps a stored digest from revealing the command."""

@@ -1,6 +1,7 @@
 """Check an exported case offline: that its events are those that were recorded, all of them, in their order.
 
-A report of `ooc verify --report` is checked in the same way: that it is as it was kept, when and by whom.
+A report of `ooc verify --report` is checked in the same way: that it is as it was kept, when and by whom. So is the receipt
+of a command: that the service has signed it as it stands.
 
     python verify_bundle.py case.json --keys keys.txt [--known checkpoint]... [--witness KEY] [--quiet]
 
@@ -403,6 +404,34 @@ def not_checked(bundle: dict[str, Any], *, own_keys: bool, known: bool, witness:
         yield "Records whose home is not this case, such as a session with several children: each has a bundle of its own."
 
 
+def check_receipt(receipt: dict[str, Any], keys: Keys) -> list[str]:
+    """Check that a service has signed a receipt as it stands. Returns the faults."""
+    faults, signature = Faults(), receipt["signature"] or {"key": "none", "value": ""}
+    content = {name: value for name, value in receipt.items() if name != "signature"}
+    # RFC 8785, for the texts and whole numbers that a receipt has.
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+    named = [key for key in keys.keys if f"{key.name}+{key.id.hex()}" == signature["key"]]
+    if not named or named[0].name.split("/")[-2:] != [receipt["service"], "receipt"]:
+        faults.note(
+            "receipt",
+            f"its key {signature['key']} is none that you trust for receipts of {receipt['service']}: it proves nothing",
+        )
+        return faults
+    try:
+        Ed25519PublicKey.from_public_bytes(named[0].public).verify(base64.b64decode(signature["value"]), text)
+    except (InvalidSignature, ValueError):
+        faults.note("receipt", "its signature does not fit: it was altered or invented, and proves nothing")
+    return faults
+
+
+def receipt_lines(receipt: dict[str, Any]) -> Iterator[str]:
+    """Tell what a service has signed in a receipt, and what that does not show."""
+    yield f"{receipt['service']} has signed that it recorded at {receipt['recorded_at']}, for command {receipt['command_id']}:"
+    for line in receipt["events"]:
+        yield f"  {line['type']} as version {line['version']} of {receipt['stream']}, position {line['position']}, hash {line['hash']}"
+    yield "Not checked: that the log still holds it. Ask `ooc verify receipt`, or for a checkpoint and a proof of each position."
+
+
 def history(bundle: dict[str, Any]) -> Iterator[str]:
     """Tell the case in plain English, a line for each event in the order of their occurrence."""
     history_lines = []
@@ -465,9 +494,21 @@ def read_bundle(path: Path) -> dict[str, Any]:
         bundle = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise Unreadable(f"{path} cannot be read: {error}") from error
-    if not isinstance(bundle, dict) or bundle.get("format") not in {FORMAT, REPORT}:
-        raise Unreadable(f"{path} is not a bundle of the format {FORMAT} or {REPORT}")
+    if not isinstance(bundle, dict) or (not is_receipt(bundle) and bundle.get("format") not in {FORMAT, REPORT}):
+        raise Unreadable(f"{path} is not a bundle of the format {FORMAT} or {REPORT}, and no receipt")
     return bundle
+
+
+def is_receipt(bundle: dict[str, Any]) -> bool:
+    """Tell whether a file holds the receipt of a command."""
+    return {"command_id", "events", "signature"} <= bundle.keys()
+
+
+def show_receipt(receipt: dict[str, Any], keys: Keys) -> int:
+    """Check a receipt and print what it says. Returns the exit code."""
+    faults = check_receipt(receipt, keys)
+    print("\n".join([f"BROKEN  {fault}" for fault in faults] or receipt_lines(receipt)))
+    return 1 if faults else 0
 
 
 def main() -> int:
@@ -481,6 +522,10 @@ def main() -> int:
     chosen = parser.parse_args()
     try:
         bundle = read_bundle(chosen.bundle)
+        if is_receipt(bundle):
+            return show_receipt(
+                bundle, Keys(chosen.keys.read_text(encoding="utf-8").splitlines() if chosen.keys else [])
+            )
         own = [key for part in bundle["services"] for key in part["keys"]]
         keys = Keys(chosen.keys.read_text(encoding="utf-8").splitlines() if chosen.keys else own)
         known = [path.read_text(encoding="utf-8") for path in chosen.known]

@@ -22,10 +22,12 @@ from ooc.tables import ERR, OUT, complain
 from services.console.plain_text import moment
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
+from shared.domain.receipts import Receipt
 from shared.event_store.log_hash import log_entry
 from shared.evidence.bundle import report_bundle
-from shared.evidence.checkpoint import BadNote, VerifierKey, open_checkpoint
+from shared.evidence.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
 from shared.evidence.merkle import BadProof, check_inclusion, hash_leaf
+from shared.evidence.receipts import NotSigned, check_receipt
 from shared.runtime.garbage_collection import exempt_from_collection
 from tools.client.http import Client, NoAnswer
 
@@ -82,13 +84,22 @@ def verify(
 @verify_app.command("receipt")
 def verify_receipt(
     file: Annotated[Path, typer.Argument(help="A receipt: the JSON that answered a command.")],
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--keys",
+            exists=True,
+            dir_okay=False,
+            help="The public keys that you have from elsewhere; else the service's own.",
+        ),
+    ] = None,
     url: Urls = None,
     role: AsRole = Role.AUDITOR,
 ) -> None:
-    """Check that what a command was answered is still recorded, and in the signed log; exit code 1 if it is not."""
+    """Check that a receipt is signed, and that each member is as it is recorded, in the signed log; exit code 1 if not."""
     receipt = _read_receipt(file)
     client = client_of(url, patience=PATIENCE, reason="AUDIT")
-    faults = list(_faults(client, receipt, role))
+    faults = list(_faults(client, receipt, role, keys))
     for fault in faults:
         OUT.print(f"[red]BROKEN[/]  {fault}", soft_wrap=True)
     if not faults:
@@ -223,56 +234,110 @@ def show_latest(url: Urls = None, role: AsRole = Role.AUDITOR, *, as_json: AsJso
 
 def _read_receipt(file: Path) -> Mapping[str, Any]:
     try:
-        receipt = json.loads(file.read_text(encoding="utf-8"))
+        receipt: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        Receipt.model_validate_json(json.dumps(receipt))
         service = receipt["stream"].partition("/")[0]
-        lines = [(line["version"], line["event_id"], line["hash"], line["position"]) for line in receipt["events"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotFound(
             f"{file} holds no receipt ({error}): give the JSON with which a command was answered (201)."
         ) from None
-    if service not in COLLECTIONS or not lines:
+    if service not in COLLECTIONS or not receipt["events"]:
         raise NotFound(f"{file} holds no receipt of this system: its stream is {receipt['stream']}.")
-    found: Mapping[str, Any] = receipt
-    return found
+    return receipt
 
 
-def _faults(client: Client, receipt: Mapping[str, Any], role: str) -> Iterable[str]:
-    """Compare each event of a receipt with the stream, and prove it to be in the signed log."""
+def _faults(client: Client, receipt: Mapping[str, Any], role: str, trusted: Path | None) -> Iterable[str]:
+    """Check the signature of a receipt, compare it with the stream, and prove its events to be in the signed log."""
     service, _, stream = receipt["stream"].partition("/")
+    lines: Sequence[str] = (
+        require_found(client.open(service, "/evidence/keys", patience=PATIENCE), "public keys", role)
+        if trusted is None
+        else trusted.read_text(encoding="utf-8").split("\n")
+    )
+    try:
+        keys = [VerifierKey.parse(line) for line in lines if line.strip()]
+        check_receipt(receipt, keys)
+    except (NotSigned, BadNote) as error:
+        yield f"the receipt proves nothing: {error}"
+        return
     reply = client.get(service, f"/v1/{COLLECTIONS[service]}/{stream}/history", role=role)
     recorded: dict[int, Mapping[str, Any]] = {}
     if reply.status != 404:
         history = require_found(reply, f"history of {receipt['stream']}", role)
         recorded = {line["version"]: line for line in history["events"]}
+    present: list[Mapping[str, Any]] = []
+    for line in receipt["events"]:
+        now = recorded.get(line["version"])
+        if now is None:
+            yield (
+                f"{receipt['stream']} version {line['version']} (position {line['position']}) is missing:"
+                " the receipt proves that it was recorded"
+            )
+        else:
+            present.append(now)
+    differing = list(differing_members(receipt, present)) if len(present) == len(receipt["events"]) else []
+    yield from differing
     note = require_found(
         client.open(service, "/evidence/events/checkpoint", patience=PATIENCE), "latest checkpoint", role
     )
-    keys = require_found(client.open(service, "/evidence/keys", patience=PATIENCE), "public keys", role)
     try:
-        checkpoint = open_checkpoint(note, [VerifierKey.parse(key) for key in keys])
+        checkpoint = open_checkpoint(note, keys)
     except BadNote as error:
         yield f"the latest checkpoint of {service}: {error}"
         return
-    for line in receipt["events"]:
-        here = f"{receipt['stream']} version {line['version']} (position {line['position']})"
-        now = recorded.get(line["version"])
-        if now is None:
-            yield f"{here} is missing: the receipt proves that it was recorded"
-            continue
-        differing = [name for name in ("event_id", "position", "hash") if now[name] != line[name]]
+    for now in () if differing else present:
+        fault = _inclusion_fault(client, service, role, now, checkpoint)
+        if fault:
+            yield f"{receipt['stream']} version {now['version']} (position {now['position']}) {fault}"
+
+
+def differing_members(receipt: Mapping[str, Any], recorded: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Name each member of a receipt that is not as the lines of the history, of the same versions, have it."""
+    last, service = recorded[-1], receipt["stream"].partition("/")[0]
+    expected = {
+        "command_id": last["command_id"],
+        "service": service,
+        "version": last["version"],
+        "position": last["position"],
+        "position_token": f"{service}:{last['position']}",
+        "recorded_at": last["recorded_at"],
+        "hash": last["hash"],
+    }
+    for name, value in expected.items():
+        if _moment_of(receipt[name]) != _moment_of(value):
+            yield f"{receipt['stream']} has another {name} than the receipt says"
+    for line, now in zip(receipt["events"], recorded, strict=True):
+        others = {"event_id", "type", "position", "hash"}
+        differing = [name for name in sorted(others) if line[name] != now["type_name" if name == "type" else name]]
+        if now["command_id"] != receipt["command_id"]:
+            differing.append("command")
         if differing:
+            here = f"{receipt['stream']} version {line['version']} (position {line['position']})"
             yield f"{here} has another {' and '.join(differing)} than the receipt says"
-            continue
-        if line["position"] > checkpoint.size:
-            yield f"{here} is in no checkpoint yet: the last one has {checkpoint.size} entries; ask again in a few seconds"
-            continue
-        params = {"number": line["position"], "size": checkpoint.size}
-        path = require_found(
-            client.open(service, "/evidence/events/inclusion", patience=PATIENCE, params=params), "proof", role
-        )
-        entry = log_entry(line["position"], datetime.fromisoformat(now["recorded_at"]), bytes.fromhex(line["hash"]))
-        try:
-            proof = [base64.b64decode(digest) for digest in path]
-            check_inclusion(hash_leaf(entry), line["position"] - 1, checkpoint.size, proof, checkpoint.root)
-        except BadProof as error:
-            yield f"{here}: {error}"
+
+
+def _moment_of(value: Any) -> Any:
+    """Return a time as a time, however it is written; anything else as it is."""
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _inclusion_fault(
+    client: Client, service: str, role: str, line: Mapping[str, Any], checkpoint: Checkpoint
+) -> str | None:
+    """Say why an event is not proved to be in the log of a checkpoint; None if it is."""
+    if line["position"] > checkpoint.size:
+        return f"is in no checkpoint yet: the last one has {checkpoint.size} entries; ask again in a few seconds"
+    params = {"number": line["position"], "size": checkpoint.size}
+    path = require_found(
+        client.open(service, "/evidence/events/inclusion", patience=PATIENCE, params=params), "proof", role
+    )
+    entry = log_entry(line["position"], datetime.fromisoformat(line["recorded_at"]), bytes.fromhex(line["hash"]))
+    try:
+        proof = [base64.b64decode(digest) for digest in path]
+        check_inclusion(hash_leaf(entry), line["position"] - 1, checkpoint.size, proof, checkpoint.root)
+    except BadProof as error:
+        return f"is not proved: {error}"
+    return None

@@ -17,7 +17,7 @@ import structlog
 from mode import Service
 
 from shared.database import Connection, holding_lock
-from shared.evidence.checkpoint import Checkpoint, SigningKeys, write_note
+from shared.evidence.checkpoint import Checkpoint, SigningKeys, VerifierKey, write_note
 from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of, prove_consistency
 from shared.evidence.statement import WAKE, sign_statements, statement_name
@@ -45,6 +45,7 @@ class CheckpointSigner(Service):
     """The signer of the checkpoints of one service's logs, on a connection of its own, which holds its lock.
 
     `authority` is the first part of the names of the logs. `contract` says in statements what the service's events mean.
+    `further_keys` are public keys of the service that sign elsewhere, listed with those that sign here.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class CheckpointSigner(Service):
         bootstrap: Kafka,
         keys: SigningKeys,
         contract: bytes = NO_CONTRACT,
+        further_keys: Sequence[VerifierKey] = (),
         witness: WitnessClient | None = None,
     ) -> None:
         super().__init__()
@@ -69,6 +71,7 @@ class CheckpointSigner(Service):
         self._bootstrap = bootstrap
         self._keys = keys
         self._contract = contract
+        self._further_keys = further_keys
         self._witness = witness
         self._silent_since: float | None = None
         self._woken = asyncio.Event()
@@ -114,11 +117,12 @@ class CheckpointSigner(Service):
 
     async def _register_keys(self, connection: Connection) -> None:
         """Write down the public keys that sign here, for the API."""
-        for name in (*self._origins.values(), self._statement):
-            for signer in self._keys.signers(name):
-                await connection.execute(
-                    "insert into log_key (name, key) values ($1, $2) on conflict do nothing", name, str(signer.key)
-                )
+        names = (*self._origins.values(), self._statement)
+        own = [signer.key for name in names for signer in self._keys.signers(name)]
+        for key in (*own, *self._further_keys):
+            await connection.execute(
+                "insert into log_key (name, key) values ($1, $2) on conflict do nothing", key.name, str(key)
+            )
 
     async def _sign_growth(self, connection: Connection, producer: Any, log: Log) -> bool:
         """Sign and publish one checkpoint; returns whether there is more that one checkpoint could not take."""

@@ -77,7 +77,7 @@ async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncI
     async with open_resources(service.name, RoleKind.API, settings, connections=12, keyring_connections=6) as resources:
         every = api_dependencies(settings, resources.database, service.permissions, service.inherited_labels)
         event_store = PostgresEventStore(resources.database)
-        handler = resources.command_handler(service, event_store)
+        handler = resources.command_handler(service, event_store, signing=True)
         yield Dependencies(**vars(every), handler=handler, event_store=event_store)
 
 

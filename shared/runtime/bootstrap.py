@@ -10,12 +10,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from shared.command_handler import CommandHandler
 from shared.database import Pool, create_pool
 from shared.domain.service import Service
 from shared.event_store import EventStore
+from shared.evidence.receipts import receipt_signer, sign_receipt
 from shared.latency import recording_latency
 from shared.messaging.consumer.alarms import log_alarms
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
@@ -42,11 +44,15 @@ class Resources:
         assert self.keys is not None, "the process was opened without connections to the keyring"
         return self.keys[1]
 
-    def command_handler(self, service: Service[Any], event_store: EventStore) -> CommandHandler:
-        """Build the command handler of a service, in a process that has a keyring."""
+    def command_handler(
+        self, service: Service[Any], event_store: EventStore, *, signing: bool = False
+    ) -> CommandHandler:
+        """Build the command handler of a service, in a process that has a keyring; `signing` its receipts, or not."""
         assert self.keys is not None, "a command handler needs the keyring"
         kek, keyring = self.keys
-        return CommandHandler(service, event_store, keyring, kek.derived("request-digest"))
+        signer = receipt_signer(kek, self.settings.log_origin, service.name)
+        sign = partial(sign_receipt, signer) if signing else None
+        return CommandHandler(service, event_store, keyring, kek.derived("request-digest"), sign)
 
 
 @asynccontextmanager

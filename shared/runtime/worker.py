@@ -16,11 +16,13 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.checkpoint import SigningKeys, VerifierKey
 from shared.evidence.contract import NO_CONTRACT, contract_of
 from shared.evidence.log import ACCESS, EVENTS, Log
+from shared.evidence.receipts import receipt_signer
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.witness_client import WitnessClient
 from shared.kafka import worker_principal
 from shared.messaging.faust_consumer import reactor
 from shared.messaging.relay import Relay
+from shared.privacy.keyring import KeyEncryptionKeys
 from shared.runtime.bootstrap import Resources, open_resources
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
@@ -88,7 +90,14 @@ async def _parts(service: Service[Any], resources: Resources) -> list[Part]:
     )
     parts: list[Part] = [
         relay,
-        *checkpoint_signers(service.name, (EVENTS, ACCESS), service.checkpoints_topic, settings, contract_of(service)),
+        *checkpoint_signers(
+            service.name,
+            (EVENTS, ACCESS),
+            service.checkpoints_topic,
+            settings,
+            contract_of(service),
+            (receipt_signer(KeyEncryptionKeys.of(settings), settings.log_origin, service.name).key,),
+        ),
     ]
     if not service.consumed_topics:
         return parts
@@ -97,11 +106,16 @@ async def _parts(service: Service[Any], resources: Resources) -> list[Part]:
 
 
 def checkpoint_signers(
-    service: str, logs: Sequence[Log], topic: str, settings: Settings, contract: bytes = NO_CONTRACT
+    service: str,
+    logs: Sequence[Log],
+    topic: str,
+    settings: Settings,
+    contract: bytes = NO_CONTRACT,
+    further_keys: Sequence[VerifierKey] = (),
 ) -> list[Part]:
     """Build the signer of a service's checkpoints; a local system without a signing key has none.
 
-    Raises `InvalidSigningKey` or `BadNote`.
+    It lists `further_keys` with its own. Raises `InvalidSigningKey` or `BadNote`.
     """
     if settings.signing_key_file is None and settings.mode == "local":
         return []
@@ -118,6 +132,7 @@ def checkpoint_signers(
             bootstrap=settings.kafka_as(worker_principal(service)),
             keys=SigningKeys.of(settings),
             contract=contract,
+            further_keys=further_keys,
             witness=witness,
         )
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from typing import Any, Final
 
+import pytest
 from rich.console import Console
 
 from ooc.evidence.verification import WALKS, report_progress
-from ooc.evidence.verify_command import ProgressLine
+from ooc.evidence.verify_command import ProgressLine, differing_members
 
 ERASE_LINE = "\x1b[2K"
 
@@ -48,3 +50,59 @@ def test_a_pipe_gets_no_progress() -> None:
         with progress.set_aside():
             pass
     assert pipe.getvalue() == ""
+
+
+LINES: Final[list[dict[str, Any]]] = [
+    {
+        "command_id": "7f1c6a0e-0000-4000-8000-000000000001",
+        "event_id": f"7f1c6a0e-0000-4000-8000-00000000001{n}",
+        "type_name": "ooc.referral.PersonLinked.v1",
+        "version": n,
+        "position": 6 + n,
+        "hash": f"{n}" * 64,
+        "recorded_at": "2026-11-26T10:00:00.000001+00:00",
+    }
+    for n in (2, 3)
+]
+"""Two lines of a history, of one command."""
+
+RECEIPT: Final[dict[str, Any]] = {
+    "command_id": LINES[1]["command_id"],
+    "service": "referral",
+    "stream": "referral/7f1c6a0e-0000-4000-8000-000000000009",
+    "version": 3,
+    "position": 9,
+    "position_token": "referral:9",
+    "recorded_at": "2026-11-26T10:00:00.000001Z",
+    "hash": "3" * 64,
+    "events": [
+        {
+            name: line["type_name" if name == "type" else name]
+            for name in ("event_id", "type", "version", "position", "hash")
+        }
+        for line in LINES
+    ],
+}
+"""The receipt of that command."""
+
+
+def test_a_receipt_is_as_it_is_recorded() -> None:
+    """Given a receipt and the history, nothing differs, however a time is written."""
+    assert list(differing_members(RECEIPT, LINES)) == []
+
+
+@pytest.mark.parametrize("name", sorted(RECEIPT.keys() - {"stream", "events"}))
+def test_each_member_of_a_receipt_is_compared(name: str) -> None:
+    """Given a member that is not as it is recorded, it is named."""
+    other = RECEIPT[name] + 1 if isinstance(RECEIPT[name], int) else RECEIPT[name].replace("1", "7").replace("3", "4")
+    other = "disposal" if name == "service" else "referral:8" if name == "position_token" else other
+    differing = list(differing_members(RECEIPT | {name: other}, LINES))
+    assert any(f"has another {name}" in line or ("command" in line and name == "command_id") for line in differing)
+
+
+@pytest.mark.parametrize("name", ["event_id", "type", "position", "hash"])
+def test_each_event_of_a_receipt_is_compared(name: str) -> None:
+    """Given an event that is not as it is recorded, what differs is named."""
+    events = [RECEIPT["events"][0] | {name: 1 if name == "position" else "other"}, RECEIPT["events"][1]]
+    (line,) = differing_members(RECEIPT | {"events": events}, LINES)
+    assert f"version 2 (position {events[0]['position']}) has another {name}" in line
