@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.panel.domain.commands import COMMANDS, DEFAULT_ROLES
+from services.panel.domain.journeys import JOURNEYS
 from services.panel.domain.state import Sitting
 from services.panel.read_model import READ_MODEL
 from services.vocabulary import INHERITED_LABELS
@@ -17,6 +18,7 @@ service: Final[Service[Sitting]] = Service(
     commands=COMMANDS,
     words=words_of("panel"),
     default_roles=DEFAULT_ROLES,
+    journeys=JOURNEYS,
     read_model=READ_MODEL,
     inherited_labels=INHERITED_LABELS,
     followers=("disposal",),

@@ -13,6 +13,7 @@ from services.disposal.domain.rules.issuing import explains
 from services.disposal.domain.state import (
     ABSENT,
     BEFORE_ISSUE,
+    SETTLED,
     UNDER_WAY,
     ConditionStatus,
     DisposalState,
@@ -86,6 +87,10 @@ def _warnings(state: DisposalState, _day: date) -> Iterator[Task]:
     for missed in state.attendances:
         if missed.unacceptable_since is not None and state.disposal is Disposal.YCC:
             yield Task(missed.warned, about={"session_id": missed.session_id})
+
+
+def _plan_steps(state: DisposalState) -> Iterable[UUID]:
+    return () if state.deferral is None else state.deferral.steps
 
 
 def _victims(state: DisposalState) -> Iterable[UUID]:
@@ -191,6 +196,32 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 ),
             ),
             Step("Give it", (commands.IssueDisposal,), POLICE, once(lambda state: state.issue is not None)),
+        ),
+    ),
+    Journey(
+        "Defer the prosecution",
+        lambda state: state.awaits_plan or state.stage is Stage.DEFERRED,
+        (
+            Step(
+                "Agree the plan",
+                (commands.AgreeDeferral,),
+                CASE_MANAGER,
+                once(lambda state: state.deferral is not None),
+            ),
+            Step(
+                "Record the step of the plan",
+                (commands.RecordDeferralStep,),
+                CASE_MANAGER,
+                each("step_id", _plan_steps, lambda state, step: state.required_deferral.steps[step].status in SETTLED),
+                duty="DEFERRAL_STEP",
+            ),
+            Step(
+                "Complete the deferral",
+                (commands.CompleteDeferral,),
+                POLICE,
+                once(lambda state: state.stage is not Stage.DEFERRED, lambda state: state.deferral is not None),
+                duty="DEFERRAL_REVIEW",
+            ),
         ),
     ),
     Journey(
