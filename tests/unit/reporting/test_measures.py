@@ -76,7 +76,7 @@ def test_a_youth_caution_ends_when_it_is_given() -> None:
 
 
 @pytest.mark.parametrize("what", [{"disposal": "YC"}, {"code": "20"}, {"code": "21"}])
-def test_what_the_youth_justice_service_had_no_part_in_is_no_line(what: dict[str, str]) -> None:
+def test_what_the_youth_justice_service_had_no_part_in_is_no_line(what: dict[str, Any]) -> None:
     """Given a youth caution or outcome 20 or 21, when neither programme nor activity is recorded, then KPI 6 has no line."""
     assert kpi6(case(**what)) == {}
     assert len(kpi6(case(**what, intervened=True))) == 1
