@@ -1,7 +1,8 @@
 """`ooc keys`: epochs of key-encryption keys. Done to the system itself, with the owner's address and the file of keys.
 
-A new epoch is added to the file first, then the keyring retires the old one under a lock, then every data key is wrapped
-again. Each step may be interrupted: `ooc keys rotate` goes on where it stopped. Events are not touched.
+A new epoch is opened in the keyring, then added to the file, then the keyring retires the old one under a lock, then every
+data key is wrapped again. Each step may be interrupted: `ooc keys rotate` goes on where it stopped. Events are not touched.
+A data key that opens is the one that was made for its owner, since its wrapping is bound to both: `ooc keys check` opens all.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -21,12 +23,17 @@ from ooc.options import AsJson, DryRun, fail
 from ooc.tables import OUT, table
 from services.addresses import VAR, written
 from services.console.plain_text import moment
+from services.registry import DECIDING
 from shared.database import Connection, as_role, database_dsn
+from shared.domain.sealing import DataKey, key_ids_in
 from shared.privacy.keyring import DERIVE, InvalidKeyEncryptionKeys, KeyEncryptionKeys, UnusableKey
 from shared.settings import NoPassword, Settings
 
 PAGE: Final = 500
 """How many data keys are wrapped again in one transaction."""
+
+SHOWN: Final = 20
+"""How many data keys that do not open are named; the others are counted."""
 
 app = typer.Typer(add_completion=False)
 keys = typer.Typer(help="Epochs of key-encryption keys: list, rotate, destroy.", no_args_is_help=True)
@@ -40,13 +47,24 @@ _EPOCHS: Final = """
 _RETIRE: Final = """
     update key_epoch set retired_at = clock_timestamp(), destroy_by = $2 where epoch <> $1 and retired_at is null
 """
-_STALE: Final = "select subject, generation, epoch, wrapped from data_key where epoch <> $1 order by subject limit $2"
+_PAGE: Final = """
+    select subject, generation, epoch, wrapped from data_key
+    where epoch <> $1 and (subject, generation) > ($2, $3) order by subject, generation limit $4
+"""
 _REWRAP: Final = """
     update data_key set epoch = $1, wrapped = n.wrapped
     from unnest($2::text[], $3::int[], $4::text[], $5::bytea[]) as n (subject, generation, epoch, wrapped)
     where data_key.subject = n.subject and data_key.generation = n.generation and data_key.epoch = n.epoch
 """
 
+_OPEN: Final = "insert into key_epoch (epoch) values ($1) on conflict do nothing"
+_REMOVE: Final = """
+    delete from data_key using unnest($1::text[], $2::int[]) as n (subject, generation)
+    where data_key.subject = n.subject and data_key.generation = n.generation
+        and data_key.created_at < clock_timestamp() - interval '1 hour'
+    returning data_key.subject
+"""
+"""Younger ones may be keys of events that are being recorded."""
 _DESTROYED: Final = "update key_epoch set destroyed_at = clock_timestamp() where epoch = $1"
 
 OWNER: Final = "postgres"
@@ -92,18 +110,35 @@ def rotate(*, dry_run: DryRun = False) -> None:
             _say(f"{what}, and {key_count} data keys would be wrapped by it. Nothing was done.")
             return
         if not unfinished:
-            add_epoch(path)
+            await begin_epoch(connection, path)
         kek = KeyEncryptionKeys.from_file(path)
-        wrapped = await rewrap(connection, kek, timedelta(days=settings.epoch_kept_days))
-        _say(f"Epoch {kek.epoch} has begun; {wrapped} data keys are wrapped by it.")
+        done = await rewrap(connection, kek, timedelta(days=settings.epoch_kept_days))
+        _say(f"Epoch {kek.epoch} has begun; {done.wrapped} data keys are wrapped by it.")
+        lost = await settle_unusable(connection, _stores(settings), done.unusable) if done.unusable else []
         for row in await connection.fetch(_EPOCHS):
             if row["retired_at"] is not None and row["destroyed_at"] is None:
                 _say(
                     f"Epoch {row['epoch']} is to be destroyed by {row['destroy_by']}: `ooc keys destroy {row['epoch']}`,"
                     " and every copy of the file. What was forgotten until now is then in no backup either."
                 )
+        if lost:
+            fail(f"{len(lost)} data keys of recorded events cannot be used, and stay in their epochs: {lost[0]}")
 
     _run(rotated)
+
+
+@keys.command()
+def check() -> None:
+    """Open every data key with the file of keys: one that was altered, swapped or made up is named; exit code 1 then."""
+
+    async def checked(settings: Settings, connection: Connection) -> None:
+        opened, unusable = await open_all(connection, KeyEncryptionKeys.from_file(_file(settings)))
+        _name(unusable)
+        _say(f"{opened} data keys open, {len(unusable)} do not.")
+        if unusable:
+            raise typer.Exit(1)
+
+    _run(checked)
 
 
 @keys.command()
@@ -140,10 +175,17 @@ def destroy(
     _run(destroyed)
 
 
-def add_epoch(path: Path) -> None:
-    """Append a new epoch to a file of keys, and the source of what is derived; in place, since containers hold the file open."""
+async def begin_epoch(connection: Connection, path: Path) -> None:
+    """Open a new epoch in the keyring, and append it to a file of keys."""
     kek = KeyEncryptionKeys.from_file(path)
     name = str(int(kek.epoch) + 1) if kek.epoch.isdigit() else datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    await connection.execute(_OPEN, name)
+    add_epoch(path, name)
+
+
+def add_epoch(path: Path, name: str) -> None:
+    """Append an epoch to a file of keys, and the source of what is derived; in place, since containers hold the file open."""
+    kek = KeyEncryptionKeys.from_file(path)
     added = [f"{name}:{_text(os.urandom(32))}"]
     if f"{DERIVE}:" not in path.read_text(encoding="ascii"):
         added.insert(0, f"{DERIVE}:{_text(kek.derivation)}")
@@ -165,23 +207,81 @@ def remove_epoch(path: Path, epoch: str) -> None:
         os.fsync(file.fileno())
 
 
-async def rewrap(connection: Connection, kek: KeyEncryptionKeys, retention: timedelta) -> int:
-    """Retire every other epoch, to be destroyed after `retention`, and wrap all data keys by the newest. Returns how many.
+@dataclass(frozen=True, slots=True)
+class Rewrapped:
+    """How many data keys a rotation has wrapped again, and those that it could not open."""
 
-    Raises `UnusableKey`, with every key wrapped as before or by the newest epoch.
-    """
+    wrapped: int
+    unusable: Sequence[UnusableKey]
+
+
+async def rewrap(connection: Connection, kek: KeyEncryptionKeys, retention: timedelta) -> Rewrapped:
+    """Retire every other epoch, to be destroyed after `retention`, and wrap all data keys that open by the newest."""
     async with connection.transaction():
         # Inserts under way end first; later ones see the epoch retired.
         await connection.execute("lock table data_key in share row exclusive mode")
-        await connection.execute("insert into key_epoch (epoch) values ($1) on conflict do nothing", kek.epoch)
+        await connection.execute(_OPEN, kek.epoch)
         await connection.execute(_RETIRE, kek.epoch, datetime.now(UTC).date() + retention)
-    wrapped = 0
-    while rows := await connection.fetch(_STALE, kek.epoch, PAGE):
-        new = [kek.wrap(kek.unwrap(row["subject"], row["generation"], row["epoch"], row["wrapped"])) for row in rows]
-        columns = [[row[name] for row in rows] for name in ("subject", "generation", "epoch")]
-        await connection.execute(_REWRAP, kek.epoch, *columns, new)
-        wrapped += len(rows)
-    return wrapped
+    wrapped, unusable = 0, list[UnusableKey]()
+    async for rows, opened in _pages(connection, kek, unusable, but=kek.epoch):
+        epochs = {(row["subject"], row["generation"]): row["epoch"] for row in rows}
+        columns = zip(
+            *((one.subject, one.generation, epochs[one.subject, one.generation]) for one in opened), strict=True
+        )
+        if opened:
+            await connection.execute(_REWRAP, kek.epoch, *map(list, columns), [kek.wrap(one) for one in opened])
+        wrapped += len(opened)
+    return Rewrapped(wrapped, unusable)
+
+
+async def open_all(connection: Connection, kek: KeyEncryptionKeys) -> tuple[int, Sequence[UnusableKey]]:
+    """Open every data key; return how many open, and the others."""
+    unusable = list[UnusableKey]()
+    return sum([len(opened) async for _, opened in _pages(connection, kek, unusable)]), unusable
+
+
+async def _pages(
+    connection: Connection, kek: KeyEncryptionKeys, unusable: list[UnusableKey], but: str = ""
+) -> AsyncIterator[tuple[list[asyncpg.Record], list[DataKey]]]:
+    """Yield the rows of every epoch but one, some at a time, with the keys that open; add the others to `unusable`."""
+    after = ("", 0)
+    while rows := await connection.fetch(_PAGE, but, *after, PAGE):
+        after = (rows[-1]["subject"], rows[-1]["generation"])
+        opened = list[DataKey]()
+        for row in rows:
+            try:
+                opened.append(kek.unwrap(row["subject"], row["generation"], row["epoch"], row["wrapped"]))
+            except UnusableKey as error:
+                unusable.append(error)
+        yield rows, opened
+
+
+async def settle_unusable(
+    connection: Connection, stores: Iterable[str], unusable: Sequence[UnusableKey]
+) -> list[UnusableKey]:
+    """Name the keys that do not open, remove those that no event of these stores names, and return the others."""
+    named = set[tuple[str, int]]()
+    for address in stores:
+        store = await asyncpg.connect(address, timeout=10)
+        try:
+            async with store.transaction(readonly=True):
+                async for row in store.cursor("select body from event", prefetch=PAGE):
+                    named |= key_ids_in(row["body"])
+        finally:
+            await store.close()
+    _name(unusable)
+    stray = [(one.subject, one.generation) for one in unusable if (one.subject, one.generation) not in named]
+    if stray:
+        removed = await connection.fetch(_REMOVE, *map(list, zip(*stray, strict=True)))
+        _say(f"No event names {len(stray)} of these; {len(removed)} that are older than an hour are removed.")
+    return [one for one in unusable if (one.subject, one.generation) in named]
+
+
+def _name(unusable: Sequence[UnusableKey]) -> None:
+    for one in unusable[:SHOWN]:
+        _say(str(one))
+    if len(unusable) > SHOWN:
+        _say(f"and {len(unusable) - SHOWN} more")
 
 
 def forgets_by(settings: Settings, row: Any) -> date:
@@ -196,8 +296,14 @@ def forgets_by(settings: Settings, row: Any) -> date:
 
 def _is_unfinished(kek: KeyEncryptionKeys, rows: list[asyncpg.Record]) -> bool:
     """Whether an earlier rotation added the newest epoch to the file and did not come to its end."""
-    others = [row for row in rows if row["epoch"] != kek.epoch]
+    others = [row for row in rows if row["epoch"] != kek.epoch and row["epoch"] in kek.epochs]
     return any(row["retired_at"] is None or row["held"] for row in others)
+
+
+def _stores(settings: Settings) -> list[str]:
+    from shared.runtime.provision import service_database  # noqa: PLC0415  it brings a client of Kafka
+
+    return [database_dsn(settings.owner_database_url, service_database(entry.name)[0]) for entry in DECIDING]
 
 
 def _file(settings: Settings) -> Path:

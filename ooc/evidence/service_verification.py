@@ -44,11 +44,17 @@ def counted(number: int, what: str) -> str:
 
 
 async def verify_service(
-    service: Service[Any], database: Pool, keyring: Pool, bootstrap: Kafka, passed: Passed = ignore_passed
+    service: Service[Any],
+    database: Pool,
+    keyring: Pool,
+    bootstrap: Kafka,
+    passed: Passed = ignore_passed,
+    named: set[tuple[str, int]] | None = None,
 ) -> AsyncIterator[Finding]:
     """Every finding about one service, as soon as it is known.
 
-    `passed` hears of each event three times: in order of position, in its stream, and in the topic.
+    `passed` hears of each event three times: in order of position, in its stream, and in the topic. The data keys that
+    events name are added to `named`.
     """
     behind = Problems()
     reached = await read_position_record(service, bootstrap, behind)
@@ -62,7 +68,7 @@ async def verify_service(
     yield Finding(service.name, "positions dense, recorded_at growing", events, log.places.lines)
     yield Finding(service.name, "log hash whole over positions, times and answers", events, log.hashes.lines)
 
-    streams = StreamChecks()
+    streams = StreamChecks(named=set() if named is None else named)
     every = (streams.versions, streams.chains, streams.histories, streams.claims, streams.keys)
     await to_the_end(check_streams(service, database, keyring, end.position, streams, passed), *every)
     number = counted(streams.streams, "stream")

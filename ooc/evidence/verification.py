@@ -27,6 +27,7 @@ from shared.database import as_role, create_pool
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service
 from shared.evidence.log import ACCESS
+from shared.evidence.verification.keys import KeyCheck, check_keys
 from shared.evidence.verification.problems import Passed, Problems, note_lasting, or_else, to_the_end
 from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.kafka import VERIFIER
@@ -141,14 +142,17 @@ async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> 
             heads[service.name] = await _number(database, "select coalesce(max(position), 0) from head", ahead)
             await to_the_end(_compare_last_fact(service, database, last.get(service.name), ahead), ahead)
         total = sum(heads.values())
-        passed = report_progress(heard, total)
+        passed, named, keys = report_progress(heard, total), set[tuple[str, int]](), KeyCheck()
         for service in services:
-            async for finding in verify_service(service, databases[service.name], keyring, kafka, passed):
+            async for finding in verify_service(service, databases[service.name], keyring, kafka, passed, named):
                 yield finding
             await to_the_end(find_forgotten(service, databases[service.name], forgotten), again)
         await to_the_end(check_forgotten(keyring, forgotten, again), again)
         people = "1 person" if len(forgotten) == 1 else f"{len(forgotten)} people"
         yield Finding("keyring", "who is forgotten has no key", people, again.lines)
+        await to_the_end(check_keys(keyring, named, keys), keys.problems)
+        looked_at = f"{counted(keys.entries, 'key')}, {keys.unnamed} of them named by no event"
+        yield Finding("keyring", "data keys are of open epochs", looked_at, keys.problems.lines)
         events = counted(total, "event")
         yield Finding(REPORTING, "holds nothing that the event stores do not", events, ahead.lines)
         late, unlike, altered, differing = Problems(), Problems(), Problems(), Problems()

@@ -60,6 +60,11 @@ class KeyDestroyed(Exception):
 class UnusableKey(Exception):
     """A row of the keyring that no configured KEK unwraps. The message names its subject and a remedy."""
 
+    def __init__(self, text: str, subject: str = "", generation: int = 0) -> None:
+        super().__init__(text)
+        self.subject = subject
+        self.generation = generation
+
 
 class InvalidKeyEncryptionKeys(Exception):
     """A missing or malformed key-encryption key. The message names the remedy."""
@@ -168,7 +173,9 @@ def _unusable(subject: str, generation: int, why: str) -> UnusableKey:
     _log.critical("unusable_key", subject=subject, generation=generation, why=why)
     return UnusableKey(
         f"generation {generation} of the key of {subject} cannot be used: {why}. Compare OOC_KEK with that of the other"
-        " processes; where it is the same, restore this row of the keyring from a backup"
+        " processes; where it is the same, restore this row of the keyring from a backup",
+        subject,
+        generation,
     )
 
 

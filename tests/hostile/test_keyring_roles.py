@@ -28,6 +28,7 @@ async def owner(databases: Databases) -> AsyncIterator[Any]:
     """Yield a connection to the keyring as its owner, with nothing in it."""
     connection = await asyncpg.connect(databases.owner("keyring"))
     await connection.execute("delete from data_key")
+    await connection.execute("insert into key_epoch (epoch) values ('2'), ('rubbish') on conflict do nothing")
     yield connection
     await connection.close()
 
@@ -63,6 +64,20 @@ async def test_a_key_in_use_is_not_superseded(
     assert await other.open([(PERSON, 1)]) == {(PERSON, 1): key}
 
 
+@pytest.mark.parametrize("epoch", ["x", "", "1 ", "e" * 101])
+async def test_no_key_is_made_in_an_epoch_that_the_owner_has_not_opened(
+    owner: Any, service: asyncpg.Pool[asyncpg.Record], epoch: str
+) -> None:
+    """A service's role can make no key of an epoch that is none, which would stop a rotation, and opens none by that."""
+    before = await owner.fetch("select epoch from key_epoch order by epoch")
+    with pytest.raises(asyncpg.InvalidParameterValueError):
+        await service.execute("select create_keys($1, $2, $3)", [PERSON], [epoch], [bytes(60)])
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await service.execute("insert into key_epoch (epoch) values ($1)", epoch)
+    assert await owner.fetch("select epoch from key_epoch order by epoch") == before
+    assert await owner.fetchval("select count(*) from data_key") == 0
+
+
 @pytest.mark.parametrize(
     "role",
     [
@@ -91,7 +106,6 @@ async def test_a_process_that_opens_nothing_comes_to_no_key(databases: Databases
         (PERSON, 1, "1", b""),
         (PERSON, 1, "1", bytes(59)),
         (PERSON, 1, "1", bytes(10_000)),
-        (PERSON, 1, "e" * 101, bytes(60)),
         ("x" * 201, 1, "1", bytes(60)),
     ],
 )

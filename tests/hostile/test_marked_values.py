@@ -14,7 +14,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from ooc.evidence.keys import add_epoch, remove_epoch, rewrap
+from ooc.evidence.keys import begin_epoch, remove_epoch, rewrap
 from shared.privacy.keyring import KeyEncryptionKeys, UnusableKey
 from tests.hostile import partnership as world
 from tests.hostile.byte_search import files_under, forms, holding
@@ -119,7 +119,7 @@ async def test_no_byte_of_a_marked_value_is_anywhere_and_its_key_goes_with_its_e
     )
     assert len(copies) == 2
     assert all(answer.status_code == 200 for answer in await forget(partnership, record))
-    add_epoch(kek_file)
+    await begin_epoch(owner, kek_file)
     await rewrap(owner, KeyEncryptionKeys.from_file(kek_file), timedelta(days=1))
     remove_epoch(kek_file, "1")
     rows = await owner.fetch("select subject, epoch from data_key")

@@ -52,6 +52,8 @@ class StreamChecks:
     histories: Problems = field(default_factory=Problems)
     claims: Problems = field(default_factory=Problems)
     keys: Problems = field(default_factory=Problems)
+    named: set[tuple[str, int]] = field(default_factory=set)
+    """The subject and generation of every data key that an event names."""
     streams: int = 0
 
 
@@ -74,7 +76,7 @@ async def check_streams(
             except Exception as error:  # noqa: BLE001 - one stream must not hide the others
                 checks.histories.note(f"{rows[0]['stream']}: cannot be checked: {type(error).__name__}: {error}")
         rows_of_keys = [row for rows in streams for row in rows]
-        await to_the_end(_check_keys(keyring, rows_of_keys, checks.keys), checks.keys)
+        await to_the_end(_check_keys(keyring, rows_of_keys, checks), checks.keys)
         held = database.fetch(_HELD, [rows[0]["stream"] for rows in streams], list(due))
         await to_the_end(_check_claims(held, due, claims), claims)
         passed(len(rows_of_keys))
@@ -161,8 +163,9 @@ async def _check_claims(held: Awaitable[list[asyncpg.Record]], due: Mapping[str,
             problems.note(f"claim {key}: held by {claimed.get(key)}, by the events it is {due.get(key)}")
 
 
-async def _check_keys(keyring: Pool, rows: Sequence[asyncpg.Record], problems: Problems) -> None:
+async def _check_keys(keyring: Pool, rows: Sequence[asyncpg.Record], checks: StreamChecks) -> None:
     """Whether each data key that the events name is in the keyring, or has a tombstone, and not both."""
+    problems = checks.keys
     used: dict[tuple[str, int], int] = {}
     for row in rows:
         try:
@@ -175,6 +178,7 @@ async def _check_keys(keyring: Pool, rows: Sequence[asyncpg.Record], problems: P
                     used.setdefault((subject, generation), row["position"])
         except (ValueError, TypeError) as error:
             problems.note(f"position {row['position']}: the data keys that it names cannot be read: {error}")
+    checks.named |= used.keys()
     for key in await keyring.fetch(_KEYS, [subject for subject, _ in used], [generation for _, generation in used]):
         why = "was destroyed and is there again" if key["there"] else "is gone without a tombstone"
         place = used[key["subject"], key["generation"]]

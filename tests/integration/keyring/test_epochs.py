@@ -12,10 +12,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from ooc.evidence.keys import add_epoch, remove_epoch, rewrap
+from ooc.evidence.keys import Rewrapped, add_epoch, begin_epoch, open_all, remove_epoch, rewrap, settle_unusable
 from shared import database as connections
 from shared.database import as_role
+from shared.event_store.postgres import PostgresEventStore
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring, UnusableKey
+from shared.runtime.provision import databases, service_database
+from tests.integration.event_store.streams import Stream, as_application, event_tail
 from tests.integration.keyring.rings import KEEPER, ring_database
 
 ROBIN, ALEX, SAM = "person/robin", "person/alex", "person/sam"
@@ -37,11 +40,11 @@ class Epochs:
         """Return the keyring of a process that starts now."""
         return PostgresKeyring(self.pool, KeyEncryptionKeys.from_file(self.file))
 
-    async def rotate(self) -> int:
-        add_epoch(self.file)
+    async def rotate(self) -> Rewrapped:
+        await begin_epoch(self.owner, self.file)
         return await self.finish()
 
-    async def finish(self) -> int:
+    async def finish(self) -> Rewrapped:
         return await rewrap(self.owner, KeyEncryptionKeys.from_file(self.file), KEPT)
 
     async def used(self) -> dict[str, str]:
@@ -64,7 +67,7 @@ async def test_a_rotation_wraps_every_key_again_while_processes_run(epochs: Epoc
     """Given a process that runs, when keys are rotated, then it opens every key as before and makes new ones in the new epoch."""
     running = epochs.process()
     before = await running.keys_for_sealing([ROBIN, ALEX])
-    assert await epochs.rotate() == 2
+    assert (await epochs.rotate()).wrapped == 2
     assert await epochs.used() == {ROBIN: "2", ALEX: "2"}
     for process in (running, epochs.process()):
         assert await process.open([(ROBIN, 1), (ALEX, 1)]) == {(ROBIN, 1): before[ROBIN], (ALEX, 1): before[ALEX]}
@@ -75,12 +78,12 @@ async def test_a_rotation_wraps_every_key_again_while_processes_run(epochs: Epoc
 async def test_a_rotation_that_stopped_is_finished(epochs: Epochs) -> None:
     """Given an epoch in the file and nothing wrapped by it, when the rotation goes on, then it uses that epoch."""
     await epochs.process().keys_for_sealing([ROBIN, ALEX])
-    add_epoch(epochs.file)
+    await begin_epoch(epochs.owner, epochs.file)
     await epochs.process().keys_for_sealing([SAM])
     assert await epochs.used() == {ROBIN: "1", ALEX: "1", SAM: "2"}
-    assert await epochs.finish() == 2
+    assert (await epochs.finish()).wrapped == 2
     assert set((await epochs.used()).values()) == {"2"}
-    assert await epochs.finish() == 0
+    assert (await epochs.finish()).wrapped == 0
 
 
 async def test_no_key_is_made_in_a_retired_epoch(epochs: Epochs) -> None:
@@ -91,6 +94,50 @@ async def test_no_key_is_made_in_a_retired_epoch(epochs: Epochs) -> None:
     with pytest.raises(UnusableKey, match="OOC_KEK_FILE"):
         await old.keys_for_sealing([ALEX])
     assert await epochs.used() == {ROBIN: "2"}
+
+
+async def test_no_process_opens_an_epoch(epochs: Epochs) -> None:
+    """Given a process whose file has an epoch that the owner has not opened, no key is made, and no epoch is noted."""
+    add_epoch(epochs.file, "2")
+    with pytest.raises(UnusableKey, match="the epoch 2 of key-encryption keys is not open"):
+        await epochs.process().keys_for_sealing([ROBIN])
+    assert await epochs.used() == {}
+    assert await epochs.owner.fetchval("select array_agg(epoch) from key_epoch") == ["1"]
+
+
+async def test_a_rotation_goes_past_rows_that_nothing_opens(epochs: Epochs) -> None:
+    """Given rubbish among the data keys, two that were swapped, and an epoch of nobody, then these are named, the others wrapped."""
+    await epochs.process().keys_for_sealing([ROBIN, ALEX, SAM])
+    await epochs.pool.execute("select create_keys($1, $2, $3)", ["person/rubbish"], ["1"], [bytes(60)])
+    await epochs.owner.execute(
+        "update data_key set wrapped = other.wrapped from data_key as other"
+        " where (data_key.subject, other.subject) in (($1, $2), ($2, $1))",
+        *(ROBIN, ALEX),
+    )
+    opened, unusable = await open_all(epochs.owner, KeyEncryptionKeys.from_file(epochs.file))
+    assert (opened, {one.subject for one in unusable}) == (1, {ROBIN, ALEX, "person/rubbish"})
+    done = await epochs.rotate()
+    assert done.wrapped == 1
+    assert {one.subject for one in done.unusable} == {ROBIN, ALEX, "person/rubbish"}
+    assert (await epochs.used())[SAM] == "2"
+    again = await epochs.rotate()
+    assert again.wrapped == 1
+
+
+async def test_what_nothing_opens_is_removed_unless_an_event_names_it(epochs: Epochs, database: str) -> None:
+    """Given rubbish for the key of an event, and for nobody's, the first is returned and stays, the second goes after an hour."""
+    await databases(database, [(database.rpartition("/")[2], service_database("tests")[1])])
+    store = await connections.create_pool(as_application(database))
+    await Stream().write(PostgresEventStore(store), event_tail({"name": f"s1:{ROBIN}:1:AAAA"}))
+    await store.close()
+    rubbish = [ROBIN, "person/rubbish", "person/younger"]
+    await epochs.pool.execute("select create_keys($1, $2, $3)", rubbish, ["1"] * 3, [bytes(60)] * 3)
+    await epochs.owner.execute(
+        "update data_key set created_at = created_at - interval '2 hours' where subject <> $1", rubbish[2]
+    )
+    done = await epochs.rotate()
+    assert [one.subject for one in await settle_unusable(epochs.owner, [database], done.unusable)] == [ROBIN]
+    assert (await epochs.used()).keys() == {ROBIN, "person/younger"}
 
 
 async def test_keys_made_during_a_rotation_are_all_in_the_new_epoch(epochs: Epochs) -> None:

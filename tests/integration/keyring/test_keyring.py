@@ -197,6 +197,9 @@ async def test_a_wrapped_key_moved_to_another_subject_does_not_open(rings: Rings
 async def test_a_new_epoch_wraps_and_the_old_one_still_opens(rings: Rings) -> None:
     """Given a second epoch, new keys are wrapped by it; without the old one, what that wrapped is not forgotten: it fails."""
     await rings.ring().keys_for_sealing([ROBIN])
+    owner = await asyncpg.connect(rings.owner)
+    await owner.execute("insert into key_epoch (epoch) values ('2')")
+    await owner.close()
     both = KeyEncryptionKeys({**rings.kek.epochs, "2": os.urandom(32)}, rings.kek.derivation)
     keys = await rings.ring(both).keys_for_sealing([ROBIN, ALEX])
     only_new = KeyEncryptionKeys({"2": both.epochs["2"]}, both.derivation)

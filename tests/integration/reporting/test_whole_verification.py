@@ -125,6 +125,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "keyring": (
         "delete from data_key where subject = (select min(subject) from data_key)",
         "insert into tombstone (subject) select max(subject) from data_key",
+        "insert into data_key (subject, generation, epoch, wrapped) values ('person/nobody', 1, 'x', decode(repeat('00', 60), 'hex'))",
     ),
     "reporting": (
         "update stream set state = 'NOWHERE' where stream = (select min(stream::text)::uuid from stream)",
@@ -154,6 +155,7 @@ FOREIGN: tuple[dict[str, Any], ...] = (
 """What somebody who can write to a topic leaves there: parts of a record."""
 
 FOUND = {
+    "data keys are of open epochs",
     "database roles are as they were provisioned",
     "positions dense, recorded_at growing",
     "log hash whole over positions, times and answers",

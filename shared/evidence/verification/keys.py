@@ -1,0 +1,40 @@
+"""The data keys as a whole: each of an epoch that the owner has opened, and how many there are that no event names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from shared.database import Pool
+from shared.evidence.verification.log import PAGE
+from shared.evidence.verification.problems import CountedCheck
+
+_PAGE_OF_KEYS: Final = """
+    select k.subject, k.generation, k.epoch, e.epoch is null as unknown, e.destroyed_at from (
+        select subject, generation, epoch from data_key
+        where (subject, generation) > ($1, $2) order by subject, generation limit $3
+    ) as k left join key_epoch as e using (epoch) order by k.subject, k.generation
+"""
+
+
+@dataclass
+class KeyCheck(CountedCheck):
+    """What is wrong with the data keys, and how many of them no event names."""
+
+    unnamed: int = 0
+
+
+async def check_keys(keyring: Pool, named: Collection[tuple[str, int]], check: KeyCheck) -> None:
+    """Look at every data key. One that no event names is a fault of nobody: its command was refused after it was made."""
+    after = ("", 0)
+    while rows := await keyring.fetch(_PAGE_OF_KEYS, *after, PAGE):
+        after = (rows[-1]["subject"], rows[-1]["generation"])
+        for row in rows:
+            check.entries += 1
+            check.unnamed += (row["subject"], row["generation"]) not in named
+            if row["unknown"] or row["destroyed_at"] is not None:
+                what = "which nobody has opened" if row["unknown"] else "which is destroyed"
+                check.problems.note(
+                    f"the data key of {row['subject']}, generation {row['generation']}, is of epoch {row['epoch']}, {what}"
+                )
