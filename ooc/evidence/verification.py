@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -28,7 +28,8 @@ from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service
 from shared.evidence.log import ACCESS
 from shared.evidence.verification.keys import KeyCheck, check_keys
-from shared.evidence.verification.problems import Passed, Problems, note_lasting, or_else, to_the_end
+from shared.evidence.verification.marks import check_marks
+from shared.evidence.verification.problems import CountedCheck, Passed, Problems, note_lasting, or_else, to_the_end
 from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.kafka import VERIFIER
 from shared.runtime.grants import logins_of, role_problems
@@ -153,6 +154,7 @@ async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> 
         await to_the_end(check_keys(keyring, named, keys), keys.problems)
         looked_at = f"{counted(keys.entries, 'key')}, {keys.unnamed} of them named by no event"
         yield Finding("keyring", "data keys are of open epochs", looked_at, keys.problems.lines)
+        yield await _verify_marks(services, databases)
         events = counted(total, "event")
         yield Finding(REPORTING, "holds nothing that the event stores do not", events, ahead.lines)
         late, unlike, altered, differing = Problems(), Problems(), Problems(), Problems()
@@ -171,6 +173,18 @@ async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> 
         heard(total, total)
         streams = await _number(reporting, "select count(*) from stream", differing)
         yield Finding(REPORTING, "projection equals a fresh fold", counted(streams, "stream"), differing.lines)
+
+
+async def _verify_marks(services: Iterable[Service[Any]], databases: Mapping[str, Pool]) -> Finding:
+    """Whether every mark on which access depends follows from an event."""
+    problems, entries = Problems(), 0
+    for service in services:
+        check = CountedCheck(problems)
+        await to_the_end(check_marks(service, databases[service.name], databases, check), problems)
+        entries += check.entries
+    return Finding(
+        "access", "marks of other services' records follow from events", counted(entries, "mark"), problems.lines
+    )
 
 
 def _schemas() -> list[Schema]:

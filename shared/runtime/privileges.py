@@ -146,7 +146,7 @@ EVENT_STORE: Final = Part(
         "answer": {_API: _READ, _WORKER: _READ, _VERIFY: _READ},
         "claim": {_API: _READ, _VERIFY: _READ},
         "event_store": {_VERIFY: _READ},
-        "linked_mark": {_API: _READ, _WORKER: "select, insert"},
+        "linked_mark": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},
         "parked": {_API: "select, update (retry), delete", _WORKER: _REPLACE, _VERIFY: _READ},
         "nothing_to_do": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},
         "relayed": {

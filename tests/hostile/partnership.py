@@ -12,7 +12,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
@@ -32,7 +32,9 @@ from shared.domain.service import Service
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.linking import keep_linked_marks
 from shared.runtime.application import service_api
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
+from shared.settings import Settings
 from tests import loopback
 from tests.hostile.serving import served
 from tests.integration.reporting.recorded_scenarios import event_of_row
@@ -171,13 +173,18 @@ class Partnership:
             await event_store.close()
             async with reporting.transaction():
                 await apply(reporting, [event_of_row(row) for row in rows])
-            for target in SERVICES.values():
-                books = [book for book in target.linked if book.service == source.name]
-                if books:
-                    keeper = await asyncpg.connect(self.settings.worker_database(target.name))
-                    await keep_linked_marks(keeper, books, [_published(source, row) for row in rows])
-                    await keeper.close()
+            await keep_marks(self.settings, source, rows)
         await reporting.close()
+
+
+async def keep_marks(settings: Settings, source: Service[Any], rows: Sequence[asyncpg.Record]) -> None:
+    """Keep the marks of some events of a service with each service that uses them, as their workers do."""
+    for target in SERVICES.values():
+        books = [book for book in target.linked if book.service == source.name]
+        if books:
+            keeper = await asyncpg.connect(settings.database(target.name, role_name(RoleKind.WORKER, target.name)))
+            await keep_linked_marks(keeper, books, [_published(source, row) for row in rows])
+            await keeper.close()
 
 
 def _published(source: Service[Any], row: asyncpg.Record) -> ConsumedEvent:

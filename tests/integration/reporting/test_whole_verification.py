@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from ooc.evidence.service_verification import Finding
 from ooc.evidence.verification import verify
-from services.registry import DECIDING, databases_without_events
+from services.registry import DECIDING, databases_without_events, deciding_services
 from shared.database import create_pool
 from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.runtime.privileges import RoleKind, role_name
@@ -26,6 +26,7 @@ from shared.runtime.provision import (
 from shared.settings import Settings
 from tests.bench.verification import System
 from tests.corruption import spoil_page
+from tests.hostile.partnership import keep_marks
 from tests.integration.relay.conftest import committed
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project
 from tests.isolated_settings import IsolatedSettings
@@ -117,6 +118,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "disposal": (
         "delete from claim where key = (select min(key) from claim)",
         "insert into claim (key, stream) values ('a claim of nobody', 'disposal/nobody')",
+        "insert into linked_mark (home, mark) values (gen_random_uuid(), 'rj_conference.LEADER:nobody')",
     ),
     "console": (
         "alter role ooc_referral_api set synchronous_commit = off",
@@ -155,6 +157,7 @@ FOREIGN: tuple[dict[str, Any], ...] = (
 """What somebody who can write to a topic leaves there: parts of a record."""
 
 FOUND = {
+    "marks of other services' records follow from events",
     "data keys are of open epochs",
     "database roles are as they were provisioned",
     "positions dense, recorded_at growing",
@@ -169,6 +172,14 @@ FOUND = {
     "projection equals a fresh fold",
 }
 """The checks that say so, at least."""
+
+
+async def keep_every_mark(settings: Settings) -> None:
+    """Keep the marks that the events of each service give with the services that use them."""
+    for service in deciding_services():
+        store = await asyncpg.connect(settings.database(service.name, "postgres"))
+        await keep_marks(settings, service, await store.fetch("select * from event order by position"))
+        await store.close()
 
 
 async def tamper(settings: Settings) -> None:
@@ -207,6 +218,7 @@ async def test_every_kind_of_break_is_found(postgres_url: str, kafka_bootstrap: 
     system = System(postgres_url, kafka_bootstrap)
     try:
         await system.fill(400)
+        await keep_every_mark(system.settings)
         reached: list[tuple[float, int]] = []
         whole = [found async for found in verify(system.settings, lambda *now: reached.append(now))]
         assert [found for found in whole if not found.ok] == []
@@ -216,6 +228,9 @@ async def test_every_kind_of_break_is_found(postgres_url: str, kafka_bootstrap: 
         findings = [found async for found in verify(system.settings)]
         assert {found.check for found in findings if not found.ok} >= FOUND
         assert [found.check for found in findings] == [found.check for found in whole]
+        (marks,) = [found for found in findings if found.check.startswith("marks of other")]
+        assert len(marks.problems) == 1
+        assert not marks.looked_at.startswith("1 "), "the marks that events give are looked at too"
         (projection,) = [found.problems for found in findings if found.check == "projection equals a fresh fold"]
         assert any("the event is one of referral/" in line for line in projection)
     finally:
