@@ -20,6 +20,9 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection = Any
 """A connection of asyncpg, pooled or not."""
 
+PATIENCE_SECONDS: Final = 15.0
+"""How long a request waits for a database that does not answer."""
+
 TRANSIENT: Final = (
     OSError,
     asyncio.TimeoutError,
@@ -37,6 +40,10 @@ TRANSIENT: Final = (
 """Transient errors: the same call may succeed when repeated."""
 
 
+_SESSION: Final = {"client_connection_check_interval": "5s"}
+"""PostgreSQL ends a statement whose caller has gone, but for a commit."""
+
+
 def database_dsn(server: str, database: str) -> str:
     """Build the address of one database on a server."""
     parts = urlsplit(server)
@@ -51,21 +58,52 @@ def as_role(address: str, role: str, password: str | None = None) -> str:
     return urlunsplit(parts._replace(netloc=login + parts.netloc.rpartition("@")[2]))
 
 
+class _Connection(asyncpg.Connection):
+    """A connection that never makes a success of a commit that no synchronous standby has confirmed.
+
+    Asked to cancel, PostgreSQL would end its wait for the standby, and the commit stands on the primary alone.
+    """
+
+    async def _cancel(self, waiter: asyncio.Future[None], _cancelled: object = None) -> None:
+        """Close the socket of a call that takes too long, or whose caller has gone: PostgreSQL goes on waiting."""
+        self._abort()  # type: ignore[attr-defined]
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def _process_log_message(self, fields: dict[str, str], _last_query: str) -> None:
+        """Lose the connection where PostgreSQL warns that it stopped waiting (its function, in every language)."""
+        if fields.get("R") == "SyncRepWaitForLSN":
+            self._abort()  # type: ignore[attr-defined]  # whoever has it from a pool gives it back
+
+
+async def connect(dsn: str, *, statement_seconds: float, **settings: str) -> Connection:
+    """Open a connection of its own; `settings` are those of the session."""
+    return await asyncpg.connect(
+        dsn,
+        timeout=10,
+        command_timeout=statement_seconds,
+        connection_class=_Connection,
+        server_settings=_SESSION | settings,
+    )
+
+
 async def create_pool(dsn: str, *, max_size: int = 8, statement_seconds: float = 15) -> Pool:
     """Open a connection pool. Waits up to 60 seconds for the server, then raises the last error."""
 
-    async def connect() -> Pool:
+    async def open_pool() -> Pool:
         return await asyncpg.create_pool(
             dsn,
             min_size=1,
             max_size=max_size,
             command_timeout=statement_seconds,
             timeout=10,
+            connection_class=_Connection,
+            server_settings=_SESSION,
             max_inactive_connection_lifetime=300,
             reset=_skip_reset,
         )
 
-    return await retry_for(connect, 60)
+    return await retry_for(open_pool, 60)
 
 
 async def _skip_reset(_connection: object) -> None:
@@ -84,9 +122,7 @@ async def holding_lock(
     It asks again every `pause` seconds, and raises `asyncio.CancelledError` when `part` stops meanwhile. A statement on
     the connection may take `seconds`. PostgreSQL shows it by its `name`; `settings` are further settings of the session.
     """
-    connection = await asyncpg.connect(
-        dsn, timeout=10, command_timeout=seconds, server_settings={"application_name": name, **settings}
-    )
+    connection = await connect(dsn, statement_seconds=seconds, application_name=name, **settings)
     try:
         while not await connection.fetchval("select pg_try_advisory_lock($1)", lock):
             await part.sleep(pause)
@@ -126,8 +162,11 @@ async def retry_for(
     raise AssertionError("unreachable")
 
 
-async def retry_or_raise(call: Callable[[], Awaitable[T]], unavailable: type[Exception], seconds: float = 15) -> T:
-    """Retry a call; after `seconds` of transient errors, raise `unavailable`."""
+async def retry_or_raise(
+    call: Callable[[], Awaitable[T]], unavailable: type[Exception], seconds: float | None = None
+) -> T:
+    """Retry a call; after `seconds` of transient errors (`PATIENCE_SECONDS`), raise `unavailable`."""
+    seconds = PATIENCE_SECONDS if seconds is None else seconds
     try:
         return await retry_for(call, seconds)
     except TRANSIENT as error:

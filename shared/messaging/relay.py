@@ -87,6 +87,7 @@ _ENDS = """
            (select event.hash from event where event.position = $1) as hash
     from head
 """
+_CONFIRM = "select a.sequence, a.hash, confirm() from (select 1) as one left join access_head as a on true"
 _NOTE = """
     insert into relayed (position, offsets, hash, relayed_at) values ($1, $2, $3, clock_timestamp())
     on conflict (only_row) do update set position = excluded.position, offsets = excluded.offsets, hash = excluded.hash,
@@ -349,8 +350,11 @@ class Relay(Service):
     ) -> list[_Transaction]:
         """Return the next events, in portions ready to be sent; empty if there is nothing new. Raises `RelayAlarm`."""
         portions: list[_Transaction] = []
-        rows = await self._read(event_store, after, hash_)
-        accesses = await event_store.fetchrow("select sequence, hash from access_head") if rows else None
+        if not (rows := await self._read(event_store, after, hash_)):
+            return portions
+        # What was read is published once a synchronous standby, where there is one, has all of it.
+        accesses = await event_store.fetchrow(_CONFIRM)
+        assert accesses is not None
         for n, row in enumerate(rows):
             if not portions or portions[-1].bytes + len(row["body"]) > MAX_BYTES:
                 portions.append(_Transaction(producer.create_batch, accesses))
@@ -409,9 +413,9 @@ class _Batch:
 class _Transaction:
     """The events of one transaction, in batches by partition."""
 
-    def __init__(self, new: Callable[[], Any], accesses: asyncpg.Record | None) -> None:
+    def __init__(self, new: Callable[[], Any], accesses: asyncpg.Record) -> None:
         self._new = new
-        self._accesses = accesses
+        self._accesses = () if accesses["hash"] is None else accesses[:2]
         self._batches: dict[int, list[_Batch]] = {}
         self.bytes = 0
         self.recorded: Counter[datetime] = Counter()
@@ -423,7 +427,7 @@ class _Transaction:
     @property
     def anchors(self) -> Anchors:
         """The anchors of the position record after these events."""
-        return Anchors(self._log_hash, *(self._accesses or ()))
+        return Anchors(self._log_hash, *self._accesses)
 
     def add(self, row: asyncpg.Record, source: bytes) -> None:
         """Append an event to its partition's last batch, or to a new one if that is full."""

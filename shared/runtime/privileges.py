@@ -156,7 +156,7 @@ EVENT_STORE: Final = Part(
         },
         "compared_timeline": {_RELAY: "select, update", _VERIFY: _READ},
         "append()": {_API: _CALL, _WORKER: _CALL},
-        "confirm()": {_API: _CALL, _WORKER: _CALL},
+        "confirm()": {_API: _CALL, _WORKER: _CALL, _RELAY: _CALL},
         "timeline()": {_RELAY: _CALL},
         "require_compared_timeline()": {},
         "check_event()": {},
