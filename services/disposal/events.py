@@ -971,14 +971,16 @@ class OutcomeAssigned(ChildEvent):
 
 
 class ActivityUndertaken(Event):
-    """The child took part in this education session, and complied. Outcome 22 may rest on this activity (rule O22).
+    """The child took part in this activity, and complied. Outcome 22 may rest on it (rule O22).
 
-    Recorded by reaction to the register of education.
+    `session_id` names the education session or the conference whose record says so; with a `provider`, an officer
+    recorded work of another agency, and the id is that of this work alone.
     """
 
     sentence = "The child took part in an educational or diversionary activity"
 
     session_id: UUID
+    provider: Annotated[Added[Sealed[FreeText]], Personal.NARRATIVE] = None
 
 
 class CorrectedOutcome(ValueObject):

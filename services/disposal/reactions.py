@@ -33,6 +33,7 @@ LOST: Final = {
 
 NO_HOURS: Final = Decimal(0)
 
+CONFERENCE_OF_DIVERSION: Final = "conference-of-disposal"
 CORRECTION_OF_PLACE: Final = "correction-of-place"
 CORRECTION_OF_CONFERENCE: Final = "correction-of-conference"
 RECOMMENDATION: Final = "recommendation-of-panel"
@@ -128,6 +129,13 @@ def conference_reaches_the_condition(fact: Fact[conference.ConferenceHeld]) -> I
     return _recorded(fact, fact.event, AttendanceStatus.ATTENDED, hours=fact.event.hours, complied=True)
 
 
+def conference_reaches_the_diversion(fact: Fact[conference.ConferenceHeld]) -> Iterator[CommandFor]:
+    """Record a conference that serves a diversion and no condition: outcome 22 may rest on it."""
+    if fact.event.disposal_id is not None and fact.event.condition_id is None:
+        command = RecordActivityUndertaken(occurred_at=fact.occurred_at, session_id=fact.stream_id)
+        yield CommandFor(fact.event.disposal_id, command)
+
+
 def failed_conference_reaches_the_condition(fact: Fact[conference.ConferenceDidNotProceed]) -> Iterator[CommandFor]:
     """Record a conference that did not proceed: only the child's own absence waits for a reason."""
     why = fact.event.why
@@ -205,6 +213,7 @@ def correction_of_conference_reaches_the_condition(fact: Fact[conference.RecordC
         old.disposal_id,
         {
             "conference-of-condition": ("",),
+            CONFERENCE_OF_DIVERSION: ("",),
             "conference-not-held": ("",),
             CORRECTION_OF_CONFERENCE: (*numbers, *(f"leaves-{number}" for number in numbers)),
         },
@@ -217,6 +226,9 @@ def correction_of_conference_reaches_the_condition(fact: Fact[conference.RecordC
         if new.disposal_id is not None and new.condition_id is not None:
             command = arriving(condition_id=new.condition_id, **ended)
             yield CommandFor(new.disposal_id, command, number, superseded)
+        elif new.disposal_id is not None and end.why is None:
+            undertaken = RecordActivityUndertaken(occurred_at=end.occurred_at, session_id=fact.stream_id)
+            yield CommandFor(new.disposal_id, undertaken, number, superseded)
         if old.disposal_id is not None and old.condition_id is not None and old.disposal_id != new.disposal_id:
             leaving = MoveConditionAttendance(condition_id=None, **ended)
             yield CommandFor(old.disposal_id, leaving, f"leaves-{number}", superseded, if_begun=True)
@@ -340,6 +352,13 @@ REACTIONS: Final = (
         conference.ConferenceHeld,
         conference_reaches_the_condition,
         "the conference held on {day} has not reached the condition",
+    ),
+    Reaction(
+        CONFERENCE_OF_DIVERSION,
+        "rj_conference",
+        conference.ConferenceHeld,
+        conference_reaches_the_diversion,
+        "the conference held on {day} has not reached the disposal",
     ),
     Reaction(
         "conference-not-held",

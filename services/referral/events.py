@@ -270,13 +270,13 @@ class CrimeOutcomeAssigned(Event):
 
 
 class ActivityUndertaken(Event):
-    """A child took part in an education session that serves this referral, and complied (rule O22).
+    """A child took part in a session or a conference that serves this referral, and complied (rule O22).
 
-    Recorded by reaction to the register of education; it meets the duty `INTERVENTION_DELIVERED`, and outcome 22 may
+    Recorded by reaction to the register of education, or to a conference that was held; it meets the duty `INTERVENTION_DELIVERED`, and outcome 22 may
     rest on it.
     """
 
-    sentence = "The child took part in an education session for this referral"
+    sentence = "The child took part in an activity for this referral"
 
     session_id: UUID
     person_id: UUID

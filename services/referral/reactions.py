@@ -10,6 +10,7 @@ from services.disposal import events as disposal
 from services.disposal.events import OutcomeAssigned
 from services.education.events import AttendanceRecorded, RecordCorrected
 from services.referral.domain.commands import CarryOutcome, CorrectCarriedOutcome, RecordActivityUndertaken
+from services.rj_conference.events import ConferenceHeld
 from shared.domain.envelope import Fact
 from shared.domain.service import CommandFor, Reaction, reaction_command_id
 
@@ -43,6 +44,16 @@ def activity_put_right(fact: Fact[RecordCorrected]) -> Iterator[CommandFor]:
             for name in ("activity_undertaken", "activity_put_right")
         )
     yield CommandFor(place.after.referral_id, command, supersedes=superseded)
+
+
+def conference_undertaken(fact: Fact[ConferenceHeld]) -> Iterator[CommandFor]:
+    """Record a conference (O22) that serves a referral alone; one of a disposal counts there."""
+    event = fact.event
+    if event.referral_id is not None and event.disposal_id is None:
+        command = RecordActivityUndertaken(
+            occurred_at=fact.occurred_at, session_id=fact.stream_id, person_id=event.harmer
+        )
+        yield CommandFor(event.referral_id, command)
 
 
 def outcome_carried(fact: Fact[OutcomeAssigned]) -> Iterator[CommandFor]:
@@ -90,6 +101,13 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         RecordCorrected,
         activity_put_right,
         "the correction of {day} in the register has not reached the referral",
+    ),
+    Reaction(
+        "conference_undertaken",
+        "rj_conference",
+        ConferenceHeld,
+        conference_undertaken,
+        "the conference held on {day} has not reached the referral",
     ),
     Reaction(
         "outcome_carried",

@@ -281,6 +281,7 @@ class ConferenceHeld(Event):
     harmed_took_part: Annotated[int, Field(ge=0)]
     harmed_ids: tuple[UUID, ...] = ()
     """The harmed parties who took part, for KPI 10."""
+    referral_id: Added[UUID] = None
     follow_up_due: date
 
 

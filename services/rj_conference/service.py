@@ -27,7 +27,7 @@ service: Final[Service[Conference]] = Service(
     home=lambda event: event.case_id if isinstance(event, ConferenceProposed) else None,
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
-    followers=("disposal",),
+    followers=("disposal", "referral"),
     published=(DISPOSAL_EVENTS,),
     documents=DOCUMENTS,
 )

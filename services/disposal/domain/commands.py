@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, ClassVar, Final, TypeAlias, get_args
+from typing import Annotated, ClassVar, Final, Self, TypeAlias, get_args
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.disposal.events import (
-    ActivityUndertaken,
     AdmissionRecorded,
     AdmissionWithdrawn,
     AfterDeferral,
@@ -551,12 +550,20 @@ class AssignOutcome(Command):
 
 
 class RecordActivityUndertaken(Command):
-    """Record an activity of the child in education, on which outcome 22 may rest (rule O22). A reaction sends it."""
+    """Record an activity of the child, on which outcome 22 may rest (rule O22): the work of another agency by its
+    provider. A reaction records sessions of education, and conferences.
+    """
 
-    roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
-    records = ActivityUndertaken
+    roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM, Role.YJS_CASE_MANAGER, Role.SAFE_SCHOOLS_OFFICER)
 
-    session_id: UUID
+    session_id: UUID | None = None
+    provider: Sealed[FreeText] | None = None
+
+    @model_validator(mode="after")
+    def _names_one_activity(self) -> Self:
+        if (self.session_id is None) == (self.provider is None):
+            raise ValueError("provider: name the agency that worked with the child; a session needs no provider")
+        return self
 
 
 class CorrectRecord(FieldCorrection):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.disposal.domain import breach, commands, correcting, deferral, issuing, monitoring, moving
+from services.disposal.domain.activity import activity_id
 from services.disposal.domain.completion import of_child
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
@@ -12,6 +13,7 @@ from services.disposal.domain.state import DisposalState
 from services.disposal.domain.time_limit import prosecution_time_limit
 from services.disposal.events import (
     AbsenceDecided,
+    ActivityUndertaken,
     AssessmentCompleted,
     DeferralStepRecorded,
     DisposalCaseOpened,
@@ -81,6 +83,8 @@ def decide(command: commands.DisposalCommand, state: DisposalState | None, conte
             return breach.decide_proceedings(command, state, context)
         case commands.AssignOutcome():
             return (event_from(OutcomeAssigned, command, **breach.about_outcome(state, context)),)
+        case commands.RecordActivityUndertaken():
+            return (event_from(ActivityUndertaken, command, session_id=activity_id(command, context)),)
         case commands.CorrectRecord():
             return correcting.decide_correction(command, state, context)
         case _:

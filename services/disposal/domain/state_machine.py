@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from services.disposal.domain import commands
+from services.disposal.domain.activity import activity_id
 from services.disposal.domain.moving import may_be_corrected, may_be_moved
 from services.disposal.domain.state import BEFORE_ISSUE, ISSUED_AND_OPEN, SETTLED, UNDER_WAY, DisposalState, Stage
 from services.disposal.events import Change, ChangeAction
-from services.vocabulary import AttendanceStatus, Disposal
+from services.vocabulary import AttendanceStatus, Disposal, Role
 from shared.domain.rules import Context
 from shared.domain.state_machine import NOTHING_YET, AllowedStages
 
@@ -309,9 +310,16 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         "activity_has_a_place",
         (commands.RecordActivityUndertaken,),
         frozenset({Stage.DIVERTED, Stage.RECORDED, Stage.DEFERRED}),
-        "An activity is recorded once for each session, of a child who is diverted, has a youth caution, or whose"
-        " prosecution is deferred.",
-        condition=lambda command, state, _: command.session_id not in state.activities,
+        "An activity is recorded once, of a child who is diverted, has a youth caution, or whose prosecution is deferred.",
+        condition=lambda command, state, context: activity_id(command, context) not in state.activities,
+        looks_at=("session_id",),
+    ),
+    AllowedStages(
+        "activity_by_hand_is_another_agencys",
+        (commands.RecordActivityUndertaken,),
+        EVERY_STAGE,
+        "A session or a conference counts by its own record: by hand, name the agency that worked with the child.",
+        condition=lambda command, _, context: context.actor.role == Role.SYSTEM or command.session_id is None,
         looks_at=("session_id",),
     ),
 )

@@ -272,7 +272,7 @@ class AssignCrimeOutcome(Command):
 class RecordActivityUndertaken(Command):
     """Record that a child took part in a session that serves this referral, and complied (rule O22).
 
-    A reaction sends it when education records the attendance.
+    A reaction sends it when education records the attendance, or a conference is held.
     """
 
     roles: ClassVar[frozenset[str] | None] = _SYSTEM

@@ -170,6 +170,7 @@ def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
         ethnicity=_ethnicity(opening, history),
         opened_on=opening.day,
         assessment_asked_on=_assessment_asked_on(opening, history),
+        intervened=any(map(_is_intervention, history)),
         **_course(history),
     )
 
@@ -181,11 +182,8 @@ def _course(history: Sequence[Fact]) -> dict[str, Any]:
         match fact.event:
             case GravityScored(yjb_seriousness_score=score):
                 course["yjb_score"] = score
-            case AssessmentCompleted(programme_plan=planned):
+            case AssessmentCompleted():
                 course.setdefault("assessed_on", fact.day)
-                course["intervened"] = planned or course.get("intervened", False)
-            case ActivityUndertaken():
-                course["intervened"] = True
             case DisposalDecided(decision=decision, age=age):
                 course["decided"] = DecisionSummary(decision=decision, on=fact.day, age=age)
             case DisposalIssued() as event:
@@ -217,6 +215,12 @@ def _end(event: Event) -> EndSummary | None:
             return EndSummary(on=day, how=End.NOT_COMPLETED)
         case _:
             return None
+
+
+def _is_intervention(fact: Fact) -> bool:
+    """Whether a fact shows that the youth justice service planned a programme, or that the child undertook an activity."""
+    planned = isinstance(fact.event, AssessmentCompleted) and fact.event.programme_plan
+    return planned or isinstance(fact.event, ActivityUndertaken)
 
 
 def _summarise_issue(fact: Fact, event: DisposalIssued) -> dict[str, Any]:

@@ -34,7 +34,7 @@ CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Conference]] = CorrectionEn
 )
 
 OF_THE_PROPOSAL: Final[Mapping[type[Event], frozenset[str]]] = {
-    ConferenceHeld: frozenset({"disposal_id", "condition_id", "harmer", "category"}),
+    ConferenceHeld: frozenset({"referral_id", "disposal_id", "condition_id", "harmer", "category"}),
     ConferenceDidNotProceed: frozenset({"disposal_id", "condition_id", "harmer"}),
 }
 """What later events hold of the proposal, so that others can react without asking back."""

@@ -64,6 +64,7 @@ def decide_held(command: RecordConferenceHeld, conference: Conference, context: 
     return event_from(
         ConferenceHeld,
         command,
+        referral_id=conference.referral_id,
         disposal_id=conference.disposal_id,
         condition_id=conference.condition_id,
         harmer=conference.harmer,

@@ -115,6 +115,7 @@ def _proposed(fact: Fact, event: events.ConferenceProposed) -> Conference:
         proposed_at=fact.occurred_at,
         since=fact.occurred_at,
         stage=Stage.PROPOSED,
+        referral_id=event.referral_id,
         disposal_id=event.disposal_id,
         condition_id=event.condition_id,
         category=event.category,

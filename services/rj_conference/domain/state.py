@@ -146,6 +146,7 @@ class Conference:
     since: datetime
     """When the latest fact happened that moved the stage on; the next such fact is not before it."""
     stage: Stage
+    referral_id: UUID | None
     disposal_id: UUID | None
     condition_id: UUID | None
     category: ConferenceCategory

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.disposal.domain.commands import (
     AssignOutcome,
@@ -481,6 +483,24 @@ def test_outcome_22_rests_on_an_activity() -> None:
     event = story.facts[-1].event
     assert isinstance(event, OutcomeAssigned)
     assert event.activity_on == date(2026, 3, 18)
+
+
+def test_the_work_of_another_agency_supports_outcome_22() -> None:
+    """Given a diversion, when a case manager records work by its provider, then 22 is open; a session is not theirs to record."""
+    story = CaseStory().decided("OUTCOME_22")
+    work = RecordActivityUndertaken(provider=Sealed("Substance misuse service, four sessions"))
+    assert story.refused(RecordActivityUndertaken(session_id=FIRST), by=YJS, at=SESSION) == {"S1"}
+    story.ask(work, by=YJS, at=SESSION)
+    assert story.refused(work, by=YJS, at=SESSION) == {"S1"}
+    story.ask(AssignOutcome(code=OutcomeCode.C22), by=POLICE, at=LATER)
+    assert story.facts[-1].event.activity_on == date(2026, 3, 18)
+
+
+@pytest.mark.parametrize("both", [{}, {"session_id": FIRST, "provider": Sealed("A club")}])
+def test_an_activity_is_a_session_or_the_work_of_an_agency(both: dict[str, Any]) -> None:
+    """Given neither session nor provider, or both, then the command is malformed."""
+    with pytest.raises(ValidationError, match="provider"):
+        RecordActivityUndertaken(**both)
 
 
 def test_a_recorded_caution_takes_activities() -> None:

@@ -205,11 +205,18 @@ def not_held(why: conference_events.NotProceedingReason) -> Fact:
 
 
 def test_a_conference_counts_for_its_condition() -> None:
-    """Given a conference for a condition, when it is held, then the child attended it; for none, nothing happens."""
+    """Given a conference for a condition, when it is held, then the child attended it."""
     (effect,) = effects(conference_held())
     assert isinstance(effect.command, RecordConditionAttendance)
     assert (effect.command.status, effect.command.hours_credited) == (AttendanceStatus.ATTENDED, Decimal("1.5"))
-    assert effects(conference_held(condition_id=None)) == []
+
+
+def test_a_conference_is_an_activity_of_a_diversion() -> None:
+    """Given a conference for a disposal without condition, when it is held, then it is an activity; for no disposal, nothing."""
+    (effect,) = effects(conference_held(condition_id=None))
+    assert effect.stream == DISPOSAL
+    assert effect.command == RecordActivityUndertaken(occurred_at=HELD_AT, session_id=FIRST)
+    assert effects(conference_held(condition_id=None, disposal_id=None, referral_id=REFERRAL)) == []
 
 
 def test_whose_absence_it_was_decides() -> None:

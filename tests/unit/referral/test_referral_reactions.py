@@ -5,16 +5,25 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 import pytest
 
 from services.disposal.events import OutcomeAssigned
 from services.education.events import AttendanceRecorded, Booking
 from services.referral.domain.commands import CarryOutcome, RecordActivityUndertaken
-from services.referral.reactions import activity_undertaken, outcome_carried
+from services.referral.reactions import activity_undertaken, conference_undertaken, outcome_carried
 from services.referral.service import service
-from services.vocabulary import AttendanceStatus, OutcomeCode, Role, SessionKind, Topic
+from services.rj_conference.events import ConferenceHeld
+from services.vocabulary import (
+    AttendanceStatus,
+    ConferenceCategory,
+    ConferenceMode,
+    OutcomeCode,
+    Role,
+    SessionKind,
+    Topic,
+)
 from shared.domain.envelope import Envelope, Fact, Origin, PolicyStamp
 from shared.domain.messages import Actor, Event
 from shared.domain.sealing import Sealed
@@ -89,6 +98,28 @@ def test_an_activity_reaches_its_referral() -> None:
 def test_what_is_no_activity_or_no_referrals_asks_nothing(*, activity: bool, booked: bool) -> None:
     """Given an attendance that does not count, or a place that serves no referral, nothing is asked."""
     assert list(activity_undertaken(attended(activity=activity, booked=booked))) == []
+
+
+def test_a_conference_reaches_its_referral_alone() -> None:
+    """Given a conference held for a referral, then the referral records an activity; one for a disposal counts there."""
+
+    def held(**ids: UUID) -> list[CommandFor]:
+        event = ConferenceHeld(
+            present=(),
+            facilitator_attended=True,
+            harmer=LEO,
+            hours=Decimal(1),
+            category=ConferenceCategory.OTHER,
+            mode=ConferenceMode.DIRECT_CONFERENCE,
+            harmed_took_part=1,
+            follow_up_due=THEN.date(),
+            **ids,
+        )
+        return list(conference_undertaken(fact(event, f"rj_conference/{SESSION}")))
+
+    command = RecordActivityUndertaken(occurred_at=THEN, session_id=SESSION, person_id=LEO)
+    assert held(referral_id=REFERRAL) == [CommandFor(REFERRAL, command)]
+    assert held(referral_id=REFERRAL, disposal_id=DISPOSAL) == held() == []
 
 
 def test_a_disposals_outcome_reaches_its_referral() -> None:
