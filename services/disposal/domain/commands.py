@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, ClassVar, Final, Self, TypeAlias, get_args
+from typing import Annotated, ClassVar, Final, TypeAlias, get_args
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from services.disposal.events import (
     AdmissionRecorded,
@@ -558,12 +558,6 @@ class RecordActivityUndertaken(Command):
 
     session_id: UUID | None = None
     provider: Sealed[FreeText] | None = None
-
-    @model_validator(mode="after")
-    def _names_one_activity(self) -> Self:
-        if (self.session_id is None) == (self.provider is None):
-            raise ValueError("provider: name the agency that worked with the child; a session needs no provider")
-        return self
 
 
 class CorrectRecord(FieldCorrection):

@@ -85,6 +85,11 @@ def _is_deferred(state: DisposalState) -> bool:
     return state.deferral is not None
 
 
+def _names_its_source(command: commands.RecordActivityUndertaken, _state: DisposalState, context: Context) -> bool:
+    by_reaction = context.actor.role == Role.SYSTEM
+    return (command.session_id is not None, command.provider is None) == (by_reaction, by_reaction)
+
+
 def _consent_stands(state: DisposalState) -> bool:
     if state.deferral is not None:
         return False
@@ -318,8 +323,8 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         "activity_by_hand_is_another_agencys",
         (commands.RecordActivityUndertaken,),
         EVERY_STAGE,
-        "A session or a conference counts by its own record: by hand, name the agency that worked with the child.",
-        condition=lambda command, _, context: context.actor.role == Role.SYSTEM or command.session_id is None,
-        looks_at=("session_id",),
+        "A session or a conference counts by its own record: by hand, name only the agency that worked with the child.",
+        condition=_names_its_source,
+        looks_at=("session_id", "provider"),
     ),
 )

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from services.disposal.domain.commands import (
     AssignOutcome,
@@ -496,11 +495,11 @@ def test_the_work_of_another_agency_supports_outcome_22() -> None:
     assert story.facts[-1].event.activity_on == date(2026, 3, 18)
 
 
-@pytest.mark.parametrize("both", [{}, {"session_id": FIRST, "provider": Sealed("A club")}])
-def test_an_activity_is_a_session_or_the_work_of_an_agency(both: dict[str, Any]) -> None:
-    """Given neither session nor provider, or both, then the command is malformed."""
-    with pytest.raises(ValidationError, match="provider"):
-        RecordActivityUndertaken(**both)
+@pytest.mark.parametrize("names", [{}, {"session_id": FIRST, "provider": Sealed("A club")}])
+def test_an_activity_is_a_session_or_the_work_of_an_agency(names: dict[str, Any]) -> None:
+    """Given neither session nor provider, or both, when an activity is recorded, then S1 refuses, of whoever sends it."""
+    for by in (YJS, "SYSTEM"):
+        assert CaseStory().decided("OUTCOME_22").refused(RecordActivityUndertaken(**names), by=by, at=SESSION) == {"S1"}
 
 
 def test_a_recorded_caution_takes_activities() -> None:
