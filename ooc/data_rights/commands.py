@@ -159,7 +159,7 @@ def list_due(
         for one in answer["people"]
     ]
     title = f"Due for review by {answer['due_by']}: {answer['total']}"
-    columns = ("review on", "person", "MoPI group", "last event", "decided before", "cases")
+    columns = ("review on", "person", "group", "last event", "decided before", "cases")
     OUT.print(table(title, *columns, rows=rows) if rows else title)
     if rows:
         OUT.print(

@@ -1,9 +1,10 @@
-"""Retention: whose records are due for review, by MoPI group and dated policy. Nothing goes without a person's decision.
+"""Retention: whose records are due for review, by retention group and dated policy. Nothing goes without a person's decision.
 
 A person is due when no record that names them as suspect is open, and the clear period of their gravest group is over since
 the last event. Group 2: a sexual, violent or serious offence; group 3: another offence that was dealt with; group 4: the
 rest. Group 1 (public protection) is for people to find: no code of these records says it. A review that decided to keep
-the records (`ooc retention keep`) names the next day. Source: Data Protection Act 2018, s39(2); MoPI.
+the records (`ooc retention keep`) names the next day. Source: Data Protection Act 2018, s39(2); Police Information and Records
+Management Code (July 2023).
 """
 
 from __future__ import annotations
@@ -62,10 +63,10 @@ _RIGHTS: Final = """
 
 
 class ReviewLine(Schema):
-    """A person whose records are due for review, with the suggested MoPI group and the days."""
+    """A person whose records are due for review, with the suggested retention group and the days."""
 
     person_id: UUID
-    group: int = Field(description="The MoPI group that the records suggest: 2, 3 or 4. Whoever reviews decides.")
+    group: int = Field(description="The retention group that the records suggest: 2, 3 or 4. Whoever reviews decides.")
     last_event: date = Field(description="The day of the last event of any record.")
     review_on: date = Field(description="The day of the review.")
     decided: bool = Field(description="Whether an earlier review set that day.")
@@ -92,7 +93,7 @@ class PersonRecords:
 
     @property
     def group(self) -> int:
-        """The MoPI group that the records suggest: 2 serious, 3 another offence, 4 none."""
+        """The retention group that the records suggest: 2 serious, 3 another offence, 4 none."""
         return 2 if self.serious else 3 if self.offence else 4
 
     def add(self, row: Mapping[str, Any], policy: Policy) -> None:

@@ -12,7 +12,7 @@ from shared.domain.rules import Context
 def penalty_is_stated_in_full(condition: Condition, _context: Context) -> bool:
     """A financial penalty must state its amount, to whom it is paid, and how.
 
-    Source: CDA 1998 s66C(2)
+    Source: CDA 1998 s66C(5)
     """
     return condition.amount is not None and condition.payee is not None and condition.method is not None
 

@@ -161,7 +161,7 @@ def conditional_caution_has_conditions(state: DisposalState, _context: Context) 
 def a_person_decided(state: DisposalState, _context: Context) -> bool:
     """Nobody has decided on a disposal: a named decision-maker must decide before it is given.
 
-    Source: DPA 2018 ss49-50
+    Source: DPA 2018 ss50A-50D (DUAA 2025 s80, in force 5 February 2026, SI 2026/82; before it ss49-50)
     """
     if state.stage not in BEFORE_ISSUE:
         return True

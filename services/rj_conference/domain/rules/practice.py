@@ -42,7 +42,7 @@ def harmer_accepts_responsibility(conference: Conference, _context: Context) -> 
 def a_harmed_party_takes_part(conference: Conference, _context: Context) -> bool:
     """No harmed party or representative is invited: add one, and have each consent.
 
-    Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism)
+    Source: RJC Best Practice Guidance (voluntarism)
     """
     return conference.has_other_side
 
@@ -53,7 +53,7 @@ def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Co
 
     For a child under 16 a parent or carer must agree too.
 
-    Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism); age 16 by local policy
+    Source: RJC Best Practice Guidance (voluntarism); age 16 by local policy
     """
     return all_consent(conference, command.mode, local_day(command.starts_at), context)
 
@@ -62,7 +62,7 @@ def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Co
 def all_consented_when_it_was_held(conference: Conference, context: Context) -> bool:
     """A party's consent did not stand when the conference was held: record that it did not proceed, or the consent first.
 
-    Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism)
+    Source: RJC Best Practice Guidance (voluntarism)
     """
     if conference.stage is not Stage.SCHEDULED or conference.schedule is None:
         return True
@@ -132,7 +132,7 @@ def facilitator_is_assigned(conference: Conference, _context: Context) -> bool:
 def all_consent_anew(command: ConvertToIndirect, conference: Conference, context: Context) -> bool:
     """The harmer and each harmed party must consent to the new mode, after the latest withdrawal: ask each of them anew.
 
-    Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism)
+    Source: RJC Best Practice Guidance (voluntarism)
     """
     latest = max(conference.withdrawals(context.occurred_at), default=None)
     mode = ConferenceMode(command.mode.value)
