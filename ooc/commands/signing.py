@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 from ooc.cases.reading import NotFound, require_found
-from services.disposal.domain.signing import DOCUMENT
+from services.disposal.domain.signing import document_to_sign
 from services.registry import COLLECTIONS
-from services.vocabulary import Disposal
 from tools.client.http import Client, NoAnswer
 
 
 def disposal_document(client: Client, stream: str, role: str) -> str:
-    """Return the name of the document that belongs to a disposal as it is decided. Raises `NotFound`."""
+    """Return the name of the document that is to be signed. Raises `NotFound` if there is none."""
     state = require_found(client.get("disposal", _path_of(stream), role=role), f"case {stream}", role)
-    if state["disposal"] is None:
-        raise NotFound(f"In {stream} no disposal is decided: decide it before a document is signed.")
-    return DOCUMENT[Disposal(state["disposal"])]
+    name = document_to_sign(state["state"], state["disposal"])
+    if name is None:
+        raise NotFound(f"{stream} has no document to sign yet: decide a disposal, or agree the plan of a deferral.")
+    return name
 
 
 def sign(client: Client, stream: str, digest: str, role: str) -> bool:

@@ -18,8 +18,7 @@ from services.console.forms.forms import draw_command
 from services.console.rendering import address, render
 from services.console.routing import console_of, query, read_case, read_collection, read_uuid
 from services.console.sessions import Session
-from services.disposal.domain.signing import DOCUMENT
-from services.vocabulary import Disposal
+from services.disposal.domain.signing import document_to_sign
 
 COMMAND: Final = "SignDocument"
 DIGEST: Final = "document_sha256"
@@ -37,10 +36,12 @@ async def sign_page(request: Request, session: Session) -> Response:
         raise HTTPException(404)
     case_id = read_case(question["case"])
     state = await apis.get(session, "disposal", path)
-    if state.get("disposal") not in DOCUMENT:
-        raise HTTPException(422, "No disposal with a document is decided yet: decide it before a document is signed.")
+    name = document_to_sign(str(state.get("state")), state.get("disposal"))
+    if name is None:
+        raise HTTPException(
+            422, "There is no document to sign yet: decide a disposal, or agree the plan of a deferral."
+        )
     drawn = await draw_command(request, session, "disposals", id_, COMMAND, {}, case_id)
-    name = DOCUMENT[Disposal(state["disposal"])]
     # The printed document is that of this moment, also where the record moves on before it is printed.
     known_at = datetime.now(UTC).isoformat()
     printed = await apis.document(

@@ -1,4 +1,4 @@
-"""What a disposal case prints: the caution's document, the notices, the agreement, the panel's pack, the warning.
+"""What a disposal case prints: the caution's document, notices, agreement and plan, the panel's pack, the warning.
 
 Each layout NAME.typ has the texts of its name in LANGUAGE.toml; what fills it is a function of the state and its facts.
 """
@@ -15,6 +15,7 @@ from services.disposal.documents.cautions import (
     conditional_caution_notice,
     restorative_disposal,
 )
+from services.disposal.documents.deferral import deferral_plan
 from services.disposal.documents.panel import panel_pack
 from services.disposal.documents.warning import warning_letter
 from services.disposal.documents.words import condition_texts
@@ -34,6 +35,7 @@ DOCUMENTS: Final[Mapping[str, Document[DisposalState]]] = {
     "ycc-notice": Document(FOLDER, conditional_caution_notice, OFFICERS, condition_texts),
     "yc": Document(FOLDER, caution_notice, OFFICERS, condition_texts),
     "yrd": Document(FOLDER, restorative_disposal, OFFICERS, condition_texts),
+    "deferral-plan": Document(FOLDER, deferral_plan, OFFICERS),
     "panel-pack": Document(FOLDER, panel_pack, OFFICERS, condition_texts),
     "warning-letter": Document(FOLDER, warning_letter, MONITORS, condition_texts),
 }

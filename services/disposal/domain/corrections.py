@@ -103,8 +103,7 @@ def _of_offence(event: Event, state: DisposalState, policy: Policy) -> dict[str,
 
 def _of_signature(event: DocumentSigned, before: Sequence[Fact], context: Context) -> dict[str, Any]:
     """Compare the signed digest with the document that is printed of the facts before the signature."""
-    disposal = CORRECTIONS.fold(before).to_be_issued
-    return {"printed_here": is_printed_here(event.document_sha256, disposal, before, context)}
+    return {"printed_here": is_printed_here(event.document_sha256, CORRECTIONS.fold(before), before, context)}
 
 
 def _of_deadline(state: DisposalState, policy: Policy) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from shared.domain.rules import Context
 
 def decide_signature(command: SignDocument, state: DisposalState, context: Context) -> NewEvents:
     """Record the signature, and whether the document is the one that this system prints of the case."""
-    printed_here = is_printed_here(command.document_sha256, state.to_be_issued, facts_of(state), context)
+    printed_here = is_printed_here(command.document_sha256, state, facts_of(state), context)
     return (event_from(DocumentSigned, command, printed_here=printed_here),)
 
 

@@ -1,18 +1,26 @@
-"""Whether what was signed is the document as this system prints it."""
+"""The signature: which document the child signs, and whether it is the document as this system prints it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
+from services.disposal.domain.state import DisposalState, Stage
 from services.vocabulary import Disposal
 from shared.domain.envelope import Fact
 from shared.domain.rules import Context
 
-DOCUMENT: Final = {Disposal.YRD: "yrd", Disposal.YC: "yc", Disposal.YCC: "ycc"}
-"""The name of the document that belongs to each disposal."""
+_OF_DISPOSAL: Final = {Disposal.YRD: "yrd", Disposal.YC: "yc", Disposal.YCC: "ycc"}
 
 
-def is_printed_here(sha256: str, disposal: Disposal | None, facts: Sequence[Fact], context: Context) -> bool:
-    """Return whether the document of a disposal, as it is printed of these facts, has this SHA-256 (hexadecimal)."""
-    return disposal is not None and context.prints(sha256, DOCUMENT[disposal], facts)
+def document_to_sign(stage: str, disposal: str | None) -> str | None:
+    """Return the name of the document that belongs to a stage and the disposal that is decided; None if there is none."""
+    if stage == Stage.DEFERRED:
+        return "deferral-plan"
+    return None if disposal is None else _OF_DISPOSAL[Disposal(disposal)]
+
+
+def is_printed_here(sha256: str, state: DisposalState, facts: Sequence[Fact], context: Context) -> bool:
+    """Return whether the document to sign, as it is printed of the facts that make the state, has this SHA-256 (hexadecimal)."""
+    name = document_to_sign(state.stage, state.to_be_issued)
+    return name is not None and context.prints(sha256, name, facts)

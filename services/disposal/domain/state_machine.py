@@ -11,6 +11,7 @@ from typing import Final
 from services.disposal.domain import commands
 from services.disposal.domain.activity import activity_id
 from services.disposal.domain.moving import may_be_corrected, may_be_moved
+from services.disposal.domain.signing import document_to_sign
 from services.disposal.domain.state import BEFORE_ISSUE, ISSUED_AND_OPEN, SETTLED, UNDER_WAY, DisposalState, Stage
 from services.disposal.events import Change, ChangeAction
 from services.vocabulary import AttendanceStatus, Disposal, Role
@@ -159,10 +160,17 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "decided_and_not_yet_given",
-        (commands.ConfirmAppropriateAdult, commands.ExplainEffect, commands.SignDocument, commands.IssueDisposal),
+        (commands.ConfirmAppropriateAdult, commands.ExplainEffect, commands.IssueDisposal),
         frozenset({Stage.DECIDED}),
         "This belongs after the decision for a disposal and before it is given.",
         standing=lambda state: state.to_be_issued is not None,
+    ),
+    AllowedStages(
+        "there_is_a_document_to_sign",
+        (commands.SignDocument,),
+        frozenset({Stage.DECIDED, Stage.DEFERRED}),
+        "A document is signed after the decision for a disposal and before it is given, or once a plan is agreed.",
+        standing=lambda state: document_to_sign(state.stage, state.to_be_issued) is not None,
     ),
     AllowedStages(
         "deferral_is_decided",

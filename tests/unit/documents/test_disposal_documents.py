@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -13,15 +13,24 @@ from services.disposal.domain.commands import (
     CorrectRecord,
     DecideAbsence,
     DecideDisposal,
+    EndDeferral,
     IssueDisposal,
     IssueWarning,
+    RecordDeferralStep,
     RecordVictimView,
     SignDocument,
     WithdrawAdmission,
     WithdrawCondition,
     WithdrawConsent,
 )
-from services.disposal.events import Condition, PriorRecord
+from services.disposal.events import (
+    AfterDeferral,
+    Condition,
+    DeferralEndReason,
+    PlanStepKind,
+    PriorRecord,
+    StepResult,
+)
 from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType
 from shared.domain.dates import LONDON
 from shared.domain.sealing import Sealed
@@ -46,11 +55,13 @@ from tests.unit.disposal.stories import (
     booking,
     condition,
     decision,
+    deferral,
     letter,
     omitting,
     opening,
     penalty,
     proposed,
+    step,
     variation,
 )
 from tests.unit.documents.paper import LEO, contains_in_order, headings, printed, text_of, why_not
@@ -336,6 +347,41 @@ def test_an_agreement_names_its_actions() -> None:
     """What was agreed stands with its day."""
     document = printed(CaseStory().prepared("YRD", letter(), command=LEOS), "yrd")
     assert contains_in_order(document, "Write a letter of apology", "To be done by 28 May 2026")
+
+
+def test_a_plan_says_in_plain_words_what_it_asks_and_what_follows() -> None:
+    """The plan of a deferral: each step and its day, no admission, both ends; child, adult and officer sign, and it is known again."""
+    case = CaseStory().deferred(step(), step(WORK, PlanStepKind.HEALTH, date(2026, 4, 10)), command=LEOS)
+    document = printed(case, "deferral-plan")
+    assert contains_in_order(
+        document, "Leo Hartnell", "Theft from a shop", "You do not have to say that you did it", "no further action"
+    )
+    assert contains_in_order(
+        document, "Mentoring", "Meet Ms Ali eight times.", "29 May 2026", "Health", "10 April 2026"
+    )
+    assert contains_in_order(
+        document, "12 June 2026", "may then be taken to court", "Young person: Leo Hartnell", "Officer"
+    )
+    case.ask(signed(document.sha256), by=YJS, at="2026-03-13T09:30:00+00:00")
+    assert printed_here(case) is True
+    case.ask(RecordDeferralStep(step_id=WORK, result=StepResult.DONE), by=YJS, at="2026-04-01T09:30:00+00:00")
+    assert printed(case, "deferral-plan").sha256 == document.sha256
+
+
+def test_a_plan_is_printed_once_it_is_agreed_and_signed_while_it_runs() -> None:
+    """Given a decided deferral, then there is no paper and nothing to sign; after its end nothing is signed any more."""
+    case = CaseStory().decided("DEFERRED_PROSECUTION", command=LEOS)
+    assert "agree the plan" in why_not(case, "deferral-plan")
+    assert case.refused(signed("0" * 64), by=YJS, at=AFTER) == {"S1"}
+    case.ask(deferral(), by=YJS, at=AFTER)
+    assert case.refused(signed("0" * 64), by=YJS, at=DECIDED_AT) == {"T1"}
+    case.ask(signed("0" * 64), by=YJS, at=AFTER)
+    assert printed_here(case) is False
+    failed = EndDeferral(
+        why=DeferralEndReason.WITHDRAWN, then=AfterDeferral.PROSECUTE, rationale_text=Sealed("He says no.")
+    )
+    case.ask(failed, by=POLICE, at="2026-04-01T09:30:00+00:00")
+    assert case.refused(signed("0" * 64), by=YJS, at="2026-04-02T09:30:00+00:00") == {"S1"}
 
 
 def test_the_panel_reads_what_is_recorded_and_no_more() -> None:

@@ -63,6 +63,7 @@ STORIES: dict[str, Callable[[], CommandSpec]] = {
     "ycc-notice": lambda: CaseStory(LEO_CASE).prepared("YCC", condition(), command=opening(details=LEO)),
     "yc": lambda: CaseStory().issued("YC", command=opening(details=LEO)),
     "yrd": lambda: CaseStory().prepared("YRD", command=opening(details=LEO)),
+    "deferral-plan": lambda: CaseStory().deferred(command=opening(details=LEO)),
     "panel-pack": lambda: CaseStory().ready("YCC", command=opening(details=LEO)),
     "warning-letter": warned,
     "conference-agreement": lambda: ConferenceStory().agreed(),

@@ -49,9 +49,9 @@ PDF = (200, "%PDF", {"Content-Type": "application/pdf"})
 PAPER = b'"%PDF"'
 
 
-def decided(disposal: str | None, *, here: bool | None = None) -> tuple[int, dict[str, object]]:
+def decided(disposal: str | None, *, here: bool | None = None, state: str = "DECIDED") -> tuple[int, dict[str, object]]:
     """Return the API's answer to a read of a case."""
-    return 200, {"state": "DECIDED", "disposal": disposal, "document_printed_here": here}
+    return 200, {"state": state, "disposal": disposal, "document_printed_here": here}
 
 
 def sign(url: str, out: Path, *options: str, stream: str = STREAM, answer: str | None = None) -> Result:
@@ -81,6 +81,15 @@ def test_printing_signing_and_confirming_is_one_command(
     assert json.loads(server.requests[2][3]) == command
 
 
+def test_the_plan_of_a_deferral_is_signed_alike(tmp_path: Path) -> None:
+    """Given a deferred prosecution, when its paper is signed, then it is the plan that is printed."""
+    deferred = decided(None, here=True, state="DEFERRED")
+    with serving(deferred, PDF, (201, {}), deferred) as (url, server):
+        done = sign(url, tmp_path / "plan.pdf", "--signed")
+    assert done.exit_code == 0, done.output
+    assert server.requests[1][1] == f"/v1/disposals/{UUID(int=1)}/documents/deferral-plan?lang=en"
+
+
 def test_what_is_not_signed_is_not_recorded(tmp_path: Path) -> None:
     """Given a printed document, when the child does not sign, then no command is sent and the exit code says so."""
     with serving(decided("YRD"), PDF) as (url, server):
@@ -104,6 +113,6 @@ def test_a_refused_signature_and_an_undecided_case_are_said(tmp_path: Path) -> N
     with serving(decided("YC"), PDF, refusal) as (url, _):
         assert "Refused by R9" in str(sign(url, tmp_path / "yc.pdf", "--signed").exception)
     with serving(decided(None)) as (url, server):
-        assert "no disposal is decided" in str(sign(url, tmp_path / "x.pdf").exception)
+        assert "no document to sign yet" in str(sign(url, tmp_path / "x.pdf").exception)
         assert "write disposal/ID" in str(sign(url, tmp_path / "x.pdf", stream=f"referral/{UUID(int=1)}").exception)
         assert len(server.requests) == 1

@@ -119,7 +119,9 @@ def not_agreed_before_what_it_rests_on(state: DisposalState, context: Context) -
     return all(at <= context.occurred_at for at in _rests_on(DEFERRED, state))
 
 
-@rules.forbids("T1", commands.RecordDeferralStep, commands.CompleteDeferral, commands.EndDeferral)
+@rules.forbids(
+    "T1", commands.SignDocument, commands.RecordDeferralStep, commands.CompleteDeferral, commands.EndDeferral
+)
 def not_before_the_agreement(state: DisposalState, context: Context) -> bool:
     """What follows from the deferral cannot have happened before it was agreed: check the time.
 
