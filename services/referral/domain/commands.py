@@ -248,7 +248,7 @@ class ConfirmSchoolLedOutcome(Command):
 class AssignCrimeOutcome(Command):
     """Give the recorded crime its Home Office outcome.
 
-    Outcomes 2, 2A and 8 are assigned in the disposal case, and carried here from it.
+    Outcomes 2, 2A, 8 and 23 come from the disposal case, and are carried here from it.
     """
 
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.POLICE_DECISION_MAKER, Role.SYSTEM}

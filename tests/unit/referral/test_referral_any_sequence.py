@@ -81,7 +81,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     activity(),
     contact(),
     ConfirmSchoolLedOutcome(action=Sealed("A day in the reset room.")),
-    *(outcome(code, rationale=WHY) for code in ("10", "11", "21", "22", "2", "6")),
+    *(outcome(code, rationale=WHY) for code in ("10", "11", "21", "22", "23", "2", "6")),
     carried("2"),
     carried("1"),
     put_right("2A", "2"),

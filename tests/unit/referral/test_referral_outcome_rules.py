@@ -207,3 +207,11 @@ def test_what_bars_outcome_21_on_nudes_is_policy() -> None:
     referral = ReferralStory(policy).received(Flag.NUDE_IMAGERY, Flag.REPEAT).recorded().linked()
     referral.does(screening())
     assert referral.problems(outcome("21")) == {"B6"}
+
+
+def test_outcome_23_comes_from_a_completed_deferral_alone(referral: ReferralStory) -> None:
+    """Given a recorded crime, when 23 is assigned by hand, then O23 refuses; carried from a disposal it stands."""
+    referral.acknowledged().linked().recorded()
+    assert referral.problems(outcome("23")) == {"O23"}
+    referral.does(carried("23"), by=SYSTEM)
+    assert referral.view["outcome"] == "23"

@@ -1,4 +1,4 @@
-"""Which Home Office outcome a crime may have: O1, O11, O21, O21W, O22, B6 and R11."""
+"""Which Home Office outcome a crime may have: O1, O11, O21, O21W, O22, O23, B6 and R11."""
 
 from __future__ import annotations
 
@@ -66,6 +66,15 @@ def activity_undertaken(command: AssignCrimeOutcome, state: Referral, _context: 
     Source: Home Office outcome 22
     """
     return command.code is not OutcomeCode.C22 or bool(state.activities)
+
+
+@rules.forbids("O23", AssignCrimeOutcome, looks_at=("code",))
+def not_assigned_by_hand(command: AssignCrimeOutcome, _state: Referral, _context: Context) -> bool:
+    """Outcome 23 comes with a completed deferral: complete it in the disposal case, and it is carried here by itself.
+
+    Source: Home Office outcome 23
+    """
+    return command.code is not OutcomeCode.C23
 
 
 @rules.forbids("B6", AssignCrimeOutcome, looks_at=("code",))
