@@ -177,7 +177,8 @@ def document_command(
     name: Annotated[
         str,
         typer.Argument(
-            help="ycc, ycc-notice, yc, yrd, deferral-plan, panel-pack, warning-letter, conference-agreement or closing-letter."
+            help="ycc, ycc-notice, yc, yrd, deferral-plan, panel-pack, warning-letter, conference-agreement, closing-letter or"
+            " minutes."
         ),
     ],
     out: Pdf,

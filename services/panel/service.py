@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.panel.documents import DOCUMENTS
 from services.panel.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.panel.domain.journeys import JOURNEYS
 from services.panel.domain.state import Sitting
@@ -22,4 +23,5 @@ service: Final[Service[Sitting]] = Service(
     read_model=READ_MODEL,
     inherited_labels=INHERITED_LABELS,
     followers=("disposal",),
+    documents=DOCUMENTS,
 )

@@ -11,8 +11,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from shared.api.dependencies import Dependencies
-from shared.api.parameters import ACCESS_REASON, ID, LANG, TIMES, Parameter, choice
-from shared.api.problems import problem_response, unknown_response
+from shared.api.parameters import ACCESS_REASON, ID, LANG, TIMES, Parameter, an_id, choice
+from shared.api.problems import Malformed, problem_response, unknown_response
 from shared.api.queries import history_of, not_found_response
 from shared.api.request import Caller, read_id, read_query, read_time
 from shared.api.routes import declared
@@ -46,7 +46,9 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
     name_parameter = choice(
         "name", "The name of the document.", service.documents, f"choose one of {names}", "path", lenient=True
     )
-    parameters = (ID, name_parameter, LANG, *TIMES, ACCESS_REASON, IF_NONE_MATCH)
+    of_items = ", ".join(name for name, document in service.documents.items() if document.facts_of_item is not None)
+    item = an_id("item", f"The id of the item that the document is about, in a document of one ({of_items}).", "query")
+    parameters = (ID, name_parameter, LANG, *TIMES, *([item] if of_items else []), ACCESS_REASON, IF_NONE_MATCH)
 
     @app.get(
         f"/v1/{service.collection}/{{id}}/documents/{{name}}",
@@ -67,7 +69,11 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
             )
         path = f"/documents/{name}"
         records = await history_of(request, service, actor, id, "document", path, definition.roles, unrestricted=True)
-        facts = history_at(await at.handler.open(records), as_of=as_of, known_at=known_at)
+        facts: Sequence[Fact] = history_at(await at.handler.open(records), as_of=as_of, known_at=known_at)
+        if facts and definition.facts_of_item is not None:
+            if item.name not in query:
+                raise Malformed((item.name, item.hint))
+            facts = definition.facts_of_item(facts, read_id(query[item.name], item.name))
         if not facts:
             return not_found_response(service, id)
         response = await _document_response(service, name, definition, facts, language, f"{name}-{read_id(id)}.pdf")

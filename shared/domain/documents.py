@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
+from uuid import UUID
 
 from shared.domain.dates import LONDON, local_day
 from shared.domain.envelope import Fact
@@ -53,6 +54,8 @@ class Document(Generic[S]):
     """The texts by dotted key in a language (ISO 639-1) that the service keeps beside its code, if there are any."""
     layout: int = 1
     """The number of the current layout. Layout 1 is NAME.typ, a later one NAME-NUMBER.typ."""
+    facts_of_item: Callable[[Sequence[Fact], UUID], Sequence[Fact]] | None = None
+    """The facts of one item of the stream (`?item=`), for a document about that alone; None: it is about the stream."""
     standards: tuple[Literal["ua-1", "a-3a"], ...] = ("ua-1",)
     """The standards that the PDF meets, as typst names them."""
 

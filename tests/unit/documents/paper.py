@@ -10,9 +10,7 @@ from typing import Any
 
 from pypdf import PdfReader
 
-from services.disposal.service import service as disposal
-from services.referral.service import service as referral
-from services.rj_conference.service import service as rj_conference
+from services.registry import deciding_services
 from services.vocabulary import PersonDetails
 from shared.domain.decider import history_at
 from shared.domain.documents import DocumentData, NotAvailable
@@ -23,7 +21,7 @@ from shared.printing.documents import RenderedDocument, render
 from tests.command_spec import CommandSpec
 from tests.pdf import pdf_text
 
-PRINTING: tuple[Service[Any], ...] = (disposal, rj_conference, referral)
+PRINTING: tuple[Service[Any], ...] = tuple(service for service in deciding_services() if service.documents)
 
 LEO = PersonDetails(
     name=Sealed("Leo Hartnell"),
@@ -36,7 +34,12 @@ LEO = PersonDetails(
 
 def filled(story: CommandSpec, name: str, facts: Sequence[Fact] | None = None) -> DocumentData | NotAvailable:
     """Return the data of a document by the story, or why there is none yet."""
-    history = history_at(story.facts if facts is None else facts)
+    history: Sequence[Fact] = history_at(story.facts if facts is None else facts)
+    chosen = story.service.documents[name].facts_of_item
+    if chosen is not None:
+        history = chosen(
+            history, next(fact.event.disposal_id for fact in history if hasattr(fact.event, "disposal_id"))
+        )
     return story.service.documents[name].fill(story.service.decider.fold(history), history)
 
 

@@ -18,11 +18,12 @@ import typst
 from pydantic import BaseModel
 from pypdf import PdfReader
 
+from services.disposal.documents import DOCUMENTS
 from services.disposal.domain.commands import IssueWarning
 from services.disposal.events import AssessmentTool, EvidenceStandard, PaymentMethod, ProsecutorDecision
 from services.referral.events import ClosingReason
 from services.rj_conference.events import PresentRole
-from services.vocabulary import ConferenceMode, Recommendation, TrialMode
+from services.vocabulary import ConferenceMode, MemberKind, Recommendation, TrialMode
 from shared.domain.documents import DocumentData, pounds
 from shared.domain.envelope import Fact
 from shared.domain.sealing import Sealed
@@ -40,6 +41,7 @@ from tests.command_spec import CommandSpec
 from tests.unit.disposal.stories import CASE as LEO_CASE
 from tests.unit.disposal.stories import FIRST, YJS, CaseStory, absence, condition, opening
 from tests.unit.documents.paper import LEO, PRINTING, filled, printed, tags, text_of
+from tests.unit.panel.stories import SittingStory
 from tests.unit.referral.stories import ReferralStory
 from tests.unit.rj_conference.stories import ConferenceStory
 
@@ -58,6 +60,10 @@ def warned() -> CaseStory:
     return case
 
 
+def sat() -> SittingStory:
+    return SittingStory().sat()
+
+
 STORIES: dict[str, Callable[[], CommandSpec]] = {
     "ycc": lambda: CaseStory(LEO_CASE).prepared("YCC", condition(), command=opening(details=LEO)),
     "ycc-notice": lambda: CaseStory(LEO_CASE).prepared("YCC", condition(), command=opening(details=LEO)),
@@ -68,6 +74,8 @@ STORIES: dict[str, Callable[[], CommandSpec]] = {
     "warning-letter": warned,
     "conference-agreement": lambda: ConferenceStory().agreed(),
     "closing-letter": lambda: ReferralStory().acknowledged().linked().closed(),
+    "minutes": sat,
+    "extract": sat,
 }
 
 
@@ -222,7 +230,7 @@ def test_a_long_text_is_printed_whole() -> None:
     one = {**found.values["conditions"][0], "detail": words}
     document = render(
         "ycc",
-        PRINTING[0].documents["ycc"],
+        DOCUMENTS["ycc"],
         DocumentData({**found.values, "conditions": [one]}, found.at),
         "en",
     )
@@ -234,7 +242,7 @@ def render_with(name: str) -> RenderedDocument:
     found = filled(STORIES["ycc"](), "ycc")
     assert isinstance(found, DocumentData)
     values = {**found.values, "child": {**found.values["child"], "name": name}}
-    return render("ycc", PRINTING[0].documents["ycc"], DocumentData(values, found.at), "en")
+    return render("ycc", DOCUMENTS["ycc"], DocumentData(values, found.at), "en")
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
@@ -280,6 +288,7 @@ def test_every_code_has_its_words(folder: Path) -> None:
         },
         "rj_conference": {"mode": ConferenceMode, "part": PresentRole},
         "referral": {"reason": get_args(ClosingReason)},
+        "panel": {"recommendation": Recommendation, "member": MemberKind},
     }
     texts = tomllib.loads((folder / "en.toml").read_text(encoding="utf-8"))
     for table, codes in wanted[folder.parent.name].items():

@@ -97,6 +97,20 @@ class SittingStory(CommandSpec):
         """Given: it sits with one case on its agenda."""
         return self.planned().listed().begun()
 
+    def sat(self) -> SittingStory:
+        """Given: it considered one case with all that can be said, with an abstention, adjourned another, and is closed."""
+        self.planned().listed(LEO, MIA).begun()
+        self.considered(
+            LEO,
+            parent_view=Sealed("He has been grounded."),
+            dissent=Sealed("The nurse would rather divert him."),
+            abstaining=(NURSE,),
+            actions=(action(),),
+        )
+        self.does(adjournment(MIA), LATER)
+        self.does(CLOSE, LATER)
+        return self
+
 
 def plan() -> PlanSitting:
     """Return the planning of the sitting."""

@@ -1,0 +1,20 @@
+"""What a sitting prints: its minutes, with one extract for each case; and the extract of one case by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from services.panel.documents.minutes import facts_of_case, minutes
+from services.panel.domain.commands import DEFAULT_ROLES
+from services.panel.domain.state import Sitting
+from shared.domain.documents import Document
+
+FOLDER: Final = Path(__file__).parent
+PRINTERS: Final = frozenset(role.value for role in DEFAULT_ROLES)
+
+DOCUMENTS: Final[Mapping[str, Document[Sitting]]] = {
+    "minutes": Document(FOLDER, minutes, PRINTERS),
+    "extract": Document(FOLDER, minutes, PRINTERS, facts_of_item=facts_of_case),
+}

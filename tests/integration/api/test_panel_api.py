@@ -1,0 +1,148 @@
+"""A sitting over HTTP: its papers, and what is left of it when a case is forgotten, on a real database with real keys."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx2
+import pytest
+
+from services.panel.service import service
+from shared import database as connections
+from shared.domain.sealing import key_ids_in
+from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKeyring
+from shared.runtime.application import service_api
+from shared.runtime.privileges import RoleKind, role_name
+from shared.runtime.provision import provision_databases
+from shared.settings import Settings
+from tests.integration.api.conftest import Client
+from tests.pdf import pdf_text
+
+CHAIR = "YJS_CASE_MANAGER"
+
+
+@pytest.fixture
+async def api(settings: Settings, issuer: str) -> AsyncIterator[Client]:
+    await provision_databases(settings, [service.name], ())
+    app = service_api(service, settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://panel") as http,
+    ):
+        yield Client(http, issuer)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case on the agenda."""
+
+    case: UUID = field(default_factory=uuid4)
+    disposal: UUID = field(default_factory=uuid4)
+    child: UUID = field(default_factory=uuid4)
+
+
+async def sat(api: Client, stream: UUID, *cases: Case) -> None:
+    """Let the panel consider each case, and close the sitting."""
+    members = [
+        {"officer_id": str(uuid4()), "kind": kind, "organisation": "Dorset Council", "present": True}
+        for kind in ("POLICE", "YJS")
+    ]
+    steps: list[dict[str, Any]] = [
+        {"type": "PlanSitting", "starts_at": "2026-03-10T10:00:00Z", "place": "Court house", "chair": str(uuid4())},
+        *(
+            {
+                "type": "AddToAgenda",
+                "disposal_id": str(one.disposal),
+                "case_id": str(one.case),
+                "person_id": str(one.child),
+            }
+            for one in cases
+        ),
+        {"type": "RecordMembers", "members": members},
+        *(
+            {
+                "type": "ConsiderCase",
+                "disposal_id": str(one.disposal),
+                "recommended": "YC",
+                "reasons": f"Reasons {number}",
+                "parent_view": f"Words {number}",
+                "rationale": {"P4": f"Silence {number}"},
+            }
+            for number, one in enumerate(cases)
+        ),
+        {"type": "CloseSitting"},
+    ]
+    for step in steps:
+        answer = await api.http.post(
+            f"/v1/sittings/{stream}/commands",
+            headers={"Authorization": f"Bearer {await api.token(CHAIR)}", "Idempotency-Key": str(uuid4())},
+            json={"occurred_at": "2026-03-10T10:30:00+00:00", **step},
+        )
+        assert answer.status_code == 201, answer.text
+
+
+async def test_minutes_and_extract_are_printed(api: Client) -> None:
+    """Given a closed sitting, then its minutes hold every case, and an extract the case that is asked for."""
+    stream, one, other = uuid4(), Case(), Case()
+    await sat(api, stream, one, other)
+    path = f"/v1/sittings/{stream}/documents"
+    minutes = pdf_text((await api.read(f"{path}/minutes", role=CHAIR)).content)
+    assert "Reasons 0" in minutes
+    assert "Reasons 1" in minutes
+    extract = pdf_text((await api.read(f"{path}/extract?item={other.disposal}", role=CHAIR)).content)
+    assert "Reasons 1" in extract
+    assert "Reasons 0" not in extract
+    assert (await api.read(f"{path}/extract", role=CHAIR)).status_code == 422
+    assert (await api.read(f"{path}/extract?item={uuid4()}", role=CHAIR)).status_code == 404
+
+
+async def test_forgetting_a_case_reaches_what_the_panel_said_of_it(
+    api: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given two cases, when the key of one is destroyed, then its words and rationale are unreadable; the other's, and the sitting, stay."""
+    stream, one, other = uuid4(), Case(), Case()
+    await sat(api, stream, one, other)
+    owner = await asyncpg.connect(settings.database(service.name, role_name(RoleKind.VERIFY)))
+    rows = await owner.fetch("select home, body from event where stream = $1", f"panel/{stream}")
+    await owner.close()
+    assert {row["home"] for row in rows} == {stream}
+    considered = [body for row in rows if b"CaseConsidered" in (body := row["body"])]
+    assert [{subject for subject, _ in key_ids_in(body)} for body in considered] == [
+        {f"home/{one.case}"},
+        {f"home/{other.case}"},
+    ]
+    app: Any = api.http._transport
+    pool = await connections.create_pool(settings.database("keyring", role_name(RoleKind.ERASURE)), max_size=1)
+    await PostgresKeyring(pool, KeyEncryptionKeys.of(settings)).destroy(f"home/{one.case}")
+    await pool.close()
+    monkeypatch.setattr(app.app.state.deps.handler.keyring, "_clock", lambda: time.monotonic() + CACHED_SECONDS)
+    minutes = pdf_text((await api.read(f"/v1/sittings/{stream}/documents/minutes", role=CHAIR)).content)
+    history = json.dumps((await api.read(f"/v1/sittings/{stream}/history", role=CHAIR)).json())
+    for text in (minutes, history):
+        assert "Reasons 0" not in text
+        assert "Words 0" not in text
+        assert "Reasons 1" in text
+    assert "Silence 0" not in history
+    assert "Silence 1" in history
+    assert "Court house" in minutes
+    assert "[erased]" in minutes
+
+
+async def test_subject_access_opens_the_words_of_ones_own_case(api: Client) -> None:
+    """Given two cases, when a child's copy is made, then it has what was said of that child and nothing of the other."""
+    stream, one, other = uuid4(), Case(), Case()
+    await sat(api, stream, one, other)
+    query = "basis=DPA_2018_SECTION_45&free_texts=true"
+    copy = await api.read(
+        f"/v1/people/{one.child}/records/{stream}?{query}", role="DATA_PROTECTION_OFFICER", reason="SUBJECT_ACCESS"
+    )
+    assert copy.status_code == 200, copy.text
+    assert "Words 0" in copy.text
+    assert "Words 1" not in copy.text
+    assert "Reasons 1" not in copy.text
