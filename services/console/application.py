@@ -21,7 +21,7 @@ from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.auditors import audit, inspection
 from services.console.cipher import Cipher
 from services.console.everyone import entrance, reasons, rules
-from services.console.everyone.sign_in import CALLBACK, Provider, SessionEnded
+from services.console.everyone.sign_in import CALLBACK, SIGNED_OUT, Provider, SessionEnded
 from services.console.forms import forms
 from services.console.officers import (
     case,
@@ -71,7 +71,7 @@ def routes() -> list[BaseRoute]:
         Route("/health/ready", ready, methods=["GET"]),
         Route("/sign-in", entrance.sign_in, methods=["GET"]),
         Route(CALLBACK, entrance.signed_in, methods=["GET"]),
-        Route("/signed-out", entrance.signed_out, methods=["GET"]),
+        Route(SIGNED_OUT, entrance.signed_out, methods=["GET"]),
         page_route("/", my_day.my_day),
         page_route("/daily-sheet", my_day.daily_sheet),
         page_route("/panel", panel.panel_page),
@@ -117,13 +117,13 @@ def routes() -> list[BaseRoute]:
         page_route("/operations", operations.operations_page),
         page_route("/operations/{service}/{kind}/{id}/{action}", operations.decision_page),
         page_route("/reason", reasons.reason_page),
-        changed("/records/{collection}/{id}/do/{command}", forms.take_form),
+        changed("/records/{collection}/{id}/do/{command}", forms.take_form, asleep=forms.keep_form),
         changed("/records/sessions/{id}/register", register.take_register),
         changed("/drafts/{draft}/send", forms.send_draft),
         changed("/drafts/{draft}/reasons", forms.give_reasons),
         changed("/drafts/{draft}/version", forms.take_version),
         changed("/drafts/{draft}/delete", forms.delete_draft),
-        changed("/report/{draft}/{question}", report.take_answer),
+        changed("/report/{draft}/{question}", report.take_answer, asleep=report.keep_answer),
         changed("/import", imports.check_register, imports.read_upload),
         changed("/import/{draft}", imports.import_rows),
         changed("/operations/{service}/{kind}/{id}/{action}", operations.decide),

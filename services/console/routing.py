@@ -103,24 +103,44 @@ def bounded(request: Request, limit: int, too_large: str) -> Request:
     return Request(request.scope, receive)
 
 
-def changed(path: str, change: Change, read: Callable[[Request], Awaitable[Form]] = read_form) -> Route:
-    """Return the route of a form that a signed-in person sends, read by `read`. A form of another site changes nothing."""
+def changed(
+    path: str,
+    change: Change,
+    read: Callable[[Request], Awaitable[Form]] = read_form,
+    asleep: Change | None = None,
+) -> Route:
+    """Return the route of a form that a signed-in person sends. A form of another site changes nothing.
+
+    Args:
+        path: the route's.
+        change: what the form does.
+        read: reads it.
+        asleep: what it does where the session has fallen asleep over it: keep it, show nothing, and lead on.
+
+    """
 
     async def endpoint(request: Request) -> Response:
         try:
             session = await _session(request)
-        except SessionEnded:  # whoever has not signed in sends no body that is read
-            return RedirectResponse("/sign-in", status_code=303, headers={"Connection": "close"})
-        form = await read(request)
-        token = form.get(CSRF, [""])[0]
-        if not hmac.compare_digest(token.encode(), session.csrf.encode()):
-            raise HTTPException(403, "This form was not drawn for you, or in an earlier session: open the page again.")
+        except SessionEnded:
+            session_asleep = await console_of(request).sessions.find_asleep(request.cookies.get(COOKIE, ""))
+            if asleep is None or session_asleep is None:  # whoever has not signed in sends no body that is read
+                return RedirectResponse("/sign-in", status_code=303, headers={"Connection": "close"})
+            return await asleep(request, session_asleep, await _own_form(request, session_asleep))
+        form = await _own_form(request, session)
         before = dict(session.writes.positions)
         try:
             return await change(request, session, form)
         finally:
             if session.writes.positions != before:
                 await console_of(request).sessions.keep_writes(session)
+
+    async def _own_form(request: Request, session: Session) -> Form:
+        form = await read(request)
+        token = form.get(CSRF, [""])[0]
+        if not hmac.compare_digest(token.encode(), session.csrf.encode()):
+            raise HTTPException(403, "This form was not drawn for you, or in an earlier session: open the page again.")
+        return form
 
     return Route(path, endpoint, methods=["POST"], name=change.__name__)
 

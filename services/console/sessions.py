@@ -1,6 +1,7 @@
 """Sessions, drafts and what people have seen, in PostgreSQL: encrypted rows that end by themselves.
 
-A session lives twelve hours from the sign-in. Its key, 32 random bytes, stands in a cookie alone. A draft lives twenty
+A session lives twelve hours from the sign-in, and falls asleep when nobody has used it for half an hour: it shows nothing
+then, and only keeps the form that is still sent. Its key, 32 random bytes, stands in a cookie alone. A draft lives twenty
 hours from its last change (WCAG 2.2, criterion 2.2.6) and belongs to the person, whatever session they are in. So does
 the time up to which the person has seen what is new; it is kept for ninety days.
 """
@@ -9,8 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -20,9 +20,12 @@ from uuid import UUID
 import asyncpg
 
 from services.console.cipher import Cipher
-from shared.database import Connection
 
 SESSION_LIFE: Final = timedelta(hours=12)
+IDLE_LIFE: Final = timedelta(minutes=30)
+"""The time without a request after which a session falls asleep."""
+RENEWAL_SECONDS: Final = 2.0
+"""The longest that the issuer may take to renew a token: a page waits for it."""
 DRAFT_LIFE: Final = timedelta(hours=20)
 SEEN_LIFE: Final = timedelta(days=90)
 WAIT_SECONDS: Final = 10.0
@@ -39,6 +42,8 @@ class Tokens:
     access: str
     ends_at: float
     refresh: str | None
+    identity: str | None = None
+    """The ID token, by which the issuer knows whom to sign out."""
 
     @property
     def is_fresh(self) -> bool:
@@ -114,6 +119,16 @@ class Draft:
     """Whether it is filled in one question a page."""
 
 
+_USE: Final = """
+    with found as (
+        select sealed, used_at from session where id = $1 and ends_at > now() and used_at > now() - $2::interval
+    ), used as (
+        update session set used_at = now() where id = $1 and (select used_at from found) < now() - interval '1 minute'
+    )
+    select sealed from found
+"""
+
+
 class _Rows:
     """Encrypted rows of the console's database."""
 
@@ -134,32 +149,46 @@ class Sessions(_Rows):
         )
 
     async def find(self, key: str) -> Session | None:
-        """Return the session of a cookie; None if there is none, or it has ended."""
-        query = "select sealed from session where id = $1 and ends_at > now()"
-        return self._opened(await self._pool.fetchval(query, _id(key)), key)
+        """Return the session of a cookie, which is used thereby; None if there is none, or it has ended or sleeps."""
+        return self._opened(await self._pool.fetchval(_USE, _id(key), IDLE_LIFE), key)
 
-    @asynccontextmanager
-    async def locked(self, key: str) -> AsyncIterator[tuple[Session | None, Connection]]:
-        """Lock and yield a session, with the connection to change it by. A refresh token may be taken once only."""
+    async def find_asleep(self, key: str) -> Session | None:
+        """Return the session of a cookie if it sleeps."""
+        query = "select sealed from session where id = $1 and ends_at > now() and used_at <= now() - $2::interval"
+        return self._opened(await self._pool.fetchval(query, _id(key), IDLE_LIFE), key)
+
+    async def change(self, key: str, change: Callable[[Session], Session]) -> Session | None:
+        """Change a session as it is kept now, with what other requests have changed of it; None if it has ended."""
         async with self._pool.acquire() as connection, connection.transaction():
-            sealed = await connection.fetchval(
-                "select sealed from session where id = $1 and ends_at > now() for update", _id(key)
-            )
-            yield self._opened(sealed, key), connection
-
-    async def change(self, session: Session, connection: Connection | None = None) -> None:
-        """Keep a session as it is now; its end stays."""
-        await (connection or self._pool).execute(
-            "update session set sealed = $2 where id = $1", _id(session.key), self._sealed(session)
-        )
+            query = "select sealed from session where id = $1 and ends_at > now() for update"
+            stored = self._opened(await connection.fetchval(query, _id(key)), key)
+            if stored is None:
+                return None
+            changed = change(stored)
+            await connection.execute("update session set sealed = $2 where id = $1", _id(key), self._sealed(changed))
+            return changed
 
     async def keep_writes(self, session: Session) -> None:
-        """Keep what a session has recorded, beside what other requests of it have recorded meanwhile."""
-        async with self.locked(session.key) as (stored, connection):
-            if stored is not None:
-                for token in session.writes.tokens:
-                    stored.writes.note(token)
-                await self.change(stored, connection)
+        """Keep what a session has recorded."""
+
+        def noted(stored: Session) -> Session:
+            for token in session.writes.tokens:
+                stored.writes.note(token)
+            return stored
+
+        await self.change(session.key, noted)
+
+    async def begin_renewal(self, key: str) -> bool:
+        """Whether this request may renew the tokens: a refresh token may be taken once only. Nobody else may, until it ends."""
+        query = (
+            "update session set renewing_until = now() + $2::interval"
+            " where id = $1 and coalesce(renewing_until, now()) <= now() returning true"
+        )
+        return bool(await self._pool.fetchval(query, _id(key), timedelta(seconds=RENEWAL_SECONDS + 1)))
+
+    async def end_renewal(self, key: str) -> None:
+        """Let others renew the tokens again."""
+        await self._pool.execute("update session set renewing_until = null where id = $1", _id(key))
 
     async def end(self, key: str) -> None:
         """Forget a session."""

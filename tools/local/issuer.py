@@ -95,6 +95,7 @@ def app(*, issuer: str, audience: str, key: ECKey, browser: str | None = None) -
                 "jwks_uri": f"{issuer}/jwks",
                 "authorization_endpoint": f"{browser or issuer}/authorize",
                 "token_endpoint": f"{issuer}/token",
+                "end_session_endpoint": f"{browser or issuer}/sign-out",
                 "token_endpoint_auth_methods_supported": ["none"],
                 "grant_types_supported": ["client_credentials", "authorization_code", "refresh_token"],
                 "response_types_supported": ["code", "token"],
@@ -110,7 +111,7 @@ def app(*, issuer: str, audience: str, key: ECKey, browser: str | None = None) -
     async def token(request: Request) -> JSONResponse:
         form = await request.form()
         try:
-            person_claims, more = _granted(form, sign_in)
+            person_claims, more = _granted(form, sign_in, issuer)
             claims = claims_of(person_claims, issuer=issuer, audience=audience, now=int(time.time()))
         except Refused as error:
             refusal = {"error": error.code, "error_description": str(error)}
@@ -132,24 +133,33 @@ def app(*, issuer: str, audience: str, key: ECKey, browser: str | None = None) -
             return RedirectResponse(address, status_code=303, headers=NO_STORE)
         return HTMLResponse(sign_in_page(query), headers=HEADERS)
 
+    async def sign_out(request: Request) -> Response:
+        """Send back to the client: nobody stays signed in here, so nothing ends."""
+        if wrong := sign_in.sign_out_error(request.query_params):
+            return PlainTextResponse(wrong, status_code=400)
+        return RedirectResponse(request.query_params["post_logout_redirect_uri"], status_code=303, headers=NO_STORE)
+
     return Starlette(
         routes=[
             Route("/.well-known/openid-configuration", configuration),
             Route("/jwks", jwks),
             Route("/token", token, methods=["POST"]),
             Route("/authorize", authorize, methods=["GET", "POST"]),
+            Route("/sign-out", sign_out),
         ],
     )
 
 
-def _granted(form: Mapping[str, Any], sign_in: SignIn) -> tuple[Mapping[str, Any], dict[str, str]]:
-    """Return whom a token request asks a token for, and the refresh token that comes with it. Raises `Refused`."""
+def _granted(form: Mapping[str, Any], sign_in: SignIn, issuer: str) -> tuple[Mapping[str, Any], dict[str, str]]:
+    """Return whom a token request asks a token for, and the other tokens that come with it. Raises `Refused`."""
     match form.get("grant_type"):
         case "client_credentials":
             return form, {}
         case "authorization_code" | "refresh_token":
             claims, until = sign_in.redeem(form)
-            return known_person(claims["person"]) or {}, {"refresh_token": sign_in.refresh(claims, until)}
+            person = known_person(claims["person"]) or {}
+            identity = sign_in.identity(claims, str(person.get("sub")), issuer)
+            return person, {"refresh_token": sign_in.refresh(claims, until), "id_token": identity}
         case _:
             known = "client_credentials, authorization_code or refresh_token"
             raise Refused("unsupported_grant_type", f"grant_type must be {known}")

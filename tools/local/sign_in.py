@@ -3,6 +3,7 @@
     GET  /authorize   the page (OpenID Connect Core 1.0 section 3.1.2.1, RFC 7636)
     POST /authorize   the choice: back to the client with a code
     POST /token       grant_type=authorization_code or refresh_token (RFC 6749 sections 4.1.3 and 6)
+    GET  /sign-out    back to the client (OpenID Connect RP-Initiated Logout 1.0)
 
 Codes and refresh tokens are JWTs of the issuer's own key with types of their own, so no API takes one for an access
 token, and a restarted issuer still knows them. A code lives a minute and is taken once.
@@ -31,6 +32,7 @@ SESSION_SECONDS: Final = 12 * 3600
 """Seconds after the sign-in for which tokens are renewed."""
 CODE: Final = "code+jwt"
 REFRESH: Final = "refresh+jwt"
+IDENTITY: Final = "JWT"
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 PARAMETERS: Final = ("client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method", "nonce")
 
@@ -61,6 +63,22 @@ class SignIn:
     def refresh(self, claims: Claims, until: int) -> str:
         """Return a refresh token that gives access tokens with these claims until then."""
         return self._signed(REFRESH, {"person": claims["person"], "client_id": claims["client_id"]}, until - _now())
+
+    def identity(self, claims: Claims, subject: str, issuer: str) -> str:
+        """Return an ID token, which says no more than who signed in and where."""
+        told = {"iss": issuer, "aud": claims["client_id"], "sub": subject, "iat": _now()}
+        return self._signed(IDENTITY, told, CODE_SECONDS)
+
+    def sign_out_error(self, query: Mapping[str, str]) -> str | None:
+        """Say what is wrong with the question of a client that signs somebody out; None if nothing is."""
+        back = urlsplit(query.get("post_logout_redirect_uri", ""))
+        if back.scheme not in {"http", "https"} or back.hostname not in LOOPBACK:
+            return "post_logout_redirect_uri must be an address of this machine"
+        try:  # an ID token that has expired is a hint as well
+            jwt.decode(query.get("id_token_hint", ""), self._key, algorithms=[self._algorithm])
+        except (JoseError, ValueError):
+            return "id_token_hint is no ID token of this issuer"
+        return None
 
     def redeem(self, form: Mapping[str, Any]) -> tuple[Claims, int]:
         """Return whom a code or refresh token is for, and until when tokens may be renewed. Raises `Refused`."""

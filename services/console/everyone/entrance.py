@@ -23,7 +23,9 @@ async def sign_in(request: Request) -> Response:
     """Send the browser to the issuer, with a cookie that knows the way back."""
     console = console_of(request)
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
-    response = RedirectResponse(await console.provider.sign_in_address(state, verifier), status_code=303)
+    asleep = await console.sessions.find_asleep(request.cookies.get(COOKIE, ""))
+    address = await console.provider.sign_in_address(state, verifier, anew=asleep is not None)
+    response = RedirectResponse(address, status_code=303)
     attempt = {"state": state, "verifier": verifier, "next": local_address(request.query_params.get("next", "/"))}
     sealed = console.cipher.seal_text(attempt, PLACE)
     response.set_cookie(
@@ -62,16 +64,17 @@ async def signed_in(request: Request) -> Response:
 
 
 async def sign_out(request: Request, session: Session, _form: Form) -> Response:
-    """End the session."""
-    await console_of(request).sessions.end(session.key)
-    response = see("/signed-out")
+    """End the session, and lead to where the issuer's ends: by a page, since a form leads to the console alone."""
+    console = console_of(request)
+    await console.sessions.end(session.key)
+    response = render(request, "signed_out.html", None, then=await console.provider.sign_out_address(session))
     response.delete_cookie(COOKIE)
     return response
 
 
 async def signed_out(request: Request) -> Response:
     """Say that the session has ended."""
-    return render(request, "signed_out.html", None)
+    return render(request, "signed_out.html", None, then=None)
 
 
 def local_address(address: str) -> str:

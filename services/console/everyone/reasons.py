@@ -28,7 +28,7 @@ async def give_reason(request: Request, session: Session, form: Form) -> Respons
     reason = first(form, "reason")
     if reason not in OFFERED:
         return _page(request, session, problem=True)
-    await console_of(request).sessions.change(replace(session, reason=reason))
+    await console_of(request).sessions.change(session.key, lambda kept: replace(kept, reason=reason))
     return see("/")
 
 

@@ -1,16 +1,18 @@
 """Sign-in by the authorisation code flow with PKCE (RFC 6749, RFC 7636), against any OpenID Connect provider.
 
-The person is read from the access token by the same check that the APIs make. An ID token is not asked for: the console
-shows no more of a person than role and organisation. Access tokens live minutes; they are renewed when a page needs one.
+The person is read from the access token by the same check that the APIs make. The ID token is not read: the console
+shows no more of a person than role and organisation, and hands it back at the sign-out. Access tokens live minutes; they are renewed when a page needs one.
 
 Both requests are written here: authlib's client wants another HTTP library.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
@@ -19,14 +21,16 @@ from urllib.parse import urlencode
 import httpx2
 
 from services.console.apis import NoAnswer
-from services.console.sessions import Session, Sessions, Tokens
+from services.console.sessions import RENEWAL_SECONDS, Session, Sessions, Tokens
 from services.console.settings import ConsoleSettings
 from services.vocabulary import INHERITED_LABELS
 from shared.api.authentication import InvalidToken, IssuerUnavailable, TokenVerifier, client_tls
 
 CALLBACK: Final = "/signed-in"
+SIGNED_OUT: Final = "/signed-out"
 SCOPE: Final = "openid"
 ISSUER_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 0.05
 DEFAULT_SECONDS: Final = 60
 """The life of an access token whose issuer does not say it (RFC 6749, section 5.1)."""
 
@@ -46,13 +50,14 @@ class Provider:
         self._issuer = settings.issuer.rstrip("/")
         self._client_id = settings.console_client
         self._redirect = settings.console_url.rstrip("/") + CALLBACK
+        self._signed_out = settings.console_url.rstrip("/") + SIGNED_OUT
         self._verifier = TokenVerifier(
             settings.issuer, settings.audience, sorted(INHERITED_LABELS), needs_conflicts=settings.needs_conflicts
         )
         self._configuration: dict[str, Any] | None = None
 
-    async def sign_in_address(self, state: str, verifier: str) -> str:
-        """Return the address of the issuer's page. Raises `NoAnswer`."""
+    async def sign_in_address(self, state: str, verifier: str, *, anew: bool = False) -> str:
+        """Return the address of the issuer's page; `anew`: that asks who one is, whoever is signed in there. Raises `NoAnswer`."""
         endpoint = (await self._configured())["authorization_endpoint"]
         question = {
             "response_type": "code",
@@ -62,8 +67,20 @@ class Provider:
             "state": state,
             "code_challenge": urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
+            **({"prompt": "login"} if anew else {}),
         }
-        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(question)}"
+        return _with_query(endpoint, question)
+
+    async def sign_out_address(self, session: Session) -> str | None:
+        """Return the address at which the issuer's session ends (OpenID Connect RP-Initiated Logout 1.0); None if it says none."""
+        try:
+            endpoint = (await self._configured()).get("end_session_endpoint")
+        except NoAnswer:
+            return None
+        question = {"client_id": self._client_id, "post_logout_redirect_uri": self._signed_out}
+        if session.tokens.identity is not None:
+            question["id_token_hint"] = session.tokens.identity
+        return _with_query(endpoint, question) if endpoint else None
 
     async def session(self, code: str, verifier: str) -> Session:
         """Begin a session with a code. Raises `SignInFailed` or `NoAnswer`."""
@@ -90,10 +107,13 @@ class Provider:
         if tokens.refresh is None:
             raise SessionEnded
         try:
-            renewed = await self._token(grant_type="refresh_token", refresh_token=tokens.refresh)
+            async with asyncio.timeout(RENEWAL_SECONDS):
+                renewed = await self._token(grant_type="refresh_token", refresh_token=tokens.refresh)
         except SignInFailed as error:
             raise SessionEnded from error
-        return renewed if renewed.refresh else replace(renewed, refresh=tokens.refresh)
+        except TimeoutError as error:
+            raise NoAnswer("the sign-in does not answer") from error
+        return replace(renewed, refresh=renewed.refresh or tokens.refresh, identity=renewed.identity or tokens.identity)
 
     async def _token(self, **form: str) -> Tokens:
         endpoint = (await self._configured())["token_endpoint"]
@@ -108,7 +128,7 @@ class Provider:
         if not answer.is_success or "access_token" not in body:
             raise SignInFailed(f"the issuer gave no token ({body.get('error', answer.status_code)})")
         ends_at = time.time() + float(body.get("expires_in", DEFAULT_SECONDS))
-        return Tokens(str(body["access_token"]), ends_at, body.get("refresh_token"))
+        return Tokens(str(body["access_token"]), ends_at, body.get("refresh_token"), body.get("id_token"))
 
     async def _configured(self) -> dict[str, Any]:
         """Return the issuer's configuration (OpenID Connect Discovery 1.0). Raises `NoAnswer`."""
@@ -126,15 +146,29 @@ def _client() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(timeout=ISSUER_SECONDS, trust_env=False, verify=client_tls())
 
 
+def _with_query(endpoint: str, question: Mapping[str, str]) -> str:
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(question)}"
+
+
 async def fresh(sessions: Sessions, provider: Provider, session: Session) -> Session:
-    """Return the session with an access token that lives for a while. Raises `SessionEnded` or `NoAnswer`."""
+    """Return the session with an access token that lives for a while. Raises `SessionEnded` or `NoAnswer`.
+
+    One request renews it and the others wait for that; none holds a connection of the database meanwhile.
+    """
     if session.tokens.is_fresh:
         return session
-    async with sessions.locked(session.key) as (stored, connection):
+    until = time.monotonic() + RENEWAL_SECONDS
+    while not await sessions.begin_renewal(session.key):
+        if time.monotonic() > until:
+            raise NoAnswer("the sign-in does not answer")
+        await asyncio.sleep(POLL_SECONDS)
+    try:
+        stored = await sessions.find(session.key)
+        if stored is not None and stored.tokens == session.tokens:
+            tokens = await provider.renew(stored.tokens)
+            stored = await sessions.change(session.key, lambda kept: replace(kept, tokens=tokens))
         if stored is None:
             raise SessionEnded
-        if stored.tokens.is_fresh:  # another request has renewed it meanwhile
-            return stored
-        renewed = replace(stored, tokens=await provider.renew(stored.tokens))
-        await sessions.change(renewed, connection)
-        return renewed
+        return stored
+    finally:
+        await sessions.end_renewal(session.key)

@@ -105,12 +105,37 @@ async def form_page(request: Request, session: Session) -> Response:
 
 async def take_form(request: Request, session: Session, form: Form) -> Response:
     """Keep the answers and go on to the check; or show the form again, with another row, or with what is wrong."""
-    answers = {name: values for name, values in form.items() if name not in OWN}
-    case_id = read_case(first(form, "case"))
+    draft = await _draft_of(request, session, form)
     added = first(form, "add")
+    answers = draft.answers
     if added:
         answers[ROWS + added] = [str(read_count(first(answers, ROWS + added), 1) + 1)]
-    drawn = await _draw(request, session, answers, case_id)
+    drawn = await _draw(request, session, answers, draft.case_id)
+    _, wrong = command_of(drawn.fields, answers)
+    if added or wrong:
+        return _form(
+            request,
+            session,
+            drawn,
+            answers=answers,
+            key=str(draft.id),
+            version=draft.version,
+            case_id=draft.case_id,
+            wrong=[] if added else wrong,
+        )
+    await console_of(request).drafts.save(session.person, draft)
+    return see(f"/drafts/{draft.id}")
+
+
+async def keep_form(request: Request, session: Session, form: Form) -> Response:
+    """Keep the answers as they are, and go on to the check."""
+    draft = await _draft_of(request, session, form)
+    await console_of(request).drafts.save(session.person, draft)
+    return see(f"/drafts/{draft.id}")
+
+
+async def _draft_of(request: Request, session: Session, form: Form) -> Draft:
+    """Return the draft that a form makes, or changes. Raises `HTTPException` for what no form of ours sends."""
     try:
         key = UUID(first(form, "key"))
     except ValueError:
@@ -118,19 +143,20 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
     version = read_count(first(form, "version"), -1)
     if version < 0:
         raise HTTPException(422, INCOMPLETE)
-    _, wrong = command_of(drawn.fields, answers)
-    if added or wrong:
-        shown = [] if added else wrong
-        return _form(
-            request, session, drawn, answers=answers, key=str(key), version=version, case_id=case_id, wrong=shown
-        )
-    service = SERVICES[drawn.collection]
+    answers = {name: values for name, values in form.items() if name not in OWN}
+    draft = Draft(
+        key,
+        SERVICES[read_collection(request)],
+        read_uuid(request, "id"),
+        read_name(request, "command"),
+        version,
+        answers,
+        case_id=read_case(first(form, "case")),
+    )
     old = await console_of(request).drafts.find(session.person, key)
-    draft = Draft(key, service, drawn.stream, drawn.command, version, answers, case_id=case_id)
-    if old is not None:
-        draft = replace(draft, rationale=old.rationale, sent=old.sent, guided=old.guided)
-    await console_of(request).drafts.save(session.person, draft)
-    return see(f"/drafts/{key}")
+    if old is None:
+        return draft
+    return replace(draft, rationale=old.rationale, sent=old.sent, guided=old.guided)
 
 
 async def check_page(request: Request, session: Session) -> Response:

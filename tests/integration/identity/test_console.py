@@ -126,6 +126,22 @@ async def test_a_session_renews_its_token_until_keycloak_ends_it(
     assert ended.headers["location"].startswith("/sign-in")
 
 
+async def test_signing_out_ends_the_session_at_keycloak(browsing: Browsing, keycloak: Keycloak) -> None:
+    """Given a session, when its person signs out here, then the page leads to Keycloak, which ends its own and leads back."""
+    anna = keycloak.person()
+    await browsing.sign_in(anna)
+    session = await browsing.session()
+    assert session is not None
+    assert keycloak.admin.ask("GET", f"/ooc/users/{anna.id}/sessions").json()
+    page = await browsing.http.post("/sign-out", data={"csrf": session.csrf})
+    address = re.search(r'content="0; url=([^"]+)"', page.text)
+    assert address is not None, page.text
+    async with loopback.client(timeout=60) as elsewhere:
+        ended = await elsewhere.get(html.unescape(address[1]))
+    assert (ended.status_code, ended.headers["location"]) == (302, f"{ADDRESS}/signed-out")
+    assert keycloak.admin.ask("GET", f"/ooc/users/{anna.id}/sessions").json() == []
+
+
 async def test_a_code_of_somebody_elses_sign_in_begins_no_session(browsing: Browsing, keycloak: Keycloak) -> None:
     """Given a code that comes back without the browser's own attempt, when it is sent, then no session begins."""
     await browsing.sign_in(keycloak.person())

@@ -1,0 +1,235 @@
+"""Sessions of the console while nobody uses them, and while the issuer hangs; on a real database and a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import time
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+
+from services.addresses import Addresses
+from services.console.application import console_application
+from services.console.database import DATABASE
+from services.console.everyone import sign_in
+from services.console.everyone.sign_in import fresh
+from services.console.routing import COOKIE, Console
+from services.console.sessions import Session, Tokens
+from services.console.settings import ConsoleSettings
+from shared.database import as_role, database_dsn, retry_for
+from shared.runtime.provision import databases
+
+ADDRESS: Final = "http://127.0.0.1:8118"
+FORM: Final = f"/records/referrals/{uuid4()}/do/RaiseSafeguardingConcern"
+
+
+@dataclass
+class Issuer:
+    """An issuer of which only what a test needs answers: the configuration, and tokens where it does not hang."""
+
+    address: str = ""
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+    renewals: int = 0
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request, or never."""
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            body: dict[str, Any] = {
+                "issuer": self.address,
+                "authorization_endpoint": f"{self.address}/authorize",
+                "token_endpoint": f"{self.address}/token",
+                "end_session_endpoint": f"{self.address}/end",
+            }
+            if head.startswith(b"POST"):
+                self.renewals += 1
+                await self.goes_on.wait()
+                body = {"access_token": f"renewed {self.renewals}", "expires_in": 300}
+            content = json.dumps(body).encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n")
+            writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(content), content))
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@dataclass
+class World:
+    """The console, a browser, its issuer, and the owner of its database."""
+
+    console: Console
+    pool: asyncpg.Pool[asyncpg.Record]
+    http: httpx2.AsyncClient
+    issuer: Issuer
+    owner: Any
+
+    async def session(self, *, ends_in: float = 300) -> Session:
+        """Begin a session whose access token ends in some seconds."""
+        tokens = Tokens("access", time() + ends_in, "refresh", "identity")
+        session = Session(str(uuid4()), str(uuid4()), "SUPERVISOR", "POLICE", "DORSET", tokens)
+        await self.console.sessions.begin(session)
+        return session
+
+    async def leave(self, minutes: int) -> None:
+        """Let every session be unused for some minutes."""
+        await self.owner.execute("update session set used_at = used_at - make_interval(mins => $1)", minutes)
+
+    def as_person(self, session: Session) -> None:
+        """Give the browser the cookie of a session."""
+        self.http.cookies.set(COOKIE, session.key)
+
+
+@pytest.fixture
+async def world(postgres_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    """Yield the console with an issuer that hangs."""
+    name = f"test_sessions_{uuid4().hex[:12]}"
+    await databases(postgres_url, [(name, DATABASE[1])])
+    key = tmp_path / "key"
+    key.write_text(b64encode(b"1" * 32).decode(), encoding="utf-8")
+    issuer = Issuer()
+    server = await asyncio.start_server(issuer.answer, "127.0.0.1", 0)
+    issuer.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    class Own(ConsoleSettings):
+        def database(self, _name: str, role: str) -> str:
+            return as_role(database_dsn(postgres_url, name), role)
+
+    settings = Own(
+        mode="local", database_url=postgres_url, issuer=issuer.address, console_url=ADDRESS, console_key_file=key
+    )
+    app = console_application(settings, Addresses(None, {}))
+    owner = await asyncpg.connect(database_dsn(postgres_url, name))
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ADDRESS) as http,
+    ):
+        yield World(app.state.console, app.state.pool, http, issuer, owner)
+    await owner.close()
+    server.close()
+    admin = await asyncpg.connect(postgres_url)
+    await admin.execute(f'drop database "{name}" with (force)')
+    await admin.close()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds."""
+
+    async def check() -> None:
+        assert holds()
+
+    await retry_for(check, 30, on=(AssertionError,))
+
+
+async def test_renewing_while_the_issuer_hangs_holds_no_connection(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given more sessions that renew than there are connections, then each asks the issuer at once, and all connections are free."""
+    monkeypatch.setattr(sign_in, "RENEWAL_SECONDS", 60)
+    old = [await world.session(ends_in=0) for _ in range(20)]
+    renewing = [asyncio.create_task(fresh(world.console.sessions, world.console.provider, one)) for one in old]
+    await until(lambda: world.issuer.renewals == len(old))
+    assert world.pool.get_idle_size() == world.pool.get_size()
+    assert not any(one.done() for one in renewing)
+    world.issuer.goes_on.set()
+    assert all(one.tokens.is_fresh for one in await asyncio.gather(*renewing))
+
+
+async def test_an_issuer_that_hangs_is_given_up_after_two_seconds(world: World) -> None:
+    """Given an issuer that never answers, then the page says so, and the session is there for when it answers again."""
+    old = await world.session(ends_in=0)
+    world.as_person(old)
+    assert (await world.http.get("/reason")).status_code == 503
+    world.issuer.goes_on.set()
+    assert (await world.http.get("/reason")).status_code == 200
+
+
+async def test_a_session_is_renewed_by_one_request_alone(world: World) -> None:
+    """Given ten requests of one session, then the issuer is asked once, and all have the new token and what others changed."""
+    old = await world.session(ends_in=0)
+    renewing = [asyncio.create_task(fresh(world.console.sessions, world.console.provider, old)) for _ in range(10)]
+    await until(lambda: world.issuer.renewals == 1)
+    await world.console.sessions.change(old.key, lambda kept: replace(kept, reason="AUDIT"))
+    world.issuer.goes_on.set()
+    found = await asyncio.gather(*renewing)
+    assert {(one.tokens.access, one.tokens.refresh, one.tokens.identity, one.reason) for one in found} == {
+        ("renewed 1", "refresh", "identity", "AUDIT")
+    }
+    assert world.issuer.renewals == 1
+
+
+async def test_a_session_that_nobody_uses_falls_asleep(world: World) -> None:
+    """Given half an hour without a request, then pages are not shown and the issuer asks anew; used meanwhile, they are."""
+    world.as_person(await world.session())
+    await world.leave(29)
+    assert (await world.http.get("/reason")).status_code == 200
+    await world.leave(29)
+    assert (await world.http.get("/reason")).status_code == 200
+    await world.leave(31)
+    away = await world.http.get("/reason")
+    assert (away.status_code, away.headers["location"]) == (303, "/sign-in?next=%2Freason")
+    asked = parse_qs(urlsplit((await world.http.get(away.headers["location"])).headers["location"]).query)
+    assert asked["prompt"] == ["login"]
+    world.http.cookies.clear()
+    asked = parse_qs(urlsplit((await world.http.get("/sign-in")).headers["location"]).query)
+    assert "prompt" not in asked
+
+
+async def test_a_form_that_a_sleeping_session_sends_is_kept_and_nothing_is_shown(world: World) -> None:
+    """Given a form that took an hour, when it is sent, then its answers are a draft of the person, and the sign-in follows."""
+    session = await world.session()
+    world.as_person(session)
+    await world.leave(60)
+    key = uuid4()
+    form = {"csrf": session.csrf, "key": str(key), "version": "3", "narrative": "what was typed"}
+    kept = await world.http.post(FORM, data=form)
+    assert (kept.status_code, kept.headers["location"]) == (303, f"/drafts/{key}")
+    assert (await world.http.get(kept.headers["location"])).headers["location"].startswith("/sign-in?next=")
+    draft = await world.console.drafts.find(session.person, key)
+    assert draft is not None
+    assert (draft.command, draft.answers) == ("RaiseSafeguardingConcern", {"narrative": ["what was typed"]})
+    answered = await world.http.post(f"/report/{key}x/what", data={"csrf": session.csrf})
+    assert answered.status_code == 404
+    for way in ("/seen", "/search", "/sign-out", f"/drafts/{key}/delete"):
+        assert (await world.http.post(way, data=form)).headers["location"] == "/sign-in", way
+    assert (await world.http.post(FORM, data=form | {"csrf": "another"})).status_code == 403
+    assert await world.console.drafts.find(session.person, key) == draft
+
+
+async def test_an_answer_of_a_report_that_a_sleeping_session_sends_is_kept(world: World) -> None:
+    """Given a question of a report that took an hour, then its answer is kept with those before."""
+    session, id_ = await world.session(), uuid4()
+    world.as_person(session)
+    await world.leave(60)
+    for name in ("narrative", "school_urn"):
+        kept = await world.http.post(f"/report/{id_}/what", data={"csrf": session.csrf, name: "typed", "then": ""})
+        assert kept.status_code == 303
+    draft = await world.console.drafts.find(session.person, id_)
+    assert draft is not None
+    assert draft.answers == {"narrative": ["typed"], "school_urn": ["typed"]}
+
+
+async def test_signing_out_ends_the_session_of_the_issuer_too(world: World) -> None:
+    """Given a sign-out, then the page leads to the issuer's own, with whom it is about and the way back, and the cookie is gone."""
+    session = await world.session()
+    world.as_person(session)
+    page = await world.http.post("/sign-out", data={"csrf": session.csrf})
+    assert page.status_code == 200
+    assert 'http-equiv="refresh"' in page.text
+    address = f"{world.issuer.address}/end?client_id=ooc-people"
+    assert (
+        f"{address}&amp;post_logout_redirect_uri=http%3A%2F%2F127.0.0.1%3A8118%2Fsigned-out&amp;id_token_hint=identity"
+        in page.text
+    )
+    assert await world.console.sessions.find(session.key) is None
+    assert 'http-equiv="refresh"' not in (await world.http.get("/signed-out")).text
