@@ -492,7 +492,9 @@ def test_the_work_of_another_agency_supports_outcome_22() -> None:
     story.ask(work, by=YJS, at=SESSION)
     assert story.refused(work, by=YJS, at=SESSION) == {"S1"}
     story.ask(AssignOutcome(code=OutcomeCode.C22), by=POLICE, at=LATER)
-    assert story.facts[-1].event.activity_on == date(2026, 3, 18)
+    outcome = story.facts[-1].event
+    assert isinstance(outcome, OutcomeAssigned)
+    assert outcome.activity_on == date(2026, 3, 18)
 
 
 @pytest.mark.parametrize("names", [{}, {"session_id": FIRST, "provider": Sealed("A club")}])
