@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 import pytest
 
