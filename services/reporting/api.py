@@ -42,32 +42,10 @@ from services.reporting.search.api import add_search
 from shared.api.boundary import guard
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import add_health, add_metrics, consumed_offsets, standing_alarms
-from shared.api.parameters import (
-    ACCESS_REASON,
-    PAGE,
-    TIMES,
-    Parameter,
-    a_day,
-    a_time,
-    an_id,
-    choice,
-)
-from shared.api.problems import (
-    Malformed,
-    install_handlers,
-    problem_response,
-    problems,
-)
+from shared.api.parameters import ACCESS_REASON, PAGE, TIMES, Parameter, a_day, a_time, an_id, choice
+from shared.api.problems import Malformed, install_handlers, problem_response, problems
 from shared.api.quarantine import add_quarantine
-from shared.api.request import (
-    Caller,
-    read_day,
-    read_id,
-    read_query,
-    read_reason,
-    read_time,
-    today,
-)
+from shared.api.request import Caller, read_day, read_id, read_query, read_reason, read_time, today
 from shared.api.routes import declared
 from shared.api.schemas import Status
 from shared.domain.dates import end_of_day

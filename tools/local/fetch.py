@@ -12,15 +12,7 @@ import sys
 
 from tools.local import kafka
 from tools.local.errors import CannotStart
-from tools.local.jars import (
-    ENDPOINT,
-    Jar,
-    is_download_needed,
-    kafka_jars,
-    repository,
-    resolve,
-    sha256_of,
-)
+from tools.local.jars import ENDPOINT, Jar, is_download_needed, kafka_jars, repository, resolve, sha256_of
 
 
 def main() -> None:

@@ -30,15 +30,7 @@ from starlette.routing import Route
 
 from tools.local.ports import DEFAULT_BASE, HOST
 from tools.local.secret_files import secret_in
-from tools.local.sign_in import (
-    HEADERS,
-    Refused,
-    SignIn,
-    known_person,
-    query_error,
-    redirect_address,
-    sign_in_page,
-)
+from tools.local.sign_in import HEADERS, Refused, SignIn, known_person, query_error, redirect_address, sign_in_page
 
 LIFETIME: Final = 300
 """Seconds a token lives."""

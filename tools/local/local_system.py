@@ -17,12 +17,7 @@ from tools.local import kafka, postgres
 from tools.local.data_dir import require_disk_space
 from tools.local.ports import HOST, Ports
 from tools.local.readiness import http_ok
-from tools.local.supervisor import (
-    Listener,
-    Process,
-    Supervisor,
-    until_signalled,
-)
+from tools.local.supervisor import Listener, Process, Supervisor, until_signalled
 
 ISSUER: Final = "issuer"
 

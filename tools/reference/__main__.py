@@ -31,12 +31,7 @@ from tools.reference.contract import (
 )
 from tools.reference.database_roles import of_database_roles
 from tools.reference.openapi import of_apis, openapi_documents
-from tools.reference.pages import (
-    index,
-    of_measures,
-    of_service,
-    of_states,
-)
+from tools.reference.pages import index, of_measures, of_service, of_states
 from tools.reference.sources_page import of_sources
 from tools.reference.state_explorer import Explored, explore, play_stories
 

@@ -15,12 +15,7 @@ from shared.domain.envelope import EventRegistry
 from shared.domain.permissions import Permission
 from shared.domain.sealing import FieldClass
 from shared.domain.service import Service
-from tools.reference.markdown import (
-    codes,
-    page,
-    prose,
-    table,
-)
+from tools.reference.markdown import codes, page, prose, table
 
 _TITLES: Final = {entry.name: entry.title for entry in SERVICES}
 _CLASSES: Final = """

@@ -18,22 +18,12 @@ from typing import Any, Final
 from shared.domain.dates import local_day
 from shared.domain.decisions import EventAt
 from shared.domain.envelope import Fact
-from shared.domain.execution import (
-    CommandRequest,
-    Decision,
-    as_recorded,
-    execute,
-)
+from shared.domain.execution import CommandRequest, Decision, as_recorded, execute
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor, Command, Correction, Event
 from shared.domain.rules import Context
 from shared.domain.service import Service
-from tools.reference.command_variants import (
-    Seen,
-    moments,
-    seen_in,
-    variants,
-)
+from tools.reference.command_variants import Seen, moments, seen_in, variants
 from tools.scenario.in_memory import AREA, Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Difference, Run

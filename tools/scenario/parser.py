@@ -15,17 +15,7 @@ from typing import Any, Final
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
 from tools.scenario.naming import NAME, references_in
-from tools.scenario.story import (
-    CheckStep,
-    CommandStep,
-    Expected,
-    MarkStep,
-    Officer,
-    Result,
-    Scenario,
-    Step,
-    Target,
-)
+from tools.scenario.story import CheckStep, CommandStep, Expected, MarkStep, Officer, Result, Scenario, Step, Target
 from tools.scenario.yaml_text import BadFile, read_yaml
 
 SCENARIO_KEYS: Final = frozenset({"id", "title", "rules", "people", "steps"})

@@ -21,15 +21,7 @@ from tools.scenario.comparison import (
     types_differ,
 )
 from tools.scenario.naming import Names
-from tools.scenario.story import (
-    CheckStep,
-    CommandStep,
-    MarkStep,
-    Result,
-    Scenario,
-    Step,
-    Target,
-)
+from tools.scenario.story import CheckStep, CommandStep, MarkStep, Result, Scenario, Step, Target
 
 GLANCE: Final = 0.05
 """Seconds between two looks at something that does not agree yet."""

@@ -15,14 +15,7 @@ from pydantic import ValidationError
 from shared.domain.service import Service
 from tools.client.tokens import officer_id
 from tools.scenario.naming import Names
-from tools.scenario.story import (
-    CheckStep,
-    CommandStep,
-    Expected,
-    Result,
-    Scenario,
-    Target,
-)
+from tools.scenario.story import CheckStep, CommandStep, Expected, Result, Scenario, Target
 
 BESIDES: Final = frozenset({"S1", "T2", "R28"})
 """Rules that stand in no rule book: the state machine, the role, and a claim that another stream holds."""

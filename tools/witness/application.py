@@ -14,13 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from shared.evidence.checkpoint import (
-    BadNote,
-    Checkpoint,
-    SignedNote,
-    Signer,
-    VerifierKey,
-)
+from shared.evidence.checkpoint import BadNote, Checkpoint, SignedNote, Signer, VerifierKey
 from shared.evidence.merkle import SIZE
 from tools.witness.state import OutOfStep, Unfit, WitnessState
 

@@ -10,13 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.evidence.checkpoint import (
-    COSIGNATURE,
-    BadNote,
-    Checkpoint,
-    Signer,
-    VerifierKey,
-)
+from shared.evidence.checkpoint import COSIGNATURE, BadNote, Checkpoint, Signer, VerifierKey
 from shared.evidence.merkle import EMPTY_ROOT, BadProof, check_consistency
 
 _TABLE = """

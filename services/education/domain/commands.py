@@ -9,12 +9,7 @@ from pydantic import ConfigDict, Field
 
 from services.education import events
 from services.vocabulary import AttendanceStatus, FieldCorrection, KeyStage, Role, SchoolUrn, SessionKind, Topic
-from shared.domain.messages import (
-    Command,
-    FreeText,
-    Hours,
-    Timestamp,
-)
+from shared.domain.messages import Command, FreeText, Hours, Timestamp
 from shared.domain.sealing import OwnedBy, Sealed
 
 DEFAULT_ROLES: Final = frozenset(

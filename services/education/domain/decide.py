@@ -17,12 +17,7 @@ from services.education.domain.corrections import decide_correction
 from services.education.domain.evolve import evolve
 from services.education.domain.rules import rules
 from services.education.domain.state import Session
-from services.education.events import (
-    AbsenceReasonDecided,
-    AttendanceRecorded,
-    PlaceBooked,
-    SessionCancelled,
-)
+from services.education.events import AbsenceReasonDecided, AttendanceRecorded, PlaceBooked, SessionCancelled
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import event_from, event_that_it_records

@@ -9,10 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from services.education.events import (
-    Booking,
-    EducationEvent,
-)
+from services.education.events import Booking, EducationEvent
 from services.vocabulary import AttendanceStatus, SessionKind, Topic
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day

@@ -10,13 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from services.rj_conference import events
 from services.vocabulary import ConferenceCategory, ConferenceMode, FieldCorrection, Role
-from shared.domain.messages import (
-    Command,
-    FreeText,
-    Hours,
-    Timestamp,
-    Version,
-)
+from shared.domain.messages import Command, FreeText, Hours, Timestamp, Version
 from shared.domain.sealing import OwnedBy, Sealed
 
 WITH_VICTIM_WORKER: Final = frozenset({Role.RJ_FACILITATOR.value, Role.VICTIM_WORKER.value, Role.SUPERVISOR.value})

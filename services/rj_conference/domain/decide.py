@@ -17,12 +17,7 @@ from services.rj_conference.domain.corrections import decide_correction
 from services.rj_conference.domain.evolve import evolve
 from services.rj_conference.domain.rules import rules
 from services.rj_conference.domain.state import Conference
-from services.rj_conference.events import (
-    ConferenceClosed,
-    ConferenceDidNotProceed,
-    ConferenceHeld,
-    PresentRole,
-)
+from services.rj_conference.events import ConferenceClosed, ConferenceDidNotProceed, ConferenceHeld, PresentRole
 from shared.domain.corrections import required
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents

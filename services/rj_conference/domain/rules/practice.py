@@ -16,11 +16,7 @@ from services.rj_conference.domain.commands import (
     SignAgreement,
 )
 from services.rj_conference.domain.rules.consent import all_consent
-from services.rj_conference.domain.rules.rulebook import (
-    is_prepared,
-    rules,
-    was_held,
-)
+from services.rj_conference.domain.rules.rulebook import is_prepared, rules, was_held
 from services.rj_conference.domain.state import Conference, Stage, TermStatus
 from services.rj_conference.events import RiskLevel, Sensitivity
 from services.vocabulary import ConferenceMode, Role
