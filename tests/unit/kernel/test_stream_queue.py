@@ -24,14 +24,14 @@ async def test_turns_come_in_order_and_one_at_a_time() -> None:
 
     await asyncio.gather(*(work(n) for n in range(100)))
     assert order == list(range(100))
-    assert not queue._waiting
+    assert not queue._busy
 
 
 async def test_another_stream_does_not_wait() -> None:
     """Given one stream that is busy, another one has its turn at once."""
     queue = StreamQueue()
     async with queue.turn("a"), asyncio.timeout(1), queue.turn("b"):
-        assert len(queue._waiting) == 2
+        assert len(queue._busy) == 2
 
 
 async def test_a_turn_passes_on_when_its_work_fails_or_its_waiter_goes() -> None:
@@ -56,7 +56,7 @@ async def test_a_turn_passes_on_when_its_work_fails_or_its_waiter_goes() -> None
         await last
     assert isinstance((await asyncio.gather(failing, return_exceptions=True))[0], ValueError)
     assert done.is_set()
-    assert not queue._waiting
+    assert not queue._busy
 
 
 async def test_a_turn_that_comes_as_its_waiter_goes_is_passed_on() -> None:
@@ -77,7 +77,7 @@ async def test_a_turn_that_comes_as_its_waiter_goes_is_passed_on() -> None:
     async with asyncio.timeout(5):
         await second
     assert order == ["second"]
-    assert not queue._waiting
+    assert not queue._busy
 
 
 async def test_who_waits_too_long_or_comes_too_late_is_told() -> None:
@@ -90,4 +90,4 @@ async def test_who_waits_too_long_or_comes_too_late_is_told() -> None:
             await queue.turn("a").__aenter__()
         with pytest.raises(QueueFull, match="busy"):
             await waiting
-    assert not queue._waiting
+    assert not queue._busy
