@@ -108,7 +108,7 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings, follow
         elif outcome is not None:
             await at.log.record(actor, name, target, outcome=outcome, rules=rules)
         assert not isinstance(result, DryRun)
-        return _command_response(name, target, result)
+        return command_response(name, target, result)
 
 
 def _logged_outcome(result: object) -> tuple[str | None, Sequence[str]]:
@@ -129,8 +129,8 @@ def _logged_outcome(result: object) -> tuple[str | None, Sequence[str]]:
             return None, ()
 
 
-def _command_response(name: str, target: str, result: Result) -> JSONResponse:
-    """Build the response to a command."""
+def command_response(name: str, target: str, result: Result) -> JSONResponse:
+    """Build the response to a command. Raises `Malformed` or `NotAllowed`, which have responses of their own."""
     match result:
         case Accepted(receipt, repeated):
             headers = {"Idempotency-Replayed": "true"} if repeated else None

@@ -17,22 +17,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
-from shared.api.authorisation import command_denial
+from shared.api.authorisation import NotAllowed, command_denial
+from shared.api.commands import command_response
 from shared.api.problems import Malformed
 from shared.api.request import parse_command
-from shared.command_handler import (
-    Accepted,
-    CommandHandler,
-    DryRun,
-    Forbidden,
-    IdempotencyKeyReused,
-    NoChange,
-    StreamNotFound,
-    VersionConflict,
-)
+from shared.command_handler import CommandHandler, DryRun
 from shared.command_handler import Result as HandlerResult
 from shared.domain.dates import local_day
-from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
@@ -44,7 +35,9 @@ from shared.event_store.memory import MemoryEventStore
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.reactions import ReactionRunner
 from shared.privacy.keyring import MemoryKeyring
+from tools.client.http import Reply
 from tools.scenario.backend import BackendError, Request, Response
+from tools.scenario.over_http import response_from
 from tools.scenario.parked_in_memory import MemoryParkedReactions
 from tools.scenario.story import Officer, Result
 
@@ -175,30 +168,41 @@ class Memory:
 
     def send(self, request: Request) -> Response:
         """Answer a command in the order of the API: a role without commands, shape, role, then the handler's order."""
-        command_request = self._command_request(request)
-        if isinstance(command_request, Response):
-            return command_request
-        return _response(self._run(self._handle(self._services[request.service], command_request)))
+        answer = self._answer(request, self._handle)
+        assert isinstance(answer, Response)
+        return answer
 
     def dry_run(self, request: Request) -> Response | DryRun:
         """Answer what a command would do now, and record nothing (see `CommandHandler.dry_run`)."""
-        command_request = self._command_request(request)
-        if isinstance(command_request, Response):
-            return command_request
-        result = self._run(self._services[request.service].handler.dry_run(command_request))
-        return result if isinstance(result, DryRun) else _response(result)
+        return self._answer(request, lambda running, asked: running.handler.dry_run(asked))
 
-    def _command_request(self, request: Request) -> CommandRequest | Response:
-        """Parse a command as the API does, or answer why its role may not send it or what is malformed."""
-        service, role = self._services[request.service].service, request.by.role
-        if why := command_denial(service, role):
-            return Response(Result.FORBIDDEN, why=why)
+    def _answer(
+        self,
+        request: Request,
+        ask: Callable[[_RunningService, CommandRequest], Coroutine[Any, Any, HandlerResult | DryRun]],
+    ) -> Response | DryRun:
+        """Return what the API would answer, read as over HTTP; the whole of a dry run that came to the rules."""
+        running = self._services[request.service]
         try:
-            command = parse_command(service, json.dumps(request.body).encode(), received_at := self._clock())
+            asked = self._asked(running, request)
+            result = self._run(ask(running, asked))
+            if isinstance(result, DryRun):
+                return result
+            answer = command_response(asked.command.type, running.service.stream_name(request.stream), result)
+        except NotAllowed as error:
+            return Response(Result.FORBIDDEN, why=str(error))
         except Malformed as error:
             return Response(Result.INVALID, why=str(error))
+        return response_from(Reply(answer.status_code, json.loads(bytes(answer.body)), answer.headers))
+
+    def _asked(self, running: _RunningService, request: Request) -> CommandRequest:
+        """Parse a command as the API does. Raises `NotAllowed` or `Malformed`."""
+        service, role = running.service, request.by.role
+        if why := command_denial(service, role):
+            raise NotAllowed(why)
+        command = parse_command(service, json.dumps(request.body).encode(), received_at := self._clock())
         if why := command_denial(service, role, type(command)):
-            return Response(Result.FORBIDDEN, why=why)
+            raise NotAllowed(why)
         actor = Actor(
             id=self.officer(request.by),
             role=role,
@@ -206,7 +210,7 @@ class Memory:
             labels=self.area,
             conflicts=self.conflicts,
         )
-        command_id = self._services[request.service].handler.command_id(actor.id, request.key)
+        command_id = running.handler.command_id(actor.id, request.key)
         return CommandRequest(command, request.stream, command_id, actor, received_at, correlation_id=command_id)
 
     # --- the system's side ------------------------------------------------------------------------
@@ -287,38 +291,3 @@ async def _read_streams(running: _RunningService) -> Sequence[Sequence[Fact]]:
     store = running.handler.event_store
     events = await store.read(0, (await store.head()).position)
     return [await _read_stream(running, stream) for stream in dict.fromkeys(event.stream for event in events)]
-
-
-def _response(result: HandlerResult) -> Response:
-    """Return what the scenario sees of the handler's result, as `over_http` reads it from the API's answer."""
-    match result:
-        case Accepted(receipt, repeated):
-            events = tuple(line.type.split(".")[-2] for line in receipt.events)
-            word = Result.REPEATED if repeated else Result.ACCEPTED
-            return Response(word, events=events, receipt=receipt.model_dump(mode="json"))
-        case Refused(rules):
-            return _broken(Result.REFUSED, rules)
-        case NeedsRationale(rules):
-            return _broken(Result.NEEDS_RATIONALE, rules)
-        case _:
-            return _rejected(result)
-
-
-def _rejected(
-    result: StreamNotFound | Forbidden | IdempotencyKeyReused | NoChange | VersionConflict,
-) -> Response:
-    match result:
-        case StreamNotFound() | Forbidden(hidden=True):
-            return Response(Result.UNKNOWN, why="there is no such record")
-        case Forbidden(why):
-            return Response(Result.FORBIDDEN, why=why)
-        case IdempotencyKeyReused():
-            return Response(Result.INVALID, why="the key was used with another body")
-        case NoChange():
-            return Response(Result.CONFLICT, why="there is nothing to be done")
-        case VersionConflict(expected, actual):
-            return Response(Result.CONFLICT, why=f"version {expected} was expected, and it is at {actual}")
-
-
-def _broken(word: Result, rules: Sequence[BrokenRule]) -> Response:
-    return Response(word, rules=tuple(rule.id for rule in rules), why="; ".join(rule.text for rule in rules))
