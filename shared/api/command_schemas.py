@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from functools import cache, partial
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -25,6 +25,7 @@ from shared.api.problems import unknown_response
 from shared.api.routes import declared_openly
 from shared.api.schemas import CommandSchemas
 from shared.domain.messages import Message, unique
+from shared.domain.sealing import types_in
 from shared.domain.service import Service
 from shared.domain.words import Words
 
@@ -138,19 +139,13 @@ def parts_of(messages: Iterable[type[Message]]) -> list[type[BaseModel | Enum]]:
             parts[cls] = None
             if issubclass(cls, BaseModel):
                 for field in cls.model_fields.values():
-                    for inner in _classes_in(field.annotation):
-                        add(inner)
+                    for inner in types_in(field.annotation):
+                        if isinstance(inner, type) and issubclass(inner, (BaseModel, Enum)):
+                            add(inner)
 
     for message in messages:
         add(message)
     return list(parts)
-
-
-def _classes_in(annotation: Any) -> Iterator[type[BaseModel | Enum]]:
-    if isinstance(annotation, type) and issubclass(annotation, (BaseModel, Enum)):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _classes_in(part)
 
 
 def describe_fields(cls: type[BaseModel], schema: Json, words: Words) -> None:

@@ -342,15 +342,16 @@ def field_class(cls: type[BaseModel], path: str) -> FieldClass | None:
     if field is None:
         return None
     declared = next((mark for mark in field.metadata if isinstance(mark, FieldClass)), None)
-    inner = [field_class(model, ".".join(rest)) for model in _models_in(field.annotation)] if rest else []
+    models = [part for part in types_in(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+    inner = [field_class(model, ".".join(rest)) for model in models] if rest else []
     return next((innermost for innermost in inner if innermost is not None), declared)
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
+def types_in(annotation: Any) -> Iterator[Any]:
+    """Yield a type, and each type that it is written with at any depth: of a union, a list, a sealed value."""
+    yield annotation
     for part in get_args(annotation):
-        yield from _models_in(part)
+        yield from types_in(part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -25,7 +25,7 @@ from shared.api.command_schemas import ALONE, DIALECT, describe_fields, enumerat
 from shared.domain.data_rights import data_rights_events
 from shared.domain.envelope import Envelope, EventRegistry
 from shared.domain.messages import Event
-from shared.domain.sealing import FieldClass, OwnedBy, Sealed
+from shared.domain.sealing import FieldClass, OwnedBy, Sealed, types_in
 from shared.domain.sentences import words_of
 from shared.domain.service import Service
 from shared.domain.waiting import waiting_events
@@ -235,7 +235,7 @@ def _plain(code: str, words: Mapping[str, str]) -> str:
 
 
 def _mark_sealed(field: FieldInfo, part: Json) -> None:
-    if not _holds(field.annotation, Sealed):
+    if not any(get_origin(part) is Sealed for part in types_in(field.annotation)):
         return
     owner = next((mark.field for mark in field.metadata if isinstance(mark, OwnedBy)), "home")
     kind = next((str(mark) for mark in field.metadata if isinstance(mark, FieldClass)), None)
@@ -243,15 +243,7 @@ def _mark_sealed(field: FieldInfo, part: Json) -> None:
 
 
 def _mark_decimal(annotation: Any, part: Json) -> None:
-    if _holds(annotation, Decimal):
+    if Decimal in types_in(annotation):
         for option in part.get("anyOf", [part]):
             if option.get("type") == "string":
                 option["pattern"] = DECIMAL
-
-
-def _holds(annotation: Any, wanted: Any) -> bool:
-    return (
-        annotation is wanted
-        or getattr(annotation, "__origin__", None) is wanted
-        or any(_holds(part, wanted) for part in get_args(annotation))
-    )

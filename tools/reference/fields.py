@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -14,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from shared.domain.messages import COMMAND_FIELDS, Command
-from shared.domain.sealing import FieldClass, OwnedBy, Sealed
+from shared.domain.sealing import FieldClass, OwnedBy, Sealed, types_in
 from shared.domain.words import FieldWords, Words
 
 WORDS: dict[Any, str] = {
@@ -55,21 +54,6 @@ def _own_fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
     return [(name, field) for name, field in model.model_fields.items() if name not in common]
 
 
-def groups(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """Return the groups of fields that a message holds, at any depth."""
-    for field in model.model_fields.values():
-        for inner in _models(field.annotation):
-            yield inner
-            yield from groups(inner)
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models(part)
-
-
 def _holds(annotation: Any) -> str:  # noqa: PLR0911 - one line for each kind
     origin, args = get_origin(annotation), get_args(annotation)
     if origin in {Annotated, Sealed}:
@@ -96,14 +80,7 @@ def _optional(field: FieldInfo) -> str:
 def _storage(field: FieldInfo) -> str:
     owner = next((mark.field for mark in field.metadata if isinstance(mark, OwnedBy)), None)
     whose = f"with the key of `{owner}`" if owner else "with the key of the case"
-    if _is_sealed(field.annotation):
+    if any(get_origin(part) is Sealed for part in types_in(field.annotation)):
         class_ = next((f", class `{mark}`" for mark in field.metadata if isinstance(mark, FieldClass)), "")
         return f"sealed {whose}{class_}"
     return f"what is sealed in it {whose}" if owner else "clear"
-
-
-def _is_sealed(annotation: Any) -> bool:
-    return get_origin(annotation) is Sealed or (
-        get_origin(annotation) in {Union, types.UnionType, Annotated, tuple}
-        and any(map(_is_sealed, get_args(annotation)))
-    )

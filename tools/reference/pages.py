@@ -13,15 +13,15 @@ from pydantic import BaseModel
 from services.registry import SERVICES
 from services.reporting.measures import MEASURES
 from services.reporting.measures.policy import POLICY
-from shared.api.command_schemas import command_schemas
+from shared.api.command_schemas import command_schemas, parts_of
 from shared.domain.decisions import RuleKind
-from shared.domain.messages import Command, Event
+from shared.domain.messages import Command, Event, Message, ValueObject
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Rule
 from shared.domain.service import Service
 from shared.domain.words import Words
 from tools.reference.emitted_events import emitted_events
-from tools.reference.fields import WORDED_HEAD, groups, worded_rows
+from tools.reference.fields import WORDED_HEAD, worded_rows
 from tools.reference.markdown import (
     codes,
     page,
@@ -220,8 +220,8 @@ def _links(ids: Iterable[str]) -> str:
     return ", ".join(f"[{rule_id}](rules.md#{rule_id.lower()})" for rule_id in dict.fromkeys(ids))
 
 
-def _groups(messages: Iterable[type[BaseModel]], words: Words) -> list[str]:
-    shapes = {inner.__name__: inner for message in messages for inner in groups(message)}
+def _groups(messages: Iterable[type[Message]], words: Words) -> list[str]:
+    shapes = {part.__name__: part for part in parts_of(messages) if issubclass(part, ValueObject)}
     if not shapes:
         return []
     parts = ["# Groups of fields"]
