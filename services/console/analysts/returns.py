@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +23,7 @@ from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query, read_name, read_page, read_uuid, see
 from services.console.sessions import Session
 from services.console.words import day, in_words, today
+from services.csv_text import csv_text
 from services.registry import COLLECTIONS, RECORD_TITLES
 from services.reporting.access import ACCESS
 
@@ -247,12 +246,9 @@ def lines_of(answer: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 
 
 def csv_of(lines: Sequence[Mapping[str, str]]) -> str:
-    """Return lines as CSV (RFC 4180), with their labels as the first one."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(lines[0]) if lines else [])
-    writer.writeheader()
-    writer.writerows(lines)
-    return out.getvalue()
+    """Return lines as CSV, with their labels as the first one."""
+    labels = list(lines[0]) if lines else []
+    return csv_text([labels, *([line[label] for label in labels] for line in lines)])
 
 
 def measure_name(name: str) -> str:

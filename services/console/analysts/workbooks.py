@@ -14,6 +14,7 @@ import xlsxwriter
 
 COLUMNS: Final = ("What is counted", "Number of", "Value")
 FONT: Final = {"font_name": "Arial", "font_size": 12}
+TEXTS: Final = {"strings_to_formulas": False, "strings_to_urls": False}
 WIDTH: Final = 45
 """The width of a column in letters."""
 ABOUT: Final = (
@@ -28,7 +29,7 @@ def workbook_of(title: str, lines: Sequence[Mapping[str, str]]) -> bytes:
     first = lines[0] if lines else {}
     period = [f"{name}: {first[name]}" for name in ("First day", "Last day", "Definition") if name in first]
     out = io.BytesIO()
-    book = xlsxwriter.Workbook(out, {"in_memory": True, "default_format_properties": FONT})
+    book = xlsxwriter.Workbook(out, {"in_memory": True, "default_format_properties": FONT, **TEXTS})
     book.set_properties({"title": title})
     bold = book.add_format({**FONT, "bold": True, "font_size": 16})
     plain = book.add_format({**FONT, "text_wrap": True})

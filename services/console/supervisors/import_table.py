@@ -1,12 +1,11 @@
 """A register as a table: read from a CSV file or a workbook, and given back with a column of errors.
 
-The csv module reads CSV (RFC 4180) and python-calamine a workbook; all cells become text. What a cell means is decided in
+`csv_text` reads CSV and python-calamine a workbook; all cells become text. What a cell means is decided in
 `import_rows`, by the schemas of the API.
 """
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from services.console.supervisors.workbook import UnreadableWorkbook, rows_of
+from services.csv_text import csv_lines, csv_text
 
 ERRORS: Final = "Errors"
 """The heading of the column of errors. In a file that is imported again it is passed over."""
@@ -116,15 +116,15 @@ def _delimiter(text: str) -> str:
 
 def _csv(text: str, name: str, delimiter: str) -> list[list[str]]:
     try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
+        return csv_lines(text, delimiter)
+    except ValueError as error:
         raise UnreadableRegister(
             f"{name} is no CSV file ({error}): save it again as CSV UTF-8, or as a workbook."
         ) from None
 
 
 def with_errors(register: Register, errors: Mapping[int, Sequence[object]]) -> bytes:
-    """Return the table with a last column of errors, in the form of its file; a workbook gets texts, never formulas."""
+    """Return the table with a last column of errors, in the form of its file: texts, never formulas."""
     headings = [heading for heading in register.headings if heading.casefold() != ERRORS.casefold()]
     lines = [[*headings, ERRORS]]
     lines += [
@@ -132,9 +132,7 @@ def with_errors(register: Register, errors: Mapping[int, Sequence[object]]) -> b
         for row in register.rows
     ]
     if register.delimiter is not None:
-        text = io.StringIO(newline="")
-        csv.writer(text, delimiter=register.delimiter).writerows(lines)
-        return text.getvalue().encode("utf-8-sig")
+        return csv_text(lines, register.delimiter).encode("utf-8-sig")
     import xlsxwriter  # noqa: PLC0415  only for a workbook
 
     content = io.BytesIO()

@@ -1,21 +1,17 @@
-"""An answer as CSV (RFC 4180): one line of names, one of values. A nested column is named by its path, with dots."""
+"""An answer as CSV: one line of names, one of values. A nested column is named by its path, with dots."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from services.csv_text import csv_text
 
 
 def as_csv(answered: Mapping[str, Any]) -> str:
     """Return a measure's answer as CSV: the same names as in the JSON; null is empty."""
     columns = list(_flat(answered))
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow([name for name, _ in columns])
-    writer.writerow(["" if value is None else value for _, value in columns])
-    return out.getvalue()
+    return csv_text([[name for name, _ in columns], [value for _, value in columns]])
 
 
 def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
