@@ -159,6 +159,7 @@ class Flag(StrEnum):
     REPEAT = "REPEAT"
     INDICTABLE_ONLY = "INDICTABLE_ONLY"
     NUDE_IMAGERY = "NUDE_IMAGERY"
+    KNIFE = "KNIFE"
 
 
 Flags = Annotated[tuple[Flag, ...], Field(max_length=len(Flag))]

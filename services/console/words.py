@@ -32,6 +32,7 @@ DUTIES: Final[Mapping[str, str]] = {
     "RJ_FOLLOW_UP": "Follow up the restorative conference",
     "TERM": "Term of the agreement to be kept",
     "VICTIM_RJ_INFORMATION": "Tell the victim about restorative justice",
+    "YJS_REFERRAL": "Refer the child to the youth justice service",
     "YOT_REFERRAL": "Refer the child to the youth offending team",
 }
 """Duties by their codes, as the thing to do; a new one is shown as its code in words."""

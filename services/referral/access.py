@@ -12,7 +12,9 @@ ACCESS: Final[Permissions] = {
     **OVERSIGHT,
     Role.SAFE_SCHOOLS_OFFICER: Permission(EVERYTHING, opens=CASE_FIELDS),
     Role.INTERNET_SAFETY_OFFICER: Permission(EVERYTHING, where=("ONLINE",), opens=CASE_FIELDS),
-    Role.YJS_CASE_MANAGER: Permission(STATE_AND_DUTIES, where=("ACCEPTED", "disposal.OPENED"), opens=CASE_FIELDS),
+    Role.YJS_CASE_MANAGER: Permission(
+        STATE_AND_DUTIES, where=("ACCEPTED", "YJS_REFERRED", "disposal.OPENED"), opens=CASE_FIELDS
+    ),
     Role.RJ_FACILITATOR: Permission(
         STATE_AND_DUTIES, where=("rj_conference.OFFICER:{id}",), opens=CASE_FIELDS | VICTIM_CONTACT
     ),

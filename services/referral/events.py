@@ -151,6 +151,15 @@ class NudesScreeningCompleted(Event):
     immediate_risk: bool
 
 
+class YjsReferred(Event):
+    """The youth justice service was told of the child, as the guidance on knives asks within a working day.
+
+    This meets the duty `YJS_REFERRAL`. Case managers may read the referral from now on.
+    """
+
+    sentence = "Referred to the youth justice service"
+
+
 class CrimeRecorded(Event):
     """The police recorded the incident as a crime under this number (Home Office Counting Rules).
 
@@ -317,6 +326,7 @@ ReferralEvent: TypeAlias = (
     | MashReferralMade
     | SafeguardingHoldOverridden
     | NudesScreeningCompleted
+    | YjsReferred
     | CrimeRecorded
     | VictimPreferenceRecorded
     | DocumentAttached
@@ -359,6 +369,11 @@ def _accepted(fact: Fact) -> Iterable[str]:
             pass
 
 
+def _yjs_referred(_fact: Fact) -> Iterable[str]:
+    """YJS_REFERRED: the youth justice service was told of the child."""
+    return ("YJS_REFERRED",)
+
+
 def _victim_contact(event: Event, declared: FieldClass) -> FieldClass:
     """How somebody who was harmed is reached is a class of its own (docs/reference/access.md, VICTIM_CONTACT)."""
     match event:
@@ -377,6 +392,7 @@ EVENTS: Final = EventRegistry(
         ReferralCorrected: _online,
         ReferralTriaged: _accepted,
         CrimeOutcomeAssigned: _accepted,
+        YjsReferred: _yjs_referred,
     },
     mentions=("case_id", "person_id", "disposal_id"),
     words=WORDS,

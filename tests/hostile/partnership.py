@@ -253,7 +253,7 @@ async def referral(
     by: str = "SAFE_SCHOOLS_OFFICER",
     area: str = HOME_AREA,
 ) -> Recorded:
-    """Record a referral with a child in it: online, accepted at triage, or neither."""
+    """Record a referral with a child in it: online, accepted at triage, told to the youth justice service, or none of it."""
     made = Recorded("referral", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
     received = received_referral(made.case, WHEN, setting="ONLINE" if "online" in relations else "SCHOOL")
     details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
@@ -268,6 +268,8 @@ async def referral(
     officer = "SAFE_SCHOOLS_OFFICER"
     await partnership.tell("referral", made.stream, by, received, area)
     await partnership.tell("referral", made.stream, officer, linked, area)
+    if "told_to_yjs" in relations:
+        await partnership.tell("referral", made.stream, officer, {"type": "ReferToYjs", "occurred_at": _at(10)}, area)
     if "accepted" in relations:
         for n, body in enumerate(
             (
@@ -405,6 +407,7 @@ async def records(partnership: Partnership) -> list[Recorded]:
         await referral(partnership),
         await referral(partnership, "online", "disposed"),
         await referral(partnership, "accepted"),
+        await referral(partnership, "told_to_yjs"),
     ]
     made += [await referral(partnership, "reported_by_school", by="SCHOOL"), await disposal(partnership)]
     made.append(await disposal(partnership, "online", case=made[1].case))

@@ -63,9 +63,9 @@ SECTION_F: Final[dict[str, dict[str, Cell]]] = {
         "disposal": Cell(only("online"), NOW),
         "education": Cell(only("online", "own"), ALL),
     },
-    # Referral: R accepted. Disposal: RW conditions. RJ: R status.
+    # Referral: R accepted, or told to the youth justice service. Disposal: RW conditions. RJ: R status.
     "YJS_CASE_MANAGER": {
-        "referral": Cell(only("accepted", "disposed"), NOW),
+        "referral": Cell(only("accepted", "told_to_yjs", "disposed"), NOW),
         "disposal": Cell(ANY, ALL),
         "rj_conference": Cell(ANY, STATE, only("state")),
         "education": Cell(ANY, ALL),

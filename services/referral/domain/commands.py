@@ -32,6 +32,7 @@ from services.referral.events import (
     Setting,
     Source,
     VictimPreferenceRecorded,
+    YjsReferred,
 )
 from services.vocabulary import (
     Category,
@@ -159,6 +160,12 @@ class CompleteNudesScreening(Command):
     atypical_or_violent: bool
     under_13_sexual_act: bool
     immediate_risk: bool
+
+
+class ReferToYjs(Command):
+    """Record that the youth justice service was told of the child. A knife makes it due within a working day."""
+
+    records = YjsReferred
 
 
 class RecordCrime(Command):
@@ -340,6 +347,7 @@ ReferralCommand = (
     | RecordMashReferral
     | OverrideSafeguardingHold
     | CompleteNudesScreening
+    | ReferToYjs
     | RecordCrime
     | RecordVictimPreference
     | AttachDocument

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from services.referral.domain.state import Referral
-from services.vocabulary import TriageOutcome
+from services.vocabulary import Flag, TriageOutcome
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.duties import Duty, due_after
 from shared.domain.policy import PolicyOn
@@ -20,6 +20,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         REFERRAL_TRIAGED: the referral is received; `triage_working_days`; it is triaged for the first time.
         REFERRAL_CLOSED: the referral is received; `close_working_days`; it is closed.
         MASH_REFERRED: a safeguarding concern is raised; `mash_referral_working_days`; the MASH referral is recorded, or a supervisor lifts the hold.
+        YJS_REFERRAL: a referral with a knife is received; `yjs_referral_working_days`; the youth justice service is told.
         FIRST_CONTACT: the referral is triaged for the first time; `first_contact_working_days`; somebody is reached.
         INTERVENTION_DELIVERED: the referral is accepted for an intervention; `intervention_working_days`; an activity is undertaken; a later triage has another outcome.
     """
@@ -38,6 +39,8 @@ def _of_receipt(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
     triaged_on = state.triages[0].on if state.triages else None
     yield after_report("REFERRAL_TRIAGED", "triage_working_days", triaged_on)
     yield after_report("REFERRAL_CLOSED", "close_working_days", state.closed_on)
+    if Flag.KNIFE in state.flags and "yjs_referral_working_days" not in policy.not_yet_in_force:
+        yield after_report("YJS_REFERRAL", "yjs_referral_working_days", state.yjs_referred_on)
 
 
 def _of_concerns(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:

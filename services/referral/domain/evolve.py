@@ -56,6 +56,8 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
             return _hold_lifted(state, fact)
         case events.NudesScreeningCompleted():
             return _screened(state, fact, event)
+        case events.YjsReferred():
+            return replace(state, yjs_referred_on=fact.day)
         case events.CrimeRecorded():
             return replace(state, crime_number=event.crime_number, crime_recorded_at=fact.occurred_at)
         case events.VictimPreferenceRecorded():

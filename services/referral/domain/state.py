@@ -98,6 +98,7 @@ class Referral:
     people: Mapping[UUID, LinkedPerson] = field(default_factory=dict)
     concerns: tuple[Concern, ...] = ()
     screening: Screening | None = None
+    yjs_referred_on: date | None = None
     crime_number: str | None = None
     crime_recorded_at: datetime | None = None
     wishes: Mapping[UUID, Wish] = field(default_factory=dict)

@@ -55,6 +55,13 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         "No safeguarding concern holds this referral.",
     ),
     AllowedStages(
+        "yjs_told_once",
+        (commands.ReferToYjs,),
+        OPEN,
+        "The youth justice service is told once, while the referral is open.",
+        standing=lambda referral: referral.yjs_referred_on is None,
+    ),
+    AllowedStages(
         "crime_recorded_once",
         (commands.RecordCrime,),
         EVERY_STAGE,

@@ -59,6 +59,10 @@ MOVES: Final[Mapping[str, Moved]] = {
     "intervention_working_days": Moved(21, duty_of_referral("INTERVENTION_DELIVERED")),
     "close_working_days": Moved(31, duty_of_referral("REFERRAL_CLOSED")),
     "mash_referral_working_days": Moved(1, duty_of_referral("MASH_REFERRED")),
+    "yjs_referral_working_days": Moved(
+        2, lambda service: due(report(service, Flag.KNIFE), "YJS_REFERRAL", date(2026, 2, 24))
+    ),
+    "outcomes_of_a_knife": Moved(["ACCEPT_INTERVENTION"], triages(Flag.KNIFE)),
     "flags_too_serious_for_education": Moved([], triages(Flag.WEAPON)),
     "flags_for_supervisor_review": Moved([], triages(Flag.HATE)),
     "flags_barring_outcome_21_on_nudes": Moved([], assigns("21", Flag.NUDE_IMAGERY, Flag.EXPLOITATION)),

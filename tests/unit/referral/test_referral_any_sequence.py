@@ -15,6 +15,7 @@ from services.referral.domain.commands import (
     ConfirmSchoolLedOutcome,
     OverrideSafeguardingHold,
     RecordCrime,
+    ReferToYjs,
     ReopenReferral,
 )
 from services.referral.events import EVENTS
@@ -71,6 +72,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     OverrideSafeguardingHold(reason=Sealed("Her social worker knows.")),
     screening(),
     screening(coercion=True),
+    ReferToYjs(),
     RecordCrime(crime_number="55260027303"),
     wish(),
     wish("POLICE"),
@@ -95,7 +97,7 @@ steps = st.lists(
     ),
     max_size=25,
 )
-flagged = st.sets(st.sampled_from((Flag.NUDE_IMAGERY, Flag.HATE, Flag.WEAPON)), max_size=2)
+flagged = st.sets(st.sampled_from((Flag.NUDE_IMAGERY, Flag.HATE, Flag.WEAPON, Flag.KNIFE)), max_size=2)
 
 
 def play(flags: set[Flag], step_list: list[tuple[Step, timedelta]]) -> ReferralStory:

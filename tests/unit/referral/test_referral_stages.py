@@ -13,6 +13,7 @@ from services.referral.domain.commands import (
     ConfirmSchoolLedOutcome,
     OverrideSafeguardingHold,
     RecordCrime,
+    ReferToYjs,
     ReopenReferral,
 )
 from services.referral.events import ReferralTriaged
@@ -417,3 +418,21 @@ def test_its_home_is_the_case(referral: ReferralStory) -> None:
     """Given a case id at the receipt, everything after it has the same home."""
     referral.acknowledged()
     assert {fact.envelope.home for fact in referral.facts} == {CASE}
+
+
+def test_a_knife_is_referred_to_the_youth_justice_service_within_a_day(referral: ReferralStory) -> None:
+    """Given a knife, then the youth justice service is to be told one working day after the report, once; without one nothing is due."""
+    assert "YJS_REFERRAL" not in ReferralStory().received().duties(REPORT_DAY)
+    referral.received(Flag.KNIFE)
+    duty = referral.duties(REPORT_DAY)["YJS_REFERRAL"]
+    assert (duty.due, duty.met_on) == (date(2026, 2, 25), None)
+    assert referral.does(ReferToYjs(), NEXT_DAY) == ["YjsReferred"]
+    assert referral.duties(date(2026, 2, 25))["YJS_REFERRAL"].met_on == date(2026, 2, 25)
+    assert referral.problems(ReferToYjs(), NEXT_DAY) == {"S1"}
+
+
+def test_any_referral_may_go_to_the_youth_justice_service_until_it_is_closed(referral: ReferralStory) -> None:
+    """Given no knife, the youth justice service may be told too; of a closed referral nobody is told any more."""
+    referral.acknowledged().does(ReferToYjs())
+    closed = ReferralStory().acknowledged().closed()
+    assert closed.problems(ReferToYjs(), LATEST) == {"S1"}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
-from services.referral.domain.commands import OverrideSafeguardingHold
+from services.referral.domain.commands import AcknowledgeReferral, OverrideSafeguardingHold
 from services.referral.read_model import READ_MODEL
 from services.vocabulary import Category, Flag, PersonRole, TriageOutcome
 from shared.domain.decisions import NeedsRationale
@@ -25,6 +25,7 @@ from tests.unit.referral.stories import (
     link,
     mash,
     outcome,
+    receipt,
     screening,
     triage,
     wish,
@@ -190,3 +191,29 @@ def test_which_flags_count_is_policy(term: str, flag: Flag) -> None:
     assert ReferralStory().acknowledged(flag).does(triage(ACCEPT)) == ["ReferralTriaged"]
     answer = ReferralStory(policy).acknowledged(flag).answer(triage(ACCEPT), by=SUPERVISOR, at=NEXT_DAY)
     assert not isinstance(answer, list)
+
+
+@pytest.mark.parametrize("triage_outcome", list(TriageOutcome))
+def test_a_knife_goes_to_the_panel_the_investigation_or_mash(
+    referral: ReferralStory, triage_outcome: TriageOutcome
+) -> None:
+    """Given a knife, then triage leads to one of three places, and K1 refuses every other."""
+    referral.acknowledged(Flag.KNIFE)
+    if triage_outcome in {PANEL, INVESTIGATION, MASH}:
+        referral.triaged(triage_outcome)
+    else:
+        assert "K1" in referral.problems(triage(triage_outcome))
+
+
+def test_a_knife_before_the_guidance_is_judged_by_its_own_day() -> None:
+    """Given a knife in January 2026, when it is triaged for an intervention on 11 February, then K1 is not asked; the day after it is."""
+    for day, answer in ((11, None), (12, {"K1"})):
+        early = ReferralStory()
+        january = datetime(2026, 1, 26, 9, tzinfo=UTC)
+        early.does(receipt(Flag.KNIFE, happened_at=january, reported_at=january), "2026-01-26T10:00:00+00:00")
+        early.does(AcknowledgeReferral(), "2026-01-26T11:00:00+00:00")
+        at = f"2026-02-{day}T10:00:00+00:00"
+        if answer is None:
+            early.does(triage(ACCEPT), at)
+        else:
+            assert early.problems(triage(ACCEPT), at) == answer

@@ -1,4 +1,4 @@
-"""Where a referral may go: B1 to B4 and B7."""
+"""Where a referral may go: B1 to B4, B7 and K1."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from services.referral.domain.commands import AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome, TriageReferral
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
-from services.vocabulary import TriageOutcome
+from services.vocabulary import Flag, TriageOutcome
 from shared.domain.policy import Policy
 from shared.domain.rules import Context
 
@@ -56,6 +56,15 @@ def nudes_are_screened(command: TriageReferral, state: Referral, _context: Conte
     if command.outcome in TO_OTHERS:
         return True
     return state.screening is not None and not state.screening.any_yes
+
+
+@rules.forbids("K1", TriageReferral, looks_at=("outcome",), when=lambda state: Flag.KNIFE in state.flags)
+def a_knife_goes_further(command: TriageReferral, _state: Referral, context: Context) -> bool:
+    """A child with a knife is referred to the panel, to the investigation or to MASH: choose one of these.
+
+    Source: Home Office, child knife possession guidance (12 February 2026)
+    """
+    return command.outcome in context.policy.codes("outcomes_of_a_knife")
 
 
 @rules.forbids("B7", TriageReferral, looks_at=("outcome",))
