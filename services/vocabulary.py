@@ -163,6 +163,7 @@ class Flag(StrEnum):
 
 
 Flags = Annotated[tuple[Flag, ...], Field(max_length=len(Flag))]
+"""The flags of an incident, or of the case that it led to."""
 
 
 class PersonRole(StrEnum):

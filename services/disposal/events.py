@@ -64,6 +64,7 @@ class OffenceCategory(StrEnum):
     ROBBERY = "ROBBERY"
     DAMAGE = "DAMAGE"
     SEXUAL = "SEXUAL"
+    WEAPONS = "WEAPONS"
     OTHER = "OTHER"
 
 

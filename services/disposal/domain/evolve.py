@@ -248,7 +248,7 @@ def _assessed(state: DisposalState, fact: Fact, event: events.AssessmentComplete
     return replace(
         state,
         requests=requests,
-        assessments=(*state.assessments, Assessment(at, programme)),
+        assessments=(*state.assessments, Assessment(at, programme, event.tool)),
         stage=Stage.ASSESSED if state.stage is Stage.OPENED else state.stage,
     )
 

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from services.disposal.events import (
+    AssessmentTool,
     CancellationReason,
     Condition,
     DisposalCaseOpened,
@@ -19,7 +20,7 @@ from services.disposal.events import (
     PlanStep,
     ProsecutorDecision,
 )
-from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, OutcomeCode, Recommendation
+from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, Flag, OutcomeCode, Recommendation
 from shared.domain.corrections import PastFacts, required
 from shared.domain.dates import age_on
 
@@ -253,6 +254,7 @@ class Assessment:
 
     at: datetime
     programme: bool
+    tool: AssessmentTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +338,11 @@ class DisposalState:
     def to_be_issued(self) -> Disposal | None:
         """The disposal that is decided and not yet given."""
         return self.disposal if self.stage is Stage.DECIDED else None
+
+    @property
+    def is_of_a_knife(self) -> bool:
+        """Whether the incident is marked as one with a knife."""
+        return Flag.KNIFE in (self.opened.flags or ())
 
     @property
     def awaits_plan(self) -> bool:

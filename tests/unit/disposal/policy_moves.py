@@ -129,6 +129,11 @@ def defers(service: Service[Any]) -> Any:
     return answer(story, disposal.decision("DEFERRED_PROSECUTION"), disposal.POLICE, disposal.DECIDED_AT)
 
 
+def decides_on_a_knife(service: Service[Any]) -> Any:
+    story = case(service).ready(without=("assessment",), command=disposal.opening(flags=(Flag.KNIFE,)))
+    return answer(story, disposal.decision("YCC", rationale={"A1": "Urgent."}), disposal.POLICE, disposal.DECIDED_AT)
+
+
 def agrees(service: Service[Any]) -> Any:
     return answer(case(service).decided("DEFERRED_PROSECUTION"), disposal.deferral(), disposal.YJS, disposal.AFTER)
 
@@ -156,6 +161,7 @@ MOVES: Final[Mapping[str, Moved]] = {
         ),
     ),
     "deferred_prosecution": Moved(becomes=False, observe=defers),
+    "knife_needs_pdat": Moved(becomes=False, observe=decides_on_a_knife),
     "deferral_limit_weeks": Moved(10, agrees),
     "panel_quorum": Moved(["POLICE"], meets),
     "child_information_form": Moved(becomes=False, observe=asks_the_prosecutor),

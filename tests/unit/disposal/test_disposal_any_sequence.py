@@ -52,7 +52,7 @@ from services.disposal.events import (
     StepResult,
 )
 from services.disposal.service import service, uniqueness_key
-from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
+from services.vocabulary import AttendanceStatus, BreachDecision, Flag, OutcomeCode, TrialMode
 from shared.domain.decider import history_at
 from shared.domain.execution import claims_of
 from shared.domain.messages import Command
@@ -108,7 +108,9 @@ def offer(session: UUID) -> OfferSession:
     return OfferSession(condition_id=WORK, session_id=session, starts_at=starts_at, hours=Decimal(2))
 
 
-WHY: Final = dict.fromkeys(("A1", "R10", "R27", "R29", "PD1", "R17", "R20W", "R21W", "R12", "D3"), "Because.")
+WHY: Final = dict.fromkeys(
+    ("A1", "R10", "R27", "R29", "PD1", "K2", "DP5", "R17", "R20W", "R21W", "R12", "D3"), "Because."
+)
 
 
 def judged(what: BreachDecision) -> DecideBreach:
@@ -209,7 +211,7 @@ starts = st.sampled_from(("opened", "ready", "prepared", "YCC", "conference", "Y
 
 def begun(start: str) -> CaseStory:
     """Return a case at a stage; of a summary offence, so that time presses."""
-    story, summary = CaseStory(), opening(offence=offence(TrialMode.SUMMARY))
+    story, summary = CaseStory(), opening(offence=offence(TrialMode.SUMMARY), flags=(Flag.KNIFE,))
     if start in {"opened", "ready"}:
         return story.opened(summary) if start == "opened" else story.ready(command=summary)
     if start == "deferred":

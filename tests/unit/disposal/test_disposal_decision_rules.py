@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 
-from services.disposal.domain.commands import RecordAdmission, RecordProsecutorDecision, WithdrawAdmission
+from services.disposal.domain.commands import (
+    CompleteAssessment,
+    RecordAdmission,
+    RecordProsecutorDecision,
+    WithdrawAdmission,
+)
 from services.disposal.events import (
+    AssessmentTool,
     EvidenceStandard,
     PriorRecord,
     ProsecutorDecision,
 )
 from services.vocabulary import Flag, MemberKind, TrialMode
 from tests.unit.disposal.stories import (
+    ASSESSED,
     DECIDED_AT,
     INVESTIGATOR,
     OPENED_AT,
@@ -266,3 +274,34 @@ def test_stages_follow_the_facts(case: CaseStory) -> None:
     case.ask(decision("YCC"), by=POLICE, at=DECIDED_AT)
     assert case.view["state"] == "DECIDED"
     assert case.view["disposal"] == "YCC"
+
+
+KNIFE = opening(flags=(Flag.KNIFE,))
+OTHER_TOOL = CompleteAssessment(tool=AssessmentTool.ASSET_PLUS, programme_plan=True)
+
+
+@pytest.mark.parametrize("what", ["YRD", "YCC", "OUTCOME_22", "CHARGE", "DEFERRED_PROSECUTION", "NO_FURTHER_ACTION"])
+def test_a_knife_is_decided_with_a_pdat(case: CaseStory, what: str) -> None:
+    """Given a knife, when anything is decided without a PDAT, then K2 needs a reason; with one it does not."""
+    case.ready(what, without=["assessment"], command=KNIFE)
+    assert case.warned(decision(what), by=POLICE, at=DECIDED_AT) == {"A1", "K2"}
+    case.ask(OTHER_TOOL, by=YJS, at="2026-03-09T13:00:00+00:00")
+    assert case.warned(decision(what), by=POLICE, at=DECIDED_AT) == {"K2"}
+    case.ask(ASSESSED, by=YJS, at="2026-03-09T14:00:00+00:00")
+    case.ask(decision(what), by=POLICE, at=DECIDED_AT)
+
+
+def test_without_a_knife_another_tool_will_do(case: CaseStory) -> None:
+    """Given a weapon that is no knife, when it is decided after AssetPlus, then K2 needs no reason; nor before the guidance."""
+    case.ready("YCC", without=["assessment"], command=opening(flags=(Flag.WEAPON,)))
+    case.ask(OTHER_TOOL, by=YJS, at="2026-03-09T13:00:00+00:00")
+    case.ask(decision("YCC"), by=POLICE, at=DECIDED_AT)
+    earlier: dict[str, Any] = {
+        "offence": offence(date=date(2026, 1, 5)),
+        "reported_at": datetime(2026, 1, 5, 15, 20, tzinfo=UTC),
+    }
+    early = CaseStory()
+    early.ask(opening(flags=(Flag.KNIFE,), **earlier), by=YJS, at="2026-01-06T09:00:00+00:00")
+    without = decision("NO_FURTHER_ACTION")
+    assert early.warned(without, by=POLICE, at="2026-02-11T12:00:00+00:00") == {"A1"}
+    assert early.warned(without, by=POLICE, at="2026-02-12T12:00:00+00:00") == {"A1", "K2"}

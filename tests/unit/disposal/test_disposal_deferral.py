@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from services.disposal.domain.commands import (
+    AgreeDeferral,
     AssignOutcome,
     CompleteDeferral,
     CorrectRecord,
@@ -30,12 +31,13 @@ from services.disposal.events import (
     EndedDisposal,
     EvidenceStandard,
     OutcomeAssigned,
+    PlanStep,
     PlanStepKind,
     ProsecutionDeferred,
     StepResult,
 )
 from services.disposal.service import uniqueness_key
-from services.vocabulary import BreachDecision, OutcomeCode, TrialMode
+from services.vocabulary import BreachDecision, Flag, OutcomeCode, TrialMode
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed
@@ -364,3 +366,29 @@ def test_a_corrected_birth_date_corrects_the_ages_of_the_agreement(case: CaseSto
     case.ask(command, by=SUPERVISOR, at=LATER)
     changed = {(also.field, also.value) for also in case.facts[-1].event.also}  # type: ignore[attr-defined]
     assert changed == {("age_at_offence", 15), ("age", 16)}
+
+
+def workshops(*more: PlanStep) -> AgreeDeferral:
+    """Return a plan with a workshop and whatever else."""
+    return deferral(step(HEALTH, PlanStepKind.WORKSHOP), *more)
+
+
+@pytest.mark.parametrize(
+    ("flags", "plan", "warned"),
+    [
+        ((Flag.KNIFE,), workshops(), {"DP5"}),
+        ((Flag.KNIFE,), workshops(step(FIRST, PlanStepKind.WORKSHOP)), {"DP5"}),
+        ((Flag.KNIFE,), workshops(step()), None),
+        ((Flag.WEAPON,), workshops(), None),
+        (None, workshops(), None),
+    ],
+)
+def test_a_knife_needs_more_than_workshops(
+    case: CaseStory, flags: tuple[Flag, ...] | None, plan: AgreeDeferral, warned: set[str] | None
+) -> None:
+    """Given a knife, when the plan has workshops alone, then DP5 needs a reason; with anything else, or no knife, it does not."""
+    case.decided(DEFER, without=["admission"], command=opening(flags=flags))
+    if warned is not None:
+        assert case.warned(plan, by=YJS, at=AFTER) == warned
+        plan = plan.model_copy(update={"rationale": {"DP5": "He asked for it himself."}})
+    case.ask(plan, by=YJS, at=AFTER)

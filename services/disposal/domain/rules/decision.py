@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.disposal.domain.commands import DecideDisposal, IssueDisposal
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import BEFORE_ISSUE, DisposalState
-from services.disposal.events import EvidenceStandard, ProsecutorDecision
+from services.disposal.events import AssessmentTool, EvidenceStandard, ProsecutorDecision
 from services.vocabulary import Disposal, Recommendation, TrialMode
 from shared.domain.rules import Context
 
@@ -117,6 +117,17 @@ def child_was_assessed(state: DisposalState, _context: Context) -> bool:
     Source: YJB, Prevention and Diversion Assessment Tool
     """
     return bool(state.assessments)
+
+
+@rules.warns("K2", DecideDisposal)
+def a_knife_has_its_pdat(state: DisposalState, context: Context) -> bool:
+    """A knife is part of this case, and no PDAT is completed: say why it is decided without one.
+
+    Source: Home Office, child knife possession guidance (12 February 2026); YJB, Prevention and Diversion Assessment Tool
+    """
+    if not (state.is_of_a_knife and context.policy.flag("knife_needs_pdat")):
+        return True
+    return any(assessment.tool is AssessmentTool.PDAT for assessment in state.assessments)
 
 
 @rules.warns("R10", DecideDisposal, looks_at=("decision",))

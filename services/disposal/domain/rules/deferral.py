@@ -8,6 +8,7 @@ from services.disposal.domain.commands import AgreeDeferral, AssignOutcome, Comp
 from services.disposal.domain.rules.decision import suffices_to_charge
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import SETTLED, DisposalState
+from services.disposal.events import PlanStepKind
 from services.vocabulary import OutcomeCode, Recommendation
 from shared.domain.rules import Context
 
@@ -68,6 +69,15 @@ def plan_ends_in_time(command: AgreeDeferral, state: DisposalState, context: Con
     last = context.day + timedelta(weeks=context.policy.number("deferral_limit_weeks"))
     limit = state.opened.prosecution_time_limit or last
     return all(context.day <= day <= min(last, limit) for day in _days(command))
+
+
+@rules.warns("DP5", AgreeDeferral, looks_at=("plan",), when=lambda state: state.is_of_a_knife)
+def a_knife_needs_more_than_workshops(command: AgreeDeferral, _state: DisposalState, _context: Context) -> bool:
+    """The plan has workshops alone, and there is no evidence that courses on knives help: say why nothing else is agreed.
+
+    Source: Home Office, child knife possession guidance (12 February 2026)
+    """
+    return any(step.kind is not PlanStepKind.WORKSHOP for step in command.plan)
 
 
 @rules.forbids("R21", AgreeDeferral, looks_at=("plan", "review_on"))
