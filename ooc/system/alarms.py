@@ -18,6 +18,7 @@ LOOK_SECONDS: Final = 3.0
 COMMANDS: Final[Mapping[str, str]] = {
     "gap": "ooc gaps list",
     "parked_long": "ooc reactions list",
+    "relay_stuck": "ooc status",
     **dict.fromkeys(
         ("poison", "unreadable_record", "foreign_record", "forked", "broken_chain"),
         "ooc quarantine list",

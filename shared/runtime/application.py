@@ -36,6 +36,7 @@ from shared.domain.service import Service
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.access_lines import add_service_access_lines
 from shared.evidence.routes import add_service_evidence
+from shared.messaging.standstill import watching_relay
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind
@@ -78,7 +79,8 @@ async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncI
         every = api_dependencies(settings, resources.database, service.permissions, service.inherited_labels)
         event_store = PostgresEventStore(resources.database)
         handler = resources.command_handler(service, event_store, signing=True)
-        yield Dependencies(**vars(every), handler=handler, event_store=event_store)
+        async with watching_relay(resources.database, service.name):
+            yield Dependencies(**vars(every), handler=handler, event_store=event_store)
 
 
 def serve(app: Starlette, settings: Settings) -> None:

@@ -22,6 +22,7 @@ from shared.evidence.witness_client import WitnessClient
 from shared.kafka import worker_principal
 from shared.messaging.faust_consumer import reactor
 from shared.messaging.relay import Relay
+from shared.messaging.topic_watch import TopicWatch
 from shared.privacy.keyring import KeyEncryptionKeys
 from shared.runtime.bootstrap import Resources, open_resources
 from shared.runtime.garbage_collection import exempt_from_collection
@@ -90,6 +91,7 @@ async def _parts(service: Service[Any], resources: Resources) -> list[Part]:
     )
     parts: list[Part] = [
         relay,
+        TopicWatch(service.topic, resources.database, settings.kafka_as(worker_principal(service.name))),
         *checkpoint_signers(
             service.name,
             (EVENTS, ACCESS),

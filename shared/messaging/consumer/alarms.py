@@ -51,6 +51,8 @@ ALARMS: Final[Mapping[str, AlarmKind]] = {
         _on_service("parked_long", "A reaction has been parked for more than a day."),
         _on_service("topic_ahead_of_event_store", "The topic holds events that the event store does not."),
         _on_service("event_store_gap", "A position is missing from the event store."),
+        _on_service("relay_stuck", "The relay stands still, and the event store has events that it has not published."),
+        _on_topic("hanging_transaction", "An open transaction in a topic keeps every reader from what follows."),
         _on_log("log_rewritten", "A log differs from its signed checkpoints; no further checkpoint is signed."),
         _on_log("witness_refuses", "The witness refuses a checkpoint: it has seen another history of the log."),
         _on_log("witness_silent", "The witness does not answer; checkpoints are signed without it."),

@@ -325,7 +325,9 @@ async def test_status_and_health_need_no_token(api: Client) -> None:
     status = (await api.http.get("/status")).json()
     assert status["service"] == "education"
     assert status["position"] > 0
-    assert (status["parked"], status["quarantined"], status["alarms"]) == (0, 0, [])
+    # No relay runs here, which is an alarm after a minute.
+    alarms = [alarm["name"] for alarm in status["alarms"] if alarm["name"] != "relay_stuck"]
+    assert (status["parked"], status["quarantined"], alarms) == (0, 0, [])
 
 
 async def test_metrics_need_no_token_and_add_up(education_app: FastAPI, api: Client) -> None:
