@@ -128,13 +128,16 @@ def rotate(*, dry_run: DryRun = False) -> None:
 
 
 @keys.command()
-def check() -> None:
+def check(*, as_json: AsJson = False) -> None:
     """Open every data key with the file of keys: one that was altered, swapped or made up is named; exit code 1 then."""
 
     async def checked(settings: Settings, connection: Connection) -> None:
         opened, unusable = await open_all(connection, KeyEncryptionKeys.from_file(_file(settings)))
-        _name(unusable)
-        _say(f"{opened} data keys open, {len(unusable)} do not.")
+        if as_json:
+            OUT.print_json(data={"open": opened, "unusable": [str(one) for one in unusable]})
+        else:
+            _name(unusable)
+            _say(f"{opened} data keys open, {len(unusable)} do not.")
         if unusable:
             raise typer.Exit(1)
 

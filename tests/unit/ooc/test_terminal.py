@@ -109,7 +109,7 @@ def test_a_short_command_loads_no_service() -> None:
     ("shell", "asked", "offered"),
     [
         ("complete_bash", {"COMP_WORDS": "ooc ca", "COMP_CWORD": "1"}, {"case", "cases"}),
-        ("complete_bash", {"COMP_WORDS": "ooc keys ", "COMP_CWORD": "2"}, {"list", "rotate", "destroy"}),
+        ("complete_bash", {"COMP_WORDS": "ooc keys ", "COMP_CWORD": "2"}, {"list", "rotate", "check", "destroy"}),
         ("complete_bash", {"COMP_WORDS": "ooc cases --as SUP", "COMP_CWORD": "3"}, {"SUPERVISOR"}),
     ],
 )
