@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
+from uuid import uuid4
 
 import asyncpg
 import stamina
@@ -39,6 +40,9 @@ TRANSIENT: Final = (
 )
 """Transient errors: the same call may succeed when repeated."""
 
+
+LEASE_SECONDS: Final = 7.0
+"""Seconds for which a lease is held without being renewed."""
 
 _SESSION: Final = {"client_connection_check_interval": "5s"}
 """PostgreSQL ends a statement whose caller has gone, but for a commit."""
@@ -113,25 +117,60 @@ async def _skip_reset(_connection: object) -> None:
     """
 
 
-@asynccontextmanager
-async def holding_lock(
-    dsn: str, lock: int, name: str, part: Service, *, pause: float, seconds: float, **settings: str
-) -> AsyncIterator[Connection]:
-    """Yield a connection of its own that holds an advisory lock; whoever else asks for the lock waits here.
+class LeaseLost(Exception):
+    """A lease that another process has taken meanwhile."""
 
-    It asks again every `pause` seconds, and raises `asyncio.CancelledError` when `part` stops meanwhile. A statement on
-    the connection may take `seconds`. PostgreSQL shows it by its `name`; `settings` are further settings of the session.
+
+class Lease:
+    """The right of one process to do what a service has only one of: one for each database role and database.
+
+    Its holder renews it by what it does. If it hangs, the lease expires, and another takes over: so what it does must be
+    fenced, or must fail or change nothing when it comes late.
     """
-    connection = await connect(dsn, statement_seconds=seconds, application_name=name, **settings)
-    try:
-        while not await connection.fetchval("select pg_try_advisory_lock($1)", lock):
-            await part.sleep(pause)
-            if part.should_stop:
-                raise asyncio.CancelledError
-        yield connection
-    finally:
-        with suppress(Exception):
-            await connection.close(timeout=2)
+
+    def __init__(self) -> None:
+        self._holder = uuid4()
+        self._renewed = 0.0
+
+    async def take(self, connection: Connection) -> bool:
+        """Take or renew the lease, and return whether it is held; not if another process has it."""
+        now = time.monotonic()
+        held: bool = await connection.fetchval("select take_lease($1, $2)", self._holder, LEASE_SECONDS)
+        if held:
+            self._renewed = now
+        return held
+
+    async def renew(self, connection: Connection) -> None:
+        """Renew the lease if that is due. Raises `LeaseLost`."""
+        if time.monotonic() - self._renewed > LEASE_SECONDS / 4 and not await self.take(connection):
+            raise LeaseLost("another process has taken over")
+
+    async def give_back(self, connection: Connection) -> None:
+        """End the lease, if it is held."""
+        await connection.execute("select take_lease($1, 0)", self._holder)
+
+    @asynccontextmanager
+    async def held(
+        self, dsn: str, name: str, part: Service, *, pause: float, seconds: float, **settings: str
+    ) -> AsyncIterator[Connection]:
+        """Yield a connection of its own once the lease is held; whoever else asks for it waits here.
+
+        It asks again every `pause` seconds, and raises `asyncio.CancelledError` when `part` stops meanwhile. A statement
+        on the connection may take `seconds`. PostgreSQL shows it by its `name`; `settings` are further settings of the session.
+        """
+        connection = await connect(dsn, statement_seconds=seconds, application_name=name, **settings)
+        try:
+            while not await self.take(connection):
+                await part.sleep(pause)
+                if part.should_stop:
+                    raise asyncio.CancelledError
+            yield connection
+        finally:
+            with suppress(Exception):
+                async with asyncio.timeout(2):
+                    await self.give_back(connection)
+            with suppress(Exception):
+                await connection.close(timeout=2)
 
 
 async def retry_for(

@@ -34,7 +34,6 @@ from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact, UnknownEvent
 from shared.event_store import RecordedEvent
 from shared.messaging.projection_consumer import progress
-from shared.messaging.relay import LOCK
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.grants import grant_privileges
 
@@ -48,6 +47,9 @@ CATCH_UP_EVENTS: Final = 2_000
 
 NEARLY: Final = 200
 """With so few events missing the swap begins; they are projected under its lock."""
+
+LOCK: Final = 7350713002
+"""The advisory lock of a rebuild: its operator is there to end one that hangs."""
 
 LOCK_MILLISECONDS: Final = 500
 """How long the swap waits for reads under way before it lets others pass. Less than PostgreSQL's `deadlock_timeout`, a second:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 from mode import Service
 
-from shared.database import Connection, holding_lock
+from shared.database import Connection, Lease
 from shared.evidence.checkpoint import Checkpoint, SigningKeys, VerifierKey, write_note
 from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of, prove_consistency
@@ -27,9 +27,6 @@ from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 
 INTERVAL: Final = 2.0
 """Seconds between two looks at the logs."""
-
-LOCK: Final = 7350713003
-"""The advisory lock of a signer, in the database of its service."""
 
 ALARMIST: Final = "signer"
 
@@ -42,7 +39,7 @@ _log = structlog.get_logger("signer")
 
 
 class CheckpointSigner(Service):
-    """The signer of the checkpoints of one service's logs, on a connection of its own, which holds its lock.
+    """The signer of the checkpoints of one service's logs, on a connection of its own, while it holds the lease.
 
     `authority` is the first part of the names of the logs. `contract` says in statements what the service's events mean.
     `further_keys` are public keys of the service that sign elsewhere, listed with those that sign here.
@@ -75,6 +72,7 @@ class CheckpointSigner(Service):
         self._witness = witness
         self._silent_since: float | None = None
         self._woken = asyncio.Event()
+        self._lease = Lease()
 
     async def on_stop(self) -> None:
         """End the wait under way, and close the connections to the witness."""
@@ -88,8 +86,14 @@ class CheckpointSigner(Service):
         while not self.should_stop:
             try:
                 async with (
-                    holding_lock(
-                        self._dsn, LOCK, f"ooc {self.service} signer", self, pause=INTERVAL, seconds=60
+                    self._lease.held(
+                        self._dsn,
+                        f"ooc {self.service} signer",
+                        self,
+                        pause=INTERVAL,
+                        seconds=60,
+                        # A signer that hangs between two statements keeps no tile from its successor.
+                        idle_in_transaction_session_timeout="10s",
                     ) as connection,
                     producing(self._bootstrap, 30, enable_idempotence=True, acks="all") as producer,
                 ):
@@ -127,6 +131,7 @@ class CheckpointSigner(Service):
     async def _sign_growth(self, connection: Connection, producer: Any, log: Log) -> bool:
         """Sign and publish one checkpoint; returns whether there is more that one checkpoint could not take."""
         origin = self._origins[log]
+        await self._lease.renew(connection)
         try:
             async with connection.transaction():
                 grown = await grow(connection, log, origin)

@@ -1,7 +1,7 @@
 """The relay: event store -> Kafka, byte for byte, in the event store's order, each event once.
 
-There is one for each service. It takes a lock in the service's database and its transactional id in Kafka, which fences
-a paused predecessor. It reads the last position record, and publishes the later events of the event store. Every Kafka
+There is one for each service. It takes a lease in the service's database, and its transactional id in Kafka, which fences
+a predecessor that hung. It reads the last position record, and publishes the later events of the event store. Every Kafka
 transaction ends with a record of the position reached and of the offset after the last event of each partition, so a reader
 of committed records sees both or neither. That record is the truth: after any error, a commit of unknown outcome included, the
 relay starts again from it. It also names the offsets of foreign records, so that consumers can ignore them.
@@ -32,7 +32,7 @@ from aiokafka import TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 from mode import Service
 
-from shared.database import holding_lock
+from shared.database import Lease
 from shared.event_store.anchors import Anchors
 from shared.event_store.postgres import MOVED
 from shared.kafka import PARTITIONS, Kafka, producing
@@ -72,9 +72,6 @@ ALARMIST: Final = "relay"
 
 STOPPING: Final = frozenset({"topic_ahead_of_event_store", "event_store_gap", "wrong_partitions"})
 """The alarms that stop a relay, and that it clears."""
-
-LOCK: Final = 7350713002
-"""The advisory lock of a service's relay, in the service's own database."""
 
 _log = structlog.get_logger("relay")
 
@@ -162,7 +159,7 @@ async def last_position(bootstrap: Kafka, position_topic: str) -> tuple[HighWate
 class Relay(Service):
     """The relay of one service: it publishes the event store (transactional outbox).
 
-    It has its own connection to `dsn`, which holds its lock, and on which it hears of each commit; it also polls.
+    It has its own connection to `dsn`, by which it renews its lease, and on which it hears of each commit; it also polls.
     """
 
     def __init__(
@@ -178,12 +175,13 @@ class Relay(Service):
         self.service = service
         self.alarm: RelayAlarm | None = None
         self.reached: HighWaterMark | None = None
-        """The high-water mark of the topic; None while the relay waits for its lock, its servers, or a person."""
+        """The high-water mark of the topic; None while the relay waits for its lease, its servers, or a person."""
         self._events_topic = events_topic
         self._position_topic = position_topic
         self._dsn = dsn
         self._bootstrap = bootstrap
         self._source = f"/ooc/{service}".encode()
+        self._lease = Lease()
         self._clean: Mapping[int, int] = {}
         self._poll = Poll(delay=0)
         self._idle = asyncio.Event()
@@ -199,7 +197,8 @@ class Relay(Service):
         attempt = 0
         while not self.should_stop:
             try:
-                async with self._locked() as event_store, self._alarming(event_store), self._fencing() as producer:
+                async with self._leading() as event_store, self._alarming(event_store), self._fencing() as producer:
+                    await self._lease.renew(event_store)  # to begin may take long, and fences whoever has it by now
                     await event_store.add_listener(MOVED, lambda *_: self._poll.moved.set())
                     timeline = await event_store.fetchval("select timeline()")
                     reached = await self._compare(event_store, producer)
@@ -234,21 +233,16 @@ class Relay(Service):
             self.alarm, self.reached = alarm, None
             raise
 
-    def _locked(self) -> AbstractAsyncContextManager[asyncpg.Connection[asyncpg.Record]]:
-        """Return a connection that holds the lock; a second relay waits for it."""
-        return holding_lock(
+    def _leading(self) -> AbstractAsyncContextManager[asyncpg.Connection[asyncpg.Record]]:
+        """Return a connection for as long as the lease is held; a second relay waits for it."""
+        return self._lease.held(
             self._dsn,
-            LOCK,
             f"ooc {self.service} relay",
             self,
             pause=0.25,
             seconds=15,
             # The row of `relayed` may be lost: the truth is in Kafka.
             synchronous_commit="off",
-            # A relay whose machine has vanished gives its lock back within half a minute.
-            tcp_keepalives_idle="10",
-            tcp_keepalives_interval="5",
-            tcp_keepalives_count="3",
         )
 
     @staticmethod
@@ -301,6 +295,7 @@ class Relay(Service):
         portions_after = partial(self._portions, event_store, producer)
         portions = await portions_after(reached.position, reached.hash)
         while not self.should_stop:
+            await self._lease.renew(event_store)
             if not portions:
                 await self._poll.pause()  # which the NOTIFY after a commit ends
                 portions = await portions_after(reached.position, reached.hash)

@@ -18,7 +18,7 @@ import structlog
 from mode import Service as Running
 
 from shared.command_handler import Accepted, CommandHandler, NoChange
-from shared.database import Connection
+from shared.database import Connection, Lease, LeaseLost
 from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
@@ -31,9 +31,6 @@ from shared.messaging.consumer.quarantine import held_stream_id
 from shared.messaging.polling import Poll
 from shared.messaging.reactions import ParkedReaction, parked_reactions, system_actor
 from shared.messaging.waiting import begin_wait, change_wait, end_wait, open_waits
-
-LOCK: Final = 7350713004
-"""The advisory lock of the recorder, in a service's database."""
 
 _HELD: Final = """
     select distinct on (consumer, stream) consumer, stream, coalesce(version, 0) as version, cause, key, body,
@@ -195,27 +192,34 @@ class WaitRecorder(Running):
         self._handler = handler
         self._clock = clock
         self.poll = Poll()
+        self._lease = Lease()
 
     async def record(self) -> int:
         """Record every difference; return the number of them. Raises transient errors.
 
-        One worker of a service records at a time, since another's older snapshot would record anew what has ended meanwhile.
+        One worker of a service records at a time, since another's older snapshot would record anew what has ended meanwhile;
+        what one records so that had hung is ended again by the next.
         """
         async with self._pool.acquire() as connection:
             if not any(await self._differences(connection)):
                 return 0
-            if not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+            if not await self._lease.take(connection):
                 return 0
             try:
                 changed, begun, ended = await self._differences(connection)
                 for id_, standing in changed.items():
+                    await self._lease.renew(connection)
                     await self._record(connection, id_, standing, begun=id_ in begun)
                 for id_ in ended:
+                    await self._lease.renew(connection)
                     if self._handler is None or await _send(self._handler, id_, EndWaiting(), {}, self._clock()):
                         await end_wait(connection, id_, self._clock())
+            except LeaseLost:
+                return 0
+            else:
                 return len(changed) + len(ended)
             finally:
-                await connection.execute("select pg_advisory_unlock($1)", LOCK)
+                await self._lease.give_back(connection)
 
     async def _differences(self, connection: Connection) -> tuple[dict[UUID, StandingWait], set[UUID], set[UUID]]:
         """Return the waits that differ from their records, the ids of these that are recorded, and of the waits that ended."""

@@ -121,6 +121,12 @@ async def _revoke_all(connection: Connection, database: str) -> None:
         await connection.execute(f"revoke execute on function {', '.join(routines)} from {roles}")
 
 
+async def revoke_advisory_locks(connection: Connection) -> None:
+    """Let no role but the owner's functions hold an advisory lock: one that is held open stops whoever takes its turn by it."""
+    for row in await connection.fetch("select oid::regprocedure::text from pg_proc where proname ~ '^pg_.*advisory'"):
+        await connection.execute(f"revoke execute on function {row['oid']} from public")
+
+
 async def _execute(connection: Connection, statement: str, *arguments: Any) -> None:
     text = [str(argument) for argument in arguments]
     await connection.execute(await connection.fetchval("select format($1, variadic $2::text[])", statement, text))

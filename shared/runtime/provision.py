@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExi
 
 from shared.database import Connection, database_dsn, retry_for
 from shared.kafka import PARTITIONS, PROVISIONER, Kafka, client_options
-from shared.runtime.grants import create_roles, grant_privileges
+from shared.runtime.grants import create_roles, grant_privileges, revoke_advisory_locks
 from shared.runtime.privileges import (
     ACCESS_LOG,
     CONSUMER,
@@ -76,6 +76,8 @@ async def _settle(dsn: str, name: str, schema: Schema) -> None:
             if EVENT_STORE in schema.parts:
                 await _name_service(connection, name, schema.service)
             await grant_privileges(connection, name, schema)
+            if KEYRING in schema.parts:
+                await revoke_advisory_locks(connection)
     finally:
         await connection.close()
 

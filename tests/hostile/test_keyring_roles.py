@@ -198,3 +198,15 @@ async def test_the_verifier_sees_which_keys_there_are_and_none_of_them(
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await verifier.execute(question)
     await verifier.close()
+
+
+async def test_no_role_stops_the_making_of_a_key(service: asyncpg.Pool[asyncpg.Record], owner: Any) -> None:
+    """Given that keys are made and destroyed one after the other for each subject, no role can hold its turn open."""
+    calls = await owner.fetch(
+        "select proname, pg_get_function_identity_arguments(oid) as arguments from pg_proc where proname ~ '^pg_.*advisory.*lock'"
+    )
+    assert calls
+    for name, arguments in calls:
+        given = ", ".join(f"0::{one}" for one in arguments.split(", ")) if arguments else ""
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await service.execute(f"select {name}({given})")

@@ -15,7 +15,7 @@ import pytest
 
 from shared import database as connections
 from shared.command_handler import Accepted, CommandHandler, StreamNotFound
-from shared.database import as_role
+from shared.database import Lease, as_role
 from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command
@@ -35,7 +35,7 @@ from shared.messaging.reactions import (
     parked_summary,
     system_actor,
 )
-from shared.messaging.wait_recorder import LOCK, recorder_of
+from shared.messaging.wait_recorder import recorder_of
 from shared.messaging.waiting import keep_waits, waits_of
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
@@ -321,11 +321,10 @@ async def test_one_worker_of_a_service_records_at_a_time(reacting_desk: Reacting
     ring = await reacting_desk.ring(2)
     await reacting_desk.take([ring])
     async with reacting_desk.pool.acquire() as other:
-        await other.execute("select pg_advisory_lock($1)", LOCK)
-        try:
-            assert await recorder.record() == 0
-        finally:
-            await other.execute("select pg_advisory_unlock($1)", LOCK)
+        lease = Lease()
+        assert await lease.take(other)
+        assert await recorder.record() == 0
+        await lease.give_back(other)
     assert await waits_of(reacting_desk.pool, ring.stream) == []
     assert (await recorder.record(), await recorder.record()) == (1, 0)
     assert len(await waits_of(reacting_desk.pool, ring.stream)) == 1

@@ -179,7 +179,7 @@ async def test_a_second_relay_waits_for_the_first(relayed_service: RelayedServic
 
 
 async def test_a_relay_that_waits_can_be_stopped(relayed_service: RelayedService) -> None:
-    """Given a relay that waits for its lock, stopping it takes no longer than a moment."""
+    """Given a relay that waits for its lease, stopping it takes no longer than a moment."""
     async with running(relayed_service.relay()) as first:
         await eventually(lambda: first.reached is not None)
         second = relayed_service.relay()
@@ -218,7 +218,7 @@ async def _goes_on(zombie: AIOKafkaProducer, topic: str) -> None:
 
 
 async def test_a_lost_database_connection_loses_no_event(relayed_service: RelayedService, owner: Owner) -> None:
-    """Given a relay whose connection is killed again and again, it takes its lock anew and the topic stays exact."""
+    """Given a relay whose connection is killed again and again, it takes its lease anew and the topic stays exact."""
     async with relayed_service.relay():
         for _ in range(5):
             await relayed_service.write(streams=20, events=3)
@@ -249,7 +249,7 @@ async def _alarm(relayed_service: RelayedService, name: str) -> None:
         assert relay.reached is None
         async with running(
             relayed_service.relay()
-        ) as other:  # it has given its lock back, so that a person can try again
+        ) as other:  # it has given its lease back, so that a person can try again
             await eventually(lambda: other.alarm is not None)
     assert len(await committed(relayed_service.bootstrap, relayed_service.events)) == before
 

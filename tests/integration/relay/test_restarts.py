@@ -134,7 +134,7 @@ async def test_a_broker_that_stands_still_leaves_no_commit_in_doubt(machine: Mac
 
 
 async def test_two_relays_take_over_from_each_other(machine: Machine) -> None:
-    """Given two relays and a database that is killed, whichever gets the lock next fences the other: still exact."""
+    """Given two relays and a database that is killed, whichever gets the lease next fences the other: still exact."""
     async with running(machine.relayed_service.relay()) as one, running(machine.relayed_service.relay()) as other:
         writing = Writing(machine.relayed_service)
         for _ in range(3):

@@ -1,0 +1,20 @@
+"""A relay in a process of its own, to be stopped in its tracks: `python -m tests.integration.failover.relaying` and its names."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from shared.messaging.relay import Relay
+from tests.integration.event_store.streams import SERVICE
+
+
+async def main() -> None:
+    """Publish for ever."""
+    dsn, bootstrap, events, position = sys.argv[1:]
+    async with Relay(SERVICE, events_topic=events, position_topic=position, dsn=dsn, bootstrap=bootstrap):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
