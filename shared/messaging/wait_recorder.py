@@ -26,7 +26,7 @@ from shared.domain.messages import Command
 from shared.domain.service import Service
 from shared.domain.waiting import EndWaiting, RecordWaiting, Wait, waiting_service
 from shared.messaging.consumer.alarms import kind_of
-from shared.messaging.consumer.effects import log_transient
+from shared.messaging.consumer.effects import is_transient, log_transient
 from shared.messaging.consumer.quarantine import held_stream_id
 from shared.messaging.polling import Poll
 from shared.messaging.reactions import ParkedReaction, parked_reactions, system_actor
@@ -35,7 +35,7 @@ from shared.messaging.waiting import begin_wait, change_wait, end_wait, open_wai
 _HELD: Final = """
     select distinct on (consumer, stream) consumer, stream, coalesce(version, 0) as version, cause, key, body,
            min(quarantined_at) over (partition by consumer, stream) as since
-    from quarantine where stream ~ '^[a-z][a-z0-9_]{0,62}/[0-9a-f-]{36}$'
+    from quarantine where stream ~ '^[a-z][a-z0-9_]{0,62}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
     order by consumer, stream, version nulls first, topic, partition, "offset"
 """
 
@@ -103,7 +103,10 @@ def reaction_wait(service: Service[Any], parked: ParkedReaction) -> StandingWait
 
 def _of_held_stream(service: str, row: Any, read: ReadFact, targets: Callable[[Fact], Collection[str]]) -> StandingWait:
     stream = row["stream"]
-    fact = read(stream, row["body"])
+    try:
+        fact = read(stream, row["body"])
+    except Exception:  # noqa: BLE001 - it is in quarantine because something is wrong with it
+        fact = None
     alarm = kind_of(row["cause"])
     what = f"what was recorded in {stream.partition('/')[0]} from version {row['version']} on has not reached {service}"
     wait = Wait(
@@ -207,17 +210,17 @@ class WaitRecorder(Running):
                 return 0
             try:
                 changed, begun, ended = await self._differences(connection)
+                recorded = 0
                 for id_, standing in changed.items():
                     await self._lease.renew(connection)
-                    await self._record(connection, id_, standing, begun=id_ in begun)
+                    recorded += await self._by_itself(id_, self._record(connection, id_, standing, begun=id_ in begun))
                 for id_ in ended:
                     await self._lease.renew(connection)
-                    if self._handler is None or await _send(self._handler, id_, EndWaiting(), {}, self._clock()):
-                        await end_wait(connection, id_, self._clock())
+                    recorded += await self._by_itself(id_, self._end(connection, id_))
             except LeaseLost:
                 return 0
             else:
-                return len(changed) + len(ended)
+                return recorded
             finally:
                 await self._lease.give_back(connection)
 
@@ -229,6 +232,21 @@ class WaitRecorder(Running):
             recorded_waits = await open_waits(connection, self._service)
         changed = {id_: standing for id_, standing in waits.items() if recorded_waits.get(id_) != standing.wait}
         return changed, changed.keys() & recorded_waits.keys(), recorded_waits.keys() - waits.keys()
+
+    async def _by_itself(self, id_: UUID, work: Awaitable[None]) -> bool:
+        """Await the work on one wait, and return whether it was done; what is wrong with that wait stops no other."""
+        try:
+            await work
+        except Exception as error:
+            if is_transient(error):
+                raise
+            _log.error("wait_not_recorded", service=self._service, id=str(id_), error=repr(error))
+            return False
+        return True
+
+    async def _end(self, connection: Connection, id_: UUID) -> None:
+        if self._handler is None or await _send(self._handler, id_, EndWaiting(), {}, self._clock()):
+            await end_wait(connection, id_, self._clock())
 
     async def _record(self, connection: Connection, id_: UUID, standing: StandingWait, *, begun: bool) -> None:
         if self._handler is not None and not await _send(

@@ -21,7 +21,7 @@ from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command
 from shared.domain.waiting import EndWaiting, RecordWaiting, Wait, waiting_service
 from shared.event_store.memory import MemoryEventStore
-from shared.messaging.wait_recorder import WaitRecorder, held_streams
+from shared.messaging.wait_recorder import StandingWait, WaitRecorder, held_streams
 from shared.privacy.keyring import MemoryKeyring
 from tests.integration.reporting.recorded_scenarios import (
     RecordedScenarios,
@@ -142,3 +142,49 @@ async def test_what_reporting_holds_itself_waits_in_its_case(pool: Pool) -> None
     answer = await case(pool, reader(), fact.envelope.home)
     assert isinstance(answer, dict)
     assert answer["waiting"] == []
+
+
+async def test_a_row_that_nobody_can_read_keeps_no_other_from_being_told(pool: Pool) -> None:
+    """Given rows in quarantine that are too deep, of no stream, or break their reader, those beside them are recorded."""
+    scenarios = play("13")
+    await project(pool, scenarios.facts, 100)
+    fact = opened(scenarios)
+    body = fact.body or b""
+    deep = body[: body.index(b'"data":')] + b'"data":' + b"[" * 3_000 + b"]" * 3_000 + b"}"
+    rows = [
+        (f"disposal/{'-' * 36}", body),
+        (f"disposal/{uuid4()}", deep),
+        (f"disposal/{uuid4()}", b"\xff"),
+        (fact.envelope.stream, body),
+    ]
+    for n, (stream, content) in enumerate(rows):
+        await pool.execute(
+            'insert into quarantine (consumer, topic, partition, "offset", stream, version, headers, body, error)'
+            " values ('reporting', 'ooc.disposal.events', 0, $1, $2, 7, '[]', $3, 'x')",
+            *(n, stream, content),
+        )
+
+    def read(stream: str, content: bytes) -> Fact | None:
+        if content == b"\xff":
+            raise RuntimeError("a defect of a reader")
+        return read_or_none(stream, content)
+
+    recorder = WaitRecorder("reporting", lambda connection: held_streams(connection, "reporting", read), pool)
+    assert (await recorder.record(), await recorder.record()) == (3, 0)
+    sources = {row["source"] for row in await pool.fetch("select source from waiting")}
+    assert sources == {stream for stream, _ in rows[1:]}
+
+
+async def test_a_wait_that_cannot_be_recorded_keeps_no_other_from_it(pool: Pool) -> None:
+    """Given a wait with a text that PostgreSQL does not take, the others are recorded, and nothing ends."""
+    good, bad = (wait_for(f"disposal/{uuid4()}", f"education/{uuid4()}") for _ in range(2))
+    waits = {
+        uuid4(): StandingWait(bad.model_copy(update={"reason": "\0"}), uuid4(), {}),
+        uuid4(): StandingWait(good, uuid4(), {}),
+    }
+
+    async def standing(_: Any) -> dict[UUID, StandingWait]:
+        return waits
+
+    assert await WaitRecorder("reporting", standing, pool).record() == 1
+    assert [row["source"] for row in await pool.fetch("select source from waiting")] == [good.source]
