@@ -141,8 +141,9 @@ class Sessions(_Rows):
     """The rows of all sessions."""
 
     async def begin(self, session: Session) -> None:
-        """Keep a new session, and remove those that have ended."""
-        await self._pool.execute("delete from session where ends_at < now()")
+        """Keep a new session, and remove what has ended of all that is kept here."""
+        for table in ("session", "draft", "seen"):
+            await self._pool.execute(f"delete from {table} where ends_at < now()")  # noqa: S608 - a name from above
         await self._pool.execute(
             "insert into session (id, sealed, ends_at) values ($1, $2, $3)",
             *(_id(session.key), self._sealed(session), datetime.now(UTC) + SESSION_LIFE),
@@ -211,8 +212,7 @@ class Drafts(_Rows):
     """The rows of all drafts."""
 
     async def save(self, person: str, draft: Draft) -> None:
-        """Keep a draft as it is now, for another twenty hours; and remove those that have ended."""
-        await self._pool.execute("delete from draft where ends_at < now()")
+        """Keep a draft as it is now, for another twenty hours."""
         owner = self._cipher.owner(person)
         value = {**asdict(draft), "id": str(draft.id), "stream": str(draft.stream)}
         await self._pool.execute(
@@ -247,8 +247,7 @@ class SeenTimes(_Rows):
     """Up to which time each person has said that they have seen what is new."""
 
     async def save(self, person: str, until: datetime) -> None:
-        """Keep the time of a person, and remove those that have ended."""
-        await self._pool.execute("delete from seen where ends_at < now()")
+        """Keep the time of a person."""
         owner = self._cipher.owner(person)
         await self._pool.execute(
             "insert into seen (owner, sealed, ends_at) values ($1, $2, $3)"

@@ -17,7 +17,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from services.addresses import Addresses
+from services.addresses import SERVICES, Addresses
 from services.console.application import console_application
 from services.console.database import DATABASE
 from services.console.everyone import sign_in
@@ -108,7 +108,8 @@ async def world(postgres_url: str, tmp_path: Path) -> AsyncIterator[World]:
     settings = Own(
         mode="local", database_url=postgres_url, issuer=issuer.address, console_url=ADDRESS, console_key_file=key
     )
-    app = console_application(settings, Addresses(None, {}))
+    nobody = dict.fromkeys(SERVICES, "http://127.0.0.1:9")
+    app = console_application(settings, Addresses(None, nobody))
     owner = await asyncpg.connect(database_dsn(postgres_url, name))
     async with (
         app.router.lifespan_context(app),

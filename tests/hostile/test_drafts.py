@@ -1,0 +1,82 @@
+"""A draft is its person's alone: no route shows or changes another's by its id; and none outlives its day."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import uuid4
+
+import pytest
+from starlette.routing import Route
+
+from services.console.application import routes
+from services.console.sessions import Draft
+from tests.hostile import test_sessions
+from tests.hostile.test_sessions import World
+
+world = test_sessions.world
+
+TYPED: Final = "what-somebody-typed"
+FORM: Final = f"/records/referrals/{uuid4()}/do/RaiseSafeguardingConcern"
+DOORS: Final = sorted(
+    (method, route.path)
+    for route in routes()
+    if isinstance(route, Route) and "{draft}" in route.path
+    for method in route.methods or ()
+    if method != "HEAD"
+)
+
+
+def draft_of(command: str, *, guided: bool) -> Draft:
+    """Return a draft of a form, a report or a register, with a text in all that is typed."""
+    answers = {"narrative": [TYPED], "errors": [f"2\t\t{TYPED}"], "rows": ["1"], "imported": ["0"], "repeated": ["0"]}
+    return Draft(uuid4(), "referral", uuid4(), command, 0, answers, {"R1": TYPED}, str(uuid4()), guided=guided)
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        draft_of("RaiseSafeguardingConcern", guided=False),
+        draft_of("ReceiveReferral", guided=True),
+        draft_of("Import", guided=False),
+    ],
+    ids=lambda draft: draft.command,
+)
+async def test_no_door_shows_or_changes_the_draft_of_another(world: World, draft: Draft) -> None:
+    """Given a draft of somebody, when another asks for it at every route by its id, then nothing of it is told or changed."""
+    owner, other = await world.session(), await world.session()
+    drafts = world.console.drafts
+    await drafts.save(owner.person, draft)
+    world.as_person(other)
+    form = {"csrf": other.csrf, "key": str(draft.id), "version": "1", "narrative": "mine", "file": ""}
+    for method, path in DOORS:
+        address = path.replace("{draft}", str(draft.id)).replace("{question}", "what")
+        answer = await world.http.request(method, address, data=form if method == "POST" else None)
+        assert TYPED not in answer.text, (method, path)
+        assert answer.status_code in {303, 403, 404, 410, 422, 503}, (method, path, answer.status_code)
+        assert TYPED not in answer.headers.get("location", "")
+    for address in (f"{FORM}?draft={draft.id}", "/", f"/begin?draft={draft.id}"):
+        assert TYPED not in (await world.http.get(address)).text
+    await world.leave(60)
+    assert (await world.http.post(FORM, data=form)).status_code == 303, "kept as the other's own"
+    mine = await drafts.find(other.person, draft.id)
+    assert mine is not None
+    assert mine.answers == {"narrative": ["mine"], "file": [""]}
+    assert await drafts.find(owner.person, draft.id) == draft
+    assert [one.answers for one in await drafts.list(other.person)] == [mine.answers]
+
+
+async def test_the_doors_are_all_there() -> None:
+    """Every kind of draft has its routes among those that are tried."""
+    assert {path.split("/")[1] for _, path in DOORS} == {"drafts", "report", "import"}
+    assert len(DOORS) > 10
+
+
+async def test_what_has_ended_is_removed_with_the_next_sign_in(world: World) -> None:
+    """Given a draft, a session and a time that have ended, when somebody signs in, then no row of them is left."""
+    old = await world.session()
+    await world.console.drafts.save(old.person, draft_of("RaiseSafeguardingConcern", guided=False))
+    await world.owner.execute("update draft set ends_at = now() - interval '1 second'")
+    await world.owner.execute("update session set ends_at = now() - interval '1 second'")
+    await world.session()
+    assert await world.owner.fetchval("select count(*) from draft") == 0
+    assert await world.owner.fetchval("select count(*) from session") == 1
