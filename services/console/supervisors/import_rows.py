@@ -81,6 +81,7 @@ STEPS: Final = (
     ),
     Step("RecordCrime", "received_on", _alike("crime_number")),
     Step("AcknowledgeReferral", "acknowledged_on", {}),
+    Step("ReferToYjs", "yjs_referred_on", {}),
     Step(
         "TriageReferral",
         "triaged_on",
