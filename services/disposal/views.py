@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.disposal.domain.state import DisposalState
+from services.disposal.events import PlanStep
 
 
 def view(state: DisposalState) -> Mapping[str, Any]:
@@ -24,6 +25,7 @@ def view(state: DisposalState) -> Mapping[str, Any]:
         "spent_on": None if issue is None else _day(issue.spent_on),
         "outcome": None if state.outcome is None else state.outcome.value,
         "conditions": {str(key): condition.standing.value for key, condition in state.conditions.items()},
+        "plan": [] if deferral is None else [_step(step.terms) for step in deferral.steps.values()],
         "steps": {} if deferral is None else {str(key): step.status.value for key, step in deferral.steps.items()},
         "review_on": None if deferral is None else _day(deferral.review_on),
         "hours_credited": _hours(state.hours_credited),
@@ -31,6 +33,10 @@ def view(state: DisposalState) -> Mapping[str, Any]:
         "prosecution_time_limit": _day(state.opened.prosecution_time_limit),
         "document_printed_here": state.document_printed_here,
     }
+
+
+def _step(step: PlanStep) -> dict[str, str]:
+    return {"step_id": str(step.step_id), "kind": step.kind.value, "due": step.due.isoformat()}
 
 
 def _day(day: date | None) -> str | None:

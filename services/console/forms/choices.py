@@ -15,7 +15,12 @@ from services.console.words import day, in_words
 from services.registry import RECORD_TITLES
 
 PEOPLE: Final = ("person", "harmer", "victims", "victims_with_enhanced_rights", "signed_by")
-GROUPS: Final = {"conditions": ("condition", "condition_ids"), "terms": ("term",), "sessions": ("session",)}
+GROUPS: Final = {
+    "conditions": ("condition", "condition_ids"),
+    "terms": ("term",),
+    "sessions": ("session",),
+    "steps": ("step",),
+}
 """Members of a record's state that are keyed by ids -> the fields that mean one of them."""
 
 Known = Mapping[str, Sequence[Option]]
@@ -81,7 +86,13 @@ def officers_in(session: Session, events: Sequence[Mapping[str, Any]]) -> list[O
     return [Option(id_, text) for id_, text in officers.items()]
 
 
+def step_words(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return the steps of a plan in words by their ids."""
+    return {step["step_id"]: f"{in_words(step['kind'])}, due {day(step['due'])}" for step in state.get("plan") or ()}
+
+
 def _of_state(record: Record, words: Mapping[str, str]) -> Iterator[tuple[str, Option]]:
+    words = {**words, **step_words(record.state.value or {})}
     for member, names in GROUPS.items():
         ids = (record.state.value or {}).get(member)
         for id_, standing in ids.items() if isinstance(ids, Mapping) else ():

@@ -14,6 +14,7 @@ from services.console.apis import Apis, Problem, part_of
 from services.console.forms.forms import beginnings
 from services.console.forms.next_steps import steps_of
 from services.console.officers.conference import FACTS, OF_A_PERSON, conference_of
+from services.console.officers.deferral import plan_of
 from services.console.officers.moments import steps_around
 from services.console.officers.papers import names_of_papers
 from services.console.records import SERVICES, Record, all_people, read_all, read_record
@@ -162,7 +163,7 @@ async def looks_page(request: Request, session: Session) -> Response:
 
 
 async def record_page(request: Request, session: Session) -> Response:
-    """Show a record by itself, such as a session that belongs to no one case."""
+    """Show a record by itself, such as a session that belongs to no one case, or the plan of a deferral."""
     apis, id_ = console_of(request).apis, str(read_uuid(request, "id"))
     collection = read_collection(request)
     record = await read_record(apis, session, collection, id_, {})
@@ -183,6 +184,7 @@ async def record_page(request: Request, session: Session) -> Response:
             "",
         ),
         conference=conference_of(events, record) if events and collection == "conferences" else None,
+        plan=plan_of(record.state.value or {}, today()),
         columns=OF_A_PERSON,
         facts=FACTS,
         steps=steps_of(record.guidance.value, record.titles) if record.guidance.value else None,
