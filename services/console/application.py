@@ -35,6 +35,7 @@ from services.console.officers import (
     papers,
     register,
     signatures,
+    sitting,
 )
 from services.console.operators import operations
 from services.console.rendering import render
@@ -75,6 +76,8 @@ def routes() -> list[BaseRoute]:
         page_route("/", my_day.my_day),
         page_route("/daily-sheet", my_day.daily_sheet),
         page_route("/panel", panel.panel_page),
+        page_route("/panel/sittings/{id}", sitting.sitting_page),
+        page_route("/panel/sittings/{id}/cases/{disposal}", sitting.considered_page),
         page_route("/sessions", education.sessions_page),
         page_route("/cases", cases.case_list),
         page_route("/search", cases.search_page),
@@ -119,6 +122,8 @@ def routes() -> list[BaseRoute]:
         page_route("/reason", reasons.reason_page),
         changed("/records/{collection}/{id}/do/{command}", forms.take_form, asleep=forms.keep_form),
         changed("/records/sessions/{id}/register", register.take_register),
+        changed("/panel/sittings/{id}/agenda", sitting.fill_agenda),
+        changed("/panel/sittings/{id}/members", sitting.take_members),
         changed("/drafts/{draft}/send", forms.send_draft),
         changed("/drafts/{draft}/reasons", forms.give_reasons),
         changed("/drafts/{draft}/version", forms.take_version),

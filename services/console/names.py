@@ -55,13 +55,18 @@ def _child(people: Iterable[Who]) -> Who | None:
 
 async def of_records(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, str]:
     """Return the child's name by the id of the record, for those that the person may read: one question for many records."""
+    return {id_: child.name for id_, child in (await children_of(apis, session, records)).items()}
+
+
+async def children_of(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, Who]:
+    """Return the child by the id of the record, for those that the person may read: one question for many records."""
     wanted = list(dict.fromkeys(f"{service}/{id_}" for service, id_ in records if service in NAMING))
     parts = [wanted[n : n + MOST_NAMED] for n in range(0, len(wanted), MOST_NAMED)]
     answers = await asyncio.gather(*(_ask_for_names(apis, session, part) for part in parts))
     people: dict[str, list[Who]] = defaultdict(list)
     for named in (named for answer in answers for named in answer):
         people[named["id"]].append(Who(named["person_id"], named["part"] or "", named["name"], {}))
-    return {id_: child.name for id_, of_record in people.items() if (child := _child(_sorted(of_record)))}
+    return {id_: child for id_, of_record in people.items() if (child := _child(_sorted(of_record)))}
 
 
 async def _ask_for_names(apis: Apis, session: Session, records: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from services.console.apis import Apis, part_of
 from services.console.forms.fields import OFFICERS, Option
+from services.console.names import children_of
 from services.console.records import Record, all_people, condition_words, read_all, read_record
 from services.console.sessions import Session
 from services.console.words import day, in_words
@@ -38,11 +39,12 @@ async def choices(
         records = []
     else:
         records = [await read_record(apis, session, collection, id_, {}, guidance=False)]
+    of_sitting = await _of_sitting(apis, session, id_) if collection == "sittings" and begun else ()
     conditions = await asyncio.gather(*(condition_words(apis, session, record) for record in records))
     words = {id_: text for options in conditions for id_, text in options.items()}
     events = timeline.value or []
     options: dict[str, list[Option]] = defaultdict(list)
-    for name, option in _options(records, events, session, id_, case_id, words):
+    for name, option in (*_options(records, events, session, id_, case_id, words), *of_sitting):
         if option.value not in {known.value for known in options[name]}:
             options[name].append(option)
     return options
@@ -89,6 +91,24 @@ def officers_in(session: Session, events: Sequence[Mapping[str, Any]]) -> list[O
 def step_words(state: Mapping[str, Any]) -> dict[str, str]:
     """Return the steps of a plan in words by their ids."""
     return {step["step_id"]: f"{in_words(step['kind'])}, due {day(step['due'])}" for step in state.get("plan") or ()}
+
+
+async def _of_sitting(apis: Apis, session: Session, id_: str) -> list[tuple[str, Option]]:
+    """Return the cases on the agenda of a sitting and its members, as its history names them."""
+    history = await part_of(apis.get(session, "panel", f"/v1/sittings/{id_}/history"))
+    events = (history.value or {}).get("events", ())
+    listed = [event["data"] for event in events if event["type"] == "CaseAddedToAgenda"]
+    children = await children_of(apis, session, (("disposal", item["disposal_id"]) for item in listed))
+    options = [
+        ("disposal", Option(item["disposal_id"], child.name if child else f"Case {item['case_id'][:8]}"))
+        for item in listed
+        for child in (children.get(item["disposal_id"]),)
+    ]
+    for event in events:
+        for member in event["data"].get("members") or ():
+            words = f"{in_words(member['kind'])}, {member['organisation']}"
+            options += [(name, Option(member["officer_id"], words)) for name in ("abstaining", "owner")]
+    return options
 
 
 def _of_state(record: Record, words: Mapping[str, str]) -> Iterator[tuple[str, Option]]:

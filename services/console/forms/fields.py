@@ -33,7 +33,7 @@ _WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$"
 """A pattern that lists words."""
 
 
-OFFICERS: Final = ("officer", "facilitator", "deciding_officer", "investigating_officer")
+OFFICERS: Final = ("officer", "facilitator", "deciding_officer", "investigating_officer", "chair", "owner")
 """Fields that name an officer, without `_id`."""
 HANDED_TO: Final = frozenset({"officer_id", "facilitator_id"})
 """Fields that name the officer to whom a record is handed."""

@@ -1,4 +1,4 @@
-"""The panel of the week: the referrals that wait for it, the cases that it considers with their packs, and what it recommended."""
+"""The panel: its sittings, the referrals and cases that wait for one, what it recommended, and the sittings of the past."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console import names
-from services.console.apis import Apis
+from services.console.apis import Apis, part_of
 from services.console.officers.cases import record_of
 from services.console.records import Record, read_record
 from services.console.rendering import render
@@ -32,8 +32,15 @@ SHOWN: Final = 6
 """Cases of a table on one page: what may be done next is asked of each, which is most of what the page costs."""
 WAITING: Final = 50
 """Referrals that wait, on one page: their names come in one answer."""
-RECOMMENDATIONS: Final = "recommended"
-"""The list that is shown in the place of the cases to be considered, where the address asks for it."""
+LISTS: Final = {"considered": "To be considered", "recommended": "Recommended, to be decided", "past": "Past sittings"}
+"""The lists of the page, by the parameter of its address; the first is shown without one."""
+AHEAD: Final = timedelta(weeks=9)
+BEHIND: Final = timedelta(weeks=4)
+"""Sittings that may still be held begin at most so long after and before today."""
+PAST: Final = timedelta(weeks=13)
+"""Sittings of the past began at most so long ago."""
+OVER: Final = frozenset({"CLOSED", "CANCELLED"})
+"""States of a sitting of which nothing more is to be held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +101,48 @@ async def _answer(apis: Apis, session: Session, state: str, page: int) -> dict[s
     return await apis.get_projected(session, "/v1/cases", {"state": state, "page": str(page)})
 
 
+async def sittings_of(apis: Apis, session: Session, *, past: bool = False) -> list[Mapping[str, Any]]:
+    """Read the sittings around today or of the past, the earliest first, as far as the person may see them."""
+    first, last = (today() - PAST, today()) if past else (today() - BEHIND, today() + AHEAD)
+    period = {"from": first + timedelta(days=1), "to": last}
+    answer = await part_of(apis.get_projected(session, "/v1/sittings", period))
+    return list((answer.value or {}).get("sittings", ()))
+
+
+def on_agendas(sittings: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the sitting that is to consider a case, by the id of its disposal."""
+    return {
+        item["disposal_id"]: sitting
+        for sitting in sittings
+        for item in sitting["agenda"]
+        if sitting["state"] not in OVER and item["status"] == "TO_CONSIDER"
+    }
+
+
 async def panel_page(request: Request, session: Session) -> Response:
-    """Show the referrals that wait and the cases to be considered, or those with a recommendation."""
+    """Show the sittings to come and what waits for one; or what was recommended; or the sittings of the past."""
     apis = console_of(request).apis
     chosen = query(request, "list", "page", "waiting")
-    recommends = chosen["list"] == RECOMMENDATIONS
-    states, page = (RECOMMENDED,) if recommends else CONSIDERED, read_page(chosen["page"])
-    waiting, listed = await asyncio.gather(
-        Listed.read(apis, session, (QUEUE,), read_page(chosen["waiting"]), WAITING),
-        Listed.read(apis, session, states, page, SHOWN),
+    shown = chosen["list"] if chosen["list"] in LISTS else next(iter(LISTS))
+    states = {"considered": CONSIDERED, "recommended": (RECOMMENDED,), "past": ()}[shown]
+    waiting, listed, sittings = await asyncio.gather(
+        Listed.read(apis, session, (QUEUE,) if shown == "considered" else (), read_page(chosen["waiting"]), WAITING),
+        Listed.read(apis, session, states, read_page(chosen["page"]), SHOWN),
+        sittings_of(apis, session, past=shown == "past"),
     )
     queue = [case for case in waiting.cases if case["work"]]
     called, items = await asyncio.gather(
         names.of_records(apis, session, (record_of(case) for case in queue)),
-        _with_disposals(apis, session, listed.cases, states, guidance=not recommends),
+        _with_disposals(apis, session, listed.cases, states, guidance=shown == "considered"),
     )
-    monday = today() - timedelta(days=today().weekday())
     return render(
         request,
         "panel.html",
         session,
-        monday=monday,
-        recommends=recommends,
+        lists=LISTS,
+        shown=shown,
+        sittings=[one for one in sittings if (one["state"] in OVER) == (shown == "past")],
+        on_agenda=on_agendas(sittings),
         waiting=waiting,
         queue=[Item(case, called.get(record_of(case)[1], "")) for case in queue],
         referrals={case["case_id"]: _id_of(case, "referral", "WITH_PANEL") for case in queue},

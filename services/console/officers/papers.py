@@ -12,11 +12,11 @@ from services.console.sessions import Session
 
 
 async def paper(request: Request, session: Session) -> Response:
-    """Return a document of a record, in a language and by both times."""
+    """Return a document of a record, or of an item of it, in a language and by both times."""
     collection, id_, name = read_collection(request), read_uuid(request, "id"), read_name(request, "name")
     path = f"/v1/{collection}/{id_}/documents/{name}"
     printed = await console_of(request).apis.document(
-        session, SERVICES[collection], path, query(request, "lang", "as_of", "known_at")
+        session, SERVICES[collection], path, query(request, "lang", "as_of", "known_at", "item")
     )
     return Response(
         printed, media_type="application/pdf", headers={"Content-Disposition": f'inline; filename="{name}.pdf"'}

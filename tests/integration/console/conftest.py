@@ -61,6 +61,17 @@ def unsigned(system: dict[str, Any]) -> UUID:
 
 
 @pytest.fixture
+def waiting(system: dict[str, Any]) -> list[UUID]:
+    """Play a story until the panel is to sit; returns the disposals that wait for it."""
+    whole = read_scenario(SCENARIOS / "84-a-sitting-of-three-cases.yaml")
+    end = next(n for n, step in enumerate(whole.steps) if isinstance(step, CommandStep) and step.service == "panel")
+    with client_of(system["var"]) as client:
+        run = Run(dataclasses.replace(whole, steps=whole.steps[:end]), Http(client))
+        run.play()
+    return [run.names.id(name) for name in ("d1", "d2", "d3")]
+
+
+@pytest.fixture
 def browser(system: dict[str, Any]) -> Iterator[Browser]:
     """Yield a browser that nobody has signed in with yet."""
     with Browser(system["console"]) as opened:

@@ -348,3 +348,43 @@ def test_the_keyboard_is_enough(contexts: dict[str, BrowserContext]) -> None:
     tab.keyboard.press("Enter")
     tab.wait_for_url(re.compile("/daily-sheet"))
     tab.close()
+
+
+def test_the_pages_of_a_sitting_are_fit_for_everyone(
+    chromium: Browser, system: dict[str, Any], waiting: list[UUID]
+) -> None:
+    """Given cases that wait, when agenda, a case and the panel's lists are opened wide and narrow, then axe finds nothing on any."""
+    context = chromium.new_context(base_url=system["console"], viewport={"width": 1280, "height": 900})
+    tab = context.new_page()
+    sign_in(tab, "YJS_CASE_MANAGER-1")
+    tab.goto("/begin/sittings/PlanSitting")
+    for part, text in (("day", "28"), ("month", "11"), ("year", "2026"), ("clock", "10:00")):
+        tab.fill(f"input[name='starts_at.{part}']", text)
+    tab.fill("[name='place']", "The old court house")
+    tab.check("input[name='chair'] >> nth=0")
+    tab.click("main button:has-text('Continue')")
+    tab.click("main button:has-text('Record')")
+    look(tab, "sitting-planned")
+    tab.click("text=Put the ticked cases on the agenda")
+    tab.fill("[name='organisation-1']", "Dorset Police")
+    tab.check("[name='present-1']")
+    tab.fill("[name='organisation-2']", "Dorset Youth Justice Service")
+    tab.check("[name='present-2']")
+    tab.click("text=Record the members")
+    sitting = tab.url.removesuffix("/members")
+    tab.goto(f"{sitting}/cases/{waiting[0]}")
+    look(tab, "sitting-case")
+    tab.click("text=Record the recommendation")
+    look(tab, "sitting-recommendation")
+    for address, name in (
+        ("/panel", "panel-with-sitting"),
+        (sitting, "sitting"),
+        (f"{sitting}/cases/{waiting[0]}", "sitting-case"),
+    ):
+        tab.set_viewport_size({"width": 390, "height": 844})
+        tab.goto(address)
+        look(tab, f"{name}-390")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+        tab.set_viewport_size({"width": 1280, "height": 900})
+        look(tab, f"{name}-1280")
+    context.close()

@@ -56,6 +56,8 @@ PAGES = {
     "/rules",
     "/records/{collection}/{id}/events/{version}",
     "/panel",
+    "/panel/sittings/{id}",
+    "/panel/sittings/{id}/cases/{disposal}",
     "/sessions",
     "/records/{collection}/{id}",
     "/records/{collection}/{id}/documents/{name}",
@@ -88,6 +90,8 @@ PAGES = {
 FORMS = {
     "/records/{collection}/{id}/do/{command}",
     "/records/sessions/{id}/register",
+    "/panel/sittings/{id}/agenda",
+    "/panel/sittings/{id}/members",
     "/drafts/{draft}/send",
     "/drafts/{draft}/reasons",
     "/drafts/{draft}/version",

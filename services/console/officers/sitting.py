@@ -1,0 +1,301 @@
+"""A sitting of the panel: its agenda filled from the queue in one press, its members, and one case a page.
+
+Each case that is put on the agenda is a command of its own, under a key that follows from the form's key and the case. So a
+form that is sent twice acts once, and one refusal stops no other case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID, uuid4, uuid5
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console import names
+from services.console.apis import Apis, Part, Problem, part_of, sentence
+from services.console.forms.next_steps import steps_of
+from services.console.officers.panel import CONSIDERED, WAITING, Listed, on_agendas, sittings_of
+from services.console.records import read_record
+from services.console.rendering import render
+from services.console.routing import Form, console_of, first, read_uuid
+from services.console.sessions import Session
+from services.console.words import in_words
+from services.vocabulary import MemberKind
+
+SERVICE: Final = "panel"
+OPEN: Final = frozenset({"PLANNED", "SITTING"})
+KINDS: Final = tuple(kind.value for kind in MemberKind)
+SPARE: Final = 3
+"""Empty lines of the form of the members, beside one for each kind that nobody stands for yet."""
+
+
+@dataclass(slots=True)
+class Item:
+    """A case on the agenda, with what the sitting said of it."""
+
+    disposal: str
+    case: str
+    person: str
+    status: str = "TO_CONSIDER"
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """The data of the event that considered or adjourned it."""
+    at: str = ""
+    """When that happened."""
+
+
+@dataclass(slots=True)
+class Sitting:
+    """A sitting as its history tells it."""
+
+    id: str
+    starts_at: str = ""
+    place: str = ""
+    chair: str = ""
+    members: Sequence[Mapping[str, Any]] = ()
+    items: dict[str, Item] = field(default_factory=dict)
+
+    def known_at(self, item: Item) -> str:
+        """Return the moment of the sitting: when it dealt with a case, or else its beginning."""
+        return item.at or self.starts_at
+
+
+def sitting_of(id_: str, events: Iterable[Mapping[str, Any]], agenda: Mapping[str, str]) -> Sitting:
+    """Gather a sitting from its history and from its agenda as it stands."""
+    sitting = Sitting(id_)
+    for event in events:
+        data = event["data"]
+        match event["type"]:
+            case "SittingPlanned":
+                place = data["place"] if isinstance(data["place"], str) else ""
+                sitting.starts_at, sitting.place, sitting.chair = data["starts_at"], place, data["chair"]
+            case "CaseAddedToAgenda" if data["disposal_id"] in agenda:
+                disposal = data["disposal_id"]
+                sitting.items[disposal] = Item(disposal, data["case_id"], data["person_id"], agenda[disposal])
+            case "MembersRecorded":
+                sitting.members = data["members"]
+            case "CaseConsidered" | "CaseAdjourned" if (item := sitting.items.get(data["disposal_id"])) is not None:
+                item.said, item.at = data, event["occurred_at"]
+            case _:
+                pass
+    return sitting
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A sitting with what the person may do there."""
+
+    sitting: Sitting
+    state: Mapping[str, Any]
+    guidance: Part[dict[str, Any]]
+    titles: Mapping[str, str]
+    events: Sequence[Mapping[str, Any]]
+
+    def may(self, command: str) -> bool:
+        """Whether the role may send this command now."""
+        return any(line["status"] != "refused" for line in self._lines(command))
+
+    def why_not(self, command: str) -> Sequence[Mapping[str, Any]]:
+        """Return the rules that refuse this command now."""
+        return [rule for line in self._lines(command) if line["status"] == "refused" for rule in line["rules"]]
+
+    def _lines(self, command: str) -> Iterable[Mapping[str, Any]]:
+        lines = (self.guidance.value or {}).get("commands", ())
+        return (line for line in lines if line["type"] == command)
+
+
+async def read_sitting(apis: Apis, session: Session, id_: str) -> Read:
+    """Read a sitting. Raises `Problem` where the person may not read it."""
+    record, history = await asyncio.gather(
+        read_record(apis, session, "sittings", id_, {}),
+        part_of(apis.get(session, SERVICE, f"/v1/sittings/{id_}/history")),
+    )
+    if record.state.value is None:
+        await apis.get(session, SERVICE, f"/v1/sittings/{id_}")  # raises, and its page is shown
+    state = record.state.value or {}
+    events = (history.value or {}).get("events", ())
+    return Read(sitting_of(id_, events, state.get("agenda", {})), state, record.guidance, record.titles, events)
+
+
+async def sitting_page(request: Request, session: Session) -> Response:
+    """Show the agenda of a sitting, its members, and the cases that wait for an agenda."""
+    return await _page(request, session)
+
+
+async def fill_agenda(request: Request, session: Session, form: Form) -> Response:
+    """Put every case that is ticked on the agenda, and say for each what came of it."""
+    apis, id_, key = console_of(request).apis, str(read_uuid(request, "id")), _key(form)
+    problems: list[str] = []
+    # One after another, in the order of the page: they are events of one record.
+    for line in form.get("case", ()):
+        disposal, case, person = _ids_of(line)
+        body = {"type": "AddToAgenda", "disposal_id": disposal, "case_id": case, "person_id": person}
+        problems += await _send(apis, session, id_, body, uuid5(key, disposal), f"Case {case[:8]}")
+    return await _page(request, session, problems)
+
+
+async def take_members(request: Request, session: Session, form: Form) -> Response:
+    """Record the members of the panel: each line in which an organisation is given."""
+    apis, id_, key = console_of(request).apis, str(read_uuid(request, "id")), _key(form)
+    lines = [number for number in form.get("line", ()) if first(form, f"organisation-{number}").strip()]
+    members = [
+        {
+            "officer_id": first(form, f"officer-{number}"),
+            "kind": first(form, f"kind-{number}"),
+            "organisation": first(form, f"organisation-{number}"),
+            "present": first(form, f"present-{number}") == "yes",
+        }
+        for number in lines
+    ]
+    body = {"type": "RecordMembers", "members": members}
+    return await _page(request, session, await _send(apis, session, id_, body, key, "Members"))
+
+
+async def considered_page(request: Request, session: Session) -> Response:
+    """Show one case to the panel: its pack, gravity, the victims' view, and what the child and the parent say."""
+    apis, id_, disposal = console_of(request).apis, str(read_uuid(request, "id")), str(read_uuid(request, "disposal"))
+    read, record, history = await asyncio.gather(
+        read_sitting(apis, session, id_),
+        read_record(apis, session, "disposals", disposal, {}, guidance=False),
+        part_of(apis.get(session, "disposal", f"/v1/disposals/{disposal}/history")),
+    )
+    item = read.sitting.items.get(disposal)
+    if item is None:
+        raise HTTPException(404)
+    return render(
+        request,
+        "considered.html",
+        session,
+        sitting=read.sitting,
+        state=read.state,
+        item=item,
+        record=record,
+        child=record.child,
+        facts=facts_for_the_panel((history.value or {}).get("events", ())),
+        history=history,
+        kinds={member["officer_id"]: in_words(member["kind"]) for member in read.sitting.members},
+        to_consider=item.status != "CONSIDERED" and read.state.get("state") in OPEN,
+        may_consider=read.may("ConsiderCase"),
+        why_not=read.why_not("ConsiderCase"),
+        may_adjourn=read.may("AdjournCase") and item.status == "TO_CONSIDER",
+        chairs=session.person == read.sitting.chair,
+    )
+
+
+def facts_for_the_panel(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Gather, from the history of a disposal, what the panel looks at first: the latest of each."""
+    facts: dict[str, Any] = {"victims": {}}
+    for event in events:
+        match event["type"]:
+            case "GravityScored":
+                facts["gravity"] = event["data"]
+            case "AdmissionRecorded":
+                facts["admission"] = event["data"]
+            case "AssessmentCompleted":
+                facts["assessment"] = event["data"]
+            case "VictimViewSought":
+                facts["victims"][event["data"]["person_id"]] = event["data"]
+            case _:
+                pass
+    return facts
+
+
+async def _page(request: Request, session: Session, problems: Sequence[str] = ()) -> Response:
+    apis, id_ = console_of(request).apis, str(read_uuid(request, "id"))
+    read = await read_sitting(apis, session, id_)
+    sitting = read.sitting
+    may_add = read.may("AddToAgenda")
+    waiting = await _waiting(apis, session) if may_add else []
+    children = await names.children_of(
+        apis, session, (("disposal", disposal) for disposal in [*sitting.items, *(one.disposal for one in waiting)])
+    )
+    for one in waiting:
+        one.person = children[one.disposal].id if one.disposal in children else ""
+    return render(
+        request,
+        "sitting.html",
+        session,
+        problem=bool(problems),
+        problems=problems,
+        key=str(uuid4()),
+        sitting=sitting,
+        state=read.state,
+        waiting=[one for one in waiting if one.person],
+        children=children,
+        may_add=may_add,
+        may_record_members=read.may("RecordMembers"),
+        member_lines=_member_lines(sitting) if read.may("RecordMembers") else [],
+        officers=_officers(session, sitting, read.events),
+        steps=steps_of(read.guidance.value, read.titles) if read.guidance.value else None,
+        guidance=read.guidance,
+        minutes=read.state.get("state") == "CLOSED",
+        kinds=KINDS,
+        recorded=[event for event in read.events if event["command_id"] == request.query_params.get("recorded")],
+    )
+
+
+async def _waiting(apis: Apis, session: Session) -> list[Item]:
+    """Return the disposals of which the panel has said nothing, and that stand on no open agenda."""
+    listed, sittings = await asyncio.gather(
+        Listed.read(apis, session, CONSIDERED, 1, WAITING), sittings_of(apis, session)
+    )
+    taken = on_agendas(sittings)
+    return [
+        Item(work["id"], case["case_id"], "")
+        for case in listed.cases
+        for work in case["work"]
+        if work["service"] == "disposal" and work["state"] in CONSIDERED and work["id"] not in taken
+    ]
+
+
+def _member_lines(sitting: Sitting) -> list[Mapping[str, Any]]:
+    """Return the lines of the form: the members, a line for each kind that nobody stands for, and some spare ones."""
+    known = [dict(member) for member in sitting.members]
+    missing = [kind for kind in KINDS if kind not in {member["kind"] for member in known}]
+    empty = [{"officer_id": "", "kind": kind, "organisation": "", "present": False} for kind in missing]
+    spare = [{"officer_id": "", "kind": "", "organisation": "", "present": False}] * SPARE
+    return [{**line, "new_id": str(uuid4())} for line in (*known, *empty, *spare)]
+
+
+def _officers(session: Session, sitting: Sitting, events: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the officers who may be meant, by id: the person, the chair, and whoever recorded something of the sitting."""
+    officers = {session.person: "You"}
+    for event in events:
+        officers.setdefault(event["actor"]["id"], f"{in_words(event['actor']['role'])} ({event['actor']['id'][:8]})")
+    officers.setdefault(sitting.chair, f"The chair ({sitting.chair[:8]})")
+    for member in sitting.members:
+        officers.setdefault(member["officer_id"], f"{in_words(member['kind'])} ({member['officer_id'][:8]})")
+    return officers
+
+
+async def _send(apis: Apis, session: Session, id_: str, body: Mapping[str, Any], key: UUID, about: str) -> list[str]:
+    """Send a command of the sitting; return what is wrong with it, in words."""
+    try:
+        await apis.post(session, SERVICE, f"/v1/sittings/{id_}/commands", body, str(key))
+    except Problem as problem:
+        if problem.status not in {409, 422}:
+            raise
+        rules = [f"{rule['text']} (rule {rule['id']}; {rule['source']})" for rule in problem.body.get("rules", ())]
+        fields = [sentence(error["message"]) for error in problem.body.get("errors", ())]
+        return [f"{about}: {text}" for text in rules or fields or [sentence(problem.detail)]]
+    return []
+
+
+def _key(form: Form) -> UUID:
+    try:
+        return UUID(first(form, "key"))
+    except ValueError:
+        raise HTTPException(422, "This form is not complete: open it again.") from None
+
+
+def _ids_of(line: str) -> tuple[str, str, str]:
+    """Return disposal, case and person of a ticked line. Raises `HTTPException` for what the form did not offer."""
+    try:
+        disposal, case, person = (str(UUID(part)) for part in line.split("."))
+    except ValueError:
+        raise HTTPException(422, "This form is not complete: open it again.") from None
+    return disposal, case, person
