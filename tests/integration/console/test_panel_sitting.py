@@ -80,7 +80,7 @@ def test_a_sitting_from_its_agenda_to_its_minutes(browser: Browser, waiting: lis
     printed = {text: address for text, address in closed.links().items() if text.endswith("(PDF)") or "Extract" in text}
     minutes = browser.client.get(f"{browser.base}{printed['Minutes, with an extract for each case (PDF)']}")
     assert "The assessment is late." in pdf_text(minutes.content)
-    extract = next(address for text, address in printed.items() if text.startswith("Extract"))
+    extract = next(address for address in printed.values() if address.endswith(f"item={waiting[0]}"))
     assert "She is sorry." in pdf_text(browser.client.get(f"{browser.base}{extract}").content)
     past = browser.open("/panel?list=past")
     assert "Recommended" not in past.heading
