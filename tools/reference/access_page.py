@@ -4,81 +4,42 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
-from services.registry import SERVICES
 from services.reporting.access import ACCESS as REPORTING
 from services.vocabulary import Personal, Role
 from shared.domain.envelope import EventRegistry
-from shared.domain.permissions import Permission
+from shared.domain.permissions import Permission, Permissions
 from shared.domain.sealing import FieldClass
 from shared.domain.service import Service
-from tools.reference.markdown import codes, page, prose, table
-
-_TITLES: Final = {entry.name: entry.title for entry in SERVICES}
-_CLASSES: Final = """
-    A sealed field has a class, which stands with the field on the pages of events. A role reads the classes of its cell in
-    `details` of the state and in the history; any other field shows `{"sealed": true}` with its class, and one whose key
-    was destroyed `{"forgotten": true}`. Where the state shows some members alone, `details` has only the texts of these
-    classes. The access log has a line `OPEN_FIELDS` with the record and the classes, before the answer leaves.
-"""
-_BOUNDARIES: Final = """
-    **For commands and reads alike.** A record of another area than the token's answers as one that does not exist
-    (404, the same words), and so does another organisation's where the table says "of the own organisation". A
-    declared conflict of interest is 403: it bars every record that mentions the id declared, be it the record itself,
-    its case, a person in it or another record that it names; in a session also every case that has a place there, so
-    that a colleague takes the whole session. Nobody records an event that mentions what a conflict of theirs names. In
-    reporting a conflict in one record of a case bars the case. Who may send a command stands on the pages of commands;
-    a role that may send none to a service is told so before the body is read.
-"""
-_DOORS: Final = """
-    **At every door.** The state, the history, the duties and the documents of a record, the reactions that wait (of
-    those who read histories, for records within reach), and reporting's cases, lists and daily sheet ask these tables.
-    The state shows the members named; without a list, all. Every read is in the access log, given or refused.
-"""
+from tools.reference.markdown import TITLES, codes, fill
 
 
 def of_access(services: Sequence[Service[Any]]) -> dict[str, str]:
     """Return the page, by path."""
     tables = {service.name: service.permissions for service in services} | {"reporting": REPORTING}
-    rows = (
-        (f"`{role}`", *(_cell(tables[name].get(role)) for name in tables))
-        for role in Role
-        if any(role in permissions for permissions in tables.values())
-    )
-    marks = [(service.name, name, text) for service in services for name, text in _marks(service.events).items()]
-    text = page(
-        "Who may read what",
-        prose(
-            "Role by kind of record. A role that is not there, or whose cell is empty, reads nothing. The tables are"
-            " `services/<name>/access.py`."
-        ),
-        table(("Role", *(_TITLES[name] for name in tables)), rows),
-        "## Which records",
-        prose(
-            "A condition names marks, one of which a record needs. Marks follow from its events and are never taken"
-            " away, so that work once begun stays in sight. With a service before it, a mark is that of another record"
-            " of the same case."
-        ),
-        table(("Service", "Mark", "Given to"), ((f"`{service}`", f"`{name}`", text) for service, name, text in marks)),
-        "## Which sealed fields",
-        prose(_CLASSES),
-        table(("Class", "What it is"), ((f"`{name}`", meaning) for name, meaning in _members(Personal))),
-        table(
-            ("Role", *(_TITLES[service.name] for service in services)),
-            (
-                (f"`{role}`", *(_opened(service.permissions.get(role)) for service in services))
-                for role in Role
-                if any(role in service.permissions for service in services)
-            ),
-        ),
-        "## Boundaries",
-        prose(_BOUNDARIES),
-        prose(_DOORS),
+    text = fill(
+        "access",
+        titles=[TITLES[name] for name in tables],
+        readable=_by_role(tables.values(), _cell),
+        marks=[
+            (f"`{service.name}`", f"`{name}`", text)
+            for service in services
+            for name, text in _marks(service.events).items()
+        ],
+        classes=_members(Personal),
+        deciding_titles=[TITLES[service.name] for service in services],
+        opened=_by_role([service.permissions for service in services], _opened),
     )
     return {"access.md": text}
+
+
+def _by_role(tables: Collection[Permissions], cell: Callable[[Permission | None], str]) -> Iterator[tuple[str, ...]]:
+    for role in Role:
+        if any(role in permissions for permissions in tables):
+            yield f"`{role}`", *(cell(permissions.get(role)) for permissions in tables)
 
 
 def _cell(permission: Permission | None) -> str:

@@ -11,7 +11,7 @@ from shared.domain.service import Service
 from shared.kafka import PARTITIONS
 from shared.version import version
 from tools.reference.event_schemas import Json, envelope_members, is_message, published_events, schemas_file
-from tools.reference.markdown import page, prose, table
+from tools.reference.markdown import fill
 
 SCHEMA_FORMAT: Final = "application/schema+json;version=draft-07"
 """What AsyncAPI calls the schemas: they use no keyword that draft-07 and 2020-12 read differently."""
@@ -157,43 +157,16 @@ def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> J
 
 def of_topics(services: Sequence[Service[Any]]) -> dict[str, str]:
     """Write the page of the topics."""
-    text = page(
-        "Topics",
-        prose(
-            "What Kafka holds, for programs of others. The same as an AsyncAPI 3.0 document:"
-            " [asyncapi.json](asyncapi.json). Each message has a JSON Schema under its full type name. How to read them"
-            " is told in [React from outside](../how-to/react-from-outside.md), what stays as it is in"
-            " [compatibility](../explanation/compatibility.md)."
-        ),
-        table(
-            ("Topic", "Holds", "Partitions", "Kept", "Key", "Schemas"),
-            [line for service in services for line in _topic_lines(service)],
-        ),
-        "## Headers of an event",
-        table(("Header", "Is"), ((f"`{name}`", text) for name, text in HEADERS)),
-        "## Value of an event",
-        prose("The bytes of the event store: JSON in UTF-8, with these members in this order."),
-        table(("Member", "Is"), ((f"`{name}`", text) for name, text in envelope_members())),
-        "## Value of a position record",
-        table(("Member", "Is"), ((f"`{name}`", part["description"]) for name, part in POSITION["properties"].items())),
-        "Its headers:\n",
-        table(("Header", "Is"), ((f"`{name}`", text) for name, text in POSITION_HEADERS)),
+    text = fill(
+        "topics",
+        services=[(service, sum(1 for _ in published_events(service)), schemas_file(service)) for service in services],
+        partitions=PARTITIONS,
+        headers=HEADERS,
+        members=envelope_members(),
+        position=POSITION["properties"],
+        position_headers=POSITION_HEADERS,
     )
     return {"topics.md": text}
-
-
-def _topic_lines(service: Service[Any]) -> Iterable[tuple[str, ...]]:
-    count = sum(1 for _ in published_events(service))
-    yield (
-        f"`{service.topic}`",
-        f"[{count} types of event]({service.name}/events.md)",
-        str(PARTITIONS),
-        "for ever",
-        "the home of the stream, as text",
-        f"[events.schema.json]({schemas_file(service)})",
-    )
-    yield f"`{service.position_topic}`", "how far it has come", "1", "the latest", "the service", "below"
-    yield f"`{service.checkpoints_topic}`", "signed checkpoints", "1", "for ever", "the log's name", "signed text"
 
 
 def _channel(address: str, text: str, names: Iterable[str], partitions: int, configuration: Json) -> Json:

@@ -8,19 +8,12 @@ from typer import Context
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
-from tools.reference.markdown import page, prose
+from tools.reference.markdown import fill
 
 
 def of_command_line() -> dict[str, str]:
     """Write the page of every command of `ooc`, its arguments and options, by path."""
-    app = import_module("ooc.main").app  # by name: the command stands above the tools, which build on nothing of it
-    command = get_command(app)
-    text = page(
-        "`ooc`",
-        prose(
-            "The system at a terminal. Each command says with `--help` what is listed here. What a command finds wrong it"
-            " says on standard error, with an exit code other than 0."
-        ),
-        get_docs_for_click(obj=command, ctx=Context(command), name="ooc").partition("\n")[2],
-    )
-    return {"ooc.md": text}
+    # By name: the command stands above the tools, which build on nothing of it.
+    command = get_command(import_module("ooc.main").app)
+    commands = get_docs_for_click(obj=command, ctx=Context(command), name="ooc").partition("\n")[2]
+    return {"ooc.md": fill("ooc", commands=commands)}

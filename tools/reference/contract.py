@@ -12,7 +12,7 @@ from shared.domain.service import Service
 from tools.reference.asyncapi import asyncapi
 from tools.reference.compatibility import Break, Json
 from tools.reference.event_schemas import event_schemas, schemas_file
-from tools.reference.markdown import page, prose, table
+from tools.reference.markdown import fill
 from tools.reference.openapi import openapi_documents
 
 BREAKS: Final = "incompatible-changes.json"
@@ -78,10 +78,4 @@ def record_breaks(place: Path, breaks: Sequence[Break], why: str) -> None:
 def of_breaks(place: Path) -> dict[str, str]:
     """Write the page of the incompatible changes."""
     lines = ((line["day"], line["place"], line["change"], line["why"]) for line in reversed(recorded_breaks(place)))
-    note = prose(
-        "What the contract no longer keeps, and why; `make docs` refuses any other incompatible change"
-        " ([compatibility](../explanation/compatibility.md)). The latest stands first."
-    )
-    return {
-        "incompatible-changes.md": page("Incompatible changes", note, table(("Day", "Where", "Change", "Why"), lines))
-    }
+    return {"incompatible-changes.md": fill("incompatible-changes", breaks=lines)}

@@ -1,23 +1,39 @@
-"""Markdown that reads well on a forge: headings, tables, and a picture of a state machine in Mermaid."""
+"""Pages in Markdown that reads well on a forge: the templates beside this module, filled by Jinja, with tables and pictures."""
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
 
+import jinja2
+
+from services.registry import SERVICES
 from tools.reference.state_explorer import Move
+
+NOTE: Final = "<!-- Written by `make docs` from the code: change the code, not this page. -->"
+TITLES: Final = {entry.name: entry.title for entry in SERVICES}
+
+
+def fill(template: str, **context: Any) -> str:
+    """Write a page from its template, with the line that names its source."""
+    title, _, text = _TEMPLATES.get_template(f"{template}.md.jinja").render(context).partition("\n")
+    return re.sub(r"\n{3,}", "\n\n", f"{title}\n\n{NOTE}\n{text.rstrip()}\n")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a table; nothing if it would be empty."""
-    lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    lines = [f"| {' | '.join(map(cell, row))} |" for row in rows]
     if not lines:
         return "None.\n"
     return "\n".join([f"| {' | '.join(head)} |", f"|{'|'.join(' --- ' for _ in head)}|", *lines]) + "\n"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Write a text on one line, as a cell of a table holds it."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
@@ -28,13 +44,22 @@ def prose(text: str) -> str:
 
 def page(title: str, *parts: str) -> str:
     """Write a page with its title and the line that names its source."""
-    note = "<!-- Written by `make docs` from the code: change the code, not this page. -->\n"
-    return "\n".join([f"# {title}\n", note, *(part.rstrip("\n") + "\n" for part in parts if part.strip())])
+    return "\n".join([f"# {title}\n", f"{NOTE}\n", *(part.rstrip("\n") + "\n" for part in parts if part.strip())])
 
 
 def codes(names: Iterable[str]) -> str:
     """Write names as code, with commas."""
     return ", ".join(f"`{name}`" for name in names)
+
+
+def coded(texts: Mapping[str, str] | Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """Yield rows of a name as code and what it means."""
+    return ((f"`{name}`", text) for name, text in dict(texts).items())
+
+
+def links(place: str, names: Iterable[str]) -> str:
+    """Write links to the headings of a page, each once, with commas."""
+    return ", ".join(f"[{name}]({place}#{name.strip('`').lower()})" for name in dict.fromkeys(names))
 
 
 def state_diagram(moves: Sequence[Move]) -> str:
@@ -46,3 +71,13 @@ def state_diagram(moves: Sequence[Move]) -> str:
     final = {move.after for move in moves} - {move.before for move in moves}
     lines += [f"    {state} --> [*]" for state in sorted(final)]
     return "\n".join([*lines, "```"]) + "\n"
+
+
+_TEMPLATES: Final = jinja2.Environment(  # noqa: S701 - Markdown, and nothing from outside
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+_TEMPLATES.globals |= {"table": table, "links": links}
+_TEMPLATES.filters |= {"cell": cell, "prose": prose, "codes": codes, "coded": coded, "title_of": TITLES.__getitem__}

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from services.registry import SERVICES
 from services.reporting.api import reporting_api
 from shared.domain.service import Service
 from shared.runtime.application import service_api
 from shared.settings import Settings
-from tools.reference.markdown import page, prose, table
+from tools.reference.markdown import TITLES, fill
 
 Json = dict[str, Any]
 
@@ -28,9 +27,15 @@ def openapi_documents(services: Sequence[Service[Any]]) -> dict[str, Json]:
 
 def of_apis(documents: Mapping[str, Json]) -> dict[str, str]:
     """Write the page of each API."""
-    titles = {f"{entry.name}/openapi.json": entry.title for entry in SERVICES}
     return {
-        path.replace("openapi.json", "api.md"): _page(titles[path], document) for path, document in documents.items()
+        path.replace("openapi.json", "api.md"): fill(
+            "api",
+            title=TITLES[path.partition("/")[0]],
+            operations=list(operations(document)),
+            text_of=_text_of,
+            content=_content,
+        )
+        for path, document in documents.items()
     }
 
 
@@ -42,46 +47,8 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
                 yield method.upper(), path, methods[method]
 
 
-def _page(title: str, document: Json) -> str:
-    parts = [
-        prose(
-            "The same as an OpenAPI 3.1 document: [openapi.json](openapi.json), which the API also serves at"
-            " `/openapi.json`, and as a page to try it at `/docs`."
-        ),
-        table(
-            ("Request", "Does", "Token"),
-            (
-                (f"`{method} {path}`", _first_line(operation), "yes" if operation.get("security") else "no")
-                for method, path, operation in operations(document)
-            ),
-        ),
-    ]
-    for method, path, operation in operations(document):
-        parts += [f"## {method} {path}", prose(_text_of(operation))]
-        if operation.get("parameters"):
-            parts.append(table(("Parameter", "In", "Needed", "Is"), map(_parameter, operation["parameters"])))
-        if "requestBody" in operation:
-            parts.append(f"Body: {_content(operation['requestBody']['content'])}.\n")
-        parts.append(table(("Response", "Means", "Holds"), _responses(operation)))
-    return page(f"{title}: API", *parts)
-
-
 def _text_of(operation: Json) -> str:
     return str(operation.get("description") or operation.get("summary", ""))
-
-
-def _first_line(operation: Json) -> str:
-    return _text_of(operation).split("\n", 1)[0]
-
-
-def _parameter(parameter: Json) -> tuple[str, ...]:
-    text = parameter.get("description") or parameter["schema"].get("description", "")
-    return f"`{parameter['name']}`", parameter["in"], "yes" if parameter.get("required") else "no", text
-
-
-def _responses(operation: Json) -> Iterator[tuple[str, ...]]:
-    for status, response in sorted(operation["responses"].items()):
-        yield status, response["description"], _content(response.get("content", {}))
 
 
 def _content(content: Mapping[str, Json]) -> str:

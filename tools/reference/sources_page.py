@@ -12,7 +12,7 @@ from services.reporting.measures import MEASURES
 from services.reporting.measures.policy import POLICY
 from services.reporting.queries.retention import POLICY as RETENTION
 from shared.domain.service import Service
-from tools.reference.markdown import page, prose, table
+from tools.reference.markdown import fill
 
 SOURCES: Final = tomllib.loads(Path(__file__).with_name("sources.toml").read_text(encoding="utf-8"))["source"]
 _NEXT: Final = re.compile(r"; (?![^(]*\))")
@@ -26,24 +26,7 @@ def of_sources(services: Iterable[Service[Any]]) -> dict[str, str]:
         for name in cited(citation):
             if link not in citing[name]:
                 citing[name].append(link)
-    rows = (
-        (
-            f"[{source['name']}]({source['address']})" if "address" in source else source["name"],
-            source["what"],
-            ", ".join(citing[source["name"]]),
-        )
-        for source in SOURCES
-    )
-    text = page(
-        "Sources",
-        prose(
-            "What rules, dated values and measures rest on. The section or page stands beside each of them. This is no"
-            " legal advice: confirm a source before real use. Who may read what is no rule of the law's text but a table"
-            " of this house: [access](access.md)."
-        ),
-        table(("Source", "What it is", "Cited by"), rows),
-    )
-    return {"sources.md": text}
+    return {"sources.md": fill("sources", sources=SOURCES, citing=citing)}
 
 
 def cited(citation: str) -> set[str]:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from shared.domain.messages import Command
 from shared.domain.service import Service
-from tools.reference.markdown import codes, prose, table
-
-NOTE: Final = (
-    "Drawn from the state machine that the service declares (rule S1). A command in the third column needs more than the"
-    " state: rule S1 says what. Other rules may refuse a command that stands here."
-)
+from tools.reference.markdown import codes
 
 
 class Row(Protocol):
@@ -25,8 +20,8 @@ class Row(Protocol):
     condition: Any
 
 
-def allowed_commands(service: Service[Any]) -> list[str]:
-    """Write the section with the commands that each state allows."""
+def allowed_commands(service: Service[Any]) -> dict[str, Any]:
+    """Return the commands that each state allows, those before the first event, and those that any state allows."""
     rows: Iterable[Row] = importlib.import_module(f"services.{service.name}.domain.state_machine").STATE_MACHINE
     by_command: dict[type[Command], list[Row]] = {command: [] for command in service.commands if not command.opens}
     for row in rows:
@@ -38,14 +33,11 @@ def allowed_commands(service: Service[Any]) -> list[str]:
         allowed = [c for c, rows in by_command.items() if rows and all(state in row.stages for row in rows)]
         more = [c for c in allowed if any(row.standing or row.condition for row in by_command[c])]
         lines.append((f"`{state}`", _names(c for c in allowed if c not in more), _names(more)))
-    everywhere = _names(command for command, rows in by_command.items() if not rows)
-    opening = _names(command for command in service.commands if command.opens)
-    return [
-        "## Which commands a state allows",
-        prose(NOTE),
-        table(("State", "Allows", "Allows where more holds"), lines),
-        f"Before the first event: {opening}. Without a row, so that other rules decide alone: {everywhere or 'none'}.\n",
-    ]
+    return {
+        "by_state": lines,
+        "opening": _names(command for command in service.commands if command.opens),
+        "everywhere": _names(command for command, rows in by_command.items() if not rows),
+    }
 
 
 def _names(commands: Iterable[type[Command]]) -> str:
