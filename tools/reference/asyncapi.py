@@ -10,7 +10,7 @@ from shared.domain.envelope import GENESIS
 from shared.domain.service import Service
 from shared.kafka import PARTITIONS
 from shared.version import version
-from tools.reference.event_schemas import Json, envelope_members, is_message, published_events, schemas_file
+from tools.reference.event_schemas import TEXTS, Json, envelope_members, is_message, published_events, schemas_file
 from tools.reference.markdown import fill
 
 SCHEMA_FORMAT: Final = "application/schema+json;version=draft-07"
@@ -18,72 +18,7 @@ SCHEMA_FORMAT: Final = "application/schema+json;version=draft-07"
 
 RECORDED_AT: Final = "2026-05-23T09:30:01.204117Z"
 
-HEADERS: Final[tuple[tuple[str, str], ...]] = (
-    ("ce_specversion", "The version of CloudEvents: 1.0."),
-    ("content-type", "The form of the value: application/json."),
-    ("ce_id", "The id of the event, as `event_id` in the value. Deduplicate by it, or by position."),
-    ("ce_type", "The full name of the type, as `type` in the value. `.v1` is the version of its shape."),
-    ("ce_source", "The service that recorded it."),
-    ("ce_subject", "The stream, as `stream` in the value."),
-    ("ce_time", "`occurred_at` of the value. It is no order: a fact may be recorded late."),
-    ("ooc_version", "The version of the stream: 1, 2, 3, without a gap. It orders the events of a stream."),
-    ("ooc_position", "The place among all events of the service: 1, 2, 3, without a gap. Not in the value."),
-    ("ooc_recorded_at", "When it was recorded, in UTC with microseconds. Not in the value."),
-    ("ooc_hash", "SHA-256 of the previous hash of the stream and the value, in hexadecimal. Not in the value."),
-    ("traceparent", "W3C Trace Context of the request. Left out where none was sent."),
-)
-"""The headers of an event, and what each is."""
-
-POSITION_HEADERS: Final = (
-    ("ooc_hash", "The hash of the event at the position, in hexadecimal. Empty where there is none."),
-    ("ooc_log_hash", "The hash of the whole log as far as the position, in hexadecimal."),
-    ("ooc_access_sequence", "The number of the last line of the access log then."),
-    ("ooc_access_hash", "The hash of that line, in hexadecimal."),
-)
-"""The headers of a position record."""
-
 OPTIONAL_HEADERS: Final = frozenset({"traceparent"})
-
-POSITION: Final[Json] = {
-    "title": "Position record",
-    "description": "How far the topic has come. It is committed in the transaction of the events that it covers.",
-    "type": "object",
-    "required": ["service", "position", "offsets"],
-    "properties": {
-        "service": {"type": "string", "title": "Service", "description": "The service whose topic it is."},
-        "position": {
-            "type": "integer",
-            "minimum": 0,
-            "title": "Position",
-            "description": "The position of the last event on the topic: every event up to it is there.",
-        },
-        "offsets": {
-            "type": "object",
-            "title": "Offsets",
-            "description": "By partition, the offset after its last event. A partition without events is not named.",
-            "additionalProperties": {"type": "integer", "minimum": 0},
-        },
-        "foreign": {
-            "type": "object",
-            "title": "Foreign records",
-            "description": (
-                "By partition, ranges of offsets, each from the first to one after the last, that hold records of"
-                " somebody else: skip them. Absent where there are none."
-            ),
-            "additionalProperties": {
-                "type": "array",
-                "items": {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 2, "maxItems": 2},
-            },
-        },
-    },
-    "examples": [{"service": "disposal", "position": 1234, "offsets": {"0": 310, "7": 1201}}],
-}
-
-CHECKPOINT: Final[Json] = {
-    "title": "Checkpoint",
-    "description": "A signed note (C2SP tlog-checkpoint): the name, size and root of a log, and signatures.",
-    "type": "string",
-}
 
 
 def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> Json:
@@ -150,7 +85,11 @@ def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> J
         "operations": operations,
         "components": {
             "messages": messages,
-            "schemas": {"EventHeaders": _headers_schema(), "Position": POSITION, "Checkpoint": CHECKPOINT},
+            "schemas": {
+                "EventHeaders": _headers_schema(),
+                "Position": TEXTS["position"],
+                "Checkpoint": TEXTS["checkpoint"],
+            },
         },
     }
 
@@ -161,10 +100,10 @@ def of_topics(services: Sequence[Service[Any]]) -> dict[str, str]:
         "topics",
         services=[(service, sum(1 for _ in published_events(service)), schemas_file(service)) for service in services],
         partitions=PARTITIONS,
-        headers=HEADERS,
+        headers=TEXTS["headers"],
         members=envelope_members(),
-        position=POSITION["properties"],
-        position_headers=POSITION_HEADERS,
+        position=TEXTS["position"]["properties"],
+        position_headers=TEXTS["position_headers"],
     )
     return {"topics.md": text}
 
@@ -202,9 +141,13 @@ def _headers_schema() -> Json:
     return {
         "type": "object",
         "description": "CloudEvents 1.0 in Kafka's binary content mode, and what is known only when it is recorded.",
-        "required": [name for name, _ in HEADERS if name not in OPTIONAL_HEADERS],
-        "properties": {name: {"type": "string", "description": text} for name, text in HEADERS},
+        "required": [name for name in TEXTS["headers"] if name not in OPTIONAL_HEADERS],
+        "properties": _texts(TEXTS["headers"]),
     }
+
+
+def _texts(described: Mapping[str, str]) -> Json:
+    return {name: {"type": "string", "description": text} for name, text in described.items()}
 
 
 def _example_headers(body: Json) -> Json:
@@ -228,11 +171,11 @@ def _example_headers(body: Json) -> Json:
 def _position_message() -> Json:
     return {
         "name": "position",
-        "title": POSITION["title"],
-        "description": POSITION["description"],
+        "title": TEXTS["position"]["title"],
+        "description": TEXTS["position"]["description"],
         "headers": {
             "type": "object",
-            "properties": {name: {"type": "string", "description": text} for name, text in POSITION_HEADERS},
+            "properties": _texts(TEXTS["position_headers"]),
         },
         "payload": {"$ref": "#/components/schemas/Position"},
         "bindings": {"kafka": {"key": {"type": "string", "description": "The service."}}},
@@ -242,8 +185,8 @@ def _position_message() -> Json:
 def _checkpoint_message() -> Json:
     return {
         "name": "checkpoint",
-        "title": CHECKPOINT["title"],
-        "description": CHECKPOINT["description"],
+        "title": TEXTS["checkpoint"]["title"],
+        "description": TEXTS["checkpoint"]["description"],
         "contentType": "text/plain; charset=utf-8",
         "payload": {"$ref": "#/components/schemas/Checkpoint"},
         "bindings": {"kafka": {"key": {"type": "string", "description": "The name of the log."}}},

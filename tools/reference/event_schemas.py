@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -38,44 +39,8 @@ DECIMAL: Final = r"^\d{1,4}(\.\d{1,2})?$"
 
 Json = dict[str, Any]
 
-_ENVELOPE: Final[Mapping[str, tuple[str, str]]] = {
-    "event_id": ("Event", "The id of the event: UUIDv5 of its command and its number in it. A repeat has the same."),
-    "type": ("Type", "The full name of the event type, with the version of its shape."),
-    "stream": ("Stream", "The record that it belongs to: service and UUID. Order holds within a stream."),
-    "version": ("Version of the stream", "How many events the stream has with this one: 1, 2, 3, without a gap."),
-    "home": ("Home", "The id that the stream is kept under: the case, or the stream itself. It is the key in Kafka."),
-    "command_id": ("Command", "The id of the command that made it. The events of a command have the same."),
-    "occurred_at": ("When it happened", "The time of the occurrence in UTC (RFC 3339)."),
-    "actor": ("Actor", "Who did it: an opaque id, the role and the organisation."),
-    "correlation_id": ("Correlation", "The id of the command with which the chain of commands and reactions began."),
-    "causation_id": ("Cause", "The id of the event that it reacts to. Null: a person or program asked for it."),
-    "traceparent": ("Trace", "The trace context of the request (W3C Trace Context). Null: none was sent."),
-    "policy": ("Policy", "The edition of the dated values by which it was judged, and the day that they are of."),
-    "rules": ("Rules", "The ids of the rules that were judged, and passed."),
-    "rationale": ("Reasons", "The reason for going on in spite of a warning, by the id of its rule. Sealed."),
-    "labels": ("Labels", "`regime`: the law of the processing. `area`: the area whose record it is."),
-    "origin": (
-        "Origin",
-        "LIVE: a person or program. REACTION: another event, named by the reaction. IMPORT: an import.",
-    ),
-    "data": ("Data", "What happened: the fields of this type of event."),
-}
-
-_PARTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
-    "Actor": {
-        "id": ("Actor", "An opaque id of the person or program."),
-        "role": ("Role", "The role in which it was done."),
-        "organisation": ("Organisation", "The organisation that the access token names."),
-    },
-    "PolicyStamp": {
-        "edition": ("Edition", "The latest entry of the dated values that was in force, as a day."),
-        "day": ("Day", "The Europe/London day for which the values were looked up."),
-    },
-    "Origin": {
-        "kind": ("Kind", "LIVE, REACTION or IMPORT."),
-        "reference": ("Reference", "The name of the reaction, or the reference of the import. Null where it is LIVE."),
-    },
-}
+TEXTS: Final[Mapping[str, Any]] = tomllib.loads(Path(__file__).with_name("topics.toml").read_text(encoding="utf-8"))
+"""What stands around an event, in words."""
 
 
 def published_events(service: Service[Any]) -> Iterator[tuple[str, type[Event], EventRegistry]]:
@@ -120,8 +85,8 @@ def event_schemas(service: Service[Any]) -> Json:
                 "type": {"const": name},
                 "data": {
                     "$ref": f"{ALONE}{event.__name__}.v{event.version}",
-                    "title": _ENVELOPE["data"][0],
-                    "description": _ENVELOPE["data"][1],
+                    "title": TEXTS["envelope"]["data"][0],
+                    "description": TEXTS["envelope"]["data"][1],
                 },
             },
             "required": ["type", "data"],
@@ -181,14 +146,15 @@ def _golden_bodies(name: str, service: str) -> tuple[Json, ...]:
 def envelope_members() -> Iterator[tuple[str, str]]:
     """Yield each member of the bytes of an event, data included, with its meaning."""
     for name in (*Envelope.model_fields, "data"):
-        yield name, _ENVELOPE[name][1]
+        yield name, TEXTS["envelope"][name][1]
 
 
 def _envelope() -> tuple[Json, dict[str, Json]]:
     """Build the schema of what stands around an event's data, and the schemas of its parts."""
     schema = Envelope.model_json_schema(mode="serialization", ref_template=ALONE + "{model}")
     inner: dict[str, Json] = schema.pop("$defs")
-    for described, words in ((schema, _ENVELOPE), *((inner[name], words) for name, words in _PARTS.items())):
+    parts = ((inner[name], words) for name, words in TEXTS["parts"].items())
+    for described, words in ((schema, TEXTS["envelope"]), *parts):
         described.pop("additionalProperties", None)
         described["required"] = list(described["properties"])
         for name, part in described["properties"].items():
