@@ -44,7 +44,8 @@ PATIENCE: Final = 600
 
 _BODIES: Final = "select stream, body from event order by stream, version"
 _KEY: Final = """
-    insert into data_key (subject, generation, epoch, wrapped) values ($1, $2, '1', $3) on conflict do nothing
+    insert into data_key (subject, generation, epoch, wrapped, created_at) values ($1, $2, '1', $3, 'epoch')
+    on conflict do nothing
 """
 _ROWS: Final = """
     select position, recorded_at, stream, version, event_id, type, home, hash, body, log_hash

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, Final
 
@@ -33,14 +34,17 @@ _INVENTED: Final = """
 # One look into an index for each: a join would read every data key for each page.
 _KEYS: Final = """
     select used.subject, used.generation, data_key.subject is not null as there, tombstone.subject is not null as destroyed
-    from unnest($1::text[], $2::integer[]) as used (subject, generation)
+    from unnest($1::text[], $2::integer[], $3::timestamptz[]) as used (subject, generation, recorded_at)
     left join lateral (
-        select subject from data_key as k where k.subject = used.subject and k.generation = used.generation limit 1
+        select subject, created_at from data_key as k where k.subject = used.subject and k.generation = used.generation limit 1
     ) as data_key on true
     left join lateral (select subject from tombstone as t where t.subject = used.subject limit 1) as tombstone on true
     where (data_key.subject is null) = (tombstone.subject is null)
+        or data_key.created_at > used.recorded_at + interval '1 minute'
 """
 _GREATEST_GENERATION: Final = 2**31 - 1
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+"""Where no calendar has the moment at which an event was recorded."""
 
 
 @dataclass
@@ -166,7 +170,7 @@ async def _check_claims(held: Awaitable[list[asyncpg.Record]], due: Mapping[str,
 async def _check_keys(keyring: Pool, rows: Sequence[asyncpg.Record], checks: StreamChecks) -> None:
     """Whether each data key that the events name is in the keyring, or has a tombstone, and not both."""
     problems = checks.keys
-    used: dict[tuple[str, int], int] = {}
+    used: dict[tuple[str, int], tuple[datetime, int]] = {}
     for row in rows:
         try:
             for subject, generation in key_ids_in(row["body"]):
@@ -175,11 +179,18 @@ async def _check_keys(keyring: Pool, rows: Sequence[asyncpg.Record], checks: Str
                         f"position {row['position']}: names a data key that cannot be: {subject} {generation}"
                     )
                 else:
-                    used.setdefault((subject, generation), row["position"])
+                    moment = (row["recorded_at"] or _NEVER, row["position"])
+                    used[subject, generation] = min(used.get((subject, generation), moment), moment)
         except (ValueError, TypeError) as error:
             problems.note(f"position {row['position']}: the data keys that it names cannot be read: {error}")
     checks.named |= used.keys()
-    for key in await keyring.fetch(_KEYS, [subject for subject, _ in used], [generation for _, generation in used]):
-        why = "was destroyed and is there again" if key["there"] else "is gone without a tombstone"
-        place = used[key["subject"], key["generation"]]
+    columns = [[*column] for column in zip(*used, strict=True)] or [[], []]
+    for key in await keyring.fetch(_KEYS, *columns, [recorded_at for recorded_at, _ in used.values()]):
+        if not key["there"]:
+            why = "is gone without a tombstone"
+        elif key["destroyed"]:
+            why = "was destroyed and is there again"
+        else:
+            why = "was made after an event that it seals: the keyring was rolled back"
+        place = used[key["subject"], key["generation"]][1]
         problems.note(f"the data key of {key['subject']}, generation {key['generation']}, {why} (position {place})")

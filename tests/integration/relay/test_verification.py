@@ -385,6 +385,24 @@ async def test_a_destroyed_key_that_is_there_again_is_named(relayed_service: Rel
     assert subject in line
 
 
+async def test_a_keyring_that_was_rolled_back_alone_is_found(relayed_service: RelayedService, tallies: Tallies) -> None:
+    """Given a key that is lost with the keyring's last hour and made anew, which opens no event before it, it is named."""
+    ring = await asyncpg.connect(tallies.ring)
+    subject = await ring.fetchval("select min(subject) from data_key")
+    await ring.execute("delete from data_key where subject = $1", subject)
+    pool = await connections.create_pool(as_application(tallies.ring))
+    await PostgresKeyring(pool, new_kek()).keys_for_sealing([subject])
+    await pool.close()
+    assert await named(relayed_service, tallies, KEYS) == [], "within a minute it may be a clock's"
+    await ring.execute(
+        "update data_key set created_at = created_at + interval '61 seconds' where subject = $1", subject
+    )
+    await ring.close()
+    (line,) = await named(relayed_service, tallies, KEYS)
+    assert subject in line
+    assert "was made after an event that it seals" in line
+
+
 SPOILT = {
     "event": {STORE, PLACES, LOG, VERSIONS, CHAINS, FOLDS, FOLLOWS, KEYS, WAITS, TOPIC},
     "head": {STORE, PLACES, FOLLOWS},
