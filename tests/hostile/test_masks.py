@@ -1,0 +1,233 @@
+"""Every role at every door that tells of people, class by class, with a reason and without; and a search that tells nothing else.
+
+The table is written by hand, from the rules of who may read what.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+
+from services.vocabulary import Role
+from tests.hostile import partnership as world
+from tests.hostile.partnership import Partnership
+
+settings, partnership = world.settings, world.partnership
+
+IDENTITY, CONTACT, VICTIM_CONTACT, CHARACTERISTICS, NARRATIVE, VICTIM_VIEW, REASONS = CLASSES = (
+    "IDENTITY",
+    "CONTACT",
+    "VICTIM_CONTACT",
+    "CHARACTERISTICS",
+    "NARRATIVE",
+    "VICTIM_VIEW",
+    "REASONS",
+)
+ALL: Final = frozenset(CLASSES)
+BUT_VICTIMS: Final = ALL - {VICTIM_CONTACT}
+
+
+def said(marker: str) -> str:
+    """Return a text that stands for a class, and nowhere else."""
+    return f"Zq{marker.replace('_', '').lower()}zq"
+
+
+OPENS: Final[dict[str, dict[str, frozenset[str]]]] = {
+    "SAFE_SCHOOLS_OFFICER": {"referral": BUT_VICTIMS, "disposal": BUT_VICTIMS},
+    "INTERNET_SAFETY_OFFICER": {"referral": BUT_VICTIMS, "disposal": BUT_VICTIMS},
+    "YJS_CASE_MANAGER": {"referral": BUT_VICTIMS, "disposal": BUT_VICTIMS},
+    "RJ_FACILITATOR": {},
+    "POLICE_DECISION_MAKER": {"referral": BUT_VICTIMS, "disposal": BUT_VICTIMS},
+    "SUPERVISOR": {"referral": BUT_VICTIMS, "disposal": BUT_VICTIMS},
+    "VICTIM_WORKER": {"disposal": frozenset({VICTIM_VIEW})},
+    "AUDITOR": {"referral": frozenset({REASONS}), "disposal": frozenset({REASONS})},
+    "DATA_PROTECTION_OFFICER": {"referral": ALL, "disposal": BUT_VICTIMS},
+    "ANALYST": {},
+    "SCHOOL": {},
+    "SYSTEM": {},
+}
+WITH_A_REASON: Final = {("SUPERVISOR", "referral"): ALL}
+NEEDS_REASON: Final = {"AUDITOR", "DATA_PROTECTION_OFFICER"}
+HISTORIES: Final = {
+    "referral": {
+        "SAFE_SCHOOLS_OFFICER",
+        "INTERNET_SAFETY_OFFICER",
+        "SUPERVISOR",
+        "AUDITOR",
+        "DATA_PROTECTION_OFFICER",
+    },
+    "disposal": {"YJS_CASE_MANAGER", "POLICE_DECISION_MAKER", "SUPERVISOR", "AUDITOR", "DATA_PROTECTION_OFFICER"},
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """The case of the table: a referral with a suspect and a victim, and its disposal."""
+
+    case: UUID
+    referral: UUID
+    disposal: UUID
+
+
+async def tell(partnership: Partnership) -> Told:
+    """Record a case in which each class has a text of its own in each service; it happened online, so that all may see it."""
+    told = Told(uuid4(), uuid4(), uuid4())
+    suspect, victim = uuid4(), uuid4()
+    born = {"date_of_birth": "2011-03-14"}
+    details = {**born, "name": said(IDENTITY), "address": said(CONTACT), "ethnicity": said(CHARACTERISTICS)}
+    officer = "SAFE_SCHOOLS_OFFICER"
+    for body in (
+        world.received_referral(told.case, world.WHEN, setting="ONLINE", narrative=said(NARRATIVE)),
+        {
+            "type": "LinkPerson",
+            "person_id": str(suspect),
+            "role": "HARMER",
+            "category": "SUSPECT",
+            "details": details,
+        },
+        {
+            "type": "LinkPerson",
+            "person_id": str(victim),
+            "role": "HARMED",
+            "category": "VICTIM",
+            "details": {**born, "name": said(IDENTITY), "address": said(VICTIM_CONTACT)},
+        },
+        {"type": "AcknowledgeReferral"},
+        {"type": "TriageReferral", "outcome": "ACCEPT_INTERVENTION", "rationale_text": said(REASONS)},
+    ):
+        await partnership.tell("referral", told.referral, officer, body)
+    opening = world.opened_disposal(told.case, suspect, details, victims=[str(victim)])
+    await partnership.tell("disposal", told.disposal, "YJS_CASE_MANAGER", opening)
+    view = {"type": "RecordVictimView", "person_id": str(victim), "sought": True, "view": said(VICTIM_VIEW)}
+    await partnership.tell("disposal", told.disposal, "VICTIM_WORKER", view | {"before_decision": True})
+    await partnership.carry()
+    return told
+
+
+async def read(partnership: Partnership, service: str, path: str, token: str, reason: str | None) -> httpx2.Response:
+    headers = {"Authorization": f"Bearer {token}"} | ({} if reason is None else {"Access-Reason": reason})
+    return await world.answered(lambda: partnership.clients[service].get(path, headers=headers))
+
+
+def classes_in(text: str) -> frozenset[str]:
+    """Return the classes of which an answer tells something."""
+    return frozenset(one for one in CLASSES if said(one) in text)
+
+
+@pytest.mark.parametrize("reason", [None, "CASE_REVIEW"])
+@pytest.mark.parametrize("role", OPENS)
+async def test_a_role_reads_the_same_classes_at_every_door(
+    partnership: Partnership, role: str, reason: str | None
+) -> None:
+    """State, history, timeline, changes, case and names show the classes of the table, and no door shows another."""
+    told = await tell(partnership)
+    token = await partnership.token(role)
+    opens = {
+        service: OPENS[role].get(service, frozenset())
+        | (WITH_A_REASON.get((role, service), frozenset()) if reason else frozenset())
+        for service in HISTORIES
+    }
+    if reason is None and role in NEEDS_REASON:
+        opens = dict.fromkeys(opens, frozenset())
+    present = {
+        "referral": ALL - {VICTIM_VIEW},
+        "disposal": frozenset({IDENTITY, CONTACT, CHARACTERISTICS, VICTIM_VIEW}),
+    }
+    histories = dict.fromkeys(HISTORIES, frozenset[str]())
+    for service, path in (
+        ("referral", f"/v1/referrals/{told.referral}"),
+        ("disposal", f"/v1/disposals/{told.disposal}"),
+    ):
+        state = await read(partnership, service, path, token, reason)
+        assert classes_in(state.text) == opens[service] & present[service], (service, "state", state.text)
+        history = await read(partnership, service, f"{path}/history", token, reason)
+        if role in HISTORIES[service]:
+            histories[service] = opens[service] & present[service]
+        assert classes_in(history.text) == histories[service], (service, "history", history.text)
+    timeline = histories["referral"] | histories["disposal"]
+    if role not in {"VICTIM_WORKER", "SCHOOL", "SYSTEM", "ANALYST", "RJ_FACILITATOR"} and (
+        reason or role not in NEEDS_REASON
+    ):
+        for question in ("timeline", "changes?after=disposal:0"):
+            answer = await read(partnership, "reporting", f"/v1/cases/{told.case}/{question}", token, reason)
+            assert answer.status_code == 200, answer.text
+            by_service = {
+                service: classes_in(
+                    " ".join(
+                        str(e["notes"]) for e in answer.json()["events"] if e["stream"] == str(getattr(told, service))
+                    )
+                )
+                for service in histories
+            }
+            assert by_service == histories, question
+            assert classes_in(answer.text) == timeline
+    for path in (
+        f"/v1/cases/{told.case}",
+        "/v1/cases",
+        "/v1/duties",
+        f"/v1/cases/{told.case}/timeline?known_at=2020-01-01",
+        f"/v1/people/{uuid4()}",
+        "/v1/sessions?from=2026-03-01&to=2026-03-31",
+        "/v1/measures/workload?from=2026-01-01&to=2026-12-31&group_by=area",
+    ):
+        assert classes_in((await read(partnership, "reporting", path, token, reason)).text) == frozenset(), path
+    headers = {"Authorization": f"Bearer {token}"} | ({} if reason is None else {"Access-Reason": reason})
+    names = await partnership.clients["reporting"].post(
+        "/v1/names",
+        json={"records": [f"referral/{told.referral}", f"disposal/{told.disposal}"]},
+        headers=headers,
+    )
+    sees = {IDENTITY} & (opens["referral"] | opens["disposal"])
+    assert classes_in(names.text) == (sees if role != "VICTIM_WORKER" else frozenset()), names.text
+
+
+def test_the_table_names_every_role() -> None:
+    """No role is forgotten."""
+    assert set(OPENS) == set(Role)
+
+
+async def _answer(partnership: Partnership, token: str, by: dict[str, Any]) -> tuple[int, dict[str, str], str]:
+    answer = await partnership.search(token, **by)
+    headers = {name: value for name, value in answer.headers.items() if name not in {"date", "ooc-stale"}}
+    return answer.status_code, headers, answer.text
+
+
+@pytest.mark.parametrize("role", sorted(set(Role) - {Role.SYSTEM}))
+async def test_a_search_for_whom_one_may_not_see_answers_as_one_for_nobody(partnership: Partnership, role: str) -> None:
+    """Given a name, school or number of another area, of a conflict, or of a role without names, then the bytes are those for nobody."""
+    told = await tell(partnership)
+    nobody = {"name": "zqnobodyzq"}
+    somebody = {"name": said(IDENTITY)}
+    barred = await partnership.token(role, conflicts=(told.case,))
+    elsewhere = await partnership.token(role, area="DEVON")
+    alone, crime = f"zqalone{uuid4().hex[:8]}", f"5526{uuid4().int % 10**6:07}"
+    hidden = {
+        "type": "LinkPerson",
+        "person_id": str(uuid4()),
+        "role": "HARMER",
+        "category": "SUSPECT",
+        "details": {"name": alone, "date_of_birth": "2011-03-14", "school_urn": "113955"},
+    }
+    await partnership.tell("referral", told.referral, "SAFE_SCHOOLS_OFFICER", hidden)
+    await partnership.tell(
+        "referral", told.referral, "SAFE_SCHOOLS_OFFICER", {"type": "RecordCrime", "crime_number": crime}
+    )
+    await partnership.carry()
+    for token, by, absent in (
+        (elsewhere, somebody, nobody),
+        (elsewhere, {"name": alone}, nobody),
+        (elsewhere, {"name": alone, "school": "113955"}, {**nobody, "school": "113956"}),
+        (elsewhere, {"school": "113955"}, {"school": "113956"}),
+        (elsewhere, {"crime_number": crime}, {"crime_number": "55269999999"}),
+        (barred, {"name": alone}, nobody),
+        (barred, {"crime_number": crime}, {"crime_number": "55269999999"}),
+    ):
+        assert await _answer(partnership, token, by) == await _answer(partnership, token, absent), by
+    for wrong in ({"surname": alone}, {"date_of_birth": "2011-03-14"}, {"details.name": alone}):
+        refused = await partnership.search(elsewhere, **wrong)
+        assert refused.status_code == 422
+        assert alone not in refused.text
