@@ -15,6 +15,7 @@ import pytest
 from services.vocabulary import Role
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
+from tests.received_referral import received_referral
 
 settings, partnership = world.settings, world.partnership
 
@@ -81,7 +82,7 @@ async def tell(partnership: Partnership) -> Told:
     details = {**born, "name": said(IDENTITY), "address": said(CONTACT), "ethnicity": said(CHARACTERISTICS)}
     officer = "SAFE_SCHOOLS_OFFICER"
     for body in (
-        world.received_referral(told.case, world.WHEN, setting="ONLINE", narrative=said(NARRATIVE)),
+        received_referral(told.case, world.WHEN, setting="ONLINE", narrative=said(NARRATIVE)),
         {
             "type": "LinkPerson",
             "person_id": str(suspect),
