@@ -23,11 +23,11 @@ from uuid import UUID, uuid4
 import asyncpg
 import uvloop
 
-from services.reporting.measures import MEASURES
 from services.reporting.projection.projector import apply
 from services.reporting.projection.verify import check_projection
 from services.reporting.queries.case_list import list_cases
 from services.reporting.queries.cases import case
+from services.reporting.queries.cells import OPENED
 from services.reporting.queries.daily_sheet import daily_sheet
 from services.reporting.queries.measure_queries import measure
 from services.reporting.queries.visibility import reader_of
@@ -138,7 +138,7 @@ async def questions(pool: asyncpg.Pool[asyncpg.Record], cases: list[UUID]) -> di
             pool, team, end_of_day(LAST_DAY), known_at=EARLIER, limit=100
         ),
     }
-    for name in MEASURES:
+    for name in OPENED:
         questions_by_name[name] = lambda name=name: measure(pool, name, *QUARTER)  # type: ignore[misc]  # its default binds it
         questions_by_name[f"{name}, as_of"] = lambda name=name: measure(pool, name, *QUARTER, as_of=EARLIER)  # type: ignore[misc]
         questions_by_name[f"{name}, known_at"] = lambda name=name: measure(pool, name, *QUARTER, known_at=EARLIER)  # type: ignore[misc]
