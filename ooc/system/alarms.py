@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
             "topic_behind_consumer",
             "topic_ahead_of_event_store",
             "event_store_gap",
+            "key_missing",
             "wrong_partitions",
         ),
         "ooc verify",

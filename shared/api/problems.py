@@ -22,7 +22,7 @@ from shared.domain.dates import BeyondCalendar
 from shared.domain.decisions import BrokenRule
 from shared.domain.policy import NoPolicy
 from shared.event_store import EventStoreUnavailable, StoreBehindTopic, TimelineNotCompared
-from shared.privacy.keyring import KeyDestroyed, KeyringUnavailable, UnusableKey
+from shared.privacy.keyring import KeyDestroyed, KeyMissing, KeyringUnavailable, UnusableKey
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -240,15 +240,19 @@ def malformed_response(error: Malformed) -> JSONResponse:
 def install_handlers(app: FastAPI) -> None:
     """Register the response to every known exception."""
 
-    def respond_to(error: type[Exception], status: int, kind: str, title: str) -> None:
+    def respond_to(
+        error: type[Exception], status: int, kind: str, title: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         @app.exception_handler(error)
         async def _respond(_request: Request, raised: Exception) -> JSONResponse:
-            return problem_response(status, kind, title, str(raised))
+            return problem_response(status, kind, title, str(raised), headers=headers)
 
     respond_to(InvalidToken, 401, "token", "A valid access token is needed")
     respond_to(NotAllowed, 403, "forbidden", "You may not do or see this")
     for unavailable in (EventStoreUnavailable, KeyringUnavailable, IssuerUnavailable, LogUnavailable):
         respond_to(unavailable, 503, "unavailable", "Try again in a moment, with the same Idempotency-Key")
+    operators = {"Retry-After": "300"}  # nothing changes before a person has acted
+    respond_to(KeyMissing, 503, "key-missing", "The key of this record is missing: tell the operators", operators)
     respond_to(UnusableKey, 503, "keyring", "A key of this record cannot be used: tell the operators")
     respond_to(StoreBehindTopic, 503, "store-behind-topic", "No command is accepted until the event store is restored")
     respond_to(TimelineNotCompared, 503, "timeline-not-compared", "The event store has moved, and is being compared")

@@ -18,7 +18,7 @@ import hmac
 import itertools
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
@@ -50,7 +50,13 @@ class KeyringUnavailable(Exception):
 
 
 class KeyMissing(KeyringUnavailable):
-    """A key that the keyring does not have and that was not destroyed: it is to be restored from a backup."""
+    """A key that the keyring does not have and that was not destroyed: the keyring was restored from too old a backup."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(
+            f"The key of {subject} is missing from the keyring and was not destroyed. It does not come back by itself: tell the"
+            " operators (docs/how-to/runbook/key_missing.md)"
+        )
 
 
 class KeyDestroyed(Exception):
@@ -296,10 +302,22 @@ class ExpiryTimer:
             self.set(remaining)
 
 
+def _gone(rows: Iterable[asyncpg.Record]) -> set[KeyId]:
+    return {(row["subject"], row["generation"]) for row in rows if row["wrapped"] is None and not row["destroyed"]}
+
+
 class PostgresKeyring:
     """The keyring in its own PostgreSQL database, with a cache of `CACHED_SECONDS`."""
 
-    def __init__(self, pool: Pool, kek: KeyEncryptionKeys, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        kek: KeyEncryptionKeys,
+        clock: Callable[[], float] = time.monotonic,
+        on_missing: Callable[[Collection[KeyId]], None] = lambda _key_ids: None,
+    ) -> None:
+        """Take `on_missing`: it is told of keys that are neither there nor destroyed."""
+        self._on_missing = on_missing
         self._pool = pool
         self._kek = kek
         self._clock = clock
@@ -321,20 +339,25 @@ class PostgresKeyring:
                 missing.append(key_id)
         if missing:
             self._kek = self._kek.refreshed()
-            rows = await retry_or_raise(
-                lambda: self._pool.fetch(_OPEN, [s for s, _ in missing], [g for _, g in missing]), KeyringUnavailable
-            )
+            rows = await self._rows(missing)
+            if gone := _gone(rows):
+                self._on_missing(gone)
+                raise KeyMissing(min(gone)[0])
             for row in rows:
                 key_id = (row["subject"], row["generation"])
                 if row["destroyed"]:
                     keys[key_id] = None
-                elif row["wrapped"] is None:
-                    raise KeyMissing(
-                        f"the key of {key_id[0]} is missing from the keyring and was not destroyed: restore it from a backup"
-                    )
                 else:
                     keys[key_id] = self._cache_key(self._kek.unwrap(*key_id, row["epoch"], row["wrapped"]), now)
         return keys
+
+    async def missing(self, key_ids: Collection[KeyId]) -> set[KeyId]:
+        """Return those keys that are neither there nor destroyed. Raises `KeyringUnavailable`."""
+        return _gone(await self._rows(key_ids))
+
+    async def _rows(self, key_ids: Collection[KeyId]) -> list[asyncpg.Record]:
+        subjects, generations = [s for s, _ in key_ids], [g for _, g in key_ids]
+        return await retry_or_raise(lambda: self._pool.fetch(_OPEN, subjects, generations), KeyringUnavailable)
 
     async def keys_for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
         """Fetch or create data keys (see `Keyring.keys_for_sealing`)."""

@@ -21,6 +21,7 @@ from shared.evidence.receipts import receipt_signer, sign_receipt
 from shared.latency import recording_latency
 from shared.messaging.consumer.alarms import log_alarms
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
+from shared.runtime.missing_keys import MissingKeys
 from shared.runtime.privileges import RoleKind, role_name
 from shared.settings import Settings
 
@@ -76,8 +77,14 @@ async def open_resources(
         database = await open_pool(service, connections)
         await log_alarms(database, f"{service}-{kind}")
         await stack.enter_async_context(recording_latency(database))
-        keys = None if kek is None else (kek, PostgresKeyring(await open_pool("keyring", keyring_connections), kek))
-        yield Resources(settings, database, keys)
+        if kek is None:
+            yield Resources(settings, database)
+            return
+        missing = MissingKeys(service, f"{service}-{kind}", database)
+        keyring = PostgresKeyring(await open_pool("keyring", keyring_connections), kek, on_missing=missing.meet)
+        watching = asyncio.create_task(missing.watch(keyring))
+        stack.callback(watching.cancel)
+        yield Resources(settings, database, (kek, keyring))
 
 
 async def _close(pool: Pool) -> None:

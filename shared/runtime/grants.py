@@ -123,7 +123,9 @@ async def _revoke_all(connection: Connection, database: str) -> None:
 
 async def revoke_advisory_locks(connection: Connection) -> None:
     """Let no role but the owner's functions hold an advisory lock: one that is held open stops whoever takes its turn by it."""
-    for row in await connection.fetch("select oid::regprocedure::text from pg_proc where proname ~ '^pg_(try_)?advisory_(xact_)?lock'"):
+    for row in await connection.fetch(
+        "select oid::regprocedure::text from pg_proc where proname ~ '^pg_(try_)?advisory_(xact_)?lock'"
+    ):
         await connection.execute(f"revoke execute on function {row['oid']} from public")
 
 

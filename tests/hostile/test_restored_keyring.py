@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -15,6 +15,7 @@ from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import NAME, closed, forget, keys_of, read_record
+from tests.integration.local.waiting import eventually
 from tests.isolated_settings import IsolatedSettings
 
 settings, partnership, urls = world.settings, world.partnership, world.urls
@@ -63,6 +64,39 @@ async def found_by_verification(partnership: Partnership) -> tuple[str, ...]:
     await check_forgotten(keys, forgotten, problems)
     await keys.close()
     return problems.lines
+
+
+async def test_a_key_that_the_backup_lacks_is_named_until_it_is_back(
+    partnership: Partnership, settings: IsolatedSettings
+) -> None:
+    """Given a keyring restored to before a key was made, then its record answers so, an alarm says so, and ends with the key."""
+    record = await closed(partnership)
+    rows = await wrapped_keys(partnership, record)
+    owner = await asyncpg.connect(partnership.settings.database("keyring", "postgres"))
+    async with owner.transaction():
+        await owner.execute("set local session_replication_role = replica")
+        await owner.execute(
+            "delete from data_key where subject = any($1::text[])", [f"person/{record.person}", f"home/{record.case}"]
+        )
+    await owner.close()
+    async with world.serving(settings) as fresh:  # whose caches are empty
+
+        async def alarmed() -> bool:
+            status = (await fresh.clients[record.service].get("/status")).json()
+            return "key_missing" in [alarm["name"] for alarm in status["alarms"]]
+
+        answer = await fresh.read(record.service, record.path, await fresh.token("SUPERVISOR"), patience=0)
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/key-missing")
+        assert "docs/how-to/runbook/key_missing.md" in answer.json()["detail"]
+        assert answer.headers["retry-after"] == "300"
+        await eventually(alarmed)
+        await restore_keys(partnership, rows, tombstones=True)
+        assert NAME in await read_record(fresh, record)
+        await eventually(lambda: _not(alarmed()))
+
+
+async def _not(condition: Awaitable[bool]) -> bool:
+    return not await condition
 
 
 async def listed(partnership: Partnership, record: Recorded) -> dict[str, Any]:

@@ -19,6 +19,15 @@ from tools.local import child_process, postgres
 from tools.local.postgres_programs import UNPRIVILEGED, program
 
 
+def private(folder: Path) -> Path:
+    """Make a folder for the user as whom PostgreSQL runs."""
+    folder.mkdir(mode=0o700, parents=True)
+    if os.geteuid() == 0:
+        entry = pwd.getpwnam(UNPRIVILEGED)
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+    return folder
+
+
 class Server:
     """A PostgreSQL that nobody starts again when it ends."""
 
@@ -41,6 +50,12 @@ class Server:
                 stderr=log,
             )
         await eventually(lambda: postgres.answers(self.url), 60)
+
+    async def back_up(self, folder: Path, *options: str) -> None:
+        """Make a base backup, from which another server starts in a folder."""
+        data = private(folder / "data")
+        backup = [str(program("pg_basebackup")), "-D", str(data), "-c", "fast", "-d", self.url, *options]
+        await child_process.run(backup, user=UNPRIVILEGED, otherwise="the backup could not be made:")
 
     async def kill(self) -> None:
         """End it as a loss of power does: nothing is sent, flushed or said. It may be dead already."""
@@ -77,16 +92,7 @@ class Pair:
     async def start(self) -> None:
         """Start both."""
         await self.primary.start()
-        data = self.standby.folder / "data"
-        data.mkdir(mode=0o700, parents=True)
-        if os.geteuid() == 0:
-            entry = pwd.getpwnam(UNPRIVILEGED)
-            os.chown(data, entry.pw_uid, entry.pw_gid)
-        await child_process.run(
-            [str(program("pg_basebackup")), "-D", str(data), "-R", "-c", "fast", "-d", self.primary.url],
-            user=UNPRIVILEGED,
-            otherwise="the standby could not be made:",
-        )
+        await self.primary.back_up(self.standby.folder, "-R")
         await self.standby.start()
         self._source = await self.standby.ask("show primary_conninfo")
         await self.caught_up()
