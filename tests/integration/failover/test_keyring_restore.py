@@ -24,7 +24,7 @@ async def test_a_keyring_comes_back_to_its_last_key_from_an_older_backup() -> No
     kek = new_kek()
     with tempfile.TemporaryDirectory(prefix="ooc-keyring-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        folder.chmod(0o755)  # noqa: S103 - the server's user copies what was received
+        folder.chmod(0o755)
         lost, restored = Server(folder / "lost", first), Server(folder / "restored", second)
         received = private(folder / "received")
         receiving = [str(program("pg_receivewal")), "-D", str(received), "--synchronous", "-d", lost.url]
