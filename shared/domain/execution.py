@@ -14,7 +14,7 @@ from shared.domain.decisions import BrokenRule, EventAt, NeedsRationale, Refused
 from shared.domain.envelope import Envelope, Fact, Origin
 from shared.domain.ids import event_id
 from shared.domain.messages import Actor, Command, Correction
-from shared.domain.rules import Approved, Context
+from shared.domain.rules import Approved, Context, broken_rules, not_before_the_stream_began
 from shared.domain.sealing import Sealed
 from shared.domain.service import Claims, Service
 
@@ -63,8 +63,16 @@ def execute(
     decider = service.decider
     occurred_at = request.occurred_at
     policy = service.policy.on(local_day(occurred_at)).require_any()
+    began_at = history[0].occurred_at if history else None
     context = Context(
-        request.stream, request.actor, occurred_at, request.received_at, policy, service.policy.on, service.prints
+        request.stream,
+        request.actor,
+        occurred_at,
+        request.received_at,
+        policy,
+        service.policy.on,
+        service.prints,
+        began_at,
     )
     state = decider.state_at(history)
     verdict = decider.evaluate_and_decide(request.command, state, context)
@@ -72,6 +80,13 @@ def execute(
         return verdict
     new_events, approved = verdict
     facts = tuple(_new_facts(service, request, context, new_events, approved, history))
+    early = [
+        fact for fact in facts if not not_before_the_stream_began(state, replace(context, occurred_at=fact.occurred_at))
+    ]
+    if early:  # an event that takes the time of another record
+        return Refused(
+            broken_rules(rule for rule in decider.rules.rules if rule.function is not_before_the_stream_began)
+        )
     return Decision(facts, tuple(claims_of(service, facts, history, state)), approved.warnings)
 
 

@@ -247,7 +247,8 @@ def guidance_at(
     """
     state = service.decider.state_at(history, as_of=at)
     policy = service.policy.on(local_day(at)).require_any()
-    context = Context(stream, actor, at, at, policy, service.policy.on, service.prints)
+    began_at = history[0].occurred_at if state is not None else None
+    context = Context(stream, actor, at, at, policy, service.policy.on, service.prints, began_at)
     ids = ids_by_name(fact.event for fact in history if fact.occurred_at <= at)
     guide = Guide(service.decider.rules, state, context, ids)
     sendable = _sendable(service, actor, begun=bool(history))

@@ -69,6 +69,8 @@ class Context:
     """Lookup of the policy of another day, for an earlier fact that a rule checks again."""
     prints: Callable[[str, str, Sequence[Fact]], bool]
     """Test whether a document, printed from facts, has a SHA-256: (SHA-256, name, facts). Takes some ten milliseconds."""
+    began_at: datetime | None = None
+    """The occurrence of the stream's first event; None: the stream has none yet."""
 
     @property
     def day(self) -> date:
@@ -157,6 +159,7 @@ class RuleBook(Generic[S]):
         self.rules: list[Rule] = []
         self._by_command: dict[type[Command], _Guards] = {}
         self.forbids("T1", Command)(not_in_the_future)
+        self.forbids("T1", Command)(not_before_the_stream_began)
 
     def forbids(
         self,
@@ -220,7 +223,11 @@ class RuleBook(Generic[S]):
     def rules_for(self, command: type[Command], *kinds: RuleKind) -> tuple[Rule, ...]:
         """Return the rules of a command, of the given kinds (all by default), in the order of their registration."""
         return tuple(
-            rule for rule in self.rules if issubclass(command, rule.commands) and (not kinds or rule.kind in kinds)
+            rule
+            for rule in self.rules
+            if issubclass(command, rule.commands)
+            and (not kinds or rule.kind in kinds)
+            and (_is_on_a_record(command) or rule.function is not not_before_the_stream_began)
         )
 
     def steps(self, command: type[Command]) -> tuple[tuple[Rule, ...], ...]:
@@ -263,3 +270,16 @@ def not_in_the_future(_state: object, context: Context) -> bool:
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     return context.occurred_at <= context.received_at
+
+
+def _is_on_a_record(command: type[Command]) -> bool:
+    """Whether a command records something in a stream that there is already: an opening is for the state machine."""
+    return command.happens and not command.opens
+
+
+def not_before_the_stream_began(_state: object, context: Context) -> bool:
+    """Give the time at which it happened: nothing happens in a record before the record begins.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return context.began_at is None or context.occurred_at >= context.began_at

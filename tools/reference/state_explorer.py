@@ -131,7 +131,10 @@ class _Exploration:
         seen: set[tuple[str, ...]] = set()
         for at in moments(history, here):
             policy = self.service.policy.on(local_day(at))
-            context = Context(STREAM, officer, at, PLAYED_AT, policy, self.service.policy.on, self.service.prints)
+            began_at = history[0].occurred_at if history else None
+            context = Context(
+                STREAM, officer, at, PLAYED_AT, policy, self.service.policy.on, self.service.prints, began_at
+            )
             for command in variants(command_class, at, here, self.recorded_values, decider.rules):
                 answer = decider.evaluate_and_decide(command, state, context)
                 if isinstance(answer, tuple):

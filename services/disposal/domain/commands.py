@@ -369,6 +369,7 @@ class OfferSession(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
+    happens: ClassVar[bool] = False
 
     condition_id: UUID
     session_id: UUID
@@ -614,6 +615,3 @@ DisposalCommand: TypeAlias = (
 """Every command of this service."""
 
 COMMANDS: Final[tuple[type[Command], ...]] = get_args(DisposalCommand)
-
-LATER: Final = tuple(command for command in COMMANDS if not command.opens)
-"""The commands on a case that there is already."""

@@ -142,6 +142,3 @@ EducationCommand = (
 )
 
 COMMANDS: Final[tuple[type[Command], ...]] = get_args(EducationCommand)
-
-LATER: Final = tuple(command for command in COMMANDS if not command.opens)
-"""The commands on a session that there is already."""

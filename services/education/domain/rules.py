@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from services.education.domain.commands import (
-    LATER,
     BookPlace,
     CancelPlace,
     CancelSession,
@@ -30,15 +29,6 @@ rules: RuleBook[Session] = RuleBook("education")
 
 
 # --- T1: nothing before the fact that it depends on ---------------------------------------------
-
-
-@rules.forbids("T1", *LATER)
-def not_before_planning(state: Session, context: Context) -> bool:
-    """Nothing can happen to a session before it was planned: give the time at which it happened.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
-    return context.occurred_at >= state.planned_at
 
 
 @rules.forbids("T1", BookPlace, looks_at=("person_id",))

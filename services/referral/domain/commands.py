@@ -366,6 +366,3 @@ ReferralCommand = (
 )
 
 COMMANDS: Final[tuple[type[Command], ...]] = get_args(ReferralCommand)
-
-LATER: Final = tuple(command for command in COMMANDS if not command.opens)
-"""The commands on a referral that there is already."""

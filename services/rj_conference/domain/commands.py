@@ -296,6 +296,3 @@ ConferenceCommand = (
 )
 
 COMMANDS: Final[tuple[type[Command], ...]] = get_args(ConferenceCommand)
-
-LATER: Final = tuple(command for command in COMMANDS if not command.opens)
-"""Those that need a conference."""

@@ -211,6 +211,7 @@ def test_a_rule_that_looks_at_no_field_is_a_precondition(brightness: RuleBook[La
     """Given rules with and without declared fields, then the latter are preconditions, and both refuse."""
     assert {rule.name: rule.looks_at for rule in brightness.rules} == {
         "not_in_the_future": (),
+        "not_before_the_stream_began": (),
         "not_too_bright": (),
         "not_in_the_cellar": ("room",),
     }

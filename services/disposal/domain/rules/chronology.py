@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import Final
 from uuid import UUID
 
 from services.disposal.domain import commands
@@ -52,19 +51,6 @@ def report_is_within_the_calendar(
     except BeyondCalendar:
         return False
     return True
-
-
-# An offer happens nowhere: nothing is recorded of it.
-_RECORDED_IN_A_CASE: Final = tuple(command for command in commands.LATER if command is not commands.OfferSession)
-
-
-@rules.forbids("T1", *_RECORDED_IN_A_CASE)
-def not_before_the_case_opened(state: DisposalState | None, context: Context) -> bool:
-    """Nothing happens in a case before it is opened: check the time.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
-    return state is None or context.occurred_at >= state.opened_at
 
 
 @rules.forbids(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from services.referral.domain.commands import (
-    LATER,
     AllocateReferral,
     AssignCrimeOutcome,
     CloseReferral,
@@ -30,15 +29,6 @@ def reported_before_received(command: ReceiveReferral, _state: Referral | None, 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     return command.happened_at <= command.reported_at <= context.occurred_at
-
-
-@rules.forbids("T1", *LATER)
-def not_before_receipt(state: Referral, context: Context) -> bool:
-    """Nothing can be done about a referral before it was received: give the time at which it was done.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
-    return context.occurred_at >= state.received_at
 
 
 @rules.forbids("T1", TriageReferral, AllocateReferral, ConfirmSchoolLedOutcome, CloseReferral, ReopenReferral)

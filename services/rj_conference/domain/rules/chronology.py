@@ -14,15 +14,6 @@ from shared.domain.rules import Context
 ABSENCES: Final = frozenset({NotProceedingReason.HARMER_ABSENT, NotProceedingReason.HARMED_ABSENT})
 
 
-@rules.forbids("T1", *commands.LATER)
-def after_the_proposal(conference: Conference, context: Context) -> bool:
-    """Nothing about a conference can have happened before it was proposed: check the time that you give.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
-    return context.occurred_at >= conference.proposed_at
-
-
 @rules.forbids("T1", commands.ScheduleConference)
 def scheduled_after_what_it_needs(conference: Conference, context: Context) -> bool:
     """A conference is scheduled after the harmer's responsibility, the facilitator and the approved risk were recorded.
