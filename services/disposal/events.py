@@ -758,6 +758,15 @@ class ContactRecorded(Event):
     reached: bool
 
 
+class CaseHandedOver(Event):
+    """A supervisor gave the case to another officer: `to` has the work from now on. It changes nothing else."""
+
+    sentence = "Case handed over to another officer"
+
+    to: UUID
+    why: Annotated[Sealed[FreeText] | None, Personal.REASONS] = None
+
+
 class WarningIssued(Event):
     """The child was warned in writing for an unacceptable absence from this session, or for being excluded from it."""
 
@@ -1042,6 +1051,7 @@ DisposalEvent: TypeAlias = (
     | ConditionSessionCancelled
     | AbsenceDecided
     | ContactRecorded
+    | CaseHandedOver
     | WarningIssued
     | ComplianceMeetingRecorded
     | ConditionCompleted

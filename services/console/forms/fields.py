@@ -33,9 +33,9 @@ _WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$"
 """A pattern that lists words."""
 
 
-OFFICERS: Final = ("officer", "facilitator", "deciding_officer", "investigating_officer", "chair", "owner")
+OFFICERS: Final = ("officer", "facilitator", "deciding_officer", "investigating_officer", "chair", "owner", "to")
 """Fields that name an officer, without `_id`."""
-HANDED_TO: Final = frozenset({"officer_id", "facilitator_id"})
+HANDED_TO: Final = frozenset({"officer_id", "facilitator_id", "to"})
 """Fields that name the officer to whom a record is handed."""
 
 
@@ -74,7 +74,7 @@ class Field:
     @property
     def is_officer(self) -> bool:
         """Whether it names the officer who gets a record, and has an id already: no new one is offered."""
-        return self.name in HANDED_TO
+        return self.kind == "id" and self.name in HANDED_TO
 
     @property
     def is_new_id(self) -> bool:

@@ -24,10 +24,14 @@ from services.console.rendering import address, render
 from services.console.routing import console_of, query, read_uuid, see
 from services.console.sessions import Session
 
-HANDING: Final[Mapping[str, str]] = {"AllocateReferral": "officer_id", "AssignFacilitator": "facilitator_id"}
+HANDING: Final[Mapping[str, str]] = {
+    "AllocateReferral": "officer_id",
+    "AssignFacilitator": "facilitator_id",
+    "HandOverCase": "to",
+}
 """The commands that give a record to an officer, each with the field that names them."""
-HANDED: Final = frozenset({"referrals", "conferences"})
-"""The kinds of records that have such a command; a disposal case stays with the officer who opened it."""
+HANDED: Final = frozenset({"referrals", "conferences", "disposals"})
+"""The kinds of records that have such a command."""
 
 
 @dataclass(frozen=True, slots=True)

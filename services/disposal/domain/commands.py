@@ -17,6 +17,7 @@ from services.disposal.events import (
     AssessmentTool,
     BreachReferred,
     CancellationReason,
+    CaseHandedOver,
     Change,
     ComplianceMeetingRecorded,
     Condition,
@@ -445,6 +446,16 @@ class RecordContact(Command):
     reached: bool
 
 
+class HandOverCase(Command):
+    """Give the case to another officer, who has the work from now on. A deferral, caution or diversion goes with it."""
+
+    roles: ClassVar[frozenset[str] | None] = _roles(Role.SUPERVISOR)
+    records = CaseHandedOver
+
+    to: UUID
+    why: Sealed[FreeText] | None = None
+
+
 class IssueWarning(Command):
     """Record the written warning for an unacceptable absence from a session, or for being excluded from it."""
 
@@ -598,6 +609,7 @@ DisposalCommand: TypeAlias = (
     | CorrectConditionAttendance
     | DecideAbsence
     | RecordContact
+    | HandOverCase
     | IssueWarning
     | RecordComplianceMeeting
     | CompleteCondition

@@ -77,7 +77,7 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             return replace(state, gravity=score, gravity_on=fact.day, yjb_seriousness=yjb_score)
         case events.VictimViewSought():
             return replace(state, asked_for_view=state.asked_for_view | {event.person_id})
-        case events.ComplianceMeetingRecorded():
+        case events.ComplianceMeetingRecorded() | events.CaseHandedOver():
             return state
         case events.VictimInformedOfRestorativeJustice():
             return _victim_informed(state, fact, event)

@@ -141,6 +141,12 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         "The case has ended: nobody is assessed for it any more.",
     ),
     AllowedStages(
+        "there_is_work_to_hand_over",
+        (commands.HandOverCase,),
+        CARED_FOR | {Stage.RECORDED},
+        "The case has ended: there is no work that another officer could take.",
+    ),
+    AllowedStages(
         "condition_may_be_proposed",
         (commands.ProposeCondition,),
         frozenset({Stage.DECIDED}),

@@ -33,10 +33,11 @@ def aggregate(rows: Sequence[WorkItem], _dataset: Dataset, _period: Period) -> d
 
 MEASURE: Final = Measure(
     name="workload",
-    version="1",
+    version="2",
     definition=(
         "Referrals, disposal cases and conferences that were open at the end of the period, by their state and by the"
-        " officer who had them: whom the referral is allocated to, who opened the disposal case, the facilitator."
+        " officer who had them: whom the referral is allocated to, to whom the disposal case was handed over, else who opened it,"
+        " the facilitator."
         " Overdue duties are those of all services that stood unmet after their due date at the end of the period."
     ),
     source="local measure",

@@ -13,6 +13,7 @@ from services.disposal.events import (
     ActivityUndertaken,
     AssessmentCompleted,
     AssessmentRequested,
+    CaseHandedOver,
     DeferralCompleted,
     DeferralEnded,
     DisposalCaseOpened,
@@ -154,7 +155,7 @@ def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
     prior = opened.prior
     return DisposalSummary(
         **common_fields(history),
-        officer=None if opening.actor.role == Role.SYSTEM else opening.actor.id,
+        officer=_officer(opening, history),
         cases=(opened.case_id,),
         referral_id=opened.referral_id,
         child=opened.person_id,
@@ -173,6 +174,14 @@ def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
         intervened=any(map(_is_intervention, history)),
         **_course(history),
     )
+
+
+def _officer(opening: Fact, history: Sequence[Fact]) -> UUID | None:
+    """Return who has the case: the officer to whom it was handed last, else who opened it; None if a reaction did."""
+    handed = [fact.event.to for fact in history if isinstance(fact.event, CaseHandedOver)]
+    if handed:
+        return handed[-1]
+    return None if opening.actor.role == Role.SYSTEM else opening.actor.id
 
 
 def _course(history: Sequence[Fact]) -> dict[str, Any]:

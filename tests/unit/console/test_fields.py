@@ -235,3 +235,14 @@ def test_an_answer_to_a_question_of_yes_or_no_is_one_of_both() -> None:
     for text, body in (("yes", {"on_premises": True}), ("no", {"on_premises": False}), ("perhaps", {})):
         found, wrong = command_of(fields, {"on_premises": [text]})
         assert (found, [problem.name for problem in wrong]) == (body, [] if body else ["on_premises"])
+
+
+def test_the_officer_who_gets_a_case_is_chosen_from_those_who_are_known() -> None:
+    """Given officers of a case, when it is handed over, then they are the choices; advice is given to a kind of person."""
+    schema = SCHEMAS["disposal.HandOverCase"]
+    handed = find_field(fields_of(schema, Drawing(schema["$defs"], {"to": [Option(PERSON, "You")]})), "to")
+    assert handed is not None
+    assert (handed.is_officer, handed.options) == (True, (Option(PERSON, "You"),))
+    advised = find_field(drawn("referral.GiveAdvice"), "to")
+    assert advised is not None
+    assert not advised.is_officer

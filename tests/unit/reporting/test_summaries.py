@@ -101,3 +101,12 @@ async def test_a_grant_opens_the_words_and_leaves_the_forgotten_out() -> None:
     ]
     await keyring.destroy("person/b")
     assert await keyring_grant(keyring)(words) == {words[0]: "White British"}
+
+
+def test_a_case_is_with_the_officer_to_whom_it_was_handed() -> None:
+    """Given a case handed over twice, when asked before, between and after, then it is with the officer of that time."""
+    history = PlayedStories("93-handed-over.yaml").of("disposal")
+    opened, (first, second) = history[0], [fact for fact in history if fact.name == "CaseHandedOver"]
+    assert disposal_of(history).officer == second.event.to  # type: ignore[attr-defined]
+    assert disposal_of(history, as_of=first.occurred_at).officer == first.event.to  # type: ignore[attr-defined]
+    assert disposal_of(history, as_of=opened.occurred_at).officer == opened.actor.id

@@ -1,0 +1,36 @@
+"""Handing a case to another officer: who may, and until when."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.disposal.domain.commands import HandOverCase
+from shared.domain.ids import derived_uuid
+from shared.domain.sealing import Sealed
+from tests.unit.disposal.stories import AFTER, POLICE, SUPERVISOR, YJS, CaseStory
+
+HANDED = HandOverCase(to=derived_uuid("test", "new officer"), why=Sealed("Sam is on leave."))
+
+
+@pytest.mark.parametrize("told", ["opened", "decided", "issued", "deferred"])
+def test_an_open_case_is_handed_over(told: str) -> None:
+    """Given an open case at any stage, when a supervisor hands it over, then its stage stays, and it can be handed on again."""
+    case: CaseStory = getattr(CaseStory(), told)()
+    before = case.view
+    assert case.ask(HANDED, by=SUPERVISOR, at="2026-03-14T09:00:00+00:00") == ["CaseHandedOver"]
+    case.ask(HANDED.model_copy(update={"why": None}), by=SUPERVISOR, at="2026-03-15T09:00:00+00:00")
+    assert case.view == before
+
+
+def test_a_caution_that_was_given_still_has_an_officer() -> None:
+    """Given a recorded youth caution, whose referral and assessment may be open, then it is handed over; a charged case is not."""
+    CaseStory().issued("YC").ask(HANDED, by=SUPERVISOR, at=AFTER)
+    assert CaseStory().decided("CHARGE").refused(HANDED, by=SUPERVISOR, at=AFTER) == {"S1"}
+
+
+@pytest.mark.parametrize("role", [POLICE, YJS, "SAFE_SCHOOLS_OFFICER"])
+def test_a_supervisor_alone_hands_over(role: str) -> None:
+    """Only supervisors may send it."""
+    case = CaseStory().opened()
+    assert role not in case.service.roles_for(HandOverCase)
+    assert case.service.roles_for(HandOverCase) == {SUPERVISOR}
