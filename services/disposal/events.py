@@ -756,6 +756,7 @@ class ContactRecorded(Event):
     person_id: UUID
     means: ContactMeans
     reached: bool
+    note: Annotated[Added[Sealed[FreeText]], OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
 class CaseHandedOver(Event):

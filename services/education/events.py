@@ -168,6 +168,7 @@ class ContactRecorded(Event):
     person_id: UUID
     means: Means
     reached: bool
+    note: Annotated[Added[Sealed[FreeText]], OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
 class FeedbackRecorded(Event):

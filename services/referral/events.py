@@ -31,7 +31,7 @@ from services.vocabulary import (
     TriageOutcome,
 )
 from shared.domain.envelope import EventRegistry, Fact
-from shared.domain.messages import Correction, Digest, Event, FreeText, Timestamp
+from shared.domain.messages import Added, Correction, Digest, Event, FreeText, Timestamp
 from shared.domain.sealing import FieldClass, OwnedBy, Sealed
 
 Source = Literal["SCHOOL", "POLICE_101", "POLICE_ONLINE", "OFFICER", "OTHER_AGENCY"]
@@ -247,6 +247,7 @@ class ContactRecorded(Event):
     person_id: UUID
     means: Means
     reached: bool
+    note: Annotated[Added[Sealed[FreeText]], OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
 class SchoolLedOutcomeConfirmed(Event):

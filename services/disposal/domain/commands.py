@@ -438,12 +438,13 @@ class DecideAbsence(Command):
 class RecordContact(Command):
     """Record that somebody tried to reach a person. After a missed session a failed attempt meets the limit too."""
 
-    roles: ClassVar[frozenset[str] | None] = MONITORS
+    roles: ClassVar[frozenset[str] | None] = MONITORS | _roles(Role.VICTIM_WORKER)
     records = ContactRecorded
 
     person_id: UUID
     means: ContactMeans
     reached: bool
+    note: Sealed[FreeText] | None = None
 
 
 class HandOverCase(Command):

@@ -106,6 +106,7 @@ class RecordContact(Command):
     person_id: UUID
     means: events.Means
     reached: bool
+    note: Sealed[FreeText] | None = None
 
 
 class RecordFeedback(Command):

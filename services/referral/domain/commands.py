@@ -241,6 +241,7 @@ class RecordContact(Command):
     person_id: UUID
     means: Means
     reached: bool
+    note: Sealed[FreeText] | None = None
 
 
 class ConfirmSchoolLedOutcome(Command):

@@ -1,0 +1,58 @@
+"""A contact may have a note: of every service that records one, sealed under the key of the person who was contacted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from services.disposal.domain.commands import RecordContact as DisposalContact
+from services.disposal.events import ContactMeans
+from services.education.domain.commands import RecordContact as EducationContact
+from services.referral.domain.commands import RecordContact as ReferralContact
+from services.vocabulary import Role
+from shared.domain.messages import Command
+from shared.domain.sealing import DataKey, Sealed, sealed_fields
+from tests.any_sequence import sealed_bytes
+from tests.command_spec import CommandSpec
+from tests.unit.disposal.stories import AFTER, MOTHER, CaseStory
+from tests.unit.education.stories import SessionStory
+from tests.unit.referral.stories import ReferralStory
+
+NOTE = Sealed("She asked for a later time.")
+RECORDS: dict[str, tuple[Callable[[], CommandSpec], Callable[[Sealed[str] | None], Command]]] = {
+    "referral": (
+        lambda: ReferralStory().received(),
+        lambda note: ReferralContact(person_id=MOTHER, means="PHONE", reached=True, note=note),
+    ),
+    "disposal": (
+        lambda: CaseStory().opened(),
+        lambda note: DisposalContact(person_id=MOTHER, means=ContactMeans.PHONE, reached=True, note=note),
+    ),
+    "education": (
+        lambda: SessionStory().planned(),
+        lambda note: EducationContact(person_id=MOTHER, means="PHONE", reached=True, note=note),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_note_of_a_contact_is_the_persons_own(name: str) -> None:
+    """Given a contact with a note, then it is sealed under the person's key; without one, its bytes are those of before."""
+    begin, contact = RECORDS[name]
+    story = begin()
+    for note in (NOTE, None):
+        assert story.ask(contact(note), by="SUPERVISOR", at=AFTER) == ["ContactRecorded"]
+    noted, plain = story.facts[-2:]
+    assert [(path, subject) for path, subject, _ in sealed_fields(noted.event, noted.envelope.home)] == [
+        ("note", f"person/{MOTHER}")
+    ]
+    keys: dict[str, DataKey] = {}
+    assert "asked" not in sealed_bytes(noted, keys).decode()
+    assert set(json.loads(sealed_bytes(plain, keys))["data"]) == {"person_id", "means", "reached"}
+
+
+def test_a_victim_worker_records_a_contact_in_a_disposal() -> None:
+    """Whoever works for a victim records their contacts too, as the catalogue has it."""
+    assert Role.VICTIM_WORKER in CaseStory().service.roles_for(DisposalContact)
