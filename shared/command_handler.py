@@ -23,8 +23,9 @@ from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash
 from shared.domain.execution import CommandRequest, Decision, execute
 from shared.domain.ids import derived_uuid
-from shared.domain.permissions import CONFLICT, EVERY, AccessFacts, boundary
+from shared.domain.permissions import CONFLICT, EVERY, AccessFacts, boundary, ids_mentioned
 from shared.domain.receipts import Receipt, ReceiptLine
+from shared.domain.rules import Linked, no_marks
 from shared.domain.sealing import seal_model, sealed_fields, to_json
 from shared.domain.service import Claims, Service
 from shared.event_store import (
@@ -195,7 +196,7 @@ class CommandHandler:
 
     async def _judge(self, request: CommandRequest, loaded: LoadedStream, history: Sequence[Fact]) -> Judged:
         """Fold and decide, and check access to the new events."""
-        decision = await self._execute(request, history)
+        decision = await self._execute(request, history, await self._linked(history))
         if not isinstance(decision, Decision):
             return decision
         if not decision.facts:
@@ -228,11 +229,21 @@ class CommandHandler:
                 return DryRun(tuple(history), Refused((self._rule_of_claim(judged, key),)))
         return DryRun(tuple(history), judged.facts, judged.warnings)
 
-    async def _execute(self, request: CommandRequest, history: Sequence[Fact]) -> Decision | Refused | NeedsRationale:
+    async def _linked(self, history: Sequence[Fact]) -> Linked:
+        """Look up the marks of other services' records that the rules look at. Raises `EventStoreUnavailable`."""
+        if not self.service.asks_marks_of or not history:
+            return no_marks
+        homes = frozenset(ids_mentioned(self.service.events, history))
+        marks = await self.event_store.linked_marks(homes)
+        return lambda home: marks.get(home, frozenset())
+
+    async def _execute(
+        self, request: CommandRequest, history: Sequence[Fact], linked: Linked
+    ) -> Decision | Refused | NeedsRationale:
         """Evaluate and decide. Commands that print documents run in a thread, so that they do not block the event loop."""
         if not request.command.prints:
-            return execute(self.service, request, history)
-        return await asyncio.to_thread(execute, self.service, request, history)
+            return execute(self.service, request, history, linked)
+        return await asyncio.to_thread(execute, self.service, request, history, linked)
 
     def _check_new_events(self, request: CommandRequest, decision: Decision, loaded: LoadedStream) -> Forbidden | None:
         """Check rule T2 on the new events: declared conflicts with mentioned ids, and one value of each label for a new stream."""

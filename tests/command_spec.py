@@ -43,6 +43,8 @@ class CommandSpec:
         # The same each time, so that what is printed of the same story is the same.
         self.stream = stream or derived_uuid("story", service.name)
         self.facts: list[Fact] = []
+        self.linked: dict[UUID, frozenset[str]] = {}
+        """The marks that other services' records give a home, where the rules look at them."""
 
     def answer(
         self,
@@ -60,7 +62,10 @@ class CommandSpec:
         actor = officer(by) if isinstance(by, str) else by
         command_id = uuid4()
         result = execute(
-            self.service, CommandRequest(command, self.stream, command_id, actor, now, command_id), self.facts
+            self.service,
+            CommandRequest(command, self.stream, command_id, actor, now, command_id),
+            self.facts,
+            lambda home: self.linked.get(home, frozenset()),
         )
         if not isinstance(result, Decision):
             return result

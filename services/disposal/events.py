@@ -1074,16 +1074,23 @@ DisposalEvent: TypeAlias = (
 """Every event of this service; mypy reports each one that `evolve` has no branch for."""
 
 
-def _opened(_fact: Fact) -> Iterable[str]:
-    """OPENED: there is a disposal case."""  # noqa: D401  # the reference page reads it
-    return ("OPENED",)
+def _opened(fact: Fact) -> Iterable[str]:
+    """OPENED: there is a disposal case. INVESTIGATES: who investigates it."""  # noqa: D401  # the reference page reads it
+    yield "OPENED"
+    if isinstance(fact.event, DisposalCaseOpened) and fact.event.investigating_officer is not None:
+        yield f"INVESTIGATES:{fact.event.investigating_officer}"
+
+
+def _decided(fact: Fact) -> Iterable[str]:
+    """DECIDES: who took the decision."""  # the reference page reads it
+    yield f"DECIDES:{fact.actor.id}"
 
 
 EVENTS = EventRegistry(
     "disposal",
     get_args(DisposalEvent),
     labels=lambda _cls: LAW_ENFORCEMENT,
-    marks={DisposalCaseOpened: _opened},
+    marks={DisposalCaseOpened: _opened, DisposalDecided: _decided},
     mentions=("case_id", "referral_id", "person_id", "victims", "victims_with_enhanced_rights"),
     words=WORDS,
     reasons=Personal.REASONS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.disposal.events import EVENTS as DISPOSAL_EVENTS
 from services.panel.documents import DOCUMENTS
 from services.panel.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.panel.domain.journeys import JOURNEYS
@@ -23,5 +24,7 @@ service: Final[Service[Sitting]] = Service(
     read_model=READ_MODEL,
     inherited_labels=INHERITED_LABELS,
     followers=("disposal",),
+    published=(DISPOSAL_EVENTS,),
+    asks_marks_of=frozenset({"disposal"}),
     documents=DOCUMENTS,
 )

@@ -29,7 +29,6 @@ from shared.domain.permissions import DATA_RIGHTS, AccessFacts, Denial, Permissi
 from shared.domain.sealing import key_ids_in
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable, RecordedEvent
-from shared.messaging.linking import linked_marks
 from shared.messaging.waiting import waits_of
 from shared.privacy.disclosure import Disclosure, disclose
 
@@ -172,7 +171,8 @@ async def denial_of_facts(
     at: Dependencies, service: Service[Any], actor: Actor, permission: Permission, facts: AccessFacts
 ) -> Denial | None:
     """Check the permission of an actor for a record with these access facts. Returns None if it may be read."""
-    linked = await linked_marks(at.database, facts.mentions) if permission.linked else frozenset[str]()
+    marks = await at.event_store.linked_marks(facts.mentions) if permission.linked else {}
+    linked = frozenset[str]().union(*marks.values())
     return read_denial(actor, permission, facts, service.inherited_labels, linked)
 
 

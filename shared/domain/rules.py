@@ -53,6 +53,15 @@ When = Callable[[Any], bool]
 F = TypeVar("F", bound=Callable[..., bool])
 
 
+Linked = Callable[[UUID], frozenset[str]]
+"""The marks of other services' records, such as `disposal.DECIDES:…`, by home."""
+
+
+def no_marks(_home: UUID) -> frozenset[str]:
+    """Return none: nobody has asked for marks."""
+    return frozenset()
+
+
 @dataclass(frozen=True)
 class Context:
     """The context of a command: its stream, actor and times, and the policy of its day.
@@ -71,6 +80,8 @@ class Context:
     """Test whether a document, printed from facts, has a SHA-256: (SHA-256, name, facts). Takes some ten milliseconds."""
     began_at: datetime | None = None
     """The occurrence of the stream's first event; None: the stream has none yet."""
+    linked: Linked = no_marks
+    """Lookup of the marks that other services' records give a home that the stream mentions (`Service.asks_marks_of`)."""
 
     @property
     def day(self) -> date:

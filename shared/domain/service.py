@@ -134,6 +134,8 @@ class Service(Generic[S]):
     """Rule id -> (text of the refusal, source) of the rules that a lost claim breaks, where no function states them."""
     published: tuple[EventRegistry, ...] = field(default=())
     """The event books of the services whose events the reactions read, or whose marks the access table asks for."""
+    asks_marks_of: frozenset[str] = frozenset()
+    """The services whose marks the rules look at (`Context.linked`), of every home that a record mentions."""
     importers: frozenset[str] = frozenset()
     """The roles that may import rows of a register. Empty: the API has no route for it."""
     documents: Mapping[str, Document[S]] = field(default_factory=dict)
@@ -180,8 +182,8 @@ class Service(Generic[S]):
 
     @cached_property
     def linked(self) -> tuple[EventRegistry, ...]:
-        """The event registries of the services whose marks the access table uses."""
-        wanted = frozenset[str]().union(*(permission.linked for permission in self.read_model.access.values()))
+        """The event registries of the services whose marks the access table or the rules use."""
+        wanted = self.asks_marks_of.union(*(permission.linked for permission in self.read_model.access.values()))
         return tuple(book for book in self.published if book.service in wanted)
 
     @cached_property

@@ -7,7 +7,7 @@ as ranges of a stream (9).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -166,6 +166,12 @@ class EventStore(Protocol):
 
     async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Look up which stream has each of these unique keys; a free key is left out. Raises `EventStoreUnavailable`."""
+
+    async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
+        """Look up the marks of other services' records of these homes, as a worker keeps them beside the events.
+
+        A home without any is left out. Raises `EventStoreUnavailable`.
+        """
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Read up to `limit` events after a position (0: from the first), in order, without a gap."""

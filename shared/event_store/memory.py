@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -32,6 +32,7 @@ class MemoryEventStore:
         self._streams: dict[str, list[RecordedEvent]] = {}
         self._answers: dict[UUID, StoredReceipt] = {}
         self._claims: dict[str, str] = {}
+        self._marks: dict[UUID, set[str]] = {}
         self._log_hash = EMPTY_LOG
 
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
@@ -90,6 +91,14 @@ class MemoryEventStore:
     async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Look up unique keys (see `EventStore.holders`)."""
         return {key: self._claims[key] for key in keys if key in self._claims}
+
+    async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
+        """Look up marks (see `EventStore.linked_marks`)."""
+        return {home: frozenset(self._marks[home]) for home in homes if home in self._marks}
+
+    def keep_marks(self, home: UUID, marks: Iterable[str]) -> None:
+        """Keep the marks of another service's record, as a worker does."""
+        self._marks.setdefault(home, set()).update(marks)
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Read events (see `EventStore.read`)."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 from uuid import UUID
@@ -67,6 +67,8 @@ _APPEND = (
 
 
 _HOLDERS: Final = "select key, stream from claim where key = any($1::text[])"
+
+_MARKS: Final = "select home, array_agg(mark) as marks from linked_mark where home = any($1::uuid[]) group by home"
 
 _WIDTH: Final = len(_RECORD.split(", "))
 
@@ -208,6 +210,11 @@ class PostgresEventStore:
         """Look up unique keys (see `EventStore.holders`)."""
         rows = await retry_or_raise(lambda: self._pool.fetch(_HOLDERS, keys), EventStoreUnavailable)
         return {row["key"]: row["stream"] for row in rows}
+
+    async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
+        """Look up marks (see `EventStore.linked_marks`)."""
+        rows = await retry_or_raise(lambda: self._pool.fetch(_MARKS, list(homes)), EventStoreUnavailable)
+        return {row["home"]: frozenset(row["marks"]) for row in rows}
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Read events (see `EventStore.read`). Raises errors of the database at once; its callers retry."""

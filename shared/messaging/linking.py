@@ -1,20 +1,16 @@
 """Marks of other services' records, by home, which a worker stores as it reads the topics.
 
-The API reads them if the access table names another service's mark.
+The event store gives them to whoever asks (`EventStore.linked_marks`): the access table, and rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 from uuid import UUID
 
-import asyncpg
-
-from shared.database import Connection, retry_or_raise
+from shared.database import Connection
 from shared.domain.envelope import EventRegistry
 from shared.domain.permissions import marks_of
-from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 
 
@@ -34,10 +30,3 @@ async def keep_linked_marks(
             "insert into linked_mark (home, mark) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing",
             *zip(*sorted(marks_by_home), strict=True),
         )
-
-
-async def linked_marks(pool: asyncpg.Pool[Any], homes: Iterable[UUID]) -> frozenset[str]:
-    """Return the marks of other services' records of these homes; raises `EventStoreUnavailable`."""
-    query = "select mark from linked_mark where home = any($1::uuid[])"
-    rows = await retry_or_raise(lambda: pool.fetch(query, list(homes)), EventStoreUnavailable)
-    return frozenset(row["mark"] for row in rows)

@@ -25,10 +25,11 @@ from shared.command_handler import CommandHandler, DryRun
 from shared.command_handler import Result as HandlerResult
 from shared.domain.dates import local_day
 from shared.domain.duties_by_day import duties_on
-from shared.domain.envelope import Fact
+from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.execution import CommandRequest
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
+from shared.domain.permissions import marks_of
 from shared.domain.service import Service
 from shared.event_store import RecordedEvent
 from shared.event_store.memory import MemoryEventStore
@@ -71,6 +72,12 @@ class _RunningService:
     @property
     def service(self) -> Service[Any]:
         return self.handler.service
+
+    def keep_marks(self, book: EventRegistry, fact: Fact) -> None:
+        """Keep the marks of another service's record, as `shared.messaging.linking` does."""
+        assert isinstance(self.handler.event_store, MemoryEventStore)
+        marks = [f"{book.service}.{mark}" for mark in marks_of(book, fact)]
+        self.handler.event_store.keep_marks(fact.envelope.home, marks)
 
 
 class Memory:
@@ -260,6 +267,8 @@ class Memory:
         if self._reporting is not None:
             self._reporting.record(source.service.name, consumed.fact(source.service.events))
         for running in self._services.values():
+            if source.service.events in running.service.linked:
+                running.keep_marks(source.service.events, consumed.fact(source.service.events))
             if source.service.topic in running.reactions.topics:
                 await running.reactions.react(running.parked, [consumed])
 

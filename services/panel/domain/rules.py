@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
 from services.panel.domain.commands import (
     LATER,
     AddToAgenda,
@@ -15,8 +18,9 @@ from services.panel.domain.commands import (
 from services.panel.domain.corrections import COPIES, CORRECTIONS
 from services.panel.domain.state import ItemStatus, Sitting
 from services.panel.domain.state_machine import SOURCE, STATE_MACHINE
-from services.panel.events import CaseConsidered
+from services.panel.events import CaseConsidered, PresentMember
 from shared.domain.corrections import OF_A_CORRECTION, facts_of
+from shared.domain.envelope import has_event
 from shared.domain.policy import Policy
 from shared.domain.rules import Context, RuleBook
 from shared.domain.state_machine import register
@@ -103,6 +107,27 @@ def the_case_is_on_the_agenda(command: ConsiderCase, sitting: Sitting, _context:
     return item is not None and item.status is not ItemStatus.CONSIDERED
 
 
+def _abstain_who_must(
+    case: UUID, present: Iterable[PresentMember], abstaining: Sequence[UUID] | None, context: Context
+) -> bool:
+    marks = context.linked(case)
+    voting = (member.officer_id for member in present if member.officer_id not in (abstaining or ()))
+    return not any(f"disposal.{part}:{officer}" in marks for officer in voting for part in ("INVESTIGATES", "DECIDES"))
+
+
+@rules.forbids("P3", ConsiderCase, looks_at=("disposal_id", "abstaining"))
+def who_has_a_part_in_the_case_abstains(command: ConsiderCase, sitting: Sitting, context: Context) -> bool:
+    """A member who investigates or decides the case does not vote on it: name them as abstaining.
+
+    Source: NPCC child gravity matrix (joint decision); local policy on the joint decision-making panel
+    """
+    item = sitting.agenda.get(command.disposal_id)
+    present = sitting.present(context.occurred_at)
+    if item is None or item.status is ItemStatus.CONSIDERED:
+        return True  # P2 says so
+    return _abstain_who_must(item.case_id, present, command.abstaining, context)
+
+
 @rules.warns("P4", ConsiderCase, looks_at=("child_view", "no_child_view_because"))
 def the_child_was_heard(command: ConsiderCase, _sitting: Sitting, _context: Context) -> bool:
     """The panel considers the case without the child's voice: record what the child says, or why it was not heard.
@@ -137,6 +162,20 @@ def the_source_is_corrected(command: CorrectRecord, sitting: Sitting, _context: 
     considered = (fact for fact in facts_of(sitting) if isinstance(fact.event, CaseConsidered))
     is_copy = command.field.partition(".")[0] in COPIES
     return not is_copy or all(fact.event_id != command.corrects for fact in considered)
+
+
+@rules.forbids("P3", CorrectRecord, looks_at=OF_A_CORRECTION)
+def still_abstain_who_must(command: CorrectRecord, sitting: Sitting, context: Context) -> bool:
+    """A member who investigates or decides the case would have voted on it: correct another field.
+
+    Source: NPCC child gravity matrix (joint decision); local policy on the joint decision-making panel
+    """
+    considered = [
+        fact for fact in facts_of(CORRECTIONS.as_corrected(command, sitting)) if has_event(fact, CaseConsidered)
+    ]
+    return all(
+        _abstain_who_must(fact.event.case_id, fact.event.present, fact.event.abstaining, context) for fact in considered
+    )
 
 
 @rules.forbids("P1", CorrectRecord, looks_at=OF_A_CORRECTION)

@@ -47,6 +47,15 @@ class Case:
     child: UUID = field(default_factory=uuid4)
 
 
+async def send(api: Client, stream: UUID, step: dict[str, Any]) -> httpx2.Response:
+    """Send a command as the chair."""
+    return await api.http.post(
+        f"/v1/sittings/{stream}/commands",
+        headers={"Authorization": f"Bearer {await api.token(CHAIR)}", "Idempotency-Key": str(uuid4())},
+        json={"occurred_at": "2026-03-10T10:30:00+00:00", **step},
+    )
+
+
 async def sat(api: Client, stream: UUID, *cases: Case) -> None:
     """Let the panel consider each case, and close the sitting."""
     members = [
@@ -79,11 +88,7 @@ async def sat(api: Client, stream: UUID, *cases: Case) -> None:
         {"type": "CloseSitting"},
     ]
     for step in steps:
-        answer = await api.http.post(
-            f"/v1/sittings/{stream}/commands",
-            headers={"Authorization": f"Bearer {await api.token(CHAIR)}", "Idempotency-Key": str(uuid4())},
-            json={"occurred_at": "2026-03-10T10:30:00+00:00", **step},
-        )
+        answer = await send(api, stream, step)
         assert answer.status_code == 201, answer.text
 
 
@@ -146,3 +151,29 @@ async def test_subject_access_opens_the_words_of_ones_own_case(api: Client) -> N
     assert "Words 0" in copy.text
     assert "Words 1" not in copy.text
     assert "Reasons 1" not in copy.text
+
+
+async def test_who_investigates_a_case_does_not_vote_on_it(api: Client, settings: Settings) -> None:
+    """Given a member of whom the disposal says that they investigate, when they vote, then P3 refuses it; abstaining, it is recorded."""
+    stream, one, officer = uuid4(), Case(), uuid4()
+    members = [
+        {"officer_id": str(id_), "kind": kind, "organisation": "Dorset Council", "present": True}
+        for id_, kind in ((officer, "POLICE"), (uuid4(), "YJS"))
+    ]
+    listed = {"disposal_id": str(one.disposal), "case_id": str(one.case), "person_id": str(one.child)}
+    plan = {"type": "PlanSitting", "starts_at": "2026-03-10T10:00:00Z", "place": "Court house", "chair": str(uuid4())}
+    for step in (plan, {"type": "AddToAgenda", **listed}, {"type": "RecordMembers", "members": members}):
+        assert (await send(api, stream, step)).status_code == 201
+    worker = await asyncpg.connect(settings.database(service.name, role_name(RoleKind.WORKER, service.name)))
+    await worker.execute("insert into linked_mark values ($1, $2)", one.case, f"disposal.INVESTIGATES:{officer}")
+    await worker.close()
+    consider = {
+        "type": "ConsiderCase",
+        "disposal_id": str(one.disposal),
+        "recommended": "YC",
+        "reasons": "So.",
+        "child_view": "Sorry.",
+    }
+    refused = await send(api, stream, consider)
+    assert (refused.status_code, [rule["id"] for rule in refused.json()["rules"]]) == (422, ["P3"])
+    assert (await send(api, stream, consider | {"abstaining": [str(officer)]})).status_code == 201

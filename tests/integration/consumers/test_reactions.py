@@ -28,7 +28,6 @@ from shared.messaging.consumer.batch import BatchResult, process_batch
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.quarantine import quarantined_streams
 from shared.messaging.faust_consumer import reactor
-from shared.messaging.linking import linked_marks
 from shared.messaging.reactions import (
     ReactionRunner,
     parked_reactions,
@@ -163,8 +162,8 @@ async def test_the_marks_of_anothers_record_are_kept_by_its_home(reacting_desk: 
     """Given an access table that names the bell's mark, when rings are taken, some twice, then each home has it once."""
     first, second = [await reacting_desk.ring(1) for _ in range(2)]
     await reacting_desk.take([first])
-    assert await linked_marks(reacting_desk.pool, [first.home]) == {"bell.RUNG"}
-    assert await linked_marks(reacting_desk.pool, [second.home, uuid4()]) == frozenset()
+    marks = await reacting_desk.desk.event_store.linked_marks([first.home, second.home, uuid4()])
+    assert marks == {first.home: {"bell.RUNG"}}
     await reacting_desk.lose_checkpoints()
     await reacting_desk.take([first, second])
     assert await reacting_desk.pool.fetchval("select count(*) from linked_mark") == 2

@@ -124,6 +124,26 @@ def test_an_adjourned_case_may_be_taken_up_again(sitting: SittingStory) -> None:
     assert sitting.view["agenda"] == {str(disposal_of(LEO)): "CONSIDERED"}
 
 
+@pytest.mark.parametrize("part", ["INVESTIGATES", "DECIDES"])
+def test_who_has_a_part_in_the_case_abstains(sitting: SittingStory, part: str) -> None:
+    """P3: a member who investigates or decides the case is named as abstaining; elsewhere they vote."""
+    sitting.planned().listed(LEO, MIA).begun()
+    sitting.linked = {case_of(LEO): frozenset({f"disposal.{part}:{POLICE}", "disposal.OPENED"})}
+    for abstaining in (None, (), (NURSE,)):
+        assert sitting.problems(consideration(LEO, abstaining=abstaining), CONSIDERED) == {"P3"}
+    sitting.considered(MIA)
+    sitting.considered(LEO, abstaining=(POLICE,))
+    assert sitting.problems(corrected(sitting, "CaseConsidered", "abstaining", []), AFTERWARDS) == {"P3"}
+
+
+def test_who_is_absent_need_not_abstain(sitting: SittingStory) -> None:
+    """P3: an investigator who is not there does not vote anyway."""
+    others = (member(NURSE, MemberKind.POLICE), member(YJS, MemberKind.YJS))
+    sitting.planned().listed().begun(*others, member(POLICE, MemberKind.POLICE, present=False))
+    sitting.linked = {case_of(LEO): frozenset({f"disposal.INVESTIGATES:{POLICE}"})}
+    assert sitting.does(consideration(), CONSIDERED) == ["CaseConsidered"]
+
+
 def test_the_child_is_heard_or_it_is_said_why_not(sitting: SittingStory) -> None:
     """P4: words of the child, a reason why there are none, or a rationale."""
     sitting.sitting()
