@@ -383,8 +383,8 @@ def test_the_pages_of_a_sitting_are_fit_for_everyone(
     ):
         tab.set_viewport_size({"width": 390, "height": 844})
         tab.goto(address)
-        look(tab, f"{name}-390")
+        look(tab, f"{name}-narrow")
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390
         tab.set_viewport_size({"width": 1280, "height": 900})
-        look(tab, f"{name}-1280")
+        look(tab, name)
     context.close()
