@@ -49,7 +49,7 @@ def export_case(
     """Write a case's events as stored, its access log, proofs, checkpoints, schemas, rules and policy into one file."""
     require_folders(out, pdf)
     client = client_of(url, patience=PATIENT, reason=reason)
-    checkpoints = [_read_note(path) for path in extends or ()]
+    checkpoints = [read_note(path) for path in extends or ()]
     parts: list[Mapping[str, Any]] = []
     for entry in SERVICES:
         reply = client.get(entry.name, f"/v1/evidence/homes/{case_id}", role=role)
@@ -132,7 +132,8 @@ def _extensions(
     return proofs
 
 
-def _read_note(path: Path) -> tuple[str, Checkpoint]:
+def read_note(path: Path) -> tuple[str, Checkpoint]:
+    """Read a checkpoint that was kept: its note, and what it says. Exits with 2 for anything else."""
     try:
         note = path.read_text(encoding="utf-8")
         return note, Checkpoint.parse(SignedNote.parse(note).text)

@@ -50,11 +50,12 @@ async def verify_service(
     bootstrap: Kafka,
     passed: Passed = ignore_passed,
     named: set[tuple[str, int]] | None = None,
+    outside: Sequence[str] = (),
 ) -> AsyncIterator[Finding]:
     """Every finding about one service, as soon as it is known.
 
     `passed` hears of each event three times: in order of position, in its stream, and in the topic. The data keys that
-    events name are added to `named`.
+    events name are added to `named`. `outside` are checkpoints as others keep them.
     """
     behind = Problems()
     reached = await read_position_record(service, bootstrap, behind)
@@ -90,15 +91,15 @@ async def verify_service(
     access = CountedCheck()
     await to_the_end(check_access_log(database, reached.anchors, access), access.problems)
     yield Finding(service.name, "access log dense and chained", counted(access.entries, "line"), access.problems.lines)
-    logs = verify_checkpoints(service.name, (EVENTS, ACCESS), database, bootstrap, service.checkpoints_topic)
+    logs = verify_checkpoints(service.name, (EVENTS, ACCESS), database, bootstrap, service.checkpoints_topic, outside)
     async for finding in logs:
         yield finding
 
 
 async def verify_checkpoints(
-    service: str, logs: Sequence[Log], database: Pool, bootstrap: Kafka, topic: str
+    service: str, logs: Sequence[Log], database: Pool, bootstrap: Kafka, topic: str, outside: Sequence[str] = ()
 ) -> AsyncIterator[Finding]:
-    """Yield a finding for each log: whether it is still what its checkpoints have signed.
+    """Yield a finding for each log: whether it is still what its checkpoints have signed, and those kept `outside`.
 
     Where the checkpoints of the topic cannot be read, those of the database are checked all the same.
     """
@@ -109,6 +110,7 @@ async def verify_checkpoints(
         unread.note(f"{topic} cannot be read: {type(error).__name__}: {error}")
     for log in logs:
         check = CountedCheck()
-        await to_the_end(check_checkpoints(database, log, published.get(log.name, {}), check), check.problems)
+        of_log = [note for note in outside if note.partition("\n")[0].endswith(f"/{service}/{log.name}")]
+        await to_the_end(check_checkpoints(database, log, published.get(log.name, {}), check, of_log), check.problems)
         lines = unread.lines + check.problems.lines
         yield Finding(service, f"the log {log.name} is what was signed", counted(check.entries, "checkpoint"), lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -26,12 +26,14 @@ from services.reporting.returns.frozen import reproduction_problems
 from shared.database import as_role, create_pool
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service
-from shared.evidence.log import ACCESS
+from shared.evidence.log import ACCESS, EVENTS
 from shared.evidence.verification.keys import KeyCheck, check_keys
 from shared.evidence.verification.marks import check_marks
 from shared.evidence.verification.problems import CountedCheck, Passed, Problems, note_lasting, or_else, to_the_end
 from shared.evidence.verification.topic import PATIENCE_SECONDS
-from shared.kafka import VERIFIER
+from shared.evidence.witness_client import WitnessSilent
+from shared.evidence.witnessed import witness_of
+from shared.kafka import VERIFIER, Kafka
 from shared.runtime.grants import logins_of, role_problems
 from shared.runtime.privileges import RoleKind, Schema, role_name
 from shared.runtime.provision import KEYRING_DATABASE, service_database
@@ -73,6 +75,7 @@ def stores(var: Path = VAR) -> Settings:
     if noted is not None:
         # The passwords of another Kafka than its own are named by the environment.
         own = {"kafka_passwords": noted["kafka_passwords"]} if noted.get("kafka_passwords") else {}
+        own |= {name.removeprefix("OOC_").lower(): value for name, value in noted.get("witness", {}).items()}
         return Settings(database_url=noted["postgres"], kafka=noted["kafka"], **own)
     if not (os.environ.get("OOC_DATABASE_URL") and os.environ.get("OOC_KAFKA")):
         raise NoSystem(
@@ -112,9 +115,19 @@ async def _listens(address: str) -> bool:
     return True
 
 
-async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> AsyncIterator[Finding]:
-    """Every finding about every service, as soon as it is known; raises `NoSystem`. `heard` hears of the progress."""
+async def verify(
+    settings: Settings, heard: Heard = lambda _done, _of: None, known: Sequence[str] = ()
+) -> AsyncIterator[Finding]:
+    """Every finding about every service, as soon as it is known; raises `NoSystem`. `heard` hears of the progress.
+
+    `known` are checkpoints kept outside, as signed notes: no log may contradict them, nor what the witness has seen.
+    """
     await require_answers(settings)
+    asked, seen = await ask_witness(settings)
+    yield asked
+    outside = [*seen, *known]
+    if known:
+        yield find_known_logs(known)
     try:
         kafka = settings.kafka_as(VERIFIER)
     except NoPassword as error:
@@ -145,7 +158,9 @@ async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> 
         total = sum(heads.values())
         passed, named, keys = report_progress(heard, total), set[tuple[str, int]](), KeyCheck()
         for service in services:
-            async for finding in verify_service(service, databases[service.name], keyring, kafka, passed, named):
+            async for finding in verify_service(
+                service, databases[service.name], keyring, kafka, passed, named, outside
+            ):
                 yield finding
             await to_the_end(find_forgotten(service, databases[service.name], forgotten), again)
         await to_the_end(check_forgotten(keyring, forgotten, again), again)
@@ -155,24 +170,31 @@ async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> 
         looked_at = f"{counted(keys.entries, 'key')}, {keys.unnamed} of them named by no event"
         yield Finding("keyring", "data keys are of open epochs", looked_at, keys.problems.lines)
         yield await _verify_marks(services, databases)
-        events = counted(total, "event")
-        yield Finding(REPORTING, "holds nothing that the event stores do not", events, ahead.lines)
-        late, unlike, altered, differing = Problems(), Problems(), Problems(), Problems()
-        await to_the_end(_check_caught_up(reporting, heads, late), late)
-        yield Finding(REPORTING, "every event has arrived", events, late.lines)
-        topic = f"ooc.{REPORTING}.checkpoints"
-        async for finding in verify_checkpoints(REPORTING, (ACCESS,), reporting, kafka, topic):
+        yield Finding(REPORTING, "holds nothing that the event stores do not", counted(total, "event"), ahead.lines)
+        async for finding in _verify_reporting(reporting, kafka, heads, passed, outside):
             yield finding
-        await to_the_end(_note_all(reproduction_problems(reporting), unlike), unlike)
-        frozen = await _number(reporting, "select count(*) from frozen_return", unlike)
-        yield Finding(REPORTING, "returns are as they were frozen", counted(frozen, "return"), unlike.lines)
-        await to_the_end(_note_all(report_problems(reporting), altered), altered)
-        kept = await _number(reporting, "select count(*) from verification_report", altered)
-        yield Finding(REPORTING, "verification reports are as they were kept", counted(kept, "report"), altered.lines)
-        await to_the_end(check_projection(reporting, differing, passed), differing)
         heard(total, total)
-        streams = await _number(reporting, "select count(*) from stream", differing)
-        yield Finding(REPORTING, "projection equals a fresh fold", counted(streams, "stream"), differing.lines)
+
+
+async def _verify_reporting(
+    reporting: Pool, kafka: Kafka, heads: Mapping[str, int], passed: Passed, outside: Sequence[str]
+) -> AsyncIterator[Finding]:
+    """Every finding about reporting's database: complete, signed, kept as it was, and equal to a fresh fold."""
+    late, unlike, altered, differing = Problems(), Problems(), Problems(), Problems()
+    await to_the_end(_check_caught_up(reporting, heads, late), late)
+    yield Finding(REPORTING, "every event has arrived", counted(sum(heads.values()), "event"), late.lines)
+    topic = f"ooc.{REPORTING}.checkpoints"
+    async for finding in verify_checkpoints(REPORTING, (ACCESS,), reporting, kafka, topic, outside):
+        yield finding
+    await to_the_end(_note_all(reproduction_problems(reporting), unlike), unlike)
+    frozen = await _number(reporting, "select count(*) from frozen_return", unlike)
+    yield Finding(REPORTING, "returns are as they were frozen", counted(frozen, "return"), unlike.lines)
+    await to_the_end(_note_all(report_problems(reporting), altered), altered)
+    kept = await _number(reporting, "select count(*) from verification_report", altered)
+    yield Finding(REPORTING, "verification reports are as they were kept", counted(kept, "report"), altered.lines)
+    await to_the_end(check_projection(reporting, differing, passed), differing)
+    streams = await _number(reporting, "select count(*) from stream", differing)
+    yield Finding(REPORTING, "projection equals a fresh fold", counted(streams, "stream"), differing.lines)
 
 
 async def _verify_marks(services: Iterable[Service[Any]], databases: Mapping[str, Pool]) -> Finding:
@@ -196,6 +218,34 @@ async def _number(database: Pool, query: str, problems: Problems) -> int:
     """Return the number that a query gives; where it fails, 0 and a problem."""
     number: int = await or_else(0, database.fetchval(query), problems)
     return number
+
+
+async def ask_witness(settings: Settings) -> tuple[Finding, Sequence[str]]:
+    """Ask the witness for the last checkpoint that it has seen of each log; the finding says whether it was asked."""
+    check, problems = "what it has seen of each log is asked for", Problems()
+    witness = witness_of(settings)
+    if witness is None:
+        return Finding("witness", check, "not asked: no witness is set, OOC_WITNESS_URL"), ()
+    try:
+        notes = list((await witness.seen()).values())
+    except WitnessSilent as error:
+        problems.note(str(error))
+        notes = []
+    finally:
+        await witness.close()
+    return Finding("witness", check, counted(len(notes), "log"), problems.lines), notes
+
+
+def find_known_logs(notes: Sequence[str]) -> Finding:
+    """Find whether each checkpoint that was kept is that of a log of the system: another one would not be compared."""
+    logs = [(service.name, log) for service in deciding_services() for log in (EVENTS, ACCESS)] + [(REPORTING, ACCESS)]
+    ends, problems = tuple(f"/{service}/{log.name}" for service, log in logs), Problems()
+    for origin in (note.partition("\n")[0] for note in notes):
+        if not origin.endswith(ends):
+            problems.note(f"{origin} is no log of this system: the checkpoint that you kept was not used")
+    return Finding(
+        "known", "each checkpoint that you kept is compared", counted(len(notes), "checkpoint"), problems.lines
+    )
 
 
 def report_progress(heard: Heard, events: int) -> Passed:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ooc.cases.reading import NotFound, require_found
-from ooc.evidence.export import require_folders, write_whole
+from ooc.evidence.export import read_note, require_folders, write_whole
 from ooc.options import AsJson, AsRole, client_of
 from ooc.tables import ERR, OUT, complain
 from services.console.plain_text import moment
@@ -61,17 +61,27 @@ def verify(
             "--report", help="Have the dated report kept and signed, and write it with its proofs into this file."
         ),
     ] = None,
+    known: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--known",
+            exists=True,
+            dir_okay=False,
+            help="A checkpoint kept from earlier, which its log must extend (repeat).",
+        ),
+    ] = None,
     url: Urls = None,
     role: AsRole = Role.AUDITOR,
 ) -> None:
     """Check everything; with a command, one thing."""
     if context.invoked_subcommand is not None:
         return
+    kept = [read_note(path)[0] for path in known or ()]
     if report is None:
-        raise typer.Exit(0 if asyncio.run(show_verification(as_json=as_json)) else 1)
+        raise typer.Exit(0 if asyncio.run(show_verification(as_json=as_json, kept=kept)) else 1)
     require_folders(report)
     client = client_of(url, patience=PATIENCE)
-    found = asyncio.run(run_verification(ERR))
+    found = asyncio.run(run_verification(ERR, kept))
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     signed = write_report(client, found, report, role)
@@ -110,15 +120,15 @@ def verify_receipt(
     raise typer.Exit(1 if faults else 0)
 
 
-async def show_verification(*, as_json: bool = False) -> bool:
+async def show_verification(*, as_json: bool = False, kept: Sequence[str] = ()) -> bool:
     """Verify the system and print what was found, as lines or as JSON; returns whether all is whole."""
-    report = await run_verification(ERR if as_json else OUT)
+    report = await run_verification(ERR if as_json else OUT, kept)
     if as_json:
         print(json.dumps(report, indent=1, ensure_ascii=False))
     return bool(report["whole"])
 
 
-async def run_verification(lines: Console) -> dict[str, Any]:
+async def run_verification(lines: Console, kept: Sequence[str] = ()) -> dict[str, Any]:
     """Verify the system, say each finding as soon as it is known, and return the dated report."""
     # The services' declarations take half a second to import.
     from ooc.evidence.verification import stores, verify  # noqa: PLC0415
@@ -127,7 +137,7 @@ async def run_verification(lines: Console) -> dict[str, Any]:
     started, findings = datetime.now(UTC), list[dict[str, Any]]()
     lines.print("Verification", style="bold")
     with ProgressLine(ERR) as progress:
-        async for finding in verify(stores(), progress.show):
+        async for finding in verify(stores(), progress.show, kept):
             with progress.set_aside():
                 mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
                 lines.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")

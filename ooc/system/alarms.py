@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
             "surplus",
             "topic_behind_consumer",
             "topic_ahead_of_event_store",
+            "log_behind_witness",
             "event_store_gap",
             "key_missing",
             "wrong_partitions",

@@ -114,10 +114,12 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
     kafka = _kafka_logins(addresses.var, environment)
     worker = settings | kafka | {"OOC_SIGNING_KEY_FILE": str(signing)}
     witnesses = []
-    witness_settings = dict[str, str]()
-    if not environment.get("OOC_WITNESS_URL"):
-        witness, witness_settings = _witness(addresses, environment.get("OOC_LOG_ORIGIN") or DEFAULT_ORIGIN, signing)
-        witnesses, worker = [witness], worker | witness_settings
+    witness = witness_settings(addresses, environment)
+    if witness:
+        witnesses = [_witness(addresses, environment.get("OOC_LOG_ORIGIN") or DEFAULT_ORIGIN, signing)]
+        worker |= witness
+    # A log is compared with what the witness has seen before anything is recorded in it.
+    first = tuple(process.name for process in witnesses)
     owner = settings | {"OOC_ADMIN_DATABASE_URL": stores.owner}
     ooc = [sys.executable, "-m", "ooc.main"]
     made = [
@@ -127,19 +129,20 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
     ]
     for entry in SERVICES:
         service, port = entry.name, addresses.ports.api(entry.port_offset)
-        api = settings | keys_of(entry, RoleKind.API)
-        made.append(_answering(f"{service}-api", [f"services.{service}", "api"], port, "/health/ready", api))
+        api = settings | keys_of(entry, RoleKind.API) | witness
+        after = (MIGRATE, ISSUER, *first)
+        made.append(_answering(f"{service}-api", [f"services.{service}", "api"], port, "/health/ready", api, after))
         made += [
             Process(
                 name=f"{service}-worker-{n}" if n > 1 else f"{service}-worker",
                 argv=[sys.executable, "-m", f"services.{service}", "worker"],
                 env=worker | keys_of(entry, RoleKind.WORKER),
-                after=(MIGRATE, TOPICS),
+                after=(MIGRATE, TOPICS, *first),
                 grace=15.0,
             )
             for n in range(1, workers + 1)
         ]
-    witness_key_of = {name: key for name, key in witness_settings.items() if name == "OOC_WITNESS_KEY"}
+    witness_key_of = {name: key for name, key in witness.items() if name == "OOC_WITNESS_KEY"}
     made.append(_console(addresses, environment, settings | witness_key_of))
     return made
 
@@ -207,8 +210,18 @@ def _signing_key(var: Path, environment: Mapping[str, str]) -> Path:
     return Path(environment.get("OOC_SIGNING_KEY_FILE") or secret_in(var / "keys" / "signing"))
 
 
-def _witness(addresses: Addresses, origin: str, signing: Path) -> tuple[Process, dict[str, str]]:
-    """Return the process of the local witness, and how the workers learn of it.
+def witness_settings(addresses: Addresses, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return how a process learns of the local witness; nothing if the environment names another one."""
+    if environment.get("OOC_WITNESS_URL"):
+        return {}
+    return {
+        "OOC_WITNESS_URL": f"http://{HOST}:{addresses.ports.witness}",
+        "OOC_WITNESS_KEY": str(witness_key(addresses.var / "witness", "witness.local").key),
+    }
+
+
+def _witness(addresses: Addresses, origin: str, signing: Path) -> Process:
+    """Return the process of the local witness.
 
     It shows how a witness works; one that protects against the operator runs on another party's machine.
     """
@@ -220,11 +233,7 @@ def _witness(addresses: Addresses, origin: str, signing: Path) -> tuple[Process,
     logs.write_text("".join(lines), encoding="utf-8")
     port = addresses.ports.witness
     module = ["tools.witness", "--state", str(folder), "--logs", str(logs), "--port", str(port)]
-    told = {
-        "OOC_WITNESS_URL": f"http://{HOST}:{port}",
-        "OOC_WITNESS_KEY": str(witness_key(folder, "witness.local").key),
-    }
-    return _answering(WITNESS, module, port, "/key", NO_KEYS, after=()), told
+    return _answering(WITNESS, module, port, "/key", NO_KEYS, after=())
 
 
 def log_keys(keys: SigningKeys, origin: str) -> list[VerifierKey]:
@@ -269,6 +278,7 @@ def _write_down(addresses: Addresses, names: Sequence[str]) -> Path:
         "kafka": addresses.kafka,
         "kafka_passwords": kafka_passwords(addresses.var, os.environ),
         "postgres": Stores.of(addresses, os.environ).database,
+        "witness": witness_settings(addresses, os.environ),
         "pid": os.getpid(),
         "processes": names,
     }

@@ -12,6 +12,8 @@ from services.reporting.queries.ethnicity import Grant, keyring_grant
 from services.reporting.search.index import SearchIndex
 from services.vocabulary import INHERITED_LABELS
 from shared.api.dependencies import ApiDependencies, api_dependencies
+from shared.evidence.log import ACCESS as LINES
+from shared.evidence.witnessed import compare_at_start
 from shared.privacy.keyring import Keyring
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.privileges import RoleKind
@@ -31,6 +33,7 @@ class Dependencies(ApiDependencies):
 async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
     """Open the resources of the API, build its dependencies, and keep the search index up to date meanwhile."""
     async with open_resources("reporting", RoleKind.API, settings, connections=12, keyring_connections=2) as resources:
+        await compare_at_start(resources.database, "reporting", (LINES,), settings)
         every = api_dependencies(settings, resources.database, ACCESS, INHERITED_LABELS)
         index = SearchIndex(resources.database, resources.keyring)
         indexing = asyncio.create_task(index.run())

@@ -11,10 +11,15 @@ import asyncpg
 
 from shared.database import Connection, retry_or_raise
 from shared.domain.messages import Actor
+from shared.event_store.postgres import LOG_BEHIND_WITNESS
 
 
 class LogUnavailable(Exception):
     """An access log that does not answer, so nothing may be read (503)."""
+
+
+class AccessLogBehindWitness(LogUnavailable):
+    """An access log that does not hold what its witness has seen: nothing may be read until it is restored (503)."""
 
 
 class AccessLog:
@@ -49,6 +54,10 @@ class AccessLog:
                 LogUnavailable,
             )
         except asyncpg.PostgresError as error:
+            if error.sqlstate == LOG_BEHIND_WITNESS:
+                raise AccessLogBehindWitness(
+                    f"Nothing is shown or done: {error}. An operator must restore the database: docs/how-to/runbook/log_behind_witness.md"
+                ) from error
             raise LogUnavailable(
                 f"the access log cannot be written, so nothing is shown or done: tell the operators ({error})"
             ) from error

@@ -15,13 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from shared.api.access_log import LogUnavailable
+from shared.api.access_log import AccessLogBehindWitness, LogUnavailable
 from shared.api.authentication import InvalidToken, IssuerUnavailable
 from shared.api.authorisation import NotAllowed
 from shared.domain.dates import BeyondCalendar
 from shared.domain.decisions import BrokenRule
 from shared.domain.policy import NoPolicy
-from shared.event_store import EventStoreUnavailable, StoreBehindTopic, TimelineNotCompared
+from shared.event_store import EventStoreUnavailable, StoreBehindTopic, StoreBehindWitness, TimelineNotCompared
 from shared.privacy.keyring import KeyDestroyed, KeyMissing, KeyringUnavailable, UnusableKey
 
 MEDIA_TYPE = "application/problem+json"
@@ -256,6 +256,8 @@ def install_handlers(app: FastAPI) -> None:
     respond_to(UnusableKey, 503, "keyring", "A key of this record cannot be used: tell the operators")
     respond_to(StoreBehindTopic, 503, "store-behind-topic", "No command is accepted until the event store is restored")
     respond_to(TimelineNotCompared, 503, "timeline-not-compared", "The event store has moved, and is being compared")
+    for behind in (StoreBehindWitness, AccessLogBehindWitness):
+        respond_to(behind, 503, "log-behind-witness", "Nothing is recorded until the log is restored")
     respond_to(
         KeyDestroyed, 410, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them"
     )

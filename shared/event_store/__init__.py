@@ -36,6 +36,15 @@ class TimelineNotCompared(EventStoreUnavailable):
         )
 
 
+class StoreBehindWitness(EventStoreUnavailable):
+    """A log of the database does not hold what its witness has seen. The store accepts nothing until it is restored."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"Nothing was recorded: {why}. An operator must restore the database: docs/how-to/runbook/log_behind_witness.md"
+        )
+
+
 class HashMismatch(Exception):
     """A hash that does not follow from the previous hash and the bytes: a defect of the writer. Nothing was recorded."""
 

@@ -33,15 +33,19 @@ from shared.event_store import (
     NotAnEvent,
     RecordedEvent,
     StoreBehindTopic,
+    StoreBehindWitness,
     StoredReceipt,
     TimelineNotCompared,
     WrongExpectedVersion,
 )
 from shared.latency import observe
 
-REFUSALS: Final[Mapping[str, type[StoreBehindTopic | TimelineNotCompared]]] = {
+LOG_BEHIND_WITNESS: Final = "OOC03"
+"""The SQLSTATE by which `append` and `log_access` refuse on a log behind its witness."""
+REFUSALS: Final[Mapping[str, type[StoreBehindTopic | TimelineNotCompared | StoreBehindWitness]]] = {
     "OOC01": StoreBehindTopic,
     "OOC02": TimelineNotCompared,
+    LOG_BEHIND_WITNESS: StoreBehindWitness,
 }
 """The SQLSTATEs by which the store refuses whatever it is asked to record or confirm."""
 

@@ -2,7 +2,8 @@
 
 One runs beside a service's relay. Every few seconds in which a log has grown it extends the tree, signs size and root,
 asks the witness for its cosignature, keeps the checkpoint in the database, and publishes it on the topic of the
-service's checkpoints. A log that no longer fits its tree gets no further checkpoint, and an alarm (`log_rewritten`).
+service's checkpoints. A log that no longer fits its tree gets no further checkpoint, and an alarm (`log_rewritten`); nor
+does one that lacks what the witness has seen, with which it is compared first (`shared.evidence.witnessed`).
 """
 
 from __future__ import annotations
@@ -22,13 +23,12 @@ from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of, prove_consistency
 from shared.evidence.statement import WAKE, sign_statements, statement_name
 from shared.evidence.witness_client import WitnessClient, WitnessRefuses, WitnessSilent
+from shared.evidence.witnessed import ALARMIST, LogBehindWitness, note_comparison, require_extension
 from shared.kafka import Kafka, producing
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 
 INTERVAL: Final = 2.0
 """Seconds between two looks at the logs."""
-
-ALARMIST: Final = "signer"
 
 SILENT_AFTER: Final = 60.0
 """Seconds after which a witness that does not answer is an alarm."""
@@ -71,6 +71,8 @@ class CheckpointSigner(Service):
         self._further_keys = further_keys
         self._witness = witness
         self._silent_since: float | None = None
+        self._compared = set[Log]()
+        """The logs that were found to extend what the witness has seen, since the lock was taken."""
         self._woken = asyncio.Event()
         self._lease = Lease()
 
@@ -98,6 +100,7 @@ class CheckpointSigner(Service):
                     producing(self._bootstrap, 30, enable_idempotence=True, acks="all") as producer,
                 ):
                     await connection.add_listener(WAKE, lambda *_: self._woken.set())
+                    self._compared.clear()
                     await self._register_keys(connection)
                     for log in self._origins:
                         await self._publish_last(connection, producer, log)
@@ -115,9 +118,27 @@ class CheckpointSigner(Service):
     async def _sign(self, connection: Connection, producer: Any) -> None:
         asked_by = await connection.fetchval("select clock_timestamp()")
         for log in self._origins:
+            if not await self._extends_what_was_seen(connection, log):
+                continue
             while await self._sign_growth(connection, producer, log):
                 pass
         await sign_statements(connection, self._keys, self._statement, list(self._origins), self._contract, asked_by)
+
+    async def _extends_what_was_seen(self, connection: Connection, log: Log) -> bool:
+        """Whether a log may be signed: not if the witness has seen what it lacks. A silent witness is asked again."""
+        if self._witness is None or log in self._compared:
+            return True
+        origin = self._origins[log]
+        try:
+            if not await note_comparison(connection, log, origin, await self._witness.seen()):
+                return False
+        except WitnessSilent as error:
+            await self._note_silence(connection, origin, str(error))
+        except WitnessRefuses as error:
+            await raise_alarm(connection, ALARMIST, "witness_refuses", origin, str(error))
+        else:
+            self._compared.add(log)
+        return True
 
     async def _register_keys(self, connection: Connection) -> None:
         """Write down the public keys that sign here, for the API."""
@@ -145,11 +166,17 @@ class CheckpointSigner(Service):
             _log.critical("log_rewritten", service=self.service, why=str(error))
             await raise_alarm(connection, ALARMIST, "log_rewritten", origin, str(error))
             return False
+        except LogBehindWitness:
+            self._compared.discard(log)  # the next look compares again, and raises the alarm
+            return False
         await self._send(producer, log, note)
         return checkpoint.size - before == MAX_ENTRIES
 
     async def _signed(self, connection: Connection, log: Log, checkpoint: Checkpoint, before: int) -> str:
-        """Return the checkpoint as a note with the signatures of the log and, where it gives one, of the witness."""
+        """Return the checkpoint as a note with the signatures of the log and, where it gives one, of the witness.
+
+        Raises `LogBehindWitness`.
+        """
         lines = [signer.sign(checkpoint.text) for signer in self._keys.signers(checkpoint.origin)]
         if self._witness is None:
             return write_note(checkpoint.text, lines)
@@ -161,6 +188,8 @@ class CheckpointSigner(Service):
         try:
             cosigned = [await self._witness.cosign(checkpoint, lines, before, prove)]
         except WitnessRefuses as error:
+            with contextlib.suppress(WitnessRefuses, WitnessSilent):
+                await require_extension(connection, log, origin, await self._witness.seen(), checkpoint.size)
             _log.critical("witness_refuses", service=self.service, why=str(error))
             await raise_alarm(connection, ALARMIST, "witness_refuses", origin, str(error))
             cosigned = []

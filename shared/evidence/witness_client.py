@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import httpx2
@@ -36,6 +36,24 @@ class WitnessClient:
     async def close(self) -> None:
         """Close the HTTP connections to the witness."""
         await self._http.aclose()
+
+    async def seen(self) -> Mapping[str, str]:
+        """Return the last checkpoint that the witness has seen of each log, by its name, as the log signed it.
+
+        Empty if the witness does not tell: the protocol has no such question. Raises `WitnessSilent`.
+        """
+        try:
+            reply = await self._http.get("/seen")
+        except httpx2.HTTPError as error:
+            raise WitnessSilent(f"the witness {self.key.name} does not answer ({type(error).__name__})") from error
+        if reply.status_code == 404:
+            return {}
+        try:
+            return {str(origin): str(note) for origin, note in reply.raise_for_status().json().items()}
+        except (httpx2.HTTPStatusError, ValueError, AttributeError) as error:
+            raise WitnessSilent(
+                f"the witness {self.key.name} answers without the checkpoints that it has seen"
+            ) from error
 
     async def cosign(self, checkpoint: Checkpoint, lines: Sequence[str], seen_size: int, prove: Prove) -> str:
         """Return the witness's signature line for a signed checkpoint that extends what the witness saw last.

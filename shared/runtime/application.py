@@ -35,7 +35,9 @@ from shared.api.subject_access import add_subject_access
 from shared.domain.service import Service
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.access_lines import add_service_access_lines
+from shared.evidence.log import ACCESS, EVENTS
 from shared.evidence.routes import add_service_evidence
+from shared.evidence.witnessed import compare_at_start
 from shared.messaging.standstill import watching_relay
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.garbage_collection import exempt_from_collection
@@ -76,6 +78,7 @@ def service_api(service: Service[Any], settings: Settings, followers: Followers 
 async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncIterator[Dependencies]:
     """Open the resources of a deciding service's API, and build its dependencies."""
     async with open_resources(service.name, RoleKind.API, settings, connections=12, keyring_connections=6) as resources:
+        await compare_at_start(resources.database, service.name, (EVENTS, ACCESS), settings)
         every = api_dependencies(settings, resources.database, service.permissions, service.inherited_labels)
         event_store = PostgresEventStore(resources.database)
         handler = resources.command_handler(service, event_store, signing=True)

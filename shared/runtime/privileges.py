@@ -115,6 +115,7 @@ ACCESS_LOG: Final = Part(
         "access_head": {_RELAY: _READ, _VERIFY: _READ},
         "log_access()": {_API: _CALL},
         "refuse_change()": {},
+        "refuse_log_behind_witness()": {},
     },
 )
 CONSUMER: Final = Part(

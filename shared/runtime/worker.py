@@ -18,7 +18,7 @@ from shared.evidence.contract import NO_CONTRACT, contract_of
 from shared.evidence.log import ACCESS, EVENTS, Log
 from shared.evidence.receipts import receipt_signer
 from shared.evidence.signer import CheckpointSigner
-from shared.evidence.witness_client import WitnessClient
+from shared.evidence.witnessed import witness_of
 from shared.kafka import worker_principal
 from shared.messaging.faust_consumer import reactor
 from shared.messaging.relay import Relay
@@ -121,9 +121,6 @@ def checkpoint_signers(
     """
     if settings.signing_key_file is None and settings.mode == "local":
         return []
-    witness = None
-    if settings.witness_url is not None:
-        witness = WitnessClient(settings.witness_url, VerifierKey.parse(settings.witness_key or ""))
     return [
         CheckpointSigner(
             service,
@@ -135,6 +132,6 @@ def checkpoint_signers(
             keys=SigningKeys.of(settings),
             contract=contract,
             further_keys=further_keys,
-            witness=witness,
+            witness=witness_of(settings),
         )
     ]

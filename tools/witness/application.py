@@ -39,10 +39,10 @@ def witness_application(signer: Signer, logs: Mapping[str, Sequence[VerifierKey]
 
     async def add_checkpoint(request: Request) -> PlainTextResponse:
         try:
-            old, path, signed = _parse(await _body(request))
+            old, path, note, signed = _parse(await _body(request))
             checkpoint = _verified(signed, logs, old)
             line = await run_in_threadpool(
-                state.advance, checkpoint, old, path, lambda: signer.cosign(signed.text, int(time.time()))
+                state.advance, checkpoint, note, old, path, lambda: signer.cosign(signed.text, int(time.time()))
             )
         except Rejected as error:
             return PlainTextResponse(f"{error}\n", error.status)
@@ -55,14 +55,14 @@ def witness_application(signer: Signer, logs: Mapping[str, Sequence[VerifierKey]
     async def key(_: Request) -> PlainTextResponse:
         return PlainTextResponse(f"{signer.key}\n")
 
-    async def show_sizes(_: Request) -> JSONResponse:
-        return JSONResponse(await run_in_threadpool(state.sizes))
+    async def show_seen(_: Request) -> JSONResponse:
+        return JSONResponse(await run_in_threadpool(state.notes))
 
     return Starlette(
         routes=[
             Route("/add-checkpoint", add_checkpoint, methods=["POST"]),
             Route("/key", key),
-            Route("/seen", show_sizes),
+            Route("/seen", show_seen),
         ]
     )
 
@@ -76,8 +76,8 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-def _parse(body: bytes) -> tuple[int, list[bytes], SignedNote]:
-    """Split a request into old size, proof and signed note. Raises `Rejected`."""
+def _parse(body: bytes) -> tuple[int, list[bytes], str, SignedNote]:
+    """Split a request into old size, proof, and signed note as text and parsed. Raises `Rejected`."""
     try:
         head, separator, note = body.decode().partition("\n\n")
         first, *lines = head.split("\n")
@@ -90,7 +90,7 @@ def _parse(body: bytes) -> tuple[int, list[bytes], SignedNote]:
         raise Rejected(
             400, "a request is a line `old <size>`, a hash in base64 on each line, an empty line, and a note"
         )
-    return int(match[1]), path, signed
+    return int(match[1]), path, note, signed
 
 
 def _verified(signed: SignedNote, logs: Mapping[str, Sequence[VerifierKey]], old: int) -> Checkpoint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,8 +14,9 @@ from shared.evidence.checkpoint import COSIGNATURE, BadNote, Checkpoint, Signer,
 from shared.evidence.merkle import EMPTY_ROOT, BadProof, check_consistency
 
 _TABLE = """
-    create table if not exists seen (origin text primary key, size integer not null, root blob not null) strict
+    create table if not exists seen (origin text primary key, size integer not null, root blob not null, note text) strict
 """
+_WITH_NOTES = "alter table seen add column note text"
 
 
 class Unfit(Exception):
@@ -38,9 +39,13 @@ class WitnessState:
         self._file = folder / "seen.sqlite"
         with closing(self._connect()) as connection:
             connection.execute(_TABLE)
+            with suppress(sqlite3.OperationalError):  # a state of before has no notes yet
+                connection.execute(_WITH_NOTES)
 
-    def advance(self, checkpoint: Checkpoint, old: int, path: Sequence[bytes], cosign: Callable[[], str]) -> str:
-        """Check that a checkpoint extends the last one seen, keep it, and return its cosignature.
+    def advance(
+        self, checkpoint: Checkpoint, note: str, old: int, path: Sequence[bytes], cosign: Callable[[], str]
+    ) -> str:
+        """Check that a checkpoint extends the last one seen, keep it as its log signed it, and return its cosignature.
 
         Raises `OutOfStep` or `Unfit`.
         """
@@ -60,17 +65,17 @@ class WitnessState:
                 raise Unfit(f"another root of {size} entries was seen")
             line = cosign()
             connection.execute(
-                "insert into seen (origin, size, root) values (?, ?, ?)"
-                " on conflict (origin) do update set size = excluded.size, root = excluded.root",
-                (checkpoint.origin, checkpoint.size, checkpoint.root),
+                "insert into seen (origin, size, root, note) values (?, ?, ?, ?)"
+                " on conflict (origin) do update set size = excluded.size, root = excluded.root, note = excluded.note",
+                (checkpoint.origin, checkpoint.size, checkpoint.root, note),
             )
             connection.execute("commit")
             return line
 
-    def sizes(self) -> Mapping[str, int]:
-        """Read how many entries of each log were seen."""
+    def notes(self) -> Mapping[str, str]:
+        """Read the last checkpoint seen of each log, as the log signed it."""
         with closing(self._connect()) as connection:
-            return dict(connection.execute("select origin, size from seen order by origin"))
+            return dict(connection.execute("select origin, note from seen where note is not null order by origin"))
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._file, timeout=10, isolation_level=None)

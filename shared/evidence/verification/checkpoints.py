@@ -34,24 +34,29 @@ _CHECKPOINTS: Final = """
 _LAST: Final = "select max(size) from signed_checkpoint where log = $1"
 
 
-async def check_checkpoints(database: Pool, log: Log, published: Mapping[int, str], check: CountedCheck) -> None:
+async def check_checkpoints(
+    database: Pool, log: Log, published: Mapping[int, str], check: CountedCheck, outside: Sequence[str] = ()
+) -> None:
     """Compute the tree of a log anew up to its last checkpoint, and compare each checkpoint on the way.
 
-    `published` are the notes of the log's topic by size.
+    `published` are the notes of the log's topic by size; `outside` those that a witness, or anybody else, has kept.
     """
     keys = [VerifierKey.parse(key) for key in await public_keys(database)]
-    last = await database.fetchval(_LAST, log.name) or 0
-    if published and max(published) > last:
+    signed = await database.fetchval(_LAST, log.name) or 0
+    kept = _roots(outside, keys, check.problems)
+    last = max([signed, *kept])
+    if published and max(published) > signed:
         check.problems.note(
-            f"the topic has a checkpoint of {max(published)} entries, the database's last one has {last}"
+            f"the topic has a checkpoint of {max(published)} entries, the database's last one has {signed}"
         )
     edge = RightEdge()
     while (size := edge.size) < last:
         async with database.acquire() as connection:
             entries = await log.read(connection, size, min(PAGE, last - size))
             if not entries or [number for number, _ in entries] != list(range(size + 1, size + len(entries) + 1)):
+                whose = " that the witness or another has kept" if last > signed else ""
                 check.problems.note(
-                    f"entry {size + 1} or one soon after it is missing, and a checkpoint of {last} is signed"
+                    f"entry {size + 1} or one soon after it is missing, and a checkpoint of {last}{whose} is signed"
                 )
                 return
             tiles = await read_tiles(connection, log, _leaf_tiles(size, len(entries)))
@@ -60,14 +65,31 @@ async def check_checkpoints(database: Pool, log: Log, published: Mapping[int, st
         for number, entry in entries:
             leaf = hash_leaf(entry)
             edge.append(leaf)
-            if _stored_leaf(tiles, number) != leaf:
+            if number <= signed and _stored_leaf(tiles, number) != leaf:
                 check.problems.note(
                     f"entry {number} is not the one that the tree holds: it was changed after it was signed"
                 )
             if number in due:
                 check.entries += 1
                 _compare(due[number], edge.root, keys, published.get(number), check.problems)
+            if number in kept and kept[number] != {edge.root}:
+                check.problems.note(
+                    f"the checkpoint of {number} entries that the witness or another has kept has another root: the log was rewritten"
+                )
         await asyncio.sleep(0)
+
+
+def _roots(notes: Sequence[str], keys: Sequence[VerifierKey], problems: Problems) -> Mapping[int, set[bytes]]:
+    """Return the roots of checkpoints by size; note each that no key of the log has signed."""
+    roots: dict[int, set[bytes]] = {}
+    for note in notes:
+        try:
+            checkpoint = open_checkpoint(note, keys)
+        except BadNote as error:
+            problems.note(f"a checkpoint that the witness or another has kept: {error}")
+        else:
+            roots.setdefault(checkpoint.size, set()).add(checkpoint.root)
+    return roots
 
 
 def _compare(

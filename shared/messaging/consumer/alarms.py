@@ -54,6 +54,7 @@ ALARMS: Final[Mapping[str, AlarmKind]] = {
         _on_service("relay_stuck", "The relay stands still, and the event store has events that it has not published."),
         _on_topic("hanging_transaction", "An open transaction in a topic keeps every reader from what follows."),
         _on_log("log_rewritten", "A log differs from its signed checkpoints; no further checkpoint is signed."),
+        _on_log("log_behind_witness", "A log lacks entries that its witness has seen; nothing more is recorded in it."),
         _on_log("witness_refuses", "The witness refuses a checkpoint: it has seen another history of the log."),
         _on_log("witness_silent", "The witness does not answer; checkpoints are signed without it."),
         _on_service("key_missing", "The keyring lacks keys that were not destroyed; what they seal cannot be read."),

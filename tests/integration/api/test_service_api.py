@@ -419,3 +419,27 @@ async def test_a_timeline_that_was_not_compared_accepts_and_answers_nothing(api:
         await owner.execute("update compared_timeline set timeline = $1", compared)
         await owner.close()
     assert (await api.send(opened, PLAN, key=key)).json() == stored.json()
+
+
+@pytest.mark.parametrize("log", ["events", "access"])
+async def test_a_log_behind_its_witness_accepts_no_command(
+    api: Client, stream: UUID, settings: Settings, log: str
+) -> None:
+    """While a log is behind its witness, a new command gets 503, and a read does if it is the access log."""
+    assert (await api.send(stream, PLAN)).status_code == 201
+    owner = await asyncpg.connect(str(settings.admin_database_url).rpartition("/")[0] + "/ooc_education")
+    alarm = f"'signer', 'log_behind_witness', 'ooc.local/education/{log}'"
+    await owner.execute(f"insert into alarm (consumer, name, place, detail) values ({alarm}, 'seen 5 entries')")
+    try:
+        refused, read = await api.send(uuid4(), PLAN), await api.read(f"/v1/sessions/{stream}")
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/log-behind-witness")
+        assert "seen 5 entries" in refused.json()["detail"]
+        assert "docs/how-to/runbook/log_behind_witness.md" in refused.json()["detail"]
+        if log == "access":
+            assert (read.status_code, read.json()["type"]) == (503, "/problems/log-behind-witness")
+            assert "docs/how-to/runbook/log_behind_witness.md" in read.json()["detail"]
+        else:
+            assert read.status_code == 200
+    finally:
+        await owner.execute(f"delete from alarm where (consumer, name, place) = ({alarm})")
+        await owner.close()

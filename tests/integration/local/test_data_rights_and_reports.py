@@ -141,6 +141,8 @@ async def test_a_report_is_kept_signed_and_an_altered_one_is_refused(system: Pat
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert "whole, kept and signed" in verified.stdout
     assert "referral: versions gapless" in verified.stderr
+    assert "witness: what it has seen of each log is asked for (" in verified.stderr
+    assert "not asked" not in verified.stderr
     whole = checked(file, keys)
     assert whole.returncode == 0, whole.stdout
     assert "everything whole" in whole.stdout

@@ -125,8 +125,8 @@ class RunningWitness:
         return WitnessClient(self.url, VerifierKey.parse(key))
 
     def sizes(self) -> dict[str, int]:
-        answer: dict[str, int] = httpx2.get(f"{self.url}/seen").json()
-        return answer
+        notes: dict[str, str] = httpx2.get(f"{self.url}/seen").json()
+        return {origin: int(note.split("\n")[1]) for origin, note in notes.items()}
 
 
 @asynccontextmanager

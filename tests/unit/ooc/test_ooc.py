@@ -210,7 +210,9 @@ def test_the_system_is_two_processes_for_each_service_after_its_preparation(tmp_
         *(f"{s}-{kind}" for s in urls(addresses) for kind in ("api", "worker")),
     }
     worker = made["disposal-worker"]
-    assert set(worker.after) == {"migrate", "topics"}
+    assert set(worker.after) == {"migrate", "topics", "witness"}
+    assert {"migrate", "witness"} < set(made["disposal-api"].after)
+    assert worker.env["OOC_WITNESS_URL"] == made["disposal-api"].env["OOC_WITNESS_URL"]
     assert worker.env["OOC_DATABASE_URL"] == "postgresql://127.0.0.1:9120/postgres"
     assert "OOC_ADMIN_DATABASE_URL" not in worker.env
     assert made["migrate"].env["OOC_ADMIN_DATABASE_URL"] == addresses.database_url

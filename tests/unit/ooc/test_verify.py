@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from rich.console import Console
 
-from ooc.evidence.verification import WALKS, report_progress
+from ooc.evidence.verification import WALKS, find_known_logs, report_progress
 from ooc.evidence.verify_command import ProgressLine, differing_members
 
 ERASE_LINE = "\x1b[2K"
@@ -50,6 +50,14 @@ def test_a_pipe_gets_no_progress() -> None:
         with progress.set_aside():
             pass
     assert pipe.getvalue() == ""
+
+
+def test_a_kept_checkpoint_of_another_system_is_no_silent_success() -> None:
+    """Given checkpoints that were kept, one of a log that is not there is named: it would be compared with nothing."""
+    kept = [f"ooc.local/{name}\n5\n" for name in ("referral/events", "reporting/access", "reporting/events")]
+    assert find_known_logs(kept[:2]).ok
+    (line,) = find_known_logs(kept).problems
+    assert line.startswith("ooc.local/reporting/events is no log of this system")
 
 
 LINES: Final[list[dict[str, Any]]] = [
