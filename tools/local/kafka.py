@@ -20,6 +20,7 @@ import base64
 import contextlib
 import logging
 import os
+import string
 import sys
 import tempfile
 import uuid
@@ -46,100 +47,13 @@ AOT_CACHE: Final = Path(sys.prefix) / "share" / "ooc" / "kafka.aot"
 `make test` makes it, since that takes seven seconds. Java leaves it alone if the runtime or a jar is another.
 """
 
-SERVER: Final = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller}
-listeners=CLIENT://{host}:{port},CONTROLLER://{host}:{controller}
-advertised.listeners=CLIENT://{host}:{port}
-inter.broker.listener.name=CLIENT
-controller.listener.names=CONTROLLER
-log.dirs={data}
-auto.create.topics.enable=false
-num.partitions=1
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=8
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=8
-transaction.max.timeout.ms=15000
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-controller.quorum.append.linger.ms=0
-metadata.max.idle.interval.ms=30000
-num.network.threads=1
-num.io.threads=2
-broker.session.timeout.ms=300000
-log.cleaner.dedupe.buffer.size=16777216
-num.recovery.threads.per.data.dir=2
-"""
-"""The controller writes each topic and each right at once, and no empty record twice a second; few threads serve few clients.
-
-A relay's transaction lasts ten seconds at most; a longer one would only hold up every reader behind it.
-"""
-
-OPEN: Final = """\
-listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
-"""
-
-CLOSED: Final = """\
-listener.security.protocol.map=CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
-sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
-sasl.mechanism.inter.broker.protocol=PLAIN
-sasl.mechanism.controller.protocol=PLAIN
-listener.name.controller.sasl.enabled.mechanisms=PLAIN
-authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:{broker};User:{provisioner}
-"""
-
-LOGINS: Final = """\
-KafkaServer {{
-    org.apache.kafka.common.security.scram.ScramLoginModule required;
-    org.apache.kafka.common.security.plain.PlainLoginModule required
-        username="{broker}" password="{broker_password}"
-        user_{broker}="{broker_password}" user_{provisioner}="{provisioner_password}";
-}};
-"""
-"""The passwords that the node knows by itself: its own, and that of whoever makes all others."""
+SETTINGS: Final = Path(__file__).with_name("kafka_settings")
+"""The node's configuration, with places for addresses, passwords and folders."""
 
 LOGINS_FILE: Final = "logins.conf"
 BROKER: Final = "kafka_broker"
 """Who the node is to itself, as broker and as controller."""
 
-LOGGING: Final = """\
-status=error
-appender.out.type=Console
-appender.out.name=out
-appender.out.layout.type=PatternLayout
-appender.out.layout.pattern=%d{ISO8601} %p %c{1}: %m%n
-rootLogger.level=warn
-rootLogger.appenderRef.out.ref=out
-logger.started.name=kafka.server.KafkaRaftServer
-logger.started.level=info
-"""
-
-CONTROLLER_ALONE: Final = """\
-process.roles=controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller}
-listeners=CONTROLLER://{host}:{controller}
-controller.listener.names=CONTROLLER
-controller.quorum.append.linger.ms=0
-log.dirs={data}
-broker.session.timeout.ms=500
-broker.heartbeat.interval.ms=100
-"""
-
-CONTROLLER_LOGGING: Final = (
-    LOGGING
-    + """\
-logger.controller.name=org.apache.kafka.controller
-logger.controller.level=info
-"""
-)
 ACTIVE: Final = "Performing controller activation"
 ENDED: Final = "Fencing broker 1 "
 
@@ -236,17 +150,13 @@ def _java(folder: Path, log_settings: str, main: str, *arguments: str) -> list[s
 async def _prepare(folder: Path, port: int, controller: int, *, closed: bool) -> None:
     """Write the configuration; give new data their cluster id, and ready what a killed node left."""
     data = folder / "data"
-    access = CLOSED if closed else OPEN
     data.mkdir(parents=True, exist_ok=True)
-    for file, text in {
-        "server.properties": SERVER + access,
-        "log4j2.properties": LOGGING,
-        "controller.properties": CONTROLLER_ALONE + access,
-        "controller-log4j2.properties": CONTROLLER_LOGGING,
-    }.items():
-        places = {"host": HOST, "port": port, "controller": controller, "data": data}
-        filled = text if "log4j2" in file else text.format(**places, broker=BROKER, provisioner=PROVISIONER)
-        (folder / file).write_text(filled, encoding="utf-8")
+    places = {"host": HOST, "port": port, "controller": controller, "data": data}
+    access = _filled("closed.properties" if closed else "open.properties", broker=BROKER, provisioner=PROVISIONER)
+    for file in ("server.properties", "controller.properties"):
+        (folder / file).write_text(_filled(file, **places) + access, encoding="utf-8")
+    for file in ("log4j2.properties", "controller-log4j2.properties"):
+        (folder / file).write_text(_filled(file), encoding="utf-8")
     if closed:
         _write_logins(folder)
     if not (data / "meta.properties").exists():
@@ -261,18 +171,17 @@ async def _prepare(folder: Path, port: int, controller: int, *, closed: bool) ->
         await _end_registration(folder)
 
 
+def _filled(file: str, **places: object) -> str:
+    return string.Template((SETTINGS / file).read_text(encoding="utf-8")).substitute(places)
+
+
 def _write_logins(folder: Path) -> None:
+    names = {"broker": BROKER, "provisioner": PROVISIONER}
     passwords = {
-        name: secret_in(passwords_in(folder) / name).read_text(encoding="ascii").strip()
-        for name in (BROKER, PROVISIONER)
+        f"{part}_password": secret_in(passwords_in(folder) / name).read_text(encoding="ascii").strip()
+        for part, name in names.items()
     }
-    text = LOGINS.format(
-        broker=BROKER,
-        provisioner=PROVISIONER,
-        broker_password=passwords[BROKER],
-        provisioner_password=passwords[PROVISIONER],
-    )
-    write_private(folder / LOGINS_FILE, text)
+    write_private(folder / LOGINS_FILE, _filled(LOGINS_FILE, **names, **passwords))
 
 
 async def _end_registration(folder: Path) -> None:
