@@ -11,19 +11,21 @@ token, and a restarted issuer still knows them. A code lives a minute and is tak
 
 from __future__ import annotations
 
-import html
 import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from hmac import compare_digest
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
+import jinja2
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
+from markupsafe import Markup
 
 from tools.local.people import BY_KEY, PEOPLE
 
@@ -146,14 +148,8 @@ def redirect_address(query: Mapping[str, str], code: str) -> str:
     return f"{redirect}{'&' if '?' in redirect else '?'}{urlencode(more)}"
 
 
-_STYLE: Final = """
-body{font:19px/1.4 arial,sans-serif;color:#0b0c0c;margin:0}header{background:#0b0c0c;color:#fff;padding:15px 30px;font-weight:700}
-main{max-width:44em;padding:20px 30px}h1{font-size:32px}li{list-style:none;margin:0 0 10px}ul{padding:0}
-button{font:inherit;text-align:left;width:100%;padding:12px 15px;border:2px solid #0b0c0c;background:#fff;cursor:pointer}
-button:focus{outline:3px solid transparent;background:#fd0;box-shadow:0 4px #0b0c0c}button:hover{background:#f3f2f1}
-button span{display:block;font-weight:400}button b{text-decoration:underline}
-"""
-STYLE_HASH: Final = urlsafe_b64encode(sha256(_STYLE.encode()).digest()).decode().replace("-", "+").replace("_", "/")
+STYLE: Final = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+STYLE_HASH: Final = urlsafe_b64encode(sha256(STYLE.encode()).digest()).decode().replace("-", "+").replace("_", "/")
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -163,25 +159,15 @@ HEADERS: Final = {
 """Headers of the page. There is no `form-action`: browsers apply it to the way back to the client, too."""
 
 
+PAGE: Final = jinja2.Environment(autoescape=True).from_string(
+    Path(__file__).with_suffix(".html.jinja").read_text(encoding="utf-8")
+)
+
+
 def sign_in_page(query: Mapping[str, str]) -> str:
     """Return the page on which one picks a person and a role."""
-    hidden = "".join(
-        f'<input type="hidden" name="{name}" value="{html.escape(query[name])}">'
-        for name in ("response_type", *PARAMETERS)
-        if name in query
-    )
-    buttons = "".join(
-        f'<li><button name="person" value="{person.key}"><b>{html.escape(person.role_in_words)}</b>'
-        f"<span>{html.escape(person.name)}: {html.escape(person.work)}</span></button></li>"
-        for person in PEOPLE
-    )
-    return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Choose a person: development sign-in</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
-        "<header>Development sign-in</header><main><h1>Who are you today?</h1>"
-        "<p>These people are made up. On a real system this page is the sign-in of your organisation.</p>"
-        f'<form method="post" action="authorize">{hidden}<ul>{buttons}</ul></form></main></body></html>'
-    )
+    kept = {name: query[name] for name in ("response_type", *PARAMETERS) if name in query}
+    return PAGE.render(style=Markup(STYLE), kept=kept, people=PEOPLE)  # noqa: S704 - our own file
 
 
 def known_person(key: Any) -> dict[str, Any] | None:
