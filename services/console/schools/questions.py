@@ -5,8 +5,10 @@ A field that no question names is asked by the last one, so a field that the com
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from services.console.forms.fields import Answers, Field, command_of, controls
@@ -23,18 +25,6 @@ class Question:
     fields: tuple[str, ...]
 
 
-QUESTIONS: Final = (
-    Question("who", "Who reported it, and when?", ("source", "reported_at")),
-    Question("what", "What kind of incident was it?", ("incident_type",)),
-    Question("when", "When did it happen?", ("happened_at",)),
-    Question("where", "Where did it happen?", ("setting", "school_urn", "on_premises", "in_school_hours")),
-    Question("gravity", "Is any of this part of it?", ("flags",)),
-    Question("account", "What happened?", ("narrative", "assessment")),
-    Question("basis", "Why may this be kept?", ("lawful_basis", "occurred_at")),
-)
-BY_NAME: Final[Mapping[str, Question]] = {question.name: question for question in QUESTIONS}
-
-
 @dataclass(frozen=True, slots=True)
 class Caution:
     """What the person must know before going on, and where it is from."""
@@ -44,39 +34,18 @@ class Caution:
     source: str
 
 
-NUDE_IMAGERY: Final = Caution(
-    "Do not look at the image",
-    (
-        "Do not view, copy, print, share or store it, and do not ask a child to share or download it.",
-        "If you have seen it by accident, tell the designated safeguarding lead.",
-        "Do not delete it, and do not ask the child to delete it.",
-        "Do not describe the image in any text here. Nothing can be attached.",
-        "The five questions of the screening come before any other decision.",
-    ),
-    "UKCIS, Sharing nudes and semi-nudes (2024); rules B4 and B5",
+_TEXTS: Final = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+QUESTIONS: Final = tuple(
+    Question(question["name"], question["title"], tuple(question["fields"])) for question in _TEXTS["question"]
 )
-SAFEGUARDING: Final = Caution(
-    "A child may be at risk: safeguarding comes first",
-    (
-        "If a child is in immediate danger, call 999 now.",
-        "Tell the designated safeguarding lead of the school.",
-        (
-            "Raise a safeguarding concern as soon as this report is recorded: the receipt leads there. Everything else then"
-            " waits until the safeguarding hub (MASH) has been told, or a supervisor has said why not."
-        ),
-    ),
-    "Working Together to Safeguard Children; rule B1",
-)
-SAFEGUARDING_HOLD: Final = Caution(
-    "Safeguarding hold: everything else waits",
-    ("A safeguarding concern comes first: record the referral to the safeguarding hub (MASH), today.",),
-    "Working Together to Safeguard Children; rule B1",
-)
+BY_NAME: Final[Mapping[str, Question]] = {question.name: question for question in QUESTIONS}
+_CAUTIONS: Final = {
+    name: Caution(text["title"], tuple(text["lines"]), text["source"]) for name, text in _TEXTS["caution"].items()
+}
+NUDE_IMAGERY: Final = _CAUTIONS["NUDE_IMAGERY"]
+SAFEGUARDING_HOLD: Final = _CAUTIONS["SAFEGUARDING_HOLD"]
 WARNED_OF: Final[Mapping[str, Caution]] = {
-    "NUDE_IMAGERY": NUDE_IMAGERY,
-    "EXPLOITATION": SAFEGUARDING,
-    "SEXUAL": SAFEGUARDING,
-    "DOMESTIC": SAFEGUARDING,
+    flag: _CAUTIONS[name] for name, text in _TEXTS["caution"].items() for flag in text["flags"]
 }
 """Marks of gravity, each with the warning that it calls for."""
 
