@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import typer
 
-from ooc.cases.reading import require_found
+from ooc.cases.reading import ask
 from ooc.options import AsJson, AsOf, AsRole, From, GroupBy, KnownAt, To, Urls, client_of, role_option
 from ooc.tables import OUT, measure, table
 from services.console.plain_text import moment
@@ -37,8 +37,7 @@ def measure_command(
 ) -> None:
     """Show a measure over a period."""
     params = {"from": from_, "to": to, "group_by": group_by, "as_of": as_of, "known_at": known_at}
-    reply = client_of(url).get("reporting", f"/v1/measures/{name}", role=role, params=params)
-    answer = require_found(reply, f"measure {name}", role)
+    answer = ask(client_of(url), "reporting", f"/v1/measures/{name}", f"measure {name}", role, params)
     if as_json:
         OUT.print_json(data=answer)
     else:
@@ -73,8 +72,7 @@ def list_frozen(
     as_json: AsJson = False,
 ) -> None:
     """List the frozen returns, the latest first."""
-    reply = client_of(url).get("reporting", "/v1/returns", role=role, params={"page": page})
-    answer = require_found(reply, "list of returns", role)
+    answer = ask(client_of(url), "reporting", "/v1/returns", "list of returns", role, {"page": page})
     if as_json:
         OUT.print_json(data=answer)
         return
@@ -94,8 +92,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a frozen return, and what the same question would answer today, and why."""
-    reply = client_of(url).get("reporting", f"/v1/returns/{return_id}", role=role)
-    answer = require_found(reply, f"return {return_id}", role)
+    answer = ask(client_of(url), "reporting", f"/v1/returns/{return_id}", f"return {return_id}", role)
     if as_json:
         OUT.print_json(data=answer)
         return

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import typer
 
-from ooc.cases.reading import require_found
+from ooc.cases.reading import ask, require_found
 from ooc.options import AsJson, DryRun, Urls, Yes, client_of, fail, role_option
 from ooc.tables import OUT, table
 from services.addresses import SERVICES
@@ -70,8 +70,7 @@ def show_reaction(
     service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False
 ) -> None:
     """Show one parked reaction: its source event, its target record, and the rules that refuse it; never the data."""
-    reply = client_of(url).get(service, f"/v1/reactions/{id_}", role=role)
-    reaction = require_found(reply, f"reaction {id_}", role)
+    reaction = ask(client_of(url), service, f"/v1/reactions/{id_}", f"reaction {id_}", role)
     if as_json:
         OUT.print_json(data=reaction)
     else:
@@ -104,8 +103,7 @@ def show_held(
     service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False
 ) -> None:
     """List the held records of a stream in order, without their content: places, sizes, digests and errors."""
-    reply = client_of(url).get(service, f"/v1/quarantine/{id_}", role=role)
-    answer = require_found(reply, f"stream in quarantine {id_} of {service}", role)
+    answer = ask(client_of(url), service, f"/v1/quarantine/{id_}", f"stream in quarantine {id_} of {service}", role)
     if as_json:
         OUT.print_json(data=answer)
         return
@@ -156,7 +154,7 @@ def _list(
     lines = [
         {"service": service, **line}
         for service in services
-        for line in require_found(client.get(service, path, role=role), f"list {path} of {service}", role)
+        for line in ask(client, service, path, f"list {path} of {service}", role)
     ]
     if as_json:
         OUT.print_json(data=lines)

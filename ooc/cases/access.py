@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from ooc.cases.reading import NotFound, address_of, require_found
+from ooc.cases.reading import NotFound, address_of, ask, require_found
 from ooc.options import PATIENT, AsJson, client_of, role_option
 from ooc.tables import OUT, table
 from services.console.plain_text import moment
@@ -68,8 +68,7 @@ def _lines_about(
     elif case is not None:
         questions = {(entry.name, "case", str(case)) for entry in SERVICES}
     else:
-        reply = client.get("reporting", f"/v1/people/{person}", role=role)
-        records = require_found(reply, f"person {person}", role)["records"]
+        records = ask(client, "reporting", f"/v1/people/{person}", f"person {person}", role)["records"]
         questions = {(one["service"], "record", one["id"]) for one in records}
         questions |= {("reporting", "case", id_) for one in records for id_ in one["case_ids"]}
     lines = [line for one in sorted(questions) for line in islice(lines_of(client, role, *one), most)]

@@ -93,8 +93,7 @@ def cases(
 ) -> None:
     """List the cases."""
     params = {"state": state, "officer": officer and str(officer), "due_before": due_before, "page": page}
-    reply = client_of(url).get("reporting", "/v1/cases", role=role, params=params)
-    answer = reading.require_found(reply, "list of cases", role)
+    answer = reading.ask(client_of(url), "reporting", "/v1/cases", "list of cases", role, params)
     if as_json:
         OUT.print_json(data=answer)
         return
@@ -115,8 +114,7 @@ def duties(
 ) -> None:
     """Show the daily sheet: duties that are due, overdue and met."""
     params = {"as_of": as_of, "known_at": known_at, "overdue": "true" if overdue else None}
-    reply = client_of(url).get("reporting", "/v1/duties", role=role, params=params)
-    answer = reading.require_found(reply, "daily sheet", role)
+    answer = reading.ask(client_of(url), "reporting", "/v1/duties", "daily sheet", role, params)
     if as_json:
         OUT.print_json(data=answer)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -10,9 +9,10 @@ from uuid import UUID
 from rich.console import Group
 from rich.text import Text
 
-from ooc.cases.reading import NotFound, fetch_projected_case, require_found, streams_of
+from ooc.cases.reading import NotFound, ask, fetch_projected_case, streams_of
 from ooc.tables import table
 from services.console.plain_text import cell_text, moment
+from services.console.words import command_in_words
 from services.registry import COLLECTIONS
 from tools.client.http import Client
 
@@ -57,9 +57,8 @@ def _title(service: str, id_: UUID | None) -> str:
 
 def _answer(client: Client, service: str, id_: UUID | None, as_of: str | None, role: str) -> Mapping[str, Any]:
     path = f"/v1/{COLLECTIONS[service]}/{id_}/commands" if id_ is not None else f"/v1/{COLLECTIONS[service]}/commands"
-    answer: Mapping[str, Any] = require_found(
-        client.get(service, path, role=role, params={"as_of": as_of}), f"guidance for {_title(service, id_)}", role
-    )
+    what = f"guidance for {_title(service, id_)}"
+    answer: Mapping[str, Any] = ask(client, service, path, what, role, {"as_of": as_of})
     return answer
 
 
@@ -70,7 +69,7 @@ def next_table(title: str, answer: Mapping[str, Any], *, show_all: bool) -> Grou
     left_out = len(commands) - len(listed)
     order = list(WORDS)
     rows = [
-        (words(command["type"]), WORDS[command["status"]], "\n".join(_reasons(command)))
+        (command_in_words(command["type"]), WORDS[command["status"]], "\n".join(_reasons(command)))
         for command in sorted(listed, key=lambda command: order.index(command["status"]))
     ]
     heading = f"{title}, as of {moment(answer['as_of'])}" if "as_of" in answer else title
@@ -78,11 +77,6 @@ def next_table(title: str, answer: Mapping[str, Any], *, show_all: bool) -> Grou
     if not commands:
         return Group(Text(f"{heading}: nothing that this role may send"))
     return table(f"{heading}{more}", "command", "now", "rules and days", rows=rows)
-
-
-def words(type_: str) -> str:
-    """Return the name of a command in words, such as "Issue disposal"."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type_).capitalize()
 
 
 def _is_out_of_place(command: Mapping[str, Any]) -> bool:

@@ -38,8 +38,9 @@ def fetch_projected_case(
     client: Client, case_id: UUID, role: str, statuses: Statuses | None = None, times: Params = NOW
 ) -> Mapping[str, Any]:
     """Return the case as reporting projects it by both times, not older than the positions seen; raises `NotFound`."""
-    reply = client.get("reporting", f"/v1/cases/{case_id}", role=role, params={**times, **_waiting_for(statuses)})
-    answer: Mapping[str, Any] = require_found(reply, f"case {case_id}", role)
+    answer: Mapping[str, Any] = ask(
+        client, "reporting", f"/v1/cases/{case_id}", f"case {case_id}", role, {**times, **_waiting_for(statuses)}
+    )
     return answer
 
 
@@ -50,8 +51,7 @@ def timeline_of(
     count_listed = 0
     for page in count(1):
         query = {**params, **_waiting_for(statuses), "page": str(page)}
-        reply = client.get("reporting", f"/v1/cases/{case_id}/timeline", role=role, params=query)
-        answer = require_found(reply, f"timeline of case {case_id}", role)
+        answer = ask(client, "reporting", f"/v1/cases/{case_id}/timeline", f"timeline of case {case_id}", role, query)
         yield from answer["events"]
         count_listed += len(answer["events"])
         if count_listed >= answer["total"] or not answer["events"]:
@@ -65,8 +65,9 @@ def changes_of(
     events: list[Mapping[str, Any]] = []
     tokens = list(after)
     while True:
-        reply = client.get("reporting", f"/v1/cases/{case_id}/changes", role=role, params={"after": tokens})
-        answer = require_found(reply, f"changes of case {case_id}", role)
+        answer = ask(
+            client, "reporting", f"/v1/cases/{case_id}/changes", f"changes of case {case_id}", role, {"after": tokens}
+        )
         events += answer["events"]
         tokens = [f"{service}:{position}" for service, position in answer["next"].items()]
         if not answer["more"]:
@@ -76,6 +77,11 @@ def changes_of(
 def _waiting_for(statuses: Statuses | None) -> dict[str, Any]:
     """Return the parameter that makes reporting wait for the positions seen."""
     return {"min_position": [f"{service}:{statuses[service]['position']}" for service in SOURCES]} if statuses else {}
+
+
+def ask(client: Client, service: str, path: str, what: str, role: str, params: Mapping[str, Any] | None = None) -> Any:
+    """Read something in a role. Raises `NotFound` or `NoAnswer`, as `require_found`."""
+    return require_found(client.get(service, path, role=role, params=params), what, role)
 
 
 def require_found(reply: Reply, what: str, role: str) -> Any:
@@ -125,8 +131,9 @@ def address_of(stream: str) -> tuple[str, str]:
 def fetch_document(client: Client, stream: str, name: str, language: str, role: str, times: Params = NOW) -> bytes:
     """Return a document of a stream (`service/uuid`) by both times, as PDF; raises `NotFound` or `NoAnswer`."""
     service, path = address_of(stream)
-    reply = client.get(service, f"{path}/documents/{name}", role=role, params={"lang": language, **times})
-    body = require_found(reply, f"document {name} of {stream}", role)
+    body = ask(
+        client, service, f"{path}/documents/{name}", f"document {name} of {stream}", role, {"lang": language, **times}
+    )
     if not isinstance(body, bytes):
         raise NoAnswer(f"The document {name} of {stream} was answered with something else than a PDF.")
     return body

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any, Final
 from uuid import UUID
 
-from ooc.cases.reading import changes_of, require_found
+from ooc.cases.reading import ask, changes_of
 from services.console.plain_text import moment
 from services.lags import REPORTING, SOURCES
 from tools.client.http import Client
@@ -61,8 +61,9 @@ class Watcher:
         """Yield the cases of which something was recorded since the last look, page for page."""
         params = {"changed_since": (self._since - LATE).isoformat(), "sort": "changed"}
         for page in count(1):
-            reply = self._client.get(REPORTING, "/v1/cases", role=self._role, params={**params, "page": str(page)})
-            answer = require_found(reply, "list of cases", self._role)
+            answer = ask(
+                self._client, REPORTING, "/v1/cases", "list of cases", self._role, {**params, "page": str(page)}
+            )
             yield from (UUID(case["case_id"]) for case in answer["cases"])
             if page * answer["page_size"] >= answer["total"] or not answer["cases"]:
                 return

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ooc.cases.reading import NotFound, address_of, require_found
+from ooc.cases.reading import NotFound, address_of, ask
 from ooc.tables import table
 from services.registry import COLLECTIONS
 from tools.client.http import Client, NoAnswer
@@ -101,7 +101,7 @@ def outcome_of(client: Client, service: str, command_id: UUID, role: str) -> Map
     """Ask for what a command recorded, and each service that follows for the state of its own. Raises `NotFound`."""
     if service not in COLLECTIONS:
         raise NotFound(f"{service} records no commands: choose one of {', '.join(COLLECTIONS)}.")
-    answer = require_found(client.get(service, f"/v1/commands/{command_id}", role=role), f"command {command_id}", role)
+    answer = ask(client, service, f"/v1/commands/{command_id}", f"command {command_id}", role)
     follows = []
     for command in answer["follows"]:
         state, detail = _state(client, command, role)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID, uuid4
 
-from ooc.cases.reading import NotFound, require_found
+from ooc.cases.reading import NotFound, ask
 from services.disposal.domain.signing import document_to_sign
 from services.registry import COLLECTIONS
 from tools.client.http import Client, NoAnswer
@@ -13,7 +13,7 @@ from tools.client.http import Client, NoAnswer
 
 def disposal_document(client: Client, stream: str, role: str) -> str:
     """Return the name of the document that is to be signed. Raises `NotFound` if there is none."""
-    state = require_found(client.get("disposal", _path_of(stream), role=role), f"case {stream}", role)
+    state = ask(client, "disposal", _path_of(stream), f"case {stream}", role)
     name = document_to_sign(state["state"], state["disposal"])
     if name is None:
         raise NotFound(f"{stream} has no document to sign yet: decide a disposal, or agree the plan of a deferral.")
@@ -28,7 +28,7 @@ def sign(client: Client, stream: str, digest: str, role: str) -> bool:
     if reply.status != 201:
         detail = reply.body.get("detail") if isinstance(reply.body, Mapping) else f"HTTP {reply.status}"
         raise NoAnswer(f"The signature is not recorded: {detail}")
-    state = require_found(client.get("disposal", path, role=role), f"case {stream}", role)
+    state = ask(client, "disposal", path, f"case {stream}", role)
     return bool(state["document_printed_here"])
 
 

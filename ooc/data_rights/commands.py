@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from ooc.cases.reading import NotFound, require_found
+from ooc.cases.reading import NotFound, ask, require_found
 from ooc.operations import confirm
 from ooc.options import PATIENT, AsJson, DryRun, Urls, Yes, client_of
 from ooc.tables import OUT, complain, table
@@ -66,8 +66,7 @@ def forget(
 def forget_again(reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRun = False, yes: Yes = False) -> None:
     """Repeat every destruction that the event stores record and the keyring lacks: after a backup of it was restored."""
     client = client_of(url, patience=PATIENT, reason=reason)
-    reply = client.get("reporting", "/v1/forgotten", role=OFFICER)
-    people = require_found(reply, "list of forgotten people", OFFICER)["people"]
+    people = ask(client, "reporting", "/v1/forgotten", "list of forgotten people", OFFICER)["people"]
     standing = [person for person in people if person["key_stands"]]
     if not standing:
         OUT.print(f"Forgotten people: {len(people)}. None has a key: there is nothing to repeat.")
@@ -142,8 +141,7 @@ def list_due(
 ) -> None:
     """List the people whose records are due for review, the longest due first. Nothing is erased by it."""
     client = client_of(url, patience=PATIENT, reason=reason)
-    reply = client.get("reporting", "/v1/retention", role=OFFICER, params={"due_by": due_by})
-    answer = require_found(reply, "review list", OFFICER)
+    answer = ask(client, "reporting", "/v1/retention", "review list", OFFICER, {"due_by": due_by})
     if as_json:
         OUT.print_json(data=answer)
         return

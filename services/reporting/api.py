@@ -43,7 +43,7 @@ from shared.api.boundary import guard
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import add_health, add_metrics, consumed_offsets, standing_alarms
 from shared.api.parameters import ACCESS_REASON, PAGE, TIMES, Parameter, a_day, a_time, an_id, choice
-from shared.api.problems import Malformed, install_handlers, problem_response, problems
+from shared.api.problems import Malformed, install_handlers, problems, unknown_response
 from shared.api.quarantine import add_quarantine
 from shared.api.request import Caller, read_day, read_id, read_query, read_reason, read_time, today
 from shared.api.routes import declared
@@ -389,9 +389,7 @@ async def _answer(request: Request, actor: Actor, case_id: str, path: str, quest
     if late:
         return not_yet(late)
     if answer is None or isinstance(answer, Denial):
-        return problem_response(
-            404,
-            "unknown",
+        return unknown_response(
             "There is no such case",
             f"Nothing is known of the case {id_}, or was known then: check the id and the times.",
         )

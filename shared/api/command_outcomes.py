@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from shared.api.dependencies import Dependencies
-from shared.api.dry_run import Followers
+from shared.api.dry_run import Followers, members_of
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.problems import unknown_response
 from shared.api.queries import history_of
@@ -103,14 +103,4 @@ def _state_of(following: FollowingCommand, wait: WaitState | None, quarantined: 
             if known.service == following.service.name and known.wait.version <= following.fact.version:
                 state, sentence = "quarantined", known.wait.sentence
                 break
-    return FollowingState(
-        service=following.service.name,
-        reaction=following.reaction.name,
-        command_id=following.command_id,
-        stream=following.stream,
-        type=following.effect.command.type,
-        event_id=following.fact.event_id,
-        only_if_begun=following.effect.if_begun,
-        state=state,
-        sentence=sentence,
-    )
+    return FollowingState(**members_of(following), state=state, sentence=sentence)

@@ -11,7 +11,7 @@ from shared.api.problems import listed_rules
 from shared.api.queries import denial_of_facts
 from shared.api.schemas import DryRunAnswer, DutyChangeLine, EventPreview, FollowingCommandLine
 from shared.command_handler import Accepted, DryRun
-from shared.domain.consequences import duty_changes, following_commands, new_documents
+from shared.domain.consequences import FollowingCommand, duty_changes, following_commands, new_documents
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import Fact
 from shared.domain.messages import COMMAND_FIELDS, Actor, Command
@@ -109,18 +109,22 @@ def _commands(
     service: Service[Any], followers: Iterable[Service[Any]], facts: Sequence[Fact], *, shows_data: bool
 ) -> list[FollowingCommandLine]:
     return [
-        FollowingCommandLine(
-            service=following.service.name,
-            reaction=following.reaction.name,
-            command_id=following.command_id,
-            stream=following.stream,
-            type=following.effect.command.type,
-            event_id=following.fact.event_id,
-            only_if_begun=following.effect.if_begun,
-            data=_fields(following.effect.command) if shows_data else None,
-        )
+        FollowingCommandLine(**members_of(following), data=_fields(following.effect.command) if shows_data else None)
         for following in following_commands(service, followers, facts)
     ]
+
+
+def members_of(following: FollowingCommand) -> dict[str, Any]:
+    """Return the members of `Following` of a command that follows."""
+    return {
+        "service": following.service.name,
+        "reaction": following.reaction.name,
+        "command_id": following.command_id,
+        "stream": following.stream,
+        "type": following.effect.command.type,
+        "event_id": following.fact.event_id,
+        "only_if_begun": following.effect.if_begun,
+    }
 
 
 def _fields(command: Command) -> dict[str, Any]:

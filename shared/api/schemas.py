@@ -181,16 +181,21 @@ class DutyChangeLine(Schema):
     lapsed_on: date | None
 
 
-class FollowingCommandLine(Schema):
-    """A command that another service would send itself in answer to an event. Whether it accepts it is for its rules."""
+class Following(Schema):
+    """A command that another service sends itself in answer to an event. Whether it accepts it is for its rules."""
 
-    service: str = Field(description="The service that would send it to itself.")
+    service: str = Field(description="The service that sends it to itself.")
     reaction: str = Field(description="The name of the reaction.")
-    command_id: UUID = Field(description="The id that the command would have.")
-    stream: str = Field(description="The stream that it would be for, `service/uuid`.")
+    command_id: UUID = Field(description="The id of the command.")
+    stream: str = Field(description="The stream that it is for, `service/uuid`.")
     type: str = Field(description="The name of the command.")
     event_id: UUID = Field(description="The event that it follows.")
     only_if_begun: bool = Field(description="Whether nothing is done if the stream has not begun.")
+
+
+class FollowingCommandLine(Following):
+    """A command that another service would send itself in answer to an event. Whether it accepts it is for its rules."""
+
     data: dict[str, Any] | None = Field(
         description="The fields of the command; null if the role may not read the record."
     )
@@ -220,20 +225,13 @@ class DryRunAnswer(Schema):
     receipt: Receipt | None = None
 
 
-class FollowingState(Schema):
+class FollowingState(Following):
     """A command that follows in another service, and what is known here of it.
 
     `not_waiting` means that it went through, had nothing to do, or has not been tried yet: its service says which, for
     the command id.
     """
 
-    service: str = Field(description="The service that sends it to itself.")
-    reaction: str = Field(description="The name of the reaction.")
-    command_id: UUID
-    stream: str = Field(description="The stream that it is for, `service/uuid`.")
-    type: str = Field(description="The name of the command.")
-    event_id: UUID = Field(description="The event that it follows.")
-    only_if_begun: bool = Field(description="Whether nothing is done if the stream has not begun.")
     state: Literal["waiting", "quarantined", "closed", "not_waiting"]
     sentence: str | None = Field(description="Why it waits, or was closed, in words.")
 

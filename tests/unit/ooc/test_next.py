@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ooc.cases.guidance import answers, next_table, service_of, words
+from ooc.cases.guidance import answers, next_table, service_of
 from ooc.cases.reading import NotFound
 from services.addresses import Addresses
+from services.console.words import command_in_words
 from tools.client.http import Client
 
 
@@ -74,7 +75,7 @@ def test_rules_and_days_are_said() -> None:
 
 def test_a_command_is_named_in_words() -> None:
     """The name of a command is split where its words begin."""
-    assert words("RecordConditionAttendance") == "Record condition attendance"
+    assert command_in_words("RecordConditionAttendance") == "Record condition attendance"
 
 
 def test_an_unknown_collection_is_answered_with_those_that_there_are() -> None:
