@@ -1,6 +1,6 @@
 """Makes the pictures of docs/how-to/console from the screenshots that the tests in a real browser write to var/screens.
 
-Run `make test` or tests/integration/console/test_browser.py first, then `python -m tools.how_to_pictures`. Chromium itself
+Run `make test` or tests/integration/console/test_browser.py first, then `python -m tests.integration.console.how_to_pictures`. Chromium itself
 makes them smaller, so that no library for pictures is needed.
 """
 
@@ -12,7 +12,9 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).parents[1]
+from playwright.sync_api import sync_playwright
+
+ROOT: Final = Path(__file__).parents[3]
 PAGES: Final = ROOT / "docs" / "how-to" / "console"
 SCREENS: Final = ROOT / "var" / "screens"
 SHOWN: Final = re.compile(r"!\[[^\]]*\]\(([a-z-]+)\.jpg\)")
@@ -24,8 +26,6 @@ QUALITY: Final = 60
 
 def main() -> None:
     """Make every picture that a page shows. Raises `SystemExit` if a screenshot or Chromium is missing."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only the tests' environment has it
-
     names = sorted({name for page in PAGES.glob("*.md") for name in SHOWN.findall(page.read_text(encoding="utf-8"))})
     if missing := [name for name in names if not (SCREENS / f"{name}.png").exists()]:
         raise SystemExit(f"No screenshot in {SCREENS} of: {', '.join(missing)}. Run the tests in a browser first.")
