@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka.errors import KafkaError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +57,7 @@ HOSTILE: dict[str, Forged] = {
     "another service's stream": forged(_event(), ce_subject=f"other/{STRANGER}".encode()),
     "a stream in capitals": forged(_event(), ce_subject=f"note/{STRANGER}".upper().encode()),
     "ten thousand headers": Forged(tuple((f"h{n}", b"x") for n in range(10_000))),
+    "headers of a megabyte": Forged(tuple((f"h{n}", b"x" * 90_000) for n in range(11)), b"{}"),
     "a key of 100 KB": Forged((), b"{}", b"k" * 100_000),
 }
 
@@ -103,6 +106,36 @@ def _by_zstandard(batch: bytes) -> bytes:
     records = batch[61:]
     frame = b"\x28\xb5\x2f\xfd\x20" + bytes([len(records)]) + (len(records) << 3 | 1).to_bytes(3, "little") + records
     return batch[:21] + (4).to_bytes(2, "big") + batch[23:61] + frame
+
+
+def _by_gzip_bomb(batch: bytes) -> bytes:
+    """Return the same batch with a record of 200 MB of zeros as gzip (RFC 1952): 200 KB."""
+    size = 200_000_000
+    # A record of Kafka's format 2: its length, attributes, two deltas, no key, a value, no header; numbers are zigzag varints.
+    value = _varint(size) + bytes(size) + _varint(0)
+    record = b"\x00\x00\x00" + _varint(-1) + value
+    records = gzip.compress(_varint(len(record)) + record, 9)
+    return batch[:21] + (1).to_bytes(2, "big") + batch[23:61] + records
+
+
+def _varint(number: int) -> bytes:
+    number = number << 1 if number >= 0 else (-number << 1) - 1
+    encoded = bytearray()
+    while number > 127:
+        encoded.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*encoded, number])
+
+
+async def test_compressed_bombs_are_refused_by_the_broker(attacked: Scene) -> None:
+    """Given batches of 200 KB that hold 200 MB each, several at once, the broker refuses them, and what follows is applied."""
+    home = one_home_for_each_partition()[4]
+    await attacked.publish([home])
+    bombs = [attacked.forge_bytes(_by_gzip_bomb, partition) for partition in range(6)]
+    refused = await asyncio.gather(*bombs, return_exceptions=True)
+    assert [type(error) for error in refused if not isinstance(error, KafkaError)] == []
+    await attacked.publish([home])
+    await attacked.applied_exactly()
 
 
 @pytest.mark.parametrize("change", [_no_utf_8, _by_zstandard])
