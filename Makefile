@@ -20,7 +20,7 @@ HALF := tests/unit/console tests/unit/disposal tests/unit/ooc
 SERVICES ?=
 BENCH ?=
 SECONDS ?= 3
-HOSTILE ?= 600
+HOSTILE ?= 3600
 CHAOS ?= 600
 ROUNDS ?= 5
 JSON ?= var/bench/latest.json
@@ -69,7 +69,7 @@ chaos: install-test ## Kill each process of a system again and again while it is
 	OOC_CHAOS_SECONDS=$(CHAOS) $(BIN)/pytest -s tests/chaos
 
 .PHONY: hostile
-hostile: install-test ## Attack it: every test of tests/hostile, and made-up requests to the five APIs (HOSTILE=600 seconds)
+hostile: install-test ## Attack it: every test of tests/hostile, and made-up requests to the five APIs and the console (HOSTILE=3600 seconds)
 	OOC_HOSTILE_SECONDS=$(HOSTILE) $(BIN)/pytest tests/hostile
 
 .PHONY: check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -16,6 +17,11 @@ from services.registry import COLLECTIONS, RECORD_TITLES
 PACKAGE: Final = "services.console"
 QUIET: Final = frozenset({"caller", "undefined"})
 """Names that GOV.UK's macros use where nothing is meant."""
+
+
+PLANES: Final = "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
+NO_CHARACTER: Final = re.compile(f"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{PLANES}]")
+"""Code points that no page may hold (HTML, 13.2.2), which somebody may send all the same."""
 
 
 class NameStrict(jinja2.Undefined):
@@ -98,4 +104,6 @@ def render(
     text = TEMPLATES.get_template(template).render(
         session=session, path=request.url.path, today=words.today(), problem=bool(problem), **context
     )
-    return HTMLResponse(text, status_code=status or (422 if problem else 200))
+    return HTMLResponse(
+        NO_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text), status_code=status or (422 if problem else 200)
+    )

@@ -12,6 +12,7 @@ import httpx2
 import jinja2
 import pytest
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.routing import Mount, Route
 
 from services.addresses import Addresses
@@ -20,7 +21,7 @@ from services.console.cipher import Cipher
 from services.console.everyone.entrance import local_address
 from services.console.officers.my_day import _after, _groups, group_by_urgency
 from services.console.records import records_in
-from services.console.rendering import TEMPLATES
+from services.console.rendering import TEMPLATES, render
 from services.console.routing import read_case, read_count
 from services.console.settings import ConsoleSettings
 from services.console.words import day, distance, duty_in_words, import_note, in_words, moment
@@ -234,6 +235,17 @@ def test_a_wrong_name_in_a_template_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError):
         TEMPLATES.from_string("{% if nobody_set_this %}x{% endif %}").render()
     assert TEMPLATES.from_string("{{ params.missing }}").render(params={}) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["\x00", "\x0b", "\x1b", "\x7f", "\x85", "\ud800", "\ufdd0", "\uffff", "\U0010fffe"], ids=ascii
+)
+def test_a_page_holds_no_code_point_that_is_no_character(text: str) -> None:
+    """Given a control, a lone surrogate or a non-character that somebody sent, when a page shows it, then another stands for it."""
+    request = Request({"type": "http", "path": "/", "query_string": b"", "headers": []})
+    page = render(request, "refused.html", None, status=400, why=f"a{text}b é \U0001f600")
+    assert text not in bytes(page.body).decode()
+    assert "a\ufffdb é \U0001f600" in bytes(page.body).decode()
 
 
 @pytest.mark.parametrize("name", [name for name in TEMPLATES.list_templates() if "/" not in name])
