@@ -253,3 +253,21 @@ async def test_a_question_that_would_give_a_code_away_is_refused(
     ):
         assert answer.status_code == 400
         assert "location" not in answer.headers
+
+
+async def test_a_sign_out_leads_back_to_a_client_on_this_machine(issuer: httpx2.AsyncClient) -> None:
+    """With the ID token of a sign-in the way back is taken; elsewhere, or without one, it is not."""
+    identity = (await issuer.post("/token", data=_redeeming(await _code(issuer)))).json()["id_token"]
+    back = "http://127.0.0.1:8118/signed-out"
+    endpoint = (await issuer.get("/.well-known/openid-configuration")).json()["end_session_endpoint"]
+    path = urlsplit(endpoint).path
+    answer = await issuer.get(path, params={"post_logout_redirect_uri": back, "id_token_hint": identity})
+    assert (answer.status_code, answer.headers["location"]) == (303, back)
+    for wrong in (
+        {"post_logout_redirect_uri": "https://elsewhere.example/", "id_token_hint": identity},
+        {"post_logout_redirect_uri": back, "id_token_hint": f"{identity[:-4]}AAAA"},
+        {"post_logout_redirect_uri": back},
+    ):
+        refused = await issuer.get(path, params=wrong)
+        assert refused.status_code == 400
+        assert "location" not in refused.headers
