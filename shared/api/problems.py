@@ -21,7 +21,13 @@ from shared.api.authorisation import NotAllowed
 from shared.domain.dates import BeyondCalendar
 from shared.domain.decisions import BrokenRule
 from shared.domain.policy import NoPolicy
-from shared.event_store import EventStoreUnavailable, StoreBehindTopic, StoreBehindWitness, TimelineNotCompared
+from shared.event_store import (
+    ClocksApart,
+    EventStoreUnavailable,
+    StoreBehindTopic,
+    StoreBehindWitness,
+    TimelineNotCompared,
+)
 from shared.privacy.keyring import KeyDestroyed, KeyMissing, KeyringUnavailable, UnusableKey
 
 MEDIA_TYPE = "application/problem+json"
@@ -255,6 +261,7 @@ def install_handlers(app: FastAPI) -> None:
     respond_to(KeyMissing, 503, "key-missing", "The key of this record is missing: tell the operators", operators)
     respond_to(UnusableKey, 503, "keyring", "A key of this record cannot be used: tell the operators")
     respond_to(StoreBehindTopic, 503, "store-behind-topic", "No command is accepted until the event store is restored")
+    respond_to(ClocksApart, 503, "clocks-apart", "No command is accepted until the clocks agree", operators)
     respond_to(TimelineNotCompared, 503, "timeline-not-compared", "The event store has moved, and is being compared")
     for behind in (StoreBehindWitness, AccessLogBehindWitness):
         respond_to(behind, 503, "log-behind-witness", "Nothing is recorded until the log is restored")

@@ -45,6 +45,16 @@ class StoreBehindWitness(EventStoreUnavailable):
         )
 
 
+class ClocksApart(EventStoreUnavailable):
+    """The clock of PostgreSQL, or the time of the last event, is a minute and more from the caller's. Nothing was recorded."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__(
+            f"Nothing was recorded: the clocks of this service and of its event store are {by} apart. An operator must set them:"
+            " docs/how-to/runbook/clocks_apart.md"
+        )
+
+
 class HashMismatch(Exception):
     """A hash that does not follow from the previous hash and the bytes: a defect of the writer. Nothing was recorded."""
 
@@ -170,7 +180,7 @@ class EventStore(Protocol):
     async def append(self, append: AppendRequest) -> AppendResult:
         """Record the events of a command, all or none.
 
-        Raises `EventStoreUnavailable`, `StoreBehindTopic`, `TimelineNotCompared`, `HashMismatch` or `NotAnEvent`.
+        Raises `EventStoreUnavailable`, `StoreBehindTopic`, `TimelineNotCompared`, `ClocksApart`, `HashMismatch` or `NotAnEvent`.
         """
 
     async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from shared.event_store import (
     Appended,
     AppendRequest,
     AppendResult,
+    ClocksApart,
     DuplicateCommand,
     EventStoreUnavailable,
     HashMismatch,
@@ -65,9 +67,7 @@ _LOAD = f"""
 """  # noqa: S608 - the columns are the constant above
 _RANGE = f"select {_RECORD} from event where stream = $1 and version >= $2 and version < $2 + $3 order by version"  # noqa: S608 - the same
 _READ = f"select {_RECORD} from event where position > $1 order by position limit $2"  # noqa: S608 - the same
-_APPEND = (
-    "select n, outcome, detail, last_position, last_recorded_at from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)"
-)
+_APPEND = "select n, outcome, detail, last_position, last_recorded_at from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)"
 
 
 _HOLDERS: Final = "select key, stream from claim where key = any($1::text[])"
@@ -87,8 +87,9 @@ _Waiting = tuple[AppendRequest, asyncio.Future[AppendResult]]
 class PostgresEventStore:
     """The event store of one service, behind a connection pool."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._pool = pool
+        self._clock = clock
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self._unannounced = False
@@ -184,7 +185,7 @@ class PostgresEventStore:
             attempts += 1
             try:
                 with _refusals():
-                    return await self._pool.fetch(_APPEND, *arguments)
+                    return await self._pool.fetch(_APPEND, *arguments, self._clock())
             except asyncpg.DataError as error:
                 if error.sqlstate == "22000":
                     raise HashMismatch(error.message) from error
@@ -289,5 +290,7 @@ def _result(row: asyncpg.Record) -> AppendResult:
             return WrongExpectedVersion(int(row["detail"]))
         case "claimed":
             return KeyTaken(row["detail"])
+        case "apart":
+            raise ClocksApart(row["detail"])
         case other:
             raise ValueError(f"append answered {other!r}")

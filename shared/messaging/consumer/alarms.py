@@ -57,6 +57,7 @@ ALARMS: Final[Mapping[str, AlarmKind]] = {
         _on_log("log_behind_witness", "A log lacks entries that its witness has seen; nothing more is recorded in it."),
         _on_log("witness_refuses", "The witness refuses a checkpoint: it has seen another history of the log."),
         _on_log("witness_silent", "The witness does not answer; checkpoints are signed without it."),
+        _on_service("clocks_apart", "An event would be recorded a minute and more from the clock of its service."),
         _on_service("key_missing", "The keyring lacks keys that were not destroyed; what they seal cannot be read."),
         _on_service("wrong_partitions", "An events topic has the wrong number of partitions."),
     )

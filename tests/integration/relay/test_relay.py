@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeAlias
 
@@ -151,6 +152,7 @@ async def test_many_heavy_events_of_one_home_stay_in_order(relayed_service: Rela
 async def test_a_clock_that_ran_ahead_stops_nothing(relayed_service: RelayedService, owner: Owner) -> None:
     """Given an event store whose recorded_at stands days ahead of the broker's clock, its events are published."""
     await owner.execute("update head set recorded_at = now() + interval '3 days'")
+    relayed_service.event_store._clock = lambda: datetime.now(UTC) + timedelta(days=3)
     await relayed_service.write(streams=1, events=2)
     async with relayed_service.relay():
         await relayed_service.relayed()
