@@ -8,8 +8,8 @@ corrected. The consequences of a correction (`DerivedCorrection`) stay in the se
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -102,6 +102,20 @@ def derived(fact: Fact[Any], field: str, value: Any) -> DerivedCorrection:
     return DerivedCorrection(corrects=fact.event_id, field=field, value=value)
 
 
+_NOTHING: Final = object()
+
+
+def _context_of(fact: Fact[Any], context: Context) -> Context:
+    """Return the context in which a fact of the past was decided: its officer, its time, the policy of its day."""
+    policy = context.policy_on(fact.day)
+    return replace(context, actor=fact.actor, occurred_at=fact.occurred_at, policy=policy)
+
+
+def _corrected(fact: Fact[Any], correction: Correction) -> Fact[Any]:
+    """Put the values of a correction into a fact that it changes. Raises `BrokenHistory` if they do not fit."""
+    return apply_correction(fact, Fact(fact.envelope, correction)) if fact.event_id in correction.targets else fact
+
+
 @dataclass(frozen=True)
 class CorrectionEngine(Generic[C, S]):
     """The corrections of one service: which fields can be corrected, the correction event, and the state after it."""
@@ -114,6 +128,10 @@ class CorrectionEngine(Generic[C, S]):
 
     They decide whose key seals a value, or belong to another service.
     """
+    derived_fields: Callable[[Fact[Any], Any, Context], Mapping[str, Any]] = lambda *_: {}
+    """What a fact holds that was computed or copied: by name, as it follows from the fact itself and the state before it."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The name of a derived field -> what it follows from, in words: that is to be corrected instead (rule COR1)."""
 
     def target(self, request: CorrectionCommand, state: S | None) -> Fact:
         """Find the fact to correct. Raises `NoSuchEvent` or `IsCorrection`."""
@@ -139,14 +157,45 @@ class CorrectionEngine(Generic[C, S]):
             content = {"sealed": Sealed(value), self._owner_field: field.owner}
         return self.event(corrects=request.corrects, field=field.path, why=request.why, **content)
 
+    def with_consequences(self, correction: C, state: S, context: Context) -> C:
+        """Add to a correction what was computed or copied from its field, in whichever event, computed anew.
+
+        Raises `BrokenHistory` if a later event becomes impossible.
+        """
+        also: list[DerivedCorrection] = []
+        before: S | None = None
+        after: S | None = None
+        for fact in facts_of(state):
+            then = _context_of(fact, context)
+            followed = self.derived_fields(fact, before, then)
+            before = self.evolve(before, fact)
+            fact_now = _corrected(fact, correction)
+            for name, value in self.derived_fields(fact_now, after, then).items():
+                if value != followed.get(name, _NOTHING) and value != getattr(fact_now.event, name):
+                    also.append(derived(fact, name, to_json(value, lambda sealed: sealed.token)))
+                    fact_now = replace(fact_now, event=fact_now.event.model_copy(update={name: value}))
+            after = self.evolve(after, fact_now)
+        return correction.model_copy(update={"also": (*correction.also, *also)})
+
+    def contradicts_its_source(
+        self, request: CorrectionCommand, state: S, context: Context, names: Collection[str]
+    ) -> bool:
+        """Tell whether one of these derived fields would be corrected to another value than follows from the facts."""
+        try:
+            correction = self.correction(request, state)
+        except Uncorrectable:
+            return False  # another rule refuses it
+        facts = facts_of(state)
+        number = next(n for n, fact in enumerate(facts) if fact.event_id == correction.corrects)
+        fact = _corrected(facts[number], correction)
+        before = self.fold(facts[:number]) if number else None
+        follows = self.derived_fields(fact, before, _context_of(fact, context))
+        name = correction.field.partition(".")[0]
+        return name in names and name in follows and getattr(fact.event, name) != follows[name]
+
     def applied(self, state: S, correction: C) -> S:
         """Fold the state again with a correction applied. Raises `BrokenHistory` if a later event becomes impossible."""
-        return self.fold(
-            [
-                apply_correction(fact, Fact(fact.envelope, correction)) if fact.event_id in correction.targets else fact
-                for fact in facts_of(state)
-            ]
-        )
+        return self.fold([_corrected(fact, correction) for fact in facts_of(state)])
 
     def as_corrected(self, request: CorrectionCommand, state: S) -> S | None:
         """Fold the state again as a command would correct it; None if rule S1 refuses the command."""
@@ -165,6 +214,8 @@ class CorrectionEngine(Generic[C, S]):
     def guard(self, rules: RuleBook[S], command: type[Command]) -> None:
         """Register the rules of every correction: T1 (time) and S1 (which events, fields and values)."""
         self._guard_time_and_order(rules, command)
+        for source in dict.fromkeys(self.sources.values()):
+            self._guard_derived(rules, command, source)
 
         def raises(fault: type[Uncorrectable], build: Callable[..., object], *arguments: object) -> bool:
             try:
@@ -205,6 +256,17 @@ class CorrectionEngine(Generic[C, S]):
             """
             return not raises(WrongType, self.correction, command, state)
 
+    def _guard_derived(self, rules: RuleBook[S], command: type[Command], source: str) -> None:
+        names = frozenset(name for name, text in self.sources.items() if text == source)
+
+        def follows_from_its_source(command: CorrectionCommand, state: S, context: Context) -> bool:
+            return not self.contradicts_its_source(command, state, context, names)
+
+        follows_from_its_source.__doc__ = (
+            f"Correct {source}: this value follows from that, and contradicts it.\n\nSource: DPA 2018 s38 (accuracy)"
+        )
+        rules.forbids("COR1", command, looks_at=OF_A_CORRECTION)(follows_from_its_source)
+
     def _guard_time_and_order(self, rules: RuleBook[S], command: type[Command]) -> None:
         @rules.forbids("T1", command, looks_at=("corrects",))
         def not_before_what_it_corrects(command: CorrectionCommand, state: S | None, context: Context) -> bool:
@@ -217,17 +279,21 @@ class CorrectionEngine(Generic[C, S]):
             )
 
         @rules.allowed_in(command, looks_at=OF_A_CORRECTION)
-        def leaves_the_record_whole(command: CorrectionCommand, state: S | None, _context: Context) -> bool:
+        def leaves_the_record_whole(command: CorrectionCommand, state: S | None, context: Context) -> bool:
             """Correct the later events first, or another field: with this value they could not have happened.
 
             Source: DPA 2018 s38 (accuracy)
             """
             try:
-                return state is None or bool(self.applied(state, self.correction(command, state)))
+                if state is not None:
+                    correction = self.correction(command, state)
+                    self.applied(state, correction)
+                    self.with_consequences(correction, state, context)
             except Uncorrectable:
                 return True  # another rule refuses it
             except BrokenHistory:
                 return False
+            return True
 
     @property
     def _owner_field(self) -> str:

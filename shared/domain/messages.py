@@ -108,8 +108,9 @@ class Command(Message):
     `expected_version` is the version of the stream that the client has read (optimistic concurrency); None accepts any.
 
     Class attributes: `roles`, the roles that may send it (None: the default roles of the service); `opens`, whether it
-    begins a stream; `happens`, whether it records something, so that its time must be right; `prints`, whether its rules print documents, which takes some ten milliseconds each; `records`, the
-    event that it records with its own fields, where it does nothing else.
+    begins a stream; `happens`, whether it records something, so that its time must be right; `prints`, whether its rules
+    print documents, which takes some ten milliseconds each; `records`, the event that it records with its own fields,
+    where it does nothing else.
     """
 
     # Built when first used, since each class gives its field `type` the class's own name first.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.disposal.domain.commands import CorrectRecord, IssueDisposal
-from services.disposal.domain.corrections import CORRECTIONS, derived_corrections
+from services.disposal.domain.corrections import CORRECTIONS, with_consequences
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
@@ -18,8 +18,7 @@ from shared.domain.rules import Context
 
 def decide_correction(command: CorrectRecord, state: DisposalState, context: Context) -> NewEvents:
     """Record the correction, with what was computed from the field and the rules that it shows broken."""
-    alone = CORRECTIONS.correction(command, state)
-    correction = alone.model_copy(update={"also": derived_corrections(state, alone, context)})
+    correction = with_consequences(CORRECTIONS.correction(command, state), state, context)
     after = CORRECTIONS.applied(state, correction)
     more = {"unlawful_by": unlawful_by(after, context), "outcome": corrected_outcome(correction, state, after)}
     return (correction.model_copy(update=more),)

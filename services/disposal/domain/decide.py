@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.disposal.domain import breach, commands, correcting, deferral, issuing, monitoring, moving
+from services.disposal.domain import breach, commands, correcting, deferral, derived, issuing, monitoring, moving
 from services.disposal.domain.activity import activity_id
-from services.disposal.domain.completion import of_child
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
-from services.disposal.domain.time_limit import prosecution_time_limit
 from services.disposal.events import (
     AbsenceDecided,
     ActivityUndertaken,
@@ -22,7 +20,6 @@ from services.disposal.events import (
     VictimInformedOfRestorativeJustice,
     VictimViewSought,
 )
-from shared.domain.dates import age_on, local_day
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import event_from, event_that_it_records
@@ -32,9 +29,7 @@ from shared.domain.rules import Context
 def decide(command: commands.DisposalCommand, state: DisposalState | None, context: Context) -> NewEvents:
     """Return the events that an accepted command makes happen, in order."""
     if isinstance(command, commands.OpenDisposalCase):
-        age = age_on(command.details.date_of_birth.value, command.offence.date)
-        limit = prosecution_time_limit(command.offence, local_day(command.reported_at), context.policy)
-        return (event_from(DisposalCaseOpened, command, age_at_offence=age, prosecution_time_limit=limit),)
+        return (event_from(DisposalCaseOpened, command, **derived.of_opening(command, context.policy)),)
     if state is None:
         raise TypeError(f"{command.type} opens no case: open it first")
     opened = state.opened
@@ -46,7 +41,7 @@ def decide(command: commands.DisposalCommand, state: DisposalState | None, conte
         case commands.CompleteAssessment():
             return (event_from(AssessmentCompleted, command, person_id=opened.person_id),)
         case commands.DecideDisposal():
-            return (event_from(DisposalDecided, command, **of_child(state), age=state.age_on(context.day)),)
+            return (event_from(DisposalDecided, command, **derived.of_decision(state, context.day)),)
         case commands.SignDocument():
             return issuing.decide_signature(command, state, context)
         case commands.IssueDisposal():
@@ -82,7 +77,7 @@ def decide(command: commands.DisposalCommand, state: DisposalState | None, conte
         case commands.InstituteProceedings():
             return breach.decide_proceedings(command, state, context)
         case commands.AssignOutcome():
-            return (event_from(OutcomeAssigned, command, **breach.about_outcome(state, context)),)
+            return (event_from(OutcomeAssigned, command, **derived.of_outcome(state, context)),)
         case commands.RecordActivityUndertaken():
             return (event_from(ActivityUndertaken, command, session_id=activity_id(command, context)),)
         case commands.CorrectRecord():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from services.disposal.domain.breach import about_given, about_outcome
 from services.disposal.domain.commands import AgreeDeferral, CompleteDeferral, EndDeferral
-from services.disposal.domain.completion import of_child
+from services.disposal.domain.derived import of_deferral, of_deferral_end, of_end, of_outcome
 from services.disposal.domain.state import DisposalState
 from services.disposal.events import (
     AfterDeferral,
@@ -23,38 +22,19 @@ from shared.domain.rules import Context
 
 def decide_agreement(command: AgreeDeferral, state: DisposalState, context: Context) -> NewEvents:
     """Record the agreed plan, with what others need to count the child."""
-    offence = state.opened.offence
-    event = event_from(
-        ProsecutionDeferred,
-        command,
-        **of_child(state),
-        age=required(state.age_on(context.day), state, "the date of birth is forgotten"),
-        age_at_offence=state.opened.age_at_offence,
-        offence_category=offence.category,
-        trial_mode=offence.trial_mode,
-        gravity_score=state.gravity,
-        yjb_seriousness_score=state.yjb_seriousness,
-    )
-    return (event,)
+    required(state.age_on(context.day), state, "the date of birth is forgotten")
+    return (event_from(ProsecutionDeferred, command, **of_deferral(state, context.day)),)
 
 
 def decide_completion(command: CompleteDeferral, state: DisposalState, context: Context) -> NewEvents:
     """Complete the deferral; outcome 23 comes with it (rule O23)."""
-    completed = event_from(
-        DeferralCompleted,
-        command,
-        **of_child(state),
-        deferred_on=state.required_deferral.on,
-        completed_on=context.day,
-    )
-    return (completed, OutcomeAssigned(code=OutcomeCode.C23, **about_outcome(state, context)))
+    completed = event_from(DeferralCompleted, command, **of_deferral_end(state), completed_on=context.day)
+    return (completed, OutcomeAssigned(code=OutcomeCode.C23, **of_outcome(state, context)))
 
 
 def decide_end(command: EndDeferral, state: DisposalState, context: Context) -> NewEvents:
     """End the deferral without completion; without proceedings the case closes."""
-    ended = event_from(
-        DeferralEnded, command, **of_child(state), deferred_on=state.required_deferral.on, ended_on=context.day
-    )
+    ended = event_from(DeferralEnded, command, **of_deferral_end(state), ended_on=context.day)
     if command.then is AfterDeferral.PROSECUTE:
         return (ended,)
-    return (ended, DisposalClosedWithoutProceedings(**about_given(state), ended_on=context.day))
+    return (ended, DisposalClosedWithoutProceedings(**of_end(state), ended_on=context.day))

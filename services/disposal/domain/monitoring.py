@@ -11,8 +11,9 @@ from services.disposal.domain.commands import (
     RecordNonEngagement,
     VaryConditions,
 )
-from services.disposal.domain.completion import completed_by, disposal_completed, latest_credit, of_child
-from services.disposal.domain.condition_set import ends_on, omitted_by, remaining_terms, retyped_by, spent_on, varied
+from services.disposal.domain.completion import completed_by, disposal_completed, latest_credit
+from services.disposal.domain.condition_set import varied
+from services.disposal.domain.derived import of_given, of_variation
 from services.disposal.domain.state import ABSENT, ConditionStatus, DisposalState
 from services.disposal.events import (
     ChangeAction,
@@ -69,42 +70,14 @@ def decide_excuse(command: ExcuseCondition, state: DisposalState, context: Conte
 
 def decide_variation(command: VaryConditions, state: DisposalState, context: Context) -> NewEvents:
     """Change the conditions, and with them the deadline and the day on which the caution is spent (R24)."""
-    issue, decision = state.required_issue, state.required_decision
-    after = varied(command, state)
-    remaining = remaining_terms(after)
-    agreed_end = ends_on(remaining)
-    spent = spent_on(issue.disposal, issue.on, agreed_end, context.policy)
-    event = event_from(
-        ConditionsVaried,
-        command,
-        **of_child(state),
-        disposal=issue.disposal,
-        conditions=tuple(condition.terms for condition in remaining),
-        omitted=omitted_by(command, state),
-        retyped=retyped_by(command, state),
-        ends_on=agreed_end,
-        spent_on=spent,
-        offence_category=state.opened.offence.category,
-        age_at_issue=issue.age,
-        victims=state.victims,
-        deciding_officer=decision.by,
-    )
+    issue, after = state.required_issue, varied(command, state)
+    event = event_from(ConditionsVaried, command, **of_variation(command, state, context.policy))
     if any(condition_state.standing is ConditionStatus.ACTIVE for condition_state in after.values()):
         return (event,)
     omitted = {change.condition_id: context.occurred_at for change in command.changes if change.action is OMIT}
-    return (event, *disposal_completed(replace(state, issue=replace(issue, spent_on=spent)), omitted, context))
+    return (event, *disposal_completed(replace(state, issue=replace(issue, spent_on=event.spent_on)), omitted, context))
 
 
 def decide_non_engagement(command: RecordNonEngagement, state: DisposalState, context: Context) -> NewEvents:
     """Record that a voluntary disposal or programme was not taken up, which is never a breach."""
-    issue = state.issue
-    event = event_from(
-        DisposalNotCompleted,
-        command,
-        **of_child(state),
-        disposal=None if issue is None else issue.disposal,
-        issued_on=None if issue is None else issue.on,
-        ended_on=context.day,
-        age_at_issue=None if issue is None else issue.age,
-    )
-    return (event,)
+    return (event_from(DisposalNotCompleted, command, **of_given(state), ended_on=context.day),)

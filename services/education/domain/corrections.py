@@ -9,14 +9,14 @@ from typing import Final
 from uuid import UUID
 
 from services.education import events
-from services.education.domain.activity import is_activity
 from services.education.domain.commands import CorrectRecord
+from services.education.domain.derived import SOURCES, derived_fields
 from services.education.domain.evolve import evolve
 from services.education.domain.state import Session
 from services.vocabulary import AttendanceStatus
-from shared.domain.corrections import CorrectionEngine, derived, facts_of
+from shared.domain.corrections import CorrectionEngine, facts_of
 from shared.domain.envelope import Fact, has_event
-from shared.domain.messages import DerivedCorrection, Event
+from shared.domain.messages import Event
 from shared.domain.rules import Context
 
 CORRECTIONS: Final[CorrectionEngine[events.RecordCorrected, Session]] = CorrectionEngine(
@@ -27,25 +27,11 @@ CORRECTIONS: Final[CorrectionEngine[events.RecordCorrected, Session]] = Correcti
             # The person decides whose key seals the evidence.
             (events.AttendanceRecorded, "person_id"),
             (events.AbsenceReasonDecided, "person_id"),
-            # Taken over from the booking and the plan, where they are corrected; or computed.
-            (events.AttendanceRecorded, "booking"),
-            (events.AttendanceRecorded, "kind"),
-            (events.AttendanceRecorded, "topic"),
-            (events.AttendanceRecorded, "hours_scheduled"),
-            (events.AttendanceRecorded, "activity"),
-            (events.AbsenceReasonDecided, "booking"),
-            (events.SessionCancelled, "bookings"),
-            (events.PlaceBooked, "starts_at"),
-            (events.PlaceBooked, "hours"),
         }
     ),
+    derived_fields=derived_fields,
+    sources=SOURCES,
 )
-
-OF_THE_PLAN: Final = {"kind": "kind", "topic": "topic", "hours": "hours_scheduled"}
-"""What an attendance holds of the plan, by the names that it has there."""
-
-OF_A_PLACE: Final = frozenset({"starts_at", "hours"})
-"""What a booked place holds of the plan."""
 
 NO_HOURS: Final = Decimal(0)
 
@@ -55,40 +41,11 @@ PUBLISHED: Final[Mapping[type[Event], frozenset[str]]] = {
 }
 """The fields by which other services know how a place ended."""
 
-OF_AN_ACTIVITY: Final = frozenset({"status", "complied"})
-"""What decides whether an attendance is an activity."""
-
 
 def decide_correction(command: CorrectRecord, state: Session, context: Context) -> events.RecordCorrected:
     """Return the correction, with its consequences in the register and for the services that react to the place."""
-    alone = CORRECTIONS.correction(command, state)
-    facts = facts_of(CORRECTIONS.applied(state, alone))
-    correction = alone.model_copy(update={"also": tuple(_derived_corrections(alone, facts, context))})
+    correction = CORRECTIONS.with_consequences(CORRECTIONS.correction(command, state), state, context)
     return correction.model_copy(update={"place": _corrected_place(correction, state)})
-
-
-def _derived_corrections(
-    alone: events.RecordCorrected, facts: Sequence[Fact], context: Context
-) -> Iterator[DerivedCorrection]:
-    """Yield the fields that the register copied or computed from the corrected one, which the facts hold already."""
-    target = next(fact for fact in facts if fact.event_id == alone.corrects)
-    event = target.event
-    if isinstance(event, events.SessionPlanned):
-        for fact in facts:
-            if isinstance(fact.event, events.AttendanceRecorded) and alone.field in OF_THE_PLAN:
-                yield derived(fact, OF_THE_PLAN[alone.field], alone.value)
-            elif isinstance(fact.event, events.PlaceBooked) and alone.field in OF_A_PLACE:
-                yield derived(fact, alone.field, alone.value)
-    elif has_event(target, events.PlaceBooked) and alone.field in events.Booking.model_fields:
-        for fact in _facts_about_place(target, facts):
-            path = _path_of_booking(fact, target.event.person_id)
-            if path is not None:
-                yield derived(fact, f"{path}.{alone.field}", alone.value)
-    elif isinstance(event, events.AttendanceRecorded) and alone.field in OF_AN_ACTIVITY:
-        policy = context.policy_on(target.day)
-        activity = is_activity(event.status, policy, complied=event.complied)
-        if activity != event.activity:
-            yield derived(target, "activity", activity)
 
 
 def _facts_about_place(booked: Fact[events.PlaceBooked], facts: Sequence[Fact]) -> Iterator[Fact]:
@@ -99,18 +56,18 @@ def _facts_about_place(booked: Fact[events.PlaceBooked], facts: Sequence[Fact]) 
     def still_booked(fact: Fact) -> bool:
         return not (isinstance(fact.event, events.PlaceCancelled) and fact.event.person_id == person)
 
-    return (fact for fact in takewhile(still_booked, later) if _path_of_booking(fact, person) is not None)
+    return (fact for fact in takewhile(still_booked, later) if _is_about_place(fact, person))
 
 
-def _path_of_booking(fact: Fact, person: UUID) -> str | None:
-    """Return the path of the booking of a person's place within an event; None if the event holds none."""
+def _is_about_place(fact: Fact, person: UUID) -> bool:
+    """Tell whether an event says how a person's place ended."""
     match fact.event:
         case events.AttendanceRecorded(person_id=person_id) | events.AbsenceReasonDecided(person_id=person_id):
-            return "booking" if person_id == person else None
+            return person_id == person
         case events.SessionCancelled(bookings=bookings):
-            return next((f"bookings.{n}" for n, booking in enumerate(bookings) if booking.person_id == person), None)
+            return any(booking.person_id == person for booking in bookings)
         case _:
-            return None
+            return False
 
 
 def _corrected_place(correction: events.RecordCorrected, state: Session) -> events.CorrectedPlace | None:

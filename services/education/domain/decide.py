@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.education.domain.activity import is_activity
 from services.education.domain.commands import (
     BookPlace,
     CancelSession,
@@ -14,6 +13,7 @@ from services.education.domain.commands import (
     RecordAttendance,
 )
 from services.education.domain.corrections import decide_correction
+from services.education.domain.derived import of_attendance, of_place
 from services.education.domain.evolve import evolve
 from services.education.domain.rules import rules
 from services.education.domain.state import Session
@@ -30,9 +30,9 @@ def decide(command: EducationCommand, state: Session | None, context: Context) -
         return [event_that_it_records(command)]
     match command:
         case BookPlace():
-            return [event_from(PlaceBooked, command, starts_at=state.starts_at, hours=state.hours)]
+            return [event_from(PlaceBooked, command, **of_place(state))]
         case RecordAttendance():
-            return [decide_attendance(command, state, context)]
+            return [event_from(AttendanceRecorded, command, **of_attendance(command, state, context.policy))]
         case DecideAbsenceReason():
             booking = state.places[command.person_id].booking
             return [event_from(AbsenceReasonDecided, command, booking=booking)]
@@ -42,19 +42,6 @@ def decide(command: EducationCommand, state: Session | None, context: Context) -
             return [decide_correction(command, state, context)]
         case _:
             return [event_that_it_records(command)]
-
-
-def decide_attendance(command: RecordAttendance, state: Session, context: Context) -> AttendanceRecorded:
-    """Return the attendance, with the values of the booking and of the plan that readers count by."""
-    return event_from(
-        AttendanceRecorded,
-        command,
-        booking=state.places[command.person_id].booking,
-        kind=state.kind,
-        topic=state.topic,
-        hours_scheduled=state.hours,
-        activity=is_activity(command.status, context.policy, complied=command.complied),
-    )
 
 
 decider: Final[Decider[Session]] = Decider(rules, decide, evolve)

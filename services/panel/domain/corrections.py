@@ -3,57 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from services.panel.domain.commands import CorrectRecord
 from services.panel.domain.evolve import evolve
 from services.panel.domain.state import Sitting
-from services.panel.events import (
-    CaseConsidered,
-    CorrectedRecommendation,
-    MembersRecorded,
-    RecordCorrected,
-    SittingPlanned,
-)
-from shared.domain.corrections import CorrectionEngine, derived, facts_of
+from services.panel.events import CaseConsidered, CorrectedRecommendation, RecordCorrected
+from shared.domain.corrections import CorrectionEngine, facts_of
 from shared.domain.envelope import Fact, has_event
-from shared.domain.messages import DerivedCorrection, Event
+from shared.domain.messages import Event
+from shared.domain.rules import Context
 
-COPIES: Final = frozenset({"starts_at", "present"})
-"""What the record of a considered case holds of the plan and of the members."""
+
+def of_considered(sitting: Sitting, at: datetime) -> dict[str, Any]:
+    """Return what the record of a considered case holds of the plan, and of the members at a time."""
+    return {"starts_at": sitting.starts_at, "present": sitting.present(at)}
+
 
 CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Sitting]] = CorrectionEngine(
     RecordCorrected,
     evolve,
     # The case decides whose key seals what: a wrong one is taken off the agenda.
     fixed=frozenset({(Event, "disposal_id"), (Event, "case_id"), (Event, "person_id")}),
+    derived_fields=lambda fact, sitting, _context: (
+        of_considered(sitting, fact.occurred_at) if isinstance(fact.event, CaseConsidered) else {}
+    ),
+    sources={"starts_at": "the plan of the sitting", "present": "the members of the sitting"},
 )
 
 
-def decide_correction(command: CorrectRecord, sitting: Sitting) -> RecordCorrected:
+def decide_correction(command: CorrectRecord, sitting: Sitting, context: Context) -> RecordCorrected:
     """Return the correction, with the copies of the corrected field, for the case that it is about."""
-    target = CORRECTIONS.target(command, sitting)
-    alone = CORRECTIONS.correction(command, sitting)
-    about = alone.model_copy(update={"case_id": getattr(target.event, "case_id", None)})
-    correction = about.model_copy(
-        update={"also": tuple(_derived_corrections(target, CORRECTIONS.applied(sitting, about)))}
-    )
+    case = getattr(CORRECTIONS.target(command, sitting).event, "case_id", None)
+    alone = CORRECTIONS.correction(command, sitting).model_copy(update={"case_id": case})
+    correction = CORRECTIONS.with_consequences(alone, sitting, context)
     return correction.model_copy(update={"recommendations": tuple(_recommendations(correction, sitting))})
-
-
-def _derived_corrections(target: Fact, after: Sitting) -> Iterator[DerivedCorrection]:
-    """Yield the copies, in the records of considered cases, of what was corrected."""
-    if not isinstance(target.event, SittingPlanned | MembersRecorded):
-        return
-    for fact in _considered(facts_of(after)):
-        if isinstance(target.event, SittingPlanned):
-            now = after.starts_at.isoformat().replace("+00:00", "Z")
-            if fact.event.starts_at != after.starts_at:
-                yield derived(fact, "starts_at", now)
-        elif fact.event.present != after.present(fact.occurred_at):
-            present = after.present(fact.occurred_at)
-            yield derived(fact, "present", [member.model_dump(mode="json") for member in present])
 
 
 def _recommendations(correction: RecordCorrected, sitting: Sitting) -> Iterator[CorrectedRecommendation]:

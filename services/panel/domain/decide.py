@@ -12,7 +12,7 @@ from services.panel.domain.commands import (
     PanelCommand,
     RemoveFromAgenda,
 )
-from services.panel.domain.corrections import decide_correction
+from services.panel.domain.corrections import decide_correction, of_considered
 from services.panel.domain.evolve import evolve
 from services.panel.domain.rules import rules
 from services.panel.domain.state import Sitting
@@ -33,22 +33,12 @@ def decide(command: PanelCommand, state: Sitting | None, context: Context) -> Ne
         case AdjournCase(disposal_id=disposal):
             return [event_from(CaseAdjourned, command, case_id=state.agenda[disposal].case_id)]
         case ConsiderCase(disposal_id=disposal):
-            item = state.agenda[disposal]
-            present = state.present(context.occurred_at)
-            return [
-                event_from(
-                    CaseConsidered,
-                    command,
-                    case_id=item.case_id,
-                    person_id=item.person_id,
-                    starts_at=state.starts_at,
-                    present=present,
-                )
-            ]
+            item, copied = state.agenda[disposal], of_considered(state, context.occurred_at)
+            return [event_from(CaseConsidered, command, case_id=item.case_id, person_id=item.person_id, **copied)]
         case CompleteAction(action_id=action):
             return [event_from(ActionCompleted, command, case_id=state.actions[action].case_id)]
         case CorrectRecord():
-            return [decide_correction(command, state)]
+            return [decide_correction(command, state, context)]
         case _:
             return [event_that_it_records(command)]
 

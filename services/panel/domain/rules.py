@@ -15,7 +15,7 @@ from services.panel.domain.commands import (
     CorrectRecord,
     RemoveFromAgenda,
 )
-from services.panel.domain.corrections import COPIES, CORRECTIONS
+from services.panel.domain.corrections import CORRECTIONS
 from services.panel.domain.state import ItemStatus, Sitting
 from services.panel.domain.state_machine import SOURCE, STATE_MACHINE
 from services.panel.events import CaseConsidered, PresentMember
@@ -151,17 +151,6 @@ def every_case_is_dealt_with(sitting: Sitting, _context: Context) -> bool:
 register(rules, STATE_MACHINE, SOURCE)
 
 CORRECTIONS.guard(rules, CorrectRecord)
-
-
-@rules.forbids("COR1", CorrectRecord, looks_at=("corrects", "field"))
-def the_source_is_corrected(command: CorrectRecord, sitting: Sitting, _context: Context) -> bool:
-    """This value is a copy: correct the plan of the sitting, or its members, and the record of the case follows.
-
-    Source: DPA 2018 s46 (rectification)
-    """
-    considered = (fact for fact in facts_of(sitting) if isinstance(fact.event, CaseConsidered))
-    is_copy = command.field.partition(".")[0] in COPIES
-    return not is_copy or all(fact.event_id != command.corrects for fact in considered)
 
 
 @rules.forbids("P3", CorrectRecord, looks_at=OF_A_CORRECTION)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from services.referral.domain.commands import CorrectCarriedOutcome, CorrectReferral
@@ -16,6 +16,7 @@ from services.referral.events import (
     PersonLinked,
     ReferralCorrected,
     ReferralReceived,
+    ReferralTriaged,
 )
 from services.vocabulary import Category
 from shared.domain.corrections import CorrectionEngine, facts_of
@@ -44,13 +45,21 @@ CORRECTIONS: Final[CorrectionEngine[ReferralCorrected, Referral]] = CorrectionEn
             (ActivityUndertaken, "person_id"),
         }
     ),
+    derived_fields=lambda fact, state, _context: of_triage(state) if isinstance(fact.event, ReferralTriaged) else {},
 )
+
+
+def of_triage(state: Referral) -> dict[str, Any]:
+    """Return what a triage holds of the referral, so that readers count by it without asking back."""
+    return {"incident_type": state.incident_type, "setting": state.setting, "flags": tuple(sorted(state.flags))}
 
 
 def decide_correction(command: CorrectReferral, state: Referral, context: Context) -> ReferralCorrected:
     """Return the correction, with the values that were computed from the corrected field."""
-    correction = CORRECTIONS.correction(command, state)
-    return correction.model_copy(update={"also": tuple(_derived_corrections(correction, state, context))})
+    alone = CORRECTIONS.correction(command, state)
+    correction = CORRECTIONS.with_consequences(alone, state, context)
+    also = (*correction.also, *_derived_corrections(alone, state, context))
+    return correction.model_copy(update={"also": also})
 
 
 def decide_carried_outcome(command: CorrectCarriedOutcome, state: Referral) -> NewEvents:

@@ -11,7 +11,7 @@ from services.referral.domain.commands import (
     ReferralCommand,
     TriageReferral,
 )
-from services.referral.domain.corrections import decide_carried_outcome, decide_correction
+from services.referral.domain.corrections import decide_carried_outcome, decide_correction, of_triage
 from services.referral.domain.evolve import evolve
 from services.referral.domain.rules import people, rules
 from services.referral.domain.state import Referral
@@ -33,12 +33,7 @@ def decide(command: ReferralCommand, state: Referral | None, context: Context) -
         case LinkPerson():
             return [event_from(PersonLinked, command, age_at_incident=people.age_at_incident(command, state))]
         case TriageReferral():
-            flags = tuple(sorted(state.flags))
-            return [
-                event_from(
-                    ReferralTriaged, command, incident_type=state.incident_type, setting=state.setting, flags=flags
-                )
-            ]
+            return [event_from(ReferralTriaged, command, **of_triage(state))]
         case CorrectCarriedOutcome():
             return decide_carried_outcome(command, state)
         case CorrectReferral():

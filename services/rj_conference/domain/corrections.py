@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import takewhile
 from typing import Final
 
 from services.rj_conference.domain.commands import CorrectRecord
+from services.rj_conference.domain.derived import SOURCES, derived_fields
 from services.rj_conference.domain.evolve import evolve
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import (
@@ -15,41 +14,30 @@ from services.rj_conference.events import (
     ConferenceEnd,
     ConferenceHeld,
     ConferenceProposed,
-    ConferenceScheduled,
     CorrectedConference,
     FollowUpCompleted,
-    PresentRole,
     RecordCorrected,
     ServedCondition,
 )
-from shared.domain.corrections import CorrectionEngine, derived, facts_of
+from shared.domain.corrections import CorrectionEngine, facts_of
 from shared.domain.envelope import Fact, has_event
-from shared.domain.messages import DerivedCorrection, Event
+from shared.domain.rules import Context
 
 CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Conference]] = CorrectionEngine(
     RecordCorrected,
     evolve,
     # The case and the person decide whose key seals what.
     fixed=frozenset({(ConferenceProposed, "case_id"), (FollowUpCompleted, "person_id")}),
+    derived_fields=derived_fields,
+    sources=SOURCES,
 )
-
-OF_THE_PROPOSAL: Final[Mapping[type[Event], frozenset[str]]] = {
-    ConferenceHeld: frozenset({"referral_id", "disposal_id", "condition_id", "harmer", "category"}),
-    ConferenceDidNotProceed: frozenset({"disposal_id", "condition_id", "harmer"}),
-}
-"""What later events hold of the proposal, so that others can react without asking back."""
 
 NO_HOURS: Final = Decimal(0)
 
-OF_THE_SCHEDULE: Final = frozenset({"mode", "hours"})
-"""What a conference that was held holds of its schedule."""
 
-
-def decide_correction(command: CorrectRecord, conference: Conference) -> RecordCorrected:
+def decide_correction(command: CorrectRecord, conference: Conference, context: Context) -> RecordCorrected:
     """Return the correction, with the copies of the corrected field in later events."""
-    alone = CORRECTIONS.correction(command, conference)
-    facts = facts_of(CORRECTIONS.applied(conference, alone))
-    correction = alone.model_copy(update={"also": tuple(_derived_corrections(alone, facts))})
+    correction = CORRECTIONS.with_consequences(CORRECTIONS.correction(command, conference), conference, context)
     return correction.model_copy(update={"conference": _corrected_conference(correction, conference)})
 
 
@@ -92,25 +80,3 @@ def _end(fact: Fact) -> ConferenceEnd:
             return ConferenceEnd(hours=NO_HOURS, why=why, occurred_at=fact.occurred_at)
         case _:
             raise TypeError(f"{fact.name} ends no conference")
-
-
-def _derived_corrections(alone: RecordCorrected, facts: Sequence[Fact]) -> Iterator[DerivedCorrection]:
-    """Yield the fields that later events copied or computed from the corrected one, which the facts hold already."""
-    number = next(n for n, fact in enumerate(facts) if fact.event_id == alone.corrects)
-    later = facts[number + 1 :]
-    match facts[number].event:
-        case ConferenceProposed():
-            holding = [fact for fact in later if alone.field in OF_THE_PROPOSAL.get(type(fact.event), ())]
-            yield from (derived(fact, alone.field, alone.value) for fact in holding)
-        case ConferenceScheduled() if alone.field in OF_THE_SCHEDULE:
-            until_the_next = takewhile(lambda fact: not isinstance(fact.event, ConferenceScheduled), later)
-            copies = [fact for fact in until_the_next if isinstance(fact.event, ConferenceHeld)]
-            yield from (derived(fact, alone.field, alone.value) for fact in copies)
-        case ConferenceHeld(present=present) if alone.field.partition(".")[0] == "present":
-            harmed = [
-                str(person.person_id) for person in present if person.attended and person.role is PresentRole.HARMED
-            ]
-            yield derived(facts[number], "harmed_took_part", len(harmed))
-            yield derived(facts[number], "harmed_ids", harmed)
-        case _:
-            pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from services.rj_conference.domain.closing import comes_too_late
@@ -14,11 +13,11 @@ from services.rj_conference.domain.commands import (
     RecordDidNotProceed,
 )
 from services.rj_conference.domain.corrections import decide_correction
+from services.rj_conference.domain.derived import of_end, of_held
 from services.rj_conference.domain.evolve import evolve
 from services.rj_conference.domain.rules import rules
 from services.rj_conference.domain.state import Conference
-from services.rj_conference.events import ConferenceClosed, ConferenceDidNotProceed, ConferenceHeld, PresentRole
-from shared.domain.corrections import required
+from services.rj_conference.events import ConferenceClosed, ConferenceDidNotProceed, ConferenceHeld
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import event_from, event_that_it_records
@@ -31,45 +30,15 @@ def decide(command: ConferenceCommand, state: Conference | None, context: Contex
         return [event_that_it_records(command)]
     match command:
         case RecordConferenceHeld():
-            return [decide_held(command, state, context)]
+            return [event_from(ConferenceHeld, command, **of_held(command.present, state, context.day, context.policy))]
         case RecordDidNotProceed():
-            return [
-                event_from(
-                    ConferenceDidNotProceed,
-                    command,
-                    disposal_id=state.disposal_id,
-                    condition_id=state.condition_id,
-                    harmer=state.harmer,
-                )
-            ]
+            return [event_from(ConferenceDidNotProceed, command, **of_end(state))]
         case CorrectRecord():
-            return [decide_correction(command, state)]
+            return [decide_correction(command, state, context)]
         case CloseConference():
             return [] if comes_too_late(state, context) else [event_from(ConferenceClosed, command)]
         case _:
             return [event_that_it_records(command)]
-
-
-def decide_held(command: RecordConferenceHeld, conference: Conference, context: Context) -> ConferenceHeld:
-    """Return the conference as held, with the values of its proposal and schedule that readers count by."""
-    schedule = required(conference.schedule, conference, "it was never scheduled")
-    harmed = tuple(
-        person.person_id for person in command.present if person.attended and person.role is PresentRole.HARMED
-    )
-    return event_from(
-        ConferenceHeld,
-        command,
-        referral_id=conference.referral_id,
-        disposal_id=conference.disposal_id,
-        condition_id=conference.condition_id,
-        harmer=conference.harmer,
-        hours=schedule.hours,
-        category=conference.category,
-        mode=schedule.mode,
-        harmed_took_part=len(harmed),
-        harmed_ids=harmed,
-        follow_up_due=context.day + timedelta(weeks=context.policy.number("follow_up_weeks")),
-    )
 
 
 decider: Final[Decider[Conference]] = Decider(rules, decide, evolve)

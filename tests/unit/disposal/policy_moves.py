@@ -162,6 +162,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     ),
     "deferred_prosecution": Moved(becomes=False, observe=defers),
     "knife_needs_pdat": Moved(becomes=False, observe=decides_on_a_knife),
+    "deferral_suggested_for": Moved(["1"], defers),
     "deferral_limit_weeks": Moved(10, agrees),
     "panel_quorum": Moved(["POLICE"], meets),
     "child_information_form": Moved(becomes=False, observe=asks_the_prosecutor),

@@ -12,7 +12,8 @@ from services.disposal.domain.commands import AssignOutcome, CorrectRecord
 from services.disposal.events import DisposalIssued, RecordCorrected
 from services.disposal.service import claims
 from services.vocabulary import OutcomeCode, TrialMode
-from shared.domain.decider import BrokenHistory
+from shared.domain.decider import BrokenHistory, history_at
+from shared.domain.decisions import Refused
 from shared.domain.ids import derived_uuid
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
@@ -69,6 +70,43 @@ def test_what_was_computed_is_computed_again() -> None:
     corrections = [fact.event for fact in story.facts if isinstance(fact.event, RecordCorrected)]
     assert len(corrections) == 1
     assert {one.field for one in corrections[0].also if one.corrects == issued} == {"age_at_offence", "offence_date"}
+
+
+DERIVED = [
+    ("DisposalCaseOpened", "age_at_offence", 13, 14),
+    ("DisposalCaseOpened", "prosecution_time_limit", "2026-10-02", None),
+    ("DisposalIssued", "spent_on", "2026-05-01", "2026-05-28"),
+    ("DisposalIssued", "ends_on", "2026-05-01", "2026-05-28"),
+    ("DisposalIssued", "yjb_seriousness_score", 5, 2),
+    ("DisposalIssued", "offence_code", "14920", "04601"),
+    ("DisposalDecided", "age", 15, 14),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "wrong", "right"), DERIVED)
+def test_a_derived_value_follows_its_sources(name: str, field: str, wrong: Any, right: Any) -> None:
+    """Given a value that follows from others, when it is corrected against them, then COR1 refuses and names what to correct."""
+    story = CaseStory().issued()
+    answer = story.answer(correction(story, name, field, wrong), by=SUPERVISOR, at=THEN)
+    assert isinstance(answer, Refused)
+    assert answer.ids == ("COR1",)
+    assert answer.rules[0].text.startswith("Correct the ")
+    story.ask(correction(story, name, field, right), by=SUPERVISOR, at=THEN)
+
+
+def test_what_others_copied_is_corrected_beside_it() -> None:
+    """Given a score that the issue copied, when it is corrected, then the copy is, wherever it stands; and so on from copy to copy."""
+    story = CaseStory().issued()
+    story.ask(correction(story, "GravityScored", "yjb_seriousness_score", 6), by=SUPERVISOR, at=THEN)
+    story.ask(correction(story, "GravityScored", "final_score", 3), by=SUPERVISOR, at=THEN)
+    story.ask(correction(story, "DisposalCaseOpened", "referral_id", None), by=SUPERVISOR, at=THEN)
+    issued = next(fact.event for fact in history_at(story.facts) if isinstance(fact.event, DisposalIssued))
+    assert (issued.yjb_seriousness_score, issued.gravity_score, issued.referral_id) == (6, 3, None)
+    corrected = story.facts[-1].event
+    assert isinstance(corrected, RecordCorrected)
+    assert {(one.corrects, one.field) for one in corrected.also} == {
+        (event_id(story, name), "referral_id") for name in ("DisposalDecided", "DisposalIssued")
+    }
 
 
 def test_a_corrected_birth_date_moves_the_ages() -> None:

@@ -180,7 +180,9 @@ def test_nothing_answers_what_has_not_happened() -> None:
 def test_a_fact_is_not_corrected_before_it() -> None:
     """Given a caution given at half past four, when its giving is corrected a minute before, then T1 refuses it."""
     story = CaseStory().issued()
-    correct = CorrectRecord(corrects=story.facts[-1].event_id, field="gravity_score", value=3, why=Sealed("Misread."))
+    correct = CorrectRecord(
+        corrects=story.facts[-1].event_id, field="issued_on", value="2026-03-11", why=Sealed("Misread.")
+    )
     assert story.refused(correct, by=SUPERVISOR, at="2026-03-12T16:29:00+00:00") == {"T1"}
     story.ask(correct, by=SUPERVISOR, at=ISSUED_AT)
 

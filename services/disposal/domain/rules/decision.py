@@ -148,6 +148,8 @@ def decision_is_what_the_score_suggests(command: DecideDisposal, state: Disposal
 
     Source: NPCC child gravity matrix; ACPO gravity matrix
     """
+    if command.decision is Recommendation.DEFERRED_PROSECUTION:
+        return str(state.gravity) in context.policy.codes("deferral_suggested_for")
     policy = context.policy if state.gravity_on is None else context.policy_on(state.gravity_on)
     return command.decision in policy.table("gravity_suggests").get(str(state.gravity), ())
 
