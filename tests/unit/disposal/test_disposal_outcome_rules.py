@@ -77,6 +77,14 @@ def test_where_nothing_was_given_every_other_code_is_open(code: OutcomeCode) -> 
     assert story.refused(AssignOutcome(code=OutcomeCode.C10), by=POLICE, at=LATER) == {"O4"}
 
 
+@pytest.mark.parametrize("code", [OutcomeCode.C1, OutcomeCode.C1A])
+@pytest.mark.parametrize("what", [None, "OUTCOME_21", "OUTCOME_22", "NO_FURTHER_ACTION", "YC"])
+def test_outcome_1_by_hand_needs_a_decision_to_charge(what: str | None, code: OutcomeCode) -> None:
+    """Given no decision, or one for something else, when outcome 1 is assigned by hand, then O1C refuses."""
+    story = CaseStory().ready("YC") if what is None else CaseStory().decided(what)
+    assert story.refused(AssignOutcome(code=code), by=POLICE, at=LATER) == {"O1C"}
+
+
 @pytest.mark.parametrize(("code", "rule"), [(OutcomeCode.C8, "O8"), (OutcomeCode.C3, "R11")])
 def test_other_rules_speak_first(code: OutcomeCode, rule: str) -> None:
     """Given a caution with its outcome, when a code is assigned that O8 or R11 refuses, then that rule alone is named."""

@@ -8,9 +8,10 @@ from services.disposal.domain.activity import activities
 from services.disposal.domain.commands import AssignOutcome
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState, Stage
-from services.vocabulary import Disposal, OutcomeCode
+from services.vocabulary import Disposal, OutcomeCode, Recommendation
 from shared.domain.rules import Context
 
+CHARGED: Final = frozenset({OutcomeCode.C1, OutcomeCode.C1A})
 CAUTIONED = frozenset({OutcomeCode.C2, OutcomeCode.C2A})
 
 DECIDED_BY: Final = {
@@ -23,6 +24,16 @@ DECIDED_BY: Final = {
 
 def _was_issued_as(state: DisposalState, *disposals: Disposal) -> bool:
     return state.issue is not None and state.issue.disposal in disposals
+
+
+@rules.forbids("O1C", AssignOutcome, looks_at=("code",), when=lambda state: state.issue is None)
+def a_charge_was_decided(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
+    """Outcome 1 is for a case in which a charge was decided: decide that first, or choose the outcome of the decision.
+
+    Source: Home Office crime outcomes framework, outcome 1
+    """
+    charged = state.decision is not None and state.decision.what is Recommendation.CHARGE
+    return charged or command.code not in CHARGED
 
 
 @rules.forbids("O2", AssignOutcome, looks_at=("code",))
