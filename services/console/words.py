@@ -23,6 +23,7 @@ DUTIES: Final[Mapping[str, str]] = {
     "DISPOSAL_REVIEW": "Review the disposal after a correction",
     "FIRST_CONTACT": "First contact with the family",
     "INTERVENTION_DELIVERED": "Deliver the intervention",
+    "MASH_DECISION": "Record the local authority's answer to MASH",
     "MASH_REFERRED": "Refer to the safeguarding hub (MASH)",
     "MISSED_CONTACT": "Contact the child after an absence",
     "PROSECUTION_TIME_LIMIT": "Time limit for prosecution",

@@ -40,6 +40,7 @@ Preference = Literal["SCHOOL_LED", "POLICE", "RESTORATIVE", "NO_ACTION"]
 PreferenceGiver = Literal["VICTIM", "PARENT"]
 AdviceTo = Literal["CHILD", "PARENT_CARER", "PROFESSIONAL"]
 Means = Literal["PHONE", "VISIT", "LETTER", "EMAIL"]
+MashDecision = Literal["NO_FURTHER_ACTION", "EARLY_HELP", "ASSESSMENT", "STRATEGY_DISCUSSION"]
 ClosingReason = Literal[
     "INTERVENTION_COMPLETE", "ADVICE_GIVEN", "SCHOOL_LED", "DISPOSED", "REFERRED_ON", "REJECTED", "DUPLICATE"
 ]
@@ -112,12 +113,20 @@ class SafeguardingConcernRaised(Event):
 class MashReferralMade(Event):
     """The multi-agency safeguarding hub (MASH) was told, and gave this reference.
 
-    That lifts a safeguarding hold and meets the duty `MASH_REFERRED` (rule B1).
+    That lifts a safeguarding hold and meets the duty `MASH_REFERRED` (rule B1). It opens the duty `MASH_DECISION`.
     """
 
     sentence = "Referred to the multi-agency safeguarding hub, reference {mash_ref}"
 
     mash_ref: Reference
+
+
+class MashDecisionRecorded(Event):
+    """The local authority answered the referral to MASH. This meets the duty `MASH_DECISION` of each that waited."""
+
+    sentence = "The local authority answered: {decision}"
+
+    decision: MashDecision
 
 
 class SafeguardingHoldOverridden(Event):
@@ -325,6 +334,7 @@ ReferralEvent: TypeAlias = (
     | ReferralAcknowledged
     | SafeguardingConcernRaised
     | MashReferralMade
+    | MashDecisionRecorded
     | SafeguardingHoldOverridden
     | NudesScreeningCompleted
     | YjsReferred

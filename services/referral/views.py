@@ -17,5 +17,6 @@ def view(state: Referral) -> Mapping[str, Any]:
         "triage_outcome": None if state.triage_outcome is None else state.triage_outcome.value,
         "outcome": None if state.outcome is None else state.outcome.value,
         "people": {str(person_id): person.category.value for person_id, person in state.people.items()},
+        "mash_decision": state.mash_decision,
         "advice_given": state.advice_given,
     }

@@ -16,6 +16,8 @@ from services.referral.events import (
     CrimeOutcomeAssigned,
     CrimeRecorded,
     DocumentAttached,
+    MashDecision,
+    MashDecisionRecorded,
     MashReferralMade,
     Means,
     NudesScreeningCompleted,
@@ -135,6 +137,14 @@ class RecordMashReferral(Command):
     records = MashReferralMade
 
     mash_ref: Reference
+
+
+class RecordMashDecision(Command):
+    """Record how the local authority answered the referral to the safeguarding hub, due within a working day."""
+
+    records = MashDecisionRecorded
+
+    decision: MashDecision
 
 
 class OverrideSafeguardingHold(Command):
@@ -346,6 +356,7 @@ ReferralCommand = (
     | AcknowledgeReferral
     | RaiseSafeguardingConcern
     | RecordMashReferral
+    | RecordMashDecision
     | OverrideSafeguardingHold
     | CompleteNudesScreening
     | ReferToYjs

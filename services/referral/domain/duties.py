@@ -20,6 +20,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         REFERRAL_TRIAGED: the referral is received; `triage_working_days`; it is triaged for the first time.
         REFERRAL_CLOSED: the referral is received; `close_working_days`; it is closed.
         MASH_REFERRED: a safeguarding concern is raised; `mash_referral_working_days`; the MASH referral is recorded, or a supervisor lifts the hold.
+        MASH_DECISION: MASH is told; `mash_decision_working_days`; the local authority's answer is recorded.
         YJS_REFERRAL: a referral with a knife is received; `yjs_referral_working_days`; the youth justice service is told.
         FIRST_CONTACT: the referral is triaged for the first time; `first_contact_working_days`; somebody is reached.
         INTERVENTION_DELIVERED: the referral is accepted for an intervention; `intervention_working_days`; an activity is undertaken; a later triage has another outcome.
@@ -49,6 +50,10 @@ def _of_concerns(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
         due = due_after(raised_on, policy_on, "mash_referral_working_days")
         item = "" if number == 1 else str(number)
         yield Duty("MASH_REFERRED", raised_on, due, concern.answered_on, item)
+    for number, told in enumerate(state.mash_referrals, start=1):
+        told_on = local_day(told.made_at)
+        due = due_after(told_on, policy_on, "mash_decision_working_days")
+        yield Duty("MASH_DECISION", told_on, due, told.answered_on, "" if number == 1 else str(number))
 
 
 def _of_triage(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, assert_never
 
 from services.referral import events
-from services.referral.domain.state import Concern, LinkedPerson, Referral, Screening, Stage, Triage, Wish
+from services.referral.domain.state import Concern, LinkedPerson, MashReferral, Referral, Screening, Stage, Triage, Wish
 from services.vocabulary import TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
@@ -49,7 +49,13 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
             on_hold = _move_to(state, fact, Stage.SAFEGUARDING_HOLD)
             return replace(on_hold, concerns=(*state.concerns, Concern(fact.occurred_at)), triage_outcome=None)
         case events.MashReferralMade():
-            return _hold_lifted(state, fact)
+            told = MashReferral(fact.occurred_at)
+            return replace(_hold_lifted(state, fact), mash_referrals=(*state.mash_referrals, told))
+        case events.MashDecisionRecorded():
+            answered = tuple(
+                told if told.answered_on else replace(told, answered_on=fact.day) for told in state.mash_referrals
+            )
+            return replace(state, mash_referrals=answered, mash_decision=event.decision)
         case events.SafeguardingHoldOverridden():
             if not state.on_hold:
                 raise BrokenHistory(fact, "there is no hold to lift")

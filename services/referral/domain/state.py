@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from services.referral.events import (
+    MashDecision,
     Preference,
     ReferralEvent,
     Setting,
@@ -58,6 +59,14 @@ class Concern:
 
 
 @dataclass(frozen=True)
+class MashReferral:
+    """A referral to MASH, and the day on which the local authority's answer was recorded."""
+
+    made_at: datetime
+    answered_on: date | None = None
+
+
+@dataclass(frozen=True)
 class Screening:
     """The screening of nude imagery: when it was done, and whether any answer was a Yes."""
 
@@ -97,6 +106,8 @@ class Referral:
     acknowledged_on: date | None = None
     people: Mapping[UUID, LinkedPerson] = field(default_factory=dict)
     concerns: tuple[Concern, ...] = ()
+    mash_referrals: tuple[MashReferral, ...] = ()
+    mash_decision: MashDecision | None = None
     screening: Screening | None = None
     yjs_referred_on: date | None = None
     crime_number: str | None = None
@@ -135,6 +146,11 @@ class Referral:
     def nude_imagery(self) -> bool:
         """Whether a nude image of a child is part of it: the flags say so, or somebody answered the five questions."""
         return Flag.NUDE_IMAGERY in self.flags or self.screening is not None
+
+    @property
+    def unanswered(self) -> tuple[MashReferral, ...]:
+        """The referrals to MASH that wait for the local authority's answer."""
+        return tuple(told for told in self.mash_referrals if told.answered_on is None)
 
     @property
     def on_hold(self) -> bool:

@@ -55,6 +55,14 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         "No safeguarding concern holds this referral.",
     ),
     AllowedStages(
+        "mash_waits_for_its_answer",
+        (commands.RecordMashDecision,),
+        EVERY_STAGE,
+        "No referral to MASH waits for an answer: record that referral first, or correct the answer that there is.",
+        "Working Together to Safeguard Children",
+        standing=lambda referral: bool(referral.unanswered),
+    ),
+    AllowedStages(
         "yjs_told_once",
         (commands.ReferToYjs,),
         OPEN,

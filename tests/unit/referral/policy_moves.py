@@ -23,7 +23,9 @@ def report(service: Service[Any], *flags: Flag) -> referral.ReferralStory:
 def duty_of_referral(duty: str) -> Callable[[Service[Any]], Any]:
     def observe(service: Service[Any]) -> Any:
         story = report(service)
-        if duty == "MASH_REFERRED":
+        if duty == "MASH_DECISION":
+            story.does(referral.mash(), referral.NOON)
+        elif duty == "MASH_REFERRED":
             story.does(referral.concern(), referral.SOON)
         elif duty in {"FIRST_CONTACT", "INTERVENTION_DELIVERED"}:
             story.triaged()
@@ -59,6 +61,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     "intervention_working_days": Moved(21, duty_of_referral("INTERVENTION_DELIVERED")),
     "close_working_days": Moved(31, duty_of_referral("REFERRAL_CLOSED")),
     "mash_referral_working_days": Moved(1, duty_of_referral("MASH_REFERRED")),
+    "mash_decision_working_days": Moved(2, duty_of_referral("MASH_DECISION")),
     "yjs_referral_working_days": Moved(
         2, lambda service: due(report(service, Flag.KNIFE), "YJS_REFERRAL", date(2026, 2, 24))
     ),

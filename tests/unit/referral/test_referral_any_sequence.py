@@ -15,6 +15,7 @@ from services.referral.domain.commands import (
     ConfirmSchoolLedOutcome,
     OverrideSafeguardingHold,
     RecordCrime,
+    RecordMashDecision,
     ReferToYjs,
     ReopenReferral,
 )
@@ -69,6 +70,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     AcknowledgeReferral(),
     concern(),
     mash(),
+    RecordMashDecision(decision="EARLY_HELP"),
     OverrideSafeguardingHold(reason=Sealed("Her social worker knows.")),
     screening(),
     screening(coercion=True),

@@ -13,6 +13,7 @@ from services.referral.domain.commands import (
     ConfirmSchoolLedOutcome,
     OverrideSafeguardingHold,
     RecordCrime,
+    RecordMashDecision,
     ReferToYjs,
     ReopenReferral,
 )
@@ -436,3 +437,47 @@ def test_any_referral_may_go_to_the_youth_justice_service_until_it_is_closed(ref
     referral.acknowledged().does(ReferToYjs())
     closed = ReferralStory().acknowledged().closed()
     assert closed.problems(ReferToYjs(), LATEST) == {"S1"}
+
+
+ANSWER = RecordMashDecision(decision="ASSESSMENT")
+
+
+def test_the_authority_answers_mash_within_a_day(referral: ReferralStory) -> None:
+    """Given a referral to MASH, then its answer is due one working day later, and recorded once; shown is the latest."""
+    referral.acknowledged()
+    assert referral.problems(ANSWER) == {"S1"}
+    referral.does(mash())
+    duty = referral.duties(REPORT_DAY)["MASH_DECISION"]
+    assert (duty.due, duty.met_on) == (date(2026, 2, 25), None)
+    assert referral.view["mash_decision"] is None
+    assert referral.problems(ANSWER, SOON) == {"T1"}
+    assert referral.does(ANSWER, NEXT_DAY) == ["MashDecisionRecorded"]
+    assert referral.duties(date(2026, 2, 25))["MASH_DECISION"].met_on == date(2026, 2, 25)
+    assert referral.view["mash_decision"] == "ASSESSMENT"
+    assert referral.problems(ANSWER, NEXT_DAY) == {"S1"}
+
+
+def test_a_second_referral_to_mash_has_an_answer_of_its_own(referral: ReferralStory) -> None:
+    """Given an answered referral to MASH, when it is told again, then another answer is due; one answers all that wait."""
+    referral.acknowledged().does(mash())
+    referral.does(ANSWER, NEXT_DAY)
+    referral.does(mash(), LATER)
+    referral.does(mash(), LATER)
+    due = {duty.item: duty for duty in duties_on(referral.service.read_model, referral.facts, date(2026, 3, 10))}
+    assert [due[item].due for item in ("2", "3")] == [date(2026, 3, 11)] * 2
+    referral.does(RecordMashDecision(decision="STRATEGY_DISCUSSION"), LATEST)
+    met = [
+        duty.met_on
+        for duty in duties_on(referral.service.read_model, referral.facts, date(2026, 3, 12))
+        if duty.duty == "MASH_DECISION"
+    ]
+    assert met == [date(2026, 2, 25), date(2026, 3, 12), date(2026, 3, 12)]
+    assert referral.view["mash_decision"] == "STRATEGY_DISCUSSION"
+
+
+def test_an_answer_that_comes_after_the_closing_is_still_recorded(referral: ReferralStory) -> None:
+    """Given a referral closed without the answer, then the duty has lapsed, and an answer that arrives is recorded all the same."""
+    referral.acknowledged().does(mash())
+    referral.closed()
+    assert referral.duties(date(2026, 3, 12))["MASH_DECISION"].lapsed_on == date(2026, 3, 10)
+    referral.does(ANSWER, LATEST)

@@ -11,6 +11,7 @@ from services.referral.domain.commands import (
     ConfirmSchoolLedOutcome,
     OverrideSafeguardingHold,
     ReceiveReferral,
+    RecordMashDecision,
     RecordMashReferral,
     ReopenReferral,
     TriageReferral,
@@ -47,6 +48,15 @@ def not_before_the_concern(state: Referral, context: Context) -> bool:
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     return all(context.occurred_at >= concern.raised_at for concern in state.concerns if not concern.answered_on)
+
+
+@rules.forbids("T1", RecordMashDecision)
+def not_before_mash_was_told(state: Referral, context: Context) -> bool:
+    """The local authority answers after it was told: give a time after that.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return all(context.occurred_at >= told.made_at for told in state.unanswered)
 
 
 @rules.forbids("T1", TriageReferral, looks_at=("outcome",))
