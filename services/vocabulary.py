@@ -166,6 +166,18 @@ Flags = Annotated[tuple[Flag, ...], Field(max_length=len(Flag))]
 """The flags of an incident, or of the case that it led to."""
 
 
+class AlertKind(StrEnum):
+    """What whoever works with a person must know before they meet."""
+
+    RISK_TO_STAFF = "RISK_TO_STAFF"
+    CHILD_PROTECTION_PLAN = "CHILD_PROTECTION_PLAN"
+    CARE_EXPERIENCED = "CARE_EXPERIENCED"
+    EXPLOITATION = "EXPLOITATION"
+    SELF_HARM = "SELF_HARM"
+    NO_LONE_VISIT = "NO_LONE_VISIT"
+    COMMUNICATION_NEED = "COMMUNICATION_NEED"
+
+
 class PersonRole(StrEnum):
     """The parts that a person may have in an incident."""
 

@@ -15,6 +15,7 @@ _CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 _ACRONYMS: Final = re.compile(r"\b(mash|yot|yjs|cps)\b")
 DUTIES: Final[Mapping[str, str]] = {
     "ABSENCE_REASON": "Decide the reason for an absence",
+    "ALERT_REVIEW": "Review an alert",
     "ASSESSMENT": "Complete the assessment",
     "ATTENDANCE_RECORDED": "Record who came to the session",
     "CONDITION": "Condition to be completed",

@@ -7,6 +7,7 @@ details under that person's own.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from pydantic import Field
 from services.vocabulary import (
     LAW_ENFORCEMENT,
     WORDS,
+    AlertKind,
     Category,
     CrimeNumber,
     Flags,
@@ -259,6 +261,31 @@ class ContactRecorded(Event):
     note: Annotated[Added[Sealed[FreeText]], OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
+class AlertRaised(Event):
+    """Whoever works with this person must know something before they meet, as every case of the person shows.
+
+    It stays open after the referral is closed, and is to be reviewed by `review_on` (duty `ALERT_REVIEW`). An earlier
+    alert of the same kind on the person ends with it.
+    """
+
+    sentence = "Alert raised: {kind}, to be reviewed on {review_on}"
+
+    alert_id: UUID
+    person_id: UUID
+    kind: AlertKind
+    note: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
+    review_on: date
+
+
+class AlertEnded(Event):
+    """An alert no longer holds, for the reason given. This meets its duty `ALERT_REVIEW`."""
+
+    sentence = "Alert ended"
+
+    alert_id: UUID
+    why: Annotated[Sealed[FreeText], Personal.REASONS]
+
+
 class SchoolLedOutcomeConfirmed(Event):
     """The school said what it did about an incident that triage left to it (HOCR Schools Protocol)."""
 
@@ -345,6 +372,8 @@ ReferralEvent: TypeAlias = (
     | ReferralAllocated
     | AdviceGiven
     | ContactRecorded
+    | AlertRaised
+    | AlertEnded
     | SchoolLedOutcomeConfirmed
     | CrimeOutcomeAssigned
     | ActivityUndertaken

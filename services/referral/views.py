@@ -17,6 +17,7 @@ def view(state: Referral) -> Mapping[str, Any]:
         "triage_outcome": None if state.triage_outcome is None else state.triage_outcome.value,
         "outcome": None if state.outcome is None else state.outcome.value,
         "people": {str(person_id): person.category.value for person_id, person in state.people.items()},
+        "alerts": {str(alert_id): alert.kind.value for alert_id, alert in state.open_alerts.items()},
         "mash_decision": state.mash_decision,
         "advice_given": state.advice_given,
     }

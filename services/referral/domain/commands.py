@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, ClassVar, Final, Self, get_args
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from services.referral.events import (
     ActivityUndertaken,
     AdviceGiven,
     AdviceTo,
+    AlertEnded,
+    AlertRaised,
     ClosingReason,
     ContactRecorded,
     CrimeOutcomeAssigned,
@@ -37,6 +40,7 @@ from services.referral.events import (
     YjsReferred,
 )
 from services.vocabulary import (
+    AlertKind,
     Category,
     CrimeNumber,
     FieldCorrection,
@@ -68,6 +72,7 @@ DEFAULT_ROLES: Final = frozenset({Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFET
 Rationale = Annotated[str, StringConstraints(max_length=20_000), Visible()]
 """Why an outcome is right. Where a rule asks for it, it may come empty: the rule then refuses by its name."""
 
+_WHO_WORK_WITH_CHILDREN: Final = DEFAULT_ROLES | {Role.YJS_CASE_MANAGER}
 _SUPERVISOR: Final = frozenset({Role.SUPERVISOR})
 _SYSTEM: Final = frozenset({Role.SYSTEM})
 
@@ -254,6 +259,31 @@ class RecordContact(Command):
     note: Sealed[FreeText] | None = None
 
 
+class RaiseAlert(Command):
+    """Say what whoever works with a person must know before they meet. Every case of the person shows it until it is
+    ended. An alert of the same kind takes the place of the earlier one, which counts as reviewed.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = _WHO_WORK_WITH_CHILDREN
+    records = AlertRaised
+
+    alert_id: UUID
+    person_id: UUID
+    kind: AlertKind
+    note: Sealed[FreeText] | None = None
+    review_on: date
+
+
+class EndAlert(Command):
+    """End an alert that no longer holds, and say why."""
+
+    roles: ClassVar[frozenset[str] | None] = _WHO_WORK_WITH_CHILDREN
+    records = AlertEnded
+
+    alert_id: UUID
+    why: Sealed[FreeText]
+
+
 class ConfirmSchoolLedOutcome(Command):
     """Record what the school did about an incident that triage left to it (HOCR Schools Protocol)."""
 
@@ -367,6 +397,8 @@ ReferralCommand = (
     | AllocateReferral
     | GiveAdvice
     | RecordContact
+    | RaiseAlert
+    | EndAlert
     | ConfirmSchoolLedOutcome
     | AssignCrimeOutcome
     | RecordActivityUndertaken

@@ -15,6 +15,8 @@ from shared.domain.policy import PolicyOn
 def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
     """List every duty of the referral; one that is unmet when it is closed lapses, until it is opened again.
 
+    An alert is on a person and outlives the referral, so its review never lapses.
+
     Duties:
         REFERRAL_ACKNOWLEDGED: the referral is received; `acknowledge_working_days`; it is acknowledged.
         REFERRAL_TRIAGED: the referral is received; `triage_working_days`; it is triaged for the first time.
@@ -22,11 +24,12 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         MASH_REFERRED: a safeguarding concern is raised; `mash_referral_working_days`; the MASH referral is recorded, or a supervisor lifts the hold.
         MASH_DECISION: MASH is told; `mash_decision_working_days`; the local authority's answer is recorded.
         YJS_REFERRAL: a referral with a knife is received; `yjs_referral_working_days`; the youth justice service is told.
+        ALERT_REVIEW: an alert is raised; its own day; it is ended, or another of its kind is raised on the person.
         FIRST_CONTACT: the referral is triaged for the first time; `first_contact_working_days`; somebody is reached.
         INTERVENTION_DELIVERED: the referral is accepted for an intervention; `intervention_working_days`; an activity is undertaken; a later triage has another outcome.
     """
     opened = (*_of_receipt(state, policy_on), *_of_concerns(state, policy_on), *_of_triage(state, policy_on))
-    return tuple(duty.lapsing(state.closed_on) for duty in opened)
+    return (*(duty.lapsing(state.closed_on) for duty in opened), *_of_alerts(state))
 
 
 def _of_receipt(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
@@ -54,6 +57,11 @@ def _of_concerns(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
         told_on = local_day(told.made_at)
         due = due_after(told_on, policy_on, "mash_decision_working_days")
         yield Duty("MASH_DECISION", told_on, due, told.answered_on, "" if number == 1 else str(number))
+
+
+def _of_alerts(state: Referral) -> Iterator[Duty]:
+    for alert_id, alert in state.alerts.items():
+        yield Duty("ALERT_REVIEW", local_day(alert.raised_at), alert.review_on, alert.ended_on, str(alert_id))
 
 
 def _of_triage(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from typing import Final, assert_never
 
 from services.referral import events
-from services.referral.domain.state import Concern, LinkedPerson, MashReferral, Referral, Screening, Stage, Triage, Wish
+from services.referral.domain.state import (
+    Alert,
+    Concern,
+    LinkedPerson,
+    MashReferral,
+    Referral,
+    Screening,
+    Stage,
+    Triage,
+    Wish,
+)
 from services.vocabulary import TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
@@ -79,6 +89,13 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
             return replace(_in_progress(state, fact), advice_given=state.advice_given + 1)
         case events.ContactRecorded():
             return _contacted(state, fact, event)
+        case events.AlertRaised():
+            return _alert_raised(state, fact, event)
+        case events.AlertEnded():
+            if event.alert_id not in state.open_alerts:
+                raise BrokenHistory(fact, f"there is no open alert {event.alert_id}")
+            ended = replace(state.alerts[event.alert_id], ended_on=fact.day)
+            return replace(state, alerts={**state.alerts, event.alert_id: ended})
         case events.SchoolLedOutcomeConfirmed():
             return replace(state, school_confirmed=True)
         case events.CrimeOutcomeAssigned():
@@ -126,6 +143,18 @@ def _hold_lifted(state: Referral, fact: Fact) -> Referral:
     )
     moved = _move_to(state, fact, Stage.ACKNOWLEDGED) if state.on_hold else state
     return replace(moved, concerns=answered)
+
+
+def _alert_raised(state: Referral, fact: Fact, event: events.AlertRaised) -> Referral:
+    """Open an alert; it takes the place of an open one of its kind on the person."""
+    alerts = {
+        key: replace(alert, ended_on=fact.day)
+        if alert.ended_on is None and (alert.person_id, alert.kind) == (event.person_id, event.kind)
+        else alert
+        for key, alert in state.alerts.items()
+    }
+    raised = Alert(event.person_id, event.kind, fact.occurred_at, event.review_on)
+    return replace(state, alerts={**alerts, event.alert_id: raised})
 
 
 def _screened(state: Referral, fact: Fact, event: events.NudesScreeningCompleted) -> Referral:

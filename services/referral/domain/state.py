@@ -15,7 +15,7 @@ from services.referral.events import (
     ReferralEvent,
     Setting,
 )
-from services.vocabulary import Category, Flag, IncidentType, OutcomeCode, TriageOutcome
+from services.vocabulary import AlertKind, Category, Flag, IncidentType, OutcomeCode, TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
 from shared.domain.sealing import Sealed
@@ -56,6 +56,17 @@ class Concern:
 
     raised_at: datetime
     answered_on: date | None = None
+
+
+@dataclass(frozen=True)
+class Alert:
+    """An alert on a person, with the day on which it was ended, or another of its kind took its place."""
+
+    person_id: UUID
+    kind: AlertKind
+    raised_at: datetime
+    review_on: date
+    ended_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,7 @@ class Referral:
     acknowledged_on: date | None = None
     people: Mapping[UUID, LinkedPerson] = field(default_factory=dict)
     concerns: tuple[Concern, ...] = ()
+    alerts: Mapping[UUID, Alert] = field(default_factory=dict)
     mash_referrals: tuple[MashReferral, ...] = ()
     mash_decision: MashDecision | None = None
     screening: Screening | None = None
@@ -146,6 +158,11 @@ class Referral:
     def nude_imagery(self) -> bool:
         """Whether a nude image of a child is part of it: the flags say so, or somebody answered the five questions."""
         return Flag.NUDE_IMAGERY in self.flags or self.screening is not None
+
+    @property
+    def open_alerts(self) -> Mapping[UUID, Alert]:
+        """The alerts that hold, by their ids."""
+        return {alert_id: alert for alert_id, alert in self.alerts.items() if alert.ended_on is None}
 
     @property
     def unanswered(self) -> tuple[MashReferral, ...]:

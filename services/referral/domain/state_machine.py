@@ -70,6 +70,22 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         standing=lambda referral: referral.yjs_referred_on is None,
     ),
     AllowedStages(
+        "alert_is_new",
+        (commands.RaiseAlert,),
+        EVERY_STAGE,
+        "There is an alert with this id already: give a new one an id of its own.",
+        condition=lambda command, referral, _: command.alert_id not in referral.alerts,
+        looks_at=("alert_id",),
+    ),
+    AllowedStages(
+        "alert_is_open",
+        (commands.EndAlert,),
+        EVERY_STAGE,
+        "Only an open alert of this referral can be ended.",
+        condition=lambda command, referral, _: command.alert_id in referral.open_alerts,
+        looks_at=("alert_id",),
+    ),
+    AllowedStages(
         "crime_recorded_once",
         (commands.RecordCrime,),
         EVERY_STAGE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from hypothesis import given
@@ -13,7 +13,9 @@ from services.referral.domain.commands import (
     AllocateReferral,
     CloseReferral,
     ConfirmSchoolLedOutcome,
+    EndAlert,
     OverrideSafeguardingHold,
+    RaiseAlert,
     RecordCrime,
     RecordMashDecision,
     ReferToYjs,
@@ -21,7 +23,7 @@ from services.referral.domain.commands import (
 )
 from services.referral.events import EVENTS
 from services.referral.service import service
-from services.vocabulary import Category, Flag, TriageOutcome
+from services.vocabulary import AlertKind, Category, Flag, TriageOutcome
 from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import encode_event
@@ -83,6 +85,11 @@ COMMANDS: Final[tuple[Command, ...]] = (
     AllocateReferral(officer_id=LEO),
     advice(),
     activity(),
+    *(
+        RaiseAlert(alert_id=key, person_id=LEO, kind=AlertKind.SELF_HARM, review_on=date(2026, 4, 1))
+        for key in (LEO, MIA)
+    ),
+    EndAlert(alert_id=LEO, why=Sealed("She is well.")),
     contact(),
     ConfirmSchoolLedOutcome(action=Sealed("A day in the reset room.")),
     *(outcome(code, rationale=WHY) for code in ("10", "11", "21", "22", "23", "2", "6")),

@@ -449,7 +449,7 @@ def test_the_authority_answers_mash_within_a_day(referral: ReferralStory) -> Non
     referral.does(mash())
     duty = referral.duties(REPORT_DAY)["MASH_DECISION"]
     assert (duty.due, duty.met_on) == (date(2026, 2, 25), None)
-    assert referral.view["mash_decision"] is None
+    assert ReferralStory().received().view["mash_decision"] is None
     assert referral.problems(ANSWER, SOON) == {"T1"}
     assert referral.does(ANSWER, NEXT_DAY) == ["MashDecisionRecorded"]
     assert referral.duties(date(2026, 2, 25))["MASH_DECISION"].met_on == date(2026, 2, 25)

@@ -9,6 +9,7 @@ from services.referral.domain.commands import (
     AssignCrimeOutcome,
     CloseReferral,
     ConfirmSchoolLedOutcome,
+    EndAlert,
     OverrideSafeguardingHold,
     ReceiveReferral,
     RecordMashDecision,
@@ -57,6 +58,16 @@ def not_before_mash_was_told(state: Referral, context: Context) -> bool:
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     return all(context.occurred_at >= told.made_at for told in state.unanswered)
+
+
+@rules.forbids("T1", EndAlert, looks_at=("alert_id",))
+def not_before_the_alert(command: EndAlert, state: Referral, context: Context) -> bool:
+    """An alert ends after it was raised: give a time after that.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    alert = state.open_alerts.get(command.alert_id)
+    return alert is None or context.occurred_at >= alert.raised_at
 
 
 @rules.forbids("T1", TriageReferral, looks_at=("outcome",))
