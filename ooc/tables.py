@@ -110,6 +110,15 @@ def waits(title: str, waiting: Sequence[Mapping[str, Any]]) -> Group:
     )
 
 
+def alerts(title: str, alerts_on: Sequence[Mapping[str, Any]]) -> Group:
+    """Return the table of the alerts on the people of a case, each with its day of review and its referral."""
+    return table(
+        title,
+        *("alert", "person", "review by", "referral"),
+        rows=[(alert["kind"], alert["person_id"], alert["review_on"], alert["referral_id"]) for alert in alerts_on],
+    )
+
+
 def case_list(title: str, cases: Sequence[Mapping[str, Any]]) -> Group:
     """Return the list of cases, with the next duty and the states of each."""
     from services.reporting.queries.case_list import COLUMNS  # noqa: PLC0415  it brings the services' declarations

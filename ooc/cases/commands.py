@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -15,7 +15,7 @@ from ooc.cases import reading
 from ooc.cases.guidance import answers, next_table
 from ooc.cases.watch import Watcher, line_of, watch
 from ooc.options import AsJson, AsOf, AsRole, KnownAt, Lang, Pdf, Urls, client_of, fail
-from ooc.tables import OUT, case_list, search_results, sheet, standings, timeline, waits
+from ooc.tables import OUT, alerts, case_list, search_results, sheet, standings, timeline, waits
 from services.vocabulary import Role, SearchKind
 from tools.client.http import RESTART
 
@@ -68,10 +68,17 @@ def case(
         OUT.print_json(data={"events": events} if only_timeline else {"case": answer, "events": events})
         return
     if not only_timeline:
-        OUT.print(standings(f"Case {case_id}{_times_in_words(times)}", answer))
-        if answer["waiting"]:
-            OUT.print(waits("What waits", answer["waiting"]))
+        _show(f"Case {case_id}{_times_in_words(times)}", answer)
     OUT.print(timeline(f"What happened{_times_in_words(times)}", events))
+
+
+def _show(title: str, answer: Mapping[str, Any]) -> None:
+    """Print how a case stands: its records, the alerts on its people, and what waits."""
+    OUT.print(standings(title, answer))
+    if answer["alerts"]:
+        OUT.print(alerts("Alerts", answer["alerts"]))
+    if answer["waiting"]:
+        OUT.print(waits("What waits", answer["waiting"]))
 
 
 def _times_in_words(times: Mapping[str, str | None]) -> str:

@@ -21,6 +21,7 @@ GROUPS: Final = {
     "terms": ("term",),
     "sessions": ("session",),
     "steps": ("step",),
+    "alerts": ("alert",),
 }
 """Members of a record's state that are keyed by ids -> the fields that mean one of them."""
 
@@ -88,9 +89,14 @@ def officers_in(session: Session, events: Sequence[Mapping[str, Any]]) -> list[O
     return [Option(id_, text) for id_, text in officers.items()]
 
 
-def step_words(state: Mapping[str, Any]) -> dict[str, str]:
-    """Return the steps of a plan in words by their ids."""
-    return {step["step_id"]: f"{in_words(step['kind'])}, due {day(step['due'])}" for step in state.get("plan") or ()}
+def words_of_state(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return the steps of a plan and the alerts that a state holds, in words by their ids."""
+    steps = {step["step_id"]: f"{in_words(step['kind'])}, due {day(step['due'])}" for step in state.get("plan") or ()}
+    alerts = {
+        id_: f"{in_words(alert['kind'])}, to be reviewed by {day(alert['review_on'])}"
+        for id_, alert in (state.get("alerts") or {}).items()
+    }
+    return steps | alerts
 
 
 async def _of_sitting(apis: Apis, session: Session, id_: str) -> list[tuple[str, Option]]:
@@ -112,7 +118,7 @@ async def _of_sitting(apis: Apis, session: Session, id_: str) -> list[tuple[str,
 
 
 def _of_state(record: Record, words: Mapping[str, str]) -> Iterator[tuple[str, Option]]:
-    words = {**words, **step_words(record.state.value or {})}
+    words = {**words, **words_of_state(record.state.value or {})}
     for member, names in GROUPS.items():
         ids = (record.state.value or {}).get(member)
         for id_, standing in ids.items() if isinstance(ids, Mapping) else ():

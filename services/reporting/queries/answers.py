@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.queries.alerts import Alert
 from services.reporting.queries.case_list import MOST_COUNTED, CaseLine
 from services.reporting.queries.freshness import StaleService
 from shared.api.schemas import DutyLine, Schema, StateView, WaitLine
@@ -80,6 +81,7 @@ class CaseHead(Schema):
     known_at: datetime | None
     area: str | None = Field(description="The area of the case.")
     panel_queue: bool = Field(description="Whether its referral waits for the panel, without a disposal case yet.")
+    alerts: list[Alert] = Field(description="The open alerts on the people of the case, wherever they were raised.")
     referral: StateView | None
     duties: list[ListedDuty]
     waiting: list[ListedWait]

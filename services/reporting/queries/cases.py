@@ -14,6 +14,7 @@ from services.reporting.projection.fold import Folded, Stream, fold
 from services.reporting.projection.projector import COLUMNS, stream_row
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.queries.alerts import alerts_of
 from services.reporting.queries.case_list import QUEUED
 from services.reporting.queries.daily_sheet import Listed
 from services.reporting.queries.visibility import Reader, visible
@@ -104,6 +105,8 @@ async def case(
                 for listed in Listed.of_fold(then.folded)
             ]
         waiting = await list_waits(connection, reader, "state", min(moments), case_id)
+        people = (id_ for row in rows for id_ in row["mentions"])
+        alerts = await alerts_of(connection, reader, people, as_of, known_at)
         reached = await positions(connection, READ_MODELS, known_at)
     if not rows:
         return None
@@ -124,6 +127,7 @@ async def case(
         "known_at": None if known_at is None else known_at.isoformat(),
         "area": records.area,
         "panel_queue": any(row["queued"] for row in rows if reader.fields(row["service"]) is None),
+        "alerts": alerts,
         "referral": next(iter(streams["referrals"]), None),
         **streams,
         "duties": [listed.as_json(day) | {"case_ids": [str(case_id)]} for listed in shown_duties],

@@ -21,7 +21,7 @@ from ooc.cases.reading import streams_of
 from ooc.options import person_role
 from ooc.scenarios import STORIES
 from ooc.system.running import Stores, address_rows, processes, urls
-from ooc.tables import measure, timeline
+from ooc.tables import alerts, measure, timeline
 from services.addresses import SERVICES
 from services.registry import DECIDING, deciding_services
 from services.reporting.measures import MEASURES
@@ -183,6 +183,13 @@ def test_a_timeline_says_each_event_in_a_sentence_with_both_times() -> None:
     narrow = printed(timeline("Case", [late]), width=80)
     for line in ("2026-02-25 17:05:00", "2026-03-02 10:00:00", "Outcome 22 assigned"):
         assert line in narrow
+
+
+def test_the_alerts_of_a_case_are_a_table() -> None:
+    """Given an alert, when it is shown, then kind, person, day and referral stand in its line."""
+    alert = {"kind": "SELF_HARM", "person_id": "p1", "review_on": "2026-07-01", "referral_id": "r1"}
+    text = printed(alerts("Alerts", [alert]))
+    assert all(value in text for value in alert.values())
 
 
 def test_measures_are_tables() -> None:

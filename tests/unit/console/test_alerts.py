@@ -1,0 +1,71 @@
+"""Alerts on the page of a case: whose, what, until when, and where they are reviewed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+
+from services.console.apis import Part
+from services.console.forms.choices import _of_state
+from services.console.names import Who
+from services.console.records import Record
+from services.console.rendering import render
+
+IVY, UNCLE = "7b25a32c-7a6b-5cf9-bdc4-0b84d596c200", "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
+NEED = {
+    "alert_id": "a1",
+    "person_id": IVY,
+    "kind": "COMMUNICATION_NEED",
+    "review_on": "2026-09-01",
+    "referral_id": "r1",
+}
+RISK = {"alert_id": "a2", "person_id": UNCLE, "kind": "RISK_TO_STAFF", "review_on": "2026-07-01", "referral_id": "r2"}
+
+
+def page_of(*alerts: dict[str, Any]) -> str:
+    """Return the page of a case with these alerts."""
+    case = {"area": "DORSET", "referral": None, "duties": [], "waiting": [], "alerts": list(alerts)}
+    answer = render(
+        Request({"type": "http", "path": "/cases/c1", "headers": []}),
+        "case.html",
+        None,
+        id="c1",
+        case=case,
+        times={"as_of": None, "known_at": None},
+        now=True,
+        records=[],
+        steps={},
+        people=[Who(IVY, "HARMER", "Ivy Stone", {})],
+        child=None,
+        age=None,
+        recorded=[],
+        beginnings=[],
+        warnings=[],
+        earlier=None,
+        later=None,
+        books=False,
+        bookings=lambda _record: (),
+    )
+    return " ".join(bytes(answer.body).decode().split())
+
+
+def test_alerts_stand_before_anything_else() -> None:
+    """Given alerts of this and of another referral, then each names its person as far as known, its kind and its day, and leads to its referral."""
+    page = page_of(NEED, RISK)
+    assert "Communication need" in page
+    assert "Ivy Stone" in page
+    assert "1 September 2026" in page
+    assert f"Person {UNCLE[:8]}" in page
+    assert 'href="/records/referrals/r2' in page
+    assert page.index("Communication need") < page.index("What can happen next")
+    assert "Alerts" not in page_of()
+
+
+def test_an_alert_is_chosen_by_its_kind() -> None:
+    """Given an open alert, when the form of its end is drawn, then it is offered by its kind."""
+    state = {"alerts": {"a1": {"person_id": IVY, "kind": "SELF_HARM", "review_on": "2026-09-01"}}}
+    record = Record("referrals", "r1", Part(state), Part(), {})
+    assert [(name, option.value, option.text) for name, option in _of_state(record, {})] == [
+        ("alert", "a1", "Self-harm, to be reviewed by 1 September 2026")
+    ]
