@@ -400,6 +400,21 @@ async def session(
     return made
 
 
+async def sitting(partnership: Partnership, *others: Recorded) -> Recorded:
+    """Record a closed sitting of the panel, with the case of a child, and those of others, on its agenda."""
+    made = Recorded("panel", uuid4(), uuid4(), uuid4())
+    plan = {"type": "PlanSitting", "starts_at": "2026-03-02T10:00:00Z", "place": "The old court house"}
+    steps: list[dict[str, Any]] = [{**plan, "chair": str(person_in("YJS_CASE_MANAGER"))}]
+    for one in (made, *others):
+        disposal_id = str(uuid4())
+        listed = {"disposal_id": disposal_id, "case_id": str(one.case), "person_id": str(one.person)}
+        why = f"Nobody heard {one.person}."
+        steps += [{"type": "AddToAgenda", **listed}, {"type": "AdjournCase", "disposal_id": disposal_id, "why": why}]
+    for hour, step in enumerate([*steps, {"type": "CloseSitting"}], start=9):
+        await partnership.tell("panel", made.stream, "YJS_CASE_MANAGER", {**step, "occurred_at": _at(hour)})
+    return made
+
+
 async def records(partnership: Partnership) -> list[Recorded]:
     """Every kind of record in its every relation, in DORSET."""
     facilitator, officer = person_in("RJ_FACILITATOR"), person_in("SAFE_SCHOOLS_OFFICER")
@@ -424,6 +439,7 @@ async def records(partnership: Partnership) -> list[Recorded]:
         ]
     made += [await session(partnership), await session(partnership, "online", topic="ONLINE_SAFETY")]
     made.append(await session(partnership, "own", by="INTERNET_SAFETY_OFFICER"))
+    made.append(await sitting(partnership))
     await partnership.carry()
     return made
 

@@ -90,7 +90,9 @@ async def test_a_forgotten_child_is_unreadable_everywhere_and_all_proofs_hold(pa
     record = await closed(partnership)
     assert NAME in await read_record(partnership, record)
     answers = await forget(partnership, record)
-    assert [answer.status_code for answer in answers] == [200] * 4, [answer.text for answer in answers]
+    assert [answer.status_code for answer in answers] == [200] * len(world.SERVICES), [
+        answer.text for answer in answers
+    ]
     assert answers[-1].json()["waits_for"] == []
     assert answers[0].json()["backups_until"] > "2026-11-26"
     keys = await asyncpg.create_pool(
@@ -147,12 +149,34 @@ async def test_a_case_that_names_another_person_keeps_its_key_and_nobody_waits_f
     }
     record = await closed(partnership, parent)
     answers = await forget(partnership, record)
-    assert [answer.status_code for answer in answers] == [200] * 4, [answer.text for answer in answers]
+    assert [answer.status_code for answer in answers] == [200] * len(world.SERVICES), [
+        answer.text for answer in answers
+    ]
     assert answers[-1].json()["waits_for"] == []
     assert await keys_of(partnership, record) == [f"home/{record.case}"]
     people = json.loads(await read_record(partnership, record))["details"]["people"]
     assert people[str(record.person)]["name"]["forgotten"] is True
     assert people[parent["person_id"]]["name"] == "Pat Roe"
+
+
+async def test_a_sitting_forgets_one_of_its_children(partnership: Partnership) -> None:
+    """Given a sitting of two cases, when the child of one is forgotten, then that case's words go; the other's and the sitting's own stay."""
+    other = Recorded("panel", uuid4(), uuid4(), uuid4())
+    record = await world.sitting(partnership, other)
+    await partnership.carry()
+    query = {"basis": "RETENTION_ENDED", "case": [str(record.case), str(record.stream)]}
+    headers = {"Authorization": f"Bearer {await partnership.token(OFFICER, area='*')}", "Access-Reason": "ERASURE"}
+    for service in world.SERVICES:
+        answer = await partnership.clients[service].post(
+            f"/v1/people/{record.person}/forget", params=query, headers=headers
+        )
+        assert answer.status_code == 200, answer.text
+    assert await keys_of(partnership, record) == []
+    path = f"/v1/sittings/{record.stream}/history"
+    history = (await partnership.read("panel", path, await partnership.token("SUPERVISOR"))).text
+    assert f"Nobody heard {record.person}" not in history
+    assert f"Nobody heard {other.person}" in history
+    assert "The old court house" in history
 
 
 async def test_a_running_process_forgets_within_a_minute(partnership: Partnership) -> None:
