@@ -54,7 +54,7 @@ F = TypeVar("F", bound=Callable[..., bool])
 
 
 Linked = Callable[[UUID], frozenset[str]]
-"""The marks of other services' records, such as `counter.KEEPER:…`, by home."""
+"""The marks of other services' records, such as `lending.READER:…`, by home."""
 
 
 def no_marks(_home: UUID) -> frozenset[str]:
