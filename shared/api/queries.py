@@ -26,11 +26,10 @@ from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.domain.permissions import DATA_RIGHTS, AccessFacts, Denial, Permission, boundary, read_denial
-from shared.domain.sealing import key_ids_in
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable, RecordedEvent
 from shared.messaging.waiting import waits_of
-from shared.privacy.disclosure import Disclosure, disclose
+from shared.privacy.disclosure import Disclosure, concerned, disclose
 
 PARAMETERS: Final = (ID, *TIMES, ACCESS_REASON)
 RESTRICTED: Final = "the processing of a person in this record is restricted: it may be kept, and not used. Ask a colleague for data protection"
@@ -139,8 +138,8 @@ async def history_of(
             facts = AccessFacts.of_history(service.events, closed_facts(service, records))
             denial = boundary(actor, service.permissions.get(actor.role), facts, service.inherited_labels)
     if unrestricted and denial is None:
-        owners = {owner for record in records for owner, _ in key_ids_in(record.body)}
-        if await restricted_subjects(at.database, service, owners):
+        people = concerned(service.events, [service.events.read(record.body) for record in records])
+        if await restricted_people(at.database, service, people):
             denial = Denial(RESTRICTED)
     return records if await at.gate.read(actor, part, f"{stream}{path}", reason, denial=denial) else []
 
@@ -176,15 +175,11 @@ async def denial_of_facts(
     return read_denial(actor, permission, facts, service.inherited_labels, linked)
 
 
-async def restricted_subjects(
-    database: asyncpg.Pool[asyncpg.Record], service: Service[Any], subjects: Collection[str]
-) -> frozenset[str]:
-    """Return those owners of sealed fields whose processing is restricted here. Raises `EventStoreUnavailable`."""
-    streams = {
-        service.stream_name(data_rights_id(service.name, UUID(subject.partition("/")[2]))): subject
-        for subject in subjects
-        if subject.startswith("person/")
-    }
+async def restricted_people(
+    database: asyncpg.Pool[asyncpg.Record], service: Service[Any], people: Collection[UUID]
+) -> frozenset[UUID]:
+    """Return those people whose processing is restricted here. Raises `EventStoreUnavailable`."""
+    streams = {service.stream_name(data_rights_id(service.name, person)): person for person in people}
     if not streams:
         return frozenset()
     rows = await retry_or_raise(lambda: database.fetch(_RIGHTS, list(streams)), EventStoreUnavailable)
@@ -202,10 +197,10 @@ async def _disclose(request: Request, service: Service[Any], actor: Actor, facts
     classes = service.permissions[actor.role].classes(reason)
     withheld: Collection[str] = ()
     if not service.permissions[actor.role].parts >= DATA_RIGHTS:
-        subjects = {subject for fact in facts for subject, _ in key_ids_in(fact.body or b"")}
-        if withheld := await restricted_subjects(at.database, service, subjects):
-            # The free texts of the home may concern that person too.
-            withheld = {*withheld, f"home/{facts[0].envelope.home}"}
+        homes = concerned(service.events, facts)
+        restricted = await restricted_people(at.database, service, homes)
+        # The free texts of the home may concern that person too.
+        withheld = {f"person/{person}" for person in restricted}.union(*(homes[person] for person in restricted))
     disclosure = await disclose(service.events, facts, classes, at.handler.keyring, withheld=withheld)
     await at.gate.log_opening(actor, disclosure.opened, reason, facts[0].envelope.stream)
     return disclosure

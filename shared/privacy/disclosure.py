@@ -6,6 +6,7 @@ corrected event does not show what it would hide now.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,12 +17,14 @@ from pydantic import BaseModel
 from shared.domain.decider import history_at
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Correction, Event
+from shared.domain.permissions import ids_mentioned
 from shared.domain.sealing import (
     Change,
     FieldClass,
     OwnedBy,
     Sealed,
     SealedToken,
+    key_ids_in,
     map_sealed,
     sealed_fields,
     to_json,
@@ -92,6 +95,23 @@ class Disclosure:
 def undisclosed(registry: EventRegistry, history: Sequence[Fact]) -> Disclosure:
     """Return a whole history that was read without keys, with every sealed field closed."""
     return Disclosure(history, dict(_classes_of(registry, history)), frozenset())
+
+
+def concerned(registry: EventRegistry, history: Sequence[Fact]) -> dict[UUID, set[str]]:
+    """Return the people whom the sealed fields of a history concern, each with the homes whose free texts may concern them.
+
+    These are the owners of fields, with the home of the stream; and whom an event names that is sealed under another home,
+    with that home.
+    """
+    homes: dict[UUID, set[str]] = defaultdict(set)
+    for fact in history:
+        owners = (subject.partition("/") for subject, _ in key_ids_in(fact.body or b""))
+        for person in (UUID(id_) for kind, _, id_ in owners if kind == "person"):
+            homes[person].add(f"home/{fact.envelope.home}")
+        if type(fact.event).sealed_under is not None:
+            for id_ in ids_mentioned(registry, [fact]):
+                homes[id_].add(f"home/{fact.sealing_home}")
+    return homes
 
 
 async def disclose(

@@ -25,8 +25,8 @@ from shared.api.schemas import ActorLine, Schema, SealedField
 from shared.domain.decider import history_at
 from shared.domain.envelope import Fact, Origin
 from shared.domain.permissions import Denial
-from shared.domain.sealing import FieldClass, key_ids_in
-from shared.privacy.disclosure import disclose, undisclosed
+from shared.domain.sealing import FieldClass
+from shared.privacy.disclosure import concerned, disclose, undisclosed
 from shared.privacy.keyring import Keyring
 
 PAGE: Final = 100
@@ -257,11 +257,9 @@ async def _open(
 
 async def _withheld(pool: Pool, reader: Reader, service: str, history: Sequence[Fact]) -> frozenset[str]:
     """Return the owners of sealed fields that stay closed to a reader, as the owning service withholds them."""
-    owners = {subject.partition("/") for fact in history for subject, _ in key_ids_in(fact.body or b"")}
-    people = {(service, UUID(id_)) for kind, _, id_ in owners if kind == "person"}
-    restricted = await withheld_from(reader, pool, people)
-    home = {f"home/{history[0].envelope.home}"} if restricted else set()
-    return frozenset({f"person/{person}" for _, person in restricted} | home)
+    homes = concerned(READ_MODELS[service].events, history)
+    restricted = {person for _, person in await withheld_from(reader, pool, {(service, person) for person in homes})}
+    return frozenset[str]().union({f"person/{person}" for person in restricted}, *(homes[one] for one in restricted))
 
 
 def _line(service: str, stream: UUID, line: Mapping[str, Any]) -> dict[str, Any]:

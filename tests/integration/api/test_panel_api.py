@@ -177,3 +177,21 @@ async def test_who_investigates_a_case_does_not_vote_on_it(api: Client, settings
     refused = await send(api, stream, consider)
     assert (refused.status_code, [rule["id"] for rule in refused.json()["rules"]]) == (422, ["P3"])
     assert (await send(api, stream, consider | {"abstaining": [str(officer)]})).status_code == 201
+
+
+async def test_a_restricted_child_is_read_by_data_protection_alone(api: Client) -> None:
+    """Given a child whose processing is restricted, when a sitting of two cases is read, then that child's words stay closed and no minutes are printed."""
+    stream, one, other = uuid4(), Case(), Case()
+    await sat(api, stream, one, other)
+    officer = {"Authorization": f"Bearer {await api.token('DATA_PROTECTION_OFFICER')}", "Access-Reason": "COURT"}
+    query = {"basis": "COURT_ORDER"}
+    answer = await api.http.post(f"/v1/people/{one.child}/restrict", params=query, headers=officer)
+    assert answer.status_code == 200, answer.text
+    history = (await api.read(f"/v1/sittings/{stream}/history", role=CHAIR)).text
+    assert "Words 0" not in history
+    assert "Silence 0" not in history
+    assert "Words 1" in history
+    assert "Court house" in history
+    assert (await api.read(f"/v1/sittings/{stream}/documents/minutes", role=CHAIR)).status_code == 403
+    path = f"/v1/sittings/{stream}/history"
+    assert "Words 0" in (await api.read(path, role="DATA_PROTECTION_OFFICER", reason="COURT")).text
