@@ -48,8 +48,7 @@ class WholeSystem:
 
     def start(self) -> None:
         """Start it, and return when it is ready and caught up. What does not come up is stopped."""
-        with self.log.open("ab") as log:
-            self.up = up = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
+        up = self.launch()
 
         def is_up() -> bool:
             assert up.poll() is None, self.log.read_text(encoding="utf-8")
@@ -60,6 +59,12 @@ class WholeSystem:
         except BaseException:
             self.stop()
             raise
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start it, and wait for nothing."""
+        with self.log.open("ab") as log:
+            self.up = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
+        return self.up
 
     def stop(self, by: signal.Signals = signal.SIGINT) -> int | None:
         """Tell it to end, by default as Ctrl-C does, and wait until it has; return its exit code, none where it was never started."""
