@@ -9,6 +9,7 @@ does one that lacks what the witness has seen, with which it is compared first (
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ SILENT_AFTER: Final = 60.0
 """Seconds after which a witness that does not answer is an alarm."""
 
 _KEEP = "insert into signed_checkpoint (log, size, root, note) values ($1, $2, $3, $4)"
+_LAST_COSIGNED = "select size from signed_checkpoint where log = $1 and note like $2 order by size desc limit 1"
 _LAST_NOTE = "select note from signed_checkpoint where log = $1 order by size desc limit 1"
 _log = structlog.get_logger("signer")
 
@@ -184,9 +186,17 @@ class CheckpointSigner(Service):
         async def prove(size: int) -> Sequence[bytes]:
             return await prove_consistency(connection, log, size, checkpoint.size)
 
+        key = self._witness.key
+
+        async def last_cosigned() -> int:
+            # The first letters of a signature follow from the first bytes, which are the key's.
+            begins = f"%\n— {key.name} {base64.b64encode(key.identifier).decode()[:5]}%"
+            size: int = await connection.fetchval(_LAST_COSIGNED, log.name, begins) or 0
+            return size
+
         origin = checkpoint.origin
         try:
-            cosigned = [await self._witness.cosign(checkpoint, lines, before, prove)]
+            cosigned = [await self._witness.cosign(checkpoint, lines, before, prove, last_cosigned)]
         except WitnessRefuses as error:
             with contextlib.suppress(WitnessRefuses, WitnessSilent):
                 await require_extension(connection, log, origin, await self._witness.seen(), checkpoint.size)

@@ -25,6 +25,9 @@ class WitnessSilent(Exception):
 Prove = Callable[[int], Awaitable[Sequence[bytes]]]
 """Computes the proof of consistency from a size to that of the checkpoint."""
 
+Cosigned = Callable[[], Awaitable[int]]
+"""Finds the greatest size of the log that the witness has cosigned, as the log has kept it; 0: none."""
+
 
 class WitnessClient:
     """A witness at an address, with the key that it is known by."""
@@ -55,7 +58,9 @@ class WitnessClient:
                 f"the witness {self.key.name} answers without the checkpoints that it has seen"
             ) from error
 
-    async def cosign(self, checkpoint: Checkpoint, lines: Sequence[str], seen_size: int, prove: Prove) -> str:
+    async def cosign(
+        self, checkpoint: Checkpoint, lines: Sequence[str], seen_size: int, prove: Prove, cosigned: Cosigned
+    ) -> str:
         """Return the witness's signature line for a signed checkpoint that extends what the witness saw last.
 
         `seen_size` is the size of the log that the witness saw last, as far as the log has recorded it. Raises `WitnessRefuses` or `WitnessSilent`.
@@ -67,6 +72,11 @@ class WitnessClient:
                 raise WitnessRefuses(
                     f"the witness {self.key.name} has seen {seen_size} entries of {checkpoint.origin}, which now has"
                     f" {checkpoint.size}: the log has been cut or restored from an older backup"
+                )
+            if seen_size < (known := await cosigned()):
+                raise WitnessRefuses(
+                    f"the witness {self.key.name} has seen {seen_size} entries of {checkpoint.origin}, and has cosigned {known}:"
+                    " its memory was cut or restored from an older copy"
                 )
             reply = await self._send(checkpoint, lines, seen_size, prove)
         if reply.status_code in {403, 404, 409, 422}:

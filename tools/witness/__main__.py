@@ -10,7 +10,7 @@ import uvicorn
 
 from shared.evidence.checkpoint import BadNote
 from tools.witness.application import witness_application
-from tools.witness.state import WitnessState, read_log_keys, witness_key
+from tools.witness.state import MemoryLost, WitnessState, read_log_keys, witness_key
 
 
 def main() -> None:
@@ -26,7 +26,10 @@ def main() -> None:
         logs = read_log_keys(chosen.logs)
     except (OSError, BadNote) as error:
         sys.exit(f"The keys of the logs cannot be read from {chosen.logs}: {error}")
-    application = witness_application(witness_key(chosen.state, chosen.name), logs, WitnessState(chosen.state))
+    try:
+        application = witness_application(witness_key(chosen.state, chosen.name), logs, WitnessState(chosen.state))
+    except MemoryLost as error:
+        sys.exit(str(error))
     uvicorn.run(application, host=chosen.host, port=chosen.port, log_level="warning", server_header=False)
 
 

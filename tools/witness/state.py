@@ -31,16 +31,31 @@ class OutOfStep(Exception):
         self.size = size
 
 
+class MemoryLost(Exception):
+    """A witness with a key that has no memory of what it has cosigned. The message says what to do."""
+
+
 class WitnessState:
-    """The last checkpoint seen of each log. Safe for several processes: each step is one transaction."""
+    """The last checkpoint seen of each log. Safe for several processes: each step is one transaction.
+
+    `witness_key` begins it with the key; a state that is gone or broken since raises `MemoryLost`.
+    """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file = folder / "seen.sqlite"
-        with closing(self._connect()) as connection:
-            connection.execute(_TABLE)
-            with suppress(sqlite3.OperationalError):  # a state of before has no notes yet
-                connection.execute(_WITH_NOTES)
+        try:
+            with closing(self._connect()) as connection:
+                connection.execute("select size from seen").fetchall()
+                with suppress(sqlite3.OperationalError):  # a state of before has no notes yet
+                    connection.execute(_WITH_NOTES)
+                (found,) = connection.execute("pragma quick_check(1)").fetchone()
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+        if found != "ok":
+            raise MemoryLost(
+                f"{self._file} does not hold what this witness has seen ({found}), and without it a rewritten log would be"
+                " cosigned: restore it from a copy, or give the witness another folder, and so another key"
+            )
 
     def advance(
         self, checkpoint: Checkpoint, note: str, old: int, path: Sequence[bytes], cosign: Callable[[], str]
@@ -84,10 +99,12 @@ class WitnessState:
 
 
 def witness_key(folder: Path, name: str) -> Signer:
-    """Read the witness's private key from its folder; the first call makes it, readable by its owner alone."""
+    """Read the witness's private key from its folder; the first call makes it, readable by its owner alone, and its memory."""
     file = folder / "key"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with closing(sqlite3.connect(folder / "seen.sqlite", isolation_level=None)) as connection:
+            connection.execute(_TABLE)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as out:
             out.write(os.urandom(32))
