@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from services.reporting.measures import MEASURES
+from services.reporting.projection.read_models import READ_MODELS
 from tests.integration.api import conftest as world
 from tests.integration.api.conftest import Client
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios
@@ -159,3 +160,26 @@ async def test_a_return_that_was_frozen_with_small_counts_is_shown_no_longer(
             assert answer.status_code == 404, answer.text
             assert "WHITE" not in answer.text
     await owner.close()
+
+
+async def test_nothing_is_published_while_the_projection_is_behind(
+    reporting: Client, isolated_settings: IsolatedSettings
+) -> None:
+    """Given a projection that has not caught up since a period settled, then 503, and what is published then is whole."""
+    owner = await asyncpg.connect(isolated_settings.database("reporting", "postgres"))
+    asked = {"from": "2024-07-01", "to": "2024-09-30"}
+    token = await reporting.token("ANALYST")
+    before = await owner.fetchval("select caught_up_at from freshness where service = 'disposal'")
+    try:
+        for behind in (
+            "update freshness set caught_up_at = '2024-10-28T12:00:00Z'",
+            "delete from freshness where service = 'disposal'",
+        ):
+            await owner.execute(behind)
+            assert (await ask(reporting, PROTECTED[0], token, **asked)).status_code == 503
+        assert not await owner.fetchval("select count(*) from published_table where first_day = '2024-07-01'")
+    finally:
+        await owner.execute("delete from freshness")
+        await owner.execute("insert into freshness select unnest($1::text[]), $2", sorted(READ_MODELS), before)
+        await owner.close()
+    assert (await ask(reporting, PROTECTED[0], token, **asked)).status_code == 200

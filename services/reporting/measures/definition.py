@@ -86,8 +86,8 @@ class Measure(Generic[Row]):
     sealed_texts: Callable[[Dataset, Period], Sequence[SealedTexts]] | None = None
     """The sealed ethnicities that a grant of keys opens for the question; None: it reads none. A measure that reads some is
     of a protected characteristic: it is counted once for a quarter or a year, and published."""
-    shown: Callable[[Mapping[str, Any]], Mapping[str, int]] | None = None
-    """Of a measure of a protected characteristic: the counts that an answer shows, by group."""
+    counts: Callable[[Dataset, Period], Mapping[str, int]] | None = None
+    """Of a measure of a protected characteristic: the counts that may be shown, by group."""
     withheld: frozenset[str] = frozenset()
     """The versions whose frozen answers are shown no longer, since they tell of few children."""
     columns: Mapping[str, str] = field(default_factory=dict)

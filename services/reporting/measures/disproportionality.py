@@ -36,44 +36,49 @@ def group_of(words: str | None, policy: Policy) -> str:
     return next((group for word, group in policy.value("ethnic_groups") if word in lowered), NOT_KNOWN)
 
 
+def counts(dataset: Dataset, period: Period) -> Mapping[str, int]:
+    """Return the counts that may be shown, by group: those that were published, else by the grant of keys; without one none."""
+    published = next((table.shown for table in dataset.published if table.period == period), None)
+    if published is not None or dataset.ethnicities is None:
+        return published or {}
+    policy = dataset.policy.on(period.last)
+    year = select_disposals(dataset, year_of(period.first))
+    counted = [_counted(row, dataset.ethnicities, policy) for row in year]
+    return shown_counts(counted, period, _groups(policy), dataset.published, policy.number("suppress_below"))
+
+
 def aggregate(_rows: Sequence[DisposalSummary], dataset: Dataset, period: Period) -> dict[str, Any]:
     """Count disposals by group, with the rate per 1,000 children aged 10 to 17, and that rate over the reference group's.
 
-    A count that may not be shown is null, and so is each number that would reveal it; without a grant of keys, all are.
+    A count that may not be shown is null, and so is each number that would reveal it.
     """
     policy = dataset.policy.on(period.last)
-    groups = {group for _, group in policy.value("ethnic_groups")} | {NOT_KNOWN}
     population = policy.table("population_10_17")
-    counts: Mapping[str, int] = {}
-    if dataset.ethnicities is not None:
-        year = select_disposals(dataset, year_of(period.first))
-        counted = [_counted(row, dataset.ethnicities, policy) for row in year]
-        counts = shown_counts(counted, period, groups, dataset.published, policy.number("suppress_below"))
+    shown = counts(dataset, period)
     rates = {
-        group: Decimal(1000 * n) / Decimal(population[group]) for group, n in counts.items() if population.get(group)
+        group: Decimal(1000 * n) / Decimal(population[group]) for group, n in shown.items() if population.get(group)
     }
     reference = rates.get(policy.value("reference_group"))
     return {
         "groups": {
             group: {
-                "disposals": counts.get(group),
+                "disposals": shown.get(group),
                 "rate": _rounded(rates.get(group)),
                 "relative_rate_index": _rounded(rates[group] / reference if reference and group in rates else None),
             }
-            for group in sorted(groups)
+            for group in sorted(_groups(policy))
         }
     }
+
+
+def _groups(policy: Policy) -> frozenset[str]:
+    return frozenset(group for _, group in policy.value("ethnic_groups")) | {NOT_KNOWN}
 
 
 def _counted(row: DisposalSummary, ethnicities: Mapping[SealedTexts, str], policy: Policy) -> Counted:
     assert row.given is not None
     words = None if row.ethnicity is None else ethnicities.get(row.ethnicity)
     return Counted(row.child, row.given.on, group_of(words, policy))
-
-
-def shown(answer: Mapping[str, Any]) -> dict[str, int]:
-    """Return the counts that an answer shows, by group."""
-    return {group: row["disposals"] for group, row in answer["groups"].items() if row["disposals"] is not None}
 
 
 def _rounded(value: Decimal | None) -> float | None:
@@ -86,7 +91,7 @@ MEASURE: Final = Measure(
     definition=(
         "Disposals given in the period by ethnic group, the rate per 1,000 children aged 10 to 17 of that group, and"
         " the relative rate index, the group's rate over the White rate. The period is a quarter or a year, April to"
-        " March, and is counted once, when somebody first asks after it has settled; the answer is the same for"
+        " March, and is counted once, when somebody first asks after it has settled; the counts are the same for"
         " everybody ever after. Ethnicity is sealed, and opened for that one count. A child counts as NOT_KNOWN if no"
         " ethnicity was recorded, if it is forgotten, or while the processing of the child's data is restricted."
     ),
@@ -101,7 +106,7 @@ MEASURE: Final = Measure(
         " zero too, and the next smallest while the others follow from a total, or from a year less its quarters"
     ),
     sealed_texts=select_ethnicities,
-    shown=shown,
+    counts=counts,
     withheld=frozenset({"1", "2"}),
     columns={
         "disposals": "disposals given, null where it is suppressed",

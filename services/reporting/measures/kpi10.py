@@ -80,7 +80,7 @@ MEASURE: Final = Measure(
     aggregate=aggregate,
     needs_subjects=True,
     groupings={"area": lambda row: row.summary.area},
-    small_numbers="exact: asked for and published as KPI 6; it counts victims, and has no fact about one",
+    small_numbers="exact: asked for and published as KPI 6; that somebody consented is in clear, and names nobody",
     columns={
         "victims": "distinct victims",
         "children_with_a_victim": "distinct children whose offence had a victim",

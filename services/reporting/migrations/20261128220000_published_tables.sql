@@ -9,7 +9,8 @@ create table published_table (
     first_day date not null,
     last_day date not null,
     total integer not null,
-    answer json not null,
+    shown jsonb not null,
+    positions jsonb not null,
     published_at timestamptz not null default clock_timestamp(),
     primary key (measure, year, number),
     unique (measure, first_day, last_day)

@@ -20,12 +20,19 @@ from services.reporting.measures import (
     answer,
     measure_named,
 )
+from services.reporting.measures.disclosure import Published
 from services.reporting.measures.period import Period, year_of
 from services.reporting.projection.as_of import fold_changed_streams
 from services.reporting.projection.projector import stood_open
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.ethnicity import Grant
-from services.reporting.queries.publication import Publication, publish, published_in, require_publishable
+from services.reporting.queries.publication import (
+    Publication,
+    publish,
+    published_in,
+    require_publishable,
+    require_whole,
+)
 from services.reporting.queries.restriction import restricted_people
 from services.reporting.summaries import Summary, summary_type
 from services.reporting.summaries.disposal import SealedTexts
@@ -88,25 +95,28 @@ async def measure(
 
 
 async def _published(pool: Pool, question: Measure[Any], period: Period, ethnicity: Grant | None) -> dict[str, Any]:
-    """Return what is published of a period; count and publish it if nothing is. Without a grant, no group is counted."""
+    """Answer by what is published of a period; count and publish it if nothing is. Without a grant, no group is counted."""
     assert question.sealed_texts is not None
+    assert question.counts is not None
     year = year_of(period.first)
     while True:
         earlier = await published_in(pool, question.name, year)
+        tables = [one.table for one in earlier]
         for one in earlier:
-            if one.period == period:
-                return one.answer
+            if one.table.period == period:
+                return answer(question, Dataset(published=tables), period, one.positions)
+        await require_whole(pool, question, period)
         async with snapshot(pool) as connection:
             reached = await positions(connection, question.reads)
             dataset = await load_dataset(connection, question, year, None, None)
         if ethnicity is None:
             return answer(question, dataset, period, reached)
         sealed = await _unrestricted(pool, question.reads, question.sealed_texts(dataset, year))
-        tables = [one.table(question) for one in earlier]
         dataset = replace(dataset, ethnicities=await ethnicity(sealed), published=tables)
-        found = Publication(period, len(question.select(dataset, period)), answer(question, dataset, period, reached))
-        if await publish(pool, question.name, year, len(earlier) + 1, found):
-            return found.answer
+        total, shown = len(question.select(dataset, period)), question.counts(dataset, period)
+        await publish(
+            pool, question.name, year, len(earlier) + 1, Publication(Published(period, total, shown), reached)
+        )
 
 
 async def _unrestricted(pool: Pool, services: Collection[str], sealed: Sequence[SealedTexts]) -> list[SealedTexts]:

@@ -16,21 +16,17 @@ from services.reporting.measures.disclosure import Published
 from services.reporting.measures.period import BadQuestion, Period, quarter_of, year_of
 from services.reporting.measures.policy import POLICY
 from services.reporting.projection.snapshot import Pool
+from shared.domain.dates import end_of_day
 from shared.domain.policy import PolicyBook
+from shared.event_store import EventStoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A published answer, with the number of all that counted in it."""
+    """A published table, with the positions that were counted."""
 
-    period: Period
-    total: int
-    answer: dict[str, Any]
-
-    def table(self, measure: Measure[Any]) -> Published:
-        """Return what it shows."""
-        assert measure.shown is not None
-        return Published(self.period, self.total, measure.shown(self.answer))
+    table: Published
+    positions: Mapping[str, int]
 
 
 def require_publishable(
@@ -50,24 +46,43 @@ def require_publishable(
         )
 
 
+async def require_whole(pool: Pool, measure: Measure[Any], period: Period) -> None:
+    """Raise `EventStoreUnavailable` unless the projection has held all that was published since the period settled.
+
+    What is counted while a projection is behind, or restored from a backup, would stand for ever.
+    """
+    settled = period.last + timedelta(POLICY.on(period.last).number("settled_after"))
+    behind = await pool.fetchval(
+        "select string_agg(s.service, ', ' order by s.service) from unnest($1::text[]) as s (service)"
+        " left join freshness as f using (service) where coalesce(f.caught_up_at <= $2, true)",
+        *(sorted(measure.reads), end_of_day(settled)),
+    )
+    if behind:
+        raise EventStoreUnavailable(f"reporting has not caught up with {behind} since the period settled")
+
+
 async def published_in(pool: Pool, measure: str, year: Period) -> list[Publication]:
     """List what is published of a measure in a year, in the order of publication."""
     rows = await pool.fetch(
-        "select first_day, last_day, total, answer from published_table where measure = $1 and year = $2 order by number",
-        measure,
-        year.first,
+        "select first_day, last_day, total, shown, positions from published_table where measure = $1 and year = $2"
+        " order by number",
+        *(measure, year.first),
     )
     return [
-        Publication(Period(row["first_day"], row["last_day"]), row["total"], json.loads(row["answer"])) for row in rows
+        Publication(
+            Published(Period(row["first_day"], row["last_day"]), row["total"], json.loads(row["shown"])),
+            json.loads(row["positions"]),
+        )
+        for row in rows
     ]
 
 
-async def publish(pool: Pool, measure: str, year: Period, number: int, publication: Publication) -> bool:
-    """Publish as the n-th of the year; False if another was published meanwhile."""
-    kept = await pool.fetchval(
-        "insert into published_table (measure, year, number, first_day, last_day, total, answer)"
-        " values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing returning number",
-        *(measure, year.first, number, publication.period.first, publication.period.last),
-        *(publication.total, json.dumps(publication.answer)),
+async def publish(pool: Pool, measure: str, year: Period, number: int, found: Publication) -> None:
+    """Publish as the n-th of the year, unless another was published meanwhile."""
+    table = found.table
+    await pool.execute(
+        "insert into published_table (measure, year, number, first_day, last_day, total, shown, positions)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
+        *(measure, year.first, number, table.period.first, table.period.last, table.total),
+        *(json.dumps(dict(table.shown)), json.dumps(dict(found.positions))),
     )
-    return kept is not None

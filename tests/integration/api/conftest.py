@@ -20,6 +20,7 @@ from services.education.service import service
 from services.registry import services_named
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
+from services.reporting.projection.read_models import READ_MODELS
 from shared.api.authentication import IssuerUnavailable
 from shared.database import retry_for
 from shared.privacy.keyring import KeyEncryptionKeys
@@ -165,6 +166,10 @@ def store(isolated_settings: IsolatedSettings, scenarios: RecordedScenarios) -> 
     async def fill() -> None:
         async with asyncpg.create_pool(isolated_settings.worker_database("reporting"), min_size=1) as pool:
             await project(pool, scenarios.facts, 500)
+            # The worker has held everything once; that is too long ago for a fresh answer.
+            await pool.executemany(
+                "insert into freshness values ($1, now() - interval '1 hour')", [(name,) for name in READ_MODELS]
+            )
         kek = KeyEncryptionKeys.of(isolated_settings)
         keyring = await asyncpg.connect(isolated_settings.database("keyring", "postgres"))
         rows = [(s, key.generation, kek.epoch, kek.wrap(key)) for s, key in scenarios.memory.keyring._keys.items()]

@@ -76,6 +76,7 @@ async def test_a_restricted_child_counts_as_not_known_in_what_is_published_for_e
     grant = Opened(scenarios)
     async with asyncpg.create_pool(database, min_size=1, max_size=2) as pool:
         await project(pool, scenarios.facts, 500)
+        await pool.execute("insert into freshness values ('disposal', now())")
         period = Period(*QUARTER)
         async with snapshot(pool) as connection:
             dataset = await load_dataset(connection, MEASURES["disproportionality"], period, None, None)
