@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 import stamina
+from asyncpg.connect_utils import SessionAttribute
 
 if TYPE_CHECKING:
     from mode import Service
@@ -36,6 +37,7 @@ TRANSIENT: Final = (
     asyncpg.InsufficientResourcesError,  # too many connections, or a full disk
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
+    asyncpg.ReadOnlySQLTransactionError,  # a primary that was demoted
     asyncpg.LockNotAvailableError,  # lock_timeout: somebody holds a lock for long
 )
 """Transient errors: the same call may succeed when repeated."""
@@ -43,6 +45,9 @@ TRANSIENT: Final = (
 
 LEASE_SECONDS: Final = 7.0
 """Seconds for which a lease is held without being renewed."""
+
+WRITABLE: Final = SessionAttribute.read_write
+"""Of the hosts that an address names, the one that takes writes: a standby is no database of ours."""
 
 _SESSION: Final = {"client_connection_check_interval": "5s"}
 """PostgreSQL ends a statement whose caller has gone, but for a commit."""
@@ -60,6 +65,40 @@ def as_role(address: str, role: str, password: str | None = None) -> str:
     secret = "" if password is None else f":{quote(password, safe='')}"
     login = f"{role}{secret}@" if role else ""
     return urlunsplit(parts._replace(netloc=login + parts.netloc.rpartition("@")[2]))
+
+
+def hosts_of(address: str) -> list[str]:
+    """Return the address of each host that an address names: `//host:port,host:port/`."""
+    parts = urlsplit(address)
+    login, at, hosts = parts.netloc.rpartition("@")
+    return [urlunsplit(parts._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(",")]
+
+
+async def writable_host(address: str) -> str:
+    """Return the address of the host that takes writes, for a program that takes one host only. Raises the last error."""
+    *others, last = hosts_of(address)
+    for host in others:
+        with suppress(*TRANSIENT):
+            await (await asyncpg.connect(host, timeout=10, target_session_attrs=WRITABLE)).close()
+            return host
+    await (await asyncpg.connect(last, timeout=10, target_session_attrs=WRITABLE)).close()
+    return last
+
+
+class WriteProbe:
+    """Whether a database takes writes now: an API that can only read, or whose writes wait for a standby, is not ready."""
+
+    def __init__(self) -> None:
+        self._asked: asyncio.Task[str] | None = None
+
+    async def __call__(self, pool: Pool) -> None:
+        """Return once a write has been committed. Raises a transient error, after three seconds too."""
+        # One that waits for a standby is not asked again beside: it would wait too, on a connection more.
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(
+                pool.execute("select pg_logical_emit_message(true, 'ooc', '')", timeout=600)
+            )
+        await asyncio.wait_for(asyncio.shield(self._asked), 3)
 
 
 class _Connection(asyncpg.Connection):
@@ -87,6 +126,7 @@ async def connect(dsn: str, *, statement_seconds: float, **settings: str) -> Con
         timeout=10,
         command_timeout=statement_seconds,
         connection_class=_Connection,
+        target_session_attrs=WRITABLE,
         server_settings=_SESSION | settings,
     )
 
@@ -102,6 +142,7 @@ async def create_pool(dsn: str, *, max_size: int = 8, statement_seconds: float =
             command_timeout=statement_seconds,
             timeout=10,
             connection_class=_Connection,
+            target_session_attrs=WRITABLE,
             server_settings=_SESSION,
             max_inactive_connection_lifetime=300,
             reset=_skip_reset,

@@ -24,7 +24,7 @@ from ooc.tables import OUT, table
 from services.addresses import VAR, written
 from services.console.plain_text import moment
 from services.registry import DECIDING
-from shared.database import Connection, as_role, database_dsn
+from shared.database import WRITABLE, Connection, as_role, database_dsn
 from shared.domain.sealing import DataKey, key_ids_in
 from shared.privacy.keyring import DERIVE, InvalidKeyEncryptionKeys, KeyEncryptionKeys, UnusableKey
 from shared.settings import NoPassword, Settings
@@ -330,7 +330,7 @@ def _run(work: Callable[[Settings, Connection], Awaitable[None]]) -> None:
 
     async def connected() -> None:
         address = database_dsn(settings.owner_database_url, KEYRING_DATABASE[0])
-        connection = await asyncpg.connect(address, timeout=10)
+        connection = await asyncpg.connect(address, timeout=10, target_session_attrs=WRITABLE)
         try:
             await work(settings, connection)
         finally:

@@ -23,7 +23,7 @@ from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.projection.verify import check_projection
 from services.reporting.queries.verifications import report_problems
 from services.reporting.returns.frozen import reproduction_problems
-from shared.database import as_role, create_pool
+from shared.database import as_role, create_pool, hosts_of
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service
 from shared.evidence.log import ACCESS, EVENTS
@@ -92,10 +92,10 @@ def owner_database_url() -> str:
 
 async def require_answers(settings: Settings) -> None:
     """See that both servers listen, before anything is waited for; raises `NoSystem`."""
-    database = urlsplit(settings.database_url)
+    databases = [urlsplit(host) for host in hosts_of(settings.database_url)]
     for what, addresses in {
         # Without a host it is a socket in the file system, which is not looked for.
-        "PostgreSQL": [f"{database.hostname}:{database.port or 5432}"] if database.hostname else [],
+        "PostgreSQL": [f"{one.hostname}:{one.port or 5432}" for one in databases if one.hostname],
         "Kafka": settings.kafka.split(","),
     }.items():
         if addresses and not any([await _listens(address) for address in addresses]):

@@ -459,10 +459,7 @@ def _duties(app: FastAPI) -> None:
 
 
 def _operations(app: FastAPI) -> None:
-    async def ready(request: Request) -> None:
-        await request.app.state.deps.database.fetchval("select 1")
-
-    add_health(app, ready)
+    add_health(app)
     add_metrics(app, "reporting")
 
     @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))

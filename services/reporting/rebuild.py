@@ -29,7 +29,7 @@ from services.reporting.projection import projector
 from services.reporting.projection.fold import fold
 from services.reporting.projection.read_models import CONSUMER
 from services.reporting.projection.snapshot import LOCKED, PROJECTED
-from shared.database import Connection
+from shared.database import WRITABLE, Connection
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact, UnknownEvent
 from shared.event_store import RecordedEvent
@@ -217,7 +217,7 @@ def _read(row: asyncpg.Record) -> Fact:
 
 @asynccontextmanager
 async def _connected(dsn: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(dsn, timeout=30)
+    connection = await asyncpg.connect(dsn, timeout=30, target_session_attrs=WRITABLE)
     try:
         yield connection
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from shared.api.dependencies import Dependencies
 from shared.api.problems import problem_response, problems
 from shared.api.schemas import ServiceStatus
-from shared.database import TRANSIENT, retry_or_raise
+from shared.database import TRANSIENT, WriteProbe, retry_or_raise
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable
 from shared.latency import exposition
@@ -34,8 +33,9 @@ _STATUS: Final = """
 """
 
 
-def add_health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> None:
-    """Add the probes: live (the process answers) and ready (its dependencies answer)."""
+def add_health(app: FastAPI) -> None:
+    """Add the probes: live (the process answers) and ready (its database takes writes)."""
+    write = WriteProbe()
 
     @app.get("/health/live", tags=["operations"])
     async def live() -> dict[str, str]:
@@ -44,12 +44,12 @@ def add_health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> Non
 
     @app.get("/health/ready", tags=["operations"], response_model=dict[str, str], responses=problems(503))
     async def is_ready(request: Request) -> JSONResponse:
-        """Respond if the dependencies of the process answer."""
+        """Respond if the database of the process takes writes."""
         try:
-            await ready(request)
-        except (*TRANSIENT, EventStoreUnavailable) as error:
+            await write(request.app.state.deps.database)
+        except TRANSIENT as error:
             return problem_response(
-                503, "unavailable", "Not ready", f"A database does not answer ({error}): try again in a moment."
+                503, "unavailable", "Not ready", f"The database takes no writes ({error!r}): try again in a moment."
             )
         return JSONResponse({"status": "ready", "version": version()})
 
@@ -89,11 +89,7 @@ async def standing_alarms(database: asyncpg.Pool[asyncpg.Record]) -> list[dict[s
 
 def add_operations(app: FastAPI, service: Service[Any]) -> None:
     """Add the probes, the metrics, and the positions of event store, relay and reactions (`GET /status`)."""
-
-    async def ready(request: Request) -> None:
-        await request.app.state.deps.event_store.head()
-
-    add_health(app, ready)
+    add_health(app)
     add_metrics(app, service.name)
 
     @app.get("/status", tags=["operations"], response_model=ServiceStatus, responses=problems(503))

@@ -19,7 +19,7 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError
 
-from shared.database import Connection, database_dsn, retry_for
+from shared.database import Connection, database_dsn, retry_for, writable_host
 from shared.kafka import PARTITIONS, PROVISIONER, Kafka, client_options
 from shared.runtime.grants import create_roles, grant_privileges, revoke_advisory_locks
 from shared.runtime.privileges import (
@@ -51,7 +51,8 @@ async def databases(
     `wanted` pairs a database's name with what it holds. Raises `ProvisionFailed`.
     """
     wanted = list(wanted)
-    connection = await retry_for(lambda: asyncpg.connect(database_dsn(admin_url, "postgres"), timeout=10), 60)
+    admin_url = await retry_for(lambda: writable_host(database_dsn(admin_url, "postgres")), 60)
+    connection = await asyncpg.connect(admin_url, timeout=10)
     try:
         # Two provisioners at once take turns.
         await connection.execute("select pg_advisory_lock(7350713001)")

@@ -43,17 +43,12 @@ def test_the_terminal_prints_it() -> None:
     assert (result.exit_code, result.output) == (0, f"ooc {VERSION}\n")
 
 
-async def _is_ready(_request: Request) -> None:
-    """Answer as a process whose dependencies answer."""
-
-
-async def test_the_probes_of_an_api_name_it() -> None:
-    """Given an API, both probes answer with the version."""
+async def test_the_probe_of_an_api_names_it() -> None:
+    """Given an API, its probe answers with the version."""
     api = FastAPI()
-    add_health(api, _is_ready)
+    add_health(api)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(api), base_url="http://api") as client:
-        for probe in ("live", "ready"):
-            assert (await client.get(f"/health/{probe}")).json() == {"status": probe, "version": VERSION}
+        assert (await client.get("/health/live")).json() == {"status": "live", "version": VERSION}
 
 
 async def test_the_probe_of_the_console_names_it() -> None:

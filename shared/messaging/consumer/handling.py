@@ -54,8 +54,8 @@ class GroupSettings:
     rebalance_seconds: float = 20.0
     metadata_seconds: float = 30.0
     """A leader that joins just after the broker started may miss topics; their partitions wait for its next metadata."""
-    retry_seconds: float = 3.0
-    """The duration for which a transient error is tried again before it ends the process."""
+    retry_seconds: float = 60.0
+    """The duration for which a transient error is tried again, such as of a failover, before it ends the process."""
     instance: str | None = None
     """The unique name of a static member (KIP-345), which gets its partitions back at once after a restart."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,21 +28,12 @@ async def pair() -> AsyncIterator[Pair]:
 
 @pytest.fixture
 async def replicated(pair: Pair, kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[RelayedService]:
-    """Yield a service on the primary, with nothing recorded."""
-    await databases(pair.primary.url, [(NAME, SCHEMA)])
-    owner = connections.database_dsn(pair.primary.url, NAME)
+    """Yield a service on whichever takes writes, with nothing recorded."""
+    await databases(pair.url, [(NAME, SCHEMA)])
+    owner = connections.database_dsn(pair.url, NAME)
     pool = await connections.create_pool(as_application(owner))
     service = RelayedService(topic_prefix, owner, kafka_bootstrap, PostgresEventStore(pool))
     await topics(kafka_bootstrap, [events_topic(service.events, 1), position_topic(service.position, 1)])
     await pair.caught_up()
     yield service
-    pool.terminate()
-
-
-@pytest.fixture
-async def promoted(pair: Pair, replicated: RelayedService) -> AsyncIterator[RelayedService]:
-    """Yield the same service where the standby is: it answers once that is promoted."""
-    owner = connections.database_dsn(pair.standby.url, NAME)
-    pool = await connections.create_pool(as_application(owner))
-    yield replace(replicated, owner=owner, event_store=PostgresEventStore(pool))
     pool.terminate()

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
@@ -88,6 +89,13 @@ class Pair:
         first, second = free_ports(2)
         self.primary = Server(folder / "primary", first)
         self.standby = Server(folder / "standby", second)
+
+    @property
+    def url(self) -> str:
+        """Where both are: an address of two hosts."""
+        hosts = ",".join(urlsplit(server.url).netloc.rpartition("@")[2] for server in (self.primary, self.standby))
+        parts = urlsplit(self.primary.url)
+        return urlunsplit(parts._replace(netloc=f"{parts.username}@{hosts}"))
 
     async def start(self) -> None:
         """Start both."""

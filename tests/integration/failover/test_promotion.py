@@ -18,9 +18,7 @@ async def published(service: RelayedService, streams: int, events: int) -> None:
         await service.relayed()
 
 
-async def test_a_standby_that_lagged_forks_nothing(
-    pair: Pair, replicated: RelayedService, promoted: RelayedService
-) -> None:
+async def test_a_standby_that_lagged_forks_nothing(pair: Pair, replicated: RelayedService) -> None:
     """Given a standby that lacks what was published, when it is promoted, then no command takes a position of the topic."""
     await published(replicated, 2, 2)
     await pair.caught_up()
@@ -28,16 +26,16 @@ async def test_a_standby_that_lagged_forks_nothing(
     await published(replicated, 3, 1)
     await pair.fail_over()
     with pytest.raises(TimelineNotCompared):
-        await promoted.event_store.append(Stream().asks())
-    async with running(promoted.relay()) as relay:
+        await replicated.event_store.append(Stream().asks())
+    async with running(replicated.relay()) as relay:
         await eventually(lambda: relay.alarm is not None, 60)
     with pytest.raises(StoreBehindTopic):
-        await promoted.event_store.append(Stream().asks())
-    assert (await promoted.event_store.head()).position == 4
+        await replicated.event_store.append(Stream().asks())
+    assert (await replicated.event_store.head()).position == 4
 
 
 async def test_a_standby_that_has_everything_goes_on_once_it_is_compared(
-    pair: Pair, replicated: RelayedService, promoted: RelayedService
+    pair: Pair, replicated: RelayedService
 ) -> None:
     """Given a standby that lacks nothing, when it is promoted, then commands and repeats wait for the relay, then go on."""
     append = Stream().asks(b"once")
@@ -46,13 +44,13 @@ async def test_a_standby_that_has_everything_goes_on_once_it_is_compared(
     await pair.caught_up()
     await pair.fail_over()
     with pytest.raises(TimelineNotCompared):
-        await promoted.event_store.append(Stream().asks())
+        await replicated.event_store.append(Stream().asks())
     with pytest.raises(TimelineNotCompared):
-        await promoted.event_store.load(append.stream, append.command_id)
-    async with running(promoted.relay()) as relay:
+        await replicated.event_store.load(append.stream, append.command_id)
+    async with running(replicated.relay()) as relay:
         await eventually(lambda: relay.reached is not None, 60)
-        assert isinstance(await promoted.event_store.append(Stream().asks()), Appended)
-        loaded = await promoted.event_store.load(append.stream, append.command_id)
+        assert isinstance(await replicated.event_store.append(Stream().asks()), Appended)
+        loaded = await replicated.event_store.load(append.stream, append.command_id)
         assert loaded.receipt is not None
-        await promoted.relayed()
-    await promoted.assert_exactly_the_event_store()
+        await replicated.relayed()
+    await replicated.assert_exactly_the_event_store()

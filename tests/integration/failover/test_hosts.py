@@ -1,0 +1,54 @@
+"""An address of several hosts is that of the one which takes writes, and what cannot write is not ready."""
+
+from __future__ import annotations
+
+import pytest
+
+from ooc.evidence.verification import require_answers
+from services.addresses import NoSystem
+from shared.database import TRANSIENT, WriteProbe, connect, create_pool, hosts_of, writable_host
+from shared.settings import Settings
+from tests.integration.failover.pair import Pair
+from tests.integration.local.waiting import eventually
+
+
+async def test_every_connection_goes_to_the_primary(pair: Pair) -> None:
+    """Given an address that names the standby first, connections and programs reach the primary, and after a promotion the other."""
+    backwards = pair.url.rpartition("@")[0] + "@"
+    first, second = (host.rpartition("@")[2].rpartition("/")[0] for host in hosts_of(pair.url))
+    address = f"{backwards}{second},{first}/postgres"
+    pool = await create_pool(address)
+    assert await pool.fetchval("select not pg_is_in_recovery()")
+    assert await writable_host(address) == pair.primary.url
+    await require_answers(Settings(database_url=address, kafka=first))
+    await pair.fail_over()
+    await eventually(lambda: pool.fetchval("select not pg_is_in_recovery()"))
+    assert await writable_host(address) == pair.standby.url
+    await require_answers(Settings(database_url=address, kafka=second))
+    await pair.standby.kill()
+    with pytest.raises(NoSystem, match="PostgreSQL does not answer"):
+        await require_answers(Settings(database_url=address, kafka=second))
+    pool.terminate()
+
+
+async def test_what_cannot_write_is_not_ready(pair: Pair) -> None:
+    """Given a standby that is cut off, so that writes wait, a process is not ready until it is back; and none is on a standby."""
+    await pair.synchronous()
+    pool = await create_pool(pair.url)
+    probe = WriteProbe()
+    await probe(pool)
+    await pair.cut()
+    for _ in range(2):
+        with pytest.raises(TRANSIENT):
+            await probe(pool)
+    assert await pair.primary.ask("select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == 1
+    await pair.mend()
+
+    async def ready() -> bool:
+        await probe(pool)
+        return True
+
+    await eventually(ready)
+    with pytest.raises(TRANSIENT):
+        await connect(pair.standby.url, statement_seconds=5)
+    pool.terminate()
