@@ -102,6 +102,9 @@ EARLIEST_BIRTH: Final = date(1900, 1, 1)
 """Nobody whom a service knows was born before."""
 
 
+RECORD_IDS: Final = ("case_id", "referral_id", "disposal_id")
+"""The fields of events that name a case or a record: none of these ids is a person's."""
+
 INHERITED_LABELS: Final = frozenset({"area"})
 """The labels that every record takes from the actor who opens it: the area of a token bounds what it may reach."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -14,9 +15,11 @@ from ooc.options import PATIENT, AsJson, DryRun, Urls, Yes, client_of
 from ooc.tables import OUT, complain, table
 from services.registry import DECIDING
 from services.vocabulary import Role
+from shared.domain.dates import local_day
 from tools.client.http import Client, Reply
 
 OFFICER: Final = Role.DATA_PROTECTION_OFFICER
+RETENTION_ENDED: Final = "RETENTION_ENDED"
 
 Person = Annotated[UUID, typer.Argument(metavar="PERSON", help="The person's id, the same in every service.")]
 Basis = Annotated[
@@ -52,6 +55,8 @@ def forget(
     records = [(service, record) for service, answer in rehearsed.items() for record in answer["records"]]
     if not records and not any(answer["forgotten"] for answer in rehearsed.values()):
         raise NotFound(f"No record of any service names the person {person}: check the id.")
+    if basis == RETENTION_ENDED:
+        _require_retention_ended(client, person, [record["id"] for _, record in records])
     rows = [(service, record["id"], record["home"], record["state"]) for service, record in records]
     OUT.print(table(f"Records that name the person {person}", "service", "record", "case", "state", rows=rows))
     if dry_run:
@@ -60,6 +65,19 @@ def forget(
     OUT.print("What describes the person is then unreadable for ever, in every record, topic and copy.")
     if confirm(yes=yes) and not _destroy(client, person, basis, rehearsed, reason):
         raise typer.Exit(1)
+
+
+def _require_retention_ended(client: Client, person: UUID, records: Sequence[str]) -> None:
+    """Raise `Refused` with the day if the retention of the records that name a person has not ended."""
+    reply = client.get("reporting", f"/v1/retention/{person}", role=OFFICER, params={"record": records})
+    end = require_found(reply, "end of the retention", OFFICER)
+    if end["unknown"]:
+        raise Refused(f"Reporting has not seen {', '.join(end['unknown'])} yet: ask again in a moment.")
+    if end["ends_on"] is not None and local_day(datetime.now(UTC)) < date.fromisoformat(end["ends_on"]):
+        raise Refused(
+            f"Refused. The retention of these records ends on {end['ends_on']}: forget the person from that day on, or"
+            " for another reason (--basis)."
+        )
 
 
 @app.command()

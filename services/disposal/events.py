@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from services.vocabulary import (
     LAW_ENFORCEMENT,
+    RECORD_IDS,
     WORDS,
     AppropriateAdultKind,
     AttendanceStatus,
@@ -1092,6 +1093,7 @@ EVENTS = EventRegistry(
     labels=lambda _cls: LAW_ENFORCEMENT,
     marks={DisposalCaseOpened: _opened, DisposalDecided: _decided},
     mentions=("case_id", "referral_id", "person_id", "victims", "victims_with_enhanced_rights"),
+    of_records=RECORD_IDS,
     words=WORDS,
     reasons=Personal.REASONS,
 )

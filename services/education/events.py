@@ -12,7 +12,17 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from services.vocabulary import WORDS, AttendanceStatus, KeyStage, Personal, Regime, SchoolUrn, SessionKind, Topic
+from services.vocabulary import (
+    RECORD_IDS,
+    WORDS,
+    AttendanceStatus,
+    KeyStage,
+    Personal,
+    Regime,
+    SchoolUrn,
+    SessionKind,
+    Topic,
+)
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Added, Correction, Event, FreeText, Hours, Timestamp, ValueObject
 from shared.domain.sealing import OwnedBy, Sealed
@@ -277,6 +287,7 @@ EVENTS: Final = EventRegistry(
     labels=lambda event: {"regime": REGIMES[event].value},
     marks={SessionPlanned: _planned},
     mentions=("person_id", "case_id", "referral_id", "disposal_id"),
+    of_records=RECORD_IDS,
     words=WORDS,
     reasons=Personal.REASONS,
 )

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from services.vocabulary import (
     LAW_ENFORCEMENT,
+    RECORD_IDS,
     WORDS,
     AlertKind,
     Category,
@@ -435,6 +436,7 @@ EVENTS: Final = EventRegistry(
         YjsReferred: _yjs_referred,
     },
     mentions=("case_id", "person_id", "disposal_id"),
+    of_records=RECORD_IDS,
     words=WORDS,
     reasons=Personal.REASONS,
     narrowed=_victim_contact,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from services.vocabulary import LAW_ENFORCEMENT, WORDS, ConferenceCategory, ConferenceMode, Personal, Role
+from services.vocabulary import LAW_ENFORCEMENT, RECORD_IDS, WORDS, ConferenceCategory, ConferenceMode, Personal, Role
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Added, Correction, Event, FreeText, Hours, Timestamp, ValueObject, Version
 from shared.domain.sealing import OwnedBy, Sealed
@@ -466,6 +466,7 @@ EVENTS: Final = EventRegistry(
     labels=lambda _cls: LAW_ENFORCEMENT,
     marks={ConferenceProposed: _proposed, ParticipantAdded: _joined, FacilitatorAssigned: _led},
     mentions=("case_id", "referral_id", "disposal_id", "harmer", "person_id"),
+    of_records=RECORD_IDS,
     words=WORDS,
     reasons=Personal.REASONS,
 )

@@ -51,7 +51,7 @@ from shared.domain.decider import history_at
 from shared.domain.decisions import Refused
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
-from shared.domain.permissions import ids_mentioned
+from shared.domain.permissions import people_mentioned
 from shared.domain.sealing import key_ids_in
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable
@@ -233,7 +233,7 @@ async def _look(
         if not service.is_own(records[0].type):
             continue
         facts = [service.events.read(record.body) for record in records]
-        if person not in ids_mentioned(service.events, facts):
+        if person not in people_mentioned(service.events, facts):
             continue
         if await denial_of(at, service, actor, records) is not None:
             raise NotAllowed(

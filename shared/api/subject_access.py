@@ -31,7 +31,7 @@ from shared.api.schemas import Details, HistoryLine, Schema
 from shared.domain.decider import history_at
 from shared.domain.documents import NotAvailable
 from shared.domain.envelope import Fact
-from shared.domain.permissions import ids_mentioned
+from shared.domain.permissions import people_mentioned
 from shared.domain.sealing import NotOpened, key_ids_in
 from shared.domain.service import Service
 from shared.privacy.disclosure import disclose, undisclosed
@@ -92,7 +92,7 @@ def add_subject_access(app: FastAPI, service: Service[Any]) -> None:
         target = f"{stream}/subject-access/{query[BASIS.name]}"
         readable = await at.gate.read(actor, PART, target, reason, denial=denial)
         facts = closed_facts(service, records)
-        if not readable or person not in ids_mentioned(service.events, facts):
+        if not readable or person not in people_mentioned(service.events, facts):
             return unknown_response("There is no such record", f"{stream} does not name {person}: check both ids.")
         home = facts[0].envelope.home
         opened = {f"person/{person}"}

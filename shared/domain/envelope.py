@@ -180,6 +180,8 @@ class EventRegistry:
     """Functions that compute the marks of an event, on which read access depends (`shared.domain.permissions`)."""
     mentions: tuple[str, ...] = ()
     """Event fields with the id of a person, a home or another record, for which a conflict of interest may be declared."""
+    of_records: tuple[str, ...] = ()
+    """Those of `mentions` that hold the id of a record or a home, and of no person."""
     words: Mapping[str, str] = field(default_factory=dict)
     """Plain English for codes and names of fields, where their own letters do not say it (`shared.domain.sentences`)."""
     reasons: FieldClass | None = None

@@ -12,7 +12,7 @@ Three boundaries apply to commands and reads alike:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -138,24 +138,33 @@ def ids_mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID
 
     A correction mentions the right id; the event that it corrects still mentions the wrong one.
     """
+    return _ids_in(book, book.mentions, history)
+
+
+def people_mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID]:
+    """Yield the ids of persons in the same fields."""
+    return _ids_in(book, [name for name in book.mentions if name not in book.of_records], history)
+
+
+def _ids_in(book: EventRegistry, names: Collection[str], history: Iterable[Fact]) -> Iterable[UUID]:
     for fact in history:
         if isinstance(fact.event, Correction):
-            yield from _ids_corrected(book, fact.event)
+            yield from _ids_corrected(names, fact.event)
         for name in book.mentioning[type(fact.event)]:
-            value = getattr(fact.event, name)
+            value = getattr(fact.event, name) if name in names else None
             if isinstance(value, UUID):
                 yield value
             elif value is not None:
                 yield from value
 
 
-def _ids_corrected(book: EventRegistry, correction: Correction) -> Iterable[UUID]:
+def _ids_corrected(names: Collection[str], correction: Correction) -> Iterable[UUID]:
     """Yield the ids that a correction puts in the place of mentioned ones."""
     for field, value in (
         (correction.field, correction.value),
         *((derived.field, derived.value) for derived in correction.also),
     ):
-        if field.rpartition(".")[2] in book.mentions and value is not None:
+        if field.rpartition(".")[2] in names and value is not None:
             yield from (UUID(str(id_)) for id_ in (value if isinstance(value, list | tuple) else [value]))
 
 

@@ -289,7 +289,7 @@ async def test_nothing_of_a_forgotten_child_can_be_opened(marked: Marked) -> Non
     assert len({token.path for token in tokens}) >= 5, "name, birth date, address and more, in several services"
     others = await data_keys(marked)
 
-    forgotten = ooc(marked.var, "forget", str(child), "--basis", "RETENTION_ENDED", "--yes")
+    forgotten = ooc(marked.var, "forget", str(child), "--basis", "PRINCIPLE_INFRINGED", "--yes")
     assert forgotten.returncode == 0, forgotten.stdout + forgotten.stderr
     for command in (["rotate"], ["destroy", before.epoch, "--early"]):
         done = ooc(marked.var, "keys", *command)

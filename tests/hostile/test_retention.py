@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -68,6 +69,34 @@ async def test_a_review_that_keeps_the_records_names_the_next_day(partnership: P
     await forget(partnership, record)
     await partnership.carry()
     assert await review(partnership, record, "2190-01-01") is None
+
+
+async def test_the_end_of_the_retention_of_one_person(partnership: Partnership) -> None:
+    """Given a closed referral, then its child's retention ends six years on, or on the day of a review; a case is nobody."""
+    record, today = await closed(partnership), date.today()  # noqa: DTZ011 - the referral was closed now
+    await partnership.carry()
+
+    async def end_of(*records: UUID) -> dict[str, Any]:
+        token = await partnership.token("DATA_PROTECTION_OFFICER", area="*")
+        query = "&".join(f"record={id_}" for id_ in records)
+        answer = await partnership.read("reporting", f"/v1/retention/{record.person}?{query}", token)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    assert (await end_of(record.stream))["ends_on"].startswith(str(today.year + 6))
+    assert (await end_of(record.case)) == {
+        "person_id": str(record.person),
+        "ends_on": None,
+        "unknown": [str(record.case)],
+    }
+    await decide(partnership, "referral", record.person, "keep", review_on="2060-05-04")
+    await partnership.carry()
+    assert (await end_of(record.stream))["ends_on"] == "2060-05-04"
+    assert (await decide(partnership, "referral", record.case, "restrict", basis="COURT_ORDER")).status_code == 404
+    # forgetting it finds no record, so that `ooc forget` says that nobody has this id
+    rehearsed = await decide(partnership, "referral", record.case, "forget", basis="COURT_ORDER", dry_run="true")
+    assert rehearsed.json()["records"] == []
 
 
 @pytest.mark.parametrize("role", sorted(set(Role) - {Role.SYSTEM, Role.DATA_PROTECTION_OFFICER}))

@@ -10,8 +10,8 @@ Management Code (July 2023).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,8 +25,8 @@ from services.reporting.projection.snapshot import Connection, Pool, snapshot
 from services.reporting.queries.asking import ask, ask_for_reader
 from services.reporting.queries.visibility import Reader, visible
 from shared.api.dependencies import ApiDependencies
-from shared.api.parameters import ACCESS_REASON, Parameter, a_day
-from shared.api.request import Caller, read_day, read_query, read_reason, today
+from shared.api.parameters import ACCESS_REASON, Parameter, a_day, an_id
+from shared.api.request import Caller, read_day, read_id, read_query, read_reason, today
 from shared.api.routes import declared
 from shared.api.schemas import Schema
 from shared.domain.dates import local_day
@@ -38,24 +38,33 @@ PART: Final = "data_rights"
 MOST: Final = 500
 """The most people in one answer."""
 
+PERSON: Final = an_id("id", "The id of the person, the same in every service.", "path")
+RECORD: Final = replace(
+    an_id("record", "A record that names the person, as GET /v1/people/{id} of the services lists them.", "query"),
+    repeatable=True,
+)
 DUE_BY: Final = a_day("due_by", "Only people whose review is due by this day; today if absent.")
 _PARAMETERS: Final[tuple[Parameter, ...]] = (DUE_BY, ACCESS_REASON)
 
-_PEOPLE: Final = f"""
-    select person::uuid as person, s.service, s.stream, s.open, s.updated_at, s.cases,
+_RECORD: Final = """
+    s.service, s.stream, s.open, s.updated_at, s.cases,
         s.record -> 'offence' ->> 'category' as category,
         case when s.service = 'referral' then (
             select convert_from(f.body, 'UTF8')::jsonb -> 'data' -> 'flags' from fact as f
             where f.service = s.service and f.stream = s.stream and f.version = 1
         ) end as flags
     from stream as s
+"""
+_PEOPLE: Final = f"""
+    select person::uuid as person, {_RECORD}
     cross join lateral (
         select s.subject::text as person where s.subject is not null
         union
         select key from jsonb_each_text(s.view -> 'people') where s.service = 'referral' and value = 'SUSPECT'
     ) as people
     where {visible(1)}
-"""  # noqa: S608 - the clause there, and no value
+"""  # noqa: S608 - the clauses there, and no value
+_NAMED: Final = f"select {_RECORD} where {visible(1)} and s.stream = any($6::uuid[])"
 _RIGHTS: Final = """
     select convert_from(body, 'UTF8')::jsonb as event from fact
     where type ~ '\\.(RetentionReviewed|PersonForgotten)\\.v[0-9]+$' order by recorded_at
@@ -79,6 +88,16 @@ class ReviewList(Schema):
     due_by: date
     total: int
     people: list[ReviewLine]
+
+
+class RetentionEnd(Schema):
+    """The end of the retention of some records that name a person."""
+
+    person_id: UUID
+    ends_on: date | None = Field(
+        description="The day from which they may be forgotten for that reason; null: no record."
+    )
+    unknown: list[UUID] = Field(description="The records that reporting has not seen yet.")
 
 
 @dataclass
@@ -125,6 +144,36 @@ def add_retention(app: FastAPI) -> None:
         first_people = [line.model_dump(mode="json") for line in people[:MOST]]
         return JSONResponse({"due_by": day.isoformat(), "total": len(people), "people": first_people})
 
+    @app.get(
+        "/v1/retention/{id}",
+        tags=["evidence"],
+        response_model=RetentionEnd,
+        **declared((PERSON, RECORD, ACCESS_REASON)),
+    )
+    async def retention_of(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
+        """Say when the retention of the records that name a person ends, as it stands today. It holds nobody's name."""
+        at: ApiDependencies = request.app.state.deps
+        person = read_id(id)
+        records = {read_id(text, RECORD.name) for text in request.query_params.getlist(RECORD.name)}
+        await at.gate.read(actor, PART, f"reporting/retention/{person}", read_reason(request))
+        reader = await ask_for_reader(at.database, actor)
+        end = await ask(lambda: end_of_retention(at.database, reader, person, records))
+        return JSONResponse(end.model_dump(mode="json"))
+
+
+async def end_of_retention(pool: Pool, reader: Reader, person: UUID, records: Collection[UUID]) -> RetentionEnd:
+    """Find the end of the clear period of these records, or the later day of the person's review, by the policy of today."""
+    policy = POLICY.on(local_day(datetime.now(UTC)))
+    async with snapshot(pool) as connection:
+        rows = await connection.fetch(_NAMED, *reader.reach("state").parameters, list(records))
+        decided, _ = await _decisions(connection)
+    found = PersonRecords()
+    for row in rows:
+        found.add(row, policy)
+    unknown = sorted(set(records) - {row["stream"] for row in rows})
+    ends_on = _review_on(found, policy, decided.get(person)) if rows else None
+    return RetentionEnd(person_id=person, ends_on=ends_on, unknown=unknown)
+
 
 async def due_for_review(pool: Pool, reader: Reader, due_by: date) -> list[ReviewLine]:
     """Find the people whose records are due for review by a day, by the policy of today."""
@@ -135,11 +184,9 @@ async def due_for_review(pool: Pool, reader: Reader, due_by: date) -> list[Revie
     people: dict[UUID, PersonRecords] = {}
     for row in rows:
         people.setdefault(row["person"], PersonRecords()).add(row, policy)
-    years = policy.value("clear_years")
     lines = []
     for id_, records in people.items():
-        clear = _years_after(records.last, int(years[str(records.group)]))
-        review_on = max(clear, decided.get(id_, clear))
+        review_on = _review_on(records, policy, decided.get(id_))
         if records.open or id_ in forgotten or review_on > due_by:
             continue
         lines.append(
@@ -148,7 +195,7 @@ async def due_for_review(pool: Pool, reader: Reader, due_by: date) -> list[Revie
                 group=records.group,
                 last_event=records.last,
                 review_on=review_on,
-                decided=id_ in decided and decided[id_] >= clear,
+                decided=decided.get(id_) == review_on,
                 case_ids=sorted(records.cases),
             )
         )
@@ -166,6 +213,12 @@ async def _decisions(connection: Connection) -> tuple[dict[UUID, date], frozense
         else:
             forgotten.add(UUID(data["person_id"]))
     return decided, frozenset(forgotten)
+
+
+def _review_on(records: PersonRecords, policy: Policy, decided: date | None) -> date:
+    """Return the day on which the clear period of the gravest group is over, or the later one that a review set."""
+    clear = _years_after(records.last, int(policy.value("clear_years")[str(records.group)]))
+    return clear if decided is None else max(clear, decided)
 
 
 def _years_after(day: date, years: int) -> date:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -71,7 +72,7 @@ def refer_and_close(client: Client) -> UUID:
 async def forget_child(var: Path) -> UUID:
     """Record a child, have `ooc forget` forget them, and return their id."""
     child = close_referral(var)
-    forgotten = ooc(var, "forget", str(child), "--basis", "RETENTION_ENDED", "--yes")
+    forgotten = ooc(var, "forget", str(child), "--basis", "PRINCIPLE_INFRINGED", "--yes")
     assert forgotten.returncode == 0, forgotten.stdout + forgotten.stderr
     return child
 
@@ -180,7 +181,7 @@ async def test_a_restored_key_is_in_the_report_and_repeating_makes_it_whole(syst
     owner = await owner_of(system, "ooc_keyring")
     backup = await owner.fetch("select * from data_key where subject = $1", f"person/{child}")
     assert len(backup) == 1
-    assert ooc(system, "forget", str(child), "--basis", "RETENTION_ENDED", "--yes").returncode == 0
+    assert ooc(system, "forget", str(child), "--basis", "PRINCIPLE_INFRINGED", "--yes").returncode == 0
     async with owner.transaction():
         await owner.execute("set local session_replication_role = replica")
         await owner.execute("delete from tombstone where subject = $1", f"person/{child}")
@@ -257,6 +258,19 @@ async def test_a_receipt_proves_that_its_event_is_missing(system: Path, tmp_path
     await eventually(is_whole, 120)
 
 
+async def test_nobody_is_forgotten_before_the_retention_ends(system: Path) -> None:
+    """Given a closed referral, when its retention is said to have ended, then `ooc forget` refuses and names the day."""
+    child = close_referral(system)
+    year = datetime.now(UTC).year + 6
+
+    async def refused() -> bool:
+        answer = ooc(system, "forget", str(child), "--basis", "RETENTION_ENDED", "--yes")
+        assert answer.returncode != 0
+        return f"ends on {year}-" in answer.stdout + answer.stderr
+
+    await eventually(refused, 60)
+
+
 async def test_a_partner_learns_from_the_topic_who_is_forgotten(system: Path) -> None:
     """Given a forgotten child, then whoever reads the topic finds one event with the opaque id, the basis and a day, and no name."""
     child = await forget_child(system)
@@ -271,7 +285,7 @@ async def test_a_partner_learns_from_the_topic_who_is_forgotten(system: Path) ->
     await eventually(events_about_child, 60)
     (event,) = await events_about_child()
     assert set(event["data"]) == {"person_id", "basis", "backups_until"}
-    assert event["data"]["basis"] == "RETENTION_ENDED"
+    assert event["data"]["basis"] == "PRINCIPLE_INFRINGED"
     assert "Robin" not in json.dumps(event)
 
 

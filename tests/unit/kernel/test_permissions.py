@@ -13,6 +13,7 @@ from shared.domain.permissions import (
     AccessFacts,
     Permission,
     boundary,
+    people_mentioned,
     read_denial,
 )
 from tests.unit.kernel.lamps import (
@@ -98,6 +99,14 @@ def test_a_correction_adds_what_a_record_mentions() -> None:
     first = history(LampHung(room="hall", owner=OWNER))[0]
     facts = history(LampHung(room="hall", owner=OWNER), correction(first, "owner", str(right)))
     assert AccessFacts.of_history(book, facts).mentions == {STREAM, HOME, OWNER, right}
+
+
+def test_the_id_of_a_record_is_nobodys() -> None:
+    """Given a field that names a record, when the people of a record are listed, then that id is none of them."""
+    facts = history(LampHung(room="hall", owner=OWNER))
+    book = replace(EVENTS, mentions=("owner",))
+    assert list(people_mentioned(book, facts)) == [OWNER]
+    assert not list(people_mentioned(replace(book, of_records=("owner",)), facts))
 
 
 def test_access_follows_from_the_events_of_a_history() -> None:
