@@ -31,7 +31,7 @@ from shared.api.schemas import Details, HistoryLine, Schema
 from shared.domain.decider import history_at
 from shared.domain.documents import NotAvailable
 from shared.domain.envelope import Fact
-from shared.domain.permissions import people_mentioned
+from shared.domain.permissions import ids_mentioned, people_mentioned
 from shared.domain.sealing import NotOpened, key_ids_in
 from shared.domain.service import Service
 from shared.privacy.disclosure import disclose, undisclosed
