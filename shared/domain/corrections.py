@@ -106,7 +106,7 @@ _NOTHING: Final = object()
 
 
 def _context_of(fact: Fact[Any], context: Context) -> Context:
-    """Return the context in which a fact of the past was decided: its officer, its time, the policy of its day."""
+    """Return the context in which a fact of the past was decided: its actor, its time, the policy of its day."""
     policy = context.policy_on(fact.day)
     return replace(context, actor=fact.actor, occurred_at=fact.occurred_at, policy=policy)
 
