@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import typer
 
 from ooc.cases.reading import ask
+from ooc.evidence.export import require_folders, write_whole
 from ooc.options import AsJson, AsOf, AsRole, From, GroupBy, KnownAt, To, Urls, client_of, role_option
 from ooc.tables import OUT, measure, table
 from services.console.plain_text import moment
 from services.vocabulary import Role
+from shared.evidence.bundle import RETURN_FORMAT, report_bundle
 from tools.client.http import NoAnswer
 
 app = typer.Typer(add_completion=False)
-returns = typer.Typer(help="Frozen returns: freeze, list, show.", no_args_is_help=True)
+returns = typer.Typer(help="Frozen returns: freeze, list, show, export.", no_args_is_help=True)
 app.add_typer(returns, name="returns")
 
 Reader = Annotated[Role, role_option("The role in which to ask: ANALYST, SUPERVISOR or AUDITOR.")]
@@ -109,6 +113,21 @@ def show(
     events = [(moment(e["recorded_at"]), e["type"], e["stream"], e["position"]) for e in today["later_events"]]
     if events:
         OUT.print(table("Later events", "recorded", "event", "in", "position", rows=events))
+
+
+@returns.command("export")
+def export(
+    return_id: Annotated[UUID, typer.Argument(metavar="ID", help="The id of the return.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The file to write.")],
+    url: Urls = None,
+    role: Reader = Role.ANALYST,
+) -> None:
+    """Write the frozen bytes of a return with their signed evidence into one file, to be checked offline."""
+    require_folders(out)
+    proved = ask(client_of(url), "reporting", f"/v1/returns/{return_id}/evidence", f"return {return_id}", role)
+    bundle = report_bundle(str(return_id), proved["answer"], [proved["evidence"]], RETURN_FORMAT)
+    write_whole(out, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n")
+    OUT.print(f"{out}: check it anywhere: python tools/verify_bundle.py FILE --keys KEYS", markup=False)
 
 
 def _about(line: Mapping[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 """Check an exported case offline: that its events are those that were recorded, all of them, in their order.
 
-A report of `ooc verify --report` is checked in the same way: that it is as it was kept, when and by whom. So is the receipt
-of a command: that the service has signed it as it stands.
+A report of `ooc verify --report` and a return of `ooc returns export` are checked in the same way: that they are as they
+were kept, when and by whom. So is the receipt of a command: that the service has signed it as it stands.
 
     python verify_bundle.py case.json --keys keys.txt [--known checkpoint]... [--witness KEY] [--quiet]
 
@@ -33,6 +33,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FORMAT = "ooc-case-bundle/2"
 REPORT = "ooc-verification-report/2"
+RETURN = "ooc-return/1"
+KEPT = {REPORT: ("KEEP_VERIFICATION", "reporting/verifications"), RETURN: ("FREEZE_RETURN", "reporting/returns")}
+"""The action and the target of the access line that records the SHA-256 of a report or a return."""
 SEALED = "s1:"
 LOGS = ("events", "access")
 UNCOUNTED = "uncounted"
@@ -331,19 +334,20 @@ def check_streams(service: str, case: str, entries: list[dict[str, Any]], faults
 
 
 def kept_line(bundle: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the line of the access log that records the keeping of a report with these bytes."""
+    """Return the line of the access log that records the keeping of a report or return with these bytes."""
+    action, place = KEPT[bundle["format"]]
     digest = sha256(bundle["report"].encode()).hex()
     for part in bundle["services"]:
         for line in part["access"]["entries"]:
             content = (line["action"], line["target"], line["outcome"])
-            if content == ("KEEP_VERIFICATION", f"reporting/verifications/{bundle['case']}/sha256:{digest}", "GIVEN"):
+            if content == (action, f"{place}/{bundle['case']}/sha256:{digest}", "GIVEN"):
                 found: dict[str, Any] = line
                 return found
     return None
 
 
 def check_report(bundle: dict[str, Any], faults: Faults) -> None:
-    """Check that a verification report is that whose hash stands in the access log."""
+    """Check that a report or return is that whose hash stands in the access log."""
     if not bundle["services"]:
         faults.note("report", "nothing proves it: it was not kept")
     elif kept_line(bundle) is None:
@@ -450,11 +454,15 @@ def history(bundle: dict[str, Any]) -> Iterator[str]:
 
 
 def report_lines(bundle: dict[str, Any]) -> Iterator[str]:
-    """Tell a verification report that is as it was kept: when, by whom, and each break that it names."""
+    """Tell a report or return that is as it was kept: when, by whom, and each break or number that it names."""
     line = kept_line(bundle)
     if line is None:
         return
     report = json.loads(bundle["report"])
+    if bundle["format"] == RETURN:
+        yield f"Return frozen {line['at'][:19]} by {line['actor']}, {line['role']} of {line['organisation']}"
+        yield from (f"  {name}: {text_of(value)}" for name, value in report.items())
+        return
     word = "everything whole" if report["whole"] else "BROKEN"
     yield f"Verification of {report['started_at'][:16]} to {report['ended_at'][:16]}: {word}"
     yield f"Kept {line['at'][:19]} by {line['actor']}, {line['role']} of {line['organisation']}"
@@ -480,7 +488,7 @@ def check(bundle: dict[str, Any], keys: Keys, checkpoints: list[str], witness: K
         for part in bundle["services"]:
             check_service(part, bundle["case"], keys, witness, faults)
         check_whole(bundle, keys, datetime.now(UTC), faults)
-        if bundle["format"] == REPORT:
+        if bundle["format"] in KEPT:
             check_report(bundle, faults)
         check_known(bundle, checkpoints, keys, faults)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -494,8 +502,8 @@ def read_bundle(path: Path) -> dict[str, Any]:
         bundle = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise Unreadable(f"{path} cannot be read: {error}") from error
-    if not isinstance(bundle, dict) or (not is_receipt(bundle) and bundle.get("format") not in {FORMAT, REPORT}):
-        raise Unreadable(f"{path} is not a bundle of the format {FORMAT} or {REPORT}, and no receipt")
+    if not isinstance(bundle, dict) or (not is_receipt(bundle) and bundle.get("format") not in {FORMAT, *KEPT}):
+        raise Unreadable(f"{path} is no receipt, and no bundle of the format {FORMAT}, {REPORT} or {RETURN}")
     return bundle
 
 
@@ -534,7 +542,7 @@ def main() -> int:
     except (Unreadable, OSError, KeyError, TypeError) as error:
         print(f"Not checked: {error}", file=sys.stderr)
         return 2
-    if not chosen.quiet and bundle["format"] == REPORT:
+    if not chosen.quiet and bundle["format"] in KEPT:
         print("\n".join(report_lines(bundle)), end="\n\n")
     elif not chosen.quiet:
         print(f"The case {bundle['case']}, as recorded; exported {bundle['made_at'][:16]}:\n")

@@ -1,6 +1,6 @@
-"""Bundles for an auditor: a home's evidence, or a report of a verification, as a file that is checked offline.
+"""Bundles for an auditor: a home's evidence, a report of a verification, or a return, as a file that is checked offline.
 
-docs/explanation/evidence.md describes both formats. tools/verify_bundle.py checks them, and shares no code with this.
+docs/explanation/evidence.md describes the formats. tools/verify_bundle.py checks them, and shares no code with this.
 """
 
 from __future__ import annotations
@@ -14,12 +14,20 @@ FORMAT: Final = "ooc-case-bundle/2"
 REPORT_FORMAT: Final = "ooc-verification-report/2"
 
 
+RETURN_FORMAT: Final = "ooc-return/1"
+
+
 def bundle_of(case: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the bundle of a home, made of each service's evidence: of every service, also of one that holds nothing."""
     return {"format": FORMAT, "case": case, "made_at": datetime.now(UTC).isoformat(), "services": parts}
 
 
-def report_bundle(id_: str, report: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the bundle of a kept verification report; `parts` is the evidence of its keeping, empty if it was not kept."""
+def report_bundle(
+    id_: str, report: str, parts: Sequence[Mapping[str, Any]], format_: str = REPORT_FORMAT
+) -> dict[str, Any]:
+    """Return the bundle of a kept verification report, or of a return.
+
+    `parts` is the evidence of its keeping, empty if it was not kept.
+    """
     services = [{**part, "extends": []} for part in parts]
-    return {**bundle_of(id_, services), "format": REPORT_FORMAT, "report": report}
+    return {**bundle_of(id_, services), "format": format_, "report": report}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -39,6 +40,10 @@ from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
 from shared.database import retry_or_raise
 from shared.domain.messages import Actor
+from shared.evidence.contract import NO_CONTRACT
+from shared.evidence.home_evidence import evidence_of
+from shared.evidence.log import ACCESS as LINES
+from shared.evidence.statement import NoStatement, Reader
 from shared.settings import Settings
 
 READ: Final = "returns"
@@ -112,6 +117,13 @@ class Today(Schema):
     later_events_total: int
 
 
+class ProvedReturn(Schema):
+    """The frozen bytes of a return, with what proves that they are as they were frozen, as in the bundle of a case."""
+
+    answer: str = Field(description="The frozen answer as JSON, to the byte.")
+    evidence: dict[str, Any]
+
+
 class OneReturn(ReturnLine):
     """A frozen return, and what would be counted today."""
 
@@ -171,20 +183,7 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
     )
     async def one_return(request: Request, actor: Caller, return_id: str) -> Response:
         """Return a frozen return, and beside it what the same question would answer today, and why."""
-
-        async def show_beside_today(at: Dependencies, item: FrozenReturn) -> Response:
-            today = await ask(lambda: compare_with_today(at.database, item, at.ethnicity))
-            return JSONResponse(
-                {
-                    **_line(item),
-                    "definition": item.definition,
-                    "policy": item.policy,
-                    "answer": json.loads(item.answer),
-                    "today": today,
-                }
-            )
-
-        return await _read(request, actor, return_id, show_beside_today)
+        return await _read(request, actor, return_id, _show_beside_today)
 
     @app.get(
         "/v1/returns/{return_id}/answer",
@@ -199,6 +198,16 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
             return Response(item.answer, media_type="application/json")
 
         return await _read(request, actor, return_id, send_bytes)
+
+    @app.get(
+        "/v1/returns/{return_id}/evidence",
+        tags=["returns"],
+        response_model=ProvedReturn,
+        **declared((_RETURN_ID, ACCESS_REASON), 404),
+    )
+    async def proved_return(request: Request, actor: Caller, return_id: str) -> Response:
+        """Return the frozen bytes with the signed evidence of the access log that they are as they were frozen."""
+        return await _read(request, actor, return_id, partial(_prove, actor))
 
 
 async def _freeze(at: Dependencies, id_: UUID, question: ReturnQuestion, actor: Actor, reason: str | None) -> None:
@@ -233,6 +242,28 @@ async def _read(
             f"Version {item.definition_version} of {item.measure} did not suppress small counts: freeze a new return.",
         )
     return await show(at, item)
+
+
+async def _show_beside_today(at: Dependencies, item: FrozenReturn) -> Response:
+    today = await ask(lambda: compare_with_today(at.database, item, at.ethnicity))
+    return JSONResponse(
+        {
+            **_line(item),
+            "definition": item.definition,
+            "policy": item.policy,
+            "answer": json.loads(item.answer),
+            "today": today,
+        }
+    )
+
+
+async def _prove(actor: Actor, at: Dependencies, item: FrozenReturn) -> Response:
+    reader, targets = Reader(actor.labels, (LINES,)), [item.log_target]
+    try:
+        evidence = await evidence_of(at.database, "reporting", item.id, targets, NO_CONTRACT, reader)
+    except NoStatement as error:
+        return problem_response(503, "unavailable", "No statement was signed", str(error))
+    return JSONResponse({"answer": item.answer.decode(), "evidence": evidence})
 
 
 def _line(item: FrozenReturn) -> Mapping[str, Any]:

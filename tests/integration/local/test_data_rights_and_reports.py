@@ -32,6 +32,7 @@ from tools.client.http import Client
 
 pytestmark = pytest.mark.timeout(480)
 
+UUID_PATTERN: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 CHECKER: Final = Path(__file__).parents[3] / "tools" / "verify_bundle.py"
 OFFICER: Final = "SAFE_SCHOOLS_OFFICER"
 WHEN: Final = "2026-03-02T15:20:00+00:00"
@@ -173,6 +174,33 @@ async def test_a_report_is_kept_signed_and_an_altered_one_is_refused(system: Pat
         refused = checked(other, keys)
         assert refused.returncode == 1, said
         assert said in refused.stdout
+
+
+async def test_a_return_is_exported_and_an_altered_one_is_refused(system: Path, tmp_path: Path) -> None:
+    """Given a frozen return, then an auditor's program accepts its file, and names each way to alter it."""
+    file, keys = tmp_path / "return.json", public_keys(system, tmp_path)
+    frozen = ooc(system, "returns", "freeze", "kpi6", "--from", "2026-01-01", "--to", "2026-03-31")
+    id_ = re.search(UUID_PATTERN, frozen.stdout)
+    assert id_ is not None, frozen.stdout + frozen.stderr
+    exported = ooc(system, "returns", "export", id_[0], "-o", str(file))
+    assert exported.returncode == 0, exported.stdout + exported.stderr
+    whole = checked(file, keys)
+    assert whole.returncode == 0, whole.stdout
+    assert "Return frozen" in whole.stdout
+    bundle = json.loads(file.read_text(encoding="utf-8"))
+    report = json.loads(bundle["report"])
+    assert {"measure", "from", "to", "positions", "definition_version"} <= report.keys()
+    attacks: dict[str, dict[str, Any]] = {
+        "its text is not the one": bundle | {"report": json.dumps(report | {"to": "2026-06-30"})},
+        "nothing proves it": bundle | {"services": []},
+        "not about": bundle | {"case": str(uuid4())},
+        "is not when": bundle | {"made_at": "2026-01-01T00:00:00+00:00"},
+        "it was altered": bundle | {"format": "ooc-verification-report/2"},
+    }
+    for said, forged in attacks.items():
+        file.write_text(json.dumps(forged), encoding="utf-8")
+        refused = checked(file, keys)
+        assert (refused.returncode, said in refused.stdout) == (1, True), (said, refused.stdout, refused.stderr)
 
 
 async def test_a_restored_key_is_in_the_report_and_repeating_makes_it_whole(system: Path, tmp_path: Path) -> None:
