@@ -3,13 +3,13 @@
 A report of `ooc verify --report` and a return of `ooc returns export` are checked in the same way: that they are as they
 were kept, when and by whom. So is the receipt of a command: that the service has signed it as it stands.
 
-    python verify_bundle.py case.json --keys keys.txt [--known checkpoint]... [--witness KEY] [--quiet]
+    python verify_bundle.py case.json --keys keys.txt [--known checkpoint]... [--receipt receipt]... [--witness KEY] [--quiet]
 
 One file; it needs Python 3.11, the package `cryptography`, and nothing of the system that wrote the bundle. What it
 computes is described in docs/explanation/evidence.md, so that you can write it again. `--keys` names a file with the public
 keys of the logs, which you have from elsewhere than the bundle: they also say of which services a case must have a
 statement. Without it, the bundle's own keys are used, and that is said. `--known` names a checkpoint that you kept: the logs
-must extend it. `--witness` is the key of a witness that you trust. What was not checked is said.
+must extend it. `--receipt` names a receipt that you hold: its events must be in the case. `--witness` is the key of a witness that you trust. What was not checked is said.
 
 Exit code 0: everything that was checked holds. 1: something does not; each fault is named. 2: the bundle cannot be read.
 """
@@ -23,7 +23,7 @@ import json
 import re
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -428,6 +428,28 @@ def check_receipt(receipt: dict[str, Any], keys: Keys) -> list[str]:
     return faults
 
 
+def check_receipts(bundle: dict[str, Any], receipts: Sequence[dict[str, Any]], keys: Keys, faults: Faults) -> None:
+    """Check that the case has each event of each receipt, as the service answered it."""
+    recorded = {
+        (entry["stream"], entry["version"]): entry
+        for part in bundle["services"]
+        for entry in part.get("events", {}).get("entries", ())
+    }
+    for receipt in receipts:
+        forged = check_receipt(receipt, keys)
+        faults.extend(forged)
+        for line in () if forged else receipt["events"]:
+            place = f"receipt of {receipt['command_id']}: version {line['version']} of {receipt['stream']}"
+            entry = recorded.get((receipt["stream"], line["version"]))
+            if entry is None:
+                faults.note(place, "the case has not this event, which the service has signed that it recorded")
+                continue
+            content = json.loads(base64.b64decode(entry["body"]))
+            there = (entry["number"], entry["hash"], content["event_id"], content["type"], content["command_id"])
+            if there != (line["position"], line["hash"], line["event_id"], line["type"], receipt["command_id"]):
+                faults.note(place, "the case has another event there than the service has signed that it recorded")
+
+
 def receipt_lines(receipt: dict[str, Any]) -> Iterator[str]:
     """Tell what a service has signed in a receipt, and what that does not show."""
     yield f"{receipt['service']} has signed that it recorded at {receipt['recorded_at']}, for command {receipt['command_id']}:"
@@ -481,7 +503,13 @@ def text_of(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def check(bundle: dict[str, Any], keys: Keys, checkpoints: list[str], witness: Key | None) -> list[str]:
+def check(
+    bundle: dict[str, Any],
+    keys: Keys,
+    checkpoints: list[str],
+    witness: Key | None,
+    receipts: Sequence[dict[str, Any]] = (),
+) -> list[str]:
     """Check a bundle and return its faults, each a sentence. Raises `Unreadable`."""
     faults = Faults()
     try:
@@ -491,6 +519,7 @@ def check(bundle: dict[str, Any], keys: Keys, checkpoints: list[str], witness: K
         if bundle["format"] in KEPT:
             check_report(bundle, faults)
         check_known(bundle, checkpoints, keys, faults)
+        check_receipts(bundle, receipts, keys, faults)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"the bundle is malformed ({type(error).__name__}: {error})") from error
     return faults
@@ -525,6 +554,7 @@ def main() -> int:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--keys", type=Path)
     parser.add_argument("--known", type=Path, action="append", default=[])
+    parser.add_argument("--receipt", type=Path, action="append", default=[])
     parser.add_argument("--witness")
     parser.add_argument("--quiet", action="store_true", help="do not print the history")
     chosen = parser.parse_args()
@@ -537,9 +567,10 @@ def main() -> int:
         own = [key for part in bundle["services"] for key in part["keys"]]
         keys = Keys(chosen.keys.read_text(encoding="utf-8").splitlines() if chosen.keys else own)
         known = [path.read_text(encoding="utf-8") for path in chosen.known]
-        faults = check(bundle, keys, known, Key(chosen.witness) if chosen.witness else None)
+        receipts = [json.loads(path.read_bytes()) for path in chosen.receipt]
+        faults = check(bundle, keys, known, Key(chosen.witness) if chosen.witness else None, receipts)
         unchecked = list(not_checked(bundle, own_keys=not chosen.keys, known=bool(known), witness=bool(chosen.witness)))
-    except (Unreadable, OSError, KeyError, TypeError) as error:
+    except (Unreadable, OSError, KeyError, TypeError, ValueError) as error:
         print(f"Not checked: {error}", file=sys.stderr)
         return 2
     if not chosen.quiet and bundle["format"] in KEPT:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import copy
+import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,12 +19,14 @@ from shared.evidence.bundle import bundle_of
 from shared.evidence.checkpoint import SignedNote, SigningKeys, write_note
 from shared.evidence.contract import NO_CONTRACT, contract_of
 from shared.evidence.log import ACCESS, EVENTS
+from shared.evidence.receipts import receipt_signer
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.statement import statement_name
+from shared.privacy.keyring import KeyEncryptionKeys
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import checkpoints_topic, topics
 from tests.hostile import partnership as world
-from tests.hostile.partnership import SERVICES, Partnership, disposal, referral
+from tests.hostile.partnership import SERVICES, Partnership, disposal, opened_disposal, referral
 from tools.verify_bundle import Keys, check, not_checked
 
 settings, partnership = world.settings, world.partnership
@@ -43,7 +47,10 @@ class Exporting:
     def trusted(self) -> Keys:
         names = [f"{AUTHORITY}/{service}/{log}" for service in SERVICES for log in ("events", "access", "statement")]
         names += [f"{AUTHORITY}/reporting/{log}" for log in ("access", "statement")]
-        return Keys([str(signer.key) for name in names for signer in self.keys.signers(name)])
+        kek = KeyEncryptionKeys.of(self.partnership.settings)
+        receipts = [receipt_signer(kek, self.partnership.settings.log_origin, name).key for name in SERVICES]
+        keys = [signer.key for name in names for signer in self.keys.signers(name)]
+        return Keys([str(key) for key in (*keys, *receipts)])
 
     async def export(self, case: UUID, area: str = "*", role: str = "AUDITOR") -> Bundle:
         """Export a case as `ooc export case` does; a service that answers otherwise gives no part."""
@@ -55,8 +62,8 @@ class Exporting:
                 parts.append(answer.json() | {"extends": []})
         return bundle_of(str(case), parts)
 
-    def faults(self, bundle: Bundle, *known: str) -> list[str]:
-        return check(bundle, self.trusted, list(known), None)
+    def faults(self, bundle: Bundle, *known: str, receipts: Sequence[dict[str, Any]] = ()) -> list[str]:
+        return check(bundle, self.trusted, list(known), None, receipts)
 
 
 @pytest.fixture
@@ -211,3 +218,27 @@ async def test_a_kept_checkpoint_that_is_not_used_is_a_fault(exporting: Exportin
     lines = "\n".join(not_checked(bundle, own_keys=True, known=False, witness=False))
     for said in ("whether a service is missing", "no witness was named", "no checkpoint", "Personal values"):
         assert said in lines
+
+
+async def test_a_receipt_convicts_an_operator_who_signs_a_shorter_case(exporting: Exporting) -> None:
+    """Given an operator who takes the last event away and signs that there was none, then the receipt of it shows that."""
+    case = (await referral(exporting.partnership)).case
+    token = await exporting.partnership.token("YJS_CASE_MANAGER")
+    opened = opened_disposal(case, uuid4(), {"name": "Robin Roe", "date_of_birth": "2011-03-14"})
+    receipt = (await exporting.partnership.send("disposal", uuid4(), opened, token)).json()
+    await exporting.partnership.carry()
+    bundle = await exporting.export(case)
+    assert exporting.faults(bundle, receipts=[receipt]) == []
+
+    part = part_of(bundle, "disposal")
+    part["events"]["entries"].pop()
+    text = SignedNote.parse(part["statement"]).text
+    size = next(line.split()[1] for line in text.splitlines() if line.startswith("events "))
+    forged = re.sub(r"(?m)^events .*$", f"events {size} 0 {hashlib.sha256().hexdigest()}", text)
+    (signer,) = exporting.keys.signers(statement_name(AUTHORITY, "disposal"))
+    part["statement"] = write_note(forged, [signer.sign(forged)])
+    assert exporting.faults(bundle) == []
+    (fault,) = exporting.faults(bundle, receipts=[receipt])
+    assert "the case has not this event, which the service has signed that it recorded" in fault
+    (fault,) = exporting.faults(bundle, receipts=[receipt | {"events": []}])
+    assert "it was altered or invented, and proves nothing" in fault
