@@ -119,12 +119,12 @@ class CheckpointSigner(Service):
 
     async def _sign(self, connection: Connection, producer: Any) -> None:
         asked_by = await connection.fetchval("select clock_timestamp()")
-        for log in self._origins:
-            if not await self._extends_what_was_seen(connection, log):
-                continue
+        whole = [log for log in self._origins if await self._extends_what_was_seen(connection, log)]
+        for log in whole:
             while await self._sign_growth(connection, producer, log):
                 pass
-        await sign_statements(connection, self._keys, self._statement, list(self._origins), self._contract, asked_by)
+        if len(whole) == len(self._origins):  # a statement of the others would count less than the log has signed
+            await sign_statements(connection, self._keys, self._statement, whole, self._contract, asked_by)
 
     async def _extends_what_was_seen(self, connection: Connection, log: Log) -> bool:
         """Whether a log may be signed: not if the witness has seen what it lacks. A silent witness is asked again."""

@@ -21,6 +21,7 @@ from shared.domain.messages import Actor
 from shared.event_store import Appended, StoreBehindWitness
 from shared.evidence.checkpoint import COSIGNATURE, Checkpoint, Signer, SigningKeys, write_note
 from shared.evidence.log import ACCESS, EVENTS, Log, origin_of
+from shared.evidence.statement import sizes_in
 from shared.evidence.witnessed import compare_at_start
 from shared.messaging.consumer.alarms import alarms
 from shared.runtime.privileges import RoleKind
@@ -129,8 +130,10 @@ def settings_of(rolled: Rolled) -> Settings:
 
 @pytest.mark.parametrize("log", [EVENTS, ACCESS], ids=lambda log: log.name)
 async def test_a_log_rolled_back_by_one_entry_accepts_nothing_until_it_is_restored(rolled: Rolled, log: Log) -> None:
-    """Given a log rolled back by one entry, then the signer's start stops it; nothing takes the place; restored, it goes on."""
+    """Given a log rolled back by one entry, then nothing of it is signed, and nothing takes the place; restored, it goes on."""
     await rolled.rolled_back(log)
+    asked = "insert into statement (id, home, targets) values ($1, $1, '{}')"
+    await rolled.owner.execute(asked, statement := uuid4())
     async with rolled.office.signer(rolled.witness.client()):
         assert "has seen 5 entries" in await rolled.alarm()
         with pytest.raises(StoreBehindWitness, match=r"runbook/log_behind_witness"):
@@ -150,6 +153,13 @@ async def test_a_log_rolled_back_by_one_entry_accepts_nothing_until_it_is_restor
         await eventually(cleared, 30)
         assert isinstance(await rolled.office.event_store.append(Stream().asks()), Appended)
         await rolled.grow(ACCESS)
+        note = "select note from statement where id = $1"
+
+        async def stated() -> bool:
+            return await rolled.owner.fetchval(note, statement) is not None
+
+        await eventually(stated, 30)
+        assert sizes_in(await rolled.owner.fetchval(note, statement))[log.name] >= 5
 
 
 @pytest.mark.parametrize("log", [EVENTS, ACCESS], ids=lambda log: log.name)
