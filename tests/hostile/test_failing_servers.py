@@ -19,10 +19,11 @@ from shared.event_store import Appended, DuplicateCommand, EventStoreUnavailable
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.log import LogChecks, check_log, end_of_log
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.provision import databases, service_database
+from shared.runtime.provision import databases, events_topic, position_topic, service_database, topics
 from tests.hostile.test_full_disk import fill, small_disk
 from tests.integration.event_store.streams import Stream, as_application, as_verifier
 from tests.integration.local.waiting import eventually
+from tests.integration.relay.conftest import RelayedService
 from tests.local_servers import servers
 from tests.ports import free_ports
 from tools.local import postgres
@@ -130,3 +131,35 @@ async def test_a_store_without_room_refuses_and_goes_on_when_there_is_some(small
         await write_surely(event_store, stream, 3)
         await pool.close()
         await require_whole(address, stream.version)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("small_disk", [700_000_000], indirect=True)
+async def test_a_topic_without_room_is_filled_when_there_is_some(
+    small_disk: Path, database: str, postgres_url: str, topic_prefix: str
+) -> None:
+    """Given a broker whose disk fills up, commands are recorded all the same; with room again, the topic has each event once."""
+    await databases(postgres_url, [(database.rpartition("/")[2], service_database("tests")[1])])
+    pool = await connections.create_pool(as_application(database))
+    port, controller = free_ports(2)
+    relayed = RelayedService(topic_prefix, database, f"127.0.0.1:{port}", PostgresEventStore(pool))
+    async with servers(small_disk, kafka_ports=(port, controller)) as supervisor:
+        await topics(relayed.bootstrap, [events_topic(relayed.events, 1), position_topic(relayed.position, 1)])
+        relay = relayed.relay()
+        async with relay:
+            await relayed.write(streams=4, events=2)
+            await relayed.relayed()
+            ballast = fill(small_disk)
+
+            async def stands_still() -> bool:
+                await relayed.write(streams=1, events=4, size=400_000)
+                return relay.reached is None
+
+            await eventually(stands_still, 120)
+            ballast.unlink()
+            async with asyncio.timeout(120):
+                await supervisor.ready("kafka")
+            await relayed.relayed(within=120)
+        await relayed.assert_exactly_the_event_store()
+    await pool.close()
