@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.database import Pool
 from shared.domain.service import Service
+from shared.evidence.fork import void_roots
 from shared.evidence.log import ACCESS, EVENTS, Log
 from shared.evidence.verification.access_log import check_access_log
 from shared.evidence.verification.checkpoints import check_checkpoints, read_published
@@ -105,7 +106,7 @@ async def verify_checkpoints(
     """
     published, unread = dict[str, dict[int, str]](), Problems()
     try:
-        published = await read_published(bootstrap, topic)
+        published = await read_published(bootstrap, topic, await void_roots(database))
     except Exception as error:  # noqa: BLE001 - whatever stands there
         unread.note(f"{topic} cannot be read: {type(error).__name__}: {error}")
     for log in logs:

@@ -13,16 +13,18 @@ import typer
 
 from ooc.evidence.verification import owner_database_url, require_answers, stores
 from ooc.options import AsJson, fail
-from ooc.restore.restore import CannotRestore, Drill, drill_every_service, restore_service
+from ooc.restore.fork import lost_commands
+from ooc.restore.restore import CannotRestore, Drill, Statement, drill_every_service, fork_of_service, restore_service
 from ooc.tables import ERR, OUT, complain, progress_bar
 from services.addresses import NoSystem
 from services.registry import DECIDING
 from services.reporting.database import DATABASE
 from services.reporting.rebuild import CannotRebuild, Rebuild, Rebuilt, Step
 from shared.database import database_dsn
-from shared.evidence.checkpoint import VerifierKey
+from shared.evidence.checkpoint import InvalidSigningKey, SigningKeys, VerifierKey, write_note
+from shared.evidence.fork import Fork
 from shared.runtime.privileges import RoleKind, role_name
-from shared.settings import NoPassword
+from shared.settings import NoPassword, Settings
 
 T = TypeVar("T")
 
@@ -64,15 +66,72 @@ def event_store(
     keys: Annotated[
         Path | None, typer.Option("--keys", help="The public keys of the logs, if the database was lost with its own.")
     ] = None,
+    fork: Annotated[
+        Path | None,
+        typer.Option("--fork", help="The statement of a fork, signed by operator and witness: its lost branch goes."),
+    ] = None,
 ) -> None:
     """Record again what the topic of a service holds and its event store lacks; refused unless the signed roots agree."""
+    _require_store(name)
+    statement = None
+    if fork is not None:
+        witness = Settings().witness_key
+        statement = Statement(fork.read_text(encoding="utf-8"), None if witness is None else VerifierKey.parse(witness))
+    before, after = _result_of(restore_service(name, _read_keys(keys), statement))
+    missing = f"positions {before + 1} to {after} are restored, with the signed root"
+    OUT.print(f"{name}: {missing if after > before else 'nothing is missing'}.", markup=False)
+
+
+@restore.command("fork")
+def fork_command(
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help="The service whose event store went another way.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where its statement is written.")] = Path("fork.note"),
+    keys: Annotated[Path | None, typer.Option("--keys", help="The public keys of the logs.")] = None,
+) -> None:
+    """Name where an event store, its topic and their checkpoints part, and write the statement that gives one branch up."""
+    _require_store(name)
+    fork = _result_of(fork_of_service(name, _read_keys(keys)))
+    if fork is None:
+        OUT.print(f"{name}: event store, topic and checkpoints agree.", markup=False)
+        return
+    settings = Settings()
+    try:
+        signers = [] if settings.signing_key_file is None else SigningKeys.of(settings).signers(fork.origin)
+    except InvalidSigningKey as error:
+        fail(str(error))
+    output.write_text(write_note(fork.text, [signer.sign(fork.text) for signer in signers]), encoding="utf-8")
+    output.with_suffix(".json").write_bytes(fork.evidence)
+    _show_fork(name, fork)
+    OUT.print(
+        f"The statement is in {output}{'' if signers else ', and not signed: set OOC_SIGNING_KEY_FILE and run this again'};"
+        f" what is lost is in {output.with_suffix('.json')}. Nothing has changed.",
+        markup=False,
+        soft_wrap=True,
+    )
+    raise typer.Exit(1)
+
+
+def _show_fork(name: str, fork: Fork) -> None:
+    common, kept = fork.common[0], fork.kept[0]
+    complain(f"{name}: the branches agree up to position {common}; the topic's goes on to {kept}, and is kept.")
+    for size, root in fork.void:
+        complain(f"  the checkpoint of {size} entries, root {root.hex()[:16]}…, is of the other branch")
+    for lost in lost_commands(fork):
+        first, last = lost.positions
+        complain(
+            f"  lost at {first if first == last else f'{first} to {last}'}: {', '.join(lost.types)} in {lost.stream}, by the"
+            f" officer {lost.actor} at {lost.recorded_at}, receipt {lost.command_id}: it must be sent again, with another key"
+        )
+
+
+def _require_store(name: str) -> None:
     names = [entry.name for entry in DECIDING]
     if name not in names:
         fail(f"{name} has no event store: choose one of {', '.join(names)}.", 2)
-    known = [] if keys is None else [VerifierKey.parse(line) for line in keys.read_text(encoding="utf-8").split()]
-    before, after = _result_of(restore_service(name, known))
-    missing = f"positions {before + 1} to {after} are restored, with the signed root"
-    OUT.print(f"{name}: {missing if after > before else 'nothing is missing'}.", markup=False)
+
+
+def _read_keys(keys: Path | None) -> list[VerifierKey]:
+    return [] if keys is None else [VerifierKey.parse(line) for line in keys.read_text(encoding="utf-8").split()]
 
 
 def _result_of(work: Coroutine[Any, Any, T]) -> T:

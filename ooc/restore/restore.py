@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ooc.evidence.verification import owner_database_url, require_answers, stores
+from ooc.restore.fork import find_fork, give_up, lost_commands, without
 from services.registry import deciding_services
 from shared.database import Connection, create_pool, database_dsn
 from shared.domain.envelope import GENESIS, next_hash
@@ -21,10 +22,11 @@ from shared.domain.service import Service
 from shared.event_store import RecordedEvent
 from shared.event_store.log_hash import kept_answer, log_entry, next_log_hash
 from shared.evidence.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
+from shared.evidence.fork import Fork, require_signed, void_roots
 from shared.evidence.home_evidence import public_keys
 from shared.evidence.log import EVENTS, read_tiles
 from shared.evidence.merkle import RightEdge, append_leaves, frontier, hash_leaf
-from shared.evidence.verification.checkpoints import read_published
+from shared.evidence.verification.checkpoints import read_notes
 from shared.evidence.verification.problems import Problems
 from shared.evidence.verification.streams import claims_after, owner_of
 from shared.evidence.verification.topic import committed_records, read_position_record
@@ -54,8 +56,20 @@ _TILES: Final = """
 _SIGNED: Final = "insert into signed_checkpoint (log, size, root, note) values ('events', $1, $2, $3)"
 
 
+Signed = tuple[Checkpoint, str]
+"""A checkpoint, and the note by which it is signed."""
+
+
 class CannotRestore(Exception):
     """A reason for which nothing is restored, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The signed note that gives up a branch of a fork, and the witness whose cosignature it needs; None: there is none."""
+
+    note: str
+    witness: VerifierKey | None
 
 
 @dataclass
@@ -107,17 +121,12 @@ def _take(event: ConsumedEvent, after: int, topic: TopicEvents, problems: Proble
         )
 
 
-def signed_roots(notes: Iterable[str], keys: Sequence[VerifierKey], problems: Problems) -> dict[int, Checkpoint]:
-    """Open signed checkpoints; return them by size."""
+def signed_roots(checkpoints: Iterable[Signed], problems: Problems) -> dict[int, Checkpoint]:
+    """Return checkpoints by size; two of a size must be the same."""
     found: dict[int, Checkpoint] = {}
-    for note in notes:
-        try:
-            checkpoint = open_checkpoint(note, keys)
-        except BadNote as error:
-            problems.note(f"a checkpoint: {error}")
-            continue
+    for checkpoint, _ in checkpoints:
         if found.setdefault(checkpoint.size, checkpoint).root != checkpoint.root:
-            problems.note(f"two checkpoints of {checkpoint.size} entries have different roots")
+            problems.note(f"two checkpoints of {checkpoint.size} entries have different roots: `ooc restore fork`")
     return found
 
 
@@ -173,7 +182,7 @@ async def run_drill(service: Service[Any], connection: Connection, kafka: Kafka)
     problems = Problems()
     stored = await entries_of_store(connection)
     topic = await read_topic(service, kafka, max(stored, default=0), problems)
-    signed = await _signed(connection, await _published(service, kafka), problems)
+    signed = signed_roots(await _checkpoints(connection, service, kafka, problems), problems)
     roots = (
         compare_roots("the event store", stored, signed, problems),
         compare_roots("the topic", topic.entries, signed, problems),
@@ -184,52 +193,113 @@ async def run_drill(service: Service[Any], connection: Connection, kafka: Kafka)
 
 
 async def restore_events(
-    service: Service[Any], connection: Connection, kafka: Kafka, keys: Sequence[VerifierKey] = ()
+    service: Service[Any],
+    connection: Connection,
+    kafka: Kafka,
+    keys: Sequence[VerifierKey] = (),
+    statement: Statement | None = None,
 ) -> tuple[int, int]:
     """Record again, in one transaction, what a topic holds and its event store lacks. Returns the position before and after.
 
+    A `statement` of a fork has the branch given up first that the topic does not hold.
     Raises `CannotRestore`, and then nothing has changed. Receipts come back without the digest of their request.
     """
     problems = Problems()
     async with connection.transaction():
-        head = await connection.fetchrow("select position, log_hash from head for update")
-        assert head is not None
+        await connection.execute("select from head for update")
         # A signer that runs waits meanwhile: the stored tree grows here.
         await connection.execute("lock table signed_checkpoint, tree_tile in share row exclusive mode")
-        begin: int = head["position"]
         stored = await entries_of_store(connection)
-        topic = await read_topic(service, kafka, begin, problems)
-        notes = await _published(service, kafka)
-        signed = await _signed(connection, notes, problems, keys)
+        topic = await read_topic(service, kafka, 0 if statement else max(stored, default=0), problems)
+        checkpoints = await _checkpoints(connection, service, kafka, problems, keys)
+        lost: set[str] = set()
+        if statement is not None:
+            _require(problems)
+            entries = (stored, topic.entries)
+            checkpoints, lost = await _give_up_branch(connection, statement, entries, checkpoints, keys)
+            stored = await entries_of_store(connection)
+        head = await connection.fetchrow("select position, log_hash from head")
+        assert head is not None
+        begin: int = head["position"]
+        signed = signed_roots(checkpoints, problems)
         differing = [position for position, entry in stored.items() if topic.entries.get(position, entry) != entry]
         if differing:
-            problems.note(f"the event store holds another event than the topic at position {differing[0]}")
+            problems.note(
+                f"the event store holds another event than the topic at position {differing[0]}: `ooc restore fork`"
+            )
         compare_roots("the topic", topic.entries, signed, problems)
         if not signed:
             problems.note("no checkpoint is signed that could prove what is restored")
         _require(problems)
-        events = [topic.after[position] for position in sorted(topic.after)]
-        if not events:
-            return begin, begin
-        await _require_chains(connection, service, events, topic.commands)
-        await _insert(connection, events, topic.commands, head["log_hash"])
-        await _rebuild_claims(connection, service, {event.stream for event in events})
-        await _rebuild_tree(connection, {**stored, **topic.entries}, signed, notes)
-        return begin, events[-1].position
+        events = [topic.after[position] for position in sorted(topic.after) if position > begin]
+        if events:
+            await _require_chains(connection, service, events, topic.commands)
+            await _insert(connection, events, topic.commands, head["log_hash"])
+        if events or statement:
+            await _rebuild_claims(connection, service, lost | {event.stream for event in events})
+            await _rebuild_tree(
+                connection, {**stored, **topic.entries}, signed, {c.size: note for c, note in checkpoints}
+            )
+        return begin, events[-1].position if events else begin
 
 
-async def _published(service: Service[Any], kafka: Kafka) -> Mapping[int, str]:
-    """Read the checkpoints of an event store from its topic: signed notes by size."""
-    return (await read_published(kafka, service.checkpoints_topic)).get(EVENTS.name, {})
+async def _checkpoints(
+    connection: Connection, service: Service[Any], kafka: Kafka, problems: Problems, keys: Sequence[VerifierKey] = ()
+) -> list[Signed]:
+    """Return the signed checkpoints of an event store with their notes, from its database and from its topic.
+
+    Those of a branch that was given up are left out.
+    """
+    keys = keys or [VerifierKey.parse(key) for key in await public_keys(connection)]
+    void = await void_roots(connection)
+    notes = [row["note"] for row in await connection.fetch(_NOTES)]
+    notes += [note for log, _, note in await read_notes(kafka, service.checkpoints_topic) if log == EVENTS.name]
+    found: dict[str, Checkpoint] = {}
+    for note in notes:
+        try:
+            found[note] = open_checkpoint(note, keys)
+        except BadNote as error:
+            problems.note(f"a checkpoint: {error}")
+    return [(one, note) for note, one in found.items() if (one.size, one.root) not in void]
 
 
-async def _signed(
-    connection: Connection, published: Mapping[int, str], problems: Problems, keys: Sequence[VerifierKey] = ()
-) -> dict[int, Checkpoint]:
-    """Return the signed checkpoints of an event store, from its database and those that were published."""
-    known = [VerifierKey.parse(key) for key in await public_keys(connection)]
-    rows = await connection.fetch(_NOTES)
-    return signed_roots([*(row["note"] for row in rows), *published.values()], keys or known, problems)
+async def name_fork(
+    service: Service[Any], connection: Connection, kafka: Kafka, keys: Sequence[VerifierKey] = ()
+) -> Fork | None:
+    """Find where an event store, its topic and their signed checkpoints part; None if they do not. Raises `CannotRestore`."""
+    problems = Problems()
+    topic = await read_topic(service, kafka, 0, problems)
+    checkpoints = await _checkpoints(connection, service, kafka, problems, keys)
+    _require(problems)
+    return await find_fork(
+        connection, _origin(checkpoints), (await entries_of_store(connection), topic.entries), checkpoints
+    )
+
+
+def _origin(checkpoints: Sequence[Signed]) -> str:
+    if not checkpoints:
+        raise CannotRestore("no checkpoint is signed that could prove what is restored")
+    return checkpoints[0][0].origin
+
+
+async def _give_up_branch(
+    connection: Connection,
+    statement: Statement,
+    entries: tuple[dict[int, bytes], dict[int, bytes]],
+    checkpoints: list[Signed],
+    keys: Sequence[VerifierKey],
+) -> tuple[list[Signed], set[str]]:
+    """Take the lost branch of a fork out of the store; return the checkpoints that count on, and the streams that lost events."""
+    fork = await find_fork(connection, _origin(checkpoints), entries, checkpoints)
+    if fork is None:
+        raise CannotRestore("event store, topic and checkpoints agree: there is no fork to settle")
+    try:
+        keys = keys or [VerifierKey.parse(key) for key in await public_keys(connection)]
+        require_signed(statement.note, fork, keys, statement.witness)
+    except BadNote as error:
+        raise CannotRestore(str(error)) from error
+    await give_up(connection, fork, statement.note)
+    return without(checkpoints, fork.void), {lost.stream for lost in lost_commands(fork)}
 
 
 def _require(problems: Problems) -> None:
@@ -287,7 +357,8 @@ async def _rebuild_claims(connection: Connection, service: Service[Any], streams
     """Set the unique keys that the restored streams hold: they follow from their events."""
     await connection.execute("delete from claim where stream = any($1)", sorted(streams))
     for stream in sorted(streams):
-        rows = await connection.fetch(_STREAM, stream)
+        if not (rows := await connection.fetch(_STREAM, stream)):
+            continue  # it began on a branch that was given up
         owner = owner_of(service, rows[0]["type"])
         held = claims_after(owner, [owner.events.read(row["body"], position=row["position"]) for row in rows])
         await connection.executemany(_CLAIM, [(key, stream) for key in sorted(held)])
@@ -318,11 +389,20 @@ async def drill_every_service() -> dict[str, Drill]:
     return drills
 
 
-async def restore_service(name: str, known: Sequence[VerifierKey]) -> tuple[int, int]:
+async def restore_service(
+    name: str, known: Sequence[VerifierKey], statement: Statement | None = None
+) -> tuple[int, int]:
     """Restore the event store of a service; returns its last position before and after. Raises KeyError for another name."""
     service = {one.name: one for one in deciding_services()}[name]
     async with _opened(service) as (connection, kafka):
-        return await restore_events(service, connection, kafka, known)
+        return await restore_events(service, connection, kafka, known, statement)
+
+
+async def fork_of_service(name: str, known: Sequence[VerifierKey]) -> Fork | None:
+    """Find the fork of the event store of a service, if there is one. Raises KeyError for another name, and `CannotRestore`."""
+    service = {one.name: one for one in deciding_services()}[name]
+    async with _opened(service) as (connection, kafka):
+        return await name_fork(service, connection, kafka, known)
 
 
 @asynccontextmanager

@@ -87,6 +87,15 @@ class WitnessState:
             connection.execute("commit")
             return line
 
+    def go_back(self, origin: str, common: tuple[int, bytes], void: Sequence[tuple[int, bytes]]) -> None:
+        """Forget a checkpoint of a branch that was given up: what was seen is then where the branches part."""
+        with closing(self._connect()) as connection:
+            connection.execute("begin immediate")
+            seen = connection.execute("select size, root from seen where origin = ?", (origin,)).fetchone()
+            if seen in void:
+                connection.execute("update seen set size = ?, root = ?, note = null where origin = ?", (*common, origin))
+            connection.execute("commit")
+
     def notes(self) -> Mapping[str, str]:
         """Read the last checkpoint seen of each log, as the log signed it."""
         with closing(self._connect()) as connection:

@@ -7,14 +7,15 @@ checkpoint has another root, the entries that differ from the stored tree are na
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import asyncpg
 from aiokafka import TopicPartition
 
 from shared.database import Pool
-from shared.evidence.checkpoint import BadNote, VerifierKey, open_checkpoint
+from shared.evidence.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
+from shared.evidence.fork import Root
 from shared.evidence.home_evidence import public_keys
 from shared.evidence.log import Log, read_tiles
 from shared.evidence.merkle import SIZE, WIDTH, RightEdge, TileId, hash_leaf
@@ -110,9 +111,30 @@ def _compare(
         problems.note(f"{here} was published with another root: the database was rewritten after it")
 
 
-async def read_published(bootstrap: Kafka, topic: str) -> dict[str, dict[int, str]]:
-    """Read every checkpoint of a topic: log -> size -> note. Raises a KafkaError, or TimeoutError."""
+async def read_published(
+    bootstrap: Kafka, topic: str, void: Collection[Root] = frozenset()
+) -> dict[str, dict[int, str]]:
+    """Read every checkpoint of a topic but the void ones of a fork: log -> size -> note.
+
+    Raises a KafkaError, or TimeoutError.
+    """
     notes: dict[str, dict[int, str]] = {}
+    for log, size, note in await read_notes(bootstrap, topic):
+        if (size, _root_of(note)) not in void:
+            notes.setdefault(log, {}).setdefault(size, note)
+    return notes
+
+
+def _root_of(note: str) -> bytes:
+    try:
+        return Checkpoint.parse(note).root
+    except BadNote:
+        return b""
+
+
+async def read_notes(bootstrap: Kafka, topic: str) -> list[tuple[str, int, str]]:
+    """Read every checkpoint of a topic, in order: log, size, note. Raises a KafkaError, or TimeoutError."""
+    notes: list[tuple[str, int, str]] = []
     async with reader(bootstrap, "read_committed") as consumer:
         place = TopicPartition(topic, 0)
         consumer.assign([place])
@@ -127,7 +149,7 @@ async def read_published(bootstrap: Kafka, topic: str) -> dict[str, dict[int, st
                 note = (record.value or b"").decode(errors="replace")
                 size = note.split("\n")[1] if note.count("\n") > 2 else ""
                 if size.isdecimal() and record.key is not None:
-                    notes.setdefault(record.key.decode(errors="replace"), {}).setdefault(int(size), note)
+                    notes.append((record.key.decode(errors="replace"), int(size), note))
     return notes
 
 

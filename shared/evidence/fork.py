@@ -1,0 +1,74 @@
+"""Forks of a log of events: the statement by which an operator and the witness give up the branch that its topic does not hold.
+
+It is a signed note (C2SP signed-note) whose second line no checkpoint has: where the branches part, what is kept, the SHA-256 of
+what is lost, and each checkpoint of the lost branch, which counts no more.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from shared.database import Connection, Pool
+from shared.evidence.checkpoint import BadNote, SignedNote, VerifierKey
+
+KIND: Final = "fork v1"
+
+Root = tuple[int, bytes]
+"""The size of a tree, and its root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Two branches of a log that agree up to `common`: `kept` is the topic's, and `void` has the checkpoints of the other."""
+
+    origin: str
+    common: Root
+    kept: Root
+    evidence: bytes
+    """What the lost branch recorded, as JSON."""
+    void: tuple[Root, ...]
+
+    @property
+    def text(self) -> str:
+        """The text that is signed."""
+        digest = base64.b64encode(hashlib.sha256(self.evidence).digest()).decode()
+        lines = [self.origin, KIND, _line("common", self.common), _line("kept", self.kept), f"lost {digest}"]
+        return "".join(f"{line}\n" for line in [*lines, *(_line("void", root) for root in self.void)])
+
+
+def _line(name: str, root: Root) -> str:
+    return f"{name} {root[0]} {base64.b64encode(root[1]).decode()}"
+
+
+def roots_in(text: str, name: str) -> list[Root]:
+    """Return the roots of a name (`common`, `kept`, `void`) in the text of a statement. Raises `BadNote`."""
+    try:
+        origin, kind, *lines = text.splitlines()
+        words = [line.split(" ") for line in lines]
+        found = [(int(line[1]), base64.b64decode(line[2], validate=True)) for line in words if line[0] == name]
+    except (ValueError, IndexError) as error:
+        raise BadNote("the text is no statement of a fork") from error
+    if not origin or kind != KIND:
+        raise BadNote("the text is no statement of a fork")
+    return found
+
+
+def require_signed(note: str, fork: Fork, keys: Iterable[VerifierKey], witness: VerifierKey | None) -> None:
+    """Check that a statement is of this fork, signed by a key of its log, and by the witness if there is one. Raises `BadNote`."""
+    signed = SignedNote.parse(note)
+    if signed.text != fork.text:
+        raise BadNote("the statement is of another fork: name the fork again, and have it signed again")
+    if not any(key.name == fork.origin for key in signed.signers_among(keys)):
+        raise BadNote(f"no known key of {fork.origin} has signed the statement")
+    if witness is not None and not signed.signers_among([witness]):
+        raise BadNote(f"the witness {witness.name} has not cosigned the statement")
+
+
+async def void_roots(connection: Connection | Pool) -> frozenset[Root]:
+    """Return the sizes and roots of checkpoints that count no more, since they are of a branch that was given up."""
+    rows = await connection.fetch("select note from fork")
+    return frozenset(root for row in rows for root in roots_in(SignedNote.parse(row["note"]).text, "void"))
