@@ -14,6 +14,7 @@ finds the same values.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -112,12 +113,19 @@ class PolicyBook:
 
     @classmethod
     def load(cls, path: Path) -> PolicyBook:
-        """Read a policy.toml. Raises ValueError with the file, the value and its fault."""
+        """Read a policy.toml. Raises ValueError with the file, the line, the value and its fault."""
+        text = path.read_text(encoding="utf-8")
         try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
-            return cls({name: _policy_value(name, table) for name, table in raw.items()})
-        except ValueError as error:
+            raw = tomllib.loads(text)
+        except ValueError as error:  # it names the line
             raise ValueError(f"{path}: {error}") from error
+        values = {}
+        for name, table in raw.items():
+            try:
+                values[name] = _policy_value(name, table)
+            except _Fault as fault:
+                raise ValueError(f"{path}, line {_line_of(text, name, fault.entry)}: {fault}") from fault
+        return cls(values)
 
     def _policy_on(self, day: date) -> Policy:
         values: dict[str, Any] = {}
@@ -130,6 +138,29 @@ class PolicyBook:
         return Policy(day, max(since).isoformat() if since else "none", values, frozenset(self.terms) - values.keys())
 
 
+class _Fault(ValueError):
+    """What is wrong with a value, or with its entry of that number."""
+
+    def __init__(self, fault: str, entry: int | None = None) -> None:
+        super().__init__(fault)
+        self.entry = entry
+
+
+def _line_of(text: str, name: str, entry: int | None) -> int:
+    """Return the line on which an entry of a value begins, or the value itself."""
+    own, found, seen = False, 1, -1
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[+\s*([\w-]+)", line):
+            if not own and header[1] == name:
+                found = number
+            own = header[1] == name
+        if own and entry is not None:
+            seen += len(re.findall(r"\bfrom\s*=", line.partition("#")[0]))
+            if seen >= entry:
+                return number
+    return found
+
+
 def _policy_value(name: str, raw: Any) -> PolicyValue:
     _require_keys(name, raw, {"unit", "source", "entries"})
     _require(raw["source"] and raw["unit"], f"{name} needs a source and a unit")
@@ -137,28 +168,31 @@ def _policy_value(name: str, raw: Any) -> PolicyValue:
         isinstance(raw["entries"], list),
         f"the entries of {name} must be a list: entries = [{{from = 2025-01-01, value = 1}}]",
     )
-    entries = tuple(_entry(name, entry) for entry in raw["entries"])
+    entries = tuple(_entry(name, entry, number) for number, entry in enumerate(raw["entries"]))
     days = [entry.since for entry in entries]
-    in_order = bool(days) and days == sorted(set(days))
-    _require(in_order, f"the entries of {name} must be dated, each later than the one before, and at least one")
+    early = next((number for number in range(1, len(days)) if days[number] <= days[number - 1]), None)
+    in_order = bool(days) and early is None
+    _require(in_order, f"the entries of {name} must be dated, each later than the one before, and at least one", early)
     return PolicyValue(name, raw["unit"], raw["source"], entries)
 
 
-def _entry(name: str, raw: Any) -> Entry:
-    _require_keys(f"an entry of {name}", raw, {"from", "value"})
+def _entry(name: str, raw: Any, number: int) -> Entry:
+    _require_keys(f"an entry of {name}", raw, {"from", "value"}, number)
     since = raw["from"]
     is_day = isinstance(since, date) and not isinstance(since, datetime)
-    _require(is_day, f"an entry of {name} is from {since!r}: it must be a day, without quotes, such as 2025-01-01")
+    _require(
+        is_day, f"an entry of {name} is from {since!r}: it must be a day, without quotes, such as 2025-01-01", number
+    )
     return Entry(since, raw["value"])
 
 
-def _require_keys(name: str, raw: Any, keys: set[str]) -> None:
+def _require_keys(name: str, raw: Any, keys: set[str], entry: int | None = None) -> None:
     """Raise ValueError for a table with a missing or an unknown key."""
-    _require(isinstance(raw, dict), f"{name} must be a table with {', '.join(sorted(keys))}, and is {raw!r}")
+    _require(isinstance(raw, dict), f"{name} must be a table with {', '.join(sorted(keys))}, and is {raw!r}", entry)
     wrong = [f"{key!r} is {'missing' if key in keys else 'not known'}" for key in sorted(keys ^ raw.keys())]
-    _require(not wrong, f"{name} needs {', '.join(sorted(keys))} and nothing else: {', '.join(wrong)}")
+    _require(not wrong, f"{name} needs {', '.join(sorted(keys))} and nothing else: {', '.join(wrong)}", entry)
 
 
-def _require(condition: object, fault: str) -> None:
+def _require(condition: object, fault: str, entry: int | None = None) -> None:
     if not condition:
-        raise ValueError(fault)
+        raise _Fault(fault, entry)

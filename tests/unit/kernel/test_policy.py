@@ -174,5 +174,13 @@ HEAD = f'{UNIT}source = "x"\n'
 )
 def test_faulty_file_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
     """Given a file in which a value is not as it should be, then it is refused, and file, value and fault are named."""
-    with pytest.raises(ValueError, match=rf"policy\.toml: .*{sentence}"):
+    with pytest.raises(ValueError, match=rf"policy\.toml(, line [1-9])?: .*{sentence}"):
         written(tmp_path, text)
+
+
+def test_the_line_of_a_wrong_entry_is_named(tmp_path: Path) -> None:
+    """Given several values, when an entry of one is out of order, then its own line is named."""
+    good = f"{HEAD}entries = [{{from = 2025-01-01, value = 1}}]\n\n"
+    bad = '[m]\nunit = "weeks"\nsource = "x"\nentries = [\n  {from = 2025-01-01, value = 1},\n  {from = 2024-01-01, value = 2},\n]'
+    with pytest.raises(ValueError, match=r"policy\.toml, line 11: the entries of m"):
+        written(tmp_path, good + bad)
