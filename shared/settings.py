@@ -16,6 +16,10 @@ DEFAULT_ORIGIN: Final = "ooc.local"
 """The authority of the logs of a system whose operator has named none."""
 
 
+class InvalidSetting(ValueError):
+    """A file of settings that says something wrong; the message names the file, the line and the remedy."""
+
+
 class NoPassword(Exception):
     """The password of a database role or of a Kafka principal is not where it should be; the message says where."""
 
@@ -67,6 +71,8 @@ class Settings(BaseSettings):
     """Where an API listens."""
     port: int = 8100
     """The port on which an API listens."""
+    partnership: Path | None = None
+    """A file with the letterheads and telephone numbers of the partnership; None: those of a made-up county."""
     heartbeat: Path | None = None
     """A file that a worker touches every few seconds while it runs, for whoever watches it; None: none."""
     var: Path = Path("var")

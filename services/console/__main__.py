@@ -7,11 +7,13 @@ import sys
 from services.addresses import NoSystem, find_addresses
 from services.console.application import console_application
 from services.console.settings import ConsoleSettings
+from services.partnership import partnership
+from shared.domain.dates import BadCalendar, bank_holidays
 from shared.evidence.checkpoint import BadNote
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
 from shared.runtime.application import serve
 from shared.runtime.logs import log_to_stderr
-from shared.settings import NoPassword
+from shared.settings import InvalidSetting, NoPassword
 
 
 def main() -> None:
@@ -19,9 +21,11 @@ def main() -> None:
     log_to_stderr("console")
     settings = ConsoleSettings()
     try:
+        bank_holidays()
+        partnership()
         addresses = find_addresses(settings.url.split() if settings.url else (), var=settings.var)
         serve(console_application(settings, addresses), settings)
-    except (BadNote, InvalidKeyEncryptionKeys, NoPassword, NoSystem) as error:
+    except (BadNote, InvalidKeyEncryptionKeys, InvalidSetting, NoPassword, NoSystem, BadCalendar) as error:
         sys.exit(str(error))
 
 

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from services.console import words
 from services.console.sessions import Session
+from services.partnership import partnership_on
 from services.registry import COLLECTIONS, RECORD_TITLES
 
 PACKAGE: Final = "services.console"
@@ -68,7 +69,7 @@ def environment() -> jinja2.Environment:
             ]
         ),
     )
-    made.globals |= {"address": address}
+    made.globals |= {"address": address, "partnership": lambda: partnership_on(words.today())}
     made.filters |= {
         "in_words": words.in_words,
         "record_title": lambda service: RECORD_TITLES[COLLECTIONS[service]],

@@ -448,7 +448,7 @@ class AssessmentCompleted(Event):
 
 
 class PanelRecommended(Event):
-    """The weekly panel recommended a disposal, with police and youth justice service present (rule P1).
+    """The joint decision-making panel recommended a disposal, with police and youth justice service present (rule P1).
 
     The police decide; another decision than this needs a reason (rule PD1).
     """

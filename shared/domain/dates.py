@@ -21,11 +21,32 @@ class BeyondCalendar(Exception):
     """A date outside the years that the list of bank holidays covers."""
 
 
+class BadCalendar(ValueError):
+    """A list of bank holidays that cannot be read; the message names the line."""
+
+
 @lru_cache(maxsize=1)
 def bank_holidays() -> frozenset[date]:
-    """Read the vendored bank holidays of England and Wales."""
-    text = resources.files("shared.domain").joinpath("bank_holidays.json").read_text(encoding="utf-8")
-    return frozenset(date.fromisoformat(day) for day in json.loads(text)["days"])
+    """Read the vendored bank holidays of England and Wales. Raises `BadCalendar`."""
+    return read_bank_holidays(resources.files("shared.domain").joinpath("bank_holidays.json").read_text("utf-8"))
+
+
+def read_bank_holidays(text: str) -> frozenset[date]:
+    """Read the days of a list of bank holidays, in order. Raises `BadCalendar` with the line that is wrong."""
+    try:
+        days = json.loads(text)["days"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadCalendar(f"bank_holidays.json is no list of days: {error}") from error
+    read: list[date] = []
+    for day in days:
+        line = next((n for n, content in enumerate(text.splitlines(), start=1) if f'"{day}"' in content), 1)
+        try:
+            read.append(date.fromisoformat(day))
+        except (ValueError, TypeError) as error:
+            raise BadCalendar(f"bank_holidays.json, line {line}: {day!r} is no day such as 2026-12-25") from error
+        if len(read) > 1 and read[-1] <= read[-2]:
+            raise BadCalendar(f"bank_holidays.json, line {line}: {day} must be later than the day before it")
+    return frozenset(read)
 
 
 @lru_cache(maxsize=1)

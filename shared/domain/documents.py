@@ -56,6 +56,8 @@ class Document(Generic[S]):
     """The number of the current layout. Layout 1 is NAME.typ, a later one NAME-NUMBER.typ."""
     facts_of_item: Callable[[Sequence[Fact], UUID], Sequence[Fact]] | None = None
     """The facts of one item of the stream (`?item=`), for a document about that alone; None: it is about the stream."""
+    sender: Callable[[date, str], Mapping[str, Any]] = lambda _day, _language: {"name": ""}
+    """The operator's letterhead (`name`) and addresses for a day, in a language. A day has the same ones for ever."""
     standards: tuple[Literal["ua-1", "a-3a"], ...] = ("ua-1",)
     """The standards that the PDF meets, as typst names them."""
 

@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from shared.domain.dates import local_day
 from shared.domain.documents import Document, DocumentData, NotAvailable, day_of
 from shared.domain.envelope import Fact
 
@@ -91,7 +92,7 @@ def render(
                 "language": language,
                 "texts": _json(words),
                 "awaiting": _json(sorted(awaiting)),
-                "data": _json({"on": day_of(data.at), **data.values}),
+                "data": _json({"on": day_of(data.at), "sender": _sender(document, data, language), **data.values}),
             },
         )
     except typst.TypstError as error:
@@ -146,7 +147,8 @@ def _sha256_of_print(layout: int, name: str, document: Document[Any], data: Docu
 
 
 def _input_hash(stem: str, document: Document[Any], data: DocumentData, language: str) -> bytes:
-    input_text = _json([str(document.folder), stem, language, data.at.isoformat(), data.values])
+    sender = _sender(document, data, language)
+    input_text = _json([str(document.folder), stem, language, data.at.isoformat(), data.values, sender])
     return hashlib.sha256(input_text.encode()).digest()
 
 
@@ -154,6 +156,11 @@ def _remember(input_hash: bytes, sha256: str) -> None:
     _prints[input_hash] = sha256
     if len(_prints) > _MAX_PRINTS:
         del _prints[next(iter(_prints))]
+
+
+def _sender(document: Document[Any], data: DocumentData, language: str) -> Mapping[str, Any]:
+    """Return who writes, as set for the day of the facts."""
+    return document.sender(local_day(data.at), language)
 
 
 def _stem(name: str, layout: int) -> str:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from shared.domain.dates import BadCalendar, bank_holidays, local_day
 from shared.domain.service import Service
 from shared.evidence.checkpoint import BadNote, InvalidSigningKey
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
 from shared.runtime.logs import log_to_stderr
-from shared.settings import NoPassword, Settings
+from shared.settings import InvalidSetting, NoPassword, Settings
 
 
 def run_service(service: Service[Any], services_named: Callable[[Sequence[str]], Iterable[Service[Any]]]) -> None:
@@ -25,6 +27,8 @@ def run_service(service: Service[Any], services_named: Callable[[Sequence[str]],
     """
 
     def api(settings: Settings) -> None:
+        for document in service.documents.values():
+            document.sender(local_day(datetime.now(UTC)), "en")  # a wrong line of its settings is said now
         from shared.runtime.application import serve, service_api  # noqa: PLC0415 - see above
 
         serve(service_api(service, settings, partial(services_named, service.followers)), settings)
@@ -43,6 +47,7 @@ def run_process(name: str, kinds: Mapping[str, Callable[[Settings], None]]) -> N
         sys.exit(f"say what to run: python -m services.{name} {'|'.join(kinds)}")
     log_to_stderr(f"{name}-{sys.argv[1]}")
     try:
+        bank_holidays()
         kinds[sys.argv[1]](Settings())
-    except (BadNote, InvalidKeyEncryptionKeys, InvalidSigningKey, NoPassword) as error:
+    except (BadNote, InvalidKeyEncryptionKeys, InvalidSetting, InvalidSigningKey, NoPassword, BadCalendar) as error:
         sys.exit(str(error))

@@ -93,7 +93,9 @@ class WitnessState:
             connection.execute("begin immediate")
             seen = connection.execute("select size, root from seen where origin = ?", (origin,)).fetchone()
             if seen in void:
-                connection.execute("update seen set size = ?, root = ?, note = null where origin = ?", (*common, origin))
+                connection.execute(
+                    "update seen set size = ?, root = ?, note = null where origin = ?", (*common, origin)
+                )
             connection.execute("commit")
 
     def notes(self) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ import segno
 
 from services.console.plain_text import cell_text, moment
 from services.console.words import command_in_words, in_words
+from services.partnership import POLICE
 from services.registry import SERVICES
 from services.words import words_of
 from shared.domain.documents import Document, DocumentData, NotAvailable, day_of
@@ -30,8 +31,10 @@ def _unfilled(_state: Any, _facts: Any) -> NotAvailable:
     return NotAvailable("It is printed at the terminal, from the answers of all services.")
 
 
-PLAIN: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset())
-CASE_FILE: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset(), standards=("a-3a", "ua-1"))
+PLAIN: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset(), sender=POLICE)
+CASE_FILE: Final[Document[Any]] = Document(
+    Path(__file__).parent, _unfilled, frozenset(), standards=("a-3a", "ua-1"), sender=POLICE
+)
 """PDF/A-3a (ISO 19005-3), which may hold another file, and PDF/UA-1."""
 
 

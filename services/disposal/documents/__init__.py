@@ -20,6 +20,7 @@ from services.disposal.documents.panel import panel_pack
 from services.disposal.documents.warning import warning_letter
 from services.disposal.documents.words import condition_texts
 from services.disposal.domain.state import DisposalState
+from services.partnership import POLICE, YJS
 from services.vocabulary import Role
 from shared.domain.documents import Document
 
@@ -31,11 +32,11 @@ MONITORS: Final = OFFICERS | {Role.SAFE_SCHOOLS_OFFICER.value}
 """Those who record attendance also write to the child who did not come."""
 
 DOCUMENTS: Final[Mapping[str, Document[DisposalState]]] = {
-    "ycc": Document(FOLDER, conditional_caution, OFFICERS, condition_texts, layout=2),
-    "ycc-notice": Document(FOLDER, conditional_caution_notice, OFFICERS, condition_texts),
-    "yc": Document(FOLDER, caution_notice, OFFICERS, condition_texts),
-    "yrd": Document(FOLDER, restorative_disposal, OFFICERS, condition_texts),
-    "deferral-plan": Document(FOLDER, deferral_plan, OFFICERS),
-    "panel-pack": Document(FOLDER, panel_pack, OFFICERS, condition_texts),
-    "warning-letter": Document(FOLDER, warning_letter, MONITORS, condition_texts),
+    "ycc": Document(FOLDER, conditional_caution, OFFICERS, condition_texts, layout=2, sender=POLICE),
+    "ycc-notice": Document(FOLDER, conditional_caution_notice, OFFICERS, condition_texts, layout=2, sender=POLICE),
+    "yc": Document(FOLDER, caution_notice, OFFICERS, condition_texts, layout=2, sender=POLICE),
+    "yrd": Document(FOLDER, restorative_disposal, OFFICERS, condition_texts, layout=2, sender=POLICE),
+    "deferral-plan": Document(FOLDER, deferral_plan, OFFICERS, sender=YJS),
+    "panel-pack": Document(FOLDER, panel_pack, OFFICERS, condition_texts, layout=2, sender=YJS),
+    "warning-letter": Document(FOLDER, warning_letter, MONITORS, condition_texts, layout=2, sender=YJS),
 }

@@ -26,6 +26,7 @@ from services.disposal.events import (
     DisposalDecided,
     DisposalIssued,
     DocumentSigned,
+    OffenceCategory,
     RecordCorrected,
 )
 from services.vocabulary import Disposal
@@ -136,6 +137,7 @@ def _given(state: DisposalState) -> dict[str, Any]:
         "offence": offence(state),
         "given_on": None if state.issue is None else state.issue.on.isoformat(),
         "recordable": state.opened.offence.recordable,
+        "may_notify": state.opened.offence.category is OffenceCategory.SEXUAL,
     }
 
 

@@ -9,12 +9,13 @@ from typing import Final
 from services.panel.documents.minutes import facts_of_case, minutes
 from services.panel.domain.commands import DEFAULT_ROLES
 from services.panel.domain.state import Sitting
+from services.partnership import YJS
 from shared.domain.documents import Document
 
 FOLDER: Final = Path(__file__).parent
 PRINTERS: Final = frozenset(role.value for role in DEFAULT_ROLES)
 
 DOCUMENTS: Final[Mapping[str, Document[Sitting]]] = {
-    "minutes": Document(FOLDER, minutes, PRINTERS),
-    "extract": Document(FOLDER, minutes, PRINTERS, facts_of_item=facts_of_case),
+    "minutes": Document(FOLDER, minutes, PRINTERS, sender=YJS),
+    "extract": Document(FOLDER, minutes, PRINTERS, facts_of_item=facts_of_case, sender=YJS),
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from services.partnership import POLICE
 from services.referral.documents.closing import closing_letter
 from services.referral.domain.state import Referral
 from services.vocabulary import Role
@@ -18,5 +19,7 @@ DOCUMENTS: Final[Mapping[str, Document[Referral]]] = {
         frozenset(
             {Role.SAFE_SCHOOLS_OFFICER.value, Role.INTERNET_SAFETY_OFFICER.value, Role.SUPERVISOR.value},
         ),
+        layout=2,
+        sender=POLICE,
     )
 }

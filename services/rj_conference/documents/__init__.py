@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from services.partnership import YJS
 from services.rj_conference.documents.agreement import conference_agreement
 from services.rj_conference.domain.state import Conference
 from services.vocabulary import Role
@@ -16,5 +17,6 @@ DOCUMENTS: Final[Mapping[str, Document[Conference]]] = {
         Path(__file__).parent,
         conference_agreement,
         frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),
+        sender=YJS,
     )
 }

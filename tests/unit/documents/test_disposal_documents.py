@@ -27,6 +27,7 @@ from services.disposal.events import (
     AfterDeferral,
     Condition,
     DeferralEndReason,
+    OffenceCategory,
     PlanStepKind,
     PriorRecord,
     StepResult,
@@ -57,6 +58,7 @@ from tests.unit.disposal.stories import (
     decision,
     deferral,
     letter,
+    offence,
     omitting,
     opening,
     penalty,
@@ -414,7 +416,7 @@ def test_after_the_panel_its_pack_is_asked_for_by_day() -> None:
     case = CaseStory().issued("YCC")
     assert "as_of" in why_not(case, "panel-pack")
     then = [fact for fact in case.facts if fact.occurred_at.astimezone(LONDON).day < 10]
-    assert "Panel pack" in text_of(printed(case, "panel-pack", facts=then))
+    assert "Joint decision-making panel: pack" in text_of(printed(case, "panel-pack", facts=then))
 
 
 def test_a_warning_tells_the_child_what_was_missed_and_what_follows() -> None:
@@ -443,3 +445,36 @@ def test_a_child_who_was_sent_out_is_not_told_of_an_absence() -> None:
     case.ask(sent_out, by=YJS, at="2026-03-18T18:00:00+00:00")
     case.ask(IssueWarning(session_id=FIRST), by=YJS, at="2026-03-19T10:00:00+00:00")
     assert contains_in_order(printed(case, "warning-letter"), "could not stay at your session on 18 March 2026")
+
+
+def test_each_paper_says_what_happens_to_fingerprints_and_whom_to_ring() -> None:
+    """Given the papers of the three disposals, then each speaks of fingerprints and DNA; the number and address are settings."""
+    told = {
+        "ycc-notice": CaseStory().prepared("YCC", condition(), command=opening(details=LEO)),
+        "yc": CaseStory().issued("YC", command=opening(details=LEO)),
+        "yrd": CaseStory().prepared("YRD", command=opening(details=LEO)),
+    }
+    for name, story in told.items():
+        text = text_of(printed(story, name))
+        assert "DNA" in text
+        assert "feedback@merrowshire.example" in text
+    assert "01632 960200" in text_of(printed(told["ycc-notice"], "ycc-notice"))
+
+
+def test_a_caution_says_how_a_conditional_discharge_is_restricted() -> None:
+    """Given both notices, then another offence counts where it is committed, and a caution names both ways to that restriction."""
+    notice = text_of(printed(CaseStory().prepared("YCC", condition(), command=opening(details=LEO)), "ycc-notice"))
+    assert "If you commit another offence within two years" in notice
+    caution = text_of(printed(CaseStory().issued("YC", command=opening(details=LEO)), "yc"))
+    assert "two youth cautions, or a youth conditional caution and then a youth caution" in caution
+
+
+@pytest.mark.parametrize(("category", "notifies"), [(OffenceCategory.SEXUAL, True), (OffenceCategory.THEFT, False)])
+def test_a_caution_for_a_sexual_offence_speaks_of_notification(category: OffenceCategory, *, notifies: bool) -> None:
+    """Given a sexual offence, then both notices say what Schedule 3 brings; for another offence they do not."""
+    of = opening(details=LEO, offence=offence(category=category))
+    for name, story in (
+        ("yc", CaseStory().issued("YC", command=of)),
+        ("ycc-notice", CaseStory().prepared("YCC", condition(), command=of)),
+    ):
+        assert ("Schedule 3 to the Sexual Offences Act 2003" in text_of(printed(story, name))) is notifies

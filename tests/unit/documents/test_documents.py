@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -133,7 +134,13 @@ def printed_elsewhere() -> dict[str, str]:
         text=True,
         check=True,
         cwd=PAPER.parents[2],
-        env={"TZ": "Pacific/Auckland", "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1", "HOME": "/nonexistent"},
+        env={
+            "TZ": "Pacific/Auckland",
+            "PYTHONHASHSEED": "7",
+            "SOURCE_DATE_EPOCH": "1",
+            "HOME": "/nonexistent",
+            "OOC_PARTNERSHIP": os.environ["OOC_PARTNERSHIP"],
+        },
     )
     return dict(zip(STORIES, process.stdout.split(), strict=True))
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.dates import (
+    BadCalendar,
     BeyondCalendar,
     add_months,
     add_working_days,
@@ -17,6 +18,7 @@ from shared.domain.dates import (
     bank_holidays,
     is_working_day,
     local_day,
+    read_bank_holidays,
 )
 
 covered = st.dates(min_value=date(2012, 2, 1), max_value=date(2028, 10, 31))
@@ -156,3 +158,18 @@ def test_age_never_falls(born: date, days: int) -> None:
     """Given any birth date, then nobody grows younger, and never by more than a year in a day."""
     day = born + timedelta(days=days)
     assert 0 <= age_on(born, day + timedelta(days=1)) - age_on(born, day) <= 1
+
+
+@pytest.mark.parametrize(
+    ("days", "fault"),
+    [
+        (["2026-12-25", "2026-13-28"], "line 3: '2026-13-28' is no day"),
+        (["2026-12-28", "2026-12-25"], "line 3: 2026-12-25 must be later"),
+        (["2026-12-25", "2026-12-25"], "line 2: 2026-12-25 must be later"),
+    ],
+)
+def test_a_wrong_line_of_the_bank_holidays_is_named(days: list[str], fault: str) -> None:
+    """Given a list with a day that is none, or out of order, when it is read, then the line is named."""
+    listed = ",\n".join(f'"{day}"' for day in days)
+    with pytest.raises(BadCalendar, match=fault):
+        read_bank_holidays(f'{{"days": [\n{listed}\n]}}')

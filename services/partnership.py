@@ -1,0 +1,133 @@
+"""The settings of the partnership that runs the system: its letterheads, telephone numbers and address for complaints.
+
+They stand in a file (`OOC_PARTNERSHIP`; without it the made-up county of partnership.toml), as dated entries: what is
+printed of a day prints to the same bytes for ever.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from shared.settings import InvalidSetting, Settings
+
+EXAMPLE: Final = Path(__file__).with_name("partnership.toml")
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\n]*\S[^\n]*$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sender(_Part):
+    """Who writes, in English and perhaps in Welsh, and their telephone number."""
+
+    letterhead: Line
+    cy: Line | None = None
+    telephone: Line
+
+
+class Victims(_Part):
+    """Whom a victim rings."""
+
+    telephone: Line
+
+
+class Partnership(_Part):
+    """The partnership from a day on."""
+
+    since: date = Field(alias="from")
+    name: Line
+    feedback: Line
+    police: Sender
+    yjs: Sender
+    victims: Victims
+
+    def sender(self, sender: Sender, language: str) -> Mapping[str, str]:
+        """Return what a paper says of its sender, in a language (ISO 639-1)."""
+        return {
+            "name": (sender.cy if language == "cy" else None) or sender.letterhead,
+            "partnership": self.name,
+            "feedback": self.feedback,
+            "police": self.police.telephone,
+            "yjs": self.yjs.telephone,
+            "victims": self.victims.telephone,
+        }
+
+
+def read_partnership(path: Path) -> tuple[Partnership, ...]:
+    """Read the entries of a file, the earliest first. Raises `InvalidSetting`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        entries = tomllib.loads(text).get("partnership")
+    except (OSError, ValueError) as error:  # a fault of TOML names its line
+        raise InvalidSetting(f"{path}: {error}") from error
+    if not isinstance(entries, list) or not entries:
+        raise InvalidSetting(f"{path}, line 1: it has no [[partnership]]: see {EXAMPLE.name}")
+    found: list[Partnership] = []
+    for number, entry in enumerate(entries):
+        try:
+            found.append(Partnership.model_validate(entry))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = [str(part) for part in first["loc"]]
+            line = _line_of(text, number, where)
+            raise InvalidSetting(f"{path}, line {line}: {'.'.join(where)}: {first['msg']}") from None
+        if number and found[number].since <= found[number - 1].since:
+            line = _line_of(text, number, ["from"])
+            raise InvalidSetting(f"{path}, line {line}: from: each entry is later than the one before")
+    return tuple(found)
+
+
+def _line_of(text: str, number: int, where: Sequence[str]) -> int:
+    """Return the line of a key in an entry; that of its table or of the entry itself if the key is missing."""
+    *tables, key = where
+    entry, table, line = -1, "partnership", 1
+    for n, content in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[+\s*([\w.]+)\s*\]+", content)
+        if header:
+            entry += content.lstrip().startswith("[[")
+            table = header[1]
+        if entry != number:
+            continue
+        inside = table == ".".join(["partnership", *tables])
+        if header and (inside or table == f"partnership.{key}" or content.lstrip().startswith("[[")):
+            line = n
+        if inside and re.match(rf"\s*{re.escape(key)}\s*=", content):
+            return n
+    return line
+
+
+@cache
+def partnership() -> tuple[Partnership, ...]:
+    """Read the file of this process. Raises `InvalidSetting`."""
+    return read_partnership(Settings().partnership or EXAMPLE)
+
+
+def partnership_on(day: date) -> Partnership:
+    """Return the partnership of a day; before the first entry, the first."""
+    entries = partnership()
+    return next((entry for entry in reversed(entries) if entry.since <= day), entries[0])
+
+
+def _of(name: str) -> Callable[[date, str], Mapping[str, Any]]:
+    def sender(day: date, language: str) -> Mapping[str, Any]:
+        entry = partnership_on(day)
+        return entry.sender(getattr(entry, name), language)
+
+    return sender
+
+
+POLICE: Final = _of("police")
+"""The police as the sender of a paper."""
+
+YJS: Final = _of("yjs")
+"""The youth justice service as the sender of a paper."""

@@ -1,0 +1,19 @@
+"""What is printed here has the letterhead under which the first layouts were printed: golden.json holds their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.partnership import partnership
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _letterhead() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OOC_PARTNERSHIP", str(Path(__file__).with_name("partnership.toml")))
+        partnership.cache_clear()
+        yield
+    partnership.cache_clear()
