@@ -603,6 +603,8 @@ class DisposalIssued(ChildEvent):
     victims: Victims = ()
     deciding_officer: UUID
     investigating_officer: UUID | None = None
+    spent_by_statute: Added[date] = None
+    """The latest day on which it becomes spent as the statute reads; `spent_on` is the calculator's (rule R24)."""
 
 
 class YotReferred(Event):

@@ -23,6 +23,7 @@ def view(state: DisposalState) -> Mapping[str, Any]:
         "ends_on": None if issue is None else _day(issue.ends_on),
         "completed_on": _day(state.completed_on),
         "spent_on": None if issue is None else _day(issue.spent_on),
+        "spent_by_statute": None if issue is None else _day(issue.spent_by_statute),
         "outcome": None if state.outcome is None else state.outcome.value,
         "conditions": {str(key): condition.standing.value for key, condition in state.conditions.items()},
         "plan": [] if deferral is None else [_step(step.terms) for step in deferral.steps.values()],

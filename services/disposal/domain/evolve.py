@@ -165,7 +165,9 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             ceased = replace(state, stage=Stage.CEASED, ended_at=at)
             if state.deferral is not None:
                 return ceased
-            return replace(ceased, issue=replace(_require_issue(state, fact), spent_on=event.spent_on))
+            issue = _require_issue(state, fact)
+            by_statute = None if issue.spent_by_statute is None else min(issue.spent_by_statute, event.ceased_on)
+            return replace(ceased, issue=replace(issue, spent_on=event.spent_on, spent_by_statute=by_statute))
         case events.OutcomeAssigned():
             return replace(state, outcome=event.code, outcome_at=at)
         case events.ActivityUndertaken():
@@ -298,7 +300,15 @@ def _issued(state: DisposalState, fact: Fact, event: events.DisposalIssued) -> D
     }
     if missing := {terms.condition_id for terms in event.conditions} - conditions.keys():
         raise BrokenHistory(fact, f"conditions {sorted(map(str, missing))} were never proposed")
-    issue = Issue(event.disposal, fact.occurred_at, event.issued_on, event.age_at_issue, event.ends_on, event.spent_on)
+    issue = Issue(
+        event.disposal,
+        fact.occurred_at,
+        event.issued_on,
+        event.age_at_issue,
+        event.ends_on,
+        event.spent_on,
+        event.spent_by_statute,
+    )
     issued = replace(state, issue=issue, stage=ISSUED[event.disposal], conditions=conditions)
     if event.disposal is Disposal.YRD and not conditions:
         # Nothing was agreed that is still to be done: given is completed.

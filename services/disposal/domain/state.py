@@ -208,7 +208,11 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """The disposal as given. `spent_on` is the day by the calculator (R24), earlier where the caution ceased."""
+    """The disposal as given. `spent_on` is the day by the calculator (R24), earlier where the caution ceased.
+
+    By the statute it is spent three months after giving, or on the day on which it ceases to have effect, whichever is
+    earlier: to complete its conditions is not to cease.
+    """
 
     disposal: Disposal
     at: datetime
@@ -216,6 +220,7 @@ class Issue:
     age: int
     ends_on: date | None
     spent_on: date | None
+    spent_by_statute: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ def test_what_was_computed_is_computed_again() -> None:
 
 
 DERIVED = [
+    ("DisposalIssued", "spent_by_statute", "2026-05-01", "2026-06-12"),
     ("DisposalCaseOpened", "age_at_offence", 13, 14),
     ("DisposalCaseOpened", "prosecution_time_limit", "2026-10-02", None),
     ("DisposalIssued", "spent_on", "2026-05-01", "2026-05-28"),

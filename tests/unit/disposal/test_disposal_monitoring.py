@@ -394,6 +394,19 @@ def test_proceedings_come_in_time() -> None:
     story.ask(command, by=POLICE, at="2026-09-02T09:00:00+01:00")
 
 
+def test_both_readings_of_the_spent_date_are_shown() -> None:
+    """Given a conditional caution that ends early, then the calculator's day and the statute's differ; ceasing moves the latter."""
+    story = CaseStory().issued("YCC", condition(due=date(2026, 4, 30)))
+    assert (story.view["spent_on"], story.view["spent_by_statute"]) == ("2026-04-30", "2026-06-12")
+    story.ask(attendance(hours="4"), by=YJS, at=SESSION)
+    assert (story.view["state"], story.view["spent_by_statute"]) == ("COMPLETED", "2026-06-12")
+    ceased = CaseStory().in_breach()
+    ceased.ask(decided(BreachDecision.PROSECUTE), by=POLICE, at=LATER)
+    ceased.ask(InstituteProceedings(reference="55/1"), by=POLICE, at=LATER)
+    assert (ceased.view["spent_on"], ceased.view["spent_by_statute"]) == ("2026-03-25", "2026-03-25")
+    assert CaseStory().issued("YC").view["spent_by_statute"] == "2026-03-12"
+
+
 def test_proceedings_end_the_caution() -> None:
     """Given a decision to prosecute, when proceedings are instituted, then it ceases, is spent, and outcome 1 replaces 2."""
     story = CaseStory().in_breach()
