@@ -23,6 +23,13 @@ EXAMPLE: Final = Path(__file__).with_name("partnership.toml")
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\n]*\S[^\n]*$")]
 
 
+class PartnershipSettings(Settings):
+    """Where the file is, beside the settings of every process."""
+
+    partnership: Path | None = None
+    """A file with the letterheads and telephone numbers of the partnership; None: those of a made-up county."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -109,7 +116,7 @@ def _line_of(text: str, number: int, where: Sequence[str]) -> int:
 @cache
 def partnership() -> tuple[Partnership, ...]:
     """Read the file of this process. Raises `InvalidSetting`."""
-    return read_partnership(Settings().partnership or EXAMPLE)
+    return read_partnership(PartnershipSettings().partnership or EXAMPLE)
 
 
 def partnership_on(day: date) -> Partnership:

@@ -71,8 +71,6 @@ class Settings(BaseSettings):
     """Where an API listens."""
     port: int = 8100
     """The port on which an API listens."""
-    partnership: Path | None = None
-    """A file with the letterheads and telephone numbers of the partnership; None: those of a made-up county."""
     heartbeat: Path | None = None
     """A file that a worker touches every few seconds while it runs, for whoever watches it; None: none."""
     var: Path = Path("var")
