@@ -275,7 +275,7 @@ class RaiseAlert(Command):
 
 
 class EndAlert(Command):
-    """End an alert that no longer holds, and say why. It leaves the pages of the person's cases; its duty is met."""
+    """End an alert that no longer holds, and say why. No case of the person shows it any more, and its review is met."""
 
     roles: ClassVar[frozenset[str] | None] = _WHO_WORK_WITH_CHILDREN
     records = AlertEnded
