@@ -22,6 +22,7 @@ from starlette.responses import Response
 from services.console.apis import Part, Problem, part_of, sentence
 from services.console.forms.choices import choices
 from services.console.forms.fields import (
+    HANDED_TO,
     Answers,
     Drawing,
     Field,
@@ -374,7 +375,9 @@ def _ids_in_address(request: Request) -> dict[str, list[str]]:
     return {
         name: [str(id_)]
         for name, text in request.query_params.items()
-        if (name == CORRECTS or name.endswith("_id")) and NAME_OF_ID.fullmatch(name) and (id_ := read_case(text))
+        if (name == CORRECTS or name in HANDED_TO or name.endswith("_id"))
+        and NAME_OF_ID.fullmatch(name)
+        and (id_ := read_case(text))
     }
 
 
