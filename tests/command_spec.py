@@ -43,7 +43,7 @@ class CommandSpec:
         # The same each time, so that what is printed of the same story is the same.
         self.stream = stream or derived_uuid("story", service.name)
         self.facts: list[Fact] = []
-        self.marks_elsewhere: dict[UUID, frozenset[str]] = {}
+        self.linked_marks: dict[UUID, frozenset[str]] = {}
         """The marks that other services' records give a home, where the rules look at them."""
 
     def answer(
@@ -65,7 +65,7 @@ class CommandSpec:
             self.service,
             CommandRequest(command, self.stream, command_id, actor, now, command_id),
             self.facts,
-            lambda home: self.marks_elsewhere.get(home, frozenset()),
+            lambda home: self.linked_marks.get(home, frozenset()),
         )
         if not isinstance(result, Decision):
             return result

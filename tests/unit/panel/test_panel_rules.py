@@ -128,7 +128,7 @@ def test_an_adjourned_case_may_be_taken_up_again(sitting: SittingStory) -> None:
 def test_who_has_a_part_in_the_case_abstains(sitting: SittingStory, part: str) -> None:
     """P3: a member who investigates or decides the case is named as abstaining; elsewhere they vote."""
     sitting.planned().listed(LEO, MIA).begun()
-    sitting.marks_elsewhere = {case_of(LEO): frozenset({f"disposal.{part}:{POLICE}", "disposal.OPENED"})}
+    sitting.linked_marks = {case_of(LEO): frozenset({f"disposal.{part}:{POLICE}", "disposal.OPENED"})}
     for abstaining in (None, (), (NURSE,)):
         assert sitting.problems(consideration(LEO, abstaining=abstaining), CONSIDERED) == {"P3"}
     sitting.considered(MIA)
@@ -140,7 +140,7 @@ def test_who_is_absent_need_not_abstain(sitting: SittingStory) -> None:
     """P3: an investigator who is not there does not vote anyway."""
     others = (member(NURSE, MemberKind.POLICE), member(YJS, MemberKind.YJS))
     sitting.planned().listed().begun(*others, member(POLICE, MemberKind.POLICE, present=False))
-    sitting.marks_elsewhere = {case_of(LEO): frozenset({f"disposal.INVESTIGATES:{POLICE}"})}
+    sitting.linked_marks = {case_of(LEO): frozenset({f"disposal.INVESTIGATES:{POLICE}"})}
     assert sitting.does(consideration(), CONSIDERED) == ["CaseConsidered"]
 
 
