@@ -19,8 +19,9 @@ from shared.domain.sealing import OwnedBy, Sealed
 from shared.domain.texts import Code
 
 _WORDS_OF_ORGANISATIONS: Final = (
-    "Academy|Agency|Authority|Board|Borough|Care|Charity|City|College|Constabulary|Council|County|Education|Force"
-    "|Foundation|Health|Hospital|Justice|Office|Partnership|Police|Schools?|Services?|Society|Support|Team|Trust"
+    "Academy|Agency|Authority|Board|Borough|Care|Charity|Children|City|Clinic|College|Commission|Community|Constabulary"
+    "|Council|County|Department|Education|Families|Force|Foundation|Health|Health[Cc]are|Hospital|Housing|Justice|Office"
+    "|Partnership|Police|Practice|Probation|Safeguarding|Schools?|Services?|Social|Society|Support|Surgery|Team|Trust"
     "|University|Victims?|Work|Youth"
 )
 
