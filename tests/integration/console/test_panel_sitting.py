@@ -77,6 +77,7 @@ def test_a_sitting_from_its_agenda_to_its_minutes(browser: Browser, waiting: lis
 
     knew = next(address for text, address in closed.links().items() if text.startswith("What the panel knew"))
     assert "This is not how the case stands now" in browser.open(knew).words
+    assert _path(sitting) in browser.open(knew.partition("?")[0]).links().values()
     printed = {text: address for text, address in closed.links().items() if text.endswith("(PDF)") or "Extract" in text}
     minutes = browser.client.get(f"{browser.base}{printed['Minutes, with an extract for each case (PDF)']}")
     assert "The assessment is late." in pdf_text(minutes.content)
