@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from shared.domain.envelope import GENESIS, next_hash
@@ -28,6 +29,7 @@ from shared.event_store.log_hash import (
     log_entry,
     next_log_hash,
 )
+from shared.event_store.memory import MemoryEventStore
 from tests.integration.event_store.streams import Stream, note_of
 
 
@@ -304,3 +306,21 @@ async def test_a_group_is_under_the_log_hash_as_single_appends_are(event_store: 
     records = await event_store.read(0, 100)
     assert len(records) == 38
     assert (await event_store.head()).log_hash == log_hash_of(records, appends)
+
+
+async def test_marks_of_others_records_are_looked_up_by_home(
+    event_store: EventStore, request: pytest.FixtureRequest
+) -> None:
+    """Given marks that a worker kept for two homes, when one of them and an unknown home are asked for, then each has its own or none."""
+    first, second = uuid4(), uuid4()
+    kept = {first: ["desk.OPENED", "desk.LED"], second: ["desk.OPENED"]}
+    if isinstance(event_store, MemoryEventStore):
+        for home, marks in kept.items():
+            event_store.keep_marks(home, marks)
+    else:
+        owner = await asyncpg.connect(request.getfixturevalue("event_store_database"))
+        rows = [(home, mark) for home, marks in kept.items() for mark in marks]
+        await owner.executemany("insert into linked_mark (home, mark) values ($1, $2)", rows)
+        await owner.close()
+    assert await event_store.linked_marks([first, uuid4()]) == {first: {"desk.OPENED", "desk.LED"}}
+    assert await event_store.linked_marks([]) == {}
