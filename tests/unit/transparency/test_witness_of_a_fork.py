@@ -23,16 +23,18 @@ def test_a_cosigned_statement_lets_the_kept_branch_grow(tmp_path: Path) -> None:
     """Given a witness that has seen the lost branch, once it cosigns the statement, it takes the kept one."""
     keys = SigningKeys.read(base64.b64encode(os.urandom(32)).decode()).signers(ORIGIN)
     logs = {ORIGIN: [signer.key for signer in keys]}
-    state, witness = WitnessState(tmp_path), witness_key(tmp_path, "witness.example")
-    state.advance(Checkpoint(ORIGIN, *LOST), 0, [], lambda: "")
+    witness = witness_key(tmp_path, "witness.example")
+    state = WitnessState(tmp_path)
+    state.advance(Checkpoint(ORIGIN, *LOST), "lost", 0, [], lambda: "")
     with pytest.raises(Unfit):
-        state.advance(Checkpoint(ORIGIN, *KEPT), 6, [], lambda: "")
+        state.advance(Checkpoint(ORIGIN, *KEPT), "kept", 6, [], lambda: "")
     with pytest.raises(BadNote, match="no known key"):
         cosign_fork(write_note(FORK.text, [witness.sign(FORK.text)]), witness, logs, state)
-    assert state.sizes() == {ORIGIN: 6}
+    assert state.notes() == {ORIGIN: "lost"}
     note = cosign_fork(write_note(FORK.text, [signer.sign(FORK.text) for signer in keys]), witness, logs, state)
+    assert not state.notes()
     require_signed(note, FORK, logs[ORIGIN], witness.key)
-    state.advance(Checkpoint(ORIGIN, *KEPT), 0, [], lambda: "")
+    state.advance(Checkpoint(ORIGIN, *KEPT), "kept", 0, [], lambda: "")
 
 
 def test_a_statement_is_no_checkpoint() -> None:
