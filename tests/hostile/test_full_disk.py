@@ -80,6 +80,26 @@ async def test_what_ends_on_a_full_disk_is_started_again_when_there_is_room(smal
         assert shortage(small_disk) is None
 
 
+LOGGING = """
+import logging, structlog
+from shared.runtime.logs import log_to_stderr
+log_to_stderr("worker")
+for _ in range(2000):
+    structlog.get_logger("relay").warning("relay_starts_again", error="x" * 200)
+    logging.getLogger("aiokafka").error("no room")
+print("goes on")
+"""
+
+
+def test_a_log_without_room_stops_no_process() -> None:
+    """Given a process whose log is on a full disk, when it logs, then it goes on without its lines."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", LOGGING], stdout=subprocess.PIPE, stderr=full, text=True, check=True
+        )
+    assert done.stdout == "goes on\n"
+
+
 async def ooc_succeeds(var: Path, *arguments: str) -> bool:
     done = await asyncio.to_thread(ooc, var, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
