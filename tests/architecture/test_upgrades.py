@@ -1,0 +1,35 @@
+"""A migration only adds, so that the release before runs beside the next one: what it uses is taken away a release later."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MIGRATIONS = sorted(ROOT.glob("shared/**/migrations/**/*.sql")) + sorted(ROOT.glob("services/**/migrations/*.sql"))
+
+TAKES_AWAY: Final = re.compile(
+    r"\bdrop\s+(?:table|column|function|view|type|schema|trigger|default)\b|\brename\b|\bset\s+not\s+null\b|\btruncate\s+\w",
+    re.IGNORECASE,
+)
+COMMENT: Final = re.compile(r"--.*")
+TRIGGER: Final = re.compile(r"create trigger .*?;", re.DOTALL)
+
+TAKEN: Final = {
+    "20261126000230_keys_in_one_call.sql": "before the first release",
+    "20261126000300_answers_by_index.sql": "before the first release",
+    "20261127170000_facts_stay.sql": "it broke the worker of the release before: the reason for this test",
+    "20261128220300_clocks.sql": "the function that follows takes the same calls, and whoever could call it can",
+}
+"""Migrations that take something away, and why the release before does without it."""
+
+
+@pytest.mark.parametrize("path", MIGRATIONS, ids=lambda path: path.name)
+def test_a_migration_takes_nothing_away_that_the_release_before_uses(path: Path) -> None:
+    """Given the part of a migration that is applied, nothing in it drops or renames; an exception has its reason here."""
+    up = path.read_text(encoding="utf-8").partition("-- migrate:down")[0]
+    taken = TAKES_AWAY.findall(TRIGGER.sub("", COMMENT.sub("", up)))
+    assert bool(taken) == (path.name in TAKEN), f"{taken}: add now, and take away in the release after"
