@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
 
 from shared.database import Connection, database_dsn, retry_for, writable_host
 from shared.kafka import PARTITIONS, PROVISIONER, Kafka, client_options
@@ -129,6 +130,9 @@ def service_database(name: str) -> tuple[str, Schema]:
 KEYRING_DATABASE: Final = ("ooc_keyring", Schema((KEYRING,)))
 
 
+_OF_THE_TOPIC: Final = 1
+"""The source of a setting that was made for its topic, as Kafka numbers it (DYNAMIC_TOPIC_CONFIG)."""
+
 _FOR_EVER: Final = {"retention.ms": "-1", "retention.bytes": "-1"}
 
 
@@ -149,7 +153,12 @@ def checkpoints_topic(name: str, replication: int) -> NewTopic:
 
 def _topic(name: str, partitions: int, replication: int, configs: dict[str, str]) -> NewTopic:
     # The broker unpacks what a stranger has compressed: not every reader has every codec, and the relay uses none.
-    durable = {"min.insync.replicas": str(min(2, replication)), "compression.type": "uncompressed"}
+    durable = {
+        "min.insync.replicas": str(min(2, replication)),
+        # A broker that lacks what was confirmed never leads: Kafka would lose the end of the topic without a word.
+        "unclean.leader.election.enable": "false",
+        "compression.type": "uncompressed",
+    }
     return NewTopic(name, partitions, replication, topic_configs=durable | configs)
 
 
@@ -165,7 +174,10 @@ async def administering(kafka: Kafka, **options: Any) -> AsyncIterator[AIOKafkaA
 
 
 async def topics(bootstrap: Kafka, wanted: Sequence[NewTopic]) -> None:
-    """Create the topics that are missing; raises `ProvisionFailed` if one stands with other partitions."""
+    """Create the topics that are missing, and set what is declared of the others.
+
+    Raises `ProvisionFailed` if one stands with other partitions.
+    """
 
     async def create() -> list[dict[str, Any]]:
         async with administering(bootstrap) as admin:
@@ -174,6 +186,7 @@ async def topics(bootstrap: Kafka, wanted: Sequence[NewTopic]) -> None:
             if missing:
                 with contextlib.suppress(TopicAlreadyExistsError):
                     await admin.create_topics(missing)
+            await _set_configs(admin, [topic for topic in wanted if topic.name in there])
             described: list[dict[str, Any]] = await admin.describe_topics([topic.name for topic in wanted])
             if not all(topic["partitions"] for topic in described):
                 raise LeaderNotAvailableError("a topic is not known to the broker yet")  # it has just been created
@@ -188,6 +201,22 @@ async def topics(bootstrap: Kafka, wanted: Sequence[NewTopic]) -> None:
                 f"the topic {topic.name} has {count} partitions where {topic.num_partitions} are needed: keys would move between"
                 " partitions. Make a new cluster, or name another one in OOC_KAFKA"
             )
+
+
+async def _set_configs(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> None:
+    """Set the declared settings of topics that have others; further settings of theirs stay."""
+    for topic in wanted:
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name)])
+        ((error, why, _, _, entries),) = answer.resources
+        if error:
+            raise for_code(error)(why)
+        own = {entry[0]: entry[1] for entry in entries if entry[3] == _OF_THE_TOPIC}
+        if own != own | topic.topic_configs:
+            changed = ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=own | topic.topic_configs)
+            (answer,) = await admin.alter_configs([changed])
+            ((error, why, _, _),) = answer.resources
+            if error:
+                raise for_code(error)(why)
 
 
 async def provision_databases(settings: Settings, services: Iterable[str], more: Iterable[tuple[str, Schema]]) -> None:
