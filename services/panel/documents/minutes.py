@@ -58,7 +58,13 @@ def _stands(fact: Fact, facts: Sequence[Fact]) -> bool:
 def _case(fact: Fact, done: dict[UUID, Fact[ActionCompleted]]) -> dict[str, Any]:
     event = fact.event
     assert isinstance(event, CaseConsidered | CaseAdjourned)
-    case = {"reference": str(event.case_id)[:8].upper(), "at": clock_of(fact.occurred_at)}
+    case = {
+        "reference": str(event.case_id)[:8].upper(),
+        "on": day_of(fact.occurred_at),
+        "at": clock_of(fact.occurred_at),
+        # A place on the site that serves the paper: there it opens the case as it was known then.
+        "known": f"/cases/{event.case_id}?known_at={fact.occurred_at:%Y-%m-%dT%H:%M:%SZ}",
+    }
     if isinstance(event, CaseAdjourned):
         return {**case, "adjourned": personal_value(event.why)}
     kinds = {member.officer_id: member.kind.value for member in event.present}

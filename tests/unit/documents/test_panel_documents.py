@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from uuid import UUID
 
 import pytest
+from pypdf import PdfReader
 
 from services.panel.events import CaseConsidered
 from shared.domain.sealing import Sealed, map_sealed
@@ -93,3 +95,13 @@ def test_a_forgotten_case_is_erased_in_the_minutes_and_the_other_stays() -> None
     assert "What the child says [erased]" in minutes
     assert "The assessment is late." in minutes
     assert "The old court house" in minutes
+
+
+def test_the_minutes_lead_to_what_the_panel_knew() -> None:
+    """Given minutes, then each extract links to its case as it was known when the panel dealt with it."""
+    reader = PdfReader(io.BytesIO(printed(SittingStory().sat(), "minutes").body))
+    links = [annotation.get_object()["/A"]["/URI"] for page in reader.pages for annotation in page.get("/Annots") or ()]
+    assert links == [
+        f"/cases/{case_of(LEO)}?known_at=2026-03-10T10:20:00Z",
+        f"/cases/{case_of(MIA)}?known_at=2026-03-10T12:00:00Z",
+    ]
