@@ -44,6 +44,7 @@ ACTS = frozenset(
             "document",
             "subject-access",
             "export case",
+            "returns export",
             "evidence checkpoints",
             "evidence keys",
             "verify receipt",
