@@ -124,6 +124,23 @@ async def test_a_rotation_goes_past_rows_that_nothing_opens(epochs: Epochs) -> N
     assert again.wrapped == 1
 
 
+async def test_a_keyring_from_before_a_rotation_is_rotated_again(epochs: Epochs) -> None:
+    """Given a backup of the keyring that knows no later epoch, no key is made until it is rotated; what it has opens all the same."""
+    keys = await epochs.process().keys_for_sealing([ROBIN])
+    await epochs.owner.execute("create table old_key as table data_key; create table old_epoch as table key_epoch")
+    await epochs.rotate()
+    async with epochs.owner.transaction():
+        await epochs.owner.execute("set local session_replication_role = replica")
+        for table, old in {"data_key": "old_key", "key_epoch": "old_epoch"}.items():
+            await epochs.owner.execute(f"delete from {table}; insert into {table} table {old}")
+    with pytest.raises(UnusableKey, match="the epoch 2 of key-encryption keys is not open"):
+        await epochs.process().keys_for_sealing([SAM])
+    assert await epochs.process().open([(ROBIN, 1)]) == {(ROBIN, 1): keys[ROBIN]}
+    assert (await epochs.finish()).wrapped == 1
+    await epochs.process().keys_for_sealing([SAM])
+    assert await epochs.used() == {ROBIN: "2", SAM: "2"}
+
+
 async def test_what_nothing_opens_is_removed_unless_an_event_names_it(epochs: Epochs, database: str) -> None:
     """Given rubbish for the key of an event, and for nobody's, the first is returned and stays, the second goes after an hour."""
     await databases(database, [(database.rpartition("/")[2], service_database("tests")[1])])
