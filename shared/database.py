@@ -95,9 +95,7 @@ class WriteProbe:
         """Return once a write has been committed. Raises a transient error, after three seconds too."""
         # One that waits for a standby is not asked again beside: it would wait too, on a connection more.
         if self._asked is None or self._asked.done():
-            self._asked = asyncio.create_task(
-                pool.execute("select pg_logical_emit_message(true, 'ooc', '')", timeout=600)
-            )
+            self._asked = asyncio.create_task(pool.execute("select probe_write()", timeout=600))
         await asyncio.wait_for(asyncio.shield(self._asked), 3)
 
 

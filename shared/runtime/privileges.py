@@ -114,6 +114,7 @@ ACCESS_LOG: Final = Part(
         "access_log": {_API: _READ, _SIGNER: "select (sequence, at, hash, target)", _VERIFY: _READ},
         "access_head": {_RELAY: _READ, _VERIFY: _READ},
         "log_access()": {_API: _CALL},
+        "probe_write()": {_API: _CALL},
         "refuse_change()": {},
         "refuse_log_behind_witness()": {},
     },
