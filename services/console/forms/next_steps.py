@@ -1,4 +1,4 @@
-"""What can happen next with a record, from the services' guidance, as a list of tasks."""
+"""What can happen next with a record, from the services' guidance: its journeys as task lists, and every command."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from services.console.rendering import address
 from services.console.words import day, in_words
 
 COLOURS: Final = {"can": "green", "reason": "yellow", "needs": "teal", "later": "purple", "never": "grey"}
@@ -104,3 +105,64 @@ def _reason(rule: Mapping[str, Any]) -> Reason | None:
         return None
     until = f"{word} {day(rule['changes_on'])}" if rule["changes_on"] else ""
     return Reason(rule["id"], rule["text"], rule["source"], until)
+
+
+PROGRESS: Final = {
+    "cannot_start": ("Cannot start yet", ""),
+    "not_started": ("Not started", "blue"),
+    "in_progress": ("In progress", "light-blue"),
+    "completed": ("Completed", ""),
+}
+"""The statuses of the GOV.UK task list, with the colours of their tags; without one there is no tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A thing to be done in a journey, as a line of a task list."""
+
+    title: str
+    about: str
+    """Whom or what it is about, where that is known by a name."""
+    status: str
+    colour: str
+    address: str
+    """The form that records it, for whoever may send it now; else empty."""
+    whose: Sequence[str]
+    due: str
+    overdue: bool
+    waits_for: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The journeys of a record as task lists, with their titles, and the recommended next step."""
+
+    next: Task | None
+    journeys: Sequence[tuple[str, Sequence[Task]]]
+
+
+def work_of(guidance: Mapping[str, Any], path: str, case: str, names: Mapping[str, str]) -> Work:
+    """Read the journeys of a guidance answer for the record at a path; `names` are words for the ids that tasks are about."""
+    open_ = {command["type"] for command in guidance["commands"] if command["status"] != "refused"}
+
+    def task_of(line: Mapping[str, Any]) -> Task:
+        status, colour = PROGRESS[line["progress"]]
+        command = next((name for name in line["commands"] if name in open_), None)
+        form = f"{path}/{OWN_PAGES.get(command, f'do/{command}')}" if command else ""
+        return Task(
+            line["title"],
+            ", ".join(names[id_] for id_ in line["about"].values() if id_ in names),
+            status,
+            colour,
+            address(form, case=case, **line["about"]) if form and line["progress"] != "completed" else "",
+            [in_words(role) for role in line["roles"]],
+            line["due"] or "",
+            line["overdue"],
+            line["waits_for"],
+        )
+
+    recommended = guidance.get("next")
+    return Work(
+        task_of(recommended) if recommended else None,
+        [(journey["title"], list(map(task_of, journey["tasks"]))) for journey in guidance.get("journeys", ())],
+    )

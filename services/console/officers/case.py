@@ -12,12 +12,12 @@ from starlette.responses import Response
 
 from services.console.apis import Apis, Problem, part_of
 from services.console.forms.forms import beginnings
-from services.console.forms.next_steps import steps_of
+from services.console.forms.next_steps import Work, steps_of, work_of
 from services.console.officers.conference import FACTS, OF_A_PERSON, conference_of
 from services.console.officers.deferral import plan_of
 from services.console.officers.moments import steps_around
 from services.console.officers.papers import names_of_papers
-from services.console.records import SERVICES, Record, all_people, read_all, read_record
+from services.console.records import SERVICES, Record, all_people, condition_words, read_all, read_record
 from services.console.rendering import render
 from services.console.routing import console_of, query, read_collection, read_page, read_uuid
 from services.console.schools.questions import NUDE_IMAGERY, SAFEGUARDING_HOLD, Caution
@@ -54,6 +54,7 @@ async def case_page(request: Request, session: Session) -> Response:
     )
     earlier, later = around.value or (None, None)
     people = all_people(records)
+    works = await asyncio.gather(*(_work(apis, session, record, str(id_)) for record in records))
     child = next((record.child for record in records if record.child), None)
     return render(
         request,
@@ -67,6 +68,7 @@ async def case_page(request: Request, session: Session) -> Response:
         steps={
             record.id: steps_of(record.guidance.value, record.titles) for record in records if record.guidance.value
         },
+        works={record.id: work for record, work in zip(records, works, strict=True)},
         people=people,
         child=child,
         age=age(child.details.get("date_of_birth"), today()) if child else None,
@@ -78,6 +80,18 @@ async def case_page(request: Request, session: Session) -> Response:
         books=any(one["collection"] == "sessions" for one in begun),
         bookings=lambda record: bookings(case, record),
     )
+
+
+async def _work(apis: Apis, session: Session, record: Record, case: str) -> Work | None:
+    """Read the journeys of a record, with the names of the people and the words of the conditions that they are about."""
+    guidance = record.guidance.value
+    if not guidance or not guidance.get("journeys"):
+        return None
+    names = {who.id: who.name for who in record.people if who.name}
+    about = {name for journey in guidance["journeys"] for task in journey["tasks"] for name in task["about"]}
+    if "condition_id" in about:
+        names |= await condition_words(apis, session, record)
+    return work_of(guidance, f"/records/{record.collection}/{record.id}", case, names)
 
 
 def warnings_of(records: Iterable[Record]) -> list[Caution]:
@@ -174,15 +188,16 @@ async def record_page(request: Request, session: Session) -> Response:
         part_of(names_of_papers(apis, collection)),
     )
     events = (history.value or {}).get("events", ())
+    case = next(
+        (str(event["data"]["case_id"]) for event in events if event["version"] == 1 and "case_id" in event["data"]), ""
+    )
     return render(
         request,
         "record.html",
         session,
         record=record,
-        case_id=next(
-            (str(event["data"]["case_id"]) for event in events if event["version"] == 1 and "case_id" in event["data"]),
-            "",
-        ),
+        case_id=case,
+        work=await _work(apis, session, record, case),
         conference=conference_of(events, record) if events and collection == "conferences" else None,
         plan=plan_of(record.state.value or {}, today()),
         columns=OF_A_PERSON,

@@ -224,6 +224,7 @@ def test_a_case_and_its_timeline_are_fit_for_everyone(contexts: dict[str, Browse
     tab.click("text=Cara Whitmore")
     look(tab, "case")
     case = tab.url
+    tab.click("text=Something else happened >> nth=0")
     tab.click("text=Vary conditions")
     look(tab, "form-of-conditions")
     tab.click("button:has-text('Add another')")

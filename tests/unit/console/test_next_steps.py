@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.console.forms.next_steps import steps_of
+from services.console.forms.next_steps import steps_of, work_of
 
 
 def rule(id_: str, answer: str, *, kind: str = "forbids", changes_on: str | None = None) -> dict[str, Any]:
@@ -74,3 +74,30 @@ def test_a_day_that_lifts_several_rules_is_the_last_of_them() -> None:
     rules = (rule("R1", "broken", changes_on="2027-03-01"), rule("R2", "broken", changes_on="2027-01-02"))
     (step,) = steps_of({"commands": [command("Later", "refused", *rules)]}, {}).shown
     assert step.label == "Not before 1 March 2027"
+
+
+def task(title: str, progress: str, *commands: str, **more: Any) -> dict[str, Any]:
+    line = {"title": title, "progress": progress, "commands": list(commands), "roles": ["YJS_CASE_MANAGER"]}
+    return {**line, "about": {}, "due": None, "overdue": False, "waits_for": [], **more}
+
+
+def test_a_task_leads_to_its_form_only_for_who_may_send_it_now() -> None:
+    """Given tasks, then one that the role may record has an address with what is known; one of another's turn says whose it is."""
+    mine = task("Book a session", "not_started", "Book", about={"condition_id": "c1"}, due="2026-05-01")
+    theirs = task("Give it", "not_started", "Give")
+    done = task("Agree", "completed", "Book")
+    guidance = {
+        "commands": [command("Book", "depends")],
+        "next": mine,
+        "journeys": [{"title": "Prepare", "tasks": [mine, theirs, done]}],
+    }
+    work = work_of(guidance, "/records/disposals/d1", "k1", {"c1": "Retail workshop"})
+    ((title, tasks),) = work.journeys
+    assert (title, work.next) == ("Prepare", tasks[0])
+    assert (tasks[0].about, tasks[0].status, tasks[0].address) == (
+        "Retail workshop",
+        "Not started",
+        "/records/disposals/d1/do/Book?case=k1&condition_id=c1",
+    )
+    assert (tasks[1].address, tasks[1].whose) == ("", ["YJS case manager"])
+    assert (tasks[2].address, tasks[2].status) == ("", "Completed")

@@ -46,6 +46,7 @@ def page_of(state: dict[str, Any], *steps: Step) -> str:
         conference=None,
         plan=plan_of(state, AFTER_THE_FIRST),
         steps=Steps(steps, ()),
+        work=None,
         corrections={"d1": None},
         history=Part({"events": []}),
         papers=[],
