@@ -93,6 +93,12 @@ ODD: Final = (
         "yes",
         "no",
         "check",
+        "2026-06-09T10:00:00",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "9" * 5000,
+        "\u0663",
+        "\xb2",
     ),
 )
 
@@ -110,6 +116,8 @@ def parameters_read() -> list[str]:
 
 
 PARAMETERS: Final = parameters_read()
+FIELDS: Final = ("key", "version", "words", "until", "reason", "file", "file_name", "register")
+"""Fields of forms that are sent to an address as they are, whether a page drew them or not."""
 PATHS: Final = [
     (method, route.path)
     for route in routes()
@@ -217,7 +225,7 @@ class Attacker:
         if method == "GET":
             await self.ask("GET", f"{self.address(path)}?{self.query()}")
         else:
-            fields = {self.chance.choice((*PARAMETERS, "key", "version", "words")): [self.text()] for _ in range(4)}
+            fields = {self.chance.choice((*PARAMETERS, *FIELDS)): [self.text()] for _ in range(4)}
             await self.ask("POST", self.address(path), {"csrf": [self.csrf], **fields})
 
     async def ask(self, method: str, address: str, data: dict[str, list[str]] | None = None) -> None:

@@ -157,7 +157,7 @@ async def fresh(sessions: Sessions, provider: Provider, session: Session) -> Ses
     """
     if session.tokens.is_fresh:
         return session
-    until = time.monotonic() + RENEWAL_SECONDS
+    until = time.monotonic() + RENEWAL_SECONDS + 1
     while not await sessions.begin_renewal(session.key):
         if time.monotonic() > until:
             raise NoAnswer("the sign-in does not answer")

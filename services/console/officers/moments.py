@@ -107,7 +107,7 @@ async def steps_around(
 ) -> tuple[Step | None, Step | None]:
     """Return the steps to the event before the one that a moment shows last, and to the one after it."""
     name, key = ("known_at", "recorded_at") if times["known_at"] else ("as_of", "occurred_at")
-    moment = _moment(times[name])
+    moment = moment_of(times[name])
     events = [] if moment is None else await all_events(apis, session, case, {}, key)
     before, after = neighbours([datetime.fromisoformat(event[key]) for event in events], moment)
 
@@ -213,11 +213,12 @@ async def _names_of_ids(apis: Apis, session: Session, case: Case) -> dict[str, s
     }
 
 
-def _moment(text: str | None) -> datetime | None:
-    """Return a time of an address; of a day, its end. None if it is none."""
+def moment_of(text: str | None) -> datetime | None:
+    """Return a time of an address; of a day, its end. None if it is none, or one without a zone."""
     if on := read_day(text):
         return end_of_day(on)
     try:
-        return datetime.fromisoformat(text or "")
+        moment = datetime.fromisoformat(text or "")
     except ValueError:
         return None
+    return moment if moment.tzinfo is not None else None

@@ -31,6 +31,7 @@ KINDS: Final[Mapping[str, Mapping[str, str]]] = {
     "gaps": {"release": "Do without the versions that never came"},
 }
 """What can be held, under its name in the APIs, with the decisions about it."""
+OFFSET: Final = re.compile(r"[0-9]{1,18}")
 LAG: Final = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}:[0-9]{1,12}")
 """A lag as the address of a later look has it."""
 BY_NAME: Final = {entry.name: entry for entry in SERVICES}
@@ -158,7 +159,7 @@ async def _decision(request: Request, session: Session, *, through: str, dry_run
             held = await part_of(apis.get(session, service, path))
             records = (held.value or {}).get("held", ())
         question = f"?dry_run={'true' if dry_run else 'false'}" + (
-            f"&through_offset={int(through)}" if through.isdecimal() else ""
+            f"&through_offset={through}" if OFFSET.fullmatch(through) else ""
         )
         answer = await part_of(apis.post(session, service, f"{path}/{action}{question}", {}))
     return render(

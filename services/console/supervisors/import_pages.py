@@ -37,6 +37,8 @@ from services.vocabulary import Role
 SERVICE: Final = "referral"
 COMMAND: Final = "Import"
 """The name of a draft that is a register and no form."""
+FILE: Final = "file"
+"""The field of the file; beside it stands its name."""
 MAX_FILE: Final = 1_000_000
 """The largest file in bytes: it is held in memory, never on a disk, while it is read."""
 MAX_ROWS: Final = 500
@@ -59,7 +61,7 @@ async def read_upload(request: Request) -> dict[str, list[str]]:
         if isinstance(value, UploadFile):
             fields[name] = [b64encode(await value.read()).decode()]
             fields[f"{name}_name"] = [value.filename or ""]
-        else:
+        elif not name.startswith(FILE):  # a text is no file
             fields[name] = [value]
     return fields
 
