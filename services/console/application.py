@@ -175,6 +175,7 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
             SessionEnded: _session_ended,
         },
     )
+    app.router.redirect_slashes = False  # it would lead to the host that the browser names
     app.add_middleware(Boundary, headers=HEADERS, fault=_fault)
     return app
 

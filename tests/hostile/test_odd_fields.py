@@ -42,3 +42,11 @@ async def test_an_address_with_an_odd_number_is_no_fault(world: World, through: 
     await world.http.post("/reason", data={"csrf": session.csrf, "reason": "AUDIT"})
     answer = await world.http.get(DECISION, params={"through": through})
     assert answer.status_code in {200, 503}, answer.text
+
+
+@pytest.mark.parametrize("address", ["/import/", "/cases/", "/drafts//", "/returns/file/"])
+async def test_an_address_with_a_slash_too_many_leads_nowhere(world: World, address: str) -> None:
+    """Given an empty last segment, then nothing is there: no redirect is made from the host that the browser names."""
+    world.as_person(await world.session())
+    answer = await world.http.get(address, headers={"Host": "elsewhere.example"})
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)
