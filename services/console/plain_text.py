@@ -28,5 +28,5 @@ def moment(text: Any) -> str:
     """Return a moment in Europe/London, to the second."""
     try:
         return datetime.fromisoformat(str(text)).astimezone(LONDON).strftime("%Y-%m-%d %H:%M:%S")
-    except ValueError:
+    except (ValueError, OverflowError):
         return cell_text(text)

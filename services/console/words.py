@@ -114,5 +114,5 @@ def _read(value: Any) -> date | datetime | None:
             if len(str(value)) == 10
             else datetime.fromisoformat(str(value)).astimezone(LONDON)
         )
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

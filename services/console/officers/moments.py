@@ -215,10 +215,10 @@ async def _names_of_ids(apis: Apis, session: Session, case: Case) -> dict[str, s
 
 def moment_of(text: str | None) -> datetime | None:
     """Return a time of an address; of a day, its end. None if it is none, or one without a zone."""
-    if on := read_day(text):
-        return end_of_day(on)
     try:
+        if on := read_day(text):
+            return end_of_day(on)
         moment = datetime.fromisoformat(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo is not None else None

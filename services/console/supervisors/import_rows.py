@@ -364,9 +364,11 @@ def moment_of(text: str) -> datetime | date:
         raise ValueError("write a date and a time, such as 2026-05-07 15:20 or 07/05/2026 15:20")
     try:
         at = datetime(day.year, day.month, day.day, int(clock["hour"]), int(clock["minute"]), int(clock["second"] or 0))  # noqa: DTZ001 - its zone follows
-        return datetime.fromisoformat(f"{at.isoformat()}{zone}") if zone else at.replace(tzinfo=LONDON)
-    except ValueError:
+        moment = datetime.fromisoformat(f"{at.isoformat()}{zone}") if zone else at.replace(tzinfo=LONDON)
+        moment.astimezone(LONDON)
+    except (ValueError, OverflowError):
         raise ValueError("there is no such time: write it as 15:20") from None
+    return moment
 
 
 def _times(cells: Cells, errors: list[RowError]) -> dict[str, str]:

@@ -373,6 +373,15 @@ def test_errors_of_the_api_stand_by_the_columns() -> None:
     assert "you may not see it" in texts[3]
 
 
+@pytest.mark.parametrize("text", ["9999-12-31 23:00-05:00", "0001-01-01 00:00+10:00"])
+def test_a_time_beyond_the_calendar_is_an_error_of_its_row(text: str) -> None:
+    """Given a time that no clock in London shows, when its row is read, then the row says so, and the others are read."""
+    with pytest.raises(ValueError, match="there is no such time"):
+        moment_of(text)
+    found = plan(ROW | {"happened_on": text})
+    assert [error.heading for error in found.errors] == ["happened_on"]
+
+
 def test_the_table_comes_back_with_a_column_of_errors_and_can_be_imported_again() -> None:
     """CSV and workbook come back with their cells; the column of errors is passed over when they are read again."""
     register = register_of(as_csv(ROW | {"narrative": '=1+1, "said" he'}, delimiter=";"), "cases.csv")

@@ -12,7 +12,7 @@ from services.console.officers.moments import Difference, differences, moment_of
 CHILD, CONDITION = "7b25a32c-7a6b-5cf9-bdc4-0b84d596c200", "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
 
 
-@pytest.mark.parametrize("text", [None, "", "yesterday", "2026-06-09T10:00:00", "2026-02-30"])
+@pytest.mark.parametrize("text", [None, "", "yesterday", "2026-06-09T10:00:00", "2026-02-30", "9999-12-31"])
 def test_a_moment_without_a_zone_is_none(text: str | None) -> None:
     """Given a time of an address that cannot be compared with those of events, then there is none."""
     assert moment_of(text) is None

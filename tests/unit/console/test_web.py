@@ -20,6 +20,7 @@ from services.console.application import HEADERS, STATIC, console_application, r
 from services.console.cipher import Cipher
 from services.console.everyone.entrance import local_address
 from services.console.officers.my_day import _after, _groups, group_by_urgency
+from services.console.plain_text import moment as exact_moment
 from services.console.records import records_in
 from services.console.rendering import TEMPLATES, render
 from services.console.routing import read_case, read_count
@@ -226,6 +227,13 @@ def test_codes_and_days_are_in_words() -> None:
         "tomorrow",
         "in 3 days",
     ]
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "yesterday", "2026-02-30"])
+def test_a_time_beyond_the_calendar_is_no_time(text: str) -> None:
+    """Given a time that no clock in London shows, when it is put into words, then there are none."""
+    assert (day(text), moment(text), distance(text, date(2026, 11, 26))) == ("", "", "")
+    assert exact_moment(text) == text
 
 
 def test_a_wrong_name_in_a_template_is_an_error() -> None:
