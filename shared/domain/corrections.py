@@ -185,13 +185,15 @@ class CorrectionEngine(Generic[C, S]):
             correction = self.correction(request, state)
         except Uncorrectable:
             return False  # another rule refuses it
+        name = correction.field.partition(".")[0]
+        if name not in names:
+            return False
         facts = facts_of(state)
         number = next(n for n, fact in enumerate(facts) if fact.event_id == correction.corrects)
         fact = _corrected(facts[number], correction)
         before = self.fold(facts[:number]) if number else None
         follows = self.derived_fields(fact, before, _context_of(fact, context))
-        name = correction.field.partition(".")[0]
-        return name in names and name in follows and getattr(fact.event, name) != follows[name]
+        return name in follows and getattr(fact.event, name) != follows[name]
 
     def applied(self, state: S, correction: C) -> S:
         """Fold the state again with a correction applied. Raises `BrokenHistory` if a later event becomes impossible."""
