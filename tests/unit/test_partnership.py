@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -68,3 +71,15 @@ def test_a_file_without_an_entry_is_refused(tmp_path: Path, text: str) -> None:
     """Given no entry, or no TOML, when the file is read, then it says so."""
     with pytest.raises(InvalidSetting, match=r"partnership\.toml"):
         read_partnership(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("module", ["services.disposal", "services.console"])
+def test_a_process_says_the_wrong_line_when_it_starts(tmp_path: Path, module: str) -> None:
+    """Given a file with a wrong line, when a process that prints or shows pages starts, then it exits with file and line."""
+    file = written(tmp_path, TEXT.replace('telephone = "101"', "telephone = 101"))
+    command = [sys.executable, "-m", module, *(["api"] if module == "services.disposal" else [])]
+    started = subprocess.run(
+        command, env={**os.environ, "OOC_PARTNERSHIP": str(file)}, capture_output=True, text=True, check=False
+    )
+    assert started.returncode == 1
+    assert f"{file}, line {line_of('101')}: police.telephone" in started.stderr
