@@ -269,13 +269,30 @@ class RecordHandler(Service):
                     for stream, result in await retry_requested(connection, self.consumer, self._apply):
                         _log.info("tried_again", consumer=self.consumer, stream=stream, **asdict(result))
 
+    def _late(self) -> list[TopicPartition]:
+        """Return the partitions whose first record has waited too long."""
+        now = time.monotonic()
+        return [
+            place
+            for place, waiting in self._waiting.items()
+            if waiting.records and now - waiting.since > UNVOUCHED_SECONDS
+        ]
+
     async def _alarm_late(self) -> None:
-        """Raise an alarm if records have waited too long for a position record, and look for it on a new connection."""
+        """Raise an alarm if records have waited too long for a position record, and look for it on a new connection.
+
+        Only if their position topic answers: where a broker is lost, it may be away while the events are not.
+        """
+        if not (late := self._late()):
+            return
+        self.follower.follow_again()
+        unsaid = {place[0] for place in late if not self._waiting[place].alarmed}
+        answering = {topic for topic in unsaid if await self.follower.ask(topic)}
         # Not while a batch is taken, which clears the alarms of what it has covered.
         async with self.busy:
-            for place, waiting in list(self._waiting.items()):
-                if time.monotonic() - waiting.since > UNVOUCHED_SECONDS and waiting.records:
+            for place in self._late():
+                waiting = self._waiting[place]
+                if place[0] in answering and self.follower.vouches(*place, waiting.records[0].offset) is None:
                     waiting.alarmed = True
-                    self.follower.follow_again()
                     detail = f"offset {waiting.records[0].offset}: no position record of the relay covers it"
                     await self._raise("foreign_record", "/".join(map(str, place)), detail)

@@ -35,6 +35,9 @@ SILENT_SECONDS: Final = 10.0
 
 RECONNECT_SECONDS: Final = 0.5
 
+ASK_SECONDS: Final = 5.0
+"""How long a position topic may take to answer one question."""
+
 _log = structlog.get_logger("consumer")
 
 
@@ -79,6 +82,30 @@ class PositionFollower(Service):
         """Replace a connection that is older than `SILENT_SECONDS`: records wait, and a connection that hangs yields none."""
         if time.monotonic() - self._began > SILENT_SECONDS:
             self._again.set()
+
+    async def ask(self, events_topic: str) -> bool:
+        """Read a position topic to its end on a new connection, and believe it; return whether it has answered.
+
+        Not while a transaction is open there: what its record covers is not known yet.
+        """
+        positions = self._topics[events_topic]
+        place = TopicPartition(positions, 0)
+        try:
+            async with (
+                asyncio.timeout(ASK_SECONDS),
+                reader(self._bootstrap, "read_uncommitted") as anything,
+                reader(self._bootstrap, "read_committed") as search,
+            ):
+                search.assign([place])
+                if await anything.end_offsets([place]) != await search.end_offsets([place]):
+                    return False
+                last, _ = await find_last(search, positions, partial(self._read_ends, anything, events_topic))
+        except (KafkaError, OSError, TimeoutError):
+            return False
+        believed = self.believed.get(events_topic)
+        if last is not None and (believed is None or last.position > believed.position):
+            await self._take(events_topic, last, ())
+        return True
 
     @Service.task
     async def _run(self) -> None:

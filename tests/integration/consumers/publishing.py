@@ -85,15 +85,7 @@ class Publisher:
     async def publish(self, messages: Sequence[Message], *, position: int | None = None, abort: bool = False) -> None:
         """Publish events and the position reached, that of the last event or another one; or write them and abort."""
         await self._producer.begin_transaction()
-        sent = []
-        for message in messages:
-            key, partition = key_and_partition(message.home)
-            sent.append(
-                await self._producer.send(
-                    self.topic, key=key, value=message.body, headers=message.headers, partition=partition
-                )
-            )
-        placed = [(place.partition, place.offset, 1) for place in [await future for future in sent]]
+        placed = await self._send(messages)
         if abort:
             await self._producer.abort_transaction()
             return
@@ -107,6 +99,23 @@ class Publisher:
             partition=0,
         )
         await self._producer.commit_transaction()
+
+    async def publish_unvouched(self, messages: Sequence[Message]) -> None:
+        """Publish events whose position record comes with the next ones."""
+        await self._producer.begin_transaction()
+        self.reached = self.reached.after_transaction(self.reached.position, b"", await self._send(messages), {})
+        await self._producer.commit_transaction()
+
+    async def _send(self, messages: Sequence[Message]) -> list[tuple[int, int, int]]:
+        sent = []
+        for message in messages:
+            key, partition = key_and_partition(message.home)
+            sent.append(
+                await self._producer.send(
+                    self.topic, key=key, value=message.body, headers=message.headers, partition=partition
+                )
+            )
+        return [(place.partition, place.offset, 1) for place in [await future for future in sent]]
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from shared.messaging.projection_consumer import (
     progress,
     reconcile,
 )
-from shared.runtime.provision import events_topic, position_topic, topics
+from shared.runtime.provision import administering, events_topic, position_topic, topics
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, publishing
 from tests.integration.consumers.test_adapters import applied, running
@@ -204,6 +204,40 @@ async def test_a_connection_that_stays_silent_is_given_up_for_another(
         await applied(projection, author, 60)
         await until(lambda: _is(names, []), 60, "the alarm's end")
     assert len(connections) >= 2
+
+
+async def test_while_the_position_topic_does_not_answer_no_record_is_called_foreign(
+    projection: Pool, kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given events whose position topic is away, as a lost leader's is, they wait without an alarm, and are taken when it is back."""
+    monkeypatch.setattr(handling, "UNVOUCHED_SECONDS", 0.5)
+    ask, answers = positions.PositionFollower.ask, list[bool]()
+
+    async def noted(follower: positions.PositionFollower, topic: str) -> bool:
+        answers.append(await ask(follower, topic))
+        return answers[-1]
+
+    monkeypatch.setattr(positions.PositionFollower, "ask", noted)
+    author, name = Author("note"), f"{topic_prefix}.note.position"
+    async with (
+        publishing(kafka_bootstrap, topic_prefix, "note") as publisher,
+        running("feed", projection, kafka_bootstrap, topic_prefix),
+        administering(kafka_bootstrap) as admin,
+    ):
+        await publisher.publish([author.write(uuid4())])
+        await applied(projection, author, 60)
+        await admin.delete_topics([name])
+        await publisher.publish_unvouched([author.write(uuid4())])
+
+        async def asked() -> bool:
+            return answers[:3] == [False] * 3
+
+        await until(asked, 60, "three looks without an answer")
+        assert await alarms(projection) == []
+        await topics(kafka_bootstrap, [position_topic(name, 1)])
+        await publisher.publish([author.write(uuid4())])
+        await applied(projection, author, 60)
+        assert await alarms(projection) == []
 
 
 async def _is(look: Callable[[], Awaitable[object]], expected: object) -> bool:
