@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Coroutine, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -87,10 +88,15 @@ def fork_command(
     name: Annotated[str, typer.Argument(metavar="SERVICE", help="The service whose event store went another way.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where its statement is written.")] = Path("fork.note"),
     keys: Annotated[Path | None, typer.Option("--keys", help="The public keys of the logs.")] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Name where an event store, its topic and their checkpoints part, and write the statement that gives one branch up."""
     _require_store(name)
     fork = _result_of(fork_of_service(name, _read_keys(keys)))
+    if fork is None and as_json:
+        OUT.print_json(data=None)
+        return
     if fork is None:
         OUT.print(f"{name}: event store, topic and checkpoints agree.", markup=False)
         return
@@ -101,6 +107,9 @@ def fork_command(
         fail(str(error))
     output.write_text(write_note(fork.text, [signer.sign(fork.text) for signer in signers]), encoding="utf-8")
     output.with_suffix(".json").write_bytes(fork.evidence)
+    if as_json:
+        OUT.print_json(data=fork.view() | {"lost": [asdict(lost) for lost in lost_commands(fork)]}, default=str)
+        raise typer.Exit(1)
     _show_fork(name, fork)
     OUT.print(
         f"The statement is in {output}{'' if signers else ', and not signed: set OOC_SIGNING_KEY_FILE and run this again'};"

@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from shared.database import Connection, Pool
 from shared.evidence.checkpoint import BadNote, SignedNote, VerifierKey
@@ -38,6 +38,14 @@ class Fork:
         digest = base64.b64encode(hashlib.sha256(self.evidence).digest()).decode()
         lines = [self.origin, KIND, _line("common", self.common), _line("kept", self.kept), f"lost {digest}"]
         return "".join(f"{line}\n" for line in [*lines, *(_line("void", root) for root in self.void)])
+
+    def view(self) -> dict[str, Any]:
+        """Return where the branches part and end for JSON, with the roots in hexadecimal."""
+
+        def root(of: Root) -> dict[str, Any]:
+            return {"size": of[0], "root": of[1].hex()}
+
+        return {"common": root(self.common), "kept": root(self.kept), "void": [root(one) for one in self.void]}
 
 
 def _line(name: str, root: Root) -> str:
