@@ -271,7 +271,7 @@ def test_a_knife_of_the_register_was_referred_to_the_youth_justice_service(memor
     """Given a row of 2026 with a knife, when it was referred and went to the panel, then it is imported; 23 by hand is refused."""
     days = dict.fromkeys(("happened_on", "reported_on", "acknowledged_on"), "10/03/2026")
     row = {**ROW, **CHILD, **days, "flags": "Knife", "crime_number": "55260031001", "yjs_referred_on": "11/03/2026"}
-    row |= {"triaged_on": "12/03/2026", "triage_outcome": "Refer to the disposal panel", "triage_reason": "A knife."}
+    row |= {"triaged_on": "12/03/2026", "triage_outcome": "REFER_DISPOSAL_PANEL", "triage_reason": "A knife."}
     outcome = {"outcome_on": "20/03/2026", "outcome_code": "23", "outcome_reason": "He kept to it."}
     outcome |= dict.fromkeys(("named_suspect", "victim_informed", "parent_informed"), "yes")
     good, bad = plans(row, {**row, **outcome, "reference": "SSO/2025/0002"})
