@@ -57,6 +57,10 @@ def _day(name: str, value: Any, names: frozenset[str]) -> Iterator[tuple[str, st
     yield from ((f"{name}.{part}", str(getattr(found, part))) for part in ("day", "month", "year"))
 
 
+ASKED: Final = {"involved_in_case": "no", "received_admission": "no", "others_unavailable": "yes"}
+"""What a form asks for and an older client leaves out, as the stories do."""
+
+
 def fill_in(browser: Browser, page: Page, command: Mapping[str, Any], *, forged: bool = False) -> Page:
     """Fill in a form, with as many rows as are needed, and continue to the check. Raises `NotDrawn`."""
     for key, value in command.items():
@@ -67,7 +71,7 @@ def fill_in(browser: Browser, page: Page, command: Mapping[str, Any], *, forged:
                 page = browser.send(page, form)
     form = page.form("/do/")
     form.buttons = [one for one in form.buttons if one[0] != "add"]
-    filled = dict(answers(command, form))
+    filled = {name: text for name, text in ASKED.items() if name in form.names} | dict(answers(command, form))
     if missing := filled.keys() - form.names:
         raise NotDrawn(f"{page.url} draws no {sorted(missing)}; it draws {sorted(form.names)}")
     return browser.send(page, form, filled, forged=forged)

@@ -82,7 +82,7 @@ def test_an_analyst_reads_a_measure_as_a_table(browser: Browser) -> None:
     browser.sign_in("ANALYST-1")
     page = browser.open("/returns")
     result = browser.send(page, page.form("/returns"), {"measure": "kpi6", "from": "2025-10-01", "to": "2025-12-31"})
-    assert "definition 1" in result.words
+    assert "definition 2" in result.words
     assert "Youth conditional caution" in result.words
     wrong = browser.send(page, page.form("/returns"), {"measure": "kpi6", "from": "2025-12-31", "to": "2025-10-01"})
     assert (wrong.status, wrong.title.startswith("Error: ")) == (422, True)
