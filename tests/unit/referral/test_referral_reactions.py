@@ -113,7 +113,8 @@ def test_a_conference_reaches_its_referral_alone() -> None:
             mode=ConferenceMode.DIRECT_CONFERENCE,
             harmed_took_part=1,
             follow_up_due=THEN.date(),
-            **ids,
+            referral_id=referral_id,
+            disposal_id=disposal_id,
         )
         return list(conference_undertaken(fact(event, f"rj_conference/{SESSION}")))
 
