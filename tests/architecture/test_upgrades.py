@@ -8,6 +8,10 @@ from typing import Final
 
 import pytest
 
+from services.registry import DECIDING, databases_without_events
+from shared.runtime.privileges import Schema
+from shared.runtime.provision import KEYRING_DATABASE, service_database
+
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = sorted(ROOT.glob("shared/**/migrations/**/*.sql")) + sorted(ROOT.glob("services/**/migrations/*.sql"))
 
@@ -25,6 +29,20 @@ TAKEN: Final = {
     "20261128220300_clocks.sql": "the function that follows takes the same calls, and whoever could call it can",
 }
 """Migrations that take something away, and why the release before does without it."""
+
+
+SCHEMAS: Final = [
+    KEYRING_DATABASE,
+    *(service_database(entry.name) for entry in DECIDING),
+    *databases_without_events(),
+]
+
+
+@pytest.mark.parametrize(("name", "schema"), SCHEMAS, ids=[name for name, _ in SCHEMAS])
+def test_each_migration_of_a_database_has_a_number_of_its_own(name: str, schema: Schema) -> None:
+    """Given the folders of migrations of one database, then no two have a number in common: the second would not be applied."""
+    numbers = [path.name.partition("_")[0] for part in schema.parts for path in part.migrations.glob("*.sql")]
+    assert len(set(numbers)) == len(numbers), name
 
 
 @pytest.mark.parametrize("path", MIGRATIONS, ids=lambda path: path.name)

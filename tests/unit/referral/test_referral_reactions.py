@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
-from uuid import uuid5
+from typing import TypeVar
+from uuid import UUID, uuid5
 
 import pytest
 
@@ -103,7 +103,7 @@ def test_what_is_no_activity_or_no_referrals_asks_nothing(*, activity: bool, boo
 def test_a_conference_reaches_its_referral_alone() -> None:
     """Given a conference held for a referral, then the referral records an activity; one for a disposal counts there."""
 
-    def held(**ids: Any) -> list[CommandFor]:
+    def held(referral_id: UUID | None = None, disposal_id: UUID | None = None) -> list[CommandFor]:
         event = ConferenceHeld(
             present=(),
             facilitator_attended=True,
