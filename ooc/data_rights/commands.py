@@ -69,7 +69,8 @@ def forget(
 
 def _require_retention_ended(client: Client, person: UUID, records: Sequence[str]) -> None:
     """Raise `Refused` with the day if the retention of the records that name a person has not ended."""
-    reply = client.get("reporting", f"/v1/retention/{person}", role=OFFICER, params={"record": records})
+    about = {"person": str(person), "record": records}
+    reply = client.get("reporting", "/v1/retention/end", role=OFFICER, params=about)
     end = require_found(reply, "end of the retention", OFFICER)
     if end["unknown"]:
         raise Refused(f"Reporting has not seen {', '.join(end['unknown'])} yet: ask again in a moment.")

@@ -79,7 +79,7 @@ async def test_the_end_of_the_retention_of_one_person(partnership: Partnership) 
     async def end_of(*records: UUID) -> dict[str, Any]:
         token = await partnership.token("DATA_PROTECTION_OFFICER", area="*")
         query = "&".join(f"record={id_}" for id_ in records)
-        answer = await partnership.read("reporting", f"/v1/retention/{record.person}?{query}", token)
+        answer = await partnership.read("reporting", f"/v1/retention/end?person={record.person}&{query}", token)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found

@@ -38,7 +38,7 @@ PART: Final = "data_rights"
 MOST: Final = 500
 """The most people in one answer."""
 
-PERSON: Final = an_id("id", "The id of the person, the same in every service.", "path")
+PERSON: Final = replace(an_id("person", "The id of the person, the same in every service.", "query"), required=True)
 RECORD: Final = replace(
     an_id("record", "A record that names the person, as GET /v1/people/{id} of the services lists them.", "query"),
     repeatable=True,
@@ -145,15 +145,15 @@ def add_retention(app: FastAPI) -> None:
         return JSONResponse({"due_by": day.isoformat(), "total": len(people), "people": first_people})
 
     @app.get(
-        "/v1/retention/{id}",
+        "/v1/retention/end",
         tags=["evidence"],
         response_model=RetentionEnd,
         **declared((PERSON, RECORD, ACCESS_REASON)),
     )
-    async def retention_of(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
+    async def retention_end(request: Request, actor: Caller) -> JSONResponse:
         """Say when the retention of the records that name a person ends, as it stands today. It holds nobody's name."""
         at: ApiDependencies = request.app.state.deps
-        person = read_id(id)
+        person = read_id(read_query(request)[PERSON.name])
         records = {read_id(text, RECORD.name) for text in request.query_params.getlist(RECORD.name)}
         await at.gate.read(actor, PART, f"reporting/retention/{person}", read_reason(request))
         reader = await ask_for_reader(at.database, actor)
