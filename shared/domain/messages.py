@@ -69,7 +69,7 @@ JsonValue = Annotated[Any, Visible()]
 """The right value, as JSON, in the command for a correction."""
 
 
-RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,2}[0-9]{1,3}[A-Z]?$")]
+RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3}[0-9]{1,3}[A-Z]?$")]
 """The id of a rule, such as R12."""
 
 

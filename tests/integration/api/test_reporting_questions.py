@@ -208,7 +208,9 @@ async def test_a_reason_that_is_no_code_is_malformed(reporting: Client) -> None:
 async def test_every_year_that_may_be_asked_for_is_answered(reporting: Client, name: str) -> None:
     """For every accepted year each measure answers, or says that its policy values begin later."""
     token = await reporting.token("ANALYST")
-    for first, last in [("1998-09-30", "1998-09-30"), ("2199-12-31", "2199-12-31"), ("1900-01-01", "2199-12-31")]:
+    # the indicators of the YJB began on 1 April 2023
+    begins = "2023-04-01" if name.startswith("kpi") else "1998-09-30"
+    for first, last in [(begins, begins), ("2199-12-31", "2199-12-31"), ("1900-01-01", "2199-12-31")]:
         answer = await reporting.read(f"/v1/measures/{name}?from={first}&to={last}", token=token)
         assert answer.status_code == 200, answer.text
         assert (answer.json()["from"], answer.json()["to"]) == (first, last)

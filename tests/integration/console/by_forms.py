@@ -16,7 +16,7 @@ from tools.scenario.backend import Request, Response
 from tools.scenario.over_http import READER, Http
 from tools.scenario.story import Officer, Result
 
-RULE: Final = re.compile(r"Rule ([A-Z]{1,2}[0-9]{1,3}[A-Z]?)\. Source")
+RULE: Final = re.compile(r"Rule ([A-Z]{1,3}[0-9]{1,3}[A-Z]?)\. Source")
 REASON: Final = "reason."
 
 
