@@ -171,6 +171,7 @@ def _door(path: str, route: dict[str, Any], record: Recorded) -> str:
         "id": record.stream,
         "case_id": record.case,
         "person_id": record.person,
+        "person": record.person,
         "return_id": uuid4(),
         "record": record.stream,
         "verification_id": uuid4(),
