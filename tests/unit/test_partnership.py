@@ -53,7 +53,7 @@ def test_a_later_entry_holds_from_its_day(tmp_path: Path) -> None:
     [
         ('telephone = "101"', "telephone = 101", line_of('"101"'), "police.telephone"),
         ('letterhead = "Merrowshire Police"', 'letterhead = ""', line_of("Merrowshire Police"), "police.letterhead"),
-        ('name = "Merrow', 'nmae = "Merrow', line_of('name = "'), "name: Field required|nmae"),
+        ('name = "Merrow', 'named = "Merrow', line_of('name = "'), "name: Field required|named"),
         ("[partnership.victims]", "[partnership.victim]", line_of("[partnership.victims]"), "victims"),
         ("from = 2013-04-08", 'from = "soon"', line_of("from = 2013"), "from"),
     ],
