@@ -153,6 +153,8 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             # A voluntary programme beside a caution or a diversion is tracked without consequence.
             return replace(state, stage=Stage.NOT_COMPLETED, ended_at=at) if state.stage is Stage.AGREED else state
         case events.BreachReferred():
+            if state.disposal is not Disposal.YCC:
+                raise BrokenHistory(fact, "only a conditional caution is breached")
             breach = Breach(event.condition_ids, at)
             return replace(_by_monitor(state, fact), stage=Stage.BREACH_REVIEW, breach=breach)
         case events.BreachDecided():
