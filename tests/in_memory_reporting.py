@@ -39,7 +39,7 @@ def measure_facts(
     folded: list[Folded] = [
         found for history in histories if (found := fold(history, as_of=until, known_at=known_at)) is not None
     ]
-    positions: dict[str, int] = {}
+    positions = dict.fromkeys(measure.reads, 0)
     for history in histories:
         for fact in history:
             service = service_of(fact)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 import pytest
 
+import shared
 from ooc.evidence.verification import require_answers
 from services.addresses import NoSystem
 from shared.database import TRANSIENT, WriteProbe, connect, create_pool, hosts_of, writable_host
 from shared.settings import Settings
 from tests.integration.failover.pair import Pair
 from tests.integration.local.waiting import eventually
+
+PROBE: Final = next(Path(shared.__file__).parent.glob("event_store/migrations/access/*_probe.sql"))
 
 
 async def test_every_connection_goes_to_the_primary(pair: Pair) -> None:
@@ -33,6 +39,7 @@ async def test_every_connection_goes_to_the_primary(pair: Pair) -> None:
 
 async def test_what_cannot_write_is_not_ready(pair: Pair) -> None:
     """Given a standby that is cut off, so that writes wait, a process is not ready until it is back; and none is on a standby."""
+    await pair.primary.ask(PROBE.read_text(encoding="utf-8").partition("-- migrate:down")[0])
     await pair.synchronous()
     pool = await create_pool(pair.url)
     probe = WriteProbe()

@@ -20,8 +20,12 @@ from tools.reference.command_variants import BEGUN_AT, seen_in
 MOST: Final = 40
 """The most variants of a command that are tried in one state."""
 
-READ_ELSEWHERE: Final = {"child_under_ten_becomes_no_suspect": {"why"}}
-"""Fields that no command of these states makes a check read: none corrects a role as test_referral_edges.py does."""
+READ_ELSEWHERE: Final = {
+    "child_under_ten_becomes_no_suspect": {"why"},
+    "the_child_was_heard": {"no_child_view_because"},
+}
+"""Fields that no command of these states makes a check read: none corrects a role as test_referral_edges.py does,
+and every sitting hears the child."""
 
 
 @cache
