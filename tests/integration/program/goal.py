@@ -64,6 +64,6 @@ def _wish(step: CommandStep, fields: Mapping[str, Any], names: Names) -> Wish:
         type=step.command,
         values={name: value for name, value in fields.items() if name != "rationale"},
         at=step.at,
-        why=fields.get("rationale", {}),
+        excuses=fields.get("rationale", {}),
         refused_by=step.expected.rules,
     )

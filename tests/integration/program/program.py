@@ -45,7 +45,7 @@ class Wish:
     type: str
     values: Json
     at: str
-    why: Json = field(default_factory=dict)
+    excuses: Json = field(default_factory=dict)
     """Rule -> why the officer goes on, should it warn. It is told only where the rule does."""
 
     refused_by: frozenset[str] = frozenset()
@@ -90,7 +90,7 @@ class Program:
         body = self.fill(wish)
         foreseen = self.dry_run(wish, body)
         if foreseen["outcome"] == "needs_rationale":
-            body["rationale"] = self._whys(wish, guided, foreseen)
+            body["rationale"] = self._excuses(wish, guided, foreseen)
             foreseen = self.dry_run(wish, body)
         if foreseen["outcome"] == "refused":
             _require(wish.refused_by != frozenset(), wish, "the dry run refuses it", foreseen)
@@ -213,12 +213,12 @@ class Program:
         _require(broken <= in_schema, wish, f"its schema names {sorted(in_schema)} alone", foreseen)
         return broken
 
-    def _whys(self, wish: Wish, guided: Json, foreseen: Json) -> dict[str, Any]:
+    def _excuses(self, wish: Wish, guided: Json, foreseen: Json) -> dict[str, Any]:
         """Return the reasons for the rules that warn, which guidance named."""
         warning = frozenset(rule["id"] for rule in foreseen["rules"])
-        _require(warning <= wish.why.keys(), wish, "the officer has no reason for a warning", foreseen)
+        _require(warning <= wish.excuses.keys(), wish, "the officer has no reason for a warning", foreseen)
         self._check_names(guided["rules"], needed=warning, wish=wish)
-        return {rule: wish.why[rule] for rule in warning}
+        return {rule: wish.excuses[rule] for rule in warning}
 
     def _check_names(self, rules: Sequence[Json], *, needed: frozenset[str], wish: Wish) -> None:
         """Check that guidance named the rules that stood in the way of a command, as broken or by its fields."""

@@ -64,7 +64,7 @@ async def test_it_carries_a_case_from_report_to_outcome(
     record_testsuite_property("guidance_median_ms", statistics.median(program.guidance_seconds) * 1000)
 
     warned = read_goal(HERE / "goals" / "reasons.yaml", str(uuid4()))
-    assert any(wish.why for wish in warned.wishes)
+    assert any(wish.excuses for wish in warned.wishes)
     carry(program, warned)
     for (service, record), members in warned.ends.items():
         found = program.read_record(service, record)
