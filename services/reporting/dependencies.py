@@ -18,6 +18,7 @@ from shared.privacy.keyring import Keyring
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.privileges import RoleKind
 from shared.settings import Settings
+from shared.tasks import end
 
 
 @dataclass
@@ -41,5 +42,4 @@ async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
             keyring = resources.keyring
             yield Dependencies(**vars(every), keyring=keyring, ethnicity=keyring_grant(keyring), search=index)
         finally:
-            indexing.cancel()
-            await asyncio.gather(indexing, return_exceptions=True)
+            await end(indexing)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
 
 from shared.database import Connection, Pool
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
+from shared.tasks import end
 
 ALARMIST: Final = "watch"
 """The consumer of these alarms, in the table `alarm`."""
@@ -62,9 +63,7 @@ async def watching_relay(
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
 
 
 async def _watch_relay(pool: Pool, standstill: Standstill, pause: float) -> None:
