@@ -43,8 +43,6 @@ TRANSIENT: Final = (
 """Transient errors: the same call may succeed when repeated."""
 
 
-CLOSE_SECONDS: Final = 10.0
-"""How long a pool that is closed waits for the connections under way."""
 LEASE_SECONDS: Final = 7.0
 """Seconds for which a lease is held without being renewed."""
 
@@ -131,37 +129,21 @@ async def connect(dsn: str, *, statement_seconds: float, **settings: str) -> Con
     )
 
 
-class _Pool(asyncpg.Pool):
-    """A pool that waits some seconds for the connections under way when it is closed, and then ends them."""
-
-    async def close(self) -> None:
-        """Close the pool. A connection that was aborted meanwhile may never be given back."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await super().close()  # what interrupts it terminates the pool
-
-
 async def create_pool(dsn: str, *, max_size: int = 8, statement_seconds: float = 15) -> Pool:
     """Open a connection pool. Waits up to 60 seconds for the server, then raises the last error."""
 
     async def open_pool() -> Pool:
-        return await _Pool(
+        return await asyncpg.create_pool(
             dsn,
             min_size=1,
             max_size=max_size,
-            max_queries=50_000,
-            max_inactive_connection_lifetime=300,
-            connect=None,
-            setup=None,
-            init=None,
-            reset=_skip_reset,
-            loop=None,
-            connection_class=_Connection,
-            record_class=asyncpg.Record,
             command_timeout=statement_seconds,
             timeout=10,
+            connection_class=_Connection,
             target_session_attrs=WRITABLE,
             server_settings=_SESSION,
+            max_inactive_connection_lifetime=300,
+            reset=_skip_reset,
         )
 
     return await retry_for(open_pool, 60)
