@@ -24,6 +24,7 @@ from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.missing_keys import MissingKeys
 from shared.runtime.privileges import RoleKind, role_name
 from shared.settings import Settings
+from shared.tasks import end
 
 CLOSING_SECONDS: Final = 5.0
 """How long the calls under way may take at the end of a process; after that its connections are cut."""
@@ -83,7 +84,7 @@ async def open_resources(
         missing = MissingKeys(service, f"{service}-{kind}", database)
         keyring = PostgresKeyring(await open_pool("keyring", keyring_connections), kek, on_missing=missing.meet)
         watching = asyncio.create_task(missing.watch(keyring))
-        stack.callback(watching.cancel)
+        stack.push_async_callback(end, watching)
         yield Resources(settings, database, (kek, keyring))
 
 
