@@ -25,6 +25,17 @@ from shared.domain.sealing import PREFIX, Sealed
 from shared.domain.texts import Code, CommandContext, Visible, texts_in
 
 
+def require_each_once(name: str = "") -> AfterValidator:
+    """Refuse a list in which an item, or its member of that name, stands twice."""
+
+    def check(items: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len({getattr(item, name) if name else item for item in items}) != len(items):
+            raise ValueError("each may be named once only")
+        return items
+
+    return AfterValidator(check)
+
+
 def _in_utc(moment: datetime) -> datetime:
     # The calendars end there, and time zones overflow at the ends of Python's own range.
     if not 1900 <= moment.year < 2200:

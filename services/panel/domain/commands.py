@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, get_args
+from typing import Annotated, ClassVar, Final, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from services.panel.events import (
     Action,
@@ -17,21 +17,10 @@ from services.panel.events import (
     SittingPlanned,
 )
 from services.vocabulary import FieldCorrection, Recommendation, Role
-from shared.domain.messages import Command, FreeText, Timestamp
+from shared.domain.messages import Command, FreeText, Timestamp, require_each_once
 from shared.domain.sealing import Sealed
 
 DEFAULT_ROLES: Final = frozenset({Role.POLICE_DECISION_MAKER, Role.YJS_CASE_MANAGER, Role.SUPERVISOR})
-
-
-def _once_each(name: str = "") -> AfterValidator:
-    """Refuse a list in which an item, or its member of that name, stands twice."""
-
-    def check(items: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len({getattr(item, name) if name else item for item in items}) != len(items):
-            raise ValueError("each may be named once only")
-        return items
-
-    return AfterValidator(check)
 
 
 class PlanSitting(Command):
@@ -70,7 +59,7 @@ class RecordMembers(Command):
 
     records = MembersRecorded
 
-    members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=50), _once_each("officer_id")]
+    members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=50), require_each_once("officer_id")]
 
 
 class ConsiderCase(Command):
@@ -86,8 +75,8 @@ class ConsiderCase(Command):
     no_child_view_because: Sealed[FreeText] | None = None
     parent_view: Sealed[FreeText] | None = None
     dissent: Sealed[FreeText] | None = None
-    abstaining: Annotated[tuple[UUID, ...], Field(max_length=50), _once_each()] | None = None
-    actions: Annotated[tuple[Action, ...], Field(max_length=50), _once_each("action_id")] | None = None
+    abstaining: Annotated[tuple[UUID, ...], Field(max_length=50), require_each_once()] | None = None
+    actions: Annotated[tuple[Action, ...], Field(max_length=50), require_each_once("action_id")] | None = None
 
 
 class AdjournCase(Command):

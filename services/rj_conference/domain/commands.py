@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, ClassVar, Final, Self, get_args
+from typing import Annotated, ClassVar, Final, Self, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from services.rj_conference import events
 from services.vocabulary import ConferenceCategory, ConferenceMode, FieldCorrection, Role
-from shared.domain.messages import Command, FreeText, Hours, Timestamp, Version
+from shared.domain.messages import Command, FreeText, Hours, Timestamp, Version, require_each_once
 from shared.domain.sealing import OwnedBy, Sealed
 
 WITH_VICTIM_WORKER: Final = frozenset({Role.RJ_FACILITATOR.value, Role.VICTIM_WORKER.value, Role.SUPERVISOR.value})
 WITH_REACTIONS: Final = frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value, Role.SYSTEM.value})
-
-
-def _once_each(name: str = "") -> AfterValidator:
-    """Refuse a list in which an item, or its member of that name, stands twice."""
-
-    def check(items: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len({getattr(item, name) if name else item for item in items}) != len(items):
-            raise ValueError("each may be named once only")
-        return items
-
-    return AfterValidator(check)
 
 
 class ProposeConference(Command):
@@ -98,7 +87,7 @@ class GiveConsent(Command):
 
     person_id: UUID
     consent_version: Version
-    scope: Annotated[tuple[ConferenceMode, ...], Field(min_length=1, max_length=4), _once_each()]
+    scope: Annotated[tuple[ConferenceMode, ...], Field(min_length=1, max_length=4), require_each_once()]
     parental_agreement: bool | None = None
     valid_until: date | None = None
 
@@ -181,7 +170,7 @@ class RecordConferenceHeld(Command):
     A condition that it serves counts its hours.
     """
 
-    present: Annotated[tuple[events.Present, ...], Field(max_length=50), _once_each("person_id")]
+    present: Annotated[tuple[events.Present, ...], Field(max_length=50), require_each_once("person_id")]
     facilitator_attended: bool
 
 
@@ -210,9 +199,11 @@ class SignAgreement(Command):
 
     records = events.AgreementSigned
 
-    terms: Annotated[tuple[events.Term, ...], Field(max_length=50), _once_each("term_id")]
-    signed_by: Annotated[tuple[UUID, ...], Field(max_length=50), _once_each()]
-    signatories: Annotated[tuple[events.Signatory, ...], Field(max_length=50), _once_each("person_id")] | None = None
+    terms: Annotated[tuple[events.Term, ...], Field(max_length=50), require_each_once("term_id")]
+    signed_by: Annotated[tuple[UUID, ...], Field(max_length=50), require_each_once()]
+    signatories: (
+        Annotated[tuple[events.Signatory, ...], Field(max_length=50), require_each_once("person_id")] | None
+    ) = None
     """The names of those who signed. The conference knows its people by their ids alone, so the agreement prints these."""
 
     @model_validator(mode="after")
