@@ -245,14 +245,21 @@ def guidance_at(
 
     Raises `NoPolicy`, `BeyondCalendar`.
     """
-    state = service.decider.state_at(history, as_of=at)
-    policy = service.policy.on(local_day(at)).require_any()
-    began_at = history[0].occurred_at if state is not None else None
-    context = Context(stream, actor, at, at, policy, service.policy.on, service.prints, began_at)
+    state, context = read_standing(service, actor, stream, history, at)
     ids = ids_by_name(fact.event for fact in history if fact.occurred_at <= at)
     guide = Guide(service.decider.rules, state, context, ids)
     sendable = _sendable(service, actor, begun=bool(history))
     return guide.of_commands(command for command in sendable if only in {None, command.__name__})
+
+
+def read_standing(
+    service: Service[S], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime
+) -> tuple[S | None, Context]:
+    """Return the state of a stream at a moment, and the context of what an actor would do then. Raises `NoPolicy`, `BeyondCalendar`."""
+    state = service.decider.state_at(history, as_of=at)
+    policy = service.policy.on(local_day(at)).require_any()
+    began_at = history[0].occurred_at if state is not None else None
+    return state, Context(stream, actor, at, at, policy, service.policy.on, service.prints, began_at)
 
 
 def ids_by_name(events: Iterable[BaseModel]) -> dict[str, list[UUID]]:

@@ -9,10 +9,9 @@ from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
-from shared.domain.dates import local_day
 from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
-from shared.domain.guidance import Answer, CommandGuidance, Guide, Status
+from shared.domain.guidance import Answer, CommandGuidance, Guide, Status, read_standing
 from shared.domain.journeys import Journey, Step, Task
 from shared.domain.messages import Actor
 from shared.domain.rules import Context, Rule
@@ -63,17 +62,15 @@ def journeys_at(
     service: Service[S], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime
 ) -> list[JourneyProgress[S]]:
     """Say how far each journey of a stream is at a moment, from its decrypted history. Raises `NoPolicy`, `BeyondCalendar`."""
-    state = service.decider.state_at(history, as_of=at)
+    state, context = read_standing(service, actor, stream, history, at)
     if state is None:
         return []
-    day = local_day(at)
-    policy = service.policy.on(day).require_any()
-    context = Context(stream, actor, at, at, policy, service.policy.on, service.prints)
+    day = context.day
     duties = [duty for duty in service.read_model.duties(state, service.policy.on) if duty.is_open(day)]
 
     def tasks_of(step: Step[S]) -> Iterator[TaskProgress[S]]:
         tasks = list(step.tasks(state, day))
-        asked = [] if all(task.done for task in tasks) else _asked(service, state, context, step)
+        asked = [] if all(task.done for task in tasks) else _ask_rules(service, state, context, step)
         return (_standing(step, task, asked, duties, day) for task in tasks)
 
     return [
@@ -95,7 +92,7 @@ def next_step(journeys: Iterable[JourneyProgress[S]], role: str) -> TaskProgress
     return next((task for task in waiting if role in task.step.who), next(iter(waiting), None))
 
 
-def _asked(service: Service[S], state: S, context: Context, step: Step[S]) -> list[CommandGuidance]:
+def _ask_rules(service: Service[S], state: S, context: Context, step: Step[S]) -> list[CommandGuidance]:
     """Ask the rules about the commands of a step, for the actor if it is their turn, else for somebody whose turn it is."""
     actor = context.actor
     if actor.role not in step.who:
