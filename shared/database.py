@@ -189,7 +189,7 @@ class Lease:
         await connection.execute("select take_lease($1, 0)", self._holder)
 
     @asynccontextmanager
-    async def held(
+    async def hold(
         self, dsn: str, name: str, part: Service, *, pause: float, seconds: float, **settings: str
     ) -> AsyncIterator[Connection]:
         """Yield a connection of its own once the lease is held; whoever else asks for it waits here.

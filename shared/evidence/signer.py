@@ -90,7 +90,7 @@ class CheckpointSigner(Service):
         while not self.should_stop:
             try:
                 async with (
-                    self._lease.held(
+                    self._lease.hold(
                         self._dsn,
                         f"ooc {self.service} signer",
                         self,

@@ -235,7 +235,7 @@ class Relay(Service):
 
     def _leading(self) -> AbstractAsyncContextManager[asyncpg.Connection[asyncpg.Record]]:
         """Return a connection for as long as the lease is held; a second relay waits for it."""
-        return self._lease.held(
+        return self._lease.hold(
             self._dsn,
             f"ooc {self.service} relay",
             self,
