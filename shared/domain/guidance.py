@@ -253,8 +253,8 @@ def guidance_at(
 
 
 def read_standing(
-    service: Service[S], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime
-) -> tuple[S | None, Context]:
+    service: Service[Any], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime
+) -> tuple[Any, Context]:
     """Return the state of a stream at a moment, and the context of what an actor would do then. Raises `NoPolicy`, `BeyondCalendar`."""
     state = service.decider.state_at(history, as_of=at)
     policy = service.policy.on(local_day(at)).require_any()
