@@ -68,17 +68,28 @@ async def require_whole(address: str, events: int) -> None:
     assert (checks.places.lines, checks.hashes.lines, checks.answers.lines) == ((), (), ())
 
 
-async def kill_an_append(address: str) -> None:
-    """Kill the server's process of a connection that is inside `append` now."""
+async def kill_appends(address: str, killed: list[int]) -> None:
+    """Kill the server's process of a connection that is inside `append`, again and again, and note their ids."""
+    while len(killed) < KILLS:
+        await eventually(lambda: postgres.answers(address), 60)
+        # a server may answer once more before it notices that its process of the last kill is gone
+        with contextlib.suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+            pid = await process_of_an_append(address)
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+
+async def process_of_an_append(address: str) -> int:
+    """Return the id of a server's process that is inside `append` now."""
     owner = await asyncpg.connect(address)
     try:
-        pid = None
+        pid: int | None = None
         while pid is None:
             pid = await owner.fetchval(
                 "select pid from pg_stat_activity where usename = $1 and state = 'active' and query like '%append(%'",
                 role_name(RoleKind.API, "tests"),
             )
-        os.kill(pid, signal.SIGKILL)
+        return pid
     finally:
         owner.terminate()
 
@@ -90,13 +101,11 @@ async def test_a_backend_that_is_killed_inside_append_loses_and_doubles_nothing(
         async with store_on(Path(folder)) as address:
             pool = await connections.create_pool(as_application(address))
             event_store = PostgresEventStore(pool)
-            writing = asyncio.gather(*(write_surely(event_store, Stream(), EACH) for _ in range(WRITERS)))
-            killed = 0
-            while killed < KILLS and not writing.done():
-                await kill_an_append(address)
-                killed += 1
-                await eventually(lambda: postgres.answers(address), 60)
-            await writing
+            killed: list[int] = []
+            killing = asyncio.create_task(kill_appends(address, killed))
+            await asyncio.gather(*(write_surely(event_store, Stream(), EACH) for _ in range(WRITERS)))
+            killing.cancel()
+            await asyncio.wait([killing])
             assert killed
             await pool.close()
             await require_whole(address, WRITERS * EACH)
