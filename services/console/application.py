@@ -21,7 +21,7 @@ from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.auditors import audit, inspection
 from services.console.cipher import Cipher
 from services.console.everyone import entrance, reasons, rules
-from services.console.everyone.sign_in import CALLBACK, SIGNED_OUT, Provider, SessionEnded
+from services.console.everyone.sign_in import CALLBACK, SIGNED_OUT, Provider
 from services.console.forms import forms
 from services.console.officers import (
     case,
@@ -39,7 +39,7 @@ from services.console.officers import (
 )
 from services.console.operators import operations
 from services.console.rendering import render
-from services.console.routing import COOKIE, Console, changed, console_of, page_route, see
+from services.console.routing import COOKIE, Console, changed, console_of, page_route
 from services.console.schools import report
 from services.console.sessions import Drafts, SeenTimes, Session, Sessions
 from services.console.settings import ConsoleSettings
@@ -120,15 +120,15 @@ def routes() -> list[BaseRoute]:
         page_route("/operations", operations.operations_page),
         page_route("/operations/{service}/{kind}/{id}/{action}", operations.decision_page),
         page_route("/reason", reasons.reason_page),
-        changed("/records/{collection}/{id}/do/{command}", forms.take_form, asleep=forms.keep_form),
+        changed("/records/{collection}/{id}/do/{command}", forms.take_form, keep=forms.keep_form),
         changed("/records/sessions/{id}/register", register.take_register),
         changed("/panel/sittings/{id}/agenda", sitting.fill_agenda),
         changed("/panel/sittings/{id}/members", sitting.take_members),
         changed("/drafts/{draft}/send", forms.send_draft),
-        changed("/drafts/{draft}/reasons", forms.give_reasons),
+        changed("/drafts/{draft}/reasons", forms.give_reasons, keep=forms.keep_reasons),
         changed("/drafts/{draft}/version", forms.take_version),
         changed("/drafts/{draft}/delete", forms.delete_draft),
-        changed("/report/{draft}/{question}", report.take_answer, asleep=report.keep_answer),
+        changed("/report/{draft}/{question}", report.take_answer, keep=report.keep_answer),
         changed("/import", imports.check_register, imports.read_upload),
         changed("/import/{draft}", imports.import_rows),
         changed("/operations/{service}/{kind}/{id}/{action}", operations.decide),
@@ -172,7 +172,6 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
             HTTPException: _http_error,
             Problem: _problem,
             NoAnswer: _no_answer,
-            SessionEnded: _session_ended,
         },
     )
     app.router.redirect_slashes = False  # it would lead to the host that the browser names
@@ -218,12 +217,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _problem(request: Request, error: Exception) -> Response:
-    """Show the answer of an API: a 401 signs in again, a 403 and a 404 are pages, and anything else is no fault of the person's."""
+    """Show the answer of an API: a 403 and a 404 are pages, and anything else is no fault of the person's."""
     assert isinstance(error, Problem)
     session = await _known_session(request)
     match error.status:
-        case 401:
-            return see("/sign-in")
         case 403:
             return render(request, "forbidden.html", session, status=403, why=sentence(error.detail))
         case 404:
@@ -236,7 +233,3 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _no_answer(request: Request, error: Exception) -> Response:
     return render(request, "unavailable.html", await _known_session(request), status=503, what=str(error).split()[0])
-
-
-async def _session_ended(_request: Request, _error: Exception) -> Response:
-    return see("/sign-in")

@@ -8,18 +8,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
+from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Message
 
-from services.console.apis import Apis
+from services.console.apis import Apis, Problem
 from services.console.cipher import Cipher
 from services.console.everyone.sign_in import Provider, SessionEnded, fresh
+from services.console.rendering import address, render
 from services.console.sessions import Draft, Drafts, SeenTimes, Session, Sessions
 from services.registry import COLLECTIONS
 from shared.evidence.checkpoint import VerifierKey
@@ -53,6 +55,8 @@ class Console:
 
 Page = Callable[[Request, Session], Awaitable[Response]]
 Change = Callable[[Request, Session, Form], Awaitable[Response]]
+Keep = Callable[[Request, Session, Form], Awaitable[str]]
+"""Keeps what a form says as a draft, and returns the address at which it goes on."""
 
 
 def console_of(request: Request) -> Console:
@@ -66,11 +70,14 @@ def page_route(path: str, page: Page) -> Route:
 
     async def endpoint(request: Request) -> Response:
         try:
-            session = await _session(request)
-        except SessionEnded:
-            address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-            return RedirectResponse(f"/sign-in?next={quote(address, safe='')}", status_code=303)
-        return await page(request, session)
+            return await page(request, await _session(request))
+        except (SessionEnded, Problem) as error:
+            _reraise_unless_ended(error)
+        here = _local(request.url)
+        # It may have come by a form with the method GET, whose redirects a browser confines to the console.
+        if request.headers.get("sec-fetch-site") == "same-origin":
+            return _sign_in_page(request, here)
+        return see(address("/sign-in", next=here))
 
     return Route(path, endpoint, methods=["GET"], name=page.__name__)
 
@@ -107,7 +114,7 @@ def changed(
     path: str,
     change: Change,
     read: Callable[[Request], Awaitable[Form]] = read_form,
-    asleep: Change | None = None,
+    keep: Keep | None = None,
 ) -> Route:
     """Return the route of a form that a signed-in person sends. A form of another site changes nothing.
 
@@ -115,7 +122,8 @@ def changed(
         path: the route's.
         change: what the form does.
         read: reads it.
-        asleep: what it does where the session has fallen asleep over it: keep it, show nothing, and lead on.
+        keep: where it goes when the session has ended meanwhile: the sign-in follows by a page of its own, since a browser
+            lets no redirect of a form lead elsewhere (Content-Security-Policy, form-action).
 
     """
 
@@ -123,26 +131,66 @@ def changed(
         try:
             session = await _session(request)
         except SessionEnded:
-            session_asleep = await console_of(request).sessions.find_asleep(request.cookies.get(COOKIE, ""))
-            if asleep is None or session_asleep is None:  # whoever has not signed in sends no body that is read
-                return RedirectResponse("/sign-in", status_code=303, headers={"Connection": "close"})
-            return await asleep(request, session_asleep, await _own_form(request, session_asleep))
-        form = await _own_form(request, session)
+            return await _ended(request)
+        form = await read(request)
+        _check_own(form, session)
         before = dict(session.writes.positions)
         try:
             return await change(request, session, form)
+        except (SessionEnded, Problem) as error:
+            _reraise_unless_ended(error)
+            return await _kept(request, session, form)
         finally:
             if session.writes.positions != before:
                 await console_of(request).sessions.keep_writes(session)
 
-    async def _own_form(request: Request, session: Session) -> Form:
+    async def _ended(request: Request) -> Response:
+        sessions = console_of(request).sessions
+        session = await sessions.find_kept(request.cookies.get(COOKIE, ""))
+        if session is None and keep is None:
+            page = _sign_in_page(request, _came_from(request))
+            page.headers["Connection"] = "close"  # whoever has not signed in sends no body that is read in vain
+            return page
         form = await read(request)
-        token = form.get(CSRF, [""])[0]
-        if not hmac.compare_digest(token.encode(), session.csrf.encode()):
-            raise HTTPException(403, "This form was not drawn for you, or in an earlier session: open the page again.")
-        return form
+        session = session or await sessions.find_of_form(first(form, CSRF))
+        if session is None:
+            return _sign_in_page(request, _came_from(request))
+        _check_own(form, session)
+        return await _kept(request, session, form)
+
+    async def _kept(request: Request, session: Session, form: Form) -> Response:
+        if keep is None:
+            return _sign_in_page(request, _came_from(request))
+        return _sign_in_page(request, await keep(request, session, form), kept=True)
 
     return Route(path, endpoint, methods=["POST"], name=change.__name__)
+
+
+def _check_own(form: Form, session: Session) -> None:
+    """Raise `HTTPException` 403 for a form that another site, or an earlier session, has drawn."""
+    if not hmac.compare_digest(first(form, CSRF).encode(), session.csrf.encode()):
+        raise HTTPException(403, "This form was not drawn for you, or in an earlier session: open the page again.")
+
+
+def _reraise_unless_ended(error: SessionEnded | Problem) -> None:
+    """Go on if the session is over, by the issuer's word or by a service that takes its token no longer."""
+    if isinstance(error, Problem) and error.status != 401:
+        raise error
+
+
+def _sign_in_page(request: Request, then: str, *, kept: bool = False) -> Response:
+    """Say that the session has ended, and lead to the sign-in and from there to a page."""
+    return render(request, "session_ended.html", None, then=address("/sign-in", next=then), kept=kept)
+
+
+def _came_from(request: Request) -> str:
+    """Return the page of the console on which a form stood."""
+    page = urlsplit(request.headers.get("referer", ""))
+    return _local(page) if page.netloc == request.url.netloc else "/"
+
+
+def _local(url: SplitResult | URL) -> str:
+    return url.path + (f"?{url.query}" if url.query else "")
 
 
 async def _session(request: Request) -> Session:

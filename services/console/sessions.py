@@ -1,7 +1,7 @@
 """Sessions, drafts and what people have seen, in PostgreSQL: encrypted rows that end by themselves.
 
-A session lives twelve hours from the sign-in, and falls asleep when nobody has used it for half an hour: it shows nothing
-then, and only keeps the form that is still sent. Its key, 32 random bytes, stands in a cookie alone. A draft lives twenty
+A session lives twelve hours from the sign-in, and falls asleep when nobody has used it for half an hour. Then it shows
+nothing, and for eight hours more it keeps a form that is still sent for its person. Its key, 32 random bytes, stands in a cookie alone. A draft lives twenty
 hours from its last change (WCAG 2.2, criterion 2.2.6) and belongs to the person, whatever session they are in. So does
 the time up to which the person has seen what is new; it is kept for ninety days.
 """
@@ -24,6 +24,8 @@ from services.console.cipher import Cipher
 SESSION_LIFE: Final = timedelta(hours=12)
 IDLE_LIFE: Final = timedelta(minutes=30)
 """The time without a request after which a session falls asleep."""
+KEPT_AFTER: Final = timedelta(hours=8)
+"""The time after its end within which a session still keeps a form."""
 RENEWAL_SECONDS: Final = 2.0
 """The longest that the issuer may take to renew a token: a page waits for it."""
 DRAFT_LIFE: Final = timedelta(hours=20)
@@ -142,21 +144,28 @@ class Sessions(_Rows):
 
     async def begin(self, session: Session) -> None:
         """Keep a new session, and remove what has ended of all that is kept here."""
-        for table in ("session", "draft", "seen"):
-            await self._pool.execute(f"delete from {table} where ends_at < now()")  # noqa: S608 - a name from above
+        for table, kept in (("session", KEPT_AFTER), ("draft", timedelta()), ("seen", timedelta())):
+            query = f"delete from {table} where ends_at < now() - $1::interval"  # noqa: S608 - a name from above
+            await self._pool.execute(query, kept)
         await self._pool.execute(
-            "insert into session (id, sealed, ends_at) values ($1, $2, $3)",
-            *(_id(session.key), self._sealed(session), datetime.now(UTC) + SESSION_LIFE),
+            "insert into session (id, sealed, ends_at, form_token) values ($1, $2, $3, $4)",
+            *(_id(session.key), self._sealed(session), datetime.now(UTC) + SESSION_LIFE, _id(session.csrf)),
         )
 
     async def find(self, key: str) -> Session | None:
         """Return the session of a cookie, which is used thereby; None if there is none, or it has ended or sleeps."""
         return self._opened(await self._pool.fetchval(_USE, _id(key), IDLE_LIFE), key)
 
-    async def find_asleep(self, key: str) -> Session | None:
-        """Return the session of a cookie if it sleeps."""
-        query = "select sealed from session where id = $1 and ends_at > now() and used_at <= now() - $2::interval"
-        return self._opened(await self._pool.fetchval(query, _id(key), IDLE_LIFE), key)
+    async def find_kept(self, key: str) -> Session | None:
+        """Return the session of a cookie even if it sleeps or has ended: it may keep a form, and show nothing."""
+        query = "select sealed from session where id = $1 and ends_at > now() - $2::interval"
+        return self._opened(await self._pool.fetchval(query, _id(key), KEPT_AFTER), key)
+
+    async def find_of_form(self, csrf: str) -> Session | None:
+        """Return the session in which a form was drawn, as `find_kept` does, where the browser has lost its cookie."""
+        query = "select id, sealed from session where form_token = $1 and ends_at > now() - $2::interval"
+        row = await self._pool.fetchrow(query, _id(csrf), KEPT_AFTER)
+        return None if row is None else self._opened(row["sealed"], "", row["id"])
 
     async def change(self, key: str, change: Callable[[Session], Session]) -> Session | None:
         """Change a session as it is kept now, with what other requests have changed of it; None if it has ended."""
@@ -199,8 +208,8 @@ class Sessions(_Rows):
         # The key is in the cookie alone.
         return self._cipher.seal(asdict(replace(session, key="")), _id(session.key))
 
-    def _opened(self, sealed: bytes | None, key: str) -> Session | None:
-        value = None if sealed is None else self._cipher.open(sealed, _id(key))
+    def _opened(self, sealed: bytes | None, key: str, id_: bytes = b"") -> Session | None:
+        value = None if sealed is None else self._cipher.open(sealed, id_ or _id(key))
         if value is None:
             return None
         writes = Writes(**value.get("writes", {}))

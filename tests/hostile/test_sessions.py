@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
+import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -38,6 +40,8 @@ class Issuer:
 
     address: str = ""
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+    refuses: bool = False
+    """Whether it gives no token any more."""
     renewals: int = 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -50,7 +54,9 @@ class Issuer:
                 "token_endpoint": f"{self.address}/token",
                 "end_session_endpoint": f"{self.address}/end",
             }
-            if head.startswith(b"POST"):
+            if head.startswith(b"POST") and self.refuses:
+                body = {"error": "invalid_grant"}
+            elif head.startswith(b"POST"):
                 self.renewals += 1
                 await self.goes_on.wait()
                 body = {"access_token": f"renewed {self.renewals}", "expires_in": 300}
@@ -186,25 +192,73 @@ async def test_a_session_that_nobody_uses_falls_asleep(world: World) -> None:
     assert "prompt" not in asked
 
 
-async def test_a_form_that_a_sleeping_session_sends_is_kept_and_nothing_is_shown(world: World) -> None:
-    """Given a form that took an hour, when it is sent, then its answers are a draft of the person, and the sign-in follows."""
-    session = await world.session()
+def way_on(page: httpx2.Response) -> str:
+    """Return the page to which a page that asks for the sign-in leads after it. No redirect of a form may lead to the issuer."""
+    assert (page.status_code, "Sign in to go on" in page.text) == (200, True)
+    (link,) = re.findall(r'href="(/sign-in[^"]*)"', page.text)
+    return parse_qs(urlsplit(html.unescape(link)).query)["next"][0]
+
+
+@pytest.mark.parametrize("ended", ["asleep", "over", "refused", "cookie lost"])
+async def test_a_form_outlives_its_session_and_nothing_is_shown(world: World, ended: str) -> None:
+    """Given a session that sleeps, is over, is renewed no longer, or whose cookie is lost, when a form is sent, then it is kept, and goes on after the sign-in."""
+    session = await world.session(ends_in=0 if ended == "refused" else 300)
     world.as_person(session)
-    await world.leave(60)
+    if ended == "asleep":
+        await world.leave(60)
+    elif ended == "over":
+        await world.owner.execute("update session set ends_at = now() - interval '7 hours'")
+    elif ended == "refused":
+        world.issuer.refuses = True
+    else:
+        world.http.cookies.clear()
     key = uuid4()
     form = {"csrf": session.csrf, "key": str(key), "version": "3", "narrative": "what was typed"}
-    kept = await world.http.post(FORM, data=form)
-    assert (kept.status_code, kept.headers["location"]) == (303, f"/drafts/{key}")
-    assert (await world.http.get(kept.headers["location"])).headers["location"].startswith("/sign-in?next=")
+    kept = way_on(await world.http.post(FORM, data=form))
+    assert kept == f"{FORM}?draft={key}"
+    assert (await world.http.get(kept)).headers["location"].startswith("/sign-in?next=")
     draft = await world.console.drafts.find(session.person, key)
     assert draft is not None
     assert (draft.command, draft.answers) == ("RaiseSafeguardingConcern", {"narrative": ["what was typed"]})
+    assert way_on(await world.http.post(f"/drafts/{key}/reasons", data=form | {"reason.R1": "why"})) == f"/drafts/{key}"
+    draft = await world.console.drafts.find(session.person, key)
+    assert draft is not None
+    assert draft.rationale == {"R1": "why"}
     answered = await world.http.post(f"/report/{key}x/what", data={"csrf": session.csrf})
     assert answered.status_code == 404
     for way in ("/seen", "/search", "/sign-out", f"/drafts/{key}/delete"):
-        assert (await world.http.post(way, data=form)).headers["location"] == "/sign-in", way
-    assert (await world.http.post(FORM, data=form | {"csrf": "another"})).status_code == 403
+        sent = await world.http.post(way, data=form, headers={"Referer": f"{ADDRESS}/cases?page=2"})
+        assert way_on(sent) == "/cases?page=2", way
+    forged = await world.http.post(FORM, data=form | {"csrf": "another", "narrative": "forged"})
+    assert forged.status_code == (200 if ended == "cookie lost" else 403)
     assert await world.console.drafts.find(session.person, key) == draft
+
+
+async def test_whoever_has_no_session_has_nothing_kept(world: World) -> None:
+    """Given no session, or one that ended a night ago, when forms are sent, then nothing is kept, and the sign-in leads to no other site."""
+    session = await world.session()
+    form = {"csrf": session.csrf, "key": str(uuid4()), "version": "3"}
+    for cookie in ("", session.key):
+        world.http.cookies.set(COOKIE, cookie)
+        await world.owner.execute("update session set ends_at = now() - interval '9 hours'")
+        for path, connection in ((FORM, None), ("/seen", "close")):
+            sent = await world.http.post(path, data=form, headers={"Referer": "https://elsewhere.example/x"})
+            assert (way_on(sent), sent.headers.get("connection")) == ("/", connection)
+    assert await world.owner.fetchval("select count(*) from draft") == 0
+    await world.session()
+    assert await world.owner.fetchval("select count(*) from session") == 1
+
+
+async def test_a_filter_leads_to_the_sign_in_by_a_page_too(world: World) -> None:
+    """Given a session that sleeps, when a form of a page is sent by GET, then a page leads to the sign-in, since no redirect may."""
+    world.as_person(await world.session())
+    await world.leave(60)
+    assert (
+        way_on(await world.http.get("/cases?due=today", headers={"Sec-Fetch-Site": "same-origin"}))
+        == "/cases?due=today"
+    )
+    typed = await world.http.get("/cases?due=today", headers={"Sec-Fetch-Site": "none"})
+    assert typed.headers["location"] == "/sign-in?next=%2Fcases%3Fdue%3Dtoday"
 
 
 async def test_an_answer_of_a_report_that_a_sleeping_session_sends_is_kept(world: World) -> None:
@@ -213,8 +267,8 @@ async def test_an_answer_of_a_report_that_a_sleeping_session_sends_is_kept(world
     world.as_person(session)
     await world.leave(60)
     for name in ("narrative", "school_urn"):
-        kept = await world.http.post(f"/report/{id_}/what", data={"csrf": session.csrf, name: "typed", "then": ""})
-        assert kept.status_code == 303
+        kept = await world.http.post(f"/report/{id_}/what", data={"csrf": session.csrf, name: "typed", "then": "check"})
+        assert way_on(kept) == f"/report/{id_}/what?then=check"
     draft = await world.console.drafts.find(session.person, id_)
     assert draft is not None
     assert draft.answers == {"narrative": ["typed"], "school_urn": ["typed"]}

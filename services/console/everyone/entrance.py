@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from services.console.everyone.sign_in import CALLBACK, SignInFailed
 from services.console.rendering import render
 from services.console.routing import COOKIE, Form, console_of, see
-from services.console.sessions import SESSION_LIFE, Session
+from services.console.sessions import KEPT_AFTER, SESSION_LIFE, Session
 
 ATTEMPT: Final = "ooc_sign_in"
 """The cookie of a sign-in that has begun: sealed, and only for the way back."""
@@ -23,8 +23,8 @@ async def sign_in(request: Request) -> Response:
     """Send the browser to the issuer, with a cookie that knows the way back."""
     console = console_of(request)
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
-    asleep = await console.sessions.find_asleep(request.cookies.get(COOKIE, ""))
-    address = await console.provider.sign_in_address(state, verifier, anew=asleep is not None)
+    known = await console.sessions.find_kept(request.cookies.get(COOKIE, ""))
+    address = await console.provider.sign_in_address(state, verifier, anew=known is not None)
     response = RedirectResponse(address, status_code=303)
     attempt = {"state": state, "verifier": verifier, "next": local_address(request.query_params.get("next", "/"))}
     sealed = console.cipher.seal_text(attempt, PLACE)
@@ -54,7 +54,7 @@ async def signed_in(request: Request) -> Response:
     response.set_cookie(
         COOKIE,
         session.key,
-        max_age=int(SESSION_LIFE.total_seconds()),
+        max_age=int((SESSION_LIFE + KEPT_AFTER).total_seconds()),
         secure=console.secure,
         httponly=True,
         samesite="lax",

@@ -128,11 +128,11 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
     return see(f"/drafts/{draft.id}")
 
 
-async def keep_form(request: Request, session: Session, form: Form) -> Response:
-    """Keep the answers as they are, and go on to the check."""
+async def keep_form(request: Request, session: Session, form: Form) -> str:
+    """Keep the answers as they are, and go on with the same form."""
     draft = await _draft_of(request, session, form)
     await console_of(request).drafts.save(session.person, draft)
-    return see(f"/drafts/{draft.id}")
+    return address(request.url.path, draft=str(draft.id))
 
 
 async def _draft_of(request: Request, session: Session, form: Form) -> Draft:
@@ -230,7 +230,12 @@ async def send_draft(request: Request, session: Session, _form: Form) -> Respons
 
 
 async def give_reasons(request: Request, session: Session, form: Form) -> Response:
-    """Keep the reasons that warnings ask for."""
+    """Take the reasons that warnings ask for."""
+    return see(await keep_reasons(request, session, form))
+
+
+async def keep_reasons(request: Request, session: Session, form: Form) -> str:
+    """Keep the reasons that warnings ask for, and go on with the check."""
     draft = await read_draft(request, session)
     reasons = {
         name.removeprefix("reason."): text.replace("\r\n", "\n")
@@ -238,7 +243,7 @@ async def give_reasons(request: Request, session: Session, form: Form) -> Respon
         if name.startswith("reason.") and (text := first(form, name).strip())
     }
     await console_of(request).drafts.save(session.person, replace(draft, rationale={**draft.rationale, **reasons}))
-    return see(f"/drafts/{draft.id}")
+    return f"/drafts/{draft.id}"
 
 
 async def take_version(request: Request, session: Session, form: Form) -> Response:

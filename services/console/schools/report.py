@@ -92,13 +92,13 @@ async def take_answer(request: Request, session: Session, form: Form) -> Respons
     return see(_next(draft, question, then))
 
 
-async def keep_answer(request: Request, session: Session, form: Form) -> Response:
+async def keep_answer(request: Request, session: Session, form: Form) -> str:
     """Keep what was answered as it is, and go on to the question."""
     draft = await _draft(request, session)
     new = {name: list(values) for name, values in form.items() if name not in OWN_FIELDS}
     if not draft.sent:
         await console_of(request).drafts.save(session.person, replace(draft, answers={**draft.answers, **new}))
-    return see(request.url.path)
+    return address(request.url.path, then=first(form, "then"))
 
 
 async def warning_page(request: Request, session: Session) -> Response:

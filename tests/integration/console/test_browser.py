@@ -105,6 +105,25 @@ def test_an_officer_carries_a_report_to_the_case(opened: tuple[Page, bool]) -> N
     look(tab, "case-begun", scripts=scripts)
 
 
+def test_a_form_outlives_its_session(chromium: Browser, system: dict[str, Any]) -> None:
+    """Given a form whose session is over, when it is sent, then no redirect is blocked: one signs in, and every answer is there."""
+    context = chromium.new_context(base_url=system["console"])
+    tab = context.new_page()
+    sign_in(tab, "SAFE_SCHOOLS_OFFICER-1")
+    tab.goto("/begin/referrals/ReceiveReferral")
+    tab.check("input[name=source][value=SCHOOL]")
+    tab.fill("textarea[name=narrative]", "What took an hour to write.")
+    context.clear_cookies()
+    tab.click("main button:has-text('Continue') >> visible=true")
+    look(tab, "session-ended")
+    tab.click("main a:has-text('Sign in')")
+    tab.click("button[value=SAFE_SCHOOLS_OFFICER-1]")
+    tab.wait_for_url("**/do/ReceiveReferral?draft=*")
+    assert tab.input_value("textarea[name=narrative]") == "What took an hour to write."
+    assert tab.is_checked("input[name=source][value=SCHOOL]")
+    context.close()
+
+
 def test_an_officer_reports_by_questions(opened: tuple[Page, bool]) -> None:
     """Given a nude image, when an officer answers question by question, then the warning comes first, and the receipt last."""
     tab, scripts = opened
