@@ -23,7 +23,7 @@ from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash
 from shared.domain.execution import CommandRequest, Decision, execute
 from shared.domain.ids import derived_uuid
-from shared.domain.permissions import CONFLICT, EVERY, AccessFacts, boundary, ids_mentioned
+from shared.domain.permissions import ABOUT_ANOTHER, CONFLICT, EVERY, AccessFacts, are_named, boundary, ids_mentioned
 from shared.domain.receipts import Receipt, ReceiptLine
 from shared.domain.rules import Linked, no_marks
 from shared.domain.sealing import seal_model, sealed_fields, to_json
@@ -196,6 +196,8 @@ class CommandHandler:
 
     async def _judge(self, request: CommandRequest, loaded: LoadedStream, history: Sequence[Fact]) -> Judged:
         """Fold and decide, and check access to the new events."""
+        if not are_named(self.service.events, history, request.about):
+            return Forbidden(ABOUT_ANOTHER)
         decision = await self._execute(request, history, await self._linked(history))
         if not isinstance(decision, Decision):
             return decision

@@ -44,6 +44,13 @@ Serving = education.PlaceBooked | education.Booking | conference.ConferenceHeld 
 """What may serve a condition: `disposal_id` and `condition_id` name it."""
 
 
+def _about(fact: Fact, place: Serving) -> dict[str, UUID]:
+    """Name the child whom a place is for, and the case, which a place may leave open; a conference stands in its case."""
+    if isinstance(place, conference.ConferenceHeld | conference.ConferenceDidNotProceed):
+        return {"person_id": place.harmer, "case_id": fact.envelope.home}
+    return {"person_id": place.person_id, **({} if place.case_id is None else {"case_id": place.case_id})}
+
+
 def _offered(
     fact: Fact,
     place: Serving,
@@ -62,7 +69,7 @@ def _offered(
         starts_at=starts_at,
         hours=hours,
     )
-    yield CommandFor(place.disposal_id, command, item, superseded)
+    yield CommandFor(place.disposal_id, command, item, superseded, about=_about(fact, place))
 
 
 def _recorded(
@@ -87,7 +94,7 @@ def _recorded(
         complied=complied,
         because=because,
     )
-    yield CommandFor(place.disposal_id, command, item)
+    yield CommandFor(place.disposal_id, command, item, about=_about(fact, place))
 
 
 def booking_is_offered_to_the_condition(fact: Fact[education.PlaceBooked]) -> Iterator[CommandFor]:
@@ -106,7 +113,7 @@ def reason_reaches_the_condition(fact: Fact[education.AbsenceReasonDecided]) -> 
     event, booking = fact.event, fact.event.booking
     if booking.disposal_id is not None and booking.condition_id is not None:
         command = DecideAbsence(occurred_at=fact.occurred_at, session_id=fact.stream_id, acceptable=event.acceptable)
-        yield CommandFor(booking.disposal_id, command)
+        yield CommandFor(booking.disposal_id, command, about=_about(fact, booking))
 
 
 def cancellation_reaches_each_condition(fact: Fact[education.SessionCancelled]) -> Iterator[CommandFor]:
@@ -121,7 +128,7 @@ def activity_reaches_the_disposal(fact: Fact[education.AttendanceRecorded]) -> I
     booking = fact.event.booking
     if fact.event.activity and booking.disposal_id is not None and booking.condition_id is None:
         command = RecordActivityUndertaken(occurred_at=fact.occurred_at, session_id=fact.stream_id)
-        yield CommandFor(booking.disposal_id, command)
+        yield CommandFor(booking.disposal_id, command, about=_about(fact, booking))
 
 
 def conference_reaches_the_condition(fact: Fact[conference.ConferenceHeld]) -> Iterator[CommandFor]:
@@ -133,7 +140,7 @@ def conference_reaches_the_diversion(fact: Fact[conference.ConferenceHeld]) -> I
     """Record a conference that serves a diversion and no condition: outcome 22 may rest on it."""
     if fact.event.disposal_id is not None and fact.event.condition_id is None:
         command = RecordActivityUndertaken(occurred_at=fact.occurred_at, session_id=fact.stream_id)
-        yield CommandFor(fact.event.disposal_id, command)
+        yield CommandFor(fact.event.disposal_id, command, about=_about(fact, fact.event))
 
 
 def failed_conference_reaches_the_condition(fact: Fact[conference.ConferenceDidNotProceed]) -> Iterator[CommandFor]:
@@ -195,10 +202,10 @@ def _corrected(
             because=because,
             recorded_at=attendance.occurred_at,
         )
-        yield CommandFor(served.disposal_id, correction, "", superseded)
+        yield CommandFor(served.disposal_id, correction, "", superseded, about=_about(fact, served))
     elif fact.event.becomes_activity:
         undertaken = RecordActivityUndertaken(occurred_at=attendance.occurred_at, session_id=fact.stream_id)
-        yield CommandFor(served.disposal_id, undertaken, "activity", superseded)
+        yield CommandFor(served.disposal_id, undertaken, "activity", superseded, about=_about(fact, served))
 
 
 def correction_of_conference_reaches_the_condition(fact: Fact[conference.RecordCorrected]) -> Iterator[CommandFor]:
@@ -207,6 +214,7 @@ def correction_of_conference_reaches_the_condition(fact: Fact[conference.RecordC
     if corrected is None:
         return
     old, new = corrected.before, corrected.after
+    about = {"case_id": fact.envelope.home}
     numbers = [str(number) for number in range(len(corrected.ends))]
     superseded = _superseded(
         corrected.told_by,
@@ -225,13 +233,13 @@ def correction_of_conference_reaches_the_condition(fact: Fact[conference.RecordC
         ended = _ended(fact, end)
         if new.disposal_id is not None and new.condition_id is not None:
             command = arriving(condition_id=new.condition_id, **ended)
-            yield CommandFor(new.disposal_id, command, number, superseded)
+            yield CommandFor(new.disposal_id, command, number, superseded, about=about)
         elif new.disposal_id is not None and end.why is None:
             undertaken = RecordActivityUndertaken(occurred_at=end.occurred_at, session_id=fact.stream_id)
-            yield CommandFor(new.disposal_id, undertaken, number, superseded)
+            yield CommandFor(new.disposal_id, undertaken, number, superseded, about=about)
         if old.disposal_id is not None and old.condition_id is not None and old.disposal_id != new.disposal_id:
             leaving = MoveConditionAttendance(condition_id=None, **ended)
-            yield CommandFor(old.disposal_id, leaving, f"leaves-{number}", superseded, if_begun=True)
+            yield CommandFor(old.disposal_id, leaving, f"leaves-{number}", superseded, if_begun=True, about=about)
 
 
 def _ended(fact: Fact, end: conference.ConferenceEnd) -> dict[str, Any]:
@@ -256,16 +264,17 @@ def _moved_place(fact: Fact, place: education.CorrectedPlace, superseded: tuple[
     stays_in_the_case = arrives and old.disposal_id == new.disposal_id
     if old.disposal_id is not None and old.condition_id is not None and not stays_in_the_case:
         leaving = _moved(fact, None, attendance)
-        yield CommandFor(old.disposal_id, leaving, "leaves", superseded, if_begun=True)
+        yield CommandFor(old.disposal_id, leaving, "leaves", superseded, if_begun=True, about=_about(fact, old))
     if new.disposal_id is None:
         return
     if attendance is None:
         yield from _offered(fact, new, place.starts_at, place.hours, "offer", superseded)
     elif new.condition_id is not None:
-        yield CommandFor(new.disposal_id, _moved(fact, new.condition_id, attendance), "", superseded)
+        moving = _moved(fact, new.condition_id, attendance)
+        yield CommandFor(new.disposal_id, moving, "", superseded, about=_about(fact, new))
     elif attendance.activity:
         undertaken = RecordActivityUndertaken(occurred_at=attendance.occurred_at, session_id=fact.stream_id)
-        yield CommandFor(new.disposal_id, undertaken, "activity", superseded)
+        yield CommandFor(new.disposal_id, undertaken, "activity", superseded, about=_about(fact, new))
 
 
 def _moved(
@@ -288,15 +297,17 @@ def _moved(
 def recommendation_reaches_the_disposal(fact: Fact[panel.CaseConsidered]) -> Iterator[CommandFor]:
     """Record what the members recommended who were present and did not abstain."""
     event = fact.event
-    yield CommandFor(event.disposal_id, _recommended(fact, event))
+    about = {"case_id": event.case_id, "person_id": event.person_id}
+    yield CommandFor(event.disposal_id, _recommended(fact, event), about=about)
 
 
 def correction_of_recommendation_reaches_the_disposal(fact: Fact[panel.RecordCorrected]) -> Iterator[CommandFor]:
     """Record what the panel recommended instead, in the place of what waits."""
     reactions = {RECOMMENDATION: ("",), CORRECTION_OF_RECOMMENDATION: ("",)}
+    about = {} if fact.event.case_id is None else {"case_id": fact.event.case_id}
     for corrected in fact.event.recommendations:
         superseded = _superseded(corrected.told_by, corrected.disposal_id, reactions)
-        yield CommandFor(corrected.disposal_id, _recommended(fact, corrected), supersedes=superseded)
+        yield CommandFor(corrected.disposal_id, _recommended(fact, corrected), supersedes=superseded, about=about)
 
 
 def _recommended(fact: Fact, what: panel.CaseConsidered | panel.CorrectedRecommendation) -> RecordPanelRecommendation:

@@ -15,6 +15,11 @@ from shared.domain.envelope import Fact
 from shared.domain.service import CommandFor, Reaction, reaction_command_id
 
 
+def _about(case: UUID | None) -> dict[str, UUID]:
+    """Name the case, if it is known: a referral need not name the child."""
+    return {} if case is None else {"case_id": case}
+
+
 def activity_undertaken(fact: Fact[AttendanceRecorded]) -> Iterator[CommandFor]:
     """Record an activity (O22) in a place that was booked for a referral."""
     event = fact.event
@@ -22,7 +27,7 @@ def activity_undertaken(fact: Fact[AttendanceRecorded]) -> Iterator[CommandFor]:
         command = RecordActivityUndertaken(
             occurred_at=fact.occurred_at, session_id=fact.stream_id, person_id=event.person_id
         )
-        yield CommandFor(event.booking.referral_id, command)
+        yield CommandFor(event.booking.referral_id, command, about=_about(event.booking.case_id))
 
 
 def activity_put_right(fact: Fact[RecordCorrected]) -> Iterator[CommandFor]:
@@ -43,7 +48,8 @@ def activity_put_right(fact: Fact[RecordCorrected]) -> Iterator[CommandFor]:
             for event_id in place.told_by
             for name in ("activity_undertaken", "activity_put_right")
         )
-    yield CommandFor(place.after.referral_id, command, supersedes=superseded)
+    about = _about(place.after.case_id)
+    yield CommandFor(place.after.referral_id, command, supersedes=superseded, about=about)
 
 
 def conference_undertaken(fact: Fact[ConferenceHeld]) -> Iterator[CommandFor]:
@@ -53,7 +59,7 @@ def conference_undertaken(fact: Fact[ConferenceHeld]) -> Iterator[CommandFor]:
         command = RecordActivityUndertaken(
             occurred_at=fact.occurred_at, session_id=fact.stream_id, person_id=event.harmer
         )
-        yield CommandFor(event.referral_id, command)
+        yield CommandFor(event.referral_id, command, about=_about(fact.envelope.home))
 
 
 def outcome_carried(fact: Fact[OutcomeAssigned]) -> Iterator[CommandFor]:
@@ -63,7 +69,7 @@ def outcome_carried(fact: Fact[OutcomeAssigned]) -> Iterator[CommandFor]:
         command = CarryOutcome(
             occurred_at=fact.occurred_at, code=event.code, disposal_id=fact.stream_id, person_id=event.person_id
         )
-        yield CommandFor(event.referral_id, command)
+        yield CommandFor(event.referral_id, command, about=_about(fact.envelope.home))
 
 
 def carried_outcome_put_right(fact: Fact[disposal.RecordCorrected]) -> Iterator[CommandFor]:
@@ -84,7 +90,8 @@ def carried_outcome_put_right(fact: Fact[disposal.RecordCorrected]) -> Iterator[
         for event_id in outcome.told_by
         for name in ("outcome_carried", "carried_outcome_put_right")
     )
-    yield CommandFor(outcome.referral_id, command, supersedes=superseded)
+    about = _about(fact.envelope.home)
+    yield CommandFor(outcome.referral_id, command, supersedes=superseded, about=about)
 
 
 REACTIONS: Final[tuple[Reaction, ...]] = (

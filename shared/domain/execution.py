@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -36,6 +36,8 @@ class CommandRequest:
     origin: Origin = LIVE
     labels: Mapping[str, str] | None = None
     """Labels for a new stream that a reaction opens: those of the event that it follows. None: the actor's labels."""
+    about: Mapping[str, UUID] = field(default_factory=dict)
+    """Ids that the events of the stream must name, by field (`CommandFor.about`)."""
 
     @property
     def occurred_at(self) -> datetime:

@@ -31,6 +31,10 @@ EVERY: Final = "*"
 
 CONFLICT: Final = "a conflict of interest is declared for this record: a colleague without one must take it"
 
+ABOUT_ANOTHER: Final = (
+    "this record is about another person or case than what should reach it: correct where that is recorded"
+)
+
 STATE: Final = frozenset({"state"})
 STATE_AND_DUTIES: Final = frozenset({"state", "duties"})
 EVERYTHING: Final = frozenset({"state", "history", "duties"})
@@ -144,6 +148,11 @@ def ids_mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID
 def people_mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID]:
     """Yield the ids of persons in the same fields."""
     return _ids_in(book, [name for name in book.mentions if name not in book.of_records], history)
+
+
+def are_named(book: EventRegistry, history: Sequence[Fact], about: Mapping[str, UUID]) -> bool:
+    """Tell whether a record names each of these ids, by field: whether it is about that person and case."""
+    return all(id_ in _ids_in(book, [name], history) for name, id_ in about.items())
 
 
 def _ids_in(book: EventRegistry, names: Collection[str], history: Iterable[Fact]) -> Iterable[UUID]:

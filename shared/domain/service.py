@@ -54,6 +54,8 @@ class CommandFor:
     """Ids of commands that earlier reactions asked for and that this one takes the place of: parked, they wait no longer."""
     if_begun: bool = False
     """Whether nothing is to be done where the stream has not begun."""
+    about: Mapping[str, UUID] = field(default_factory=dict)
+    """Ids that the stream must name already, by field: whom and which case the event is about. A record of anybody else is refused."""
 
 
 @dataclass(frozen=True)

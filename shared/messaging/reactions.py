@@ -68,7 +68,7 @@ _log = structlog.get_logger("reactions")
 
 
 def system_actor(service: Service[Any]) -> Actor:
-    """Return the actor of a service's reactions, with a constant id, and every label unbound."""
+    """Return the actor of a service's reactions, with a constant id, and every label unbound. A reaction binds them."""
     return Actor(
         id=derived_uuid("system", service.name),
         role=SYSTEM,
@@ -191,17 +191,18 @@ class ReactionRunner:
 
     def _request(self, due: _Due) -> CommandRequest:
         envelope = due.fact.envelope
+        inherited = {name: value for name, value in envelope.labels.items() if name in self.service.inherited_labels}
         return CommandRequest(
             command=due.effect.command,
             stream=due.effect.stream,
             command_id=due.command_id,
-            actor=self._actor,
+            actor=self._actor.model_copy(update={"labels": inherited}),
             received_at=self._clock(),
             correlation_id=envelope.correlation_id,
             causation_id=envelope.event_id,
             traceparent=envelope.traceparent,
             origin=Origin(kind="REACTION", reference=envelope.type),
-            labels=envelope.labels,
+            about=due.effect.about,
         )
 
     async def _park(self, parked: ParkedReactions, due: _Due) -> None:
@@ -318,7 +319,7 @@ def _outcome_of(due: _Due, result: Result) -> Rejection | Settled:
         case Refused(rules) | NeedsRationale(rules):
             needed = "a rationale is needed: " if isinstance(result, NeedsRationale) else ""
             return Rejection(result.ids, needed + "; ".join(rule.text for rule in rules))
-        case StreamNotFound():
+        case StreamNotFound() | Forbidden(hidden=True):
             return (
                 Settled.NOTHING_TO_DO if due.effect.if_begun else Rejection((), "the stream that it asks has not begun")
             )

@@ -119,14 +119,14 @@ def test_a_conference_reaches_its_referral_alone() -> None:
         return list(conference_undertaken(fact(event, f"rj_conference/{SESSION}")))
 
     command = RecordActivityUndertaken(occurred_at=THEN, session_id=SESSION, person_id=LEO)
-    assert held(referral_id=REFERRAL) == [CommandFor(REFERRAL, command)]
+    assert held(referral_id=REFERRAL) == [CommandFor(REFERRAL, command, about={"case_id": CASE})]
     assert held(referral_id=REFERRAL, disposal_id=DISPOSAL) == held() == []
 
 
 def test_a_disposals_outcome_reaches_its_referral() -> None:
     """Given an outcome of a case with a referral, the referral carries it, with the disposal and the child."""
     command = CarryOutcome(occurred_at=THEN, code=OutcomeCode.C2, disposal_id=DISPOSAL, person_id=LEO)
-    assert list(outcome_carried(assigned())) == [CommandFor(REFERRAL, command)]
+    assert list(outcome_carried(assigned())) == [CommandFor(REFERRAL, command, about={"case_id": CASE})]
 
 
 def test_an_outcome_without_a_referral_asks_nothing() -> None:
