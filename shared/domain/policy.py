@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +107,23 @@ PolicyOn = Callable[[date], Policy]
 class PolicyBook:
     """Every policy value of a service, through time."""
 
-    def __init__(self, terms: Mapping[str, PolicyValue]) -> None:
-        self.terms = dict(terms)
+    def __init__(
+        self, terms: Mapping[str, PolicyValue], of_operator: Callable[[], Iterable[PolicyValue]] = tuple
+    ) -> None:
+        self._own, self._of_operator = terms, of_operator
         self.on: PolicyOn = lru_cache(maxsize=4096)(self._policy_on)
 
+    @cached_property
+    def terms(self) -> dict[str, PolicyValue]:
+        """The values by name. Raises what the reader of the operator's values raises."""
+        return {**self._own, **{value.name: value for value in self._of_operator()}}
+
     @classmethod
-    def load(cls, path: Path) -> PolicyBook:
-        """Read a policy.toml. Raises ValueError with the file, the line, the value and its fault."""
+    def load(cls, path: Path, of_operator: Callable[[], Iterable[PolicyValue]] = tuple) -> PolicyBook:
+        """Read a policy.toml; `of_operator` gives values that whoever runs the system adds, and is asked at the first use.
+
+        Raises ValueError with the file, the line, the value and its fault.
+        """
         text = path.read_text(encoding="utf-8")
         try:
             raw = tomllib.loads(text)
@@ -125,7 +135,7 @@ class PolicyBook:
                 values[name] = _policy_value(name, table)
             except _Fault as fault:
                 raise ValueError(f"{path}, line {_line_of(text, name, fault.entry)}: {fault}") from fault
-        return cls(values)
+        return cls(values, of_operator)
 
     def _policy_on(self, day: date) -> Policy:
         values: dict[str, Any] = {}
