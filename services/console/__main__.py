@@ -7,6 +7,7 @@ import sys
 from services.addresses import NoSystem, find_addresses
 from services.console.application import console_application
 from services.console.settings import ConsoleSettings
+from services.disposal.matrices import gravity_matrices
 from services.partnership import partnership
 from shared.domain.dates import BadCalendar, bank_holidays
 from shared.evidence.checkpoint import BadNote
@@ -23,6 +24,7 @@ def main() -> None:
     try:
         bank_holidays()
         partnership()
+        gravity_matrices()
         addresses = find_addresses(settings.url.split() if settings.url else (), var=settings.var)
         serve(console_application(settings, addresses), settings)
     except (BadNote, InvalidKeyEncryptionKeys, InvalidSetting, NoPassword, NoSystem, BadCalendar) as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Self, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -50,8 +50,10 @@ from shared.domain.messages import (
     Timestamp,
     ValueObject,
     Version,
+    require_each_once,
 )
 from shared.domain.sealing import OwnedBy, Sealed
+from shared.domain.texts import Code
 
 # --- words of this service alone ----------------------------------------------------------------
 
@@ -102,6 +104,13 @@ class EvidenceStandard(StrEnum):
 
     CHARGE = "CHARGE"
     OFFENCE_OCCURRED = "OFFENCE_OCCURRED"
+
+
+class Direction(StrEnum):
+    """Where a factor moves the gravity score: up if it aggravates, down if it mitigates."""
+
+    UP = "UP"
+    DOWN = "DOWN"
 
 
 class AssessmentTool(StrEnum):
@@ -292,6 +301,20 @@ class RetypedCondition(ValueObject):
 
 Victims = Annotated[tuple[UUID, ...], Field(max_length=100)]
 Factors = Annotated[tuple[FreeText, ...], Field(max_length=50)]
+MatrixCode = Annotated[
+    ShortText, Code(r"[A-Z0-9][A-Z0-9_./-]{0,39}", "give the code as the matrix has it, such as TH68010 or A1")
+]
+"""The code of an offence, or of a factor, in a gravity matrix."""
+
+
+class Factor(ValueObject):
+    """A factor of a line of the gravity matrix that applies, and the direction in which it moves the score."""
+
+    code: MatrixCode
+    direction: Direction
+
+
+TickedFactors = Annotated[tuple[Factor, ...], Field(max_length=50), require_each_once("code")]
 Plan = Annotated[tuple[PlanStep, ...], Field(max_length=50)]
 
 
@@ -370,20 +393,25 @@ class EvidenceSufficiencyDecided(Event):
 
 
 class GravityScored(Event):
-    """The offence was scored by the gravity matrix of the day: by itself, and after its factors (rule G1).
+    """The offence was scored by the gravity matrix of the day: by itself, and after its factors (rules G1, G2).
 
-    From 1 to 5 since October 2023 (NPCC), from 1 to 4 before (ACPO).
+    From 1 to 5 since October 2023 (NPCC), from 1 to 4 before (ACPO). `line` is the code of the offence in the matrix and
+    `factors` are those of that line that apply; `aggravating` and `mitigating` are others, in words. Both are null where the
+    score was read from a matrix on paper, as in every event of version 1.
 
     `yjb_seriousness_score` is on the YJB's other scale, which KPI 9 uses.
     """
 
+    version: ClassVar[int] = 2
     sentence = (
-        "Gravity scored {final_score} (offence {offence_score}), matrix version {matrix_version}[; youth justice "
-        "seriousness {yjb_seriousness_score}]"
+        "Gravity scored {final_score} (offence {offence_score}[, line {line}]), matrix version {matrix_version}[; youth "
+        "justice seriousness {yjb_seriousness_score}]"
     )
 
     offence_score: int
     final_score: int
+    line: MatrixCode | None = None
+    factors: TickedFactors | None = None
     aggravating: Annotated[Sealed[Factors], Personal.NARRATIVE]
     mitigating: Annotated[Sealed[Factors], Personal.NARRATIVE]
     matrix_version: Version
@@ -1089,9 +1117,15 @@ def _decided(fact: Fact) -> Iterable[str]:
     yield f"DECIDES:{fact.actor.id}"
 
 
+def _with_line(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data of a gravity score of version 1 in the shape of version 2: neither line nor factors were asked."""
+    return {**data, "line": None, "factors": None}
+
+
 EVENTS = EventRegistry(
     "disposal",
     get_args(DisposalEvent),
+    upcasters={"ooc.disposal.GravityScored.v1": _with_line},
     labels=lambda _cls: LAW_ENFORCEMENT,
     marks={DisposalCaseOpened: _opened, DisposalDecided: _decided},
     mentions=("case_id", "referral_id", "person_id", "victims", "victims_with_enhanced_rights"),

@@ -10,6 +10,7 @@ from services.disposal.domain.decide import decider
 from services.disposal.domain.duties import duties
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import EVENTS
+from services.disposal.matrices import as_policy
 from services.disposal.views import view
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
@@ -21,7 +22,7 @@ READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     decider=decider,
     view=view,
     duties=duties,
-    policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
+    policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml", as_policy),
     access=ACCESS,
     states=tuple(Stage),
     ended=frozenset({"COMPLETED", "NOT_COMPLETED", "CEASED", "CLOSED_NO_PROCEEDINGS", "RECORDED", "CHARGED", "CLOSED"}),

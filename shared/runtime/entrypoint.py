@@ -27,8 +27,10 @@ def run_service(service: Service[Any], services_named: Callable[[Sequence[str]],
     """
 
     def api(settings: Settings) -> None:
+        # A wrong line of what the operator wrote is said now.
+        service.policy.on(today := local_day(datetime.now(UTC)))
         for document in service.documents.values():
-            document.sender(local_day(datetime.now(UTC)), "en")  # a wrong line of its settings is said now
+            document.sender(today, "en")
         from shared.runtime.application import serve, service_api  # noqa: PLC0415 - see above
 
         serve(service_api(service, settings, partial(services_named, service.followers)), settings)

@@ -33,6 +33,7 @@ from services.disposal.events import (
     EvidenceSufficiencyDecided,
     Factors,
     GravityScored,
+    MatrixCode,
     Offence,
     PanelRecommended,
     Plan,
@@ -40,6 +41,7 @@ from services.disposal.events import (
     ProsecutorDecision,
     ProsecutorDecisionRecorded,
     StepResult,
+    TickedFactors,
     Victims,
     WarningIssued,
     YotReferred,
@@ -140,12 +142,16 @@ class DecideEvidence(Command):
 
 
 class ScoreGravity(Command):
-    """Score the offence by the gravity matrix of the day, before and after its factors (rule G1)."""
+    """Score the offence by the gravity matrix of the day, before and after its factors. Pick the line of the offence and
+    tick the factors that apply: they move the score by one step at most (rules G1, G2).
+    """
 
     records = GravityScored
 
     offence_score: Score
     final_score: Score
+    line: MatrixCode | None = None
+    factors: TickedFactors | None = None
     aggravating: Sealed[Factors]
     mitigating: Sealed[Factors]
     matrix_version: Version

@@ -39,9 +39,9 @@ def proposes(*what: Any, of: str = "YCC", command: Any = None) -> Callable[[Serv
     )
 
 
-def scores(offence: int, final: int) -> Callable[[Service[Any]], Any]:
+def scores(offence: int, final: int, **line: Any) -> Callable[[Service[Any]], Any]:
     return lambda service: answer(
-        case(service).opened(), disposal.scored(offence, final), disposal.POLICE, "2026-03-09T10:00:00+00:00"
+        case(service).opened(), disposal.scored(offence, final, **line), disposal.POLICE, "2026-03-09T10:00:00+00:00"
     )
 
 
@@ -147,6 +147,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     "gravity_score_lowest": Moved(2, scores(1, 1)),
     "gravity_score_highest": Moved(4, scores(5, 5)),
     "gravity_shift_without_factors": Moved(0, scores(2, 3)),
+    "gravity_steps_of_factors": Moved(0, scores(2, 3, ticked=["+A1"])),
     "gravity_suggests": Moved(
         {"4": ["YC"]},
         lambda service: answer(case(service).ready(), disposal.decision("YCC"), disposal.POLICE, disposal.DECIDED_AT),

@@ -32,7 +32,9 @@ from services.disposal.events import (
     Change,
     ChangeAction,
     Condition,
+    Direction,
     EvidenceStandard,
+    Factor,
     Offence,
     OffenceCategory,
     PaymentMethod,
@@ -267,9 +269,14 @@ def evidence(standard: EvidenceStandard = EvidenceStandard.CHARGE, *, sufficient
     return DecideEvidence(sufficient=sufficient, standard=standard)
 
 
-def scored(offence_score: int, final_score: int, *factors: str) -> ScoreGravity:
-    """Return a gravity score, with aggravating factors."""
+def scored(
+    offence_score: int, final_score: int, *factors: str, line: str | None = None, ticked: Sequence[str] | None = None
+) -> ScoreGravity:
+    """Return a gravity score, with aggravating factors in words, and ticked ones: `+` or `-`, and the code."""
+    signs = {"+": Direction.UP, "-": Direction.DOWN}
     return ScoreGravity(
+        line=line,
+        factors=None if ticked is None else tuple(Factor(code=one[1:], direction=signs[one[0]]) for one in ticked),
         offence_score=offence_score,
         final_score=final_score,
         aggravating=Sealed(factors),

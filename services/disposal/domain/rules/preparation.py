@@ -8,8 +8,10 @@ from services.disposal.domain.commands import (
     RecordProsecutorDecision,
     ScoreGravity,
 )
+from services.disposal.domain.matrix import POLICY_VALUE, loaded_matrix
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
+from services.disposal.events import Direction
 from services.vocabulary import Role
 from shared.domain.dates import age_on
 from shared.domain.rules import Context
@@ -35,15 +37,57 @@ def score_is_on_the_scale(command: ScoreGravity, _state: DisposalState, context:
     return command.offence_score in scale and command.final_score in scale
 
 
-@rules.forbids("G1", ScoreGravity, looks_at=("offence_score", "final_score", "aggravating", "mitigating"))
+@rules.forbids("G1", ScoreGravity, looks_at=("offence_score", "final_score", "factors", "aggravating", "mitigating"))
 def a_large_shift_has_factors(command: ScoreGravity, _state: DisposalState, context: Context) -> bool:
     """The final score differs from the offence score by more than one point: name the factors that move it.
 
     Source: NPCC child gravity matrix
     """
     shift = abs(command.final_score - command.offence_score)
-    has_factors = bool(command.aggravating.value or command.mitigating.value)
-    return has_factors or shift <= context.policy.number("gravity_shift_without_factors")
+    return bool(_directions(command)) or shift <= context.policy.number("gravity_shift_without_factors")
+
+
+@rules.forbids("G1", ScoreGravity, looks_at=("line", "factors", "offence_score", "matrix_version"))
+def score_is_that_of_the_loaded_matrix(command: ScoreGravity, _state: DisposalState, context: Context) -> bool:
+    """The loaded gravity matrix of that day is another, or has no such line, or another score or other factors in it:
+    choose them from the matrix of the day.
+
+    Source: NPCC child gravity matrix
+    """
+    matrix = loaded_matrix(command.matrix_version, context.policy_on)
+    if matrix is None or command.line is None:
+        return True
+    line = matrix.lines.get(command.line)
+    return (
+        matrix is context.policy.values.get(POLICY_VALUE)
+        and line is not None
+        and line.score == command.offence_score
+        and set(command.factors or ()) <= line.factors.keys()
+    )
+
+
+@rules.warns(
+    "G2", ScoreGravity, looks_at=("offence_score", "final_score", "line", "factors", "aggravating", "mitigating")
+)
+def factors_move_the_score(command: ScoreGravity, _state: DisposalState, context: Context) -> bool:
+    """The factors move the score of the line by one step at most, in their direction, and nothing else does: say why the
+    final score is another.
+
+    Source: NPCC child gravity matrix; the one step is practice, unconfirmed
+    """
+    if command.line is None and command.factors is None:
+        return True
+    step, directions = context.policy.number("gravity_steps_of_factors"), _directions(command)
+    lowest = command.offence_score - step * (Direction.DOWN in directions)
+    highest = command.offence_score + step * (Direction.UP in directions)
+    return lowest <= command.final_score <= highest
+
+
+def _directions(command: ScoreGravity) -> frozenset[Direction]:
+    """Return the directions in which the factors move the score: those that are ticked, and those in words."""
+    ticked = {factor.direction for factor in command.factors or ()}
+    in_words = {Direction.UP: command.aggravating.value, Direction.DOWN: command.mitigating.value}
+    return frozenset(ticked | {direction for direction, factors in in_words.items() if factors})
 
 
 @rules.forbids("P1", RecordPanelRecommendation, looks_at=("attendees",))

@@ -1,0 +1,81 @@
+"""The versions of the gravity matrix that the partnership has loaded, from the directory that `OOC_GRAVITY_MATRICES` names.
+
+Each is a file DAY.csv, in force from that day on; it never changes, since scores and papers name it. Without a directory a
+system of a single machine has the made-up sample beside this module, and any other none: scores are then typed by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from services.disposal.domain.matrix import POLICY_VALUE, Matrix, WrongLine, read_matrix
+from shared.domain.policy import Entry, PolicyBook, PolicyValue
+from shared.settings import InvalidSetting, Settings
+
+SAMPLE: Final = Path(__file__).parent
+POLICY: Final = PolicyBook.load(SAMPLE.parent / "domain" / "policy.toml")
+
+
+class MatrixSettings(Settings):
+    """Where the matrices are, beside the settings of every process."""
+
+    gravity_matrices: Path | None = None
+    """A directory with a file DAY.csv for each version; None: the sample in local mode, else no matrix."""
+
+    @property
+    def matrices(self) -> Path | None:
+        """The directory, if there is one."""
+        return self.gravity_matrices or (SAMPLE if self.mode == "local" else None)
+
+
+def read_file(file: Path, since: date) -> Matrix:
+    """Read a table that is in force from a day on. Raises `InvalidSetting` with the line that is wrong."""
+    policy = POLICY.on(since)
+    scale = range(policy.number("gravity_score_lowest"), policy.number("gravity_score_highest") + 1)
+    try:
+        return read_matrix(since, file.read_text(encoding="utf-8"), scale)
+    except WrongLine as error:
+        raise InvalidSetting(f"{file}, {error}") from error
+    except (OSError, ValueError) as error:
+        raise InvalidSetting(f"{file}: {error}") from error
+
+
+def read_folder(folder: Path) -> tuple[Matrix, ...]:
+    """Read every version in a directory, the earliest first. Raises `InvalidSetting`."""
+    if not folder.is_dir():
+        raise InvalidSetting(f"{folder} is no directory: make it, or name another in OOC_GRAVITY_MATRICES")
+    return tuple(read_file(file, _day_in(file)) for file in sorted(folder.glob("*.csv")))
+
+
+def _day_in(file: Path) -> date:
+    try:
+        return date.fromisoformat(file.stem)
+    except ValueError:
+        raise InvalidSetting(f"{file}: name it by its first day, such as 2025-09-01.csv") from None
+
+
+@cache
+def gravity_matrices() -> tuple[Matrix, ...]:
+    """Read the matrices of this process, the earliest first. Raises `InvalidSetting`."""
+    folder = MatrixSettings().matrices
+    return () if folder is None else read_folder(folder)
+
+
+def matrix_of(version: str) -> Matrix | None:
+    """Return a version of the matrix; None if it is not loaded."""
+    return next((matrix for matrix in gravity_matrices() if matrix.version == version), None)
+
+
+def matrix_on(day: date) -> Matrix | None:
+    """Return the version in force on a day; None if none is loaded."""
+    return next((matrix for matrix in reversed(gravity_matrices()) if matrix.version <= day.isoformat()), None)
+
+
+def as_policy() -> Sequence[PolicyValue]:
+    """Return the matrices as a dated value of policy, which rules read; none if none is loaded."""
+    entries = tuple(Entry(date.fromisoformat(matrix.version), matrix) for matrix in gravity_matrices())
+    return (PolicyValue(POLICY_VALUE, "matrix", "NPCC child gravity matrix, as loaded", entries),) if entries else ()
