@@ -32,6 +32,7 @@ import stamina
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
+from services.disposal.matrices import SAMPLE, gravity_matrices
 from shared.runtime.garbage_collection import exempt_from_collection
 from tests import loopback
 from tests.containers import images
@@ -289,6 +290,15 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if SHARED_SYSTEM in stash and (nextitem is None or not nextitem.nodeid.startswith(USERS_OF_A_SYSTEM)):
         stash[SHARED_SYSTEM].stop()
         del stash[SHARED_SYSTEM]
+
+
+@pytest.fixture
+def sample_matrix(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Load the sample of the gravity matrix for pages and papers; return its version."""
+    monkeypatch.setenv("OOC_GRAVITY_MATRICES", str(SAMPLE))
+    gravity_matrices.cache_clear()
+    yield gravity_matrices()[0].version
+    gravity_matrices.cache_clear()
 
 
 @pytest.fixture

@@ -9,13 +9,17 @@ from services.disposal.documents.words import child, offence
 from services.disposal.domain.state import BEFORE_ISSUE, DisposalState
 from services.disposal.events import (
     AssessmentCompleted,
+    Direction,
+    Factors,
     GravityScored,
     PanelRecommended,
     ProsecutorDecisionRecorded,
     VictimViewSought,
 )
+from services.disposal.matrices import factors_in_words, line_in_words
 from shared.domain.documents import DocumentData, NotAvailable, day_of, personal_value
 from shared.domain.envelope import Fact
+from shared.domain.sealing import Sealed
 
 TOO_LATE: Final = NotAvailable(
     "The case is past the panel: ask for the pack as it was with as_of, the day that the panel sat."
@@ -71,12 +75,20 @@ def _gravity(facts: Sequence[Fact]) -> dict[str, Any] | None:
     scored = next((fact.event for fact in reversed(facts) if isinstance(fact.event, GravityScored)), None)
     if scored is None:
         return None
+
+    def factors(direction: Direction, others: Sealed[Factors]) -> list[str]:
+        """Return the factors of a direction: those that are ticked, then those in words."""
+        ticked = factors_in_words(scored.matrix_version, scored.line, scored.factors or (), direction)
+        words = personal_value(others)
+        return [*ticked, *([words] if isinstance(words, str) else words)]
+
     return {
+        "line": line_in_words(scored.matrix_version, scored.line),
         "offence_score": scored.offence_score,
         "final_score": scored.final_score,
         "matrix": scored.matrix_version,
-        "aggravating": personal_value(scored.aggravating),
-        "mitigating": personal_value(scored.mitigating),
+        "aggravating": factors(Direction.UP, scored.aggravating),
+        "mitigating": factors(Direction.DOWN, scored.mitigating),
     }
 
 

@@ -6,13 +6,14 @@ system of a single machine has the made-up sample beside this module, and any ot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from services.disposal.domain.matrix import POLICY_VALUE, Matrix, WrongLine, read_matrix
+from services.disposal.domain.matrix import POLICY_VALUE, Line, Matrix, WrongLine, read_matrix
+from services.disposal.events import Direction, Factor
 from shared.domain.policy import Entry, PolicyBook, PolicyValue
 from shared.settings import InvalidSetting, Settings
 
@@ -73,6 +74,28 @@ def matrix_of(version: str) -> Matrix | None:
 def matrix_on(day: date) -> Matrix | None:
     """Return the version in force on a day; None if none is loaded."""
     return next((matrix for matrix in reversed(gravity_matrices()) if matrix.version <= day.isoformat()), None)
+
+
+def line_in_words(version: str, code: str | None) -> str | None:
+    """Return a line of a version by title and code; by code alone where it is not loaded. None: no line was picked."""
+    line = _line(version, code)
+    return f"{line.title} ({line.code})" if line else code
+
+
+def factors_in_words(version: str, line: str | None, factors: Iterable[Factor], direction: Direction) -> list[str]:
+    """Return the factors of a line that move the score in a direction, by title and code, as `line_in_words` does."""
+    known = _line(version, line)
+    titles = known.factors if known else {}
+    return [
+        f"{titles[factor]} ({factor.code})" if factor in titles else factor.code
+        for factor in factors
+        if factor.direction is direction
+    ]
+
+
+def _line(version: str, code: str | None) -> Line | None:
+    matrix = matrix_of(version)
+    return None if matrix is None or code is None else matrix.lines.get(code)
 
 
 def as_policy() -> Sequence[PolicyValue]:

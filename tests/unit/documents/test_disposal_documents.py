@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from services.disposal.documents import FOLDER
 from services.disposal.domain.commands import (
     CorrectRecord,
     DecideAbsence,
@@ -32,9 +33,10 @@ from services.disposal.events import (
     PriorRecord,
     StepResult,
 )
-from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType
+from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType, Recommendation
 from shared.domain.dates import LONDON
 from shared.domain.sealing import Sealed
+from shared.printing.documents import text_file
 from tests.unit.disposal.stories import (
     AFTER,
     DECIDED_AT,
@@ -63,6 +65,7 @@ from tests.unit.disposal.stories import (
     opening,
     penalty,
     proposed,
+    scored,
     step,
     variation,
 )
@@ -411,6 +414,23 @@ def test_the_panel_reads_what_is_recorded_and_no_more() -> None:
     assert contains_in_order(document, "The system recommends nothing")
 
 
+def test_the_panel_reads_line_and_factors_by_title_and_may_recommend_anything(sample_matrix: str) -> None:
+    """Given a score by a loaded matrix, then the pack has its line and factors by title, and a box for each recommendation."""
+    case = CaseStory().ready("YCC", without=("panel",), command=LEOS)
+    score = scored(2, 3, "He laughed.", line="TH68010", ticked=["+A1", "-M1"])
+    case.ask(score.model_copy(update={"matrix_version": sample_matrix}), by=POLICE, at="2026-03-09T12:30:00+00:00")
+    document = printed(case, "panel-pack")
+    assert contains_in_order(
+        document,
+        "Line of the matrix Theft from a shop (made-up sample) (TH68010)",
+        "Aggravating factors It was planned (A1); He laughed.",
+        "Mitigating factors The goods were returned (M1)",
+        "Version of the matrix 2023-10-01",
+    )
+    words = text_file(FOLDER / "en.toml")
+    assert all(words[f"recommendation.{one}"] in text_of(document) for one in Recommendation)
+
+
 def test_after_the_panel_its_pack_is_asked_for_by_day() -> None:
     """After the issue, the panel pack is printed only with `as_of` before it."""
     case = CaseStory().issued("YCC")
@@ -448,11 +468,12 @@ def test_a_child_who_was_sent_out_is_not_told_of_an_absence() -> None:
 
 
 def test_each_paper_says_what_happens_to_fingerprints_and_whom_to_ring() -> None:
-    """Given the papers of the three disposals, then each speaks of fingerprints and DNA; the number and address are settings."""
+    """Given the papers of the disposals and of a deferral, then each speaks of fingerprints and DNA; the number and address are settings."""
     told = {
         "ycc-notice": CaseStory().prepared("YCC", condition(), command=opening(details=LEO)),
         "yc": CaseStory().issued("YC", command=opening(details=LEO)),
         "yrd": CaseStory().prepared("YRD", command=opening(details=LEO)),
+        "deferral-plan": CaseStory().deferred(command=opening(details=LEO)),
     }
     for name, story in told.items():
         text = text_of(printed(story, name))
