@@ -438,16 +438,18 @@ class Personal(FieldClass):
 
     IDENTITY = "IDENTITY"
     """Who somebody is: name and birth date."""
+    VICTIM_IDENTITY = "VICTIM_IDENTITY"
+    """The same of somebody who was harmed."""
     CONTACT = "CONTACT"
     """Where somebody lives and how they are reached."""
     VICTIM_CONTACT = "VICTIM_CONTACT"
-    """The same of somebody who was harmed."""
+    """The same of somebody who was harmed, and how and when it is safe to reach them."""
     CHARACTERISTICS = "CHARACTERISTICS"
     """Ethnicity and needs (special categories: DPA 2018 s35(8), UK GDPR article 9)."""
     NARRATIVE = "NARRATIVE"
     """What happened, what somebody thinks of it, and evidence for it."""
     VICTIM_VIEW = "VICTIM_VIEW"
-    """What somebody who was harmed said of a disposal."""
+    """What somebody who was harmed said of a disposal, and to whom they were referred for support."""
     REASONS = "REASONS"
     """Why something was decided, done or corrected."""
     CONDITIONS = "CONDITIONS"
@@ -458,6 +460,9 @@ class Personal(FieldClass):
 
 VICTIM_CONTACT: Final = frozenset({Personal.VICTIM_CONTACT})
 """How somebody who was harmed is reached."""
+
+VICTIMS_OWN: Final = frozenset({Personal.VICTIM_IDENTITY, Personal.VICTIM_CONTACT, Personal.VICTIM_VIEW})
+"""All that is sealed of somebody who was harmed, and nothing of the child."""
 
 CASE_FIELDS: Final = frozenset(Personal) - VICTIM_CONTACT
 """What is read with a record: every class but `VICTIM_CONTACT`."""

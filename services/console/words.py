@@ -34,6 +34,8 @@ DUTIES: Final[Mapping[str, str]] = {
     "RJ_FOLLOW_UP": "Follow up the restorative conference",
     "TERM": "Term of the agreement to be kept",
     "VICTIM_RJ_INFORMATION": "Tell the victim about restorative justice",
+    "VICTIM_SUPPORT_REFERRAL": "Refer the victim to support",
+    "VICTIM_TOLD": "Tell the victim what was decided",
     "YJS_REFERRAL": "Refer the child to the youth justice service",
     "YOT_REFERRAL": "Refer the child to the youth offending team",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.victims import OF_VICTIMS
 from services.vocabulary import CASE_FIELDS, OVERSIGHT, Personal, Role
 from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
 
@@ -19,7 +20,10 @@ ACCESS: Final[Permissions] = {
     ),
     Role.POLICE_DECISION_MAKER: Permission(EVERYTHING, opens=CASE_FIELDS),
     Role.VICTIM_WORKER: Permission(
-        STATE, fields=frozenset({"outcome", "details"}), opens=frozenset({Personal.VICTIM_VIEW})
+        STATE_AND_DUTIES,
+        fields=frozenset({"progress", "outcome", "victims", "details"}),
+        duties=OF_VICTIMS,
+        opens=frozenset({Personal.VICTIM_VIEW}),
     ),
     **OVERSIGHT,
 }

@@ -453,6 +453,20 @@ class VictimInformedOfRestorativeJustice(Event):
     case_id: UUID
 
 
+class VictimTold(Event):
+    """A victim was told what was decided (Victims' Code, right 6). This meets the duty `VICTIM_TOLD`."""
+
+    sentence = (
+        "Victim told by {means}, {reasons_given?with|without} the reasons; how to ask for a review was "
+        "{review_explained?explained|not explained}"
+    )
+
+    person_id: UUID
+    means: ContactMeans
+    reasons_given: bool
+    review_explained: bool
+
+
 class AssessmentRequested(Event):
     """The youth justice service was asked to assess the child with this tool. This opens the duty `ASSESSMENT`."""
 
@@ -1061,6 +1075,7 @@ DisposalEvent: TypeAlias = (
     | GravityScored
     | VictimViewSought
     | VictimInformedOfRestorativeJustice
+    | VictimTold
     | AssessmentRequested
     | AssessmentCompleted
     | PanelRecommended

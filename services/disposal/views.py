@@ -5,10 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
-from services.disposal.domain.state import DisposalState
+from services.disposal.domain.state import DisposalState, Stage, VictimView
 from services.disposal.events import PlanStep
+from services.victims import Progress, log_view
+
+PROGRESS: Final[Mapping[Stage, Progress]] = {
+    Stage.OPENED: Progress.BEING_CONSIDERED,
+    Stage.ASSESSED: Progress.BEING_CONSIDERED,
+    Stage.RECOMMENDED: Progress.BEING_CONSIDERED,
+    Stage.DECIDED: Progress.DECIDED,
+    Stage.DEFERRED: Progress.UNDER_WAY,
+    Stage.ACTIVE: Progress.UNDER_WAY,
+    Stage.AGREED: Progress.UNDER_WAY,
+    Stage.DIVERTED: Progress.UNDER_WAY,
+    Stage.BREACH_REVIEW: Progress.BEING_CONSIDERED,
+    Stage.CHARGED: Progress.CHARGED,
+    Stage.CEASED: Progress.CHARGED,
+}
+"""How far each stage is for a victim; any other has ended."""
 
 
 def view(state: DisposalState) -> Mapping[str, Any]:
@@ -29,10 +46,23 @@ def view(state: DisposalState) -> Mapping[str, Any]:
         "plan": [] if deferral is None else [_step(step.terms) for step in deferral.steps.values()],
         "steps": {} if deferral is None else {str(key): step.status.value for key, step in deferral.steps.items()},
         "review_on": None if deferral is None else _day(deferral.review_on),
+        "victims": {str(victim): _victim(state, victim) for victim in state.everyone_harmed},
+        "progress": PROGRESS.get(state.stage, Progress.ENDED).value,
         "hours_credited": _hours(state.hours_credited),
         "warnings_issued": state.warnings_issued,
         "prosecution_time_limit": _day(state.opened.prosecution_time_limit),
         "document_printed_here": state.document_printed_here,
+    }
+
+
+def _victim(state: DisposalState, victim: UUID) -> dict[str, Any]:
+    """Return what is known of a victim and was done for them. None: nobody has said."""
+    said = state.views.get(victim, VictimView())
+    return {
+        "enhanced_rights": state.has_enhanced_rights(victim),
+        "consents_to_contact": said.consents_to_contact,
+        "wants_rj": said.wants_rj,
+        "log": log_view(state.log, victim),
     }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from services.vocabulary import CASE_FIELDS, OVERSIGHT, VICTIM_CONTACT, Role
+from services.victims import OF_VICTIMS
+from services.vocabulary import CASE_FIELDS, OVERSIGHT, VICTIM_CONTACT, VICTIMS_OWN, Role
 from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
 
 ACCESS: Final[Permissions] = {
@@ -19,6 +20,12 @@ ACCESS: Final[Permissions] = {
         STATE_AND_DUTIES, where=("rj_conference.OFFICER:{id}",), opens=CASE_FIELDS | VICTIM_CONTACT
     ),
     Role.POLICE_DECISION_MAKER: Permission(STATE_AND_DUTIES, opens=CASE_FIELDS),
+    Role.VICTIM_WORKER: Permission(
+        STATE_AND_DUTIES,
+        fields=frozenset({"progress", "outcome", "victims", "details"}),
+        duties=OF_VICTIMS,
+        opens=VICTIMS_OWN,
+    ),
     Role.SUPERVISOR: replace(OVERSIGHT[Role.SUPERVISOR], opens_with_reason=VICTIM_CONTACT),
     Role.DATA_PROTECTION_OFFICER: replace(OVERSIGHT[Role.DATA_PROTECTION_OFFICER], opens=CASE_FIELDS | VICTIM_CONTACT),
     Role.SCHOOL: Permission(STATE, fields=frozenset({"state"}), own_organisation=True),

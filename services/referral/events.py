@@ -6,7 +6,7 @@ details under that person's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
@@ -47,6 +47,9 @@ MashDecision = Literal["NO_FURTHER_ACTION", "EARLY_HELP", "ASSESSMENT", "STRATEG
 ClosingReason = Literal[
     "INTERVENTION_COMPLETE", "ADVICE_GIVEN", "SCHOOL_LED", "DISPOSED", "REFERRED_ON", "REJECTED", "DUPLICATE"
 ]
+OF_AN_OFFENDER: Final = frozenset({Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC})
+"""Categories that a child under ten can never have."""
+
 Years = Annotated[int, Field(ge=0)]
 """An age in whole years."""
 
@@ -89,6 +92,15 @@ class PersonLinked(Event):
     category: Category
     details: Annotated[PersonDetails, OwnedBy("person_id")]
     age_at_incident: Years
+    child_at_report: Added[bool] = None
+    """Whether the person was under age on the day of the report: who was harmed then has enhanced rights."""
+
+    @property
+    def is_harmed(self) -> bool:
+        """Whether the person was harmed, and did no harm."""
+        if self.role is PersonRole.HARMER or self.category in OF_AN_OFFENDER:
+            return False
+        return self.role is PersonRole.HARMED or self.category is Category.VICTIM
 
 
 class ReferralAcknowledged(Event):
@@ -194,6 +206,64 @@ class VictimPreferenceRecorded(Event):
     person_id: UUID
     preference: Preference
     given_by: PreferenceGiver
+
+
+class VictimDetailsRecorded(Event):
+    """How and when it is safe to reach somebody who was harmed, and what they want to hear of. The latest counts.
+
+    `wants_support` opens the duty `VICTIM_SUPPORT_REFERRAL`. Nothing goes to a contact that is not marked as safe.
+    """
+
+    sentence = (
+        "Victim's details recorded: the contact is {contact_is_safe?safe|not safe}; {wants_updates?wants|does not want} "
+        "updates, {wants_support?wants|does not want} support[; {enhanced_rights?enhanced rights|no enhanced rights}]"
+    )
+
+    person_id: UUID
+    enhanced_rights: bool | None = None
+    contact: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.VICTIM_CONTACT] = None
+    contact_is_safe: bool
+    safe_times: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.VICTIM_CONTACT] = None
+    language: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.VICTIM_CONTACT] = None
+    wants_updates: bool
+    wants_support: bool
+
+
+class VictimInformedOfRestorativeJustice(Event):
+    """Somebody who was harmed was told of restorative justice (Victims' Code, right 3).
+
+    This meets the duty `VICTIM_RJ_INFORMATION`.
+    """
+
+    sentence = "Victim informed of restorative justice"
+
+    person_id: UUID
+
+
+class VictimReferredToSupport(Event):
+    """Somebody who was harmed was referred to a service that supports victims (Victims' Code, right 4).
+
+    This meets the duty `VICTIM_SUPPORT_REFERRAL`.
+    """
+
+    sentence = "Victim referred to support"
+
+    person_id: UUID
+    service: Annotated[Sealed[FreeText], OwnedBy("person_id"), Personal.VICTIM_VIEW]
+
+
+class VictimTold(Event):
+    """Somebody who was harmed was told what was decided (Victims' Code, right 6). This meets the duty `VICTIM_TOLD`."""
+
+    sentence = (
+        "Victim told by {means}, {reasons_given?with|without} the reasons; how to ask for a review was "
+        "{review_explained?explained|not explained}"
+    )
+
+    person_id: UUID
+    means: Means
+    reasons_given: bool
+    review_explained: bool
 
 
 class DocumentAttached(Event):
@@ -368,6 +438,10 @@ ReferralEvent: TypeAlias = (
     | YjsReferred
     | CrimeRecorded
     | VictimPreferenceRecorded
+    | VictimDetailsRecorded
+    | VictimInformedOfRestorativeJustice
+    | VictimReferredToSupport
+    | VictimTold
     | DocumentAttached
     | ReferralTriaged
     | ReferralAllocated
@@ -415,11 +489,17 @@ def _yjs_referred(_fact: Fact) -> Iterable[str]:
     return ("YJS_REFERRED",)
 
 
-def _victim_contact(event: Event, declared: FieldClass) -> FieldClass:
-    """How somebody who was harmed is reached is a class of its own (docs/reference/access.md, VICTIM_CONTACT)."""
+_OF_THE_HARMED: Final[Mapping[FieldClass, FieldClass]] = {
+    Personal.IDENTITY: Personal.VICTIM_IDENTITY,
+    Personal.CONTACT: Personal.VICTIM_CONTACT,
+}
+
+
+def _of_the_harmed(event: Event, declared: FieldClass) -> FieldClass:
+    """Who was harmed, and how they are reached, are classes of their own (docs/reference/access.md)."""
     match event:
-        case PersonLinked(role=PersonRole.HARMED) | PersonLinked(category=Category.VICTIM):
-            return Personal.VICTIM_CONTACT if declared is Personal.CONTACT else declared
+        case PersonLinked() if event.is_harmed:
+            return _OF_THE_HARMED.get(declared, declared)
         case _:
             return declared
 
@@ -439,5 +519,5 @@ EVENTS: Final = EventRegistry(
     of_records=RECORD_IDS,
     words=WORDS,
     reasons=Personal.REASONS,
-    narrowed=_victim_contact,
+    narrowed=_of_the_harmed,
 )

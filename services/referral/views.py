@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
-from services.referral.domain.state import Alert, Referral
+from services.referral.domain.state import Alert, Referral, Stage
+from services.victims import Progress, log_view
+
+PROGRESS: Final[Mapping[Stage, Progress]] = {
+    Stage.TRIAGED: Progress.UNDER_WAY,
+    Stage.ALLOCATED: Progress.UNDER_WAY,
+    Stage.IN_PROGRESS: Progress.UNDER_WAY,
+    Stage.WITH_INVESTIGATION: Progress.WITH_THE_POLICE,
+    Stage.SCHOOL_LED: Progress.LEFT_TO_THE_SCHOOL,
+    Stage.REJECTED: Progress.ENDED,
+    Stage.CLOSED: Progress.ENDED,
+}
+"""How far each stage is for a victim; any other is being considered."""
 
 
 def view(state: Referral) -> Mapping[str, Any]:
-    """Return the state of a referral; people by id and category only."""
+    """Return the state of a referral; people by id, and victims with what was done for them."""
     return {
         "state": state.stage.value,
         "incident_type": state.incident_type.value,
@@ -17,9 +30,24 @@ def view(state: Referral) -> Mapping[str, Any]:
         "triage_outcome": None if state.triage_outcome is None else state.triage_outcome.value,
         "outcome": None if state.outcome is None else state.outcome.value,
         "people": {str(person_id): person.category.value for person_id, person in state.people.items()},
+        "victims": {str(victim): _victim(state, victim) for victim in state.victims},
+        "progress": PROGRESS.get(state.stage, Progress.BEING_CONSIDERED).value,
         "alerts": {str(alert_id): _alert(alert) for alert_id, alert in state.open_alerts.items()},
         "mash_decision": state.mash_decision,
         "advice_given": state.advice_given,
+    }
+
+
+def _victim(state: Referral, victim: UUID) -> dict[str, Any]:
+    """Return what is known of a victim and was done for them. None: nobody has said."""
+    details, wish = state.victim_details.get(victim), state.wishes.get(victim)
+    return {
+        "enhanced_rights": state.has_enhanced_rights(victim),
+        "contact_is_safe": None if details is None else details.contact_is_safe,
+        "wants_updates": None if details is None else details.wants_updates,
+        "wants_support": None if details is None else details.wants_support,
+        "preference": None if wish is None else wish.preference,
+        "log": log_view(state.log, victim),
     }
 
 

@@ -100,7 +100,8 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
             return not_found_response(service, id)
         moment = as_of or end_of_day(today())
         duties = duties_on(service.read_model, closed_facts(service, records), moment, known_at)
-        return JSONResponse([duty.as_json(local_day(moment)) for duty in duties])
+        shows = service.permissions[actor.role].shows_duty
+        return JSONResponse([duty.as_json(local_day(moment)) for duty in duties if shows(duty.duty)])
 
 
 async def history_of(

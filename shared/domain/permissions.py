@@ -58,6 +58,8 @@ class Permission:
     """Marks, of which the record must have at least one; `{id}` stands for the id of the actor. Empty: every record."""
     fields: frozenset[str] | None = None
     """Visible members of the state. None: all."""
+    duties: frozenset[str] | None = None
+    """Visible duties. None: all."""
     own_organisation: bool = False
     """Whether records that another organisation opened answer as unknown, to commands too."""
     needs_reason: bool = False
@@ -81,6 +83,10 @@ class Permission:
     def shows(self, member: str) -> bool:
         """Tell whether the role may read a member of the state."""
         return self.fields is None or member in self.fields
+
+    def shows_duty(self, duty: str) -> bool:
+        """Tell whether the role may read a duty of this name."""
+        return self.duties is None or duty in self.duties
 
     def visible_members(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
         """Select the members of a state that the role may read."""

@@ -54,13 +54,20 @@ class Disclosure:
     ) -> dict[str, dict[str, Any] | list[Any]]:
         """Collect the sealed fields of facts, as corrected: groups of a person under `people`, all others under `texts`.
 
-        `facts` are those of `history_at`. `only` limits the texts to some classes, and leaves the people out.
+        `facts` are those of `history_at`. `only` limits texts and members of people to some classes.
         """
         people: dict[str, Any] = {}
         texts: list[dict[str, Any]] = []
         for fact in facts:
-            groups = {} if only is not None else dict(_groups(fact.event))
-            people |= {str(owner): to_json(getattr(fact.event, name), self.show) for name, owner in groups.items()}
+            groups = dict(_groups(fact.event))
+            for name, owner in groups.items():
+                group = getattr(fact.event, name)
+                if only is not None:
+                    group = self._of_classes(group, only)
+                if group:
+                    people[str(owner)] = to_json(group, self.show)
+                else:  # a later group of another class hides what an earlier one showed
+                    people.pop(str(owner), None)
             for path, subject, sealed in sealed_fields(fact.event, fact.sealing_home):
                 in_place = isinstance(fact.event, Correction) and path == "sealed"
                 if in_place or path.partition(".")[0] in groups:
@@ -68,6 +75,11 @@ class Disclosure:
                 if only is None or self.classes[sealed.token] in only:
                     texts.append(self._text(fact, path, subject, sealed))
         return {"people": people, "texts": texts}
+
+    def _of_classes(self, group: BaseModel, only: Collection[FieldClass]) -> dict[str, Sealed[Any]]:
+        """Return the sealed members of a group that are of some classes."""
+        sealed = {name: value for name in type(group).model_fields if isinstance(value := getattr(group, name), Sealed)}
+        return {name: value for name, value in sealed.items() if self.classes[value.token] in only}
 
     def fields_of(self, fact: Fact) -> dict[str, dict[str, Any]]:
         """Return the sealed fields of an event and the rationales of its rules, by path: each with its class and value."""

@@ -89,7 +89,8 @@ SECTION_F: Final[dict[str, dict[str, Cell]]] = {
     "SUPERVISOR": dict.fromkeys(world.SERVICES, Cell(ANY, ALL)),
     # Disposal: R outcome. RJ: R consent. Victim contact: RW (a victim's view is in the details).
     "VICTIM_WORKER": {
-        "disposal": Cell(ANY, STATE, only("outcome", "details")),
+        "referral": Cell(ANY, NOW, only("progress", "outcome", "victims", "details")),
+        "disposal": Cell(ANY, NOW, only("progress", "outcome", "victims", "details")),
         "rj_conference": Cell(ANY, STATE, only("consents")),
     },
     "AUDITOR": dict.fromkeys(world.SERVICES, Cell(ANY, ALL)),

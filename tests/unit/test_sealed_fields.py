@@ -18,6 +18,7 @@ SERVICES: Final = {service.name: service for service in deciding_services()}
 
 EVERY: Final = {
     "IDENTITY",
+    "VICTIM_IDENTITY",
     "CONTACT",
     "CHARACTERISTICS",
     "NARRATIVE",
@@ -57,8 +58,12 @@ SECTION_F: Final[dict[str, dict[str, set[str]]]] = {
         "education": EVERY,
         "panel": EVERY,
     },
-    # Disposal: R outcome. RJ: R consent. Victim contact: RW.
-    "VICTIM_WORKER": {"disposal": {"VICTIM_VIEW"}, "rj_conference": set()},
+    # Referral: the victim's own. Disposal: R outcome. RJ: R consent. Victim contact: RW.
+    "VICTIM_WORKER": {
+        "referral": {"VICTIM_IDENTITY", "VICTIM_VIEW"} | VICTIM,
+        "disposal": {"VICTIM_VIEW"},
+        "rj_conference": set(),
+    },
     # Victim contact: masked.
     "AUDITOR": {
         "referral": REPLAY,

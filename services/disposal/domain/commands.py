@@ -43,6 +43,7 @@ from services.disposal.events import (
     StepResult,
     TickedFactors,
     Victims,
+    VictimTold,
     WarningIssued,
     YotReferred,
 )
@@ -178,6 +179,21 @@ class InformVictimOfRestorativeJustice(Command):
 
     person_id: UUID
     enhanced_rights: bool
+
+
+class TellVictim(Command):
+    """Record that a victim was told what was decided and how to ask for a review (Victims' Code, right 6).
+
+    Each decision is told within days, also when the case has ended.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT | _roles(Role.SUPERVISOR)
+    records = VictimTold
+
+    person_id: UUID
+    means: ContactMeans
+    reasons_given: bool
+    review_explained: bool
 
 
 class RequestAssessment(Command):
@@ -593,6 +609,7 @@ DisposalCommand: TypeAlias = (
     | ScoreGravity
     | RecordVictimView
     | InformVictimOfRestorativeJustice
+    | TellVictim
     | RequestAssessment
     | CompleteAssessment
     | RecordPanelRecommendation

@@ -13,8 +13,9 @@ from services.disposal.domain.state import (
     Stage,
     StepStatus,
 )
+from services.victims import information_due, telling_duties
 from services.vocabulary import AttendanceStatus, Disposal
-from shared.domain.dates import add_working_days, local_day
+from shared.domain.dates import local_day
 from shared.domain.duties import Duty, due_after
 from shared.domain.policy import PolicyOn
 
@@ -24,6 +25,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
 
     Duties:
         VICTIM_RJ_INFORMATION: the case is opened, for each victim; `victim_information_days`, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice; the case ends.
+        VICTIM_TOLD: the disposal is given, deferred, completed or its breach decided, or it is decided to charge or to take no further action (with outcome 21 or 22 too), for each victim; `victim_told_days`, with enhanced rights `victim_told_enhanced_days`; the victim is told; nothing ends it otherwise.
         ASSESSMENT: an assessment is requested, or a conditional caution or second caution is given without one; `assessment_days`; the assessment is completed (after giving: with a programme, or the reason for none); the case ends.
         YOT_REFERRAL: a youth caution or conditional caution is given; `yot_referral_days`; the child is referred to the youth offending team; the case ends.
         ATTENDANCE_RECORDED: the day of a booked session; `attendance_record_days`; the attendance is recorded; the session is cancelled, its condition done, or the case at its end.
@@ -51,6 +53,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
     return (
         *(duty.lapsing(ended_on) for duty in after_a_caution),
         *(duty.lapsing(worked_on_until) for duty in of_the_case),
+        *telling_duties(state.decided_at, state.everyone_harmed, state.log, state.has_enhanced_rights, policy_on),
         *_deferral(state),
         *_prosecution_time_limit(state),
         *_review(state, policy_on),
@@ -81,21 +84,13 @@ def _unless_met(met_on: date | None, closed_on: date | None) -> date | None:
 def _victim_information(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     """Each victim is told of restorative justice: within five working days of the report, one with enhanced rights."""
     opened_on, reported_on = local_day(state.opened_at), local_day(state.opened.reported_at)
-    policy = policy_on(opened_on)
-    if "victim_information_days" in policy.not_yet_in_force:
-        return  # no Victims' Code gave this right yet
-    enhanced = frozenset(state.opened.victims_with_enhanced_rights or ())
-    for victim in dict.fromkeys((*state.victims, *sorted(enhanced))):
+    enhanced = sorted(state.opened.victims_with_enhanced_rights or ())
+    for victim in dict.fromkeys((*state.victims, *enhanced)):
         informed = state.informed.get(victim)
-        has_rights = victim in enhanced or (informed is not None and informed.enhanced_rights)
-        days = policy.number("victim_information_enhanced_days" if has_rights else "victim_information_days")
-        yield Duty(
-            "VICTIM_RJ_INFORMATION",
-            opened_on,
-            add_working_days(reported_on, days),
-            met_on=_day(informed.at) if informed is not None else None,
-            item=str(victim),
-        )
+        due = information_due(reported_on, policy_on(opened_on), enhanced=state.has_enhanced_rights(victim))
+        if due is not None:
+            met_on = _day(informed.at) if informed is not None else None
+            yield Duty("VICTIM_RJ_INFORMATION", opened_on, due, met_on, str(victim))
 
 
 def _assessment(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:

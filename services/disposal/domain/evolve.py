@@ -33,11 +33,14 @@ from services.disposal.domain.state import (
     Stage,
     StepState,
     StepStatus,
+    VictimView,
 )
+from services.victims import log_after
 from services.vocabulary import BreachDecision, Disposal, Recommendation, Role
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
+from shared.domain.messages import Event
 from shared.domain.states import replace
 
 EXITS: Final = {
@@ -46,6 +49,12 @@ EXITS: Final = {
     Recommendation.OUTCOME_21: Stage.CLOSED,
     Recommendation.NO_FURTHER_ACTION: Stage.CLOSED,
 }
+TOLD_OF: Final = (
+    events.DisposalIssued,
+    events.ProsecutionDeferred,
+    events.DisposalCompleted,
+    events.BreachDecided,
+)
 ISSUED: Final = {Disposal.YRD: Stage.AGREED, Disposal.YC: Stage.RECORDED, Disposal.YCC: Stage.ACTIVE}
 
 
@@ -56,7 +65,18 @@ def evolve(state: DisposalState | None, fact: Fact[events.DisposalEvent]) -> Dis
             raise BrokenHistory(fact, "the case was never opened")
         after = DisposalState(opened=fact.event, opened_at=fact.occurred_at)
         return replace(after, record=PastFacts(fact))
-    return replace(_state_after(state, fact), record=PastFacts(fact, state.record))
+    after = _state_after(state, fact)
+    decided_at = (*state.decided_at, fact.occurred_at) if _is_to_be_told(fact.event) else state.decided_at
+    return replace(after, decided_at=decided_at, log=log_after(state.log, fact), record=PastFacts(fact, state.record))
+
+
+def _is_to_be_told(event: Event) -> bool:
+    """Whether a victim is told of what an event says (Victims' Code, right 6)."""
+    match event:
+        case events.DisposalDecided(decision=decision):
+            return decision in EXITS
+        case _:
+            return isinstance(event, TOLD_OF)
 
 
 def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> DisposalState:  # noqa: PLR0915 - one match over all events
@@ -76,8 +96,8 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             score, yjb_score = event.final_score, event.yjb_seriousness_score
             return replace(state, gravity=score, gravity_on=fact.day, yjb_seriousness=yjb_score)
         case events.VictimViewSought():
-            return replace(state, asked_for_view=state.asked_for_view | {event.person_id})
-        case events.ComplianceMeetingRecorded() | events.CaseHandedOver():
+            return _view_sought(state, event)
+        case events.ComplianceMeetingRecorded() | events.CaseHandedOver() | events.VictimTold():
             return state
         case events.VictimInformedOfRestorativeJustice():
             return _victim_informed(state, fact, event)
@@ -231,6 +251,15 @@ def _by_monitor(state: DisposalState, fact: Fact) -> DisposalState:
     if fact.actor.role == Role.SYSTEM:
         return state
     return replace(state, monitors=state.monitors | {fact.actor.id})
+
+
+def _view_sought(state: DisposalState, event: events.VictimViewSought) -> DisposalState:
+    before = state.views.get(event.person_id, VictimView())
+    view = VictimView(
+        before.wants_rj if event.wants_rj is None else event.wants_rj,
+        before.consents_to_contact if event.consents_to_contact is None else event.consents_to_contact,
+    )
+    return replace(state, views={**state.views, event.person_id: view})
 
 
 def _victim_informed(

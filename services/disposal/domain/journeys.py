@@ -19,6 +19,7 @@ from services.disposal.domain.state import (
     DisposalState,
     Stage,
 )
+from services.victims import TOLD, first_day
 from services.vocabulary import AttendanceStatus, BreachDecision, ConditionType, Disposal, Role, TrialMode
 from shared.domain.dates import local_day
 from shared.domain.journeys import Journey, Step, Task, each, once
@@ -97,6 +98,14 @@ def _victims(state: DisposalState) -> Iterable[UUID]:
     return state.victims
 
 
+def _to_be_told(state: DisposalState) -> Iterable[UUID]:
+    return state.everyone_harmed if state.decided_at else ()
+
+
+def _told_since(state: DisposalState, victim: UUID) -> bool:
+    return first_day(state.log, victim, TOLD, max(state.decided_at)) is not None
+
+
 JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
     Journey(
         "To the panel",
@@ -138,7 +147,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Ask for the victim's view",
                 (commands.RecordVictimView,),
                 VICTIM_WORKER,
-                each("person_id", _victims, lambda state, person: person in state.asked_for_view),
+                each("person_id", _victims, lambda state, person: person in state.views),
             ),
             Step(
                 "Record what the panel recommends",
@@ -317,6 +326,19 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 (commands.AssignOutcome,),
                 POLICE,
                 once(lambda state: state.outcome is not None),
+            ),
+        ),
+    ),
+    Journey(
+        "The victim's side",
+        lambda state: bool(state.decided_at and state.everyone_harmed),
+        (
+            Step(
+                "Tell the victim what was decided",
+                (commands.TellVictim,),
+                VICTIM_WORKER,
+                each("person_id", _to_be_told, _told_since),
+                duty="VICTIM_TOLD",
             ),
         ),
     ),

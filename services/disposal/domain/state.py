@@ -20,6 +20,7 @@ from services.disposal.events import (
     PlanStep,
     ProsecutorDecision,
 )
+from services.victims import Log
 from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, Flag, OutcomeCode, Recommendation
 from shared.domain.corrections import PastFacts, required
 from shared.domain.dates import age_on
@@ -270,6 +271,14 @@ class Informed:
     enhanced_rights: bool
 
 
+@dataclass(frozen=True, slots=True)
+class VictimView:
+    """What a victim said last of contact and restorative justice; None: nothing yet."""
+
+    wants_rj: bool | None = None
+    consents_to_contact: bool | None = None
+
+
 @dataclass(frozen=True)
 class DisposalState:
     """The state of a disposal case, folded from its facts."""
@@ -311,8 +320,12 @@ class DisposalState:
     requests: tuple[AssessmentRequest, ...] = ()
     assessments: tuple[Assessment, ...] = ()
     informed: Mapping[UUID, Informed] = field(default_factory=dict)
-    asked_for_view: frozenset[UUID] = frozenset()
-    """The victims whose view was sought."""
+    views: Mapping[UUID, VictimView] = field(default_factory=dict)
+    """The victims whose view was sought, or who had none sought."""
+    log: Log = field(default_factory=dict)
+    """What was done for each person, of which a victim's is shown."""
+    decided_at: tuple[datetime, ...] = ()
+    """When something was decided of which each victim is told."""
     monitors: frozenset[UUID] = frozenset()
     reviews: tuple[Review, ...] = ()
     record: PastFacts[DisposalEvent] | None = field(default=None, compare=False, repr=False)
@@ -369,6 +382,18 @@ class DisposalState:
     def victims(self) -> tuple[UUID, ...]:
         """The victims of the offence, each once."""
         return tuple(dict.fromkeys(self.opened.victims or ()))
+
+    @property
+    def everyone_harmed(self) -> tuple[UUID, ...]:
+        """The victims, those whose rights are enhanced, and those who were informed or asked as victims later."""
+        enhanced = sorted(self.opened.victims_with_enhanced_rights or ())
+        return tuple(dict.fromkeys((*self.victims, *enhanced, *self.informed, *self.views)))
+
+    def has_enhanced_rights(self, victim: UUID) -> bool:
+        """Whether a victim has enhanced rights, as the opening of the case or the information says."""
+        informed = self.informed.get(victim)
+        by_opening = victim in (self.opened.victims_with_enhanced_rights or ())
+        return by_opening or (informed is not None and informed.enhanced_rights)
 
     def active(self, condition_id: UUID) -> ConditionState | None:
         """Return the condition if it is active, else None."""

@@ -2,6 +2,7 @@
 
 A row has a function only for what stages cannot say: `standing` of the state, `condition` of command and state, such as
 that the condition is active. `DecideBreach` and `AssignOutcome` have no row: R23, O3 and O4 say when they are allowed.
+`TellVictim` has none either: a victim is told in every stage, above all when the case has ended.
 """
 
 from __future__ import annotations

@@ -36,7 +36,11 @@ from services.referral.events import (
     SchoolLedOutcomeConfirmed,
     Setting,
     Source,
+    VictimDetailsRecorded,
+    VictimInformedOfRestorativeJustice,
     VictimPreferenceRecorded,
+    VictimReferredToSupport,
+    VictimTold,
     YjsReferred,
 )
 from services.vocabulary import (
@@ -71,6 +75,8 @@ DEFAULT_ROLES: Final = frozenset({Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFET
 
 Rationale = Annotated[str, StringConstraints(max_length=20_000), Visible()]
 """Why an outcome is right. Where a rule asks for it, it may come empty: the rule then refuses by its name."""
+
+WITH_VICTIMS: Final = DEFAULT_ROLES | {Role.VICTIM_WORKER}
 
 _WHO_WORK_WITH_CHILDREN: Final = DEFAULT_ROLES | {Role.YJS_CASE_MANAGER}
 _SUPERVISOR: Final = frozenset({Role.SUPERVISOR})
@@ -202,6 +208,56 @@ class RecordVictimPreference(Command):
     person_id: UUID
     preference: Preference
     given_by: PreferenceGiver
+
+
+class RecordVictimDetails(Command):
+    """Record how and when it is safe to reach a harmed person, and what they want to hear of.
+
+    A contact that is not marked as safe is never used. Support that is wanted is due within days of the report.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
+    records = VictimDetailsRecorded
+
+    person_id: UUID
+    enhanced_rights: bool | None = None
+    contact: Sealed[FreeText] | None = None
+    contact_is_safe: bool
+    safe_times: Sealed[FreeText] | None = None
+    language: Sealed[FreeText] | None = None
+    wants_updates: bool
+    wants_support: bool
+
+
+class InformVictimOfRestorativeJustice(Command):
+    """Record that a harmed person was told of restorative justice (Victims' Code, right 3)."""
+
+    roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
+    records = VictimInformedOfRestorativeJustice
+
+    person_id: UUID
+
+
+class ReferVictimToSupport(Command):
+    """Record that a harmed person was referred to a service that supports victims (Victims' Code, right 4)."""
+
+    roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS - {Role.INTERNET_SAFETY_OFFICER}
+    records = VictimReferredToSupport
+
+    person_id: UUID
+    service: Sealed[FreeText]
+
+
+class TellVictim(Command):
+    """Record that a harmed person was told what was decided and how to ask for a review (Victims' Code, right 6)."""
+
+    roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
+    records = VictimTold
+
+    person_id: UUID
+    means: Means
+    reasons_given: bool
+    review_explained: bool
 
 
 class AttachDocument(Command):
@@ -392,6 +448,10 @@ ReferralCommand = (
     | ReferToYjs
     | RecordCrime
     | RecordVictimPreference
+    | RecordVictimDetails
+    | InformVictimOfRestorativeJustice
+    | ReferVictimToSupport
+    | TellVictim
     | AttachDocument
     | TriageReferral
     | AllocateReferral

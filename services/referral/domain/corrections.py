@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
 from services.referral.domain.commands import CorrectCarriedOutcome, CorrectReferral
 from services.referral.domain.evolve import evolve
-from services.referral.domain.state import OF_AN_OFFENDER, Referral
+from services.referral.domain.state import Referral
 from services.referral.events import (
+    OF_AN_OFFENDER,
     ActivityUndertaken,
     CrimeOutcomeAssigned,
     PersonLinked,
     ReferralCorrected,
     ReferralReceived,
     ReferralTriaged,
+    VictimDetailsRecorded,
+    VictimReferredToSupport,
 )
 from services.vocabulary import Category
 from shared.domain.corrections import CorrectionEngine, facts_of
@@ -37,8 +39,11 @@ CORRECTIONS: Final[CorrectionEngine[ReferralCorrected, Referral]] = CorrectionEn
             # The case and the person decide whose key seals what follows.
             (ReferralReceived, "case_id"),
             (PersonLinked, "person_id"),
+            (VictimDetailsRecorded, "person_id"),
+            (VictimReferredToSupport, "person_id"),
             # Computed from the birth date, which can be corrected.
             (PersonLinked, "age_at_incident"),
+            (PersonLinked, "child_at_report"),
             # Carried from another service, where it is corrected.
             (CrimeOutcomeAssigned, "disposal_id"),
             (ActivityUndertaken, "session_id"),
@@ -85,22 +90,23 @@ def _derived_corrections(
     after = CORRECTIONS.applied(state, correction)
     links = {fact.event_id: fact.event for fact in facts_of(after) if isinstance(fact.event, PersonLinked)}
     if correction.field == "details.date_of_birth":
-        yield from _changed_ages({correction.corrects: links[correction.corrects]}, after.happened_on, context)
-    if correction.field == "happened_at":
-        yield from _changed_ages(links, after.happened_on, context)
+        yield from _changed_ages({correction.corrects: links[correction.corrects]}, after, context)
+    if correction.field in {"happened_at", "reported_at"}:
+        yield from _changed_ages(links, after, context)
 
 
-def _changed_ages(
-    links: Mapping[UUID, PersonLinked], happened_on: date, context: Context
-) -> Iterator[DerivedCorrection]:
-    """Yield each age that another birth date or another day of the incident changes, and each category that it bars."""
+def _changed_ages(links: Mapping[UUID, PersonLinked], after: Referral, context: Context) -> Iterator[DerivedCorrection]:
+    """Yield each age that another birth date, or day of incident or report, changes, and each category that it bars."""
     for event_id, event in links.items():
         born = event.details.date_of_birth.or_else(None)
         if born is None:
             continue
-        age = age_on(born, happened_on)
+        age = age_on(born, after.happened_on)
+        child = age_on(born, after.reported_on) < context.policy.number("adult_age")
         if age != event.age_at_incident:
             yield DerivedCorrection(corrects=event_id, field="age_at_incident", value=age)
+        if event.child_at_report not in {None, child}:
+            yield DerivedCorrection(corrects=event_id, field="child_at_report", value=child)
         # A child who was under ten is never a suspect (B8).
         under_ten = age < context.policy.number("age_of_criminal_responsibility")
         if under_ten and event.category in OF_AN_OFFENDER:

@@ -31,7 +31,7 @@ def decide(command: ReferralCommand, state: Referral | None, context: Context) -
         return [event_that_it_records(command)]
     match command:
         case LinkPerson():
-            return [event_from(PersonLinked, command, age_at_incident=people.age_at_incident(command, state))]
+            return [event_from(PersonLinked, command, **people.of_age(command, state, context))]
         case TriageReferral():
             return [event_from(ReferralTriaged, command, **of_triage(state))]
         case CorrectCarriedOutcome():

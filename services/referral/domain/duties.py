@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from uuid import UUID
 
 from services.referral.domain.state import Referral
+from services.referral.events import OF_AN_OFFENDER
+from services.victims import INFORMED, REFERRED, first_day, information_due, telling_duties
 from services.vocabulary import Flag, TriageOutcome
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.duties import Duty, due_after
@@ -15,7 +18,7 @@ from shared.domain.policy import PolicyOn
 def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
     """List every duty of the referral; one that is unmet when it is closed lapses, until it is opened again.
 
-    An alert is on a person and outlives the referral, so its review never lapses.
+    An alert is on a person and outlives the referral, so its review never lapses; nor does telling a victim.
 
     Duties:
         REFERRAL_ACKNOWLEDGED: the referral is received; `acknowledge_working_days`; it is acknowledged.
@@ -26,10 +29,19 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         YJS_REFERRAL: a referral with a knife is received; `yjs_referral_working_days`; the youth justice service is told.
         ALERT_REVIEW: an alert is raised; its own day; it is ended, or another of its kind is raised on the person.
         FIRST_CONTACT: the referral is triaged for the first time; `first_contact_working_days`; somebody is reached.
+        VICTIM_RJ_INFORMATION: the referral is triaged to other than the panel, for each victim where a suspect was under age; `victim_information_days` after the report, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice; a later triage leads to the panel.
+        VICTIM_SUPPORT_REFERRAL: a victim wants support; `victim_support_days` after the report; the victim is referred to support; the victim no longer wants it.
+        VICTIM_TOLD: an outcome is assigned that no disposal has decided, for each victim; `victim_told_days`, with enhanced rights `victim_told_enhanced_days`; the victim is told; nothing ends it otherwise.
         INTERVENTION_DELIVERED: the referral is accepted for an intervention; `intervention_working_days`; an activity is undertaken; a later triage has another outcome.
     """
-    opened = (*_of_receipt(state, policy_on), *_of_concerns(state, policy_on), *_of_triage(state, policy_on))
-    return (*(duty.lapsing(state.closed_on) for duty in opened), *_of_alerts(state))
+    opened = (
+        *_of_receipt(state, policy_on),
+        *_of_concerns(state, policy_on),
+        *_of_triage(state, policy_on),
+        *_of_victims(state, policy_on),
+    )
+    told = telling_duties(state.decided_at, state.victims, state.log, state.has_enhanced_rights, policy_on)
+    return (*(duty.lapsing(state.closed_on) for duty in opened), *_of_alerts(state), *told)
 
 
 def _of_receipt(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
@@ -84,3 +96,42 @@ def _intervention(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
     later = state.triages[accepted[-1] + 1 :]
     ended_on = later[0].on if later and met_on is None else None
     yield Duty("INTERVENTION_DELIVERED", opened, due, met_on, closed_on=ended_on)
+
+
+def _of_victims(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    """Yield the duties to inform each victim of restorative justice, and to refer those who want support."""
+    to_others = [
+        n for n, triage in enumerate(state.triages) if triage.outcome is not TriageOutcome.REFER_DISPOSAL_PANEL
+    ]
+    for victim in state.victims:
+        if to_others:
+            yield from _information(state, victim, to_others, policy_on)
+        details = state.victim_details.get(victim)
+        if details is not None and details.wanted_support_on is not None:
+            met_on = first_day(state.log, victim, REFERRED)
+            days = policy_on(details.wanted_support_on).number("victim_support_days")
+            yield Duty(
+                "VICTIM_SUPPORT_REFERRAL",
+                details.wanted_support_on,
+                add_working_days(state.reported_on, days),
+                met_on,
+                str(victim),
+                closed_on=None if details.wants_support or met_on is not None else details.recorded_on,
+            )
+
+
+def _information(state: Referral, victim: UUID, to_others: Sequence[int], policy_on: PolicyOn) -> Iterator[Duty]:
+    """From the first triage to other than the panel on; a later one to the panel ends it, since its disposal has the duty."""
+    opened_on = state.triages[to_others[0]].on
+    policy = policy_on(opened_on)
+    due = information_due(state.reported_on, policy, enhanced=state.has_enhanced_rights(victim))
+    adult = policy.number("adult_age")
+    of_a_child = any(
+        person.category in OF_AN_OFFENDER and person.age_at_incident < adult for person in state.people.values()
+    )
+    if due is None or not of_a_child:
+        return
+    met_on = first_day(state.log, victim, INFORMED)
+    later = state.triages[to_others[-1] + 1 :]
+    ended_on = later[0].on if later and met_on is None else None
+    yield Duty("VICTIM_RJ_INFORMATION", opened_on, due, met_on, str(victim), closed_on=ended_on)

@@ -15,8 +15,10 @@ from services.referral.domain.state import (
     Screening,
     Stage,
     Triage,
+    VictimDetails,
     Wish,
 )
+from services.victims import log_after
 from services.vocabulary import TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
@@ -41,7 +43,9 @@ STAGE_AFTER_TRIAGE: Final[Mapping[TriageOutcome, Stage]] = {
 def evolve(state: Referral | None, fact: Fact[events.ReferralEvent]) -> Referral:
     """Return the referral after one more fact; raises `BrokenHistory` if the fact could not have happened."""
     event = fact.event
-    return replace(_state_after(state, fact, event), record=PastFacts(fact, None if state is None else state.record))
+    after = _state_after(state, fact, event)
+    record = PastFacts(fact, None if state is None else state.record)
+    return replace(after, log=log_after(after.log, fact), record=record)
 
 
 def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent) -> Referral:
@@ -51,7 +55,13 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         raise BrokenHistory(fact, "the referral was never received")
     match event:
         case events.PersonLinked():
-            person = LinkedPerson(event.category, event.age_at_incident, event.details.date_of_birth)
+            person = LinkedPerson(
+                event.category,
+                event.age_at_incident,
+                event.details.date_of_birth,
+                event.is_harmed,
+                bool(event.child_at_report),
+            )
             return replace(state, people={**state.people, event.person_id: person})
         case events.ReferralAcknowledged():
             return _acknowledged(state, fact)
@@ -79,6 +89,10 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         case events.VictimPreferenceRecorded():
             wish = Wish(event.preference, fact.occurred_at)
             return replace(state, wishes={**state.wishes, event.person_id: wish})
+        case events.VictimDetailsRecorded():
+            return _victim_described(state, fact, event)
+        case events.VictimInformedOfRestorativeJustice() | events.VictimReferredToSupport() | events.VictimTold():
+            return state  # the log has it
         case events.DocumentAttached():
             return state
         case events.ReferralTriaged():
@@ -99,7 +113,8 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         case events.SchoolLedOutcomeConfirmed():
             return replace(state, school_confirmed=True)
         case events.CrimeOutcomeAssigned():
-            return replace(state, outcome=event.code)
+            here = () if event.disposal_id is not None else (fact.occurred_at,)
+            return replace(state, outcome=event.code, decided_at=(*state.decided_at, *here))
         case events.ActivityUndertaken():
             return replace(_in_progress(state, fact), activities=(*state.activities, fact.occurred_at))
         case events.ReferralClosed():
@@ -168,6 +183,22 @@ def _screened(state: Referral, fact: Fact, event: events.NudesScreeningCompleted
     # A later screening does not take back an earlier Yes; only a correction does.
     earlier_yes = state.screening is not None and state.screening.any_yes
     return replace(state, screening=Screening(fact.occurred_at, any(answers) or earlier_yes))
+
+
+def _victim_described(state: Referral, fact: Fact, event: events.VictimDetailsRecorded) -> Referral:
+    """Keep the latest details; support that is wanted on is wanted since the first day of that."""
+    earlier = state.victim_details.get(event.person_id)
+    since = fact.day if earlier is None or earlier.wanted_support_on is None else earlier.wanted_support_on
+    rights = event.enhanced_rights
+    details = VictimDetails(
+        fact.day,
+        earlier.enhanced_rights if rights is None and earlier is not None else rights,
+        event.contact_is_safe,
+        event.wants_updates,
+        event.wants_support,
+        since if event.wants_support else (None if earlier is None else earlier.wanted_support_on),
+    )
+    return replace(state, victim_details={**state.victim_details, event.person_id: details})
 
 
 def _triaged(state: Referral, fact: Fact, event: events.ReferralTriaged) -> Referral:

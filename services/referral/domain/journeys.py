@@ -1,8 +1,8 @@
-"""The journeys of a referral: triage, the intervention, what is left to the school, and its end."""
+"""The journeys of a referral: triage, the intervention, what is left to the school, its end, and the victim's side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -10,18 +10,36 @@ from uuid import UUID
 from services.referral.domain import commands
 from services.referral.domain.state import Referral, Stage
 from services.referral.domain.state_machine import BEFORE_TRIAGE, WITH_AN_OFFICER
-from services.vocabulary import Category, Role, TriageOutcome
+from services.victims import INFORMED, REFERRED, TOLD, first_day
+from services.vocabulary import Role, TriageOutcome
 from shared.domain.journeys import Journey, Step, Task, each, once
 
 OFFICER: Final = frozenset({Role.SAFE_SCHOOLS_OFFICER.value, Role.INTERNET_SAFETY_OFFICER.value})
 SUPERVISOR: Final = frozenset({Role.SUPERVISOR.value})
+VICTIM_WORKER: Final = frozenset({Role.VICTIM_WORKER.value})
 SCHOOL: Final = frozenset({Role.SCHOOL.value, Role.SAFE_SCHOOLS_OFFICER.value})
 
 TO_CLOSE: Final = frozenset({Stage.SCHOOL_LED, Stage.REJECTED, Stage.WITH_MASH, Stage.WITH_INVESTIGATION})
 
 
-def _harmed(state: Referral) -> Iterator[UUID]:
-    return (person for person, linked in state.people.items() if linked.category is Category.VICTIM)
+def _harmed(state: Referral) -> Iterable[UUID]:
+    return state.victims
+
+
+def _in_log(event: str) -> Callable[[Referral, UUID], bool]:
+    return lambda state, person: first_day(state.log, person, event) is not None
+
+
+def _to_be_informed(state: Referral) -> Iterable[UUID]:
+    return state.victims if state.triages and state.stage is not Stage.WITH_PANEL else ()
+
+
+def _wanting_support(state: Referral) -> Iterable[UUID]:
+    return (person for person, details in state.victim_details.items() if details.wants_support)
+
+
+def _to_be_told(state: Referral) -> Iterable[UUID]:
+    return state.victims if state.decided_at else ()
 
 
 def _concerns(state: Referral, _day: date) -> Iterator[Task]:
@@ -127,6 +145,43 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 OFFICER,
                 once(lambda state: state.closed_on is not None),
                 duty="REFERRAL_CLOSED",
+            ),
+        ),
+    ),
+    Journey(
+        "The victim's side",
+        lambda state: bool(state.victims),
+        (
+            Step(
+                "Record how it is safe to reach them",
+                (commands.RecordVictimDetails,),
+                VICTIM_WORKER,
+                each("person_id", _harmed, lambda state, person: person in state.victim_details),
+            ),
+            Step(
+                "Tell them about restorative justice",
+                (commands.InformVictimOfRestorativeJustice,),
+                VICTIM_WORKER,
+                each("person_id", _to_be_informed, _in_log(INFORMED)),
+                duty="VICTIM_RJ_INFORMATION",
+            ),
+            Step(
+                "Refer them to support",
+                (commands.ReferVictimToSupport,),
+                VICTIM_WORKER,
+                each("person_id", _wanting_support, _in_log(REFERRED)),
+                duty="VICTIM_SUPPORT_REFERRAL",
+            ),
+            Step(
+                "Tell them what was decided",
+                (commands.TellVictim,),
+                VICTIM_WORKER,
+                each(
+                    "person_id",
+                    _to_be_told,
+                    lambda state, person: first_day(state.log, person, TOLD, max(state.decided_at)) is not None,
+                ),
+                duty="VICTIM_TOLD",
             ),
         ),
     ),

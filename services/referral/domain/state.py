@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final
 from uuid import UUID
 
 from services.referral.events import (
@@ -15,13 +14,11 @@ from services.referral.events import (
     ReferralEvent,
     Setting,
 )
+from services.victims import Log
 from services.vocabulary import AlertKind, Category, Flag, IncidentType, OutcomeCode, TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
 from shared.domain.sealing import Sealed
-
-OF_AN_OFFENDER: Final = frozenset({Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC})
-"""Categories that a child under ten can never have."""
 
 
 class Stage(StrEnum):
@@ -48,6 +45,8 @@ class LinkedPerson:
     category: Category
     age_at_incident: int
     date_of_birth: Sealed[date]
+    is_harmed: bool = False
+    child_at_report: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +93,18 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class VictimDetails:
+    """What is known of how to reach a harmed person, and of what they want to hear. `wanted_support_on` is the first day."""
+
+    recorded_on: date
+    enhanced_rights: bool | None
+    contact_is_safe: bool
+    wants_updates: bool
+    wants_support: bool
+    wanted_support_on: date | None
+
+
+@dataclass(frozen=True)
 class Triage:
     """A triage of the referral: its outcome, and the Europe/London day."""
 
@@ -125,6 +136,9 @@ class Referral:
     crime_number: str | None = None
     crime_recorded_at: datetime | None = None
     wishes: Mapping[UUID, Wish] = field(default_factory=dict)
+    victim_details: Mapping[UUID, VictimDetails] = field(default_factory=dict)
+    log: Log = field(default_factory=dict)
+    """What was done for each person, of which a victim's is shown."""
     triages: tuple[Triage, ...] = ()
     triage_outcome: TriageOutcome | None = None
     reopened: bool = False
@@ -136,6 +150,8 @@ class Referral:
     activities: tuple[datetime, ...] = ()
     school_confirmed: bool = False
     outcome: OutcomeCode | None = None
+    decided_at: tuple[datetime, ...] = ()
+    """When outcomes were assigned here, and not by a disposal."""
     closed_on: date | None = None
     record: PastFacts[ReferralEvent] | None = field(default=None, compare=False, repr=False)
 
@@ -158,6 +174,18 @@ class Referral:
     def nude_imagery(self) -> bool:
         """Whether a nude image of a child is part of it: the flags say so, or somebody answered the five questions."""
         return Flag.NUDE_IMAGERY in self.flags or self.screening is not None
+
+    @property
+    def victims(self) -> tuple[UUID, ...]:
+        """Those who were harmed: linked so, or named as victims by their details alone."""
+        linked = (person for person, part in self.people.items() if part.is_harmed)
+        unlinked = (person for person in self.victim_details if person not in self.people)
+        return (*linked, *unlinked)
+
+    def has_enhanced_rights(self, victim: UUID) -> bool:
+        """Whether a victim has enhanced rights: by law, under age on the day of the report, or as recorded."""
+        part, details = self.people.get(victim), self.victim_details.get(victim)
+        return bool(part and part.child_at_report) or bool(details and details.enhanced_rights)
 
     @property
     def open_alerts(self) -> Mapping[UUID, Alert]:

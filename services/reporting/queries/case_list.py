@@ -279,11 +279,12 @@ class _Question:
 
     def _duties(self, statement: Statement, *, in_time: bool = False) -> str:
         """Return the clauses that read the visible unmet duties, `duty as d`; `in_time`: those due before `due_before`."""
+        reach = self.reader.reach("duties")
         due = f"and d.due < {statement.bind(self.due_before, 'date')}" if in_time and self.due_before else ""
         return f"""
             from duty as d join stream as s using (service, stream)
             where {UNMET} and {statement.of_areas(self.reader.areas)} {due}
-              and {statement.visible(self.reader.reach("duties"))}
+              and {statement.of_names(reach)} and {statement.visible(reach)}
         """
 
 

@@ -117,8 +117,13 @@ async def case(
         view = _view_for_case(row, case_id)
         hidden |= {(service, item) for item in view.hidden_items}
         streams[READ_MODELS[service].collection].append(_as_json(row, view.view, reader.fields(service)))
+    shows = reader.reach("duties").shows_duty
     shown_duties = [
-        listed for listed in duties if listed.duty.is_shown(day) and (listed.service, listed.duty.item) not in hidden
+        listed
+        for listed in duties
+        if listed.duty.is_shown(day)
+        and (listed.service, listed.duty.item) not in hidden
+        and shows(listed.service, listed.duty.duty)
     ]
     shown_duties.sort(key=lambda listed: (listed.duty.due, listed.duty.duty, listed.duty.item))
     return {

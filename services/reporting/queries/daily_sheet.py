@@ -119,7 +119,11 @@ async def daily_sheet(
         readable = await reach.select(connection, [(folded.service, folded.summary.stream) for folded in moved])
         for folded in moved:
             if (folded.service, folded.summary.stream) in readable:
-                duties += [listed for listed in Listed.of_fold(folded) if listed.duty.is_open(day)]
+                duties += [
+                    listed
+                    for listed in Listed.of_fold(folded)
+                    if listed.duty.is_open(day) and reach.shows_duty(listed.service, listed.duty.duty)
+                ]
         reached = await positions(connection, READ_MODELS, known_at)
         waiting = await list_waits(connection, reader, "duties", min(as_of, known_at or as_of))
     shown = [
@@ -159,6 +163,7 @@ async def _open_duties(
         statement.of_areas(reach.areas),
         f"s.updated_at <= {then} and ({known} is null or s.recorded_at <= {known})",
         statement.visible(reach),
+        statement.of_names(reach),
     ]
     if overdue is not None:
         conditions.append(f"d.due {'<' if overdue else '>='} {on}")

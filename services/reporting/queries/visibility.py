@@ -6,7 +6,7 @@ The owners' tables (`ReadModel.access`) become one SQL condition on the columns 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -41,13 +41,21 @@ def visible(n: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The streams of which a reader may see a part: services without a condition, and the marks that others need."""
+    """The streams of which a reader may see a part: services without a condition, and the marks that others need.
+
+    Of the duties of some services only those of some names are seen (`duties`).
+    """
 
     free: tuple[str, ...]
     keys: tuple[str, ...]
     linked: tuple[str, ...]
     areas: tuple[str, ...] | None
     barred: frozenset[UUID]
+    duties: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
+
+    def shows_duty(self, service: str, duty: str) -> bool:
+        """Tell whether a duty of a visible stream is seen."""
+        return service not in self.duties or duty in self.duties[service]
 
     @property
     def parameters(self) -> tuple[Any, ...]:
@@ -91,6 +99,14 @@ class Statement:
             self._values.extend(reach.parameters)
         return visible(self._reaches[reach])
 
+    def of_names(self, reach: Reach) -> str:
+        """Return the condition that the reader sees a `duty as d` of a visible stream."""
+        if not reach.duties:
+            return "true"
+        named = [f"{service} {duty}" for service, duties in reach.duties.items() for duty in sorted(duties)]
+        limited = self.bind(list(reach.duties), "text[]")
+        return f"(d.service <> all({limited}) or d.service || ' ' || d.duty = any({self.bind(named, 'text[]')}))"
+
     def of_areas(self, areas: Collection[str] | None) -> str:
         """Return the condition that `duty as d` is of these areas; it repeats `visible`, on the table whose index is read."""
         return "true" if areas is None else f"coalesce(d.area = any({self.bind(areas, 'text[]')}), true)"
@@ -123,7 +139,12 @@ class Reader:
                 free.append(service)
             for mark in permission.marks(self.actor):
                 (linked if "." in mark else keys).append(f"{service} {mark}")
-        return Reach(tuple(free), tuple(keys), tuple(linked), self.areas, self.barred)
+        duties = {
+            service: permission.duties
+            for service, read_model in READ_MODELS.items()
+            if (permission := read_model.access.get(self.actor.role)) is not None and permission.duties is not None
+        }
+        return Reach(tuple(free), tuple(keys), tuple(linked), self.areas, self.barred, duties)
 
     def fields(self, service: str) -> frozenset[str] | None:
         """Return the members of the state that are shown; None: all."""

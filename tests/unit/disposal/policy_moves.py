@@ -94,6 +94,12 @@ def informs(**opening: Any) -> Callable[[Service[Any]], Any]:
     )
 
 
+def tells(**opening: Any) -> Callable[[Service[Any]], Any]:
+    return lambda service: due(
+        case(service).issued("YC", command=disposal.opening(**opening)), "VICTIM_TOLD", disposal.GIVEN_ON
+    )
+
+
 def assesses(service: Service[Any]) -> Any:
     story = case(service).opened()
     story.ask(RequestAssessment(tool=AssessmentTool.PDAT), by=disposal.YJS, at="2026-03-04T09:00:00+00:00")
@@ -195,6 +201,8 @@ MOVES: Final[Mapping[str, Moved]] = {
     "spent_after_months": Moved(1, lambda service: case(service).issued().state.issue.spent_on),
     "adult_outcomes": Moved([], has_an_adults_outcome),
     "adult_outcomes_from_age": Moved(14, has_an_adults_outcome),
+    "victim_told_days": Moved(6, tells()),
+    "victim_told_enhanced_days": Moved(2, tells(victims_with_enhanced_rights=(disposal.MANAGER,))),
     "victim_information_days": Moved(6, informs()),
     "victim_information_enhanced_days": Moved(2, informs(victims_with_enhanced_rights=(disposal.MANAGER,))),
     "assessment_days": Moved(11, assesses),

@@ -36,6 +36,7 @@ from services.disposal.domain.commands import (
     RecordVictimView,
     ReferToYot,
     RequestAssessment,
+    TellVictim,
     WithdrawAdmission,
     WithdrawCondition,
     WithdrawConsent,
@@ -179,6 +180,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     RecordContact(person_id=LEO, means=ContactMeans.VISIT, reached=False),
     RecordVictimView(person_id=MANAGER, sought=True, view=Sealed("Sorry would do."), before_decision=True),
     InformVictimOfRestorativeJustice(person_id=MANAGER, enhanced_rights=True),
+    TellVictim(person_id=MANAGER, means=ContactMeans.PHONE, reasons_given=True, review_explained=False),
     RequestAssessment(tool=AssessmentTool.ASSET_PLUS),
 )
 CORRECTIONS: Final = (

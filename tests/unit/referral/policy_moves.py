@@ -6,10 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from services.vocabulary import (
-    Flag,
-    TriageOutcome,
-)
+from services.vocabulary import Category, Flag, PersonRole, TriageOutcome
 from shared.domain.service import Service
 from tests.unit.policy.moves import Moved, answer, due, under
 from tests.unit.referral import stories as referral
@@ -29,6 +26,17 @@ def duty_of_referral(duty: str) -> Callable[[Service[Any]], Any]:
             story.does(referral.concern(), referral.SOON)
         elif duty in {"FIRST_CONTACT", "INTERVENTION_DELIVERED"}:
             story.triaged()
+        return due(story, duty, date(2026, 2, 24))
+
+    return observe
+
+
+def duty_to_victim(duty: str, born: str) -> Callable[[Service[Any]], Any]:
+    def observe(service: Service[Any]) -> Any:
+        story = report(service).linked().recorded()
+        story.linked(referral.MIA, born, role=PersonRole.HARMED, category=Category.VICTIM)
+        story.does(referral.victim_details(), referral.SOON)
+        story.triaged().does(referral.outcome("10"), referral.NOON)
         return due(story, duty, date(2026, 2, 24))
 
     return observe
@@ -70,6 +78,11 @@ MOVES: Final[Mapping[str, Moved]] = {
     "flags_for_supervisor_review": Moved([], triages(Flag.HATE)),
     "flags_barring_outcome_21_on_nudes": Moved([], assigns("21", Flag.NUDE_IMAGERY, Flag.EXPLOITATION)),
     "flags_warning_of_outcome_21": Moved([], assigns("21", Flag.DOMESTIC)),
+    "victim_information_days": Moved(6, duty_to_victim("VICTIM_RJ_INFORMATION", "1980-01-01")),
+    "victim_information_enhanced_days": Moved(2, duty_to_victim("VICTIM_RJ_INFORMATION", "2012-01-01")),
+    "victim_support_days": Moved(3, duty_to_victim("VICTIM_SUPPORT_REFERRAL", "2012-01-01")),
+    "victim_told_days": Moved(6, duty_to_victim("VICTIM_TOLD", "1980-01-01")),
+    "victim_told_enhanced_days": Moved(2, duty_to_victim("VICTIM_TOLD", "2012-01-01")),
     "outcomes_for_adults_only": Moved([], assigns("3")),
     "outcomes_of_a_disposal": Moved([], assigns("2")),
 }

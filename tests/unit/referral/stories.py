@@ -26,7 +26,10 @@ from services.referral.domain.commands import (
     RecordContact,
     RecordCrime,
     RecordMashReferral,
+    RecordVictimDetails,
     RecordVictimPreference,
+    ReferVictimToSupport,
+    TellVictim,
     TriageReferral,
 )
 from services.referral.events import Preference
@@ -228,6 +231,30 @@ def carried(code: str = "2") -> CarryOutcome:
 def wish(preference: Preference = "SCHOOL_LED", who: UUID = MIA) -> RecordVictimPreference:
     """Return the preference of a parent."""
     return RecordVictimPreference(person_id=who, preference=preference, given_by="PARENT")
+
+
+def victim_details(who: UUID = MIA, **more: Any) -> RecordVictimDetails:
+    """Return how Mia can be reached: her mother's telephone, which is safe."""
+    fields: dict[str, Any] = {
+        "person_id": who,
+        "contact": Sealed("07700 900 321"),
+        "contact_is_safe": True,
+        "safe_times": Sealed("After four o'clock"),
+        "language": Sealed("Polish"),
+        "wants_updates": True,
+        "wants_support": True,
+    }
+    return RecordVictimDetails(**{**fields, **more})
+
+
+def tells(who: UUID = MIA) -> TellVictim:
+    """Return that Mia was told, with reasons."""
+    return TellVictim(person_id=who, means="PHONE", reasons_given=True, review_explained=True)
+
+
+def support(who: UUID = MIA) -> ReferVictimToSupport:
+    """Return the referral of Mia to support."""
+    return ReferVictimToSupport(person_id=who, service=Sealed("Young Victims"))
 
 
 def document() -> AttachDocument:

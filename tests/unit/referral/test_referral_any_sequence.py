@@ -14,6 +14,7 @@ from services.referral.domain.commands import (
     CloseReferral,
     ConfirmSchoolLedOutcome,
     EndAlert,
+    InformVictimOfRestorativeJustice,
     OverrideSafeguardingHold,
     RaiseAlert,
     RecordCrime,
@@ -23,7 +24,7 @@ from services.referral.domain.commands import (
 )
 from services.referral.events import EVENTS
 from services.referral.service import service
-from services.vocabulary import AlertKind, Category, Flag, TriageOutcome
+from services.vocabulary import AlertKind, Category, Flag, PersonRole, TriageOutcome
 from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import encode_event
@@ -51,7 +52,10 @@ from tests.unit.referral.stories import (
     put_right,
     receipt,
     screening,
+    support,
+    tells,
     triage,
+    victim_details,
     wish,
 )
 
@@ -59,6 +63,8 @@ WHY: Final = {"B3": "The supervisor is ill.", "O21W": "A single insult."}
 CORRECTIONS: Final = (
     ("ReferralReceived", "flags", ["NUDE_IMAGERY"]),
     ("ReferralReceived", "happened_at", "2026-02-22T10:00:00+00:00"),
+    ("ReferralReceived", "reported_at", "2026-02-24T08:00:00+00:00"),
+    ("VictimDetailsRecorded", "wants_support", False),
     ("PersonLinked", "details.date_of_birth", "2016-02-22"),
     ("PersonLinked", "details.name", "Leo Hart-Smith"),
     ("ReferralTriaged", "outcome", "REFER_DISPOSAL_PANEL"),
@@ -69,6 +75,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
     receipt(),
     link(),
     link(MIA, "2016-02-22", category=Category.CHILD_UNDER_10),
+    link(MIA, "2009-03-14", PersonRole.HARMED, Category.VICTIM),
+    victim_details(),
+    victim_details(wants_support=False, enhanced_rights=True),
+    InformVictimOfRestorativeJustice(person_id=MIA),
+    support(),
+    tells(),
     AcknowledgeReferral(),
     concern(),
     mash(),

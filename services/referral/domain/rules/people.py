@@ -5,8 +5,8 @@ from __future__ import annotations
 from services.referral.domain.commands import AttachDocument, CorrectReferral, LinkPerson
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
-from services.referral.domain.state import OF_AN_OFFENDER, Referral
-from services.referral.events import PersonLinked
+from services.referral.domain.state import Referral
+from services.referral.events import OF_AN_OFFENDER, PersonLinked
 from services.vocabulary import Category, PersonRole
 from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
 from shared.domain.dates import age_on
@@ -65,6 +65,13 @@ def age_at_incident(command: LinkPerson, state: Referral) -> int | None:
     """Return the person's age in whole years on the day of the incident; negative where born later."""
     born = command.details.date_of_birth.or_else(None)
     return None if born is None else age_on(born, state.happened_on)
+
+
+def of_age(command: LinkPerson, state: Referral, context: Context) -> dict[str, int | bool | None]:
+    """Return the age at the incident, and whether the person was under age on the day of the report."""
+    born = command.details.date_of_birth.or_else(None)
+    child = None if born is None else age_on(born, state.reported_on) < context.policy.number("adult_age")
+    return {"age_at_incident": age_at_incident(command, state), "child_at_report": child}
 
 
 def _fits_the_age(age: int | None, role: PersonRole, category: Category, context: Context) -> bool:

@@ -1,0 +1,125 @@
+"""The victim's side of a record: the log of each victim, and the duties to tell them. Referral and disposal share it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from shared.domain.dates import add_working_days, local_day
+from shared.domain.duties import Duty
+from shared.domain.envelope import Fact
+from shared.domain.policy import Policy, PolicyOn
+
+OF_VICTIMS: Final = frozenset({"VICTIM_RJ_INFORMATION", "VICTIM_SUPPORT_REFERRAL", "VICTIM_TOLD"})
+"""The duties that a victim worker sees: no other, since an assessment or a time limit tells of the child."""
+INFORMED: Final = "VictimInformedOfRestorativeJustice"
+REFERRED: Final = "VictimReferredToSupport"
+TOLD: Final = "VictimTold"
+LOGGED: Final = frozenset(
+    {
+        INFORMED,
+        REFERRED,
+        TOLD,
+        "VictimDetailsRecorded",
+        "VictimPreferenceRecorded",
+        "VictimViewSought",
+        "ContactRecorded",
+    }
+)
+"""The events that stand in the log of the person whom they name."""
+
+
+class Progress(StrEnum):
+    """How far a record is, as a victim may know it: it tells nothing of admission, assessment or safeguarding."""
+
+    BEING_CONSIDERED = "BEING_CONSIDERED"
+    LEFT_TO_THE_SCHOOL = "LEFT_TO_THE_SCHOOL"
+    WITH_THE_POLICE = "WITH_THE_POLICE"
+    DECIDED = "DECIDED"
+    UNDER_WAY = "UNDER_WAY"
+    CHARGED = "CHARGED"
+    ENDED = "ENDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a person's log: the event, its version in the record, and how the person was reached, if it says so."""
+
+    event: str
+    version: int
+    at: datetime
+    means: str | None = None
+    reached: bool | None = None
+
+
+Log = Mapping[UUID, tuple[Entry, ...]]
+"""The log of each person, in the order of recording."""
+
+
+def log_after(log: Log, fact: Fact[Any]) -> Log:
+    """Return the log with one more fact, if it is of a kind that is logged."""
+    if fact.name not in LOGGED:
+        return log
+    event = fact.event
+    entry = Entry(
+        fact.name, fact.version, fact.occurred_at, getattr(event, "means", None), getattr(event, "reached", None)
+    )
+    return {**log, event.person_id: (*log.get(event.person_id, ()), entry)}
+
+
+def first_day(log: Log, person: UUID, event: str, since: datetime | None = None) -> date | None:
+    """Return the first Europe/London day of an event in a person's log, at or after a time; None if there is none."""
+    times = (entry.at for entry in log.get(person, ()) if entry.event == event and (since is None or entry.at >= since))
+    return min(map(local_day, times), default=None)
+
+
+def log_view(log: Log, person: UUID) -> list[dict[str, Any]]:
+    """Return a person's log as JSON."""
+    return [
+        {
+            "event": entry.event,
+            "version": entry.version,
+            "at": entry.at.isoformat(),
+            "means": entry.means,
+            "reached": entry.reached,
+        }
+        for entry in log.get(person, ())
+    ]
+
+
+def information_due(reported_on: date, policy: Policy, *, enhanced: bool) -> date | None:
+    """Return the day by which a victim is told of restorative justice; None before a Victims' Code gave that right."""
+    term = "victim_information_enhanced_days" if enhanced else "victim_information_days"
+    return None if term in policy.not_yet_in_force else add_working_days(reported_on, policy.number(term))
+
+
+def telling_duties(
+    decisions: Iterable[datetime],
+    victims: Iterable[UUID],
+    log: Log,
+    has_enhanced_rights: Callable[[UUID], bool],
+    policy_on: PolicyOn,
+) -> Iterator[Duty]:
+    """Yield the duty `VICTIM_TOLD` for each decision and victim. The first of a victim has the victim as its item.
+
+    Telling a victim meets the duty of every decision before it. No end of the record ends the duty.
+    """
+    moments = sorted(set(decisions))
+    for victim in victims:
+        for number, decided_at in enumerate(moments, start=1):
+            decided_on = local_day(decided_at)
+            policy = policy_on(decided_on)
+            term = "victim_told_enhanced_days" if has_enhanced_rights(victim) else "victim_told_days"
+            if term in policy.not_yet_in_force:
+                continue
+            yield Duty(
+                "VICTIM_TOLD",
+                decided_on,
+                add_working_days(decided_on, policy.number(term)),
+                met_on=first_day(log, victim, TOLD, decided_at),
+                item=str(victim) if number == 1 else f"{victim} {number}",
+            )
