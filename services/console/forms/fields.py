@@ -51,8 +51,8 @@ class Option:
 class Field:
     """A field of a form.
 
-    `kind`: text, long, number, integer, date, time (with its day), yes_no, choice, choices, id, ids, lines, json, group or
-    rows. A group holds `fields`; rows hold one list of fields for each row.
+    `kind`: text, long, number, integer, date, time (with its day), yes_no, choice, choices, ticks (whose values are JSON), id,
+    ids, lines, json, group or rows. A group holds `fields`; rows hold one list of fields for each row.
     """
 
     name: str
@@ -232,10 +232,12 @@ def _value(field: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
                 text.strip() for value in answers.get(field.name, ()) for text in value.split("\n") if text.strip()
             ]
             value = values if values or field.required else MISSING
+        case "ticks":
+            value = [_json(text) for text in answers.get(field.name, ())]
         case "time":
             value = _time(field.name, answers)
         case "date":
-            day = _day(field.name, answers)
+            day = day_in(field.name, answers)
             value = day if day is MISSING else day.isoformat()
         case _:
             text = _text(field.name, answers).strip()
@@ -315,7 +317,7 @@ def _text(name: str, answers: Answers) -> str:
     return next(iter(answers.get(name, ())), "")
 
 
-def _day(name: str, answers: Answers) -> Any:
+def day_in(name: str, answers: Answers) -> Any:
     """Return a date, or MISSING. Raises ValueError for what is none."""
     texts = [_text(f"{name}.{part}", answers).strip() for part in ("day", "month", "year")]
     if not any(texts):
@@ -331,7 +333,7 @@ def _day(name: str, answers: Answers) -> Any:
 
 def _time(name: str, answers: Answers) -> Any:
     """Return a time of Europe/London in ISO 8601, or MISSING. Raises ValueError for what is none."""
-    day = _day(name, answers)
+    day = day_in(name, answers)
     clock = _text(f"{name}.clock", answers).strip()
     if day is MISSING:
         if clock:

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Part, Problem, part_of, sentence
+from services.console.forms import gravity
 from services.console.forms.choices import choices
 from services.console.forms.fields import (
     HANDED_TO,
@@ -111,9 +112,10 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
     answers = draft.answers
     if added:
         answers[ROWS + added] = [str(read_count(first(answers, ROWS + added), 1) + 1)]
+    asks_more = draft.command == gravity.COMMAND and gravity.show_line(answers)
     drawn = await _draw(request, session, answers, draft.case_id)
     _, wrong = command_of(drawn.fields, answers)
-    if added or wrong:
+    if added or asks_more or wrong:
         return _form(
             request,
             session,
@@ -122,7 +124,7 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
             key=str(draft.id),
             version=draft.version,
             case_id=draft.case_id,
-            wrong=[] if added else wrong,
+            wrong=[] if added or asks_more else wrong,
         )
     await console_of(request).drafts.save(session.person, draft)
     return see(f"/drafts/{draft.id}")
@@ -327,6 +329,7 @@ async def draw_command(
     )
     rows = {name.removeprefix(ROWS): read_count(first(answers, name), 1) for name in answers if name.startswith(ROWS)}
     drawing = Drawing(schema.get("$defs", {}), known, rows)
+    fields = fields_of(schema, drawing)
     line = next((command_line for command_line in guidance["commands"] if command_line["type"] == command), None)
     if line is None:
         raise HTTPException(403, f"Your role may not do this: {schema['title']}.")
@@ -337,7 +340,7 @@ async def draw_command(
         schema["title"],
         schema.get("description", ""),
         guidance["version"],
-        fields_of(schema, drawing),
+        gravity.with_matrix(fields, answers) if command == gravity.COMMAND else fields,
         line["rules"],
     )
 

@@ -25,6 +25,8 @@ from services.console.rendering import render
 from services.console.routing import Form, console_of, first, read_uuid
 from services.console.sessions import Session
 from services.console.words import in_words
+from services.disposal.events import Direction, Factor
+from services.disposal.matrices import factors_in_words, line_in_words
 from services.vocabulary import MemberKind
 
 SERVICE: Final = "panel"
@@ -192,7 +194,7 @@ def facts_for_the_panel(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     for event in events:
         match event["type"]:
             case "GravityScored":
-                facts["gravity"] = event["data"]
+                facts["gravity"] = _with_titles(event["data"])
             case "AdmissionRecorded":
                 facts["admission"] = event["data"]
             case "AssessmentCompleted":
@@ -202,6 +204,17 @@ def facts_for_the_panel(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             case _:
                 pass
     return facts
+
+
+def _with_titles(score: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a gravity score with its line and its ticked factors by title."""
+    version, line = score["matrix_version"], score["line"]
+    factors = [Factor(code=one["code"], direction=Direction(one["direction"])) for one in score["factors"] or ()]
+    return {
+        **score,
+        "line": line_in_words(version, line),
+        "ticked": {direction: factors_in_words(version, line, factors, direction) for direction in Direction},
+    }
 
 
 async def _page(request: Request, session: Session, problems: Sequence[str] = ()) -> Response:

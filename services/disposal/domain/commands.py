@@ -149,10 +149,10 @@ class ScoreGravity(Command):
 
     records = GravityScored
 
-    offence_score: Score
-    final_score: Score
     line: MatrixCode | None = None
     factors: TickedFactors | None = None
+    offence_score: Score
+    final_score: Score
     aggravating: Sealed[Factors]
     mitigating: Sealed[Factors]
     matrix_version: Version

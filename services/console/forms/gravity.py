@@ -1,0 +1,79 @@
+"""The form of a gravity score: the lines of the loaded matrix by title, then the factors of the chosen one as check boxes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Final
+
+from services.console.forms.fields import MISSING, Answers, Field, Option, all_fields, day_in
+from services.console.words import today
+from services.disposal.domain.matrix import Line, Matrix
+from services.disposal.matrices import matrix_on
+
+COMMAND: Final = "ScoreGravity"
+SHOWN: Final = "shown.line"
+"""The line whose factors the form showed; the browser sends it back."""
+
+
+def with_matrix(fields: Sequence[Field], answers: Answers) -> Sequence[Field]:
+    """Offer the lines of the matrix of the day, and the factors of the chosen one; without a matrix the form stays."""
+    matrix = matrix_on(_day(answers))
+    if matrix is None:
+        return fields
+    line = _chosen(matrix, answers)
+    drawn = []
+    for field in fields:
+        if field.name == "line":
+            options = [Option(one.code, f"{one.title} ({one.code})") for one in matrix.lines.values()]
+            help_ = "Its score is filled in, and its factors follow. Leave it empty for an offence that is not listed."
+            drawn.append(replace(field, kind="choice", options=options, help=help_))
+        elif field.name != "factors":
+            drawn.append(field)
+        elif line is not None:
+            words = {option.value: option.text for part in all_fields([field]) for option in part.options}
+            drawn.append(replace(field, kind="ticks", options=_boxes(line, words), rows=()))
+    return drawn
+
+
+def show_line(answers: dict[str, list[str]]) -> bool:
+    """Fill in version and score of a line whose factors the form did not show yet, and tell whether there is one."""
+    matrix = matrix_on(_day(answers))
+    code = _text(answers, "line")
+    if matrix is None or code == _text(answers, SHOWN):
+        return False
+    answers[SHOWN], answers["factors"] = [code], []
+    line = _chosen(matrix, answers)
+    if line is None:
+        return False
+    answers["offence_score"], answers["matrix_version"] = [str(line.score)], [matrix.version]
+    return True
+
+
+def _boxes(line: Line, words: Mapping[str, str]) -> list[Option]:
+    return [
+        Option(
+            json.dumps({"code": factor.code, "direction": factor.direction}),
+            f"{words[factor.direction]}: {title} ({factor.code})",
+        )
+        for factor, title in line.factors.items()
+    ]
+
+
+def _chosen(matrix: Matrix, answers: Answers) -> Line | None:
+    return matrix.lines.get(_text(answers, "line"))
+
+
+def _day(answers: Answers) -> date:
+    """Return the day on which the offence is scored: what the form says, else today."""
+    try:
+        day = day_in("occurred_at", answers)
+    except ValueError:
+        return today()
+    return today() if day is MISSING else day
+
+
+def _text(answers: Answers, name: str) -> str:
+    return next(iter(answers.get(name, ())), "")
