@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 from shared.api.access_log import AccessLog
 from shared.domain.messages import Actor, Command
 from shared.domain.permissions import SYSTEM, Denial, Permissions
 from shared.domain.sealing import FieldClass
 from shared.domain.service import Service
+
+NO_LATER_DAY: Final = "your role may not read this record, so it may not ask what a later day would change"
+"""One of the days on which a rule answers otherwise may be a birthday."""
 
 
 class NotAllowed(Exception):

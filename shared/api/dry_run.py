@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal
 
-from shared.api.authorisation import NotAllowed
+from shared.api.authorisation import NO_LATER_DAY, NotAllowed
 from shared.api.dependencies import Dependencies
 from shared.api.problems import listed_rules
 from shared.api.queries import denial_of_facts
@@ -43,7 +43,7 @@ async def dry_run_answer(
     if isinstance(run, Accepted):
         return DryRunAnswer(outcome="repeated", version=run.receipt.version, receipt=run.receipt)
     if later and run.history and "state" not in (await _permission(at, service, actor, run.history)).parts:
-        raise NotAllowed("your role may not read this record, so it may not ask what a later day would change")
+        raise NotAllowed(NO_LATER_DAY)
     version = len(run.history)
     match run.outcome:
         case Refused(rules) | NeedsRationale(rules):

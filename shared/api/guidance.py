@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from shared.api.authorisation import NO_LATER_DAY, NotAllowed
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, ID, a_time, choice
 from shared.api.queries import denial_of, history_of, not_found_response
@@ -146,14 +147,16 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
 
         Who may send commands to a record and not read it learns what a refusal would say, no later day and no id.
         """
-        query = read_query(request)
-        at = read_time(query, MOMENT.name) or datetime.now(UTC)
+        query, now = read_query(request), datetime.now(UTC)
+        at = read_time(query, MOMENT.name) or now
         records = await history_of(request, service, actor, id, "state", "/commands", or_sending=True)
         deps: Dependencies = request.app.state.deps
         facts = await deps.handler.open(records)
         if not facts or min(fact.occurred_at for fact in facts) > at:
             return not_found_response(service, id)
         reads = await denial_of(deps, service, actor, records) is None
+        if at > now and not reads:
+            raise NotAllowed(NO_LATER_DAY)
         guidance = await asyncio.to_thread(
             _guidance, service, actor, read_id(id), facts, at, query.get(only.name), reads=reads
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -127,6 +128,17 @@ async def test_who_may_not_read_a_record_learns_nothing_of_it(api: Client, strea
     assert (await api.read(path, token=conflicted)).status_code == 403
     assert (await api.http.get(path)).status_code == 401
     assert (await api.http.get("/v1/sessions/commands")).status_code == 401
+
+
+async def test_who_may_not_read_a_record_asks_no_later_day(api: Client, stream: UUID) -> None:
+    """Who may send commands to a record and not read it asks for today: day after day the answers would tell a birthday."""
+    path, token = f"/v1/sessions/{stream}/commands", await api.token("INTERNET_SAFETY_OFFICER", sub=uuid4())
+    answered = commands(await api.read(path, token=token))
+    assert "BookPlace" in answered
+    assert not any(rule["changes_on"] for one in answered.values() for rule in one["rules"])
+    later = (datetime.now(UTC) + timedelta(days=2)).date()
+    assert (await api.read(f"{path}?as_of={later}", token=token)).status_code == 403
+    assert (await api.read(f"{path}?as_of={later}")).status_code == 200
 
 
 @pytest.mark.parametrize("question", ["as_of=yesterday", "known_at=2026-05-20", "as_of=0001-01-01", "as_of=9999-12-31"])
