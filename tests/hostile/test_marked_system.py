@@ -31,7 +31,7 @@ from shared.domain.messages import Event
 from shared.domain.sealing import DataKey, SealedToken, key_ids_in, sealed_fields
 from shared.privacy.keyring import KeyEncryptionKeys, UnusableKey
 from tests.hostile.byte_search import base64_forms, days_in, files_under, forms, holding, written_files
-from tests.hostile.marking import SERVICES, Marker
+from tests.hostile.marking import SERVICES, Marker, marked_path, marked_scenarios
 from tests.integration.console.browsing import Browser
 from tests.integration.console.filling import fill_in
 from tests.integration.console.test_forms import REPORT
@@ -40,7 +40,6 @@ from tests.unit.test_sealed_fields import EVENTS, sealed_paths
 from tests.whole_system import client_of, ooc, running_system
 from tools.client.http import Client
 from tools.scenario.over_http import Http
-from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
 from tools.scenario.story import Scenario
 
@@ -52,9 +51,6 @@ pytestmark = [
     ),
 ]
 
-SCENARIOS: Final = Path(__file__).parents[1] / "scenarios"
-PLAYED: Final = ("11", "09", "51", "14", "24", "81", "41", "18", "28", "55", "31", "83", "84")
-"""The scenarios that together write every sealed field of every event; a test says so."""
 READ: Final = ("09", "noah")
 """A child who is searched for and read."""
 FORGOTTEN: Final = ("81", "ned")
@@ -116,9 +112,7 @@ def marked() -> Iterator[Marked]:
         running = stack.enter_context(running_system(folder, {"TMPDIR": str(folder / "tmp")}))
         client = stack.enter_context(client_of(running.var, reason="CASE_REVIEW"))
         marker = Marker(TOKEN)
-        scenarios = {
-            number: marker.marked(read_scenario(next(SCENARIOS.glob(f"{number}-*.yaml")))) for number in PLAYED
-        }
+        scenarios = marked_scenarios(marker)
         runs = {
             number: Run(scenario, Http(stack.enter_context(client_of(running.var))))
             for number, scenario in scenarios.items()
@@ -149,12 +143,6 @@ async def bodies(marked: Marked) -> list[tuple[str, bytes]]:
     return found
 
 
-def is_marked(value: Any, marker: Marker) -> bool:
-    """Tell whether a sealed value carries the token, or is a birth date that is searched for."""
-    text = json.dumps(value, default=str)
-    return TOKEN in text or text.strip('"') in marker.birth_dates
-
-
 async def marked_fields(marked: Marked) -> set[tuple[str, type[Event], str]]:
     """Open the stored bytes of every event; return the fields that were marked: service, event and path."""
     keys, found = await data_keys(marked), set()
@@ -163,8 +151,7 @@ async def marked_fields(marked: Marked) -> set[tuple[str, type[Event], str]]:
             continue
         fact = SERVICES[name].events.read(body, keys={one: keys[one] for one in key_ids_in(body)})
         for path, _, sealed in sealed_fields(fact.event, fact.sealing_home):
-            if is_marked(sealed.value, marked.marker):
-                field = ".".join(part for part in path.split(".") if not part.isdigit())
+            if (field := marked_path(path, sealed, marked.marker)) is not None:
                 found.add((name, type(fact.event), field))
     return found
 

@@ -15,12 +15,18 @@ import asyncpg
 import pytest
 
 from ooc.evidence.keys import begin_epoch, remove_epoch, rewrap
+from services.registry import deciding_services
+from shared.domain.sealing import sealed_fields
 from shared.privacy.keyring import KeyEncryptionKeys, UnusableKey
 from tests.hostile import partnership as world
 from tests.hostile.byte_search import files_under, forms, holding
+from tests.hostile.marking import Marker, marked_path, marked_scenarios
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import forget
 from tests.isolated_settings import IsolatedSettings
+from tests.unit.test_sealed_fields import EVENTS, sealed_paths
+from tools.scenario.in_memory import Memory
+from tools.scenario.runner import Run
 
 partnership = world.partnership
 
@@ -137,3 +143,18 @@ async def test_no_byte_of_a_marked_value_is_anywhere_and_its_key_goes_with_its_e
     token = await partnership.token("SUPERVISOR")
     text = (await partnership.read("referral", record.path, token)).text
     assert not [mark for mark in MARKS if mark in text]
+
+
+def test_the_marked_scenarios_write_every_sealed_field() -> None:
+    """Given the scenarios of test_marked_system.py, when they are played in memory, then each sealed field of the contract has a mark."""
+    marker, memory = Marker(RUN), Memory(deciding_services())
+    for scenario in marked_scenarios(marker).values():
+        Run(scenario, memory).play()
+    fields = {
+        (name, type(fact.event), marked_path(path, sealed, marker))
+        for name, facts in memory.histories
+        for fact in facts
+        for path, _, sealed in sealed_fields(fact.event, fact.sealing_home)
+    }
+    contract = {(service.name, event, path) for service, event in EVENTS for path in sealed_paths(event)}
+    assert {f"{name}.{event.__name__}.{path}" for name, event, path in contract - fields} == set()
