@@ -23,6 +23,7 @@ from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash
 from shared.domain.execution import CommandRequest, Decision, execute
 from shared.domain.ids import derived_uuid
+from shared.domain.messages import Actor, Command, ids_by_name
 from shared.domain.permissions import ABOUT_ANOTHER, CONFLICT, EVERY, AccessFacts, are_named, boundary, ids_mentioned
 from shared.domain.receipts import Receipt, ReceiptLine
 from shared.domain.rules import Linked, no_marks
@@ -136,6 +137,7 @@ class CommandHandler:
         self.event_store = event_store
         self.keyring = keyring
         self._cache = FactCache(service.events, keyring)
+        self._kept = {book.service: FactCache(book, keyring) for book in service.kept}
         self._digest_key = digest_key
         self._sign = sign
         self._queue = StreamQueue()
@@ -198,7 +200,8 @@ class CommandHandler:
         """Fold and decide, and check access to the new events."""
         if not are_named(self.service.events, history, request.about):
             return Forbidden(ABOUT_ANOTHER)
-        decision = await self._execute(request, history, await self._linked(history))
+        kept = await self.kept_for(request.actor, history, request.command)
+        decision = await self._execute(request, history, await self._linked(history), kept)
         if not isinstance(decision, Decision):
             return decision
         if not decision.facts:
@@ -239,13 +242,34 @@ class CommandHandler:
         marks = await self.event_store.linked_marks(homes)
         return lambda home: marks.get(home, frozenset())
 
+    async def kept_for(self, actor: Actor, history: Sequence[Fact], opening: Command | None = None) -> Sequence[Fact]:
+        """Look up and open the kept events of the home of a stream, or of a home that the command names that opens it.
+
+        Nobody reaches by a record of one area what another area keeps (`Service.inherited_labels`).
+
+        Raises `EventStoreUnavailable`, `KeyringUnavailable` or `UnusableKey`.
+        """
+        if not self._kept:
+            return ()
+        named = ids_by_name(() if history or opening is None else (opening,))
+        homes = {history[0].envelope.home} if history else {id_ for ids in named.values() for id_ in ids}
+        records = [record for kept in (await self.event_store.kept_events(homes)).values() for record in kept]
+        facts: list[Fact] = []
+        for service, cache in self._kept.items():
+            facts += await cache.open([record for record in records if record.stream.startswith(f"{service}/")])
+        return [fact for fact in facts if self._shares_labels(actor, fact)]
+
+    def _shares_labels(self, actor: Actor, fact: Fact) -> bool:
+        own, labels = actor.labels, fact.envelope.labels
+        return all(own.get(name) in {EVERY, labels.get(name)} for name in self.service.inherited_labels)
+
     async def _execute(
-        self, request: CommandRequest, history: Sequence[Fact], linked: Linked
+        self, request: CommandRequest, history: Sequence[Fact], linked: Linked, kept: Sequence[Fact]
     ) -> Decision | Refused | NeedsRationale:
         """Evaluate and decide. Commands that print documents run in a thread, so that they do not block the event loop."""
         if not request.command.prints:
-            return execute(self.service, request, history, linked)
-        return await asyncio.to_thread(execute, self.service, request, history, linked)
+            return execute(self.service, request, history, linked, kept)
+        return await asyncio.to_thread(execute, self.service, request, history, linked, kept)
 
     def _check_new_events(self, request: CommandRequest, decision: Decision, loaded: LoadedStream) -> Forbidden | None:
         """Check rule T2 on the new events: declared conflicts with mentioned ids, and one value of each label for a new stream."""

@@ -46,6 +46,9 @@ class CommandSpec:
         self.linked_marks: dict[UUID, frozenset[str]] = {}
         """The marks that other services' records give a home, where the rules look at them."""
 
+        self.kept_events: Sequence[Fact] = ()
+        """The events of other services that are kept of its home."""
+
     def answer(
         self,
         command: Command,
@@ -66,6 +69,7 @@ class CommandSpec:
             CommandRequest(command, self.stream, command_id, actor, now, command_id),
             self.facts,
             lambda home: self.linked_marks.get(home, frozenset()),
+            self.kept_events,
         )
         if not isinstance(result, Decision):
             return result

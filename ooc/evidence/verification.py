@@ -28,7 +28,7 @@ from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service
 from shared.evidence.log import ACCESS, EVENTS
 from shared.evidence.verification.keys import KeyCheck, check_keys
-from shared.evidence.verification.marks import check_marks
+from shared.evidence.verification.marks import check_kept, check_marks
 from shared.evidence.verification.problems import CountedCheck, Passed, Problems, note_lasting, or_else, to_the_end
 from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.evidence.witness_client import WitnessSilent
@@ -198,11 +198,12 @@ async def _verify_reporting(
 
 
 async def _verify_marks(services: Iterable[Service[Any]], databases: Mapping[str, Pool]) -> Finding:
-    """Whether every mark on which access depends follows from an event."""
+    """Whether every mark follows from an event, and every kept event is the one that was recorded: access and rules look at them."""
     problems, entries = Problems(), 0
     for service in services:
         check = CountedCheck(problems)
         await to_the_end(check_marks(service, databases[service.name], databases, check), problems)
+        await to_the_end(check_kept(service, databases[service.name], databases, check), problems)
         entries += check.entries
     return Finding(
         "access", "marks of other services' records follow from events", counted(entries, "mark"), problems.lines

@@ -16,6 +16,7 @@ from services.disposal.reactions import REACTIONS
 from services.disposal.read_model import READ_MODEL
 from services.education import events as education
 from services.panel import events as panel
+from services.people import KEPT
 from services.referral import events as referral
 from services.rj_conference import events as rj_conference
 from services.vocabulary import INHERITED_LABELS
@@ -75,6 +76,7 @@ service: Final[Service[DisposalState]] = Service(
         )
     },
     published=(referral.EVENTS, education.EVENTS, rj_conference.EVENTS, panel.EVENTS),
+    keeps=KEPT,
     documents=DOCUMENTS,
     is_print=is_print,
 )

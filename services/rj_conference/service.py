@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from services.disposal.events import EVENTS as DISPOSAL_EVENTS
+from services.people import KEPT
+from services.referral.events import EVENTS as REFERRAL_EVENTS
 from services.rj_conference.documents import DOCUMENTS
 from services.rj_conference.domain.commands import COMMANDS
 from services.rj_conference.domain.journeys import JOURNEYS
@@ -28,6 +30,7 @@ service: Final[Service[Conference]] = Service(
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     followers=("disposal", "referral"),
-    published=(DISPOSAL_EVENTS,),
+    published=(DISPOSAL_EVENTS, REFERRAL_EVENTS),
+    keeps=KEPT,
     documents=DOCUMENTS,
 )

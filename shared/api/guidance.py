@@ -158,7 +158,15 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         if at > now and not reads:
             raise NotAllowed(NO_LATER_DAY)
         guidance = await asyncio.to_thread(
-            _guidance, service, actor, read_id(id), facts, at, query.get(only.name), reads=reads
+            _guidance,
+            service,
+            actor,
+            read_id(id),
+            facts,
+            at,
+            query.get(only.name),
+            await deps.handler.kept_for(actor, facts),
+            reads=reads,
         )
         return JSONResponse(guidance.model_dump(mode="json"))
 
@@ -170,11 +178,12 @@ def _guidance(
     history: Sequence[Fact],
     at: datetime,
     only: str | None,
+    kept: Sequence[Fact] = (),
     *,
     reads: bool,
 ) -> Guidance:
     """Compose the answer. For all commands it takes some ten milliseconds of computation."""
-    commands = guidance_at(service, actor, stream, history, at, only)
+    commands = guidance_at(service, actor, stream, history, at, only, kept)
     journeys = journeys_at(service, actor, stream, history, at) if reads and only is None else []
     if journeys and service.permissions[actor.role].fields is not None:
         journeys = [of_role(journey, actor.role) for journey in journeys]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final, Literal
@@ -50,7 +50,7 @@ from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor, Command
 from shared.domain.sealing import DataKey
 from shared.domain.service import Service
-from shared.event_store import AppendRequest, AppendResult, EventStore, LoadedStream
+from shared.event_store import AppendRequest, AppendResult, EventStore, LoadedStream, RecordedEvent
 from shared.event_store.memory import MemoryEventStore
 from shared.privacy.keyring import KeyId, Keyring, MemoryKeyring
 
@@ -257,6 +257,14 @@ class _DryRunStore(MemoryEventStore):
         loaded = await self._recorded.load(stream, command_id)
         records = self._streams.setdefault(stream, [*loaded.records])
         return LoadedStream(tuple(records), loaded.receipt)
+
+    async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
+        """Look up marks in the other store (see `EventStore.linked_marks`)."""
+        return await self._recorded.linked_marks(homes)
+
+    async def kept_events(self, homes: Collection[UUID]) -> Mapping[UUID, Sequence[RecordedEvent]]:
+        """Look up other services' events in the other store (see `EventStore.kept_events`)."""
+        return await self._recorded.kept_events(homes)
 
     async def append(self, append: AppendRequest) -> AppendResult:
         """Answer as the other store would, and keep the events here (see `EventStore.append`)."""

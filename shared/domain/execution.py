@@ -14,7 +14,14 @@ from shared.domain.decisions import BrokenRule, EventAt, NeedsRationale, Refused
 from shared.domain.envelope import Envelope, Fact, Origin
 from shared.domain.ids import event_id
 from shared.domain.messages import Actor, Command, Correction
-from shared.domain.rules import Approved, Context, Linked, broken_rules, no_marks, not_before_the_stream_began
+from shared.domain.rules import (
+    Approved,
+    Context,
+    Linked,
+    broken_rules,
+    no_marks,
+    not_before_the_stream_began,
+)
 from shared.domain.sealing import Sealed
 from shared.domain.service import Claims, Service
 
@@ -56,11 +63,15 @@ class Decision:
 
 
 def execute(
-    service: Service[Any], request: CommandRequest, history: Sequence[Fact], linked: Linked = no_marks
+    service: Service[Any],
+    request: CommandRequest,
+    history: Sequence[Fact],
+    linked: Linked = no_marks,
+    kept: Sequence[Fact] = (),
 ) -> Decision | Refused | NeedsRationale:
     """Evaluate and decide a command on the whole history of its stream (decrypted, in order of version).
 
-    `linked` are the marks of other services' records that its rules look at.
+    `linked` are the marks, and `kept` the events, of other services that its rules look at.
 
     Raises `NoPolicy` for a day before the first policy.
     """
@@ -78,6 +89,7 @@ def execute(
         service.prints,
         began_at,
         linked,
+        kept,
     )
     state = decider.state_at(history)
     verdict = decider.evaluate_and_decide(request.command, state, context)

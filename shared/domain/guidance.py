@@ -24,11 +24,11 @@ from types import NoneType, UnionType
 from typing import Any, Final, Generic, Literal, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime
 
 from shared.domain.dates import BeyondCalendar, end_of_day, local_day
 from shared.domain.envelope import Fact
-from shared.domain.messages import Actor, Command, fields_of
+from shared.domain.messages import Actor, Command, fields_of, ids_by_name
 from shared.domain.permissions import EVERY
 from shared.domain.policy import NoPolicy
 from shared.domain.rules import Context, Rule, RuleBook
@@ -239,48 +239,39 @@ class Guide(Generic[S]):
 
 
 def guidance_at(
-    service: Service[Any], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime, only: str | None = None
+    service: Service[Any],
+    actor: Actor,
+    stream: UUID,
+    history: Sequence[Fact],
+    at: datetime,
+    only: str | None = None,
+    kept: Sequence[Fact] = (),
 ) -> list[CommandGuidance]:
     """Ask what an actor may do next with a stream at a moment, from its decrypted history; of the command `only`, if given.
 
+    `kept` are other services' events of the same home: who is named there may be chosen too.
     Raises `NoPolicy`, `BeyondCalendar`.
     """
-    state, context = read_standing(service, actor, stream, history, at)
-    ids = ids_by_name(fact.event for fact in history if fact.occurred_at <= at)
+    state, context = read_standing(service, actor, stream, history, at, kept)
+    ids = ids_by_name(fact.event for fact in (*history, *kept) if fact.occurred_at <= at)
     guide = Guide(service.decider.rules, state, context, ids)
     sendable = _sendable(service, actor, begun=bool(history))
     return guide.of_commands(command for command in sendable if only in {None, command.__name__})
 
 
 def read_standing(
-    service: Service[Any], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime
+    service: Service[Any],
+    actor: Actor,
+    stream: UUID,
+    history: Sequence[Fact],
+    at: datetime,
+    kept: Sequence[Fact] = (),
 ) -> tuple[Any, Context]:
     """Return the state of a stream at a moment, and the context of what an actor would do then. Raises `NoPolicy`, `BeyondCalendar`."""
     state = service.decider.state_at(history, as_of=at)
     policy = service.policy.on(local_day(at)).require_any()
     began_at = history[0].occurred_at if state is not None else None
-    return state, Context(stream, actor, at, at, policy, service.policy.on, service.prints, began_at)
-
-
-def ids_by_name(events: Iterable[BaseModel]) -> dict[str, list[UUID]]:
-    """Collect the ids that events name, by the name of their field, in order and each once."""
-    ids: dict[str, dict[UUID, None]] = {}
-
-    def collect(value: Any) -> None:
-        if isinstance(value, BaseModel):
-            for name in type(value).model_fields:
-                member_value = getattr(value, name)
-                if isinstance(member_value, UUID):
-                    ids.setdefault(name, {})[member_value] = None
-                else:
-                    collect(member_value)
-        elif isinstance(value, tuple):
-            for item in value:
-                collect(item)
-
-    for event in events:
-        collect(event)
-    return {name: list(named) for name, named in ids.items()}
+    return state, Context(stream, actor, at, at, policy, service.policy.on, service.prints, began_at, kept=kept)
 
 
 def _sendable(service: Service[Any], actor: Actor, *, begun: bool) -> list[type[Command]]:

@@ -251,6 +251,27 @@ def event_that_it_records(command: Command) -> Event:
     return event_from(recorded, command)
 
 
+def ids_by_name(messages: Iterable[BaseModel]) -> dict[str, list[UUID]]:
+    """Collect the ids that messages name, by the name of their field, in order and each once."""
+    ids: dict[str, dict[UUID, None]] = {}
+
+    def collect(value: Any) -> None:
+        if isinstance(value, BaseModel):
+            for name in type(value).model_fields:
+                member_value = getattr(value, name)
+                if isinstance(member_value, UUID):
+                    ids.setdefault(name, {})[member_value] = None
+                else:
+                    collect(member_value)
+        elif isinstance(value, tuple):
+            for item in value:
+                collect(item)
+
+    for message in messages:
+        collect(message)
+    return {name: list(named) for name, named in ids.items()}
+
+
 def unique(items: Iterable[str]) -> tuple[str, ...]:
     """Return the distinct items in the order of their first appearance."""
     return tuple(dict.fromkeys(items))

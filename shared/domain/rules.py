@@ -82,6 +82,8 @@ class Context:
     """The occurrence of the stream's first event; None: the stream has none yet."""
     linked: Linked = no_marks
     """Lookup of the marks that other services' records give a home that the stream mentions (`Service.asks_marks_of`)."""
+    kept: Sequence[Fact] = ()
+    """The kept events of other services (`Service.keeps`) of the stream's home, decrypted; those of one service in order."""
 
     @property
     def day(self) -> date:

@@ -138,6 +138,8 @@ class Service(Generic[S]):
     """The event books of the services whose events the reactions read, or whose marks the access table asks for."""
     asks_marks_of: frozenset[str] = frozenset()
     """The services whose marks the rules look at (`Context.linked`), of every home that a record mentions."""
+    keeps: tuple[type[Event], ...] = ()
+    """The events of other services (of those `published`) that its worker keeps for the rules to look at (`Context.kept`)."""
     importers: frozenset[str] = frozenset()
     """The roles that may import rows of a register. Empty: the API has no route for it."""
     documents: Mapping[str, Document[S]] = field(default_factory=dict)
@@ -189,10 +191,24 @@ class Service(Generic[S]):
         return tuple(book for book in self.published if book.service in wanted)
 
     @cached_property
+    def kept(self) -> tuple[EventRegistry, ...]:
+        """The event registries of the services of which events are kept."""
+        return tuple(book for book in self.published if not set(self.keeps).isdisjoint(book.events))
+
+    def book_of_kept(self, type_name: str) -> EventRegistry | None:
+        """Return the registry of an event that is kept, whatever its version; None if it is not."""
+        return self._kept_stems.get(type_name.rpartition(".v")[0])
+
+    @cached_property
+    def _kept_stems(self) -> Mapping[str, EventRegistry]:
+        kept = ((book, cls) for book in self.published for cls in self.keeps if cls in book.events)
+        return {book.type_name(cls).rpartition(".v")[0]: book for book, cls in kept}
+
+    @cached_property
     def consumed_topics(self) -> tuple[str, ...]:
-        """The topics that it reads: for its reactions, for marks of others' records, and for what waits with its followers."""
+        """The topics that it reads: for its reactions, for marks and events of others' records, and for what waits with its followers."""
         books = {reaction.service for reaction in self.reactions} | {book.service for book in self.linked}
-        books |= set(self.followers)
+        books |= {book.service for book in self.kept} | set(self.followers)
         return tuple(sorted(f"{self.events.namespace}.{service}.events" for service in books))
 
     def roles_for(self, command: type[Command]) -> frozenset[str]:

@@ -192,6 +192,12 @@ class EventStore(Protocol):
         A home without any is left out. Raises `EventStoreUnavailable`.
         """
 
+    async def kept_events(self, homes: Collection[UUID]) -> Mapping[UUID, Sequence[RecordedEvent]]:
+        """Look up the events of other services that a worker keeps beside its own (`Service.keeps`), in order of position.
+
+        A home without any is left out. Raises `EventStoreUnavailable`.
+        """
+
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Read up to `limit` events after a position (0: from the first), in order, without a gap."""
 

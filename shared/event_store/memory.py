@@ -33,6 +33,7 @@ class MemoryEventStore:
         self._answers: dict[UUID, StoredReceipt] = {}
         self._claims: dict[str, str] = {}
         self._marks: dict[UUID, set[str]] = {}
+        self._kept: dict[UUID, list[RecordedEvent]] = {}
         self._log_hash = EMPTY_LOG
 
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
@@ -99,6 +100,14 @@ class MemoryEventStore:
     def keep_marks(self, home: UUID, marks: Iterable[str]) -> None:
         """Keep the marks of another service's record, as a worker does."""
         self._marks.setdefault(home, set()).update(marks)
+
+    async def kept_events(self, homes: Collection[UUID]) -> Mapping[UUID, Sequence[RecordedEvent]]:
+        """Look up the events of other services (see `EventStore.kept_events`)."""
+        return {home: list(self._kept[home]) for home in homes if home in self._kept}
+
+    def keep_event(self, record: RecordedEvent) -> None:
+        """Keep an event of another service, as a worker does."""
+        self._kept.setdefault(record.home, []).append(record)
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Read events (see `EventStore.read`)."""

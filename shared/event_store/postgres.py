@@ -74,6 +74,8 @@ _HOLDERS: Final = "select key, stream from claim where key = any($1::text[])"
 
 _MARKS: Final = "select home, array_agg(mark) as marks from linked_mark where home = any($1::uuid[]) group by home"
 
+_KEPT: Final = f"select {_RECORD} from kept_event where home = any($1::uuid[]) order by service, position"  # noqa: S608 - the columns are the constant above
+
 _WIDTH: Final = len(_RECORD.split(", "))
 
 
@@ -220,6 +222,14 @@ class PostgresEventStore:
         """Look up marks (see `EventStore.linked_marks`)."""
         rows = await retry_or_raise(lambda: self._pool.fetch(_MARKS, list(homes)), EventStoreUnavailable)
         return {row["home"]: frozenset(row["marks"]) for row in rows}
+
+    async def kept_events(self, homes: Collection[UUID]) -> Mapping[UUID, Sequence[RecordedEvent]]:
+        """Look up the events of other services (see `EventStore.kept_events`)."""
+        rows = await retry_or_raise(lambda: self._pool.fetch(_KEPT, list(homes)), EventStoreUnavailable)
+        kept: dict[UUID, list[RecordedEvent]] = {}
+        for record in map(_record, rows):
+            kept.setdefault(record.home, []).append(record)
+        return kept
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Read events (see `EventStore.read`). Raises errors of the database at once; its callers retry."""

@@ -1,16 +1,18 @@
-"""Marks of other services' records, by home, which a worker stores as it reads the topics.
+"""What a worker stores of other services' records, by home, as it reads the topics: marks, and events as they are.
 
-The event store gives them to whoever asks (`EventStore.linked_marks`): the access table, and rules.
+The event store gives them to whoever asks (`EventStore.linked_marks`, `EventStore.kept_events`): the access table, and rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 from shared.database import Connection
 from shared.domain.envelope import EventRegistry
 from shared.domain.permissions import marks_of
+from shared.domain.service import Service
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 
 
@@ -30,3 +32,31 @@ async def keep_linked_marks(
             "insert into linked_mark (home, mark) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing",
             *zip(*sorted(marks_by_home), strict=True),
         )
+
+
+_KEEP: Final = """
+    insert into kept_event (home, service, position, recorded_at, stream, version, event_id, type, hash, body)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing
+"""
+
+
+async def keep_events(connection: Connection, service: Service[Any], records: Iterable[ConsumedEvent]) -> None:
+    """Store the events that a service keeps, sealed as they came; a repeat changes nothing. Raises `UnknownEvent`."""
+    rows = [
+        (
+            record.fact(book).envelope.home,
+            book.service,
+            record.position,
+            record.recorded_at,
+            record.stream,
+            record.version,
+            record.event_id,
+            record.type,
+            record.hash,
+            record.body,
+        )
+        for record in records
+        if (book := service.book_of_kept(record.type)) is not None
+    ]
+    if rows:
+        await connection.executemany(_KEEP, rows)

@@ -42,7 +42,7 @@ from shared.domain.service import CommandFor, Reaction, Service
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import is_transient, log_transient
-from shared.messaging.linking import keep_linked_marks
+from shared.messaging.linking import keep_events, keep_linked_marks
 from shared.messaging.parking import ParkedReactions, PostgresParkedReactions, ReactionToPark, Rejection
 from shared.messaging.polling import Poll
 from shared.messaging.waiting import keep_waits, wait_facts
@@ -112,12 +112,13 @@ class ReactionRunner:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topics of the services to whose events this service reacts, or whose marks it uses."""
+        """The topics of the services to whose events this service reacts, or whose marks or events it keeps."""
         return self.service.consumed_topics
 
     async def apply(self, connection: Connection, records: Sequence[ConsumedEvent]) -> None:
-        """React to events, and store their marks; park refused reactions in the transaction of the checkpoint."""
+        """React to events, and store their marks and those that are kept; park refused reactions in the transaction of the checkpoint."""
         await keep_linked_marks(connection, self.service.linked, records)
+        await keep_events(connection, self.service, records)
         await keep_waits(connection, wait_facts(records))
         await self.react(PostgresParkedReactions(connection), records)
 

@@ -151,6 +151,7 @@ EVENT_STORE: Final = Part(
         "claim": {_API: _READ, _VERIFY: _READ},
         "event_store": {_VERIFY: _READ},
         "linked_mark": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},
+        "kept_event": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},
         "parked": {_API: "select, update (retry), delete", _WORKER: _REPLACE, _VERIFY: _READ},
         "nothing_to_do": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},
         "relayed": {

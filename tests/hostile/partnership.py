@@ -30,7 +30,7 @@ from services.reporting.database import DATABASE
 from services.reporting.projection.projector import apply
 from shared.domain.service import Service
 from shared.messaging.consumer.consumed_event import ConsumedEvent
-from shared.messaging.linking import keep_linked_marks
+from shared.messaging.linking import keep_events, keep_linked_marks
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
@@ -178,12 +178,14 @@ class Partnership:
 
 
 async def keep_marks(settings: Settings, source: Service[Any], rows: Sequence[asyncpg.Record]) -> None:
-    """Keep the marks of some events of a service with each service that uses them, as their workers do."""
+    """Keep some events of a service, or their marks, with each service that looks at them, as their workers do."""
     for target in SERVICES.values():
         books = [book for book in target.linked if book.service == source.name]
-        if books:
+        if books or source.events in target.kept:
             keeper = await asyncpg.connect(settings.database(target.name, role_name(RoleKind.WORKER, target.name)))
-            await keep_linked_marks(keeper, books, [_published(source, row) for row in rows])
+            records = [_published(source, row) for row in rows]
+            await keep_linked_marks(keeper, books, records)
+            await keep_events(keeper, target, records)
             await keeper.close()
 
 

@@ -73,11 +73,15 @@ class _RunningService:
     def service(self) -> Service[Any]:
         return self.handler.service
 
-    def keep_marks(self, book: EventRegistry, fact: Fact) -> None:
-        """Keep the marks of another service's record, as `shared.messaging.linking` does."""
+    @property
+    def memory(self) -> MemoryEventStore:
+        """The event store, where other services' marks and events are kept, as `shared.messaging.linking` does."""
         assert isinstance(self.handler.event_store, MemoryEventStore)
-        marks = [f"{book.service}.{mark}" for mark in marks_of(book, fact)]
-        self.handler.event_store.keep_marks(fact.envelope.home, marks)
+        return self.handler.event_store
+
+    def keep_marks(self, book: EventRegistry, fact: Fact) -> None:
+        """Keep the marks of another service's record."""
+        self.memory.keep_marks(fact.envelope.home, [f"{book.service}.{mark}" for mark in marks_of(book, fact)])
 
 
 class Memory:
@@ -269,6 +273,8 @@ class Memory:
         for running in self._services.values():
             if source.service.events in running.service.linked:
                 running.keep_marks(source.service.events, consumed.fact(source.service.events))
+            if running.service.book_of_kept(event.type) is not None:
+                running.memory.keep_event(event)
             if source.service.topic in running.reactions.topics:
                 await running.reactions.react(running.parked, [consumed])
 

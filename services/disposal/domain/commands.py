@@ -94,7 +94,10 @@ Score = Annotated[int, Field(ge=0, le=100)]
 
 
 class OpenDisposalCase(Command):
-    """Open a case for one child and one offence. The same child and offence can have one live case only (rule R28)."""
+    """Open a case for one child and one offence. The same child and offence can have one live case only (rule R28).
+
+    Without details the case takes those that the referral has of the child, and its flags.
+    """
 
     roles: ClassVar[frozenset[str] | None] = _roles(
         Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.POLICE_DECISION_MAKER, Role.SYSTEM
@@ -104,7 +107,7 @@ class OpenDisposalCase(Command):
     case_id: UUID
     referral_id: UUID | None = None
     person_id: UUID
-    details: PersonDetails
+    details: PersonDetails | None = None
     crime_number: CrimeNumber
     offence: Offence
     investigating_officer: UUID | None = None

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.disposal.domain import breach, commands, correcting, deferral, derived, issuing, monitoring, moving
+from services.disposal.domain import (
+    breach,
+    commands,
+    correcting,
+    deferral,
+    derived,
+    issuing,
+    monitoring,
+    moving,
+    opening,
+)
 from services.disposal.domain.activity import activity_id
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
@@ -29,6 +39,7 @@ from shared.domain.rules import Context
 def decide(command: commands.DisposalCommand, state: DisposalState | None, context: Context) -> NewEvents:
     """Return the events that an accepted command makes happen, in order."""
     if isinstance(command, commands.OpenDisposalCase):
+        command = opening.completed(command, context)
         return (event_from(DisposalCaseOpened, command, **derived.of_opening(command, context.policy)),)
     if state is None:
         raise TypeError(f"{command.type} opens no case: open it first")

@@ -78,7 +78,7 @@ SOURCES: Final[Mapping[str, str]] = {
 
 def of_opening(event: OpenDisposalCase | DisposalCaseOpened, policy: Policy) -> dict[str, Any]:
     """Return the age at the offence, unless the date of birth is forgotten, and the last day to prosecute."""
-    born = event.details.date_of_birth.or_else(None)
+    born = None if event.details is None else event.details.date_of_birth.or_else(None)
     age = {} if born is None else {"age_at_offence": age_on(born, event.offence.date)}
     limit = prosecution_time_limit(event.offence, local_day(event.reported_at), policy)
     return {**age, "prosecution_time_limit": limit}

@@ -1,4 +1,6 @@
-"""The marks of other services' records, on which access depends: each must follow from an event of the service that it names."""
+"""What a service keeps of others' records, on which access and rules depend: each mark must follow from an event of the
+service that it names, and each kept event must be one that this service recorded.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,11 @@ from shared.evidence.verification.log import PAGE
 from shared.evidence.verification.problems import CountedCheck
 
 _KEPT: Final = "select home, mark from linked_mark"
+_OF_AN_EVENT: Final = "position, recorded_at, stream, version, event_id, type, home, hash, body"
+_KEPT_EVENTS: Final = (
+    f"select {_OF_AN_EVENT} from kept_event where service = $1 and position > $2 order by position, home limit $3"  # noqa: S608 - the columns are the constant above
+)
+_OWN: Final = f"select {_OF_AN_EVENT} from event where position = any($1::bigint[])"  # noqa: S608 - the same
 _EVENTS: Final = """
     select position, recorded_at, hash, body from event
     where position > $1 and type like any($2::text[]) order by position limit $3
@@ -29,6 +36,22 @@ async def check_marks(service: Service[Any], database: Pool, stores: Mapping[str
         unexplained -= await _given(book, stores[book.service])
     for home, mark in sorted(unexplained):
         check.problems.note(f"{service.name}: no event gives the home {home} the mark {mark}, which opens its records")
+
+
+async def check_kept(service: Service[Any], database: Pool, stores: Mapping[str, Pool], check: CountedCheck) -> None:
+    """Name each kept event that is not, byte for byte, one in the store of its service."""
+    for book in service.kept:
+        after = 0
+        while rows := await database.fetch(_KEPT_EVENTS, book.service, after, PAGE):
+            after = rows[-1]["position"]
+            check.entries += len(rows)
+            positions = sorted({row["position"] for row in rows})
+            own = {tuple(row) for row in await stores[book.service].fetch(_OWN, positions)}
+            for row in rows:
+                if tuple(row) not in own:
+                    check.problems.note(
+                        f"{service.name}: the kept event at position {row['position']} is not the one of {book.service}"
+                    )
 
 
 async def _given(book: EventRegistry, store: Pool) -> set[tuple[Any, str]]:

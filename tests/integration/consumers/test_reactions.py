@@ -170,6 +170,25 @@ async def test_the_marks_of_anothers_record_are_kept_by_its_home(reacting_desk: 
     assert reacting_desk.reacting.topics == ("ooc.bell.events",)
 
 
+async def test_the_events_that_a_service_keeps_are_kept_as_they_came(reacting_desk: ReactingDesk) -> None:
+    """Given a desk that keeps rings, when one is taken twice, then its bytes are kept once, and opened for those of its area."""
+    keeping = replace(reacting_desk.desk.service, keeps=(Rung,))
+    handler = CommandHandler(keeping, reacting_desk.desk.event_store, MemoryKeyring(), b"digest")
+    reacting_desk.reacting = ReactionRunner(handler, "desk-reactor", lambda: NOON + timedelta(hours=1))
+    ring = await reacting_desk.ring(1)
+    await reacting_desk.take([ring])
+    await reacting_desk.lose_checkpoints()
+    await reacting_desk.take([ring])
+    (kept,) = (await handler.event_store.kept_events([ring.home]))[ring.home]
+    assert kept.body == ring.body
+    opening = Ring(desk_id=ring.home, hands=1)
+    assert [fact.event for fact in await handler.kept_for(CLERK, [], opening)] == [
+        Rung(desk_id=reacting_desk.desk_id, hands=1)
+    ]
+    elsewhere = CLERK.model_copy(update={"labels": {"area": "DEVON"}})
+    assert await handler.kept_for(elsewhere, [], opening) == []
+
+
 async def test_a_refused_reaction_is_parked_and_goes_through_when_its_target_moves(reacting_desk: ReactingDesk) -> None:
     """Given a desk not yet open, then open without hands, when it gets them, then the rings go through in their order."""
     rings = [await reacting_desk.ring(hands) for hands in (2, 9, 1)]

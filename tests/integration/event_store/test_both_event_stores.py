@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import astuple, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import uuid4
 
@@ -324,3 +325,23 @@ async def test_marks_of_others_records_are_looked_up_by_home(
         await owner.close()
     assert await event_store.linked_marks([first, uuid4()]) == {first: {"desk.OPENED", "desk.LED"}}
     assert await event_store.linked_marks([]) == {}
+
+
+async def test_kept_events_of_others_are_looked_up_by_home(
+    event_store: EventStore, request: pytest.FixtureRequest
+) -> None:
+    """Given two events that a worker kept for a home, when it and an unknown home are asked for, then they come in order."""
+    home, at = uuid4(), datetime(2026, 6, 1, tzinfo=UTC)
+    kept = [RecordedEvent(n, at, "desk/one", n, uuid4(), "ooc.desk.Opened.v1", home, bytes(32), b"{}") for n in (1, 2)]
+    if isinstance(event_store, MemoryEventStore):
+        for record in kept:
+            event_store.keep_event(record)
+    else:
+        owner = await asyncpg.connect(request.getfixturevalue("event_store_database"))
+        await owner.executemany(
+            "insert into kept_event (position, recorded_at, stream, version, event_id, type, home, hash, body, service)"
+            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'desk')",
+            [astuple(record) for record in reversed(kept)],
+        )
+        await owner.close()
+    assert await event_store.kept_events([home, uuid4()]) == {home: kept}

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import Fact
-from shared.domain.guidance import Answer, CommandGuidance, Guide, Status, ids_by_name
-from shared.domain.messages import Command
+from shared.domain.guidance import Answer, CommandGuidance, Guide, Status
+from shared.domain.messages import Command, ids_by_name
 from shared.domain.rules import Approved, Context, Rule, Step
 from shared.domain.service import Service
 from tests.unit.guidance.played_histories import SERVICES, context_at, played_histories, written_commands

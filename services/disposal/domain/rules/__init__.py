@@ -13,6 +13,7 @@ from services.disposal.domain.rules import (  # noqa: F401 - each module registe
     deferral,
     issuing,
     outcomes,
+    people,
     preparation,
     state_machine,
 )

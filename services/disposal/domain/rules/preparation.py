@@ -9,6 +9,7 @@ from services.disposal.domain.commands import (
     ScoreGravity,
 )
 from services.disposal.domain.matrix import POLICY_VALUE, loaded_matrix
+from services.disposal.domain.opening import known_details
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
 from services.disposal.events import Direction
@@ -17,14 +18,19 @@ from shared.domain.dates import age_on
 from shared.domain.rules import Context
 
 
-@rules.forbids("R1", OpenDisposalCase, looks_at=("details", "offence"))
+@rules.forbids("R1", OpenDisposalCase, looks_at=("person_id", "details", "offence"))
 def old_enough_to_commit_an_offence(command: OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
     """The child was under ten at the offence and cannot commit a crime: give early help and education, outcome 11.
 
     Source: CYPA 1933 s50
     """
-    age = age_on(command.details.date_of_birth.value, command.offence.date)
-    return age >= context.policy.number("criminal_responsibility_age")
+    known = known_details(command, context)
+    details = command.details or known
+    if details is None:
+        return True  # S1 says so
+    return age_on(details.date_of_birth.value, command.offence.date) >= context.policy.number(
+        "criminal_responsibility_age"
+    )
 
 
 @rules.forbids("G1", ScoreGravity, looks_at=("offence_score", "final_score"))

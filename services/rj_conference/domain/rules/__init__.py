@@ -6,7 +6,7 @@ C11 is kept by the shape of the events: there is no field for what was said.
 The order of the imports is the order of the rules, and so of their ids in an event's envelope.
 """
 
-from services.rj_conference.domain.rules import chronology, corrections, practice, stages
+from services.rj_conference.domain.rules import chronology, corrections, people, practice, stages
 from services.rj_conference.domain.rules.rulebook import rules
 
-__all__ = ["chronology", "corrections", "practice", "rules", "stages"]
+__all__ = ["chronology", "corrections", "people", "practice", "rules", "stages"]

@@ -1,0 +1,24 @@
+"""What the opening of a case takes over from the referral: the details of its linked person, and the flags."""
+
+from __future__ import annotations
+
+from services.disposal.domain.commands import OpenDisposalCase
+from services.people import flags_of_the_incident, linked_people
+from services.vocabulary import PersonDetails
+from shared.domain.rules import Context
+
+
+def known_details(command: OpenDisposalCase, context: Context) -> PersonDetails | None:
+    """Return what the case holds of the child, where it can still be read."""
+    linked = linked_people(context.kept).get(command.person_id)
+    if linked is None or linked.details.name.is_forgotten or linked.details.date_of_birth.is_forgotten:
+        return None
+    return linked.details
+
+
+def completed(command: OpenDisposalCase, context: Context) -> OpenDisposalCase:
+    """Return the command with what it leaves to the referral. A command that gives details itself stays as it is."""
+    if command.details is not None or (known := known_details(command, context)) is None:
+        return command
+    flags = flags_of_the_incident(context.kept) if command.flags is None else command.flags
+    return command.model_copy(update={"details": known, "flags": flags})

@@ -1,0 +1,59 @@
+"""Whom a command may name: fitting people of the case, as referral links them. A person whom nobody has linked passes."""
+
+from __future__ import annotations
+
+from services.disposal.domain.commands import (
+    ConfirmAppropriateAdult,
+    InformVictimOfRestorativeJustice,
+    OpenDisposalCase,
+    RecordVictimView,
+)
+from services.disposal.domain.opening import known_details
+from services.disposal.domain.rules.rulebook import rules
+from services.disposal.domain.state import DisposalState
+from services.people import HARMER, WITH_A_PART, differing, is_linked_as
+from shared.domain.rules import Context
+
+
+@rules.forbids("V1", RecordVictimView, InformVictimOfRestorativeJustice, looks_at=("person_id",))
+def is_no_harmer(
+    command: RecordVictimView | InformVictimOfRestorativeJustice, state: DisposalState, context: Context
+) -> bool:
+    """This is the child of the case, or somebody who is linked as having done harm: choose a person who was harmed.
+
+    Source: Victims' Code: a victim is a person who has suffered harm
+    """
+    who = command.person_id
+    return who != state.opened.person_id and not is_linked_as(who, HARMER, context.kept)
+
+
+@rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("person_id",))
+def appropriate_adult_has_no_part(command: ConfirmAppropriateAdult, state: DisposalState, context: Context) -> bool:
+    """This is the child, a victim, a witness or somebody else who had a part in what happened: find another adult.
+
+    Source: PACE 1984 Code C 1.7 and note 1B
+    """
+    opened, adult = state.opened, command.person_id
+    if adult == opened.person_id or adult in (opened.victims or ()):
+        return False
+    return not is_linked_as(adult, WITH_A_PART, context.kept)
+
+
+@rules.warns("N1", OpenDisposalCase, looks_at=("person_id", "details"))
+def details_are_those_of_the_case(command: OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
+    """The name, the date of birth or the ethnicity differs from what the case holds of this person: correct one of them, or say why they differ.
+
+    Source: DPA 2018 s38 (accuracy)
+    """
+    given, known = command.details, known_details(command, context)
+    return given is None or known is None or not differing(given, known)
+
+
+@rules.allowed_in(OpenDisposalCase, looks_at=("person_id", "details"))
+def details_are_known(command: OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
+    """Nobody has linked this child in the case: give the child's name and date of birth.
+
+    Source: state machine of a disposal case (rule S1)
+    """
+    known = known_details(command, context)
+    return command.details is not None or known is not None

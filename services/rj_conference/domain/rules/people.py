@@ -1,0 +1,18 @@
+"""Whom a command may name, as referral links the people of the case. A person whom nobody has linked passes."""
+
+from __future__ import annotations
+
+from services.people import HARMER, is_linked_as
+from services.rj_conference.domain.commands import InformVictim
+from services.rj_conference.domain.rules.rulebook import rules
+from services.rj_conference.domain.state import Conference
+from shared.domain.rules import Context
+
+
+@rules.forbids("V1", InformVictim, looks_at=("person_id",))
+def is_no_harmer(command: InformVictim, conference: Conference, context: Context) -> bool:
+    """This is the child who did harm, or somebody who is linked as having done it: choose a person who was harmed.
+
+    Source: Victims' Code: a victim is a person who has suffered harm
+    """
+    return command.person_id != conference.harmer and not is_linked_as(command.person_id, HARMER, context.kept)
