@@ -47,6 +47,7 @@ class LinkedPerson:
     date_of_birth: Sealed[date]
     is_harmed: bool = False
     child_at_report: bool = False
+    did_harm: bool = False
 
 
 @dataclass(frozen=True)

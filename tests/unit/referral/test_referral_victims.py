@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -157,3 +158,12 @@ def test_who_did_harm_is_no_victim(
     assert isinstance(event, PersonLinked)
     assert (EVENTS.class_of(event, "details.name"), EVENTS.class_of(event, "details.address")) == classes
     assert event.is_harmed is (classes[0] is Personal.VICTIM_IDENTITY)
+
+
+@pytest.mark.parametrize("command", [INFORM, victim_details(), support(), tells()], ids=lambda command: command.type)
+def test_whoever_did_harm_is_no_victim(referral: ReferralStory, command: Any) -> None:
+    """Given Leo harmed Mia, then nothing of a victim is recorded of him, and everything of her and of one who is not linked."""
+    harmed(referral).triaged(TriageOutcome.ADVICE_ONLY)
+    assert referral.problems(command.model_copy(update={"person_id": LEO}), LATER, WORKER) == {"V1"}
+    assert referral.does(command, LATER, WORKER)
+    assert referral.does(command.model_copy(update={"person_id": UUID(int=5)}), LATER, WORKER)

@@ -7,6 +7,7 @@ from services.disposal.domain.commands import (
     InformVictimOfRestorativeJustice,
     OpenDisposalCase,
     RecordVictimView,
+    TellVictim,
 )
 from services.disposal.domain.opening import known_details
 from services.disposal.domain.rules.rulebook import rules
@@ -15,9 +16,9 @@ from services.people import HARMER, WITH_A_PART, differing, is_linked_as
 from shared.domain.rules import Context
 
 
-@rules.forbids("V1", RecordVictimView, InformVictimOfRestorativeJustice, looks_at=("person_id",))
+@rules.forbids("V1", RecordVictimView, InformVictimOfRestorativeJustice, TellVictim, looks_at=("person_id",))
 def is_no_harmer(
-    command: RecordVictimView | InformVictimOfRestorativeJustice, state: DisposalState, context: Context
+    command: RecordVictimView | InformVictimOfRestorativeJustice | TellVictim, state: DisposalState, context: Context
 ) -> bool:
     """This is the child of the case, or somebody who is linked as having done harm: choose a person who was harmed.
 

@@ -1,8 +1,16 @@
-"""Who is linked, and what may be attached: B5 and B8."""
+"""Who is linked, who is a victim, and what may be attached: B5, B8 and V1."""
 
 from __future__ import annotations
 
-from services.referral.domain.commands import AttachDocument, CorrectReferral, LinkPerson
+from services.referral.domain.commands import (
+    AttachDocument,
+    CorrectReferral,
+    InformVictimOfRestorativeJustice,
+    LinkPerson,
+    RecordVictimDetails,
+    ReferVictimToSupport,
+    TellVictim,
+)
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
@@ -21,6 +29,27 @@ def nothing_attached_to_nudes(state: Referral, _context: Context) -> bool:
     Source: UKCIS, Sharing nudes and semi-nudes (2024); College of Policing briefing note
     """
     return not state.nude_imagery
+
+
+@rules.forbids(
+    "V1",
+    RecordVictimDetails,
+    InformVictimOfRestorativeJustice,
+    ReferVictimToSupport,
+    TellVictim,
+    looks_at=("person_id",),
+)
+def victim_did_no_harm(
+    command: RecordVictimDetails | InformVictimOfRestorativeJustice | ReferVictimToSupport | TellVictim,
+    state: Referral,
+    _context: Context,
+) -> bool:
+    """This person is linked as having done harm: choose a person who was harmed.
+
+    Source: Victims' Code: a victim is a person who has suffered harm
+    """
+    linked = state.people.get(command.person_id)
+    return linked is None or not linked.did_harm
 
 
 @rules.forbids("B8", LinkPerson, looks_at=("role", "category", "details"))
