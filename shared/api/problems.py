@@ -21,6 +21,7 @@ from shared.api.authorisation import NotAllowed
 from shared.domain.dates import BeyondCalendar
 from shared.domain.decisions import BrokenRule
 from shared.domain.policy import NoPolicy
+from shared.domain.remedies import remedy_of
 from shared.event_store import (
     ClocksApart,
     EventStoreUnavailable,
@@ -121,7 +122,7 @@ class Malformed(Exception):
     @classmethod
     def from_validation(cls, error: ValidationError | RequestValidationError) -> Malformed:
         """Convert errors of pydantic, without the values and names in the input, which may be personal."""
-        return cls(*((_path(item["loc"]), _message(item)) for item in error.errors()))
+        return cls(*map(_error, error.errors()))
 
 
 MAX_ERRORS: Final = 20
@@ -149,23 +150,27 @@ def _safe_path(field: str) -> str:
     return field if _HEADER.fullmatch(field) else ".".join(parts)[:200]
 
 
-_MESSAGES: Final = {
-    "missing": "this field is missing: add it",
-    "extra_forbidden": "there is no such field: remove it, or correct its name",
-    "timezone_aware": "a time needs its zone: write it as 2026-06-09T23:50:00+01:00",
-}
+_NAMED: Final = re.compile(r"([a-z_]+): (.+)", re.DOTALL)
+"""What a check of several fields says: the field that is wrong, and the remedy."""
+
+
+def _error(item: Any) -> tuple[str, str]:
+    """Return the path of a wrong field, and the remedy."""
+    path, message = _path(item["loc"]), _message(item)
+    if item["type"] == "value_error" and (named := _NAMED.fullmatch(message)):
+        return (named[1] if path == "body" else f"{path}.{named[1]}"), named[2]
+    return path, message
 
 
 def _message(item: Any) -> str:
-    kind = item["type"]
-    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+    if item["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         expected_types = item.get("ctx", {}).get("expected_tags")
         return "the type of command is missing or unknown" + (
             f": choose one of {expected_types}" if expected_types else ": correct it"
         )
     if item["loc"][-1:] == ("[key]",):
         return "give each reason under the id of a rule, such as R12"
-    return _MESSAGES.get(kind) or str(item["msg"])
+    return remedy_of(item)
 
 
 def problem_response(

@@ -19,6 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from shared.domain.decisions import NeedsRationale, NewEvents, Refused
 from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import Command, Correction, Event
+from shared.domain.remedies import remedy_of
 from shared.domain.rules import Approved, Context, RuleBook
 from shared.domain.sealing import Sealed
 from shared.domain.texts import RECORDED
@@ -148,7 +149,7 @@ def _parse_value(field: TypeAdapter[Any], value: Any) -> Any:
         parsed = field.validate_json(json.dumps(value.value), strict=True, context=RECORDED)
     except ValidationError as error:
         # The error itself would repeat the personal value.
-        raise ValueError(error.errors(include_input=False, include_url=False)[0]["msg"]) from None
+        raise ValueError(remedy_of(error.errors(include_input=False, include_url=False)[0])) from None
     return value.with_value(parsed.value) if value.has_token else parsed
 
 

@@ -29,6 +29,8 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, Type
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from shared.domain.remedies import remedy_of
+
 T = TypeVar("T")
 D = TypeVar("D")
 M = TypeVar("M", bound=BaseModel)
@@ -414,10 +416,10 @@ def _from_json(adapter: TypeAdapter[Any], value: Any, context: object = None) ->
     try:
         return adapter.validate_json(json.dumps(value), strict=True, context=context)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
+        first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise PydanticCustomError(
-            "sealed", "{why}", {"why": f"{where}: {first['msg']}" if where else first["msg"]}
+            "sealed", "{why}", {"why": f"{where}: {remedy_of(first)}" if where else remedy_of(first)}
         ) from None
 
 

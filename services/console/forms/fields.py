@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,6 +30,8 @@ ONE_LINE: Final = frozenset({"name", "address", "contact", "ethnicity", "payee",
 YES_NO: Final = {"yes": True, "no": False}
 MAX_ROWS: Final = 20
 MISSING: Final = object()
+LIMITS: Final = frozenset({"description", "maxItems", "maximum", "minItems", "minimum", "pattern"})
+ANY: Final = r"[\s\S]*"
 _WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$")
 """A pattern that lists words."""
 
@@ -65,6 +68,8 @@ class Field:
     rows: Sequence[Sequence[Field]] = ()
     example: str = ""
     longest: int = 200
+    limits: Json = dataclasses.field(default_factory=dict)
+    """What its schema says of a value, by the words of JSON Schema."""
 
     @property
     def id(self) -> str:
@@ -130,6 +135,7 @@ def _field(name: str, schema: Json, drawing: Drawing, *, required: bool) -> Fiel
         (required and not optional) or schema.get("x-asked", False),
         example="" if example is None or isinstance(example, dict) else str(example),
         longest=int(inner.get("maxLength", 200)),
+        limits={word: inner[word] for word in LIMITS & inner.keys()},
     )
     return _shaped(made, inner, drawing)
 
@@ -210,6 +216,7 @@ def command_of(fields: Sequence[Field], answers: Answers) -> tuple[dict[str, Any
     for field in fields:
         try:
             value = _value(field, answers, wrong)
+            _check_limits(field, value)
         except ValueError as error:
             wrong.append(FieldProblem(field.name, str(error)))
             continue
@@ -243,6 +250,42 @@ def _value(field: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
             text = _text(field.name, answers).strip()
             value = _plain(field, text) if text else MISSING
     return value
+
+
+def _check_limits(field: Field, value: Any) -> None:
+    """Raise ValueError with what to do about a value that the command would not take."""
+    if value is MISSING:
+        return
+    match field.kind:
+        case "number" | "integer":
+            _check_number(field, Decimal(value))
+        case "text" | "long":
+            _check_text(field, value)
+        case "choice":
+            if value not in {option.value for option in field.options}:
+                raise ValueError(_how_to_answer(field))
+        case "rows" | "choices" | "ids" | "lines":
+            if len(value) < field.limits.get("minItems", 0):
+                raise ValueError(_how_to_answer(field))
+            if len(value) > field.limits.get("maxItems", len(value)):
+                raise ValueError(f"{field.title}: give {field.limits['maxItems']} at most")
+
+
+def _check_number(field: Field, value: Decimal) -> None:
+    least, most = (Decimal(str(field.limits.get(word, value))) for word in ("minimum", "maximum"))
+    if value < least:
+        raise ValueError(f"{field.title} must be {least:f} or more")
+    if value > most:
+        raise ValueError(f"{field.title} must be {most:,.10g} or less")
+
+
+def _check_text(field: Field, value: str) -> None:
+    if len(value) > field.longest:
+        raise ValueError(f"{field.title} must be {field.longest:,} characters or fewer")
+    # A service reads a code in either case.
+    if not any(re.fullmatch(field.limits.get("pattern", ANY), text) for text in (value, value.upper(), value.lower())):
+        hint = str(field.limits.get("description") or f"{field.title} must be on one line")
+        raise ValueError(hint[:1].upper() + hint[1:])
 
 
 def _plain(field: Field, text: str) -> Any:
@@ -391,11 +434,11 @@ def find_field(fields: Sequence[Field], name: str) -> Field | None:
 
 
 def problem_links(fields: Sequence[Field], problems: Sequence[FieldProblem]) -> list[dict[str, str]]:
-    """Return what is wrong, each with a link to its field on the same page."""
+    """Return what is wrong, each with a link to its field on the same page, where it is about a field."""
     return [
-        {"text": problem.text, "href": f"#{field.first_id}"}
+        {"text": problem.text, **({"href": f"#{field.first_id}"} if field else {})}
         for problem in problems
-        if (field := find_field(fields, problem.name))
+        for field in (find_field(fields, problem.name),)
     ]
 
 

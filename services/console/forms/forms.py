@@ -185,6 +185,17 @@ async def check_page(request: Request, session: Session) -> Response:
                 ] or [FieldProblem("", sentence(problem.detail))]
             else:
                 raise
+    if wrong and not draft.guided and not any(problem.name.startswith("rationale") for problem in wrong):
+        return _form(
+            request,
+            session,
+            drawn,
+            answers=draft.answers,
+            key=str(draft.id),
+            version=draft.version,
+            case_id=draft.case_id,
+            wrong=wrong,
+        )
     if run.get("outcome") == "repeated":
         return see(await _sent(request, session, drawn, draft, body, run["receipt"]))
     on = read_day(request.query_params.get("on"))
@@ -512,7 +523,7 @@ def _form(
         key=key,
         version=version,
         case_id=case_id,
-        errors={problem.name: problem.text for problem in wrong},
+        errors={field.name: problem.text for problem in wrong if (field := find_field(drawn.fields, problem.name))},
         wrong=problem_links(drawn.fields, wrong),
         new_id=uuid4,
     )

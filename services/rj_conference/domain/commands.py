@@ -209,7 +209,7 @@ class SignAgreement(Command):
     @model_validator(mode="after")
     def _names_only_who_signed(self) -> Self:
         if any(one.person_id not in self.signed_by for one in self.signatories or ()):
-            raise ValueError("signatories: name only people whose ids stand in signed_by, or add the id there")
+            raise ValueError("signatories: name only people who have signed, or add who is missing to those who have")
         return self
 
 

@@ -81,6 +81,44 @@ def _entered(one: Field, value: Any) -> Iterator[tuple[str, list[str]]]:
             yield one.name, [str(value)]
 
 
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_form_says_at_its_field_what_the_service_would_refuse(name: str) -> None:
+    """Given an answer beyond what a field takes, when it is read, then the form itself says at that field, in words, what to enter."""
+    for field in all_fields(drawn(name)):
+        beyond = {
+            "text": ["\x1b" * (field.longest + 1)],
+            "long": ["y" * (field.longest + 1)],
+            "integer": [str(field.limits.get("maximum", 10**9) + 1)],
+            "number": [str(int(field.limits.get("maximum", 10**7)) + 1)],
+            "choice": ["NO_SUCH"],
+            "yes_no": ["perhaps"],
+            "id": ["x"],
+            "date": ["31", "2", "2026"],
+            "time": ["1", "2", "2026", "25:00"],
+            "lines": ["\n".join(map(str, range(field.limits.get("maxItems", 0) + 1)))]
+            if "maxItems" in field.limits
+            else [],
+        }.get(field.kind, [])
+        names = controls(field) if field.kind in {"date", "time"} else [field.name] * len(beyond)
+        answers = {one: [text] for one, text in zip(names, beyond, strict=True)} if beyond else {}
+        if answers:
+            _, wrong = command_of([field], answers)
+            (problem,) = wrong
+            assert problem.name == field.name
+            assert problem.text[:1].isupper() or problem.text[:1].isdigit(), problem.text
+            assert not any(word in problem.text for word in ("should", "Value error", "NO_SUCH", "pattern")), (
+                problem.text
+            )
+
+
+def test_a_code_is_read_in_either_case() -> None:
+    """Given a code with a pattern, when it is entered in lower case, then the form takes it; another text is refused with the hint of the code."""
+    for text, wrong in (("th68010", False), ("theft?", True)):
+        (field,) = (one for one in all_fields(drawn("disposal.OpenDisposalCase")) if one.name == "offence.code")
+        _, problems = command_of([field], {"offence.code": [text]})
+        assert bool(problems) == wrong
+
+
 def comparable(value: Any) -> Any:
     """Return a value in which two ways of writing the same time or number are the same."""
     match value:
