@@ -121,7 +121,7 @@ def routes() -> list[BaseRoute]:
         page_route("/operations/{service}/{kind}/{id}/{action}", operations.decision_page),
         page_route("/reason", reasons.reason_page),
         changed("/records/{collection}/{id}/do/{command}", forms.take_form, keep=forms.keep_form),
-        changed("/records/sessions/{id}/register", register.take_register),
+        changed("/records/sessions/{id}/register", register.take_register, keep=register.keep_register),
         changed("/panel/sittings/{id}/agenda", sitting.fill_agenda),
         changed("/panel/sittings/{id}/members", sitting.take_members),
         changed("/drafts/{draft}/send", forms.send_draft),

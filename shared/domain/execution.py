@@ -48,8 +48,10 @@ class CommandRequest:
 
     @property
     def occurred_at(self) -> datetime:
-        """The time of the occurrence, in UTC: that of the command, or else that of its receipt."""
-        return self.command.occurred_at or self.received_at
+        """The time of the occurrence, in UTC: that of the command, that of the field that dates it, or that of its receipt."""
+        dated_by = self.command.dated_by
+        otherwise: datetime | None = getattr(self.command, dated_by) if dated_by else None
+        return self.command.occurred_at or otherwise or self.received_at
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ class Command(Message):
     Class attributes: `roles`, the roles that may send it (None: the default roles of the service); `opens`, whether it
     begins a stream; `happens`, whether it records something, so that its time must be right; `prints`, whether its rules
     print documents, which takes some ten milliseconds each; `records`, the event that it records with its own fields,
-    where it does nothing else.
+    where it does nothing else; `dated_by`, the field with the time of the occurrence where `occurred_at` is left out.
     """
 
     # Built when first used, since each class gives its field `type` the class's own name first.
@@ -132,6 +132,7 @@ class Command(Message):
     happens: ClassVar[bool] = True
     prints: ClassVar[bool] = False
     records: ClassVar[type[Event] | None] = None
+    dated_by: ClassVar[str | None] = None
 
     type: str = ""
     occurred_at: Timestamp | None = None

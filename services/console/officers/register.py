@@ -1,6 +1,7 @@
-"""The register of a session: every booked child on one page, sent in one form, with an answer for each child.
+"""The register of a session: every booked child on one page, held and attended in one step, with an answer for each child.
 
-Each child's line is a command of its own, RecordAttendance, under a key that follows from the form's key and the child.
+The session is recorded as held first, where it is not yet. Then each child's line is a command of its own,
+RecordAttendance, at the time at which the session was held, under a key that follows from the form's key and the child.
 So a form that is sent twice acts once, and one child's refusal stops nobody else's line.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
@@ -18,17 +20,34 @@ from starlette.responses import Response
 
 from services.console import names
 from services.console.apis import Apis, NoAnswer, Problem, sentence
-from services.console.forms.fields import Drawing, Field, command_of, fields_of
+from services.console.forms.fields import Answers, Drawing, Field, FieldProblem, command_of, controls, fields_of
+from services.console.forms.forms import INCOMPLETE
 from services.console.records import SERVICES, records_in
-from services.console.rendering import render
-from services.console.routing import Form, console_of, first, read_uuid
-from services.console.sessions import Session
+from services.console.rendering import address, render
+from services.console.routing import Form, console_of, first, read_draft, read_uuid
+from services.console.sessions import Draft, Session
 from services.registry import COLLECTIONS
+from services.vocabulary import AttendanceStatus
+from shared.domain.dates import LONDON
 
 COMMAND: Final = "RecordAttendance"
+DELIVER: Final = "DeliverSession"
 SERVICE: Final = "education"
-ASKED: Final = ("status", "hours_credited", "complied", "minutes_late", "evidence")
+ASKED: Final = ("status", "complied", "hours_credited", "minutes_late", "evidence")
 """The fields of the command that a line asks for, in the order of the page."""
+FOLDED: Final = ("minutes_late", "evidence")
+"""Those that few lines need."""
+NOT_THERE: Final = frozenset(
+    {
+        AttendanceStatus.DNA_ACCEPTABLE,
+        AttendanceStatus.DNA_UNACCEPTABLE,
+        AttendanceStatus.DNA_PENDING,
+        AttendanceStatus.CANCELLED_BY_SERVICE,
+    }
+)
+"""Whoever was not there has no hours, and took no part: nothing more is asked."""
+RECORDED_ONCE: Final = "E5"
+HELD_AT: Final = Field("held_at", "time", "When was it held?", "The time at which the session began.", required=True)
 BOOKED: Final = "PlaceBooked"
 CANCELLED: Final = "PlaceCancelled"
 
@@ -39,80 +58,165 @@ class Line:
 
     person: str
     name: str
+    fields: Sequence[Field]
     standing: str = ""
     """What is recorded already."""
-    fields: Sequence[Field] = ()
-    answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
     said: str = ""
     """What came of the line that was sent."""
-    problems: Sequence[str] = ()
+    problems: Sequence[FieldProblem] = ()
+
+    @property
+    def folded(self) -> Sequence[Field]:
+        """The fields that few lines need."""
+        return [field for field in self.fields if field.name.endswith(FOLDED)]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether one of those is answered or wrong."""
+        names = {field.name for field in self.folded}
+        wrong = any(problem.name in names for problem in self.problems)
+        return wrong or any(any(self.answers.get(name, ())) for name in names)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be filled in."""
+        return not self.standing and not self.said
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A session with the lines of its children."""
+
+    plan: Mapping[str, Any]
+    """What was planned: topic, time, hours, place."""
+    is_planned: bool
+    """Whether it is still to be recorded as held."""
+    held_at: str
+    lines: Sequence[Line]
 
 
 async def register_page(request: Request, session: Session) -> Response:
     """Show the register: the children who have a place, and what is recorded of each."""
-    lines = await _lines(request, session)
-    return _page(request, session, lines, key=str(uuid4()))
+    id_ = request.query_params.get("draft")
+    draft = await read_draft(request, session, id_) if id_ else None
+    register = await _read_register(request, session)
+    answers: Answers = draft.answers if draft else _time_in_parts(register.held_at)
+    return _page(request, session, _with_answers(register, answers), answers, key=str(draft.id if draft else uuid4()))
 
 
 async def take_register(request: Request, session: Session, form: Form) -> Response:
-    """Record the line of each child for whom one was filled in, and say for each what came of it."""
-    try:
-        key = UUID(first(form, "key"))
-    except ValueError:
-        raise HTTPException(422, "This form is not complete: open it again.") from None
-    done = []
+    """Record the session as held, and the line of each child for whom one was filled in, and say what came of each."""
+    key = _key(form)
+    register = _with_answers(await _read_register(request, session), form)
+    answered = [line for line in register.lines if first(form, f"{line.person}.status")]
+    held, wrong = command_of([HELD_AT], form)
+    was_held = any(first(form, f"{line.person}.status") != AttendanceStatus.CANCELLED_BY_SERVICE for line in answered)
+    if answered and not wrong and register.is_planned and was_held:
+        wrong = await _send(request, session, {"type": DELIVER, "occurred_at": held["held_at"]}, uuid5(key, DELIVER))
+    if wrong or not answered:
+        return _page(request, session, register, form, key=str(key), wrong=wrong, nothing=not answered)
     # One after another, in the order of the page: they are events of one record.
-    for line in await _lines(request, session):
-        answers = {name: values for name, values in form.items() if name.startswith(f"{line.person}.") and any(values)}
-        answered = any(name != f"{line.person}.hours_credited" for name in answers)
-        done.append(await _record(request, session, line, answers, key) if answered and line.fields else line)
-    return _page(request, session, done, key=str(key))
+    done = [
+        await _record(request, session, line, key, held["held_at"]) if line in answered else line
+        for line in register.lines
+    ]
+    return _page(request, session, replace(register, lines=done, is_planned=not was_held), form, key=str(key))
 
 
-async def _record(
-    request: Request, session: Session, line: Line, given: Mapping[str, Sequence[str]], key: UUID
-) -> Line:
-    """Send one child's line; a line that is refused keeps its answers and says why."""
-    body, wrong = command_of(line.fields, given)
-    if wrong:
-        return replace(line, answers=given, problems=[one.text for one in wrong])
-    path = f"/v1/{COLLECTIONS[SERVICE]}/{read_uuid(request, 'id')}/commands"
-    command = {"type": COMMAND, "person_id": line.person, **body}
+async def keep_register(request: Request, session: Session, form: Form) -> str:
+    """Keep what was filled in, and go on with the register."""
+    id_, key = read_uuid(request, "id"), _key(form)
+    page = address(f"/records/sessions/{id_}/register", draft=str(key))
+    answers = {name: values for name, values in form.items() if "." in name}
+    draft = Draft(key, SERVICE, id_, COMMAND, 0, answers, sent=page)
+    await console_of(request).drafts.save(session.person, draft)
+    return page
+
+
+def _key(form: Form) -> UUID:
     try:
-        await console_of(request).apis.post(session, SERVICE, path, command, str(uuid5(key, line.person)))
+        return UUID(first(form, "key"))
+    except ValueError:
+        raise HTTPException(422, INCOMPLETE) from None
+
+
+def _with_answers(register: Register, answers: Answers) -> Register:
+    """Return the register with the answers of a form in place of what it proposes."""
+    lines = [
+        replace(line, answers=given)
+        if (given := {name: values for name, values in answers.items() if name.startswith(f"{line.person}.")})
+        else line
+        for line in register.lines
+    ]
+    return replace(register, lines=lines)
+
+
+def _time_in_parts(moment: str) -> dict[str, list[str]]:
+    at = datetime.fromisoformat(moment).astimezone(LONDON)
+    texts = (str(at.day), str(at.month), str(at.year), f"{at:%H:%M}")
+    return {name: [text] for name, text in zip(controls(HELD_AT), texts, strict=True)}
+
+
+async def _record(request: Request, session: Session, line: Line, key: UUID, held_at: str) -> Line:
+    """Send one child's line; a line that is refused keeps its answers and says why."""
+    given = line.answers
+    if first(given, f"{line.person}.status") in NOT_THERE:
+        nothing = {"hours_credited": ["0"], "complied": ["no"], "minutes_late": [""]}
+        given = {**given, **{f"{line.person}.{name}": values for name, values in nothing.items()}}
+    body, wrong = command_of(line.fields, given)
+    if not wrong:
+        command = {"type": COMMAND, "person_id": line.person, "occurred_at": held_at, **body}
+        wrong = await _send(request, session, command, uuid5(key, line.person), line)
+    return replace(line, problems=wrong) if wrong else replace(line, said=body["status"])
+
+
+async def _send(
+    request: Request, session: Session, command: Mapping[str, Any], key: UUID, line: Line | None = None
+) -> list[FieldProblem]:
+    """Send a command, and return why it was refused: at the field of a line, or at the time."""
+    path = f"/v1/{COLLECTIONS[SERVICE]}/{read_uuid(request, 'id')}/commands"
+    prefix, otherwise = (f"{line.person}.", f"{line.person}.status") if line else ("", HELD_AT.name)
+    try:
+        await console_of(request).apis.post(session, SERVICE, path, command, str(key))
     except Problem as problem:
         if problem.status not in {409, 422}:
             raise
-        rules = [f"{rule['text']} (rule {rule['id']}; {rule['source']})" for rule in problem.body.get("rules", ())]
-        fields = [sentence(error["message"]) for error in problem.body.get("errors", ())]
-        return replace(line, answers=given, problems=rules or fields or [sentence(problem.detail)])
-    return replace(line, fields=(), said="Recorded")
+        rules = problem.body.get("rules", ())
+        if line and line.standing and RECORDED_ONCE in {rule["id"] for rule in rules}:
+            return [FieldProblem(otherwise, "Somebody recorded this in the meantime. Your answer was not recorded.")]
+        texts = [FieldProblem(otherwise, f"{rule['text']} (rule {rule['id']}; {rule['source']})") for rule in rules]
+        errors = problem.body.get("errors", ())
+        fields = [FieldProblem(prefix + error["field"], sentence(error["message"])) for error in errors]
+        return texts or fields or [FieldProblem(otherwise, sentence(problem.detail))]
+    return []
 
 
-async def _lines(request: Request, session: Session) -> list[Line]:
-    """Return the lines of a session's register. Raises `Problem` where the person may not read the session."""
+async def _read_register(request: Request, session: Session) -> Register:
+    """Return a session's register. Raises `Problem` where the person may not read the session."""
     apis, id_ = console_of(request).apis, read_uuid(request, "id")
     path = f"/v1/{COLLECTIONS[SERVICE]}/{id_}"
     state, history, schema = await asyncio.gather(
         apis.get(session, SERVICE, path), apis.get(session, SERVICE, f"{path}/history"), apis.schema(SERVICE, COMMAND)
     )
-    places = _places(history["events"])
+    events = history["events"]
+    places = _places(events)
     called = dict(await asyncio.gather(*(_name(apis, session, person, case) for person, case in places.items())))
-    length = next((event["data"].get("hours") for event in history["events"] if "hours" in event["data"]), "")
+    plan: Mapping[str, Any] = next(event["data"] for event in events if "starts_at" in event["data"])
     lines = []
     for person in places:
         standing = str((state.get("register") or {}).get(person) or "")
-        open_ = standing in {"", "BOOKED"}
         lines.append(
             Line(
                 person,
                 called[person] or f"Person {person[:8]}",
-                "" if open_ else standing,
-                _line_fields(schema, person) if open_ else (),
-                {f"{person}.hours_credited": [str(length)]},
+                _line_fields(schema, person),
+                "" if standing == "BOOKED" else standing,
+                {f"{person}.hours_credited": [str(plan.get("hours", ""))]},
             )
         )
-    return sorted(lines, key=lambda line: line.name)
+    held = next((event["occurred_at"] for event in events if event["type"] == "SessionDelivered"), plan["starts_at"])
+    return Register(plan, state["state"] == "PLANNED", held, sorted(lines, key=lambda line: line.name))
 
 
 def _places(events: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
@@ -128,7 +232,7 @@ def _places(events: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
 
 def _line_fields(schema: Mapping[str, Any], person: str) -> list[Field]:
     drawn = {field_.name: field_ for field_ in fields_of(schema, Drawing(schema.get("$defs", {})))}
-    return [replace(drawn[name], name=f"{person}.{name}") for name in ASKED if name in drawn]
+    return [replace(drawn[name], name=f"{person}.{name}", help="") for name in ASKED if name in drawn]
 
 
 async def _name(apis: Apis, session: Session, person: str, case: str | None) -> tuple[str, str]:
@@ -148,14 +252,43 @@ async def _name(apis: Apis, session: Session, person: str, case: str | None) -> 
     return person, ""
 
 
-def _page(request: Request, session: Session, lines: Sequence[Line], *, key: str) -> Response:
+def _page(
+    request: Request,
+    session: Session,
+    register: Register,
+    answers: Answers,
+    *,
+    key: str,
+    wrong: Sequence[FieldProblem] = (),
+    nothing: bool = False,
+) -> Response:
+    problems = [
+        *({"text": problem.text, "href": f"#{HELD_AT.first_id}"} for problem in wrong),
+        *(
+            {"text": f"{line.name}: {problem.text}", "href": f"#line-{line.person}"}
+            for line in register.lines
+            for problem in line.problems
+        ),
+    ]
+    if nothing and not wrong:
+        line = next((line for line in register.lines if line.is_open), None)
+        where = f"#line-{line.person}" if line else "#main-content"
+        problems.append({"text": "Select how it ended for at least one child", "href": where})
     return render(
         request,
         "register.html",
         session,
-        problem=any(line.problems for line in lines),
+        problem=problems,
+        problems=problems,
         id=str(read_uuid(request, "id")),
         key=key,
-        lines=lines,
-        recorded=sum(bool(line.said) for line in lines),
+        register=register,
+        held_at=HELD_AT,
+        answers=answers,
+        errors={
+            problem.name: problem.text
+            for problem in (*wrong, *(one for line in register.lines for one in line.problems))
+        },
+        recorded=[line for line in register.lines if line.said],
+        new_id=uuid4,
     )

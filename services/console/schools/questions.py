@@ -1,6 +1,7 @@
 """The questions of a report, one a page: which fields of `ReceiveReferral` each asks, and the warnings that answers call for.
 
-A field that no question names is asked by the last one, so a field that the command gains needs no line here.
+A field that no question names is asked by the last one, so a field that the command gains needs no line here. When the
+report was received is not asked: it follows from when the incident was reported.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 from services.console.forms.fields import Answers, Field, command_of, controls
 
 COMMAND: Final = "ReceiveReferral"
+FOLLOWS: Final = "occurred_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ WARNED_OF: Final[Mapping[str, Caution]] = {
 
 def fields_asked(question: Question, fields: Sequence[Field]) -> list[Field]:
     """Return the fields of a question; the last has those that no question names as well. Ids are filled in, not asked."""
-    named = {name for item in QUESTIONS for name in item.fields}
+    named = {FOLLOWS, *(name for item in QUESTIONS for name in item.fields)}
     by_name = {item.name: item for item in fields}
     fields_of_question = [by_name[name] for name in question.fields if name in by_name]
     if question is QUESTIONS[-1]:

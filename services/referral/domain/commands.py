@@ -92,6 +92,7 @@ class ReceiveReferral(Command):
     opens: ClassVar[bool] = True
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.SCHOOL}
     records = ReferralReceived
+    dated_by: ClassVar[str | None] = "reported_at"
 
     case_id: UUID
     source: Source

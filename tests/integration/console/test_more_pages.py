@@ -25,14 +25,14 @@ PLAN = {
 
 @pytest.fixture
 def session_page(browser: Browser) -> Page:
-    """Plan a session, book two places in it, hold it, and return its page."""
+    """Plan a session in the past, book two places in it, and return its page."""
     browser.sign_in("SAFE_SCHOOLS_OFFICER-1")
     page = record(browser, "/begin/sessions/PlanSession", PLAN)
     path = page.url.partition("?")[0]
     for _ in range(2):
         place = {"person_id": str(uuid4()), "occurred_at": "2026-11-11T09:00:00+00:00"}
-        record(browser, f"{path}/do/BookPlace", place)
-    return record(browser, f"{path}/do/DeliverSession", {"headcount": 2, "occurred_at": "2026-11-20T13:05:00+00:00"})
+        page = record(browser, f"{path}/do/BookPlace", place)
+    return page
 
 
 def lines(page: Page) -> list[str]:
@@ -41,18 +41,21 @@ def lines(page: Page) -> list[str]:
     return sorted(name.partition(".")[0] for name in names if name.endswith(".status"))
 
 
-def test_a_register_is_taken_on_one_page(browser: Browser, session_page: Page) -> None:
-    """Given two booked places, when one line is right and one is wrong, then the right one is recorded and the wrong one says why."""
-    register = browser.open(f"{session_page.url.partition('?')[0]}/register")
+def test_a_register_holds_the_session_and_takes_each_line(browser: Browser, session_page: Page) -> None:
+    """Given a planned session, when a right and a wrong line are sent, then it is held, the right one is recorded, and the wrong one says why."""
+    path = session_page.url.partition("?")[0]
+    register = browser.open(f"{path}/register")
+    assert "Register: " in register.heading
     first, second = lines(register)
     assert str(UUID(first)) == first
     filled = {
-        f"{first}.status": "ATTENDED",
-        f"{first}.complied": "yes",
+        f"{first}.status": "DNA_PENDING",
         f"{second}.status": "ATTENDED",
         f"{second}.complied": "yes",
         f"{second}.hours_credited": "many",
     }
+    nobody = browser.send(register, register.form("/register"))
+    assert "Select how it ended for at least one child" in nobody.words
     answer = browser.send(register, register.form("/register"), filled)
     assert answer.status == 422
     assert "Recorded 1 line:" in answer.words
@@ -60,19 +63,25 @@ def test_a_register_is_taken_on_one_page(browser: Browser, session_page: Page) -
     assert lines(answer) == [second]
     done = browser.send(answer, answer.form("/register"), {f"{second}.hours_credited": "3"})
     assert (done.status, "Not every line" in done.words) == (200, False)
+    happened = browser.open(path).words
+    # Whoever was not there has no hours, and everything is dated by the session, not by the day on which it is entered.
+    assert "Attendance recorded: did not attend, reason not yet known, 0 of 3 hours credited" in happened
+    assert happened.count("20 November 2026 at 10:00") >= 3
 
 
 def test_a_register_that_is_sent_twice_acts_once(browser: Browser, session_page: Page) -> None:
-    """Given a register that was sent, when the old page is sent again, then no line is recorded again."""
+    """Given two tabs, when one is sent twice, then it acts once; the other says that somebody recorded it in the meantime."""
     path = session_page.url.partition("?")[0]
-    register = browser.open(f"{path}/register")
+    register, other_tab = (browser.open(f"{path}/register") for _ in range(2))
     filled = {
         f"{person}.{name}": text
         for person in lines(register)
         for name, text in (("status", "ATTENDED"), ("complied", "yes"))
     }
-    assert "Recorded 2 lines:" in browser.send(register, register.form("/register"), filled).words
-    browser.send(register, register.form("/register"), filled)
+    for _ in range(2):
+        assert "Recorded 2 lines:" in browser.send(register, register.form("/register"), filled).words
+    late = browser.send(other_tab, other_tab.form("/register"), filled)
+    assert late.words.count("Somebody recorded this in the meantime") == 4
     lines_of_record = [text for text in browser.open(path).links() if text.startswith("Attendance recorded")]
     assert len(lines_of_record) == 2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from html.parser import HTMLParser
 from typing import Any
 
@@ -20,6 +20,7 @@ from services.console.forms.fields import (
     fields_of,
     find_field,
 )
+from services.console.officers.register import NOT_THERE
 from services.console.rendering import TEMPLATES
 from services.registry import deciding_services
 from shared.api.command_schemas import standalone_schemas
@@ -284,3 +285,9 @@ def test_the_officer_who_gets_a_case_is_chosen_from_those_who_are_known() -> Non
     advised = find_field(drawn("referral.GiveAdvice"), "to")
     assert advised is not None
     assert not advised.is_officer
+
+
+def test_a_register_asks_no_hours_of_whom_the_rule_gives_none() -> None:
+    """The statuses for which the register asks nothing more are those without credit (rule E4)."""
+    (education,) = (service for service in deciding_services() if service.name == "education")
+    assert education.policy.on(date(2026, 11, 28)).require_any().codes("statuses_without_credit") == NOT_THERE

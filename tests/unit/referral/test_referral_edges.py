@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from services.vocabulary import Category, PersonRole, TriageOutcome
+from shared.domain.execution import CommandRequest
 from shared.domain.sealing import Sealed
+from tests.command_spec import officer
 from tests.unit.referral.stories import (
     LATER,
     LEO,
@@ -21,6 +23,7 @@ from tests.unit.referral.stories import (
     REPORTED,
     ReferralStory,
     outcome,
+    receipt,
     triage,
     wish,
 )
@@ -151,3 +154,11 @@ def test_a_yes_or_no_is_corrected_to_a_yes_or_no(referral: ReferralStory) -> Non
     referral.received()
     assert referral.problems(referral.corrects("ReferralReceived", "on_premises", "true")) == {"S1"}
     assert referral.does(referral.corrects("ReferralReceived", "on_premises", value=True)) == ["ReferralCorrected"]
+
+
+def test_a_report_is_received_when_it_was_reported_unless_another_time_is_given() -> None:
+    """Given a report that is entered days later, then it is dated by the report, so that what happened between can be recorded."""
+    entered = datetime(2026, 2, 27, 9, tzinfo=UTC)
+    for given, dated in ((None, REPORTED), (entered, entered)):
+        request = CommandRequest(receipt(occurred_at=given), LEO, LEO, officer("SUPERVISOR"), entered, LEO)
+        assert request.occurred_at == dated
