@@ -12,7 +12,9 @@ from typing import Any
 
 from shared.database import Pool
 from shared.domain.service import Service
+from shared.evidence.checkpoint import VerifierKey
 from shared.evidence.fork import void_roots
+from shared.evidence.home_evidence import public_keys
 from shared.evidence.log import ACCESS, EVENTS, Log
 from shared.evidence.verification.access_log import check_access_log
 from shared.evidence.verification.checkpoints import check_checkpoints, read_published
@@ -52,11 +54,13 @@ async def verify_service(
     passed: Passed = ignore_passed,
     named: set[tuple[str, int]] | None = None,
     outside: Sequence[str] = (),
+    witness: VerifierKey | None = None,
 ) -> AsyncIterator[Finding]:
     """Every finding about one service, as soon as it is known.
 
     `passed` hears of each event three times: in order of position, in its stream, and in the topic. The data keys that
-    events name are added to `named`. `outside` are checkpoints as others keep them.
+    events name are added to `named`. `outside` are checkpoints as others keep them, `witness` the key of who
+    cosigns that a branch is given up.
     """
     behind = Problems()
     reached = await read_position_record(service, bootstrap, behind)
@@ -92,13 +96,20 @@ async def verify_service(
     access = CountedCheck()
     await to_the_end(check_access_log(database, reached.anchors, access), access.problems)
     yield Finding(service.name, "access log dense and chained", counted(access.entries, "line"), access.problems.lines)
-    logs = verify_checkpoints(service.name, (EVENTS, ACCESS), database, bootstrap, service.checkpoints_topic, outside)
+    both, topic_of_checkpoints = (EVENTS, ACCESS), service.checkpoints_topic
+    logs = verify_checkpoints(service.name, both, database, bootstrap, topic_of_checkpoints, outside, witness)
     async for finding in logs:
         yield finding
 
 
 async def verify_checkpoints(
-    service: str, logs: Sequence[Log], database: Pool, bootstrap: Kafka, topic: str, outside: Sequence[str] = ()
+    service: str,
+    logs: Sequence[Log],
+    database: Pool,
+    bootstrap: Kafka,
+    topic: str,
+    outside: Sequence[str] = (),
+    witness: VerifierKey | None = None,
 ) -> AsyncIterator[Finding]:
     """Yield a finding for each log: whether it is still what its checkpoints have signed, and those kept `outside`.
 
@@ -106,7 +117,8 @@ async def verify_checkpoints(
     """
     published, unread = dict[str, dict[int, str]](), Problems()
     try:
-        published = await read_published(bootstrap, topic, await void_roots(database))
+        keys = [VerifierKey.parse(key) for key in await public_keys(database)]
+        published = await read_published(bootstrap, topic, await void_roots(database, keys, unread, witness))
     except Exception as error:  # noqa: BLE001 - whatever stands there
         unread.note(f"{topic} cannot be read: {type(error).__name__}: {error}")
     for log in logs:

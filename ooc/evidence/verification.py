@@ -26,6 +26,7 @@ from services.reporting.returns.frozen import reproduction_problems
 from shared.database import as_role, create_pool, hosts_of
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service
+from shared.evidence.checkpoint import VerifierKey
 from shared.evidence.log import ACCESS, EVENTS
 from shared.evidence.verification.keys import KeyCheck, check_keys
 from shared.evidence.verification.marks import check_kept, check_marks
@@ -126,6 +127,7 @@ async def verify(
     asked, seen = await ask_witness(settings)
     yield asked
     outside = [*seen, *known]
+    witness = None if settings.witness_url is None else VerifierKey.parse(settings.witness_key or "")
     if known:
         yield find_known_logs(known)
     try:
@@ -159,7 +161,7 @@ async def verify(
         passed, named, keys = report_progress(heard, total), set[tuple[str, int]](), KeyCheck()
         for service in services:
             async for finding in verify_service(
-                service, databases[service.name], keyring, kafka, passed, named, outside
+                service, databases[service.name], keyring, kafka, passed, named, outside, witness
             ):
                 yield finding
             await to_the_end(find_forgotten(service, databases[service.name], forgotten), again)

@@ -251,7 +251,7 @@ async def _checkpoints(
     Those of a branch that was given up are left out.
     """
     keys = keys or [VerifierKey.parse(key) for key in await public_keys(connection)]
-    void = await void_roots(connection)
+    void = await void_roots(connection, keys, problems)
     notes = [row["note"] for row in await connection.fetch(_NOTES)]
     notes += [note for log, _, note in await read_notes(kafka, service.checkpoints_topic) if log == EVENTS.name]
     found: dict[str, Checkpoint] = {}

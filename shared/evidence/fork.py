@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from shared.database import Connection, Pool
 from shared.evidence.checkpoint import BadNote, SignedNote, VerifierKey
+from shared.evidence.verification.problems import Problems
 
 KIND: Final = "fork v1"
 
@@ -35,8 +36,8 @@ class Fork:
     @property
     def text(self) -> str:
         """The text that is signed."""
-        digest = base64.b64encode(hashlib.sha256(self.evidence).digest()).decode()
-        lines = [self.origin, KIND, _line("common", self.common), _line("kept", self.kept), f"lost {digest}"]
+        lost = f"lost {_digest(self.evidence)}"
+        lines = [self.origin, KIND, _line("common", self.common), _line("kept", self.kept), lost]
         return "".join(f"{line}\n" for line in [*lines, *(_line("void", root) for root in self.void)])
 
     def view(self) -> dict[str, Any]:
@@ -70,13 +71,36 @@ def require_signed(note: str, fork: Fork, keys: Iterable[VerifierKey], witness: 
     signed = SignedNote.parse(note)
     if signed.text != fork.text:
         raise BadNote("the statement is of another fork: name the fork again, and have it signed again")
-    if not any(key.name == fork.origin for key in signed.signers_among(keys)):
-        raise BadNote(f"no known key of {fork.origin} has signed the statement")
+    _require_signers(signed, keys, witness)
+
+
+def _require_signers(signed: SignedNote, keys: Iterable[VerifierKey], witness: VerifierKey | None) -> None:
+    origin = signed.text.partition("\n")[0]
+    if not any(key.name == origin for key in signed.signers_among(keys)):
+        raise BadNote(f"no known key of {origin} has signed the statement")
     if witness is not None and not signed.signers_among([witness]):
         raise BadNote(f"the witness {witness.name} has not cosigned the statement")
 
 
-async def void_roots(connection: Connection | Pool) -> frozenset[Root]:
-    """Return the sizes and roots of checkpoints that count no more, since they are of a branch that was given up."""
-    rows = await connection.fetch("select note from fork")
-    return frozenset(root for row in rows for root in roots_in(SignedNote.parse(row["note"]).text, "void"))
+async def void_roots(
+    connection: Connection | Pool, keys: Iterable[VerifierKey], problems: Problems, witness: VerifierKey | None = None
+) -> frozenset[Root]:
+    """Return the sizes and roots of checkpoints that count no more, since they are of a branch that was given up.
+
+    A statement that was not signed as `require_signed` asks, or whose evidence was changed, voids nothing and is noted.
+    """
+    void: set[Root] = set()
+    for row in await connection.fetch("select note, evidence from fork"):
+        try:
+            signed = SignedNote.parse(row["note"])
+            _require_signers(signed, keys, witness)
+            if f"lost {_digest(row['evidence'])}" not in signed.text.splitlines():
+                raise BadNote("what the lost branch recorded is not what was signed")
+            void.update(roots_in(signed.text, "void"))
+        except BadNote as error:
+            problems.note(f"a statement of a fork: {error}")
+    return frozenset(void)
+
+
+def _digest(evidence: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(evidence).digest()).decode()

@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ooc.restore.fork import lost_commands
 from ooc.restore.restore import CannotRestore, Statement, name_fork, restore_events, run_drill
 from shared.evidence.checkpoint import COSIGNATURE, Signer, write_note
-from shared.evidence.fork import Fork
+from shared.evidence.fork import Fork, void_roots
 from shared.evidence.log import EVENTS
+from shared.evidence.merkle import EMPTY_ROOT
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.verification.checkpoints import read_notes
+from shared.evidence.verification.problems import Problems
 from shared.runtime.privileges import RoleKind
 from tests.integration.event_store.streams import as_application
 from tests.integration.event_store.tallies import KEEPER, Count
@@ -53,9 +55,12 @@ async def fork(relayed_service: RelayedService, tallies: Tallies, owner: Owner) 
     return signed
 
 
+async def _notes(relayed_service: RelayedService, tallies: Tallies) -> list[tuple[str, int, str]]:
+    return await read_notes(relayed_service.bootstrap, tallies.service.checkpoints_topic)
+
+
 async def _published_twice(relayed_service: RelayedService, tallies: Tallies) -> bool:
-    notes = await read_notes(relayed_service.bootstrap, tallies.service.checkpoints_topic)
-    return len({note for _, size, note in notes if size == 6}) == 2
+    return len({note for _, size, note in await _notes(relayed_service, tallies) if size == 6}) == 2
 
 
 def statement(found: Fork, signed: Signed, *, cosigned: bool = True) -> Statement:
@@ -101,6 +106,32 @@ async def test_a_lost_branch_is_named_given_up_and_kept(
         await tallies.does(tallies.open, Count(by=1))
         await relayed_service.relayed()
     assert not await broken(relayed_service, tallies) & {STORE, verification.TOPIC, verification.SIGNED}
+    await lose(owner, "update fork set evidence = '[]'")
+    assert verification.SIGNED in await broken(relayed_service, tallies)
+
+
+async def test_a_statement_that_nobody_signed_voids_nothing(
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner
+) -> None:
+    """Given a statement of the owner of the database alone that voids the published checkpoints, then verification names it."""
+    signed = await sign(relayed_service, tallies, owner)
+    assert verification.SIGNED not in await broken(relayed_service, tallies)
+    (origin,) = {note.partition("\n")[0] for _, _, note in await _notes(relayed_service, tallies)}
+    roots = [(row["size"], row["root"]) for row in await owner.fetch("select size, root from signed_checkpoint")]
+    forged = Fork(origin, (0, EMPTY_ROOT), roots[-1], b"{}", tuple(roots))
+    stranger = Signer(origin, Ed25519PrivateKey.generate())
+    lines = [stranger.sign(forged.text), WITNESS.cosign(forged.text, int(time.time()))]
+    await owner.execute("insert into fork values ($1, $2)", write_note(forged.text, lines), forged.evidence)
+    assert verification.SIGNED in await broken(relayed_service, tallies)
+
+    problems, keys = Problems(), [signer.key for signer in signed.keys.signers(origin)]
+    assert await void_roots(owner, keys, problems) == frozenset()
+    assert "no known key" in problems.lines[0]
+    true = write_note(forged.text, [signer.sign(forged.text) for signer in signed.keys.signers(origin)])
+    await lose(owner, "delete from fork")
+    await owner.execute("insert into fork values ($1, $2)", true, forged.evidence)
+    assert await void_roots(owner, keys, Problems()) == frozenset(roots)
+    assert await void_roots(owner, keys, Problems(), WITNESS.key) == frozenset()
 
 
 async def test_checkpoints_of_a_lost_branch_block_nothing_once_they_are_void(
