@@ -238,6 +238,38 @@ assert EVENTS.read(old.encode()).event.again_on is None
 """,
 )
 
+SHAPE = Addition(
+    "an event's new shape",
+    {
+        "services/education/events.py": each(
+            lambda text: text.replace(
+                '    sentence = "Session cancelled by the {by}"\n\n    by: CancelledBy\n',
+                '    version: ClassVar[int] = 2\n    sentence = "Session cancelled by the {by}, {notice_days} days before"\n\n'
+                "    by: CancelledBy\n    notice_days: int\n",
+            ),
+            lambda text: re.sub(r"(from typing import [^\n]*)", r"\1, ClassVar, Any", text, count=1),
+            add(
+                "    get_args(EducationEvent),",
+                '    upcasters={"ooc.education.SessionCancelled.v1": lambda data: {**data, "notice_days": 0}},',
+            ),
+        )
+    },
+    """
+import json
+from services.education.events import EVENTS, SessionCancelled
+golden = json.load(open("tests/unit/contract/golden/education.json"))
+old = EVENTS.read(golden["ooc.education.SessionCancelled.v1"]["body"].encode())
+assert (type(old.event), old.event.notice_days) == (SessionCancelled, 0)
+from services.education.service import service
+from tools.reference.contract import contract_of_code
+from tools.reference.pages import of_service
+from services.registry import deciding_services
+messages = contract_of_code(deciding_services())["asyncapi.json"]["components"]["messages"]
+assert {"ooc.education.SessionCancelled.v1", "ooc.education.SessionCancelled.v2"} <= messages.keys()
+assert any("notice_days" in text for text in of_service(service).values())
+""",
+)
+
 PAGE = Addition(
     "a page of the console",
     {
@@ -359,7 +391,7 @@ def mentoring(copy: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("addition", [CONDITION, RULE, MEASURE, COMMAND, FIELD, PAGE, SERVICE], ids=lambda it: it.row)
+@pytest.mark.parametrize("addition", [CONDITION, RULE, MEASURE, COMMAND, FIELD, SHAPE, PAGE, SERVICE], ids=lambda it: it.row)
 def test_an_addition_takes_the_files_that_its_row_says(addition: Addition, copy: Path) -> None:
     """Given the guide, when somebody adds the thing by hand, then it works, and as many files changed as the guide says."""
     (row,) = re.findall(rf"^\| {re.escape(addition.row)} \| ([^|]*) \|", TABLE, re.MULTILINE)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from services.registry import deciding_services
 from shared.domain.envelope import GENESIS
 from shared.domain.envelope import next_hash as chained
+from shared.domain.service import Service
 from shared.event_store import AppendRequest, EventToAppend
 from tools.scenario.synthetic_cases import AcceptedCommand, SyntheticCase, SyntheticCases
 
@@ -23,8 +24,13 @@ AT_ONCE: Final = 300
 class Corpus:
     """Synthetic cases of scenarios, by default of all, as many as are asked for. None is given out twice."""
 
-    def __init__(self, wanted: Callable[[SyntheticCase], bool] = lambda _: True, files: str = "*.yaml") -> None:
-        self._synthetic = SyntheticCases(SERVICES.values(), sorted(STORIES.glob(files)))
+    def __init__(
+        self,
+        wanted: Callable[[SyntheticCase], bool] = lambda _: True,
+        files: str = "*.yaml",
+        services: Iterable[Service[Any]] = SERVICES.values(),
+    ) -> None:
+        self._synthetic = SyntheticCases(services, sorted(STORIES.glob(files)))
         self._synthetic.stories = [story for story in self._synthetic.stories if wanted(story)]
 
     @property

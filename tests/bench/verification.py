@@ -74,11 +74,11 @@ class System:
         """Return the address of a database, for its owner."""
         return as_role(self.settings.database(name, ""), "postgres")
 
-    async def fill(self, events: int) -> None:
+    async def fill(self, events: int, corpus: Corpus | None = None) -> None:
         """Record so many events or a few more; publish, project and sign them; hold the keys and claims that they name."""
         await databases(self.settings.database_url, self._databases())
         await provision_topics(self.settings, list(SERVICES), ["reporting"])
-        commands = list(mixed(Corpus().cases(events)))
+        commands = list(mixed((corpus or Corpus()).cases(events)))
         stores = {name: self.database(name, RoleKind.API) for name in SERVICES}
         counts = {
             name: await fill(dsn, [one for one in commands if one.service == name]) for name, dsn in stores.items()

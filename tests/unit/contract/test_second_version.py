@@ -1,104 +1,96 @@
 """A second version of an event: an upcaster reads the bytes of the first, for everything that people see.
 
-No event of the product has one yet. This one is of the tests alone: a triage that always says whether a supervisor
-reviewed it, and has no outcome SIGNPOST any more.
+The bytes are those of `GravityScored` as the release before recorded them (tests/release_before.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, ClassVar
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from starlette.requests import Request
 
+from services.console.officers.sitting import facts_for_the_panel
 from services.console.rendering import render
-from services.referral import events as referral
-from services.referral.domain.state import Referral
-from services.referral.service import service as today
+from services.disposal.domain.state import DisposalState
+from services.disposal.events import EVENTS, GravityScored
+from services.disposal.service import service as today
 from services.registry import COLLECTIONS, deciding_services
 from services.reporting.projection import read_models
 from services.reporting.projection.fold import fold
-from services.reporting.summaries.referral import ReferralSummary
-from services.vocabulary import TriageOutcome
+from services.reporting.summaries.disposal import DisposalSummary
 from shared.api.history_view import history_view
-from shared.domain.envelope import Fact
+from shared.domain.documents import DocumentData
+from shared.domain.envelope import Fact, has_event
+from shared.domain.sealing import key_ids_in
 from shared.privacy.disclosure import undisclosed
-from tests.in_memory_reporting import PlayedStories
+from tests.release_before import FIRST_VERSION, SERVICES
+from tests.unit.disposal.stories import SUPERVISOR, CaseStory
+from tests.unit.disposal.test_disposal_corrections import correction
 from tools.reference.asyncapi import of_topics
-from tools.reference.compatibility import incompatible_changes
 from tools.reference.contract import contract_of_code
 from tools.reference.pages import of_service
+from tools.scenario.in_memory import Memory
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Run
 
-OLD = "ooc.referral.ReferralTriaged.v1"
-NEW = "ooc.referral.ReferralTriaged.v2"
-
-
-class ReferralTriaged(referral.ReferralTriaged):
-    """An officer decided what happens with the referral, and a supervisor reviewed it or did not."""
-
-    version: ClassVar[int] = 2
-    sentence = "Triage decided: {outcome}, {supervisor_reviewed?reviewed by a supervisor|not reviewed by a supervisor}"
-
-    supervisor_reviewed: bool
-
-
-def upcast_triage(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data of a triage of the first version in the shape of the second."""
-    outcome = "ADVICE_ONLY" if data["outcome"] == "SIGNPOST" else data["outcome"]
-    return {**data, "outcome": outcome, "supervisor_reviewed": data["supervisor_reviewed"] or False}
-
-
-EVENTS = replace(
-    today.events,
-    events=tuple(ReferralTriaged if cls is referral.ReferralTriaged else cls for cls in today.events.events),
-    upcasters={**today.events.upcasters, OLD: upcast_triage},
-)
-READ_MODEL = replace(today.read_model, events=EVENTS)
-LATER = replace(today, read_model=READ_MODEL)
+STORY: Final = Path(__file__).parents[2] / "scenarios" / "08-turned-eighteen.yaml"
 
 
 @pytest.fixture(name="history", scope="module")
-def history_of_old_bytes() -> list[Fact]:
-    """Return the history of a referral that was signposted, from the bytes of the first version."""
-    histories = PlayedStories("39-concern-after-triage.yaml").histories.values()
-    recorded = next(facts for facts in histories if any(fact.name == "ReferralTriaged" for fact in facts))
-    triaged = next(fact for fact in recorded if fact.name == "ReferralTriaged")
-    assert b'"SIGNPOST"' in (triaged.body or b"")
+def history_of_old_bytes() -> Sequence[Fact]:
+    """Return the history of a disposal in today's reading of the bytes that the release before recorded."""
+    memory = Memory(SERVICES)
+    Run(read_scenario(STORY), memory).play()
+    recorded = next(facts for name, facts in memory.histories if name == "disposal")
+    keys = asyncio.run(memory.keyring.open({key for fact in recorded for key in key_ids_in(fact.body or b"")}))
     return [
-        EVENTS.read(fact.body, position=fact.position, recorded_at=fact.recorded_at, hash=fact.hash)
-        for fact in recorded[: triaged.version]
+        EVENTS.read(fact.body, keys=keys, position=fact.position, recorded_at=fact.recorded_at, hash=fact.hash)
+        for fact in recorded
         if fact.body is not None
     ]
 
 
-def test_old_bytes_fold_to_a_state_of_today(history: list[Fact]) -> None:
-    """Given bytes of the first version, when they are read and folded, then the state has the values of the second."""
-    triage = next(fact for fact in history if fact.name == "ReferralTriaged")
-    assert (triage.envelope.type, type(triage.event)) == (OLD, ReferralTriaged)
-    assert (triage.body or b"").count(b"SIGNPOST") == 1
-    state = READ_MODEL.decider.fold(history)
-    assert isinstance(state, Referral)
-    assert state.triages[0].outcome is TriageOutcome.ADVICE_ONLY
+def score_in(history: Sequence[Fact]) -> Fact[GravityScored]:
+    return next(fact for fact in history if has_event(fact, GravityScored))
 
 
-def test_old_bytes_fill_the_columns_of_reporting(history: list[Fact], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given bytes of the first version, when reporting folds them, then state and summary are those of the second."""
-    monkeypatch.setitem(read_models.READ_MODELS, "referral", READ_MODEL)
+def test_old_bytes_are_those_of_the_first_release(history: Sequence[Fact]) -> None:
+    """Given the bytes of the release before, then they have the members of the golden sample, and are read as today's event."""
+    golden = json.loads((Path(__file__).parent / "golden" / "disposal.json").read_text(encoding="utf-8"))
+    score = score_in(history)
+    assert score.envelope.type == FIRST_VERSION
+    assert list(json.loads(score.body or b"")["data"]) == list(json.loads(golden[FIRST_VERSION]["body"])["data"])
+    assert (type(score.event), score.event.line, score.event.factors) == (GravityScored, None, None)
+
+
+def test_old_bytes_fold_to_a_state_of_today(history: Sequence[Fact]) -> None:
+    """Given bytes of the first version, when they are folded, then the state has their scores."""
+    state = today.decider.fold(history)
+    assert isinstance(state, DisposalState)
+    scores = score_in(history).event
+    assert (state.gravity, state.yjb_seriousness) == (scores.final_score, scores.yjb_seriousness_score)
+
+
+def test_old_bytes_fill_the_columns_of_reporting(history: Sequence[Fact]) -> None:
+    """Given bytes of the first version, when reporting folds them, then the summary has their score; both are subscribed to."""
     folded = fold(history)
     assert folded is not None
-    assert folded.view["triage_outcome"] == "ADVICE_ONLY"
-    assert isinstance(folded.summary, ReferralSummary)
-    assert folded.summary.triage_outcome is TriageOutcome.ADVICE_ONLY
-    types = read_models.published_types([EVENTS], lambda event: event is ReferralTriaged)
-    assert types == [OLD, NEW]
+    assert isinstance(folded.summary, DisposalSummary)
+    assert folded.summary.yjb_score == score_in(history).event.yjb_seriousness_score
+    types = read_models.published_types([EVENTS], lambda event: event is GravityScored)
+    assert types == [FIRST_VERSION, FIRST_VERSION.replace("v1", "v2")]
 
 
-def test_old_bytes_are_told_on_the_page_of_a_case(history: list[Fact]) -> None:
-    """Given bytes of the first version, when the console shows the timeline, then the sentence is that of the second."""
+def test_old_bytes_are_told_on_pages_and_papers(history: Sequence[Fact]) -> None:
+    """Given bytes of the first version, then timeline, page before the panel and pack show the score without a line."""
     lines = history_view(EVENTS, undisclosed(EVENTS, history))
     case = str(history[0].envelope.home)
-    events = [{**line, "service": "referral", "stream": str(history[0].stream_id)} for line in lines]
+    events = [{**line, "service": "disposal", "stream": str(history[0].stream_id)} for line in lines]
     page = render(
         Request({"type": "http", "path": f"/cases/{case}/timeline", "headers": []}),
         "timeline.html",
@@ -114,18 +106,35 @@ def test_old_bytes_are_told_on_the_page_of_a_case(history: list[Fact]) -> None:
         page=1,
         pages=1,
     )
-    assert "Triage decided: advice only, not reviewed by a supervisor" in bytes(page.body).decode()
+    scores = score_in(history).event
+    assert f"Gravity scored {scores.final_score} (offence {scores.offence_score}), matrix" in bytes(page.body).decode()
+    gravity: Any = facts_for_the_panel(lines)["gravity"]
+    assert (gravity["line"], gravity["ticked"]) == (None, {"UP": [], "DOWN": []})
+    assert gravity["final_score"] == scores.final_score
+
+
+def test_an_old_event_is_printed_and_corrected(history: Sequence[Fact]) -> None:
+    """Given a score of the first version, then the pack prints it, and its fields can be corrected, the new ones too."""
+    case = CaseStory(history[0].stream_id)
+    case.facts = list(history)
+    paper = today.documents["panel-pack"].fill(case.state, case.facts)
+    assert isinstance(paper, DocumentData)
+    assert (paper.values["gravity"]["line"], paper.values["gravity"]["aggravating"]) == (
+        None,
+        ["in company", "at night"],
+    )
+    for field, value in (("final_score", 3), ("line", "TH68010")):
+        case.ask(correction(case, "GravityScored", field, value), by=SUPERVISOR)
+    assert case.state.gravity == 3
 
 
 def test_the_reference_describes_both_versions() -> None:
-    """Given a service with an upcaster, when its reference is made, then both versions are published, the old one deprecated."""
-    before = contract_of_code(deciding_services())
-    services = [LATER if service.name == "referral" else service for service in deciding_services()]
-    contract = contract_of_code(services)
-    schemas = contract["referral/events.schema.json"]["$defs"]
-    assert schemas[OLD]["deprecated"]
-    assert "supervisor_reviewed" in schemas["ReferralTriaged.v2"]["required"]
-    assert {OLD, NEW} <= contract["asyncapi.json"]["components"]["messages"].keys()
-    assert incompatible_changes(before, contract) == []
-    assert "`data`" in of_topics(services)["topics.md"]
-    assert any("ReferralTriaged" in text for text in of_service(LATER).values())
+    """Given an event of two versions, then both are published, the first deprecated."""
+    contract = contract_of_code(deciding_services())
+    schemas = contract["disposal/events.schema.json"]["$defs"]
+    assert schemas[FIRST_VERSION]["deprecated"]
+    assert {"line", "factors"} <= set(schemas["GravityScored.v2"]["properties"])
+    assert "line" not in schemas["GravityScored.v1"]["properties"]
+    assert FIRST_VERSION in contract["asyncapi.json"]["components"]["messages"]
+    assert "`data`" in of_topics(deciding_services())["topics.md"]
+    assert any("GravityScored" in text for text in of_service(today).values())
