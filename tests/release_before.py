@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
@@ -27,7 +27,7 @@ class GravityScored(events.GravityScored):
 class ScoreGravity(commands.ScoreGravity):
     """Score the offence, without a line."""
 
-    records = GravityScored
+    records: ClassVar[Any] = GravityScored
 
 
 _EVENTS: Final = replace(

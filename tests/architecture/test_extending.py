@@ -247,12 +247,15 @@ SHAPE = Addition(
                 '    version: ClassVar[int] = 2\n    sentence = "Session cancelled by the {by}, {notice_days} days before"\n\n'
                 "    by: CancelledBy\n    notice_days: int\n",
             ),
-            lambda text: re.sub(r"(from typing import [^\n]*)", r"\1, ClassVar, Any", text, count=1),
+            lambda text: text.replace("from typing import Annotated, ", "from typing import Annotated, ClassVar, ", 1),
             add(
                 "    get_args(EducationEvent),",
                 '    upcasters={"ooc.education.SessionCancelled.v1": lambda data: {**data, "notice_days": 0}},',
             ),
-        )
+        ),
+        "services/education/words.toml": append(
+            '\n[fields.notice_days]\ntitle = "Days of notice"\nhelp = "How many days before the session it was cancelled."\n'
+        ),
     },
     """
 import json
@@ -268,6 +271,7 @@ messages = contract_of_code(deciding_services())["asyncapi.json"]["components"][
 assert {"ooc.education.SessionCancelled.v1", "ooc.education.SessionCancelled.v2"} <= messages.keys()
 assert any("notice_days" in text for text in of_service(service).values())
 """,
+    r"(?:\d+); (\d+) with a new field",
 )
 
 PAGE = Addition(
@@ -391,7 +395,9 @@ def mentoring(copy: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("addition", [CONDITION, RULE, MEASURE, COMMAND, FIELD, SHAPE, PAGE, SERVICE], ids=lambda it: it.row)
+@pytest.mark.parametrize(
+    "addition", [CONDITION, RULE, MEASURE, COMMAND, FIELD, SHAPE, PAGE, SERVICE], ids=lambda it: it.row
+)
 def test_an_addition_takes_the_files_that_its_row_says(addition: Addition, copy: Path) -> None:
     """Given the guide, when somebody adds the thing by hand, then it works, and as many files changed as the guide says."""
     (row,) = re.findall(rf"^\| {re.escape(addition.row)} \| ([^|]*) \|", TABLE, re.MULTILINE)
