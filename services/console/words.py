@@ -31,6 +31,7 @@ DUTIES: Final[Mapping[str, str]] = {
     "REFERRAL_ACKNOWLEDGED": "Acknowledge the referral",
     "REFERRAL_CLOSED": "Close the referral",
     "REFERRAL_TRIAGED": "Triage the referral",
+    "ASSIGN_FACILITATOR": "Assign a facilitator",
     "RJ_FOLLOW_UP": "Follow up the restorative conference",
     "TERM": "Term of the agreement to be kept",
     "VICTIM_RJ_INFORMATION": "Tell the victim about restorative justice",

@@ -12,7 +12,9 @@ _STATUS: Final = Permission(STATE, fields=frozenset({"state"}))
 ACCESS: Final[Permissions] = {
     Role.SAFE_SCHOOLS_OFFICER: Permission(STATE_AND_DUTIES, where=("PARTY:{id}",), opens=CASE_FIELDS),
     Role.YJS_CASE_MANAGER: _STATUS,
-    Role.RJ_FACILITATOR: Permission(EVERYTHING, where=("OFFICER:{id}",), opens=CASE_FIELDS),
+    Role.RJ_FACILITATOR: Permission(
+        EVERYTHING, where=("OFFICER:{id}", "TO_LEAD"), until=(("TO_LEAD", "LED"),), opens=CASE_FIELDS
+    ),
     Role.POLICE_DECISION_MAKER: _STATUS,
     Role.VICTIM_WORKER: Permission(STATE, fields=frozenset({"consents"})),
     **OVERSIGHT,

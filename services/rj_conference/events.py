@@ -441,9 +441,8 @@ ConferenceEvent: TypeAlias = ConferenceProposed | EventAfterProposal
 
 
 def _proposed(fact: Fact) -> Iterable[str]:
-    """OFFICER: who proposed it, unless a reaction did. PARTY: who decided the disposal that it serves."""
-    if fact.actor.role != Role.SYSTEM:
-        yield f"OFFICER:{fact.actor.id}"
+    """OFFICER: who proposed it; TO_LEAD: a reaction did. PARTY: who decided the disposal that it serves."""
+    yield "TO_LEAD" if fact.actor.role == Role.SYSTEM else f"OFFICER:{fact.actor.id}"
     if isinstance(fact.event, ConferenceProposed) and fact.event.deciding_officer is not None:
         yield f"PARTY:{fact.event.deciding_officer}"
 
@@ -455,8 +454,9 @@ def _joined(fact: Fact) -> Iterable[str]:
 
 
 def _led(fact: Fact) -> Iterable[str]:
-    """OFFICER: who has been assigned to lead it, also before another was. It decides which conferences are "own" in docs/reference/access.md."""
+    """LED: somebody has been assigned to lead it. OFFICER: who has, also before another was. It decides which conferences are "own" in docs/reference/access.md."""
     if isinstance(fact.event, FacilitatorAssigned):
+        yield "LED"
         yield f"OFFICER:{fact.event.facilitator_id}"
 
 

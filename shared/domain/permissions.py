@@ -56,6 +56,8 @@ class Permission:
     """Readable parts: state, history, duties, access_log, data_rights, operations, operations_decide, or the lists of a service of read models."""
     where: tuple[str, ...] = ()
     """Marks, of which the record must have at least one; `{id}` stands for the id of the actor. Empty: every record."""
+    until: tuple[tuple[str, str], ...] = ()
+    """Pairs of a mark of `where` and the mark that ends it: the first opens no record that has both."""
     fields: frozenset[str] | None = None
     """Visible members of the state. None: all."""
     duties: frozenset[str] | None = None
@@ -70,6 +72,11 @@ class Permission:
     def marks(self, actor: Actor) -> frozenset[str]:
         """Return the marks of `where`, with the id of the actor filled in."""
         return frozenset(mark.format(id=actor.id) for mark in self.where)
+
+    def is_opened_by(self, marks: frozenset[str], actor: Actor) -> bool:
+        """Tell whether a record with these marks has one of those that the actor needs, and none that ends it."""
+        ended = {mark for mark, end in self.until if end in marks}
+        return not self.where or not self.marks(actor).isdisjoint(marks - ended)
 
     @property
     def linked(self) -> frozenset[str]:
@@ -209,7 +216,7 @@ def read_denial(
     `linked` are the marks of records of other services with the same home.
     """
     denial = boundary(actor, permission, facts, labels)
-    if denial is None and permission.where and not permission.marks(actor) & facts.marks.union(linked):
+    if denial is None and not permission.is_opened_by(facts.marks.union(linked), actor):
         return Denial(
             f"the role {actor.role} may read only records marked {' or '.join(permission.where)}: ask a colleague"
         )

@@ -22,14 +22,20 @@ _HOMES: Final = "select distinct home from stream where mentions && $1::uuid[]"
 
 
 def visible(n: int) -> str:
-    """Return the condition that a reader may see `stream as s`. `$n` is the first of five parameters (`Reach.parameters`)."""
-    free, keys, linked, areas, barred = (f"${number}" for number in range(n, n + 5))
+    """Return the condition that a reader may see `stream as s`. `$n` is the first of six parameters (`Reach.parameters`)."""
+    free, keys, ended, linked, areas, barred = (f"${number}" for number in range(n, n + 6))
     return f"""(
         ({areas}::text[] is null or s.area is null or s.area = any({areas}))
         and not s.mentions && {barred}::uuid[]
         and (
             s.service = any({free}::text[])
-            or exists (select 1 from unnest(s.marks) as m where s.service || ' ' || m = any({keys}::text[]))
+            or exists (
+                select 1 from unnest(s.marks) as m
+                where s.service || ' ' || m = any({keys}::text[])
+                and not exists (
+                    select 1 from unnest(s.marks) as e where s.service || ' ' || m || ' ' || e = any({ended}::text[])
+                )
+            )
             or cardinality({linked}::text[]) > 0 and exists (
                 select 1 from stream as other, unnest(other.marks) as m
                 where other.home = any(s.mentions)
@@ -48,6 +54,8 @@ class Reach:
 
     free: tuple[str, ...]
     keys: tuple[str, ...]
+    ended: tuple[str, ...]
+    """Each mark with the one that ends it."""
     linked: tuple[str, ...]
     areas: tuple[str, ...] | None
     barred: frozenset[UUID]
@@ -59,8 +67,8 @@ class Reach:
 
     @property
     def parameters(self) -> tuple[Any, ...]:
-        """The values of the five parameters of `visible`."""
-        return (self.free, self.keys, self.linked, self.areas, list(self.barred))
+        """The values of the six parameters of `visible`."""
+        return (self.free, self.keys, self.ended, self.linked, self.areas, list(self.barred))
 
     async def select(self, connection: Connection, streams: Collection[Stream]) -> frozenset[Stream]:
         """Return those of some streams that the reader may see."""
@@ -130,6 +138,7 @@ class Reader:
         """Return the streams of which the reader may see a part (state or duties)."""
         free: list[str] = []
         keys: list[str] = []
+        ended: list[str] = []
         linked: list[str] = []
         for service, read_model in READ_MODELS.items():
             permission = read_model.access.get(self.actor.role)
@@ -139,12 +148,13 @@ class Reader:
                 free.append(service)
             for mark in permission.marks(self.actor):
                 (linked if "." in mark else keys).append(f"{service} {mark}")
+            ended += [f"{service} {mark} {end}" for mark, end in permission.until]
         duties = {
             service: permission.duties
             for service, read_model in READ_MODELS.items()
             if (permission := read_model.access.get(self.actor.role)) is not None and permission.duties is not None
         }
-        return Reach(tuple(free), tuple(keys), tuple(linked), self.areas, self.barred, duties)
+        return Reach(tuple(free), tuple(keys), tuple(ended), tuple(linked), self.areas, self.barred, duties)
 
     def fields(self, service: str) -> frozenset[str] | None:
         """Return the members of the state that are shown; None: all."""

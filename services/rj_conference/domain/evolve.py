@@ -22,7 +22,7 @@ from services.rj_conference.domain.state import (
     Stage,
     TermStatus,
 )
-from services.vocabulary import ConferenceMode
+from services.vocabulary import ConferenceMode, Role
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
@@ -62,6 +62,7 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
         case events.ConsentWithdrawn(person_id=person):
             return _add_consent(state, person, Consent(at, given=False))
         case events.FacilitatorAssigned(facilitator_id=facilitator):
+            state = replace(state, led_from=min(day, state.led_from or day))
             if state.facilitator is not None and state.facilitator.at > at:
                 return state
             return replace(state, facilitator=Facilitator(at, facilitator))
@@ -114,6 +115,7 @@ def _proposed(fact: Fact, event: events.ConferenceProposed) -> Conference:
     return Conference(
         proposed_at=fact.occurred_at,
         since=fact.occurred_at,
+        needs_facilitator_from=fact.day if fact.actor.role == Role.SYSTEM else None,
         stage=Stage.PROPOSED,
         referral_id=event.referral_id,
         disposal_id=event.disposal_id,

@@ -155,6 +155,10 @@ class Conference:
     consents: Mapping[UUID, tuple[Consent, ...]] = field(default_factory=dict)
     """Everything that a party has said of taking part, in order of time."""
     facilitator: Facilitator | None = None
+    needs_facilitator_from: date | None = None
+    """The day on which a reaction proposed it, so that nobody leads it by themselves."""
+    led_from: date | None = None
+    """The first day on which somebody was to lead it."""
     risk: Risk | None = None
     preparations: Mapping[UUID, tuple[datetime, ...]] = field(default_factory=dict)
     schedule: Schedule | None = None

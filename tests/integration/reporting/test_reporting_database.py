@@ -571,6 +571,32 @@ async def test_the_daily_sheet_shows_a_duty_until_it_is_met(pool: asyncpg.Pool[a
     assert (await daily_sheet(pool, reader("KENT"), end_of_day(date(2026, 1, 15))))["duties"] == []
 
 
+async def test_a_facilitator_sees_a_conference_that_nobody_leads_until_somebody_does(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    """Given a disposal asks for a conference (scenario 01), then any facilitator has the duty, and once it is led only the leader its others."""
+    facts = play("01").facts
+    assigned = next(n for n, fact in enumerate(facts) if fact.name == "FacilitatorAssigned")
+    conference = str(facts[assigned].stream_id)
+    as_of = end_of_day(facts[assigned].day)
+
+    async def sheet(id_: UUID) -> set[str]:
+        actor = Actor(id=id_, role="RJ_FACILITATOR", organisation="DORSET_POLICE", labels={"area": EVERY})
+        duties = (await daily_sheet(pool, Reader(actor, None, frozenset()), as_of))["duties"]
+        return {duty["duty"] for duty in duties if duty["stream"] == conference}
+
+    await project(pool, facts[:assigned], 500)
+    assert await sheet(uuid4()) == {"ASSIGN_FACILITATOR"}
+    await project(pool, facts, 500)
+    as_of = end_of_day(facts[-1].day)
+    leader = facts[assigned].event.facilitator_id
+    assert await sheet(uuid4()) == set()
+    visible = Reader(Actor(id=leader, role="RJ_FACILITATOR", organisation="DORSET_POLICE"), None, frozenset())
+    assert await visible.reach("state").select(pool, [("rj_conference", facts[assigned].stream_id)])
+    stranger = Reader(Actor(id=uuid4(), role="RJ_FACILITATOR", organisation="DORSET_POLICE"), None, frozenset())
+    assert not await stranger.reach("state").select(pool, [("rj_conference", facts[assigned].stream_id)])
+
+
 async def test_the_sheet_of_a_past_day_shows_what_was_due_then(pool: asyncpg.Pool[asyncpg.Record]) -> None:
     """Given due dates that were varied (scenario 16), when the sheet of an earlier day is asked, then it shows the old ones."""
     scenarios = play("16")

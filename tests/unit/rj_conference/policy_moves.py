@@ -26,6 +26,12 @@ def follows_up(service: Service[Any]) -> Any:
     return due(story.held(), "RJ_FOLLOW_UP", date(2025, 12, 4))
 
 
+def waits_for_a_facilitator(service: Service[Any]) -> Any:
+    story: conference.ConferenceStory = under(conference.ConferenceStory(), service)
+    story.ask(conference.proposal(), by="SYSTEM", at="2025-11-20T09:00:00+00:00")
+    return due(story, "ASSIGN_FACILITATOR", date(2025, 12, 4))
+
+
 MOVES: Final[Mapping[str, Moved]] = {
     "parental_agreement_under_age": Moved(
         13, schedules(consent_of_the_harmer=conference.consent(conference.REECE, parent=False))
@@ -33,4 +39,5 @@ MOVES: Final[Mapping[str, Moved]] = {
     "preparation_meetings": Moved(2, schedules()),
     "risk_approval_days": Moved(9, schedules()),
     "follow_up_weeks": Moved(7, follows_up),
+    "facilitator_days": Moved(6, waits_for_a_facilitator),
 }

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from services.rj_conference.access import ACCESS
 from services.rj_conference.domain.commands import (
     ApproveRisk,
     CloseConference,
@@ -24,6 +25,7 @@ from services.rj_conference.domain.commands import (
     WithdrawConsent,
 )
 from services.rj_conference.events import (
+    EVENTS,
     IndirectMode,
     NotProceedingReason,
     ParticipantRole,
@@ -33,7 +35,9 @@ from services.rj_conference.events import (
 from services.rj_conference.service import service
 from services.vocabulary import ConferenceMode
 from shared.domain.messages import Command
+from shared.domain.permissions import AccessFacts, read_denial
 from shared.domain.sealing import Sealed
+from tests.command_spec import officer
 from tests.unit.rj_conference.stories import (
     BUS,
     HELD_AT,
@@ -489,3 +493,31 @@ def test_terms_stay_readable_without_keys(conference: ConferenceStory) -> None:
     """Given terms whose text was forgotten, then the view still tells which are open."""
     conference.held().ask(agreement(term(due=date(2026, 1, 2))), by=BY, at=SIGNED_AT)
     assert conference.view["terms"] == {str(BUS): "OPEN"}
+
+
+def test_a_conference_that_a_disposal_asks_for_needs_a_facilitator(conference: ConferenceStory) -> None:
+    """Given a reaction proposed it on Thursday, then somebody leads it within five working days; who proposes one by hand leads it."""
+    conference.ask(proposal(), by="SYSTEM", at="2025-11-20T09:00:00+00:00")
+    assert conference.duties(date(2025, 11, 28))["ASSIGN_FACILITATOR"].due == date(2025, 11, 27)
+    assert conference.duties(date(2025, 11, 28))["ASSIGN_FACILITATOR"].overdue(date(2025, 11, 28))
+    for day in ("2025-11-27", "2025-11-25"):  # recorded out of order
+        conference.ask(facilitator(), by=BY, at=f"{day}T09:00:00+00:00")
+    duty = conference.duties(date(2025, 11, 28))["ASSIGN_FACILITATOR"]
+    assert (duty.met_on, duty.late) == (date(2025, 11, 25), False)
+    by_hand = ConferenceStory()
+    by_hand.ask(proposal(), by=BY, at="2025-11-20T09:00:00+00:00")
+    assert "ASSIGN_FACILITATOR" not in by_hand.duties(date(2025, 11, 28))
+
+
+def test_a_facilitator_may_read_what_nobody_leads_until_somebody_does(conference: ConferenceStory) -> None:
+    """Given a reaction proposed it, then every facilitator may read it; once somebody leads it, that one alone."""
+    permission, someone, leader = ACCESS[BY], officer(BY, 2), officer(BY, 3)
+
+    def readers() -> list[bool]:
+        facts = AccessFacts.of_history(EVENTS, conference.facts)
+        return [read_denial(actor, permission, facts, ()) is None for actor in (someone, leader)]
+
+    conference.ask(proposal(), by="SYSTEM", at="2025-11-20T09:00:00+00:00")
+    assert readers() == [True, True]
+    conference.ask(facilitator(person=leader.id), by="SUPERVISOR", at="2025-11-21T09:00:00+00:00")
+    assert readers() == [False, True]
