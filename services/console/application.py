@@ -36,6 +36,7 @@ from services.console.officers import (
     register,
     signatures,
     sitting,
+    victims,
 )
 from services.console.operators import operations
 from services.console.rendering import render
@@ -78,6 +79,7 @@ def routes() -> list[BaseRoute]:
         page_route("/panel", panel.panel_page),
         page_route("/panel/sittings/{id}", sitting.sitting_page),
         page_route("/panel/sittings/{id}/cases/{disposal}", sitting.considered_page),
+        page_route("/victims", victims.victims_page),
         page_route("/sessions", education.sessions_page),
         page_route("/cases", cases.case_list),
         page_route("/search", cases.search_page),

@@ -22,6 +22,7 @@ ACCESS: Final[Permissions] = {
     Role.YJS_CASE_MANAGER: Permission(_SEARCHING),
     Role.RJ_FACILITATOR: Permission(_SEARCHING),
     Role.POLICE_DECISION_MAKER: Permission(_SEARCHING),
+    Role.VICTIM_WORKER: Permission(frozenset({"cases", "duties", "search"})),
     Role.SUPERVISOR: Permission(_SEARCHING | DECISIONS | {"returns"}),
     Role.AUDITOR: Permission(_WORK | OPERATIONS | AUDIT | {"returns", "verifications"}, needs_reason=True),
     Role.DATA_PROTECTION_OFFICER: Permission(_SEARCHING | AUDIT | DATA_RIGHTS, needs_reason=True),

@@ -36,6 +36,7 @@ from services.reporting.queries.sessions import add_sessions
 from services.reporting.queries.sittings import add_sittings
 from services.reporting.queries.timeline import ORDERS, Changes, Opened, Timeline, changes, timeline
 from services.reporting.queries.verifications import add_verifications
+from services.reporting.queries.victims import add_victims
 from services.reporting.queries.visibility import Reader
 from services.reporting.returns.api import add_returns
 from services.reporting.search.api import add_search
@@ -178,6 +179,7 @@ def reporting_api(settings: Settings) -> FastAPI:
     _duties(app)
     add_sessions(app)
     add_sittings(app)
+    add_victims(app)
     add_search(app, settings)
     add_names(app, settings)
     add_returns(app, settings)

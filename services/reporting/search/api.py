@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
@@ -38,7 +39,7 @@ LOADING_SECONDS: Final = 15.0
 """How long a search waits for an index that is still being loaded."""
 _PARAMETERS: Final = (MIN_POSITION, ACCESS_REASON)
 _SEEN: Final = f"""
-    select s.service, s.stream, s.cases, s.updated_at from stream as s
+    select s.service, s.stream, s.cases, s.updated_at, s.view -> 'victims' as victims from stream as s
     join unnest($1::text[], $2::uuid[]) as found (service, stream) using (service, stream)
     where {visible(3)}
 """  # noqa: S608 - the clause above, and no value
@@ -146,15 +147,29 @@ async def _positions(pool: Pool) -> dict[str, int]:
 async def find_cases(
     pool: Pool, reader: Reader, index: SearchIndex, wanted: Mapping[SearchKind, str]
 ) -> dict[str, Any]:
-    """Find the cases in which every text is found, in records that the reader may see and whose names it may read."""
-    searchable = _searchable(reader)
+    """Find the cases in which every text is found, in records that the reader may see and whose names it may read.
+
+    Who may read the names of victims alone finds these by name, and nobody else.
+    """
+    searchable, of_victims = _searchable(reader, Personal.IDENTITY), _searchable(reader, Personal.VICTIM_IDENTITY)
     found: dict[SearchKind, Found] = {
-        kind: {stream: persons for stream, persons in index.find(kind, text).items() if stream[0] in searchable}
+        kind: {
+            stream: persons
+            for stream, persons in index.find(kind, text).items()
+            if stream[0] in (searchable | of_victims if kind is SearchKind.NAME else searchable)
+        }
         for kind, text in wanted.items()
     }
     found = await _without_restricted(pool, reader, found)
     streams = {stream for of_kind in found.values() for stream in of_kind}
     rows = await pool.fetch(_SEEN, *split(streams), *reader.reach("state").parameters)
+    victims = {
+        (row["service"], row["stream"]): frozenset(map(UUID, json.loads(row["victims"] or "{}")))
+        for row in rows
+        if row["service"] not in searchable
+    }
+    found = {kind: _of(of_kind, victims) for kind, of_kind in found.items()}
+    rows = [row for row in rows if any((row["service"], row["stream"]) in of_kind for of_kind in found.values())]
     records: dict[UUID, list[Stream]] = defaultdict(list)
     changed: dict[UUID, datetime] = {}
     for row in rows:
@@ -192,15 +207,19 @@ async def _without_restricted(pool: Pool, reader: Reader, found: Mapping[SearchK
     return left
 
 
-def _searchable(reader: Reader) -> frozenset[str]:
-    """Return the services in whose records the reader may read names; elsewhere a search would tell them."""
+def _of(found: Found, allowed: Mapping[Stream, frozenset[UUID]]) -> Found:
+    """Leave of some streams only those people whom the reader may find there."""
+    left = {stream: persons & allowed.get(stream, persons) for stream, persons in found.items()}
+    return {stream: persons for stream, persons in left.items() if persons or stream not in allowed}
+
+
+def _searchable(reader: Reader, names: Personal) -> frozenset[str]:
+    """Return the services in whose records the reader may read names of a class; elsewhere a search would tell them."""
     permissions = {
         registry.service: READ_MODELS[registry.service].access.get(reader.actor.role) for registry in REGISTRIES
     }
     return frozenset(
-        service
-        for service, permission in permissions.items()
-        if permission is not None and Personal.IDENTITY in permission.opens
+        service for service, permission in permissions.items() if permission is not None and names in permission.opens
     )
 
 

@@ -60,6 +60,7 @@ PAGES = {
     "/panel",
     "/panel/sittings/{id}",
     "/panel/sittings/{id}/cases/{disposal}",
+    "/victims",
     "/sessions",
     "/records/{collection}/{id}",
     "/records/{collection}/{id}/documents/{name}",
