@@ -9,7 +9,7 @@ from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.evolve import evolve
-from services.disposal.domain.journeys import JOURNEYS
+from services.disposal.domain.journeys import JOURNEYS, PURPOSES
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import DisposalCaseOpened, DisposalDecided, RecordCorrected
 from services.disposal.reactions import REACTIONS
@@ -63,6 +63,7 @@ service: Final[Service[DisposalState]] = Service(
     ),
     default_roles=DEFAULT_ROLES,
     journeys=JOURNEYS,
+    purposes=PURPOSES,
     read_model=READ_MODEL,
     home=lambda event: event.case_id if isinstance(event, DisposalCaseOpened) else None,
     inherited_labels=INHERITED_LABELS,

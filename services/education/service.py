@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.education.domain.commands import COMMANDS, DEFAULT_ROLES
-from services.education.domain.journeys import JOURNEYS
+from services.education.domain.journeys import JOURNEYS, PURPOSES
 from services.education.domain.state import Session
 from services.education.read_model import READ_MODEL
 from services.vocabulary import INHERITED_LABELS
@@ -19,6 +19,7 @@ service: Final[Service[Session]] = Service(
     words=words_of("education"),
     default_roles=DEFAULT_ROLES,
     journeys=JOURNEYS,
+    purposes=PURPOSES,
     read_model=READ_MODEL,
     inherited_labels=INHERITED_LABELS,
     followers=("disposal", "referral"),

@@ -8,7 +8,7 @@ from services.disposal.events import EVENTS as DISPOSAL
 from services.education.events import EVENTS as EDUCATION
 from services.referral.documents import DOCUMENTS
 from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES
-from services.referral.domain.journeys import JOURNEYS
+from services.referral.domain.journeys import JOURNEYS, PURPOSES
 from services.referral.domain.state import Referral
 from services.referral.events import ReferralReceived
 from services.referral.reactions import REACTIONS
@@ -26,6 +26,7 @@ service: Final[Service[Referral]] = Service(
     importers=frozenset({Role.SUPERVISOR}),
     default_roles=DEFAULT_ROLES,
     journeys=JOURNEYS,
+    purposes=PURPOSES,
     read_model=READ_MODEL,
     home=lambda event: event.case_id if isinstance(event, ReferralReceived) else None,
     inherited_labels=INHERITED_LABELS,

@@ -9,7 +9,7 @@ from services.people import KEPT
 from services.referral.events import EVENTS as REFERRAL_EVENTS
 from services.rj_conference.documents import DOCUMENTS
 from services.rj_conference.domain.commands import COMMANDS
-from services.rj_conference.domain.journeys import JOURNEYS
+from services.rj_conference.domain.journeys import JOURNEYS, PURPOSES
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ConferenceProposed
 from services.rj_conference.reactions import REACTIONS
@@ -25,6 +25,7 @@ service: Final[Service[Conference]] = Service(
     words=words_of("rj_conference"),
     default_roles=frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),
     journeys=JOURNEYS,
+    purposes=PURPOSES,
     read_model=READ_MODEL,
     home=lambda event: event.case_id if isinstance(event, ConferenceProposed) else None,
     inherited_labels=INHERITED_LABELS,

@@ -44,6 +44,7 @@ class RuleLine(Schema):
     )
     text: str
     source: str
+    lifted_by: list[str] = Field(description="The commands that lift it, in the order of their use.")
     fields: list[str] = Field(description="The fields of the command on which the answer depends.")
     changes_on: date | None = Field(
         description="The first later day with another answer, in Europe/London, where one is found within eight years."
@@ -66,6 +67,7 @@ class NextCommand(Schema):
         description="`refused`: whatever its fields. `needs_rationale`: nothing refuses it yet, and a warning needs a"
         " rationale whatever its fields. `depends`: its fields decide. `available`: no rule stands in its way."
     )
+    purpose: str = Field(description='What it is about, in words: a stage of the work, or such as "Ending it".')
     begins: bool = Field(description="Whether it begins a record.")
     fields: list[str] = Field(description="The fields that decide, in the order of the schema.")
     choices: dict[str, list[UUID]] = Field(
@@ -87,7 +89,10 @@ class TaskLine(Schema):
     about: dict[str, UUID] = Field(description="Fields of the command that are known, such as the person.")
     due: date | None = Field(description="The last Europe/London day to do it, where a duty says so.")
     overdue: bool
+    duty: str = Field(description="The code of the duty that it meets; empty if it meets none.")
+    items: list[str] = Field(description="The ids that it is about, also those that no field of the command has.")
     waits_for: list[str] = Field(description="Why it cannot start: the texts of the rules that refuse it.")
+    lifted_by: list[str] = Field(description="The commands that lift what refuses it, each once.")
 
 
 class JourneyLine(Schema):
@@ -192,7 +197,7 @@ def _guidance(
         id=stream if history else None,
         version=history[-1].version if history else 0,
         as_of=at,
-        commands=[_command_line(guided if reads else for_senders(guided)) for guided in commands],
+        commands=[_command_line(service, guided if reads else for_senders(guided)) for guided in commands],
         next=None if recommended is None else _task_line(recommended),
         journeys=[
             JourneyLine(title=journey.journey.title, tasks=[_task_line(task) for task in journey.tasks])
@@ -211,7 +216,10 @@ def _task_line(task: TaskProgress[Any]) -> TaskLine:
         about=dict(task.task.about),
         due=task.due,
         overdue=task.overdue,
+        duty=task.step.duty,
+        items=[*map(str, task.task.about.values()), *filter(None, [task.task.item])],
         waits_for=[rule.text for rule in task.waits_for],
+        lifted_by=list(dict.fromkeys(command.__name__ for rule in task.waits_for for command in rule.lifted_by)),
     )
 
 
@@ -221,10 +229,11 @@ def for_senders(guided: CommandGuidance) -> CommandGuidance:
     return replace(guided, rules=tuple(answer for answer in rules if answer.matters), choices={})
 
 
-def _command_line(guided: CommandGuidance) -> NextCommand:
+def _command_line(service: Service[Any], guided: CommandGuidance) -> NextCommand:
     return NextCommand(
         type=guided.command.__name__,
         status=guided.status,
+        purpose=service.purpose_of(guided.command),
         begins=guided.command.opens,
         fields=[_as_sent(guided.command, name) for name in guided.fields],
         choices={_as_sent(guided.command, name): list(ids) for name, ids in guided.choices.items()},
@@ -245,6 +254,7 @@ def _rule_line(command: type[Command], answer: RuleAnswer) -> RuleLine:
         answer=answer.answer,
         text=rule.text,
         source=rule.source,
+        lifted_by=[command.__name__ for command in rule.lifted_by],
         fields=[_as_sent(command, name) for name in answer.fields],
         changes_on=answer.changes_on,
         broken_by={

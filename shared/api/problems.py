@@ -42,16 +42,21 @@ class FieldError(BaseModel):
 
 
 class RuleBroken(BaseModel):
-    """A broken rule, or a warning without a rationale: its id, its text and its source in law or practice."""
+    """A broken rule, or a warning without a rationale: its id, its text, its source in law or practice, and its remedy."""
 
     id: str
     text: str
     source: str
+    lifted_by: list[str] = Field(
+        description="The commands that lift it, in the order of their use; [] where none does."
+    )
 
 
 def listed_rules(rules: Iterable[BrokenRule]) -> list[RuleBroken]:
     """Convert broken rules."""
-    return [RuleBroken(id=rule.id, text=rule.text, source=rule.source) for rule in rules]
+    return [
+        RuleBroken(id=rule.id, text=rule.text, source=rule.source, lifted_by=list(rule.lifted_by)) for rule in rules
+    ]
 
 
 class Problem(BaseModel):

@@ -33,6 +33,8 @@ class BrokenRule:
     id: str
     text: str
     source: str
+    lifted_by: tuple[str, ...] = ()
+    """The types of the commands that lift it, in the order of their use; empty where none does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 from uuid import UUID
 
 from shared.domain.messages import Command
@@ -31,9 +31,15 @@ class Task:
     done: bool
     begun: bool = False
     about: Mapping[str, UUID] = field(default_factory=dict)
+    item: str = ""
+    """The item of its duty, where no field of the command has it."""
 
 
 Tasks = Callable[[S, date], Iterable[Task]]
+Purposes = Mapping[str, tuple[type[Command], ...]]
+"""What commands that no journey asks for are about, in words, such as "Ending it"."""
+OTHERWISE: Final = "About the record"
+"""The purpose of a command that has no other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def _standing(
 ) -> TaskProgress[S]:
     if task.done:
         return TaskProgress(step, task, Progress.COMPLETED)
-    items = {"", *map(str, task.about.values())}
+    items = {"", task.item, *map(str, task.about.values())}
     due = min(
         (duty for duty in duties if duty.duty == step.duty and duty.item in items),
         key=lambda duty: duty.due,

@@ -19,8 +19,16 @@ its source. The problem details of the API, the console and the reference page a
         Source: byelaw 2
         '''
 
+    @rules.forbids("L5", LendBook, lifted_by=(CheckCard,))
+    def card_was_checked(state: LoanState, context: Context) -> bool:
+        '''The card is not checked yet: check it first.
+
+        Source: byelaw 3
+        '''
+
 The first is a precondition: it looks at state and context alone, so guidance answers it before a command is written
 (`shared.domain.guidance`). The second is a check: it declares the fields of the command that it reads (`looks_at`).
+A rule whose refusal another command of the service lifts names it (`lifted_by`), and so does every refusal.
 A rule that says something in some states only may declare these (`when`): elsewhere it holds, whatever the fields are.
 A test compares the declarations with what the rules read (tests/unit/guidance/test_declared_fields.py).
 
@@ -119,6 +127,8 @@ class Rule:
     name: str
     text: str
     source: str
+    lifted_by: tuple[type[Command], ...] = ()
+    """The commands of the service that lift a refusal, in the order of their use."""
 
     def check(self, command: Command, state: Any, context: Context) -> bool:
         """Say whether the command may proceed."""
@@ -142,8 +152,8 @@ class Rule:
 
     @property
     def broken(self) -> BrokenRule:
-        """The rule as a refusal shows it: id, text and source."""
-        return BrokenRule(self.id, self.text, self.source)
+        """The rule as a refusal shows it: id, text, source, and the commands that lift it."""
+        return BrokenRule(self.id, self.text, self.source, tuple(command.__name__ for command in self.lifted_by))
 
 
 @dataclass(frozen=True)
@@ -182,6 +192,7 @@ class RuleBook(Generic[S]):
         when: When | None = None,
         first: bool = False,
         gives_way: bool = False,
+        lifted_by: Sequence[type[Command]] = (),
     ) -> Callable[[F], F]:
         """Register a forbidding rule (class H) for these commands and their subclasses.
 
@@ -189,13 +200,18 @@ class RuleBook(Generic[S]):
         forbidding rule refuses, before the state machine.
         """
         step = Step.FIRST if first else Step.GIVES_WAY if gives_way else Step.FORBIDS
-        return self._register(rule_id, step, commands, looks_at, when)
+        return self._register(rule_id, step, commands, looks_at, when, lifted_by)
 
     def warns(
-        self, rule_id: str, *commands: type[Command], looks_at: Sequence[str] = (), when: When | None = None
+        self,
+        rule_id: str,
+        *commands: type[Command],
+        looks_at: Sequence[str] = (),
+        when: When | None = None,
+        lifted_by: Sequence[type[Command]] = (),
     ) -> Callable[[F], F]:
         """Register a warning (class W): the command needs a rationale under its id."""
-        return self._register(rule_id, Step.WARNS, commands, looks_at, when)
+        return self._register(rule_id, Step.WARNS, commands, looks_at, when, lifted_by)
 
     def allowed_in(
         self, *commands: type[Command], looks_at: Sequence[str] = (), when: When | None = None
@@ -204,7 +220,13 @@ class RuleBook(Generic[S]):
         return self._register("S1", Step.STATE, commands, looks_at, when)
 
     def _register(
-        self, rule_id: str, step: Step, commands: tuple[type[Command], ...], looks_at: Sequence[str], when: When | None
+        self,
+        rule_id: str,
+        step: Step,
+        commands: tuple[type[Command], ...],
+        looks_at: Sequence[str],
+        when: When | None,
+        lifted_by: Sequence[type[Command]] = (),
     ) -> Callable[[F], F]:
         def register(function: F) -> F:
             called = f"rule {rule_id} ({function.__name__})"
@@ -220,9 +242,8 @@ class RuleBook(Generic[S]):
                     f"{called} looks at fields that its commands do not have: {', '.join(sorted(unknown))}"
                 )
             one_line, one_source = " ".join(text.split()), " ".join(source.split())
-            self.rules.append(
-                Rule(rule_id, step, commands, function, tuple(looks_at), when, function.__name__, one_line, one_source)
-            )
+            declared = (tuple(looks_at), when, function.__name__, one_line, one_source, tuple(lifted_by))
+            self.rules.append(Rule(rule_id, step, commands, function, *declared))
             self._by_command.clear()
             return function
 

@@ -19,7 +19,7 @@ from shared.domain.documents import Document
 from shared.domain.duties import Duty
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid
-from shared.domain.journeys import Journey
+from shared.domain.journeys import OTHERWISE, Journey, Purposes
 from shared.domain.messages import Command, Event
 from shared.domain.permissions import SYSTEM, Permissions
 from shared.domain.policy import PolicyBook, PolicyOn
@@ -154,6 +154,8 @@ class Service(Generic[S]):
     words: Words = field(default_factory=Words)
     journeys: tuple[Journey[S], ...] = ()
     """Its work in its own words: from this, guidance names the next step."""
+    purposes: Purposes = field(default_factory=dict)
+    """What the commands are about that no journey asks for."""
 
     @property
     def events(self) -> EventRegistry:
@@ -222,6 +224,12 @@ class Service(Generic[S]):
         command: Any = Annotated[union, Field(discriminator="type")] if len(self.commands) > 1 else union
         adapter: TypeAdapter[Command] = TypeAdapter(command)
         return adapter
+
+    def purpose_of(self, command: type[Command]) -> str:
+        """Return what a command is about: its purpose, or the title of its first journey."""
+        journeys = (one.title for one in self.journeys if any(command in step.commands for step in one.steps))
+        purposes = (title for title, commands in self.purposes.items() if command in commands)
+        return next(iter((*purposes, *journeys)), OTHERWISE)
 
     def prints(self, sha256: str, name: str, facts: Sequence[Fact]) -> bool:
         """Tell whether a document, printed by this service of these facts in one of its languages, has this SHA-256."""

@@ -63,6 +63,7 @@ def of_service(service: Service[Any]) -> dict[str, str]:
         "value": _value,
         "rules_of": rules_of,
         "class_of": lambda rule: GIVES_WAY if rule.gives_way else CLASSES[rule.kind],
+        "lifted_by": lambda rule: codes(command.__name__ for command in rule.lifted_by),
         "guarded_by": lambda rule: _commands_of(service, rule),
         "openers": codes(command.__name__ for command in service.commands if command.opens),
         "duties": _duties(service),

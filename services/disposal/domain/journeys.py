@@ -22,7 +22,7 @@ from services.disposal.domain.state import (
 from services.victims import TOLD, first_day
 from services.vocabulary import AttendanceStatus, BreachDecision, ConditionType, Disposal, Role, TrialMode
 from shared.domain.dates import local_day
-from shared.domain.journeys import Journey, Step, Task, each, once
+from shared.domain.journeys import Journey, Purposes, Step, Task, each, once
 
 CASE_MANAGER: Final = frozenset({Role.YJS_CASE_MANAGER.value})
 POLICE: Final = frozenset({Role.POLICE_DECISION_MAKER.value})
@@ -81,7 +81,8 @@ def _missed_contacts(state: DisposalState, _day: date) -> Iterator[Task]:
     reached = [contact.at for contact in state.contacts if contact.person_id not in state.victims]
     for missed in state.attendances:
         if missed.status in ABSENT and missed.status is not AttendanceStatus.DNA_ACCEPTABLE:
-            yield Task(any(at >= missed.at for at in reached), about={"person_id": state.opened.person_id})
+            about = {"person_id": state.opened.person_id}
+            yield Task(any(at >= missed.at for at in reached), about=about, item=str(missed.session_id))
 
 
 def _warnings(state: DisposalState, _day: date) -> Iterator[Task]:
@@ -344,3 +345,21 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
     ),
 )
 """In the words of those who do it."""
+
+PURPOSES: Final[Purposes] = {
+    "About the child": (
+        commands.WithdrawAdmission,
+        commands.WithdrawConsent,
+        commands.RecordComplianceMeeting,
+        commands.RecordNonEngagement,
+        commands.ReferBreach,
+    ),
+    "About the conditions": (
+        commands.WithdrawCondition,
+        commands.OfferSession,
+        commands.ExcuseCondition,
+        commands.VaryConditions,
+    ),
+    "Ending it": (commands.EndDeferral,),
+}
+"""Where the other commands stand."""

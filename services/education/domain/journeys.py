@@ -7,7 +7,7 @@ from typing import Final
 from services.education.domain import commands
 from services.education.domain.state import Session, Stage
 from services.vocabulary import Role
-from shared.domain.journeys import Journey, Step, each, once
+from shared.domain.journeys import Journey, Purposes, Step, each, once
 
 OFFICER: Final = frozenset(
     {Role.SAFE_SCHOOLS_OFFICER.value, Role.INTERNET_SAFETY_OFFICER.value, Role.YJS_CASE_MANAGER.value}
@@ -53,3 +53,9 @@ JOURNEYS: Final[tuple[Journey[Session], ...]] = (
     ),
 )
 """In the words of those who do it."""
+
+PURPOSES: Final[Purposes] = {
+    "About a child": (commands.CancelPlace, commands.DecideAbsenceReason, commands.RecordContact),
+    "Ending it": (commands.CancelSession,),
+}
+"""Where the other commands stand."""

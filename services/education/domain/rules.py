@@ -135,7 +135,7 @@ def credit_only_for_attending(command: RecordAttendance, state: Session, context
     return _cancelled(state) or not uncredited or command.hours_credited == 0
 
 
-@rules.forbids("E5", RecordAttendance, looks_at=("person_id",))
+@rules.forbids("E5", RecordAttendance, looks_at=("person_id",), lifted_by=(CorrectRecord,))
 def recorded_once(command: RecordAttendance, state: Session, _context: Context) -> bool:
     """Attendance is already recorded for this person: do not record it twice.
 

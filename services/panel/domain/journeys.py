@@ -8,7 +8,7 @@ from services.panel.domain import commands
 from services.panel.domain.state import ItemStatus, Sitting, Stage
 from services.panel.domain.state_machine import OPEN
 from services.vocabulary import Role
-from shared.domain.journeys import Journey, Step, each, once
+from shared.domain.journeys import Journey, Purposes, Step, each, once
 
 CHAIR: Final = frozenset({Role.POLICE_DECISION_MAKER.value, Role.YJS_CASE_MANAGER.value, Role.SUPERVISOR.value})
 
@@ -51,3 +51,9 @@ JOURNEYS: Final[tuple[Journey[Sitting], ...]] = (
     ),
 )
 """In the words of those who do it."""
+
+PURPOSES: Final[Purposes] = {
+    "About the agenda": (commands.RemoveFromAgenda,),
+    "Ending it": (commands.CancelSitting,),
+}
+"""Where the other commands stand."""

@@ -13,6 +13,7 @@ from services.panel.domain.commands import (
     CompleteAction,
     ConsiderCase,
     CorrectRecord,
+    RecordMembers,
     RemoveFromAgenda,
 )
 from services.panel.domain.corrections import CORRECTIONS
@@ -88,7 +89,7 @@ def _has_quorum(kinds: frozenset[str], policy: Policy) -> bool:
     return policy.codes("panel_quorum") <= kinds
 
 
-@rules.forbids("P1", ConsiderCase)
+@rules.forbids("P1", ConsiderCase, lifted_by=(RecordMembers,))
 def police_and_yjs_are_present(sitting: Sitting, context: Context) -> bool:
     """The panel needs at least police and youth justice service: record who is present, or adjourn the case.
 
@@ -97,7 +98,7 @@ def police_and_yjs_are_present(sitting: Sitting, context: Context) -> bool:
     return _has_quorum(frozenset(member.kind for member in sitting.present(context.occurred_at)), context.policy)
 
 
-@rules.forbids("P2", ConsiderCase, looks_at=("disposal_id",))
+@rules.forbids("P2", ConsiderCase, looks_at=("disposal_id",), lifted_by=(AddToAgenda,))
 def the_case_is_on_the_agenda(command: ConsiderCase, sitting: Sitting, _context: Context) -> bool:
     """A case is considered once it is on the agenda, and once a sitting: put it there, or on that of the next sitting.
 
@@ -137,7 +138,7 @@ def the_child_was_heard(command: ConsiderCase, _sitting: Sitting, _context: Cont
     return command.child_view is not None or command.no_child_view_because is not None
 
 
-@rules.forbids("P5", CloseSitting)
+@rules.forbids("P5", CloseSitting, lifted_by=(ConsiderCase, AdjournCase))
 def every_case_is_dealt_with(sitting: Sitting, _context: Context) -> bool:
     """A case on the agenda is neither considered nor adjourned: do the one or the other, or take it off the agenda.
 

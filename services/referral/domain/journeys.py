@@ -11,8 +11,8 @@ from services.referral.domain import commands
 from services.referral.domain.state import Referral, Stage
 from services.referral.domain.state_machine import BEFORE_TRIAGE, WITH_AN_OFFICER
 from services.victims import INFORMED, REFERRED, TOLD, first_day
-from services.vocabulary import Role, TriageOutcome
-from shared.domain.journeys import Journey, Step, Task, each, once
+from services.vocabulary import Flag, Role, TriageOutcome
+from shared.domain.journeys import Journey, Purposes, Step, Task, each, once
 
 OFFICER: Final = frozenset({Role.SAFE_SCHOOLS_OFFICER.value, Role.INTERNET_SAFETY_OFFICER.value})
 SUPERVISOR: Final = frozenset({Role.SUPERVISOR.value})
@@ -77,6 +77,13 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 once(lambda state: state.screening is not None, lambda state: state.nude_imagery),
             ),
             Step(
+                "Tell the youth justice service of the knife",
+                (commands.ReferToYjs,),
+                OFFICER,
+                once(lambda state: state.yjs_referred_on is not None, lambda state: Flag.KNIFE in state.flags),
+                duty="YJS_REFERRAL",
+            ),
+            Step(
                 "Ask what the harmed want",
                 (commands.RecordVictimPreference,),
                 OFFICER,
@@ -126,6 +133,19 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 OFFICER,
                 once(lambda state: state.closed_on is not None),
                 duty="REFERRAL_CLOSED",
+            ),
+        ),
+    ),
+    Journey(
+        "Safety",
+        lambda state: bool(state.unanswered),
+        (
+            Step(
+                "Record what the local authority answered",
+                (commands.RecordMashDecision,),
+                OFFICER,
+                once(lambda state: not state.unanswered),
+                duty="MASH_DECISION",
             ),
         ),
     ),
@@ -187,3 +207,13 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
     ),
 )
 """In the words of those who do it."""
+
+PURPOSES: Final[Purposes] = {
+    "About the child": (commands.RaiseAlert, commands.EndAlert, commands.LinkPerson),
+    "About safety": (
+        commands.RaiseSafeguardingConcern,
+        commands.OverrideSafeguardingHold,
+    ),
+    "About the crime": (commands.RecordCrime, commands.AttachDocument),
+}
+"""Where the other commands stand."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.rj_conference.domain import commands
 from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage, TermStatus
 from services.vocabulary import Role
-from shared.domain.journeys import Journey, Step, each, once
+from shared.domain.journeys import Journey, Purposes, Step, each, once
 
 FACILITATOR: Final = frozenset({Role.RJ_FACILITATOR.value})
 FACILITATORS: Final = frozenset({Role.SUPERVISOR.value, Role.RJ_FACILITATOR.value})
@@ -124,3 +124,8 @@ JOURNEYS: Final[tuple[Journey[Conference], ...]] = (
     ),
 )
 """In the words of those who do it."""
+
+PURPOSES: Final[Purposes] = {
+    "About who takes part": (commands.WithdrawConsent, commands.ConvertToIndirect),
+}
+"""Where the other commands stand."""

@@ -43,7 +43,9 @@ async def test_it_says_what_is_refused_until_which_day(api: Client, stream: UUID
         ("E1", "forbids", "2026-05-23")
     ]
     refused = await api.send(stream, {"type": "DeliverSession", "occurred_at": "2026-05-20T10:00:00+01:00"})
-    assert refused.json()["rules"] == [{name: before["rules"][0][name] for name in ("id", "text", "source")}]
+    assert refused.json()["rules"] == [
+        {name: before["rules"][0][name] for name in ("id", "text", "source", "lifted_by")}
+    ]
     then = commands(await api.read(f"{path}?as_of={ON_THE_DAY}"))["DeliverSession"]
     assert then["status"] == "available"
     sent = await api.send(stream, {"type": "DeliverSession", "occurred_at": "2026-05-23T10:30:00+01:00"})

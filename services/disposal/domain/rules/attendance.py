@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from services.disposal.domain.commands import CompleteCondition, DecideAbsence, RecordConditionAttendance
+from services.disposal.domain.commands import (
+    BookConditionSession,
+    CompleteCondition,
+    CorrectRecord,
+    DecideAbsence,
+    RecordConditionAttendance,
+)
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import (
@@ -21,7 +27,9 @@ def _booking(command: RecordConditionAttendance, state: DisposalState) -> Bookin
     return booking if booking is not None and booking.condition_id == command.condition_id else None
 
 
-@rules.forbids("E7", RecordConditionAttendance, looks_at=("condition_id", "session_id"))
+@rules.forbids(
+    "E7", RecordConditionAttendance, looks_at=("condition_id", "session_id"), lifted_by=(BookConditionSession,)
+)
 def session_was_booked_for_the_condition(
     command: RecordConditionAttendance, state: DisposalState, context: Context
 ) -> bool:
@@ -74,7 +82,7 @@ def _may_meet_again(last: Attendance, command: RecordConditionAttendance, state:
     return held_again and did_not_proceed and when.occurred_at > last.at
 
 
-@rules.forbids("E5", RecordConditionAttendance, looks_at=("condition_id", "session_id"))
+@rules.forbids("E5", RecordConditionAttendance, looks_at=("condition_id", "session_id"), lifted_by=(CorrectRecord,))
 def recorded_once(command: RecordConditionAttendance, state: DisposalState, context: Context) -> bool:
     """This session is recorded already: correct that record, do not record it twice.
 
@@ -105,7 +113,7 @@ def letter_was_checked(command: CompleteCondition, state: DisposalState, _contex
     return command.quality_checked is True
 
 
-@rules.forbids("D1", CompleteCondition, looks_at=("condition_id",))
+@rules.forbids("D1", CompleteCondition, looks_at=("condition_id",), lifted_by=(RecordConditionAttendance,))
 def hours_were_credited(command: CompleteCondition, state: DisposalState, _context: Context) -> bool:
     """The hours of this condition are not all credited: record the sessions.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from services.disposal.domain.commands import DecideBreach, InstituteProceedings, ReferBreach
+from services.disposal.domain.commands import DecideBreach, InstituteProceedings, ReferBreach, VaryConditions
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import LOST_TO_HARMED, DisposalState, Stage
 from services.vocabulary import BreachDecision, Disposal
@@ -49,7 +49,7 @@ def breach_has_a_ground(command: ReferBreach, state: DisposalState, context: Con
     return bool(command.condition_ids) and all(_broken(key, state, context) for key in command.condition_ids)
 
 
-@rules.forbids("C7", ReferBreach, looks_at=("condition_ids",))
+@rules.forbids("C7", ReferBreach, looks_at=("condition_ids",), lifted_by=(VaryConditions,))
 def child_did_not_lose_the_session(command: ReferBreach, state: DisposalState, _context: Context) -> bool:
     """The last session was lost because a harmed person withdrew or did not come. That is never the child's failure: vary the condition.
 
@@ -63,7 +63,7 @@ def child_did_not_lose_the_session(command: ReferBreach, state: DisposalState, _
     return True
 
 
-@rules.forbids("R23", DecideBreach)
+@rules.forbids("R23", DecideBreach, lifted_by=(ReferBreach,))
 def breach_is_under_review(state: DisposalState, _context: Context) -> bool:
     """No breach of a caution is under review: refer it first. A deferral that failed is ended anew instead.
 
@@ -90,7 +90,7 @@ def officer_did_not_monitor(state: DisposalState, context: Context) -> bool:
     return context.actor.id not in state.monitors
 
 
-@rules.forbids("D4", InstituteProceedings)
+@rules.forbids("D4", InstituteProceedings, lifted_by=(DecideBreach,))
 def prosecution_was_decided(state: DisposalState, _context: Context) -> bool:
     """Proceedings need a decision to prosecute, on the breach or at the end of the deferral: decide first.
 

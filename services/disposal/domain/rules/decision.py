@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from services.disposal.domain.commands import DecideDisposal, IssueDisposal
+from services.disposal.domain.commands import (
+    CompleteAssessment,
+    DecideDisposal,
+    DecideEvidence,
+    IssueDisposal,
+    RecordAdmission,
+    RecordProsecutorDecision,
+)
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import BEFORE_ISSUE, DisposalState
 from services.disposal.events import AssessmentTool, EvidenceStandard, ProsecutorDecision
@@ -28,7 +35,7 @@ def _admitted(state: DisposalState) -> bool:
     return state.admission is not None and state.admission.facts_accepted
 
 
-@rules.forbids("R3", DecideDisposal, looks_at=("decision",))
+@rules.forbids("R3", DecideDisposal, looks_at=("decision",), lifted_by=(DecideEvidence,))
 def evidence_suffices_to_decide(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
     """The evidence has not been found sufficient: for a caution it must suffice to charge, for a restorative disposal it must show that the offence occurred.
 
@@ -39,7 +46,7 @@ def evidence_suffices_to_decide(command: DecideDisposal, state: DisposalState, _
     return _evidence_suffices(state, Disposal(command.decision))
 
 
-@rules.forbids("R3", IssueDisposal)
+@rules.forbids("R3", IssueDisposal, lifted_by=(DecideEvidence,))
 def evidence_suffices_to_give(state: DisposalState, _context: Context) -> bool:
     """The evidence has not been found sufficient for this disposal: have it decided before giving the disposal.
 
@@ -48,7 +55,7 @@ def evidence_suffices_to_give(state: DisposalState, _context: Context) -> bool:
     return state.stage not in BEFORE_ISSUE or _evidence_suffices(state, state.to_be_issued)
 
 
-@rules.forbids("R4", DecideDisposal, looks_at=("decision",))
+@rules.forbids("R4", DecideDisposal, looks_at=("decision",), lifted_by=(RecordAdmission,))
 def admitted_before_the_decision(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
     """The child has not admitted the offence, or took the admission back: silence is no admission. Consider outcome 22.
 
@@ -57,7 +64,7 @@ def admitted_before_the_decision(command: DecideDisposal, state: DisposalState, 
     return command.decision not in Disposal.__members__ or _admitted(state)
 
 
-@rules.forbids("R4", IssueDisposal)
+@rules.forbids("R4", IssueDisposal, lifted_by=(RecordAdmission,))
 def admitted_before_giving(state: DisposalState, _context: Context) -> bool:
     """There is no admission that stands: the disposal may not be given.
 
@@ -77,7 +84,7 @@ def neither_prosecution_nor_conditions_fit(command: DecideDisposal, _state: Disp
     return command.prosecution_inappropriate is True and command.ycc_inappropriate is True
 
 
-@rules.forbids("R18", DecideDisposal, looks_at=("decision",))
+@rules.forbids("R18", DecideDisposal, looks_at=("decision",), lifted_by=(RecordProsecutorDecision,))
 def prosecutor_agreed_for_an_indictable_only_offence(
     command: DecideDisposal, state: DisposalState, _context: Context
 ) -> bool:
@@ -110,7 +117,7 @@ def case_is_neither_domestic_nor_hate(command: DecideDisposal, state: DisposalSt
     return command.decision not in Disposal.__members__ or flags.isdisjoint(state.opened.flags or ())
 
 
-@rules.warns("A1", DecideDisposal)
+@rules.warns("A1", DecideDisposal, lifted_by=(CompleteAssessment,))
 def child_was_assessed(state: DisposalState, _context: Context) -> bool:
     """No assessment of the child has been completed: say why it is decided without one.
 
@@ -119,7 +126,7 @@ def child_was_assessed(state: DisposalState, _context: Context) -> bool:
     return bool(state.assessments)
 
 
-@rules.warns("K2", DecideDisposal)
+@rules.warns("K2", DecideDisposal, lifted_by=(CompleteAssessment,))
 def a_knife_has_its_pdat(state: DisposalState, context: Context) -> bool:
     """A knife is part of this case, and no PDAT is completed: say why it is decided without one.
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from services.disposal.domain.commands import AgreeDeferral, AssignOutcome, CompleteDeferral, DecideDisposal
+from services.disposal.domain.commands import (
+    AgreeDeferral,
+    AssignOutcome,
+    CompleteDeferral,
+    DecideDisposal,
+    RecordDeferralStep,
+)
 from services.disposal.domain.rules.decision import suffices_to_charge
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import SETTLED, DisposalState
@@ -90,7 +96,7 @@ def plan_leaves_prosecution_possible(command: AgreeDeferral, state: DisposalStat
     return limit is None or all(day <= limit for day in _days(command))
 
 
-@rules.forbids("DP4", CompleteDeferral)
+@rules.forbids("DP4", CompleteDeferral, lifted_by=(RecordDeferralStep,))
 def every_step_is_settled(state: DisposalState, _context: Context) -> bool:
     """A step of the plan is neither done nor excused: record how it went, or end the deferral.
 
@@ -99,7 +105,7 @@ def every_step_is_settled(state: DisposalState, _context: Context) -> bool:
     return state.deferral is None or all(step.status in SETTLED for step in state.deferral.steps.values())
 
 
-@rules.forbids("O23", AssignOutcome, looks_at=("code",))
+@rules.forbids("O23", AssignOutcome, looks_at=("code",), lifted_by=(CompleteDeferral,))
 def not_assigned_by_hand(command: AssignOutcome, _state: DisposalState, _context: Context) -> bool:
     """Outcome 23 comes with a completed deferral, by itself: complete the deferral.
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from services.disposal.domain.commands import ConfirmAppropriateAdult, IssueDisposal, ReferToYot, SignDocument
+from services.disposal.domain.commands import (
+    ConfirmAppropriateAdult,
+    DecideDisposal,
+    ExplainEffect,
+    IssueDisposal,
+    ProposeCondition,
+    RecordAdmission,
+    ReferToYot,
+    SignDocument,
+)
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import (
     BEFORE_ISSUE,
@@ -43,7 +52,7 @@ def _needs_an_adult(state: DisposalState, context: Context) -> bool:
     return age < context.policy.number("appropriate_adult_below_age")
 
 
-@rules.forbids("R6", IssueDisposal)
+@rules.forbids("R6", IssueDisposal, lifted_by=(ConfirmAppropriateAdult,))
 def appropriate_adult_is_present(state: DisposalState, context: Context) -> bool:
     """A caution is given before an appropriate adult: confirm, today, who it is. Yesterday's does not count.
 
@@ -54,7 +63,7 @@ def appropriate_adult_is_present(state: DisposalState, context: Context) -> bool
     return any(local_day(at) == context.day for at in state.adults_at)
 
 
-@rules.forbids("R6", IssueDisposal)
+@rules.forbids("R6", IssueDisposal, lifted_by=(RecordAdmission,))
 def appropriate_adult_was_at_the_admission(state: DisposalState, context: Context) -> bool:
     """No appropriate adult was present when the child accepted responsibility: ask again, with one.
 
@@ -110,7 +119,7 @@ def explains(explanation: Explanation, disposal: Disposal) -> bool:
     )
 
 
-@rules.forbids("R8", IssueDisposal)
+@rules.forbids("R8", IssueDisposal, lifted_by=(ExplainEffect,))
 def effect_was_explained(state: DisposalState, _context: Context) -> bool:
     """Explain the effect to the child and the adult in ordinary language; for a conditional caution warn that failing may mean prosecution.
 
@@ -132,7 +141,7 @@ def signature_binds(command: SignDocument, state: DisposalState, _context: Conte
     return command.signed_by_child and command.consent and has_conditions
 
 
-@rules.forbids("R9", IssueDisposal)
+@rules.forbids("R9", IssueDisposal, lifted_by=(SignDocument,))
 def document_was_signed(state: DisposalState, _context: Context) -> bool:
     """The document is not signed with consent, or a condition changed after it was signed: have it signed as it stands.
 
@@ -148,7 +157,7 @@ def document_was_signed(state: DisposalState, _context: Context) -> bool:
             return True
 
 
-@rules.forbids("R14", IssueDisposal)
+@rules.forbids("R14", IssueDisposal, lifted_by=(ProposeCondition,))
 def conditional_caution_has_conditions(state: DisposalState, _context: Context) -> bool:
     """A conditional caution has at least one condition: propose one.
 
@@ -157,7 +166,7 @@ def conditional_caution_has_conditions(state: DisposalState, _context: Context) 
     return state.to_be_issued is not Disposal.YCC or bool(state.conditions)
 
 
-@rules.forbids("R26", IssueDisposal)
+@rules.forbids("R26", IssueDisposal, lifted_by=(DecideDisposal,))
 def a_person_decided(state: DisposalState, _context: Context) -> bool:
     """Nobody has decided on a disposal: a named decision-maker must decide before it is given.
 

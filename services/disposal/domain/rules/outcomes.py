@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.disposal.domain.activity import activities
-from services.disposal.domain.commands import AssignOutcome
+from services.disposal.domain.commands import AssignOutcome, CorrectRecord, DecideDisposal
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState, Stage
 from services.vocabulary import Disposal, OutcomeCode, Recommendation
@@ -26,7 +26,9 @@ def _was_issued_as(state: DisposalState, *disposals: Disposal) -> bool:
     return state.issue is not None and state.issue.disposal in disposals
 
 
-@rules.forbids("O1C", AssignOutcome, looks_at=("code",), when=lambda state: state.issue is None)
+@rules.forbids(
+    "O1C", AssignOutcome, looks_at=("code",), when=lambda state: state.issue is None, lifted_by=(DecideDisposal,)
+)
 def a_charge_was_decided(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
     """Outcome 1 is for a case in which a charge was decided: decide that first, or choose the outcome of the decision.
 
@@ -93,7 +95,7 @@ def the_disposal_given_decides_its_outcome(command: AssignOutcome, state: Dispos
     return state.issue is None or command.code in DECIDED_BY[state.issue.disposal]
 
 
-@rules.forbids("O4", AssignOutcome, gives_way=True)
+@rules.forbids("O4", AssignOutcome, gives_way=True, lifted_by=(CorrectRecord,))
 def no_outcome_stands(state: DisposalState, _context: Context) -> bool:
     """An outcome stands already: where it is wrong, correct its record.
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from services.referral.domain.commands import AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome
+from services.referral.domain.commands import (
+    AssignCrimeOutcome,
+    CarryOutcome,
+    CompleteNudesScreening,
+    CorrectCarriedOutcome,
+    RecordCrime,
+)
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import LinkedPerson, Referral
 from services.vocabulary import OutcomeCode
@@ -10,7 +16,7 @@ from shared.domain.dates import age_on
 from shared.domain.rules import Context
 
 
-@rules.forbids("O1", AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome)
+@rules.forbids("O1", AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome, lifted_by=(RecordCrime,))
 def crime_is_recorded(state: Referral, _context: Context) -> bool:
     """Only a recorded crime has an outcome: record its number first.
 
@@ -77,7 +83,7 @@ def not_assigned_by_hand(command: AssignCrimeOutcome, _state: Referral, _context
     return command.code is not OutcomeCode.C23
 
 
-@rules.forbids("B6", AssignCrimeOutcome, looks_at=("code",))
+@rules.forbids("B6", AssignCrimeOutcome, looks_at=("code",), lifted_by=(CompleteNudesScreening,))
 def nudes_screened_without_yes(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
     """Outcome 21 fits a nude image only where the screening is complete, every answer is No, and nobody exploited it.
 

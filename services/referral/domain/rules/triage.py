@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.referral.domain.commands import AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome, TriageReferral
+from services.referral.domain.commands import (
+    AssignCrimeOutcome,
+    CarryOutcome,
+    CompleteNudesScreening,
+    CorrectCarriedOutcome,
+    OverrideSafeguardingHold,
+    RecordMashReferral,
+    RecordVictimPreference,
+    TriageReferral,
+)
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
 from services.vocabulary import Flag, TriageOutcome
@@ -18,7 +27,14 @@ TO_OTHERS: Final = frozenset({TriageOutcome.REFER_MASH, TriageOutcome.REFER_INVE
 """Outcomes that a nude image allows at any time."""
 
 
-@rules.forbids("B1", TriageReferral, AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome)
+@rules.forbids(
+    "B1",
+    TriageReferral,
+    AssignCrimeOutcome,
+    CarryOutcome,
+    CorrectCarriedOutcome,
+    lifted_by=(RecordMashReferral, OverrideSafeguardingHold),
+)
 def no_outcome_on_hold(state: Referral, _context: Context) -> bool:
     """A safeguarding concern comes first: record the MASH referral, or let a supervisor say why there is none.
 
@@ -47,7 +63,13 @@ def supervisor_reviewed(command: TriageReferral, state: Referral, context: Conte
     return command.supervisor_reviewed is True or not _flagged(state, context.policy, "flags_for_supervisor_review")
 
 
-@rules.forbids("B4", TriageReferral, looks_at=("outcome",), when=lambda state: state.nude_imagery)
+@rules.forbids(
+    "B4",
+    TriageReferral,
+    looks_at=("outcome",),
+    when=lambda state: state.nude_imagery,
+    lifted_by=(CompleteNudesScreening,),
+)
 def nudes_are_screened(command: TriageReferral, state: Referral, _context: Context) -> bool:
     """A nude image of a child: complete the screening first; after any Yes refer to MASH or to the investigation.
 
@@ -67,7 +89,7 @@ def a_knife_goes_further(command: TriageReferral, _state: Referral, context: Con
     return command.outcome in context.policy.codes("outcomes_of_a_knife")
 
 
-@rules.forbids("B7", TriageReferral, looks_at=("outcome",))
+@rules.forbids("B7", TriageReferral, looks_at=("outcome",), lifted_by=(RecordVictimPreference,))
 def victim_prefers_the_school(command: TriageReferral, state: Referral, _context: Context) -> bool:
     """The school may deal with it only where the harmed child or a parent prefers that: ask them and record it.
 

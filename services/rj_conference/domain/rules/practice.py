@@ -6,12 +6,20 @@ from datetime import timedelta
 
 from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import (
+    AddParticipant,
     ApproveRisk,
+    AssessRisk,
     AssignFacilitator,
     CloseConference,
+    CompleteTerm,
     ConvertToIndirect,
+    FailTerm,
+    GiveConsent,
+    HoldPreparation,
+    InformVictim,
     RecordConferenceHeld,
     RecordFollowUp,
+    RecordResponsibility,
     ScheduleConference,
     SignAgreement,
 )
@@ -24,7 +32,7 @@ from shared.domain.dates import local_day
 from shared.domain.rules import Context
 
 
-@rules.forbids("C1", ScheduleConference)
+@rules.forbids("C1", ScheduleConference, lifted_by=(RecordResponsibility,))
 def harmer_accepts_responsibility(conference: Conference, _context: Context) -> bool:
     """The child must accept responsibility and not dispute the core facts: record that first.
 
@@ -34,7 +42,7 @@ def harmer_accepts_responsibility(conference: Conference, _context: Context) -> 
     return responsibility is not None and responsibility.accepts and not responsibility.facts_disputed
 
 
-@rules.forbids("C2", ScheduleConference)
+@rules.forbids("C2", ScheduleConference, lifted_by=(AddParticipant,))
 def a_harmed_party_takes_part(conference: Conference, _context: Context) -> bool:
     """No harmed party or representative is invited: add one, and have each consent.
 
@@ -43,7 +51,7 @@ def a_harmed_party_takes_part(conference: Conference, _context: Context) -> bool
     return conference.has_other_side
 
 
-@rules.forbids("C2", ScheduleConference, looks_at=("mode", "starts_at"))
+@rules.forbids("C2", ScheduleConference, looks_at=("mode", "starts_at"), lifted_by=(InformVictim, GiveConsent))
 def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Conference, context: Context) -> bool:
     """The harmer and each harmed party, once told what it is, must each consent to this mode, valid on the day.
 
@@ -54,7 +62,7 @@ def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Co
     return all_consent(conference, command.mode, local_day(command.starts_at), context)
 
 
-@rules.forbids("C2", RecordConferenceHeld)
+@rules.forbids("C2", RecordConferenceHeld, lifted_by=(GiveConsent,))
 def all_consented_when_it_was_held(conference: Conference, context: Context) -> bool:
     """A party's consent did not stand when the conference was held: record that it did not proceed, or the consent first.
 
@@ -65,7 +73,7 @@ def all_consented_when_it_was_held(conference: Conference, context: Context) -> 
     return all_consent(conference, conference.schedule.mode, conference.schedule.day, context)
 
 
-@rules.forbids("C3", ScheduleConference)
+@rules.forbids("C3", ScheduleConference, lifted_by=(HoldPreparation,))
 def everyone_is_prepared(conference: Conference, context: Context) -> bool:
     """Each participant, supporters included, must have had a preparation meeting: hold and record those missing.
 
@@ -74,7 +82,7 @@ def everyone_is_prepared(conference: Conference, context: Context) -> bool:
     return all(is_prepared(conference, person, context) for person in conference.everyone)
 
 
-@rules.forbids("C4", ScheduleConference)
+@rules.forbids("C4", ScheduleConference, lifted_by=(AssessRisk, ApproveRisk))
 def risk_is_approved(conference: Conference, _context: Context) -> bool:
     """There is no approved risk assessment: assess the risk and have it approved.
 
@@ -83,7 +91,7 @@ def risk_is_approved(conference: Conference, _context: Context) -> bool:
     return conference.risk is not None and conference.risk.approved_at is not None
 
 
-@rules.forbids("C4", ScheduleConference, looks_at=("starts_at",))
+@rules.forbids("C4", ScheduleConference, looks_at=("starts_at",), lifted_by=(AssessRisk, ApproveRisk))
 def risk_is_recent(command: ScheduleConference, conference: Conference, context: Context) -> bool:
     """The risk assessment was approved too long before the day of the conference: assess the risk again.
 
@@ -115,7 +123,7 @@ def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _
     return command.rj_trained and accredited
 
 
-@rules.forbids("C5", ScheduleConference)
+@rules.forbids("C5", ScheduleConference, lifted_by=(AssignFacilitator,))
 def facilitator_is_assigned(conference: Conference, _context: Context) -> bool:
     """A trained facilitator must be assigned before the conference is scheduled.
 
@@ -124,7 +132,7 @@ def facilitator_is_assigned(conference: Conference, _context: Context) -> bool:
     return conference.facilitator is not None
 
 
-@rules.forbids("C6", ConvertToIndirect, looks_at=("mode",))
+@rules.forbids("C6", ConvertToIndirect, looks_at=("mode",), lifted_by=(GiveConsent,))
 def all_consent_anew(command: ConvertToIndirect, conference: Conference, context: Context) -> bool:
     """The harmer and each harmed party must consent to the new mode, after the latest withdrawal: ask each of them anew.
 
@@ -158,7 +166,7 @@ def agreement_is_signed_and_specific(command: SignAgreement, conference: Confere
     return bool(command.terms) and specific and conference.signed_by_both(command.signed_by)
 
 
-@rules.forbids("C12", CloseConference)
+@rules.forbids("C12", CloseConference, lifted_by=(CompleteTerm, FailTerm))
 def no_term_is_open(conference: Conference, context: Context) -> bool:
     """A term of the agreement is still open: record that it was kept or that it was not, then close the conference.
 
@@ -186,7 +194,7 @@ def followed_up_in_time(conference: Conference, context: Context) -> bool:
     return conference.held is None or context.day <= conference.held.follow_up_due
 
 
-@rules.warns("C10", CloseConference)
+@rules.warns("C10", CloseConference, lifted_by=(RecordFollowUp,))
 def all_were_followed_up(conference: Conference, context: Context) -> bool:
     """The harmer or a harmed party who took part has not been asked how it was: ask them, or say why not.
 
