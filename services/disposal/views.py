@@ -8,9 +8,12 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from services.disposal.domain.state import DisposalState, Stage, VictimView
+from services.disposal.domain.conditions import DEFINITIONS
+from services.disposal.domain.state import Booking, ConditionState, DisposalState, Stage, VictimView
 from services.disposal.events import PlanStep
 from services.victims import Progress, log_view
+from services.vocabulary import ConditionType
+from shared.domain.dates import local_day
 
 PROGRESS: Final[Mapping[Stage, Progress]] = {
     Stage.OPENED: Progress.BEING_CONSIDERED,
@@ -30,9 +33,12 @@ PROGRESS: Final[Mapping[Stage, Progress]] = {
 
 def view(state: DisposalState) -> Mapping[str, Any]:
     """Return the state as JSON: dates as ISO 8601, hours as numbers, None if there is nothing."""
-    issue, deferral = state.issue, state.deferral
+    issue, deferral, decision, offence = state.issue, state.deferral, state.decision, state.opened.offence
     return {
         "state": state.stage.value,
+        "offence": {"title": offence.title, "code": offence.code, "on": _day(offence.date)},
+        "crime_number": state.opened.crime_number,
+        "decided": None if decision is None else {"what": decision.what.value, "on": _day(local_day(decision.at))},
         "disposal": None if state.disposal is None else state.disposal.value,
         "age_at_offence": state.opened.age_at_offence,
         "age_at_issue": None if issue is None else issue.age,
@@ -43,6 +49,7 @@ def view(state: DisposalState) -> Mapping[str, Any]:
         "spent_by_statute": None if issue is None else _day(issue.spent_by_statute),
         "outcome": None if state.outcome is None else state.outcome.value,
         "conditions": {str(key): condition.standing.value for key, condition in state.conditions.items()},
+        "condition_terms": {str(key): _terms(state, key, condition) for key, condition in state.conditions.items()},
         "plan": [] if deferral is None else [_step(step.terms) for step in deferral.steps.values()],
         "steps": {} if deferral is None else {str(key): step.status.value for key, step in deferral.steps.items()},
         "review_on": None if deferral is None else _day(deferral.review_on),
@@ -63,6 +70,33 @@ def _victim(state: DisposalState, victim: UUID) -> dict[str, Any]:
         "consents_to_contact": said.consents_to_contact,
         "wants_rj": said.wants_rj,
         "log": log_view(state.log, victim),
+    }
+
+
+def _terms(state: DisposalState, id_: UUID, condition: ConditionState) -> dict[str, Any]:
+    """Return what a condition asks and how far it is: the hours credited, its sessions, and the last attendance.
+
+    `by_session`: a place in a session is booked for it.
+    """
+    terms = condition.terms
+    bookings = [booking for booking in state.bookings.values() if booking.condition_id == id_]
+    ends = [attendance.status.value for attendance in state.attendances if attendance.condition_id == id_]
+    return {
+        "type": terms.type.value,
+        "by_session": terms.type is not ConditionType.RJ_CONFERENCE and DEFINITIONS[terms.type].attendance,
+        "due": _day(terms.due),
+        "hours": None if terms.hours is None else _hours(terms.hours),
+        "hours_credited": _hours(state.credited(id_)),
+        "sessions": [_session(state, booking) for booking in sorted(bookings, key=lambda booking: booking.starts_at)],
+        "last_attendance": ends[-1] if ends else None,
+    }
+
+
+def _session(state: DisposalState, booking: Booking) -> dict[str, Any]:
+    return {
+        "session_id": str(booking.session_id),
+        "starts_at": booking.starts_at.isoformat(),
+        "recorded": state.last_attendance(booking.session_id) is not None,
     }
 
 

@@ -26,6 +26,8 @@ def view(state: Referral) -> Mapping[str, Any]:
     return {
         "state": state.stage.value,
         "incident_type": state.incident_type.value,
+        "happened_on": state.happened_on.isoformat(),
+        "setting": state.setting,
         "crime_number": state.crime_number,
         "triage_outcome": None if state.triage_outcome is None else state.triage_outcome.value,
         "outcome": None if state.outcome is None else state.outcome.value,

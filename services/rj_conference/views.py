@@ -13,6 +13,8 @@ def view(conference: Conference) -> Mapping[str, Any]:
     conference_held = conference.held
     return {
         "state": conference.stage.value,
+        "condition_id": None if conference.condition_id is None else str(conference.condition_id),
+        "starts_at": None if conference.schedule is None else conference.schedule.starts_at.isoformat(),
         "mode": None if conference.mode is None else conference.mode.value,
         "held_on": None if conference_held is None else conference_held.on.isoformat(),
         "consents": {str(person): conference.consent_of(person) is not None for person in conference.consents},

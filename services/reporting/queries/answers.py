@@ -12,6 +12,7 @@ from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries.alerts import Alert
 from services.reporting.queries.case_list import MOST_COUNTED, CaseLine
 from services.reporting.queries.freshness import StaleService
+from services.reporting.queries.other_cases import OtherCase
 from shared.api.schemas import DutyLine, Schema, StateView, WaitLine
 
 
@@ -82,6 +83,9 @@ class CaseHead(Schema):
     area: str | None = Field(description="The area of the case.")
     panel_queue: bool = Field(description="Whether its referral waits for the panel, without a disposal case yet.")
     alerts: list[Alert] = Field(description="The open alerts on the people of the case, wherever they were raised.")
+    other_cases: list[OtherCase] = Field(
+        description="The other cases of the same child that the reader may see, as they stand now; none at an earlier time."
+    )
     referral: StateView | None
     duties: list[ListedDuty]
     waiting: list[ListedWait]

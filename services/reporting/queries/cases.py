@@ -17,6 +17,7 @@ from services.reporting.projection.snapshot import Connection, Pool, positions, 
 from services.reporting.queries.alerts import alerts_of
 from services.reporting.queries.case_list import QUEUED
 from services.reporting.queries.daily_sheet import Listed
+from services.reporting.queries.other_cases import other_cases
 from services.reporting.queries.visibility import Reader, visible
 from services.reporting.queries.waits import list_waits
 from services.reporting.summaries import summary_type
@@ -107,6 +108,7 @@ async def case(
         waiting = await list_waits(connection, reader, "state", min(moments), case_id)
         people = (id_ for row in rows for id_ in row["mentions"])
         alerts = await alerts_of(connection, reader, people, as_of, known_at)
+        others = [] if cut else await other_cases(connection, reader, case_id, rows)
         reached = await positions(connection, READ_MODELS, known_at)
     if not rows:
         return None
@@ -133,6 +135,7 @@ async def case(
         "area": records.area,
         "panel_queue": any(row["queued"] for row in rows if reader.fields(row["service"]) is None),
         "alerts": alerts,
+        "other_cases": others,
         "referral": next(iter(streams["referrals"]), None),
         **streams,
         "duties": [listed.as_json(day) | {"case_ids": [str(case_id)]} for listed in shown_duties],

@@ -88,6 +88,26 @@ async def test_an_open_alert_stands_on_every_case_of_the_person(
         assert (alert["person_id"], alert["referral_id"]) == (str(girl), str(raised.stream_id))
 
 
+async def test_a_case_leads_to_the_other_cases_of_its_child(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
+) -> None:
+    """Given two cases of one child, when either is read, then it names the other to who may read that whole, and to nobody else, and to none whom a conflict bars."""
+    await project(pool, scenarios.facts, 500)
+    first, second = cases_of(scenarios)
+
+    async def others(who: Reader, case_id: UUID, **times: Any) -> list[str]:
+        answer = await case(pool, who, case_id, **times)
+        assert isinstance(answer, dict)
+        return [other["case_id"] for other in answer["other_cases"]]
+
+    assert await others(reader(), first) == [str(second)]
+    assert await others(reader(), second) == [str(first)]
+    assert await others(reader(), first, known_at=datetime.now(UTC)) == []
+    assert await others(of_role(Role.POLICE_DECISION_MAKER), first) == [str(second)]
+    assert await others(of_role(Role.POLICE_DECISION_MAKER, barred=frozenset({second})), first) == []
+    assert await others(of_role(Role.SCHOOL), first) == []
+
+
 async def test_alerts_are_those_of_both_times(pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios) -> None:
     """Given alerts raised and ended, when a case is read as of then or as known then, then those stand there that held."""
     await project(pool, scenarios.facts, 500)

@@ -1,0 +1,68 @@
+"""Other cases of the same child: those that the reader may see, of whoever is the child of this one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import Field
+
+from services.reporting.projection.snapshot import Connection
+from services.reporting.queries.visibility import Reader, visible
+from services.reporting.summaries import summary_type
+from services.vocabulary import Category
+from shared.api.schemas import Schema
+
+OF_A_CHILD: Final = frozenset({Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC, Category.CHILD_UNDER_10})
+"""The categories of whoever a referral is about."""
+
+_OTHERS: Final = f"""
+    select s.service, s.stream, s.home, s.state, s.opened_at, s.view, s.record from stream as s
+    where s.mentions && $1::uuid[] and s.home <> $2 and coalesce(s.home = any(s.cases), false) and {visible(3)}
+    order by s.opened_at desc, s.stream
+"""  # noqa: S608 - the clause above, and no value
+
+
+class OtherCase(Schema):
+    """Another case of the child, as its latest record stands."""
+
+    case_id: UUID
+    person_id: UUID = Field(description="The child.")
+    service: str = Field(description="The service of its latest record that the reader may see.")
+    id: UUID = Field(description="The id of that record.")
+    state: str
+    opened_at: datetime = Field(description="When that record began.")
+
+
+async def other_cases(
+    connection: Connection, reader: Reader, case_id: UUID, rows: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """List the other cases of the children of these streams of a case, the latest first, each once, as they stand now."""
+    children = {child for row in rows for child in children_of(row)}
+    if not children:
+        return []
+    cases: dict[UUID, dict[str, Any]] = {}
+    for row in await connection.fetch(_OTHERS, list(children), case_id, *reader.reach("state").parameters):
+        # Who is shown some members of a record alone does not learn here that it is there.
+        if row["home"] in cases or reader.fields(row["service"]) is not None:
+            continue
+        if same := children & children_of(row):
+            cases[row["home"]] = {
+                "case_id": str(row["home"]),
+                "person_id": str(min(same)),
+                "service": row["service"],
+                "id": str(row["stream"]),
+                "state": row["state"],
+                "opened_at": row["opened_at"].isoformat(),
+            }
+    return list(cases.values())
+
+
+def children_of(row: Mapping[str, Any]) -> set[UUID]:
+    """Return the children whose record a stream is: the subject of its summary, and whoever a referral is about."""
+    subject = summary_type(row["service"]).model.model_validate_json(row["record"]).subject
+    people = json.loads(row["view"]).get("people") or {}
+    return {UUID(id_) for id_, category in people.items() if category in OF_A_CHILD} | ({subject} - {None})
