@@ -96,6 +96,7 @@ def routes() -> list[BaseRoute]:
         page_route("/records/{collection}/{id}", case.record_page),
         page_route("/records/{collection}/{id}/events/{version}", audit.event_page),
         page_route("/records/{collection}/{id}/do/{command}", forms.form_page),
+        page_route("/records/{collection}/{id}/duties/{duty}", case.duty_page),
         page_route("/records/{collection}/{id}/documents/{name}", papers.paper),
         page_route("/records/{collection}/{id}/sign", signatures.sign_page),
         page_route("/records/sessions/{id}/register", register.register_page),

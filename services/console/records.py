@@ -11,7 +11,7 @@ from uuid import UUID
 from services.console.apis import Apis, Part, part_of
 from services.console.names import Who, child_of, people_of
 from services.console.sessions import Session
-from services.console.words import day, in_words
+from services.console.words import day, in_words, moment
 from services.registry import COLLECTIONS, RECORD_TITLES
 
 SERVICES: Final = {collection: service for service, collection in COLLECTIONS.items()}
@@ -46,6 +46,22 @@ class Record:
     def child(self) -> Who | None:
         """The child whose record it is, where the person may know the name."""
         return child_of(self.state.value or {})
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The words for the ids of its conditions, of the sessions booked for them, of its steps and of its alerts."""
+        state = self.state.value or {}
+        words: dict[str, str] = {}
+        for id_, asked in (state.get("condition_terms") or {}).items():
+            words[id_] = f"{in_words(asked['type'])}, due {day(asked['due'])}"
+            for session in asked["sessions"]:
+                words[session["session_id"]] = f"{in_words(asked['type'])}, {moment(session['starts_at'])}"
+        for step in state.get("plan") or ():
+            words[step["step_id"]] = f"{in_words(step['kind'])}, due {day(step['due'])}"
+        alerts = state.get("alerts")
+        for id_, alert in (alerts if isinstance(alerts, Mapping) else {}).items():
+            words[id_] = f"{in_words(alert['kind'])}, to be reviewed by {day(alert['review_on'])}"
+        return words
 
 
 async def read_record(
@@ -91,18 +107,17 @@ async def read_all(
     )
 
 
-async def condition_words(apis: Apis, session: Session, record: Record) -> dict[str, str]:
-    """Return the conditions of a disposal in words by their ids, where the person may read its history."""
-    if record.collection != "disposals":
-        return {}
-    history = await part_of(apis.get(session, record.service, f"/v1/disposals/{record.id}/history"))
-    words: dict[str, str] = {}
+async def own_words(apis: Apis, session: Session, record: Record) -> dict[str, list[str]]:
+    """Return the texts of each condition of a disposal by its id, where the person may read its history."""
+    history = await part_of(apis.get(session, record.service, f"/v1/{record.collection}/{record.id}/history"))
+    words: dict[str, list[str]] = {}
     for event in (history.value or {}).get("events", ()):
         # An event proposes one condition, or says which apply from then on.
         listed = event["data"].get("conditions")
         for condition in (event["data"].get("condition"), *(listed if isinstance(listed, list) else ())):
-            if isinstance(condition, Mapping) and {"condition_id", "type", "due"} <= condition.keys():
-                words[str(condition["condition_id"])] = f"{in_words(condition['type'])}, due {day(condition['due'])}"
+            if isinstance(condition, Mapping) and "condition_id" in condition:
+                texts = (condition.get(name) for name in ("detail", "place", "payee"))
+                words[str(condition["condition_id"])] = [text for text in texts if isinstance(text, str)]
     return words
 
 

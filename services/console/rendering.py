@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from services.console import words
+from services.console.navigation import navigation
 from services.console.sessions import Session
 from services.partnership import partnership_on
 from services.registry import COLLECTIONS, RECORD_TITLES
@@ -69,12 +70,14 @@ def environment() -> jinja2.Environment:
             ]
         ),
     )
-    made.globals |= {"address": address, "partnership": lambda: partnership_on(words.today())}
+    made.globals |= {"address": address, "navigation": navigation, "partnership": lambda: partnership_on(words.today())}
     made.filters |= {
         "in_words": words.in_words,
+        "collection": COLLECTIONS.get,
         "record_title": lambda service: RECORD_TITLES[COLLECTIONS[service]],
         "command_in_words": words.command_in_words,
         "duty_in_words": words.duty_in_words,
+        "paper_in_words": words.paper_in_words,
         "day": words.day,
         "moment": words.moment,
         "distance": words.distance,

@@ -43,18 +43,40 @@ DUTIES: Final[Mapping[str, str]] = {
 """Duties by their codes, as the thing to do; a new one is shown as its code in words."""
 
 
+PAPERS: Final[Mapping[str, str]] = {
+    "closing-letter": "Closing letter",
+    "conference-agreement": "Agreement of the conference",
+    "deferral-plan": "Plan of the deferred prosecution",
+    "extract": "Extract of the minutes",
+    "panel-pack": "Pack for the panel",
+    "yc": "Youth caution",
+    "ycc": "Youth conditional caution",
+    "ycc-notice": "Notice of the youth conditional caution",
+    "yrd": "Youth restorative disposal",
+}
+"""Papers by their names, as people call them; a new one is shown as its name in words."""
+
+
 def in_words(code: Any) -> str:
     """Return a code in words, with a capital: the words of the sentences, else its letters."""
+    words = within(code)
+    return words[:1].upper() + words[1:] if words != code else words
+
+
+def within(code: Any) -> str:
+    """Return a code in words as they stand within a sentence."""
     text = str(code or "")
-    if not _CODE.fullmatch(text):
-        return text
-    words = _ACRONYMS.sub(lambda match: match[0].upper(), words_of(text, WORDS))
-    return words[:1].upper() + words[1:]
+    return _ACRONYMS.sub(lambda match: match[0].upper(), words_of(text, WORDS)) if _CODE.fullmatch(text) else text
 
 
 def duty_in_words(code: str) -> str:
     """Return a duty as the thing to do."""
     return DUTIES.get(code) or in_words(code)
+
+
+def paper_in_words(name: str) -> str:
+    """Return a paper as people call it."""
+    return PAPERS.get(name) or name.replace("-", " ").capitalize()
 
 
 def command_in_words(type_: str) -> str:

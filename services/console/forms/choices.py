@@ -10,7 +10,7 @@ from typing import Any, Final
 from services.console.apis import Apis, part_of
 from services.console.forms.fields import OFFICERS, Option
 from services.console.names import children_of
-from services.console.records import Record, all_people, condition_words, read_all, read_record
+from services.console.records import Record, all_people, read_all, read_record
 from services.console.sessions import Session
 from services.console.words import day, in_words
 from services.registry import RECORD_TITLES
@@ -41,11 +41,9 @@ async def choices(
     else:
         records = [await read_record(apis, session, collection, id_, {}, guidance=False)]
     of_sitting = await _of_sitting(apis, session, id_) if collection == "sittings" and begun else ()
-    conditions = await asyncio.gather(*(condition_words(apis, session, record) for record in records))
-    words = {id_: text for options in conditions for id_, text in options.items()}
     events = timeline.value or []
     options: dict[str, list[Option]] = defaultdict(list)
-    for name, option in (*_options(records, events, session, id_, case_id, words), *of_sitting):
+    for name, option in (*_options(records, events, session, id_, case_id), *of_sitting):
         if option.value not in {known.value for known in options[name]}:
             options[name].append(option)
     return options
@@ -57,7 +55,6 @@ def _options(
     session: Session,
     id_: str,
     case_id: str | None,
-    words: Mapping[str, str],
 ) -> Iterator[tuple[str, Option]]:
     if case_id:
         yield "case", Option(case_id, f"This case ({case_id[:8]})")
@@ -74,7 +71,7 @@ def _options(
             record.collection.removesuffix("s"),
             Option(record.id, f"{RECORD_TITLES[record.collection]} {record.id[:8]}"),
         )
-        yield from _of_state(record, words)
+        yield from _of_state(record)
     for event in events:
         if event["stream"] == id_:
             yield "corrects", Option(event["event_id"], f"{day(event['occurred_at'])}: {event['sentence']}")
@@ -87,16 +84,6 @@ def officers_in(session: Session, events: Sequence[Mapping[str, Any]]) -> list[O
         actor = event["actor"]
         officers.setdefault(actor["id"], f"{in_words(actor['role'])} ({actor['id'][:8]})")
     return [Option(id_, text) for id_, text in officers.items()]
-
-
-def words_of_state(state: Mapping[str, Any]) -> dict[str, str]:
-    """Return the steps of a plan and the alerts that a state holds, in words by their ids."""
-    steps = {step["step_id"]: f"{in_words(step['kind'])}, due {day(step['due'])}" for step in state.get("plan") or ()}
-    alerts = {
-        id_: f"{in_words(alert['kind'])}, to be reviewed by {day(alert['review_on'])}"
-        for id_, alert in (state.get("alerts") or {}).items()
-    }
-    return steps | alerts
 
 
 async def _of_sitting(apis: Apis, session: Session, id_: str) -> list[tuple[str, Option]]:
@@ -117,8 +104,8 @@ async def _of_sitting(apis: Apis, session: Session, id_: str) -> list[tuple[str,
     return options
 
 
-def _of_state(record: Record, words: Mapping[str, str]) -> Iterator[tuple[str, Option]]:
-    words = {**words, **words_of_state(record.state.value or {})}
+def _of_state(record: Record) -> Iterator[tuple[str, Option]]:
+    words = record.names
     for member, names in GROUPS.items():
         ids = (record.state.value or {}).get(member)
         for id_, standing in ids.items() if isinstance(ids, Mapping) else ():

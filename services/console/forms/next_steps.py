@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from services.console.rendering import address
-from services.console.words import day, in_words
+from services.console.words import command_in_words, day, in_words
 
 COLOURS: Final = {"can": "green", "reason": "yellow", "needs": "teal", "later": "purple", "never": "grey"}
 LABELS: Final = {
@@ -22,6 +22,29 @@ OWN_PAGES: Final = {"SignDocument": "sign"}
 """Commands that have a page of their own beside the form that is drawn for each."""
 
 
+def page_of(command: str) -> str:
+    """Return the page of a command's form, below the address of its record."""
+    return OWN_PAGES.get(command, f"do/{command}")
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A command that lifts a refusal, and that the person may send now: its title, and its page below the record's address."""
+
+    title: str
+    page: str
+
+
+def remedies_of(types: Iterable[str], guidance: Mapping[str, Any], titles: Mapping[str, str]) -> list[Remedy]:
+    """Return those commands of a refusal's remedy that the person may send now, in the order of their use."""
+    open_ = _open_commands(guidance)
+    return [Remedy(titles.get(type_) or command_in_words(type_), page_of(type_)) for type_ in types if type_ in open_]
+
+
+def _open_commands(guidance: Mapping[str, Any]) -> set[str]:
+    return {command["type"] for command in guidance["commands"] if command["status"] != "refused"}
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """A rule that stands in the way, or may do so."""
@@ -31,6 +54,7 @@ class Reason:
     source: str
     until: str = ""
     """What a later day changes."""
+    remedies: Sequence[Remedy] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +67,12 @@ class Step:
     reasons: Sequence[Reason] = field(default=())
     day: str = ""
     """Of one that is not possible yet: the first day on which a rule answers otherwise."""
+    purpose: str = ""
 
     @property
     def page(self) -> str:
         """The page of its form, below the address of its record."""
-        return OWN_PAGES.get(self.type, f"do/{self.type}")
+        return page_of(self.type)
 
     @property
     def is_open(self) -> bool:
@@ -72,6 +97,14 @@ class Steps:
     shown: Sequence[Step]
     out_of_place: Sequence[Step]
 
+    @property
+    def by_purpose(self) -> Mapping[str, Sequence[Step]]:
+        """What is shown, by what it is about; a purpose with something that can be done now comes first."""
+        groups: dict[str, list[Step]] = {}
+        for step in self.shown:
+            groups.setdefault(step.purpose, []).append(step)
+        return groups
+
 
 def steps_of(guidance: Mapping[str, Any], titles: Mapping[str, str]) -> Steps:
     """Sort the commands of a guidance answer: the possible ones first; what the state alone refuses apart."""
@@ -84,8 +117,9 @@ def steps_of(guidance: Mapping[str, Any], titles: Mapping[str, str]) -> Steps:
             command["type"],
             titles.get(command["type"]) or in_words(command["type"]),
             _kind(command["status"], changes),
-            [reason for rule in rules if (reason := _reason(rule))],
+            [reason for rule in rules if (reason := _reason(rule, guidance, titles))],
             changes[-1] if changes and command["status"] == "refused" else "",
+            command["purpose"],
         )
         out = step.kind == "never" and all(rule["kind"] == "state" for rule in rules if rule["answer"] == "broken")
         (apart if out else shown).append(step)
@@ -98,20 +132,22 @@ def _kind(status: str, changes: Sequence[str]) -> str:
     return {"available": "can", "needs_rationale": "reason"}.get(status, "needs")
 
 
-def _reason(rule: Mapping[str, Any]) -> Reason | None:
+def _reason(rule: Mapping[str, Any], guidance: Mapping[str, Any], titles: Mapping[str, str]) -> Reason | None:
     """Say what a rule has to do with it; None for one that only depends on what is entered and says no more."""
     word = {"broken": "Until", "holds": "From"}.get(rule["answer"])
     if word is None:
         return None
     until = f"{word} {day(rule['changes_on'])}" if rule["changes_on"] else ""
-    return Reason(rule["id"], rule["text"], rule["source"], until)
+    remedies = remedies_of(rule["lifted_by"], guidance, titles) if rule["answer"] == "broken" else []
+    return Reason(rule["id"], rule["text"], rule["source"], until, remedies)
 
 
+COMPLETED: Final = "Completed"
 PROGRESS: Final = {
     "cannot_start": ("Cannot start yet", ""),
     "not_started": ("Not started", "blue"),
     "in_progress": ("In progress", "light-blue"),
-    "completed": ("Completed", ""),
+    "completed": (COMPLETED, ""),
 }
 """The statuses of the GOV.UK task list, with the colours of their tags; without one there is no tag."""
 
@@ -131,6 +167,16 @@ class Task:
     due: str
     overdue: bool
     waits_for: Sequence[str]
+    remedies: Sequence[Remedy]
+    """What lifts what it waits for, and the person may send."""
+    duty: str
+    """The code of the duty that it meets."""
+    items: frozenset[str]
+    """The ids of what it is about."""
+
+    def meets(self, duty: str, item: str | None) -> bool:
+        """Whether it meets a duty of this code, about this item if the duty has one."""
+        return self.duty == duty and (not item or item in self.items or not self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +186,38 @@ class Work:
     next: Task | None
     journeys: Sequence[tuple[str, Sequence[Task]]]
 
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks of every journey."""
+        return [task for _, tasks in self.journeys for task in tasks]
 
-def work_of(guidance: Mapping[str, Any], path: str, case: str, names: Mapping[str, str]) -> Work:
-    """Read the journeys of a guidance answer for the record at a path; `names` are words for the ids that tasks are about."""
-    open_ = {command["type"] for command in guidance["commands"] if command["status"] != "refused"}
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is left to do."""
+        return any(task.status != COMPLETED for task in self.tasks)
+
+
+def _about(items: Sequence[str], names: Mapping[str, str]) -> str:
+    """Say what a task is about: by the last of its ids that has words, which is the nearest."""
+    return next((names[id_] for id_ in reversed(items) if id_ in names), "")
+
+
+def work_of(
+    guidance: Mapping[str, Any], path: str, case: str, names: Mapping[str, str], titles: Mapping[str, str]
+) -> Work:
+    """Read the journeys of a guidance answer for the record at a path.
+
+    `names` are words for the ids that tasks are about, `titles` those of the commands.
+    """
+    open_ = _open_commands(guidance)
 
     def task_of(line: Mapping[str, Any]) -> Task:
         status, colour = PROGRESS[line["progress"]]
         command = next((name for name in line["commands"] if name in open_), None)
-        form = f"{path}/{OWN_PAGES.get(command, f'do/{command}')}" if command else ""
+        form = f"{path}/{page_of(command)}" if command else ""
         return Task(
             line["title"],
-            ", ".join(names[id_] for id_ in line["about"].values() if id_ in names),
+            _about(line["items"], names),
             status,
             colour,
             address(form, case=case, **line["about"]) if form and line["progress"] != "completed" else "",
@@ -159,6 +225,9 @@ def work_of(guidance: Mapping[str, Any], path: str, case: str, names: Mapping[st
             line["due"] or "",
             line["overdue"],
             line["waits_for"],
+            remedies_of(line["lifted_by"], guidance, titles),
+            line["duty"],
+            frozenset(line["items"]),
         )
 
     recommended = guidance.get("next")

@@ -13,16 +13,30 @@ from starlette.responses import Response
 from services.console.apis import Apis, Problem, part_of
 from services.console.forms.forms import beginnings
 from services.console.forms.next_steps import Work, steps_of, work_of
+from services.console.names import of_records
 from services.console.officers.conference import FACTS, OF_A_PERSON, conference_of
 from services.console.officers.deferral import plan_of
-from services.console.officers.moments import steps_around
+from services.console.officers.moments import all_events, steps_around
 from services.console.officers.papers import names_of_papers
-from services.console.records import SERVICES, Record, all_people, condition_words, read_all, read_record
+from services.console.officers.standing import (
+    CONTACTS,
+    DECISIONS,
+    conditions_of,
+    crime_numbers,
+    duties_of,
+    events_of_kind,
+    fits,
+    next_of,
+    standing_of,
+    victims_of,
+    what_happened,
+)
+from services.console.records import SERVICES, Record, all_people, own_words, read_all, read_record, records_in
 from services.console.rendering import render
-from services.console.routing import console_of, query, read_collection, read_page, read_uuid
+from services.console.routing import console_of, query, read_case, read_collection, read_page, read_uuid, see
 from services.console.schools.questions import NUDE_IMAGERY, SAFEGUARDING_HOLD, Caution
 from services.console.sessions import Session
-from services.console.words import age, day, today
+from services.console.words import age, in_words, today
 from services.registry import COLLECTIONS
 
 TIMES: Final = ("as_of", "known_at")
@@ -36,8 +50,8 @@ WORKED_ON: Final = frozenset({"TRIAGED", "ALLOCATED", "IN_PROGRESS"})
 
 
 async def case_page(request: Request, session: Session) -> Response:
-    """Show a case: its people, what waits, what can happen next, its duties."""
-    apis, id_ = console_of(request).apis, read_uuid(request, "case")
+    """Show a case: who, what, where it stands and what is next; conditions, duties, people, reasons, papers and contacts."""
+    apis, id_ = console_of(request).apis, str(read_uuid(request, "case"))
     times = query(request, *TIMES)
     try:
         case = await apis.get_projected(session, f"/v1/cases/{id_}", times)
@@ -46,21 +60,33 @@ async def case_page(request: Request, session: Session) -> Response:
             return render(request, "recorded.html", session)
         raise
     now = not any(times.values())
-    records, recent, begun, around = await asyncio.gather(
+    records, events, begun, around = await asyncio.gather(
         read_all(apis, session, case, times, guidance=now),
-        part_of(_recorded(request, session, str(id_))),
+        part_of(all_events(apis, session, id_, times, "occurred_at")),
         beginnings(request, session) if now else asyncio.sleep(0, list[dict[str, Any]]()),
-        part_of(steps_around(apis, session, str(id_), times)),
+        part_of(steps_around(apis, session, id_, times)),
     )
     earlier, later = around.value or (None, None)
     people = all_people(records)
-    works = await asyncio.gather(*(_work(apis, session, record, str(id_)) for record in records))
+    names = {who.id: who.name for who in people if who.name} | {
+        of_id: words for record in records for of_id, words in record.names.items()
+    }
+    works = {record.id: _work(record, id_, names) for record in records}
+    disposals = [record for record in records if (record.state.value or {}).get("condition_terms")]
+    texts, papers, others = await asyncio.gather(
+        asyncio.gather(*(own_words(apis, session, record) for record in disposals)),
+        asyncio.gather(*(part_of(names_of_papers(apis, record.collection)) for record in records)),
+        of_records(apis, session, [(other["service"], other["id"]) for other in case["other_cases"]]),
+    )
+    conferences = [record for record in records if record.collection == "conferences"]
+    duties = duties_of(case["duties"], works, names)
     child = next((record.child for record in records if record.child), None)
+    roles = {event["actor"]["id"]: in_words(event["actor"]["role"]) for event in events.value or ()}
     return render(
         request,
         "case.html",
         session,
-        id=str(id_),
+        id=id_,
         case=case,
         times=times,
         now=now,
@@ -68,30 +94,65 @@ async def case_page(request: Request, session: Session) -> Response:
         steps={
             record.id: steps_of(record.guidance.value, record.titles) for record in records if record.guidance.value
         },
-        works={record.id: work for record, work in zip(records, works, strict=True)},
+        works=works,
         people=people,
         child=child,
         age=age(child.details.get("date_of_birth"), today()) if child else None,
-        recorded=recent.value or [],
+        what=what_happened(records),
+        crime_numbers=crime_numbers(records),
+        victims=victims_of(records, people),
+        standing=standing_of(records),
+        officers=[
+            (record.title, "you" if officer == session.person else roles.get(officer, "an officer"))
+            for (_, line), record in zip(records_in(case), records, strict=True)
+            if (officer := line.get("officer"))
+        ],
+        next=next_of(works.values(), duties) if now else None,
+        conditions=[
+            line
+            for record, words in zip(disposals, texts, strict=True)
+            for line in conditions_of(record, works[record.id], conferences, words, today().isoformat())
+        ],
+        duties=duties,
+        decisions=events_of_kind(events.value or (), DECISIONS),
+        contacts=events_of_kind(events.value or (), CONTACTS),
+        papers=[
+            (record, name)
+            for record, names_of_record in zip(records, papers, strict=True)
+            if record.collection != "sittings" and (record.state.value or {}).keys() > {"state"}
+            for name in names_of_record.value or ()
+            if fits(name, record.state.value or {})
+        ],
+        others=[(other, others.get(other["id"], "")) for other in case["other_cases"]],
+        recorded=_of_command(events.value or (), request.query_params.get("recorded")),
         beginnings=begun,
         warnings=warnings_of(records),
         earlier=earlier,
         later=later,
         books=any(one["collection"] == "sessions" for one in begun),
-        bookings=lambda record: bookings(case, record),
+        bookings=bookings,
     )
 
 
-async def _work(apis: Apis, session: Session, record: Record, case: str) -> Work | None:
-    """Read the journeys of a record, with the names of the people and the words of the conditions that they are about."""
+def _work(record: Record, case: str, names: Mapping[str, str]) -> Work | None:
+    """Read the journeys of a record, with words for what they are about."""
     guidance = record.guidance.value
     if not guidance or not guidance.get("journeys"):
         return None
-    names = {who.id: who.name for who in record.people if who.name}
-    about = {name for journey in guidance["journeys"] for task in journey["tasks"] for name in task["about"]}
-    if "condition_id" in about:
-        names |= await condition_words(apis, session, record)
-    return work_of(guidance, f"/records/{record.collection}/{record.id}", case, names)
+    return work_of(guidance, f"/records/{record.collection}/{record.id}", case, names, record.titles)
+
+
+async def duty_page(request: Request, session: Session) -> Response:
+    """Lead to the form that meets a duty of a record; to its case, or to the record, where the person cannot meet it now."""
+    apis, id_ = console_of(request).apis, str(read_uuid(request, "id"))
+    collection, duty = read_collection(request), str(request.path_params["duty"])
+    case, item = read_case(request.query_params.get("case")), read_case(request.query_params.get("item_id"))
+    record = await read_record(apis, session, collection, id_, {})
+    if collection == "sessions" and record.state.value is not None:
+        return see(f"/records/sessions/{id_}/register")
+    work = _work(record, case or "", {})
+    forms = [task.address for task in (work.tasks if work else ()) if task.meets(duty, item)]
+    return see(next(filter(None, forms), f"/cases/{case}" if case else f"/records/{collection}/{id_}"))
 
 
 def warnings_of(records: Iterable[Record]) -> list[Caution]:
@@ -106,18 +167,17 @@ def warnings_of(records: Iterable[Record]) -> list[Caution]:
     return list(dict.fromkeys(warnings))
 
 
-def bookings(case: Mapping[str, Any], record: Record) -> Iterator[tuple[str, dict[str, str]]]:
+def bookings(record: Record) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield what a place in an education session can be booked for in a record, in words and as parameters of an address."""
     state = record.state.value or {}
     child = {"person": record.child.id} if record.child else {}
     if record.collection == "referrals" and state.get("state") in WORKED_ON:
         yield "for this referral", {"referral": record.id, **child}
-    conditions = state.get("conditions") if record.collection == "disposals" else None
-    due = {duty["item"]: duty["due"] for duty in case["duties"] if duty["item"]}
-    for condition, standing in (conditions or {}).items():
-        if standing == "ACTIVE":
-            words = f"due {day(due[condition])}" if condition in due else condition[:8]
-            yield f"for the condition {words}", {"disposal": record.id, "condition": condition, **child}
+    conditions = state["conditions"] if "condition_terms" in state else {}
+    for condition, standing in conditions.items():
+        if standing == "ACTIVE" and state["condition_terms"][condition]["by_session"]:
+            words = {"disposal": record.id, "condition": condition, **child}
+            yield f"for the condition: {record.names[condition]}", words
 
 
 async def timeline_page(request: Request, session: Session) -> Response:
@@ -197,7 +257,7 @@ async def record_page(request: Request, session: Session) -> Response:
         session,
         record=record,
         case_id=case,
-        work=await _work(apis, session, record, case),
+        work=_work(record, case, {who.id: who.name for who in record.people if who.name} | record.names),
         conference=conference_of(events, record) if events and collection == "conferences" else None,
         plan=plan_of(record.state.value or {}, today()),
         columns=OF_A_PERSON,
@@ -217,20 +277,6 @@ async def _has_sent(request: Request, session: Session) -> bool:
     except ValueError:
         return False
     return draft is not None and draft.sent != ""
-
-
-async def _recorded(request: Request, session: Session, case: str) -> list[Mapping[str, Any]]:
-    """Return the events of the command that the person has just sent, to say what was recorded."""
-    command = request.query_params.get("recorded")
-    if not command:
-        return []
-    apis = console_of(request).apis
-    path, order = f"/v1/cases/{case}/timeline", {"order": "recorded_at"}
-    answer = await apis.get_projected(session, path, order)
-    last = -(-answer["total"] // answer["page_size"])
-    if last > 1:
-        answer = await apis.get_projected(session, path, {**order, "page": str(last)})
-    return _of_command(answer["events"], command)
 
 
 def _of_command(events: Iterable[Mapping[str, Any]], command: str | None) -> list[Mapping[str, Any]]:

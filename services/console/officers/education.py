@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.records import condition_words, read_record
+from services.console.records import read_record
 from services.console.rendering import render
 from services.console.routing import console_of, read_case, read_day, read_uuid
 from services.console.sessions import Session
@@ -37,7 +37,7 @@ async def book_page(request: Request, session: Session) -> Response:
     if service is None:
         raise HTTPException(404)
     record = await read_record(apis, session, COLLECTIONS[service], str(ids[service]), {}, guidance=False)
-    words = await condition_words(apis, session, record)
+    words = record.names
     child = record.child
     book = {
         "case": case,

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Apis, Problem
-from services.console.records import all_people, condition_words, read_all, records_in
+from services.console.records import all_people, read_all, records_in
 from services.console.rendering import render
 from services.console.routing import console_of, query, read_day, read_uuid
 from services.console.sessions import Session
@@ -206,10 +206,9 @@ async def _case_then(apis: Apis, session: Session, case: str, times: Mapping[str
 async def _names_of_ids(apis: Apis, session: Session, case: Case) -> dict[str, str]:
     """Return the words for the ids of a case: its people by name, where the person may know them, and its conditions."""
     records = await read_all(apis, session, case, {}, guidance=False)
-    conditions = await asyncio.gather(*(condition_words(apis, session, record) for record in records))
     return {
         **{who.id: who.name for who in all_people(records) if who.name},
-        **{id_: text for of_record in conditions for id_, text in of_record.items()},
+        **{id_: text for record in records for id_, text in record.names.items()},
     }
 
 

@@ -257,7 +257,7 @@ def test_a_case_and_its_timeline_are_fit_for_everyone(contexts: dict[str, Browse
     tab.click("text=Book an education session >> nth=0")
     look(tab, "book")
     tab.goto(case)
-    tab.click("nav >> text=Timeline")
+    tab.click("nav >> text=History")
     look(tab, "timeline")
     tab.click("text=What has changed since >> nth=0")
     look(tab, "two-moments")

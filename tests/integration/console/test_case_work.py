@@ -47,7 +47,7 @@ def test_a_line_that_is_wrong_leads_to_its_correction(browser: Browser) -> None:
     """Given a line of a timeline, when it is corrected from there, then the form names the event, and the timeline shows both."""
     browser.sign_in("SUPERVISOR-1")
     case = begun(browser)
-    timeline = browser.open(case.links()["Timeline"])
+    timeline = browser.open(case.links()["History"])
     form = browser.open(link_of(timeline, "Correct this: Referral received"))
     drawn = form.form("/do/")
     assert len(drawn.fields["corrects"][0]) == 36
@@ -55,7 +55,7 @@ def test_a_line_that_is_wrong_leads_to_its_correction(browser: Browser) -> None:
     assert any("/send" in one.action for one in check.forms()), check.words
     corrected = browser.send(check, check.form("/send"))
     assert corrected.status == 200
-    after = browser.open(case.links()["Timeline"])
+    after = browser.open(case.links()["History"])
     assert "Corrects: Referral received" in after.words
 
 

@@ -58,7 +58,9 @@ def test_a_case_says_what_can_happen_next_and_what_is_due(browser: Browser) -> N
     assert "Referral: With MASH" in page.words
     assert "Close the referral" in page.words
     assert "Can be done" in page.words
-    assert "Jack" not in page.title
+    assert page.title.startswith("Jack Tolliday")
+    assert "Case reference " in page.words
+    assert "Timeline" not in page.links()
 
 
 def test_the_timeline_tells_each_event_with_both_times(browser: Browser) -> None:
@@ -77,7 +79,7 @@ def test_the_timeline_tells_each_event_with_both_times(browser: Browser) -> None
 def test_a_case_as_it_stood_is_asked_by_a_form(browser: Browser) -> None:
     """Given a day, when a case is asked for as it stood, then its duties of then are shown and no step is offered."""
     browser.sign_in("SUPERVISOR-1")
-    page = browser.open(case_of(browser, "Jack Tolliday"))
+    page = browser.open(f"{case_of(browser, 'Jack Tolliday')}/timeline")
     form = next(form for form in page.forms() if form.method == "get")
     past = browser.send(page, form, {"as_of": "2026-03-20", "known_at": ""})
     assert "as it stood on 20 March 2026" in past.words
@@ -113,7 +115,7 @@ def test_a_record_has_a_page_of_its_own(browser: Browser) -> None:
     case: Page = browser.open(case_of(browser, "Jack Tolliday"))
     ids = [id_.removeprefix("next-")[:36] for id_ in _ids(case) if id_.startswith("next-")]
     page = browser.open(f"/records/referrals/{ids[0]}")
-    assert page.heading.startswith("Referral ")
+    assert page.heading.startswith("Referral of Jack Tolliday: ")
     assert "What happened" in page.words
 
 

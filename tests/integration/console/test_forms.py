@@ -81,7 +81,7 @@ def test_a_form_sent_twice_acts_once(officer: Browser) -> None:
     again = officer.send(check, sending(check))
     from_the_start = fill_in(officer, page, REPORT)
     assert first.url == again.url == from_the_start.url
-    assert "1 event," in officer.open(first.links()["Timeline"]).words
+    assert "1 event," in officer.open(first.links()["History"]).words
 
 
 def test_a_command_that_the_rules_refuse_names_rule_and_source(officer: Browser) -> None:

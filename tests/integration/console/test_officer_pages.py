@@ -85,7 +85,7 @@ def test_a_place_is_booked_from_the_condition(browser: Browser) -> None:
     browser.sign_in("SUPERVISOR-1")
     session = plan_session(browser, datetime.now(UTC) + timedelta(days=3))
     case = browser.open(case_of(browser, "Cara Whitmore"))
-    page = browser.open(link_of(case, "Book an education session: for the condition"))
+    page = browser.open(link_of(case, "Book an education session: for the condition:"))
     assert "For the condition: " in page.words
     assert page.heading == "Book a session for Cara Whitmore"
     assert "Cara" not in page.title
@@ -112,7 +112,7 @@ def test_two_moments_of_a_case_are_compared(browser: Browser) -> None:
 def test_what_led_to_what_is_a_tree(browser: Browser) -> None:
     """Given a case in which an attendance completed a condition, when its causes are shown, then what followed stands below it."""
     browser.sign_in("SUPERVISOR-1")
-    page = browser.open(browser.open(case_of(browser, "Cara Whitmore")).links()["What led to what"])
+    page = browser.open(browser.open(f"{case_of(browser, 'Cara Whitmore')}/timeline").links()["What led to what"])
     assert page.heading.startswith("What led to what in case ")
     lists = [one for one in page.root.iter("ul") if one.get("class", "").endswith("console-tree")]
     below = ["".join(inner.itertext()) for one in lists for inner in one.iter("ul") if inner is not one]

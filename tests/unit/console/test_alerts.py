@@ -39,6 +39,19 @@ def page_of(*alerts: dict[str, Any]) -> str:
         people=[Who(IVY, "HARMER", "Ivy Stone", {})],
         child=None,
         age=None,
+        what="",
+        crime_numbers=[],
+        victims=[],
+        standing="",
+        officers=[],
+        next=None,
+        conditions=[],
+        duties=[],
+        decisions=[],
+        contacts=[],
+        papers=[],
+        others=[],
+        works={},
         recorded=[],
         beginnings=[],
         warnings=[],
@@ -66,6 +79,6 @@ def test_an_alert_is_chosen_by_its_kind() -> None:
     """Given an open alert, when the form of its end is drawn, then it is offered by its kind."""
     state = {"alerts": {"a1": {"person_id": IVY, "kind": "SELF_HARM", "review_on": "2026-09-01"}}}
     record = Record("referrals", "r1", Part(state), Part(), {})
-    assert [(name, option.value, option.text) for name, option in _of_state(record, {})] == [
+    assert [(name, option.value, option.text) for name, option in _of_state(record)] == [
         ("alert", "a1", "Self-harm, to be reviewed by 1 September 2026")
     ]

@@ -14,6 +14,7 @@ def rule(id_: str, answer: str, *, kind: str = "forbids", changes_on: str | None
         "answer": answer,
         "text": f"The text of {id_}.",
         "source": "an Act",
+        "lifted_by": [],
         "fields": [],
         "changes_on": changes_on,
         "broken_by": {},
@@ -22,7 +23,7 @@ def rule(id_: str, answer: str, *, kind: str = "forbids", changes_on: str | None
 
 
 def command(type_: str, status: str, *rules: dict[str, Any]) -> dict[str, Any]:
-    return {"type": type_, "status": status, "begins": False, "fields": [], "rules": list(rules)}
+    return {"type": type_, "status": status, "purpose": "About it", "begins": False, "fields": [], "rules": list(rules)}
 
 
 def test_steps_stand_in_the_order_of_what_can_be_done() -> None:
@@ -78,12 +79,22 @@ def test_a_day_that_lifts_several_rules_is_the_last_of_them() -> None:
 
 def task(title: str, progress: str, *commands: str, **more: Any) -> dict[str, Any]:
     line = {"title": title, "progress": progress, "commands": list(commands), "roles": ["YJS_CASE_MANAGER"]}
-    return {**line, "about": {}, "due": None, "overdue": False, "waits_for": [], **more}
+    return {
+        **line,
+        "about": {},
+        "items": [],
+        "due": None,
+        "overdue": False,
+        "waits_for": [],
+        "lifted_by": [],
+        "duty": "",
+        **more,
+    }
 
 
 def test_a_task_leads_to_its_form_only_for_who_may_send_it_now() -> None:
     """Given tasks, then one that the role may record has an address with what is known; one of another's turn says whose it is."""
-    mine = task("Book a session", "not_started", "Book", about={"condition_id": "c1"}, due="2026-05-01")
+    mine = task("Book a session", "not_started", "Book", about={"condition_id": "c1"}, items=["c1"], due="2026-05-01")
     theirs = task("Give it", "not_started", "Give")
     done = task("Agree", "completed", "Book")
     guidance = {
@@ -91,7 +102,7 @@ def test_a_task_leads_to_its_form_only_for_who_may_send_it_now() -> None:
         "next": mine,
         "journeys": [{"title": "Prepare", "tasks": [mine, theirs, done]}],
     }
-    work = work_of(guidance, "/records/disposals/d1", "k1", {"c1": "Retail workshop"})
+    work = work_of(guidance, "/records/disposals/d1", "k1", {"c1": "Retail workshop"}, {})
     ((title, tasks),) = work.journeys
     assert (title, work.next) == ("Prepare", tasks[0])
     assert (tasks[0].about, tasks[0].status, tasks[0].address) == (
@@ -101,3 +112,43 @@ def test_a_task_leads_to_its_form_only_for_who_may_send_it_now() -> None:
     )
     assert (tasks[1].address, tasks[1].whose) == ("", ["YJS case manager"])
     assert (tasks[2].address, tasks[2].status) == ("", "Completed")
+
+
+def test_a_refusal_leads_to_the_command_that_lifts_it() -> None:
+    """Given a refusal with two remedies, of which the person may send one, then the step and the task that waits lead to its form, and to no other."""
+    refused = {**rule("R6", "broken"), "lifted_by": ["Confirm", "Sign"]}
+    waiting = task("Give it", "cannot_start", "Give", waits_for=["The text of R6."], lifted_by=["Confirm", "Sign"])
+    guidance = {
+        "commands": [command("Give", "refused", refused), command("Sign", "available"), command("Confirm", "refused")],
+        "next": None,
+        "journeys": [{"title": "Prepare", "tasks": [waiting]}],
+    }
+    titles = {"Sign": "Sign the paper"}
+    give = next(step for step in steps_of(guidance, titles).shown if step.type == "Give")
+    (line,) = work_of(guidance, "/records/disposals/d1", "k1", {}, titles).tasks
+    for remedies in (give.reasons[0].remedies, line.remedies):
+        assert [(remedy.title, remedy.page) for remedy in remedies] == [("Sign the paper", "do/Sign")]
+
+
+def test_other_commands_stand_by_what_they_are_about() -> None:
+    """Given commands of two purposes, when they are listed, then each stands under its own, the possible first."""
+    listed = [command("Late", "refused", rule("R1", "broken")), {**command("End", "available"), "purpose": "Ending it"}]
+    groups = steps_of({"commands": [*listed, command("Note", "available")]}, {}).by_purpose
+    assert {purpose: [step.type for step in steps] for purpose, steps in groups.items()} == {
+        "Ending it": ["End"],
+        "About it": ["Note", "Late"],
+    }
+
+
+def test_a_duty_is_met_by_the_task_of_its_item() -> None:
+    """Given two tasks of one kind of duty, then each meets the duty of its own item alone, and a duty without one is met by either."""
+    tasks = [
+        task("Warn", "not_started", "Warn", duty="WARNING", items=[item], about={"session_id": item})
+        for item in ("s1", "s2")
+    ]
+    guidance = {"commands": [command("Warn", "available")], "journeys": [{"title": "Follow", "tasks": tasks}]}
+    work = work_of(guidance, "/records/disposals/d1", "k1", {"s2": "Workshop"}, {})
+    assert [one.meets("WARNING", "s2") for one in work.tasks] == [False, True]
+    assert [one.meets("WARNING", None) for one in work.tasks] == [True, True]
+    assert not work.tasks[1].meets("CONTACT", "s2")
+    assert work.tasks[1].about == "Workshop"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from starlette.requests import Request
 
 from services.console.apis import Part
-from services.console.forms.choices import words_of_state
 from services.console.forms.next_steps import Step, Steps
 from services.console.officers.deferral import Line, plan_of
 from services.console.records import Record
@@ -83,5 +83,6 @@ def test_the_page_leads_to_what_a_case_manager_does_next() -> None:
 
 def test_a_step_is_chosen_by_what_it_is() -> None:
     """Given a plan, when a form asks for a step, then its choices are named by kind and day."""
-    assert words_of_state(STATE) == {"s1": "Therapy, due 24 April 2026", "s2": "Mentoring, due 8 June 2026"}
-    assert words_of_state({}) == {}
+    record = Record("disposals", "d1", Part(STATE), Part(), {})
+    assert record.names == {"s1": "Therapy, due 24 April 2026", "s2": "Mentoring, due 8 June 2026"}
+    assert replace(record, state=Part({})).names == {}

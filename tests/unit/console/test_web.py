@@ -64,6 +64,7 @@ PAGES = {
     "/sessions",
     "/records/{collection}/{id}",
     "/records/{collection}/{id}/documents/{name}",
+    "/records/{collection}/{id}/duties/{duty}",
     "/records/sessions/{id}/register",
     "/returns",
     "/returns/file/{kind}",

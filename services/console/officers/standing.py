@@ -1,0 +1,233 @@
+"""What a case is about and where it stands, in words: its head, its conditions, its duties, its decisions and its contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.console.forms.next_steps import Task, Work
+from services.console.names import Who
+from services.console.records import Record
+from services.console.words import day, in_words, moment, within
+
+DECISIONS: Final = frozenset(
+    {
+        "AdmissionRecorded",
+        "AdmissionWithdrawn",
+        "BreachDecided",
+        "CrimeOutcomeAssigned",
+        "DisposalDecided",
+        "EvidenceSufficiencyDecided",
+        "GravityScored",
+        "OutcomeAssigned",
+        "PanelRecommended",
+        "ProsecutorDecisionRecorded",
+        "ReferralTriaged",
+        "SafeguardingHoldOverridden",
+    }
+)
+"""Events that decide something, or that a decision rests on."""
+CONTACTS: Final = frozenset(
+    {
+        "AdviceGiven",
+        "ComplianceMeetingRecorded",
+        "ContactRecorded",
+        "SafeguardingConcernRaised",
+        "VictimPreferenceRecorded",
+        "VictimViewSought",
+        "WarningIssued",
+    }
+)
+"""Events in which somebody spoke or wrote to a person."""
+DONE: Final = frozenset({"COMPLETED", "EXCUSED", "OMITTED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition as a line of a table, in words, with what can be done about it now."""
+
+    what: str
+    details: Sequence[str]
+    """Its own words, where the person may read them."""
+    due: str
+    booked: str
+    hours: str
+    standing: str
+    overdue: bool
+    action: Task | None
+    page: str
+    """The page of the conference that serves it; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A duty of a case, with what it is about and the form that meets it."""
+
+    duty: str
+    about: str
+    due: str
+    overdue: bool
+    address: str
+
+
+def what_happened(records: Sequence[Record]) -> str:
+    """Say what the case is about: the offence, or else the incident, and its day."""
+    offence = next((state["offence"] for state in _states(records, "disposals") if "offence" in state), None)
+    if offence is not None:
+        return f"{offence['title']}, {day(offence['on'])}"
+    for state in _states(records, "referrals"):
+        if "happened_on" in state:
+            place = {"SCHOOL": ", at school", "ONLINE": ", online"}.get(state["setting"], "")
+            return f"{in_words(state['incident_type'])}{place}, {day(state['happened_on'])}"
+    return ""
+
+
+def crime_numbers(records: Sequence[Record]) -> list[str]:
+    """Return the crime numbers of the case, each once."""
+    numbers = (state.get("crime_number") for record in records for state in (record.state.value or {},))
+    return list(dict.fromkeys(number for number in numbers if number))
+
+
+def victims_of(records: Sequence[Record], people: Iterable[Who]) -> list[Who]:
+    """Return the people whom the case has harmed."""
+    named = {id_ for state in _states(records, "disposals") for id_ in state.get("victims", ())}
+    return [who for who in people if who.id in named or who.part in {"VICTIM", "HARMED"}]
+
+
+def standing_of(records: Sequence[Record]) -> str:
+    """Say in a sentence where the case stands: by its disposal, else by its referral."""
+    for state in _states(records, "disposals"):
+        if "issued_on" in state:
+            return _disposal(state)
+    for state in _states(records, "referrals"):
+        if "state" in state:
+            return f"Referral: {within(state['state'])}."
+    return ""
+
+
+def _disposal(state: Mapping[str, Any]) -> str:
+    stage, parts = state["state"], list[str]()
+    if state["issued_on"]:
+        parts.append(f"{in_words(state['disposal'])} given on {day(state['issued_on'])}")
+        standings = [standing for standing in state["conditions"].values() if standing != "OMITTED"]
+        if standings:
+            done = sum(standing in DONE for standing in standings)
+            noun = "condition" if len(standings) == 1 else "conditions"
+            parts.append(f"{done} of {len(standings)} {noun} completed")
+        if stage in {"ACTIVE", "AGREED"} and state["ends_on"]:
+            parts.append(f"ends {day(state['ends_on'])}")
+    elif state["decided"] and stage in {"DECIDED", "DEFERRED"}:
+        parts.append(f"{in_words(state['decided']['what'])} decided on {day(state['decided']['on'])}")
+        parts.append("not given yet" if stage == "DECIDED" else f"to be reviewed on {day(state['review_on'])}")
+    if state["completed_on"]:
+        parts.append(f"completed on {day(state['completed_on'])}")
+    elif stage not in {"ACTIVE", "AGREED", "DECIDED", "DEFERRED", "RECORDED"}:
+        parts.append(within(stage) if parts else in_words(stage))
+    if state["outcome"]:
+        parts.append(f"outcome {state['outcome']} of the crime")
+    return f"{'; '.join(parts)}." if parts else f"{in_words(stage)}."
+
+
+def conditions_of(
+    record: Record, work: Work | None, conferences: Iterable[Record], own_words: Mapping[str, Sequence[str]], on: str
+) -> list[Condition]:
+    """Return the conditions of a disposal as lines of a table, the soonest due first; `on` is the day on which they are looked at."""
+    state = record.state.value or {}
+    served = {
+        conference_state["condition_id"]: conference
+        for conference in conferences
+        for conference_state in (conference.state.value or {},)
+        if conference_state.get("condition_id")
+    }
+    terms = state.get("condition_terms") or {}
+    return [
+        _condition(id_, asked, state["conditions"][id_], work, served.get(id_), own_words.get(id_, ()), on)
+        for id_, asked in sorted(terms.items(), key=lambda item: item[1]["due"])
+    ]
+
+
+def _condition(
+    id_: str,
+    asked: Mapping[str, Any],
+    standing: str,
+    work: Work | None,
+    conference: Record | None,
+    own_words: Sequence[str],
+    on: str,
+) -> Condition:
+    when = moment(asked["sessions"][-1]["starts_at"]) if asked["sessions"] else ""
+    words = in_words(standing)
+    if standing == "ACTIVE":
+        words = _active(asked, on)
+    hours = "" if asked["hours"] is None else f"{asked['hours_credited']} of {asked['hours']}"
+    if conference is not None and standing == "ACTIVE":
+        state = conference.state.value or {}
+        when, words = moment(state.get("starts_at")), in_words(state.get("state"))
+    tasks = [task for task in (work.tasks if work else ()) if id_ in task.items]
+    return Condition(
+        in_words(asked["type"]),
+        own_words,
+        day(asked["due"]),
+        when,
+        hours,
+        words,
+        standing == "ACTIVE" and asked["due"] < on,
+        next((task for task in tasks if task.address), None),
+        f"/records/conferences/{conference.id}" if conference else "",
+    )
+
+
+def _active(asked: Mapping[str, Any], on: str) -> str:
+    if asked["sessions"] and not asked["sessions"][-1]["recorded"]:
+        return "Booked" if asked["sessions"][-1]["starts_at"][:10] > on else "Register to be taken"
+    if asked["last_attendance"]:
+        return in_words(asked["last_attendance"])
+    return "To do"
+
+
+def duties_of(
+    duties: Iterable[Mapping[str, Any]], works: Mapping[str, Work | None], names: Mapping[str, str]
+) -> list[Due]:
+    """Return the open duties of a case, the soonest first, each with what it is about and the form that meets it."""
+
+    def form(duty: Mapping[str, Any]) -> str:
+        work = works.get(duty["stream"])
+        tasks = work.tasks if work else ()
+        return next((task.address for task in tasks if task.meets(duty["duty"], duty["item"]) and task.address), "")
+
+    return [
+        Due(duty["duty"], names.get(duty["item"] or "", ""), duty["due"], duty["overdue"], form(duty))
+        for duty in sorted(duties, key=lambda duty: duty["due"])
+        if duty["met_on"] is None and duty["lapsed_on"] is None
+    ]
+
+
+def next_of(works: Iterable[Work | None], duties: Iterable[Due]) -> Task | None:
+    """Return the next step of a case: of those that the person can take the one that is due first, else one of another's turn.
+
+    A step that is a duty's form is due when that is.
+    """
+    due = {duty.address: duty.due for duty in duties if duty.address}
+    steps = [work.next for work in works if work and work.next]
+    mine = [step for step in steps if step.address]
+    return min(mine or steps, key=lambda step: step.due or due.get(step.address, "9"), default=None)
+
+
+def events_of_kind(events: Iterable[Mapping[str, Any]], types: frozenset[str]) -> list[Mapping[str, Any]]:
+    """Return the events of some types, the latest first."""
+    return [event for event in reversed(list(events)) if event["type"] in types]
+
+
+def fits(paper: str, state: Mapping[str, Any]) -> bool:
+    """Whether a paper is one of what was decided: that of another disposal, or of a plan where there is none, is not."""
+    if paper == "deferral-plan":
+        return bool(state.get("plan"))
+    disposal = paper.partition("-")[0].upper()
+    return disposal not in {"YC", "YCC", "YRD"} or disposal == state.get("disposal")
+
+
+def _states(records: Iterable[Record], collection: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the states of the records of a kind that the person may see, the latest begun first."""
+    shown = [record.state.value for record in records if record.collection == collection and record.state.value]
+    yield from reversed(shown)

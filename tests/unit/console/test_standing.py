@@ -1,0 +1,141 @@
+"""What a case is about and where it stands, in words, and what is next in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.console.apis import Part
+from services.console.forms.next_steps import Work, work_of
+from services.console.officers.standing import conditions_of, duties_of, fits, next_of, standing_of, what_happened
+from services.console.records import Record
+from tests.unit.console.test_next_steps import command, task
+
+GIVEN: dict[str, Any] = {
+    "state": "ACTIVE",
+    "offence": {"title": "Theft from a shop", "code": "TH68010", "on": "2025-09-06"},
+    "disposal": "YCC",
+    "decided": {"what": "YCC", "on": "2025-09-30"},
+    "issued_on": "2025-10-02",
+    "ends_on": "2025-11-27",
+    "completed_on": None,
+    "review_on": None,
+    "outcome": None,
+    "conditions": {"c1": "ACTIVE", "c2": "COMPLETED", "c3": "OMITTED", "c4": "ACTIVE"},
+    "condition_terms": {},
+}
+
+
+def record(collection: str, state: dict[str, Any], id_: str = "x1") -> Record:
+    return Record(collection, id_, Part(state), Part(), {})
+
+
+def work(*tasks: dict[str, Any], next_: dict[str, Any] | None = None) -> Work:
+    guidance = {"commands": [command("Book", "available")], "next": next_, "journeys": [{"title": "F", "tasks": tasks}]}
+    return work_of(guidance, "/records/disposals/d1", "k1", {}, {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "Youth conditional caution given on 2 October 2025; 1 of 3 conditions completed; ends 27 November 2025."),
+        (
+            {"state": "DECIDED", "issued_on": None},
+            "Youth conditional caution decided on 30 September 2025; not given yet.",
+        ),
+        (
+            {"state": "COMPLETED", "completed_on": "2025-11-20", "outcome": "2", "conditions": {}},
+            "Youth conditional caution given on 2 October 2025; completed on 20 November 2025; outcome 2 of the crime.",
+        ),
+        (
+            {"state": "BREACH_REVIEW", "conditions": {}},
+            "Youth conditional caution given on 2 October 2025; breach review.",
+        ),
+        ({"state": "ASSESSED", "issued_on": None, "decided": None}, "Assessed."),
+    ],
+)
+def test_a_sentence_says_where_a_case_stands(changes: dict[str, Any], sentence: str) -> None:
+    """Given a disposal at a stage, then one sentence says what was given, how far it is, and what ended it."""
+    assert standing_of([record("disposals", GIVEN | changes)]) == sentence
+
+
+def test_a_case_without_a_disposal_stands_where_its_referral_does() -> None:
+    """Given a referral alone, then the incident and the referral's state tell the case; an offence comes before both."""
+    referral = record(
+        "referrals",
+        {"state": "WITH_MASH", "incident_type": "DRUGS", "happened_on": "2026-03-02", "setting": "SCHOOL"},
+    )
+    assert standing_of([referral]) == "Referral: with MASH."
+    assert what_happened([referral]) == "Drugs, at school, 2 March 2026"
+    assert what_happened([referral, record("disposals", GIVEN)]) == "Theft from a shop, 6 September 2025"
+    assert (standing_of([record("referrals", {})]), what_happened([])) == ("", "")
+
+
+def test_a_condition_is_a_line_with_what_can_be_done() -> None:
+    """Given conditions, when they are drawn as lines, then the soonest due comes first, and booking, register, conference and form stand there."""
+    terms = {"hours": 2, "hours_credited": 0, "sessions": [], "last_attendance": None, "by_session": True}
+    booked = {"session_id": "s1", "starts_at": "2025-10-18T09:00:00+00:00", "recorded": False}
+    state = GIVEN | {
+        "condition_terms": {
+            "c4": terms | {"type": "RJ_CONFERENCE", "due": "2025-11-27", "hours": None},
+            "c1": terms | {"type": "RETAIL_WORKSHOP", "due": "2025-10-30", "sessions": [booked]},
+            "c2": terms | {"type": "LETTER_OF_APOLOGY", "due": "2025-10-31", "hours": None},
+        }
+    }
+    conference = record(
+        "conferences", {"state": "SCHEDULED", "condition_id": "c4", "starts_at": "2025-11-13T16:00:00+00:00"}, "k9"
+    )
+    book = task("Book a session", "not_started", "Book", about={"condition_id": "c1"}, items=["c1"])
+    lines = conditions_of(record("disposals", state), work(book), [conference], {"c2": ["To Boots"]}, "2025-11-01")
+    assert [line.due for line in lines] == ["30 October 2025", "31 October 2025", "27 November 2025"]
+    workshop, letter, meeting = lines
+    assert (workshop.booked, workshop.hours, workshop.standing, workshop.overdue) == (
+        "18 October 2025 at 10:00",
+        "0 of 2",
+        "Register to be taken",
+        True,
+    )
+    assert workshop.action is not None
+    assert workshop.action.address.endswith("condition_id=c1")
+    assert (letter.details, letter.standing, letter.overdue, letter.action) == (["To Boots"], "Completed", False, None)
+    assert (meeting.booked, meeting.standing, meeting.page) == (
+        "13 November 2025 at 16:00",
+        "Scheduled",
+        "/records/conferences/k9",
+    )
+
+
+def duty(code: str, item: str | None, due: str, **more: Any) -> dict[str, Any]:
+    line = {"duty": code, "item": item, "due": due, "met_on": None, "lapsed_on": None, "overdue": False}
+    return {**line, "stream": "d1", **more}
+
+
+def test_a_duty_leads_to_the_form_that_meets_it() -> None:
+    """Given duties, then the open ones stand in order with what they are about, and one that a task meets leads to its form."""
+    book = task("Book", "not_started", "Book", duty="CONDITION", about={"condition_id": "c1"}, items=["c1"])
+    duties = [
+        duty("CONDITION", "c1", "2026-02-01"),
+        duty("CONDITION", "c2", "2026-01-01"),
+        duty("ASSESSMENT", None, "2026-01-01", met_on="2025-12-01"),
+    ]
+    lines = duties_of(duties, {"d1": work(book)}, {"c1": "Workshop"})
+    assert [(line.due, line.about, line.address) for line in lines] == [
+        ("2026-01-01", "", ""),
+        ("2026-02-01", "Workshop", "/records/disposals/d1/do/Book?case=k1&condition_id=c1"),
+    ]
+
+
+def test_the_next_step_is_ones_own_and_the_soonest() -> None:
+    """Given next steps of several records, then that of the person's turn which is due first is the case's; without one, another's."""
+    theirs = work(next_=task("Give it", "not_started", "Give", due="2026-01-01"))
+    later = work(next_=task("Later", "not_started", "Book", due="2026-03-01"))
+    soon = work(next_=task("Soon", "not_started", "Book", due="2026-02-01"))
+    assert [next_of(works, []).title for works in ([theirs, later, soon], [theirs, None])] == ["Soon", "Give it"]  # type: ignore[union-attr]
+    assert next_of([None, work()], []) is None
+
+
+def test_a_paper_of_another_disposal_is_not_offered() -> None:
+    """Given what was decided, then its own papers are offered, and those that every case may have."""
+    papers = ("ycc", "ycc-notice", "yc", "yrd", "deferral-plan", "panel-pack", "warning-letter")
+    assert [name for name in papers if fits(name, GIVEN)] == ["ycc", "ycc-notice", "panel-pack", "warning-letter"]
