@@ -72,6 +72,10 @@ chaos: install-test ## Kill each process of a system again and again while it is
 hostile: install-test ## Attack it: every test of tests/hostile, and made-up requests to the five APIs and the console (HOSTILE=3600 seconds)
 	OOC_HOSTILE_SECONDS=$(HOSTILE) $(BIN)/pytest tests/hostile
 
+.PHONY: alerts
+alerts: install-test ## Let Prometheus watch a system whose processes hang (Debian: apt-get install prometheus)
+	$(BIN)/pytest tests/alerts
+
 .PHONY: check
 check: install-test lint ## The quick loop: lint, types, layers and unit tests; no servers, no documents, no architecture tests
 	@log=$$(mktemp); $(QUICK) $(HALF) >"$$log" 2>&1 & half=$$!; trap 'kill $$half 2>/dev/null || :; rm -f "$$log"' EXIT; \

@@ -16,10 +16,12 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from math import inf
 from typing import Final
 
 import structlog
+from prometheus_client.core import HistogramMetricFamily
 
 from shared.database import Pool
 from shared.tasks import end
@@ -39,11 +41,6 @@ _ADD: Final = """
 _READ: Final = """
     select step, array_agg(at_most) as bounds, array_agg(events) as events, sum(seconds) as seconds
     from latency group by step order by step
-"""
-_HEAD: Final = """\
-# HELP ooc_latency_seconds The time that each step of an event's way took.
-# TYPE ooc_latency_seconds histogram
-# UNIT ooc_latency_seconds seconds
 """
 _log = structlog.get_logger("latency")
 _observed: dict[tuple[str, float], tuple[int, float]] = {}
@@ -83,16 +80,18 @@ async def flush(pool: Pool) -> None:
         await pool.execute(_ADD, *map(list, zip(*rows, strict=True)))
 
 
-async def exposition(pool: Pool, service: str) -> str:
-    """Return the histograms of a service in the text format of OpenMetrics 1.0."""
-    lines: list[str] = []
+async def latencies(pool: Pool, service: str) -> HistogramMetricFamily:
+    """Return the histograms of a service, by step."""
+    family = HistogramMetricFamily(
+        "ooc_latency_seconds",
+        "The time that each step of an event's way took.",
+        labels=("service", "step"),
+        unit="seconds",
+    )
     for row in await pool.fetch(_READ):
-        labels = f'service="{service}",step="{row["step"]}"'
-        buckets = list(zip(row["bounds"], row["events"], strict=True))
-        for bound in BOUNDS:
-            count = sum(events for at_most, events in buckets if at_most <= bound)
-            le = "+Inf" if bound == inf else bound
-            lines.append(f'ooc_latency_seconds_bucket{{{labels},le="{le}"}} {count}\n')
-        lines.append(f"ooc_latency_seconds_count{{{labels}}} {sum(row['events'])}\n")
-        lines.append(f"ooc_latency_seconds_sum{{{labels}}} {row['seconds']}\n")
-    return "".join((_HEAD, *lines, "# EOF\n"))
+        events = dict(zip(row["bounds"], row["events"], strict=True))
+        totals = accumulate(events.get(bound, 0) for bound in BOUNDS)
+        bounds = ("+Inf" if bound == inf else str(bound) for bound in BOUNDS)
+        buckets = list(zip(bounds, totals, strict=True))
+        family.add_metric((service, row["step"]), buckets, sum_value=row["seconds"])
+    return family

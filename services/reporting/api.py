@@ -464,7 +464,8 @@ def _duties(app: FastAPI) -> None:
 
 def _operations(app: FastAPI) -> None:
     add_health(app)
-    add_metrics(app, "reporting")
+    topics = sorted(events_topic(service) for service in READ_MODELS)
+    add_metrics(app, "reporting", topics, decides=False)
 
     @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))
     async def status(request: Request) -> JSONResponse:
@@ -475,7 +476,7 @@ def _operations(app: FastAPI) -> None:
             return {
                 "service": "reporting",
                 "time": datetime.now(UTC).isoformat(),
-                "reacts_to": sorted(events_topic(service) for service in READ_MODELS),
+                "reacts_to": topics,
                 "consumed": await consumed_offsets(at.database),
                 "parked": 0,
                 "quarantined": await at.database.fetchval("select count(distinct stream) from quarantine"),

@@ -13,6 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.api.metrics import REQUESTS
 from shared.api.problems import TooManyRequests, fault_response, too_many_response
 from shared.api.rates import RateLimit
 from shared.settings import Settings
@@ -59,6 +60,7 @@ class Boundary:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                _count(scope, message["status"])
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
@@ -78,6 +80,12 @@ class Boundary:
             # The route and not the address: nothing of a person stands in a log.
             _LOG.exception("fault %s in %s %s", reference, scope["method"], getattr(scope.get("route"), "path", ""))
             await self._fault(scope, reference)(scope, receive, answer)
+
+
+def _count(scope: Scope, status: int) -> None:
+    """Count an answer by the pattern of its route: the address and the method of what no route takes are the client's."""
+    route = getattr(scope.get("route"), "path", "")
+    REQUESTS.labels(scope["method"] if route else "", route, status).inc()
 
 
 def _client_address(scope: Scope) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,12 +12,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from shared.api.dependencies import Dependencies
+from shared.api.metrics import exposition
 from shared.api.problems import problem_response, problems
 from shared.api.schemas import ServiceStatus
 from shared.database import TRANSIENT, WriteProbe, retry_or_raise
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable
-from shared.latency import exposition
 from shared.messaging.consumer.alarms import alarms, kind_of
 from shared.version import version
 
@@ -54,14 +55,18 @@ def add_health(app: FastAPI) -> None:
         return JSONResponse({"status": "ready", "version": version()})
 
 
-def add_metrics(app: FastAPI, service: str) -> None:
-    """Add the metrics of every process of a service, by its name, for Prometheus and whoever reads its format."""
+def add_metrics(app: FastAPI, service: str, consumed: Collection[str], *, decides: bool) -> None:
+    """Add the metrics of a service that consumes these topics, for Prometheus; `decides`: whether it has an event store."""
 
     @app.get("/metrics", tags=["operations"], response_class=OpenMetrics, responses=problems(503))
     async def metrics(request: Request) -> OpenMetrics:
-        """Report how long each step of an event's way took, as histograms (OpenMetrics 1.0)."""
+        """Report positions, lag, what waits, alarms, leases, clocks, requests, and the latency of each step (OpenMetrics 1.0)."""
         database = request.app.state.deps.database
-        return OpenMetrics(await retry_or_raise(lambda: exposition(database, service), EventStoreUnavailable))
+
+        async def read_metrics() -> bytes:
+            return await exposition(database, service, consumed, decides=decides)
+
+        return OpenMetrics(await retry_or_raise(read_metrics, EventStoreUnavailable))
 
 
 async def consumed_offsets(database: asyncpg.Pool[asyncpg.Record]) -> dict[str, dict[str, int]]:
@@ -90,7 +95,7 @@ async def standing_alarms(database: asyncpg.Pool[asyncpg.Record]) -> list[dict[s
 def add_operations(app: FastAPI, service: Service[Any]) -> None:
     """Add the probes, the metrics, and the positions of event store, relay and reactions (`GET /status`)."""
     add_health(app)
-    add_metrics(app, service.name)
+    add_metrics(app, service.name, service.consumed_topics, decides=True)
 
     @app.get("/status", tags=["operations"], response_model=ServiceStatus, responses=problems(503))
     async def status(request: Request) -> JSONResponse:

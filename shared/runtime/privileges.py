@@ -131,7 +131,7 @@ CONSUMER: Final = Part(
         "clear_alarms()": dict.fromkeys((_API, _WORKER, _RELAY, _SIGNER), _CALL),
         "waiting": {_API: _WRITE, _WORKER: _WRITE, _VERIFY: _READ},
         "latency": {_API: _WRITE, _WORKER: _WRITE},
-        "lease": {_VERIFY: _READ},
+        "lease": {_API: "select (role, expires_at)", _VERIFY: _READ},
         "take_lease()": {_WORKER: _CALL, _RELAY: _CALL, _SIGNER: _CALL},
         "refuse_decision_change()": {},
     },

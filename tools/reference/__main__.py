@@ -17,6 +17,7 @@ import structlog
 from services.registry import deciding_services
 from shared.domain.service import Service
 from tools.reference.access_page import of_access
+from tools.reference.alerts import of_alerts
 from tools.reference.asyncapi import of_topics
 from tools.reference.command_line import of_command_line
 from tools.reference.compatibility import Contract, incompatible_changes
@@ -44,7 +45,7 @@ def declared_pages() -> dict[str, str]:
     services = deciding_services()
     pages = index(services) | of_measures() | of_database_roles() | of_access(services) | of_command_line()
     pages |= of_topics(services) | of_apis(openapi_documents(services)) | of_breaks(PLACE)
-    pages |= of_sources(services)
+    pages |= of_sources(services) | of_alerts()
     for service in services:
         pages |= of_service(service)
     return pages

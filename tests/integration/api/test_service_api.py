@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 from fastapi import FastAPI
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from shared.latency import BOUNDS, flush, observe
+from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.runtime.privileges import RoleKind, role_name
 from shared.settings import Settings
 from tests.integration.api.conftest import Client
@@ -330,24 +334,25 @@ async def test_status_and_health_need_no_token(api: Client) -> None:
     assert (status["parked"], status["quarantined"], alarms) == (0, 0, [])
 
 
+def families_of(text: str) -> list[Metric]:
+    """Read metrics as prometheus_client does, strictly."""
+    return list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
+
+
 async def test_metrics_need_no_token_and_add_up(education_app: FastAPI, api: Client) -> None:
     """Given appended commands, when metrics are read, then their histogram is OpenMetrics, cumulative, and grows by them."""
 
-    async def appends() -> tuple[list[int], int, float]:
+    async def appends() -> tuple[list[float], float, float]:
         await flush(education_app.state.deps.database)
         answer = await api.http.get("/metrics")
         assert answer.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
-        *lines, end = answer.text.splitlines()
-        assert (end, answer.text[-1]) == ("# EOF", "\n")
-        assert "# TYPE ooc_latency_seconds histogram" in lines
-        values = dict(line.rsplit(" ", 1) for line in lines if 'service="education",step="append"' in line)
-        buckets = [
-            f'ooc_latency_seconds_bucket{{service="education",step="append",le="{le}"}}'
-            for le in (*BOUNDS[:-1], "+Inf")
-        ]
-        count, total = (f'ooc_latency_seconds_{name}{{service="education",step="append"}}' for name in ("count", "sum"))
-        assert set(values) == {*buckets, count, total}
-        return [int(values[bucket]) for bucket in buckets], int(values[count]), float(values[total])
+        (family,) = (family for family in families_of(answer.text) if family.name == "ooc_latency_seconds")
+        assert family.type == "histogram"
+        samples = [it for it in family.samples if (it.labels["service"], it.labels["step"]) == ("education", "append")]
+        buckets = {it.labels["le"]: it.value for it in samples if "le" in it.labels}
+        assert list(buckets) == [*map(str, BOUNDS[:-1]), "+Inf"]
+        count, total = (it.value for it in samples if "le" not in it.labels)
+        return list(buckets.values()), count, total
 
     observe("append", 0.0004)  # else there is none yet where this test is the first
     _, before, seconds = await appends()
@@ -361,6 +366,36 @@ async def test_metrics_need_no_token_and_add_up(education_app: FastAPI, api: Cli
     assert buckets == sorted(buckets)
     assert buckets[-1] == count > buckets[-2]
     assert buckets[BOUNDS.index(0.1)] >= buckets[BOUNDS.index(0.05)] + 2
+
+
+async def test_metrics_say_what_stands_and_what_waits(education_app: FastAPI, api: Client) -> None:
+    """Given events that no relay publishes, and an alarm, when metrics are read, then they say so, and count the answers."""
+    assert (await api.send(uuid4(), PLAN)).status_code == 201
+    pool = education_app.state.deps.database
+    await raise_alarm(pool, "tests", "gap", "ooc.x.events/3", "a version is missing")
+    families = {
+        family.name: {
+            tuple(value for _, value in sorted(sample.labels.items())): sample.value for sample in family.samples
+        }
+        for family in families_of((await api.http.get("/metrics")).text)
+    }
+    await clear_alarm(pool, "tests", "gap", "ooc.x.events/3")
+    position = families["ooc_position"]["education",]
+    assert (
+        position == (await api.http.get("/status")).json()["position"] > families["ooc_relayed_position"]["education",]
+    )
+    assert families["ooc_unrelayed_age_seconds"]["education",] > 0
+    assert families["ooc_parked_reactions"]["education",] == 0
+    assert abs(families["ooc_clock_offset_seconds"]["education",]) < 5
+    alarm = ("tests", "gap", "ooc.x.events/3", "docs/how-to/runbook/gap.md", "education")
+    assert families["ooc_alarm"][alarm] == 1
+    assert families["ooc_requests"]["POST", "/v1/sessions/{id}/commands", "201"] >= 1
+    before = families["ooc_requests"].get(("", "", "404"), 0)
+    assert (await api.http.get(f"/v1/{uuid4()}")).status_code == 404
+    (after,) = re.findall(
+        r'ooc_requests_total\{method="",route="",status="404"\} (\S+)', (await api.http.get("/metrics")).text
+    )
+    assert float(after) == before + 1
 
 
 async def test_a_latency_below_zero_is_none(education_app: FastAPI) -> None:

@@ -71,7 +71,7 @@ def test_there_is_a_page_for_each_alarm_and_each_says_what_an_operator_needs() -
         for part in ("## What still works", "## What to look at", "## What to do"):
             assert part in text, (name, part)
         assert f"[`{name}`]({name}.md)" in index
-    assert {page.stem for page in PAGES} == {*ALARMS, "README", "fork", "full_disk"}
+    assert {page.stem for page in PAGES} == {*ALARMS, "README", "consumer_stands", "fork", "full_disk"}
 
 
 def test_links_between_pages_lead_somewhere() -> None:

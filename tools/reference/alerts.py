@@ -1,0 +1,96 @@
+"""The alert rules of Prometheus, one for each alarm and those that no alarm can raise, from the registry of alarms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from shared.messaging.consumer.alarms import ALARMS
+
+RUNBOOK: Final = "docs/how-to/runbook"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert: what must hold, for how many seconds, what it means, and the page that says what to do."""
+
+    name: str
+    holds: str
+    seconds: int
+    meaning: str
+    page: str
+
+    def rule(self) -> dict[str, Any]:
+        """Return the alert as Prometheus reads it."""
+        return {
+            "alert": self.name,
+            "expr": self.holds,
+            "for": f"{self.seconds}s",
+            "labels": {"severity": "critical"},
+            "annotations": {"summary": self.meaning, "runbook": self.page},
+        }
+
+
+WITHOUT_ALARM: Final = (
+    Alert("ApiDown", 'up{job="ooc"} == 0', 30, "An API does not answer.", f"{RUNBOOK}/full_disk.md"),
+    Alert(
+        "RelayBehind",
+        "ooc_unrelayed_age_seconds > 15",
+        15,
+        "An event has not been published for half a minute.",
+        f"{RUNBOOK}/relay_stuck.md",
+    ),
+    Alert(
+        "ConsumerStands",
+        "(max by (service, topic, partition) (ooc_consumed_offset)"
+        " < on (topic, partition) group_left max by (topic, partition) (ooc_published_offset))"
+        " and on (service, topic, partition) changes(ooc_consumed_offset[30s]) == 0",
+        20,
+        "A consumer has not read for a while what is published.",
+        f"{RUNBOOK}/consumer_stands.md",
+    ),
+    Alert(
+        "NobodyHoldsTheLease",
+        "max by (service, role) (ooc_lease_remaining_seconds) == 0",
+        30,
+        "What a service has only one of (relay, signer, record of waits) is done by nobody.",
+        f"{RUNBOOK}/relay_stuck.md",
+    ),
+    Alert(
+        "ClockOff",
+        "abs(ooc_clock_offset_seconds) > 5",
+        30,
+        "The clocks of an API and of its database differ by more than five seconds.",
+        f"{RUNBOOK}/clocks_apart.md",
+    ),
+    Alert(
+        "ServerErrors",
+        'sum by (job, instance) (rate(ooc_requests_total{status=~"5.."}[1m])) > 0.2',
+        30,
+        "An API answers with server errors.",
+        f"{RUNBOOK}/README.md",
+    ),
+)
+"""What a process that hangs or is gone cannot say of itself."""
+
+
+def alerts() -> tuple[Alert, ...]:
+    """Return every alert, the alarms of the services first."""
+    raised = (
+        Alert(_title(kind.name), f'ooc_alarm{{name="{kind.name}"}} == 1', 0, kind.meaning, kind.runbook)
+        for kind in ALARMS.values()
+    )
+    return *raised, *WITHOUT_ALARM
+
+
+def of_alerts() -> dict[str, str]:
+    """Write the file of rules, by path."""
+    groups = {"groups": [{"name": "ooc", "rules": [alert.rule() for alert in alerts()]}]}
+    head = "# Alert rules of Prometheus, made by `make docs` from the registry of alarms (tools/reference/alerts.py).\n"
+    return {"alerts.yaml": head + yaml.safe_dump(groups, sort_keys=False, width=120, allow_unicode=True)}
+
+
+def _title(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("_"))
