@@ -42,6 +42,11 @@ class Problem(Exception):
         """The sentence for people."""
         return str(self.body.get("detail") or "")
 
+    @property
+    def asks_for_reason(self) -> bool:
+        """Whether the role may do this once the person says why they look."""
+        return self.status == 403 and any(one["field"] == "Access-Reason" for one in self.body.get("errors") or ())
+
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[T]):
@@ -197,6 +202,8 @@ async def part_of(answer: Awaitable[T]) -> Part[T]:
     try:
         return Part(await answer)
     except (NoAnswer, Problem) as error:
+        if isinstance(error, Problem) and error.asks_for_reason:
+            return Part(notice="Give a reason for looking first: the link is at the top of this page.", status=403)
         if isinstance(error, Problem) and error.status in {403, 404, 422}:
             return Part(notice=sentence(error.detail), status=error.status)
         return Part(notice="This part is not available at the moment. Try again in a few minutes.", status=503)

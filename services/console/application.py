@@ -40,7 +40,7 @@ from services.console.officers import (
 )
 from services.console.operators import operations
 from services.console.rendering import render
-from services.console.routing import COOKIE, Console, changed, console_of, page_route
+from services.console.routing import COOKIE, Console, changed, console_of, local, page_route
 from services.console.schools import report
 from services.console.sessions import Drafts, SeenTimes, Session, Sessions
 from services.console.settings import ConsoleSettings
@@ -216,7 +216,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
         error.status_code, "refused.html"
     )
     why = error.detail if error.status_code not in {404, 405} else ""
-    return render(request, template, session, status=error.status_code, why=why)
+    return render(request, template, session, status=error.status_code, why=why, asks_at="")
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -225,7 +225,8 @@ async def _problem(request: Request, error: Exception) -> Response:
     session = await _known_session(request)
     match error.status:
         case 403:
-            return render(request, "forbidden.html", session, status=403, why=sentence(error.detail))
+            here = local(request.url) if error.asks_for_reason else ""
+            return render(request, "forbidden.html", session, status=403, why=sentence(error.detail), asks_at=here)
         case 404:
             return render(request, "not_found.html", session, status=404, why="")
         case 410 | 422 | 409:

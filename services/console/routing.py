@@ -73,7 +73,7 @@ def page_route(path: str, page: Page) -> Route:
             return await page(request, await _session(request))
         except (SessionEnded, Problem) as error:
             _reraise_unless_ended(error)
-        here = _local(request.url)
+        here = local(request.url)
         # It may have come by a form with the method GET, whose redirects a browser confines to the console.
         if request.headers.get("sec-fetch-site") == "same-origin":
             return _sign_in_page(request, here)
@@ -186,10 +186,11 @@ def _sign_in_page(request: Request, then: str, *, kept: bool = False) -> Respons
 def _came_from(request: Request) -> str:
     """Return the page of the console on which a form stood."""
     page = urlsplit(request.headers.get("referer", ""))
-    return _local(page) if page.netloc == request.url.netloc else "/"
+    return local(page) if page.netloc == request.url.netloc else "/"
 
 
-def _local(url: SplitResult | URL) -> str:
+def local(url: SplitResult | URL) -> str:
+    """Return an address within the console, with its query."""
     return url.path + (f"?{url.query}" if url.query else "")
 
 

@@ -22,6 +22,12 @@ class NotAllowed(Exception):
     """An action that the role, a label or a declared conflict of interest forbids (403, rule T2)."""
 
 
+class ReasonNeeded(NotAllowed):
+    """A read that the role may do once it says why: the problem names the header as a wrong field does."""
+
+    members: Final = {"errors": [{"field": "Access-Reason", "message": "send this header with a code, such as AUDIT"}]}
+
+
 def command_denial(service: Service[Any], role: str, command: type[Command] | None = None) -> str | None:
     """Return why a role may not send a command (None: any command at all) to a service; None where it may."""
     if role not in service.commanding_roles:
@@ -38,13 +44,15 @@ class ReadGate:
         self._log = log
         self._permissions = permissions
 
-    def refusal(self, actor: Actor, part: str, reason: str | None) -> str | None:
-        """Explain why a role may not read a part of any record. Returns None if it may."""
+    def refusal(self, actor: Actor, part: str, reason: str | None) -> NotAllowed | None:
+        """Return why a role may not read a part of any record; None if it may."""
         permission = None if actor.role == SYSTEM else self._permissions.get(actor.role)
         if permission is None or part not in permission.parts:
-            return f"the role {actor.role} may not read {part} here: ask a colleague with another role"
+            return NotAllowed(f"the role {actor.role} may not read {part} here: ask a colleague with another role")
         if permission.needs_reason and not reason:
-            return f"the role {actor.role} must give a reason: send a code such as AUDIT in the header 'Access-Reason'"
+            return ReasonNeeded(
+                f"the role {actor.role} must give a reason: send a code such as AUDIT in the header 'Access-Reason'"
+            )
         return None
 
     async def read(
@@ -60,7 +68,7 @@ class ReadGate:
         outcome = "GIVEN" if allowed else "FORBIDDEN"
         await self._log.record(actor, f"READ_{part.upper()}", target, outcome=outcome, reason=reason)
         if refusal is not None:
-            raise NotAllowed(refusal)
+            raise refusal
         if denial is not None and not denial.hidden:
             raise NotAllowed(denial.why)
         return allowed
@@ -78,4 +86,4 @@ class ReadGate:
         refusal = self.refusal(actor, part, reason)
         await self._log.record(actor, action, target, outcome="FORBIDDEN" if refusal else "GIVEN", reason=reason)
         if refusal is not None:
-            raise NotAllowed(refusal)
+            raise refusal

@@ -261,7 +261,8 @@ def install_handlers(app: FastAPI) -> None:
     ) -> None:
         @app.exception_handler(error)
         async def _respond(_request: Request, raised: Exception) -> JSONResponse:
-            return problem_response(status, kind, title, str(raised), headers=headers)
+            members = getattr(raised, "members", {})
+            return problem_response(status, kind, title, str(raised), headers=headers, **members)
 
     respond_to(InvalidToken, 401, "token", "A valid access token is needed")
     respond_to(NotAllowed, 403, "forbidden", "You may not do or see this")
