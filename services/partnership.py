@@ -22,6 +22,8 @@ EXAMPLE: Final = Path(__file__).with_name("partnership.toml")
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\n]*\S[^\n]*$")]
 
+Urn = Annotated[str, StringConstraints(pattern=r"^[0-9]{6,7}$")]
+
 
 class PartnershipSettings(Settings):
     """Where the file is, beside the settings of every process."""
@@ -57,6 +59,8 @@ class Partnership(_Part):
     police: Sender
     yjs: Sender
     victims: Victims
+    schools: Mapping[Urn, Line] = {}
+    """The schools that forms offer by their unique reference numbers; another one can be typed."""
 
     def sender(self, sender: Sender, language: str) -> Mapping[str, str]:
         """Return what a paper says of its sender, in a language (ISO 639-1)."""

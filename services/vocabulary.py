@@ -479,6 +479,30 @@ OVERSIGHT: Final[Permissions] = {
 """What those who oversee may read of every deciding service; a service may add to it."""
 
 
+ETHNIC_GROUPS: Final = (
+    "W1 White: English, Welsh, Scottish, Northern Irish or British",
+    "W2 White: Irish",
+    "W3 White: Gypsy or Irish Traveller",
+    "W9 White: any other White background",
+    "M1 Mixed: White and Black Caribbean",
+    "M2 Mixed: White and Black African",
+    "M3 Mixed: White and Asian",
+    "M9 Mixed: any other Mixed background",
+    "A1 Asian or Asian British: Indian",
+    "A2 Asian or Asian British: Pakistani",
+    "A3 Asian or Asian British: Bangladeshi",
+    "A4 Asian or Asian British: Chinese",
+    "A9 Asian or Asian British: any other Asian background",
+    "B1 Black or Black British: Caribbean",
+    "B2 Black or Black British: African",
+    "B9 Black or Black British: any other Black background",
+    "O2 Other ethnic group: Arab",
+    "O9 Other ethnic group: any other",
+    "NS Not stated",
+)
+"""The 18+1 self-defined ethnic groups, which a form offers. Earlier records and other programs may say it in other words."""
+
+
 class PersonDetails(ValueObject):
     """Who a person is: sealed under that person's own key, save the school's number."""
 
@@ -487,7 +511,9 @@ class PersonDetails(ValueObject):
     address: Annotated[Sealed[FreeText] | None, Personal.CONTACT] = None
     contact: Annotated[Sealed[FreeText] | None, Personal.CONTACT] = None
     school_urn: SchoolUrn | None = None
-    ethnicity: Annotated[Sealed[FreeText] | None, Personal.CHARACTERISTICS] = None
+    ethnicity: Annotated[
+        Sealed[FreeText] | None, Personal.CHARACTERISTICS, Field(json_schema_extra={"x-choices": list(ETHNIC_GROUPS)})
+    ] = None
     needs: Annotated[Sealed[tuple[FreeText, ...]] | None, Personal.CHARACTERISTICS] = None
 
 

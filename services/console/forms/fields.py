@@ -31,6 +31,8 @@ YES_NO: Final = {"yes": True, "no": False}
 MAX_ROWS: Final = 20
 MISSING: Final = object()
 LIMITS: Final = frozenset({"description", "maxItems", "maximum", "minItems", "minimum", "pattern"})
+CHOICES: Final = "x-choices"
+"""Texts that a form offers; another program may send others."""
 ANY: Final = r"[\s\S]*"
 _WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$")
 """A pattern that lists words."""
@@ -52,7 +54,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a form.
+    """A field of a form. The options of a text are suggestions.
 
     `kind`: text, long, number, integer, date, time (with its day), yes_no, choice, choices, ticks (whose values are JSON), id,
     ids, lines, json, group or rows. A group holds `fields`; rows hold one list of fields for each row.
@@ -70,6 +72,8 @@ class Field:
     longest: int = 200
     limits: Json = dataclasses.field(default_factory=dict)
     """What its schema says of a value, by the words of JSON Schema."""
+    is_open: bool = False
+    """Whether an answer that was given before may be another than those that can be chosen."""
 
     @property
     def id(self) -> str:
@@ -124,6 +128,8 @@ def _of_object(schema: Json, drawing: Drawing, prefix: str, left_out: frozenset[
 def _field(name: str, schema: Json, drawing: Drawing, *, required: bool) -> Field:
     title, help_ = str(schema.get("title", name)), str(schema.get("description", ""))
     inner, optional = _resolved(schema, drawing.parts)
+    if CHOICES in schema:
+        inner = {**inner, CHOICES: schema[CHOICES]}
     example = next(iter(schema.get("examples", ())), None)
     if isinstance(example, list):
         example = next(iter(example), None)
@@ -154,14 +160,14 @@ def _shaped(made: Field, schema: Json, drawing: Drawing) -> Field:
     if "properties" in schema:
         return replace(made, kind="group", fields=tuple(_of_object(schema, drawing, f"{made.name}.")))
     if options := _options(schema):
-        return replace(made, kind="choice", options=options)
+        return replace(made, kind="choice", options=options, is_open=CHOICES in schema)
     type_, format_ = str(schema.get("type", "")), str(schema.get("format", ""))
     if type_ == "array":
         return _list(made, schema, drawing)
     if format_ == "uuid":
         return replace(made, kind="id", options=_offered_ids(made.name, drawing))
     if type_ == "string" and not format_:
-        return replace(made, kind="long" if _is_long(made) else "text")
+        return replace(made, kind="long" if _is_long(made) else "text", options=_offered_ids(made.name, drawing))
     return replace(made, kind=_KINDS.get((type_, format_), "json"))
 
 
@@ -198,6 +204,8 @@ def _options(schema: Json) -> tuple[Option, ...]:
     if "enum" in schema:
         words = {str(choice["const"]): str(choice["title"]) for choice in schema.get("oneOf", ())}
         return tuple(Option(str(code), words.get(str(code), str(code))) for code in schema["enum"])
+    if CHOICES in schema:
+        return tuple(Option(text, text) for text in schema[CHOICES])
     listed = _WORDS.fullmatch(str(schema.get("pattern", "")))
     return tuple(Option(word, word[:1].upper() + word[1:]) for word in listed[1].split("|")) if listed else ()
 
@@ -262,7 +270,7 @@ def _check_limits(field: Field, value: Any) -> None:
         case "text" | "long":
             _check_text(field, value)
         case "choice":
-            if value not in {option.value for option in field.options}:
+            if not field.is_open and value not in {option.value for option in field.options}:
                 raise ValueError(_how_to_answer(field))
         case "rows" | "choices" | "ids" | "lines":
             if len(value) < field.limits.get("minItems", 0):

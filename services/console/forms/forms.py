@@ -28,6 +28,7 @@ from services.console.forms.fields import (
     Drawing,
     Field,
     FieldProblem,
+    Option,
     answers_in_words,
     command_of,
     fields_of,
@@ -54,6 +55,7 @@ from services.console.routing import (
 from services.console.schools.questions import question_of, warnings_for
 from services.console.sessions import Draft, Session
 from services.console.words import today
+from services.partnership import partnership_on
 from services.registry import COLLECTIONS, RECORD_TITLES
 from shared.domain.dates import LONDON
 
@@ -339,7 +341,8 @@ async def draw_command(
         else {}
     )
     rows = {name.removeprefix(ROWS): read_count(first(answers, name), 1) for name in answers if name.startswith(ROWS)}
-    drawing = Drawing(schema.get("$defs", {}), known, rows)
+    schools = [Option(urn, f"{name} ({urn})") for urn, name in partnership_on(today()).schools.items()]
+    drawing = Drawing(schema.get("$defs", {}), {**known, "school_urn": schools}, rows)
     fields = fields_of(schema, drawing)
     line = next((command_line for command_line in guidance["commands"] if command_line["type"] == command), None)
     if line is None:

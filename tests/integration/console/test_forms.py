@@ -175,7 +175,11 @@ def test_an_auditor_gives_a_reason_and_then_sees(browser: Browser) -> None:
     """Given an auditor, when no reason is given, then the page asks for one without a header's name, and comes back once it is given."""
     browser.sign_in("AUDITOR-1")
     refused = browser.open("/cases?due=week")
-    assert (refused.status, refused.heading, "Access-Reason" in refused.words) == (403, "Say why you are looking", False)
+    assert (refused.status, refused.heading, "Access-Reason" in refused.words) == (
+        403,
+        "Say why you are looking",
+        False,
+    )
     page = browser.open(refused.links()["give the reason"])
     page = browser.send(page, page.form("/reason"))
     assert page.status == 422

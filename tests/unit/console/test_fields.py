@@ -23,6 +23,8 @@ from services.console.forms.fields import (
 from services.console.officers.register import NOT_THERE
 from services.console.rendering import TEMPLATES
 from services.registry import deciding_services
+from services.reporting.measures.disproportionality import group_of
+from services.reporting.measures.policy import POLICY
 from shared.api.command_schemas import standalone_schemas
 from shared.domain.dates import LONDON
 
@@ -91,7 +93,7 @@ def test_a_form_says_at_its_field_what_the_service_would_refuse(name: str) -> No
             "long": ["y" * (field.longest + 1)],
             "integer": [str(field.limits.get("maximum", 10**9) + 1)],
             "number": [str(int(field.limits.get("maximum", 10**7)) + 1)],
-            "choice": ["NO_SUCH"],
+            "choice": [] if field.is_open else ["NO_SUCH"],
             "yes_no": ["perhaps"],
             "id": ["x"],
             "date": ["31", "2", "2026"],
@@ -291,3 +293,29 @@ def test_a_register_asks_no_hours_of_whom_the_rule_gives_none() -> None:
     """The statuses for which the register asks nothing more are those without credit (rule E4)."""
     (education,) = (service for service in deciding_services() if service.name == "education")
     assert education.policy.on(date(2026, 11, 28)).require_any().codes("statuses_without_credit") == NOT_THERE
+
+
+def test_the_ethnic_groups_are_a_list_and_each_is_counted() -> None:
+    """Given the 18+1 groups, when one is chosen, then the measure knows its group; what was recorded in other words stays."""
+    (field,) = (one for one in all_fields(drawn("referral.LinkPerson")) if one.name == "details.ethnicity")
+    assert (field.kind, len(field.options)) == ("choice", 19)
+    for text in ("White British", *(option.value for option in field.options)):
+        assert command_of([field], {field.name: [text]}) == ({"ethnicity": text}, [])
+    policy = POLICY.on(date(2026, 11, 28)).require_any()
+    groups = [group_of(option.value, policy) for option in field.options]
+    assert groups == [*["WHITE"] * 4, *["MIXED"] * 4, *["ASIAN"] * 5, *["BLACK"] * 3, *["OTHER"] * 2, "NOT_KNOWN"]
+
+
+def test_schools_are_offered_by_name_and_another_number_can_be_typed() -> None:
+    """Given a list of schools, when a form asks for one, then they are suggested; another number is read as well."""
+    schema = SCHEMAS["referral.ReceiveReferral"]
+    drawing = Drawing(schema["$defs"], {"school_urn": [Option("113905", "Merrow Community School (113905)")]})
+    (field,) = (one for one in fields_of(schema, drawing) if one.name == "school_urn")
+    macros = TEMPLATES.get_template("fields.html").make_module({})
+    text = str(macros.field_control(field, {}, {}, lambda: PERSON))  # type: ignore[attr-defined]
+    assert 'list="f-school_urn-list"' in text
+    assert "Merrow Community School" in text
+    assert command_of([field], {"school_urn": ["113999"]}) == ({"school_urn": "113999"}, [])
+    assert [words for _, words in answers_in_words([field], {"school_urn": ["113905"]})] == [
+        "Merrow Community School (113905)"
+    ]
