@@ -14,7 +14,6 @@ import typer
 
 from ooc.evidence.verification import owner_database_url, require_answers, stores
 from ooc.options import AsJson, fail
-from ooc.restore.fork import lost_commands
 from ooc.restore.restore import CannotRestore, Drill, Statement, drill_every_service, fork_of_service, restore_service
 from ooc.tables import ERR, OUT, complain, progress_bar
 from services.addresses import NoSystem
@@ -22,6 +21,7 @@ from services.registry import DECIDING
 from services.reporting.database import DATABASE
 from services.reporting.rebuild import CannotRebuild, Rebuild, Rebuilt, Step
 from shared.database import database_dsn
+from shared.event_store.lost_commands import LostCommand, lost_commands
 from shared.evidence.checkpoint import InvalidSigningKey, SigningKeys, VerifierKey, write_note
 from shared.evidence.fork import Fork
 from shared.runtime.privileges import RoleKind, role_name
@@ -108,7 +108,9 @@ def fork_command(
     output.write_text(write_note(fork.text, [signer.sign(fork.text) for signer in signers]), encoding="utf-8")
     output.with_suffix(".json").write_bytes(fork.evidence)
     if as_json:
-        OUT.print_json(data=fork.view() | {"lost": [asdict(lost) for lost in lost_commands(fork)]}, default=str)
+        OUT.print_json(
+            data=fork.view() | {"lost": [_lost_view(lost) for lost in lost_commands(fork.evidence)]}, default=str
+        )
         raise typer.Exit(1)
     _show_fork(name, fork)
     OUT.print(
@@ -120,12 +122,16 @@ def fork_command(
     raise typer.Exit(1)
 
 
+def _lost_view(lost: LostCommand) -> dict[str, Any]:
+    return {name: value for name, value in asdict(lost).items() if name != "body"}
+
+
 def _show_fork(name: str, fork: Fork) -> None:
     common, kept = fork.common[0], fork.kept[0]
     complain(f"{name}: the branches agree up to position {common}; the topic's goes on to {kept}, and is kept.")
     for size, root in fork.void:
         complain(f"  the checkpoint of {size} entries, root {root.hex()[:16]}…, is of the other branch")
-    for lost in lost_commands(fork):
+    for lost in lost_commands(fork.evidence):
         first, last = lost.positions
         complain(
             f"  lost at {first if first == last else f'{first} to {last}'}: {', '.join(lost.types)} in {lost.stream}, by the"

@@ -9,47 +9,15 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 from shared.database import Connection
+from shared.event_store.lost_commands import lost_commands
 from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.fork import Fork, Root
 from shared.evidence.merkle import EMPTY_ROOT, RightEdge, hash_leaf
 
 _LOST: Final = "select position, recorded_at, stream, version, event_id, type, hash, body from event where position > $1 order by 1"
-
-
-@dataclass(frozen=True, slots=True)
-class LostCommand:
-    """A command that was answered, and whose events are on the lost branch alone."""
-
-    command_id: UUID
-    stream: str
-    types: tuple[str, ...]
-    positions: tuple[int, int]
-    actor: str
-    recorded_at: str
-
-
-def lost_commands(fork: Fork) -> list[LostCommand]:
-    """Return the commands of the lost branch, in order."""
-    commands: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
-    for event in json.loads(fork.evidence)["events"]:
-        envelope = json.loads(base64.b64decode(event["body"]))
-        commands.setdefault(envelope["command_id"], []).append((event, envelope))
-    return [
-        LostCommand(
-            UUID(command_id),
-            events[0][0]["stream"],
-            tuple(event["type"] for event, _ in events),
-            (events[0][0]["position"], events[-1][0]["position"]),
-            events[0][1]["actor"]["id"],
-            events[0][0]["recorded_at"],
-        )
-        for command_id, events in commands.items()
-    ]
 
 
 async def find_fork(
@@ -113,7 +81,7 @@ def _evidence(rows: Sequence[Any], notes: Sequence[str]) -> bytes:
 async def give_up(connection: Connection, fork: Fork, note: str) -> None:
     """Keep the lost branch as evidence, and take it out of the store, with the tree; to be called in a transaction, as the owner."""
     await connection.execute("insert into fork (note, evidence) values ($1, $2)", note, fork.evidence)
-    lost = lost_commands(fork)
+    lost = lost_commands(fork.evidence)
     tables = ("event", "answer", "tree_tile", "signed_checkpoint")
     for table in tables:
         await connection.execute(f"alter table {table} disable trigger user")

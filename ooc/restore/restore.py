@@ -14,13 +14,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from ooc.evidence.verification import owner_database_url, require_answers, stores
-from ooc.restore.fork import find_fork, give_up, lost_commands, without
+from ooc.restore.fork import find_fork, give_up, without
 from services.registry import deciding_services
 from shared.database import Connection, create_pool, database_dsn
 from shared.domain.envelope import GENESIS, next_hash
 from shared.domain.service import Service
 from shared.event_store import RecordedEvent
 from shared.event_store.log_hash import kept_answer, log_entry, next_log_hash
+from shared.event_store.lost_commands import lost_commands
 from shared.evidence.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
 from shared.evidence.fork import Fork, require_signed, void_roots
 from shared.evidence.home_evidence import public_keys
@@ -299,7 +300,7 @@ async def _give_up_branch(
     except BadNote as error:
         raise CannotRestore(str(error)) from error
     await give_up(connection, fork, statement.note)
-    return without(checkpoints, fork.void), {lost.stream for lost in lost_commands(fork)}
+    return without(checkpoints, fork.void), {lost.stream for lost in lost_commands(fork.evidence)}
 
 
 def _require(problems: Problems) -> None:

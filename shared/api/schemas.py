@@ -25,7 +25,9 @@ class WaitLine(Schema):
     id: UUID = Field(description="That of the reaction's command, or of the stream in quarantine.")
     sentence: str = Field(description="What waits, and why, in plain English.")
     since: datetime = Field(description="Since when it has waited.")
-    kind: str = Field(description="REACTION: it was refused. STREAM: events are in quarantine.")
+    kind: str = Field(
+        description="REACTION: it was refused. STREAM: events are in quarantine. COMMAND: it was lost, and is to be sent again."
+    )
     name: str = Field(description="The reaction, or the alarm of the stream in quarantine.")
     service: str = Field(description="The service where it waits, whose operators can settle it.")
     source_stream: str = Field(description="The stream whose event it follows from, `service/uuid`.")

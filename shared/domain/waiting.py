@@ -1,7 +1,7 @@
 """Waits: the kernel's own events about what did not reach its stream, in streams of their own in each event store.
 
-A wait is a parked reaction or a stream in quarantine. Its stream has the id of the wait: of a reaction the id of its
-command, of a stream in quarantine the UUIDv5 of consumer and stream. The events go the way of all others (event store,
+A wait is a parked reaction, a stream in quarantine, or a command that was lost with a branch of the log and waits to be sent
+again. Its stream has the id of the wait: of a reaction the id of its command, of the others a UUIDv5 of what they name. The events go the way of all others (event store,
 hash chain, relay, topic), so that the service that sent what waits and every projection learn of it, and no consumer can
 be told of a wait that nobody recorded. They are listed here, and not in a service's book; nothing in them is personal.
 """
@@ -17,7 +17,7 @@ from pydantic import StringConstraints
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.envelope import EventRegistry, Fact
-from shared.domain.messages import Command, Event, FreeText, ShortText, Timestamp, ValueObject
+from shared.domain.messages import Added, Command, Event, FreeText, ShortText, Timestamp, ValueObject
 from shared.domain.rules import Context, RuleBook
 from shared.domain.sealing import Sealed
 from shared.domain.service import ReadModel, Service
@@ -30,15 +30,16 @@ StreamName = Annotated[
 Line = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A line of clear text from the program's own words: reasons of rules, dates and codes."""
 
-WaitKind = Literal["REACTION", "STREAM"]
-"""A parked reaction, or a stream in quarantine."""
+WaitKind = Literal["REACTION", "STREAM", "COMMAND"]
+"""A parked reaction, a stream in quarantine, or a lost command."""
 
 
 class Wait(ValueObject):
     """What waits, and why: all that a reader is shown of it.
 
     `name` is that of the reaction, or of the alarm of a stream in quarantine. `source` is the stream that sent what waits,
-    as far as its `version`; `targets` are the streams that it should reach, as far as that can be told.
+    as far as its `version`; `targets` are the streams that it should reach, as far as that can be told. `sender` is the
+    person whose command was lost.
     """
 
     kind: WaitKind
@@ -51,6 +52,7 @@ class Wait(ValueObject):
     reason: Line
     sentence: Line
     since: Timestamp
+    sender: Added[UUID] = None
 
 
 class WaitingBegan(Event):

@@ -22,9 +22,12 @@ from shared.database import Connection, Lease, LeaseLost
 from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
+from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command
+from shared.domain.sentences import sentence_of
 from shared.domain.service import Service
 from shared.domain.waiting import EndWaiting, RecordWaiting, Wait, waiting_service
+from shared.event_store.lost_commands import LostCommand, unsent_commands
 from shared.messaging.consumer.alarms import kind_of
 from shared.messaging.consumer.effects import is_transient, log_transient
 from shared.messaging.consumer.quarantine import held_stream_id
@@ -56,11 +59,15 @@ ReadFact = Callable[[str, bytes], Fact | None]
 
 
 async def standing_waits(connection: Connection, service: Service[Any]) -> dict[UUID, StandingWait]:
-    """Read what waits in a service's database: parked reactions, and streams in quarantine."""
+    """Read what waits in a service's database: parked reactions, streams in quarantine, and commands that were lost."""
     parked_list = await parked_reactions(connection, limit=None)
     waits = {parked.command_id: reaction_wait(service, parked) for parked in parked_list}
     read, targets = partial(read_published, service), partial(_streams_to_reach, service)
-    return waits | await held_streams(connection, service.name, read, targets)
+    lost = {
+        derived_uuid("lost", one.command_id): _of_lost(service, one, at)
+        for one, at in await unsent_commands(connection)
+    }
+    return waits | lost | await held_streams(connection, service.name, read, targets)
 
 
 async def held_streams(
@@ -97,6 +104,28 @@ def reaction_wait(service: Service[Any], parked: ParkedReaction) -> StandingWait
             waiting_sentence(what or f"what {parked.reaction} carries has not arrived", fact, parked.reason)
         ),
         since=parked.parked_at,
+    )
+    return _standing_wait(wait, fact)
+
+
+def _of_lost(service: Service[Any], lost: LostCommand, since: datetime) -> StandingWait:
+    """Return the wait of a lost command for its sender. What is sealed stays on the branch; the sentence names nobody."""
+    fact = service.events.read(lost.body)
+    reason = "The server on which it was recorded failed, and its successor did not have it. Send it again."
+    wait = Wait(
+        kind="COMMAND",
+        consumer=f"{service.name}-log",
+        name=type(fact.event).__name__,
+        source=lost.stream,
+        version=fact.envelope.version,
+        targets=(lost.stream,),
+        rules=(),
+        reason=reason,
+        sentence=_line(
+            waiting_sentence(f"lost: {sentence_of(fact.event, service.events.words)} ({{day}})", fact, reason)
+        ),
+        since=since,
+        sender=UUID(lost.actor),
     )
     return _standing_wait(wait, fact)
 

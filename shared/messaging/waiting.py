@@ -21,10 +21,22 @@ from shared.domain.waiting import (
 )
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 
-_FIELDS: Final = ("kind", "consumer", "name", "source", "version", "targets", "rules", "reason", "sentence", "since")
+_FIELDS: Final = (
+    "kind",
+    "consumer",
+    "name",
+    "source",
+    "version",
+    "targets",
+    "rules",
+    "reason",
+    "sentence",
+    "since",
+    "sender",
+)
 _OF_WAIT: Final = ", ".join(_FIELDS)
 _BEGIN: Final = f"""
-    insert into waiting (id, service, home, {_OF_WAIT}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    insert into waiting (id, service, home, {_OF_WAIT}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
     on conflict (id) do update
     set name = excluded.name, version = excluded.version, targets = excluded.targets, rules = excluded.rules,
         reason = excluded.reason, sentence = excluded.sentence, since = excluded.since, ended_at = null

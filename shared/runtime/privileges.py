@@ -176,7 +176,7 @@ TRANSPARENCY: Final = Part(
         "signed_checkpoint": {_API: _READ, _SIGNER: "select, insert", _VERIFY: _READ},
         "log_key": {_API: _READ, _SIGNER: "select, insert", _VERIFY: _READ},
         "statement": {_API: "select, insert, delete", _SIGNER: "select, update (note)", _VERIFY: _READ},
-        "fork": {_VERIFY: _READ},
+        "fork": {_WORKER: _READ, _VERIFY: _READ},
         "refuse_tile_change()": {},
         "refuse_checkpoint_change()": {},
     },

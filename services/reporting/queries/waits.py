@@ -1,4 +1,4 @@
-"""What waits, for the case and the daily sheet: shown to readers of either end, with the officers of both."""
+"""What waits, for the case and the daily sheet: shown to readers of either end, with the officers of both, and to who sent it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.messaging.waiting import STANDING, KnownWait
 
 # A stream in quarantine may not say its ends: then all streams of its case are its ends.
 _WAITS: Final = f"""
-    select w.*, ends.officers, ends.cases
+    select w.*, array_append(ends.officers, w.sender) as officers, ends.cases
     from waiting as w cross join lateral (
         select array_agg(distinct s.officer) filter (where s.officer is not null) as officers,
                array_agg(distinct c) filter (where c is not null) as cases,
@@ -22,10 +22,10 @@ _WAITS: Final = f"""
             from unnest(w.targets || w.source) as name
             where name ~ '^[^/]+/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'
             union
-            select found.service, found.stream from stream as found where w.kind = 'STREAM' and found.home = w.home
+            select found.service, found.stream from stream as found where w.kind in ('STREAM', 'COMMAND') and found.home = w.home
         ) as named join stream as s using (service, stream) left join lateral unnest(s.cases) as c on true
     ) as ends
-    where {STANDING.format("$1::timestamptz")} and ends.shown and ($2::uuid is null or $2 = any(ends.cases))
+    where {STANDING.format("$1::timestamptz")} and (ends.shown or w.sender = $9) and ($2::uuid is null or $2 = any(ends.cases))
     order by w.since, w.id
 """  # noqa: S608 - the clauses above, and no value
 
@@ -34,12 +34,12 @@ async def list_waits(
     connection: Connection, reader: Reader, part: str, at: datetime, case_id: UUID | None = None
 ) -> list[dict[str, Any]]:
     """List what waited at a time, longest first, if the reader may read all of a part (state or duties) at either end."""
-    parameters = (at, case_id, list(reader.limited), *reader.reach(part).parameters)
+    parameters = (at, case_id, list(reader.limited), *reader.reach(part).parameters, reader.actor.id)
     return [
         KnownWait.of_row(row).view()
         | {
             "case_ids": [str(case) for case in row["cases"] or ()],
-            "officers": [str(officer) for officer in row["officers"] or ()],
+            "officers": [str(officer) for officer in row["officers"] or () if officer],
         }
         for row in await connection.fetch(_WAITS, *parameters)
     ]

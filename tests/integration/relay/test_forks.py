@@ -10,8 +10,9 @@ import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ooc.restore.fork import lost_commands
 from ooc.restore.restore import CannotRestore, Statement, name_fork, restore_events, run_drill
+from shared.database import create_pool
+from shared.event_store.lost_commands import lost_commands
 from shared.evidence.checkpoint import COSIGNATURE, Signer, write_note
 from shared.evidence.fork import Fork, void_roots
 from shared.evidence.log import EVENTS
@@ -19,6 +20,8 @@ from shared.evidence.merkle import EMPTY_ROOT
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.verification.checkpoints import read_notes
 from shared.evidence.verification.problems import Problems
+from shared.messaging.wait_recorder import recorder_of
+from shared.messaging.waiting import open_waits
 from shared.runtime.privileges import RoleKind
 from tests.integration.event_store.streams import as_application
 from tests.integration.event_store.tallies import KEEPER, Count
@@ -86,7 +89,7 @@ async def test_a_lost_branch_is_named_given_up_and_kept(
         await restore_events(tallies.service, owner, relayed_service.bootstrap)
     found = await named(relayed_service, tallies, owner)
     assert (found.common[0], found.kept[0], [size for size, _ in found.void]) == (4, 6, [6])
-    lost = lost_commands(found)
+    lost = lost_commands(found.evidence)
     assert [one.positions for one in lost] == [(5, 5), (6, 6)]
     assert {(one.stream, one.actor) for one in lost} == {(f"tests/{tallies.open}", str(KEEPER.id))}
 
@@ -144,7 +147,7 @@ async def test_checkpoints_of_a_lost_branch_block_nothing_once_they_are_void(
     await lose(owner, "delete from fork")  # as on the disk of the old primary, which has none of this
     assert (await run_drill(tallies.service, owner, relayed_service.bootstrap)).problems
     found = await named(relayed_service, tallies, owner)
-    assert (lost_commands(found), [size for size, _ in found.void]) == ([], [6])
+    assert (lost_commands(found.evidence), [size for size, _ in found.void]) == ([], [6])
     with pytest.raises(CannotRestore, match="another fork"):
         await restore_events(tallies.service, owner, relayed_service.bootstrap, statement=settled)
     again = statement(found, signed)
@@ -152,3 +155,27 @@ async def test_checkpoints_of_a_lost_branch_block_nothing_once_they_are_void(
     assert (await run_drill(tallies.service, owner, relayed_service.bootstrap)).problems == ()
     with pytest.raises(CannotRestore, match="no fork"):
         await restore_events(tallies.service, owner, relayed_service.bootstrap, statement=again)
+
+
+async def test_a_lost_command_waits_until_its_sender_has_sent_it_again(
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner
+) -> None:
+    """Given a branch that was given up, then each of its commands waits for its sender, until it is recorded again."""
+    signed = await fork(relayed_service, tallies, owner)
+    settled = statement(await named(relayed_service, tallies, owner), signed)
+    await restore_events(tallies.service, owner, relayed_service.bootstrap, statement=settled)
+    pool = await create_pool(as_application(relayed_service.owner, RoleKind.WORKER))
+    recorder = recorder_of(tallies.handler, pool)
+    async with relayed_service.relay():
+        await relayed_service.relayed()
+        assert await recorder.record() == 2
+        waits = (await open_waits(owner, "tests")).values()
+        assert {(wait.kind, wait.sender, wait.source) for wait in waits} == {
+            ("COMMAND", KEEPER.id, f"tests/{tallies.open}")
+        }
+        assert all(wait.sentence.startswith("lost: ") and wait.sentence.endswith("Send it again.") for wait in waits)
+        for left in (1, 0):
+            await tallies.does(tallies.open, Count(by=1))
+            assert await recorder.record() == 1
+            assert len(await open_waits(owner, "tests")) == left
+    await pool.close()

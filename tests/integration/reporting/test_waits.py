@@ -188,3 +188,17 @@ async def test_a_wait_that_cannot_be_recorded_keeps_no_other_from_it(pool: Pool)
 
     assert await WaitRecorder("reporting", standing, pool).record() == 1
     assert [row["source"] for row in await pool.fetch("select source from waiting")] == [good.source]
+
+
+async def test_a_lost_command_is_shown_to_who_sent_it_though_its_case_is_lost_too(pool: Pool) -> None:
+    """Given a lost command of a stream that nobody knows, then its sender's sheet shows it, and nobody else's."""
+    scenarios = play("13")
+    await project(pool, scenarios.facts, 100)
+    lost, sender = f"disposal/{uuid4()}", reader()
+    wait = wait_for(lost, lost).model_copy(update={"kind": "COMMAND", "sender": sender.actor.id})
+    await project(pool, await Desk(scenarios).facts(uuid4(), (NOON, RecordWaiting(home=uuid4(), wait=wait))), 1)
+    (listed,) = (await daily_sheet(pool, sender, end_of_day(date(2026, 6, 29))))["waiting"]
+    assert listed["officers"] == [str(sender.actor.id)]
+    other = replace(sender, actor=sender.actor.model_copy(update={"id": uuid4()}))
+    assert (await daily_sheet(pool, other, end_of_day(date(2026, 6, 29))))["waiting"] == []
+    assert await refold_differences(pool) == []
