@@ -270,8 +270,13 @@ class Relay(Service):
             async with reader(self._bootstrap, "read_committed") as consumer:
                 reached, self._clean = await with_foreign_since(consumer, self._events_topic, last or HighWaterMark())
         for record in ignored:
-            _log.error(record.alarm, service=self.service, topic=record.topic, why=record.detail)
-            await raise_alarm(event_store, ALARMIST, record.alarm, record.topic, record.detail)
+            name, place, detail = record.alarm, record.topic, record.detail
+            if record.beyond is not None and await self._has(event_store, record.beyond):
+                # The relay wrote it, and what it covered has gone from the topic: it is published again from here on.
+                name, place = "lost_tail", self.service
+                detail = f"{self._events_topic} held position {record.beyond.position}, and its end is gone"
+            _log.error(name, service=self.service, topic=record.topic, why=detail)
+            await raise_alarm(event_store, ALARMIST, name, place, detail)
         ends = await event_store.fetchrow(_ENDS, reached.position)
         assert ends is not None
         why = None
@@ -286,6 +291,12 @@ class Relay(Service):
                 "event_store_gap", f"the event store gave out positions to {ends['head']} and ends at {ends['last']}"
             )
         return reached
+
+    @staticmethod
+    async def _has(event_store: asyncpg.Connection[asyncpg.Record], mark: HighWaterMark) -> bool:
+        """Whether the event store holds the very event at which a position record ends."""
+        hash_ = await event_store.fetchval("select hash from event where position = $1", mark.position)
+        return bool(mark.hash) and hash_ == mark.hash
 
     async def _follow(
         self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any, reached: HighWaterMark

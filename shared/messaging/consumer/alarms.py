@@ -45,7 +45,7 @@ ALARMS: Final[Mapping[str, AlarmKind]] = {
         _on_partition("broken_chain", "The hash of an event does not match its bytes and the hash before."),
         _on_topic("malformed_position", "A record of a position topic cannot be read; it is ignored."),
         _on_topic("impossible_position", "A position record goes back or beyond its topic; it is ignored."),
-        _on_service("lost_tail", "Fewer events were processed than the position record says."),
+        _on_service("lost_tail", "The end of a topic is lost: it holds fewer events than a position record says."),
         _on_topic("topic_behind_consumer", "A topic ends before what was read of it: it is another one."),
         _on_service("surplus", "More events were processed than the position record says."),
         _on_service("parked_long", "A reaction has been parked for more than a day."),

@@ -73,8 +73,7 @@ class HighWaterMark:
 
     def impossible(self, before: HighWaterMark | None, ends: Mapping[int, int]) -> str | None:
         """Explain why this cannot be true after an earlier record, in a topic with these ends; None if it can."""
-        beyond = [partition for partition, offset in self.offsets.items() if offset > ends.get(partition, 0)]
-        if beyond:
+        if beyond := self.beyond(ends):
             return f"it goes beyond the end of partition {beyond[0]}"
         if self.position > sum(self.offsets.values()):
             return f"position {self.position} has no room in the offsets that it names"
@@ -85,6 +84,10 @@ class HighWaterMark:
         ):
             return f"it goes back from position {before.position}"
         return None
+
+    def beyond(self, ends: Mapping[int, int]) -> list[int]:
+        """Return the partitions whose ends this goes beyond: their last records are lost, or somebody else wrote this."""
+        return [partition for partition, offset in self.offsets.items() if offset > ends.get(partition, 0)]
 
     def vouches(self, partition: int, offset: int) -> bool | None:
         """Tell whether the relay wrote the record at an offset; None if this mark does not reach it."""
@@ -155,11 +158,15 @@ def _ranges(raw: Any) -> Ranges:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """An invalid record of a position topic: the name of its alarm, its topic, and the reason in words."""
+    """An invalid record of a position topic: the name of its alarm, its topic, and the reason in words.
+
+    `beyond` is its mark where that goes beyond the end of its topic: whoever has the event store can tell whether it was true.
+    """
 
     alarm: str
     topic: str
     detail: str
+    beyond: HighWaterMark | None = None
 
 
 def service_of(topic: str) -> str:
@@ -188,7 +195,8 @@ def evaluate(
         if impossible is None:
             believed = reached
         else:
-            ignored.append(Ignored("impossible_position", record.topic, f"{here}: {impossible}"))
+            beyond = reached if reached.beyond(ends) else None
+            ignored.append(Ignored("impossible_position", record.topic, f"{here}: {impossible}", beyond))
     return believed, ignored
 
 
