@@ -22,6 +22,7 @@ BENCH ?=
 SECONDS ?= 3
 HOSTILE ?= 3600
 CHAOS ?= 600
+FAILOVER ?= 3600
 ROUNDS ?= 5
 JSON ?= var/bench/latest.json
 EVENTS ?= 1000000
@@ -67,6 +68,10 @@ containers: install-test ## Run docker-compose.yml for real, twice: images or st
 .PHONY: chaos
 chaos: install-test ## Kill each process of a system again and again while it is used (CHAOS=600 seconds)
 	OOC_CHAOS_SECONDS=$(CHAOS) $(BIN)/pytest -s tests/chaos
+
+.PHONY: failover
+failover: install-test ## Promote standbys, lose brokers, break networks and clocks under load, again and again (FAILOVER=3600 seconds)
+	OOC_FAILOVER_SECONDS=$(FAILOVER) $(BIN)/pytest -s tests/failover
 
 .PHONY: hostile
 hostile: install-test ## Attack it: every test of tests/hostile, and made-up requests to the five APIs and the console (HOSTILE=3600 seconds)

@@ -53,6 +53,7 @@ INITDB_ARGS = "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-lo
 
 WHOLE_SYSTEMS = (
     "tests/hostile/test_marked_system.py",
+    "tests/failover/",
     "tests/integration/console/",
     "tests/integration/identity/",
     "tests/integration/partner/",

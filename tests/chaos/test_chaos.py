@@ -12,36 +12,18 @@ import contextlib
 import os
 import random
 import signal
-import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 
+from tests.acknowledged import Writers, check_histories
 from tests.whole_system import WholeSystem, caught_up, client_of, ooc, wait_until
-from tools.client.http import Client
 
 SECONDS = float(os.environ.get("OOC_CHAOS_SECONDS", "60"))
 SEED = int(os.environ.get("OOC_CHAOS_SEED", str(random.randrange(10**6))))
 WRITERS = 6
-
-REFERRAL = ["ReferralReceived", "ReferralAcknowledged", "ReferralTriaged", "ReferralAllocated", "ActivityUndertaken"]
-SESSION = ["SessionPlanned", "PlaceBooked", "SessionDelivered", "AttendanceRecorded"]
-
-
-@dataclass
-class Receipts:
-    """What a writer has been promised: the receipts of a story's two streams."""
-
-    case: UUID
-    referral: UUID
-    session: UUID
-    receipts: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {"referral": [], "education": []})
 
 
 @pytest.fixture
@@ -53,37 +35,19 @@ def system(shared_system: WholeSystem) -> Path:
 @pytest.mark.timeout(SECONDS + 840)
 def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
     """After a minute of kill -9 at every process, each receipt is valid and each reaction happened once."""
-    stop = threading.Event()
-    receipts: list[Receipts] = []
-    failures: list[BaseException] = []
-
-    def write() -> None:
-        try:
-            with client_of(system, patience=120) as client:
-                while not stop.is_set():
-                    receipts.append(_story(client))
-        except BaseException as error:  # noqa: BLE001 - a writer's failure is the test's
-            failures.append(error)
-
-    writers = [threading.Thread(target=write, name=f"writer-{n}") for n in range(WRITERS)]
-    for writer in writers:
-        writer.start()
+    writers = Writers(system, WRITERS)
     killed = _kill(system, SECONDS)
-    stop.set()
-    for writer in writers:
-        writer.join(240)
-        assert not writer.is_alive(), "a writer hangs"
-    assert not failures, f"seed {SEED}: {failures[0]!r}"
-    assert len(receipts) > WRITERS, "the writers hardly wrote"
+    writers.end()
+    assert len(writers.stories) > WRITERS, f"seed {SEED}: the writers hardly wrote"
 
     wait_until(lambda: caught_up(system), 400, "the system to catch up")
     assert ooc(system, "status").returncode == 0
     with client_of(system, patience=120) as client:
-        for story in receipts:
-            _check_histories(client, story)
+        for story in writers.stories:
+            check_histories(client, story)
     verified = ooc(system, "verify")
     assert verified.returncode == 0, f"seed {SEED}: {verified.stdout}{verified.stderr}"
-    print(f"\n{len(receipts)} stories, kills (seed {SEED}): {dict(killed)}")  # noqa: T201 - what the run was worth
+    print(f"\n{len(writers.stories)} stories, kills (seed {SEED}): {dict(killed)}")  # noqa: T201 - what the run was worth
 
 
 def _kill(var: Path, seconds: float) -> Counter[str]:
@@ -102,63 +66,3 @@ def _kill(var: Path, seconds: float) -> Counter[str]:
             os.kill(int((var / "run" / f"{name}.pid").read_text()), signal.SIGKILL)
             killed[name] += 1
     return killed
-
-
-def _story(client: Client) -> Receipts:
-    """Return a referral that is answered with a session, whose attendance reaches the referral by itself."""
-    receipts = Receipts(uuid4(), uuid4(), uuid4())
-    person = uuid4()
-    start = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
-    officer, supervisor = "SAFE_SCHOOLS_OFFICER", "SUPERVISOR"
-
-    def say(service: str, after: int, type_: str, role: str = officer, **fields: Any) -> None:
-        stream, collection = (
-            (receipts.referral, "referrals") if service == "referral" else (receipts.session, "sessions")
-        )
-        body = {"type": type_, "occurred_at": (start + timedelta(hours=after)).isoformat(), **fields}
-        reply = client.post(service, f"/v1/{collection}/{stream}/commands", role=role, body=body, key=str(uuid4()))
-        assert reply.status == 201, f"{type_}: {reply.status} {reply.body}"
-        receipts.receipts[service].append(reply.body)
-
-    say(
-        "referral", 0, "ReceiveReferral",
-        case_id=str(receipts.case), source="OFFICER", reported_at=start.isoformat(), incident_type="ASB", happened_at=start.isoformat(),
-        setting="COMMUNITY", on_premises=False, in_school_hours=False, flags=[], narrative="Stones at a bus.", lawful_basis="law enforcement",
-    )  # fmt: skip
-    say("referral", 1, "AcknowledgeReferral")
-    say("referral", 2, "TriageReferral", outcome="ACCEPT_INTERVENTION", rationale_text="A talk will do.")
-    say("referral", 3, "AllocateReferral", role=supervisor, officer_id=str(uuid4()))
-    say(
-        "education", 4, "PlanSession",
-        kind="ONE_TO_ONE", topic="ANTI_SOCIAL_BEHAVIOUR", starts_at=(start + timedelta(hours=5)).isoformat(), hours=1, place="School",
-    )  # fmt: skip
-    say(
-        "education",
-        4,
-        "BookPlace",
-        person_id=str(person),
-        case_id=str(receipts.case),
-        referral_id=str(receipts.referral),
-    )
-    say("education", 6, "DeliverSession", headcount=1)
-    say("education", 6, "RecordAttendance", person_id=str(person), status="ATTENDED", hours_credited=1, complied=True)
-    return receipts
-
-
-def _check_histories(client: Client, receipts: Receipts) -> None:
-    """Each receipt stands in the history where it says, and the histories are what was said, once and in order."""
-    for service, collection, stream, expected in (
-        ("referral", "referrals", receipts.referral, REFERRAL),
-        ("education", "sessions", receipts.session, SESSION),
-    ):
-        reply = client.get(service, f"/v1/{collection}/{stream}/history", role="AUDITOR")
-        assert reply.status == 200, reply.body
-        events = reply.body["events"]
-        assert [event["type"] for event in events] == expected, f"{service}/{stream}"
-        placed = {event["position"]: (event["version"], event["hash"]) for event in events}
-        for receipt in receipts.receipts[service]:
-            assert placed[receipt["position"]] == (receipt["version"], receipt["hash"])
-    case = client.get("reporting", f"/v1/cases/{receipts.case}", role="SUPERVISOR")
-    assert case.status == 200, case.body
-    assert str(receipts.referral) in str(case.body)
-    assert str(receipts.session) in str(case.body)

@@ -9,7 +9,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -18,6 +18,9 @@ from tests.integration.local.waiting import eventually
 from tests.ports import free_ports
 from tools.local import child_process, postgres
 from tools.local.postgres_programs import UNPRIVILEGED, program
+
+START_SECONDS: Final = 300
+"""A deadline for a busy machine."""
 
 
 def private(folder: Path) -> Path:
@@ -35,6 +38,8 @@ class Server:
     def __init__(self, folder: Path, port: int) -> None:
         self.url = postgres.dsn(port)
         self.folder = folder
+        self.environment: dict[str, str] = {}
+        """More of its environment."""
         self._process = postgres.process(folder, port)
         self._running: asyncio.subprocess.Process | None = None
 
@@ -47,10 +52,11 @@ class Server:
                 *child_process.tied_to_parent(
                     self._process.argv, signal_of_death=signal.SIGQUIT, user=self._process.user
                 ),
+                env={**os.environ, **self.environment},
                 stdout=log,
                 stderr=log,
             )
-        await eventually(lambda: postgres.answers(self.url), 60)
+        await eventually(lambda: postgres.answers(self.url), START_SECONDS)
 
     async def back_up(self, folder: Path, *options: str) -> None:
         """Make a base backup, from which another server starts in a folder."""

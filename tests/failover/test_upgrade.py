@@ -1,0 +1,132 @@
+"""Processes of the last release beside those of this one, on the same servers: in every order of upgrade, and back."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import psutil
+import pytest
+
+from tests.acknowledged import Writers, check_histories
+from tests.whole_system import WholeSystem, client_of, ooc, status_reasons, wait_until
+
+ROOT: Final = Path(__file__).parents[2]
+BEFORE: Final = os.environ.get("OOC_FAILOVER_BEFORE", "")
+SECONDS: Final = 900
+"""A deadline for a busy machine."""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("OOC_FAILOVER_SECONDS" not in os.environ, reason="two whole systems: make failover"),
+]
+
+
+def last_release() -> str:
+    """Return the commit of the last release, which set the version that stands now; or what OOC_FAILOVER_BEFORE names."""
+    asked = ["git", "log", "-1", "--format=%H", "-G^version = ", "--", "pyproject.toml"]
+    return BEFORE or subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Path:
+    """Return the code of the last release."""
+    archive = subprocess.run(["git", "archive", last_release()], cwd=ROOT, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(tmp_path, filter="data")
+    return tmp_path
+
+
+class Release(WholeSystem):
+    """A system that the code in a folder runs, on servers that others run too."""
+
+    def __init__(self, code: Path, folder: Path, variables: dict[str, str]) -> None:
+        folder.mkdir()
+        super().__init__(folder, variables=variables)
+        self._command = [sys.executable, "-m", "ooc.main", "up"]
+        self._code = code
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            self.up = subprocess.Popen(self._command, cwd=self._code, env=self._environment, stdout=log, stderr=log)
+        return self.up
+
+    def until_ready(self) -> None:
+        """Wait until each of its processes has been ready: then it is written down where it answers."""
+        wait_until((self.var / "system.json").exists, SECONDS, "the release to be up")
+
+    @contextlib.contextmanager
+    def without(self, kind: str) -> Iterator[None]:
+        """Freeze its processes of a kind (api, worker) meanwhile, as if they had not been replaced yet, or had been."""
+        files = sorted((self.var / "run").glob(f"*-{kind}*.pid"))
+        frozen = [psutil.Process(int(path.read_text(encoding="ascii"))) for path in files]
+        for process in frozen:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in frozen:
+                process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.timeout(4 * SECONDS)
+def test_two_releases_work_beside_each_other_in_every_order(
+    before: Path, postgres_url: str, kafka_bootstrap: str
+) -> None:
+    """Given people at work on both releases, whichever workers run, then nothing is lost or doubled, and nobody gets a fault."""
+    servers = {"OOC_DATABASE_URL": postgres_url, "OOC_KAFKA": kafka_bootstrap, "OOC_KAFKA_REPLICATION": "1"}
+    with tempfile.TemporaryDirectory(prefix="ooc-upgrade-", ignore_cleanup_errors=True) as folder:
+        old = Release(before, Path(folder, "old"), servers)
+        new = Release(ROOT, Path(folder, "new"), servers)
+        try:
+            old.launch()
+            old.until_ready()
+            new._environment |= _shared(old.var)
+            new.launch()
+            new.until_ready()
+            writers = [Writers(system.var, 2, patience=SECONDS) for system in (old, new)]
+            told = [0, 0]
+            # The workers first, then the APIs, and back: each side works alone and beside the other.
+            for system in (None, old, new):
+                with contextlib.nullcontext() if system is None else system.without("worker"):
+                    for n, writing in enumerate(writers):
+                        _tells(writing, told[n] + 2)
+                        told[n] = len(writing.stories)
+            for writing in writers:
+                writing.end()
+                assert not writing.statuses[500], writing.statuses
+            wait_until(lambda: not status_reasons(new.var), SECONDS, "everything to be caught up", pause=1)
+            with client_of(new.var, patience=SECONDS) as client:
+                for story in (*writers[0].stories, *writers[1].stories):
+                    check_histories(client, story)
+            verified = ooc(new.var, "verify")
+            assert verified.returncode == 0, verified.stdout + verified.stderr
+        finally:
+            new.stop()
+            old.stop()
+
+
+def _tells(writers: Writers, stories: int) -> None:
+    def told() -> bool:
+        writers.require_success()
+        return len(writers.stories) >= stories
+
+    wait_until(told, SECONDS, "stories to be told to their end", pause=1)
+
+
+def _shared(var: Path) -> dict[str, str]:
+    """Return what the second system takes from the first: keys, the issuer, the witness."""
+    noted = json.loads((var / "system.json").read_text(encoding="utf-8"))
+    keys = {"OOC_KEK_FILE": "kek", "OOC_SIGNING_KEY_FILE": "signing", "OOC_CONSOLE_KEY_FILE": "console"}
+    files = {name: str(var / "keys" / file) for name, file in keys.items()}
+    return {"OOC_ISSUER": noted["issuer"], **noted.get("witness", {}), **files}
