@@ -25,7 +25,11 @@ SECONDS = float(os.environ.get("OOC_FAILOVER_SECONDS", "0"))
 SEED = int(os.environ.get("OOC_FAILOVER_SEED", str(random.randrange(10**6))))
 CHOSEN = [fault for fault in FAULTS if SECONDS or fault.short]
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.chaos]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.slow,
+    pytest.mark.skipif(not SECONDS, reason="three brokers and three databases: make failover"),
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
