@@ -9,10 +9,12 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import httpx2
 import pytest
 
 from services.addresses import SERVICES as SERVICE_NAMES
@@ -24,10 +26,14 @@ from shared.evidence.receipts import receipt_signer
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.statement import statement_name
 from shared.privacy.keyring import KeyEncryptionKeys
+from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import checkpoints_topic, topics
 from tests.hostile import partnership as world
 from tests.hostile.partnership import SERVICES, Partnership, disposal, opened_disposal, referral
+from tests.pdf import pdf_text
+from tests.release_before import FIRST_VERSION
+from tests.release_before import SERVICES as RELEASE_BEFORE
 from tools.verify_bundle import Keys, check, not_checked
 
 settings, partnership = world.settings, world.partnership
@@ -170,6 +176,36 @@ async def test_whatever_is_cut_out_of_a_case_file_is_named(exporting: Exporting)
         if not any(fault in line for line in exporting.faults(changed)):
             unnoticed[what] = exporting.faults(changed)
     assert unnoticed == {}
+
+
+async def test_a_case_file_holds_an_event_of_an_older_version(exporting: Exporting) -> None:
+    """Given a score of gravity that the release before recorded, then today's case file proves it, and today's pages and papers show it."""
+    partnership = exporting.partnership
+    scored = await disposal(partnership)
+    score = {"type": "ScoreGravity", "offence_score": 2, "final_score": 3, "matrix_version": "2025"}
+    (before,) = (service for service in RELEASE_BEFORE if service.name == "disposal")
+    app = service_api(before, partnership.settings)
+    async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as client:
+        earlier = replace(partnership, clients={**partnership.clients, "disposal": client})
+        client.base_url = httpx2.URL("http://disposal")
+        await earlier.tell(
+            "disposal", scored.stream, "POLICE_DECISION_MAKER", {**score, "aggravating": ["planned"], "mitigating": []}
+        )
+    await partnership.carry()
+
+    bundle = await exporting.export(scored.case)
+    assert exporting.faults(bundle) == []
+    entries = part_of(bundle, "disposal")["events"]["entries"]
+    (body,) = (body for entry in entries if FIRST_VERSION in (body := base64.b64decode(entry["body"]).decode()))
+    assert '"line"' not in body
+    token = await partnership.token("SUPERVISOR")
+    history = (await partnership.read("disposal", f"{scored.path}/history", token)).json()["events"]
+    assert history[-1]["data"] | {"line": None, "factors": None, "final_score": 3} == history[-1]["data"]
+    assert "Gravity scored 3" in history[-1]["sentence"]
+    pack = await partnership.read("disposal", f"{scored.path}/documents/panel-pack", token)
+    assert "Aggravating factors planned" in re.sub(r"\s+", " ", pdf_text(pack.content))
+    timeline = await partnership.read("reporting", f"/v1/cases/{scored.case}/timeline", token)
+    assert "Gravity scored 3" in timeline.text
 
 
 async def test_a_file_put_together_from_several_exports_is_named(exporting: Exporting) -> None:

@@ -221,7 +221,7 @@ async def test_every_kind_of_break_is_found(postgres_url: str, kafka_bootstrap: 
     """
     system = System(postgres_url, kafka_bootstrap)
     try:
-        await system.fill(400, Corpus(services=BEFORE))
+        await system.fill(400, Corpus(files="[01]*.yaml", services=BEFORE))
         store = await asyncpg.connect(system.settings.database("disposal", "postgres"))
         assert await store.fetchval("select count(*) from event where type = $1", FIRST_VERSION)
         await store.close()
