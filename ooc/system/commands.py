@@ -80,15 +80,38 @@ def status(url: Urls = None, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    *,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Change nothing: say which schemas this release reads, and what each database has."
+        ),
+    ] = False,
+) -> None:
     """Create the databases and their roles, and bring schemas and privileges up to date (OOC_ADMIN_DATABASE_URL)."""
     from services.registry import DECIDING, databases_without_events  # noqa: PLC0415  only here
-    from shared.runtime.provision import ProvisionFailed, provision_databases  # noqa: PLC0415  the same
+    from shared.runtime.provision import (  # noqa: PLC0415  the same
+        ProvisionFailed,
+        provision_databases,
+        schema_states,
+    )
     from shared.settings import NoPassword, Settings  # noqa: PLC0415  the same
 
+    what = Settings(), [entry.name for entry in DECIDING], databases_without_events()
     try:
-        asyncio.run(provision_databases(Settings(), [entry.name for entry in DECIDING], databases_without_events()))
-    except (ProvisionFailed, NoPassword) as error:
+        if check:
+            states = asyncio.run(schema_states(*what))
+            for state in states:
+                missing, newer = len(state.missing), len(state.newer)
+                has = f"{missing} of its migrations are missing" if missing else "the database has it"
+                more = f", and {newer} of a newer release" if newer else ""
+                OUT.print(f"{state.database}: this release reads {state.reads} and newer; {has}{more}.", markup=False)
+            if any(state.missing for state in states):
+                raise typer.Exit(1)
+            return
+        asyncio.run(provision_databases(*what))
+    except (ProvisionFailed, NoPassword, OSError) as error:
         fail(str(error))
 
 

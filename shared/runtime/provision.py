@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,6 +123,39 @@ async def _migrate(dsn: str, folders: Sequence[Path]) -> None:
         raise ProvisionFailed(f"the migrations of {dsn.rpartition('/')[2]} failed: {process.stderr.strip()}")
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """How the schema of a database compares with what this release reads: its own, and any newer one, since migrations only add.
+
+    `reads` is the newest migration of this release; `missing` are those that the database lacks, `newer` those of a later release.
+    """
+
+    database: str
+    reads: str
+    missing: tuple[str, ...]
+    newer: tuple[str, ...]
+
+
+async def schema_state(dsn: str, schema: Schema) -> SchemaState:
+    """Compare the schema of a database with the migrations of this release; one that does not exist lacks them all."""
+    own = {path.name.partition("_")[0] for part in schema.parts for path in part.migrations.glob("*.sql")}
+    applied: set[str] = set()
+    with contextlib.suppress(asyncpg.InvalidCatalogNameError):
+        connection = await asyncpg.connect(dsn, timeout=10)
+        try:
+            with contextlib.suppress(asyncpg.UndefinedTableError):
+                applied = {row[0] for row in await connection.fetch("select version from schema_migrations")}
+        finally:
+            await connection.close()
+    newest = max(own)
+    return SchemaState(
+        dsn.rpartition("/")[2],
+        newest,
+        tuple(sorted(own - applied)),
+        tuple(sorted(n for n in applied - own if n > newest)),
+    )
+
+
 def service_database(name: str) -> tuple[str, Schema]:
     """Return the database of a deciding service, for `databases`."""
     return f"ooc_{name}", Schema((ACCESS_LOG, CONSUMER, EVENT_STORE, TRANSPARENCY), name, DECIDING)
@@ -229,11 +263,19 @@ async def provision_databases(settings: Settings, services: Iterable[str], more:
             "the database roles have no passwords: put one for each role into a file of a directory, named by the role, and"
             " name the directory in OOC_DATABASE_PASSWORDS (docs/reference/database-roles.md lists the roles)"
         )
-    await databases(
-        settings.owner_database_url,
-        [KEYRING_DATABASE, *(service_database(name) for name in services), *more],
-        settings.password_of,
-    )
+    await databases(settings.owner_database_url, _every(services, more), settings.password_of)
+
+
+def _every(services: Iterable[str], more: Iterable[tuple[str, Schema]]) -> list[tuple[str, Schema]]:
+    return [KEYRING_DATABASE, *(service_database(name) for name in services), *more]
+
+
+async def schema_states(
+    settings: Settings, services: Iterable[str], more: Iterable[tuple[str, Schema]]
+) -> list[SchemaState]:
+    """Compare the schema of every database with what this release reads; changes nothing. Raises what connecting raises."""
+    owner = await writable_host(database_dsn(settings.owner_database_url, "postgres"))
+    return [await schema_state(database_dsn(owner, name), schema) for name, schema in _every(services, more)]
 
 
 async def provision_topics(
