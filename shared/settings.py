@@ -27,66 +27,116 @@ class NoPassword(Exception):
 class Settings(BaseSettings):
     """The settings of a process, from environment variables."""
 
-    model_config = SettingsConfigDict(env_prefix="OOC_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="OOC_", extra="ignore", env_ignore_empty=True, use_attribute_docstrings=True
+    )
 
     mode: Literal["local", "production"] = "production"
-    """`local` allows the development issuer and a single broker's replication."""
+    """`local` lets the development sign-in start, which grants any role; otherwise `production`. Default:
+    `production`; a local system sets `local`.
+    """
     database_url: str = "postgresql://127.0.0.1:8120"
-    """Server-level address; databases are named ooc_<service> and ooc_keyring, and each process has a role of its own."""
+    """PostgreSQL for the services, without a role and a database name. Several hosts (`//one:5432,two:5432`) mean the
+    one that takes writes. Each process connects with [its own role](database-roles.md). If set, the
+    local system and the tests start no PostgreSQL (the tests need a superuser). Default: the server of the local
+    system; for a process by itself `postgresql://127.0.0.1:8120`.
+    """
     database_passwords: Path | None = None
-    """A directory that holds each role's password in a file named by the role; None: the server asks for none."""
+    """A directory with a file for each database role, named after it, with its password. `ooc migrate` needs all of
+    them, and that of the owner if `OOC_ADMIN_DATABASE_URL` has no password; any other process needs its own.
+    Default: none: no password, as in a local system. With `OOC_MODE=production`, `ooc migrate` refuses to run
+    without it.
+    """
     admin_database_url: str | None = None
-    """The owner's address, for migrations only; never given to a service."""
+    """The same server with the owner of the databases, for `ooc migrate` and `ooc keys` only; never give it to a
+    service. Default: `OOC_DATABASE_URL`; in a local system the superuser.
+    """
     kafka: str = "127.0.0.1:8121"
-    """Bootstrap servers."""
+    """Kafka's bootstrap servers. If set, the local system and the tests start no Kafka, and `make install` does not
+    fetch it. Default: the broker of the local system; for a process by itself `127.0.0.1:8121`.
+    """
     kafka_passwords: Path | None = None
-    """A directory that holds the password of each principal of Kafka in a file named by it; None: the broker asks for none."""
+    """The same for each Kafka login: `kafka_<service>` of each worker, `kafka_verify`, `kafka_provision`, and
+    `partner_<name>` of each partner. `ooc topics` needs all of them ([the rights of
+    each](../adr/0036-kafka-is-closed.md)). Default: in a local system `kafka/passwords` in its directory, created
+    once; for another Kafka none. With `OOC_MODE=production`, `ooc topics` does nothing without it.
+    """
     kafka_authority: Path | None = None
-    """A PEM file of the authority that signed the brokers' certificates; None: connections are not encrypted."""
+    """A PEM file with the certificate of the authority that signed the brokers' certificates. If set, connections use
+    TLS and check the broker's name. Read only together with passwords. Default: none: no TLS.
+    """
     kafka_replication: int = 3
-    """Replication factor of the topics; 1 on a single machine."""
+    """The replication factor of the topics that `ooc topics` creates. Default: `3`; with the Kafka of a local system
+    `1`.
+    """
     issuer: str = "http://127.0.0.1:8100"
-    """The OpenID Connect issuer whose tokens are accepted."""
+    """The OpenID Connect issuer whose tokens are accepted, compared exactly ([identity
+    provider](../how-to/identity-provider.md)). If set, the local system starts no development sign-in. Default: the issuer of
+    the local system; for a process by itself `http://127.0.0.1:8100`.
+    """
     audience: str = "ooc"
-    """The audience that tokens must name."""
+    """The audience that a token must have."""
     conflicts_claim: bool | None = None
-    """Whether a token must say which conflicts of interest are declared; None: outside local mode."""
+    """Whether a token without the claim [`conflicts`](../how-to/identity-provider.md) is refused (`true` or `false`). Default:
+    `true`; with `OOC_MODE=local` `false`.
+    """
     kek: str | None = Field(default=None, repr=False)
-    """Key-encryption keys: `KeyEncryptionKeys.read` in shared/privacy says how they are written."""
+    """The key-encryption keys: 32 random bytes in base64, or `EPOCH:BASE64` pairs separated by spaces, the newest
+    last. Default: none: no process that encrypts or decrypts starts without it or the next one.
+    """
     kek_file: Path | None = None
-    """A file that holds them instead."""
+    """A file with the same content; `OOC_KEK` takes precedence. Default: in a local system `keys/kek` in its
+    directory, created once.
+    """
     epoch_days: int = Field(default=30, gt=0)
-    """Days after which the operator rotates key-encryption keys (`ooc keys rotate`)."""
+    """Days after which key-encryption keys are rotated (`ooc keys rotate`)."""
     epoch_kept_days: int = Field(default=30, gt=0)
-    """Days for which a retired key-encryption key is kept: as long as backups of the keyring are to be of use."""
+    """Days for which a retired key-encryption key is kept, and a backup of the keyring can be used."""
     signing_key_file: Path | None = None
-    """A file with the secrets from which the keys of checkpoints are derived: `SigningKeys.read` in shared/evidence."""
+    """A file with the secret from which the keys of checkpoints are derived: 32 random bytes in base64, or
+    `EPOCH:BASE64` pairs during a rotation ([evidence](../explanation/evidence.md)). Only workers read it. Default:
+    in a local system `keys/signing` in its directory, created once; with `OOC_MODE=production` no worker starts
+    without it.
+    """
     log_origin: str = DEFAULT_ORIGIN
-    """The authority in the names of the logs, such as a domain of the operator's; it never changes."""
+    """The first part of the names of the logs in checkpoints, such as a domain of the operator; never change it."""
     witness_url: str | None = None
-    """The address of the witness that cosigns checkpoints; None: there is none."""
+    """The address of the witness that cosigns checkpoints; workers, APIs and `ooc verify` compare the logs with what
+    it has seen. If set, the local system starts no witness. Default: the witness of the local system; for a process
+    by itself none.
+    """
     witness_key: str | None = None
-    """The witness's public key, as its own operator tells it."""
+    """The public key of that witness, from its operator; workers and the console check its signatures by it. Default:
+    that of the witness of the local system.
+    """
     host: str = "127.0.0.1"
-    """Where an API listens."""
+    """The address on which an API, the console or the development sign-in listens. Default: `127.0.0.1`; in the image
+    `0.0.0.0`.
+    """
     port: int = 8100
-    """The port on which an API listens."""
+    """The port on which it listens. Default: `8100`; a local system sets one for each process."""
     heartbeat: Path | None = None
-    """A file that a worker touches every few seconds while it runs, for whoever watches it; None: none."""
+    """A file that a worker touches every five seconds while it runs, for a health check."""
     var: Path = Path("var")
-    """Where a bare machine keeps its servers' data."""
+    """The directory of the local system: data, keys, logs, and `system.json`, by which `ooc` finds it. `make reset`
+    removes it.
+    """
     body_limit: int = 262_144
-    """Largest request body in bytes."""
+    """The largest body of a request, in bytes."""
     actor_rate: float | None = Field(default=None, gt=0)
-    """Requests a second that one actor may send to a process; see `rates` where it is not set."""
+    """How many requests a second one actor may send to one process, with bursts of five times as many; more get 429.
+    Default: `100`; with `OOC_MODE=local` no limit.
+    """
     address_rate: float | None = Field(default=None, gt=0)
-    """Requests a second that may come from one address."""
+    """The same for one address. Default: `400`; with `OOC_MODE=local` no limit."""
     connections: int = Field(default=1000, gt=0)
-    """How many connections an API holds."""
+    """The maximum number of connections to an API."""
     connections_per_address: int = Field(default=250, gt=0)
-    """How many of them may come from one address; not counted behind trusted proxies."""
+    """The maximum number of connections from one address; no limit if `OOC_TRUSTED_PROXIES` is set."""
     trusted_proxies: str | None = None
-    """Addresses of the proxies whose X-Forwarded-For is believed, separated by commas; none by default."""
+    """The addresses of the proxies before the APIs, separated by commas, whose `X-Forwarded-For` is trusted. Default:
+    none: the address of the peer counts.
+    """
 
     @property
     def rates(self) -> tuple[float | None, float | None]:

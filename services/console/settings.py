@@ -14,13 +14,20 @@ class ConsoleSettings(Settings):
     """What the console needs to know of its surroundings."""
 
     url: str | None = None
-    """Where the services are, as `ooc` reads it; None: what `system.json` says."""
+    """Where `ooc` and the console find the services: `SERVICE=http://host:port`, several separated by spaces, or the
+    address of a gateway alone; `--url` takes precedence. Default: the addresses in `system.json` in `OOC_VAR`.
+    """
     console_url: str = "http://127.0.0.1:8118"
-    """The console's own address in a browser, to which the sign-in returns; `https` makes its cookies secure."""
+    """The console's own address in a browser, to which the sign-in returns; with `https` its cookies are sent over TLS
+    only. Default: `http://127.0.0.1:8118`; in a local system its address.
+    """
     console_client: str = "ooc-people"
     """The console's client id at the issuer: a public client with PKCE."""
     console_key_file: Path | None = Field(default=None)
-    """A file with the keys by which sessions and drafts are encrypted, written as key-encryption keys are."""
+    """A file with the key by which the console encrypts sessions and drafts: 32 random bytes in base64, or
+    `EPOCH:BASE64` pairs, the newest last. Default: in a local system `keys/console` in its directory, created once;
+    the console does not start without it.
+    """
 
     def read_console_keys(self) -> KeyEncryptionKeys:
         """Return the keys of sessions and drafts. Raises `InvalidKeyEncryptionKeys`."""

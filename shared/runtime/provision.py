@@ -288,7 +288,7 @@ async def provision_topics(
     if settings.mode == "production" and settings.kafka_passwords is None:
         raise ProvisionFailed(
             "Kafka's principals have no passwords: put one for each into a file of a directory, named by the principal, and"
-            " name the directory in OOC_KAFKA_PASSWORDS (docs/how-to/environment.md)"
+            " name the directory in OOC_KAFKA_PASSWORDS (docs/reference/environment.md)"
         )
     services, replication = list(services), settings.kafka_replication
     wanted = [checkpoints_topic(f"{namespace}.{name}.checkpoints", replication) for name in (*services, *more)]

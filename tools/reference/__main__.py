@@ -31,6 +31,7 @@ from tools.reference.contract import (
     text_of,
 )
 from tools.reference.database_roles import of_database_roles
+from tools.reference.environment_page import of_environment
 from tools.reference.openapi import of_apis, openapi_documents
 from tools.reference.pages import index, of_measures, of_service, of_states
 from tools.reference.sources_page import of_sources
@@ -45,7 +46,7 @@ def declared_pages() -> dict[str, str]:
     services = deciding_services()
     pages = index(services) | of_measures() | of_database_roles() | of_access(services) | of_command_line()
     pages |= of_topics(services) | of_apis(openapi_documents(services)) | of_breaks(PLACE)
-    pages |= of_sources(services) | of_alerts()
+    pages |= of_sources(services) | of_alerts() | of_environment()
     for service in services:
         pages |= of_service(service)
     return pages

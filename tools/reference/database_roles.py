@@ -50,7 +50,7 @@ def of_database_roles() -> dict[str, str]:
             " service; the access log through `log_access`, which notes the role beside the actor; the keyring through"
             " `create_keys` and `destroy_keys`. The embedded server of a local system trusts whoever is on the machine, so"
             " there a role is a guard against mistakes; elsewhere each has a password"
-            " ([OOC_DATABASE_PASSWORDS](../how-to/environment.md))."
+            " ([OOC_DATABASE_PASSWORDS](environment.md))."
         ),
     ]
     deciding = ", ".join(f"`{service_database(entry.name)[0]}`" for entry in DECIDING)

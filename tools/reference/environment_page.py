@@ -1,0 +1,20 @@
+"""The reference page of environment variables: those of the settings from their docstrings, the others from its template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from services.console.settings import ConsoleSettings
+from tools.reference.markdown import fill
+
+
+def of_environment() -> dict[str, str]:
+    """Write the page, by path."""
+    return {"environment.md": fill("environment", settings=list(_rows()))}
+
+
+def _rows() -> Iterator[tuple[str, str, str]]:
+    for name, info in sorted(ConsoleSettings.model_fields.items()):
+        meaning, said, default = " ".join((info.description or "").split()).partition(" Default: ")
+        code = "none" if info.default is None else f"`{info.default}`"
+        yield f"`OOC_{name.upper()}`", meaning, default.rstrip(".") if said else code
