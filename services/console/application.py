@@ -20,6 +20,7 @@ from services.console.analysts import returns
 from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.auditors import audit, inspection
 from services.console.cipher import Cipher
+from services.console.directory import Directory
 from services.console.everyone import entrance, reasons, rules
 from services.console.everyone.sign_in import CALLBACK, SIGNED_OUT, Provider
 from services.console.forms import forms
@@ -155,6 +156,7 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
         app.state.console = Console(
             apis=Apis(addresses),
             cipher=cipher,
+            directory=Directory(pool, cipher),
             drafts=Drafts(pool, cipher),
             provider=Provider(settings),
             seen=SeenTimes(pool, cipher),

@@ -15,7 +15,7 @@ DATABASE: Final = (
         (
             Part(
                 Path(__file__).parent / "migrations",
-                {table: {RoleKind.API: _ALL} for table in ("session", "draft", "seen")},
+                {table: {RoleKind.API: _ALL} for table in ("session", "draft", "seen", "officer")},
             ),
         ),
         "console",

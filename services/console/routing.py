@@ -20,6 +20,7 @@ from starlette.types import Message
 
 from services.console.apis import Apis, Problem
 from services.console.cipher import Cipher
+from services.console.directory import Directory
 from services.console.everyone.sign_in import Provider, SessionEnded, fresh
 from services.console.rendering import address, render
 from services.console.sessions import Draft, Drafts, SeenTimes, Session, Sessions
@@ -43,6 +44,7 @@ class Console:
 
     apis: Apis
     cipher: Cipher
+    directory: Directory
     drafts: Drafts
     provider: Provider
     seen: SeenTimes

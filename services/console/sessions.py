@@ -95,6 +95,8 @@ class Session:
     organisation: str
     area: str
     tokens: Tokens
+    name: str = ""
+    """As the issuer says it; empty where it says none."""
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     reason: str | None = None
     """The reason for which records are read, where the person has given one."""
@@ -144,7 +146,12 @@ class Sessions(_Rows):
 
     async def begin(self, session: Session) -> None:
         """Keep a new session, and remove what has ended of all that is kept here."""
-        for table, kept in (("session", KEPT_AFTER), ("draft", timedelta()), ("seen", timedelta())):
+        for table, kept in (
+            ("session", KEPT_AFTER),
+            ("draft", timedelta()),
+            ("seen", timedelta()),
+            ("officer", timedelta()),
+        ):
             query = f"delete from {table} where ends_at < now() - $1::interval"  # noqa: S608 - a name from above
             await self._pool.execute(query, kept)
         await self._pool.execute(

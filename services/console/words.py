@@ -12,7 +12,7 @@ from shared.domain.dates import LONDON, age_on, local_day
 from shared.domain.sentences import words_of
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
-_ACRONYMS: Final = re.compile(r"\b(mash|yot|yjs|cps)\b")
+_ACRONYMS: Final = re.compile(r"\b(mash|yot|yjs|cps|rj)\b")
 DUTIES: Final[Mapping[str, str]] = {
     "ABSENCE_REASON": "Decide the reason for an absence",
     "ALERT_REVIEW": "Review an alert",

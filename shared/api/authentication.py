@@ -114,6 +114,25 @@ class TokenVerifier:
         self._verified[digest] = actor, claims["exp"]
         return actor
 
+    async def identity(self, token: str, client: str) -> Mapping[str, Any]:
+        """Verify an ID token that was issued to a client (OpenID Connect Core 1.0, section 3.1.3.7), and return its claims.
+
+        Raises `InvalidToken` or `IssuerUnavailable`.
+        """
+        claims = jwt.JWTClaimsRegistry(
+            leeway=LEEWAY_SECONDS,
+            iss={"essential": True, "value": self._issuer},
+            aud={"essential": True, "value": client},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
+        try:
+            decoded = jwt.decode(token, await self._key_set(), algorithms=ALGORITHMS)
+            claims.validate(decoded.claims)
+        except (JoseError, ValueError, TypeError, RecursionError) as error:
+            raise InvalidToken("the ID token is not valid; sign in again") from error
+        return decoded.claims
+
     def _actor(self, claims: Mapping[str, Any]) -> Actor:
         """Return the actor that verified claims name. Raises `InvalidToken`."""
         _check_lifetime(claims)

@@ -28,6 +28,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from tools.local.people import BY_KEY
 from tools.local.ports import DEFAULT_BASE, HOST
 from tools.local.secret_files import secret_in
 from tools.local.sign_in import HEADERS, Refused, SignIn, known_person, query_error, redirect_address, sign_in_page
@@ -150,7 +151,7 @@ def _granted(form: Mapping[str, Any], sign_in: SignIn, issuer: str) -> tuple[Map
         case "authorization_code" | "refresh_token":
             claims, until = sign_in.redeem(form)
             person = known_person(claims["person"]) or {}
-            identity = sign_in.identity(claims, str(person.get("sub")), issuer)
+            identity = sign_in.identity(claims, str(person.get("sub")), BY_KEY[claims["person"]].name, issuer)
             return person, {"refresh_token": sign_in.refresh(claims, until), "id_token": identity}
         case _:
             known = "client_credentials, authorization_code or refresh_token"

@@ -66,9 +66,9 @@ class SignIn:
         """Return a refresh token that gives access tokens with these claims until then."""
         return self._signed(REFRESH, {"person": claims["person"], "client_id": claims["client_id"]}, until - _now())
 
-    def identity(self, claims: Claims, subject: str, issuer: str) -> str:
+    def identity(self, claims: Claims, subject: str, name: str, issuer: str) -> str:
         """Return an ID token, which says no more than who signed in and where."""
-        told = {"iss": issuer, "aud": claims["client_id"], "sub": subject, "iat": _now()}
+        told = {"iss": issuer, "aud": claims["client_id"], "sub": subject, "name": name, "iat": _now()}
         return self._signed(IDENTITY, told, CODE_SECONDS)
 
     def sign_out_error(self, query: Mapping[str, str]) -> str | None:

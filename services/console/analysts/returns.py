@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -291,7 +292,8 @@ async def _show_measure(
     permission = ACCESS.get(session.role)
     opens = permission is not None and "cases" in permission.parts
     opened = await _measures(console_of(request).apis, "/v1/measures/{measure}/records") if opens else ()
-    table, name = table_of(answer), str(answer["measure"])
+    table = table_of(answer, await console_of(request).directory.names(session))
+    name = str(answer["measure"])
     title = f"{measure_name(name)}, {day(answer['from'])} to {day(answer['to'])}"
     chart = await asyncio.to_thread(bar_chart, f"chart-{name.replace('_', '-')}", title, bars_of(table))
     shown = ShownMeasure(measure_name(name), answer, table, chart, name in opened, frozen_at)
@@ -302,8 +304,11 @@ def _what_is_wrong(problem: Problem) -> str:
     return "; ".join(sentence(f"{error['field']}: {error['message']}") for error in problem.body.get("errors", ()))
 
 
-def table_of(answer: Mapping[str, Any]) -> Table:
-    """Return the numbers of a measure as a table: a row for each group where it has groups, else one for each number."""
+def table_of(answer: Mapping[str, Any], officers: Mapping[str, str] = MappingProxyType({})) -> Table:
+    """Return the numbers of a measure as a table: a row for each group where it has groups, else one for each number.
+
+    `officers` are the names of those whom a number may be of, by id.
+    """
     numbers: Mapping[str, Any] = {key: value for key, value in answer.items() if key not in ABOUT}
     (only,) = numbers.values() if len(numbers) == 1 else (None,)
     prefix: tuple[str, ...] = ()
@@ -319,7 +324,10 @@ def table_of(answer: Mapping[str, Any]) -> Table:
     leaves = list(_leaves(numbers))
     return Table(
         ["Number"],
-        [(_words(", ".join(map(in_words, path))), [_number(value)]) for path, value in leaves],
+        [
+            (_words(", ".join(officers.get(part) or in_words(part) for part in path)), [_number(value)])
+            for path, value in leaves
+        ],
         [[".".join((*prefix, *path))] for path, _ in leaves],
     )
 

@@ -92,6 +92,7 @@ async def event_page(request: Request, session: Session) -> Response:
         record=f"/records/{collection}/{id_}",
         case_id=read_case(request.query_params.get("case")),
         event=event,
+        officers=await console_of(request).directory.names(session),
         data=list(members("", event["data"], names)),
         proof=proof,
         together=[

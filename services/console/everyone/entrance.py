@@ -48,6 +48,7 @@ async def signed_in(request: Request) -> Response:
     except SignInFailed as error:
         return render(request, "not_signed_in.html", None, status=403, why=str(error))
     await console.sessions.begin(session)
+    await console.directory.keep(session)
     if old := request.cookies.get(COOKIE):
         await console.sessions.end(old)
     response = see(attempt["next"])

@@ -1,7 +1,7 @@
 """Sign-in by the authorisation code flow with PKCE (RFC 6749, RFC 7636), against any OpenID Connect provider.
 
-The person is read from the access token by the same check that the APIs make. The ID token is not read: the console
-shows no more of a person than role and organisation, and hands it back at the sign-out. Access tokens live minutes; they are renewed when a page needs one.
+The person is read from the access token by the same check that the APIs make, the name alone from the ID token, which is
+handed back at the sign-out. Access tokens live minutes; they are renewed when a page needs one.
 
 Both requests are written here: authlib's client wants another HTTP library.
 """
@@ -29,6 +29,7 @@ from shared.api.authentication import InvalidToken, IssuerUnavailable, TokenVeri
 CALLBACK: Final = "/signed-in"
 SIGNED_OUT: Final = "/signed-out"
 SCOPE: Final = "openid"
+LONGEST_NAME: Final = 100
 ISSUER_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.05
 DEFAULT_SECONDS: Final = 60
@@ -89,6 +90,9 @@ class Provider:
         )
         try:
             actor = await self._verifier.actor(f"Bearer {tokens.access}")
+            identity = (
+                {} if tokens.identity is None else await self._verifier.identity(tokens.identity, self._client_id)
+            )
         except InvalidToken as error:
             raise SignInFailed(str(error)) from error
         except IssuerUnavailable as error:
@@ -100,6 +104,7 @@ class Provider:
             actor.organisation,
             str(actor.labels.get("area", "")),
             tokens,
+            _name_in(identity) if identity.get("sub") == str(actor.id) else "",
         )
 
     async def renew(self, tokens: Tokens) -> Tokens:
@@ -140,6 +145,12 @@ class Provider:
             except (httpx2.HTTPError, ValueError) as error:
                 raise NoAnswer("the sign-in does not answer") from error
         return self._configuration
+
+
+def _name_in(identity: Mapping[str, Any]) -> str:
+    """Return the name of a person (OpenID Connect Core 1.0, section 5.1), in one line; empty if there is none."""
+    name = identity.get("name")
+    return " ".join(name.split())[:LONGEST_NAME] if isinstance(name, str) and name.isprintable() else ""
 
 
 def _client() -> httpx2.AsyncClient:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from services.console.apis import Apis, part_of
+from services.console.directory import WORKERS, Directory, Officer, roles_for
 from services.console.forms.fields import OFFICERS, Option
 from services.console.names import children_of
 from services.console.records import Record, all_people, read_all, read_record
@@ -29,11 +30,20 @@ Known = Mapping[str, Sequence[Option]]
 
 
 async def choices(
-    apis: Apis, session: Session, collection: str, id_: str, case_id: str | None, *, begun: bool = True
+    apis: Apis,
+    directory: Directory,
+    session: Session,
+    collection: str,
+    id_: str,
+    case_id: str | None,
+    *,
+    begun: bool = True,
 ) -> Known:
     """Return, by the name of a field without `_id`, the ids that it may mean in this case, or for a record that is begun."""
     of_case = apis.get_projected(session, f"/v1/cases/{case_id}") if case_id else asyncio.sleep(0, dict[str, Any]())
-    case, timeline = await asyncio.gather(part_of(of_case), part_of(events_of(apis, session, case_id)))
+    case, timeline, officers = await asyncio.gather(
+        part_of(of_case), part_of(events_of(apis, session, case_id)), directory.of_area(session)
+    )
     if case.value:
         records: Sequence[Record] = await read_all(apis, session, case.value, {}, guidance=False)
     elif not begun:
@@ -43,7 +53,10 @@ async def choices(
     of_sitting = await _of_sitting(apis, session, id_) if collection == "sittings" and begun else ()
     events = timeline.value or []
     options: dict[str, list[Option]] = defaultdict(list)
-    for name, option in (*_options(records, events, session, id_, case_id), *of_sitting):
+    of_officers = [
+        (name, option) for name in OFFICERS for option in officers_in(session, events, officers, roles_for(name))
+    ]
+    for name, option in (*_options(records, events, id_, case_id), *of_officers, *of_sitting):
         if option.value not in {known.value for known in options[name]}:
             options[name].append(option)
     return options
@@ -52,7 +65,6 @@ async def choices(
 def _options(
     records: Sequence[Record],
     events: Sequence[Mapping[str, Any]],
-    session: Session,
     id_: str,
     case_id: str | None,
 ) -> Iterator[tuple[str, Option]]:
@@ -62,9 +74,6 @@ def _options(
         part = f", {in_words(who.part).lower()}" if who.part else ""
         option = Option(who.id, f"{who.name or 'Person ' + who.id[:8]}{part}")
         for name in PEOPLE:
-            yield name, option
-    for option in officers_in(session, events):
-        for name in OFFICERS:
             yield name, option
     for record in records:
         yield (
@@ -77,13 +86,22 @@ def _options(
             yield "corrects", Option(event["event_id"], f"{day(event['occurred_at'])}: {event['sentence']}")
 
 
-def officers_in(session: Session, events: Sequence[Mapping[str, Any]]) -> list[Option]:
-    """List the officers who may be meant in a case, each once: the person, then whoever has recorded an event of it."""
-    officers = {session.person: "You"}
-    for event in events:
-        actor = event["actor"]
-        officers.setdefault(actor["id"], f"{in_words(actor['role'])} ({actor['id'][:8]})")
-    return [Option(id_, text) for id_, text in officers.items()]
+def officers_in(
+    session: Session,
+    events: Sequence[Mapping[str, Any]],
+    officers: Sequence[Officer],
+    roles: Collection[str] = WORKERS,
+) -> list[Option]:
+    """List the officers in some roles who may be meant in a case, each once: the person, by name, then who is not named.
+
+    Of these it knows whoever has recorded an event of the case.
+    """
+    options = {session.person: "You"} if session.role in roles else {}
+    options |= {one.id: one.words for one in officers if one.role in roles and one.id != session.person}
+    for actor in (event["actor"] for event in events):
+        if actor["role"] in roles:
+            options.setdefault(actor["id"], f"{in_words(actor['role'])} ({actor['id'][:8]})")
+    return [Option(id_, text) for id_, text in options.items()]
 
 
 async def _of_sitting(apis: Apis, session: Session, id_: str) -> list[tuple[str, Option]]:

@@ -336,7 +336,7 @@ async def draw_command(
     )
     begun = guidance["version"] > 0
     known = (
-        await choices(apis, session, collection, str(stream), case_id, begun=begun)
+        await choices(apis, console_of(request).directory, session, collection, str(stream), case_id, begun=begun)
         if '"uuid"' in json.dumps(schema)
         else {}
     )

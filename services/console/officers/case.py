@@ -82,6 +82,7 @@ async def case_page(request: Request, session: Session) -> Response:
     duties = duties_of(case["duties"], works, names)
     child = next((record.child for record in records if record.child), None)
     roles = {event["actor"]["id"]: in_words(event["actor"]["role"]) for event in events.value or ()}
+    roles |= await console_of(request).directory.names(session)
     return render(
         request,
         "case.html",
@@ -195,6 +196,7 @@ async def timeline_page(request: Request, session: Session) -> Response:
         request,
         "timeline.html",
         session,
+        officers=await console_of(request).directory.names(session),
         id=str(id_),
         times=times,
         now=now,
@@ -232,8 +234,17 @@ async def looks_page(request: Request, session: Session) -> Response:
     """Show who has looked at a case as a whole, in which role and why; the latest first."""
     id_ = read_uuid(request, "case")
     question = {"case": str(id_), **query(request, "before")}
-    answer = await console_of(request).apis.get(session, "reporting", "/v1/access", question)
-    return render(request, "looks.html", session, id=str(id_), lines=answer["lines"], earlier=answer.get("next"))
+    console = console_of(request)
+    answer = await console.apis.get(session, "reporting", "/v1/access", question)
+    return render(
+        request,
+        "looks.html",
+        session,
+        id=str(id_),
+        lines=answer["lines"],
+        earlier=answer.get("next"),
+        officers=await console.directory.names(session),
+    )
 
 
 async def record_page(request: Request, session: Session) -> Response:

@@ -6,7 +6,7 @@ The choice leads to the command's own form, so rules, dry run and sending are th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import part_of
+from services.console.directory import roles_for
 from services.console.forms.choices import events_of, officers_in
 from services.console.forms.fields import Option
 from services.console.forms.next_steps import Step, Steps, steps_of
@@ -23,6 +24,7 @@ from services.console.records import Record, read_all, records_in
 from services.console.rendering import address, render
 from services.console.routing import console_of, query, read_uuid, see
 from services.console.sessions import Session
+from services.vocabulary import Role
 
 HANDING: Final[Mapping[str, str]] = {
     "AllocateReferral": "officer_id",
@@ -43,6 +45,8 @@ class Holding:
     """In words; empty where nobody has it."""
     step: Step | None
     """The command, where the role may know of it at all."""
+    officers: Sequence[Option] = ()
+    """Those to whom it may be given."""
 
     @property
     def is_handed(self) -> bool:
@@ -52,15 +56,22 @@ class Holding:
 
 async def handover_page(request: Request, session: Session) -> Response:
     """Show who has each record of a case; with an officer chosen, go on to the form that hands it over."""
-    apis, id_ = console_of(request).apis, str(read_uuid(request, "case"))
-    case, events = await asyncio.gather(
-        apis.get_projected(session, f"/v1/cases/{id_}"), part_of(events_of(apis, session, id_))
+    console, id_ = console_of(request), str(read_uuid(request, "case"))
+    apis = console.apis
+    case, events, known = await asyncio.gather(
+        apis.get_projected(session, f"/v1/cases/{id_}"),
+        part_of(events_of(apis, session, id_)),
+        console.directory.of_area(session),
     )
     records = await read_all(apis, session, case, {}, guidance=True)
-    officers = officers_in(session, events.value or ())
-    names = {option.value: option.text for option in officers}
+    names = {option.value: option.text for option in officers_in(session, events.value or (), known)}
     officer_of = {str(record["id"]): record.get("officer") for _, record in records_in(case)}
-    holdings = [_holding(record, officer_of[record.id], names) for record in records]
+    holdings = [
+        _holding(
+            record, officer_of[record.id], names, lambda roles: officers_in(session, events.value or (), known, roles)
+        )
+        for record in records
+    ]
     chosen = query(request, "record", "officer", "other")
     wrong = ""
     if chosen["record"]:
@@ -79,17 +90,25 @@ async def handover_page(request: Request, session: Session) -> Response:
         problem=wrong,
         id=id_,
         holdings=holdings,
-        officers=[Option("", "Choose"), *officers],
         chosen=chosen,
         wrong=wrong,
     )
 
 
-def _holding(record: Record, officer: str | None, names: Mapping[str, str]) -> Holding:
+def _holding(
+    record: Record,
+    officer: str | None,
+    names: Mapping[str, str],
+    officers_of: Callable[[frozenset[Role]], Sequence[Option]],
+) -> Holding:
     guidance = record.guidance.value
     steps = steps_of(guidance, record.titles) if guidance else Steps((), ())
     step = next((step for step in (*steps.shown, *steps.out_of_place) if step.type in HANDING), None)
-    return Holding(record, (names.get(officer) or f"Officer {officer[:8]}") if officer else "", step)
+    words = (names.get(officer) or f"Officer {officer[:8]}") if officer else ""
+    if step is None:
+        return Holding(record, words, None)
+    fit = officers_of(roles_for(HANDING[step.type].removesuffix("_id")))
+    return Holding(record, words, step, (Option("", "Choose"), *fit))
 
 
 def _uuid(text: str | None) -> str | None:

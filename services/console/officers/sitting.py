@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from services.console import names
 from services.console.apis import Apis, Part, Problem, part_of, sentence
+from services.console.directory import Officer
 from services.console.forms.next_steps import steps_of
 from services.console.officers.panel import CONSIDERED, WAITING, Listed, on_agendas, sittings_of
 from services.console.records import read_record
@@ -168,6 +169,7 @@ async def considered_page(request: Request, session: Session) -> Response:
     item = read.sitting.items.get(disposal)
     if item is None:
         raise HTTPException(404)
+    known = await console_of(request).directory.names(session)
     return render(
         request,
         "considered.html",
@@ -179,7 +181,10 @@ async def considered_page(request: Request, session: Session) -> Response:
         child=record.child,
         facts=facts_for_the_panel((history.value or {}).get("events", ())),
         history=history,
-        kinds={member["officer_id"]: in_words(member["kind"]) for member in read.sitting.members},
+        kinds={
+            member["officer_id"]: known.get(member["officer_id"]) or in_words(member["kind"])
+            for member in read.sitting.members
+        },
         to_consider=item.status != "CONSIDERED" and read.state.get("state") in OPEN,
         may_consider=read.may("ConsiderCase"),
         why_not=read.why_not("ConsiderCase"),
@@ -242,7 +247,7 @@ async def _page(request: Request, session: Session, problems: Sequence[str] = ()
         may_add=may_add,
         may_record_members=read.may("RecordMembers"),
         member_lines=_member_lines(sitting) if read.may("RecordMembers") else [],
-        officers=_officers(session, sitting, read.events),
+        officers=_officers(session, sitting, read.events, await console_of(request).directory.of_area(session)),
         steps=steps_of(read.guidance.value, read.titles) if read.guidance.value else None,
         guidance=read.guidance,
         minutes=read.state.get("state") == "CLOSED",
@@ -274,9 +279,11 @@ def _member_lines(sitting: Sitting) -> list[Mapping[str, Any]]:
     return [{**line, "new_id": str(uuid4())} for line in (*known, *empty, *spare)]
 
 
-def _officers(session: Session, sitting: Sitting, events: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the officers who may be meant, by id: the person, the chair, and whoever recorded something of the sitting."""
-    officers = {session.person: "You"}
+def _officers(
+    session: Session, sitting: Sitting, events: Sequence[Mapping[str, Any]], known: Sequence[Officer]
+) -> dict[str, str]:
+    """Return the officers who may be meant, by id: the person, those who are known by name, and whoever else has a part in the sitting."""
+    officers = {session.person: "You"} | {one.id: one.words for one in known if one.id != session.person}
     for event in events:
         officers.setdefault(event["actor"]["id"], f"{in_words(event['actor']['role'])} ({event['actor']['id'][:8]})")
     officers.setdefault(sitting.chair, f"The chair ({sitting.chair[:8]})")

@@ -80,6 +80,7 @@ def test_a_referral_is_handed_to_another_officer(browser: Browser) -> None:
     browser.sign_in("SUPERVISOR-1")
     page = browser.open(browser.open(address).links()["Who works on it, and handing it over"])
     assert "Nobody is named as having it" in page.words
+    assert "Sam Okafor (Safe schools officer)" in page.words
     wrong = browser.send(page, page.form("/officer"), {"other": "somebody"})
     assert (wrong.status, wrong.title.startswith("Error: ")) == (422, True)
     officer = str(uuid4())

@@ -16,7 +16,7 @@ from shared.database import as_role, database_dsn
 from shared.version import version
 from tests import loopback
 from tests.integration.console.browsing import Browser
-from tools.local.people import PEOPLE
+from tools.local.people import BY_KEY, PEOPLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -26,6 +26,7 @@ def test_every_person_of_the_sign_in_page_has_a_day(browser: Browser, person: st
     """Given a person of each role, when they sign in, then their day is shown, or their role is said not to include it."""
     page = browser.sign_in(person)
     assert (page.status, page.heading) == (200, "My day")
+    assert BY_KEY[person].name in page.text
     assert any(words in page.words for words in ("overdue", "The role"))
 
 

@@ -1,0 +1,90 @@
+"""The officers by name, as the identity provider names them when they sign in: encrypted here, and in no event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+
+from services.console.cipher import Cipher
+from services.console.sessions import Session
+from services.console.words import in_words
+from services.vocabulary import Role
+from shared.domain.permissions import EVERY
+
+LIFE: Final = timedelta(days=3 * 365)
+"""The time after the last sign-in for which a name is kept: returns and timelines of that time still name the officer."""
+WORKERS: Final = frozenset(
+    {
+        Role.SAFE_SCHOOLS_OFFICER,
+        Role.INTERNET_SAFETY_OFFICER,
+        Role.YJS_CASE_MANAGER,
+        Role.RJ_FACILITATOR,
+        Role.POLICE_DECISION_MAKER,
+        Role.SUPERVISOR,
+    }
+)
+"""The roles of those who may have a record."""
+ROLES: Final[Mapping[str, frozenset[Role]]] = {
+    "facilitator": frozenset({Role.RJ_FACILITATOR}),
+    "deciding_officer": frozenset({Role.POLICE_DECISION_MAKER}),
+    "officer": frozenset({Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.SUPERVISOR}),
+    "to": WORKERS - {Role.RJ_FACILITATOR, Role.INTERNET_SAFETY_OFFICER},
+}
+"""A field that names an officer, without `_id` -> the roles of those who fit; elsewhere any of `WORKERS` fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Officer:
+    """A person in a role, with the name that the identity provider gave."""
+
+    id: str
+    name: str
+    role: str
+    area: str
+
+    @property
+    def words(self) -> str:
+        """Name and role, as lists show them."""
+        return f"{self.name} ({in_words(self.role)})"
+
+
+class Directory:
+    """The rows of all officers who have signed in."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], cipher: Cipher) -> None:
+        self._pool = pool
+        self._cipher = cipher
+
+    async def keep(self, session: Session) -> None:
+        """Keep the name of whoever has signed in; nothing of somebody whom the identity provider does not name."""
+        if session.name:
+            officer = Officer(session.person, session.name, session.role, session.area)
+            owner = self._cipher.owner(f"{officer.id} {officer.role}")
+            await self._pool.execute(
+                "insert into officer (owner, sealed, ends_at) values ($1, $2, $3)"
+                " on conflict (owner) do update set sealed = excluded.sealed, ends_at = excluded.ends_at",
+                *(owner, self._cipher.seal(asdict(officer), owner), datetime.now(UTC) + LIFE),
+            )
+
+    async def of_area(self, session: Session) -> list[Officer]:
+        """List the officers of the person's area, and of all areas, by name."""
+        rows = await self._pool.fetch("select owner, sealed from officer where ends_at > now()")
+        opened: Iterable[Any] = (self._cipher.open(row["sealed"], row["owner"]) for row in rows)
+        officers = (Officer(**value) for value in opened if value is not None)
+        return sorted(
+            (officer for officer in officers if EVERY in {session.area, officer.area} or officer.area == session.area),
+            key=lambda officer: (officer.name.casefold(), officer.role),
+        )
+
+    async def names(self, session: Session) -> dict[str, str]:
+        """Return the names of these officers by id."""
+        return {officer.id: officer.name for officer in await self.of_area(session)}
+
+
+def roles_for(field: str) -> frozenset[Role]:
+    """Return the roles of the officers whom a field may name; it is named without `_id`."""
+    return ROLES.get(field, WORKERS)
