@@ -34,6 +34,7 @@ from services.rj_conference.events import (
 from services.vocabulary import ConferenceMode
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed
+from tests.command_spec import officer
 from tests.unit.rj_conference.stories import (
     BUS,
     DECIDER,
@@ -98,6 +99,16 @@ def test_responsibility_must_be_whole(conference: ConferenceStory, accepts: bool
     """Given a harmer who does not accept, or disputes the facts, when it is scheduled, then C1 refuses."""
     conference.prepared(instead={"responsibility": RecordResponsibility(accepts=accepts, facts_disputed=disputed)})
     assert conference.refused(schedule(), by=BY, at=SCHEDULED_AT) == {"C1"}
+
+
+def test_nobody_takes_a_conference_from_its_facilitator(conference: ConferenceStory) -> None:
+    """Given a facilitator, when another names themselves, whose records they would read, then C5 refuses; the first may, or a supervisor."""
+    conference.prepared()
+    another = officer(BY, 7)
+    takes = facilitator(person=another.id)
+    assert conference.refused(takes, by=another, at=SCHEDULED_AT) == {"C5"}
+    conference.ask(takes, by="SUPERVISOR", at=SCHEDULED_AT)
+    conference.ask(facilitator(), by=another, at=SCHEDULED_AT)
 
 
 def test_later_word_of_the_harmer_counts(conference: ConferenceStory) -> None:

@@ -123,6 +123,16 @@ def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _
     return command.rj_trained and accredited
 
 
+@rules.forbids("C5", AssignFacilitator)
+def is_handed_over_by_who_leads_it(conference: Conference, context: Context) -> bool:
+    """Another facilitator leads this conference: ask them, or a supervisor, to hand it over.
+
+    Source: UK GDPR article 5(1)(b), need to know: a facilitator reads what they lead; local policy
+    """
+    leads = conference.facilitator
+    return leads is None or context.actor.role != Role.RJ_FACILITATOR or leads.facilitator_id == context.actor.id
+
+
 @rules.forbids("C5", ScheduleConference, lifted_by=(AssignFacilitator,))
 def facilitator_is_assigned(conference: Conference, _context: Context) -> bool:
     """A trained facilitator must be assigned before the conference is scheduled.
