@@ -81,7 +81,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--seconds", type=float, default=3.0, help="how long a round lasts, where it has no fixed work")
     parser.add_argument("--rounds", type=int, default=5, help="how many rounds of each side are counted")
     parser.add_argument("--json", type=Path, default=Path("var/bench/latest.json"), help="where all values go")
-    parser.add_argument("--page", action="store_true", help="write the table of docs/explanation/performance.md too")
+    parser.add_argument("--page", action="store_true", help="write the table of docs/reference/performance.md too")
     read = parser.parse_args(arguments)
     return Options(
         [bench for bench in BENCHES if not read.names or bench.name in read.names],

@@ -1,4 +1,4 @@
-"""Write the table of docs/explanation/performance.md from a run's JSON: `python -m tests.bench.page var/bench/latest.json`."""
+"""Write the table of docs/reference/performance.md from a run's JSON: `python -m tests.bench.page var/bench/latest.json`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.bench.figures import Samples
 from tests.bench.table import OURS, amount
 from tests.bench.targets import TARGETS, Target
 
-PAGE: Final = Path(__file__).parents[2] / "docs/explanation/performance.md"
+PAGE: Final = Path(__file__).parents[2] / "docs/reference/performance.md"
 BEGIN: Final = "<!-- make bench writes from here -->\n"
 END: Final = "<!-- to here -->\n"
 HEADING: Final = (

@@ -39,6 +39,8 @@ from tools.reference.state_explorer import Explored, explore, play_stories
 
 PLACE: Final = Path("docs/reference")
 STORIES: Final = Path("tests/scenarios")
+MEASURED: Final = ("performance.md", "reliability.md")
+"""Pages that `make bench` and `make failover` write from what they measured."""
 
 
 def declared_pages() -> dict[str, str]:
@@ -63,7 +65,7 @@ def explored_pages(explored: Iterable[tuple[Service[Any], Explored]]) -> dict[st
 def write(pages: dict[str, str], place: Path = PLACE) -> None:
     """Write the pages, and delete those that no declaration makes any more."""
     for old in place.rglob("*.md"):
-        if str(old.relative_to(place)) not in pages:
+        if str(old.relative_to(place)) not in (*pages, *MEASURED):
             old.unlink()
     for path, text in pages.items():
         file = place / path

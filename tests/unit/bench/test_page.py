@@ -1,4 +1,4 @@
-"""The table of docs/explanation/performance.md, which `make bench` writes."""
+"""The table of docs/reference/performance.md, which `make bench` writes."""
 
 from __future__ import annotations
 
