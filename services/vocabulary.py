@@ -431,6 +431,8 @@ class SearchKind(StrEnum):
     """The number that MASH, a prosecutor or a court gave."""
     CRIME_NUMBER = "crime_number"
     """The number under which the police recorded the crime."""
+    CASE = "case"
+    """The id of a case or of a record of it, or how it begins."""
 
 
 class Personal(FieldClass):

@@ -271,8 +271,14 @@ def see(address: str) -> Response:
 
 
 def query(request: Request, *names: str) -> dict[str, Any]:
-    """Return the query parameters of these names; None if one is missing or empty."""
-    return {name: request.query_params.get(name) or None for name in names}
+    """Return the query parameters of these names, a day perhaps from its three boxes; None if one is missing or empty."""
+    return {name: request.query_params.get(name) or _day_of_boxes(request, name) for name in names}
+
+
+def _day_of_boxes(request: Request, name: str) -> str | None:
+    """Return a day of three boxes in ISO 8601, also one that does not exist; None if they are empty."""
+    year, month, day = (request.query_params.get(f"{name}-{part}", "").strip() for part in ("year", "month", "day"))
+    return f"{year:0>4}-{month:0>2}-{day:0>2}" if year or month or day else None
 
 
 def read_page(text: str | None) -> int:

@@ -270,6 +270,17 @@ async def test_a_missing_key_hides_one_name_and_no_other(partnership: Partnershi
     assert await names_of(partnership, hidden, other) == ["Ophelia Present"]
 
 
+async def test_a_case_is_found_by_what_pages_show_of_its_id(partnership: Partnership) -> None:
+    """Given the first letters of the id of a case or of a record, then whoever may see it finds it, and nobody else."""
+    record = await child(partnership, "Osbert Numbered")
+    for beginning in (str(record.case)[:8].upper(), str(record.stream)[:9], str(record.case)):
+        assert record.stream in await found_records(partnership, case=beginning)
+        assert record.stream not in await found_records(partnership, "RJ_FACILITATOR", case=beginning)
+    other = str(record.case)[:7] + ("0" if str(record.case)[7] != "0" else "1")
+    assert record.stream not in await found_records(partnership, case=other)
+    assert await found_records(partnership, case=str(record.case)[:8], name="nobody") == set()
+
+
 async def test_what_is_looked_for_is_checked_first(partnership: Partnership) -> None:
     """Given nothing to look for, another member or no JSON, then the request is malformed, and no value is repeated."""
     bodies: tuple[dict[str, Any], ...] = (
@@ -277,6 +288,8 @@ async def test_what_is_looked_for_is_checked_first(partnership: Partnership) -> 
         {"name": "Quartermaine", "age": "14"},
         {"name": ["Quartermaine"]},
         {"name": "Q" * 201},
+        {"case": "5582cb2"},
+        {"case": "Quartermaine"},
     )
     for by in bodies:
         answer = await partnership.search(await partnership.token("SUPERVISOR"), **by)

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from services.console.words import moment
 from shared.domain.dates import LONDON
 
 Answers = Mapping[str, Sequence[str]]
@@ -29,6 +30,8 @@ ONE_LINE: Final = frozenset({"name", "address", "contact", "ethnicity", "payee",
 """Texts of one line; their schemas allow as much as those of a narrative."""
 YES_NO: Final = {"yes": True, "no": False}
 MAX_ROWS: Final = 20
+LONGEST_SCALE: Final = 10
+"""A number up to which each step of a scale is offered."""
 MISSING: Final = object()
 LIMITS: Final = frozenset({"description", "maxItems", "maximum", "minItems", "minimum", "pattern"})
 CHOICES: Final = "x-choices"
@@ -168,7 +171,17 @@ def _shaped(made: Field, schema: Json, drawing: Drawing) -> Field:
         return replace(made, kind="id", options=_offered_ids(made.name, drawing))
     if type_ == "string" and not format_:
         return replace(made, kind="long" if _is_long(made) else "text", options=_offered_ids(made.name, drawing))
-    return replace(made, kind=_KINDS.get((type_, format_), "json"))
+    made = replace(made, kind=_KINDS.get((type_, format_), "json"))
+    return replace(made, options=_scale(schema)) if made.kind == "integer" else made
+
+
+def _scale(schema: Json) -> tuple[Option, ...]:
+    """Return the steps of a short scale, such as 0 to 10; none for any other number."""
+    most = schema.get("maximum")
+    if schema.get("minimum") != 0 or most is None or most > LONGEST_SCALE:
+        return ()
+    ends = {0: " (lowest)", most: " (highest)"}
+    return tuple(Option(str(step), f"{step}{ends.get(step, '')}") for step in range(most + 1))
 
 
 def _is_long(made: Field) -> bool:
@@ -421,13 +434,23 @@ def _in_words(field: Field, answers: Answers) -> str:
     match field.kind:
         case "yes_no":
             return {"yes": "Yes", "no": "No"}.get(texts[0], "") if texts else ""
-        case "date":
-            return " ".join(texts)
-        case "time":
-            return f"{' '.join(texts[:3])} at {texts[3]}" if len(texts) == 4 else " ".join(texts)
+        case "date" | "time":
+            return _day_in_words(field, answers) or " ".join(texts)
+        case "id" | "ids":
+            words = {option.value: option.text for option in field.options}
+            return ", ".join(words.get(text, f"A new one ({text[:8]})") for text in texts)
         case _:
             words = {option.value: option.text for option in field.options}
             return ", ".join(words.get(text, text) for text in texts)
+
+
+def _day_in_words(field: Field, answers: Answers) -> str:
+    """Return a day or a time in words; empty for what is none."""
+    try:
+        value = day_in(field.name, answers) if field.kind == "date" else _time(field.name, answers)
+    except ValueError:
+        return ""
+    return "" if value is MISSING else moment(value)
 
 
 def find_field(fields: Sequence[Field], name: str) -> Field | None:

@@ -43,6 +43,7 @@ from services.console.routing import (
     Form,
     console_of,
     first,
+    query,
     read_case,
     read_collection,
     read_count,
@@ -200,7 +201,7 @@ async def check_page(request: Request, session: Session) -> Response:
         )
     if run.get("outcome") == "repeated":
         return see(await _sent(request, session, drawn, draft, body, run["receipt"]))
-    on = read_day(request.query_params.get("on"))
+    on = read_day(query(request, "on")["on"])
     another_day = await part_of(_run_on(request, session, drawn, draft, body, on)) if on and run else None
     refused = run.get("outcome") == "refused"
     problems = [*_linked(drawn, draft, wrong), *(_rule_links(drawn, draft, run["rules"]) if refused else ())]

@@ -15,6 +15,7 @@ from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query
 from services.console.sessions import Session
 from services.console.words import today
+from services.reporting.search.terms import MIN_PREFIX
 from services.vocabulary import SearchKind
 
 DUE: Final = {"": "Any day", "overdue": "Overdue", "today": "By today", "week": "In the next 7 days"}
@@ -23,6 +24,7 @@ SEARCHED: Final = {
     SearchKind.NAME: "Name",
     SearchKind.CRIME_NUMBER: "Crime number",
     SearchKind.SCHOOL: "School's reference number",
+    SearchKind.CASE: "Case number on a page",
     SearchKind.REFERENCE: "Other reference",
 }
 
@@ -77,7 +79,9 @@ async def search(request: Request, session: Session, form: Form) -> Response:
         except Problem as problem:
             if problem.status != 422:
                 raise
-            wrong = "; ".join(sentence(error["message"]) for error in problem.body.get("errors", ())) or problem.detail
+            wrong = " ".join(sentence(error["message"]) for error in problem.body.get("errors", ())) or problem.detail
+    if answer and not answer["total"] and kind == SearchKind.NAME and min(map(len, words.split())) < MIN_PREFIX:
+        wrong = "Enter at least three letters of the name. A shorter name is found only as a whole"
     cases = answer["cases"] if answer else []
     return render(
         request,

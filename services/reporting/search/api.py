@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
@@ -44,6 +45,13 @@ _SEEN: Final = f"""
     where {visible(3)}
 """  # noqa: S608 - the clause above, and no value
 
+_REFERRED: Final = """
+    select service, stream from stream where home between $1 and $2
+    union
+    select service, stream from stream where service = any($3::text[]) and stream between $1 and $2
+"""
+_BEGINNING: Final = re.compile(r"[0-9a-f]{8,32}")
+
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -62,6 +70,11 @@ class SearchRequest(Schema):
         default=None, description="The number of a MASH referral, a prosecutor's decision or proceedings."
     )
     crime_number: Text | None = Field(default=None, examples=["55260041001"])
+    case: Text | None = Field(
+        default=None,
+        description="The id of a case or of a record of it, or its first eight letters or more, as pages show them.",
+        examples=["5582cb24"],
+    )
 
     @property
     def texts(self) -> Mapping[SearchKind, str]:
@@ -75,6 +88,8 @@ class SearchRequest(Schema):
         for kind, text in self.texts.items():
             if not (searched_words(text) if kind is SearchKind.NAME else code(text)):
                 raise ValueError(f"{kind} has no letter or digit: give some")
+        if self.case is not None and not _BEGINNING.fullmatch(code(self.case)):
+            raise ValueError("case: give the first eight letters of the id or more, each 0 to 9 or a to f")
         return self
 
 
@@ -112,7 +127,7 @@ def add_search(app: FastAPI, settings: Settings) -> None:
         **declared(_PARAMETERS, 415, body=json_body(SearchRequest.model_json_schema())),
     )
     async def search(request: Request, actor: Caller) -> JSONResponse:
-        """Find cases by name, school, reference or crime number, among those that the reader may see.
+        """Find cases by name, school, reference, crime number or the beginning of an id, among those that the reader may see.
 
         It waits for `min_position`. The access log records by which members was searched and how many cases were found, never a word.
         """
@@ -159,7 +174,10 @@ async def find_cases(
             if stream[0] in (searchable | of_victims if kind is SearchKind.NAME else searchable)
         }
         for kind, text in wanted.items()
+        if kind is not SearchKind.CASE
     }
+    if SearchKind.CASE in wanted:
+        found[SearchKind.CASE] = await _that_begin_with(pool, code(wanted[SearchKind.CASE]))
     found = await _without_restricted(pool, reader, found)
     streams = {stream for of_kind in found.values() for stream in of_kind}
     rows = await pool.fetch(_SEEN, *split(streams), *reader.reach("state").parameters)
@@ -189,6 +207,13 @@ async def find_cases(
             for case in cases[:MOST]
         ],
     }
+
+
+async def _that_begin_with(pool: Pool, beginning: str) -> Found:
+    """Find the records whose id, or that of their case, begins so."""
+    first, last = (UUID(beginning.ljust(32, digit)) for digit in "0f")
+    rows = await pool.fetch(_REFERRED, first, last, list(READ_MODELS))
+    return {(row["service"], row["stream"]): frozenset() for row in rows}
 
 
 async def _without_restricted(pool: Pool, reader: Reader, found: Mapping[SearchKind, Found]) -> dict[SearchKind, Found]:

@@ -109,6 +109,10 @@ class Browser:
             assert forged or choices is None or all(text in choices or len(text) == 36 for text in texts), (
                 f"{name}: {texts} of {choices}"
             )
+        for name in [name for name in answers if f"{name}-day" in form.names]:
+            (text,) = answers.pop(name)
+            year, month, day = text.split("-") if text else ("", "", "")
+            answers |= {f"{name}-day": [day], f"{name}-month": [month], f"{name}-year": [year]}
         unknown = answers.keys() - form.names
         assert not unknown, f"{page.url} draws no {sorted(unknown)}; it draws {sorted(form.names)}"
         data = {**form.fields, **answers}

@@ -159,7 +159,8 @@ def test_an_officer_reports_by_questions(opened: tuple[Page, bool]) -> None:
     _continue(tab)
     look(tab, "report-check", scripts=scripts)
     tab.click("summary >> text=What if it happened on another day?")
-    tab.fill("input[name=on]", "2026-11-01")
+    for part, text in (("day", "1"), ("month", "11"), ("year", "2026")):
+        tab.fill(f"input[name=on-{part}]", text)
     tab.click("text=Show that day")
     look(tab, "report-another-day", scripts=scripts)
     tab.click("text=Record this")

@@ -319,3 +319,35 @@ def test_schools_are_offered_by_name_and_another_number_can_be_typed() -> None:
     assert [words for _, words in answers_in_words([field], {"school_urn": ["113905"]})] == [
         "Merrow Community School (113905)"
     ]
+
+
+def test_a_check_page_says_days_and_ids_in_words() -> None:
+    """Given a day, a time and an id that nothing names, when they are checked, then no row has numbers alone or a whole id."""
+    fields = [
+        Field("on", "date", "On"),
+        Field("at", "time", "At"),
+        Field("person_id", "id", "Person", options=[Option(PERSON, "Ida")]),
+        Field("other_id", "id", "Other"),
+    ]
+    day = {
+        f"{name}.{part}": [text]
+        for name in ("on", "at")
+        for part, text in (("day", "3"), ("month", "7"), ("year", "2026"))
+    }
+    answers = {**day, "at.clock": ["15:20"], "person_id": [PERSON], "other_id": [PERSON]}
+    words = {field.name: text for field, text in answers_in_words(fields, answers)}
+    assert words == {
+        "on": "3 July 2026",
+        "at": "3 July 2026 at 15:20",
+        "person_id": "Ida",
+        "other_id": "A new one (1f0e6b52)",
+    }
+    assert [text for _, text in answers_in_words(fields[:1], {**day, "on.month": ["13"]})] == ["3 13 2026"]
+
+
+def test_a_short_scale_is_chosen_from_and_its_ends_are_said() -> None:
+    """Given a number from 0 to 10, when it is asked for, then each step can be chosen, and lowest and highest are named."""
+    (field,) = (one for one in drawn("rj_conference.RecordFollowUp") if one.name == "satisfaction")
+    assert [option.text for option in field.options][::5] == ["0 (lowest)", "5", "10 (highest)"]
+    assert command_of([field], {"satisfaction": ["10"]}) == ({"satisfaction": 10}, [])
+    assert not [one for one in drawn("education.RecordAttendance") if one.kind == "integer" and one.options]
