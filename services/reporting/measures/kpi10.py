@@ -10,8 +10,9 @@ from uuid import UUID
 from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.interventions import select_interventions
 from services.reporting.measures.period import Period
-from services.reporting.summaries import ConferenceSummary, DisposalSummary
+from services.reporting.summaries import ConferenceSummary, DisposalSummary, ReferralSummary
 from services.reporting.summaries.disposal import VictimSummary
+from services.reporting.summaries.referral import VictimWishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,13 @@ class VictimOf:
     summary: DisposalSummary
     victim: VictimSummary
     engaged: bool
+    wishes: VictimWishes
+    """What the referral says of updates and support."""
+
+    @property
+    def told(self) -> bool:
+        """Whether they were told how it went on: in the disposal case or in the referral."""
+        return self.victim.told or self.wishes.told
 
 
 def select_victims(dataset: Dataset, period: Period) -> list[VictimOf]:
@@ -28,11 +36,24 @@ def select_victims(dataset: Dataset, period: Period) -> list[VictimOf]:
     by_harmer: dict[UUID, list[ConferenceSummary]] = {}
     for conference in dataset.all_of(ConferenceSummary):
         by_harmer.setdefault(conference.harmer, []).append(conference)
+    referrals = {
+        referral.stream: {victim.person_id: victim for victim in referral.victims}
+        for referral in dataset.all_of(ReferralSummary)
+    }
     victims: list[VictimOf] = []
     for intervention in select_interventions(dataset, period):
         summary = intervention.summary
         took_part = _took_part(summary, by_harmer.get(summary.child, ()))
-        victims += [VictimOf(summary, victim, victim.person_id in took_part) for victim in summary.victims]
+        wishes = referrals.get(summary.follows, {}) if summary.follows is not None else {}
+        victims += [
+            VictimOf(
+                summary,
+                victim,
+                victim.person_id in took_part,
+                wishes.get(victim.person_id, VictimWishes(person_id=victim.person_id)),
+            )
+            for victim in summary.victims
+        ]
     return victims
 
 
@@ -62,20 +83,28 @@ def aggregate(rows: Sequence[VictimOf], _dataset: Dataset, _period: Period) -> d
         "view_sought_before_decision": len(
             {row.victim.person_id for row in rows if row.victim.view_sought_before_decision}
         ),
+        "progress_requested": len({row.victim.person_id for row in rows if row.wishes.wants_updates}),
+        "progress_given": len({row.victim.person_id for row in rows if row.wishes.wants_updates and row.told}),
+        "support_requested": len({row.victim.person_id for row in rows if row.wishes.wants_support}),
+        "support_given": len(
+            {row.victim.person_id for row in rows if row.wishes.wants_support and row.wishes.supported}
+        ),
     }
 
 
 MEASURE: Final = Measure(
     name="kpi10",
-    version="2",
+    version="3",
     definition=(
         "Distinct victims of the interventions that ended in the period (inclusion as in KPI 6). A victim consents to"
         " contact by a recorded view that says so, the last one that says anything; is engaged by taking part in a"
-        " conference held in any mode; and had their view sought before the decision where a record says so. Counts"
+        " conference held in any mode; and had their view sought before the decision where a record says so. Progress and support are requested"
+        " where the details in the referral say so last, and given where the victim was told of a decision or referred to"
+        " support. Counts"
         " only: template v8, which changes two denominators to those who consented, needs no other numbers."
     ),
     source="YJB key performance indicator 10",
-    reads=frozenset({"disposal", "rj_conference"}),
+    reads=frozenset({"disposal", "rj_conference", "referral"}),
     select=select_victims,
     aggregate=aggregate,
     needs_subjects=True,
@@ -87,5 +116,9 @@ MEASURE: Final = Measure(
         "consented_to_contact": "distinct victims who consented to contact",
         "engaged_and_consented": "of these, who took part in a conference",
         "view_sought_before_decision": "distinct victims whose view was sought before the decision",
+        "progress_requested": "distinct victims who wanted to hear how it goes on",
+        "progress_given": "of these, who were told of a decision",
+        "support_requested": "distinct victims who wanted support",
+        "support_given": "of these, who were referred to support",
     },
 )

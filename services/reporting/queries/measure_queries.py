@@ -49,7 +49,9 @@ _AS_STORED: Final = """
 """
 _ROWS: Final = f"select service, stream, record from stream where {_AS_STORED}"  # noqa: S608 - the clause above, and no value
 _COUNTED: Final = f"{_ROWS} and counted && daterange($5, $6, '[]')"
-_OF_SUBJECTS: Final = f"{_ROWS} and subject = any($5::uuid[]) and not stream = any($6::uuid[])"
+_OF_SUBJECTS: Final = (
+    f"{_ROWS} and (subject = any($5::uuid[]) or stream = any($7::uuid[])) and not stream = any($6::uuid[])"
+)
 # Open work and what has overdue duties, counted here: a row is a stream, or the streams that are alike in its columns. Where
 # the answer is grouped, all streams, since a group is shown that has neither.
 _WORK: Final = f"""
@@ -155,7 +157,9 @@ async def load_dataset(
     if question.needs_subjects:
         subjects = {summary.subject for summary in summaries}
         streams = [row["stream"] for row in rows]
-        others = await connection.fetch(_OF_SUBJECTS, services, as_of, known_at, cut, list(subjects - {None}), streams)
+        followed = {summary.follows for summary in summaries}
+        wanted = (list(subjects - {None}), streams, list(followed - {None}))
+        others = await connection.fetch(_OF_SUBJECTS, services, as_of, known_at, cut, *wanted)
         summaries += [_read_summary(row["service"], row["record"]) for row in others]
     return Dataset(summaries)
 

@@ -29,6 +29,7 @@ from services.disposal.events import (
     ProsecutionDeferred,
     RecordCorrected,
     VictimInformedOfRestorativeJustice,
+    VictimTold,
     VictimViewSought,
     YotReferred,
 )
@@ -69,6 +70,8 @@ class VictimSummary(ValueObject):
     person_id: UUID
     consents_to_contact: bool | None = None
     view_sought_before_decision: bool = False
+    told: bool = False
+    """Whether the victim was told of a decision."""
 
 
 class DecisionSummary(ValueObject):
@@ -143,6 +146,11 @@ class DisposalSummary(Summary):
     def subject(self) -> UUID:
         """The child."""
         return self.child
+
+    @property
+    def follows(self) -> UUID | None:
+        """The referral that led to it."""
+        return self.referral_id
 
 
 def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
@@ -263,9 +271,12 @@ def _victims(opened: DisposalCaseOpened, history: Sequence[Fact]) -> tuple[Victi
                 earlier = victims.get(view.person_id, VictimSummary(person_id=view.person_id))
                 consents = earlier.consents_to_contact if view.consents_to_contact is None else view.consents_to_contact
                 before = earlier.view_sought_before_decision or (view.sought and view.before_decision)
-                victims[view.person_id] = VictimSummary(
-                    person_id=view.person_id, consents_to_contact=consents, view_sought_before_decision=before
+                victims[view.person_id] = earlier.model_copy(
+                    update={"consents_to_contact": consents, "view_sought_before_decision": before}
                 )
+            case VictimTold(person_id=person):
+                earlier = victims.get(person, VictimSummary(person_id=person))
+                victims[person] = earlier.model_copy(update={"told": True})
             case _:
                 pass
     return tuple(victims.values())

@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
+from uuid import UUID
 
-from services.referral.events import EVENTS, ReferralAllocated, ReferralReceived, ReferralTriaged
+from services.referral.events import (
+    EVENTS,
+    ReferralAllocated,
+    ReferralReceived,
+    ReferralTriaged,
+    VictimDetailsRecorded,
+    VictimReferredToSupport,
+    VictimTold,
+)
 from services.reporting.summaries.summary import Summary, SummaryType, common_fields
 from services.vocabulary import TriageOutcome
 from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
+from shared.domain.messages import ValueObject
+
+
+class VictimWishes(ValueObject):
+    """What a victim wanted last, and what was done: of updates on progress, and of support."""
+
+    person_id: UUID
+    wants_updates: bool = False
+    wants_support: bool = False
+    told: bool = False
+    supported: bool = False
 
 
 class ReferralSummary(Summary):
@@ -19,6 +39,7 @@ class ReferralSummary(Summary):
     reported_on: date
     triaged_on: date | None = None
     triage_outcome: TriageOutcome | None = None
+    victims: tuple[VictimWishes, ...] = ()
 
     @property
     def counted_days(self) -> list[date]:
@@ -41,7 +62,28 @@ def referral_summary(history: Sequence[Fact]) -> ReferralSummary | None:
         reported_on=local_day(received.reported_at),
         triaged_on=triages[0].day if triages else None,
         triage_outcome=last.outcome if isinstance(last, ReferralTriaged) else None,
+        victims=_victims(history),
     )
+
+
+def _victims(history: Sequence[Fact]) -> tuple[VictimWishes, ...]:
+    """Return what is recorded of each victim: by the latest details, and by what was ever done."""
+    victims: dict[UUID, VictimWishes] = {}
+
+    def set_(person: UUID, **changes: bool) -> None:
+        victims[person] = victims.get(person, VictimWishes(person_id=person)).model_copy(update=changes)
+
+    for fact in history:
+        match fact.event:
+            case VictimDetailsRecorded(person_id=person, wants_updates=updates, wants_support=support):
+                set_(person, wants_updates=updates, wants_support=support)
+            case VictimTold(person_id=person):
+                set_(person, told=True)
+            case VictimReferredToSupport(person_id=person):
+                set_(person, supported=True)
+            case _:
+                pass
+    return tuple(victims.values())
 
 
 REFERRAL: Final = SummaryType(EVENTS.service, ReferralSummary, referral_summary)

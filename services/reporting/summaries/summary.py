@@ -40,6 +40,11 @@ class Summary(ValueObject):
         return None
 
     @property
+    def follows(self) -> UUID | None:
+        """The record that it follows from, whose summary a measure reads with it."""
+        return None
+
+    @property
     def is_work(self) -> bool:
         """Whether the stream is a piece of work of its home, the case; a shared session is home to itself."""
         return self.home in self.cases
