@@ -12,6 +12,7 @@ from services.console.routing import COOKIE
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded, opened_disposal
 from tests.hostile.test_console_requests import console_on, sign_in
+from tests.pdf import pdf_text
 from tests.received_referral import received_referral
 
 settings, partnership = world.settings, world.partnership
@@ -156,6 +157,12 @@ async def test_no_door_tells_a_victim_worker_of_the_child(
     }
     (line,) = answers["/v1/victims"].json()["victims"]
     assert (line["person_id"], line["enhanced_rights"], line["contact_is_safe"]) == (victim, True, True)
+
+    letter = await partnership.read("referral", f"{referral.path}/documents/victim-information?item={victim}", token)
+    assert "2 Chapel Row" in pdf_text(letter.content)
+    assert not leaks(pdf_text(letter.content))
+    of_child = f"{referral.path}/documents/victim-information?item={referral.person}"
+    assert (await partnership.read("referral", of_child, token)).status_code == 404
 
     pages = [
         "/",

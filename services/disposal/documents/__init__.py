@@ -1,4 +1,4 @@
-"""What a disposal case prints: the caution's document, notices, agreement and plan, the panel's pack, the warning.
+"""What a disposal case prints: the caution's document, notices, agreement and plan, the panel's pack, the warning, the letter to a victim.
 
 Each layout NAME.typ has the texts of its name in LANGUAGE.toml; what fills it is a function of the state and its facts.
 """
@@ -17,10 +17,12 @@ from services.disposal.documents.cautions import (
 )
 from services.disposal.documents.deferral import deferral_plan
 from services.disposal.documents.panel import panel_pack
+from services.disposal.documents.victims import victim_letter
 from services.disposal.documents.warning import warning_letter
 from services.disposal.documents.words import condition_texts
 from services.disposal.domain.state import DisposalState
 from services.partnership import POLICE, YJS
+from services.victims.letters import FOLDER as LETTERS
 from services.vocabulary import Role
 from shared.domain.documents import Document
 
@@ -38,5 +40,11 @@ DOCUMENTS: Final[Mapping[str, Document[DisposalState]]] = {
     "yrd": Document(FOLDER, restorative_disposal, OFFICERS, condition_texts, layout=2, sender=POLICE),
     "deferral-plan": Document(FOLDER, deferral_plan, OFFICERS, sender=YJS),
     "panel-pack": Document(FOLDER, panel_pack, OFFICERS, condition_texts, layout=2, sender=YJS),
+    "victim-letter": Document(
+        LETTERS,
+        victim_letter,
+        MONITORS - {Role.POLICE_DECISION_MAKER.value} | {Role.VICTIM_WORKER.value},
+        sender=POLICE,
+    ),
     "warning-letter": Document(FOLDER, warning_letter, MONITORS, condition_texts, layout=2, sender=YJS),
 }

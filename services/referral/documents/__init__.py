@@ -1,4 +1,4 @@
-"""What a referral prints: the letter that closes it. The layout has the texts of its name in LANGUAGE.toml."""
+"""What a referral prints: the letter that closes it, and those to a victim. The layout has the texts of its name in LANGUAGE.toml."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from services.partnership import POLICE
+from services.partnership import POLICE, YJS
 from services.referral.documents.closing import closing_letter
+from services.referral.documents.victims import facts_of_victim, victim_decision, victim_information
+from services.referral.domain.commands import WITH_VICTIMS
 from services.referral.domain.state import Referral
+from services.victims.letters import FOLDER
 from services.vocabulary import Role
 from shared.domain.documents import Document
 
@@ -21,5 +24,11 @@ DOCUMENTS: Final[Mapping[str, Document[Referral]]] = {
         ),
         layout=2,
         sender=POLICE,
-    )
+    ),
+    "victim-information": Document(
+        FOLDER, victim_information, frozenset(WITH_VICTIMS), facts_of_item=facts_of_victim, sender=YJS
+    ),
+    "victim-decision": Document(
+        FOLDER, victim_decision, frozenset(WITH_VICTIMS), facts_of_item=facts_of_victim, sender=POLICE
+    ),
 }

@@ -23,6 +23,9 @@ from tests.pdf import pdf_text
 
 PRINTING: tuple[Service[Any], ...] = tuple(service for service in deciding_services() if service.documents)
 
+ITEM = {"panel": "disposal_id", "referral": "person_id"}
+"""The field of an event that names the item of a document."""
+
 LEO = PersonDetails(
     name=Sealed("Leo Hartnell"),
     date_of_birth=Sealed(date(2011, 3, 14)),
@@ -37,9 +40,8 @@ def filled(story: CommandSpec, name: str, facts: Sequence[Fact] | None = None) -
     history: Sequence[Fact] = history_at(story.facts if facts is None else facts)
     chosen = story.service.documents[name].facts_of_item
     if chosen is not None:
-        history = chosen(
-            history, next(fact.event.disposal_id for fact in history if hasattr(fact.event, "disposal_id"))
-        )
+        items = (getattr(fact.event, ITEM[story.service.name], None) for fact in reversed(history))
+        history = chosen(history, next(item for item in items if item is not None))
     return story.service.documents[name].fill(story.service.decider.fold(history), history)
 
 

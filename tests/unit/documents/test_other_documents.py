@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from pydantic import ValidationError
 
+from services.referral.domain.commands import LinkPerson
 from services.rj_conference.domain.commands import RecordNoAgreement
-from services.vocabulary import Category, PersonRole
+from services.vocabulary import Category, PersonDetails, PersonRole
+from shared.domain.sealing import Sealed
+from tests.unit.disposal.stories import CaseStory
 from tests.unit.documents.paper import contains_in_order, printed, text_of, why_not
-from tests.unit.referral.stories import MIA, MOTHER, ReferralStory, link
+from tests.unit.referral.stories import MIA, MOTHER, ReferralStory, link, outcome, victim_details
 from tests.unit.rj_conference.stories import NOAH, REECE, ConferenceStory, agreement, term
 
 pytestmark = pytest.mark.slow
@@ -71,3 +76,34 @@ def test_each_child_concerned_gets_a_letter_that_names_nobody_else() -> None:
 def test_a_letter_needs_somebody_to_go_to() -> None:
     """Where nobody is linked the letter is refused with what to do."""
     assert "link the children" in why_not(ReferralStory().acknowledged().closed(), "closing-letter")
+
+
+def test_a_letter_to_a_victim_has_an_address_only_where_the_contact_is_safe() -> None:
+    """Given two victims, then each letter names its own; it has the address once the contact is marked as safe, and never another's."""
+    story = ReferralStory().acknowledged().linked().recorded()
+    details = PersonDetails(
+        name=Sealed("Mia Dale"), date_of_birth=Sealed(date(2012, 2, 3)), address=Sealed("2 Chapel Row")
+    )
+    link_mia = LinkPerson(person_id=MIA, role=PersonRole.HARMED, category=Category.VICTIM, details=details)
+    story.linked(MOTHER, "1980-01-01", role=PersonRole.HARMED, category=Category.VICTIM)
+    story.does(link_mia)
+    by_hand = printed(story, "victim-information")
+    assert contains_in_order(by_hand, "Mia Dale", "Given by hand", "It is your choice", "Free support")
+    assert "No outcome" in why_not(story, "victim-decision")
+    story.does(outcome("21"))
+    story.does(victim_details(who=MIA))
+    letter = printed(story, "victim-decision")
+    assert contains_in_order(
+        letter, "Mia Dale", "2 Chapel Row", "no further action", "Why", "not in the public interest", "ask for a review"
+    )
+    assert "Leo Hart" not in text_of(letter)
+    assert "More inquiry would serve nobody" not in text_of(letter)
+
+
+def test_the_letter_of_a_disposal_tells_the_decision_and_nothing_of_the_child() -> None:
+    """Given a case, then its letter waits for what victims are told, says what was given, and has a line for the name."""
+    assert "Nothing is decided" in why_not(CaseStory().decided("YC"), "victim-letter")
+    letter = printed(CaseStory().issued("YC"), "victim-letter")
+    assert contains_in_order(letter, "12 March 2026", "formal caution", "a caution is more likely", "ask for a review")
+    assert not [word for word in ("Leo", "Hartnell", "As scored") if word in text_of(letter)]
+    assert "all that was agreed" in text_of(printed(CaseStory().issued("YRD"), "victim-letter"))

@@ -1,0 +1,51 @@
+"""The letters of a referral to one victim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from services.referral.domain.state import Referral
+from services.referral.events import CrimeOutcomeAssigned, PersonLinked
+from services.victims.letters import letter_about
+from shared.domain.documents import DocumentData, NotAvailable, latest, personal_value
+from shared.domain.envelope import Fact, has_event
+
+
+def facts_of_victim(facts: Sequence[Fact], person: UUID) -> Sequence[Fact]:
+    """Return the facts without whoever else was harmed; none if the person was not."""
+    harmed = {fact.event.person_id for fact in facts if has_event(fact, PersonLinked) and fact.event.is_harmed}
+    if person not in harmed:
+        return []
+    others = harmed - {person}
+    return [fact for fact in facts if getattr(fact.event, "person_id", None) not in others]
+
+
+def victim_information(state: Referral, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
+    """Fill the letter about restorative justice to the one victim of these facts."""
+    return DocumentData(_to_victim(state, facts), latest(facts, PersonLinked))
+
+
+def victim_decision(state: Referral, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
+    """Fill the letter about the outcome of the crime to the one victim of these facts."""
+    if state.outcome is None:
+        return NotAvailable("No outcome is assigned yet: assign it, or print the letter of the disposal case.")
+    values = letter_about(state.outcome, completed=False, **_to_victim(state, facts))
+    return DocumentData(values, latest(facts, CrimeOutcomeAssigned))
+
+
+def _to_victim(state: Referral, facts: Sequence[Fact]) -> dict[str, Any]:
+    """Return to whom a letter goes: it has an address only where the contact is marked as safe."""
+    victim = state.victims[0]
+    linked = next(
+        fact.event for fact in reversed(facts) if has_event(fact, PersonLinked) and fact.event.person_id == victim
+    )
+    details = state.victim_details.get(victim)
+    safe = details is not None and details.contact_is_safe
+    return {
+        "name": personal_value(linked.details.name),
+        "address": personal_value(linked.details.address) if safe else None,
+        "happened_on": state.happened_on.isoformat(),
+        "reference": state.crime_number,
+    }
