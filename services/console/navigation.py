@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from services.reporting.access import ACCESS
@@ -19,7 +20,7 @@ PAGES: Final = (
 )
 """Each page's words and address, and the part of reporting that it shows; empty: it is open to every role."""
 VICTIMS: Final = (("Victims", "/victims", ""),)
-OF_ROLE: Final = {
+OF_ROLE: Final[Mapping[str, Sequence[tuple[str, str, str]]]] = {
     Role.SCHOOL: (("Your referrals", "/", ""), ("Report", "/report", "")),
     Role.SUPERVISOR: VICTIMS + PAGES,
     Role.VICTIM_WORKER: VICTIMS + PAGES,
@@ -33,6 +34,6 @@ def navigation(role: str, path: str) -> list[dict[str, Any]]:
     parts = ACCESS.get(role, NOTHING).parts | {""}
     return [
         {"text": text, "href": href, "active": path == href or (href != "/" and path.startswith(f"{href}/"))}
-        for text, href, part in OF_ROLE.get(Role(role), PAGES)
+        for text, href, part in OF_ROLE.get(role, PAGES)
         if part in parts
     ]

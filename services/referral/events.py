@@ -473,6 +473,12 @@ def _online(fact: Fact) -> Iterable[str]:
             pass
 
 
+def _received(fact: Fact) -> Iterable[str]:
+    """REPORTED_BY:{organisation}: whose report it is."""  # the reference page reads it
+    yield f"REPORTED_BY:{fact.envelope.actor.organisation}"
+    yield from _online(fact)
+
+
 def _accepted(fact: Fact) -> Iterable[str]:
     """ACCEPTED: triage decided ACCEPT_INTERVENTION or REFER_DISPOSAL_PANEL, or a disposal its outcome, whatever came later."""  # noqa: D401  # the reference page reads it
     match fact.event:
@@ -509,7 +515,7 @@ EVENTS: Final = EventRegistry(
     get_args(ReferralEvent),
     labels=lambda _cls: LAW_ENFORCEMENT,
     marks={
-        ReferralReceived: _online,
+        ReferralReceived: _received,
         ReferralCorrected: _online,
         ReferralTriaged: _accepted,
         CrimeOutcomeAssigned: _accepted,

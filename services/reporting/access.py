@@ -26,6 +26,7 @@ ACCESS: Final[Permissions] = {
     Role.SUPERVISOR: Permission(_SEARCHING | DECISIONS | {"returns"}),
     Role.AUDITOR: Permission(_WORK | OPERATIONS | AUDIT | {"returns", "verifications"}, needs_reason=True),
     Role.DATA_PROTECTION_OFFICER: Permission(_SEARCHING | AUDIT | DATA_RIGHTS, needs_reason=True),
+    Role.SCHOOL: Permission(frozenset({"reports"})),
     Role.ANALYST: Permission(frozenset({"measures", "returns", "return_freezing"})),
 }
-"""Role -> the parts that it may read here: officers their cases, analysts numbers alone, which they freeze as returns."""
+"""Role -> the parts that it may read here: officers their cases, a school what became of its reports, analysts numbers alone, which they freeze as returns."""

@@ -32,6 +32,7 @@ from services.reporting.queries.freshness import MAY_BE_STALE, json_answer, stal
 from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
 from services.reporting.queries.names import add_names
 from services.reporting.queries.questions import refusing_bad_questions
+from services.reporting.queries.reports import add_reports
 from services.reporting.queries.sessions import add_sessions
 from services.reporting.queries.sittings import add_sittings
 from services.reporting.queries.timeline import ORDERS, Changes, Opened, Timeline, changes, timeline
@@ -179,6 +180,7 @@ def reporting_api(settings: Settings) -> FastAPI:
     _duties(app)
     add_sessions(app)
     add_sittings(app)
+    add_reports(app)
     add_victims(app)
     add_search(app, settings)
     add_names(app, settings)

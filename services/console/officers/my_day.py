@@ -17,8 +17,10 @@ from services.console.apis import Apis, part_of
 from services.console.officers.cases import record_of
 from services.console.rendering import address, render
 from services.console.routing import Form, console_of, first, see
+from services.console.schools.referrals import referrals_page
 from services.console.sessions import Session
 from services.console.words import today
+from services.vocabulary import Role
 
 SHOWN: Final = 25
 """Duties of a group that the page shows; the daily sheet shows all of them."""
@@ -45,7 +47,9 @@ class Group:
 
 
 async def my_day(request: Request, session: Session) -> Response:
-    """Show what the person has to do, today's sessions, and the cases with something new."""
+    """Show what the person has to do, today's sessions, and the cases with something new; to a school its referrals."""
+    if session.role == Role.SCHOOL:
+        return await referrals_page(request, session)
     console = console_of(request)
     now = datetime.now(UTC)
     since = await console.seen.find(session.person) or now - timedelta(days=NEW_DAYS)

@@ -127,8 +127,12 @@ def test_a_report_is_its_owners_alone(browser: Browser, system: dict[str, Any]) 
 
 
 def test_a_school_reports_and_gets_a_receipt(browser: Browser) -> None:
-    """Given a school, when it reports, then it gets a receipt, though it may not open the case."""
+    """Given a school, when it reports, then it gets a receipt, and its first page says what became of the report, and leads nowhere that refuses it."""
     check = to_the_check(browser, begin(browser, "SCHOOL-1"), school_urn="113867")
     receipt = browser.send(check, check.form("/send"))
     assert receipt.heading == "Report recorded"
     assert "Place in the log" in receipt.words
+    assert "Go to the case" not in receipt.links()
+    mine = browser.open(receipt.links()["Your referrals, and what became of each"])
+    assert "We have it" in mine.words
+    assert all(browser.open(address).status == 200 for address in mine.links().values() if address.startswith("/"))

@@ -19,6 +19,7 @@ from services.addresses import Addresses
 from services.console.application import HEADERS, STATIC, console_application, routes
 from services.console.cipher import Cipher
 from services.console.everyone.entrance import local_address
+from services.console.navigation import navigation
 from services.console.officers.my_day import _after, _groups, group_by_urgency
 from services.console.plain_text import moment as exact_moment
 from services.console.records import records_in
@@ -212,6 +213,21 @@ def test_an_imported_event_names_row_and_file() -> None:
     assert import_note(origin) == f"Imported, row 12 of the file with SHA-256 {'ab' * 32}"
     assert import_note(origin, 12) == "Imported, row 12 of the file with SHA-256 abababababab…"
     assert import_note({"kind": "LIVE", "reference": None}) == import_note(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("role", "pages"),
+    [
+        ("SCHOOL", ["Your referrals", "Report"]),
+        ("ANALYST", ["My day", "Begin", "Returns"]),
+        ("VICTIM_WORKER", ["Victims", "My day", "Cases", "Search", "Sessions", "Panel", "Begin"]),
+        ("AUDITOR", ["My day", "Cases", "Sessions", "Panel", "Begin", "Returns"]),
+    ],
+)
+def test_the_navigation_has_no_page_that_refuses_the_role(role: str, pages: list[str]) -> None:
+    """Given a role, then the navigation has the pages that it may open, and marks the one that is open."""
+    assert [item["text"] for item in navigation(role, "/")] == pages
+    assert [item["text"] for item in navigation("SUPERVISOR", "/cases/c1") if item["active"]] == ["Cases"]
 
 
 def test_codes_and_days_are_in_words() -> None:
