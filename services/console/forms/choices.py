@@ -10,6 +10,7 @@ from typing import Any, Final
 from services.console.apis import Apis, part_of
 from services.console.directory import WORKERS, Directory, Officer, roles_for
 from services.console.forms.fields import OFFICERS, Option
+from services.console.forms.people import CHILDREN, CRIME_NUMBER, LINKED, fits
 from services.console.names import children_of
 from services.console.records import Record, all_people, read_all, read_record
 from services.console.sessions import Session
@@ -36,10 +37,11 @@ async def choices(
     collection: str,
     id_: str,
     case_id: str | None,
+    command: str,
     *,
     begun: bool = True,
 ) -> Known:
-    """Return, by the name of a field without `_id`, the ids that it may mean in this case, or for a record that is begun."""
+    """Return, by the name of a field of a command without `_id`, the ids that it may mean in this case, or for a record that is begun."""
     of_case = apis.get_projected(session, f"/v1/cases/{case_id}") if case_id else asyncio.sleep(0, dict[str, Any]())
     case, timeline, officers = await asyncio.gather(
         part_of(of_case), part_of(events_of(apis, session, case_id)), directory.of_area(session)
@@ -56,7 +58,7 @@ async def choices(
     of_officers = [
         (name, option) for name in OFFICERS for option in officers_in(session, events, officers, roles_for(name))
     ]
-    for name, option in (*_options(records, events, id_, case_id), *of_officers, *of_sitting):
+    for name, option in (*_options(records, events, id_, case_id, command), *of_officers, *of_sitting):
         if option.value not in {known.value for known in options[name]}:
             options[name].append(option)
     return options
@@ -67,14 +69,19 @@ def _options(
     events: Sequence[Mapping[str, Any]],
     id_: str,
     case_id: str | None,
+    command: str,
 ) -> Iterator[tuple[str, Option]]:
     if case_id:
         yield "case", Option(case_id, f"This case ({case_id[:8]})")
     for who in all_people(records):
         part = f", {in_words(who.part).lower()}" if who.part else ""
         option = Option(who.id, f"{who.name or 'Person ' + who.id[:8]}{part}")
-        for name in PEOPLE:
-            yield name, option
+        for name in (*PEOPLE, *((LINKED,) if who.name and who.part in CHILDREN else ())):
+            if fits(command, name, who.part):
+                yield name, option
+    for number in dict.fromkeys((record.state.value or {}).get("crime_number") for record in records):
+        if number:
+            yield CRIME_NUMBER, Option(number, number)
     for record in records:
         yield (
             record.collection.removesuffix("s"),

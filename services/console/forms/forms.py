@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Part, Problem, part_of, sentence
-from services.console.forms import gravity
+from services.console.forms import gravity, people
 from services.console.forms.choices import choices
 from services.console.forms.fields import (
     HANDED_TO,
@@ -83,6 +83,8 @@ class Drawn:
     fields: Sequence[Field]
     rules: Sequence[Mapping[str, Any]]
     """The guidance lines of the rules that look at this command."""
+    suggested: Answers = field(default_factory=dict)
+    """What the case answers by itself, for a form that is opened."""
 
     @property
     def path(self) -> str:
@@ -101,7 +103,7 @@ async def form_page(request: Request, session: Session) -> Response:
         request,
         session,
         drawn,
-        answers=answers,
+        answers=answers if draft else {**drawn.suggested, **answers},
         key=str(draft.id if draft else uuid4()),
         version=draft.version if draft else drawn.version,
         case_id=case_id,
@@ -337,14 +339,19 @@ async def draw_command(
     )
     begun = guidance["version"] > 0
     known = (
-        await choices(apis, console_of(request).directory, session, collection, str(stream), case_id, begun=begun)
+        await choices(
+            apis, console_of(request).directory, session, collection, str(stream), case_id, command, begun=begun
+        )
         if '"uuid"' in json.dumps(schema)
         else {}
     )
     rows = {name.removeprefix(ROWS): read_count(first(answers, name), 1) for name in answers if name.startswith(ROWS)}
     schools = [Option(urn, f"{name} ({urn})") for urn, name in partnership_on(today()).schools.items()]
     drawing = Drawing(schema.get("$defs", {}), {**known, "school_urn": schools}, rows)
-    fields = fields_of(schema, drawing)
+    fields: Sequence[Field] = fields_of(schema, drawing)
+    suggested: Answers = {}
+    if command == people.OPENING:
+        fields, suggested = people.of_opening(fields, answers, known)
     line = next((command_line for command_line in guidance["commands"] if command_line["type"] == command), None)
     if line is None:
         raise HTTPException(403, f"Your role may not do this: {schema['title']}.")
@@ -357,6 +364,7 @@ async def draw_command(
         guidance["version"],
         gravity.with_matrix(fields, answers) if command == gravity.COMMAND else fields,
         line["rules"],
+        suggested,
     )
 
 

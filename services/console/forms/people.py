@@ -1,0 +1,69 @@
+"""The people of a case in a form: only fitting ones are offered, and what the case knows of a child is not asked again.
+
+The services refuse whoever does not fit (rules V1 and R7) and note details that differ (N1): here nobody comes to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from services.console.forms.fields import Answers, Field, Option
+
+OPENING: Final = "OpenDisposalCase"
+DETAILS: Final = "details"
+LINKED: Final = "linked_child"
+"""The children whom the case knows by name, among the ids of a form."""
+CRIME_NUMBER: Final = "crime_number"
+CHILDREN: Final = frozenset({"SUSPECT", "CONVICTED", "DISPOSED_OOC", "CHILD_UNDER_10", "HARMER", "CHILD", "SUBJECT"})
+ADULTS: Final = frozenset({"PARENT_CARER", "PROFESSIONAL", "SUPPORTER"})
+OTHERS: Final = frozenset({"VICTIM", "HARMED", "WITNESS"})
+
+UNFIT: Final[Mapping[tuple[str, str], frozenset[str]]] = {
+    **dict.fromkeys(
+        (
+            (command, "person")
+            for command in (
+                "RecordVictimView",
+                "RecordVictimDetails",
+                "RecordVictimPreference",
+                "InformVictimOfRestorativeJustice",
+                "InformVictim",
+                "ReferVictimToSupport",
+                "TellVictim",
+            )
+        ),
+        CHILDREN,
+    ),
+    ("ConfirmAppropriateAdult", "person"): CHILDREN | OTHERS,
+    ("AddParticipant", "person"): CHILDREN,
+    ("ProposeConference", "harmer"): ADULTS | OTHERS,
+    (OPENING, "person"): ADULTS | OTHERS,
+    (OPENING, "victims"): CHILDREN | ADULTS,
+    (OPENING, "victims_with_enhanced_rights"): CHILDREN | ADULTS,
+}
+"""Command and field -> the parts of those who do not fit there; a person whose part is not known fits everywhere."""
+
+
+def fits(command: str, field: str, part: str) -> bool:
+    """Tell whether somebody with a part in the case may be meant by a field, named without `_id`."""
+    return part not in UNFIT.get((command, field), ())
+
+
+def of_opening(
+    fields: Sequence[Field], answers: Answers, known: Mapping[str, Sequence[Option]]
+) -> tuple[Sequence[Field], Answers]:
+    """Return the fields of a case that is opened, and what the case answers by itself.
+
+    The details of a child whom the case knows are left out; those of any other that is chosen are required.
+    """
+    linked = [option.value for option in known.get(LINKED, ())]
+    numbers = [option.value for option in known.get(CRIME_NUMBER, ())]
+    suggested: Answers = {
+        name: values for name, values in (("person_id", linked), (CRIME_NUMBER, numbers)) if len(values) == 1
+    }
+    chosen = next(iter({**suggested, **answers}.get("person_id", ())), "")
+    if chosen in linked or (linked and not chosen):
+        return [field for field in fields if field.name != DETAILS], suggested
+    return [replace(field, required=True) if field.name == DETAILS else field for field in fields], suggested

@@ -1,0 +1,56 @@
+"""The people of a case in a form: only fitting ones are offered, and a child whom the case knows is not typed again."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.console.forms.fields import Drawing, Option, command_of, fields_of
+from services.console.forms.people import CRIME_NUMBER, LINKED, fits, of_opening
+from services.disposal.service import service
+from shared.api.command_schemas import standalone_schemas
+
+SCHEMA = standalone_schemas(service)["OpenDisposalCase"]
+NOA, ZOE = "6f1e2d3c-0000-4000-8000-000000000001", "6f1e2d3c-0000-4000-8000-000000000002"
+
+
+@pytest.mark.parametrize(
+    ("command", "field", "part", "is_offered"),
+    [
+        ("RecordVictimView", "person", "SUSPECT", False),
+        ("RecordVictimView", "person", "VICTIM", True),
+        ("RecordVictimView", "person", "", True),
+        ("TellVictim", "person", "HARMER", False),
+        ("ConfirmAppropriateAdult", "person", "VICTIM", False),
+        ("ConfirmAppropriateAdult", "person", "WITNESS", False),
+        ("ConfirmAppropriateAdult", "person", "PARENT_CARER", True),
+        ("OpenDisposalCase", "person", "VICTIM", False),
+        ("OpenDisposalCase", "victims", "SUSPECT", False),
+        ("RecordContact", "person", "SUSPECT", True),
+    ],
+)
+def test_only_fitting_people_are_offered(command: str, field: str, part: str, is_offered: bool) -> None:
+    """A child is offered as no victim, and nobody with a part as an appropriate adult; whose part is not known is offered."""
+    assert fits(command, field, part) is is_offered
+
+
+@pytest.mark.parametrize(
+    ("linked", "answers", "asks"),
+    [
+        ((NOA,), {}, False),
+        ((NOA, ZOE), {}, False),
+        ((NOA,), {"person_id": [NOA]}, False),
+        ((NOA,), {"person_id": [ZOE]}, True),
+        ((), {}, True),
+    ],
+)
+def test_details_are_asked_of_a_child_whom_the_case_does_not_know(
+    linked: tuple[str, ...], answers: dict[str, list[str]], asks: bool
+) -> None:
+    """Given a linked child, then name and birth date are not asked; of another child that is chosen they are required."""
+    known = {LINKED: [Option(id_, "Noa Fenn") for id_ in linked], CRIME_NUMBER: [Option("55260060101", "55260060101")]}
+    fields, suggested = of_opening(fields_of(SCHEMA, Drawing(SCHEMA["$defs"])), answers, known)
+    assert suggested["crime_number"] == ["55260060101"]
+    assert ("person_id" in suggested) is (len(linked) == 1)
+    assert ("details" in {field.name for field in fields}) is asks
+    _, wrong = command_of(fields, answers)
+    assert ("details.name" in {problem.name for problem in wrong}) is asks
