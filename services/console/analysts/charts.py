@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from math import ceil
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -22,6 +23,7 @@ WIDTH: Final = 560
 BAR: Final = 22
 """The height of a bar in pixels."""
 FONT: Final = "Arial"
+TICKS: Final = 5
 _NOISE: Final = re.compile(r' (?:role|aria-[a-z]+|class|pointer-events)="[^"]*"')
 """Attributes that Vega leaves for assistive technology; the chart is one picture, told by its title and its table."""
 
@@ -63,6 +65,8 @@ def _in_words(bars: Sequence[Bar]) -> str:
 
 def _specification(bars: Sequence[Bar], series: Sequence[str]) -> dict[str, Any]:
     names = list(dict.fromkeys(bar.name for bar in bars))
+    most = ceil(max(bar.value for bar in bars))
+    ticks = list(range(0, most + 1, max(1, ceil(most / TICKS))))  # else a chart of ones has two ticks called 1
     where: dict[str, Any] = {
         "y": {
             "field": "name",
@@ -72,7 +76,7 @@ def _specification(bars: Sequence[Bar], series: Sequence[str]) -> dict[str, Any]
             "axis": {"labelLimit": 240, "ticks": False, "domain": False},
         },
         "yOffset": {"field": "series", "type": "nominal", "sort": series},
-        "x": {"field": "value", "type": "quantitative", "title": "Number", "axis": {"tickMinStep": 1, "format": "d"}},
+        "x": {"field": "value", "type": "quantitative", "title": "Number", "axis": {"values": ticks, "format": "d"}},
     }
     colour = {
         "field": "series",

@@ -83,6 +83,14 @@ class ShownMeasure:
         return replace(self, table=table, rows=rows, first_row=here.start + 1, page=page, pages=pages)
 
 
+NAMES: Final = {
+    "fte": "First-time entrants",
+    "kpi6": "KPI6 (out-of-court disposals)",
+    "kpi9": "KPI9 (serious violence)",
+    "kpi10": "KPI10 (victims)",
+    "disproportionality": "Ethnic groups (disproportionality)",
+}
+"""Measures whose own names say little."""
 ABOUT: Final = frozenset({"measure", "from", "to", "definition_version", "positions", "stale", "note"})
 """Members of an answer that are no numbers."""
 
@@ -121,7 +129,7 @@ async def file_of_returns(request: Request, session: Session) -> Response:
         raise HTTPException(404)
     answer = await _ask_measure(request, session, measure)
     lines = list(lines_of(answer))
-    content = csv_of(lines) if kind == "csv" else await asyncio.to_thread(workbook_of, measure_name(measure), lines)
+    content = csv_of(lines) if kind == "csv" else await asyncio.to_thread(workbook_of, short_name(measure), lines)
     name = f"{measure}-{answer['from']}-{answer['to']}.{kind}"
     return Response(content, media_type=FILES[kind], headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
@@ -236,7 +244,7 @@ def lines_of(answer: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     for name, numbers in table.rows:
         for column, number in zip(table.columns, numbers, strict=True):
             yield {
-                "Measure": measure_name(answer["measure"]),
+                "Measure": short_name(answer["measure"]),
                 "First day": str(answer["from"]),
                 "Last day": str(answer["to"]),
                 "Definition": str(answer["definition_version"]),
@@ -253,7 +261,12 @@ def csv_of(lines: Sequence[Mapping[str, str]]) -> str:
 
 
 def measure_name(name: str) -> str:
-    """Return a measure as its heading has it, such as KPI6 or Workload."""
+    """Return a measure as its heading has it, such as KPI6 (out-of-court disposals) or Workload."""
+    return NAMES.get(name) or short_name(name)
+
+
+def short_name(name: str) -> str:
+    """Return a measure as a file has it, such as KPI6 or Workload."""
     return name.upper() if ACRONYM.fullmatch(name) else _words(name)
 
 

@@ -98,9 +98,9 @@ def test_a_number_opens_its_cases_for_those_who_may_see_them(browser: Browser) -
     browser.sign_in("SUPERVISOR-1")
     address = "/returns?measure=kpi6&from=2025-10-01&to=2026-11-20"
     page = browser.open(address)
-    link = link_of(page, "in KPI6, Youth conditional caution, Ended")
+    link = link_of(page, "in KPI6 (out-of-court disposals), Youth conditional caution, Ended")
     opened = browser.open(link)
-    assert opened.heading == "KPI6: Youth conditional caution, Ended"
+    assert opened.heading == "KPI6 (out-of-court disposals): Youth conditional caution, Ended"
     names = {text.partition(":")[0] for text, one in opened.links().items() if one.startswith("/cases/")}
     assert "Leo Hartnell" in names
     assert "Leo" not in opened.title

@@ -49,6 +49,18 @@ def test_a_search_for_nothing_says_what_to_do(browser: Browser) -> None:
     assert wrong.links()["Enter what you are looking for."] == "#words"
 
 
+def test_a_case_is_found_by_its_number_and_a_short_name_says_what_it_needs(browser: Browser) -> None:
+    """Given the number of a case as pages show it, then it is found; two letters that find nothing say that three are needed."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open("/search")
+    case = case_of(browser, "Jack Tolliday")
+    found = browser.send(page, page.form("/search"), {"kind": "case", "words": case.rpartition("/")[2][:8]})
+    assert "Jack Tolliday" in found.links()
+    short = browser.send(page, page.form("/search"), {"words": "Zz"})
+    assert short.status == 422
+    assert "Enter at least three letters of the name" in short.words
+
+
 def test_a_case_says_what_can_happen_next_and_what_is_due(browser: Browser) -> None:
     """Given a child's case, when it is opened, then it shows who it is, the open duties, and what can be done by the rules."""
     browser.sign_in("SUPERVISOR-1")
