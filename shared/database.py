@@ -76,13 +76,34 @@ def hosts_of(address: str) -> list[str]:
 
 async def writable_host(address: str) -> str:
     """Return the address of the host that takes writes, for a program that takes one host only. Raises the last error."""
-    *others, last = hosts_of(address)
+    host, connection = await _connect_to_writable(address, timeout=10)
+    await connection.close()
+    return host
+
+
+_last_writable: dict[str, str] = {}
+"""The host of each address that took writes last: it is asked first, since one that hangs costs ten seconds."""
+
+
+async def _connect_to_writable(address: str, **options: Any) -> tuple[str, Connection]:
+    """Connect to the host that takes writes. Raises the last error.
+
+    asyncpg would end at a host that answers and is not ready: one that starts, is full, or whose proxy has nothing behind it.
+    """
+    last = _last_writable.get(address)
+    *others, end = sorted(hosts_of(address), key=lambda host: host != last)
     for host in others:
         with suppress(*TRANSIENT):
-            await (await asyncpg.connect(host, timeout=10, target_session_attrs=WRITABLE)).close()
-            return host
-    await (await asyncpg.connect(last, timeout=10, target_session_attrs=WRITABLE)).close()
-    return last
+            connection = await asyncpg.connect(host, target_session_attrs=WRITABLE, **options)
+            _last_writable[address] = host
+            return host, connection
+    connection = await asyncpg.connect(end, target_session_attrs=WRITABLE, **options)
+    _last_writable[address] = end
+    return end, connection
+
+
+async def _connect_for_pool(dsn: str | None = None, **options: Any) -> Connection:
+    return (await _connect_to_writable(dsn or "", **options))[1]
 
 
 class WriteProbe:
@@ -119,14 +140,8 @@ class _Connection(asyncpg.Connection):
 
 async def connect(dsn: str, *, statement_seconds: float, **settings: str) -> Connection:
     """Open a connection of its own; `settings` are those of the session."""
-    return await asyncpg.connect(
-        dsn,
-        timeout=10,
-        command_timeout=statement_seconds,
-        connection_class=_Connection,
-        target_session_attrs=WRITABLE,
-        server_settings=_SESSION | settings,
-    )
+    options = {"command_timeout": statement_seconds, "server_settings": _SESSION | settings}
+    return (await _connect_to_writable(dsn, timeout=10, connection_class=_Connection, **options))[1]
 
 
 async def create_pool(dsn: str, *, max_size: int = 8, statement_seconds: float = 15) -> Pool:
@@ -140,7 +155,7 @@ async def create_pool(dsn: str, *, max_size: int = 8, statement_seconds: float =
             command_timeout=statement_seconds,
             timeout=10,
             connection_class=_Connection,
-            target_session_attrs=WRITABLE,
+            connect=_connect_for_pool,
             server_settings=_SESSION,
             max_inactive_connection_lifetime=300,
             reset=_skip_reset,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -59,3 +60,22 @@ async def test_what_cannot_write_is_not_ready(pair: Pair) -> None:
     with pytest.raises(TRANSIENT):
         await connect(pair.standby.url, statement_seconds=5)
     pool.terminate()
+
+
+async def test_a_host_that_answers_and_is_not_ready_is_passed_over(postgres_url: str) -> None:
+    """Given a first host that accepts a connection and ends it, as one that starts or a proxy of a dead one does, the next is asked."""
+
+    async def end(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(end, "127.0.0.1", 0) as server:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        login, at, rest = postgres_url.rpartition("@")
+        address = f"{login}{at}{host},{rest}"
+        connection = await connect(address, statement_seconds=5)
+        assert await connection.fetchval("select true")
+        await connection.close()
+        pool = await asyncio.wait_for(create_pool(address), 10)
+        assert await pool.fetchval("select true")
+        await pool.close()
+        assert await writable_host(address) == postgres_url
