@@ -9,15 +9,24 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
+from services.console.supervisors.import_pages import MAX_FILE, read_upload
+from services.console.supervisors.workbook import rows_of
 from tests import loopback
 from tests.integration.api.test_service_api import PLAN
 from tests.integration.local.waiting import eventually
+from tests.unit.console.test_workbook import workbook
+from tests.unit.documents.paper import printed
+from tests.unit.documents.test_documents import STORIES
 from tests.whole_system import WholeSystem, ooc, status_reasons
 from tools.local.data_dir import NEEDED, NEEDED_AGAIN, shortage
 from tools.local.local_system import SERVERS
@@ -171,3 +180,28 @@ async def cannot_record(var: Path) -> bool:
                 return True
             assert answer.status_code == 201, answer.text
     return False
+
+
+@pytest.mark.parametrize("small_disk", [1_000_000], indirect=True)
+async def test_a_full_disk_of_temporary_files_alone_stops_nothing(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given no room for temporary files, then an upload of the largest size is read, a workbook too, and a paper is printed: none needs one."""
+    fill(small_disk)
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    monkeypatch.setenv("TMPDIR", str(small_disk))
+    with tempfile.TemporaryFile(buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        file.write(bytes(100_000))
+
+    content = os.urandom(MAX_FILE)
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="register.csv"\r\n\r\n'
+    headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+    body = head + content + b"\r\n--x--\r\n"
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    form = await read_upload(Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive))
+    assert b64decode(form["file"][0]) == content
+    assert rows_of(workbook(("a", "b"), ("1", "2"))) == [["a", "b"], ["1", "2"]]
+    assert printed(STORIES["yc"](), "yc").body.startswith(b"%PDF")
