@@ -29,6 +29,8 @@ KEPT_AFTER: Final = timedelta(hours=8)
 RENEWAL_SECONDS: Final = 2.0
 """The longest that the issuer may take to renew a token: a page waits for it."""
 DRAFT_LIFE: Final = timedelta(hours=20)
+LONGEST_DRAFT: Final = timedelta(days=7)
+"""The longest life of a draft, however often it is changed."""
 SEEN_LIFE: Final = timedelta(days=90)
 WAIT_SECONDS: Final = 10.0
 """Seconds after a change within which pages wait for it. Later they show what is there, and say so where it lacks the
@@ -228,13 +230,17 @@ class Drafts(_Rows):
     """The rows of all drafts."""
 
     async def save(self, person: str, draft: Draft) -> None:
-        """Keep a draft as it is now, for another twenty hours."""
+        """Keep a draft as it is now, for another twenty hours, and for a week from its beginning at most."""
         owner = self._cipher.owner(person)
         value = {**asdict(draft), "id": str(draft.id), "stream": str(draft.stream)}
         await self._pool.execute(
             "insert into draft (owner, id, sealed, ends_at) values ($1, $2, $3, $4)"
-            " on conflict (owner, id) do update set sealed = excluded.sealed, ends_at = excluded.ends_at",
+            " on conflict (owner, id) do update set sealed = excluded.sealed,"
+            " begun_at = case when draft.ends_at > now() then draft.begun_at else now() end,"
+            " ends_at = case when draft.ends_at > now() then least(excluded.ends_at, draft.begun_at + $5)"
+            " else excluded.ends_at end",
             *(owner, draft.id, self._cipher.seal(value, owner + draft.id.bytes), datetime.now(UTC) + DRAFT_LIFE),
+            LONGEST_DRAFT,
         )
 
     async def find(self, person: str, id_: UUID) -> Draft | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -57,7 +58,7 @@ async def test_no_door_shows_or_changes_the_draft_of_another(world: World, draft
     for address in (f"{FORM}?draft={draft.id}", "/", f"/begin?draft={draft.id}"):
         assert TYPED not in (await world.http.get(address)).text
     await world.leave(60)
-    assert (await world.http.post(FORM, data=form)).status_code == 303, "kept as the other's own"
+    assert (await world.http.post(FORM, data=form)).status_code == 200, "kept as the other's own"
     mine = await drafts.find(other.person, draft.id)
     assert mine is not None
     assert mine.answers == {"narrative": ["mine"], "file": [""]}
@@ -71,12 +72,28 @@ async def test_the_doors_are_all_there() -> None:
     assert len(DOORS) > 10
 
 
+async def test_no_draft_is_prolonged_without_end(world: World) -> None:
+    """Given a draft that is changed each day, then it ends a week after it was begun; typed again, it is another."""
+    person, drafts = (await world.session()).person, world.console.drafts
+    draft = draft_of("RaiseSafeguardingConcern", guided=False)
+    await drafts.save(person, draft)
+    await world.owner.execute("update draft set begun_at = begun_at - interval '6 days 23 hours'")
+    await drafts.save(person, draft)
+    left = await world.owner.fetchval("select ends_at - now() from draft")
+    assert timedelta(0) < left <= timedelta(hours=1)
+    await world.owner.execute("update draft set ends_at = now() - interval '1 second'")
+    assert await drafts.find(person, draft.id) is None
+    await drafts.save(person, draft)
+    assert await drafts.find(person, draft.id) == draft
+    assert await world.owner.fetchval("select ends_at - begun_at > interval '19 hours' from draft")
+
+
 async def test_what_has_ended_is_removed_with_the_next_sign_in(world: World) -> None:
     """Given a draft, a session and a time that have ended, when somebody signs in, then no row of them is left."""
     old = await world.session()
     await world.console.drafts.save(old.person, draft_of("RaiseSafeguardingConcern", guided=False))
     await world.owner.execute("update draft set ends_at = now() - interval '1 second'")
-    await world.owner.execute("update session set ends_at = now() - interval '1 second'")
+    await world.owner.execute("update session set ends_at = now() - interval '1 day'")
     await world.session()
     assert await world.owner.fetchval("select count(*) from draft") == 0
     assert await world.owner.fetchval("select count(*) from session") == 1
