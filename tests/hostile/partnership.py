@@ -200,6 +200,7 @@ def _published(source: Service[Any], row: asyncpg.Record) -> ConsumedEvent:
         stream=row["stream"],
         version=row["version"],
         type=row["type"],
+        event_id=row["event_id"],
         position=row["position"],
         recorded_at=row["recorded_at"],
         hash=row["hash"],
