@@ -22,8 +22,8 @@ _HOMES: Final = "select distinct home from stream where mentions && $1::uuid[]"
 
 
 def visible(n: int) -> str:
-    """Return the condition that a reader may see `stream as s`. `$n` is the first of six parameters (`Reach.parameters`)."""
-    free, keys, ended, linked, areas, barred = (f"${number}" for number in range(n, n + 6))
+    """Return the condition that a reader may see `stream as s`. `$n` is the first of five parameters (`Reach.parameters`)."""
+    free, keys, linked, areas, barred = (f"${number}" for number in range(n, n + 5))
     return f"""(
         ({areas}::text[] is null or s.area is null or s.area = any({areas}))
         and not s.mentions && {barred}::uuid[]
@@ -33,7 +33,7 @@ def visible(n: int) -> str:
                 select 1 from unnest(s.marks) as m
                 where s.service || ' ' || m = any({keys}::text[])
                 and not exists (
-                    select 1 from unnest(s.marks) as e where s.service || ' ' || m || ' ' || e = any({ended}::text[])
+                    select 1 from unnest(s.marks) as e where s.service || ' ' || m || ' until ' || e = any({keys})
                 )
             )
             or cardinality({linked}::text[]) > 0 and exists (
@@ -54,8 +54,7 @@ class Reach:
 
     free: tuple[str, ...]
     keys: tuple[str, ...]
-    ended: tuple[str, ...]
-    """Each mark with the one that ends it."""
+    """The marks, and those that another one ends: `disposal MARK until OTHER`."""
     linked: tuple[str, ...]
     areas: tuple[str, ...] | None
     barred: frozenset[UUID]
@@ -67,8 +66,8 @@ class Reach:
 
     @property
     def parameters(self) -> tuple[Any, ...]:
-        """The values of the six parameters of `visible`."""
-        return (self.free, self.keys, self.ended, self.linked, self.areas, list(self.barred))
+        """The values of the five parameters of `visible`."""
+        return (self.free, self.keys, self.linked, self.areas, list(self.barred))
 
     async def select(self, connection: Connection, streams: Collection[Stream]) -> frozenset[Stream]:
         """Return those of some streams that the reader may see."""
@@ -138,7 +137,6 @@ class Reader:
         """Return the streams of which the reader may see a part (state or duties)."""
         free: list[str] = []
         keys: list[str] = []
-        ended: list[str] = []
         linked: list[str] = []
         for service, read_model in READ_MODELS.items():
             permission = read_model.access.get(self.actor.role)
@@ -148,13 +146,13 @@ class Reader:
                 free.append(service)
             for mark in permission.marks(self.actor):
                 (linked if "." in mark else keys).append(f"{service} {mark}")
-            ended += [f"{service} {mark} {end}" for mark, end in permission.until]
+            keys += [f"{service} {mark} until {end}" for mark, end in permission.until]
         duties = {
             service: permission.duties
             for service, read_model in READ_MODELS.items()
             if (permission := read_model.access.get(self.actor.role)) is not None and permission.duties is not None
         }
-        return Reach(tuple(free), tuple(keys), tuple(ended), tuple(linked), self.areas, self.barred, duties)
+        return Reach(tuple(free), tuple(keys), tuple(linked), self.areas, self.barred, duties)
 
     def fields(self, service: str) -> frozenset[str] | None:
         """Return the members of the state that are shown; None: all."""
