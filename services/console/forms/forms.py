@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Any, Final
@@ -35,7 +35,7 @@ from services.console.forms.fields import (
     find_field,
     problem_links,
 )
-from services.console.forms.next_steps import steps_of
+from services.console.forms.next_steps import Remedy, remedies_of, steps_of
 from services.console.records import SERVICES
 from services.console.rendering import address, render
 from services.console.routing import (
@@ -83,6 +83,8 @@ class Drawn:
     fields: Sequence[Field]
     rules: Sequence[Mapping[str, Any]]
     """The guidance lines of the rules that look at this command."""
+    remedies: Callable[[Sequence[str]], Sequence[Remedy]]
+    """Those of some commands that the person may send to the record now."""
     suggested: Answers = field(default_factory=dict)
     """What the case answers by itself, for a form that is opened."""
 
@@ -334,8 +336,8 @@ async def draw_command(
 ) -> Drawn:
     """Draw a form from the command's schema and the record's guidance. Raises `Problem` 404 for an unknown command."""
     apis, service = console_of(request).apis, SERVICES[collection]
-    schema, guidance = await asyncio.gather(
-        apis.schema(service, command), _guidance(request, session, collection, stream, command)
+    schema, guidance, titles = await asyncio.gather(
+        apis.schema(service, command), _guidance(request, session, collection, stream, command), apis.titles(service)
     )
     begun = guidance["version"] > 0
     known = (
@@ -364,6 +366,7 @@ async def draw_command(
         guidance["version"],
         gravity.with_matrix(fields, answers) if command == gravity.COMMAND else fields,
         line["rules"],
+        lambda types: remedies_of(types, guidance, titles),
         suggested,
     )
 
@@ -492,8 +495,8 @@ def _linked(drawn: Drawn, draft: Draft, wrong: Sequence[FieldProblem]) -> list[d
     ]
 
 
-def _rule_links(drawn: Drawn, draft: Draft, rules: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Return the rules that refuse, each with its source and a link to the field that it looks at."""
+def _rule_links(drawn: Drawn, draft: Draft, rules: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rules that refuse, each with its source, a link to the field that it looks at, and what lifts it."""
     looked_at = {line["id"]: line["fields"][0] for line in drawn.rules if line["fields"]}
     return [
         {
@@ -501,6 +504,7 @@ def _rule_links(drawn: Drawn, draft: Draft, rules: Sequence[Mapping[str, str]]) 
             "href": _field_address(drawn, draft, looked_at.get(rule["id"], "")),
             "rule": rule["id"],
             "source": rule["source"],
+            "remedies": drawn.remedies(rule["lifted_by"]),
         }
         for rule in rules
     ]

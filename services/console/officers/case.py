@@ -81,8 +81,8 @@ async def case_page(request: Request, session: Session) -> Response:
     conferences = [record for record in records if record.collection == "conferences"]
     duties = duties_of(case["duties"], works, names)
     child = next((record.child for record in records if record.child), None)
-    roles = {event["actor"]["id"]: in_words(event["actor"]["role"]) for event in events.value or ()}
-    roles |= await console_of(request).directory.names(session)
+    named = {event["actor"]["id"]: in_words(event["actor"]["role"]) for event in events.value or ()}
+    named |= await console_of(request).directory.names(session)
     return render(
         request,
         "case.html",
@@ -104,7 +104,7 @@ async def case_page(request: Request, session: Session) -> Response:
         victims=victims_of(records, people),
         standing=standing_of(records),
         officers=[
-            (record.title, "you" if officer == session.person else roles.get(officer, "an officer"))
+            (record.title, "you" if officer == session.person else named.get(officer, "an officer"))
             for (_, line), record in zip(records_in(case), records, strict=True)
             if (officer := line.get("officer"))
         ],
