@@ -84,7 +84,7 @@ class TaskLine(Schema):
     progress: Progress = Field(
         description="`cannot_start`: the rules refuse every command of it now. `in_progress`: begun, and not done."
     )
-    commands: list[str] = Field(description="The commands that record it, in the order of their use.")
+    commands: list[str] = Field(description="The commands that record what is left of it, in the order of their use.")
     roles: list[str] = Field(description="Whose turn it is.")
     about: dict[str, UUID] = Field(description="Fields of the command that are known, such as the person.")
     due: date | None = Field(description="The last Europe/London day to do it, where a duty says so.")
@@ -211,7 +211,7 @@ def _task_line(task: TaskProgress[Any]) -> TaskLine:
     return TaskLine(
         title=task.step.title,
         progress=task.progress,
-        commands=[command.__name__ for command in task.step.commands],
+        commands=[command.__name__ for command in task.commands],
         roles=sorted(task.step.who),
         about=dict(task.task.about),
         due=task.due,

@@ -13,7 +13,7 @@ from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
 from shared.domain.guidance import Answer, CommandGuidance, Guide, Status, read_standing
 from shared.domain.journeys import Journey, Step, Task
-from shared.domain.messages import Actor
+from shared.domain.messages import Actor, Command
 from shared.domain.rules import Context, Rule
 from shared.domain.service import Service
 
@@ -43,6 +43,12 @@ class TaskProgress(Generic[S]):
     """The rules that refuse every command of the step now."""
     due: date | None = None
     overdue: bool = False
+
+    @property
+    def commands(self) -> tuple[type[Command], ...]:
+        """The commands that are left: of a task that has begun, those after the first."""
+        begun = self.progress is Progress.IN_PROGRESS
+        return self.step.commands[1:] or self.step.commands if begun else self.step.commands
 
     @property
     def can_be_done(self) -> bool:
