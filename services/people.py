@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from services.referral.events import PersonLinked, ReferralCorrected, ReferralReceived
-from services.vocabulary import Flags, PersonDetails, PersonRole
+from services.vocabulary import Flags, PartyDetails, PersonRole
 from shared.domain.decider import apply_correction
 from shared.domain.envelope import Fact, has_event
 
@@ -37,12 +37,12 @@ def flags_of_the_incident(kept: Sequence[Fact]) -> Flags | None:
     return next((fact.event.flags for fact in reversed(_corrected(kept)) if has_event(fact, ReferralReceived)), None)
 
 
-def differing(given: PersonDetails, known: PersonDetails) -> tuple[str, ...]:
+def differing(given: PartyDetails, known: PartyDetails) -> tuple[str, ...]:
     """Name what two records of a person say differently: name, date of birth or ethnicity, where both can be read."""
     return tuple(name for name in ("name", "date_of_birth", "ethnicity") if _differ(given, known, name))
 
 
-def _differ(given: PersonDetails, known: PersonDetails, name: str) -> bool:
+def _differ(given: PartyDetails, known: PartyDetails, name: str) -> bool:
     values = [sealed and sealed.or_else(None) for sealed in (getattr(given, name), getattr(known, name))]
     one, other = (" ".join(value.split()).casefold() if isinstance(value, str) else value for value in values)
     return one is not None and other is not None and one != other

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from shared.domain.messages import CorrectionCommand, FreeText, ShortText, ValueObject
+from shared.domain.messages import Added, CorrectionCommand, FreeText, ShortText, ValueObject
 from shared.domain.permissions import (
     AUDIT,
     DATA_RIGHTS,
@@ -505,18 +505,63 @@ ETHNIC_GROUPS: Final = (
 """The 18+1 self-defined ethnic groups, which a form offers. Earlier records and other programs may say it in other words."""
 
 
-class PersonDetails(ValueObject):
-    """Who a person is: sealed under that person's own key, save the school's number."""
+class PersonKind(StrEnum):
+    """Whether somebody with a part in an incident is a person, or an organisation such as a shop."""
 
+    PERSON = "PERSON"
+    ORGANISATION = "ORGANISATION"
+
+
+class Channel(StrEnum):
+    """How somebody would like to be reached."""
+
+    PHONE = "PHONE"
+    SMS = "SMS"
+    EMAIL = "EMAIL"
+    LETTER = "LETTER"
+
+
+class PartyDetails(ValueObject):
+    """Who has a part in an incident, a person or an organisation: sealed under the own key, save clear codes.
+
+    A person has a date of birth; an organisation has none, and somebody to speak to.
+    """
+
+    kind: Added[PersonKind] = None
+    """None: a person."""
     name: Annotated[Sealed[FreeText], Personal.IDENTITY]
-    date_of_birth: Annotated[Sealed[BirthDate], Personal.IDENTITY]
+    contact_person: Annotated[Added[Sealed[FreeText]], Personal.IDENTITY] = None
+    date_of_birth: Annotated[Sealed[BirthDate] | None, Personal.IDENTITY] = None
     address: Annotated[Sealed[FreeText] | None, Personal.CONTACT] = None
     contact: Annotated[Sealed[FreeText] | None, Personal.CONTACT] = None
+    telephone: Annotated[Added[Sealed[FreeText]], Personal.CONTACT] = None
+    email: Annotated[Added[Sealed[FreeText]], Personal.CONTACT] = None
+    preferred_channel: Added[Channel] = None
+    language: Annotated[Added[Sealed[FreeText]], Personal.CHARACTERISTICS] = None
     school_urn: SchoolUrn | None = None
     ethnicity: Annotated[
         Sealed[FreeText] | None, Personal.CHARACTERISTICS, Field(json_schema_extra={"x-choices": list(ETHNIC_GROUPS)})
     ] = None
     needs: Annotated[Sealed[tuple[FreeText, ...]] | None, Personal.CHARACTERISTICS] = None
+
+    @property
+    def is_organisation(self) -> bool:
+        """Whether it is no person."""
+        return self.kind is PersonKind.ORGANISATION
+
+    @model_validator(mode="after")
+    def _only_a_person_is_born(self) -> Self:
+        if self.is_organisation and self.date_of_birth is not None:
+            raise ValueError("date_of_birth: an organisation has none: leave it out")
+        if not self.is_organisation and self.date_of_birth is None:
+            raise ValueError("date_of_birth: give the day on which the person was born")
+        return self
+
+
+class PersonDetails(PartyDetails):
+    """Who a person is."""
+
+    date_of_birth: Annotated[Sealed[BirthDate], Personal.IDENTITY]
 
 
 class FieldCorrection(CorrectionCommand):

@@ -25,8 +25,8 @@ from services.vocabulary import (
     LawfulBasis,
     MediaType,
     OutcomeCode,
+    PartyDetails,
     Personal,
-    PersonDetails,
     PersonRole,
     Reference,
     SchoolUrn,
@@ -81,17 +81,18 @@ class ReferralReceived(Event):
 class PersonLinked(Event):
     """A person has a part in the incident, and a category in data protection law (DPA 2018 s38(3)).
 
-    A later link of the same person replaces the earlier one. `age_at_incident` is in whole years on the Europe/London
+    A later link of the same person replaces the earlier one. An organisation, such as a shop, is linked as well: it has no
+    date of birth and no age, and is never a harmer. `age_at_incident` is in whole years on the Europe/London
     day of the incident.
     """
 
-    sentence = "Person linked as {role}, category {category}, aged {age_at_incident} at the incident"
+    sentence = "Person linked as {role}, category {category}[, aged {age_at_incident} at the incident]"
 
     person_id: UUID
     role: PersonRole
     category: Category
-    details: Annotated[PersonDetails, OwnedBy("person_id")]
-    age_at_incident: Years
+    details: Annotated[PartyDetails, OwnedBy("person_id")]
+    age_at_incident: Years | None
     child_at_report: Added[bool] = None
     """Whether the person was under age on the day of the report: who was harmed then has enhanced rights."""
 

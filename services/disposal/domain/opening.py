@@ -9,11 +9,11 @@ from shared.domain.rules import Context
 
 
 def known_details(command: OpenDisposalCase, context: Context) -> PersonDetails | None:
-    """Return what the case holds of the child, where it can still be read."""
+    """Return what the case holds of the child, where it can still be read; an organisation is no child."""
     linked = linked_people(context.kept).get(command.person_id)
-    if linked is None or linked.details.name.is_forgotten or linked.details.date_of_birth.is_forgotten:
+    if linked is None or linked.details.date_of_birth is None or linked.details.date_of_birth.is_forgotten:
         return None
-    return linked.details
+    return PersonDetails(**{name: getattr(linked.details, name) for name in PersonDetails.model_fields})
 
 
 def completed(command: OpenDisposalCase, context: Context) -> OpenDisposalCase:

@@ -53,7 +53,7 @@ from services.vocabulary import (
     LawfulBasis,
     MediaType,
     OutcomeCode,
-    PersonDetails,
+    PartyDetails,
     PersonRole,
     Reference,
     Role,
@@ -118,7 +118,7 @@ class LinkPerson(Command):
     person_id: UUID
     role: PersonRole
     category: Category
-    details: Annotated[PersonDetails, OwnedBy("person_id")]
+    details: Annotated[PartyDetails, OwnedBy("person_id")]
 
 
 class AcknowledgeReferral(Command):

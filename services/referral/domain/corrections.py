@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.referral.domain.commands import CorrectCarriedOutcome, CorrectReferral
 from services.referral.domain.evolve import evolve
-from services.referral.domain.state import Referral
+from services.referral.domain.state import Referral, born_on
 from services.referral.events import (
     OF_AN_OFFENDER,
     ActivityUndertaken,
@@ -98,7 +98,7 @@ def _derived_corrections(
 def _changed_ages(links: Mapping[UUID, PersonLinked], after: Referral, context: Context) -> Iterator[DerivedCorrection]:
     """Yield each age that another birth date, or day of incident or report, changes, and each category that it bars."""
     for event_id, event in links.items():
-        born = event.details.date_of_birth.or_else(None)
+        born = born_on(event.details.date_of_birth)
         if born is None:
             continue
         age = age_on(born, after.happened_on)

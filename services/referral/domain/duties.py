@@ -127,7 +127,8 @@ def _information(state: Referral, victim: UUID, to_others: Sequence[int], policy
     due = information_due(state.reported_on, policy, enhanced=state.has_enhanced_rights(victim))
     adult = policy.number("adult_age")
     of_a_child = any(
-        person.category in OF_AN_OFFENDER and person.age_at_incident < adult for person in state.people.values()
+        person.category in OF_AN_OFFENDER and person.age_at_incident is not None and person.age_at_incident < adult
+        for person in state.people.values()
     )
     if due is None or not of_a_child:
         return

@@ -8,14 +8,17 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from services.referral.domain.commands import LinkPerson
 from services.referral.events import (
+    OF_AN_OFFENDER,
     MashDecision,
+    PersonLinked,
     Preference,
     ReferralEvent,
     Setting,
 )
 from services.victims import Log
-from services.vocabulary import AlertKind, Category, Flag, IncidentType, OutcomeCode, TriageOutcome
+from services.vocabulary import AlertKind, Category, Flag, IncidentType, OutcomeCode, PersonRole, TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
 from shared.domain.sealing import Sealed
@@ -43,11 +46,25 @@ class LinkedPerson:
     """A person's part in the incident. The age is in years on the day of the incident; the birth date stays sealed."""
 
     category: Category
-    age_at_incident: int
-    date_of_birth: Sealed[date]
+    age_at_incident: int | None
+    date_of_birth: Sealed[date] | None
     is_harmed: bool = False
     child_at_report: bool = False
     did_harm: bool = False
+
+
+def born_on(date_of_birth: Sealed[date] | None) -> date | None:
+    """Return the day of birth; None where it is forgotten, and of an organisation."""
+    return None if date_of_birth is None else date_of_birth.or_else(None)
+
+
+def fits_its_kind(linked: PersonLinked | LinkPerson) -> bool:
+    """Whether somebody linked is a person who was born, or an organisation that was not and did no harm."""
+    details, role, category = linked.details, linked.role, linked.category
+    if not details.is_organisation:
+        return details.date_of_birth is not None
+    did_harm = role is PersonRole.HARMER or category in OF_AN_OFFENDER | {Category.CHILD_UNDER_10}
+    return details.date_of_birth is None and not did_harm
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from services.vocabulary import Category, PersonRole, TriageOutcome
+from services.referral.domain.commands import LinkPerson
+from services.vocabulary import Category, PartyDetails, PersonKind, PersonRole, TriageOutcome
 from shared.domain.execution import CommandRequest
 from shared.domain.sealing import Sealed
 from tests.command_spec import officer
@@ -21,6 +23,7 @@ from tests.unit.referral.stories import (
     NOON,
     RECEIVED,
     REPORTED,
+    SOON,
     ReferralStory,
     outcome,
     receipt,
@@ -162,3 +165,40 @@ def test_a_report_is_received_when_it_was_reported_unless_another_time_is_given(
     for given, dated in ((None, REPORTED), (entered, entered)):
         request = CommandRequest(receipt(occurred_at=given), LEO, LEO, officer("SUPERVISOR"), entered, LEO)
         assert request.occurred_at == dated
+
+
+def test_an_organisation_has_no_age_and_did_no_harm(referral: ReferralStory) -> None:
+    """Given a shop that was harmed, then it has no age, outcomes that ask for an age are refused, and it is never a harmer."""
+    details = PartyDetails(
+        kind=PersonKind.ORGANISATION, name=Sealed("Corner Stores"), contact_person=Sealed("Ann Reed")
+    )
+    harmed = LinkPerson(person_id=MIA, role=PersonRole.HARMED, category=Category.VICTIM, details=details)
+    referral.acknowledged().does(harmed, SOON)
+    assert referral.facts[-1].event.age_at_incident is None  # type: ignore[attr-defined]
+    assert referral.state.people[MIA].date_of_birth is None
+    referral.recorded()
+    assert "R11" in referral.problems(outcome("3", MIA), LATER)
+    for changed in ({"role": PersonRole.HARMER}, {"category": Category.SUSPECT}, {"category": Category.CHILD_UNDER_10}):
+        assert referral.problems(harmed.model_copy(update=changed), SOON) & {"S1", "B8"}
+    for field, value in (
+        ("role", "HARMER"),
+        ("category", "SUSPECT"),
+        ("details.kind", "PERSON"),
+        ("details.date_of_birth", "2001-01-01"),
+    ):
+        assert referral.problems(referral.corrects("PersonLinked", field, value), LATER) == {"S1"}
+    assert referral.does(referral.corrects("PersonLinked", "details.contact_person", "Una Reed"), LATER)
+
+
+def test_a_person_stays_one_who_was_born(referral: ReferralStory) -> None:
+    """Given a child is linked, then no correction takes the date of birth away, or makes an organisation of the child."""
+    referral.acknowledged().linked(LEO)
+    for field, value in (("details.date_of_birth", None), ("details.kind", "ORGANISATION")):
+        assert referral.problems(referral.corrects("PersonLinked", field, value), LATER) == {"S1"}
+
+
+def test_only_a_person_is_born() -> None:
+    """A person has a date of birth, and an organisation has none."""
+    for wrong in ({"kind": PersonKind.ORGANISATION, "date_of_birth": Sealed(date(2001, 1, 1))}, {}):
+        with pytest.raises(ValidationError, match="date_of_birth"):
+            PartyDetails.model_validate({"name": Sealed("Corner Stores"), **wrong})

@@ -10,7 +10,7 @@ from services.referral.domain.commands import (
     RecordCrime,
 )
 from services.referral.domain.rules.rulebook import rules
-from services.referral.domain.state import LinkedPerson, Referral
+from services.referral.domain.state import LinkedPerson, Referral, born_on
 from services.vocabulary import OutcomeCode
 from shared.domain.dates import age_on
 from shared.domain.rules import Context
@@ -34,7 +34,7 @@ def named_and_under_ten(command: AssignCrimeOutcome, state: Referral, context: C
     if command.code is not OutcomeCode.C11:
         return True
     person = _named(command, state)
-    if person is None or not command.named_suspect:
+    if person is None or person.age_at_incident is None or not command.named_suspect:
         return False
     return person.age_at_incident < context.policy.number("age_of_criminal_responsibility")
 
@@ -105,7 +105,8 @@ def no_adult_caution(command: AssignCrimeOutcome, state: Referral, context: Cont
     if command.code.value not in context.policy.codes("outcomes_for_adults_only"):
         return True
     person = _named(command, state)
-    return person is not None and _age_on(person, context) >= context.policy.number("adult_age")
+    age = None if person is None else _age_on(person, context)
+    return age is not None and age >= context.policy.number("adult_age")
 
 
 @rules.allowed_in(AssignCrimeOutcome, looks_at=("code",))
@@ -121,7 +122,7 @@ def _named(command: AssignCrimeOutcome, state: Referral) -> LinkedPerson | None:
     return None if command.person_id is None else state.people.get(command.person_id)
 
 
-def _age_on(person: LinkedPerson, context: Context) -> int:
-    """Return the age on the day; without a birth date the age at the incident, which is never more."""
-    born = person.date_of_birth.or_else(None)
+def _age_on(person: LinkedPerson, context: Context) -> int | None:
+    """Return the age on the day; without a birth date the age at the incident, which is never more. An organisation has none."""
+    born = born_on(person.date_of_birth)
     return person.age_at_incident if born is None else age_on(born, context.day)

@@ -13,7 +13,7 @@ from services.referral.domain.commands import (
 )
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
-from services.referral.domain.state import Referral
+from services.referral.domain.state import Referral, born_on, fits_its_kind
 from services.referral.events import OF_AN_OFFENDER, PersonLinked
 from services.vocabulary import Category, PersonRole
 from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
@@ -87,18 +87,27 @@ def born_before_the_incident(command: LinkPerson, state: Referral, _context: Con
     Source: DPA 2018 s38 (accuracy)
     """
     age = age_at_incident(command, state)
-    return age is not None and age >= 0
+    return command.details.is_organisation or (age is not None and age >= 0)
+
+
+@rules.allowed_in(LinkPerson, looks_at=("role", "category", "details"))
+def an_organisation_does_no_harm(command: LinkPerson, _state: Referral, _context: Context) -> bool:
+    """An organisation is no suspect and no child: link the person who did harm.
+
+    Source: DPA 2018 s38(3)
+    """
+    return fits_its_kind(command)
 
 
 def age_at_incident(command: LinkPerson, state: Referral) -> int | None:
     """Return the person's age in whole years on the day of the incident; negative where born later."""
-    born = command.details.date_of_birth.or_else(None)
+    born = born_on(command.details.date_of_birth)
     return None if born is None else age_on(born, state.happened_on)
 
 
 def of_age(command: LinkPerson, state: Referral, context: Context) -> dict[str, int | bool | None]:
     """Return the age at the incident, and whether the person was under age on the day of the report."""
-    born = command.details.date_of_birth.or_else(None)
+    born = born_on(command.details.date_of_birth)
     child = None if born is None else age_on(born, state.reported_on) < context.policy.number("adult_age")
     return {"age_at_incident": age_at_incident(command, state), "child_at_report": child}
 

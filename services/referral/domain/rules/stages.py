@@ -5,9 +5,10 @@ from __future__ import annotations
 from services.referral.domain.commands import CorrectReferral, ReceiveReferral
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
-from services.referral.domain.state import Referral
+from services.referral.domain.state import Referral, born_on, fits_its_kind
 from services.referral.domain.state_machine import PRACTICE, STATE_MACHINE
-from shared.domain.corrections import OF_A_CORRECTION
+from services.referral.events import PersonLinked
+from shared.domain.corrections import OF_A_CORRECTION, facts_of
 from shared.domain.dates import BeyondCalendar, add_working_days, local_day
 from shared.domain.rules import Context
 from shared.domain.state_machine import register
@@ -33,15 +34,18 @@ CORRECTIONS.guard(rules, CorrectReferral)
 
 @rules.allowed_in(CorrectReferral, looks_at=OF_A_CORRECTION)
 def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _context: Context) -> bool:
-    """With this date somebody would be born after the incident, or it reported before it happened: check the date.
+    """With this value somebody would be born after the incident, a person never or an organisation at all, or it would be reported before it happened: check it.
 
     Source: DPA 2018 s38 (accuracy)
     """
     after = CORRECTIONS.as_corrected(command, state)
     if after is None:
         return True  # another of these functions says so
+    links = (fact.event for fact in facts_of(after) if isinstance(fact.event, PersonLinked))
+    if not all(map(fits_its_kind, links)):
+        return False
     if CORRECTIONS.correction(command, state).field not in {"details.date_of_birth", "reported_at", "happened_at"}:
         return True
-    births = [person.date_of_birth.or_else(None) for person in after.people.values()]
+    births = [born_on(person.date_of_birth) for person in after.people.values()]
     ordered = after.happened_at <= after.reported_at <= after.received_at
     return ordered and all(born <= after.happened_on for born in births if born is not None)
