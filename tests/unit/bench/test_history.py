@@ -19,7 +19,7 @@ USUAL = timedelta(days=120)
 
 def test_only_work_that_began_lately_is_open() -> None:
     """Given a history of some years, then what began earlier than the usual time before its end has ended, and not all has."""
-    records = list(history(EVENTS, Corpus(ends, "01-*.yaml")))
+    records = list(history(EVENTS, Corpus(ends, "02-*.yaml")))
     facts = [fact for record in records if not is_of_kernel((fact := read(record)).envelope.type)]
     end = end_of_day(LAST_DAY)
     streams: dict[str, list[Fact]] = defaultdict(list)
@@ -36,7 +36,7 @@ def test_only_work_that_began_lately_is_open() -> None:
 
 def test_events_are_recorded_when_they_occur() -> None:
     """Given a history, then its positions are dense, its times of recording grow, and each is that of an event."""
-    records = list(history(EVENTS, Corpus(ends, "01-*.yaml")))
+    records = list(history(EVENTS, Corpus(ends, "02-*.yaml")))
     positions: dict[str, list[int]] = defaultdict(list)
     for record in records:
         positions[record.stream.partition("/")[0]].append(record.position)
