@@ -15,8 +15,9 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "reliability.md
 
 _HEAD: Final = """# Reliability
 
-Written by `make failover` from its last run: a whole system on three brokers and a PostgreSQL primary with a synchronous and an
-asynchronous standby, with people at work. Each line is a test (tests/failover). *Lost* counts receipts that are not in event store
+Written by `make failover` from its last run: people at work on a PostgreSQL primary with a synchronous and an asynchronous standby.
+Promotions are done to one service's event store and relay, and every fault to a whole system on three brokers, if the time that the
+run was given allows. Each line is a test (tests/failover). *Lost* counts receipts that are not in event store
 and topic, *doubled* events and reactions. Times are seconds, median and longest: *pause* is the longest in which nobody was
 answered, *recovery* lasts until all is replicated, caught up and without an alarm.
 
@@ -27,9 +28,10 @@ answered, *recovery* lasts until all is replicated, caught up and without an ala
 
 def page_of(outcomes: Mapping[str, Sequence[Outcome]], seed: int) -> str:
     """Return the page; a fault that was not tried says so."""
+    tries = [outcome for some in outcomes.values() for outcome in some]
     promotions = sum(len(outcomes.get(fault.name, ())) for fault in FAULTS if fault.promotes)
     tail = (
-        f"\n{promotions} promotions; seed {seed}, {datetime.now(UTC):%d %B %Y}, {os.cpu_count()} cores,"
+        f"\n{promotions} promotions; {sum(one.whole for one in tries)} of {len(tries)} tries on a whole system; seed {seed}, {datetime.now(UTC):%d %B %Y}, {os.cpu_count()} cores,"
         f" load {os.getloadavg()[1]:.0f} (15 minutes: {os.getloadavg()[2]:.0f}).\n"
     )
     return _HEAD + "".join(_line(fault, outcomes.get(fault.name, ())) for fault in FAULTS) + tail

@@ -41,6 +41,8 @@ class Outcome:
     """The longest time in which nobody was answered."""
     recovery: float
     """From the fault until everything is ready, replicated, caught up and without an alarm."""
+    whole: bool = False
+    """Whether it was done to a whole system."""
 
 
 class Rig:
@@ -103,7 +105,7 @@ class Rig:
         verified = await asyncio.to_thread(ooc, self.system.var, "verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
         assert not {status for status in self.writers.statuses if status == 500 or status < 200}, self.writers.statuses
-        return Outcome(lost, doubled, pause, recovery)
+        return Outcome(lost, doubled, pause, recovery, whole=True)
 
     async def _until_well(self) -> None:
         await eventually(self.quorum.replicates, SETTLE_SECONDS)

@@ -1,29 +1,24 @@
 """The promise under faults of servers and networks: what was acknowledged is kept, published and reacted to, once and in order.
 
 A whole system runs on three brokers and a PostgreSQL primary with a synchronous and an asynchronous standby, and people work
-on it. OOC_FAILOVER_SECONDS says for how long (`make failover`, which writes docs/reference/reliability.md; without it some
-faults are done once), and OOC_FAILOVER_SEED repeats a run's choices.
+on it. OOC_FAILOVER_SECONDS says for how long (`make failover`, which writes docs/reference/reliability.md), and
+OOC_FAILOVER_SEED repeats a run's choices.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.failover.conftest import SECONDS, SEED
 from tests.failover.faults import FAULTS, Fault
-from tests.failover.page import PAGE, page_of
 from tests.failover.rig import Outcome, Rig
-
-SECONDS = float(os.environ.get("OOC_FAILOVER_SECONDS", "0"))
-SEED = int(os.environ.get("OOC_FAILOVER_SEED", str(random.randrange(10**6))))
-CHOSEN = [fault for fault in FAULTS if SECONDS or fault.short]
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -45,23 +40,14 @@ async def rig() -> AsyncIterator[Rig]:
             await rig.stop()
 
 
-@pytest.fixture(scope="module")
-def outcomes() -> Iterator[dict[str, list[Outcome]]]:
-    """Yield what each fault did, for the page, which `make failover` writes at the end."""
-    outcomes: dict[str, list[Outcome]] = {}
-    yield outcomes
-    if SECONDS:
-        PAGE.write_text(page_of(outcomes, SEED), encoding="utf-8")
-
-
 @pytest.mark.timeout(SECONDS + 3600)
-@pytest.mark.parametrize("fault", CHOSEN, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 async def test_a_fault_costs_nothing_that_was_acknowledged(
     rig: Rig, outcomes: dict[str, list[Outcome]], fault: Fault
 ) -> None:
     """Given people at work, when a fault comes and goes, again and again, then each receipt holds, and nothing is doubled."""
     chance = random.Random(f"{SEED} {fault.name}")
-    until = time.monotonic() + SECONDS / len(CHOSEN)
+    until = time.monotonic() + SECONDS / len(FAULTS)
     while True:
         await rig.answered(chance.randrange(10, 60))
         began = time.monotonic()

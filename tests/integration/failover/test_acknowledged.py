@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
+import time
 
 import pytest
 
@@ -23,7 +25,8 @@ class Officers:
     """Writers of a stream each, who send a command again with the same id until it is acknowledged."""
 
     def __init__(self, service: RelayedService, count: int = 8) -> None:
-        self.acknowledged: set[str] = set()
+        self.acknowledged: dict[str, float] = {}
+        """The event of each command that was acknowledged, and when, by the monotonic clock."""
         self._service = service
         self._ended = False
         self._tasks = [asyncio.create_task(self._work(Stream())) for _ in range(count)]
@@ -40,13 +43,18 @@ class Officers:
                         break
                 except EventStoreUnavailable:
                     await asyncio.sleep(0.1)
-            self.acknowledged.add(str(append.events[0].event_id))
+            self.acknowledged[str(append.events[0].event_id)] = time.monotonic()
             stream.knows(append)
 
     async def more(self, commands: int) -> None:
         """Wait until so many more are acknowledged."""
         until = len(self.acknowledged) + commands
-        await eventually(lambda: len(self.acknowledged) >= until, 60)
+        await eventually(lambda: len(self.acknowledged) >= until, 300)
+
+    def longest_pause(self, since: float) -> float:
+        """Return the longest time in seconds in which nobody was answered since then, to the last answer."""
+        times = [since, *(at for at in self.acknowledged.values() if at > since)]
+        return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
 
     async def end(self) -> None:
         """Let each end what it does."""
@@ -74,5 +82,5 @@ async def test_a_promotion_loses_doubles_and_forks_nothing(pair: Pair, replicate
         assert relay.alarm is None, cancelled
     await replicated.assert_exactly_the_event_store()
     recorded = [str(record.event_id) for record in await replicated.event_store.read(0, 1_000_000)]
-    assert set(recorded) == officers.acknowledged
+    assert set(recorded) == officers.acknowledged.keys()
     assert len(recorded) == len(officers.acknowledged)
