@@ -16,7 +16,7 @@ _WAITS: Final = f"""
     from waiting as w cross join lateral (
         select array_agg(distinct s.officer) filter (where s.officer is not null) as officers,
                array_agg(distinct c) filter (where c is not null) as cases,
-               bool_or({visible(4)} and not s.service = any($3::text[])) as shown
+               bool_or({visible(5)} and not s.service = any($3::text[])) as shown
         from (
             select split_part(name, '/', 1) as service, split_part(name, '/', 2)::uuid as stream
             from unnest(w.targets || w.source) as name
@@ -25,7 +25,7 @@ _WAITS: Final = f"""
             select found.service, found.stream from stream as found where w.kind in ('STREAM', 'COMMAND') and found.home = w.home
         ) as named join stream as s using (service, stream) left join lateral unnest(s.cases) as c on true
     ) as ends
-    where {STANDING.format("$1::timestamptz")} and (ends.shown or w.sender = $9) and ($2::uuid is null or $2 = any(ends.cases))
+    where {STANDING.format("$1::timestamptz")} and (ends.shown or w.sender = $4) and ($2::uuid is null or $2 = any(ends.cases))
     order by w.since, w.id
 """  # noqa: S608 - the clauses above, and no value
 
@@ -34,7 +34,7 @@ async def list_waits(
     connection: Connection, reader: Reader, part: str, at: datetime, case_id: UUID | None = None
 ) -> list[dict[str, Any]]:
     """List what waited at a time, longest first, if the reader may read all of a part (state or duties) at either end."""
-    parameters = (at, case_id, list(reader.limited), *reader.reach(part).parameters, reader.actor.id)
+    parameters = (at, case_id, list(reader.limited), reader.actor.id, *reader.reach(part).parameters)
     return [
         KnownWait.of_row(row).view()
         | {
