@@ -23,6 +23,8 @@ SECONDS ?= 3
 HOSTILE ?= 3600
 CHAOS ?= 600
 FAILOVER ?= 3600
+SIMULATE ?= 1000000
+SEED ?=
 ROUNDS ?= 5
 JSON ?= var/bench/latest.json
 EVENTS ?= 1000000
@@ -72,6 +74,10 @@ chaos: install-test ## Kill each process of a system again and again while it is
 .PHONY: failover
 failover: install-test ## Promote standbys, lose brokers, break networks and clocks under load, again and again (FAILOVER=3600 seconds)
 	OOC_FAILOVER_SECONDS=$(FAILOVER) $(BIN)/pytest -s tests/failover
+
+.PHONY: simulate
+simulate: install-test ## Play failovers in memory on a seeded scheduler, until a law is broken (SIMULATE=1000000 steps, SEED=7: one seed)
+	@$(BIN)/python -m tests.simulation --steps $(SIMULATE) $(if $(SEED),--seed $(SEED))
 
 .PHONY: hostile
 hostile: install-test ## Attack it: every test of tests/hostile, and made-up requests to the five APIs and the console (HOSTILE=3600 seconds)

@@ -1,8 +1,10 @@
-"""Both event stores: in memory, and in a PostgreSQL database of the test's own."""
+"""Every event store: in memory, in a PostgreSQL database of the test's own, and on the servers of tests/simulation."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from random import Random
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +15,10 @@ from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.provision import databases, service_database
 from tests.integration.event_store.streams import as_application
+from tests.simulation.loop import Process, WallLoop
+from tests.simulation.network import Network
+from tests.simulation.postgres import Servers
+from tests.simulation.statements import ANSWERS, empty_tables
 
 
 @pytest.fixture
@@ -30,10 +36,21 @@ async def postgres_event_store(event_store_database: str) -> AsyncIterator[Postg
     await pool.close()
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture
+async def simulated_event_store() -> PostgresEventStore:
+    """Return the real event store on the PostgreSQL of the simulation, which so means the same by the same statements."""
+    servers = Servers(WallLoop(), Network(Random(1)), ANSWERS)
+    servers.add("tests", synchronous=True).fill(empty_tables("tests", "tests/00000001"))
+    process = Process(servers.loop, "test")
+    opening = servers.create_pool("postgresql://api@sim/tests", connection_class=connections._Connection)
+    pool: Any = await process.start(opening)
+    return PostgresEventStore(pool, process.now)
+
+
+@pytest.fixture(params=["memory", "postgres", "simulated"])
 def event_store(request: pytest.FixtureRequest) -> EventStore:
-    """Each of the two event stores; both answer alike."""
+    """Each of the event stores; all answer alike."""
     if request.param == "memory":
         return MemoryEventStore()
-    real: EventStore = request.getfixturevalue("postgres_event_store")
+    real: EventStore = request.getfixturevalue(f"{request.param}_event_store")
     return real

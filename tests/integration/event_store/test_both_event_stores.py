@@ -32,6 +32,7 @@ from shared.event_store.log_hash import (
 )
 from shared.event_store.memory import MemoryEventStore
 from tests.integration.event_store.streams import Stream, note_of
+from tests.simulation.statements import KEEP_MARKS
 
 
 def log_hash_of(records: Iterable[RecordedEvent], appends: Iterable[AppendRequest]) -> bytes:
@@ -318,6 +319,9 @@ async def test_marks_of_others_records_are_looked_up_by_home(
     if isinstance(event_store, MemoryEventStore):
         for home, marks in kept.items():
             event_store.keep_marks(home, marks)
+    elif request.node.callspec.params["event_store"] == "simulated":
+        pairs = [(home, mark) for home, marks in kept.items() for mark in marks]
+        await request.getfixturevalue("simulated_event_store")._pool.execute(KEEP_MARKS, *zip(*pairs, strict=True))
     else:
         owner = await asyncpg.connect(request.getfixturevalue("event_store_database"))
         rows = [(home, mark) for home, marks in kept.items() for mark in marks]

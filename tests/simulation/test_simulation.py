@@ -1,0 +1,63 @@
+"""The laws of failover on a few seeds, and what they are worth: a planted fault is found, and a seed repeats a run exactly."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation import nemesis
+from tests.simulation.planted import PLANTED, Planted
+from tests.simulation.run import run
+
+SECONDS = 10.0
+"""How long a short run is struck."""
+
+BUDGET = 8
+"""Seeds by which a planted fault must be found; most are found by the first."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_the_laws_hold(seed: int) -> None:
+    """Given faults that a seed chooses, nothing acknowledged is lost, doubled, reordered or forked, and all goes on after."""
+    ended = run(seed, seconds=SECONDS)
+    assert ended.broken is None, str(ended)
+    assert ended.commands > 10
+
+
+@pytest.mark.slow
+def test_an_asynchronous_standby_may_lose_and_never_forks() -> None:
+    """Given a standby that lags, a promotion loses commands, and no position is acknowledged twice."""
+    ended = run(2, faults=(nemesis.cut_the_standby,), seconds=SECONDS, synchronous=False)
+    assert ended.broken is None, str(ended)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
+def test_a_planted_fault_is_found(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a mistake in the product, one of a few seeds breaks a law that says so."""
+    planted.plant(monkeypatch)
+    ended = next((ended for seed in range(1, BUDGET + 1) if (ended := planted.run(seed)).broken is not None), None)
+    assert ended is not None
+    assert re.search(planted.says, ended.broken or ""), str(ended)
+
+
+@pytest.mark.slow
+def test_a_seed_repeats_a_run_exactly() -> None:
+    """Given the same seed in two processes whose hashes of text differ, all that happens is the same."""
+    program = "from tests.simulation.run import run; ended = run(3, seconds=3.0); print(ended.digest, ended.steps)"
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": number},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for number in ("1", "2")
+    }
+    assert len(told) == 1
