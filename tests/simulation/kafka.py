@@ -147,6 +147,8 @@ class Broker:
         self.topics: dict[str, list[Partition]] = {}
         self.groups: dict[str, Group] = {}
         self.members = itertools.count(1)
+        self.expiring = 0.0
+        """How often a batch expires in its producer before it is sent."""
         self._producers: dict[str, Producing] = {}
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
 
@@ -382,7 +384,9 @@ class FakeProducer(Client):
                 first = await self.broker.write(self._producer, place, entries, self._seconds)
             return first
 
-        for _ in range(self.broker.loop.chance.choice((1, 3))):  # a batch may expire before it was tried again
+        if self.broker.loop.chance.random() < self.broker.expiring:
+            raise KafkaTimeoutError
+        for _ in range(3):
             try:
                 return Placed(await self.ask(write))
             except (KafkaConnectionError, KafkaTimeoutError):

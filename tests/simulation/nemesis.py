@@ -52,6 +52,13 @@ async def freeze_kafka(system: System) -> None:
     system.broker.process.resume()
 
 
+async def expire_batches(system: System) -> None:
+    """Batches expire before they are sent, some of a transaction and some not."""
+    system.broker.expiring = 0.2
+    await asyncio.sleep(system.chance.uniform(1, 5))
+    system.broker.expiring = 0.0
+
+
 async def restart_postgres(system: System) -> None:
     """Kill -9 of a primary, which comes back with its log."""
     _some_cluster(system).restart()
@@ -168,6 +175,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     pause,
     trouble_the_network,
     freeze_kafka,
+    expire_batches,
     restart_postgres,
     freeze_postgres,
     cut_the_standby,
@@ -200,6 +208,7 @@ def mend(system: System) -> None:
     system.loop.note("--- everything is mended")
     system.network.trouble = 0.0
     system.broker.process.resume()
+    system.broker.expiring = 0.0
     for cluster in system.clusters:
         cluster.mend()
         for node in (cluster.primary, cluster.standby):

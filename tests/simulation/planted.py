@@ -222,7 +222,7 @@ PLANTED: Final = (
     Planted(a_lease_lasts_for_ever, (nemesis.kill,), "the topic of"),
     Planted(a_zombie_is_not_fenced, (nemesis.pause,), "times in its topic|comes after|goes back from position"),
     Planted(an_outcome_is_assumed, (nemesis.trouble_the_network, nemesis.freeze_kafka), "times in its topic"),
-    Planted(a_lost_batch_is_not_missed, (nemesis.trouble_the_network, nemesis.freeze_kafka), "topic"),
+    Planted(a_lost_batch_is_not_missed, (nemesis.expire_batches,), "the topic of|stands 0 times|alarm"),
     Planted(a_reaction_has_no_key, (nemesis.kill_many, nemesis.restart_postgres), "was answered|are answered"),
     Planted(a_repeat_is_another_command, (nemesis.trouble_the_network,), "is recorded|two receipts"),
     Planted(a_checkpoint_is_committed_first, (nemesis.kill_many,), "rings are answered|reporting"),
