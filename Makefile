@@ -76,7 +76,8 @@ failover: install-test ## Promote standbys, lose brokers, break networks and clo
 	OOC_FAILOVER_SECONDS=$(FAILOVER) $(BIN)/pytest -s tests/failover
 
 .PHONY: simulate
-simulate: install-test ## Play failovers in memory on a seeded scheduler, until a law is broken (SIMULATE=1000000 steps, SEED=7: one seed)
+simulate: install-test ## Find planted faults, then play failovers in memory until a law is broken (SIMULATE=1000000 steps, SEED=7: one seed)
+	@$(if $(SEED),,OOC_SIMULATE_PLANTED=1 $(BIN)/pytest tests/simulation)
 	@$(BIN)/python -m tests.simulation --steps $(SIMULATE) $(if $(SEED),--seed $(SEED))
 
 .PHONY: hostile

@@ -52,7 +52,7 @@ class Planted:
 
     def run(self, seed: int) -> Run:
         """Play a seed with what strikes for it."""
-        return run(seed, faults=self.faults, seconds=15.0, synchronous=self.synchronous)
+        return run(seed, faults=self.faults, seconds=20.0, synchronous=self.synchronous)
 
 
 def a_promoted_store_is_trusted(patch: Patch) -> None:
@@ -221,7 +221,7 @@ PLANTED: Final = (
     ),
     Planted(a_lease_lasts_for_ever, (nemesis.kill,), "the topic of"),
     Planted(a_zombie_is_not_fenced, (nemesis.pause,), "times in its topic|comes after|goes back from position"),
-    Planted(an_outcome_is_assumed, (nemesis.trouble_the_network, nemesis.freeze_kafka), "times in its topic"),
+    Planted(an_outcome_is_assumed, (nemesis.trouble_the_network, nemesis.freeze_kafka), "times in its topic|goes back"),
     Planted(a_lost_batch_is_not_missed, (nemesis.expire_batches,), "the topic of|stands 0 times|alarm"),
     Planted(a_reaction_has_no_key, (nemesis.kill_many, nemesis.restart_postgres), "was answered|are answered"),
     Planted(a_repeat_is_another_command, (nemesis.trouble_the_network,), "is recorded|two receipts"),

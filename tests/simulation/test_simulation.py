@@ -21,7 +21,7 @@ BUDGET = 8
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("seed", range(1, 3))
 def test_the_laws_hold(seed: int) -> None:
     """Given faults that a seed chooses, nothing acknowledged is lost, doubled, reordered or forked, and all goes on after."""
     ended = run(seed, seconds=SECONDS)
@@ -37,6 +37,10 @@ def test_an_asynchronous_standby_may_lose_and_never_forks() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    "OOC_SIMULATE_PLANTED" not in os.environ, reason="it takes minutes of processor time: `make simulate` plays it"
+)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
 def test_a_planted_fault_is_found(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a mistake in the product, one of a few seeds breaks a law that says so."""
