@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Part, Problem, part_of, sentence
-from services.console.forms import gravity, people
+from services.console.forms import gravity, people, present
 from services.console.forms.choices import choices
 from services.console.forms.fields import (
     HANDED_TO,
@@ -98,7 +98,7 @@ async def form_page(request: Request, session: Session) -> Response:
     """Show a form, empty or with the answers of a draft."""
     id_ = request.query_params.get("draft")
     draft = await read_draft(request, session, id_) if id_ else None
-    answers: Answers = draft.answers if draft else _ids_in_address(request)
+    answers: Answers = draft.answers if draft else {**await _invited(request, session), **_ids_in_address(request)}
     case_id = draft.case_id if draft else read_case(request.query_params.get("case"))
     drawn = await _draw(request, session, answers, case_id)
     return _form(
@@ -110,6 +110,15 @@ async def form_page(request: Request, session: Session) -> Response:
         version=draft.version if draft else drawn.version,
         case_id=case_id,
     )
+
+
+async def _invited(request: Request, session: Session) -> Answers:
+    """Return the rows of whoever was invited to a conference, for the form that asks who took part."""
+    if read_name(request, "command") != present.COMMAND:
+        return {}
+    path = f"/v1/{read_collection(request)}/{read_uuid(request, 'id')}/history"
+    history = await part_of(console_of(request).apis.get(session, SERVICES[read_collection(request)], path))
+    return present.rows_of((history.value or {"events": ()})["events"])
 
 
 async def take_form(request: Request, session: Session, form: Form) -> Response:
@@ -496,12 +505,17 @@ def _linked(drawn: Drawn, draft: Draft, wrong: Sequence[FieldProblem]) -> list[d
 
 
 def _rule_links(drawn: Drawn, draft: Draft, rules: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rules that refuse, each with its source, a link to the field that it looks at, and what lifts it."""
+    """Return the rules that refuse, each with its source, a link to the field that it looks at, and what lifts it.
+
+    What a conference lacks stands on its page, person by person.
+    """
     looked_at = {line["id"]: line["fields"][0] for line in drawn.rules if line["fields"]}
+    lacks = f"/records/conferences/{drawn.stream}" if drawn.collection == "conferences" else ""
     return [
         {
             "text": rule["text"],
-            "href": _field_address(drawn, draft, looked_at.get(rule["id"], "")),
+            "href": (not looked_at.get(rule["id"]) and lacks)
+            or _field_address(drawn, draft, looked_at.get(rule["id"], "")),
             "rule": rule["id"],
             "source": rule["source"],
             "remedies": drawn.remedies(rule["lifted_by"]),

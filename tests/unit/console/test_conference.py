@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.console.apis import Part
+from services.console.forms.present import rows_of
 from services.console.officers.conference import FACTS, conference_of
 from services.console.records import Record
 
@@ -71,3 +72,20 @@ def test_a_term_of_which_the_text_may_not_be_shown_stands_without_it() -> None:
     )
     (term,) = found.terms.values()
     assert (term.text, term.due, term.standing) == ("Not shown to your role", "1 July 2026", "COMPLETED")
+
+
+def test_whoever_was_invited_is_filled_in_and_attendance_is_asked() -> None:
+    """Given a proposal and an invited person, when it is asked who took part, then each has a row with the role, and no answer yet."""
+    events = [
+        {"type": "ConferenceProposed", "data": {"harmer": "h"}},
+        {"type": "ParticipantAdded", "data": {"person_id": "v", "role": "HARMED"}},
+        {"type": "PreparationHeld", "data": {"person_id": "v"}},
+    ]
+    assert rows_of(events) == {
+        "rows.present": ["2"],
+        "present.0.person_id": ["h"],
+        "present.0.role": ["HARMER"],
+        "present.1.person_id": ["v"],
+        "present.1.role": ["HARMED"],
+    }
+    assert rows_of([]) == {}
