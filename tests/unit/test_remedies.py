@@ -18,7 +18,7 @@ from shared.domain.service import Service
 from tests.unit.test_command_schemas import RECEIVED
 
 SERVICES = deciding_services()
-WRONG: Final = (
+WRONG: Final[tuple[Any, ...]] = (
     None,
     True,
     7,
