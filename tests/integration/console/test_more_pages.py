@@ -65,7 +65,7 @@ def test_a_register_holds_the_session_and_takes_each_line(browser: Browser, sess
     assert (done.status, "Not every line" in done.words) == (200, False)
     happened = browser.open(path).words
     # Whoever was not there has no hours, and everything is dated by the session, not by the day on which it is entered.
-    assert "Attendance recorded: did not attend, reason not yet known, 0 of 3 hours credited" in happened
+    assert "0 of 3 hours credited" in happened
     assert happened.count("20 November 2026 at 10:00") >= 3
 
 
