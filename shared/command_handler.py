@@ -245,7 +245,7 @@ class CommandHandler:
     async def kept_for(self, actor: Actor, history: Sequence[Fact], opening: Command | None = None) -> Sequence[Fact]:
         """Look up and open the kept events of the home of a stream, or of a home that the command names that opens it.
 
-        Nobody reaches by a record of one area what another area keeps (`Service.inherited_labels`).
+        Events whose labels are not the actor's are left out (`Service.inherited_labels`).
 
         Raises `EventStoreUnavailable`, `KeyringUnavailable` or `UnusableKey`.
         """
