@@ -151,11 +151,11 @@ class Follower:
 
 
 def _values(part: Json, definitions: Json) -> list[Any]:
-    """Return values of a field by its schema: its codes, yes and no, its example, or an object or a list of such values."""
+    """Return values of a field by its schema: its codes, yes and no, its example, a new id, or an object or a list of such values."""
     values = list(part.get("examples", ()))
     for inner in part.get("anyOf", [part]):
         resolved = definitions[inner["$ref"].rpartition("/")[2]] if "$ref" in inner else inner
-        values += resolved.get("enum", ())
+        values += [*resolved.get("enum", ()), *([str(uuid4())] if resolved.get("format") == "uuid" else ())]
         match resolved.get("type"):
             case "boolean":
                 values += [True, False]

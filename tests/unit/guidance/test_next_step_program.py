@@ -26,7 +26,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(
     ("service", "command", "role"),
-    [("referral", "ReceiveReferral", "SAFE_SCHOOLS_OFFICER"), ("disposal", "OpenDisposalCase", "YJS_CASE_MANAGER")],
+    [
+        ("referral", "ReceiveReferral", "SAFE_SCHOOLS_OFFICER"),
+        ("disposal", "OpenDisposalCase", "YJS_CASE_MANAGER"),
+        ("education", "PlanSession", "SAFE_SCHOOLS_OFFICER"),
+        ("panel", "PlanSitting", "YJS_CASE_MANAGER"),
+    ],
 )
 def test_the_recommended_steps_lead_to_the_end(service: str, command: str, role: str) -> None:
     """Given a record that has begun, when each recommended step is taken by whose turn it is, then nothing is left to do in it."""
