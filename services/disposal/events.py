@@ -355,6 +355,8 @@ class DisposalCaseOpened(Event):
     prior: PriorRecord | None = None
     age_at_offence: int
     prosecution_time_limit: date | None = None
+    victims_under_age: Added[Victims] = None
+    """Those victims who were under age on the day of the report, as the referral said: by law they have enhanced rights."""
 
 
 class AdmissionRecorded(Event):
@@ -1143,7 +1145,7 @@ EVENTS = EventRegistry(
     upcasters={"ooc.disposal.GravityScored.v1": _with_line},
     labels=lambda _cls: LAW_ENFORCEMENT,
     marks={DisposalCaseOpened: _opened, DisposalDecided: _decided},
-    mentions=("case_id", "referral_id", "person_id", "victims", "victims_with_enhanced_rights"),
+    mentions=("case_id", "referral_id", "person_id", "victims", "victims_with_enhanced_rights", "victims_under_age"),
     of_records=RECORD_IDS,
     words=WORDS,
     reasons=Personal.REASONS,

@@ -98,13 +98,14 @@ def information_due(reported_on: date, policy: Policy, *, enhanced: bool) -> dat
 
 
 def telling_duties(
+    name: str,
     decisions: Iterable[datetime],
     victims: Iterable[UUID],
     log: Log,
     has_enhanced_rights: Callable[[UUID], bool],
     policy_on: PolicyOn,
 ) -> Iterator[Duty]:
-    """Yield the duty `VICTIM_TOLD` for each decision and victim. The first of a victim has the victim as its item.
+    """Yield the duty of this name for each decision and victim. The first of a victim has the victim as its item.
 
     Telling a victim meets the duty of every decision before it. No end of the record ends the duty.
     """
@@ -117,7 +118,7 @@ def telling_duties(
             if term in policy.not_yet_in_force:
                 continue
             yield Duty(
-                "VICTIM_TOLD",
+                name,
                 decided_on,
                 add_working_days(decided_on, policy.number(term)),
                 met_on=first_day(log, victim, TOLD, decided_at),

@@ -52,6 +52,8 @@ def _cell(permission: Permission | None) -> str:
         phrases.append("of the own organisation")
     if permission.fields is not None:
         phrases.append(f"showing {codes(sorted(permission.fields))} alone")
+    if permission.duties is not None:
+        phrases.append(f"of the duties {codes(sorted(permission.duties))} alone")
     if permission.needs_reason:
         phrases.append("with a reason")
     return "; ".join(phrases)

@@ -40,7 +40,9 @@ def decide(command: commands.DisposalCommand, state: DisposalState | None, conte
     """Return the events that an accepted command makes happen, in order."""
     if isinstance(command, commands.OpenDisposalCase):
         command = opening.completed(command, context)
-        return (event_from(DisposalCaseOpened, command, **derived.of_opening(command, context.policy)),)
+        under_age = opening.victims_under_age(command, context)
+        follows = derived.of_opening(command, context.policy)
+        return (event_from(DisposalCaseOpened, command, **follows, victims_under_age=under_age),)
     if state is None:
         raise TypeError(f"{command.type} opens no case: open it first")
     opened = state.opened

@@ -53,7 +53,9 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
     return (
         *(duty.lapsing(ended_on) for duty in after_a_caution),
         *(duty.lapsing(worked_on_until) for duty in of_the_case),
-        *telling_duties(state.decided_at, state.everyone_harmed, state.log, state.has_enhanced_rights, policy_on),
+        *telling_duties(
+            "VICTIM_TOLD", state.decided_at, state.everyone_harmed, state.log, state.has_enhanced_rights, policy_on
+        ),
         *_deferral(state),
         *_prosecution_time_limit(state),
         *_review(state, policy_on),
@@ -87,7 +89,8 @@ def _victim_information(state: DisposalState, policy_on: PolicyOn) -> Iterator[D
     enhanced = sorted(state.opened.victims_with_enhanced_rights or ())
     for victim in dict.fromkeys((*state.victims, *enhanced)):
         informed = state.informed.get(victim)
-        due = information_due(reported_on, policy_on(opened_on), enhanced=state.has_enhanced_rights(victim))
+        enhanced_as_said = state.is_said_to_have_enhanced_rights(victim)
+        due = information_due(reported_on, policy_on(opened_on), enhanced=enhanced_as_said)
         if due is not None:
             met_on = _day(informed.at) if informed is not None else None
             yield Duty("VICTIM_RJ_INFORMATION", opened_on, due, met_on, str(victim))

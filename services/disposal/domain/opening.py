@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from services.disposal.domain.commands import OpenDisposalCase
 from services.people import flags_of_the_incident, linked_people
 from services.vocabulary import PersonDetails
@@ -14,6 +16,13 @@ def known_details(command: OpenDisposalCase, context: Context) -> PersonDetails 
     if linked is None or linked.details.date_of_birth is None or linked.details.date_of_birth.is_forgotten:
         return None
     return PersonDetails(**{name: getattr(linked.details, name) for name in PersonDetails.model_fields})
+
+
+def victims_under_age(command: OpenDisposalCase, context: Context) -> tuple[UUID, ...] | None:
+    """Return the victims whom the referral says to have been under age on the day of the report; None if it says so of none."""
+    linked = linked_people(context.kept)
+    found = (victim for victim in dict.fromkeys(command.victims or ()) if victim in linked)
+    return tuple(victim for victim in found if linked[victim].child_at_report) or None
 
 
 def completed(command: OpenDisposalCase, context: Context) -> OpenDisposalCase:

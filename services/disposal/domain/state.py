@@ -390,7 +390,11 @@ class DisposalState:
         return tuple(dict.fromkeys((*self.victims, *enhanced, *self.informed, *self.views)))
 
     def has_enhanced_rights(self, victim: UUID) -> bool:
-        """Whether a victim has enhanced rights, as the opening of the case or the information says."""
+        """Whether a victim has enhanced rights: by law, under age at the report, or as somebody said."""
+        return victim in (self.opened.victims_under_age or ()) or self.is_said_to_have_enhanced_rights(victim)
+
+    def is_said_to_have_enhanced_rights(self, victim: UUID) -> bool:
+        """Whether the opening of the case or the information says that a victim has enhanced rights."""
         informed = self.informed.get(victim)
         by_opening = victim in (self.opened.victims_with_enhanced_rights or ())
         return by_opening or (informed is not None and informed.enhanced_rights)

@@ -40,7 +40,9 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         *_of_triage(state, policy_on),
         *_of_victims(state, policy_on),
     )
-    told = telling_duties(state.decided_at, state.victims, state.log, state.has_enhanced_rights, policy_on)
+    told = telling_duties(
+        "VICTIM_TOLD", state.decided_at, state.victims, state.log, state.has_enhanced_rights, policy_on
+    )
     return (*(duty.lapsing(state.closed_on) for duty in opened), *_of_alerts(state), *told)
 
 

@@ -26,6 +26,8 @@ OF_THEIR_OWN: Final = {
     "ConditionCompleted": {"completed_on"},
     "DeferralCompleted": {"completed_on"},
     "DeferralEnded": {"ended_on"},
+    # what the referral said
+    "DisposalCaseOpened": {"victims_under_age"},
     # what the breach named; what printing showed
     "ConditionFailed": {"condition_id"},
     "DocumentSigned": {"printed_here"},

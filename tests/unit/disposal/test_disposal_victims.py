@@ -13,7 +13,7 @@ from services.disposal.domain.commands import (
     TellVictim,
 )
 from services.disposal.events import ContactMeans
-from services.vocabulary import BreachDecision
+from services.vocabulary import BreachDecision, Category, PersonRole
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
 from shared.domain.sealing import Sealed
@@ -28,6 +28,7 @@ from tests.unit.disposal.stories import (
     condition,
     opening,
 )
+from tests.unit.referral.stories import ReferralStory
 
 TELL = TellVictim(person_id=MANAGER, means=ContactMeans.LETTER, reasons_given=True, review_explained=True)
 
@@ -62,6 +63,18 @@ def test_a_victim_with_enhanced_rights_is_told_in_a_day() -> None:
     """Given a victim with enhanced rights, then telling is due the day after the disposal was given."""
     story = CaseStory().issued("YC", command=opening(victims_with_enhanced_rights=(MANAGER,)))
     assert [duty.due for duty in told(story)] == [date(2026, 3, 13)]
+
+
+@pytest.mark.parametrize(("born", "due"), [("2008-02-25", date(2026, 3, 13)), ("2008-02-24", date(2026, 3, 19))])
+def test_a_victim_whom_the_referral_knows_to_be_under_age_is_told_in_a_day(born: str, due: date) -> None:
+    """Given the referral of 24 February names the victim, then under 18 on that day telling is due in a day, at 18 in five."""
+    referral = ReferralStory().acknowledged()
+    referral.linked(MANAGER, born, role=PersonRole.HARMED, category=Category.VICTIM)
+    story = CaseStory()
+    story.kept_events = referral.facts
+    story.issued("YC")
+    assert [duty.due for duty in told(story)] == [due]
+    assert story.view["victims"][str(MANAGER)]["enhanced_rights"] is (due.day == 13)
 
 
 def test_a_decision_that_leads_to_a_disposal_is_told_when_it_is_given() -> None:

@@ -1,0 +1,63 @@
+"""The victims' desk: whom it offers to call, and what it puts together of a victim from the referral."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.console.officers.victims import Victim, _victim
+
+PERSON = "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
+
+
+def line(**more: Any) -> dict[str, Any]:
+    """Return a victim as the list has them: contact is safe and wanted."""
+    return {"person_id": PERSON, "case_id": "c", "contact_is_safe": True, "may_be_contacted": True, **more}
+
+
+def text(version: int, field: str, value: Any, event: str = "VictimDetailsRecorded") -> dict[str, Any]:
+    """Return a sealed text of the referral, opened."""
+    return {"version": version, "field": field, "value": value, "event": event, "person_id": PERSON}
+
+
+@pytest.mark.parametrize(
+    ("more", "contact", "call"),
+    [
+        ({}, "07700 900 114, her mother", "07700900114"),
+        ({}, "Ring +44 7700 900114", "+447700900114"),
+        ({}, "2 Chapel Row", ""),
+        ({"contact_is_safe": False}, "07700 900 114", ""),
+        ({"contact_is_safe": None}, "07700 900 114", ""),
+        ({"may_be_contacted": False}, "07700 900 114", ""),
+    ],
+)
+def test_only_a_safe_and_wanted_number_can_be_called(more: dict[str, Any], contact: str, call: str) -> None:
+    """Given a contact, then there is a number to call if it holds one, is marked as safe, and the victim wants contact."""
+    assert Victim(line(**more), texts={"contact": contact}).call == call
+
+
+def test_the_number_of_the_referral_alone_is_not_called() -> None:
+    """Given a contact that nobody marked, then it is shown as text, and not called."""
+    victim = Victim(line(), {"name": "Merryn Tregear", "contact": "07700 900 114"})
+    assert (victim.contact, victim.call) == ("07700 900 114", "")
+
+
+def test_the_latest_details_count() -> None:
+    """Given details recorded twice, then the first contact is not used beside the second's silence; support is by its event."""
+    people = {PERSON: {"name": "Merryn Tregear", "date_of_birth": {"forgotten": True}}}
+    texts = [
+        text(3, "contact", "07700 900 114"),
+        text(5, "language", "Kernewek"),
+        text(6, "service", "Young Victims", "VictimReferredToSupport"),
+        {**text(7, "contact", "another's"), "person_id": "another"},
+    ]
+    victim = _victim(line(), [{"people": people, "texts": texts}])
+    assert (victim.name, victim.contact, victim.texts) == ("Merryn Tregear", "", {"language": "Kernewek"})
+    done = {"service": "referral", "event": "VictimReferredToSupport", "version": 6, "means": None, "reached": None}
+    assert victim.done(done) == "Referred to support: Young Victims"
+
+
+def test_who_has_no_name_here_is_called_by_the_id() -> None:
+    """Given no referral that names the victim to this reader, then the page has the beginning of the id."""
+    assert _victim(line(), []).name == "Victim 1f0e6b52"
