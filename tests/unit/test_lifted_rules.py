@@ -25,7 +25,6 @@ LIFTED_BY_NO_COMMAND = {
     "a_deferral_brings_its_outcome",
     # Another person acts.
     "high_risk_is_approved_by_a_supervisor",
-    "is_handed_over_by_who_leads_it",
 }
 """Preconditions that no command of the record lifts."""
 

@@ -111,14 +111,14 @@ def test_newcomer_must_be_prepared(conference: ConferenceStory) -> None:
 @pytest.mark.parametrize("command", PREPARING_COMMANDS, ids=lambda command: command.type)
 def test_nothing_is_prepared_afterwards(conference: ConferenceStory, command: Command) -> None:
     """Given a conference that was held, when something is prepared for it, then S1 refuses."""
-    assert conference.held().refused(command, by="SUPERVISOR", at=LATER) == {"S1"}
+    assert conference.held().refused(command, by=BY, at=LATER) == {"S1"}
 
 
 @pytest.mark.parametrize("command", [*PREPARING_COMMANDS, WithdrawConsent(person_id=NOAH), ASKED, CLOSE])
 def test_closed_is_closed(conference: ConferenceStory, command: Command) -> None:
     """Given a closed conference, then it takes nothing more."""
     conference.kept().ask(CLOSE, by=BY, at="2026-01-20T09:00:00+00:00")
-    assert conference.refused(command, by="SUPERVISOR", at=LATER) == {"S1"}
+    assert conference.refused(command, by=BY, at=LATER) == {"S1"}
 
 
 def test_proposed_once(conference: ConferenceStory) -> None:
@@ -501,7 +501,7 @@ def test_a_conference_that_a_disposal_asks_for_needs_a_facilitator(conference: C
     assert conference.duties(date(2025, 11, 28))["ASSIGN_FACILITATOR"].due == date(2025, 11, 27)
     assert conference.duties(date(2025, 11, 28))["ASSIGN_FACILITATOR"].overdue(date(2025, 11, 28))
     for day in ("2025-11-27", "2025-11-25"):  # recorded out of order
-        conference.ask(facilitator(), by="SUPERVISOR", at=f"{day}T09:00:00+00:00")
+        conference.ask(facilitator(), by=BY, at=f"{day}T09:00:00+00:00")
     duty = conference.duties(date(2025, 11, 28))["ASSIGN_FACILITATOR"]
     assert (duty.met_on, duty.late) == (date(2025, 11, 25), False)
     by_hand = ConferenceStory()

@@ -123,14 +123,15 @@ def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _
     return command.rj_trained and accredited
 
 
-@rules.forbids("C5", AssignFacilitator)
-def is_handed_over_by_who_leads_it(conference: Conference, context: Context) -> bool:
+@rules.forbids("C5", AssignFacilitator, looks_at=("facilitator_id",))
+def nobody_takes_what_another_leads(command: AssignFacilitator, conference: Conference, context: Context) -> bool:
     """Another facilitator leads this conference: ask them, or a supervisor, to hand it over.
 
-    Source: UK GDPR article 5(1)(b), need to know: a facilitator reads what they lead; local policy
+    Source: RJC Best Practice Guidance (confidentiality); local policy
     """
-    leads = conference.facilitator
-    return leads is None or context.actor.role != Role.RJ_FACILITATOR or leads.facilitator_id == context.actor.id
+    leads, actor = conference.facilitator, context.actor
+    takes = actor.role == Role.RJ_FACILITATOR and command.facilitator_id == actor.id
+    return leads is None or leads.facilitator_id == actor.id or not takes
 
 
 @rules.forbids("C5", ScheduleConference, lifted_by=(AssignFacilitator,))
