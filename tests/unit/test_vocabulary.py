@@ -76,4 +76,5 @@ def test_a_birth_date_that_was_recorded_is_read_as_it_stands() -> None:
     """Given a birth date that no command could bring now, when an event holds it, then it is read."""
     command = referral.command_adapter.validate_json(json.dumps(linking("1890-01-01")))
     assert isinstance(command, LinkPerson)
+    assert command.details.date_of_birth is not None
     assert command.details.date_of_birth.value.year == 1890

@@ -79,7 +79,7 @@ def factors_move_the_score(command: ScoreGravity, _state: DisposalState, context
     """The factors move the score of the line by one step at most, in their direction, and nothing else does: say why the
     final score is another.
 
-    Source: NPCC child gravity matrix; the one step is practice, unconfirmed
+    Source: NPCC child gravity matrix (the one step is practice, unconfirmed)
     """
     if command.line is None and command.factors is None:
         return True
