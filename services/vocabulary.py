@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from shared.domain.messages import Added, CorrectionCommand, FreeText, ShortText, ValueObject
 from shared.domain.permissions import (
@@ -526,6 +526,8 @@ class PartyDetails(ValueObject):
 
     A person has a date of birth; an organisation has none, and somebody to speak to.
     """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Robin Doe", "date_of_birth": "2011-03-14"}]})
 
     kind: Added[PersonKind] = None
     """None: a person."""

@@ -194,6 +194,8 @@ def _example(schema: Json, schemas: Mapping[str, Json], prefix: str) -> Any:  # 
         return _example(schemas[schema["$ref"].removeprefix(prefix)], schemas, prefix)
     if "const" in schema:
         return schema["const"]
+    if "examples" in schema:
+        return schema["examples"][0]
     if "properties" in schema:
         required, parts = schema.get("required", ()), schema["properties"]
         return {
@@ -201,8 +203,6 @@ def _example(schema: Json, schemas: Mapping[str, Json], prefix: str) -> Any:  # 
             for name, part in parts.items()
             if name in required or "x-asked" in part
         }
-    if "examples" in schema:
-        return schema["examples"][0]
     if schema.get("type") == "array":
         return [_example(schema["items"], schemas, prefix)]
     if "enum" in schema:

@@ -98,6 +98,9 @@ STEPS: Final = (
     Step("CloseReferral", "closed_on", {"closing_reason": "reason"}),
 )
 
+BIRTH: Final = "details.date_of_birth"
+"""A register has people only: an organisation, which was never born, is linked by hand."""
+
 COMMANDS: Final = tuple(dict.fromkeys(step.command for step in STEPS))
 
 _HEADINGS: Final = dict.fromkeys(heading for step in STEPS for heading in (*step.fields, step.when))
@@ -245,7 +248,7 @@ def _fill(
     kind, required = _field(schema, path)
     cell = cells.get(heading)
     if cell is None:
-        if required and heading != "flags":
+        if (required or path == BIRTH) and heading != "flags":
             errors.append(RowError("this cell is empty: fill it in", heading))
         return
     if heading in TIMES:

@@ -103,6 +103,7 @@ def test_old_bytes_are_told_on_pages_and_papers(history: Sequence[Fact]) -> None
         events=events,
         places={event["event_id"]: event for event in events},
         collections=COLLECTIONS,
+        officers={},
         page=1,
         pages=1,
     )

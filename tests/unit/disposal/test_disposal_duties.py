@@ -297,14 +297,14 @@ def test_an_either_way_offence_has_no_last_day() -> None:
 
 
 def test_duties_of_monitoring_end_with_the_disposal() -> None:
-    """Given work that nobody did, when the disposal ends, then each of its duties lapses that day."""
+    """Given work that nobody did, when the disposal ends, then each of its duties lapses that day; the victim is still to be told."""
     story = CaseStory().issued()
     story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at=SEEN)
     story.ask(ExcuseCondition(condition_id=WORK, why=Sealed("Ill.")), by=SUPERVISOR, at="2026-03-20T10:00:00+00:00")
     day = date(2026, 3, 20)
     lapsed = {duty.duty: duty.lapsed_on for duty in duties_on(story.service.read_model, story.facts, day)}
     unmet = ("ABSENCE_REASON", "MISSED_CONTACT", "VICTIM_RJ_INFORMATION", "YOT_REFERRAL")
-    assert lapsed == {**dict.fromkeys(unmet, day), "ATTENDANCE_RECORDED": None}
+    assert lapsed == {**dict.fromkeys(unmet, day), "ATTENDANCE_RECORDED": None, "VICTIM_TOLD": None}
 
 
 def test_a_youth_caution_ends_all_but_what_follows_it() -> None:

@@ -40,6 +40,7 @@ ACTS = frozenset(
         *("reactions retry", "reactions close", "quarantine retry", "quarantine release", "quarantine close"),
         *("gaps retry", "gaps release", "alarms acknowledge", "keys rotate", "keys destroy", "returns freeze"),
         "restore event-store",
+        "load-matrix",
         *(
             "document",
             "subject-access",
