@@ -141,7 +141,7 @@ def changed(
             return await change(request, session, form)
         except (SessionEnded, Problem) as error:
             _reraise_unless_ended(error)
-            return await _kept(request, session, form)
+            return await _keep_the_form(request, session, form)
         finally:
             if session.writes.positions != before:
                 await console_of(request).sessions.keep_writes(session)
@@ -158,9 +158,9 @@ def changed(
         if session is None:
             return _sign_in_page(request, _came_from(request))
         _check_own(form, session)
-        return await _kept(request, session, form)
+        return await _keep_the_form(request, session, form)
 
-    async def _kept(request: Request, session: Session, form: Form) -> Response:
+    async def _keep_the_form(request: Request, session: Session, form: Form) -> Response:
         if keep is None:
             return _sign_in_page(request, _came_from(request))
         return _sign_in_page(request, await keep(request, session, form), kept=True)

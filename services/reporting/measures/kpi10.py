@@ -26,7 +26,7 @@ class VictimOf:
     """What the referral says of updates and support."""
 
     @property
-    def told(self) -> bool:
+    def was_told(self) -> bool:
         """Whether they were told how it went on: in the disposal case or in the referral."""
         return self.victim.told or self.wishes.told
 
@@ -84,7 +84,7 @@ def aggregate(rows: Sequence[VictimOf], _dataset: Dataset, _period: Period) -> d
             {row.victim.person_id for row in rows if row.victim.view_sought_before_decision}
         ),
         "progress_requested": len({row.victim.person_id for row in rows if row.wishes.wants_updates}),
-        "progress_given": len({row.victim.person_id for row in rows if row.wishes.wants_updates and row.told}),
+        "progress_given": len({row.victim.person_id for row in rows if row.wishes.wants_updates and row.was_told}),
         "support_requested": len({row.victim.person_id for row in rows if row.wishes.wants_support}),
         "support_given": len(
             {row.victim.person_id for row in rows if row.wishes.wants_support and row.wishes.supported}

@@ -184,7 +184,7 @@ def _line(row: asyncpg.Record, today: date) -> VictimLine:
     records: list[dict[str, Any]] = json.loads(row["records"])
     victims = [record["victim"] for record in records]
 
-    def said(name: str) -> Any:
+    def first_known(name: str) -> Any:
         return next((victim[name] for victim in victims if victim.get(name) is not None), None)
 
     duties = sorted(
@@ -200,7 +200,7 @@ def _line(row: asyncpg.Record, today: date) -> VictimLine:
         case_id=row["case_id"],
         enhanced_rights=any(victim["enhanced_rights"] for victim in victims),
         **{
-            name: said(name)
+            name: first_known(name)
             for name in (
                 "contact_is_safe",
                 "wants_updates",
