@@ -2,7 +2,7 @@
 
 The signature (Ed25519) is over the receipt's JSON in canonical form (RFC 8785), without the member `signature`. The key is
 derived from the secret that every process of the service with sealed fields has, so that an API signs as it answers and
-still holds no key of checkpoints (ADR 54). Signers publish it among the keys of the logs.
+still holds no key of checkpoints (ADR 9). Signers publish it among the keys of the logs.
 """
 
 from __future__ import annotations

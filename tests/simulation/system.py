@@ -115,7 +115,7 @@ class System:
         self.broker = Broker(self.loop, self.network)
         self.witness = Witness(self.folder, [*SERVICES], self.network)
         for name in (*SERVICES, "reporting", "keyring"):
-            # A key that was used is kept by a synchronous copy of the log (ADR 57).
+            # A key that was used is kept by a synchronous copy of the log (ADR 29).
             cluster = self.servers.add(name, synchronous=self.synchronous or name == "keyring")
             cluster.fill(empty_tables(name, cluster.timeline))
         for name in SERVICES:

@@ -1,7 +1,7 @@
 """Python programs as children of a process that has imported their modules: the fork server of `multiprocessing`.
 
 The processes of a system import much the same modules: a second of processor time and 60 MB for each. Here they are imported
-once (docs/adr/0051).
+once (docs/adr/0052).
 """
 
 from __future__ import annotations
