@@ -104,13 +104,13 @@ class Program:
         _require(answer.status_code == 201, wish, f"HTTP {answer.status_code}", answer.text)
         receipt: Json = answer.json()
         _require(
-            [(line["event_id"], line["type"]) for line in receipt["events"]]
-            == [(line["event_id"], line["type_name"]) for line in foreseen["events"]],
+            [(entry["event_id"], entry["type"]) for entry in receipt["events"]]
+            == [(entry["event_id"], entry["type_name"]) for entry in foreseen["events"]],
             wish,
             "the receipt is not what the dry run said",
             (receipt, foreseen),
         )
-        self.follow(wish.service, receipt["command_id"], {line["command_id"] for line in foreseen["commands"]})
+        self.follow(wish.service, receipt["command_id"], {entry["command_id"] for entry in foreseen["commands"]})
         return receipt
 
     def try_early(self, wish: Wish) -> tuple[frozenset[str], frozenset[str]] | None:
@@ -129,7 +129,7 @@ class Program:
     # --- its parts ----------------------------------------------------------------------------------
 
     def guidance(self, wish: Wish) -> Json:
-        """Ask what may be done with a record at a time, or to begin one; returns the line of the wished command."""
+        """Ask what may be done with a record at a time, or to begin one; returns the entry of the wished command."""
         began = time.perf_counter()
         answer = self._get(wish.officer, wish.service, f"{self._path(wish)}/commands", as_of=wish.at)
         self.guidance_seconds.append(time.perf_counter() - began)
@@ -138,9 +138,9 @@ class Program:
         elif answer.status_code == 200 and not self._is_known(wish):
             raise CannotCarry(f"{wish}: no answer has named this record, and it is there")
         _require(answer.status_code == 200, wish, f"guidance is HTTP {answer.status_code}", answer.text)
-        for line in answer.json()["commands"]:
-            if line["type"] == wish.type:
-                return dict(line)
+        for entry in answer.json()["commands"]:
+            if entry["type"] == wish.type:
+                return dict(entry)
         raise CannotCarry(f"{wish}: guidance does not list it for this role")
 
     def fill(self, wish: Wish) -> dict[str, Any]:
@@ -176,17 +176,17 @@ class Program:
         receipt, follows = outcome["receipt"], outcome["follows"]
         self.positions[service] = receipt["position_token"]
         self._named.add(receipt["stream"])
-        if foreseen is not None and {line["command_id"] for line in follows} != foreseen:
+        if foreseen is not None and {entry["command_id"] for entry in follows} != foreseen:
             raise CannotCarry(f"{command_id}: the dry run named {foreseen}, and these follow: {follows}")
-        for line in follows:
-            self._until_passed(service, receipt["position"], line["service"])
-            answer = self._get(self.reader, line["service"], f"/v1/commands/{line['command_id']}")
+        for entry in follows:
+            self._until_passed(service, receipt["position"], entry["service"])
+            answer = self._get(self.reader, entry["service"], f"/v1/commands/{entry['command_id']}")
             state = answer.json()["state"] if answer.status_code == 200 else None
             if state == "recorded":
                 self.followed += 1
-                self.follow(line["service"], line["command_id"])
+                self.follow(entry["service"], entry["command_id"])
             elif state != "nothing_to_do":
-                raise CannotCarry(f"{line['type']} to {line['stream']} does not go through: {answer.text}")
+                raise CannotCarry(f"{entry['type']} to {entry['stream']} does not go through: {answer.text}")
 
     def read(self, service: str, path: str, **query: Any) -> Json:
         """Read something as the reader; raises `CannotCarry` if it is not there."""
