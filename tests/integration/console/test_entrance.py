@@ -27,7 +27,9 @@ def test_every_person_of_the_sign_in_page_has_a_day(browser: Browser, person: st
     page = browser.sign_in(person)
     assert (page.status, page.heading) == (200, "Your referrals" if person.startswith("SCHOOL") else "My day")
     assert BY_KEY[person].name in page.text
-    assert any(words in page.words for words in ("overdue", "Give a reason for looking", "Report an incident")), page.words
+    assert any(words in page.words for words in ("overdue", "Give a reason for looking", "Report an incident")), (
+        page.words
+    )
 
 
 def test_my_day_names_the_child_whose_duty_is_overdue(browser: Browser) -> None:
