@@ -23,13 +23,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.mark.parametrize("person", [person.key for person in PEOPLE])
 def test_every_person_of_the_sign_in_page_has_a_day(browser: Browser, person: str) -> None:
-    """Given a person of each role, when they sign in, then their day is shown, or they are asked why they look."""
+    """Given a person of each role, when they sign in, then their day is shown, their role is said not to include it, or they are asked why they look."""
     page = browser.sign_in(person)
     assert (page.status, page.heading) == (200, "Your referrals" if person.startswith("SCHOOL") else "My day")
     assert BY_KEY[person].name in page.text
-    assert any(words in page.words for words in ("overdue", "Give a reason for looking", "Report an incident")), (
-        page.words
-    )
+    assert any(
+        words in page.words for words in ("overdue", "The role", "Give a reason for looking", "Report an incident")
+    ), page.words
 
 
 def test_my_day_names_the_child_whose_duty_is_overdue(browser: Browser) -> None:

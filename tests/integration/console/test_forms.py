@@ -70,7 +70,7 @@ def test_a_referral_is_begun_by_forms_alone(officer: Browser) -> None:
     assert "Recorded Referral received" in case.words
     linked = record(officer, form_of(case, "LinkPerson"), CHILD)
     assert linked.heading == "Zoë O'Hara-Whiteley"
-    assert linked.title.startswith("Case ")
+    assert linked.title.startswith("Zoë O'Hara-Whiteley")
 
 
 def test_a_form_sent_twice_acts_once(officer: Browser) -> None:
