@@ -83,9 +83,13 @@ class Boundary:
 
 
 def _count(scope: Scope, status: int) -> None:
-    """Count an answer by the pattern of its route: the address and the method of what no route takes are the client's."""
-    route = getattr(scope.get("route"), "path", "")
-    REQUESTS.labels(scope["method"] if route else "", route, status).inc()
+    """Count an answer by the pattern of its route: the address and the method of what no route takes are the client's.
+
+    A route whose path alone fits is there too, with whatever method the client made up.
+    """
+    route = scope.get("route")
+    path, method = getattr(route, "path", ""), scope["method"]
+    REQUESTS.labels(method if method in (getattr(route, "methods", None) or ()) else "", path, status).inc()
 
 
 def _client_address(scope: Scope) -> str:

@@ -25,7 +25,8 @@ from shared.version import version
 REQUESTS: Final = Counter(
     "ooc_requests", "Requests that this process has answered.", ("method", "route", "status"), registry=None
 )
-"""By the route's pattern; what no route takes counts without method and route, which the client chose."""
+"""By the route's pattern; what no route takes counts without method and route, which the client chose, and a method that a
+route does not take without the method."""
 
 _CONSUMED: Final = "select topic, partition, min(next_offset) as next from checkpoint group by topic, partition"
 _WAITING: Final = """
