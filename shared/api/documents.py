@@ -14,13 +14,14 @@ from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, ID, LANG, TIMES, Parameter, an_id, choice
 from shared.api.problems import Malformed, problem_response, unknown_response
 from shared.api.queries import history_of, not_found_response
-from shared.api.request import Caller, read_id, read_query, read_time
+from shared.api.request import Caller, read_id, read_query, read_reason, read_time
 from shared.api.routes import declared
 from shared.domain.decider import history_at
 from shared.domain.documents import Document, DocumentData, NotAvailable
 from shared.domain.envelope import Fact
 from shared.domain.service import Service
 from shared.printing.documents import LANGUAGES, NotPrintable, RenderedDocument, render
+from shared.privacy.disclosure import closed_but
 
 IF_NONE_MATCH: Final = Parameter(
     "If-None-Match",
@@ -69,7 +70,10 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
             )
         path = f"/documents/{name}"
         records = await history_of(request, service, actor, id, "document", path, definition.roles, unrestricted=True)
-        facts: Sequence[Fact] = history_at(await at.handler.open(records), as_of=as_of, known_at=known_at)
+        history = await at.handler.open(records)
+        if history:  # print nothing that the role may not read in the record
+            history = closed_but(service.events, history, service.permissions[actor.role].classes(read_reason(request)))
+        facts: Sequence[Fact] = history_at(history, as_of=as_of, known_at=known_at)
         if facts and definition.facts_of_item is not None:
             if item.name not in query:
                 raise Malformed((item.name, item.hint))

@@ -73,6 +73,11 @@ def personal_value(value: Sealed[Any] | None) -> Any:
     return plain.isoformat() if isinstance(plain, date) else plain
 
 
+def value_if_open(value: Sealed[Any] | None) -> Any:
+    """Convert a personal value that a document may go without: None where the reader's role may not read it."""
+    return None if value is None or value.is_closed else personal_value(value)
+
+
 def day_of(moment: datetime) -> str:
     """Convert a timestamp to its Europe/London date (ISO 8601). The layout formats it in the language."""
     return local_day(moment).isoformat()

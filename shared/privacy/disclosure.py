@@ -179,6 +179,23 @@ async def disclose(
     )
 
 
+def closed_but(registry: EventRegistry, history: Sequence[Fact], classes: Collection[FieldClass]) -> list[Fact]:
+    """Close the fields of all other classes in a whole history that was read with its keys; a forgotten one stays forgotten."""
+    class_of = dict(_classes_of(registry, history))
+
+    def close(_path: str, _subject: str, sealed: Sealed[Any]) -> Sealed[Any]:
+        return sealed if sealed.is_forgotten or class_of[sealed.token] in classes else Sealed.of_token(sealed.token)
+
+    return [
+        replace(
+            fact,
+            envelope=map_sealed(fact.envelope, fact.sealing_home, close),
+            event=map_sealed(fact.event, fact.sealing_home, close),
+        )
+        for fact in history
+    ]
+
+
 def _classes_of(registry: EventRegistry, history: Sequence[Fact]) -> Iterator[tuple[str, FieldClass | None]]:
     """Yield the token and the class of each sealed field of a history."""
     corrected = {fact.event_id: fact.event for fact in history_at(history)}

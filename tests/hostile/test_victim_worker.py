@@ -161,6 +161,10 @@ async def test_no_door_tells_a_victim_worker_of_the_child(
     letter = await partnership.read("referral", f"{referral.path}/documents/victim-information?item={victim}", token)
     assert "2 Chapel Row" in pdf_text(letter.content)
     assert not leaks(pdf_text(letter.content))
+    officer = await partnership.token("SAFE_SCHOOLS_OFFICER")
+    by_hand = await partnership.read("referral", f"{referral.path}/documents/victim-information?item={victim}", officer)
+    assert "Merryn Tregear" in pdf_text(by_hand.content)
+    assert "2 Chapel Row" not in pdf_text(by_hand.content)  # VICTIM_CONTACT is not this officer's to read
     of_child = f"{referral.path}/documents/victim-information?item={referral.person}"
     assert (await partnership.read("referral", of_child, token)).status_code == 404
 

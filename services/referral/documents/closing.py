@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from services.referral.domain.state import Referral, Stage
 from services.referral.events import PersonLinked, ReferralClosed
 from services.vocabulary import PersonRole
-from shared.domain.documents import DocumentData, NotAvailable, latest, personal_value
+from shared.domain.documents import DocumentData, NotAvailable, latest, personal_value, value_if_open
 from shared.domain.envelope import Fact
 
 CONCERNED: Final = frozenset({PersonRole.HARMER, PersonRole.HARMED})
@@ -26,11 +26,17 @@ def closing_letter(state: Referral, facts: Sequence[Fact]) -> DocumentData | Not
     reason = next(fact.event.reason for fact in reversed(facts) if isinstance(fact.event, ReferralClosed))
     values = {
         "letters": [
-            {"name": personal_value(person.details.name), "address": personal_value(person.details.address)}
-            for person in concerned
+            {"name": personal_value(person.details.name), "address": _address(state, person)} for person in concerned
         ],
         "happened_on": state.happened_on.isoformat(),
         "reason": reason,
         "reference": state.crime_number,
     }
     return DocumentData(values, latest(facts, ReferralClosed))
+
+
+def _address(state: Referral, person: PersonLinked) -> Any:
+    """Return an address for who may read it; that of somebody who was harmed only where the contact is marked as safe."""
+    details = state.victim_details.get(person.person_id)
+    safe = not person.is_harmed or (details is not None and details.contact_is_safe)
+    return value_if_open(person.details.address) if safe else None

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.referral.domain.state import Referral
 from services.referral.events import CrimeOutcomeAssigned, PersonLinked
 from services.victims.letters import letter_about
-from shared.domain.documents import DocumentData, NotAvailable, latest, personal_value
+from shared.domain.documents import DocumentData, NotAvailable, latest, personal_value, value_if_open
 from shared.domain.envelope import Fact, has_event
 
 NOBODY: Final = NotAvailable("Nobody who was harmed is linked: link them first.")
@@ -42,7 +42,7 @@ def victim_decision(state: Referral, facts: Sequence[Fact]) -> DocumentData | No
 
 
 def _to_victim(state: Referral, facts: Sequence[Fact]) -> dict[str, Any]:
-    """Return to whom a letter goes: it has an address only where the contact is marked as safe."""
+    """Return to whom a letter goes: an address only where the contact is marked as safe, for who may read it."""
     victim = state.victims[0]
     linked = next(
         fact.event for fact in reversed(facts) if has_event(fact, PersonLinked) and fact.event.person_id == victim
@@ -51,7 +51,7 @@ def _to_victim(state: Referral, facts: Sequence[Fact]) -> dict[str, Any]:
     safe = details is not None and details.contact_is_safe
     return {
         "name": personal_value(linked.details.name),
-        "address": personal_value(linked.details.address) if safe else None,
+        "address": value_if_open(linked.details.address) if safe else None,
         "happened_on": state.happened_on.isoformat(),
         "reference": state.crime_number,
     }

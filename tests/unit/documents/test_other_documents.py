@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 from pydantic import ValidationError
 
 from services.referral.domain.commands import LinkPerson
+from services.referral.events import PersonLinked
 from services.rj_conference.domain.commands import RecordNoAgreement
 from services.vocabulary import Category, PersonDetails, PersonRole
+from shared.domain.decider import with_value_at
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import CaseStory
 from tests.unit.documents.paper import contains_in_order, printed, text_of, why_not
@@ -98,6 +101,32 @@ def test_a_letter_to_a_victim_has_an_address_only_where_the_contact_is_safe() ->
     )
     assert "Leo Hart" not in text_of(letter)
     assert "More inquiry would serve nobody" not in text_of(letter)
+
+
+def test_an_address_that_the_reader_may_not_read_or_that_is_not_safe_is_not_printed() -> None:
+    """Given a victim with an address, then no letter has it before it is safe, nor for a reader to whom it is closed."""
+    story = ReferralStory().acknowledged().linked().recorded()
+    details = PersonDetails(
+        name=Sealed("Mia Dale"), date_of_birth=Sealed(date(2012, 2, 3)), address=Sealed("2 Chapel Row")
+    )
+    story.does(LinkPerson(person_id=MIA, role=PersonRole.HARMED, category=Category.VICTIM, details=details))
+    story.does(outcome("21"))
+    story.closed()
+    assert "2 Chapel Row" not in text_of(printed(story, "closing-letter"))
+    story.does(victim_details(who=MIA))
+    names = ("closing-letter", "victim-information", "victim-decision")
+    for name in names:
+        assert contains_in_order(printed(story, name), "Mia Dale", "2 Chapel Row")
+    closed = [
+        replace(fact, event=with_value_at(fact.event, "details.address", Sealed.of_token("s1:")))
+        if getattr(fact.event, "person_id", None) == MIA and isinstance(fact.event, PersonLinked)
+        else fact
+        for fact in story.facts
+    ]
+    for name in names:
+        letter = printed(story, name, facts=closed)
+        assert "Mia Dale" in text_of(letter)
+        assert "2 Chapel Row" not in text_of(letter)
 
 
 def test_the_letter_of_a_disposal_tells_the_decision_and_nothing_of_the_child() -> None:

@@ -22,7 +22,7 @@ from shared.domain.sealing import (
     seal_model,
     sealed_fields,
 )
-from shared.privacy.disclosure import Disclosure, disclose
+from shared.privacy.disclosure import Disclosure, closed_but, disclose
 from shared.privacy.keyring import MemoryKeyring
 from tests.unit.kernel.lamps import HOME, OWNER, history
 
@@ -239,3 +239,24 @@ async def test_a_token_of_another_event_is_not_opened() -> None:
     moved = replace(second, event=first.event)
     with pytest.raises(TamperedToken):
         await disclose(EVENTS, [first, moved], {Shade.WHO}, keyring)
+
+
+async def test_what_was_read_with_its_keys_is_closed_again_but_for_some_classes() -> None:
+    """Given an opened history of a guest with a correction, when all but one class is closed, then nothing else is there."""
+    keyring = MemoryKeyring()
+    guest = CAME.model_copy(update={"guest": True})
+    moved = Corrected(
+        corrects=history(guest)[0].event_id,
+        field="details.street",
+        why=Sealed("Moved."),
+        owner=OWNER,
+        sealed=Sealed("Far Lane"),
+    )
+    facts = await recorded(keyring, guest, moved)
+    opened = (await disclose(EVENTS, facts, set(Shade), keyring)).facts
+    came, corrected = closed_but(EVENTS, opened, {Shade.WHO, Shade.WHERE})
+    assert isinstance(came.event, Came)
+    assert isinstance(corrected.event, Corrected)
+    assert came.event.details.name.value == "Robin"
+    hidden = (came.event.details.street, came.event.said, came.envelope.rationale["R1"], corrected.event.sealed)
+    assert all(sealed is not None and sealed.is_closed for sealed in hidden)
