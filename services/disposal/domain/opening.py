@@ -6,16 +6,26 @@ from uuid import UUID
 
 from services.disposal.domain.commands import OpenDisposalCase
 from services.people import flags_of_the_incident, linked_people
-from services.vocabulary import PersonDetails
+from services.referral.events import EVENTS
+from services.vocabulary import Personal, PersonDetails
 from shared.domain.rules import Context
 
 
 def known_details(command: OpenDisposalCase, context: Context) -> PersonDetails | None:
-    """Return what the case holds of the child, where it can still be read; an organisation is no child."""
+    """Return what the case holds of the child, where it can still be read; an organisation is no child.
+
+    How somebody who was harmed is reached stays in the referral: here it would be the contact of a child, for more roles.
+    """
     linked = linked_people(context.kept).get(command.person_id)
     if linked is None or linked.details.date_of_birth is None or linked.details.date_of_birth.is_forgotten:
         return None
-    return PersonDetails(**{name: getattr(linked.details, name) for name in PersonDetails.model_fields})
+    return PersonDetails(
+        **{
+            name: getattr(linked.details, name)
+            for name in PersonDetails.model_fields
+            if EVENTS.class_of(linked, f"details.{name}") is not Personal.VICTIM_CONTACT
+        }
+    )
 
 
 def victims_under_age(command: OpenDisposalCase, context: Context) -> tuple[UUID, ...] | None:

@@ -76,6 +76,30 @@ def test_without_details_the_case_takes_the_referrals() -> None:
     assert chosen.state.opened.flags == ()
 
 
+@pytest.mark.parametrize(
+    ("role", "category", "reached"),
+    [(PersonRole.HARMER, Category.SUSPECT, True), (PersonRole.HARMED, Category.VICTIM, False)],
+)
+def test_how_a_victim_is_reached_is_not_taken_over(role: PersonRole, category: Category, reached: bool) -> None:
+    """Given somebody with a home and a telephone, then a case about them takes these over, but not of who was harmed."""
+    home = PersonDetails(
+        name=Sealed("Leo Hart"),
+        date_of_birth=Sealed(date.fromisoformat(BORN)),
+        address=Sealed("2 Chapel Row"),
+        contact=Sealed("Ask for Leo"),
+        telephone=Sealed("07700 900 458"),
+        email=Sealed("leo@example.org"),
+        ethnicity=Sealed("W1"),
+    )
+    case = known(link(LEO, BORN, role, category).model_copy(update={"details": home}))
+    case.ask(opening(details=None), by=YJS, at=OPENED_AT)
+    taken = case.state.opened.details
+    assert (taken.name.value, taken.ethnicity.value) == ("Leo Hart", "W1")
+    ways = (taken.address, taken.contact, taken.telephone, taken.email)
+    assert all(way is not None for way in ways) is reached
+    assert any(way is not None for way in ways) is reached
+
+
 def test_a_correction_in_the_referral_reaches_the_opening() -> None:
     """Given name and flags were corrected in the referral, then the case takes what is right."""
     referral = ReferralStory().acknowledged().linked(LEO, BORN)
