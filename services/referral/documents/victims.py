@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.referral.domain.state import Referral
-from services.referral.events import CrimeOutcomeAssigned, PersonLinked
+from services.referral.events import CrimeOutcomeAssigned, PersonLinked, VictimDetailsRecorded
 from services.victims.letters import letter_about
 from shared.domain.documents import DocumentData, NotAvailable, latest, personal_value, value_if_open
 from shared.domain.envelope import Fact, has_event
@@ -16,12 +16,17 @@ NOBODY: Final = NotAvailable("Nobody who was harmed is linked: link them first."
 
 
 def facts_of_victim(facts: Sequence[Fact], person: UUID) -> Sequence[Fact]:
-    """Return the facts without whoever else was harmed; none if the person was not."""
-    harmed = {fact.event.person_id for fact in facts if has_event(fact, PersonLinked) and fact.event.is_harmed}
-    if person not in harmed:
+    """Return the facts without who else was harmed and how they are reached; none if the person was not, as last linked."""
+    links = {fact.event.person_id: fact.event for fact in facts if has_event(fact, PersonLinked)}
+    if person not in links or not links[person].is_harmed:
         return []
-    others = harmed - {person}
-    return [fact for fact in facts if getattr(fact.event, "person_id", None) not in others]
+    others = {other for other, link in links.items() if link.is_harmed} - {person}
+    # Anything else about them stays: what ends later, such as an alert, has begun.
+    return [
+        fact
+        for fact in facts
+        if not (isinstance(fact.event, (PersonLinked, VictimDetailsRecorded)) and fact.event.person_id in others)
+    ]
 
 
 def victim_information(state: Referral, facts: Sequence[Fact]) -> DocumentData | NotAvailable:

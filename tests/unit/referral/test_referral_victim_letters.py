@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+from datetime import date
+from uuid import uuid4
+
+from services.referral.documents.victims import facts_of_victim, victim_information
+from services.referral.domain.commands import EndAlert, RaiseAlert
 from services.referral.service import service
+from services.vocabulary import AlertKind, Category, PersonRole
 from shared.domain.consequences import new_documents
-from tests.unit.referral.stories import ReferralStory
+from shared.domain.decider import history_at
+from shared.domain.documents import DocumentData
+from shared.domain.sealing import Sealed
+from tests.unit.referral.stories import LEO, MIA, MOTHER, ReferralStory, victim_details
 
 
 def test_nothing_is_printed_to_a_victim_whom_nobody_has_linked() -> None:
     """Given a referral with nobody who was harmed, when its documents are looked through, then no letter to a victim is among them."""
     story = ReferralStory().received()
     assert not {"victim-information", "victim-decision"} & set(new_documents(service, [], story.facts))
+
+
+def test_a_letter_is_filled_whatever_is_recorded_of_another_victim() -> None:
+    """Given an alert on another victim that was ended, then the letter to the first is filled, with nothing of the other."""
+    story, alert = ReferralStory().acknowledged(), uuid4()
+    for who in (MOTHER, MIA):
+        story.linked(who, role=PersonRole.HARMED, category=Category.VICTIM)
+        story.does(victim_details(who=who))
+    story.does(RaiseAlert(alert_id=alert, person_id=MOTHER, kind=AlertKind.SELF_HARM, review_on=date(2026, 5, 1)))
+    story.does(EndAlert(alert_id=alert, why=Sealed("It has passed.")))
+    facts = facts_of_victim(history_at(story.facts), MIA)
+    state = service.decider.fold(facts)
+    assert state is not None
+    assert state.victims == (MIA,)
+    assert isinstance(victim_information(state, facts), DocumentData)
+
+
+def test_who_turned_out_to_have_done_harm_gets_no_letter_of_a_victim() -> None:
+    """Given a child linked as harmed and then as having done harm, and a victim whom nobody has linked, then no facts are the child's."""
+    story = ReferralStory().acknowledged()
+    story.linked(LEO, role=PersonRole.HARMED, category=Category.VICTIM).linked(LEO)
+    story.does(victim_details(who=MIA))
+    assert not facts_of_victim(history_at(story.facts), LEO)
