@@ -149,7 +149,7 @@ def changed(
     async def _ended(request: Request) -> Response:
         sessions = console_of(request).sessions
         session = await sessions.find_kept(request.cookies.get(COOKIE, ""))
-        if session is None and keep is None:
+        if session is None and (keep is None or "content-length" not in request.headers):
             page = _sign_in_page(request, _came_from(request))
             page.headers["Connection"] = "close"  # whoever has not signed in sends no body that is read in vain
             return page
