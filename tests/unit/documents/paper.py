@@ -40,7 +40,9 @@ def filled(story: CommandSpec, name: str, facts: Sequence[Fact] | None = None) -
     history: Sequence[Fact] = history_at(story.facts if facts is None else facts)
     chosen = story.service.documents[name].facts_of_item
     if chosen is not None:
-        items = (getattr(fact.event, ITEM[story.service.name], None) for fact in reversed(history))
+        # the first case of a sitting, and the victim who was linked last
+        order = history if story.service.name == "panel" else reversed(history)
+        items = (getattr(fact.event, ITEM[story.service.name], None) for fact in order)
         history = chosen(history, next(item for item in items if item is not None))
     return story.service.documents[name].fill(story.service.decider.fold(history), history)
 

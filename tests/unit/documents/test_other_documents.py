@@ -53,7 +53,7 @@ def test_an_agreement_names_who_signed() -> None:
     record = printed(conference, "conference-agreement")
     assert contains_in_order(record, "Person who caused the harm: Reece Holt, signed on 4 December 2025")
     assert contains_in_order(record, "Person who was harmed: Noah Pitman, signed on 4 December 2025")
-    with pytest.raises(ValidationError, match="add the id there"):
+    with pytest.raises(ValidationError, match="add who is missing to those who have"):
         agreement(by=(REECE,), names=names)
 
 
