@@ -302,9 +302,13 @@ class RetypedCondition(ValueObject):
 Victims = Annotated[tuple[UUID, ...], Field(max_length=100)]
 Factors = Annotated[tuple[FreeText, ...], Field(max_length=50)]
 MatrixCode = Annotated[
-    ShortText, Code(r"[A-Z0-9][A-Z0-9_./-]{0,39}", "give the code as the matrix has it, such as TH68010 or A1")
+    ShortText,
+    Code(
+        r"[A-Z]{0,4}[0-9]{1,6}[A-Z]{0,2}([/.-][0-9]{1,4}[A-Z]?){0,3}",
+        "give the code as the matrix has it, a few letters and a number, such as TH68010 or A1",
+    ),
 ]
-"""The code of an offence, or of a factor, in a gravity matrix."""
+"""The code of an offence, or of a factor, in a gravity matrix; no name fits it."""
 
 
 class Factor(ValueObject):

@@ -44,7 +44,8 @@ OPENS: Final[dict[str, dict[str, frozenset[str]]]] = {
     "RJ_FACILITATOR": {},
     "POLICE_DECISION_MAKER": {"referral": BUT_VICTIMS, "disposal": BUT_VICTIMS},
     "SUPERVISOR": {"referral": BUT_VICTIMS, "disposal": BUT_VICTIMS},
-    "VICTIM_WORKER": {"disposal": frozenset({VICTIM_VIEW})},
+    # of the victim alone: test_victim_worker.py tells whose name it is
+    "VICTIM_WORKER": {"referral": frozenset({IDENTITY, VICTIM_CONTACT}), "disposal": frozenset({VICTIM_VIEW})},
     "AUDITOR": {"referral": frozenset({REASONS}), "disposal": frozenset({REASONS})},
     "DATA_PROTECTION_OFFICER": {"referral": ALL, "disposal": BUT_VICTIMS},
     "ANALYST": {},

@@ -111,4 +111,4 @@ def test_every_document_of_the_product_is_tried() -> None:
     """No layout is left out."""
     folders = {console_documents.PLAIN.folder, *test_documents.FOLDERS} - {PAPER}
     layouts = {path.stem for folder in folders for path in folder.glob("*.typ")}
-    assert {one.removesuffix("-2") for one in layouts} - {"conditions", "case"} == set(DOCUMENTS)
+    assert {one.removesuffix("-2") for one in layouts} - {"conditions", "case", "letter"} == set(DOCUMENTS)

@@ -208,16 +208,17 @@ OFFICERS = {
 
 @pytest.mark.parametrize("role", [*Role, "MAYOR"])
 async def test_each_role_reads_what_is_its_own(reporting: Client, role: str, in_dorset: UUID) -> None:
-    """Officers read cases, duties and measures; the analyst measures alone; everybody else nothing.
+    """Officers read cases, duties and measures, the victim worker their own parts of cases and duties, the analyst measures alone.
 
     The case is not online, and no conference of it is this facilitator's: both may read cases, and not this one.
     """
     token = await reporting.token(str(role))
     expected = {
         f"/v1/measures/kpi6?{YEAR}": role in {*OFFICERS, Role.ANALYST},
-        "/v1/cases": role in OFFICERS,
-        f"/v1/cases/{in_dorset}": role in OFFICERS - {Role.INTERNET_SAFETY_OFFICER, Role.RJ_FACILITATOR},
-        "/v1/duties": role in OFFICERS,
+        "/v1/cases": role in {*OFFICERS, Role.VICTIM_WORKER},
+        f"/v1/cases/{in_dorset}": role
+        in {*OFFICERS, Role.VICTIM_WORKER} - {Role.INTERNET_SAFETY_OFFICER, Role.RJ_FACILITATOR},
+        "/v1/duties": role in {*OFFICERS, Role.VICTIM_WORKER},
     }
     for path, may in expected.items():
         answer = await reporting.read(path, token=token, reason="CASE_REVIEW")
