@@ -89,8 +89,8 @@ async def test_the_question_is_judged_before_the_right_and_the_right_before_what
     """The order of answers is 422 for the form, 403 for the role, 404 for a missing record."""
     for path in READS:
         bad = f"{path}{'&' if '?' in path else '?'}colour=blue"
-        assert (await reporting.read(bad, role="VICTIM_WORKER")).status_code == 422
-        assert (await reporting.read(path, role="VICTIM_WORKER")).status_code == 403
+        assert (await reporting.read(bad, role="SCHOOL")).status_code == 422
+        assert (await reporting.read(path, role="SCHOOL")).status_code == 403
     assert (await reporting.read("/v1/cases/1", role="ANALYST")).status_code == 422
     assert (await reporting.read(f"/v1/cases/{uuid4()}", role="ANALYST")).status_code == 403
     missing = await reporting.read(f"/v1/cases/{uuid4()}")
