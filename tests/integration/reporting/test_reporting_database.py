@@ -16,6 +16,7 @@ import pytest
 
 from services import reporting
 from services.education.events import PlaceBooked, PlaceCancelled, SessionPlanned
+from services.registry import deciding_services
 from services.reporting.access import ACCESS
 from services.reporting.measures import MEASURES
 from services.reporting.measures.period import BadQuestion
@@ -455,7 +456,8 @@ async def test_a_case_is_listed_where_its_reader_sees_it(
     actor = Actor(id=UUID(mark.partition(":")[2]), role=role, organisation="DORSET_POLICE", labels={"area": EVERY})
     who = Reader(actor, None, frozenset())
     works = await pool.fetch("select service, stream, home, recorded_at, opened_at from stream where home = any(cases)")
-    duties = await pool.fetch(f"select d.service, d.stream, d.home, d.due from duty as d where {UNMET}")
+    duties = await pool.fetch(f"select d.service, d.stream, d.home, d.due, d.duty from duty as d where {UNMET}")
+    kinds = {one.name: one.permissions[role].duties for one in deciding_services() if role in one.permissions}
     async with pool.acquire() as connection:
         seen = await who.reach("state").select(connection, [(row["service"], row["stream"]) for row in works])
         due = await who.reach("duties").select(connection, [(row["service"], row["stream"]) for row in duties])
@@ -467,7 +469,8 @@ async def test_a_case_is_listed_where_its_reader_sees_it(
             opened[row["home"]] = min(row["opened_at"], opened.get(row["home"], row["opened_at"]))
     soonest: dict[UUID, date] = {}
     for row in duties:
-        if (row["service"], row["stream"]) in due:
+        kind = kinds.get(row["service"])
+        if (row["service"], row["stream"]) in due and (kind is None or row["duty"] in kind):
             soonest[row["home"]] = min(row["due"], soonest.get(row["home"], row["due"]))
     listed = [(line["case_id"], line["next_due"]) for line in await _followed(pool, who)]
     order = sorted(changed, key=lambda home: (home not in soonest, soonest.get(home), home))
