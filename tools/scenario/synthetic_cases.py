@@ -167,6 +167,7 @@ class _RenamedStory:
             command_id=self._id(request.command_id),
             correlation_id=self._id(request.correlation_id),
             causation_id=None if request.causation_id is None else self._id(request.causation_id),
+            about={name: self._id(id_) for name, id_ in request.about.items()},
         )
         renamed = replace(
             accepted,
