@@ -181,6 +181,7 @@ async def test_whatever_is_cut_out_of_a_case_file_is_named(exporting: Exporting)
 async def test_a_case_file_holds_an_event_of_an_older_version(exporting: Exporting) -> None:
     """Given a score of gravity that the release before recorded, then today's case file proves it, and today's pages and papers show it."""
     partnership = exporting.partnership
+    await referral(partnership)  # so that the keys of this test sign the log of referrals anew
     scored = await disposal(partnership)
     score = {"type": "ScoreGravity", "offence_score": 2, "final_score": 3, "matrix_version": "2025"}
     (before,) = (service for service in RELEASE_BEFORE if service.name == "disposal")
