@@ -69,7 +69,7 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
         case events.RiskAssessed(level=level):
             if state.risk is not None and state.risk.assessed_at > at:
                 return state
-            return replace(state, risk=Risk(at, level))
+            return replace(state, risk=Risk(at, level, fact.actor.id))
         case events.RiskApproved():
             if state.risk is None:
                 raise BrokenHistory(fact, "no risk was assessed")

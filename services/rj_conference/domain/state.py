@@ -87,10 +87,11 @@ class Facilitator:
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """The current risk assessment, and when it was approved."""
+    """The current risk assessment, who made it, and when it was approved."""
 
     assessed_at: datetime
     level: RiskLevel
+    assessed_by: UUID
     approved_at: datetime | None = None
 
 

@@ -224,6 +224,15 @@ def test_high_risk_needs_a_supervisor(conference: ConferenceStory) -> None:
     conference.ask(ApproveRisk(), by="SUPERVISOR", at="2025-11-28T08:10:00+00:00")
 
 
+def test_nobody_approves_their_own_high_risk(conference: ConferenceStory) -> None:
+    """Given a risk that a supervisor assessed, when they approve it themselves, then C4 refuses a high one alone."""
+    conference.prepared(without={"approval"})
+    conference.ask(risk(RiskLevel.HIGH), by="SUPERVISOR", at="2025-11-28T08:00:00+00:00")
+    assert conference.refused(ApproveRisk(), by="SUPERVISOR", at="2025-11-28T08:10:00+00:00") == {"C4"}
+    conference.ask(risk(RiskLevel.MEDIUM), by="SUPERVISOR", at="2025-11-28T08:20:00+00:00")
+    conference.ask(ApproveRisk(), by="SUPERVISOR", at="2025-11-28T08:30:00+00:00")
+
+
 @pytest.mark.parametrize(
     ("sensitive", "trained", "accredited", "refused"),
     [

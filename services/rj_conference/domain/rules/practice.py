@@ -113,6 +113,16 @@ def high_risk_is_approved_by_a_supervisor(conference: Conference, context: Conte
     return not high or context.actor.role == Role.SUPERVISOR
 
 
+@rules.forbids("C4", ApproveRisk)
+def high_risk_is_approved_by_another(conference: Conference, context: Context) -> bool:
+    """Nobody approves a high risk that they assessed themselves: ask another supervisor to approve it.
+
+    Source: RJC Best Practice Guidance (safety); local policy
+    """
+    risk = conference.risk
+    return risk is None or risk.level is not RiskLevel.HIGH or risk.assessed_by != context.actor.id
+
+
 @rules.forbids("C5", AssignFacilitator, looks_at=("rj_trained", "sensitive_accredited"))
 def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _context: Context) -> bool:
     """The facilitator must be trained in restorative justice, and accredited for sensitive cases where this is one.
