@@ -41,6 +41,7 @@ from services.reporting.queries.victims import add_victims
 from services.reporting.queries.visibility import Reader
 from services.reporting.returns.api import add_returns
 from services.reporting.search.api import add_search
+from services.reporting.search.differences import add_differences
 from shared.api.boundary import guard
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import add_health, add_metrics, consumed_offsets, standing_alarms
@@ -183,6 +184,7 @@ def reporting_api(settings: Settings) -> FastAPI:
     add_reports(app)
     add_victims(app)
     add_search(app, settings)
+    add_differences(app)
     add_names(app, settings)
     add_returns(app, settings)
     _operations(app)

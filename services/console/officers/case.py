@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Apis, Problem, part_of
+from services.console.differences import differences_of
 from services.console.forms.forms import beginnings
 from services.console.forms.next_steps import Work, steps_of, work_of
 from services.console.names import of_records
@@ -128,6 +129,14 @@ async def case_page(request: Request, session: Session) -> Response:
         recorded=_of_command(events.value or (), request.query_params.get("recorded")),
         beginnings=begun,
         warnings=warnings_of(records),
+        differences=list(
+            differences_of(
+                records,
+                events.value or (),
+                {record.id: correction_of(record.guidance.value) if now else None for record in records},
+                id_,
+            )
+        ),
         earlier=earlier,
         later=later,
         books=any(one["collection"] == "sessions" for one in begun),

@@ -55,9 +55,10 @@ async def my_day(request: Request, session: Session) -> Response:
     since = await console.seen.find(session.person) or now - timedelta(days=NEW_DAYS)
     mine = _is_mine(request)
     officer = session.person if mine else None
-    late, rest, calendar, news, drafts = await asyncio.gather(
+    late, rest, differing, calendar, news, drafts = await asyncio.gather(
         part_of(_duties(console.apis, session, officer, overdue="true")),
         part_of(_duties(console.apis, session, officer, overdue="false")),
+        part_of(_differences(console.apis, session, officer)),
         part_of(console.apis.get_projected(session, "/v1/sessions", {"from": today(), "to": today()})),
         part_of(
             console.apis.get_projected(
@@ -90,7 +91,10 @@ async def my_day(request: Request, session: Session) -> Response:
         counts={group.id: group for group in groups},
         uncounted=_after(next((group.id for group in groups if group.more and group.id in LATER), None)),
         waiting=(sheet.value or {}).get("waiting", []),
-        names=await names.of_records(console.apis, session, [*_records(groups), *records.values()]),
+        names=await names.of_records(
+            console.apis, session, [*_records(groups), *_named(differing.value), *records.values()]
+        ),
+        differing=differing.value or [],
         drafts=drafts,
         mine=mine,
         calendar=calendar,
@@ -107,8 +111,11 @@ async def daily_sheet(request: Request, session: Session) -> Response:
     """Show the duties to be printed, the soonest first; a sheet of very many goes on with another page."""
     console = console_of(request)
     officer = session.person if _is_mine(request) else None
-    asked = _duties(console.apis, session, officer, after=request.query_params.get("after"))
-    sheet = await part_of(asked)
+    after = request.query_params.get("after")
+    sheet, differing = await asyncio.gather(
+        part_of(_duties(console.apis, session, officer, after=after)),
+        part_of(_differences(console.apis, session, officer)),
+    )
     groups = _groups(sheet.value, None)
     return render(
         request,
@@ -116,10 +123,11 @@ async def daily_sheet(request: Request, session: Session) -> Response:
         session,
         sheet=sheet,
         groups=groups,
-        waiting=[] if request.query_params.get("after") else (sheet.value or {}).get("waiting", []),
-        names=await names.of_records(console.apis, session, _records(groups)),
+        waiting=[] if after else (sheet.value or {}).get("waiting", []),
+        differing=[] if after else differing.value or [],
+        names=await names.of_records(console.apis, session, [*_records(groups), *_named(differing.value)]),
         goes_on=address("/daily-sheet", whose=request.query_params.get("whose"), after=(sheet.value or {}).get("next")),
-        whole=not (request.query_params.get("after") or (sheet.value or {}).get("next")),
+        whole=not (after or (sheet.value or {}).get("next")),
     )
 
 
@@ -137,6 +145,19 @@ async def have_seen(request: Request, session: Session, form: Form) -> Response:
 
 async def _duties(apis: Apis, session: Session, officer: str | None, **more: str | None) -> dict[str, Any]:
     return await apis.get_projected(session, "/v1/duties", {"officer": officer, "limit": str(COUNTED), **more})
+
+
+async def _differences(apis: Apis, session: Session, officer: str | None) -> list[dict[str, Any]]:
+    """List the people of whom records differ, each with the cases of these."""
+    answer = await apis.get_projected(session, "/v1/differences", {"officer": officer})
+    return [
+        {**person, "cases": sorted({case for record in person["records"] for case in record["case_ids"]})}
+        for person in answer["people"]
+    ]
+
+
+def _named(differing: Iterable[Mapping[str, Any]] | None) -> list[names.Record]:
+    return [(record["service"], record["id"]) for person in differing or () for record in person["records"][:1]]
 
 
 def _is_mine(request: Request) -> bool:

@@ -142,7 +142,7 @@ async def names_of(
     reason: str | None = None,
 ) -> OpenedNames:
     """Return the names of the people of some records. A name that cannot be opened is left out. Raises `KeyringUnavailable`."""
-    readable = [record for record in records if _opens(reader, record[0], reason)]
+    readable = [record for record in records if may_open(reader, record[0], reason)]
     async with snapshot(pool) as connection:
         rows = {
             (row["service"], row["stream"]): row
@@ -196,12 +196,12 @@ def names_in(facts: Iterable[Fact]) -> dict[tuple[Stream, UUID], tuple[Sealed[An
     }
 
 
-def _opens(reader: Reader, service: str, reason: str | None) -> bool:
-    """Whether the reader may see the names in the state of a service's records at all."""
+def may_open(reader: Reader, service: str, reason: str | None, personal: Personal = Personal.IDENTITY) -> bool:
+    """Whether the reader may see the fields of a class, by default names, in the state of a service's records at all."""
     permission = READ_MODELS[service].access.get(reader.actor.role)
     return (
         permission is not None
         and "state" in permission.parts
         and permission.fields is None
-        and Personal.IDENTITY in permission.classes(reason)
+        and personal in permission.classes(reason)
     )

@@ -38,6 +38,7 @@ MOST: Final = 50
 """Cases in one answer: whoever finds more must ask more exactly."""
 LOADING_SECONDS: Final = 15.0
 """How long a search waits for an index that is still being loaded."""
+LOADING: Final = "The names are still being read after a start: ask again."
 _PARAMETERS: Final = (MIN_POSITION, ACCESS_REASON)
 _SEEN: Final = f"""
     select s.service, s.stream, s.cases, s.updated_at, s.view -> 'victims' as victims from stream as s
@@ -139,9 +140,7 @@ def add_search(app: FastAPI, settings: Settings) -> None:
         result: dict[str, Any] | None = None
         if at.gate.refusal(actor, "search", reason) is None:
             if not await at.search.wait_until_loaded(LOADING_SECONDS):
-                return problem_response(
-                    503, "not-yet", "Not yet", "The names are still being read after a start: search again."
-                )
+                return problem_response(503, "not-yet", "Not yet", LOADING)
             if late := await wait_for(at.database, awaited):
                 return not_yet(late)
             reached = await ask(lambda: _positions(at.database))

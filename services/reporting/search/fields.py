@@ -1,8 +1,9 @@
-"""What can be searched for: the fields of events by kind. Corrections of these fields are searched likewise."""
+"""What can be searched for or compared: the fields of events by kind. Corrections of these fields are read likewise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 from services.disposal import events as disposal
@@ -13,9 +14,24 @@ from services.vocabulary import SearchKind
 from shared.domain.envelope import EventRegistry
 from shared.domain.messages import Event
 
-_PERSON: Final = {"details.name": SearchKind.NAME, "details.school_urn": SearchKind.SCHOOL}
 
-SEARCHED: Final[Mapping[type[Event], Mapping[str, SearchKind]]] = {
+class Compared(StrEnum):
+    """What is compared between the records of a person, beside the name, and found by no search."""
+
+    DATE_OF_BIRTH = "date_of_birth"
+    ETHNICITY = "ethnicity"
+
+
+Kind = SearchKind | Compared
+
+_PERSON: Final[Mapping[str, Kind]] = {
+    "details.name": SearchKind.NAME,
+    "details.school_urn": SearchKind.SCHOOL,
+    "details.date_of_birth": Compared.DATE_OF_BIRTH,
+    "details.ethnicity": Compared.ETHNICITY,
+}
+
+SEARCHED: Final[Mapping[type[Event], Mapping[str, Kind]]] = {
     ReferralReceived: {"school_urn": SearchKind.SCHOOL},
     PersonLinked: _PERSON,
     CrimeRecorded: {"crime_number": SearchKind.CRIME_NUMBER},
@@ -24,12 +40,12 @@ SEARCHED: Final[Mapping[type[Event], Mapping[str, SearchKind]]] = {
     ProsecutorDecisionRecorded: {"reference": SearchKind.REFERENCE},
     ProceedingsInstituted: {"reference": SearchKind.REFERENCE},
 }
-"""Event -> path of a field -> the kind of search that finds it. A path has the same kind in every event of a service."""
+"""Event -> path of a field -> the kind of search that finds it, or of comparison. A path has the same kind in every event of a service."""
 
 REGISTRIES: Final[tuple[EventRegistry, ...]] = (referral.EVENTS, disposal.EVENTS)
 """The events of the services whose records are found."""
 
-KINDS: Final[Mapping[str, Mapping[str, SearchKind]]] = {
+KINDS: Final[Mapping[str, Mapping[str, Kind]]] = {
     registry.service: {path: kind for event in registry.events for path, kind in SEARCHED.get(event, {}).items()}
     for registry in REGISTRIES
 }

@@ -1,7 +1,8 @@
 """The search index: keyed tokens of names and codes, in memory only, computed from projected events and keyring.
 
 A token is the keyed BLAKE2b (RFC 7693, 8 bytes) of a kind and a term, under a key that the process draws at its start.
-So no table, backup or log ever has one, and none outlives the process. A name is decrypted for the moment in which its
+So no table, backup or log ever has one, and none outlives the process. By its tokens two records of a person are compared
+too: the index keeps whose differ. A name is decrypted for the moment in which its
 tokens are made. Its entry goes when the keyring has a tombstone for its owner: looked for before each search, and every
 `REFRESH_SECONDS` besides.
 """
@@ -25,7 +26,7 @@ from services.reporting.projection.fold import Stream
 from services.reporting.projection.projector import read_row, stream_of
 from services.reporting.projection.read_models import published_types
 from services.reporting.projection.snapshot import Pool
-from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED
+from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED, Compared, Kind
 from services.reporting.search.terms import code, indexed_terms, searched_words
 from services.vocabulary import SearchKind
 from shared.database import retry_or_raise
@@ -76,6 +77,10 @@ class Entry:
     person_id: UUID | None
     key_subject: str | None
     version: int
+    first: int
+    """The version of the event whose field it is: a later event of the same person replaces it."""
+    explained: bool
+    """Whether it says why it differs from another record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +88,23 @@ class SearchedValue:
     """A value as it stands in an event: sealed, clear, or none any more."""
 
     place: Place
-    kind: SearchKind
+    kind: Kind
     event_id: UUID
     content: Sealed[Any] | str | None
     person_id: UUID | None
     version: int
+    explained: bool = False
 
 
 Found = Mapping[Stream, frozenset[UUID]]
 """The streams that a search finds, each with the persons whose names or schools were found in it."""
+
+Differing = Mapping[Kind, Mapping[Stream, bytes]]
+"""What the records of a person say differently: for each kind the tokens that stand in each of the streams."""
+
+EXPLAINS: Final = "N1"
+"""The rule whose rationale says why details differ from those of another record."""
+COMPARED: Final = frozenset({SearchKind.NAME, *Compared})
 
 
 class SearchIndex:
@@ -101,7 +114,9 @@ class SearchIndex:
         self._pool = pool
         self._keyring = keyring
         self._key = os.urandom(32)
-        self._entries: dict[SearchKind, dict[Place, Entry]] = {kind: {} for kind in SearchKind}
+        self._entries: dict[Kind, dict[Place, Entry]] = {kind: {} for kind in (*SearchKind, *Compared)}
+        self._compared: dict[UUID, set[tuple[Kind, Place]]] = defaultdict(set)
+        self._differing: dict[UUID, Differing] = {}
         self._horizon: int | None = None
         self._destroyed: frozenset[str] = frozenset()
         self._turn = asyncio.Lock()
@@ -143,6 +158,11 @@ class SearchIndex:
             for place, entry in entries:
                 persons_in[place.stream].update(() if entry.person_id is None else (entry.person_id,))
         return {stream: frozenset(persons) for stream, persons in persons_in.items()}
+
+    @property
+    def differing(self) -> Mapping[UUID, Differing]:
+        """The persons of whom the newest values of two streams differ, and none of these is explained."""
+        return dict(self._differing)
 
     async def _take_in(self) -> int:
         async with self._pool.acquire() as connection, connection.transaction(readonly=True):
@@ -194,27 +214,53 @@ class SearchIndex:
         terms: Iterable[str] = ()
         if text and key_subject not in self._destroyed:
             terms = indexed_terms(str(text)) if value.kind is SearchKind.NAME else (code(str(text)),)
-        tokens = b"".join(self._token(value.kind, term) for term in terms)
-        entries[value.place] = Entry(tokens, person_id, key_subject, value.version)
+        tokens = b"".join(sorted(self._token(value.kind, term) for term in terms))
+        first = value.version if earlier is None else earlier.first
+        entries[value.place] = Entry(tokens, person_id, key_subject, value.version, first, value.explained)
+        if person_id is not None and value.kind in COMPARED:
+            self._compared[person_id].add((value.kind, value.place))
+            self._compare(person_id)
+
+    def _compare(self, person_id: UUID) -> None:
+        """Note what the streams of a person say differently: the newest value in each, where one is given."""
+        newest: dict[Kind, dict[Stream, Entry]] = defaultdict(dict)
+        for kind, place in self._compared[person_id]:
+            entry = self._entries[kind][place]
+            of_kind = newest[kind]
+            if place.stream not in of_kind or of_kind[place.stream].first < entry.first:
+                of_kind[place.stream] = entry
+        differing: dict[Kind, Mapping[Stream, bytes]] = {}
+        for kind, of_kind in newest.items():
+            tokens = {stream: entry.tokens for stream, entry in of_kind.items() if entry.tokens and not entry.explained}
+            if len(set(tokens.values())) > 1:
+                differing[kind] = tokens
+        self._differing.pop(person_id, None)
+        if differing:
+            self._differing[person_id] = differing
 
     def _drop(self, destroyed: frozenset[str]) -> None:
         self._destroyed |= destroyed
-        for entries in self._entries.values():
+        for kind, entries in self._entries.items():
             for place in [place for place, entry in entries.items() if entry.key_subject in self._destroyed]:
-                del entries[place]
+                person_id = entries.pop(place).person_id
+                if person_id is not None and kind in COMPARED:
+                    self._compared[person_id].discard((kind, place))
+                    self._compare(person_id)
 
-    def _token(self, kind: SearchKind, term: str) -> bytes:
+    def _token(self, kind: Kind, term: str) -> bytes:
         return blake2b(f"{kind}:{term}".encode(), key=self._key, digest_size=TOKEN_BYTES).digest()
 
 
 def searched_values(fact: Fact) -> Iterator[SearchedValue]:
     """Yield the searched values that an event has, or puts in the place of another's."""
     stream, event = stream_of(fact), fact.event
+    explained = EXPLAINS in fact.envelope.rationale
     if not isinstance(event, Correction):
         for field, kind in SEARCHED.get(type(event), {}).items():
             place = Place(stream, fact.event_id, field)
             person_id = getattr(event, "person_id", None) if field.startswith("details.") else None
-            yield SearchedValue(place, kind, fact.event_id, attrgetter(field)(event), person_id, fact.version)
+            content = attrgetter(field)(event)
+            yield SearchedValue(place, kind, fact.event_id, content, person_id, fact.version, explained)
         return
     changes = [(event.corrects, event.field, event.value if event.sealed is None else event.sealed)]
     changes += [(derived.corrects, derived.field, derived.value) for derived in event.also]
