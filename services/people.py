@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.referral.events import PersonLinked, ReferralCorrected, ReferralReceived
 from services.vocabulary import Flags, PartyDetails, PersonRole
-from shared.domain.decider import apply_correction
+from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact, has_event
 
 KEPT: Final = (ReferralReceived, PersonLinked, ReferralCorrected)
@@ -32,6 +32,13 @@ def linked_people(kept: Sequence[Fact]) -> Mapping[UUID, PersonLinked]:
     return {fact.event.person_id: fact.event for fact in _corrected(kept) if has_event(fact, PersonLinked)}
 
 
+def versions_of_link(person: UUID, kept: Sequence[Fact]) -> Sequence[PersonLinked]:
+    """Return the newest link of a person as it was recorded, and as each correction left it; none if nobody linked them."""
+    links = ([fact.event for fact in facts if has_event(fact, PersonLinked)] for facts in versions_of(kept).values())
+    of_person = [versions for versions in links if versions and versions[0].person_id == person]
+    return of_person[-1] if of_person else []
+
+
 def flags_of_the_incident(kept: Sequence[Fact]) -> Flags | None:
     """Return the flags of the newest referral, as they were corrected; None without one."""
     return next((fact.event.flags for fact in reversed(_corrected(kept)) if has_event(fact, ReferralReceived)), None)
@@ -49,12 +56,5 @@ def _differ(given: PartyDetails, known: PartyDetails, name: str) -> bool:
 
 
 def _corrected(kept: Iterable[Fact]) -> Sequence[Fact]:
-    facts: dict[UUID, Fact] = {}
-    for fact in kept:
-        if has_event(fact, ReferralCorrected):
-            for target in fact.event.targets:
-                if target in facts:  # a correction may be of an event that is not kept
-                    facts[target] = apply_correction(facts[target], fact)
-        else:
-            facts[fact.event_id] = fact
-    return list(facts.values())
+    """Return the facts as corrected; a correction may be of an event that is not kept."""
+    return [of_fact[-1] for of_fact in versions_of(kept).values() if not has_event(of_fact[0], ReferralCorrected)]

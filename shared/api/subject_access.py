@@ -100,7 +100,8 @@ def add_subject_access(app: FastAPI, service: Service[Any]) -> None:
             naming = (fact for fact in facts if person in ids_mentioned(service.events, [fact]))
             opened |= {f"home/{fact.sealing_home}" for fact in naming}
         withheld = {subject for fact in facts for subject, _ in key_ids_in(fact.body or b"")} - opened
-        classes = {class_ for class_ in undisclosed(service.events, facts).classes.values() if class_ is not None}
+        needed = undisclosed(service.events, facts).needed.values()
+        classes = {class_ for of_field in needed for class_ in of_field if class_ is not None}
         disclosure = await disclose(service.events, facts, classes, at.handler.keyring, withheld=withheld)
         await at.gate.log_opening(actor, disclosure.opened, reason, stream)
         current = history_at(disclosure.facts)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -98,6 +99,20 @@ def history_at(
         return by_id[fact.event.corrects].occurred_at if isinstance(fact.event, Correction) else fact.occurred_at
 
     return [by_id[fact.event_id] for fact in known_facts if as_of is None or effective_at(fact) <= as_of]
+
+
+def versions_of(history: Iterable[Fact]) -> dict[UUID, list[Fact]]:
+    """Return each fact as it was recorded, and as each correction after it left it, the latest last.
+
+    A correction of a fact that is not among them is passed over. Raises `BrokenHistory` for one that does not fit.
+    """
+    versions: dict[UUID, list[Fact]] = {}
+    for fact in history:
+        versions[fact.event_id] = [fact]
+        if has_event(fact, Correction):
+            for target in versions.keys() & set(fact.event.targets):
+                versions[target].append(apply_correction(versions[target][-1], fact))
+    return versions
 
 
 def apply_correction(target: Fact[E], correction: Fact[Correction]) -> Fact[E]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache, cached_property
@@ -214,6 +214,16 @@ class EventRegistry:
             return self.reasons
         declared = field_class(type(event), path)
         return None if declared is None else self.narrowed(event, declared)
+
+    def classes_of(self, versions: Sequence[Event], path: str) -> tuple[FieldClass | None, ...]:
+        """Return the classes of a sealed field of an event, as it was recorded and as each correction left it.
+
+        The first is that of its latest version. The others are those narrower than declared that it had before: to open the
+        field, a reader needs them too, so that no correction opens what was hidden.
+        """
+        declared = field_class(type(versions[-1]), path)
+        current, *earlier = (self.class_of(version, path) for version in reversed(versions))
+        return tuple(dict.fromkeys((current, *(class_ for class_ in earlier if class_ is not declared))))
 
     def read(
         self,

@@ -1,7 +1,7 @@
 """Disclosure of sealed fields by class: decrypts the classes that a reader may see, and leaves all others closed.
 
-Only the keys of what is shown are fetched. A field takes the class that its event has after all corrections, so that a
-corrected event does not show what it would hide now.
+Only the keys of what is shown are fetched. A field takes the class that its event has after all corrections, and needs each
+narrower one that it had before: a corrected event shows neither what it would hide now nor what it hid.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from shared.domain.decider import history_at
+from shared.domain.decider import check_gapless, versions_of
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Correction, Event
 from shared.domain.permissions import ids_mentioned
@@ -38,8 +38,8 @@ class Disclosure:
     """A whole history with the sealed fields of some classes decrypted, or forgotten if their key was destroyed."""
 
     facts: Sequence[Fact]
-    classes: Mapping[str, FieldClass | None]
-    """The class of each sealed field, by its token."""
+    needed: Mapping[str, Sequence[FieldClass | None]]
+    """The classes that open each sealed field, by its token; the first is its own."""
     opened: frozenset[FieldClass]
     """The classes of which a value was decrypted, for the access log."""
 
@@ -47,7 +47,10 @@ class Disclosure:
         """Return the value of a field, or `{"sealed": true}` or `{"forgotten": true}` with its class."""
         if not (sealed.is_closed or sealed.is_forgotten):
             return sealed.value
-        return {"forgotten" if sealed.is_forgotten else "sealed": True, "class": self.classes[sealed.token]}
+        return {"forgotten" if sealed.is_forgotten else "sealed": True, "class": self._class_of(sealed)}
+
+    def _class_of(self, sealed: Sealed[Any]) -> FieldClass | None:
+        return self.needed[sealed.token][0]
 
     def details(
         self, facts: Sequence[Fact], only: Collection[FieldClass] | None = None
@@ -72,14 +75,14 @@ class Disclosure:
                 in_place = isinstance(fact.event, Correction) and path == "sealed"
                 if in_place or path.partition(".")[0] in groups:
                     continue
-                if only is None or self.classes[sealed.token] in only:
+                if only is None or self._class_of(sealed) in only:
                     texts.append(self._text(fact, path, subject, sealed))
         return {"people": people, "texts": texts}
 
     def _of_classes(self, group: BaseModel, only: Collection[FieldClass]) -> dict[str, Sealed[Any]]:
         """Return the sealed members of a group that are of some classes."""
         sealed = {name: value for name in type(group).model_fields if isinstance(value := getattr(group, name), Sealed)}
-        return {name: value for name, value in sealed.items() if self.classes[value.token] in only}
+        return {name: value for name, value in sealed.items() if self._class_of(value) in only}
 
     def fields_of(self, fact: Fact) -> dict[str, dict[str, Any]]:
         """Return the sealed fields of an event and the rationales of its rules, by path: each with its class and value."""
@@ -91,7 +94,7 @@ class Disclosure:
         """Return the class of a field with its value, or with the mark that it is sealed or forgotten."""
         if sealed.is_closed or sealed.is_forgotten:
             return dict(self.show(sealed))
-        return {"class": self.classes[sealed.token], "value": to_json(sealed, self.show)}
+        return {"class": self._class_of(sealed), "value": to_json(sealed, self.show)}
 
     def _text(self, fact: Fact, path: str, subject: str, sealed: Sealed[Any]) -> dict[str, Any]:
         kind, _, id_ = subject.partition("/")
@@ -106,7 +109,7 @@ class Disclosure:
 
 def undisclosed(registry: EventRegistry, history: Sequence[Fact]) -> Disclosure:
     """Return a whole history that was read without keys, with every sealed field closed."""
-    return Disclosure(history, dict(_classes_of(registry, history)), frozenset())
+    return Disclosure(history, _needed_in(registry, history), frozenset())
 
 
 def concerned(registry: EventRegistry, history: Sequence[Fact]) -> dict[UUID, set[str]]:
@@ -138,7 +141,7 @@ async def disclose(
 
     `events` limits it to some events; all others stay closed, and so do fields of the owners in `withheld`. Raises `KeyringUnavailable`, `UnusableKey` or `TamperedToken`.
     """
-    class_of = dict(_classes_of(registry, history))
+    needed = _needed_in(registry, history)
     selected_facts = [fact for fact in history if events is None or fact.event_id in events]
     within = {
         sealed.token
@@ -146,7 +149,7 @@ async def disclose(
         for part in (fact.event, fact.envelope)
         for _, _, sealed in sealed_fields(part, fact.sealing_home)
     }
-    tokens = {text: SealedToken.parse(text) for text in within if class_of[text] in classes}
+    tokens = {text: SealedToken.parse(text) for text in within if set(needed[text]).issubset(classes)}
     wanted = {text: token for text, token in tokens.items() if token.subject not in withheld}
     keys = await keyring.open({(token.subject, token.generation) for token in wanted.values()}) if wanted else {}
 
@@ -170,21 +173,24 @@ async def disclose(
     ]
     return Disclosure(
         opened,
-        class_of,
+        needed,
         frozenset(
             class_
             for text, token in wanted.items()
-            if keys[token.subject, token.generation] is not None and (class_ := class_of[text]) is not None
+            if keys[token.subject, token.generation] is not None
+            for class_ in needed[text]
+            if class_ is not None
         ),
     )
 
 
 def closed_but(registry: EventRegistry, history: Sequence[Fact], classes: Collection[FieldClass]) -> list[Fact]:
     """Close the fields of all other classes in a whole history that was read with its keys; a forgotten one stays forgotten."""
-    class_of = dict(_classes_of(registry, history))
+    needed = _needed_in(registry, history)
 
     def close(_path: str, _subject: str, sealed: Sealed[Any]) -> Sealed[Any]:
-        return sealed if sealed.is_forgotten or class_of[sealed.token] in classes else Sealed.of_token(sealed.token)
+        opens = sealed.is_forgotten or set(needed[sealed.token]).issubset(classes)
+        return sealed if opens else Sealed.of_token(sealed.token)
 
     return [
         replace(
@@ -196,18 +202,21 @@ def closed_but(registry: EventRegistry, history: Sequence[Fact], classes: Collec
     ]
 
 
-def _classes_of(registry: EventRegistry, history: Sequence[Fact]) -> Iterator[tuple[str, FieldClass | None]]:
-    """Yield the token and the class of each sealed field of a history."""
-    corrected = {fact.event_id: fact.event for fact in history_at(history)}
+def _needed_in(registry: EventRegistry, history: Sequence[Fact]) -> dict[str, Sequence[FieldClass | None]]:
+    """Return the classes that open each sealed field of a whole history, by its token. Raises `BrokenHistory`."""
+    check_gapless(history)
+    versions = {event_id: [fact.event for fact in facts] for event_id, facts in versions_of(history).items()}
+    needed: dict[str, Sequence[FieldClass | None]] = {}
     for fact in history:
         for path, _, sealed in sealed_fields(fact.event, fact.sealing_home):
-            event = corrected[fact.event_id]
+            event = fact.event
             if isinstance(event, Correction) and path == "sealed":
-                yield sealed.token, registry.class_of(corrected[event.corrects], event.field)
+                needed[sealed.token] = registry.classes_of(versions[event.corrects], event.field)
             else:
-                yield sealed.token, registry.class_of(event, path)
+                needed[sealed.token] = registry.classes_of(versions[fact.event_id], path)
         for _, _, sealed in sealed_fields(fact.envelope, fact.sealing_home):
-            yield sealed.token, registry.reasons
+            needed[sealed.token] = (registry.reasons,)
+    return needed
 
 
 def _groups(event: Event) -> Iterator[tuple[str, UUID]]:

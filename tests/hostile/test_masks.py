@@ -187,6 +187,35 @@ async def test_a_role_reads_the_same_classes_at_every_door(
     assert classes_in(names.text) == (sees if role != "VICTIM_WORKER" else frozenset()), names.text
 
 
+@pytest.mark.parametrize(("field", "value"), [("role", "HARMER"), ("category", "SUSPECT")])
+async def test_nobody_reads_where_a_victim_lives_by_a_correction(
+    partnership: Partnership, field: str, value: str
+) -> None:
+    """Given an officer who corrects a victim to a suspect, then no door tells them where the victim lives, nor a victim worker."""
+    told = await tell(partnership)
+    officer = await partnership.token("SAFE_SCHOOLS_OFFICER")
+    path = f"/v1/referrals/{told.referral}"
+    events = (await partnership.read("referral", f"{path}/history", officer)).json()["events"]
+    linked = next(event for event in events if event["data"].get("category") == "VICTIM")
+    correction = {"type": "CorrectReferral", "corrects": linked["event_id"], "field": field, "value": value}
+    await partnership.tell(
+        "referral", told.referral, "SAFE_SCHOOLS_OFFICER", correction | {"why": "A slip of the pen."}
+    )
+    await partnership.carry()
+    opening = world.opened_disposal(told.case, UUID(linked["data"]["person_id"]), {}, crime_number="55260013999")
+    disposal = uuid4()
+    await partnership.tell("disposal", disposal, "SAFE_SCHOOLS_OFFICER", opening | {"details": None})
+    for role in ("SAFE_SCHOOLS_OFFICER", "INTERNET_SAFETY_OFFICER", "POLICE_DECISION_MAKER", "VICTIM_WORKER"):
+        for service, door in (
+            ("referral", path),
+            ("referral", f"{path}/history"),
+            ("disposal", f"/v1/disposals/{disposal}"),
+            ("reporting", f"/v1/cases/{told.case}/timeline"),
+        ):
+            answer = await partnership.read(service, door, await partnership.token(role))
+            assert VICTIM_CONTACT not in classes_in(answer.text), (role, door)
+
+
 def test_the_table_names_every_role() -> None:
     """No role is forgotten."""
     assert set(OPENS) == set(Role)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from services.disposal.domain.commands import OpenDisposalCase
-from services.people import flags_of_the_incident, linked_people
+from services.people import flags_of_the_incident, linked_people, versions_of_link
 from services.referral.events import EVENTS
 from services.vocabulary import Personal, PersonDetails
 from shared.domain.rules import Context
@@ -14,16 +14,18 @@ from shared.domain.rules import Context
 def known_details(command: OpenDisposalCase, context: Context) -> PersonDetails | None:
     """Return what the case holds of the child, where it can still be read; an organisation is no child.
 
-    How somebody who was harmed is reached stays in the referral: here it would be the contact of a child, for more roles.
+    How somebody who was harmed is reached stays in the referral, also where a correction has made them a suspect: here it
+    would be the contact of a child, for more roles.
     """
-    linked = linked_people(context.kept).get(command.person_id)
-    if linked is None or linked.details.date_of_birth is None or linked.details.date_of_birth.is_forgotten:
+    versions = versions_of_link(command.person_id, context.kept)
+    if not versions or (born := versions[-1].details.date_of_birth) is None or born.is_forgotten:
         return None
+    details = versions[-1].details
     return PersonDetails(
         **{
-            name: getattr(linked.details, name)
+            name: getattr(details, name)
             for name in PersonDetails.model_fields
-            if EVENTS.class_of(linked, f"details.{name}") is not Personal.VICTIM_CONTACT
+            if all(EVENTS.class_of(linked, f"details.{name}") is not Personal.VICTIM_CONTACT for linked in versions)
         }
     )
 

@@ -100,6 +100,21 @@ def test_how_a_victim_is_reached_is_not_taken_over(role: PersonRole, category: C
     assert any(way is not None for way in ways) is reached
 
 
+@pytest.mark.parametrize(("field", "value"), [("role", "HARMER"), ("category", "SUSPECT")])
+def test_no_correction_hands_over_how_a_victim_is_reached(field: str, value: str) -> None:
+    """Given a victim whom a correction makes a suspect, then a case about them does not take over where they live."""
+    home = details().model_copy(update={"address": Sealed("2 Chapel Row")})
+    referral = ReferralStory().acknowledged()
+    linked = link(LEO, BORN, PersonRole.HARMED, Category.VICTIM).model_copy(update={"details": home})
+    referral.does(linked, "2026-02-24T12:00:00+00:00")
+    referral.does(referral.corrects("PersonLinked", field, value), at="2026-02-25T12:00:00+00:00")
+    case = CaseStory()
+    case.kept_events = referral.facts
+    case.ask(opening(details=None), by=YJS, at=OPENED_AT)
+    assert case.state.opened.details.name.value == "Leo Hart"
+    assert case.state.opened.details.address is None
+
+
 def test_a_correction_in_the_referral_reaches_the_opening() -> None:
     """Given name and flags were corrected in the referral, then the case takes what is right."""
     referral = ReferralStory().acknowledged().linked(LEO, BORN)

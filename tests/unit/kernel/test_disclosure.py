@@ -191,6 +191,23 @@ async def test_a_corrected_event_hides_what_it_would_hide_now() -> None:
     assert details(opened)["people"][str(OWNER)]["street"] == "Mill Lane"
 
 
+@pytest.mark.parametrize(("opens", "shown"), [({Shade.WHERE}, False), ({Shade.GUEST}, False), ({*Shade}, True)])
+async def test_no_correction_opens_what_was_hidden(opens: set[FieldClass], shown: bool) -> None:
+    """Given a guest whom a correction makes none, then the street takes both classes; a street of its own in a correction too."""
+    keyring = MemoryKeyring()
+    guest = CAME.model_copy(update={"guest": True})
+    first = history(guest)[0].event_id
+    moved = Corrected(corrects=first, field="details.street", sealed=Sealed("Quay"), owner=OWNER, why=Sealed("Moved."))
+    no_guest = Corrected(corrects=first, field="guest", value=False, why=Sealed("It was none."))
+    disclosure = await disclose(EVENTS, await recorded(keyring, guest, moved, no_guest), opens, keyring)
+    original, correction, _ = (fact.event for fact in disclosure.facts)
+    assert isinstance(original, Came)
+    assert isinstance(correction, Corrected)
+    streets = (original.details.street, correction.sealed)
+    assert [street is not None and not street.is_closed for street in streets] == [shown, shown]
+    assert (details(disclosure)["people"][str(OWNER)]["street"] == "Quay") is shown
+
+
 async def test_only_some_events_are_opened() -> None:
     """Given one of two events, then its fields have values by path, with its rationale, and the other event stays closed."""
     keyring = MemoryKeyring()
