@@ -143,7 +143,7 @@ def add_search(app: FastAPI, settings: Settings) -> None:
                 return problem_response(503, "not-yet", "Not yet", LOADING)
             if late := await wait_for(at.database, awaited):
                 return not_yet(late)
-            reached = await ask(lambda: _positions(at.database))
+            reached = await ask(lambda: positions_of(at.database))
             await at.search.refresh()
             reader = await ask_for_reader(at.database, actor)
             cases = await ask(lambda: find_cases(at.database, reader, at.search, wanted))
@@ -153,7 +153,8 @@ def add_search(app: FastAPI, settings: Settings) -> None:
         return JSONResponse(result)
 
 
-async def _positions(pool: Pool) -> dict[str, int]:
+async def positions_of(pool: Pool) -> dict[str, int]:
+    """Return the position of each service up to which events are projected."""
     async with snapshot(pool) as connection:
         return await positions(connection, READ_MODELS)
 

@@ -18,12 +18,13 @@ from pydantic import Field
 from services.reporting.dependencies import Dependencies
 from services.reporting.projection.fold import Stream, split
 from services.reporting.projection.snapshot import Pool
-from services.reporting.queries.asking import ask, ask_for_reader
+from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
+from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
 from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
 from services.reporting.queries.names import may_open
 from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader, visible
-from services.reporting.search.api import LOADING, LOADING_SECONDS
+from services.reporting.search.api import LOADING, LOADING_SECONDS, positions_of
 from services.reporting.search.fields import Compared, Kind
 from services.reporting.search.index import SearchIndex
 from services.vocabulary import Personal, SearchKind
@@ -69,6 +70,8 @@ class DifferingPerson(Schema):
 class Differences(Schema):
     """People of whom records that the reader may see and read say different things."""
 
+    positions: dict[str, int]
+    stale: list[StaleService]
     people: list[DifferingPerson] = Field(description=f"At most {MOST}.")
 
 
@@ -79,7 +82,7 @@ def add_differences(app: FastAPI) -> None:
         "/v1/differences",
         tags=["duties"],
         response_model=Differences,
-        **declared((_OFFICER, MIN_POSITION, ACCESS_REASON)),
+        **declared((_OFFICER, MIN_POSITION, ACCESS_REASON), answers={200: MAY_BE_STALE}),
     )
     async def differences(request: Request, actor: Caller) -> JSONResponse:
         """List the people of whom records that the reader may see hold another name, date of birth or ethnicity.
@@ -97,8 +100,9 @@ def add_differences(app: FastAPI) -> None:
             return not_yet(late)
         await at.search.refresh()
         reader = await ask_for_reader(at.database, actor)
+        reached = await ask(lambda: positions_of(at.database))
         people = await ask(lambda: find_differences(at.database, reader, at.search, reason, officer))
-        return JSONResponse({"people": people})
+        return await answer_projected(at.database, {"positions": reached, "people": people})
 
 
 async def find_differences(
