@@ -47,7 +47,7 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
     name_parameter = choice(
         "name", "The name of the document.", service.documents, f"choose one of {names}", "path", lenient=True
     )
-    of_items = ", ".join(name for name, document in service.documents.items() if document.facts_of_item is not None)
+    of_items = ", ".join(name for name, document in service.documents.items() if document.items is not None)
     item = an_id("item", f"The id of the item that the document is about, in a document of one ({of_items}).", "query")
     parameters = (ID, name_parameter, LANG, *TIMES, *([item] if of_items else []), ACCESS_REASON, IF_NONE_MATCH)
 
@@ -74,10 +74,10 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
         if history:  # print nothing that the role may not read in the record
             history = closed_but(service.events, history, service.permissions[actor.role].classes(read_reason(request)))
         facts: Sequence[Fact] = history_at(history, as_of=as_of, known_at=known_at)
-        if facts and definition.facts_of_item is not None:
+        if facts and definition.items is not None:
             if item.name not in query:
                 raise Malformed((item.name, item.hint))
-            facts = definition.facts_of_item(facts, read_id(query[item.name], item.name))
+            facts = definition.items.facts(facts, read_id(query[item.name], item.name))
         if not facts:
             return not_found_response(service, id)
         response = await _document_response(service, name, definition, facts, language, f"{name}-{read_id(id)}.pdf")

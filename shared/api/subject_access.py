@@ -29,7 +29,7 @@ from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Details, HistoryLine, Schema
 from shared.domain.decider import history_at
-from shared.domain.documents import NotAvailable
+from shared.domain.documents import Document, NotAvailable, facts_by_item
 from shared.domain.envelope import Fact
 from shared.domain.permissions import ids_mentioned, people_mentioned
 from shared.domain.sealing import NotOpened, key_ids_in
@@ -123,10 +123,17 @@ def add_subject_access(app: FastAPI, service: Service[Any]) -> None:
 def _documents(service: Service[Any], state: Any, facts: Sequence[Fact]) -> Iterator[dict[str, Any]]:
     """Yield each document of a record, and whether it can be printed from what is opened."""
     for name, document in service.documents.items():
-        try:
-            filled = document.fill(state, facts)
-        except NotOpened:
-            why: str | None = "It has values or free texts that are not opened here: they may be of somebody else."
-        else:
-            why = filled.why if isinstance(filled, NotAvailable) else None
-        yield {"name": name, "printable": why is None, "why_not": why}
+        prints = facts_by_item(document, state, facts)
+        reasons = [_why_not(service, document, chosen) for _, chosen in prints] or [
+            "Nothing is recorded that it is about."
+        ]
+        yield {"name": name, "printable": None in reasons, "why_not": None if None in reasons else reasons[0]}
+
+
+def _why_not(service: Service[Any], document: Document[Any], facts: Sequence[Fact]) -> str | None:
+    """Return why a document cannot be filled from these facts, or None if it can."""
+    try:
+        filled = document.fill(service.decider.fold(facts), facts)
+    except NotOpened:
+        return "It has values or free texts that are not opened here: they may be of somebody else."
+    return filled.why if isinstance(filled, NotAvailable) else None

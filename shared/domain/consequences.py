@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.domain.decider import history_at
-from shared.domain.documents import DocumentData
+from shared.domain.documents import DocumentData, facts_by_item
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import all_duties
 from shared.domain.envelope import Fact
@@ -80,15 +80,17 @@ def _change(before: Duty | None, after: Duty | None) -> DutyChange | None:
 def new_documents(service: Service[Any], history: Sequence[Fact], facts: Sequence[Fact]) -> list[str]:
     """List the documents that can be printed after new facts and could not before; the facts are decrypted."""
     before, after = (set(_printable(service, facts_so_far)) for facts_so_far in (history, [*history, *facts]))
-    return sorted(after - before)
+    return sorted({name for name, _ in after - before})
 
 
-def _printable(service: Service[Any], history: Sequence[Fact]) -> Iterator[str]:
+def _printable(service: Service[Any], history: Sequence[Fact]) -> Iterator[tuple[str, UUID | None]]:
+    """Yield the name of each document that can be printed, with the item that it is about."""
     facts = history_at(history)
     state = service.decider.fold(facts)
     for name, document in service.documents.items() if facts else ():
-        if isinstance(document.fill(state, facts), DocumentData):
-            yield name
+        for item, chosen in facts_by_item(document, state, facts):
+            if isinstance(document.fill(service.decider.fold(chosen), chosen), DocumentData):
+                yield name, item
 
 
 def following_commands(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -37,6 +37,15 @@ class NotAvailable:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Items(Generic[S]):
+    """The items of a stream, such as the victims of a referral, of which each has a document about it alone (`?item=`)."""
+
+    ids: Callable[[S], Iterable[UUID]]
+    facts: Callable[[Sequence[Fact], UUID], Sequence[Fact]]
+    """The facts that the document of an item is filled from; none if there is no such item."""
+
+
 @dataclass(frozen=True)
 class Document(Generic[S]):
     """A printable document of a stream.
@@ -54,12 +63,24 @@ class Document(Generic[S]):
     """The texts by dotted key in a language (ISO 639-1) that the service keeps beside its code, if there are any."""
     layout: int = 1
     """The number of the current layout. Layout 1 is NAME.typ, a later one NAME-NUMBER.typ."""
-    facts_of_item: Callable[[Sequence[Fact], UUID], Sequence[Fact]] | None = None
-    """The facts of one item of the stream (`?item=`), for a document about that alone; None: it is about the stream."""
+    items: Items[S] | None = None
+    """The items that it is about, one in each print; None: it is about the stream."""
     sender: Callable[[date, str], Mapping[str, Any]] = lambda _day, _language: {"name": ""}
     """The operator's letterhead (`name`) and addresses for a day, in a language. A day has the same ones for ever."""
     standards: tuple[Literal["ua-1", "a-3a"], ...] = ("ua-1",)
     """The standards that the PDF meets, as typst names them."""
+
+
+def facts_by_item(
+    document: Document[S], state: S, facts: Sequence[Fact]
+) -> Iterator[tuple[UUID | None, Sequence[Fact]]]:
+    """Yield what each print of a document is filled from: the facts of an item, with its id, or all facts and None."""
+    if document.items is None:
+        yield None, facts
+        return
+    for item in document.items.ids(state):
+        if chosen := document.items.facts(facts, item):
+            yield item, chosen
 
 
 def personal_value(value: Sealed[Any] | None) -> Any:

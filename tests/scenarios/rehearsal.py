@@ -12,7 +12,7 @@ from shared.command_handler import Result as HandlerResult
 from shared.domain.consequences import DutyChange, duty_changes, following_commands, new_documents
 from shared.domain.decider import history_at
 from shared.domain.decisions import NeedsRationale
-from shared.domain.documents import DocumentData
+from shared.domain.documents import DocumentData, facts_by_item
 from shared.domain.duties_by_day import all_duties
 from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
@@ -80,9 +80,8 @@ class Rehearsal(Memory):
         mine = recorded[len(history) :]
         assert [_plain_fact(fact) for fact in facts] == [_plain_fact(fact) for fact in mine]
         self._compare_duties(service, history, facts, recorded)
-        assert set(new_documents(service, history, facts)) == _printable(service, recorded) - _printable(
-            service, history
-        )
+        printable = _printable(service, recorded) - _printable(service, history)
+        assert set(new_documents(service, history, facts)) == {name for name, _ in printable}
         self._compare_commands(service, facts, mine)
 
     def _compare_duties(
@@ -139,12 +138,15 @@ def _plain_command(command: Any) -> Any:
     return to_json(command, lambda _sealed: "sealed")
 
 
-def _printable(service: Service[Any], history: Sequence[Fact]) -> set[str]:
-    """Return the documents that the API prints of a recorded stream."""
+def _printable(service: Service[Any], history: Sequence[Fact]) -> set[tuple[str, UUID | None]]:
+    """Return the documents that the API prints of a recorded stream, with the item that each is about."""
     if not history:
         return set()
     facts = history_at(history)
     state = service.decider.fold(facts)
     return {
-        name for name, document in service.documents.items() if isinstance(document.fill(state, facts), DocumentData)
+        (name, item)
+        for name, document in service.documents.items()
+        for item, chosen in facts_by_item(document, state, facts)
+        if isinstance(document.fill(service.decider.fold(chosen), chosen), DocumentData)
     }

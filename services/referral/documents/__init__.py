@@ -13,7 +13,9 @@ from services.referral.domain.commands import WITH_VICTIMS
 from services.referral.domain.state import Referral
 from services.victims.letters import FOLDER
 from services.vocabulary import Role
-from shared.domain.documents import Document
+from shared.domain.documents import Document, Items
+
+VICTIMS: Final[Items[Referral]] = Items(lambda referral: referral.victims, facts_of_victim)
 
 DOCUMENTS: Final[Mapping[str, Document[Referral]]] = {
     "closing-letter": Document(
@@ -25,10 +27,6 @@ DOCUMENTS: Final[Mapping[str, Document[Referral]]] = {
         layout=2,
         sender=POLICE,
     ),
-    "victim-information": Document(
-        FOLDER, victim_information, frozenset(WITH_VICTIMS), facts_of_item=facts_of_victim, sender=YJS
-    ),
-    "victim-decision": Document(
-        FOLDER, victim_decision, frozenset(WITH_VICTIMS), facts_of_item=facts_of_victim, sender=POLICE
-    ),
+    "victim-information": Document(FOLDER, victim_information, frozenset(WITH_VICTIMS), items=VICTIMS, sender=YJS),
+    "victim-decision": Document(FOLDER, victim_decision, frozenset(WITH_VICTIMS), items=VICTIMS, sender=POLICE),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from services.referral.domain.state import Referral
@@ -11,8 +11,6 @@ from services.referral.events import CrimeOutcomeAssigned, PersonLinked, VictimD
 from services.victims.letters import letter_about
 from shared.domain.documents import DocumentData, NotAvailable, latest, personal_value, value_if_open
 from shared.domain.envelope import Fact, has_event
-
-NOBODY: Final = NotAvailable("Nobody who was harmed is linked: link them first.")
 
 
 def facts_of_victim(facts: Sequence[Fact], person: UUID) -> Sequence[Fact]:
@@ -29,17 +27,13 @@ def facts_of_victim(facts: Sequence[Fact], person: UUID) -> Sequence[Fact]:
     ]
 
 
-def victim_information(state: Referral, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
+def victim_information(state: Referral, facts: Sequence[Fact]) -> DocumentData:
     """Fill the letter about restorative justice to the one victim of these facts."""
-    if not state.victims:
-        return NOBODY
     return DocumentData(_to_victim(state, facts), latest(facts, PersonLinked))
 
 
 def victim_decision(state: Referral, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
     """Fill the letter about the outcome of the crime to the one victim of these facts."""
-    if not state.victims:
-        return NOBODY
     if state.outcome is None:
         return NotAvailable("No outcome is assigned yet: assign it, or print the letter of the disposal case.")
     values = letter_about(state.outcome, completed=False, **_to_victim(state, facts))

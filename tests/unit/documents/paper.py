@@ -13,7 +13,7 @@ from pypdf import PdfReader
 from services.registry import deciding_services
 from services.vocabulary import PersonDetails
 from shared.domain.decider import history_at
-from shared.domain.documents import DocumentData, NotAvailable
+from shared.domain.documents import DocumentData, NotAvailable, facts_by_item
 from shared.domain.envelope import Fact
 from shared.domain.sealing import Sealed
 from shared.domain.service import Service
@@ -22,9 +22,6 @@ from tests.command_spec import CommandSpec
 from tests.pdf import pdf_text
 
 PRINTING: tuple[Service[Any], ...] = tuple(service for service in deciding_services() if service.documents)
-
-ITEM = {"panel": "disposal_id", "referral": "person_id"}
-"""The field of an event that names the item of a document."""
 
 LEO = PersonDetails(
     name=Sealed("Leo Hartnell"),
@@ -36,15 +33,11 @@ LEO = PersonDetails(
 
 
 def filled(story: CommandSpec, name: str, facts: Sequence[Fact] | None = None) -> DocumentData | NotAvailable:
-    """Return the data of a document by the story, or why there is none yet."""
+    """Return the data of a document, of its first item if it has some, by the story, or why there is none yet."""
+    document, fold = story.service.documents[name], story.service.decider.fold
     history: Sequence[Fact] = history_at(story.facts if facts is None else facts)
-    chosen = story.service.documents[name].facts_of_item
-    if chosen is not None:
-        # the first case of a sitting, and the victim who was linked last
-        order = history if story.service.name == "panel" else reversed(history)
-        items = (getattr(fact.event, ITEM[story.service.name], None) for fact in order)
-        history = chosen(history, next(item for item in items if item is not None))
-    return story.service.documents[name].fill(story.service.decider.fold(history), history)
+    (_, chosen), *_ = facts_by_item(document, fold(history), history)
+    return document.fill(fold(chosen), chosen)
 
 
 def why_not(story: CommandSpec, name: str) -> str:

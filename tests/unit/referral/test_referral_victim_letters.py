@@ -43,3 +43,11 @@ def test_who_turned_out_to_have_done_harm_gets_no_letter_of_a_victim() -> None:
     story.linked(LEO, role=PersonRole.HARMED, category=Category.VICTIM).linked(LEO)
     story.does(victim_details(who=MIA))
     assert not facts_of_victim(history_at(story.facts), LEO)
+
+
+def test_a_dry_run_says_that_a_further_victim_can_be_written_to() -> None:
+    """Given a victim who can be written to, when another is linked, then the letter is among what can be printed newly."""
+    story = ReferralStory().acknowledged().linked(MOTHER, role=PersonRole.HARMED, category=Category.VICTIM)
+    before = list(story.facts)
+    story.linked(MIA, role=PersonRole.HARMED, category=Category.VICTIM)
+    assert "victim-information" in new_documents(service, before, story.facts[len(before) :])
