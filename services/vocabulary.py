@@ -473,6 +473,12 @@ AUDITED_FIELDS: Final = frozenset({Personal.REASONS, Personal.CONDITIONS})
 """What an auditor reads by replay: why each thing was decided, and on what terms. That needs nobody's name."""
 
 
+LEADS_IN_THE_CASE: Final = ("rj_conference.CHOSEN:{id}", "rj_conference.OFFICER:{id}")
+"""The marks by which whoever leads a conference reads the other records of its case."""
+NOT_BY_PROPOSING: Final = ((LEADS_IN_THE_CASE[1], "rj_conference.PROPOSER:{id}"),)
+"""Nobody opens a case to themselves by proposing a conference in it: then somebody else must choose them."""
+
+
 OVERSIGHT: Final[Permissions] = {
     Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS, opens=CASE_FIELDS),
     Role.AUDITOR: Permission(EVERYTHING | OPERATIONS | AUDIT, needs_reason=True, opens=AUDITED_FIELDS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.victims import OF_VICTIMS
-from services.vocabulary import CASE_FIELDS, OVERSIGHT, Personal, Role
+from services.vocabulary import CASE_FIELDS, LEADS_IN_THE_CASE, NOT_BY_PROPOSING, OVERSIGHT, Personal, Role
 from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
 
 ACCESS: Final[Permissions] = {
@@ -14,7 +14,8 @@ ACCESS: Final[Permissions] = {
     Role.YJS_CASE_MANAGER: Permission(EVERYTHING, opens=CASE_FIELDS),
     Role.RJ_FACILITATOR: Permission(
         STATE,
-        where=("rj_conference.OFFICER:{id}",),
+        where=LEADS_IN_THE_CASE,
+        until=NOT_BY_PROPOSING,
         fields=frozenset({"conditions", "details"}),
         opens=frozenset({Personal.CONDITIONS}),
     ),

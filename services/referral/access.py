@@ -6,7 +6,15 @@ from dataclasses import replace
 from typing import Final
 
 from services.victims import OF_VICTIMS
-from services.vocabulary import CASE_FIELDS, OVERSIGHT, VICTIM_CONTACT, VICTIMS_OWN, Role
+from services.vocabulary import (
+    CASE_FIELDS,
+    LEADS_IN_THE_CASE,
+    NOT_BY_PROPOSING,
+    OVERSIGHT,
+    VICTIM_CONTACT,
+    VICTIMS_OWN,
+    Role,
+)
 from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
 
 ACCESS: Final[Permissions] = {
@@ -17,7 +25,7 @@ ACCESS: Final[Permissions] = {
         STATE_AND_DUTIES, where=("ACCEPTED", "YJS_REFERRED", "disposal.OPENED"), opens=CASE_FIELDS
     ),
     Role.RJ_FACILITATOR: Permission(
-        STATE_AND_DUTIES, where=("rj_conference.OFFICER:{id}",), opens=CASE_FIELDS | VICTIM_CONTACT
+        STATE_AND_DUTIES, where=LEADS_IN_THE_CASE, until=NOT_BY_PROPOSING, opens=CASE_FIELDS | VICTIM_CONTACT
     ),
     Role.POLICE_DECISION_MAKER: Permission(STATE_AND_DUTIES, opens=CASE_FIELDS),
     Role.VICTIM_WORKER: Permission(

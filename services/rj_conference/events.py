@@ -441,8 +441,11 @@ ConferenceEvent: TypeAlias = ConferenceProposed | EventAfterProposal
 
 
 def _proposed(fact: Fact) -> Iterable[str]:
-    """OFFICER: who proposed it; TO_LEAD: a reaction did. PARTY: who decided the disposal that it serves."""
-    yield "TO_LEAD" if fact.actor.role == Role.SYSTEM else f"OFFICER:{fact.actor.id}"
+    """OFFICER, PROPOSER: who proposed it; TO_LEAD: a reaction did. PARTY: who decided the disposal that it serves."""
+    if fact.actor.role == Role.SYSTEM:
+        yield "TO_LEAD"
+    else:
+        yield from (f"OFFICER:{fact.actor.id}", f"PROPOSER:{fact.actor.id}")
     if isinstance(fact.event, ConferenceProposed) and fact.event.deciding_officer is not None:
         yield f"PARTY:{fact.event.deciding_officer}"
 
@@ -454,10 +457,12 @@ def _joined(fact: Fact) -> Iterable[str]:
 
 
 def _led(fact: Fact) -> Iterable[str]:
-    """LED: somebody has been assigned to lead it. OFFICER: who has, also before another was. It decides which conferences are "own" in docs/reference/access.md."""
+    """LED: somebody has been assigned to lead it. OFFICER: who has, also before another was. It decides which conferences are "own" in docs/reference/access.md. CHOSEN: whom somebody else assigned."""
     if isinstance(fact.event, FacilitatorAssigned):
         yield "LED"
         yield f"OFFICER:{fact.event.facilitator_id}"
+        if fact.event.facilitator_id != fact.actor.id:
+            yield f"CHOSEN:{fact.event.facilitator_id}"
 
 
 EVENTS: Final = EventRegistry(

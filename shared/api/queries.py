@@ -171,7 +171,7 @@ async def denial_of_facts(
     at: Dependencies, service: Service[Any], actor: Actor, permission: Permission, facts: AccessFacts
 ) -> Denial | None:
     """Check the permission of an actor for a record with these access facts. Returns None if it may be read."""
-    marks = await at.event_store.linked_marks(facts.mentions) if permission.linked else {}
+    marks = await at.event_store.linked_marks({facts.home}) if permission.linked else {}
     linked = frozenset[str]().union(*marks.values())
     return read_denial(actor, permission, facts, service.inherited_labels, linked)
 

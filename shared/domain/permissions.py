@@ -57,7 +57,7 @@ class Permission:
     where: tuple[str, ...] = ()
     """Marks, of which the record must have at least one; `{id}` stands for the id of the actor. Empty: every record."""
     until: tuple[tuple[str, str], ...] = ()
-    """Pairs of a mark of `where` and the mark that ends it: the first opens no record that has both."""
+    """Pairs of a mark of `where` and the mark that ends it, which may have `{id}` too: the first opens no record that has both."""
     fields: frozenset[str] | None = None
     """Visible members of the state. None: all."""
     duties: frozenset[str] | None = None
@@ -73,9 +73,13 @@ class Permission:
         """Return the marks of `where`, with the id of the actor filled in."""
         return frozenset(mark.format(id=actor.id) for mark in self.where)
 
+    def ends(self, actor: Actor) -> tuple[tuple[str, str], ...]:
+        """Return the pairs of `until`, with the id of the actor filled in."""
+        return tuple((mark.format(id=actor.id), end.format(id=actor.id)) for mark, end in self.until)
+
     def is_opened_by(self, marks: frozenset[str], actor: Actor) -> bool:
         """Tell whether a record with these marks has one of those that the actor needs, and none that ends it."""
-        ended = {mark for mark, end in self.until if end in marks}
+        ended = {mark for mark, end in self.ends(actor) if end in marks}
         return not self.where or not self.marks(actor).isdisjoint(marks - ended)
 
     @property
@@ -114,10 +118,11 @@ class Denial:
 
 @dataclass(frozen=True, slots=True)
 class AccessFacts:
-    """The facts of a record that decide access: labels and organisation of its first event, mentioned ids, marks."""
+    """The facts of a record that decide access: labels, organisation and home of its first event, mentioned ids, marks."""
 
     labels: Mapping[str, str]
     organisation: str
+    home: UUID
     mentions: frozenset[UUID]
     marks: frozenset[str] = frozenset()
 
@@ -126,13 +131,15 @@ class AccessFacts:
         """Extract the access facts from the first event of a stream: it mentions its stream and home, and has no marks."""
         raw = from_json(body)
         stream = UUID(raw["stream"].rpartition("/")[2])
-        return cls(raw["labels"], raw["actor"]["organisation"], frozenset({stream, UUID(raw["home"])}))
+        home = UUID(raw["home"])
+        return cls(raw["labels"], raw["actor"]["organisation"], home, frozenset({stream, home}))
 
     @classmethod
     def of_history(cls, book: EventRegistry, history: Sequence[Fact]) -> AccessFacts:
         """Extract the access facts from all events of a stream, as recorded. A correction adds marks and removes none."""
         first = history[0].envelope
-        opening = cls(first.labels, first.actor.organisation, frozenset({history[0].stream_id, first.home}))
+        mentions = frozenset({history[0].stream_id, first.home})
+        opening = cls(first.labels, first.actor.organisation, first.home, mentions)
         return opening.joined(book, history)
 
     def joined(self, book: EventRegistry, facts: Sequence[Fact]) -> AccessFacts:

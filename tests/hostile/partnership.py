@@ -431,14 +431,14 @@ async def records(partnership: Partnership) -> list[Recorded]:
     made.append(await disposal(partnership, "online", case=made[1].case))
     made.append(await referral(partnership, "online"))
     made += [await conference(partnership), await conference(partnership, "party", party=officer)]
-    for own in (
-        await conference(partnership, "own", led=facilitator),
-        await conference(partnership, "own", by="RJ_FACILITATOR"),
+    for own, linked in (
+        (await conference(partnership, "own", led=facilitator), ["linked"]),
+        (await conference(partnership, "own", by="RJ_FACILITATOR"), []),
     ):
         made += [
             own,
-            await referral(partnership, "linked", "disposed", case=own.case),
-            await disposal(partnership, "linked", case=own.case),
+            await referral(partnership, *linked, "disposed", case=own.case),
+            await disposal(partnership, *linked, case=own.case),
         ]
     made += [await session(partnership), await session(partnership, "online", topic="ONLINE_SAFETY")]
     made.append(await session(partnership, "own", by="INTERNET_SAFETY_OFFICER"))

@@ -216,6 +216,44 @@ async def test_nobody_reads_where_a_victim_lives_by_a_correction(
             assert VICTIM_CONTACT not in classes_in(answer.text), (role, door)
 
 
+async def propose(partnership: Partnership, case: UUID, by: str, lead: bool = True) -> None:
+    """Propose a conference in a case, of which the facilitator takes the lead."""
+    conference = await world.conference(partnership, case=case, by=by)
+    taking = {"type": "AssignFacilitator", "facilitator_id": str(world.person_in("RJ_FACILITATOR"))}
+    taking |= {"rj_trained": True, "sensitive_accredited": True}
+    if lead:
+        await partnership.tell("rj_conference", conference.stream, "RJ_FACILITATOR", taking)
+    await partnership.carry()
+
+
+async def test_a_facilitator_opens_no_case_to_themselves(partnership: Partnership) -> None:
+    """Given a conference that a facilitator proposes and takes, in a case or under the id of a person, then no record is opened."""
+    told = await tell(partnership)
+    token, officer = [await partnership.token(role) for role in ("RJ_FACILITATOR", "SAFE_SCHOOLS_OFFICER")]
+    people = (await partnership.read("referral", f"/v1/referrals/{told.referral}", officer)).json()["people"]
+    doors = [
+        ("referral", f"/v1/referrals/{told.referral}"),
+        ("disposal", f"/v1/disposals/{told.disposal}"),
+        ("reporting", f"/v1/cases/{told.case}"),
+    ]
+
+    async def seen() -> set[int | bool]:
+        answers = [await partnership.read(service, path, token) for service, path in doors[:2]]
+        shown = (await partnership.read("reporting", f"/v1/cases/{told.case}", token)).json()
+        return {*(answer.status_code for answer in answers), bool(shown.get("referrals") or shown.get("disposals"))}
+
+    for person in people:
+        await propose(partnership, UUID(person), "SUPERVISOR")
+        assert await seen() == {403, False}, person
+    await propose(partnership, told.case, "RJ_FACILITATOR", lead=False)
+    assert await seen() == {403, False}
+    await propose(partnership, told.case, "RJ_FACILITATOR")
+    assert await seen() == {403, False}
+    await world.conference(partnership, case=told.case, led=world.person_in("RJ_FACILITATOR"))
+    await partnership.carry()
+    assert await seen() == {200, True}
+
+
 def test_the_table_names_every_role() -> None:
     """No role is forgotten."""
     assert set(OPENS) == set(Role)

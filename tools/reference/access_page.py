@@ -48,6 +48,7 @@ def _cell(permission: Permission | None) -> str:
     phrases = [", ".join(sorted(permission.parts))]
     if permission.where:
         phrases.append(f"with {' or '.join(f'`{mark}`' for mark in permission.where)}")
+    phrases += [f"not by `{mark}` once there is `{end}`" for mark, end in permission.until]
     if permission.own_organisation:
         phrases.append("of the own organisation")
     if permission.fields is not None:

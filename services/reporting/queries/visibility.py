@@ -38,8 +38,13 @@ def visible(n: int) -> str:
             )
             or cardinality({linked}::text[]) > 0 and exists (
                 select 1 from stream as other, unnest(other.marks) as m
-                where other.home = any(s.mentions)
-                  and s.service || ' ' || other.service || '.' || m = any({linked})
+                where other.home = s.home
+                and s.service || ' ' || other.service || '.' || m = any({linked})
+                and not exists (
+                    select 1 from stream as ending, unnest(ending.marks) as e where ending.home = s.home
+                    and s.service || ' ' || other.service || '.' || m || ' until ' || ending.service || '.' || e
+                        = any({linked})
+                )
             )
         )
     )"""  # noqa: S608 - the numbers of parameters, and no value
@@ -56,6 +61,7 @@ class Reach:
     keys: tuple[str, ...]
     """The marks, and those that another one ends: `disposal MARK until OTHER`."""
     linked: tuple[str, ...]
+    """The same of marks that other services' records of the same home have."""
     areas: tuple[str, ...] | None
     barred: frozenset[UUID]
     duties: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
@@ -144,9 +150,9 @@ class Reader:
                 continue
             if not permission.where:
                 free.append(service)
-            for mark in permission.marks(self.actor):
+            ends = {f"{mark} until {end}" for mark, end in permission.ends(self.actor)}
+            for mark in permission.marks(self.actor) | ends:
                 (linked if "." in mark else keys).append(f"{service} {mark}")
-            keys += [f"{service} {mark} until {end}" for mark, end in permission.until]
         duties = {
             service: permission.duties
             for service, read_model in READ_MODELS.items()

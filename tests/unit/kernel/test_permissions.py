@@ -31,7 +31,7 @@ from tests.unit.kernel.lamps import (
 
 LABELS = frozenset({"floor"})
 KEEPER = Actor(id=UUID(int=7), role="KEEPER", organisation="HOUSE", labels={"floor": "2"})
-LAMP = AccessFacts({"floor": "2"}, "HOUSE", frozenset({STREAM, HOME}), frozenset({"LIT", f"OFFICER:{KEEPER.id}"}))
+LAMP = AccessFacts({"floor": "2"}, "HOUSE", HOME, frozenset({STREAM, HOME}), frozenset({"LIT", f"OFFICER:{KEEPER.id}"}))
 ANYTHING = Permission(STATE)
 
 
@@ -118,4 +118,4 @@ def test_access_follows_from_the_events_of_a_history() -> None:
     assert found.marks == {"LIT:2", "LIT:3"}
     assert found.mentions == {STREAM, HOME, OWNER}
     opening = AccessFacts.of_opening(sealed_bytes(facts[0], keys_for(facts[0])))
-    assert opening == AccessFacts({"floor": "2"}, "HOUSE", frozenset({STREAM, HOME}))
+    assert opening == AccessFacts({"floor": "2"}, "HOUSE", HOME, frozenset({STREAM, HOME}))
