@@ -15,6 +15,7 @@ from starlette.responses import Response
 from services.console import names
 from services.console.apis import Apis, part_of
 from services.console.officers.cases import record_of
+from services.console.officers.in_turn import waiting_for
 from services.console.rendering import address, render
 from services.console.routing import Form, console_of, first, see
 from services.console.schools.referrals import referrals_page
@@ -55,6 +56,9 @@ async def my_day(request: Request, session: Session) -> Response:
     since = await console.seen.find(session.person) or now - timedelta(days=NEW_DAYS)
     mine = _is_mine(request)
     officer = session.person if mine else None
+    turns_and_workload = asyncio.gather(
+        waiting_for(console.apis, session, officer), part_of(_workload(console.apis, session))
+    )
     late, rest, differing, calendar, news, drafts = await asyncio.gather(
         part_of(_duties(console.apis, session, officer, overdue="true")),
         part_of(_duties(console.apis, session, officer, overdue="false")),
@@ -73,6 +77,7 @@ async def my_day(request: Request, session: Session) -> Response:
         ),
         console.drafts.list(session.person),
     )
+    turns, workload = await turns_and_workload
     sheet = late if rest.value is not None else rest
     groups = [*_groups(late.value, SHOWN), *_groups(rest.value, SHOWN)] if sheet.value is not None else []
     held_today = [
@@ -82,6 +87,8 @@ async def my_day(request: Request, session: Session) -> Response:
     ]
     changed = [case for case in (news.value or {}).get("cases", ()) if case["work"]][:NEW_SHOWN]
     records = {case["case_id"]: record_of(case) for case in changed}
+    in_turn = {case["case_id"]: record_of(case) for turn in turns for case, _ in turn.lines}
+    officers = await console.directory.names(session) if session.role == Role.SUPERVISOR else {}
     return render(
         request,
         "my_day.html",
@@ -92,9 +99,13 @@ async def my_day(request: Request, session: Session) -> Response:
         uncounted=_after(next((group.id for group in groups if group.more and group.id in LATER), None)),
         waiting=(sheet.value or {}).get("waiting", []),
         names=await names.of_records(
-            console.apis, session, [*_records(groups), *_named(differing.value), *records.values()]
+            console.apis, session, [*_records(groups), *_named(differing.value), *records.values(), *in_turn.values()]
         ),
         differing=differing.value or [],
+        turns=turns,
+        in_turn={case: id_ for case, (_, id_) in in_turn.items()},
+        workload=workload.value or [],
+        officers=officers,
         drafts=drafts,
         mine=mine,
         calendar=calendar,
@@ -145,6 +156,15 @@ async def have_seen(request: Request, session: Session, form: Form) -> Response:
 
 async def _duties(apis: Apis, session: Session, officer: str | None, **more: str | None) -> dict[str, Any]:
     return await apis.get_projected(session, "/v1/duties", {"officer": officer, "limit": str(COUNTED), **more})
+
+
+async def _workload(apis: Apis, session: Session) -> list[tuple[str, int]]:
+    """Return for a supervisor the officers with how much open work each has, the most first."""
+    if session.role != Role.SUPERVISOR:
+        return []
+    on = today().isoformat()
+    answer = await apis.get(session, "reporting", "/v1/measures/workload", {"from": on, "to": on})
+    return sorted(answer["by_officer"].items(), key=lambda item: -item[1])
 
 
 async def _differences(apis: Apis, session: Session, officer: str | None) -> list[dict[str, Any]]:
