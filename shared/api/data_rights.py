@@ -11,6 +11,7 @@ minute. A case's key goes with the last person who has one in the case.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -49,12 +50,13 @@ from shared.domain.data_rights import (
 )
 from shared.domain.decider import history_at
 from shared.domain.decisions import Refused
+from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.domain.permissions import people_mentioned
 from shared.domain.sealing import key_ids_in
 from shared.domain.service import Service
-from shared.event_store import EventStoreUnavailable
+from shared.event_store import EventStoreUnavailable, RecordedEvent
 from shared.privacy.keyring import PostgresKeyring
 from shared.settings import Settings
 
@@ -84,7 +86,7 @@ _DECIDED: Final = (PERSON, ACTION, KIND, BASIS, REVIEW_ON, CASE, DRY_RUN, REASON
 
 # Ids stand in clear in the bytes of events. No index knows them: this is asked once in a person's life.
 _NAMING: Final = "select distinct stream from event where position(convert_to($1, 'UTF8') in body) > 0 order by stream"
-_OF_HOMES: Final = "select home, body from event where home = any($1::uuid[])"
+_OF_HOMES: Final = "select home, stream, type, body from event where home = any($1::uuid[])"
 
 
 class PersonRecord(Schema):
@@ -181,7 +183,7 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
         until: date | None = None
         if isinstance(command, ForgetPerson):
             still_open = tuple(f"{service.name}/{record.id} ({record.state})" for record in held.records if record.open)
-            subjects = [f"person/{id_}", *await _cases_without_others(at, id_, homes)]
+            subjects = [f"person/{id_}", *await _cases_without_others(at, service, rights, id_, homes)]
             until = await _keyring(at).backups_until(
                 subjects, timedelta(days=settings.epoch_days), timedelta(days=settings.epoch_kept_days)
             )
@@ -249,21 +251,41 @@ async def _look(
                 open=service.read_model.is_open(view),
             )
         )
-    stream = rights.stream_name(data_rights_id(service.name, person))
-    decided = (await at.event_store.load(stream)).records
-    known = rights.decider.fold([rights.events.read(record.body) for record in decided]) or NOTHING
+    known, decided = await _rights_of(at, rights, person)
     return _Held(tuple(naming), known, decided[-1].recorded_at if known.forgotten else None)
 
 
-async def _cases_without_others(at: Dependencies, person: UUID, homes: Sequence[UUID]) -> list[str]:
-    """Return the keys of those homes in whose events here nobody else, and no other home, has a key that still stands."""
+async def _rights_of(
+    at: Dependencies, rights: Service[DataRights], person: UUID
+) -> tuple[DataRights, Sequence[RecordedEvent]]:
+    """Return what was decided about a person's data here, and its events."""
+    decided = (await at.event_store.load(rights.stream_name(data_rights_id(rights.name, person)))).records
+    return rights.decider.fold([rights.events.read(record.body) for record in decided]) or NOTHING, decided
+
+
+async def _cases_without_others(
+    at: Dependencies, service: Service[Any], rights: Service[DataRights], person: UUID, homes: Sequence[UUID]
+) -> list[str]:
+    """Return the keys of those homes in whose events here nobody else, and no other home, has a key that still stands.
+
+    Each record of the home here must name the person, or somebody who was forgotten before.
+    """
     rows = await retry_or_raise(lambda: at.database.fetch(_OF_HOMES, list(homes)), EventStoreUnavailable)
     others: dict[UUID, set[Any]] = {home: set() for home in homes}
+    records: dict[tuple[UUID, str], list[Fact]] = defaultdict(list)
     for row in rows:
         own = {f"person/{person}", f"home/{row['home']}"}
         others[row["home"]] |= {key_id for key_id in key_ids_in(row["body"]) if key_id[0] not in own}
+        if service.is_own(row["type"]):
+            records[row["home"], row["stream"]].append(service.events.read(row["body"]))
+    named = {record: set(people_mentioned(service.events, facts)) for record, facts in records.items()}
+    gone = {person}
+    for other in set[UUID]().union(*named.values()) - gone:
+        if (await _rights_of(at, rights, other))[0].forgotten:
+            gone.add(other)
+    kept = {home for (home, _), people in named.items() if people.isdisjoint(gone)}
     keys = await at.handler.keyring.open(set[Any]().union(*others.values())) if homes else {}
-    return [f"home/{home}" for home in homes if all(keys[key_id] is None for key_id in others[home])]
+    return [f"home/{home}" for home in homes if home not in kept and all(keys[key] is None for key in others[home])]
 
 
 async def _send(

@@ -325,6 +325,24 @@ async def test_texts_of_a_case_stay_as_long_as_somebody_else_is_in_it(partnershi
     assert NARRATIVE not in text
 
 
+@pytest.mark.parametrize("area", ["*", "DEVON"])
+async def test_no_case_is_forgotten_by_an_id_of_nobody_in_it(partnership: Partnership, area: str) -> None:
+    """Given an open case without people, and a session with a child, when a stranger is forgotten with their keys, then both stay."""
+    received, session = Recorded("referral", uuid4(), uuid4(), uuid4()), await world.session(partnership)
+    body = world.received_referral(received.case, world.WHEN)
+    await partnership.tell("referral", received.stream, "SAFE_SCHOOLS_OFFICER", body)
+    for home in (received.case, session.stream):
+        stranger = Recorded("referral", uuid4(), home, uuid4())
+        answers = [
+            await decide(
+                partnership, service, stranger.person, "forget", area=area, basis="COURT_ORDER", case=str(home)
+            )
+            for service in world.SERVICES
+        ]
+        assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
+        assert await keys_of(partnership, stranger) == [f"home/{home}"]
+
+
 @pytest.mark.parametrize("role", sorted(set(Role) - {Role.SYSTEM, Role.DATA_PROTECTION_OFFICER}))
 async def test_data_rights_are_for_the_data_protection_officer_alone(partnership: Partnership, role: str) -> None:
     """Given any other role, then nothing is shown or decided (403); nor for an officer who may not reach a record."""
