@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from services.vocabulary import OffenceCode, OffenceTitle, TrialMode
 from shared.settings import InvalidSetting, Settings
 
 EXAMPLE: Final = Path(__file__).with_name("partnership.toml")
@@ -50,6 +51,14 @@ class Victims(_Part):
     telephone: Line
 
 
+class Offence(_Part):
+    """An offence that forms offer by its title: how it is tried, and whether it is recordable on the PNC."""
+
+    title: OffenceTitle
+    trial_mode: TrialMode
+    recordable: bool
+
+
 class Partnership(_Part):
     """The partnership from a day on."""
 
@@ -61,6 +70,8 @@ class Partnership(_Part):
     victims: Victims
     schools: Mapping[Urn, Line] = {}
     """The schools that forms offer by their unique reference numbers; another one can be typed."""
+    offences: Mapping[OffenceCode, Offence] = {}
+    """The offences that forms offer by their codes in the national list; another one can be typed."""
 
     def sender(self, sender: Sender, language: str) -> Mapping[str, str]:
         """Return what a paper says of its sender, in a language (ISO 639-1)."""

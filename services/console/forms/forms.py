@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Part, Problem, part_of, sentence
-from services.console.forms import gravity, people, present
+from services.console.forms import gravity, offences, people, present
 from services.console.forms.choices import choices
 from services.console.forms.fields import (
     HANDED_TO,
@@ -129,6 +129,7 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
     if added:
         answers[ROWS + added] = [str(read_count(first(answers, ROWS + added), 1) + 1)]
     asks_more = draft.command == gravity.COMMAND and gravity.show_line(answers)
+    asks_more |= draft.command == people.OPENING and offences.fill_in(answers, partnership_on(today()).offences)
     drawn = await _draw(request, session, answers, draft.case_id)
     _, wrong = command_of(drawn.fields, answers)
     if added or asks_more or wrong:
@@ -363,6 +364,7 @@ async def draw_command(
     suggested: Answers = {}
     if command == people.OPENING:
         fields, suggested = people.of_opening(fields, answers, known)
+        fields = offences.with_list(fields, answers, partnership_on(today()).offences)
     line = next((command_line for command_line in guidance["commands"] if command_line["type"] == command), None)
     if line is None:
         raise HTTPException(403, f"Your role may not do this: {schema['title']}.")

@@ -1,0 +1,72 @@
+"""The offence in a form: found by words of its title in the partnership's list, which fills in what the list knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from services.console.forms.fields import Answers, Field, Option
+from services.partnership import Offence
+
+GROUP: Final = "offence"
+CODE: Final = "offence.code"
+SHOWN: Final = "shown.offence"
+"""The code whose title was filled in; the browser sends it back."""
+FILLED: Final = ("title", "trial_mode", "recordable")
+"""The fields of an offence that the list fills in where they are left empty."""
+
+Listed = Mapping[str, Offence]
+
+
+def with_list(fields: Sequence[Field], answers: Answers, listed: Listed) -> Sequence[Field]:
+    """Offer the listed offences by title; several that have the words that were typed, to choose from."""
+    drawn = [replace(field, fields=[_drawn(one, answers, listed) for one in field.fields]) for field in fields]
+    return [new if field.name == GROUP and listed else field for field, new in zip(fields, drawn, strict=True)]
+
+
+def _drawn(field: Field, answers: Answers, listed: Listed) -> Field:
+    name = field.name.removeprefix(f"{GROUP}.")
+    if name in FILLED:
+        return replace(field, help=f"{field.help} Left empty: as the list of offences has it.")
+    if field.name != CODE:
+        return field
+    options = [Option(code, f"{listed[code].title} ({code})") for code in codes_of(_text(answers, CODE), listed)]
+    if len(options) > 1:
+        return replace(field, kind="choice", options=options, help="Several offences have these words: choose one.")
+    every = [Option(code, one.title) for code, one in listed.items()]
+    return replace(field, options=every, help=f"{field.help} Or words of its title, such as theft.")
+
+
+def codes_of(text: str, listed: Listed) -> list[str]:
+    """Return the listed codes that a text means: the code itself, or those whose title has all of its words."""
+    if text.upper() in listed:
+        return [text.upper()]
+    words = text.casefold().split()
+    return [code for code, one in listed.items() if words and all(word in one.title.casefold() for word in words)]
+
+
+def fill_in(answers: dict[str, list[str]], listed: Listed) -> bool:
+    """Fill in code, title, mode of trial and recordable of the one offence that is meant, and tell whether several are."""
+    text = _text(answers, CODE)
+    codes = codes_of(text, listed)
+    if len(codes) != 1:
+        return len(codes) > 1
+    before = _known(listed.get(_text(answers, SHOWN)))
+    answers[CODE] = answers[SHOWN] = codes
+    for name, value in _known(listed[codes[0]]).items():
+        if _text(answers, name) in {"", before.get(name)}:
+            answers[name] = [value]
+    return False
+
+
+def _known(offence: Offence | None) -> dict[str, str]:
+    """Return the answers that the list gives for an offence."""
+    if offence is None:
+        return {}
+    values = (offence.title, offence.trial_mode.value, "yes" if offence.recordable else "no")
+    return {f"{GROUP}.{name}": value for name, value in zip(FILLED, values, strict=True)}
+
+
+def _text(answers: Answers, name: str) -> str:
+    return next(iter(answers.get(name, ())), "").strip()
