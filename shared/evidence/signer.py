@@ -24,9 +24,10 @@ from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of, prove_consistency
 from shared.evidence.statement import WAKE, sign_statements, statement_name
 from shared.evidence.witness_client import WitnessClient, WitnessRefuses, WitnessSilent
+from shared.evidence.witnessed import ALARM as BEHIND
 from shared.evidence.witnessed import ALARMIST, LogBehindWitness, note_comparison, require_extension
 from shared.kafka import Kafka, producing
-from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
+from shared.messaging.consumer.alarms import clear_alarm, clear_alarms, raise_alarm
 
 INTERVAL: Final = 2.0
 """Seconds between two looks at the logs."""
@@ -119,7 +120,12 @@ class CheckpointSigner(Service):
 
     async def _sign(self, connection: Connection, producer: Any) -> None:
         asked_by = await connection.fetchval("select clock_timestamp()")
+        standing = await connection.fetchval("select exists (select from alarm where name = $1)", BEHIND)
+        if standing:  # whoever raised it: it stands for as long as it is true
+            self._compared.clear()
         whole = [log for log in self._origins if await self._extends_what_was_seen(connection, log)]
+        if standing and (self._witness is None or len(self._compared) == len(self._origins)):
+            await clear_alarms(connection, ALARMIST, [BEHIND])
         for log in whole:
             while await self._sign_growth(connection, producer, log):
                 pass

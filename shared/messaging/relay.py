@@ -90,6 +90,12 @@ _NOTE = """
     on conflict (only_row) do update set position = excluded.position, offsets = excluded.offsets, hash = excluded.hash,
         relayed_at = excluded.relayed_at
 """
+_DISTURBED = """
+    select exists (select from alarm where name = 'topic_ahead_of_event_store')
+        or (select timeline from compared_timeline) is distinct from timeline()
+        or exists (select from relayed where (position, hash) is distinct from ($1, $2::bytea))
+"""
+"""Whether what stops `append` is not as the relay has said it: whoever has its role may write all of it."""
 _COMPARED = "update compared_timeline set timeline = $1, compared_at = clock_timestamp()"
 # The envelope's fields come in a fixed order before the data, and a quotation mark in a text is escaped, so the first
 # match is the envelope's own.
@@ -308,6 +314,8 @@ class Relay(Service):
         while not self.should_stop:
             await self._lease.renew(event_store)
             if not portions:
+                if await event_store.fetchval(_DISTURBED, reached.position, reached.hash or None):
+                    raise RuntimeError("what stops the event store is not as this relay has said it")
                 await self._poll.pause()  # which the NOTIFY after a commit ends
                 portions = await portions_after(reached.position, reached.hash)
                 continue

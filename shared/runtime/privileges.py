@@ -134,6 +134,7 @@ CONSUMER: Final = Part(
         "lease": {_API: "select (role, expires_at)", _VERIFY: _READ},
         "take_lease()": {_WORKER: _CALL, _RELAY: _CALL, _SIGNER: _CALL},
         "refuse_decision_change()": {},
+        "refuse_foreign_alarm()": {},
     },
 )
 EVENT_STORE: Final = Part(

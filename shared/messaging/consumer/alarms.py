@@ -73,6 +73,10 @@ def kind_of(name: str) -> AlarmKind:
     return ALARMS.get(name, UNKNOWN)
 
 
+LONGEST_DETAIL: Final = 1000
+"""Characters of a detail: every process reads it, and it may quote what an attacker wrote."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """An open alarm: one of `ALARMS`, for a consumer, at a place."""
@@ -85,11 +89,14 @@ class Alarm:
 
 
 async def raise_alarm(connection: Connection, consumer: str, name: str, place: str, detail: str) -> None:
-    """Store an alarm; one that exists keeps its time and gets the new detail. Raises KeyError if `ALARMS` has no such name."""
+    """Store an alarm; one that exists keeps its time and gets the new detail, of `LONGEST_DETAIL` characters at most.
+
+    Raises KeyError if `ALARMS` has no such name, and InsufficientPrivilegeError for one that another role raises.
+    """
     await connection.execute(
         "insert into alarm (consumer, name, place, detail) values ($1, $2, $3, $4)"
         " on conflict (consumer, name, place) do update set detail = excluded.detail",
-        *(consumer, ALARMS[name].name, place, detail),
+        *(consumer, ALARMS[name].name, place, detail[:LONGEST_DETAIL]),
     )
 
 
@@ -104,8 +111,10 @@ async def clear_alarm(connection: Connection, consumer: str, name: str, place: s
 
 
 async def alarms(connection: Connection) -> list[Alarm]:
-    """Return the open alarms of this database, oldest first."""
-    rows = await connection.fetch("select consumer, name, place, detail, raised_at from alarm order by raised_at")
+    """Return the open alarms of this database, oldest first, a thousand at most."""
+    rows = await connection.fetch(
+        "select consumer, name, place, detail, raised_at from alarm order by raised_at limit 1000"
+    )
     return [Alarm(*row) for row in rows]
 
 

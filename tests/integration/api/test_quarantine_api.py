@@ -275,8 +275,8 @@ async def test_an_alarm_that_nothing_takes_back_is_acknowledged_with_a_reason(ap
 async def test_an_api_says_at_its_start_what_stands_and_which_page_says_what_to_do(
     settings: Settings, consumer: Consumer
 ) -> None:
-    """Given an event store that is behind its own topic, when the API starts, then its log says so, with the runbook's page."""
-    await raise_alarm(consumer.pool, consumer.name, "topic_ahead_of_event_store", "education", "restored to position 3")
+    """Given a topic whose end was lost, when the API starts, then its log says so, with the runbook's page."""
+    await raise_alarm(consumer.pool, consumer.name, "lost_tail", "education", "it held position 3")
     app = service_api(service, settings)
     with capture_logs() as logs:
         async with app.router.lifespan_context(app):
@@ -284,8 +284,8 @@ async def test_an_api_says_at_its_start_what_stands_and_which_page_says_what_to_
     (line,) = [one for one in logs if one.get("consumer") == consumer.name]
     assert (line["event"], line["log_level"], line["process"]) == ("alarm_stands", "critical", "education-api")
     assert (line["alarm"], line["runbook"]) == (
-        "topic_ahead_of_event_store",
-        "docs/how-to/runbook/topic_ahead_of_event_store.md",
+        "lost_tail",
+        "docs/how-to/runbook/lost_tail.md",
     )
 
 

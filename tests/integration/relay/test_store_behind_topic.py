@@ -7,8 +7,9 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from shared.event_store import Appended, StoreBehindTopic
-from tests.integration.event_store.streams import Stream, note_of
+from shared.event_store import Appended, StoreBehindTopic, TimelineNotCompared
+from shared.runtime.privileges import RoleKind
+from tests.integration.event_store.streams import Stream, as_application, note_of
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import RelayedService, running
 
@@ -155,3 +156,32 @@ async def test_a_store_behind_its_topic_is_still_read(relayed_service: RelayedSe
     assert loaded.receipt is not None
     assert loaded.receipt.records == loaded.records
     assert [note_of(record.body) for record in loaded.records] == [b"kept"]
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        "insert into alarm (consumer, name, place, detail) values ('relay', 'topic_ahead_of_event_store', 'x', 'forged')",
+        "insert into relayed (position, offsets) values (1000000, '{}') on conflict (only_row) do update set position = 1000000",
+        "update relayed set hash = sha256('forged')",
+        "update compared_timeline set timeline = 'forged'",
+    ],
+)
+async def test_what_somebody_with_the_relays_role_says_stops_the_store_until_the_relay_looks(
+    relayed_service: RelayedService, forgery: str
+) -> None:
+    """Given a relay that runs, when its database role is used to stop the appends, then it compares again, and they go on."""
+    await relayed_service.write(1, 2)
+    async with running(relayed_service.relay()) as relay:
+        await eventually(lambda: relay.reached is not None and relay.reached.position == 2)
+        intruder = await asyncpg.connect(as_application(relayed_service.owner, RoleKind.RELAY))
+        await intruder.execute(forgery)
+        await intruder.close()
+
+        async def goes_on() -> bool:
+            try:
+                return isinstance(await relayed_service.event_store.append(Stream().asks()), Appended)
+            except (StoreBehindTopic, TimelineNotCompared):
+                return False
+
+        await eventually(goes_on, 20)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from shared.api.access_log import AccessLog
+from shared.api.access_log import AccessLog, AccessLogBehindWitness
 from shared.database import Connection, create_pool
 from shared.domain.messages import Actor
 from shared.evidence.checkpoint import SignedNote, open_checkpoint
 from shared.evidence.log import ACCESS, EVENTS, prove_consistency, prove_inclusion
 from shared.evidence.merkle import check_consistency, check_inclusion, hash_leaf
-from shared.messaging.consumer.alarms import alarms
+from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.runtime.privileges import RoleKind
 from tests.integration.event_store.streams import as_application
 from tests.integration.local.waiting import eventually
@@ -132,6 +133,34 @@ async def test_a_witness_refuses_a_log_that_is_shorter_than_it_was(
         await office.write(1)
         async with office.signer(witness.client()):
             assert "has seen 4 entries" in await wait_for_alarm(owner, "log_behind_witness")
+
+
+@pytest.mark.parametrize("witnessed", [True, False])
+async def test_an_alarm_that_somebody_raised_for_the_signer_stands_until_it_has_compared(
+    office: Office, owner: Connection, tmp_path: Path, witnessed: bool
+) -> None:
+    """Given a signer that runs, when the API's role says that a log is behind its witness, then the signer looks, and clears it."""
+    actor = Actor(id=uuid4(), role="AUDITOR", organisation="TESTS")
+    pool = await create_pool(as_application(office.owner, RoleKind.API))
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(pool.close)
+        keys = [*office.public_keys(EVENTS), *office.public_keys(ACCESS)]
+        witness = await stack.enter_async_context(running_witness(tmp_path, keys)) if witnessed else None
+        await stack.enter_async_context(office.signer(witness.client() if witness else None))
+        await office.write(2)
+        await office.signed(owner, 2)
+        for place in ("x/access", "x"):
+            await raise_alarm(pool, "signer", "log_behind_witness", place, "forged")
+
+        async def goes_on() -> bool:
+            try:
+                await AccessLog(pool).record(actor, "READ_STATE", "tests/one", outcome="GIVEN")
+            except AccessLogBehindWitness:
+                return False
+            return True
+
+        await eventually(goes_on, 20)
+        await office.write(1)
 
 
 async def test_checkpoints_are_signed_while_the_witness_is_away(
