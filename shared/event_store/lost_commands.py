@@ -13,9 +13,10 @@ from uuid import UUID
 from shared.database import Connection
 
 _BRANCHES: Final = "select evidence, settled_at from fork order by settled_at"
+# The actor comes before all that a person has written, and a quotation mark in a text is escaped: the first match is theirs.
 _SENT_SINCE: Final = """
-    select e.stream, e.type, convert_from(e.body, 'UTF8')::jsonb #>> '{actor,id}' as actor
-    from event as e where e.recorded_at > $1 order by e.position
+    select e.stream, e.type, substring(convert_from(e.body, 'UTF8') from '"actor":{"id":"([^"]*)"') as actor
+    from event as e where e.recorded_at > $1 and e.type = any($2) order by e.position
 """
 _KNOWN: Final = "select distinct stream from event where stream = any($1) and recorded_at <= $2"
 
@@ -64,7 +65,7 @@ async def unsent_commands(connection: Connection) -> list[tuple[LostCommand, dat
     for evidence, settled_at in await connection.fetch(_BRANCHES):
         lost = lost_commands(evidence)
         known = {row["stream"] for row in await connection.fetch(_KNOWN, [one.stream for one in lost], settled_at)}
-        sent = await connection.fetch(_SENT_SINCE, settled_at) if lost else []
+        sent = await connection.fetch(_SENT_SINCE, settled_at, [one.types[0] for one in lost]) if lost else []
         unsent += [(one, settled_at) for one in _unmatched(lost, known, sent)]
     return unsent
 
