@@ -6,6 +6,7 @@ Each of these services keeps referral's events `KEPT`. Of a person whom nobody h
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Final
 from uuid import UUID
 
@@ -37,6 +38,13 @@ def versions_of_link(person: UUID, kept: Sequence[Fact]) -> Sequence[PersonLinke
     links = ([fact.event for fact in facts if has_event(fact, PersonLinked)] for facts in versions_of(kept).values())
     of_person = [versions for versions in links if versions and versions[0].person_id == person]
     return of_person[-1] if of_person else []
+
+
+def birth_date_of(person: UUID, kept: Sequence[Fact]) -> date | None:
+    """Return the date of birth of somebody linked; None for an organisation, and where it is forgotten or nobody linked them."""
+    linked = linked_people(kept).get(person)
+    born = None if linked is None else linked.details.date_of_birth
+    return None if born is None else born.or_else(None)
 
 
 def flags_of_the_incident(kept: Sequence[Fact]) -> Flags | None:

@@ -131,8 +131,8 @@ class ConferenceProposed(Event):
 class ParticipantAdded(Event):
     """Somebody beside the harmer was invited, in this role.
 
-    Each needs a preparation meeting (rule C3); a harmed person must consent, with a parent or carer if `under_16` (rule
-    C2).
+    Each needs a preparation meeting (rule C3); a harmed person must consent, with a parent or carer if under 16 on the
+    day of the conference (rule C2): by the date of birth in the case, or without one by `under_16`, as it was on this day.
     """
 
     sentence = "Participant added: {role}{under_16?, under 16|}"

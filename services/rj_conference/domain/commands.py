@@ -42,14 +42,13 @@ class ProposeConference(Command):
 class AddParticipant(Command):
     """Invite somebody beside the harmer.
 
-    Each needs a preparation meeting; a harmed person must consent (rules C2 and C3).
+    Each needs a preparation meeting; a harmed person must consent (rules C2 and C3). Where the case holds the date of
+    birth, `under_16` is computed from it, and an answer given here is not looked at.
     """
-
-    records = events.ParticipantAdded
 
     person_id: UUID
     role: events.ParticipantRole
-    under_16: bool
+    under_16: bool | None = None
 
 
 class RecordResponsibility(Command):

@@ -6,6 +6,7 @@ from typing import Final
 
 from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import (
+    AddParticipant,
     CloseConference,
     ConferenceCommand,
     CorrectRecord,
@@ -16,8 +17,9 @@ from services.rj_conference.domain.corrections import decide_correction
 from services.rj_conference.domain.derived import of_end, of_held
 from services.rj_conference.domain.evolve import evolve
 from services.rj_conference.domain.rules import rules
+from services.rj_conference.domain.rules.consent import is_under_age
 from services.rj_conference.domain.state import Conference
-from services.rj_conference.events import ConferenceClosed, ConferenceDidNotProceed, ConferenceHeld
+from services.rj_conference.events import ConferenceClosed, ConferenceDidNotProceed, ConferenceHeld, ParticipantAdded
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import event_from, event_that_it_records
@@ -29,6 +31,9 @@ def decide(command: ConferenceCommand, state: Conference | None, context: Contex
     if state is None:
         return [event_that_it_records(command)]
     match command:
+        case AddParticipant(person_id=person, under_16=given):
+            computed = is_under_age(person, context.day, context)
+            return [event_from(ParticipantAdded, command, under_16=given if computed is None else computed)]
         case RecordConferenceHeld():
             return [event_from(ConferenceHeld, command, **of_held(command.present, state, context.day, context.policy))]
         case RecordDidNotProceed():

@@ -112,7 +112,7 @@ def facilitator(*, trained: bool = True, accredited: bool = False, person: UUID 
     return AssignFacilitator(facilitator_id=person, rj_trained=trained, sensitive_accredited=accredited)
 
 
-def participant(person: UUID, role: ParticipantRole, *, under_16: bool = False) -> AddParticipant:
+def participant(person: UUID, role: ParticipantRole, *, under_16: bool | None = False) -> AddParticipant:
     """Somebody to invite."""
     return AddParticipant(person_id=person, role=role, under_16=under_16)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
+from services.people import birth_date_of
 from services.rj_conference.domain.state import Conference, Consent
 from services.rj_conference.events import ParticipantRole
 from services.vocabulary import ConferenceMode
-from shared.domain.policy import Policy
+from shared.domain.dates import age_on
 from shared.domain.rules import Context
 
 
@@ -26,13 +27,23 @@ def _consents(
     if consent is None or mode not in consent.scope or (after is not None and consent.at <= after):
         return False
     in_time = consent.valid_until is None or day <= consent.valid_until
-    agreed = consent.parental_agreement or not _needs_parent(conference, person, context.policy)
+    agreed = consent.parental_agreement or not _needs_parent(conference, person, day, context)
     return in_time and agreed and _was_informed(conference, person, consent)
 
 
-def _needs_parent(conference: Conference, person: UUID, policy: Policy) -> bool:
+def is_under_age(person: UUID, day: date, context: Context) -> bool | None:
+    """Whether somebody linked in the case is too young, on a day, to consent alone; None if no date of birth says so."""
+    born = birth_date_of(person, context.kept)
+    return None if born is None else age_on(born, day) < context.policy.number("parental_agreement_under_age")
+
+
+def _needs_parent(conference: Conference, person: UUID, day: date, context: Context) -> bool:
+    """By the date of birth that the case holds, or else as was said when the person was proposed or invited."""
+    computed = is_under_age(person, day, context)
+    if computed is not None:
+        return computed
     if person == conference.harmer:
-        return conference.harmer_age < policy.number("parental_agreement_under_age")
+        return conference.harmer_age < context.policy.number("parental_agreement_under_age")
     return conference.participants[person].under_16
 
 

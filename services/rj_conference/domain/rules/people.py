@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from services.people import HARMER, is_linked_as
-from services.rj_conference.domain.commands import InformVictim
+from services.rj_conference.domain.commands import AddParticipant, InformVictim
+from services.rj_conference.domain.rules.consent import is_under_age
 from services.rj_conference.domain.rules.rulebook import rules
 from services.rj_conference.domain.state import Conference
 from shared.domain.rules import Context
@@ -16,3 +17,12 @@ def is_no_harmer(command: InformVictim, conference: Conference, context: Context
     Source: Victims' Code: a victim is a person who has suffered harm
     """
     return command.person_id != conference.harmer and not is_linked_as(command.person_id, HARMER, context.kept)
+
+
+@rules.allowed_in(AddParticipant, looks_at=("person_id", "under_16"))
+def age_is_known(command: AddParticipant, _conference: Conference, context: Context) -> bool:
+    """The case holds no date of birth of this person: say whether they are under sixteen.
+
+    Source: RJC Best Practice Guidance (voluntarism); age 16 by local policy
+    """
+    return is_under_age(command.person_id, context.day, context) is not None or command.under_16 is not None

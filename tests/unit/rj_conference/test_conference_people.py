@@ -1,0 +1,62 @@
+"""The people of a case in a conference, as referral's events link them: who is under 16, by the date of birth."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from services.rj_conference.events import ParticipantAdded, ParticipantRole
+from services.vocabulary import Category, PersonRole
+from shared.domain.decisions import Refused
+from tests.unit.referral.stories import ReferralStory
+from tests.unit.rj_conference.stories import NOAH, REECE, SCHEDULED_AT, ConferenceStory, consent, participant, schedule
+
+SIXTEEN_THAT_DAY = "2009-12-04"
+SIXTEEN_A_DAY_LATER = "2009-12-05"
+
+
+def knowing(person: UUID, born: str) -> ConferenceStory:
+    """Return a conference of a case in which somebody is linked."""
+    role, category = (PersonRole.HARMED, Category.VICTIM) if person == NOAH else (PersonRole.HARMER, Category.SUSPECT)
+    conference = ConferenceStory()
+    conference.kept_events = ReferralStory().acknowledged().linked(person, born, role=role, category=category).facts
+    return conference
+
+
+def refusals(conference: ConferenceStory) -> set[str]:
+    """Return the rules that refuse a date for the conference."""
+    answer = conference.answer(schedule(), by="RJ_FACILITATOR", at=SCHEDULED_AT)
+    return set(answer.ids) if isinstance(answer, Refused) else set()
+
+
+@pytest.mark.parametrize(("born", "refused"), [(SIXTEEN_THAT_DAY, set()), (SIXTEEN_A_DAY_LATER, {"C2"})])
+@pytest.mark.parametrize("typed", [True, False, None])
+def test_under_16_on_the_day_is_computed(born: str, refused: set[str], typed: bool | None) -> None:
+    """Given the date of birth of the harmed, whatever was typed, when it is scheduled, then C2 goes by that day's age."""
+    conference = knowing(NOAH, born).prepared(
+        instead={
+            "the harmed": participant(NOAH, ParticipantRole.HARMED, under_16=typed),
+            "consent of the harmed": consent(NOAH, parent=None),
+        }
+    )
+    added = next(fact.event for fact in conference.facts if isinstance(fact.event, ParticipantAdded))
+    assert added.under_16  # on the day on which he was invited
+    assert refusals(conference) == refused
+
+
+@pytest.mark.parametrize(("born", "refused"), [(SIXTEEN_THAT_DAY, set()), (SIXTEEN_A_DAY_LATER, {"C2"})])
+@pytest.mark.parametrize("typed", [15, 16])
+def test_the_harmers_age_is_computed(born: str, refused: set[str], typed: int) -> None:
+    """Given the date of birth of the harmer, whatever age was typed, when it is scheduled, then C2 goes by that day's age."""
+    conference = knowing(REECE, born).prepared(
+        age=typed, instead={"consent of the harmer": consent(REECE, parent=None)}
+    )
+    assert refusals(conference) == refused
+
+
+def test_nobody_is_invited_of_an_unknown_age() -> None:
+    """Given nobody who linked a person, when it is not said whether they are under 16, then inviting them is refused."""
+    conference = ConferenceStory().proposed()
+    unknown = participant(NOAH, ParticipantRole.HARMED, under_16=None)
+    assert conference.refused(unknown, by="RJ_FACILITATOR", at=SCHEDULED_AT) == {"S1"}
