@@ -10,7 +10,8 @@ from uuid import UUID
 from services.disposal.domain.commands import ProposeCondition, VaryConditions
 from services.disposal.domain.state import ConditionState, ConditionStatus, DisposalState
 from services.disposal.events import ChangeAction, Condition, OmittedCondition, RetypedCondition
-from services.vocabulary import Disposal
+from services.vocabulary import ConditionType, Disposal
+from shared.domain.corrections import required
 from shared.domain.dates import add_months
 from shared.domain.policy import Policy
 from shared.domain.rules import Context
@@ -74,10 +75,15 @@ def remaining_terms(conditions: Mapping[UUID, ConditionState]) -> tuple[Conditio
     return tuple(condition.terms for condition in conditions.values() if condition.standing in REMAINS)
 
 
+def _type_of(condition_id: UUID, state: DisposalState) -> ConditionType:
+    """Return the type of a condition. Raises `BrokenHistory` if the facts of the state lack it, as a correction may have it."""
+    return required(state.conditions.get(condition_id), state, "it has no such condition").terms.type
+
+
 def omitted_by(command: VaryConditions, state: DisposalState) -> tuple[OmittedCondition, ...]:
     """Return the conditions that a variation omits, with their types, which its changes do not name."""
     return tuple(
-        OmittedCondition(condition_id=change.condition_id, type=state.conditions[change.condition_id].terms.type)
+        OmittedCondition(condition_id=change.condition_id, type=_type_of(change.condition_id, state))
         for change in command.changes
         if change.action is ChangeAction.OMIT
     )
@@ -86,7 +92,7 @@ def omitted_by(command: VaryConditions, state: DisposalState) -> tuple[OmittedCo
 def retyped_by(command: VaryConditions, state: DisposalState) -> tuple[RetypedCondition, ...]:
     """Return the conditions whose type a variation changes, with both types."""
     pairs = (
-        (state.conditions[change.condition_id].terms.type, change.condition)
+        (_type_of(change.condition_id, state), change.condition)
         for change in command.changes
         if change.action is ChangeAction.MODIFY and change.condition is not None
     )

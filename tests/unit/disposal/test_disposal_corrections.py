@@ -27,6 +27,7 @@ from tests.unit.disposal.stories import (
     condition,
     letter,
     offence,
+    omitting,
     opening,
     variation,
 )
@@ -289,3 +290,10 @@ def test_a_case_without_issue_says_that_its_history_is_broken() -> None:
         _ = state.required_issue
     with pytest.raises(BrokenHistory, match=r"DisposalCaseOpened.*nothing was decided"):
         _ = state.required_decision
+
+
+def test_a_decision_is_not_corrected_from_under_a_variation() -> None:
+    """Given a YCC whose condition was changed for another, when its decision is corrected to YC, then S1 refuses it."""
+    story = CaseStory().issued("YCC", condition())
+    story.ask(variation(omitting(WORK), adding(letter(payee=Sealed("Nobody.")))), by=SUPERVISOR, at=THEN)
+    assert story.refused(correction(story, "DisposalDecided", "decision", "YC"), by=POLICE, at=THEN) == {"S1"}
