@@ -151,9 +151,9 @@ def test_whoever_had_a_part_is_no_appropriate_adult(role: PersonRole, category: 
         assert case.refused(adult(), by=YJS, at=OPENED_AT) == {"S1"}, "only the decision is missing"
 
 
-@pytest.mark.parametrize("person", [LEO, MANAGER], ids=["the child", "a victim"])
+@pytest.mark.parametrize("person", [LEO, MANAGER, MOTHER], ids=["the child", "a victim", "one with enhanced rights"])
 def test_neither_the_child_nor_a_victim_is_the_appropriate_adult(person: Any) -> None:
     """R7: the child of the case and its victims are refused, whoever is linked."""
     case = CaseStory()
-    case.ask(opening(), by=YJS, at=OPENED_AT)
+    case.ask(opening(victims_with_enhanced_rights=(MOTHER,)), by=YJS, at=OPENED_AT)
     assert case.refused(adult(person), by=YJS, at=OPENED_AT) == {"R7"}

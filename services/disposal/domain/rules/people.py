@@ -34,8 +34,8 @@ def appropriate_adult_has_no_part(command: ConfirmAppropriateAdult, state: Dispo
 
     Source: PACE 1984 Code C 1.7 and note 1B
     """
-    opened, adult = state.opened, command.person_id
-    if adult == opened.person_id or adult in (opened.victims or ()):
+    adult = command.person_id
+    if adult == state.opened.person_id or adult in state.everyone_harmed:
         return False
     return not is_linked_as(adult, WITH_A_PART, context.kept)
 
