@@ -17,9 +17,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from shared.domain.decider import BrokenHistory, apply_correction
+from shared.domain.decisions import RuleKind
 from shared.domain.envelope import E_co, Fact
 from shared.domain.messages import Command, Correction, CorrectionCommand, DerivedCorrection, Event
-from shared.domain.rules import Context, RuleBook
+from shared.domain.rules import Context, Rule, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed, mentions_sealed, to_json
 
 C = TypeVar("C", bound=Correction)
@@ -257,6 +258,40 @@ class CorrectionEngine(Generic[C, S]):
             Source: DPA 2018 s46 (rectification)
             """
             return not raises(WrongType, self.correction, command, state)
+
+    def judge_again(
+        self,
+        rules: RuleBook[S],
+        command: type[Command],
+        field: str,
+        asks: type[Command],
+        asked: Callable[[Any, S], Command | None],
+    ) -> None:
+        """Register for a correction of a field the rules that forbid the command which gives it, by the record before its event.
+
+        `asks` is that command, and `asked` writes it from a corrected event and the state before it; None: nobody gave it.
+        """
+        for rule in rules.rules_for(asks, RuleKind.FORBIDS):
+            if field in rule.looks_at:
+                holds = self._holds_as_corrected(rule, field, asked)
+                forbids = rules.forbids(rule.id, command, looks_at=OF_A_CORRECTION, gives_way=rule.gives_way)
+                forbids(holds)
+
+    def _holds_as_corrected(
+        self, rule: Rule, field: str, asked: Callable[[Any, S], Command | None]
+    ) -> Callable[[CorrectionCommand, S, Context], bool]:
+        def holds(command: CorrectionCommand, state: S, context: Context) -> bool:
+            if command.field != field or (after := self.as_corrected(command, state)) is None:
+                return True
+            facts = facts_of(after)
+            number = next(n for n, fact in enumerate(facts) if fact.event_id == command.corrects)
+            before = self.fold(facts[:number]) if number else None
+            given = None if before is None else asked(facts[number].event, before)
+            return given is None or rule.check(given, before, _context_of(facts[number], context))
+
+        holds.__name__ = f"{rule.name}_as_corrected"
+        holds.__doc__ = f"{rule.text}\n\nSource: {rule.source}"
+        return holds
 
     def _guard_derived(self, rules: RuleBook[S], command: type[Command], source: str) -> None:
         names = frozenset(name for name, text in self.sources.items() if text == source)

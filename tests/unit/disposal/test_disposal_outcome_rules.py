@@ -105,6 +105,27 @@ def test_an_outcome_that_stands_is_changed_by_a_correction() -> None:
     assert story.view["outcome"] == "2A"
 
 
+@pytest.mark.parametrize(
+    ("decided_as", "code", "refused"),
+    [
+        ("NO_FURTHER_ACTION", "23", {"O23"}),
+        ("NO_FURTHER_ACTION", "2", {"O2"}),
+        ("NO_FURTHER_ACTION", "8", {"O8"}),
+        ("NO_FURTHER_ACTION", "22", {"O22"}),
+        ("NO_FURTHER_ACTION", "7", {"R11"}),
+        ("NO_FURTHER_ACTION", "1", {"O1C"}),
+        ("YC", "13", {"O3"}),
+    ],
+)
+def test_a_correction_goes_around_no_rule_of_outcomes(decided_as: str, code: str, refused: set[str]) -> None:
+    """Given an outcome, when it is corrected to one that could not have been assigned, then the rule of that one refuses."""
+    issued = decided_as == "YC"
+    story = issued_with_activity("YC") if issued else CaseStory().decided(decided_as)
+    story.ask(AssignOutcome(code=OutcomeCode.C2 if issued else OutcomeCode.C10), by=POLICE, at=LATER)
+    misread = CorrectRecord(corrects=story.facts[-1].event_id, field="code", value=code, why=Sealed("Misread."))
+    assert story.refused(misread, by=POLICE, at=LATER) == refused
+
+
 def test_proceedings_bring_outcome_1_by_themselves() -> None:
     """Given a breach to be prosecuted, when proceedings are instituted, then 1 takes the place of 2; by hand O3 and O4 refuse it."""
     story = CaseStory().in_breach()

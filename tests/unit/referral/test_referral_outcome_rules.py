@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from services.referral.domain.commands import CorrectReferral
 from services.referral.read_model import READ_MODEL
 from services.vocabulary import Category, Flag
 from shared.domain.sealing import Sealed
@@ -215,3 +216,13 @@ def test_outcome_23_comes_from_a_completed_deferral_alone(referral: ReferralStor
     assert referral.problems(outcome("23")) == {"O23"}
     referral.does(carried("23"), by=SYSTEM)
     assert referral.view["outcome"] == "23"
+
+
+@pytest.mark.parametrize(("code", "rule"), [("23", "O23"), ("7", "R11"), ("11", "O11"), ("22", "O22")])
+def test_a_correction_goes_around_no_rule_of_outcomes(referral: ReferralStory, code: str, rule: str) -> None:
+    """Given outcome 10, when it is corrected to one that could not have been assigned, then the rule of that one refuses."""
+    referral.received().recorded().linked().does(outcome("10"))
+    assigned = referral.facts[-1].event_id
+    misread = CorrectReferral(corrects=assigned, field="code", value=code, why=Sealed("Misread."))
+    assert referral.problems(misread) == {rule}
+    assert referral.does(misread.model_copy(update={"value": "16"})) == ["ReferralCorrected"]

@@ -1,12 +1,23 @@
-"""S1, the state machine: registers each line of its table as a rule, asked only when no other rule refuses."""
+"""S1, the state machine: registers each line of its table as a rule, asked only when no other rule refuses; and corrections."""
 
 from __future__ import annotations
 
-from services.disposal.domain.commands import CorrectRecord
+from services.disposal.domain.commands import AssignOutcome, CorrectRecord
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.rules.rulebook import rules
+from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.domain.state_machine import SOURCE, STATE_MACHINE
+from services.disposal.events import DisposalEvent, OutcomeAssigned
 from shared.domain.state_machine import register
 
 register(rules, STATE_MACHINE, SOURCE)
 CORRECTIONS.guard(rules, CorrectRecord)
+
+
+def _assigned(event: DisposalEvent, before: DisposalState) -> AssignOutcome | None:
+    """Write the command of an outcome that a person assigned; one that came with proceedings or a completed deferral came by itself."""
+    by_itself = before.proceedings_at is not None or (before.deferral is not None and before.stage is Stage.COMPLETED)
+    return None if by_itself or not isinstance(event, OutcomeAssigned) else AssignOutcome(code=event.code)
+
+
+CORRECTIONS.judge_again(rules, CorrectRecord, "code", AssignOutcome, _assigned)

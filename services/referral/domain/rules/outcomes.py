@@ -7,13 +7,17 @@ from services.referral.domain.commands import (
     CarryOutcome,
     CompleteNudesScreening,
     CorrectCarriedOutcome,
+    CorrectReferral,
     RecordCrime,
 )
+from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import LinkedPerson, Referral, born_on
+from services.referral.events import CrimeOutcomeAssigned, ReferralEvent
 from services.vocabulary import OutcomeCode
 from shared.domain.dates import age_on
 from shared.domain.rules import Context
+from shared.domain.sealing import Sealed
 
 
 @rules.forbids("O1", AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome, lifted_by=(RecordCrime,))
@@ -116,6 +120,23 @@ def assigned_where_it_was_judged(command: AssignCrimeOutcome, _state: Referral, 
     Source: rules O2 and O8 of this house; Home Office outcomes 2, 2A and 8
     """
     return command.code.value not in context.policy.codes("outcomes_of_a_disposal")
+
+
+def _assigned(event: ReferralEvent, _before: Referral) -> AssignCrimeOutcome | None:
+    """Write the command of an outcome that was assigned here; one that was carried is corrected in its disposal case."""
+    if not isinstance(event, CrimeOutcomeAssigned) or event.disposal_id is not None:
+        return None
+    return AssignCrimeOutcome(
+        code=event.code,
+        person_id=event.person_id,
+        named_suspect=bool(event.named_suspect),
+        rationale_text=event.rationale_text or Sealed(""),
+        victim_informed=bool(event.victim_informed),
+        parent_informed=bool(event.parent_informed),
+    )
+
+
+CORRECTIONS.judge_again(rules, CorrectReferral, "code", AssignCrimeOutcome, _assigned)
 
 
 def _named(command: AssignCrimeOutcome, state: Referral) -> LinkedPerson | None:
