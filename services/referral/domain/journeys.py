@@ -19,7 +19,9 @@ SUPERVISOR: Final = frozenset({Role.SUPERVISOR.value})
 VICTIM_WORKER: Final = frozenset({Role.VICTIM_WORKER.value})
 SCHOOL: Final = frozenset({Role.SCHOOL.value, Role.SAFE_SCHOOLS_OFFICER.value})
 
-TO_CLOSE: Final = frozenset({Stage.SCHOOL_LED, Stage.REJECTED, Stage.WITH_MASH, Stage.WITH_INVESTIGATION})
+WITH_OTHERS: Final = frozenset(
+    {Stage.WITH_PANEL, Stage.SCHOOL_LED, Stage.REJECTED, Stage.WITH_MASH, Stage.WITH_INVESTIGATION}
+)
 
 
 def _harmed(state: Referral) -> Iterable[UUID]:
@@ -50,6 +52,14 @@ def _concerns(state: Referral, _day: date) -> Iterator[Task]:
 def _is_accepted(state: Referral) -> bool:
     return state.triage_outcome is TriageOutcome.ACCEPT_INTERVENTION
 
+
+FIRST_CONTACT: Final[Step[Referral]] = Step(
+    "Make first contact",
+    (commands.RecordContact,),
+    OFFICER,
+    once(lambda state: state.contacted_on is not None),
+    duty="FIRST_CONTACT",
+)
 
 JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
     Journey(
@@ -108,13 +118,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 SUPERVISOR,
                 once(lambda state: state.officer_id is not None, _is_accepted),
             ),
-            Step(
-                "Make first contact",
-                (commands.RecordContact,),
-                OFFICER,
-                once(lambda state: state.contacted_on is not None),
-                duty="FIRST_CONTACT",
-            ),
+            FIRST_CONTACT,
             Step(
                 "Give advice",
                 (commands.GiveAdvice,),
@@ -151,8 +155,9 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
     ),
     Journey(
         "With others",
-        lambda state: state.stage in TO_CLOSE and not state.reopened,
+        lambda state: state.stage in WITH_OTHERS and not state.reopened,
         (
+            FIRST_CONTACT,
             Step(
                 "Confirm what the school did",
                 (commands.ConfirmSchoolLedOutcome,),
@@ -163,7 +168,10 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 "Close it",
                 (commands.CloseReferral,),
                 OFFICER,
-                once(lambda state: state.closed_on is not None),
+                once(
+                    lambda state: state.closed_on is not None,
+                    lambda state: state.stage is not Stage.WITH_PANEL or state.outcome is not None,
+                ),
                 duty="REFERRAL_CLOSED",
             ),
         ),

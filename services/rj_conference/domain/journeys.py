@@ -36,7 +36,7 @@ JOURNEYS: Final[tuple[Journey[Conference], ...]] = (
                 "Hear whether the child accepts responsibility",
                 (commands.RecordResponsibility,),
                 FACILITATOR,
-                once(lambda state: state.responsibility is not None),
+                once(lambda state: state.is_accepted),
             ),
             Step(
                 "Say who takes part", (commands.AddParticipant,), FACILITATOR, once(lambda state: state.has_other_side)

@@ -174,6 +174,12 @@ class Conference:
     record: PastFacts[ConferenceEvent] | None = field(default=None, compare=False, repr=False)
 
     @property
+    def is_accepted(self) -> bool:
+        """Whether the harmer, by their latest word, accepts responsibility and disputes no core fact."""
+        said = self.responsibility
+        return said is not None and said.accepts and not said.facts_disputed
+
+    @property
     def harmed(self) -> tuple[UUID, ...]:
         """The harmed parties."""
         return tuple(person for person, invited in self.participants.items() if invited.role is ParticipantRole.HARMED)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from services.rj_conference.domain.commands import RecordResponsibility
+from services.vocabulary import TriageOutcome
 from shared.domain.guidance import Status, guidance_at
 from shared.domain.next_steps import Progress, journeys_at, next_step
 from shared.domain.service import Service
-from tests.command_spec import officer
+from tests.command_spec import CommandSpec, officer
 from tests.unit.guidance.played_histories import SERVICES, played_histories
+from tests.unit.referral.stories import ReferralStory
+from tests.unit.rj_conference.stories import SCHEDULED_AT, ConferenceStory
 from tools.reference.state_explorer import STREAM
 
 LATER = timedelta(hours=1)
+BY = "RJ_FACILITATOR"
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
@@ -61,3 +66,25 @@ def test_the_recommended_step_can_be_recorded(service: Service[Any]) -> None:
                         for name in task.task.about:
                             assert any(name in command.model_fields for command in task.step.commands)
     assert recommendations
+
+
+def unfinished(story: CommandSpec, by: str, at: str) -> dict[str, Progress]:
+    """Return the steps that are not completed, with how far they are."""
+    journeys = journeys_at(story.service, officer(by), story.stream, story.facts, datetime.fromisoformat(at))
+    tasks = (task for journey in journeys for task in journey.tasks)
+    return {task.step.title: task.progress for task in tasks if task.progress is not Progress.COMPLETED}
+
+
+def test_a_referral_with_the_panel_asks_for_first_contact() -> None:
+    """Given a referral that went to the panel, then first contact is asked, as its duty is; closing it is not, yet."""
+    referral = ReferralStory().acknowledged().triaged(TriageOutcome.REFER_DISPOSAL_PANEL)
+    assert {"FIRST_CONTACT"} <= {duty.duty for duty in referral.duties(date(2026, 3, 2)).values()}
+    assert set(unfinished(referral, "SAFE_SCHOOLS_OFFICER", "2026-03-02T12:00:00+00:00")) == {"Make first contact"}
+
+
+def test_a_child_who_disputes_the_facts_is_heard_again() -> None:
+    """Given a harmer who disputes the facts, then the step that asks is not done; once they are accepted, it is."""
+    disputes = RecordResponsibility(accepts=True, facts_disputed=True)
+    heard = "Hear whether the child accepts responsibility"
+    assert heard in unfinished(ConferenceStory().prepared(instead={"responsibility": disputes}), BY, SCHEDULED_AT)
+    assert heard not in unfinished(ConferenceStory().prepared(), BY, SCHEDULED_AT)

@@ -38,8 +38,7 @@ def harmer_accepts_responsibility(conference: Conference, _context: Context) -> 
 
     Source: RJC Best Practice Guidance for Restorative Practice (voluntarism, safety)
     """
-    responsibility = conference.responsibility
-    return responsibility is not None and responsibility.accepts and not responsibility.facts_disputed
+    return conference.is_accepted
 
 
 @rules.forbids("C2", ScheduleConference, lifted_by=(AddParticipant,))
