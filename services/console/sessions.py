@@ -18,6 +18,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+from starlette.exceptions import HTTPException
 
 from services.console.cipher import Cipher
 
@@ -31,6 +32,10 @@ RENEWAL_SECONDS: Final = 2.0
 DRAFT_LIFE: Final = timedelta(hours=20)
 LONGEST_DRAFT: Final = timedelta(days=7)
 """The longest life of a draft, however often it is changed."""
+LONGEST_BYTES: Final = 4_000_000
+"""The largest draft: that of a register, its file and what is wrong with its rows."""
+MOST_BYTES: Final = 20_000_000
+"""The most of all drafts of a person together; the oldest go first."""
 SEEN_LIFE: Final = timedelta(days=90)
 WAIT_SECONDS: Final = 10.0
 """Seconds after a change within which pages wait for it. Later they show what is there, and say so where it lacks the
@@ -135,6 +140,15 @@ _USE: Final = """
 """
 
 
+_REMOVE_OLDEST: Final = """
+    delete from draft where owner = $1 and id in (
+        select id from (
+            select id, sum(octet_length(sealed)) over (order by ends_at desc, id) as bytes from draft where owner = $1
+        ) as kept where bytes > $2
+    )
+"""
+
+
 class _Rows:
     """Encrypted rows of the console's database."""
 
@@ -230,18 +244,25 @@ class Drafts(_Rows):
     """The rows of all drafts."""
 
     async def save(self, person: str, draft: Draft) -> None:
-        """Keep a draft as it is now, for another twenty hours, and for a week from its beginning at most."""
+        """Keep a draft as it is now, for another twenty hours, and for a week from its beginning at most.
+
+        Raises `HTTPException` 413 for one that is too large.
+        """
         owner = self._cipher.owner(person)
         value = {**asdict(draft), "id": str(draft.id), "stream": str(draft.stream)}
+        sealed = self._cipher.seal(value, owner + draft.id.bytes)
+        if len(sealed) > LONGEST_BYTES:
+            raise HTTPException(413, "This form is too large: shorten its texts.")
         await self._pool.execute(
             "insert into draft (owner, id, sealed, ends_at) values ($1, $2, $3, $4)"
             " on conflict (owner, id) do update set sealed = excluded.sealed,"
             " begun_at = case when draft.ends_at > now() then draft.begun_at else now() end,"
             " ends_at = case when draft.ends_at > now() then least(excluded.ends_at, draft.begun_at + $5)"
             " else excluded.ends_at end",
-            *(owner, draft.id, self._cipher.seal(value, owner + draft.id.bytes), datetime.now(UTC) + DRAFT_LIFE),
+            *(owner, draft.id, sealed, datetime.now(UTC) + DRAFT_LIFE),
             LONGEST_DRAFT,
         )
+        await self._pool.execute(_REMOVE_OLDEST, owner, MOST_BYTES)
 
     async def find(self, person: str, id_: UUID) -> Draft | None:
         """Return a draft of a person; None if it has ended, was sent, or is another's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
@@ -10,7 +11,8 @@ import pytest
 from starlette.routing import Route
 
 from services.console.application import routes
-from services.console.sessions import Draft
+from services.console.schools.questions import QUESTIONS
+from services.console.sessions import LONGEST_BYTES, MOST_BYTES, Draft
 from tests.hostile import test_sessions
 from tests.hostile.test_sessions import World
 
@@ -86,6 +88,32 @@ async def test_no_draft_is_prolonged_without_end(world: World) -> None:
     await drafts.save(person, draft)
     assert await drafts.find(person, draft.id) == draft
     assert await world.owner.fetchval("select ends_at - begun_at > interval '19 hours' from draft")
+
+
+async def test_no_draft_grows_without_end(world: World) -> None:
+    """Given a session that sleeps, when one answer after another is sent to be kept, then the draft is refused in the end."""
+    session = await world.session()
+    world.as_person(session)
+    await world.leave(60)
+    form, answers = f"/report/{uuid4()}/{QUESTIONS[0].name}", []
+    for number in range(LONGEST_BYTES // 250_000 + 1):
+        form_data = {"csrf": session.csrf, f"answer{number}": "x" * 250_000}
+        answers.append((await world.http.post(form, data=form_data)).status_code)
+    assert (answers[0], answers[-1]) == (200, 413)
+
+
+async def test_drafts_of_a_person_fill_no_disk(world: World) -> None:
+    """Given a person who keeps one form after another, then the latest stay, and none of others goes."""
+    person, other, drafts = (await world.session()).person, (await world.session()).person, world.console.drafts
+    kept = draft_of("RaiseSafeguardingConcern", guided=False)
+    await drafts.save(other, kept)
+    text = {"narrative": ["x" * 3_000_000]}
+    many = [replace(kept, id=uuid4(), answers=text) for _ in range(MOST_BYTES // 3_000_000 + 2)]
+    for draft in many:
+        await drafts.save(person, draft)
+    assert await world.owner.fetchval("select sum(octet_length(sealed)) from draft") < MOST_BYTES + 10_000
+    assert await drafts.find(person, many[-1].id) == many[-1]
+    assert await drafts.find(other, kept.id) == kept
 
 
 async def test_what_has_ended_is_removed_with_the_next_sign_in(world: World) -> None:
