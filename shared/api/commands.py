@@ -137,13 +137,12 @@ def command_response(name: str, target: str, result: Result) -> JSONResponse:
             return JSONResponse(receipt.model_dump(mode="json"), 201, headers)
         case NoChange():
             return problem_response(
-                409, "no-effect", "There is nothing to be done", f"{target} needs no {name} any more: read it again."
+                "no-effect", "There is nothing to be done", f"{target} needs no {name} any more: read it again."
             )
         case Refused(rules) | NeedsRationale(rules):
             return refused_response(rules, needs_rationale=isinstance(result, NeedsRationale))
         case VersionConflict(expected, actual):
             return problem_response(
-                409,
                 "conflict",
                 "The record has moved on",
                 f"You expected version {expected}, it is at version {actual}: read it again, and decide again.",

@@ -92,12 +92,12 @@ async def _document_response(
     """Print the document of these facts, or respond with the problem why it cannot be printed."""
     match document.fill(service.decider.fold(facts), facts):
         case NotAvailable(why):
-            return problem_response(409, "not-yet", "This document cannot be printed now", why)
+            return problem_response("not-yet", "This document cannot be printed now", why, status=409)
         case DocumentData() as data:
             try:
                 printed = await asyncio.to_thread(render, name, document, data, language)
             except NotPrintable as error:
-                return problem_response(409, "not-printable", "This document cannot be printed", str(error))
+                return problem_response("not-printable", "This document cannot be printed", str(error))
             return Response(printed.body, media_type="application/pdf", headers=_headers(printed, file))
 
 

@@ -50,7 +50,7 @@ def add_health(app: FastAPI) -> None:
             await write(request.app.state.deps.database)
         except TRANSIENT as error:
             return problem_response(
-                503, "unavailable", "Not ready", f"The database takes no writes ({error!r}): try again in a moment."
+                "unavailable", "Not ready", f"The database takes no writes ({error!r}): try again in a moment."
             )
         return JSONResponse({"status": "ready", "version": version()})
 

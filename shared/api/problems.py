@@ -34,6 +34,40 @@ from shared.privacy.keyring import KeyDestroyed, KeyMissing, KeyringUnavailable,
 MEDIA_TYPE = "application/problem+json"
 
 
+PROBLEM_TYPES: Final[Mapping[str, tuple[tuple[int, ...], str]]] = {
+    "token": ((401,), "There is no valid access token: sign in."),
+    "forbidden": ((403,), "The role, a conflict of interest or a missing reason forbids it."),
+    "unknown": ((404,), "There is no such record, there was none then, or the reader may not know of it."),
+    "withheld": (
+        (404,),
+        "A return is shown no longer, since its version of the measure did not suppress small counts.",
+    ),
+    "conflict": ((409,), "The record has a later version than the command expected: read it, and decide again."),
+    "no-effect": ((409,), "The command has nothing to do any more."),
+    "not-printable": ((409,), "The fonts have no character for a text of the record: correct it, or write by hand."),
+    "forgotten": ((410,), "The person's key is destroyed: nothing more can be recorded of them."),
+    "malformed": ((422,), "`errors` names each wrong field and its remedy: correct them and send it again."),
+    "key-reused": ((422,), "The Idempotency-Key was used for something else: use a new one for a new command."),
+    "refused": ((422,), "`rules` lists what forbids it, with the commands that lift each."),
+    "needs-rationale": ((422,), "`rules` lists warnings: send it again with a rationale for each to go ahead."),
+    "too-many-requests": ((429,), "Wait for the seconds in Retry-After."),
+    "fault": ((500,), "The service has a fault: tell its operators the reference."),
+    "not-yet": (
+        (503, 409),
+        "503: a position is not projected, ask again. 409: the record allows no such document yet.",
+    ),
+    "unavailable": ((503,), "A database or the issuer does not answer: repeat it with the same Idempotency-Key."),
+    "key-missing": ((503,), "The key of the record is missing: only operators can bring it back."),
+    "keyring": ((503,), "A key of the record cannot be used: only operators can mend it."),
+    "store-behind-topic": ((503,), "The event store lacks events that its topic has: operators restore it."),
+    "log-behind-witness": ((503,), "A log is shorter than its witness has seen: operators restore it."),
+    "timeline-not-compared": ((503,), "The event store was moved, and is being compared: repeat it in a moment."),
+    "clocks-apart": ((503,), "The clocks of the servers differ: operators set them."),
+    "http": ((404, 405), "No route takes this, or a limit of HTTP is passed: `status` says which."),
+}
+"""Each kind of problem: its statuses, the usual one first, and what it means and asks for."""
+
+
 class FieldError(BaseModel):
     """A malformed field, parameter or header, and the remedy."""
 
@@ -64,7 +98,10 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    type: str = Field(pattern="^/problems/[a-z-]+$", description="The kind of problem: a stable relative reference.")
+    type: str = Field(
+        description="The kind of problem: a stable relative reference. docs/reference/problems.md says what each means.",
+        json_schema_extra={"enum": [f"/problems/{kind}" for kind in PROBLEM_TYPES]},
+    )
     title: str
     status: int
     detail: str
@@ -179,9 +216,17 @@ def _message(item: Any) -> str:
 
 
 def problem_response(
-    status: int, kind: str, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
+    kind: str,
+    title: str,
+    detail: str,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> JSONResponse:
-    """Build a problem response of type `/problems/{kind}`."""
+    """Build a problem response of a type of `PROBLEM_TYPES`, with its usual status or another one."""
+    (usual, *_), _ = PROBLEM_TYPES[kind]
+    status = usual if status is None else status
     body = Problem(type=f"/problems/{kind}", title=title, status=status, detail=detail, **more)
     all_headers = {**_HEADERS.get(status, {}), **(headers or {})}
     return JSONResponse(body.model_dump(mode="json", exclude_unset=True), status, all_headers, MEDIA_TYPE)
@@ -189,13 +234,12 @@ def problem_response(
 
 def unknown_response(title: str, detail: str) -> JSONResponse:
     """Build the response 404."""
-    return problem_response(404, "unknown", title, detail)
+    return problem_response("unknown", title, detail)
 
 
 def key_reused_response(what: str) -> JSONResponse:
     """Build the response 422 to an Idempotency-Key that was used before for another `what`."""
     return problem_response(
-        422,
         "key-reused",
         f"This key was used before for another {what}",
         f"Nothing was recorded. Use a new Idempotency-Key for a new {what}.",
@@ -206,13 +250,12 @@ def key_reused_response(what: str) -> JSONResponse:
 def too_many_response(error: TooManyRequests) -> JSONResponse:
     """Build the response 429, with Retry-After in whole seconds (RFC 9110, section 10.2.3)."""
     wait = {"Retry-After": str(ceil(error.seconds))}
-    return problem_response(429, "too-many-requests", "Slow down", f"{error}. Nothing was recorded.", headers=wait)
+    return problem_response("too-many-requests", "Slow down", f"{error}. Nothing was recorded.", headers=wait)
 
 
 def fault_response(reference: str) -> JSONResponse:
     """Build the response 500. It names only the reference under which the log has the error."""
     return problem_response(
-        500,
         "fault",
         "This service has a fault",
         f"Your request was not the cause. Tell the operators the reference {reference}. Before you repeat a command, read the"
@@ -225,7 +268,6 @@ def refused_response(rules: Sequence[BrokenRule], *, needs_rationale: bool) -> J
     """Build the response 422 with every broken rule, or with every warning without a rationale."""
     ids = ", ".join(rule.id for rule in rules)
     return problem_response(
-        422,
         "needs-rationale" if needs_rationale else "refused",
         "A reason is needed" if needs_rationale else "The rules do not allow this",
         f"Give a rationale for {ids} to go ahead"
@@ -243,7 +285,6 @@ def malformed_response(error: Malformed) -> JSONResponse:
     if (more := len(error.errors) - MAX_ERRORS) > 0:
         listed.append(("body", f"{more} more are wrong: correct these first"))
     return problem_response(
-        422,
         "malformed",
         "The request cannot be understood",
         "Nothing was recorded. Correct these fields and send it again.",
@@ -256,29 +297,25 @@ def malformed_response(error: Malformed) -> JSONResponse:
 def install_handlers(app: FastAPI) -> None:
     """Register the response to every known exception."""
 
-    def respond_to(
-        error: type[Exception], status: int, kind: str, title: str, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def respond_to(error: type[Exception], kind: str, title: str, headers: Mapping[str, str] | None = None) -> None:
         @app.exception_handler(error)
         async def _respond(_request: Request, raised: Exception) -> JSONResponse:
             members = getattr(raised, "members", {})
-            return problem_response(status, kind, title, str(raised), headers=headers, **members)
+            return problem_response(kind, title, str(raised), headers=headers, **members)
 
-    respond_to(InvalidToken, 401, "token", "A valid access token is needed")
-    respond_to(NotAllowed, 403, "forbidden", "You may not do or see this")
+    respond_to(InvalidToken, "token", "A valid access token is needed")
+    respond_to(NotAllowed, "forbidden", "You may not do or see this")
     for unavailable in (EventStoreUnavailable, KeyringUnavailable, IssuerUnavailable, LogUnavailable):
-        respond_to(unavailable, 503, "unavailable", "Try again in a moment, with the same Idempotency-Key")
+        respond_to(unavailable, "unavailable", "Try again in a moment, with the same Idempotency-Key")
     operators = {"Retry-After": "300"}  # nothing changes before a person has acted
-    respond_to(KeyMissing, 503, "key-missing", "The key of this record is missing: tell the operators", operators)
-    respond_to(UnusableKey, 503, "keyring", "A key of this record cannot be used: tell the operators")
-    respond_to(StoreBehindTopic, 503, "store-behind-topic", "No command is accepted until the event store is restored")
-    respond_to(ClocksApart, 503, "clocks-apart", "No command is accepted until the clocks agree", operators)
-    respond_to(TimelineNotCompared, 503, "timeline-not-compared", "The event store has moved, and is being compared")
+    respond_to(KeyMissing, "key-missing", "The key of this record is missing: tell the operators", operators)
+    respond_to(UnusableKey, "keyring", "A key of this record cannot be used: tell the operators")
+    respond_to(StoreBehindTopic, "store-behind-topic", "No command is accepted until the event store is restored")
+    respond_to(ClocksApart, "clocks-apart", "No command is accepted until the clocks agree", operators)
+    respond_to(TimelineNotCompared, "timeline-not-compared", "The event store has moved, and is being compared")
     for behind in (StoreBehindWitness, AccessLogBehindWitness):
-        respond_to(behind, 503, "log-behind-witness", "Nothing is recorded until the log is restored")
-    respond_to(
-        KeyDestroyed, 410, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them"
-    )
+        respond_to(behind, "log-behind-witness", "Nothing is recorded until the log is restored")
+    respond_to(KeyDestroyed, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them")
 
     @app.exception_handler(TooManyRequests)
     async def _too_many(_request: Request, raised: TooManyRequests) -> JSONResponse:
@@ -303,9 +340,9 @@ def install_handlers(app: FastAPI) -> None:
             allowed = {method for route in routes for method in getattr(route, "methods", ())}
             headers = {"Allow": ", ".join(sorted(allowed))}
         return problem_response(
-            raised.status_code,
             "http",
             HTTPStatus(raised.status_code).phrase,
             f"{raised.detail}: see /docs for the routes of this API",
+            status=raised.status_code,
             headers=headers,
         )

@@ -91,9 +91,7 @@ def add_access_lines(app: FastAPI, about: tuple[Parameter, ...], read_targets: R
             raise Malformed((names[0], f"ask about one thing: give {' or '.join(names)}"))
         targets = await read_targets(request, actor, query)
         if not targets:
-            return problem_response(
-                404, "unknown", "There is no such record", "Nothing is known of it here: check the id."
-            )
+            return problem_response("unknown", "There is no such record", "Nothing is known of it here: check the id.")
         before = int(query["before"]) if "before" in query else None
         database: Pool = request.app.state.deps.database
         rows = await retry_or_raise(

@@ -70,7 +70,7 @@ def add_evidence(app: FastAPI, logs: tuple[Log, ...], read_home: ReadHome) -> No
         return (
             JSONResponse(signing)
             if signing
-            else problem_response(503, "unavailable", "No key signs here yet", "Try again when a worker has started.")
+            else problem_response("unavailable", "No key signs here yet", "Try again when a worker has started.")
         )
 
     @app.get(
@@ -140,7 +140,7 @@ def add_evidence(app: FastAPI, logs: tuple[Log, ...], read_home: ReadHome) -> No
         try:
             return await read_home(request, actor, read_id(id))
         except NoStatement as error:
-            return problem_response(503, "unavailable", "No statement was signed", str(error))
+            return problem_response("unavailable", "No statement was signed", str(error))
 
 
 def add_service_evidence(app: FastAPI, service: Service[Any]) -> None:
@@ -164,7 +164,7 @@ def add_service_evidence(app: FastAPI, service: Service[Any]) -> None:
 
 
 def _missing(detail: str) -> JSONResponse:
-    return problem_response(404, "unknown", "There is no such evidence", f"{detail}: check the numbers.")
+    return problem_response("unknown", "There is no such evidence", f"{detail}: check the numbers.")
 
 
 async def _is_signed(database: Pool, log: Log, size: int) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from services.reporting.api import reporting_api
+from shared.api.problems import PROBLEM_TYPES
 from shared.domain.service import Service
 from shared.runtime.application import service_api
 from shared.settings import Settings
@@ -26,7 +27,7 @@ def openapi_documents(services: Sequence[Service[Any]]) -> dict[str, Json]:
 
 
 def of_apis(documents: Mapping[str, Json]) -> dict[str, str]:
-    """Write the page of each API."""
+    """Write the page of each API, and that of the problems that all of them answer."""
     return {
         path.replace("openapi.json", "api.md"): fill(
             "api",
@@ -36,7 +37,7 @@ def of_apis(documents: Mapping[str, Json]) -> dict[str, str]:
             content=_content,
         )
         for path, document in documents.items()
-    }
+    } | {"problems.md": fill("problems", problems=PROBLEM_TYPES)}
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:

@@ -81,7 +81,7 @@ def add_audit(app: FastAPI) -> None:
         records = await ask(lambda: _records_of(at.database, actor, id_))
         if not records:
             return problem_response(
-                404, "unknown", "There is no such person", f"No record names the person {id_}: check the id."
+                "unknown", "There is no such person", f"No record names the person {id_}: check the id."
             )
         return JSONResponse({"person_id": str(id_), "records": records})
 

@@ -65,7 +65,6 @@ async def wait_for(pool: Pool, wanted: Mapping[str, int]) -> str | None:
 def not_yet(late: str) -> JSONResponse:
     """Return the answer that a position has not been projected in time."""
     return problem_response(
-        503,
         "not-yet",
         "Not yet",
         f"{late} has not been projected: ask again, at most for {PATIENCE_SECONDS:g} seconds.",

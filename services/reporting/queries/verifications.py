@@ -161,7 +161,7 @@ def add_verifications(app: FastAPI) -> None:
         row = await ask(lambda: at.database.fetchrow(_FIND, id_))
         if row is None:
             return problem_response(
-                404, "unknown", "There is no such report", "No such report is kept: run `ooc verify --report FILE`."
+                "unknown", "There is no such report", "No such report is kept: run `ooc verify --report FILE`."
             )
         try:
             targets = [log_target(row["id"], row["sha256"])]
@@ -169,7 +169,7 @@ def add_verifications(app: FastAPI) -> None:
                 at.database, "reporting", row["id"], targets, NO_CONTRACT, Reader(actor.labels, (LINES,))
             )
         except NoStatement as error:
-            return problem_response(503, "unavailable", "No statement was signed", str(error))
+            return problem_response("unavailable", "No statement was signed", str(error))
         return JSONResponse({**_line(row), "report": row["report"].decode(), "evidence": evidence})
 
 

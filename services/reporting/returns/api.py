@@ -233,10 +233,9 @@ async def _read(
     await at.gate.read(actor, READ, f"reporting/returns/{id_}", reason)
     item = await ask(lambda: find_return(at.database, id_))
     if item is None:
-        return problem_response(404, "unknown", "There is no such return", f"No return is kept as {id_}: check the id.")
+        return problem_response("unknown", "There is no such return", f"No return is kept as {id_}: check the id.")
     if item.definition_version in MEASURES[item.measure].withheld:
         return problem_response(
-            404,
             "withheld",
             "This return is shown no longer",
             f"Version {item.definition_version} of {item.measure} did not suppress small counts: freeze a new return.",
@@ -262,7 +261,7 @@ async def _prove(actor: Actor, at: Dependencies, item: FrozenReturn) -> Response
     try:
         evidence = await evidence_of(at.database, "reporting", item.id, targets, NO_CONTRACT, reader)
     except NoStatement as error:
-        return problem_response(503, "unavailable", "No statement was signed", str(error))
+        return problem_response("unavailable", "No statement was signed", str(error))
     return JSONResponse({"answer": item.answer.decode(), "evidence": evidence})
 
 

@@ -140,7 +140,7 @@ def add_search(app: FastAPI, settings: Settings) -> None:
         result: dict[str, Any] | None = None
         if at.gate.refusal(actor, "search", reason) is None:
             if not await at.search.wait_until_loaded(LOADING_SECONDS):
-                return problem_response(503, "not-yet", "Not yet", LOADING)
+                return problem_response("not-yet", "Not yet", LOADING)
             if late := await wait_for(at.database, awaited):
                 return not_yet(late)
             reached = await ask(lambda: positions_of(at.database))

@@ -95,7 +95,7 @@ def add_differences(app: FastAPI) -> None:
         reason = read_reason(request)
         await at.gate.read(actor, "duties", "reporting/differences", reason)
         if not await at.search.wait_until_loaded(LOADING_SECONDS):
-            return problem_response(503, "not-yet", "Not yet", LOADING)
+            return problem_response("not-yet", "Not yet", LOADING)
         if late := await wait_for(at.database, wanted):
             return not_yet(late)
         await at.search.refresh()
