@@ -28,12 +28,12 @@ async def keep_linked_marks(
             fact = record.fact(book)
             marks_by_home |= {(fact.envelope.home, f"{book.service}.{mark}") for mark in marks_of(book, fact)}
     if marks_by_home:
-        await connection.execute(
-            "insert into linked_mark (home, mark) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing",
-            *zip(*sorted(marks_by_home), strict=True),
-        )
+        await connection.execute(_MARK, *zip(*sorted(marks_by_home), strict=True))
 
 
+_MARK: Final = (
+    "insert into linked_mark (home, mark) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing"
+)
 _KEEP: Final = """
     insert into kept_event (home, service, position, recorded_at, stream, version, event_id, type, hash, body)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing

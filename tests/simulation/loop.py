@@ -183,7 +183,7 @@ class Loop(asyncio.BaseEventLoop):
     def abandon(self) -> None:
         """Close what still runs, and the loop."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # what a `finally` would still have awaited
             for task in self._tasks:
                 if not task.done():
                     task._log_destroy_pending = False
@@ -193,6 +193,7 @@ class Loop(asyncio.BaseEventLoop):
                     task.exception()
             self._tasks.clear()
             self.close()
+            gc.collect()
 
 
 class WallLoop(Loop):

@@ -217,7 +217,7 @@ PLANTED: Final = (
     Planted(
         a_key_that_is_there_is_taken,
         (nemesis.cut_the_standby_of_the_keyring,),
-        "wait for an answer|cannot be read|are answered",
+        "wait for an answer|cannot be read|are answered|token was altered",
     ),
     Planted(a_lease_lasts_for_ever, (nemesis.kill,), "the topic of"),
     Planted(a_zombie_is_not_fenced, (nemesis.pause,), "times in its topic|comes after|goes back from position"),

@@ -89,9 +89,11 @@ def _answer(fact: Fact[Rung]) -> Iterable[CommandFor]:
     return [CommandFor(fact.event.desk_id, Answer(number=fact.event.number, occurred_at=fact.occurred_at))]
 
 
-def _service(
-    name: str, commands: Any, book: EventRegistry, decider: Any, reactions: tuple[Reaction[Any], ...] = ()
+def small_service(
+    commands: Any, book: EventRegistry, decider: Any, reactions: tuple[Reaction[Any], ...] = (), **declared: Any
 ) -> Service[Any]:
+    """Declare the service of a book of events, with one role and nothing to show; `declared` is what it has besides."""
+    name = book.service
     read_model: ReadModel[Any] = ReadModel(
         name, f"{name}s", book, decider, lambda _: {}, lambda _s, _p: (), PolicyBook({})
     )
@@ -103,15 +105,15 @@ def _service(
         read_model=read_model,
         inherited_labels=frozenset({"area"}),
         reactions=reactions,
-        published=(BELL_EVENTS,),
+        **declared,
     )
 
 
-BELL: Final = _service("bell", (Ring,), BELL_EVENTS, Decider(RuleBook("bell"), _decide, _evolve_bell))
-DESK: Final = _service(
-    "desk",
+BELL: Final = small_service((Ring,), BELL_EVENTS, Decider(RuleBook("bell"), _decide, _evolve_bell))
+DESK: Final = small_service(
     (Open, Answer),
     DESK_EVENTS,
     Decider(RuleBook("desk"), _decide, _evolve_desk),
     (Reaction("answer-ring", "bell", Rung, _answer, "the ring of {day} has not been answered"),),
+    published=(BELL_EVENTS,),
 )

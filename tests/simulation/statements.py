@@ -19,7 +19,7 @@ from shared.event_store import postgres as store
 from shared.event_store.log_hash import EMPTY_LOG, kept_answer, log_entry, next_log_hash
 from shared.evidence import home_evidence, signer, statement, witnessed
 from shared.evidence import log as evidence_log
-from shared.messaging import parking, projection_consumer, reactions, relay
+from shared.messaging import linking, parking, projection_consumer, reactions, relay
 from shared.messaging.consumer import batch, effects, quarantine
 from shared.privacy import keyring
 from tests.simulation.loop import START
@@ -210,12 +210,7 @@ def holders(tx: Transaction, keys: Sequence[str]) -> Sequence[Any]:
     return rows("key stream", [(key, tx.get("claim", key)) for key in keys if tx.get("claim", key)])
 
 
-KEEP_MARKS: Final = (
-    "insert into linked_mark (home, mark) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing"
-)
-
-
-@answers(KEEP_MARKS)
+@answers(linking._MARK)
 def keep_marks(tx: Transaction, homes: Sequence[Any], marks: Sequence[str]) -> None:
     for home, mark in zip(homes, marks, strict=True):
         tx.put("linked_mark", home, frozenset({mark}).union(tx.get("linked_mark", home) or ()))
@@ -225,6 +220,18 @@ def keep_marks(tx: Transaction, homes: Sequence[Any], marks: Sequence[str]) -> N
 def linked_marks(tx: Transaction, homes: Sequence[Any]) -> Sequence[Any]:
     found = [(home, sorted(marks)) for home in homes if (marks := tx.get("linked_mark", home))]
     return rows("home marks", found)
+
+
+@answers(linking._KEEP)
+def keep_event(tx: Transaction, home: Any, service: str, position: int, *recorded: Any) -> None:
+    # recorded: recorded_at stream version event_id type hash body
+    kept = {(service, position): (position, *recorded[:5], home, *recorded[5:])} | (tx.get("kept_event", home) or {})
+    tx.put("kept_event", home, dict(sorted(kept.items())))
+
+
+@answers(store._KEPT)
+def kept_events(tx: Transaction, homes: Sequence[Any]) -> Sequence[Any]:
+    return [event for home in homes for event in (tx.get("kept_event", home) or {}).values()]
 
 
 @answers(f"notify {store.MOVED}")

@@ -11,14 +11,9 @@ from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Command, Event, event_from
 from shared.domain.permissions import STATE, Permission
-from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
-from shared.domain.service import (
-    CommandFor,
-    Reaction,
-    ReadModel,
-    Service,
-)
+from shared.domain.service import CommandFor, Reaction, Service
+from tests.simulation.services import small_service
 
 
 class Rung(Event):
@@ -118,33 +113,18 @@ def answer_ring(fact: Fact) -> Iterable[CommandFor]:
     return [CommandFor(fact.event.desk_id, command)]
 
 
-def _service(
-    name: str, commands: Any, book: EventRegistry, decider: Any, reactions: tuple[Reaction, ...]
-) -> Service[Any]:
-    read_model: ReadModel[Any] = ReadModel(
-        name, f"{name}s", book, decider, lambda _: {}, lambda _s, _p: (), PolicyBook({})
-    )
-    return Service(
-        name=name,
-        collection=f"{name}s",
-        commands=commands,
-        default_roles=frozenset({"CLERK"}),
-        read_model=read_model,
-        home=lambda _: None,
-        inherited_labels=frozenset({"area"}),
-        reactions=reactions,
-        published=(BELL,),
-    )
-
-
 def bell(namespace: str = "ooc") -> Service[Any]:
-    return _service("bell", (Ring,), replace(BELL, namespace=namespace), Decider(bell_rules, decide, evolve_bell), ())
+    return small_service((Ring,), replace(BELL, namespace=namespace), Decider(bell_rules, decide, evolve_bell))
 
 
 def desk(namespace: str = "ooc") -> Service[Any]:
     reaction = Reaction("answer-ring", "bell", Rung, answer_ring, "the ring of {day} has not been answered")
-    service = _service(
-        "desk", (Open, Staff, Answer), replace(DESK, namespace=namespace), Decider(rules, decide, evolve), (reaction,)
+    service = small_service(
+        (Open, Staff, Answer),
+        replace(DESK, namespace=namespace),
+        Decider(rules, decide, evolve),
+        (reaction,),
+        published=(replace(BELL, namespace=namespace),),
     )
     read_model = replace(service.read_model, access={"CLERK": Permission(STATE, where=("bell.RUNG",))})
-    return replace(service, read_model=read_model, published=(replace(BELL, namespace=namespace),))
+    return replace(service, read_model=read_model)

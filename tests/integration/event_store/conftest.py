@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared import database as connections
+from shared.database import as_role
 from shared.event_store import EventStore
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import databases, service_database
 from tests.integration.event_store.streams import as_application
 from tests.simulation.loop import Process, WallLoop
@@ -54,3 +56,18 @@ def event_store(request: pytest.FixtureRequest) -> EventStore:
         return MemoryEventStore()
     real: EventStore = request.getfixturevalue(f"{request.param}_event_store")
     return real
+
+
+@pytest.fixture
+async def worker(event_store: EventStore, request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+    """Yield a worker's connections to the event store's database; None where it is in memory."""
+    match request.node.callspec.params["event_store"]:
+        case "postgres":
+            database = request.getfixturevalue("event_store_database")
+            pool = await connections.create_pool(as_role(database, role_name(RoleKind.WORKER, "tests")))
+            yield pool
+            await pool.close()
+        case "simulated":
+            yield request.getfixturevalue("simulated_event_store")._pool
+        case _:
+            yield None

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
 from shared.domain.envelope import GENESIS, next_hash
@@ -31,8 +31,8 @@ from shared.event_store.log_hash import (
     next_log_hash,
 )
 from shared.event_store.memory import MemoryEventStore
+from shared.messaging import linking
 from tests.integration.event_store.streams import Stream, note_of
-from tests.simulation.statements import KEEP_MARKS
 
 
 def log_hash_of(records: Iterable[RecordedEvent], appends: Iterable[AppendRequest]) -> bytes:
@@ -310,44 +310,29 @@ async def test_a_group_is_under_the_log_hash_as_single_appends_are(event_store: 
     assert (await event_store.head()).log_hash == log_hash_of(records, appends)
 
 
-async def test_marks_of_others_records_are_looked_up_by_home(
-    event_store: EventStore, request: pytest.FixtureRequest
-) -> None:
+async def test_marks_of_others_records_are_looked_up_by_home(event_store: EventStore, worker: Any) -> None:
     """Given marks that a worker kept for two homes, when one of them and an unknown home are asked for, then each has its own or none."""
     first, second = uuid4(), uuid4()
     kept = {first: ["desk.OPENED", "desk.LED"], second: ["desk.OPENED"]}
     if isinstance(event_store, MemoryEventStore):
         for home, marks in kept.items():
             event_store.keep_marks(home, marks)
-    elif request.node.callspec.params["event_store"] == "simulated":
-        pairs = [(home, mark) for home, marks in kept.items() for mark in marks]
-        await request.getfixturevalue("simulated_event_store")._pool.execute(KEEP_MARKS, *zip(*pairs, strict=True))
     else:
-        owner = await asyncpg.connect(request.getfixturevalue("event_store_database"))
-        rows = [(home, mark) for home, marks in kept.items() for mark in marks]
-        await owner.executemany("insert into linked_mark (home, mark) values ($1, $2)", rows)
-        await owner.close()
+        pairs = [(home, mark) for home, marks in kept.items() for mark in marks]
+        await worker.execute(linking._MARK, *zip(*pairs, strict=True))
     assert await event_store.linked_marks([first, uuid4()]) == {first: {"desk.OPENED", "desk.LED"}}
     assert await event_store.linked_marks([]) == {}
 
 
-async def test_kept_events_of_others_are_looked_up_by_home(
-    event_store: EventStore, request: pytest.FixtureRequest
-) -> None:
+async def test_kept_events_of_others_are_looked_up_by_home(event_store: EventStore, worker: Any) -> None:
     """Given two events that a worker kept for a home, when it and an unknown home are asked for, then they come in order."""
-    if request.node.callspec.params["event_store"] == "simulated":
-        pytest.skip("no service of the simulation keeps events of others")
     home, at = uuid4(), datetime(2026, 6, 1, tzinfo=UTC)
     kept = [RecordedEvent(n, at, "desk/one", n, uuid4(), "ooc.desk.Opened.v1", home, bytes(32), b"{}") for n in (1, 2)]
     if isinstance(event_store, MemoryEventStore):
         for record in kept:
             event_store.keep_event(record)
     else:
-        owner = await asyncpg.connect(request.getfixturevalue("event_store_database"))
-        await owner.executemany(
-            "insert into kept_event (position, recorded_at, stream, version, event_id, type, home, hash, body, service)"
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'desk')",
-            [astuple(record) for record in reversed(kept)],
-        )
-        await owner.close()
+        for record in reversed(kept):
+            position, *before, _, hash_, body = astuple(record)
+            await worker.execute(linking._KEEP, home, "desk", position, *before, hash_, body)
     assert await event_store.kept_events([home, uuid4()]) == {home: kept}
