@@ -69,6 +69,12 @@ async def children_of(apis: Apis, session: Session, records: Iterable[Record]) -
     return {id_: child for id_, of_record in people.items() if (child := _child(_sorted(of_record)))}
 
 
+async def of_people(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, str]:
+    """Return the name of each person of some records by the person's id, for those that the person may read."""
+    wanted = [f"{service}/{id_}" for service, id_ in records if service in NAMING][:MOST_NAMED]
+    return {named["person_id"]: named["name"] for named in await _ask_for_names(apis, session, wanted)}
+
+
 async def _ask_for_names(apis: Apis, session: Session, records: Sequence[str]) -> list[Mapping[str, Any]]:
     """Return the named people of some records; none where the person may not read them, or no service answers."""
     try:

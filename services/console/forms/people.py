@@ -16,6 +16,8 @@ DETAILS: Final = "details"
 LINKED: Final = "linked_child"
 """The children whom the case knows by name, among the ids of a form."""
 CRIME_NUMBER: Final = "crime_number"
+SUGGESTED: Final = {"person_id": LINKED, CRIME_NUMBER: CRIME_NUMBER, "case_id": "case", "referral_id": "referral"}
+"""Fields of an opening -> the ids that are known; where the case knows one alone, it is chosen."""
 CHILDREN: Final = frozenset({"SUSPECT", "CONVICTED", "DISPOSED_OOC", "CHILD_UNDER_10", "HARMER", "CHILD", "SUBJECT"})
 ADULTS: Final = frozenset({"PARENT_CARER", "PROFESSIONAL", "SUPPORTER"})
 OTHERS: Final = frozenset({"VICTIM", "HARMED", "WITNESS"})
@@ -59,9 +61,8 @@ def of_opening(
     The details of a child whom the case knows are left out; those of any other that is chosen are required.
     """
     linked = [option.value for option in known.get(LINKED, ())]
-    numbers = [option.value for option in known.get(CRIME_NUMBER, ())]
     suggested: Answers = {
-        name: values for name, values in (("person_id", linked), (CRIME_NUMBER, numbers)) if len(values) == 1
+        field: [known[name][0].value] for field, name in SUGGESTED.items() if len(known.get(name, ())) == 1
     }
     chosen = next(iter({**suggested, **answers}.get("person_id", ())), "")
     if chosen in linked or (linked and not chosen):

@@ -14,7 +14,7 @@ from services.console.apis import Apis, Problem, part_of
 from services.console.differences import differences_of
 from services.console.forms.forms import beginnings
 from services.console.forms.next_steps import Work, steps_of, work_of
-from services.console.names import of_records
+from services.console.names import of_people, of_records
 from services.console.officers.conference import FACTS, OF_A_PERSON, conference_of
 from services.console.officers.deferral import plan_of
 from services.console.officers.moments import all_events, steps_around
@@ -28,6 +28,7 @@ from services.console.officers.standing import (
     events_of_kind,
     fits,
     next_of,
+    reach_of,
     standing_of,
     victims_of,
     what_happened,
@@ -98,6 +99,7 @@ async def case_page(request: Request, session: Session) -> Response:
         },
         works=works,
         people=people,
+        reach={who.id: reach_of(who, records) for who in people},
         child=child,
         age=age(child.details.get("date_of_birth"), today()) if child else None,
         what=what_happened(records),
@@ -271,14 +273,17 @@ async def record_page(request: Request, session: Session) -> Response:
     case = next(
         (str(event["data"]["case_id"]) for event in events if event["version"] == 1 and "case_id" in event["data"]), ""
     )
+    people = {who.id: who.name for who in record.people if who.name}
+    if collection == "conferences" and case:
+        people |= await _names_in(apis, session, case)
     return render(
         request,
         "record.html",
         session,
         record=record,
         case_id=case,
-        work=_work(record, case, {who.id: who.name for who in record.people if who.name} | record.names),
-        conference=conference_of(events, record) if events and collection == "conferences" else None,
+        work=_work(record, case, people | record.names),
+        conference=conference_of(events, people) if events and collection == "conferences" else None,
         plan=plan_of(record.state.value or {}, today()),
         columns=OF_A_PERSON,
         facts=FACTS,
@@ -288,6 +293,13 @@ async def record_page(request: Request, session: Session) -> Response:
         papers=papers.value or [],
         recorded=_of_command(events, request.query_params.get("recorded")),
     )
+
+
+async def _names_in(apis: Apis, session: Session, case: str) -> dict[str, str]:
+    """Return the names of the people of a case by id: a conference has their ids alone."""
+    found = await part_of(apis.get_projected(session, f"/v1/cases/{case}"))
+    named = [(SERVICES[collection], line["id"]) for collection, line in records_in(found.value or {})]
+    return await of_people(apis, session, named)
 
 
 async def _has_sent(request: Request, session: Session) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -20,8 +21,9 @@ from services.vocabulary import SearchKind
 
 DUE: Final = {"": "Any day", "overdue": "Overdue", "today": "By today", "week": "In the next 7 days"}
 SORTED: Final = {"": "Soonest duty", "changed": "Latest change", "opened": "Latest beginning"}
+CASE_NUMBER: Final = re.compile(r"[0-9a-f]{8,32}")
 SEARCHED: Final = {
-    SearchKind.NAME: "Name",
+    SearchKind.NAME: "Name or any number",
     SearchKind.CRIME_NUMBER: "Crime number",
     SearchKind.SCHOOL: "School's reference number",
     SearchKind.CASE: "Case number on a page",
@@ -75,7 +77,7 @@ async def search(request: Request, session: Session, form: Form) -> Response:
     wrong = "" if words else "Enter what you are looking for."
     if not wrong:
         try:
-            answer = await apis.search(session, {kind: words})
+            answer = await _find(apis, session, kinds_of(kind, words), words)
         except Problem as problem:
             if problem.status != 422:
                 raise
@@ -99,6 +101,24 @@ async def search(request: Request, session: Session, form: Form) -> Response:
             {case["case_id"]: (record["service"], record["id"]) for case in cases for record in case["records"][:1]},
         ),
     )
+
+
+def kinds_of(kind: str, words: str) -> Sequence[str]:
+    """Return the kinds by which words are looked for in turn: what has a digit is no name, whatever was ticked."""
+    if kind != SearchKind.NAME or not any(letter.isdecimal() for letter in words):
+        return (kind,)
+    is_case = CASE_NUMBER.fullmatch(words.lower().replace("-", ""))
+    numbers = (SearchKind.CRIME_NUMBER, SearchKind.SCHOOL, SearchKind.REFERENCE)
+    return (*((SearchKind.CASE,) if is_case else ()), *numbers)
+
+
+async def _find(apis: Apis, session: Session, kinds: Sequence[str], words: str) -> dict[str, Any]:
+    """Return what the first of some kinds finds; of the last, whatever it says. Raises `Problem` or `NoAnswer`."""
+    for kind in kinds[:-1]:
+        answer = await apis.search(session, {kind: words})
+        if answer["total"]:
+            return answer
+    return await apis.search(session, {kinds[-1]: words})
 
 
 def _pages(answer: Mapping[str, Any]) -> int:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from services.console.records import Record
 from services.console.words import day, in_words, moment
 
 OF_A_PERSON: Final[Mapping[str, tuple[str, ...]]] = {
@@ -57,6 +56,7 @@ class Conference:
 FACTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "Proposed": ("", ()),
     "Responsibility": ("Not recorded yet", ("RecordResponsibility",)),
+    "Consent": ("Nobody asked yet", ()),
     "Facilitator": ("Nobody yet", ("AssignFacilitator",)),
     "Risk": ("Not assessed yet", ("AssessRisk", "ApproveRisk")),
     "Schedule": ("Not scheduled yet", ("ScheduleConference", "ConvertToIndirect")),
@@ -65,13 +65,22 @@ FACTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 }
 """The headings of the page, each with its words where nothing is recorded, and the commands that lead on."""
 
+PARTIES: Final = frozenset(map(in_words, ("HARMER", "HARMED")))
+"""The parts of those without whose consent nothing is scheduled (rule C2)."""
 
-def conference_of(events: Iterable[Mapping[str, Any]], record: Record) -> Conference:
-    """Gather a conference from its history; what was corrected reads as it was corrected, where the sentence says so."""
-    names = {who.id: who.name for who in record.people}
+
+def conference_of(events: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> Conference:
+    """Gather a conference from its history; what was corrected reads as it was corrected, where the sentence says so.
+
+    `names` has the people by their ids.
+    """
     conference = Conference({}, {heading: words for heading, (words, _) in FACTS.items() if words})
     for event in events:
         _take(conference, event, names)
+    parties = [who for who in conference.participants.values() if who.part in PARTIES]
+    lacking = [who.name for who in parties if not who.consent.startswith("Given")]
+    if parties:
+        conference.facts["Consent"] = f"Lacks that of {', '.join(lacking)}" if lacking else "Given by each"
     return conference
 
 

@@ -40,6 +40,8 @@ CONTACTS: Final = frozenset(
     }
 )
 """Events in which somebody spoke or wrote to a person."""
+REACHED: Final = ("telephone", "email", "contact", "address")
+"""The details by which somebody is reached, in the order of the page."""
 DONE: Final = frozenset({"COMPLETED", "EXCUSED", "OMITTED"})
 
 
@@ -93,6 +95,35 @@ def victims_of(records: Sequence[Record], people: Iterable[Who]) -> list[Who]:
     """Return the people whom the case has harmed."""
     named = {id_ for state in _states(records, "disposals") for id_ in state.get("victims", ())}
     return [who for who in people if who.id in named or who.part in {"VICTIM", "HARMED"}]
+
+
+def reach_of(who: Who, records: Sequence[Record]) -> list[str]:
+    """Say how somebody is reached, and of a person who was harmed whether they may be called; what is not known is left out."""
+    shown = {name: text for name, text in who.details.items() if isinstance(text, str) and text}
+    lines = [shown[name] for name in REACHED if name in shown]
+    if "contact_person" in shown:
+        lines.insert(0, f"Ask for {shown['contact_person']}")
+    if "preferred_channel" in shown:
+        lines.append(f"Would like: {in_words(shown['preferred_channel']).lower()}")
+    said = [
+        victim
+        for record in records
+        if isinstance(victims := (record.state.value or {}).get("victims"), Mapping)
+        and (victim := victims.get(who.id)) is not None
+    ]
+    if said:
+        lines.append(_may_be_called(said))
+    return lines
+
+
+def _may_be_called(said: Sequence[Mapping[str, Any]]) -> str:
+    """Say whether a victim may be called: one record that says no is enough."""
+    safe = {victim.get("contact_is_safe") for victim in said}
+    if False in safe:
+        return "Do not call: contact is not safe"
+    if any(victim.get("wants_updates") is False for victim in said):
+        return "Do not call: wants no updates"
+    return "May be called" if True in safe else "Ask the victim worker before you call"
 
 
 def standing_of(records: Sequence[Record]) -> str:

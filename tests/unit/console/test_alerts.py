@@ -55,6 +55,8 @@ def page_of(*alerts: dict[str, Any]) -> str:
         recorded=[],
         beginnings=[],
         warnings=[],
+        differences=[],
+        reach={IVY: []},
         earlier=None,
         later=None,
         books=False,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.console.apis import Part
 from services.console.forms.present import rows_of
 from services.console.officers.conference import FACTS, conference_of
-from services.console.records import Record
 
 HARMER, HARMED, TERM = "7b25a32c-7a6b-5cf9-bdc4-0b84d596c200", "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11", "t1"
-RECORD = Record("conferences", "c", Part({"details": {"people": {HARMER: {"name": "Robin Doe"}}}}), Part(), {})
+NAMES = {HARMER: "Robin Doe"}
 
 
 def event(type_: str, **data: Any) -> dict[str, Any]:
@@ -37,7 +35,7 @@ def test_each_participant_has_what_is_recorded_of_them() -> None:
             event("PreparationHeld", person_id=HARMED),
             event("ConferenceHeld", present=[{"person_id": HARMED, "role": "HARMED", "attended": True}]),
         ],
-        RECORD,
+        NAMES,
     )
     harmer, harmed = found.participants.values()
     assert (harmer.name, harmer.part, harmer.consent) == ("Robin Doe", "Harmer", "Withdrawn on 9 June 2026")
@@ -49,18 +47,19 @@ def test_each_participant_has_what_is_recorded_of_them() -> None:
 
 def test_what_is_not_recorded_yet_is_said_to_be_so() -> None:
     """Given a conference that was only proposed, when it is gathered, then each heading says that nothing is there yet."""
-    found = conference_of([event("ConferenceProposed", harmer=HARMER)], RECORD)
+    found = conference_of([event("ConferenceProposed", harmer=HARMER)], NAMES)
     assert found.facts == {
         **{heading: words for heading, (words, _) in FACTS.items()},
         "Proposed": "ConferenceProposed was recorded, on 9 June 2026",
+        "Consent": "Lacks that of Robin Doe",
     }
 
 
 def test_an_approval_counts_for_the_latest_assessment() -> None:
     """Given an approved assessment and a newer one, when they are gathered, then the newer one is not approved."""
     events = [event("ConferenceProposed", harmer=HARMER), event("RiskAssessed", level="LOW"), event("RiskApproved")]
-    assert conference_of(events, RECORD).facts["Risk"].endswith("; approved on 9 June 2026")
-    newer = conference_of([*events, event("RiskAssessed", level="HIGH")], RECORD)
+    assert conference_of(events, NAMES).facts["Risk"].endswith("; approved on 9 June 2026")
+    newer = conference_of([*events, event("RiskAssessed", level="HIGH")], NAMES)
     assert "approved" not in newer.facts["Risk"]
 
 
@@ -68,7 +67,7 @@ def test_a_term_of_which_the_text_may_not_be_shown_stands_without_it() -> None:
     """Given an agreement with sealed terms, when one is kept, then its line says so, and shows no text."""
     signed = event("AgreementSigned", terms=[{"term_id": TERM, "text": {"sealed": True}, "due": "2026-07-01"}])
     found = conference_of(
-        [event("ConferenceProposed", harmer=HARMER), signed, event("TermCompleted", term_id=TERM)], RECORD
+        [event("ConferenceProposed", harmer=HARMER), signed, event("TermCompleted", term_id=TERM)], NAMES
     )
     (term,) = found.terms.values()
     assert (term.text, term.due, term.standing) == ("Not shown to your role", "1 July 2026", "COMPLETED")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from services.console.apis import Part
 from services.console.forms.next_steps import Work, work_of
-from services.console.officers.standing import conditions_of, duties_of, fits, next_of, standing_of, what_happened
+from services.console.names import Who
+from services.console.officers.standing import (
+    conditions_of,
+    duties_of,
+    fits,
+    next_of,
+    reach_of,
+    standing_of,
+    what_happened,
+)
 from services.console.records import Record
 from tests.unit.console.test_next_steps import command, task
 
@@ -139,3 +149,22 @@ def test_a_paper_of_another_disposal_is_not_offered() -> None:
     """Given what was decided, then its own papers are offered, and those that every case may have."""
     papers = ("ycc", "ycc-notice", "yc", "yrd", "deferral-plan", "panel-pack", "warning-letter")
     assert [name for name in papers if fits(name, GIVEN)] == ["ycc", "ycc-notice", "panel-pack", "warning-letter"]
+
+
+@pytest.mark.parametrize(
+    ("victim", "said"),
+    [
+        ({"contact_is_safe": True, "wants_updates": True}, "May be called"),
+        ({"contact_is_safe": False, "wants_updates": True}, "Do not call: contact is not safe"),
+        ({"contact_is_safe": True, "wants_updates": False}, "Do not call: wants no updates"),
+        ({"contact_is_safe": None, "wants_updates": None}, "Ask the victim worker before you call"),
+    ],
+)
+def test_people_stand_with_how_they_are_reached(victim: dict[str, Any], said: str) -> None:
+    """Given what is known of somebody, then numbers come first, and of a victim whether they may be called."""
+    who = Who(
+        "una", "VICTIM", "Una", {"address": "1 Mill Lane", "telephone": "01632 960123", "email": {"sealed": True}}
+    )
+    records = [record("referrals", {"victims": {"una": victim}}), record("disposals", {"victims": ["una"]})]
+    assert reach_of(who, records) == ["01632 960123", "1 Mill Lane", said]
+    assert reach_of(replace(who, id="ann"), records) == ["01632 960123", "1 Mill Lane"]
