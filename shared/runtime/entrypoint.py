@@ -36,6 +36,7 @@ def run_service(service: Service[Any], services_named: Callable[[Sequence[str]],
         serve(service_api(service, settings, partial(services_named, service.followers)), settings)
 
     def worker(settings: Settings) -> None:
+        service.policy.on(local_day(datetime.now(UTC)))  # reactions are judged by it
         from shared.runtime.worker import run_worker  # noqa: PLC0415 - see above
 
         run_worker(service, settings)

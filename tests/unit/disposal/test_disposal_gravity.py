@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -145,6 +148,22 @@ def test_the_sample_says_in_each_line_that_it_is_made_up() -> None:
     (matrix,) = read_folder(SAMPLE)
     assert (matrix.version, len(matrix.lines)) == (VERSION, 12)
     assert all(line.title.endswith("(made-up sample)") for line in matrix.lines.values())
+
+
+@pytest.mark.parametrize("process", ["services.disposal api", "services.disposal worker", "services.console"])
+def test_a_process_says_the_wrong_line_when_it_starts(tmp_path: Path, process: str) -> None:
+    """Given a matrix with a score off the scale, when a process that judges or shows scores starts, then it exits with the line."""
+    file = tmp_path / "2025-09-01.csv"
+    file.write_text(GOOD.replace(",2,", ",9,"), encoding="utf-8")
+    started = subprocess.run(
+        [sys.executable, "-m", *process.split()],
+        env={**os.environ, "OOC_GRAVITY_MATRICES": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 1
+    assert f"{file}, line 2: the score is '9'" in started.stderr
 
 
 def test_a_matrix_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
