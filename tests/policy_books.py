@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from services.disposal.domain.matrix import POLICY_VALUE, Matrix
 from shared.domain.policy import Entry, PolicyBook, PolicyValue
 
 
@@ -13,3 +14,9 @@ def with_entry(book: PolicyBook, name: str, since: date, value: Any) -> PolicyBo
     term = book.terms[name]
     entries = (*(entry for entry in term.entries if entry.since < since), Entry(since, value))
     return PolicyBook({**book.terms, name: PolicyValue(name, term.unit, term.source, entries)})
+
+
+def with_matrices(book: PolicyBook, *matrices: Matrix) -> PolicyBook:
+    """Copy disposal's book with these versions of the gravity matrix loaded."""
+    entries = tuple(Entry(date.fromisoformat(matrix.version), matrix) for matrix in matrices)
+    return PolicyBook({**book.terms, POLICY_VALUE: PolicyValue(POLICY_VALUE, "matrix", "sample", entries)})

@@ -16,11 +16,11 @@ import pytest
 from typer.testing import CliRunner
 
 from ooc.main import app
-from services.disposal.domain.matrix import POLICY_VALUE, WrongLine, read_matrix
+from services.disposal.domain.matrix import WrongLine, read_matrix
 from services.disposal.events import GravityScored
 from services.disposal.matrices import SAMPLE, read_folder
-from shared.domain.policy import Entry, PolicyBook, PolicyValue
 from shared.settings import InvalidSetting
+from tests.policy_books import with_matrices
 from tests.unit.disposal.stories import POLICE, CaseStory, scored
 
 AT: Final = "2026-03-09T12:00:00+00:00"
@@ -33,11 +33,7 @@ GOOD: Final = HEADINGS + "TH68010,Theft from a shop,2,A1 It was planned; A2 Of h
 def with_matrix(case: CaseStory) -> CaseStory:
     """Return a case of a service that has loaded the sample, and another matrix from 2026-04-01 on."""
     later = read_matrix(date(2026, 4, 1), GOOD.replace(",2,", ",3,"), range(1, 6))
-    matrices = (*read_folder(SAMPLE), later)
-    entries = tuple(Entry(date.fromisoformat(matrix.version), matrix) for matrix in matrices)
-    policy = PolicyBook(
-        {**case.service.policy.terms, POLICY_VALUE: PolicyValue(POLICY_VALUE, "matrix", "sample", entries)}
-    )
+    policy = with_matrices(case.service.policy, *read_folder(SAMPLE), later)
     case.service = replace(case.service, read_model=replace(case.service.read_model, policy=policy))
     case.opened()
     return case

@@ -9,14 +9,17 @@ from functools import cache
 from itertools import islice
 from typing import Any, Final
 
+from services.disposal.matrices import SAMPLE, read_folder
 from services.registry import deciding_services
 from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.messages import Command
+from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context
 from shared.domain.service import Service
 from tests.command_spec import officer
 from tests.played_stories import played_stories
+from tests.policy_books import with_matrices
 from tools.reference.command_variants import Seen, seen_in, variants
 from tools.reference.state_explorer import STREAM
 
@@ -43,10 +46,16 @@ def played_histories() -> dict[str, PlayedHistories]:
     return played
 
 
+@cache
+def _policy_of(name: str) -> PolicyBook:
+    book = next(service.policy for service in SERVICES if service.name == name)
+    return with_matrices(book, *read_folder(SAMPLE)) if name == "disposal" else book
+
+
 def context_at(service: Service[Any], by: str, at: datetime) -> Context:
-    """Return the context of a command that an officer sends at a time."""
-    policy = service.policy.on(local_day(at))
-    return Context(STREAM, officer(by), at, at, policy, service.policy.on, service.prints)
+    """Return the context of a command that an officer sends at a time, in a partnership that has loaded a matrix."""
+    book = _policy_of(service.name)
+    return Context(STREAM, officer(by), at, at, book.on(local_day(at)), book.on, service.prints)
 
 
 def written_commands(

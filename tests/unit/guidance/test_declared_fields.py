@@ -23,10 +23,9 @@ MOST: Final = 40
 READ_ELSEWHERE: Final = {
     "child_under_ten_becomes_no_suspect": {"why"},
     "the_child_was_heard": {"no_child_view_because"},
-    "score_is_that_of_the_loaded_matrix": {"line", "factors", "offence_score"},
 }
-"""Fields that no command of these states makes a check read: none corrects a role as test_referral_edges.py does, every
-sitting hears the child, and no matrix is loaded as in test_disposal_gravity.py."""
+"""Fields that no command of these states makes a check read: none corrects a role as test_referral_edges.py does, and
+every sitting hears the child."""
 
 
 @cache
