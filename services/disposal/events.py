@@ -301,14 +301,20 @@ class RetypedCondition(ValueObject):
 
 Victims = Annotated[tuple[UUID, ...], Field(max_length=100)]
 Factors = Annotated[tuple[FreeText, ...], Field(max_length=50)]
+_WORD_OF_MATRIX = (
+    "AGGRAVATING|ALCOHOL|APOLOGY|ARSON|ASSAULT|BURGLARY|COERCION|DAMAGE|DRUGS?|FACTOR|FEAR|FIRST|GROUP|HATE|HIGH|IMAGE"
+    "|IMPULSIVE|INJURY|KNIFE|LOW|MINOR|MITIGATING|MOTIVE|OFFENCE|ORDER|PLANNED|PREMEDITATED|PRESSURE|PROVOCATION|PUBLIC"
+    "|REMORSE|REPEATED|ROBBERY|SCHOOL|SERIOUS|SHOP|STAFF|THEFT|THREATS?|USED|VALUE|VICTIM|VIOLENCE|VULNERABLE|WEAPON|YOUNG"
+)
 MatrixCode = Annotated[
     ShortText,
     Code(
-        r"[A-Z]{0,4}[0-9]{1,6}[A-Z]{0,2}([/.-][0-9]{1,4}[A-Z]?){0,3}",
-        "give the code as the matrix has it, a few letters and a number, such as TH68010 or A1",
+        rf"[A-Z]{{0,4}}[_-]?[0-9]{{1,6}}[A-Z]{{0,2}}([/.-][0-9]{{1,4}}[A-Z]?){{0,3}}"
+        rf"|({_WORD_OF_MATRIX})([_-]({_WORD_OF_MATRIX})){{0,4}}([_-][0-9]{{1,3}})?",
+        "give the code as the matrix has it, a few letters and a number, or words such as these: TH68010, A1, WEAPON_USED",
     ),
 ]
-"""The code of an offence, or of a factor, in a gravity matrix; no name fits it."""
+"""The code of an offence, or of a factor, in a gravity matrix: a number, or words of the matter; no name fits it."""
 
 
 class Factor(ValueObject):

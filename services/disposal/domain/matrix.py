@@ -112,4 +112,6 @@ def _code(number: int, code: str) -> str:
     try:
         return _CODE.validate_python(code)
     except ValidationError:
-        raise WrongLine(number, f"{code!r} is no code: use capital letters and digits, such as TH68010 or A1") from None
+        raise WrongLine(
+            number, f"{code!r} is no code: use letters and a number, or words such as these: TH68010, A1, WEAPON_USED"
+        ) from None

@@ -129,6 +129,7 @@ def test_the_matrix_is_that_of_the_day(with_matrix: CaseStory) -> None:
         (GOOD.replace("M1 Returned", "A1 Returned"), "line 2: the factor A1 stands twice"),
         (GOOD.replace("Theft from", "Theft, from"), "line 2: it has 6 cells, not 5"),
         (GOOD.replace("TH68010", "shop lifting"), "line 2: 'shop lifting' is no code"),
+        (GOOD.replace("A1 It", "LEO_HART It"), "line 2: 'LEO_HART' is no code"),
         (GOOD + '"CD71039,open', "line 3: it is no CSV"),
         (GOOD + '\n"CD71039","Criminal\ndamage",9,,\n', "line 5: the score is '9'"),
     ],
@@ -137,6 +138,13 @@ def test_a_wrong_line_is_named(table: str, fault: str) -> None:
     """Given a table with a fault, when it is read, then the error says which line, and what to do."""
     with pytest.raises(WrongLine, match=fault):
         read_matrix(date(2025, 9, 1), table, range(1, 6))
+
+
+@pytest.mark.parametrize("code", ["WEAPON_USED", "AGG-1", "M_2", "SHOP-THEFT"])
+def test_a_factor_may_be_called_by_words_of_the_matter(code: str) -> None:
+    """Given a table whose factor has a code of words or with a hyphen, when it is read, then the factor has that code."""
+    (line,) = read_matrix(date(2025, 9, 1), GOOD.replace("A1 It", f"{code} It"), range(1, 6)).lines.values()
+    assert code in {factor.code for factor in line.factors}
 
 
 def test_the_sample_says_in_each_line_that_it_is_made_up() -> None:
