@@ -243,7 +243,7 @@ class CommandHandler:
         return lambda home: marks.get(home, frozenset())
 
     async def kept_for(self, actor: Actor, history: Sequence[Fact], opening: Command | None = None) -> Sequence[Fact]:
-        """Look up and open the kept events of the home of a stream, or of a home that the command names that opens it.
+        """Look up and open the kept events of the home of a stream, or of that which the command names that opens it.
 
         Events whose labels are not the actor's are left out (`Service.inherited_labels`).
 
@@ -251,8 +251,8 @@ class CommandHandler:
         """
         if not self._kept:
             return ()
-        named = ids_by_name(() if history or opening is None else (opening,))
-        homes = {history[0].envelope.home} if history else {id_ for ids in named.values() for id_ in ids}
+        home = history[0].envelope.home if history else None if opening is None else self.service.home(opening)
+        homes = set() if home is None else {home}
         records = [record for kept in (await self.event_store.kept_events(homes)).values() for record in kept]
         facts: list[Fact] = []
         for service, cache in self._kept.items():
@@ -318,10 +318,15 @@ class CommandHandler:
         return None
 
     def _check_access(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> Forbidden | None:
-        """Check rule T2: labels, organisation and declared conflicts of interest. Returns None if they allow access."""
-        if not records:
-            return None
+        """Check rule T2: labels, organisation, and declared conflicts of interest with the record and with whom the command names.
+
+        Returns None if they allow access.
+        """
         registry = self.service.events
+        named = ids_by_name((request.command,)) if request.actor.conflicts else {}
+        torn = any(not request.actor.conflicts.isdisjoint(named.get(name, ())) for name in registry.mentions)
+        if not records:
+            return Forbidden(CONFLICT) if torn else None
         facts = (
             AccessFacts.of_history(registry, [registry.read(record.body) for record in records])
             if request.actor.conflicts
@@ -330,7 +335,9 @@ class CommandHandler:
         denial = boundary(
             request.actor, self.service.permissions.get(request.actor.role), facts, self.service.inherited_labels
         )
-        return None if denial is None else Forbidden(denial.why, denial.hidden)
+        if denial is not None:
+            return Forbidden(denial.why, denial.hidden)
+        return Forbidden(CONFLICT) if torn else None
 
     async def open(self, records: Sequence[RecordedEvent]) -> list[Fact]:
         """Parse and decrypt recorded events. Raises `KeyringUnavailable`, `UnusableKey` or `UnknownEvent`."""

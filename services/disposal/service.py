@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from services.disposal.documents import DOCUMENTS
-from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES
+from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES, OpenDisposalCase
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.evolve import evolve
@@ -65,7 +65,7 @@ service: Final[Service[DisposalState]] = Service(
     journeys=JOURNEYS,
     purposes=PURPOSES,
     read_model=READ_MODEL,
-    home=lambda event: event.case_id if isinstance(event, DisposalCaseOpened) else None,
+    home=lambda opening: opening.case_id if isinstance(opening, DisposalCaseOpened | OpenDisposalCase) else None,
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     followers=("referral", "rj_conference"),

@@ -7,7 +7,7 @@ from typing import Final
 from services.disposal.events import EVENTS as DISPOSAL
 from services.education.events import EVENTS as EDUCATION
 from services.referral.documents import DOCUMENTS
-from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES
+from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES, ReceiveReferral
 from services.referral.domain.journeys import JOURNEYS, PURPOSES
 from services.referral.domain.state import Referral
 from services.referral.events import ReferralReceived
@@ -28,7 +28,7 @@ service: Final[Service[Referral]] = Service(
     journeys=JOURNEYS,
     purposes=PURPOSES,
     read_model=READ_MODEL,
-    home=lambda event: event.case_id if isinstance(event, ReferralReceived) else None,
+    home=lambda opening: opening.case_id if isinstance(opening, ReferralReceived | ReceiveReferral) else None,
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     published=(EDUCATION, DISPOSAL, RJ_CONFERENCE),

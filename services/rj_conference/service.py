@@ -8,7 +8,7 @@ from services.disposal.events import EVENTS as DISPOSAL_EVENTS
 from services.people import KEPT
 from services.referral.events import EVENTS as REFERRAL_EVENTS
 from services.rj_conference.documents import DOCUMENTS
-from services.rj_conference.domain.commands import COMMANDS
+from services.rj_conference.domain.commands import COMMANDS, ProposeConference
 from services.rj_conference.domain.journeys import JOURNEYS, PURPOSES
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ConferenceProposed
@@ -27,7 +27,7 @@ service: Final[Service[Conference]] = Service(
     journeys=JOURNEYS,
     purposes=PURPOSES,
     read_model=READ_MODEL,
-    home=lambda event: event.case_id if isinstance(event, ConferenceProposed) else None,
+    home=lambda opening: opening.case_id if isinstance(opening, ConferenceProposed | ProposeConference) else None,
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     followers=("disposal", "referral"),

@@ -128,8 +128,8 @@ class Service(Generic[S]):
     read_model: ReadModel[S]
     inherited_labels: frozenset[str]
     """Labels that a stream takes from the actor who opens it; only actors with the same values may act on it."""
-    home: Callable[[Event], UUID | None] = lambda _event: None
-    """The home that a stream's first event fixes; None: the stream's own id."""
+    home: Callable[[Event | Command], UUID | None] = lambda _opening: None
+    """The home that a stream's first event fixes, and the command that opens it names; None: the stream's own id."""
     reactions: tuple[Reaction, ...] = ()
     claims: Callable[[S | None, Fact[Any]], Claims | None] = lambda _state, _fact: None
     claim_rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)

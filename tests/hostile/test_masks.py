@@ -254,6 +254,26 @@ async def test_a_facilitator_opens_no_case_to_themselves(partnership: Partnershi
     assert await seen() == {200, True}
 
 
+async def test_an_opening_tells_nothing_of_a_case_that_is_not_its_own_or_in_conflict(partnership: Partnership) -> None:
+    """Given a linked child, then an opening in another case knows nothing of them, and a conflict is told before any difference."""
+    told = await tell(partnership)
+    officer = await partnership.token("SAFE_SCHOOLS_OFFICER")
+    people = (await partnership.read("referral", f"/v1/referrals/{told.referral}", officer)).json()["people"]
+    child = next(person for person, category in people.items() if category == "SUSPECT")
+    guessed = world.opened_disposal(told.case, UUID(child), {"name": "Guessed", "date_of_birth": "2011-03-14"})
+    manager = await partnership.token("YJS_CASE_MANAGER")
+    differs = await partnership.send("disposal", uuid4(), guessed, manager)
+    assert [rule["id"] for rule in differs.json()["rules"]] == ["N1"], differs.text
+    for conflict in (UUID(child), told.case):
+        barred = await partnership.token("YJS_CASE_MANAGER", conflicts=(conflict,))
+        answer = await partnership.send("disposal", uuid4(), guessed, barred)
+        assert (answer.status_code, "N1" in answer.text) == (403, False), answer.text
+    elsewhere = guessed | {"case_id": str(uuid4()), "referral_id": str(told.case), "details": None}
+    answer = await partnership.send("disposal", uuid4(), elsewhere, manager)
+    assert answer.status_code == 422, answer.text
+    assert [rule["id"] for rule in answer.json()["rules"]] == ["S1"]
+
+
 def test_the_table_names_every_role() -> None:
     """No role is forgotten."""
     assert set(OPENS) == set(Role)

@@ -172,7 +172,9 @@ async def test_the_marks_of_anothers_record_are_kept_by_its_home(reacting_desk: 
 
 async def test_the_events_that_a_service_keeps_are_kept_as_they_came(reacting_desk: ReactingDesk) -> None:
     """Given a desk that keeps rings, when one is taken twice, then its bytes are kept once, and opened for those of its area."""
-    keeping = replace(reacting_desk.desk.service, keeps=(Rung,))
+    keeping = replace(
+        reacting_desk.desk.service, keeps=(Rung,), home=lambda ring: ring.desk_id if isinstance(ring, Ring) else None
+    )
     handler = CommandHandler(keeping, reacting_desk.desk.event_store, MemoryKeyring(), b"digest")
     reacting_desk.reacting = ReactionRunner(handler, "desk-reactor", lambda: NOON + timedelta(hours=1))
     ring = await reacting_desk.ring(1)
