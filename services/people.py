@@ -17,15 +17,20 @@ from shared.domain.envelope import Fact, has_event
 
 KEPT: Final = (ReferralReceived, PersonLinked, ReferralCorrected)
 
-HARMER: Final = frozenset({PersonRole.HARMER})
-WITH_A_PART: Final = frozenset({PersonRole.HARMER, PersonRole.HARMED, PersonRole.WITNESS})
+_WITH_A_PART: Final = frozenset({PersonRole.HARMER, PersonRole.HARMED, PersonRole.WITNESS})
 """The parts of those who took part in what happened, or saw it."""
 
 
-def is_linked_as(person: UUID, roles: frozenset[PersonRole], kept: Sequence[Fact]) -> bool:
-    """Tell whether a person is linked in one of these roles."""
+def did_harm(person: UUID, kept: Sequence[Fact]) -> bool:
+    """Tell whether a person is linked as having done harm."""
     linked = linked_people(kept).get(person)
-    return linked is not None and linked.role in roles
+    return linked is not None and linked.did_harm
+
+
+def had_a_part(person: UUID, kept: Sequence[Fact]) -> bool:
+    """Tell whether a person is linked as having done harm, been harmed, or seen what happened."""
+    linked = linked_people(kept).get(person)
+    return linked is not None and (linked.did_harm or linked.is_harmed or linked.role in _WITH_A_PART)
 
 
 def linked_people(kept: Sequence[Fact]) -> Mapping[UUID, PersonLinked]:

@@ -99,9 +99,12 @@ class PersonLinked(Event):
     @property
     def is_harmed(self) -> bool:
         """Whether the person was harmed, and did no harm."""
-        if self.role is PersonRole.HARMER or self.category in OF_AN_OFFENDER:
-            return False
-        return self.role is PersonRole.HARMED or self.category is Category.VICTIM
+        return not self.did_harm and (self.role is PersonRole.HARMED or self.category is Category.VICTIM)
+
+    @property
+    def did_harm(self) -> bool:
+        """Whether the person is said to have done harm, by part or by category."""
+        return self.role is PersonRole.HARMER or self.category in OF_AN_OFFENDER
 
 
 class ReferralAcknowledged(Event):

@@ -19,7 +19,7 @@ from services.referral.domain.state import (
     Wish,
 )
 from services.victims import log_after
-from services.vocabulary import PersonRole, TriageOutcome
+from services.vocabulary import TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
@@ -61,7 +61,7 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
                 event.details.date_of_birth,
                 event.is_harmed,
                 bool(event.child_at_report),
-                event.role is PersonRole.HARMER,
+                event.did_harm,
             )
             return replace(state, people={**state.people, event.person_id: person})
         case events.ReferralAcknowledged():

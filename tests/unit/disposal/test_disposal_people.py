@@ -139,6 +139,8 @@ def test_of_somebody_whom_nobody_linked_the_details_are_asked() -> None:
         (PersonRole.HARMER, Category.CONVICTED),
         (PersonRole.HARMED, Category.VICTIM),
         (PersonRole.WITNESS, Category.WITNESS),
+        (PersonRole.PARENT_CARER, Category.SUSPECT),
+        (PersonRole.PARENT_CARER, Category.VICTIM),
     ],
 )
 def test_whoever_had_a_part_is_no_appropriate_adult(role: PersonRole, category: Category) -> None:

@@ -167,3 +167,10 @@ def test_whoever_did_harm_is_no_victim(referral: ReferralStory, command: Any) ->
     assert referral.problems(command.model_copy(update={"person_id": LEO}), LATER, WORKER) == {"V1"}
     assert referral.does(command, LATER, WORKER)
     assert referral.does(command.model_copy(update={"person_id": UUID(int=5)}), LATER, WORKER)
+
+
+@pytest.mark.parametrize("category", [Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC])
+def test_a_suspect_is_no_victim_whatever_the_part(referral: ReferralStory, category: Category) -> None:
+    """Given a witness who is a suspect, then nothing of a victim is recorded of them."""
+    referral.acknowledged().linked(MIA, "2009-03-14", role=PersonRole.WITNESS, category=category)
+    assert referral.problems(victim_details(), LATER, WORKER) == {"V1"}

@@ -12,7 +12,7 @@ from services.disposal.domain.commands import (
 from services.disposal.domain.opening import known_details
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
-from services.people import HARMER, WITH_A_PART, differing, is_linked_as
+from services.people import did_harm, differing, had_a_part
 from shared.domain.rules import Context
 
 
@@ -25,7 +25,7 @@ def is_no_harmer(
     Source: Victims' Code: a victim is a person who has suffered harm
     """
     who = command.person_id
-    return who != state.opened.person_id and not is_linked_as(who, HARMER, context.kept)
+    return who != state.opened.person_id and not did_harm(who, context.kept)
 
 
 @rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("person_id",))
@@ -37,7 +37,7 @@ def appropriate_adult_has_no_part(command: ConfirmAppropriateAdult, state: Dispo
     adult = command.person_id
     if adult == state.opened.person_id or adult in state.everyone_harmed:
         return False
-    return not is_linked_as(adult, WITH_A_PART, context.kept)
+    return not had_a_part(adult, context.kept)
 
 
 @rules.warns("N1", OpenDisposalCase, looks_at=("person_id", "details"))

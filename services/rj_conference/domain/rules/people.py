@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.people import HARMER, is_linked_as
+from services.people import did_harm
 from services.rj_conference.domain.commands import AddParticipant, InformVictim
 from services.rj_conference.domain.rules.consent import is_under_age
 from services.rj_conference.domain.rules.rulebook import rules
@@ -16,7 +16,7 @@ def is_no_harmer(command: InformVictim, conference: Conference, context: Context
 
     Source: Victims' Code: a victim is a person who has suffered harm
     """
-    return command.person_id != conference.harmer and not is_linked_as(command.person_id, HARMER, context.kept)
+    return command.person_id != conference.harmer and not did_harm(command.person_id, context.kept)
 
 
 @rules.allowed_in(AddParticipant, looks_at=("person_id", "under_16"))
