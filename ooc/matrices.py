@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,7 @@ import typer
 
 from ooc.tables import OUT
 from services.disposal.matrices import MatrixSettings, read_file
+from shared.domain.dates import local_day
 from shared.settings import InvalidSetting
 
 app = typer.Typer(add_completion=False)
@@ -27,6 +28,11 @@ def load_matrix(
     folder = MatrixSettings().gravity_matrices
     if folder is None:
         raise InvalidSetting("name the directory of the matrices in OOC_GRAVITY_MATRICES")
+    earlier = [file.stem for file in sorted(folder.glob("*.csv")) if file.stem < matrix.version]
+    if earlier and since.date() < local_day(datetime.now(UTC)) and not (folder / f"{matrix.version}.csv").exists():
+        raise InvalidSetting(
+            f"{earlier[-1]} is in force on {matrix.version}, by which cases are judged: load another from today on"
+        )
     kept, table = folder / f"{matrix.version}.csv", file.read_bytes()
     if kept.exists() and kept.read_bytes() != table:
         raise InvalidSetting(f"{kept} is another table: scores name it, so give the new one a day of its own")

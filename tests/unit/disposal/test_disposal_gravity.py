@@ -192,3 +192,24 @@ def test_a_matrix_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (folder / "soon.csv").write_text(GOOD, encoding="utf-8")
     with pytest.raises(InvalidSetting, match=r"soon\.csv: name it by its first day"):
         read_folder(folder)
+
+
+def test_no_past_day_gets_another_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a matrix in force, then another from a past day after it is refused; one before it, or from today on, is loaded."""
+    table = tmp_path / "table.csv"
+    table.write_text(GOOD, encoding="utf-8")
+    monkeypatch.setenv("OOC_GRAVITY_MATRICES", str(tmp_path / "matrices"))
+
+    def load(day: str) -> None:
+        CliRunner().invoke(app, ["load-matrix", str(table), "--from", day], catch_exceptions=False)
+
+    load("2025-09-01")
+    with pytest.raises(InvalidSetting, match="2025-09-01 is in force on 2025-10-01"):
+        load("2025-10-01")
+    for day in ("2019-03-01", "2025-09-01", "2199-01-01"):
+        load(day)
+    assert [matrix.version for matrix in read_folder(tmp_path / "matrices")] == [
+        "2019-03-01",
+        "2025-09-01",
+        "2199-01-01",
+    ]
