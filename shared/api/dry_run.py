@@ -58,7 +58,7 @@ async def dry_run_answer(
                 version=version,
                 warnings=listed_rules(run.warnings),
                 events=[_event(service, fact, shows_data=sees_all) for fact in facts],
-                duties=_duties(service, run.history, facts) if "duties" in permission.parts else None,
+                duties=_duties(service, run.history, facts, permission) if "duties" in permission.parts else None,
                 documents=[
                     name
                     for name in new_documents(service, run.history, facts)
@@ -90,7 +90,9 @@ def _event(service: Service[Any], fact: Fact, *, shows_data: bool) -> EventPrevi
     )
 
 
-def _duties(service: Service[Any], history: Sequence[Fact], facts: Sequence[Fact]) -> list[DutyChangeLine]:
+def _duties(
+    service: Service[Any], history: Sequence[Fact], facts: Sequence[Fact], permission: Permission
+) -> list[DutyChangeLine]:
     return [
         DutyChangeLine(
             change=change.value,
@@ -102,6 +104,7 @@ def _duties(service: Service[Any], history: Sequence[Fact], facts: Sequence[Fact
             lapsed_on=duty.lapsed_on,
         )
         for change, duty in duty_changes(service, history, facts)
+        if permission.shows_duty(duty.duty)
     ]
 
 

@@ -333,6 +333,10 @@ async def test_victim_contact_is_read_as_its_column_says(partnership: Partnershi
         "details": {"name": "Sam Poe", "date_of_birth": "2011-05-01", "address": "3 Mill Lane"},
     }
     await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", victim)
+    await partnership.carry()
+    await partnership.names(await partnership.token("SUPERVISOR"), f"referral/{record.stream}")
+    (line,) = await _last_lines(partnership, 1, "reporting")
+    assert line[1].endswith(f"{record.stream}/IDENTITY,VICTIM_IDENTITY")
     for role, reason, is_shown in (
         ("SUPERVISOR", None, False),
         ("SUPERVISOR", "CASE_REVIEW", True),

@@ -9,6 +9,7 @@ does not exist. The access log gets a line for each record whose names are opene
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
@@ -45,7 +46,7 @@ from shared.settings import Settings
 _log = structlog.get_logger("names")
 
 _STREAMS: Final = f"""
-    select s.service, s.stream, s.home, s.view -> 'people' as people from stream as s
+    select s.service, s.stream, s.home, s.view -> 'people' as people, s.view -> 'victims' as victims from stream as s
     join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
     where {visible(3)}
 """  # noqa: S608 - the clause there, and no value
@@ -93,10 +94,10 @@ class Names(Schema):
 
 @dataclass(frozen=True, slots=True)
 class OpenedNames:
-    """An answer, and for the access log the case of each record in which a name was opened."""
+    """An answer, and for the access log the targets of each record in which a name was opened, by the classes of its names."""
 
     answer: dict[str, Any]
-    opened: Mapping[Stream, UUID]
+    opened: Mapping[frozenset[Personal], Sequence[str]]
 
 
 def add_names(app: FastAPI, settings: Settings) -> None:
@@ -119,12 +120,8 @@ def add_names(app: FastAPI, settings: Settings) -> None:
         reader = await ask_for_reader(at.database, actor)
         found = await ask(lambda: names_of(at.database, reader, wanted, at.keyring, reason=reason))
         # The lines are committed before the names leave.
-        await at.gate.log_opening(
-            actor,
-            [Personal.IDENTITY],
-            reason,
-            *(f"reporting/cases/{home}/names/{service}/{stream}" for (service, stream), home in found.opened.items()),
-        )
+        for classes, targets in found.opened.items():
+            await at.gate.log_opening(actor, classes, reason, *targets)
         return await answer_projected(at.database, found.answer)
 
 
@@ -167,8 +164,22 @@ async def names_of(
             continue
         part = json.loads(rows[stream]["people"] or "{}").get(str(person))
         people.append(NamedPerson(service=stream[0], id=stream[1], person_id=person, part=part, name=name))
-    opened = {(person.service, person.id): rows[person.service, person.id]["home"] for person in people}
-    return OpenedNames({"positions": reached, "people": [person.model_dump(mode="json") for person in people]}, opened)
+    answer = {"positions": reached, "people": [person.model_dump(mode="json") for person in people]}
+    return OpenedNames(answer, _opened(rows, people))
+
+
+def _opened(rows: Mapping[Stream, Any], people: Iterable[NamedPerson]) -> dict[frozenset[Personal], list[str]]:
+    """Return the targets of the records of named people, by the classes of the names that were opened in each."""
+    classes: dict[Stream, set[Personal]] = defaultdict(set)
+    for person in people:
+        record = person.service, person.id
+        is_victim = str(person.person_id) in json.loads(rows[record]["victims"] or "{}")
+        classes[record].add(Personal.VICTIM_IDENTITY if is_victim else Personal.IDENTITY)
+    targets: dict[frozenset[Personal], list[str]] = defaultdict(list)
+    for (service, stream), of_record in classes.items():
+        target = f"reporting/cases/{rows[service, stream]['home']}/names/{service}/{stream}"
+        targets[frozenset(of_record)].append(target)
+    return targets
 
 
 async def _keys(keyring: Keyring, wanted: Sequence[KeyId]) -> dict[KeyId, DataKey | None]:
