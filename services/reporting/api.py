@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, Response
 
 from services.reporting.dependencies import Dependencies, open_dependencies
 from services.reporting.measures import MEASURES
+from services.reporting.measures.policy import POLICY
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries import measure_queries
 from services.reporting.queries.answers import CaseList, Measured, OneCase, Sheet
@@ -46,6 +47,7 @@ from shared.api.boundary import guard
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import add_health, add_metrics, consumed_offsets, standing_alarms
 from shared.api.parameters import ACCESS_REASON, PAGE, TIMES, Parameter, a_day, a_time, an_id, choice
+from shared.api.policy import add_policy
 from shared.api.problems import Malformed, install_handlers, problems, unknown_response
 from shared.api.quarantine import add_quarantine
 from shared.api.request import Caller, read_day, read_id, read_query, read_reason, read_time, today
@@ -470,6 +472,7 @@ def _operations(app: FastAPI) -> None:
     add_health(app)
     topics = sorted(events_topic(service) for service in READ_MODELS)
     add_metrics(app, "reporting", topics, decides=False)
+    add_policy(app, POLICY)
 
     @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))
     async def status(request: Request) -> JSONResponse:

@@ -27,6 +27,7 @@ TAGS: Final = {
     "measures": "Read counts and rates.",
     "returns": "Keep a return as it was sent, and compare it with today.",
     "data rights": "Copy, restrict and forget what is held of a person.",
+    "policy": "Read the figures by which a day is judged.",
     "evidence": "Check that nothing was lost, changed, reordered or invented.",
     "operations": "See whether the service works, and settle what waits.",
     "schemas": "Read the schema of each command, without a token.",

@@ -156,6 +156,25 @@ class CommandSchemas(Schema):
     commands: list[CommandTitle]
 
 
+class PolicyLine(Schema):
+    """A policy value in force on a day."""
+
+    name: str
+    unit: str
+    source: str = Field(description="The statute or practice that it rests on.")
+    since: date = Field(description="The first day on which it was in force.")
+    value: Any = Field(description="A number, a code, a list or a table, as its name and unit say.")
+
+
+class PolicyView(Schema):
+    """The policy of a service on a Europe/London day."""
+
+    as_of: date
+    edition: str = Field(description="The latest `since`, which events carry; `none` before the first value.")
+    values: list[PolicyLine]
+    bank_holidays: list[date] = Field(description="Of England and Wales, in all years that are known.")
+
+
 class EventPreview(Schema):
     """An event that a command would record. A personal value is `{"sealed": true}`."""
 

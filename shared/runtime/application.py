@@ -27,6 +27,7 @@ from shared.api.guidance import add_guidance
 from shared.api.imports import add_import
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import add_operations
+from shared.api.policy import add_policy
 from shared.api.problems import install_handlers
 from shared.api.quarantine import add_quarantine
 from shared.api.queries import add_queries
@@ -57,6 +58,7 @@ def service_api(service: Service[Any], settings: Settings, followers: Followers 
     add_commands(app, service, settings, followers)
     add_guidance(app, service)
     add_command_schemas(app, service)
+    add_policy(app, service.policy)
     add_command_outcomes(app, service, followers)
     add_queries(app, service)
     if service.documents:

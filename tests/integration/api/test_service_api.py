@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from services.education.service import service as education
 from shared.latency import BOUNDS, flush, observe
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.runtime.privileges import RoleKind, role_name
@@ -407,6 +409,20 @@ async def test_a_latency_below_zero_is_none(education_app: FastAPI) -> None:
     await flush(pool)
     row = await pool.fetchrow("select at_most, events, seconds from latency where step = 'below zero'")
     assert tuple(row) == (BOUNDS[0], 1, 0.0)
+
+
+async def test_the_policy_of_a_day_is_answered(api: Client) -> None:
+    """Given values with their days, when the policy of a day is asked for, then it has what was in force, and the holidays."""
+    answer = await api.read("/v1/policy?as_of=2026-03-02")
+    assert answer.status_code == 200
+    body = answer.json()
+    terms, in_force = education.policy.terms, education.policy.on(date(2026, 3, 2))
+    assert body["edition"] == in_force.edition
+    assert {line["name"]: line["value"] for line in body["values"]} == in_force.values
+    assert {line["source"] for line in body["values"]} <= {term.source for term in terms.values()}
+    assert "2026-12-25" in body["bank_holidays"]
+    assert (await api.read("/v1/policy?as_of=1901-01-01")).json()["values"] == []
+    assert (await api.read("/v1/policy?day=2026-03-02")).status_code == 422
 
 
 async def _log(settings: Settings, stream: UUID) -> list[asyncpg.Record]:
