@@ -134,8 +134,8 @@ class WithdrawAdmission(Command):
 
 
 class DecideEvidence(Command):
-    """Decide whether the evidence is sufficient, and by which standard. A caution needs evidence sufficient to charge;
-    a restorative disposal needs evidence that the offence occurred (rule R3).
+    """Decide whether there is enough evidence, and by which standard. A caution needs enough to charge. A restorative
+    disposal needs evidence that the offence took place (rule R3).
     """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
@@ -529,8 +529,8 @@ class VaryConditions(Command):
 
 
 class WithdrawConsent(Command):
-    """Record that the child withdraws consent to the conditional caution. Before the issue the signature no longer
-    counts; afterwards the breach is reviewed, without automatic prosecution.
+    """Record that the child takes back their consent. Before the caution is given, the signature counts no more. After it,
+    the breach is reviewed: nobody is charged for that alone.
     """
 
     records = ConsentWithdrawn
