@@ -20,6 +20,8 @@ RECORDED_AT: Final = "2026-05-23T09:30:01.204117Z"
 
 OPTIONAL_HEADERS: Final = frozenset({"traceparent"})
 
+_LOGIN: Final = {"$ref": "#/components/securitySchemes/login"}
+
 
 def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> Json:
     """Build the document. `schemas` are those of events, which stand beside it, by path: a file for each service."""
@@ -79,7 +81,18 @@ def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> J
                 "host": "127.0.0.1:8121",
                 "protocol": "kafka",
                 "description": "Kafka of `make run`, which prints its address.",
-            }
+                "security": [_LOGIN],
+            },
+            "installation": {
+                "host": "{host}:{port}",
+                "protocol": "kafka-secure",
+                "description": "Kafka of an installation, by TLS. Its operators give you the address and a login.",
+                "variables": {
+                    "host": {"description": "A broker; several are separated by commas."},
+                    "port": {"default": "9092", "description": "The port for clients."},
+                },
+                "security": [_LOGIN],
+            },
         },
         "channels": channels,
         "operations": operations,
@@ -89,6 +102,12 @@ def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> J
                 "EventHeaders": _headers_schema(),
                 "Position": TEXTS["position"],
                 "Checkpoint": TEXTS["checkpoint"],
+            },
+            "securitySchemes": {
+                "login": {
+                    "type": "scramSha512",
+                    "description": "The login of a partner (SASL, RFC 5802): `partner_` and its name. It only reads.",
+                }
             },
         },
     }
