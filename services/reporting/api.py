@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -226,11 +227,12 @@ def _measures(app: FastAPI) -> None:
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
         await at.gate.read(actor, "measures", f"reporting/measures/{measure}", reason)
         with refusing_bad_questions():
-            answer = await ask(
-                lambda: measure_queries.measure(
-                    at.database, measure, first, last, group_by, as_of, known_at, ethnicity=at.ethnicity
+            async with at.past:
+                answer = await ask(
+                    lambda: measure_queries.measure(
+                        at.database, measure, first, last, group_by, as_of, known_at, ethnicity=at.ethnicity
+                    )
                 )
-            )
         stale = await ask(lambda: stale_services(at.database))
         if query.get("format") == "csv":
             disposition = f'attachment; filename="{measure}-{first}-{last}.csv"'
@@ -257,7 +259,8 @@ def _measures(app: FastAPI) -> None:
         await at.gate.read(actor, part, f"reporting/measures/{measure}/records", reason)
         reader = await ask_for_reader(at.database, actor)
         with refusing_bad_questions(CELL.name):
-            answer = await ask(lambda: counted_records(at.database, reader, question))
+            async with at.past:
+                answer = await ask(lambda: counted_records(at.database, reader, question))
         return await answer_projected(at.database, answer)
 
 
@@ -453,18 +456,20 @@ def _duties(app: FastAPI) -> None:
         if late := await wait_for(at.database, wanted):
             return not_yet(late)
         reader = await ask_for_reader(at.database, actor)
-        answer = await ask(
-            lambda: daily_sheet(
-                at.database,
-                reader,
-                as_of,
-                None if overdue is None else overdue == "true",
-                known_at,
-                officer=officer,
-                after=after,
-                limit=limit,
+        of_the_past = known_at is not None or as_of < datetime.now(UTC)
+        async with at.past if of_the_past else nullcontext():
+            answer = await ask(
+                lambda: daily_sheet(
+                    at.database,
+                    reader,
+                    as_of,
+                    None if overdue is None else overdue == "true",
+                    known_at,
+                    officer=officer,
+                    after=after,
+                    limit=limit,
+                )
             )
-        )
         return await answer_projected(at.database, answer)
 
 

@@ -45,6 +45,9 @@ _BEGINNINGS: Final = """
     order by f.service, f.stream, f.version
 """
 
+AT_A_TIME: Final = 25
+"""Streams whose histories are loaded and folded in one go; then other requests have their turn."""
+
 CORRECTIONS: Final = published_types(
     (read_model.events for read_model in READ_MODELS.values()), lambda event: issubclass(event, Correction)
 )
@@ -60,17 +63,20 @@ async def fold_changed_streams(
     last_positions: Mapping[str, int] | None = None,
 ) -> list[Folded]:
     """Fold the streams of some areas, or of all, that changed after these times or positions, as they were then."""
-    streams: set[Stream] = set()
+    touched: set[Stream] = set()
     if as_of is not None or known_at is not None:
         rows = await connection.fetch(_TOUCHED, sorted(services), as_of, known_at, areas)
-        streams.update((row["service"], row["stream"]) for row in rows)
-    streams.update(await moved_after(connection, last_positions or {}))
-    histories = await histories_of(connection, sorted(streams), as_of, known_at)
-    folded = (
-        fold(history, as_of=as_of, known_at=known_at, last_position=(last_positions or {}).get(service))
-        for (service, _), history in histories.items()
-    )
-    return [item for item in folded if item is not None]
+        touched.update((row["service"], row["stream"]) for row in rows)
+    touched.update(await moved_after(connection, last_positions or {}))
+    streams, folded = sorted(touched), list[Folded]()
+    for n in range(0, len(streams), AT_A_TIME):
+        histories = await histories_of(connection, streams[n : n + AT_A_TIME], as_of, known_at)
+        of_some = (
+            fold(history, as_of=as_of, known_at=known_at, last_position=(last_positions or {}).get(service))
+            for (service, _), history in histories.items()
+        )
+        folded += [item for item in of_some if item is not None]
+    return folded
 
 
 async def moved_after(connection: Connection, positions: Mapping[str, int]) -> list[Stream]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -11,7 +12,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.reporting.projection.fold import fold, service_of
+from services.reporting.projection import as_of as past
+from services.reporting.projection.fold import Folded, fold, service_of
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries import timeline as timelines
 from services.reporting.queries.cases import case
@@ -22,6 +24,7 @@ from services.vocabulary import Personal, Role
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
+from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.domain.permissions import Denial
 from shared.domain.sealing import FieldClass
@@ -53,6 +56,32 @@ def moments(scenarios: RecordedScenarios) -> list[tuple[datetime | None, datetim
         *((None, recorded()) for _ in range(3)),
         *((occurred(), recorded()) for _ in range(6)),
     ]
+
+
+async def test_a_question_of_the_past_leaves_others_their_turn(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given many streams that changed since a day, when they are folded anew, then other requests come in between."""
+    await project(pool, scenarios.facts, 500)
+    monkeypatch.setattr(past, "AT_A_TIME", 2)
+    folded: list[int] = [0]
+
+    def counted(history: Sequence[Fact], **cut: Any) -> Folded | None:
+        folded[-1] += 1
+        return fold(history, **cut)
+
+    async def others() -> None:
+        while True:
+            folded.append(0)
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(past, "fold", counted)
+    running = asyncio.create_task(others())
+    known = sorted(fact.recorded_at for fact in scenarios.facts if fact.recorded_at is not None)
+    await daily_sheet(pool, reader(), LATER, known_at=known[len(known) // 2])
+    running.cancel()
+    assert sum(folded) > 4
+    assert max(folded) <= 2
 
 
 def cases_of(scenarios: RecordedScenarios) -> list[UUID]:
