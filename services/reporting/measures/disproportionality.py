@@ -11,9 +11,12 @@ from services.reporting.measures.disclosure import Counted, shown_counts
 from services.reporting.measures.period import Period, year_of
 from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import SealedTexts
+from services.vocabulary import ETHNIC_GROUPS
 from shared.domain.policy import Policy
 
 NOT_KNOWN: Final = "NOT_KNOWN"
+_IN_WORDS: Final = {group.partition(" ")[0]: group for group in ETHNIC_GROUPS}
+"""The code of each of the 18+1 groups, such as W1, with its words."""
 
 
 def select_disposals(dataset: Dataset, period: Period) -> list[DisposalSummary]:
@@ -31,8 +34,9 @@ def select_ethnicities(dataset: Dataset, period: Period) -> list[SealedTexts]:
 
 
 def group_of(words: str | None, policy: Policy) -> str:
-    """Return the ethnic group of a recorded text; NOT_KNOWN where none was recorded or opened, or it is unclear."""
-    lowered = (words or "").casefold()
+    """Return the ethnic group of a recorded text, or code of the 18+1; NOT_KNOWN where none was recorded or opened, or it is unclear."""
+    recorded = (words or "").strip()
+    lowered = _IN_WORDS.get(recorded.upper(), recorded).casefold()
     return next((group for word, group in policy.value("ethnic_groups") if word in lowered), NOT_KNOWN)
 
 

@@ -278,6 +278,13 @@ def test_a_small_ethnic_group_is_never_shown() -> None:
         ("White British", "WHITE"),
         (None, "NOT_KNOWN"),
         ("would rather not say", "NOT_KNOWN"),
+        ("W1", "WHITE"),
+        (" m3 ", "MIXED"),
+        ("A4", "ASIAN"),
+        ("B9", "BLACK"),
+        ("O2", "OTHER"),
+        ("NS", "NOT_KNOWN"),
+        ("W8", "NOT_KNOWN"),
     ],
 )
 def test_recorded_words_have_a_group(words: str | None, group: str) -> None:
