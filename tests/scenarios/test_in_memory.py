@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ooc.scenarios import STORIES as PACKAGED
 from services.registry import deciding_services
 from tests.in_memory_reporting import InMemoryReporting
 from tools.scenario.in_memory import Memory
@@ -16,7 +17,7 @@ from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
 
 SERVICES = deciding_services()
-STORIES = sorted(Path(__file__).parent.glob("*.yaml"))
+STORIES = [*sorted(Path(__file__).parent.glob("*.yaml")), *sorted(PACKAGED.glob("*.yaml"))]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def memory() -> Memory:
     return Memory(SERVICES, InMemoryReporting())
 
 
-@pytest.mark.parametrize("file", STORIES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", STORIES, ids=lambda file: "/".join(file.parts[-2:]))
 def test_story_twice_in_one_system(memory: Memory, file: Path) -> None:
     """Given one system, when each story is played twice, then every step finds what it expects, whatever other runs have left."""
     scenario = read_scenario(file)

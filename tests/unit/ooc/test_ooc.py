@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -133,9 +134,13 @@ def test_what_does_not_exist_is_said(tmp_path: Path, step: str, sentence: str) -
 
 
 def test_the_story_that_comes_with_the_program_is_the_tested_one() -> None:
-    """Given the packaged story, when it is compared with the tested one, then they are the same bytes."""
+    """Given the packaged story, when it is compared with the tested one, then it says the same, and tells the victim beside."""
     packaged = STORIES / "01-shoplifting-ycc.yaml"
-    assert packaged.read_bytes() == (TOLD / packaged.name).read_bytes()
+    said, more = ((folder / packaged.name).read_text("utf-8").splitlines() for folder in (TOLD, STORIES))
+    differences = SequenceMatcher(None, said, more, autojunk=False).get_opcodes()
+    assert {tag for tag, *_ in differences} == {"equal", "insert"}
+    added = [line for tag, _, _, first, last in differences if tag == "insert" for line in more[first:last]]
+    assert {line.partition(" do: ")[2].split(",")[0] for line in added if " do: " in line} == {"disposal.TellVictim"}
 
 
 def test_a_case_names_its_streams_once() -> None:
