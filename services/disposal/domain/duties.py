@@ -86,8 +86,7 @@ def _unless_met(met_on: date | None, closed_on: date | None) -> date | None:
 def _victim_information(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     """Each victim is told of restorative justice: within five working days of the report, one with enhanced rights."""
     opened_on, reported_on = local_day(state.opened_at), local_day(state.opened.reported_at)
-    enhanced = sorted(state.opened.victims_with_enhanced_rights or ())
-    for victim in dict.fromkeys((*state.victims, *enhanced)):
+    for victim in state.named_victims:
         informed = state.informed.get(victim)
         enhanced_as_said = state.is_said_to_have_enhanced_rights(victim)
         due = information_due(reported_on, policy_on(opened_on), enhanced=enhanced_as_said)
@@ -115,7 +114,7 @@ def _programme(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     before and not completed is due by its own date beside it.
     """
     issue = state.issue
-    if issue is None or not _must_be_assessed(state):
+    if issue is None or not must_be_assessed(state):
         return
     if any(assessment.at <= issue.at for assessment in state.assessments):
         return
@@ -128,7 +127,8 @@ def _programme(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     )
 
 
-def _must_be_assessed(state: DisposalState) -> bool:
+def must_be_assessed(state: DisposalState) -> bool:
+    """Whether the disposal given, or to be given, asks for an assessment: a conditional or second caution (R13)."""
     prior = state.opened.prior
     cautioned_before = prior is not None and prior.yc + prior.ycc > 0
     match state.disposal:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.disposal.domain import commands
 from services.disposal.domain.conditions import DEFINITIONS
+from services.disposal.domain.duties import must_be_assessed
 from services.disposal.domain.rules.issuing import explains
 from services.disposal.domain.state import (
     ABSENT,
@@ -19,6 +20,7 @@ from services.disposal.domain.state import (
     DisposalState,
     Stage,
 )
+from services.disposal.domain.state_machine import CARED_FOR
 from services.victims import TOLD, first_day
 from services.vocabulary import AttendanceStatus, BreachDecision, ConditionType, Disposal, Role, TrialMode
 from shared.domain.dates import local_day
@@ -31,6 +33,7 @@ VICTIM_WORKER: Final = frozenset({Role.VICTIM_WORKER.value})
 CAUTIONS: Final = frozenset({Disposal.YC, Disposal.YCC})
 TO_DECIDE: Final = BEFORE_ISSUE - {Stage.DECIDED}
 AFTER_GIVING: Final = UNDER_WAY | {Stage.RECORDED}
+DECIDED_AND_OPEN: Final = CARED_FOR - TO_DECIDE
 FOR_THE_OUTCOME: Final = frozenset({Stage.COMPLETED, Stage.NOT_COMPLETED, Stage.RECORDED, Stage.DIVERTED})
 
 
@@ -96,7 +99,7 @@ def _plan_steps(state: DisposalState) -> Iterable[UUID]:
 
 
 def _victims(state: DisposalState) -> Iterable[UUID]:
-    return state.victims
+    return state.named_victims if state.stage in CARED_FOR else ()
 
 
 def _to_be_told(state: DisposalState) -> Iterable[UUID]:
@@ -106,6 +109,14 @@ def _to_be_told(state: DisposalState) -> Iterable[UUID]:
 def _told_since(state: DisposalState, victim: UUID) -> bool:
     return first_day(state.log, victim, TOLD, max(state.decided_at)) is not None
 
+
+INFORM_VICTIM: Final[Step[DisposalState]] = Step(
+    "Tell the victim of restorative justice",
+    (commands.InformVictimOfRestorativeJustice,),
+    VICTIM_WORKER,
+    each("person_id", _victims, lambda state, person: person in state.informed),
+    duty="VICTIM_RJ_INFORMATION",
+)
 
 JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
     Journey(
@@ -137,13 +148,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 once(lambda state: bool(state.assessments), begun=lambda state: bool(state.requests)),
                 duty="ASSESSMENT",
             ),
-            Step(
-                "Tell the victim of restorative justice",
-                (commands.InformVictimOfRestorativeJustice,),
-                VICTIM_WORKER,
-                each("person_id", _victims, lambda state, person: person in state.informed),
-                duty="VICTIM_RJ_INFORMATION",
-            ),
+            INFORM_VICTIM,
             Step(
                 "Ask for the victim's view",
                 (commands.RecordVictimView,),
@@ -249,7 +254,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Assess the child",
                 (commands.CompleteAssessment,),
                 CASE_MANAGER,
-                once(lambda state: bool(state.assessments), lambda state: state.disposal is Disposal.YCC),
+                once(lambda state: bool(state.assessments), must_be_assessed),
                 duty="ASSESSMENT",
             ),
         ),
@@ -332,8 +337,9 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
     ),
     Journey(
         "The victim's side",
-        lambda state: bool(state.decided_at and state.everyone_harmed),
+        lambda state: bool(state.everyone_harmed and (state.decided_at or state.stage in DECIDED_AND_OPEN)),
         (
+            INFORM_VICTIM,
             Step(
                 "Tell the victim what was decided",
                 (commands.TellVictim,),

@@ -384,10 +384,14 @@ class DisposalState:
         return tuple(dict.fromkeys(self.opened.victims or ()))
 
     @property
+    def named_victims(self) -> tuple[UUID, ...]:
+        """The victims whom the opening names, those with enhanced rights too."""
+        return tuple(dict.fromkeys((*self.victims, *sorted(self.opened.victims_with_enhanced_rights or ()))))
+
+    @property
     def everyone_harmed(self) -> tuple[UUID, ...]:
-        """The victims, those whose rights are enhanced, and those who were informed or asked as victims later."""
-        enhanced = sorted(self.opened.victims_with_enhanced_rights or ())
-        return tuple(dict.fromkeys((*self.victims, *enhanced, *self.informed, *self.views)))
+        """The victims, and those who were informed or asked as victims later."""
+        return tuple(dict.fromkeys((*self.named_victims, *self.informed, *self.views)))
 
     def has_enhanced_rights(self, victim: UUID) -> bool:
         """Whether a victim has enhanced rights: by law, under age at the report, or as somebody said."""

@@ -13,6 +13,7 @@ from shared.domain.guidance import Status, guidance_at
 from shared.domain.next_steps import Progress, journeys_at, next_step
 from shared.domain.service import Service
 from tests.command_spec import CommandSpec, officer
+from tests.unit.disposal.stories import DECIDED_AT, CaseStory
 from tests.unit.guidance.played_histories import SERVICES, played_histories
 from tests.unit.referral.stories import ReferralStory
 from tests.unit.rj_conference.stories import SCHEDULED_AT, ConferenceStory
@@ -88,3 +89,11 @@ def test_a_child_who_disputes_the_facts_is_heard_again() -> None:
     heard = "Hear whether the child accepts responsibility"
     assert heard in unfinished(ConferenceStory().prepared(instead={"responsibility": disputes}), BY, SCHEDULED_AT)
     assert heard not in unfinished(ConferenceStory().prepared(), BY, SCHEDULED_AT)
+
+
+def test_a_victim_who_was_not_informed_before_the_decision_is_still_to_be() -> None:
+    """Given a victim who was not informed when the police decided, then the step is asked, as its duty is open."""
+    case = CaseStory().decided("YC")
+    due = [duty.item for duty in case.duties(date(2026, 3, 10)).values() if duty.duty == "VICTIM_RJ_INFORMATION"]
+    assert due
+    assert "Tell the victim of restorative justice" in unfinished(case, "VICTIM_WORKER", DECIDED_AT)
