@@ -35,7 +35,7 @@ from services.console.forms.fields import (
     find_field,
     problem_links,
 )
-from services.console.forms.next_steps import Remedy, remedies_of, steps_of
+from services.console.forms.next_steps import Remedy, remedies_of, steps_of, work_of
 from services.console.records import SERVICES
 from services.console.rendering import address, render
 from services.console.routing import (
@@ -109,6 +109,9 @@ async def form_page(request: Request, session: Session) -> Response:
         key=str(draft.id if draft else uuid4()),
         version=draft.version if draft else drawn.version,
         case_id=case_id,
+        after=(await console_of(request).apis.titles(SERVICES[drawn.collection])).get(
+            request.query_params.get("after", "")
+        ),
     )
 
 
@@ -241,8 +244,8 @@ async def check_page(request: Request, session: Session) -> Response:
     )
 
 
-async def send_draft(request: Request, session: Session, _form: Form) -> Response:
-    """Send the command, once: its key is the draft's id, so sent again it gives the same receipt."""
+async def send_draft(request: Request, session: Session, form: Form) -> Response:
+    """Send the command, once: its key is the draft's id, so sent again it gives the same receipt. Go on as the button says."""
     draft = await read_draft(request, session)
     if draft.sent:
         return see(draft.sent)
@@ -256,7 +259,27 @@ async def send_draft(request: Request, session: Session, _form: Form) -> Respons
         if problem.status in {409, 422}:
             return see(f"/drafts/{draft.id}")  # its dry run says the same, with what to do
         raise
-    return see(await _sent(request, session, drawn, draft, body, receipt))
+    where = await _sent(request, session, drawn, draft, body, receipt)
+    case_id = draft.case_id or read_case(str(body.get("case_id", "")))
+    match first(form, "then"):
+        case "again":
+            return see(address(drawn.path, case=case_id, after=drawn.command))
+        case "next":
+            form_ = await _next_form(request, session, draft, case_id)
+            return see(f"{form_}{'&' if '?' in form_ else '?'}after={drawn.command}" if form_ else where)
+        case _:
+            return see(where)
+
+
+async def _next_form(request: Request, session: Session, draft: Draft, case_id: str | None) -> str:
+    """Return the form of the next step of a record, where it is the person's turn; else none."""
+    apis, collection = console_of(request).apis, COLLECTIONS[draft.service]
+    path = f"{collection}/{draft.stream}"
+    guidance, titles = await asyncio.gather(
+        part_of(apis.get(session, draft.service, f"/v1/{path}/commands")), part_of(apis.titles(draft.service))
+    )
+    work = work_of(guidance.value or {"commands": ()}, f"/records/{path}", case_id or "", {}, titles.value or {})
+    return work.next.address if work.next else ""
 
 
 async def give_reasons(request: Request, session: Session, form: Form) -> Response:
@@ -544,6 +567,7 @@ def _form(
     version: int,
     case_id: str | None,
     wrong: Sequence[FieldProblem] = (),
+    after: str | None = None,
 ) -> Response:
     return render(
         request,
@@ -558,4 +582,5 @@ def _form(
         errors={field.name: problem.text for problem in wrong if (field := find_field(drawn.fields, problem.name))},
         wrong=problem_links(drawn.fields, wrong),
         new_id=uuid4,
+        after=after,
     )

