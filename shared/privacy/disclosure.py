@@ -1,7 +1,8 @@
 """Disclosure of sealed fields by class: decrypts the classes that a reader may see, and leaves all others closed.
 
 Only the keys of what is shown are fetched. A field takes the class that its event has after all corrections, and needs each
-narrower one that it had before: a corrected event shows neither what it would hide now nor what it hid.
+narrower one that it had before: a corrected event shows neither what it would hide now nor what it hid. Nor does an earlier
+link of a person, at whatever time it is asked for, show what the newest one hides.
 """
 
 from __future__ import annotations
@@ -203,17 +204,24 @@ def closed_but(registry: EventRegistry, history: Sequence[Fact], classes: Collec
 
 
 def _needed_in(registry: EventRegistry, history: Sequence[Fact]) -> dict[str, Sequence[FieldClass | None]]:
-    """Return the classes that open each sealed field of a whole history, by its token. Raises `BrokenHistory`."""
+    """Return the classes that open each sealed field of a whole history, by its token. Raises `BrokenHistory`.
+
+    A field of a group of a person's fields needs the class, too, that it has in the newest such group of that person.
+    """
     check_gapless(history)
     versions = {event_id: [fact.event for fact in facts] for event_id, facts in versions_of(history).items()}
+    newest = {group: event_id for event_id, events in versions.items() for group in _groups(events[-1])}
     needed: dict[str, Sequence[FieldClass | None]] = {}
     for fact in history:
         for path, _, sealed in sealed_fields(fact.event, fact.sealing_home):
-            event = fact.event
+            event, field, of_event = fact.event, path, fact.event_id
             if isinstance(event, Correction) and path == "sealed":
-                needed[sealed.token] = registry.classes_of(versions[event.corrects], event.field)
-            else:
-                needed[sealed.token] = registry.classes_of(versions[fact.event_id], path)
+                of_event, field = event.corrects, event.field
+            own = registry.classes_of(versions[of_event], field)
+            group = field.partition(".")[0]
+            later = (newest[one] for one in _groups(versions[of_event][-1]) if one[0] == group)
+            now = (registry.class_of(versions[event_id][-1], field) for event_id in later)
+            needed[sealed.token] = tuple(dict.fromkeys((*own, *now)))
         for _, _, sealed in sealed_fields(fact.envelope, fact.sealing_home):
             needed[sealed.token] = (registry.reasons,)
     return needed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import httpx2
@@ -15,6 +16,7 @@ import pytest
 from services.vocabulary import Role
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
+from tests.pdf import pdf_text
 from tests.received_referral import received_referral
 
 settings, partnership = world.settings, world.partnership
@@ -214,6 +216,32 @@ async def test_nobody_reads_where_a_victim_lives_by_a_correction(
         ):
             answer = await partnership.read(service, door, await partnership.token(role))
             assert VICTIM_CONTACT not in classes_in(answer.text), (role, door)
+
+
+async def test_no_earlier_time_tells_who_a_child_was_taken_for(partnership: Partnership) -> None:
+    """Given a victim who is linked again as having done harm, then no earlier time shows a victim worker name or address."""
+    told = await tell(partnership)
+    supervisor, worker = [await partnership.token(role) for role in ("SUPERVISOR", "VICTIM_WORKER")]
+    path = f"/v1/referrals/{told.referral}"
+    events = (await partnership.read("referral", f"{path}/history", supervisor)).json()["events"]
+    victim = next(event["data"]["person_id"] for event in events if event["data"].get("category") == "VICTIM")
+    then = {"known_at": events[-1]["recorded_at"], "as_of": events[-1]["occurred_at"]}
+    doors = [f"{path}?{name}={quote(time)}" for name, time in then.items()]
+    letter = f"{path}/documents/victim-information?item={victim}&known_at={quote(then['known_at'])}"
+    safe: dict[str, Any] = {"type": "RecordVictimDetails", "person_id": victim, "contact_is_safe": True}
+    await partnership.tell(
+        "referral", told.referral, "VICTIM_WORKER", safe | {"wants_updates": True, "wants_support": False}
+    )
+    seen = [classes_in((await partnership.read("referral", door, worker)).text) for door in doors]
+    assert seen == [{IDENTITY, VICTIM_CONTACT}] * 2
+    again = {"type": "LinkPerson", "person_id": victim, "role": "HARMER", "category": "SUSPECT"}
+    details = {"name": "Somebody", "date_of_birth": "2011-03-14"}
+    await partnership.tell("referral", told.referral, "SAFE_SCHOOLS_OFFICER", again | {"details": details})
+    for door in (path, *doors):
+        answer = await partnership.read("referral", door, worker)
+        assert (answer.status_code, classes_in(answer.text)) == (200, frozenset()), door
+    printed = await partnership.read("referral", letter, worker)
+    assert printed.status_code != 200 or said(IDENTITY) not in pdf_text(printed.content)
 
 
 async def propose(partnership: Partnership, case: UUID, by: str, lead: bool = True) -> None:
