@@ -47,11 +47,14 @@ from services.console.sessions import Drafts, SeenTimes, Session, Sessions
 from services.console.settings import ConsoleSettings
 from services.console.supervisors import import_pages as imports
 from shared.api.boundary import Boundary
+from shared.api.rates import RateLimit
 from shared.database import create_pool
 from shared.evidence.checkpoint import VerifierKey
 from shared.runtime.privileges import RoleKind, role_name
 from shared.version import version
 
+REQUESTS_OF_A_PAGE: Final = 20
+"""About as many as a page asks of one API at most. To an API the console is one address, whoever uses it."""
 STATIC: Final = Path(__file__).parent / "static"
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -179,8 +182,11 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
             NoAnswer: _no_answer,
         },
     )
+    by_actor, by_address = settings.rates
+    app.state.page_rate = None if by_actor is None else RateLimit(by_actor / REQUESTS_OF_A_PAGE)
     app.router.redirect_slashes = False  # it would lead to the host that the browser names
-    app.add_middleware(Boundary, headers=HEADERS, fault=_fault)
+    rate = None if by_address is None else RateLimit(by_address)
+    app.add_middleware(Boundary, rate=rate, headers=HEADERS, fault=_fault)
     return app
 
 

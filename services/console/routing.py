@@ -25,6 +25,7 @@ from services.console.everyone.sign_in import Provider, SessionEnded, fresh
 from services.console.rendering import address, render
 from services.console.sessions import Draft, Drafts, SeenTimes, Session, Sessions
 from services.registry import COLLECTIONS
+from shared.api.rates import RateLimit
 from shared.evidence.checkpoint import VerifierKey
 
 COOKIE: Final = "ooc_session"
@@ -197,11 +198,19 @@ def local(url: SplitResult | URL) -> str:
 
 
 async def _session(request: Request) -> Session:
-    """Return the session of the person who asks, with a token that lives for a while. Raises `SessionEnded` or `NoAnswer`."""
+    """Return the session of the person who asks, with a token that lives for a while.
+
+    Raises `SessionEnded`, `NoAnswer`, or `HTTPException` 429 above the rate of pages of a person.
+    """
     console = console_of(request)
     session = await console.sessions.find(request.cookies.get(COOKIE, ""))
     if session is None:
         raise SessionEnded
+    rate: RateLimit | None = request.app.state.page_rate
+    if rate is not None and rate.take(session.person):
+        raise HTTPException(
+            429, "You ask for pages faster than people read: wait a few seconds, and open the page again."
+        )
     return await fresh(console.sessions, console.provider, session)
 
 

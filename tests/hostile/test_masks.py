@@ -247,7 +247,7 @@ async def test_no_earlier_time_tells_who_a_child_was_taken_for(partnership: Part
 async def propose(partnership: Partnership, case: UUID, by: str, lead: bool = True) -> None:
     """Propose a conference in a case, of which the facilitator takes the lead."""
     conference = await world.conference(partnership, case=case, by=by)
-    taking = {"type": "AssignFacilitator", "facilitator_id": str(world.person_in("RJ_FACILITATOR"))}
+    taking: dict[str, Any] = {"type": "AssignFacilitator", "facilitator_id": str(world.person_in("RJ_FACILITATOR"))}
     taking |= {"rj_trained": True, "sensitive_accredited": True}
     if lead:
         await partnership.tell("rj_conference", conference.stream, "RJ_FACILITATOR", taking)

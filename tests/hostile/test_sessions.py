@@ -18,6 +18,7 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 import pytest
+from starlette.applications import Starlette
 
 from services.addresses import SERVICES, Addresses
 from services.console.application import console_application
@@ -27,6 +28,7 @@ from services.console.everyone.sign_in import fresh
 from services.console.routing import COOKIE, Console
 from services.console.sessions import Session, Tokens
 from services.console.settings import ConsoleSettings
+from shared.api.rates import RateLimit
 from shared.database import as_role, database_dsn, retry_for
 from shared.runtime.provision import databases
 
@@ -79,6 +81,7 @@ class World:
     http: httpx2.AsyncClient
     issuer: Issuer
     owner: Any
+    app: Starlette
 
     async def session(self, *, ends_in: float = 300) -> Session:
         """Begin a session whose access token ends in some seconds."""
@@ -121,7 +124,7 @@ async def world(postgres_url: str, tmp_path: Path) -> AsyncIterator[World]:
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ADDRESS) as http,
     ):
-        yield World(app.state.console, app.state.pool, http, issuer, owner)
+        yield World(app.state.console, app.state.pool, http, issuer, owner, app)
     await owner.close()
     server.close()
     admin = await asyncpg.connect(postgres_url)
@@ -159,6 +162,30 @@ async def test_an_issuer_that_hangs_is_given_up_after_two_seconds(world: World) 
     assert (await world.http.get("/reason")).status_code == 503
     world.issuer.goes_on.set()
     assert (await world.http.get("/reason")).status_code == 200
+
+
+async def test_one_person_takes_no_page_from_others(world: World) -> None:
+    """Given a person who asks for page after page, then they are told to slow down (429), and another gets theirs."""
+    world.app.state.page_rate = RateLimit(1)
+    greedy, other = await world.session(), await world.session()
+    world.as_person(greedy)
+    statuses = [(await world.http.get("/reason")).status_code for _ in range(8)]
+    assert statuses[:5] == [200] * 5
+    assert statuses[-1] == 429
+    form = {"csrf": greedy.csrf, "reason": "AUDIT"}
+    assert (await world.http.post("/reason", data=form)).status_code == 429
+    world.as_person(other)
+    assert (await world.http.get("/reason")).status_code == 200
+
+
+def test_the_console_is_limited_in_production(world: World, tmp_path: Path) -> None:
+    """By default a person gets a part of the requests that an API takes from the console's address; a local system has no limit."""
+    assert world.app.state.page_rate is None
+    settings = ConsoleSettings(
+        mode="production", issuer=ADDRESS, console_url=ADDRESS, console_key_file=tmp_path / "key"
+    )
+    app = console_application(settings, Addresses(None, dict.fromkeys(SERVICES, ADDRESS)))
+    assert isinstance(app.state.page_rate, RateLimit)
 
 
 async def test_a_session_is_renewed_by_one_request_alone(world: World) -> None:
