@@ -205,7 +205,7 @@ async def everything_opens(system: System) -> None:
     process = Process(system.loop, "auditor")
 
     async def look() -> None:
-        keyring = PostgresKeyring(await database.create_pool("postgresql://audit@sim/keyring"), KEK)
+        keyring = PostgresKeyring(await database.create_pool("postgresql://audit@sim/keyring"), KEK, system.loop.time)
         for name in SERVICES:
             for event in tables_of(system, name).get("event", {}).values():
                 try:

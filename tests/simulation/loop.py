@@ -110,6 +110,7 @@ class Loop(asyncio.BaseEventLoop):
         self.steps = 0
         self.trace: deque[str] = deque(maxlen=TRACED)
         self._most = most_steps
+        self._error: Exception | None = None
         self._time = 0.0
         self._digest = hashlib.sha256()
         self._ready: list[asyncio.Handle] = []
@@ -128,6 +129,10 @@ class Loop(asyncio.BaseEventLoop):
         text = f"{self._time:10.4f} {self.steps:8d} {line}"
         self._digest.update(text.encode())
         self.trace.append(text)
+
+    def end(self, error: Exception) -> None:
+        """End the run with an error of the simulation itself, which the product would take for one of a server."""
+        self._error = error
 
     @property
     def digest(self) -> str:
@@ -163,6 +168,8 @@ class Loop(asyncio.BaseEventLoop):
                     if self.steps > self._most:
                         raise OutOfSteps(f"more than {self._most} steps")
                     handle._run()
+                    if self._error is not None:
+                        raise self._error
                     return
             if self._stopping:
                 return

@@ -670,7 +670,9 @@ class Servers:
         """Return what answers a statement."""
         answer = self._answers.get(sql)
         if answer is None:
-            raise AssertionError(f"tests/simulation/statements.py does not know this statement yet: {sql}")
+            unknown = AssertionError(f"tests/simulation/statements.py does not know this statement yet: {sql}")
+            self.loop.end(unknown)
+            raise unknown
         return answer
 
     async def connect(self, dsn: str, **options: Any) -> FakeConnection:

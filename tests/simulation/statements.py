@@ -58,9 +58,14 @@ def empty_tables(service: str, timeline: str) -> dict[str, Table]:
 # --- the guards of the event store ----------------------------------------------------------------
 
 
+def timeline_of(tx: Transaction) -> str:
+    """Return what `timeline()` does."""
+    return f"{tx.node.cluster.name}/{tx.node.timeline:08X}"
+
+
 def require_compared_timeline(tx: Transaction) -> None:
     """See the migration of that name."""
-    compared, timeline = tx.get("compared_timeline"), tx.node.cluster.name + f"/{tx.node.timeline:08X}"
+    compared, timeline = tx.get("compared_timeline"), timeline_of(tx)
     if compared != timeline:
         raise refusal("OOC02", f"the event store is on the timeline {timeline}, and its relay has compared {compared}")
 
@@ -229,6 +234,21 @@ def keep_event(tx: Transaction, home: Any, service: str, position: int, *recorde
     tx.put("kept_event", home, dict(sorted(kept.items())))
 
 
+@answers(relay._DISTURBED)
+def disturbed(tx: Transaction, position: int, hash_: bytes | None) -> Sequence[Any]:
+    relayed = tx.get("relayed")
+    ahead = any(name == "topic_ahead_of_event_store" for _, name, _ in tx.all("alarm"))
+    apart = tx.get("compared_timeline") != timeline_of(tx) or (
+        relayed is not None and (relayed[0], relayed[2]) != (position, hash_)
+    )
+    return rows("exists", [(ahead or apart,)])
+
+
+@answers("select exists (select from alarm where name = $1)")
+def alarm_stands(tx: Transaction, name: str) -> Sequence[Any]:
+    return rows("exists", [(any(name == other for _, other, _ in tx.all("alarm")),)])
+
+
 @answers(store._KEPT)
 def kept_events(tx: Transaction, homes: Sequence[Any]) -> Sequence[Any]:
     return [event for home in homes for event in (tx.get("kept_event", home) or {}).values()]
@@ -279,7 +299,7 @@ def clear_alarms(tx: Transaction, consumer: str, names: Sequence[str], place: st
 
 @answers("select timeline()")
 def timeline(tx: Transaction) -> Sequence[Any]:
-    return [(f"{tx.node.cluster.name}/{tx.node.timeline:08X}",)]
+    return [(timeline_of(tx),)]
 
 
 @answers(relay._COMPARED)

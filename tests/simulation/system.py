@@ -37,6 +37,7 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.log import EVENTS
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.witnessed import compare_at_start
+from shared.fact_cache import FactCache
 from shared.kafka import PARTITIONS
 from shared.messaging import projection_consumer
 from shared.messaging.consumer import position_record
@@ -190,7 +191,7 @@ class System:
 
     async def _handler(self, process: Process, service: Service[Any], role: str) -> tuple[CommandHandler, Any]:
         pool = await self._pool(service.name, role)
-        keyring = PostgresKeyring(await self._pool("keyring", role), KEK)
+        keyring = PostgresKeyring(await self._pool("keyring", role), KEK, self.loop.time)
         return CommandHandler(service, PostgresEventStore(pool, process.now), keyring, b"digest"), pool
 
     async def _api(self, process: Process, service: Service[Any]) -> None:
@@ -356,6 +357,7 @@ def installed(system: System) -> Iterator[None]:
         (httpx2, "AsyncClient", system.witness.http),
         (position_record, "AIOKafkaConsumer", consumer),
         (projection_consumer, "AIOKafkaConsumer", consumer),
+        (FactCache.__init__, "__defaults__", (system.loop.time,)),  # its clock
     ]
     originals = [(place, name, getattr(place, name)) for place, name, _ in places]
     logged = structlog.get_config()
