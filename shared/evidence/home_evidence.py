@@ -13,7 +13,7 @@ from uuid import UUID
 from shared.database import Connection, Pool
 from shared.domain.envelope import GENESIS
 from shared.evidence.log import ACCESS, EVENTS, LINES_ABOUT, Log, line_of, prove_all
-from shared.evidence.statement import Reader, ask_for_statement, sizes_in
+from shared.evidence.statement import Reader, ask_for_statement, record_names, sizes_in
 
 _EVENTS: Final = """
     select position, recorded_at, stream, version, hash, body from event
@@ -73,7 +73,8 @@ async def evidence_of(
             ]
             evidence["events"] = await _proved(connection, EVENTS, sizes[EVENTS.name], entries)
         if ACCESS in reader.logs:
-            rows = await connection.fetch(_ACCESS, list(targets), sizes[ACCESS.name])
+            names = [*targets, *await record_names(connection, service, home, sizes.get(EVENTS.name))]
+            rows = await connection.fetch(_ACCESS, names, sizes[ACCESS.name])
             entries = [
                 {
                     **line_of(row),

@@ -27,7 +27,7 @@ from shared.evidence.witness_client import WitnessClient, WitnessRefuses, Witnes
 from shared.evidence.witnessed import ALARM as BEHIND
 from shared.evidence.witnessed import ALARMIST, LogBehindWitness, note_comparison, require_extension
 from shared.kafka import Kafka, producing
-from shared.messaging.consumer.alarms import clear_alarm, clear_alarms, raise_alarm
+from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 
 INTERVAL: Final = 2.0
 """Seconds between two looks at the logs."""
@@ -65,6 +65,7 @@ class CheckpointSigner(Service):
         super().__init__()
         self.service = service
         self._origins: Mapping[Log, str] = {log: origin_of(authority, service, log) for log in logs}
+        self._named = {origin: log for log, origin in self._origins.items()}
         self._statement = statement_name(authority, service)
         self._topic = topic
         self._dsn = dsn
@@ -120,12 +121,14 @@ class CheckpointSigner(Service):
 
     async def _sign(self, connection: Connection, producer: Any) -> None:
         asked_by = await connection.fetchval("select clock_timestamp()")
-        standing = await connection.fetchval("select exists (select from alarm where name = $1)", BEHIND)
-        if standing:  # whoever raised it: it stands for as long as it is true
-            self._compared.clear()
+        # Whoever raised it: an alarm stands for as long as it is true, and none of what no witness sees.
+        for row in await connection.fetch("select place from alarm where name = $1", BEHIND):
+            log = self._named.get(row["place"])
+            if self._witness is None or log is None:
+                await clear_alarm(connection, ALARMIST, BEHIND, row["place"])
+            else:
+                self._compared.discard(log)
         whole = [log for log in self._origins if await self._extends_what_was_seen(connection, log)]
-        if standing and (self._witness is None or len(self._compared) == len(self._origins)):
-            await clear_alarms(connection, ALARMIST, [BEHIND])
         for log in whole:
             while await self._sign_growth(connection, producer, log):
                 pass

@@ -1,7 +1,7 @@
 """Statements: how much of a home the logs of a service hold at a size, signed, so that a missing end of it is found.
 
 A proof shows that an entry is in a log; only the log's owner can say that there are no more. The API, which holds no
-signing key, asks by a row of the table `statement`; the signer counts for itself and signs.
+signing key, asks by a row of the table `statement`; the signer finds the home's records, counts for itself and signs.
 
 The text is one line each: `<authority>/<service>/statement`, the home, the time in seconds since 1970, `contract` with the
 SHA-256 of the service's contract, `for` with the labels of the reader as JSON, and for each log its name, the size of its
@@ -25,7 +25,7 @@ from uuid import UUID, uuid4
 from shared.database import Connection, Pool
 from shared.domain.permissions import EVERY
 from shared.evidence.checkpoint import SignedNote, SigningKeys, write_note
-from shared.evidence.log import Log
+from shared.evidence.log import EVENTS, Log
 
 PATIENCE: Final = 20.0
 """Seconds for which a signer is waited for."""
@@ -46,6 +46,7 @@ _ASK = "insert into statement (id, home, targets, scope, logs) values ($1, $2, $
 _HEAD: Final = 5
 """Lines of a statement before those of the logs."""
 _LOOK: Final = 0.1
+_STREAMS: Final = "select distinct stream from event where home = $1 and position <= $2"
 _SIZES = "select log, max(size) as size from signed_checkpoint group by log"
 
 
@@ -79,8 +80,10 @@ async def sign_statements(
     if not rows:
         return
     sizes = {row["log"]: row["size"] for row in await connection.fetch(_SIZES)}
+    service, events = name.split("/")[-2], sizes.get(EVENTS.name, 0) if EVENTS in logs else None
     signers = keys.signers(name)
     for row in rows:
+        targets = [*row["targets"], *await record_names(connection, service, row["home"], events)]
         lines = [name, str(row["home"]), str(int(time.time())), f"contract {hashlib.sha256(contract).hexdigest()}"]
         lines.append(f"for {row['scope']}")
         for log in logs:
@@ -88,12 +91,23 @@ async def sign_statements(
                 lines.append(f"{log.name} {UNCOUNTED}")
                 continue
             size = sizes.get(log.name, 0)
-            entries = await log.of(connection, row["home"], row["targets"], size)
+            entries = await log.of(connection, row["home"], targets, size)
             digest = hashlib.sha256(b"".join(entry for _, entry in entries)).hexdigest()
             lines.append(f"{log.name} {size} {len(entries)} {digest}")
         text = "".join(f"{line}\n" for line in lines)
         note = write_note(text, [signer.sign(text) for signer in signers])
         await connection.execute("update statement set note = $2 where id = $1", row["id"], note)
+
+
+async def record_names(connection: Connection, service: str, home: UUID, events: int | None) -> list[str]:
+    """Return the names under which a service's access log knows a home and its records among so many events, if it has any.
+
+    Whoever asks for a statement may name more, and hides none by naming fewer.
+    """
+    names = [f"{service}/homes/{home}", f"{service}/cases/{home}"]
+    if events is not None:
+        names += [row["stream"] for row in await connection.fetch(_STREAMS, home, events)]
+    return names
 
 
 async def ask_for_statement(pool: Pool, home: UUID, targets: Sequence[str], reader: Reader) -> str:

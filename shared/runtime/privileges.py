@@ -144,7 +144,7 @@ EVENT_STORE: Final = Part(
             _API: _READ,
             _WORKER: _READ,
             _RELAY: _READ,
-            _SIGNER: "select (position, recorded_at, hash, home)",
+            _SIGNER: "select (position, recorded_at, stream, hash, home)",
             _VERIFY: _READ,
         },
         "head": {_API: _READ, _WORKER: _READ, _RELAY: _READ, _VERIFY: _READ},
@@ -179,6 +179,8 @@ TRANSPARENCY: Final = Part(
         "statement": {_API: "select, insert, delete", _SIGNER: "select, update (note)", _VERIFY: _READ},
         "fork": {_WORKER: _READ, _VERIFY: _READ},
         "refuse_tile_change()": {},
+        "refuse_strange_tile()": {},
+        "refuse_strange_checkpoint()": {},
         "refuse_checkpoint_change()": {},
     },
 )

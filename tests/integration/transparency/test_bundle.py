@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from shared.api.access_log import AccessLog
@@ -31,11 +32,12 @@ from tools.verify_bundle import Key, Keys, Unreadable, check, history, read_bund
 Bundle = dict[str, Any]
 
 
-async def bundle_of(office: Office, stream: Stream) -> Bundle:
-    """Export a stream as a case, as `ooc export case` does."""
+async def bundle_of(office: Office, stream: Stream, *, named: bool = True) -> Bundle:
+    """Export a stream as a case, as `ooc export case` does, or as somebody with the API's role who names no record."""
     pool = await create_pool(as_application(office.owner, RoleKind.API))
     try:
-        part = await evidence_of(pool, SERVICE, stream.id, [stream.name], b"{}", Reader(logs=(EVENTS, ACCESS)))
+        targets = [stream.name] if named else []
+        part = await evidence_of(pool, SERVICE, stream.id, targets, b"{}", Reader(logs=(EVENTS, ACCESS)))
     finally:
         await pool.close()
     return bundle.bundle_of(str(stream.id), [part | {"extends": []}])
@@ -72,6 +74,39 @@ async def test_an_untouched_case_holds_and_is_told(office: Office) -> None:
     assert len(bundle["services"][0]["events"]["entries"]) == 6
     assert len(bundle["services"][0]["access"]["entries"]) == 10
     assert len(list(history(bundle))) == 6
+
+
+async def test_a_signer_finds_the_records_of_a_case_itself(office: Office) -> None:
+    """Given the API's role, when a statement is asked for that names no record, then it counts each access line all the same."""
+    case = await recorded_case(office)
+    async with office.signer():
+        bundle = await bundle_of(office, case, named=False)
+    part = bundle["services"][0]
+    assert check(bundle, trusted(office), [], None) == []
+    assert len(part["access"]["entries"]) == 10
+    part["access"]["entries"] = []
+    assert check(bundle, trusted(office), [], None) == ["tests, access: 10 of 10 entries are missing"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "('{}', E'{\"area\":\"*\"}\nevents 0 0 e3b0')",
+        "('{}', '{\"area\":\"\u2028\"}')",
+        "('{}', repeat('x', 20000))",
+        "(array_fill('x'::text, array[20000]), '{}')",
+    ],
+)
+async def test_nobody_writes_lines_into_what_the_signer_signs(office: Office, asked: str) -> None:
+    """Given the API's role, when a statement is asked for whose reader is more than a line, or that names too much, it is refused."""
+    intruder = await asyncpg.connect(as_application(office.owner, RoleKind.API))
+    try:
+        with pytest.raises(asyncpg.CheckViolationError, match="statement_is_short"):
+            await intruder.execute(
+                f"insert into statement (id, home, targets, scope) select gen_random_uuid(), gen_random_uuid(), {asked[1:-1]}"
+            )
+    finally:
+        await intruder.close()
 
 
 def entries(bundle: Bundle, log: str = "events") -> list[dict[str, Any]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import asyncpg
 import pytest
 
 from ooc.evidence.service_verification import Finding, verify_checkpoints
 from shared.database import Connection, create_pool
 from shared.evidence.log import EVENTS
-from tests.integration.event_store.streams import SERVICE, as_verifier
+from shared.runtime.privileges import RoleKind
+from tests.integration.event_store.streams import SERVICE, as_application, as_verifier
 from tests.integration.local.waiting import eventually
 from tests.integration.transparency.conftest import Office
 
@@ -93,3 +97,30 @@ async def test_a_log_signed_anew_differs_from_its_topic(office: Office, owner: C
         await office.signed(owner, 303)
     finding = await finding_of(office)
     assert any("was published with another root" in problem for problem in finding.problems), finding.problems
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        "update tree_tile set hashes = hashes || sha256('forged') where log = 'events' and level = 0 and number = 1",
+        "insert into tree_tile (log, level, number, hashes) values ('events', 0, 2, sha256('forged'))",
+        "update tree_tile set hashes = hashes || sha256('forged') where log = 'events' and level = 1",
+        "insert into signed_checkpoint (log, size, root, note) values ('events', 1000000, sha256('forged'), 'forged')",
+        "insert into signed_checkpoint (log, size, root, note) values ('events', 302, sha256('forged'), 'forged')",
+        "insert into log_key (name, key) values ('test.example/tests/events', 'forged')",
+    ],
+)
+async def test_whoever_has_the_signers_role_adds_nothing_that_stays_in_the_way(
+    office: Office, owner: Connection, forgery: str
+) -> None:
+    """Given the signer's database role without its key, when it adds to tree, checkpoints or keys, then the log is signed and holds."""
+    await signed_log(office, owner)
+    intruder = await asyncpg.connect(as_application(office.owner, RoleKind.SIGNER))
+    with suppress(asyncpg.CheckViolationError):
+        await intruder.execute(forgery)
+    await intruder.close()
+    await office.write(300)
+    async with office.signer():
+        await office.signed(owner, 603)
+    finding = await finding_of(office)
+    assert finding.ok, finding.problems
