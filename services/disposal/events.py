@@ -52,7 +52,7 @@ from shared.domain.messages import (
     Version,
     require_each_once,
 )
-from shared.domain.sealing import OwnedBy, Sealed
+from shared.domain.sealing import FieldClass, OwnedBy, Sealed
 from shared.domain.texts import Code
 
 # --- words of this service alone ----------------------------------------------------------------
@@ -806,6 +806,7 @@ class ContactRecorded(Event):
     """Somebody tried to reach a person; `reached` says whether they did.
 
     After a missed session even an attempt that fails meets the duty `MISSED_CONTACT`, unless the person is a victim.
+    `with_victim`: it was with one, so that whoever works for victims may read the note.
     """
 
     sentence = "Contact by {means}: the person was {reached?reached|not reached}"
@@ -814,6 +815,7 @@ class ContactRecorded(Event):
     means: ContactMeans
     reached: bool
     note: Annotated[Added[Sealed[FreeText]], OwnedBy("person_id"), Personal.NARRATIVE] = None
+    with_victim: Added[bool] = None
 
 
 class CaseHandedOver(Event):
@@ -1149,6 +1151,12 @@ def _with_line(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "line": None, "factors": None}
 
 
+def _of_the_harmed(event: Event, declared: FieldClass) -> FieldClass:
+    """Give the note of a contact with somebody who was harmed the class of what they said (docs/reference/access.md)."""
+    noted = isinstance(event, ContactRecorded) and event.with_victim and declared is Personal.NARRATIVE
+    return Personal.VICTIM_VIEW if noted else declared
+
+
 EVENTS = EventRegistry(
     "disposal",
     get_args(DisposalEvent),
@@ -1159,4 +1167,5 @@ EVENTS = EventRegistry(
     of_records=RECORD_IDS,
     words=WORDS,
     reasons=Personal.REASONS,
+    narrowed=_of_the_harmed,
 )

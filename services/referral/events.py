@@ -325,7 +325,8 @@ class AdviceGiven(Event):
 class ContactRecorded(Event):
     """Somebody tried to reach a person; `reached` says whether they did.
 
-    The first contact that reaches anybody meets the duty `FIRST_CONTACT`.
+    The first contact that reaches anybody meets the duty `FIRST_CONTACT`. `with_victim`: it was with somebody harmed, so
+    that whoever works for victims may read the note.
     """
 
     sentence = "Contact by {means}: the person was {reached?reached|not reached}"
@@ -334,6 +335,7 @@ class ContactRecorded(Event):
     means: Means
     reached: bool
     note: Annotated[Added[Sealed[FreeText]], OwnedBy("person_id"), Personal.NARRATIVE] = None
+    with_victim: Added[bool] = None
 
 
 class AlertRaised(Event):
@@ -506,10 +508,12 @@ _OF_THE_HARMED: Final[Mapping[FieldClass, FieldClass]] = {
 
 
 def _of_the_harmed(event: Event, declared: FieldClass) -> FieldClass:
-    """Who was harmed, and how they are reached, are classes of their own (docs/reference/access.md)."""
+    """Who was harmed, how they are reached, and what they said are classes of their own (docs/reference/access.md)."""
     match event:
         case PersonLinked() if event.is_harmed:
             return _OF_THE_HARMED.get(declared, declared)
+        case ContactRecorded(with_victim=True) if declared is Personal.NARRATIVE:
+            return Personal.VICTIM_VIEW
         case _:
             return declared
 

@@ -11,7 +11,7 @@ from services.disposal.domain.commands import RecordContact as DisposalContact
 from services.disposal.events import ContactMeans
 from services.education.domain.commands import RecordContact as EducationContact
 from services.referral.domain.commands import RecordContact as ReferralContact
-from services.vocabulary import Role
+from services.vocabulary import Category, Personal, PersonRole, Role
 from shared.domain.messages import Command
 from shared.domain.sealing import DataKey, Sealed, sealed_fields
 from tests.any_sequence import sealed_bytes
@@ -23,7 +23,7 @@ from tests.unit.referral.stories import ReferralStory
 NOTE = Sealed("She asked for a later time.")
 RECORDS: dict[str, tuple[Callable[[], CommandSpec], Callable[[Sealed[str] | None], Command]]] = {
     "referral": (
-        lambda: ReferralStory().received(),
+        lambda: ReferralStory().received().linked(role=PersonRole.HARMED, category=Category.VICTIM),
         lambda note: ReferralContact(person_id=MOTHER, means="PHONE", reached=True, note=note),
     ),
     "disposal": (
@@ -56,3 +56,18 @@ def test_a_note_of_a_contact_is_the_persons_own(name: str) -> None:
 def test_a_victim_worker_records_a_contact_in_a_disposal() -> None:
     """Whoever works for a victim records their contacts too, as the catalogue has it."""
     assert Role.VICTIM_WORKER in CaseStory().service.roles_for(DisposalContact)
+
+
+@pytest.mark.parametrize("name", ["referral", "disposal"])
+def test_a_note_of_a_contact_with_a_victim_is_of_a_class_of_its_own(name: str) -> None:
+    """Given a contact with somebody harmed, then its note is what a victim said, which a victim worker reads; else narrative."""
+    begin, contact = RECORDS[name]
+    story = begin()
+    victim = story.state.victims[0]
+    story.ask(contact(NOTE), by="SUPERVISOR", at=AFTER)
+    story.ask(contact(NOTE).model_copy(update={"person_id": victim}), by="SUPERVISOR", at=AFTER)
+    classes = [story.service.events.class_of(fact.event, "note") for fact in story.facts[-2:]]
+    assert classes == [Personal.NARRATIVE, Personal.VICTIM_VIEW]
+    reads = story.service.read_model.access[Role.VICTIM_WORKER].opens
+    assert Personal.VICTIM_VIEW in reads
+    assert Personal.NARRATIVE not in reads

@@ -1,13 +1,13 @@
 """The victims' desk: each victim with the case's stage in words, rights, safe contact, preferences, what is due and the log.
 
-The list comes from reporting and names nobody; names and contacts come from the referrals, which log each look.
+The list comes from reporting and names nobody; names, contacts and notes come from the records, which log each look.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -37,20 +37,22 @@ DONE: Final = {
     "VictimTold": "Told what was decided",
     "VictimViewSought": "Asked for a view",
 }
+NOTED: Final = frozenset({"ContactRecorded", "VictimReferredToSupport"})
+"""The events of which the log shows what they say in words."""
 PHONE: Final = re.compile(r"\+?[0-9][0-9 ]{6,16}[0-9]")
 """A telephone number, of which the page makes a link."""
 
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """A victim with what the referral shows of them: name, contact, safe times, language, and the services of support."""
+    """A victim with what the records show of them: name, contact, safe times, language, services of support, and notes."""
 
     line: Mapping[str, Any]
     details: Mapping[str, Any] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     """The sealed texts of the latest details, by field."""
-    services: Mapping[int, str] = field(default_factory=dict)
-    """The service of support, by the version of the event that names it."""
+    noted: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """The service of support, or the note of a contact, by the record and version of the event that has it."""
 
     @property
     def name(self) -> str:
@@ -85,8 +87,8 @@ class Victim:
         words = DONE.get(line["event"], in_words(line["event"]))
         means = f" ({in_words(line['means']).lower()})" if line["means"] else ""
         missed = ", not reached" if line["reached"] is False else ""
-        service = self.services.get(line["version"]) if line["service"] == "referral" else None
-        return f"{words}{means}{missed}{f': {service}' if service else ''}"
+        noted = self.noted.get((line["stream"], line["version"]))
+        return f"{words}{means}{missed}{f': {noted}' if noted else ''}"
 
 
 async def victims_page(request: Request, session: Session) -> Response:
@@ -107,35 +109,33 @@ async def victims_page(request: Request, session: Session) -> Response:
 
 
 async def _with_details(apis: Apis, session: Session, lines: Sequence[Mapping[str, Any]]) -> list[Victim]:
-    """Read the referral of each victim, each referral once, as far as the person may."""
+    """Read the records of each victim, each record once, as far as the person may."""
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def read(id_: str) -> Mapping[str, Any]:
+    async def read(service: str, id_: str) -> Mapping[str, Any]:
         async with turn:
-            state = await part_of(apis.get(session, "referral", f"/v1/referrals/{id_}"))
+            state = await part_of(apis.get(session, service, f"/v1/{COLLECTIONS[service]}/{id_}"))
         return (state.value or {}).get("details") or {}
 
-    referrals = {record["id"] for line in lines for record in line["records"] if record["service"] == "referral"}
-    details = dict(zip(referrals, await asyncio.gather(*map(read, referrals)), strict=True))
-    return [
-        _victim(line, [details[record["id"]] for record in line["records"] if record["id"] in details])
-        for line in lines
-    ]
+    records = {record["id"]: record["service"] for line in lines for record in line["records"]}
+    answers = await asyncio.gather(*(read(service, id_) for id_, service in records.items()))
+    details = dict(zip(records, answers, strict=True))
+    return [_victim(line, {record["id"]: details[record["id"]] for record in line["records"]}) for line in lines]
 
 
-def _victim(line: Mapping[str, Any], details: Iterable[Mapping[str, Any]]) -> Victim:
-    """Put together what the referrals of a case show of a victim."""
+def _victim(line: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> Victim:
+    """Put together what the records of a case, by id, show of a victim."""
     person = line["person_id"]
     known: dict[str, Any] = {}
     texts: dict[str, str] = {}
-    services: dict[int, str] = {}
-    for one in details:
+    noted: dict[tuple[str, int], str] = {}
+    for id_, one in details.items():
         known |= (one.get("people") or {}).get(person) or {}
         own = [text for text in one.get("texts") or () if text["person_id"] == person and _text(text.get("value"))]
         latest = max((text["version"] for text in own if text["event"] == "VictimDetailsRecorded"), default=0)
         texts |= {text["field"]: text["value"] for text in own if text["version"] == latest}
-        services |= {text["version"]: text["value"] for text in own if text["event"] == "VictimReferredToSupport"}
-    return Victim(line, known, texts, services)
+        noted |= {(id_, text["version"]): text["value"] for text in own if text["event"] in NOTED}
+    return Victim(line, known, texts, noted)
 
 
 def _text(value: Any) -> str:

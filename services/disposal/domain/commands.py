@@ -26,7 +26,6 @@ from services.disposal.events import (
     ConditionWithdrawn,
     ConsentWithdrawn,
     ContactMeans,
-    ContactRecorded,
     DeferralEndReason,
     EffectExplained,
     EvidenceStandard,
@@ -464,7 +463,6 @@ class RecordContact(Command):
     """Record that somebody tried to reach a person. After a missed session a failed attempt meets the limit too."""
 
     roles: ClassVar[frozenset[str] | None] = MONITORS | _roles(Role.VICTIM_WORKER)
-    records = ContactRecorded
 
     person_id: UUID
     means: ContactMeans

@@ -12,7 +12,7 @@ from services.disposal.domain.derived import SOURCES, derived_fields
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.signing import is_printed_here
 from services.disposal.domain.state import DisposalState
-from services.disposal.events import DocumentSigned, RecordCorrected
+from services.disposal.events import ContactRecorded, DocumentSigned, RecordCorrected
 from shared.domain.corrections import CorrectionEngine, derived, facts_of
 from shared.domain.messages import Event
 from shared.domain.rules import Context
@@ -28,6 +28,8 @@ CORRECTIONS: Final[CorrectionEngine[RecordCorrected, DisposalState]] = Correctio
             (Event, "child_id"),
             # What printing showed.
             (DocumentSigned, "printed_here"),
+            # Who reads the note.
+            (ContactRecorded, "with_victim"),
         }
     ),
     derived_fields=derived_fields,

@@ -23,6 +23,7 @@ from services.disposal.events import (
     AbsenceDecided,
     ActivityUndertaken,
     AssessmentCompleted,
+    ContactRecorded,
     DeferralStepRecorded,
     DisposalCaseOpened,
     DisposalDecided,
@@ -51,6 +52,8 @@ def decide(command: commands.DisposalCommand, state: DisposalState | None, conte
             return (event_from(VictimViewSought, command, child_id=opened.person_id, case_id=opened.case_id),)
         case commands.InformVictimOfRestorativeJustice():
             return (event_from(VictimInformedOfRestorativeJustice, command, case_id=opened.case_id),)
+        case commands.RecordContact(person_id=person):
+            return (event_from(ContactRecorded, command, with_victim=person in state.everyone_harmed or None),)
         case commands.CompleteAssessment():
             return (event_from(AssessmentCompleted, command, person_id=opened.person_id),)
         case commands.DecideDisposal():

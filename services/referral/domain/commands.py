@@ -15,7 +15,6 @@ from services.referral.events import (
     AlertEnded,
     AlertRaised,
     ClosingReason,
-    ContactRecorded,
     CrimeOutcomeAssigned,
     CrimeRecorded,
     DocumentAttached,
@@ -307,8 +306,6 @@ class RecordContact(Command):
 
     The first contact that reaches anybody meets its time limit.
     """
-
-    records = ContactRecorded
 
     person_id: UUID
     means: Means

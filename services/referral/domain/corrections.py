@@ -12,6 +12,7 @@ from services.referral.domain.state import Referral, born_on
 from services.referral.events import (
     OF_AN_OFFENDER,
     ActivityUndertaken,
+    ContactRecorded,
     CrimeOutcomeAssigned,
     PersonLinked,
     ReferralCorrected,
@@ -44,6 +45,8 @@ CORRECTIONS: Final[CorrectionEngine[ReferralCorrected, Referral]] = CorrectionEn
             # Computed from the birth date, which can be corrected.
             (PersonLinked, "age_at_incident"),
             (PersonLinked, "child_at_report"),
+            # Who reads the note.
+            (ContactRecorded, "with_victim"),
             # Carried from another service, where it is corrected.
             (CrimeOutcomeAssigned, "disposal_id"),
             (ActivityUndertaken, "session_id"),

@@ -8,6 +8,7 @@ from services.referral.domain.commands import (
     CorrectCarriedOutcome,
     CorrectReferral,
     LinkPerson,
+    RecordContact,
     ReferralCommand,
     TriageReferral,
 )
@@ -16,6 +17,7 @@ from services.referral.domain.evolve import evolve
 from services.referral.domain.rules import people, rules
 from services.referral.domain.state import Referral
 from services.referral.events import (
+    ContactRecorded,
     PersonLinked,
     ReferralTriaged,
 )
@@ -32,6 +34,8 @@ def decide(command: ReferralCommand, state: Referral | None, context: Context) -
     match command:
         case LinkPerson():
             return [event_from(PersonLinked, command, **people.of_age(command, state, context))]
+        case RecordContact(person_id=person):
+            return [event_from(ContactRecorded, command, with_victim=person in state.victims or None)]
         case TriageReferral():
             return [event_from(ReferralTriaged, command, **of_triage(state))]
         case CorrectCarriedOutcome():

@@ -43,6 +43,7 @@ class LogLine(Schema):
     """What was done for a victim, and when."""
 
     service: str = Field(description="The service of the record that says so.")
+    stream: UUID = Field(description="The record that says so.")
     event: str = Field(description="The name of the event.")
     version: int = Field(description="The version of the record after the event.")
     at: datetime = Field(description="When it happened, in UTC.")
@@ -221,4 +222,8 @@ def _line(row: asyncpg.Record, today: date) -> VictimLine:
 
 
 def _log(records: Iterable[Mapping[str, Any]]) -> Iterable[LogLine]:
-    return (LogLine(service=record["service"], **line) for record in records for line in record["victim"]["log"])
+    return (
+        LogLine(service=record["service"], stream=record["id"], **line)
+        for record in records
+        for line in record["victim"]["log"]
+    )

@@ -44,7 +44,7 @@ def test_the_number_of_the_referral_alone_is_not_called() -> None:
 
 
 def test_the_latest_details_count() -> None:
-    """Given details recorded twice, then the first contact is not used beside the second's silence; support is by its event."""
+    """Given details recorded twice, then the first contact is not used beside the second's silence; support is by its event, and so is a note."""
     people = {PERSON: {"name": "Merryn Tregear", "date_of_birth": {"forgotten": True}}}
     texts = [
         text(3, "contact", "07700 900 114"),
@@ -52,12 +52,15 @@ def test_the_latest_details_count() -> None:
         text(6, "service", "Young Victims", "VictimReferredToSupport"),
         {**text(7, "contact", "another's"), "person_id": "another"},
     ]
-    victim = _victim(line(), [{"people": people, "texts": texts}])
+    of_another_record = {"texts": [text(6, "note", "Her aunt answered.", "ContactRecorded")]}
+    victim = _victim(line(), {"r": {"people": people, "texts": texts}, "d": of_another_record})
     assert (victim.name, victim.contact, victim.texts) == ("Merryn Tregear", "", {"language": "Kernewek"})
-    done = {"service": "referral", "event": "VictimReferredToSupport", "version": 6, "means": None, "reached": None}
+    done = {"stream": "r", "event": "VictimReferredToSupport", "version": 6, "means": None, "reached": None}
     assert victim.done(done) == "Referred to support: Young Victims"
+    called = {"stream": "d", "event": "ContactRecorded", "version": 6, "means": "PHONE", "reached": False}
+    assert victim.done(called) == "Contact (phone), not reached: Her aunt answered."
 
 
 def test_who_has_no_name_here_is_called_by_the_id() -> None:
     """Given no referral that names the victim to this reader, then the page has the beginning of the id."""
-    assert _victim(line(), []).name == "Victim 1f0e6b52"
+    assert _victim(line(), {}).name == "Victim 1f0e6b52"
