@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.state import Booking, ConditionState, DisposalState, Stage, VictimView
 from services.disposal.events import PlanStep
-from services.victims import Progress, log_view
+from services.victims import Progress, VictimLogLine, log_view
 from services.vocabulary import ConditionType
 from shared.domain.dates import local_day
+from shared.domain.members import described
 
 PROGRESS: Final[Mapping[Stage, Progress]] = {
     Stage.OPENED: Progress.BEING_CONSIDERED,
@@ -31,7 +34,117 @@ PROGRESS: Final[Mapping[Stage, Progress]] = {
 """How far each stage is for a victim; any other has ended."""
 
 
-def view(state: DisposalState) -> Mapping[str, Any]:
+@described
+class OffenceView(TypedDict):
+    """The offence, as the case was opened or corrected."""
+
+    title: str
+    code: str
+    on: str | None
+
+
+@described
+class DecisionView(TypedDict):
+    """What was decided, and the Europe/London day."""
+
+    what: str
+    on: str | None
+
+
+@described
+class SessionOfCondition(TypedDict):
+    """A session that is booked for a condition."""
+
+    session_id: str
+    starts_at: str
+    recorded: bool
+    """Whether an attendance is recorded."""
+
+
+@described
+class ConditionView(TypedDict):
+    """What a condition asks, and how far it is."""
+
+    type: str
+    by_session: bool
+    """Whether places in sessions are booked for it."""
+    due: str | None
+    hours: int | float | None
+    """The hours that it asks for."""
+    hours_credited: int | float
+    sessions: list[SessionOfCondition]
+    """In order of time."""
+    last_attendance: str | None
+
+
+@described
+class StepView(TypedDict):
+    """A step of the plan of a deferred prosecution."""
+
+    step_id: str
+    kind: str
+    due: str
+
+
+@described
+class VictimOfDisposal(TypedDict):
+    """What is known of a victim, and what was done for them. Null: nobody has said."""
+
+    enhanced_rights: bool
+    """By law, or as recorded."""
+    consents_to_contact: bool | None
+    wants_rj: bool | None
+    log: list[VictimLogLine]
+
+
+@described
+class DisposalView(TypedDict):
+    """What is shown of a disposal case."""
+
+    state: str
+    offence: OffenceView
+    crime_number: str | None
+    decided: DecisionView | None
+    """Set at the decision, whatever it is."""
+    disposal: str | None
+    """Set at a decision for a disposal, before its issue; `issued_on` tells whether it was issued."""
+    age_at_offence: int | None
+    age_at_issue: int | None
+    """Set at the issue."""
+    issued_on: str | None
+    """Set at the issue."""
+    ends_on: str | None
+    """Set at the issue of a disposal with a period."""
+    completed_on: str | None
+    """The last day that completion needed; a youth restorative disposal without conditions is complete at its issue."""
+    spent_on: str | None
+    """Set at the issue: when the disposal is spent as the guidance reads the statute."""
+    spent_by_statute: str | None
+    """Set at the issue: when it is spent by the words of the statute."""
+    outcome: str | None
+    """The crime outcome, as last assigned."""
+    conditions: dict[str, str]
+    """By condition: its standing. Those that were set."""
+    condition_terms: dict[str, ConditionView]
+    plan: list[StepView]
+    """Set at the agreement of a deferred prosecution."""
+    steps: dict[str, str]
+    """By step of the plan: its status."""
+    review_on: str | None
+    victims: dict[str, VictimOfDisposal]
+    """By person who was harmed, here or in the referral."""
+    progress: str
+    """How far it is, for a victim."""
+    hours_credited: int | float
+    """Of all conditions."""
+    warnings_issued: int
+    prosecution_time_limit: str | None
+    """The last day for proceedings, of a summary offence."""
+    document_printed_here: bool | None
+    """Whether the signed paper was printed by this system; null before a signature."""
+
+
+def view(state: DisposalState) -> DisposalView:
     """Return the state as JSON: dates as ISO 8601, hours as numbers, None if there is nothing."""
     issue, deferral, decision, offence = state.issue, state.deferral, state.decision, state.opened.offence
     return {
@@ -62,7 +175,7 @@ def view(state: DisposalState) -> Mapping[str, Any]:
     }
 
 
-def _victim(state: DisposalState, victim: UUID) -> dict[str, Any]:
+def _victim(state: DisposalState, victim: UUID) -> VictimOfDisposal:
     """Return what is known of a victim and was done for them. None: nobody has said."""
     said = state.views.get(victim, VictimView())
     return {
@@ -73,7 +186,7 @@ def _victim(state: DisposalState, victim: UUID) -> dict[str, Any]:
     }
 
 
-def _terms(state: DisposalState, id_: UUID, condition: ConditionState) -> dict[str, Any]:
+def _terms(state: DisposalState, id_: UUID, condition: ConditionState) -> ConditionView:
     """Return what a condition asks and how far it is: the hours credited, its sessions, and the last attendance.
 
     `by_session`: a place in a session is booked for it.
@@ -92,7 +205,7 @@ def _terms(state: DisposalState, id_: UUID, condition: ConditionState) -> dict[s
     }
 
 
-def _session(state: DisposalState, booking: Booking) -> dict[str, Any]:
+def _session(state: DisposalState, booking: Booking) -> SessionOfCondition:
     return {
         "session_id": str(booking.session_id),
         "starts_at": booking.starts_at.isoformat(),
@@ -100,7 +213,7 @@ def _session(state: DisposalState, booking: Booking) -> dict[str, Any]:
     }
 
 
-def _step(step: PlanStep) -> dict[str, str]:
+def _step(step: PlanStep) -> StepView:
     return {"step_id": str(step.step_id), "kind": step.kind.value, "due": step.due.isoformat()}
 
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing_extensions import TypedDict
 
 from services.education.domain.state import Session
+from shared.domain.members import described
 
 
-def view(state: Session) -> Mapping[str, Any]:
+@described
+class SessionView(TypedDict):
+    """What is shown of a session."""
+
+    state: str
+    topic: str
+    kind: str
+    """For whom it is held."""
+    headcount: int | None
+    """How many were there, from the delivery on, where nobody is named."""
+    register: dict[str, str]
+    """By person: BOOKED, or the attendance as last recorded."""
+
+
+def view(state: Session) -> SessionView:
     """Return the state of a session; a place without an attendance reads BOOKED."""
     return {
         "state": state.stage.value,

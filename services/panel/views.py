@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing_extensions import TypedDict
 
 from services.panel.domain.state import Sitting
+from shared.domain.members import described
 
 
-def view(sitting: Sitting) -> Mapping[str, Any]:
+@described
+class SittingView(TypedDict):
+    """What is shown of a sitting."""
+
+    state: str
+    agenda: dict[str, str]
+    """By disposal: TO_CONSIDER, CONSIDERED or ADJOURNED."""
+    actions: dict[str, str]
+    """By agreed action: OPEN or DONE."""
+
+
+def view(sitting: Sitting) -> SittingView:
     """Return the state of a sitting."""
     return {
         "state": sitting.stage.value,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
+from typing_extensions import TypedDict
+
 from services.referral.domain.state import Alert, Referral, Stage
-from services.victims import Progress, log_view
+from services.victims import Progress, VictimLogLine, log_view
+from shared.domain.members import described
 
 PROGRESS: Final[Mapping[Stage, Progress]] = {
     Stage.TRIAGED: Progress.UNDER_WAY,
@@ -21,7 +24,58 @@ PROGRESS: Final[Mapping[Stage, Progress]] = {
 """How far each stage is for a victim; any other is being considered."""
 
 
-def view(state: Referral) -> Mapping[str, Any]:
+@described
+class VictimOfReferral(TypedDict):
+    """What is known of a victim of an incident, and what was done for them. Null: nobody has said."""
+
+    enhanced_rights: bool
+    """By law, or as recorded."""
+    contact_is_safe: bool | None
+    wants_updates: bool | None
+    wants_support: bool | None
+    preference: str | None
+    """How they wish to be contacted, as last recorded."""
+    log: list[VictimLogLine]
+
+
+@described
+class AlertView(TypedDict):
+    """An alert that holds."""
+
+    person_id: str
+    kind: str
+    review_on: str
+
+
+@described
+class ReferralView(TypedDict):
+    """What is shown of a referral."""
+
+    state: str
+    incident_type: str
+    happened_on: str
+    setting: str
+    crime_number: str | None
+    """Set when a crime is recorded."""
+    triage_outcome: str | None
+    """Set at the triage."""
+    outcome: str | None
+    """The crime outcome, as last assigned or carried over from the disposal."""
+    people: dict[str, str]
+    """By person who is linked: their category."""
+    victims: dict[str, VictimOfReferral]
+    """By person who was harmed."""
+    progress: str
+    """How far it is, for a victim."""
+    alerts: dict[str, AlertView]
+    """By alert: those that have not ended."""
+    mash_decision: str | None
+    """The local authority's answer, as last recorded."""
+    advice_given: int
+    """How often advice was given."""
+
+
+def view(state: Referral) -> ReferralView:
     """Return the state of a referral; people by id, and victims with what was done for them."""
     return {
         "state": state.stage.value,
@@ -40,7 +94,7 @@ def view(state: Referral) -> Mapping[str, Any]:
     }
 
 
-def _victim(state: Referral, victim: UUID) -> dict[str, Any]:
+def _victim(state: Referral, victim: UUID) -> VictimOfReferral:
     """Return what is known of a victim and was done for them. None: nobody has said."""
     details, wish = state.victim_details.get(victim), state.wishes.get(victim)
     return {
@@ -53,7 +107,7 @@ def _victim(state: Referral, victim: UUID) -> dict[str, Any]:
     }
 
 
-def _alert(alert: Alert) -> dict[str, str]:
+def _alert(alert: Alert) -> AlertView:
     return {
         "person_id": str(alert.person_id),
         "kind": alert.kind.value,

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing_extensions import TypedDict
 
 from services.rj_conference.domain.state import Conference
+from shared.domain.members import described
 
 
-def view(conference: Conference) -> Mapping[str, Any]:
+@described
+class ConferenceView(TypedDict):
+    """What is shown of a conference."""
+
+    state: str
+    condition_id: str | None
+    """The condition that it meets, of a disposal; null if none asked for it."""
+    starts_at: str | None
+    """As last scheduled (RFC 3339)."""
+    mode: str | None
+    """DIRECT or INDIRECT, from the scheduling on."""
+    held_on: str | None
+    consents: dict[str, bool]
+    """By person: whether the consent stands. Everybody who ever gave or withdrew one is here."""
+    terms: dict[str, str]
+    """By term of the agreement: its status."""
+    follow_up_due: str | None
+    """Set when the conference was held."""
+
+
+def view(conference: Conference) -> ConferenceView:
     """Return the state as the catalogue names it; `consents` has everybody who ever gave or withdrew one."""
     conference_held = conference.held
     return {

@@ -9,9 +9,12 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+from typing_extensions import TypedDict
+
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
+from shared.domain.members import described
 from shared.domain.policy import Policy, PolicyOn
 
 OF_VICTIMS: Final = frozenset({"VICTIM_RJ_INFORMATION", "VICTIM_SUPPORT_REFERRAL", "VICTIM_TOLD"})
@@ -77,7 +80,20 @@ def first_day(log: Log, person: UUID, event: str, since: datetime | None = None)
     return min(map(local_day, times), default=None)
 
 
-def log_view(log: Log, person: UUID) -> list[dict[str, Any]]:
+@described
+class VictimLogLine(TypedDict):
+    """Something that was done for a victim."""
+
+    event: str
+    version: int
+    """The version of the record with this event."""
+    at: str
+    means: str | None
+    """How they were reached."""
+    reached: bool | None
+
+
+def log_view(log: Log, person: UUID) -> list[VictimLogLine]:
     """Return a person's log as JSON."""
     return [
         {

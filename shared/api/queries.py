@@ -17,7 +17,7 @@ from shared.api.parameters import ACCESS_REASON, ID, TIMES
 from shared.api.problems import unknown_response
 from shared.api.request import Caller, read_id, read_reason, read_times, today
 from shared.api.routes import declared
-from shared.api.schemas import DutyLine, History, StateView
+from shared.api.schemas import DutyLine, History, state_view
 from shared.database import retry_or_raise
 from shared.domain.data_rights import data_rights_id, restricted_in
 from shared.domain.dates import end_of_day, local_day
@@ -41,7 +41,7 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
     """Add the routes of the state, the history and the duties of a stream."""
     path = f"/v1/{service.collection}/{{id}}"
 
-    @app.get(path, tags=["queries"], response_model=StateView, **declared(PARAMETERS, 404))
+    @app.get(path, tags=["queries"], response_model=state_view(service.read_model), **declared(PARAMETERS, 404))
     async def state(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Return the state of all events, or of those that had occurred by `as_of` and were recorded by `known_at`.
 

@@ -6,11 +6,13 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from shared.api.problems import RuleBroken
 from shared.domain.envelope import Origin, PolicyStamp
+from shared.domain.members import members_of
 from shared.domain.receipts import Receipt
+from shared.domain.service import ReadModel
 
 
 class Schema(BaseModel):
@@ -69,6 +71,18 @@ class StateView(BaseModel):
     position: int = Field(description="The position of the latest event that it shows.")
     waiting: list[WaitLine] | None = None
     details: Details | None = Field(default=None, description="Personal details, for roles that may see any.")
+
+
+def state_view(model: ReadModel[Any]) -> type[StateView]:
+    """Build the schema of a state of a service: what every record has, and what the service shows, which a role may see in part."""
+    members: dict[str, Any] = {
+        f"member_{number}": (hint | None, Field(default=None, alias=name, description=meaning or None))
+        for number, (name, (hint, meaning)) in enumerate(
+            members_of(model.view).items()
+        )  # a model may have no `register`
+    }
+    name = "".join(map(str.capitalize, model.service.split("_")))
+    return create_model(f"{name}State", __base__=StateView, __doc__=StateView.__doc__, **members)
 
 
 class ActorLine(Schema):

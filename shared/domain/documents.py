@@ -39,7 +39,7 @@ class NotAvailable:
 
 @dataclass(frozen=True, slots=True)
 class Items(Generic[S]):
-    """The items of a stream, such as the victims of a referral, of which each has a document about it alone (`?item=`)."""
+    """The items of a stream of which each has a document about it alone (`?item=`)."""
 
     ids: Callable[[S], Iterable[UUID]]
     facts: Callable[[Sequence[Fact], UUID], Sequence[Fact]]

@@ -14,6 +14,7 @@ from services.reporting.measures import MEASURES
 from services.reporting.measures.policy import POLICY
 from shared.api.command_schemas import command_schemas, parts_of
 from shared.domain.decisions import RuleKind
+from shared.domain.members import members_of
 from shared.domain.messages import Command, Event, Message, ValueObject
 from shared.domain.rules import Rule
 from shared.domain.service import Service
@@ -83,7 +84,7 @@ def of_states(service: Service[Any], explored: Explored) -> dict[str, str]:
         "states",
         service=service,
         moves=explored.moves,
-        members=explored.members,
+        members=members_of(service.read_model.view),
         diagram=state_diagram(explored.moves),
         allowed=allowed_commands(service),
     )

@@ -61,10 +61,9 @@ def play_stories(services: Iterable[Service[Any]], stories: Path) -> Memory:
 
 @dataclass(frozen=True)
 class Explored:
-    """The moves of a service's state machine, sorted, the members of its shown state, and the events that each command was seen to make."""
+    """The moves of a service's state machine, sorted, and the events that each command was seen to make."""
 
     moves: Sequence[Move]
-    members: Sequence[str]
     made: Mapping[type[Command], set[type[Event]]]
 
 
@@ -80,7 +79,6 @@ class _Exploration:
         self.service = service
         self.recorded_values = seen_in(fact.event for history in histories for fact in history)
         self.found: set[Move] = set()
-        self.members: set[str] = set()
         self.made: dict[type[Command], set[type[Event]]] = {}
         self._kinds: dict[tuple[str, bool], set[frozenset[str]]] = {}
         self._waiting: deque[tuple[Fact, ...]] = deque([()])
@@ -93,7 +91,7 @@ class _Exploration:
             state, here = self._fold(history), seen_in(fact.event for fact in history)
             for command in self.service.commands:
                 self._try(command, history, state, here)
-        return Explored(sorted(self.found), sorted(self.members), self.made)
+        return Explored(sorted(self.found), self.made)
 
     def _retell(self, history: Sequence[Fact]) -> None:
         """Note the moves of a story, and queue its longest history in each state."""
@@ -120,9 +118,7 @@ class _Exploration:
     def _state(self, state: Any) -> str:
         if state is None:
             return BEGINNING
-        view = self.service.read_model.view(state)
-        self.members |= view.keys()
-        return str(view["state"])
+        return str(self.service.read_model.view(state)["state"])
 
     def _try(self, command_class: type[Command], history: tuple[Fact, ...], state: Any, here: Seen) -> None:
         if command_class.opens is bool(history):

@@ -13,7 +13,7 @@ from services.reporting.queries.alerts import Alert
 from services.reporting.queries.case_list import MOST_COUNTED, CaseLine
 from services.reporting.queries.freshness import StaleService
 from services.reporting.queries.other_cases import OtherCase
-from shared.api.schemas import DutyLine, Schema, StateView, WaitLine
+from shared.api.schemas import DutyLine, Schema, WaitLine, state_view
 
 
 class Measured(BaseModel):
@@ -86,17 +86,20 @@ class CaseHead(Schema):
     other_cases: list[OtherCase] = Field(
         description="The other cases of the same child that the reader may see, as they stand now; none at an earlier time."
     )
-    referral: StateView | None
     duties: list[ListedDuty]
     waiting: list[ListedWait]
     positions: dict[str, int] = Field(description="For each service the position up to which events are shown.")
     stale: list[StaleService]
 
 
-_STREAMS: Final[dict[str, Any]] = {model.collection: (list[StateView], ...) for model in READ_MODELS.values()}
+_STATES: Final[dict[str, Any]] = {model.collection: state_view(model) for model in READ_MODELS.values()}
+_MEMBERS: Final[dict[str, Any]] = {
+    **{collection: (list.__class_getitem__(state), ...) for collection, state in _STATES.items()},
+    "referral": (_STATES["referrals"] | None, ...),
+}
 OneCase: Final[type[CaseHead]] = create_model(
     "OneCase",
     __base__=CaseHead,
     __doc__="The projected case: the streams of each service stand under its collection.",
-    **_STREAMS,
+    **_MEMBERS,
 )
