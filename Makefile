@@ -23,6 +23,7 @@ SECONDS ?= 3
 HOSTILE ?= 3600
 CHAOS ?= 600
 FAILOVER ?= 3600
+FAULT ?=
 SIMULATE ?= 1000000
 SEED ?=
 ROUNDS ?= 5
@@ -72,8 +73,8 @@ chaos: install-test ## Kill each process of a system again and again while it is
 	OOC_CHAOS_SECONDS=$(CHAOS) $(BIN)/pytest -s tests/chaos
 
 .PHONY: failover
-failover: install-test ## Promote standbys, lose brokers, break networks and clocks under load, again and again (FAILOVER=3600 seconds)
-	OOC_FAILOVER_SECONDS=$(FAILOVER) $(BIN)/pytest -s tests/failover
+failover: install-test ## Promote standbys, lose brokers, break networks and clocks under load (FAILOVER=3600 seconds, FAULT=broker: some)
+	OOC_FAILOVER_SECONDS=$(FAILOVER) $(BIN)/pytest -s tests/failover $(if $(FAULT),-k '$(FAULT)')
 
 .PHONY: simulate
 simulate: install-test ## Find planted faults, then play failovers in memory until a law is broken (SIMULATE=1000000 steps, SEED=7: one seed)

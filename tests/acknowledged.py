@@ -66,13 +66,24 @@ class Writers:
         self.failures: list[BaseException] = []
         self._var, self._patience = var, patience
         self._ended = threading.Event()
+        self._at_work = threading.Event()
+        self._at_work.set()
         self._threads = [threading.Thread(target=self._write, name=f"writer-{n}", daemon=True) for n in range(count)]
         for thread in self._threads:
             thread.start()
 
+    def rest(self) -> None:
+        """Let each end its story, and begin none: nothing catches up with who works on."""
+        self._at_work.clear()
+
+    def work(self) -> None:
+        """Go on after a rest."""
+        self._at_work.set()
+
     def end(self, within: float | None = None) -> None:
         """Let each end its story, within some seconds. Raises what went wrong for one of them."""
         self._ended.set()
+        self.work()
         for thread in self._threads:
             thread.join(2 * self._patience if within is None else within)
             assert not thread.is_alive(), "a writer hangs"
@@ -95,6 +106,7 @@ class Writers:
                 client = Client(addresses, http=http, patience=self._patience, reason="TEST")
                 while not self._ended.is_set():
                     self.stories.append(tell_story(client, self._receive))
+                    self._at_work.wait()
         except BaseException as error:  # noqa: BLE001 - a writer's failure is the test's
             self.failures.append(error)
 

@@ -1,25 +1,36 @@
-"""What each fault did in this run, and the page that says it."""
+"""What each fault did: it is written down at once, and the page with it."""
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Final
 
 import pytest
 
-from tests.failover.page import PAGE, page_of
+from tests.failover.page import TRIES, Try
 from tests.failover.rig import Outcome
 
 SECONDS: Final = float(os.environ.get("OOC_FAILOVER_SECONDS", "0"))
 SEED: Final = int(os.environ.get("OOC_FAILOVER_SEED", str(random.randrange(10**6))))
 
+Note = Callable[[str, Outcome], None]
+
 
 @pytest.fixture(scope="session")
-def outcomes() -> Iterator[dict[str, list[Outcome]]]:
-    """Yield what each fault did; `make failover` writes the page at the end."""
-    outcomes: dict[str, list[Outcome]] = {}
-    yield outcomes
-    if SECONDS and outcomes:
-        PAGE.write_text(page_of(outcomes, SEED), encoding="utf-8")
+def note(request: pytest.FixtureRequest) -> Note:
+    """Return what notes a try; it raises AssertionError if anything was lost or doubled.
+
+    A run of all faults begins anew, one of some (pytest's -k) adds to what is written down.
+    """
+    if SECONDS and not request.config.getoption("keyword"):
+        TRIES.unlink(missing_ok=True)
+
+    def note(fault: str, outcome: Outcome) -> None:
+        print(f"\nseed {SEED}, {fault}: {outcome}")  # noqa: T201 - what the run was worth
+        if SECONDS:
+            Try(fault, SEED, outcome).note()
+        assert outcome.lost == outcome.doubled == 0, f"seed {SEED}: {outcome}"
+
+    return note

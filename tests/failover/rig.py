@@ -93,9 +93,15 @@ class Rig:
     async def judge(self, since: float) -> Outcome:
         """Wait until all is well again after a fault, and compare what was acknowledged with stores, topics and verification."""
         await self.answered(WRITERS)
-        await self._until_well()
-        recovery = time.monotonic() - since
         pause = self.writers.longest_pause(since)
+        self.writers.rest()
+        try:
+            await self._until_well()
+            return await self._outcome(pause, time.monotonic() - since)
+        finally:
+            self.writers.work()
+
+    async def _outcome(self, pause: float, recovery: float) -> Outcome:
         answered, stories = list(self.writers.answered), list(self.writers.stories)
         lost = doubled = 0
         for service in STREAMS:

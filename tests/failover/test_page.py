@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.failover.faults import FAULTS
-from tests.failover.page import PAGE, page_of
+from tests.failover.page import PAGE, Try, page_of
 from tests.failover.rig import Outcome
 
 
@@ -17,7 +17,7 @@ def test_each_line_of_the_page_is_a_fault_and_nothing_was_lost_or_doubled() -> N
 
 def test_a_loss_is_written_down() -> None:
     """Given a fault that lost a receipt in one of three tries, then its line says so, and how long it took."""
-    tries = [Outcome(0, 0, 1.0, 9.0), Outcome(1, 0, 4.0, 8.0), Outcome(0, 2, 2.0, 30.0)]
-    page = page_of({FAULTS[0].name: tries}, 7)
+    outcomes = [Outcome(0, 0, 1.0, 9.0), Outcome(1, 0, 4.0, 8.0), Outcome(0, 2, 2.0, 30.0)]
+    page = page_of([Try(FAULTS[0].name, 7, outcome) for outcome in outcomes])
     assert f"| {FAULTS[0].what} | {FAULTS[0].promise} | 3 | 1 | 2 | 2, 4 | 9, 30 |" in page
-    assert "3 promotions; 0 of 3 tries on a whole system; seed 7" in page
+    assert "3 promotions; 0 of 3 tries on a whole system; seeds 7;" in page
