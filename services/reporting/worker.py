@@ -30,7 +30,7 @@ async def _parts(resources: Resources) -> list[Part]:
         "reporting", lambda connection: held_streams(connection, "reporting", read_or_none), database
     )
     return [
-        *checkpoint_signers("reporting", (ACCESS,), "ooc.reporting.checkpoints", settings),
+        *await checkpoint_signers("reporting", (ACCESS,), "ooc.reporting.checkpoints", settings),
         ProjectionConsumer(
             CONSUMER,
             services=sorted(READ_MODELS),

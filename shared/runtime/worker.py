@@ -11,6 +11,7 @@ import uvloop
 from mode import Service as Part
 from mode import Worker
 
+from shared.database import create_pool
 from shared.domain.service import Service
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.checkpoint import SigningKeys, VerifierKey
@@ -18,7 +19,7 @@ from shared.evidence.contract import NO_CONTRACT, contract_of
 from shared.evidence.log import ACCESS, EVENTS, Log
 from shared.evidence.receipts import receipt_signer
 from shared.evidence.signer import CheckpointSigner
-from shared.evidence.witnessed import witness_of
+from shared.evidence.witnessed import compare_at_start, witness_of
 from shared.kafka import worker_principal
 from shared.messaging.faust_consumer import reactor
 from shared.messaging.relay import Relay
@@ -92,7 +93,7 @@ async def _parts(service: Service[Any], resources: Resources) -> list[Part]:
     parts: list[Part] = [
         relay,
         TopicWatch(service.topic, resources.database, settings.kafka_as(worker_principal(service.name))),
-        *checkpoint_signers(
+        *await checkpoint_signers(
             service.name,
             (EVENTS, ACCESS),
             service.checkpoints_topic,
@@ -107,7 +108,7 @@ async def _parts(service: Service[Any], resources: Resources) -> list[Part]:
     return [*parts, reactor(service, handler, resources.database, settings)]
 
 
-def checkpoint_signers(
+async def checkpoint_signers(
     service: str,
     logs: Sequence[Log],
     topic: str,
@@ -115,19 +116,22 @@ def checkpoint_signers(
     contract: bytes = NO_CONTRACT,
     further_keys: Sequence[VerifierKey] = (),
 ) -> list[Part]:
-    """Build the signer of a service's checkpoints; a local system without a signing key has none.
+    """Build the signer of a service's checkpoints, once the logs are compared with what the witness has seen.
 
-    It lists `further_keys` with its own. Raises `InvalidSigningKey` or `BadNote`.
+    So no other part of the worker records anything before. A local system without a signing key has none. It lists `further_keys` with its own. Raises `InvalidSigningKey` or `BadNote`.
     """
     if settings.signing_key_file is None and settings.mode == "local":
         return []
+    dsn = settings.database(service, role_name(RoleKind.SIGNER, service))
+    async with await create_pool(dsn, max_size=1) as pool:
+        await compare_at_start(pool, service, logs, settings)
     return [
         CheckpointSigner(
             service,
             authority=settings.log_origin,
             logs=logs,
             topic=topic,
-            dsn=settings.database(service, role_name(RoleKind.SIGNER, service)),
+            dsn=dsn,
             bootstrap=settings.kafka_as(worker_principal(service)),
             keys=SigningKeys.of(settings),
             contract=contract,

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ooc.evidence.service_verification import verify_checkpoints
 from ooc.evidence.verification import ask_witness
 from shared.api.access_log import AccessLog, AccessLogBehindWitness
-from shared.database import Connection, Pool, create_pool
+from shared.database import Connection, Pool, as_role, create_pool
 from shared.domain.messages import Actor
 from shared.event_store import Appended, StoreBehindWitness
 from shared.evidence.checkpoint import COSIGNATURE, Checkpoint, Signer, SigningKeys, write_note
@@ -24,8 +24,9 @@ from shared.evidence.log import ACCESS, EVENTS, Log, origin_of
 from shared.evidence.statement import sizes_in
 from shared.evidence.witnessed import compare_at_start
 from shared.messaging.consumer.alarms import alarms
-from shared.runtime.privileges import RoleKind
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import checkpoints_topic, topics
+from shared.runtime.worker import checkpoint_signers
 from shared.settings import Settings
 from tests.integration.event_store.streams import SERVICE, Stream, as_application, as_verifier
 from tests.integration.local.waiting import eventually
@@ -201,6 +202,26 @@ async def test_an_api_compares_before_it_records_anything(rolled: Rolled) -> Non
     assert "has seen 5 entries" in await rolled.alarm()
     with pytest.raises(StoreBehindWitness):
         await rolled.office.event_store.append(Stream().asks())
+
+
+class OfOffice(Settings):
+    """Settings by which every role finds the database of an office."""
+
+    owner: str
+
+    def database(self, name: str, role: str) -> str:
+        assert (name, role) == (SERVICE, role_name(RoleKind.SIGNER, SERVICE))
+        return as_role(self.owner, role)
+
+
+async def test_a_worker_compares_before_its_reactions_record_anything(rolled: Rolled, tmp_path: Path) -> None:
+    """Given a worker that is being built, then its log is found behind before any part of it runs, by the signer's role."""
+    await rolled.rolled_back(EVENTS)
+    key = tmp_path / "signing-key"
+    key.write_text(base64.b64encode(bytes(32)).decode(), encoding="ascii")
+    settings = OfOffice(**settings_of(rolled).model_dump() | {"owner": rolled.office.owner, "signing_key_file": key})
+    await checkpoint_signers(SERVICE, (EVENTS, ACCESS), rolled.office.topic, settings)
+    assert [alarm.name for alarm in await alarms(rolled.owner)] == [ALARM]
 
 
 async def test_a_checkpoint_that_the_log_has_not_signed_stops_nothing(rolled: Rolled) -> None:

@@ -125,3 +125,15 @@ async def test_a_log_line_says_which_role_wrote_it(databases: Databases, which: 
     await owner.close()
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for database"):
         await asyncpg.connect(databases.as_role(which, role_name(RoleKind.API, "others")))
+
+
+async def test_no_line_of_the_access_log_is_too_long_to_be_read(databases: Databases) -> None:
+    """Given the API's role, when it writes a line that verification or an export could not read, then it is refused."""
+    intruder = await asyncpg.connect(databases.as_role("reporting", role_name(RoleKind.API, "reporting")))
+    try:
+        for place in range(6):
+            texts = ["x" * (30_000 if n == place else 1) for n in range(6)]
+            with pytest.raises(asyncpg.PostgresError, match=r"line_is_short|index row size"):
+                await intruder.execute("select log_access($1, $2, $3, $4, $5, $6, $7, '{}')", uuid4(), *texts)
+    finally:
+        await intruder.close()

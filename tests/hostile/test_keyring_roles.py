@@ -187,6 +187,25 @@ async def test_only_the_role_for_it_destroys_a_key_and_it_is_recorded(
             await owner.execute(change)
 
 
+@pytest.mark.parametrize("isolation", ["repeatable_read", "serializable"])
+async def test_no_role_puts_a_destroyed_key_back_by_an_old_snapshot(
+    owner: Any, service: asyncpg.Pool[asyncpg.Record], keyring: PostgresKeyring, isolation: Any
+) -> None:
+    """Given a transaction from before a key was made, when that is destroyed and made again with its bytes, then none is there."""
+    subject = f"{PERSON}-{isolation}"
+    async with service.acquire() as intruder:
+        transaction = intruder.transaction(isolation=isolation)
+        await transaction.start()
+        await intruder.fetchval("select count(*) from data_key")
+        await keyring.keys_for_sealing([subject])
+        wrapped = await service.fetchval("select wrapped from data_key where subject = $1", subject)
+        await owner.execute("select destroy_keys($1)", subject)
+        with pytest.raises(asyncpg.InvalidTransactionStateError):
+            await intruder.execute("select create_keys($1, $2, $3)", [subject], ["1"], [wrapped])
+        await transaction.rollback()
+    assert await owner.fetchval("select count(*) from data_key where subject = $1", subject) == 0
+
+
 async def test_the_verifier_sees_which_keys_there_are_and_none_of_them(
     databases: Databases, keyring: PostgresKeyring
 ) -> None:
