@@ -43,7 +43,7 @@ class AddParticipant(Command):
     """Invite somebody beside the harmer.
 
     Each needs a preparation meeting; a harmed person must consent (rules C2 and C3). Where the case holds the date of
-    birth, `under_16` is computed from it, and an answer given here is not looked at.
+    birth, the age is computed from it, and an answer given here is not looked at.
     """
 
     person_id: UUID
