@@ -39,6 +39,7 @@ VICTIM: Final = {
     "address": "2 Chapel Row",
     "needs": ["asthma"],
 }
+HER_NOTE: Final = "Her aunt answers after tea."
 OWN: Final = ("Merryn Tregear", "2 Chapel Row", "07700 900 458", "After the bell", "Kernewek", "Young Victims")
 
 
@@ -92,6 +93,7 @@ async def harm(partnership: Partnership) -> tuple[Recorded, Recorded, str]:
     }
     assessed = {"type": "CompleteAssessment", "tool": "PDAT", "programme_plan": False}
     decided = {"type": "DecideDisposal", "decision": "YC", "prosecution_inappropriate": True, "ycc_inappropriate": True}
+    called = {"type": "RecordContact", "means": "PHONE", "reached": True}
     manager, police = "YJS_CASE_MANAGER", "POLICE_DECISION_MAKER"
     for role, body in (
         (manager, opening),
@@ -102,6 +104,8 @@ async def harm(partnership: Partnership) -> tuple[Recorded, Recorded, str]:
         (manager, {"type": "RequestAssessment", "tool": "PDAT"}),
         (police, score),
         (police, {**decided, "rationale_text": "It is her second.", "public_interest": "It serves the public."}),
+        (manager, {**called, "person_id": str(child), "note": OF_THE_CHILD[-1]}),
+        (ROLE, {**called, "person_id": victim, "note": HER_NOTE}),
     ):
         await partnership.tell("disposal", disposal.stream, role, body)
     await partnership.carry()
@@ -191,7 +195,7 @@ async def test_no_door_tells_a_victim_worker_of_the_child(
         found = await http.post("/search", data={"csrf": session.csrf, "kind": "name", "words": "Tregear"})
     told = {page: [value for value in OF_THE_CHILD if value in text] for page, text in read.items()}
     assert not {page: values for page, values in told.items() if values}
-    assert all(value in read["/victims"] for value in ("Merryn Tregear", "tel:07700900458", "After the bell"))
+    assert all(value in read["/victims"] for value in ("Merryn Tregear", "tel:07700900458", "After the bell", HER_NOTE))
     assert f"/victims?case={case}" in found.text
 
 

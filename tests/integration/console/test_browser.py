@@ -198,6 +198,7 @@ PAGES: Final = {
         "/returns/cases?measure=kpi6&from=2025-10-01&to=2026-11-20&cell=columns.youth_conditional_caution.ended",
     ),
     "panel": ("SUPERVISOR-1", "/panel"),
+    "victims": ("VICTIM_WORKER-1", "/victims"),
     "report": ("SAFE_SCHOOLS_OFFICER-1", "/report"),
     "forbidden": ("ANALYST-1", "/cases"),
     "not-found": ("SUPERVISOR-1", "/nowhere"),
