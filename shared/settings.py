@@ -109,6 +109,10 @@ class Settings(BaseSettings):
     """The public key of that witness, from its operator; workers and the console check its signatures by it. Default:
     that of the witness of the local system.
     """
+    backup_recipient: str | None = None
+    """The public key of [age](https://age-encryption.org) to which [backups](../how-to/back-up.md) are encrypted. Default:
+    none: `ooc backup` needs it, or `--recipient`.
+    """
     host: str = "127.0.0.1"
     """The address on which an API, the console or the development sign-in listens. Default: `127.0.0.1`; in the image
     `0.0.0.0`.

@@ -71,7 +71,7 @@ USERS_OF_A_SYSTEM = (
 )
 """Tests that share one whole system, in this order: each leaves it whole for the next, and the last one ends it."""
 
-MORE_SYSTEMS = (*USERS_OF_A_SYSTEM, "tests/hostile/test_full_disk.py")
+MORE_SYSTEMS = (*USERS_OF_A_SYSTEM, "tests/hostile/test_destroyed_system.py", "tests/hostile/test_full_disk.py")
 """Tests of whole systems for which there is room beside the others: all in one process would take longest of all."""
 
 WAITING = tuple(

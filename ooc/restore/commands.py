@@ -6,17 +6,20 @@ import asyncio
 import os
 from collections.abc import Coroutine, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import asyncpg
 import typer
 
+from ooc.backup.sealed import BadBackup
 from ooc.evidence.verification import owner_database_url, require_answers, stores
 from ooc.options import AsJson, fail
+from ooc.restore.from_backup import rehearse_here, restore_here, show_restored
 from ooc.restore.restore import CannotRestore, Drill, Statement, drill_every_service, fork_of_service, restore_service
 from ooc.tables import ERR, OUT, complain, progress_bar
-from services.addresses import NoSystem
+from services.addresses import VAR, NoSystem
 from services.registry import DECIDING
 from services.reporting.database import DATABASE
 from services.reporting.rebuild import CannotRebuild, Rebuild, Rebuilt, Step
@@ -26,25 +29,48 @@ from shared.evidence.checkpoint import InvalidSigningKey, SigningKeys, VerifierK
 from shared.evidence.fork import Fork
 from shared.runtime.privileges import RoleKind, role_name
 from shared.settings import NoPassword, Settings
+from tools.local.errors import CannotStart
 
 T = TypeVar("T")
 
 CANCELLED: Final = 130
+MOMENTS: Final = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 app = typer.Typer(add_completion=False)
-restore = typer.Typer(help="Rebuild an event store from its topic, and rehearse it.", no_args_is_help=True)
+restore = typer.Typer(
+    help="Restore the system from a backup, or an event store from its topic, and rehearse it.", no_args_is_help=True
+)
 app.add_typer(restore, name="restore")
 
 
 @restore.command()
-def drill(*, as_json: AsJson = False) -> None:
-    """Rebuild the tree of each event store, and of its topic, and compare both with every signed checkpoint. Changes nothing."""
+def drill(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="Rehearse with the last backup in this folder too.")
+    ] = None,
+    identity: Annotated[
+        Path | None, typer.Option("--identity", "-i", help="The file of the private key of backups.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild the tree of each event store, and of its topic, and compare both with every signed checkpoint. Changes nothing.
+
+    With FOLDER the last backup is restored beside the running system, compared, and removed.
+    """
+    if folder is not None and identity is None:
+        fail("Name the private key of backups: --identity FILE.", 2)
     drills = _result_of(drill_every_service())
+    restored = None if folder is None or identity is None else _result_of(rehearse_here(folder, identity))
     if as_json:
-        OUT.print_json(data=[{"service": name, **result.view()} for name, result in drills.items()])
+        views: list[dict[str, Any]] = [{"service": name, **result.view()} for name, result in drills.items()]
+        views += [] if restored is None else [{"restored": restored.view()}]
+        OUT.print_json(data=views, default=str)
     else:
         _show_drills(drills)
-    if any(result.problems for result in drills.values()):
+        if restored is not None:
+            show_restored(restored)
+    if any(result.problems for result in drills.values()) or (restored is not None and not restored.whole):
         raise typer.Exit(1)
 
 
@@ -139,6 +165,44 @@ def _show_fork(name: str, fork: Fork) -> None:
         )
 
 
+@restore.command("system")
+def system(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of all backups.")],
+    identity: Annotated[Path, typer.Option("--identity", "-i", help="The file of the private key of backups.")],
+    to: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to", help="A moment in UTC, such as 2026-11-29T04:00:00; default: the last transaction.", formats=MOMENTS
+        ),
+    ] = None,
+    into: Annotated[Path, typer.Option("--into", help="The data folder of PostgreSQL, which must not stand yet.")] = VAR
+    / "postgres"
+    / "data",
+    secrets: Annotated[
+        Path | None, typer.Option("--secrets", help="Where signing keys and passwords of the backup are written.")
+    ] = None,
+    *,
+    topics_lost: Annotated[
+        bool, typer.Option("--topics-lost", help="Kafka is lost too: every consumer begins anew.")
+    ] = False,
+    unwitnessed: Annotated[
+        bool, typer.Option("--unwitnessed", help="Take a backup that the witness has not cosigned.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Restore everything from a backup: roots compared, the topics' tail recorded, nobody forgotten come back, loss and time printed."""
+    moment_ = None if to is None else to.replace(tzinfo=UTC)
+    restored = _result_of(
+        restore_here(folder, identity, moment_, into, secrets, topics_lost=topics_lost, unwitnessed=unwitnessed)
+    )
+    if as_json:
+        OUT.print_json(data=restored.view(), default=str)
+    else:
+        show_restored(restored)
+    if not restored.whole:
+        raise typer.Exit(1)
+
+
 def _require_store(name: str) -> None:
     names = [entry.name for entry in DECIDING]
     if name not in names:
@@ -153,7 +217,16 @@ def _result_of(work: Coroutine[Any, Any, T]) -> T:
     """Run some work; if it cannot be done, say why and end with exit code 1."""
     try:
         return asyncio.run(work)
-    except (CannotRestore, NoSystem, NoPassword, OSError, asyncpg.PostgresError) as error:
+    except (
+        CannotRestore,
+        BadBackup,
+        CannotStart,
+        InvalidSigningKey,
+        NoSystem,
+        NoPassword,
+        OSError,
+        asyncpg.PostgresError,
+    ) as error:
         fail(f"Nothing is restored: {error}")
 
 

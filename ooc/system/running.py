@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from ooc.backup.manifest import origin_of_backups
 from ooc.system.kafka_access import partner_principal, principals
 from services.addresses import VAR
 from services.registry import PARTNERS, SERVICES, RegisteredService
@@ -116,7 +117,7 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
     witnesses = []
     witness = witness_settings(addresses, environment)
     if witness:
-        witnesses = [_witness(addresses, environment.get("OOC_LOG_ORIGIN") or DEFAULT_ORIGIN, signing)]
+        witnesses = [witness_process(addresses, environment)]
         worker |= witness
     # A log is compared with what the witness has seen before anything is recorded in it.
     first = tuple(process.name for process in witnesses)
@@ -220,14 +221,15 @@ def witness_settings(addresses: Addresses, environment: Mapping[str, str]) -> di
     }
 
 
-def _witness(addresses: Addresses, origin: str, signing: Path) -> Process:
+def witness_process(addresses: Addresses, environment: Mapping[str, str]) -> Process:
     """Return the process of the local witness.
 
     It shows how a witness works; one that protects against the operator runs on another party's machine.
     """
     folder = addresses.var / "witness"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    keys = SigningKeys.from_file(signing)
+    keys = SigningKeys.from_file(_signing_key(addresses.var, environment))
+    origin = environment.get("OOC_LOG_ORIGIN") or DEFAULT_ORIGIN
     logs = folder / "logs"
     lines = [f"{key}\n" for key in log_keys(keys, origin)]
     logs.write_text("".join(lines), encoding="utf-8")
@@ -237,13 +239,13 @@ def _witness(addresses: Addresses, origin: str, signing: Path) -> Process:
 
 
 def log_keys(keys: SigningKeys, origin: str) -> list[VerifierKey]:
-    """Return the public keys of every log of the system."""
-    return [
-        signer.key
+    """Return the public keys of every log of the system, and of its backups."""
+    logs = [
+        origin_of(origin, entry.name, log)
         for entry in SERVICES
         for log in ((EVENTS, ACCESS) if entry.decides else (ACCESS,))
-        for signer in keys.signers(origin_of(origin, entry.name, log))
     ]
+    return [signer.key for name in (*logs, origin_of_backups(origin)) for signer in keys.signers(name)]
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,116 @@
+"""A base backup: the whole cluster by pg_basebackup, and what else is lost with the machine, encrypted while it is read."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from ooc.backup.manifest import LogSize, Manifest
+from ooc.backup.sealed import BadBackup, SealedFile, seal
+from services.registry import SERVICES
+from shared.database import database_dsn, writable_host
+from shared.evidence.checkpoint import Checkpoint, SignedNote
+from shared.version import version
+from tools.local.errors import CannotStart
+from tools.local.postgres_programs import program
+
+CLUSTER: Final = "cluster.tar.gz.age"
+SECRETS: Final = "secrets.tar.age"
+
+_LAST: Final = "select distinct on (log) note from signed_checkpoint order by log, size desc"
+_EPOCHS: Final = "select distinct epoch from data_key order by epoch"
+_START: Final = re.compile(rb"write-ahead log start point: (\S+) on timeline (\d+)")
+_END: Final = re.compile(rb"write-ahead log end point: (\S+)")
+
+
+def program_of(name: str) -> str:
+    """Return the path of a program of PostgreSQL: of a local system's, else of the machine's. Raises `BadBackup`."""
+    try:
+        return str(program(name))
+    except CannotStart:
+        found = shutil.which(name)
+        if found is None:
+            raise BadBackup(f"{name} is not there: install the PostgreSQL client of the server's version") from None
+        return found
+
+
+async def take_base(place: Path, server: str, recipient: Any, secrets: Mapping[str, Path]) -> Manifest:
+    """Make a base backup of a server, whose address is the owner's, in a new folder. Raises `BadBackup`."""
+    began = datetime.now(UTC)
+    logs, epochs = await _state_of(server)
+    place.mkdir(parents=True, mode=0o700)
+    address = await writable_host(database_dsn(server, "postgres"))
+    cluster, said = await asyncio.to_thread(_copy_cluster, place / CLUSTER, address, recipient)
+    start, end = _START.search(said), _END.search(said)
+    if start is None or end is None:
+        raise BadBackup(f"pg_basebackup did not say where the backup begins and ends: {said.decode()}")
+    files = [cluster, seal(io.BytesIO(_packed(secrets)), place / SECRETS, recipient)]
+    return Manifest(
+        version(),
+        began.isoformat(),
+        datetime.now(UTC).isoformat(),
+        int(start[2]),
+        start[1].decode(),
+        end[1].decode(),
+        logs,
+        epochs,
+        tuple(files),
+    )
+
+
+def _copy_cluster(path: Path, address: str, recipient: Any) -> tuple[SealedFile, bytes]:
+    argv = [program_of("pg_basebackup"), "-D", "-", "-Ft", "-X", "fetch", "-c", "fast", "-v", "--no-manifest"]
+    with subprocess.Popen(
+        [*argv, "-Z", "gzip:1", "-d", address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "LC_ALL": "C"},
+    ) as copying:
+        assert copying.stdout is not None
+        assert copying.stderr is not None
+        sealed = seal(copying.stdout, path, recipient)
+        said = copying.stderr.read()
+    if copying.returncode != 0:
+        path.unlink()
+        raise BadBackup(f"pg_basebackup failed:\n{said.decode(errors='replace').strip()}")
+    return sealed, said
+
+
+def _packed(secrets: Mapping[str, Path]) -> bytes:
+    """Pack files and folders into a tar, each under its name; one that is not there is left out."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, path in secrets.items():
+            if path.exists():
+                tar.add(path, name)
+    return packed.getvalue()
+
+
+async def _state_of(server: str) -> tuple[tuple[LogSize, ...], tuple[str, ...]]:
+    """Return the last checkpoint of each log, and the epochs in use: what is restored must hold at least these."""
+    logs: list[LogSize] = []
+    for entry in SERVICES:
+        for row in await _rows(server, f"ooc_{entry.name}", _LAST):
+            one = Checkpoint.parse(SignedNote.parse(row["note"]).text)
+            logs.append(LogSize(one.origin, one.size, base64.b64encode(one.root).decode()))
+    return tuple(logs), tuple(row["epoch"] for row in await _rows(server, "ooc_keyring", _EPOCHS))
+
+
+async def _rows(server: str, database: str, query: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(await writable_host(database_dsn(server, database)), timeout=10)
+    try:
+        return list(await connection.fetch(query))
+    finally:
+        await connection.close()

@@ -1,0 +1,195 @@
+"""`ooc backup`: the whole system into a folder, encrypted, and whether what lies there is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import asyncpg
+import pyrage
+import typer
+
+from ooc.backup.base import take_base
+from ooc.backup.follow import receiving
+from ooc.backup.manifest import Manifest, backups_in, enter, origin_of_backups, require_whole
+from ooc.backup.sealed import BadBackup, parse_recipient
+from ooc.evidence.verification import owner_database_url, stores
+from ooc.options import fail
+from ooc.tables import OUT, complain
+from services.addresses import VAR, NoSystem
+from services.console.settings import ConsoleSettings
+from shared.evidence.checkpoint import InvalidSigningKey, Signer, SigningKeys, VerifierKey
+from shared.evidence.witness_client import WitnessRefuses, WitnessSilent
+from shared.evidence.witnessed import witness_of
+from shared.settings import NoPassword, Settings
+from tools.local.secret_files import write_private
+
+T = TypeVar("T")
+
+app = typer.Typer(add_completion=False)
+backup = typer.Typer(
+    help="Back up everything, encrypted, signed and witnessed: identity, make, follow, check.", no_args_is_help=True
+)
+app.add_typer(backup, name="backup")
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of all backups.")]
+Recipient = Annotated[
+    str | None, typer.Option("--recipient", help="To whom it is encrypted; default: OOC_BACKUP_RECIPIENT.")
+]
+
+FILES: Final = {"gravity_matrices": "OOC_GRAVITY_MATRICES", "partnership": "OOC_PARTNERSHIP"}
+"""Files of the partnership's own, by the variable that names them."""
+
+
+@backup.command()
+def identity(
+    file: Annotated[Path, typer.Option("--out", "-o", help="The file of the private key, which opens every backup.")],
+) -> None:
+    """Make the key pair of backups: print the public key, and write the private one, to be kept apart from them."""
+    made = pyrage.x25519.Identity.generate()
+    if file.exists():
+        fail(f"{file} is there already: choose another file.")
+    write_private(file, f"{made}\n")
+    print(made.to_public())
+
+
+@backup.command()
+def keys() -> None:
+    """Print the public key of the log of backups, for the witness's list of logs."""
+    for signer in _result_of(_signers(Settings())):
+        print(signer.key)
+
+
+@backup.command()
+def make(folder: Folder, recipient: Recipient = None) -> None:
+    """Make a base backup now. Exit code 1 if it is not made, or the witness does not cosign it."""
+    if not _result_of(_make(folder, recipient)):
+        raise typer.Exit(1)
+
+
+@backup.command()
+def follow(
+    folder: Folder,
+    recipient: Recipient = None,
+    *,
+    every: Annotated[float, typer.Option("--every", min=0.01, help="Hours between two base backups.")] = 24.0,
+) -> None:
+    """Receive the write-ahead log until Ctrl-C, and make a base backup now and then: so nothing is lost with the servers."""
+    _result_of(_follow(folder, recipient, every * 3600))
+
+
+@backup.command()
+def check(folder: Folder) -> None:
+    """Check signature, witness and every file of each backup; changes nothing."""
+    listed = _result_of(_check(folder))
+    if not listed:
+        fail(f"{folder} holds no backup.")
+    for name, manifest in listed.items():
+        size = sum(file.size for file in manifest.files)
+        OUT.print(
+            f"{name}: whole, {size:,} bytes, from {manifest.start} to {manifest.end} on timeline {manifest.timeline},"
+            f" {len(manifest.logs)} logs, signed{' and witnessed' if stores_or_settings().witness_key else ''}.",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _result_of(work: Coroutine[Any, Any, T]) -> T:
+    """Run some work; if it cannot be done, say why and end with exit code 1."""
+    try:
+        return asyncio.run(work)
+    except (BadBackup, NoSystem, NoPassword, InvalidSigningKey, OSError, asyncpg.PostgresError) as error:
+        fail(f"There is no backup: {error}")
+
+
+def stores_or_settings() -> Settings:
+    """Return where the system is or was, as far as it is known."""
+    try:
+        return stores()
+    except NoSystem:
+        return Settings()
+
+
+def signing_keys(settings: Settings) -> SigningKeys:
+    """Read the signing secrets of the settings, or of the local system. Raises `InvalidSigningKey`."""
+    own = VAR / "keys" / "signing"
+    return (
+        SigningKeys.from_file(own) if settings.signing_key_file is None and own.exists() else SigningKeys.of(settings)
+    )
+
+
+async def _signers(settings: Settings) -> list[Signer]:
+    return signing_keys(settings).signers(origin_of_backups(settings.log_origin))
+
+
+async def _make(folder: Path, recipient: str | None) -> bool:
+    """Make a base backup and show it; returns whether the witness, if there is one, has cosigned it."""
+    settings = stores()
+    signers = await _signers(settings)
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    to = _recipient(settings, recipient)
+    manifest = await take_base(folder / name, owner_database_url(), to, _secrets(settings))
+    witness = witness_of(settings)
+    try:
+        await enter(folder, name, manifest, signers, witness)
+    except (WitnessRefuses, WitnessSilent) as error:
+        complain(f"{folder / name} is made and signed, and not cosigned: {error}")
+        return False
+    finally:
+        if witness is not None:
+            await witness.close()
+    _show(folder / name, manifest)
+    return True
+
+
+def _show(place: Path, manifest: Manifest) -> None:
+    size = sum(file.size for file in manifest.files)
+    OUT.print(
+        f"{place}: {size:,} bytes, complete at {manifest.ended:%Y-%m-%d %H:%M:%S} UTC, position {manifest.end};"
+        f" {sum(log.size for log in manifest.logs):,} entries of {len(manifest.logs)} logs are signed in it.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _recipient(settings: Settings, recipient: str | None) -> Any:
+    text = recipient or settings.backup_recipient
+    if text is None:
+        raise BadBackup(
+            "nobody is named to whom it is encrypted: set OOC_BACKUP_RECIPIENT, as `ooc backup identity` prints it"
+        )
+    return parse_recipient(text)
+
+
+def _secrets(settings: Settings) -> dict[str, Path]:
+    """Return what else the machines hold: never the key-encryption keys, or a backup would open what was forgotten."""
+    console = ConsoleSettings()
+    named = {
+        "signing": settings.signing_key_file or VAR / "keys" / "signing",
+        "console": console.console_key_file or VAR / "keys" / "console",
+        "kafka_passwords": settings.kafka_passwords,
+        "database_passwords": settings.database_passwords,
+    } | {name: Path(os.environ[variable]) for name, variable in FILES.items() if os.environ.get(variable)}
+    return {name: path for name, path in named.items() if path is not None}
+
+
+async def _follow(folder: Path, recipient: str | None, seconds: float) -> None:
+    to = _recipient(stores(), recipient)
+    async with receiving(folder, owner_database_url(), to) as received:
+        OUT.print("The write-ahead log is received. Ctrl-C ends it.")
+        while True:
+            await _make(folder, recipient)
+            done, _ = await asyncio.wait([received], timeout=seconds)
+            if done:
+                await received
+
+
+async def _check(folder: Path) -> dict[str, Manifest]:
+    settings = stores_or_settings()
+    keys_ = [signer.key for signer in await _signers(settings)]
+    witness = None if settings.witness_key is None else VerifierKey.parse(settings.witness_key)
+    return {name: require_whole(folder, name, keys_, witness) for name in backups_in(folder)}

@@ -1,0 +1,191 @@
+"""What a backup consists of, and the log of all backups: a Merkle tree of their manifests, signed and witnessed.
+
+The log makes a backup that was left out, changed or exchanged visible: its checkpoint is signed by the key of the system's
+checkpoints, and the witness cosigns it like theirs.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from ooc.backup.sealed import BadBackup, SealedFile, sha256_of
+from shared.evidence.checkpoint import (
+    BadNote,
+    Checkpoint,
+    SignedNote,
+    Signer,
+    VerifierKey,
+    open_checkpoint,
+    write_note,
+)
+from shared.evidence.merkle import RightEdge, TileId, append_leaves, consistency_spans, hash_leaf, proof, root_hash
+from shared.evidence.witness_client import WitnessClient
+
+MANIFEST: Final = "manifest.json"
+NOTE: Final = "manifest.note"
+LOG: Final = "manifests"
+"""The file that lists the SHA-256 of each manifest, as `sha256sum` does."""
+
+_ENTRY: Final = re.compile(rf"[0-9a-f]{{64}}  \S+/{re.escape(MANIFEST)}")
+
+
+@dataclass(frozen=True, slots=True)
+class LogSize:
+    """A log of the system when a backup began: its name, the entries of its last checkpoint, and their root in base64."""
+
+    origin: str
+    size: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A base backup: when it was made, where it begins and ends in the write-ahead log, and each of its files."""
+
+    release: str
+    began_at: str
+    ended_at: str
+    timeline: int
+    start: str
+    """The position in the write-ahead log from which it is recovered, as PostgreSQL writes it."""
+    end: str
+    """The position from which on it is consistent."""
+    logs: tuple[LogSize, ...]
+    epochs: tuple[str, ...]
+    """The epochs of key-encryption keys that wrap the data keys: their keys are kept elsewhere."""
+    files: tuple[SealedFile, ...]
+
+    @property
+    def text(self) -> str:
+        """The text whose digest is in the log."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def parse(cls, text: str) -> Manifest:
+        """Read a manifest. Raises `BadBackup`."""
+        try:
+            read: dict[str, Any] = json.loads(text)
+            logs = tuple(LogSize(**one) for one in read.pop("logs"))
+            files = tuple(SealedFile(**one) for one in read.pop("files"))
+            return cls(**read | {"logs": logs, "files": files, "epochs": tuple(read["epochs"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadBackup(f"the manifest cannot be read: {error}") from error
+
+    @property
+    def ended(self) -> datetime:
+        """When the backup was complete."""
+        return datetime.fromisoformat(self.ended_at)
+
+
+def origin_of_backups(authority: str) -> str:
+    """Name the log of backups in its checkpoints."""
+    return f"{authority}/backups"
+
+
+async def enter(
+    folder: Path, name: str, manifest: Manifest, signers: Sequence[Signer], witness: WitnessClient | None
+) -> None:
+    """Write the manifest of a backup, and enter it in the log: signed, and cosigned by the witness if there is one.
+
+    Raises `WitnessRefuses` or `WitnessSilent`; the backup then stands, signed, and the next one has it cosigned.
+    """
+    place = folder / name
+    _write(place / MANIFEST, manifest.text)
+    entries = _entries(folder)
+    before = len(entries)
+    entries.append((sha256_of(place / MANIFEST), f"{name}/{MANIFEST}"))
+    tiles: dict[TileId, bytes] = {}
+    size, _ = append_leaves(tiles, 0, (hash_leaf(bytes.fromhex(digest)) for digest, _ in entries))
+    checkpoint = Checkpoint(signers[0].name, size, root_hash(tiles, size))
+    lines = [signer.sign(checkpoint.text) for signer in signers]
+    _write(place / NOTE, write_note(checkpoint.text, lines))
+    _write(folder / LOG, "".join(f"{digest}  {where}\n" for digest, where in entries))
+    if witness is None:
+        return
+
+    async def prove(seen: int) -> Sequence[bytes]:
+        return proof(tiles, consistency_spans(seen, size))
+
+    async def cosigned() -> int:
+        return 0
+
+    line = await witness.cosign(checkpoint, lines, before, prove, cosigned)
+    _write(place / NOTE, write_note(checkpoint.text, [*lines, line]))
+
+
+def _write(path: Path, text: str) -> None:
+    new = path.with_name(f"{path.name}.new")
+    with new.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def _entries(folder: Path) -> list[tuple[str, str]]:
+    log = folder / LOG
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    if odd := [line for line in lines if not _ENTRY.fullmatch(line)]:
+        raise BadBackup(f"{log} has a line that names no manifest: {odd[0]!r}")
+    return [(line[:64], line[66:]) for line in lines]
+
+
+def backups_in(folder: Path) -> Mapping[str, Manifest]:
+    """Read the manifest of each backup in a folder, by its name, oldest first. Raises `BadBackup`."""
+    return {
+        file.parent.name: Manifest.parse(file.read_text(encoding="utf-8"))
+        for file in sorted(folder.glob(f"*/{MANIFEST}"))
+    }
+
+
+def require_whole(folder: Path, name: str, keys: Sequence[VerifierKey], witness: VerifierKey | None) -> Manifest:
+    """Check signature, place in the log, cosignature, and each file of a backup. Raises `BadBackup`.
+
+    The witness's cosignature may be under a later backup, since the log goes on.
+    """
+    place = folder / name
+    size, _ = _checkpoint(folder, name, keys)
+    entries = _entries(folder)
+    if entries[size - 1] != (sha256_of(place / MANIFEST), f"{name}/{MANIFEST}"):
+        raise BadBackup(f"the manifest of {name} is not the one that was signed")
+    if witness is not None:
+        later = (_checkpoint(folder, other, keys) for other in backups_in(folder) if other >= name)
+        if not any(note.signers_among([witness]) for other, note in later if other >= size):
+            raise BadBackup(
+                f"the witness {witness.name} has not cosigned the backup {name}: if it was silent then, say --unwitnessed"
+            )
+    manifest = Manifest.parse((place / MANIFEST).read_text(encoding="utf-8"))
+    for file in manifest.files:
+        path = place / file.name
+        if not path.is_file() or path.stat().st_size != file.size or sha256_of(path) != file.sha256:
+            raise BadBackup(f"{path} is not the file that was signed: take another backup")
+    return manifest
+
+
+def _checkpoint(folder: Path, name: str, keys: Sequence[VerifierKey]) -> tuple[int, SignedNote]:
+    """Return the number of the log's entries with a backup, and the note that signs them. Raises `BadBackup`."""
+    try:
+        note = (folder / name / NOTE).read_text(encoding="utf-8")
+        checkpoint = open_checkpoint(note, keys)
+    except (OSError, BadNote) as error:
+        raise BadBackup(f"the manifest of {name} is not signed by a key of the system: {error}") from error
+    entries = _entries(folder)[: checkpoint.size]
+    edge = RightEdge()
+    for digest, _ in entries:
+        edge.append(hash_leaf(bytes.fromhex(digest)))
+    if not entries or (edge.size, edge.root) != (checkpoint.size, checkpoint.root):
+        raise BadBackup(f"{folder / LOG} does not list the backups that were signed with {name}")
+    return checkpoint.size, SignedNote.parse(note)
+
+
+def root_of(log: LogSize) -> bytes:
+    """Return the root of a log in a manifest."""
+    return base64.b64decode(log.root)

@@ -1,0 +1,133 @@
+"""Restoring on this machine: where the topics, the witness and the keys are, and what is said of the result."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from ooc.backup.base import SECRETS
+from ooc.backup.commands import signing_keys, stores_or_settings
+from ooc.backup.sealed import opened, read_identity
+from ooc.evidence.verification import stores
+from ooc.restore.system import Order, Restored, choose, restore_system
+from ooc.system.running import witness_process, witness_settings
+from ooc.tables import OUT, complain, table
+from services.addresses import VAR
+from services.console.plain_text import moment
+from shared.evidence.checkpoint import VerifierKey
+from shared.evidence.witness_client import WitnessSilent
+from shared.evidence.witnessed import witness_of
+from shared.kafka import VERIFIER
+from shared.settings import Settings
+from tools.local import kafka as local_kafka
+from tools.local.local_system import Addresses
+from tools.local.ports import HOST, Ports
+from tools.local.supervisor import Supervisor
+
+
+async def restore_here(
+    folder: Path,
+    identity: Path,
+    to: datetime | None,
+    into: Path,
+    secrets: Path | None,
+    *,
+    topics_lost: bool,
+    unwitnessed: bool,
+) -> Restored:
+    """Restore everything into a data folder of PostgreSQL. Raises `BadBackup`, `CannotRestore` and what connecting raises."""
+    opens = read_identity(identity)
+    if secrets is not None:
+        name, _ = choose(folder, to)
+        with opened(folder / name / SECRETS, opens) as reader, tarfile.open(fileobj=reader, mode="r|") as tar:
+            tar.extractall(secrets, filter="data")
+    async with _servers(topics_lost=topics_lost) as settings:
+        order = Order(
+            folder,
+            opens,
+            to,
+            None if topics_lost else settings.kafka_as(VERIFIER),
+            settings.log_origin,
+            signing_keys(settings),
+            None if unwitnessed or settings.witness_key is None else VerifierKey.parse(settings.witness_key),
+            await _seen(settings),
+        )
+        return await restore_system(order, into)
+
+
+async def rehearse_here(folder: Path, identity: Path) -> Restored:
+    """Restore the last backup beside the running system, from its topics, and remove it. Raises as `restore_here` does."""
+    settings = stores()
+    with tempfile.TemporaryDirectory(prefix="ooc-drill-", ignore_cleanup_errors=True) as scratch:
+        Path(scratch).chmod(0o711)  # PostgreSQL may run as another user, who has a folder of their own in it
+        order = Order(
+            folder,
+            read_identity(identity),
+            None,
+            settings.kafka_as(VERIFIER),
+            settings.log_origin,
+            signing_keys(settings),
+            None if settings.witness_key is None else VerifierKey.parse(settings.witness_key),
+            await _seen(settings),
+        )
+        return await restore_system(order, Path(scratch) / "data")
+
+
+@asynccontextmanager
+async def _servers(*, topics_lost: bool) -> AsyncIterator[Settings]:
+    """Yield where topics and witness are; those of a local system, which has stopped, run while the body does."""
+    settings = stores_or_settings()
+    if os.environ.get("OOC_KAFKA") or not (VAR / "kafka").exists():
+        yield settings
+        return
+    ports, var = Ports.from_environment(), VAR.absolute()
+    addresses = Addresses(var, ports, settings.database_url, f"{HOST}:{ports.kafka}", settings.issuer)
+    kafka = local_kafka.process(var / "kafka", ports.kafka, ports.kafka_controller, closed=True)
+    witness = witness_settings(addresses, os.environ)
+    processes = [*([] if topics_lost else [kafka]), *([witness_process(addresses, os.environ)] if witness else [])]
+    here = {"kafka": addresses.kafka, "kafka_passwords": local_kafka.passwords_in(var / "kafka")}
+    named = {name.removeprefix("OOC_").lower(): value for name, value in witness.items()}
+    async with Supervisor(var, processes):
+        yield settings.model_copy(update=here | named)
+
+
+async def _seen(settings: Settings) -> dict[str, str]:
+    """Ask the witness what it has seen of each log; nothing if none is set or it does not answer, which is said."""
+    witness = witness_of(settings)
+    if witness is None:
+        return {}
+    try:
+        return dict(await witness.seen())
+    except WitnessSilent as error:
+        complain(f"{error}: what it has seen is compared when the system starts.")
+        return {}
+    finally:
+        await witness.close()
+
+
+def show_restored(restored: Restored) -> None:
+    """Say what was restored, what is lost, and how long it took."""
+    rows = [(log.origin, log.entries, log.from_topic, log.lost, f"{log.root[:16]}…") for log in restored.logs]
+    OUT.print(table(f"Restored from {restored.backup}", "log", "entries", "from the topic", "lost", "root", rows=rows))
+    last = "none" if restored.last_transaction is None else moment(restored.last_transaction)
+    lost = sum(log.lost for log in restored.logs)
+    OUT.print(f"Recovery point: the last transaction is of {last}; {lost} signed entries are lost.", markup=False)
+    OUT.print(f"Recovery time: {restored.seconds:.1f} s.", markup=False)
+    again = len(restored.forgotten.again)
+    OUT.print(f"Forgotten people: {again} had a key again, which is destroyed.")
+    if restored.keys_lost:
+        complain(f"{restored.keys_lost} keys of events from the topics are lost: docs/how-to/runbook/key_missing.md")
+    for problem in restored.problems:
+        complain(problem)
+    for log in restored.logs:
+        if log.lost:
+            complain(
+                f"{log.origin} lacks {log.lost} entries that were signed: docs/how-to/runbook/log_behind_witness.md"
+            )
+    for person in restored.forgotten.undecided:
+        complain(f"The person {person} is not forgotten by every service: `ooc forget-again`")

@@ -1,0 +1,144 @@
+"""A PostgreSQL that recovers a backup by itself: nobody but the restore reaches it, and it ends when the restore is done."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import pwd
+import shlex
+import shutil
+import signal
+import tarfile
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from ooc.backup.base import CLUSTER, program_of
+from ooc.backup.follow import PACKED, RECEIVING, WAL
+from ooc.backup.sealed import BadBackup, opened
+from tools.local.child_process import tied_to_parent
+from tools.local.postgres_programs import UNPRIVILEGED
+
+PORT: Final = 5432
+"""Part of the name of the socket; the server listens on no network."""
+
+SUPERUSER: Final = "postgres"
+TRUST: Final = "local all all trust\n"
+"""The rule of the socket, in a folder that only the user of the server enters."""
+
+POLL: Final = 0.1
+_PARTIAL: Final = ".partial"
+
+
+def unpack(backup: Path, data: Path, identity: Any) -> None:
+    """Decrypt the cluster of a backup into a new folder. Raises `BadBackup`."""
+    data.mkdir(mode=0o700, parents=True)
+    try:
+        with (
+            opened(backup / CLUSTER, identity) as reader,
+            tarfile.open(fileobj=reader, mode="r|gz") as tar,
+        ):
+            tar.extractall(data, filter="tar")
+    except tarfile.TarError as error:
+        raise BadBackup(f"{backup / CLUSTER} cannot be unpacked: {error}") from error
+    (data / "recovery.signal").touch()
+
+
+def unpack_log(folder: Path, wal: Path, identity: Any, start: str) -> int:
+    """Decrypt the write-ahead log from a segment on, with what was received of the last one; returns how many segments."""
+    wal.mkdir(mode=0o700, parents=True)
+    archive = folder / WAL
+    for file in sorted(archive.glob(f"*{PACKED}")):
+        name = file.name.removesuffix(PACKED)
+        if name[8:] >= start or name.endswith(".history"):
+            with opened(file, identity) as reader:
+                (wal / name).write_bytes(gzip.decompress(reader.read()))
+    for file in sorted((archive / RECEIVING).glob("*")):
+        place = wal / file.name.removesuffix(_PARTIAL)
+        if not place.exists():
+            shutil.copyfile(file, place)
+    return len(list(wal.iterdir()))
+
+
+@asynccontextmanager
+async def recovered(data: Path, wal: Path, to: datetime | None = None) -> AsyncIterator[str]:
+    """Recover a cluster to a moment, or to the end of its log; yields its address while it runs. Raises `BadBackup`."""
+    with tempfile.TemporaryDirectory(prefix="ooc-restore-", ignore_cleanup_errors=True) as name:
+        run = Path(name)
+        (run / "hba").write_text(TRUST, encoding="ascii")
+        for empty in ("conf", "ident"):
+            (run / empty).touch()
+        for folder in (run, data, wal):
+            give_to_server(folder)
+        log = run / "log"
+        with log.open("wb") as output:
+            server = await asyncio.create_subprocess_exec(
+                *tied_to_parent(_argv(run, data, wal, to), signal_of_death=signal.SIGQUIT, user=UNPRIVILEGED),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            address = f"postgresql://{SUPERUSER}@/postgres?host={run}&port={PORT}"
+            await _until_recovered(address, server, log)
+            yield address
+        finally:
+            with suppress(ProcessLookupError):
+                server.send_signal(signal.SIGINT)
+            await server.wait()
+
+
+def _argv(run: Path, data: Path, wal: Path, to: datetime | None) -> list[str]:
+    settings = {
+        "config_file": run / "conf",
+        "hba_file": run / "hba",
+        "ident_file": run / "ident",
+        "listen_addresses": "",
+        "unix_socket_directories": run,
+        "port": PORT,
+        "ssl": "off",
+        "hot_standby": "off",
+        "archive_mode": "off",
+        "synchronous_standby_names": "",
+        "max_connections": 100,
+        "timezone": "UTC",
+        "restore_command": f"cp {shlex.quote(str(wal))}/%f %p",
+        "recovery_target_timeline": "latest",
+        "recovery_target_action": "promote",
+        "recovery_target_time": "" if to is None else to.isoformat(),
+    }
+    return [
+        program_of("postgres"),
+        "-D",
+        str(data),
+        *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+    ]
+
+
+async def _until_recovered(address: str, server: asyncio.subprocess.Process, log: Path) -> None:
+    while server.returncode is None:
+        with suppress(OSError, asyncpg.PostgresError):
+            connection = await asyncpg.connect(address, timeout=10)
+            try:
+                if not await connection.fetchval("select pg_is_in_recovery()"):
+                    return
+            finally:
+                await connection.close()
+        await asyncio.sleep(POLL)
+    end = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-12:]
+    raise BadBackup("PostgreSQL did not recover the backup:\n" + "\n".join(end))
+
+
+def give_to_server(folder: Path) -> None:
+    """Give a folder to the user as whom PostgreSQL runs where we are root."""
+    if os.geteuid() != 0:
+        return
+    entry = pwd.getpwnam(UNPRIVILEGED)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)

@@ -1,0 +1,237 @@
+"""The whole system from a backup: recovered apart, completed from the topics, with nobody forgotten come back, then put in place.
+
+No process reaches the databases before all of it is done: the folder of PostgreSQL stands under its name only then.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from ooc.backup.manifest import Manifest, backups_in, origin_of_backups, require_whole, root_of
+from ooc.backup.sealed import BadBackup
+from ooc.restore.forgotten import Forgotten, forget_again
+from ooc.restore.later import take_later
+from ooc.restore.recovery import recovered, unpack, unpack_log
+from ooc.restore.restore import CannotRestore, restore_events
+from services.lags import REPORTING
+from services.registry import DECIDING, SERVICES, deciding_services
+from shared.database import Connection, database_dsn
+from shared.domain.sealing import key_ids_in
+from shared.evidence.checkpoint import Checkpoint, SigningKeys, VerifierKey
+from shared.evidence.home_evidence import public_keys
+from shared.evidence.log import ACCESS, EVENTS, LOGS, Log, origin_of
+from shared.evidence.merkle import EMPTY_ROOT, RightEdge, hash_leaf
+from shared.evidence.verification.checkpoints import read_notes
+from shared.evidence.witness_client import WitnessRefuses
+from shared.evidence.witnessed import seen_checkpoint
+from shared.kafka import Kafka
+
+KEYRING: Final = "keyring"
+PAGE: Final = 20_000
+_LAST_TRANSACTION: Final = "select pg_last_xact_replay_timestamp()"
+_LATEST: Final = "select body from event order by position desc limit $1"
+_WITHOUT_KEY: Final = """
+    select count(*) from unnest($1::text[]) as s where s not in (select subject from data_key union select subject from tombstone)
+"""
+_TOPICS_LOST: Final = (
+    "truncate fact, stream, duty, high_water_mark, position_record",
+    "delete from checkpoint where consumer = 'reporting'",
+    "delete from seen where consumer = 'reporting'",
+    "delete from quarantine where consumer = 'reporting'",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be restored: from which folder of backups, opened by which identity, to which moment; None: the last one.
+
+    `kafka` is None if the topics are lost too. `seen` are the checkpoints that the witness has seen, as signed notes by log.
+    """
+
+    folder: Path
+    identity: Any
+    to: datetime | None
+    kafka: Kafka | None
+    authority: str
+    keys: SigningKeys
+    witness: VerifierKey | None
+    seen: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredLog:
+    """A log after the restore: its entries, those that came from the topic, and those that the backup and every copy lack."""
+
+    origin: str
+    entries: int
+    from_topic: int
+    lost: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored: from which backup, up to which transaction, each log, who was forgotten again, and how long it took."""
+
+    backup: str
+    last_transaction: datetime | None
+    logs: tuple[RestoredLog, ...]
+    forgotten: Forgotten
+    keys_lost: int
+    """Keys of events from the topics that the backup's keyring lacks: what they seal is lost."""
+    problems: tuple[str, ...]
+    """Why what the topic of a service holds beyond its event store was not recorded."""
+    seconds: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing signed is lost, and nobody forgotten in part."""
+        return not (self.problems or self.keys_lost or self.forgotten.undecided or any(log.lost for log in self.logs))
+
+    def view(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def choose(folder: Path, to: datetime | None) -> tuple[str, Manifest]:
+    """Choose the last backup that was complete at a moment. Raises `BadBackup`."""
+    fitting = [(name, one) for name, one in backups_in(folder).items() if to is None or one.ended <= to]
+    if not fitting:
+        raise BadBackup(f"{folder} has no backup that was complete {'at all' if to is None else f'at {to}'}")
+    return fitting[-1]
+
+
+async def restore_system(order: Order, data: Path) -> Restored:
+    """Restore everything into a folder of PostgreSQL that does not stand yet. Raises `BadBackup`."""
+    began = time.monotonic()
+    if data.exists():
+        raise BadBackup(f"{data} stands: move it away, and keep it until the restored system has been verified")
+    name, _ = choose(order.folder, order.to)
+    signers = order.keys.signers(origin_of_backups(order.authority))
+    manifest = require_whole(order.folder, name, [signer.key for signer in signers], order.witness)
+    making, wal, later = (data.with_name(f"{data.name}.{part}") for part in ("restoring", "wal", "later"))
+    for left in (making, wal, later):
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        unpack(order.folder / name, making, order.identity)
+        unpack_log(order.folder, wal, order.identity, _segment(manifest.start))
+        async with recovered(making, wal, order.to) as server, _connected(server) as databases:
+            last = await databases[KEYRING].fetchval(_LAST_TRANSACTION)
+            if order.to is not None:
+                unpack(order.folder / name, later, order.identity)
+                async with recovered(later, wal) as newest, _connected(newest) as of_the_end:
+                    await take_later(databases, of_the_end, KEYRING, [entry.name for entry in DECIDING])
+            came, problems = await _complete(order, databases)
+            stores = {entry.name: databases[entry.name] for entry in DECIDING}
+            forgotten = await forget_again(stores, databases[KEYRING])
+            keys_lost = await _count_lost_keys(databases, came)
+            logs = await _compare(order, manifest, databases, came)
+        making.rename(data)
+    finally:
+        for left in (making, wal, later):
+            shutil.rmtree(left, ignore_errors=True)
+    return Restored(name, last, logs, forgotten, keys_lost, problems, time.monotonic() - began)
+
+
+def _segment(start: str) -> str:
+    """Return the last 16 digits of the first segment of the write-ahead log, of 16 MB, that a backup needs."""
+    high, _, low = start.partition("/")
+    return f"{int(high, 16):08X}{int(low, 16) >> 24:08X}"
+
+
+@asynccontextmanager
+async def _connected(server: str) -> AsyncIterator[Mapping[str, Connection]]:
+    """Connect to every database, as its owner."""
+    async with AsyncExitStack() as closing:
+        databases: dict[str, Connection] = {}
+        for name in (*(entry.name for entry in SERVICES), KEYRING):
+            databases[name] = await asyncpg.connect(database_dsn(server, f"ooc_{name}"), timeout=60)
+            closing.push_async_callback(databases[name].close)
+        yield databases
+
+
+async def _complete(order: Order, databases: Mapping[str, Connection]) -> tuple[Mapping[str, int], tuple[str, ...]]:
+    """Bring back what the topics hold and the event stores lack; returns how many events, by service, and what forbade it.
+
+    If the topics are lost too, every consumer begins anew instead.
+    """
+    if order.kafka is None:
+        for entry in DECIDING:
+            await databases[entry.name].execute("delete from checkpoint")
+        async with databases[REPORTING].transaction():
+            for statement in _TOPICS_LOST:
+                await databases[REPORTING].execute(statement)
+        return {}, ()
+    came, problems = dict[str, int](), list[str]()
+    for service in deciding_services():
+        try:
+            before, after = await restore_events(service, databases[service.name], order.kafka)
+        except CannotRestore as error:
+            problems.append(f"{service.name}: {error}")  # the service then refuses by itself, until it is settled
+        else:
+            came[service.name] = after - before
+    return came, tuple(problems)
+
+
+async def _count_lost_keys(databases: Mapping[str, Connection], came: Mapping[str, int]) -> int:
+    """Count the keys that events from the topics name, and the keyring neither has nor has destroyed."""
+    named: set[str] = set()
+    for service, count in came.items():
+        for row in await databases[service].fetch(_LATEST, count):
+            named |= {subject for subject, _ in key_ids_in(row["body"])}
+    return int(await databases[KEYRING].fetchval(_WITHOUT_KEY, sorted(named)))
+
+
+async def _compare(
+    order: Order, manifest: Manifest, databases: Mapping[str, Connection], came: Mapping[str, int]
+) -> tuple[RestoredLog, ...]:
+    """Compare each log with the manifest, and with the last checkpoint that the witness or the topic has. Raises `BadBackup`."""
+    signed = {log.origin: Checkpoint(log.origin, log.size, root_of(log)) for log in manifest.logs}
+    logs: list[RestoredLog] = []
+    for entry in SERVICES:
+        database = databases[entry.name]
+        published = await _last_published(order, entry.name)
+        for log in (EVENTS, ACCESS) if entry.decides else (ACCESS,):
+            origin = origin_of(order.authority, entry.name, log)
+            known = [signed[origin]] if origin in signed else []
+            known_keys = await public_keys(database)
+            try:
+                later = [seen_checkpoint(notes, origin, known_keys) for notes in (published, order.seen)]
+            except WitnessRefuses as error:
+                raise BadBackup(str(error)) from error
+            known += [one for one in later if one is not None]
+            size, root = await _roots(database, log, known)
+            lost = max([0, *(one.size - size for one in known)])
+            logs.append(RestoredLog(origin, size, came.get(entry.name, 0) if log is EVENTS else 0, lost, root.hex()))
+    return tuple(logs)
+
+
+async def _last_published(order: Order, service: str) -> Mapping[str, str]:
+    """Read the last checkpoint of each log of a service from its topic, as a note by the name of the log."""
+    if order.kafka is None:
+        return {}
+    notes = await read_notes(order.kafka, f"ooc.{service}.checkpoints")
+    return {origin_of(order.authority, service, LOGS[log]): note for log, _, note in notes if log in LOGS}
+
+
+async def _roots(database: Connection, log: Log, known: Sequence[Checkpoint]) -> tuple[int, bytes]:
+    """Compute the tree of a log, and return its size and root. Raises `BadBackup` if a known root is another one."""
+    roots = {one.size: one.root for one in known}
+    edge = RightEdge()
+    while page := await log.read(database, edge.size, PAGE):
+        for number, entry in page:
+            if number != edge.size + 1:
+                raise BadBackup(f"the log {known[0].origin if known else log.name} lacks entry {edge.size + 1}")
+            edge.append(hash_leaf(entry))
+            if roots.get(number, edge.root) != edge.root:
+                raise BadBackup(f"the log {known[0].origin} has another root at {number} entries than was signed")
+    return edge.size, edge.root if edge.size else EMPTY_ROOT

@@ -1,0 +1,103 @@
+"""Every server is destroyed under load, and the system comes back by docs/how-to/back-up.md, with every receipt it has given."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.acknowledged import Writers, check_histories
+from tests.whole_system import OOC, WholeSystem, caught_up, client_of, ooc, wait_until
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "back-up.md"
+
+
+def commands_of(page: str, places: dict[str, Path]) -> dict[str, list[str]]:
+    """Return the commands of a page by their first two words, with the places of this test."""
+    lines = [line for block in page.split("```sh\n")[1:] for line in block.partition("```")[0].splitlines()]
+    commands = [line.split()[1:] for line in lines if line.startswith("ooc ")]
+    return {" ".join(one[:2]): one[:2] + [str(places.get(word, word)) for word in one[2:]] for one in commands}
+
+
+@contextlib.contextmanager
+def following(system: WholeSystem, command: list[str], recipient: str, log: Path) -> Iterator[None]:
+    """Back a system up as long as the body runs."""
+    environment = {**os.environ, "OOC_VAR": str(system.var), "OOC_BACKUP_RECIPIENT": recipient}
+    with log.open("wb") as output:
+        follower = subprocess.Popen([*OOC, *command], env=environment, stdout=output, stderr=output)
+    try:
+        yield
+    finally:
+        follower.terminate()
+        follower.wait(30)
+
+
+def destroy(system: WholeSystem) -> None:
+    """End every process at once by kill -9, and lose PostgreSQL's disk."""
+    assert system.up is not None
+    pids = [int(path.read_text()) for path in (system.var / "run").glob("*.pid")]
+    for pid in (system.up.pid, *pids):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    system.up.wait(30)
+    shutil.rmtree(system.var / "postgres")
+
+
+@pytest.mark.timeout(900)
+def test_a_destroyed_system_is_restored_from_its_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given writers, when all is destroyed, then restored to a moment before, each receipt and access line is there, and roots fit."""
+    tmp_path.chmod(0o711)  # PostgreSQL may run as another user
+    system = WholeSystem(tmp_path)
+    system.start()
+    monkeypatch.setenv("OOC_PORT_BASE", str(system.port_base))
+    places = {
+        "/backup": "backup",
+        "identity": "identity",
+        "var/postgres/data": "var/postgres/data",
+        "secrets": "secrets",
+    }
+    page = commands_of(HOW_TO.read_text(encoding="utf-8"), {word: tmp_path / name for word, name in places.items()})
+    made = ooc(system.var, *page["backup identity"])
+    assert made.returncode == 0, made.stderr
+    with following(system, page["backup follow"], made.stdout.strip(), tmp_path / "follow.log"):
+        wait_until(lambda: bool(list(tmp_path.glob("backup/*/manifest.note"))), 120, "a base backup")
+        writers = Writers(system.var, 3, patience=600)
+        moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+        wait_until(lambda: datetime.now(UTC) > moment, 60, "a moment to which it is restored")
+        before = len(writers.answered)
+        wait_until(lambda: len(writers.answered) > before + 20, 120, "commands after that")
+        destroy(system)
+    restored = ooc(system.var, *page["restore system"], "--to", f"{moment:%Y-%m-%dT%H:%M:%S}", "--json")
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    said = json.loads(restored.stdout)
+    assert datetime.fromisoformat(said["last_transaction"]) <= moment
+    assert sum(log["lost"] for log in said["logs"]) == 0
+    assert (tmp_path / "secrets" / "signing").read_bytes() == (system.var / "keys" / "signing").read_bytes()
+    system.launch()
+    writers.end()  # each ends its story, so the system has come back
+    wait_until(lambda: caught_up(system.var), 120, "the system to catch up")
+    with client_of(system.var, patience=60) as client:
+        for story in writers.stories:
+            check_histories(client, story)
+    verified = ooc(system.var, *page["verify"])
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    drilled = ooc(system.var, *page["restore drill"], "--json")
+    assert drilled.returncode == 1, drilled.stdout + drilled.stderr
+    (late,) = [part["restored"] for part in json.loads(drilled.stdout) if "restored" in part]
+    assert not late["problems"]
+    for log in late["logs"]:
+        kind = "from_topic" if log["origin"].endswith("/events") else "lost"
+        assert (log["from_topic"], log["lost"]) == ((log[kind], 0) if kind == "from_topic" else (0, log[kind]))
+    assert sum(log["from_topic"] for log in late["logs"]) > 0, "nothing was recorded since the last backup"
+    assert sum(log["lost"] for log in late["logs"]) > 0, "no access line was written since the last backup"
+    assert late["keys_lost"] > 0
+    print(f"\n{len(writers.answered)} commands; restored in {said['seconds']:.1f} s")  # noqa: T201 - what the run was worth
+    system.stop()
