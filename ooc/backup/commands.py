@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Coroutine
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -18,7 +19,7 @@ from ooc.backup.follow import receiving
 from ooc.backup.manifest import Manifest, backups_in, enter, origin_of_backups, require_whole
 from ooc.backup.sealed import BadBackup, parse_recipient
 from ooc.evidence.verification import owner_database_url, stores
-from ooc.options import fail
+from ooc.options import AsJson, fail
 from ooc.tables import OUT, complain
 from services.addresses import VAR, NoSystem
 from services.console.settings import ConsoleSettings
@@ -83,9 +84,12 @@ def follow(
 
 
 @backup.command()
-def check(folder: Folder) -> None:
+def check(folder: Folder, *, as_json: AsJson = False) -> None:
     """Check signature, witness and every file of each backup; changes nothing."""
     listed = _result_of(_check(folder))
+    if as_json:
+        OUT.print_json(data={name: asdict(manifest) for name, manifest in listed.items()})
+        return
     if not listed:
         fail(f"{folder} holds no backup.")
     for name, manifest in listed.items():

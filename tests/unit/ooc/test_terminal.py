@@ -39,7 +39,7 @@ ACTS = frozenset(
         *("forget", "forget-again", "restrict", "lift", "hold", "release", "retention keep", "sign"),
         *("reactions retry", "reactions close", "quarantine retry", "quarantine release", "quarantine close"),
         *("gaps retry", "gaps release", "alarms acknowledge", "keys rotate", "keys destroy", "returns freeze"),
-        "restore event-store",
+        *("restore event-store", "backup follow", "backup identity", "backup keys", "backup make"),
         "load-matrix",
         *(
             "document",
