@@ -201,7 +201,7 @@ class CommandHandler:
         if not are_named(self.service.events, history, request.about):
             return Forbidden(ABOUT_ANOTHER)
         kept = await self.kept_for(request.actor, history, request.command)
-        decision = await self._execute(request, history, await self._linked(history), kept)
+        decision = await self._execute(request, history, await self._linked(history, request.command), kept)
         if not isinstance(decision, Decision):
             return decision
         if not decision.facts:
@@ -234,11 +234,13 @@ class CommandHandler:
                 return DryRun(tuple(history), Refused((self._rule_of_claim(judged, key),)))
         return DryRun(tuple(history), judged.facts, judged.warnings)
 
-    async def _linked(self, history: Sequence[Fact]) -> Linked:
+    async def _linked(self, history: Sequence[Fact], command: Command) -> Linked:
         """Look up the marks of other services' records that the rules look at. Raises `EventStoreUnavailable`."""
-        if not self.service.asks_marks_of or not history:
+        homes = set(ids_mentioned(self.service.events, history))
+        if not history and (home := self.service.home(command)) is not None:
+            homes.add(home)
+        if not self.service.asks_marks_of or not homes:
             return no_marks
-        homes = frozenset(ids_mentioned(self.service.events, history))
         marks = await self.event_store.linked_marks(homes)
         return lambda home: marks.get(home, frozenset())
 

@@ -32,5 +32,6 @@ service: Final[Service[Referral]] = Service(
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     published=(EDUCATION, DISPOSAL, RJ_CONFERENCE),
+    asks_marks_of=frozenset({"disposal"}),
     documents=DOCUMENTS,
 )

@@ -137,7 +137,7 @@ class Service(Generic[S]):
     published: tuple[EventRegistry, ...] = field(default=())
     """The event books of the services whose events the reactions read, or whose marks the access table asks for."""
     asks_marks_of: frozenset[str] = frozenset()
-    """The services whose marks the rules look at (`Context.linked`), of every home that a record mentions."""
+    """The services whose marks the rules look at (`Context.linked`), of every home that a record, or its opening, mentions."""
     keeps: tuple[type[Event], ...] = ()
     """The events of other services (of those `published`) that its worker keeps for the rules to look at (`Context.kept`)."""
     importers: frozenset[str] = frozenset()

@@ -244,6 +244,19 @@ async def test_no_earlier_time_tells_who_a_child_was_taken_for(partnership: Part
     assert printed.status_code != 200 or said(IDENTITY) not in pdf_text(printed.content)
 
 
+async def test_a_referral_opens_no_disposal_of_another_case(partnership: Partnership) -> None:
+    """Given a disposal, when an officer who reads online cases alone begins an online referral in its case, then it is refused."""
+    disposal, role = await world.disposal(partnership), "INTERNET_SAFETY_OFFICER"
+    await partnership.carry()
+    token = await partnership.token(role)
+    received = received_referral(disposal.case, world.WHEN, setting="ONLINE")
+    answer = await partnership.send("referral", uuid4(), received, token)
+    assert answer.status_code == 422, answer.text
+    assert [rule["id"] for rule in answer.json()["rules"]] == ["S1"]
+    await partnership.carry()
+    assert (await partnership.read("disposal", disposal.path, token)).status_code == 403
+
+
 async def propose(partnership: Partnership, case: UUID, by: str, lead: bool = True) -> None:
     """Propose a conference in a case, of which the facilitator takes the lead."""
     conference = await world.conference(partnership, case=case, by=by)

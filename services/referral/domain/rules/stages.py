@@ -8,6 +8,7 @@ from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral, born_on, fits_its_kind
 from services.referral.domain.state_machine import PRACTICE, STATE_MACHINE
 from services.referral.events import PersonLinked
+from services.vocabulary import Role
 from shared.domain.corrections import OF_A_CORRECTION, facts_of
 from shared.domain.dates import BeyondCalendar, add_working_days, local_day
 from shared.domain.rules import Context
@@ -27,6 +28,18 @@ def within_the_calendar(command: ReceiveReferral, _state: Referral | None, conte
     except BeyondCalendar:
         return False
     return True
+
+
+@rules.allowed_in(ReceiveReferral, looks_at=("case_id",))
+def opens_no_disposal_to_its_sender(command: ReceiveReferral, _state: Referral | None, context: Context) -> bool:
+    """This case has a disposal already: report the incident as a case of its own, or ask a safe schools officer to.
+
+    An internet safety officer reads the disposals of online cases alone.
+
+    Source: state machine of a referral (rule S1); DPA 2018 s35
+    """
+    begins = context.actor.role == Role.INTERNET_SAFETY_OFFICER
+    return not begins or "disposal.OPENED" not in context.linked(command.case_id)
 
 
 CORRECTIONS.guard(rules, CorrectReferral)
