@@ -18,7 +18,7 @@ from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKe
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
-from tests.received_referral import NARRATIVE
+from tests.received_referral import NARRATIVE, received_referral
 
 settings, partnership = world.settings, world.partnership
 
@@ -329,7 +329,7 @@ async def test_texts_of_a_case_stay_as_long_as_somebody_else_is_in_it(partnershi
 async def test_no_case_is_forgotten_by_an_id_of_nobody_in_it(partnership: Partnership, area: str) -> None:
     """Given an open case without people, and a session with a child, when a stranger is forgotten with their keys, then both stay."""
     received, session = Recorded("referral", uuid4(), uuid4(), uuid4()), await world.session(partnership)
-    body = world.received_referral(received.case, world.WHEN)
+    body = received_referral(received.case, world.WHEN)
     await partnership.tell("referral", received.stream, "SAFE_SCHOOLS_OFFICER", body)
     for home in (received.case, session.stream):
         stranger = Recorded("referral", uuid4(), home, uuid4())
