@@ -124,7 +124,7 @@ CONSUMER: Final = Part(
     {
         "checkpoint": {_API: "select, update", _WORKER: _WRITE, _VERIFY: _READ},
         "seen": {_API: _WRITE, _WORKER: _WRITE, _VERIFY: _READ},
-        "quarantine": {_API: "select, update, delete", _WORKER: _REPLACE, _VERIFY: _READ},
+        "quarantine": {_API: "select, update (retry), delete", _WORKER: _REPLACE, _VERIFY: _READ},
         "quarantine_decision": {_API: "select, insert", _WORKER: _READ, _VERIFY: _READ},
         # Who may update or delete in a whole table may lock it, and each append reads these two (see `relayed`).
         "alarm": {**dict.fromkeys((_API, _WORKER, _RELAY, _SIGNER), "select, insert, update (detail)"), _VERIFY: _READ},
@@ -135,6 +135,7 @@ CONSUMER: Final = Part(
         "take_lease()": {_WORKER: _CALL, _RELAY: _CALL, _SIGNER: _CALL},
         "refuse_decision_change()": {},
         "refuse_foreign_alarm()": {},
+        "refuse_moved_checkpoint()": {},
     },
 )
 EVENT_STORE: Final = Part(

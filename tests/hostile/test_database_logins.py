@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 import asyncpg
@@ -137,3 +138,30 @@ async def test_no_line_of_the_access_log_is_too_long_to_be_read(databases: Datab
                 await intruder.execute("select log_access($1, $2, $3, $4, $5, $6, $7, '{}')", uuid4(), *texts)
     finally:
         await intruder.close()
+
+
+REWRITES: Final = (
+    "update quarantine set body = '{}'",
+    "update quarantine set headers = '[]', stream = 'referral/x', version = 2, hash = sha256('x'), key = 'x'",
+    "update quarantine set cause = 'gap' where cause = 'foreign_record'",
+    "insert into quarantine (consumer, topic, partition, \"offset\", stream, headers, body, error) values ('x', 'x', 0, 0, 'x', '[]', '', '')",
+    "update checkpoint set next_offset = 1000000 where consumer = 'hostile'",
+)
+
+
+@pytest.mark.parametrize("which", ["event store", "reporting"])
+@pytest.mark.parametrize("rewrite", REWRITES)
+async def test_an_api_rewrites_nothing_that_a_consumer_takes_up(databases: Databases, which: str, rewrite: str) -> None:
+    """Given the API's role, when it puts other bytes in the place of a held record, or moves a consumer, then that is refused."""
+    service = "reporting" if which == "reporting" else "tests"
+    owner = await asyncpg.connect(databases.owner(which))
+    intruder = await asyncpg.connect(databases.as_role(which, role_name(RoleKind.API, service)))
+    try:
+        await owner.execute("insert into checkpoint values ('hostile', 'x', 0, 1) on conflict do nothing")
+        await intruder.execute("select from checkpoint where consumer = 'hostile' for update")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await intruder.execute(rewrite)
+    finally:
+        await owner.execute("delete from checkpoint where consumer = 'hostile'")
+        await intruder.close()
+        await owner.close()
