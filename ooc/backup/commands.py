@@ -18,6 +18,7 @@ from ooc.backup.base import take_base
 from ooc.backup.follow import receiving
 from ooc.backup.manifest import Manifest, backups_in, enter, origin_of_backups, require_whole
 from ooc.backup.sealed import BadBackup, parse_recipient
+from ooc.backup.upkeep import note_upkeep
 from ooc.evidence.verification import owner_database_url, stores
 from ooc.options import AsJson, fail
 from ooc.tables import OUT, complain
@@ -138,16 +139,18 @@ async def _make(folder: Path, recipient: str | None) -> bool:
     to = _recipient(settings, recipient)
     manifest = await take_base(folder / name, owner_database_url(), to, _secrets(settings))
     witness = witness_of(settings)
+    cosigned = True
     try:
         await enter(folder, name, manifest, signers, witness)
     except (WitnessRefuses, WitnessSilent) as error:
-        complain(f"{folder / name} is made and signed, and not cosigned: {error}")
-        return False
+        complain(f"{folder / name} is signed, and not cosigned: {error}")
+        cosigned = False
     finally:
         if witness is not None:
             await witness.close()
+    await note_upkeep(owner_database_url(), "backup")
     _show(folder / name, manifest)
-    return True
+    return cosigned
 
 
 def _show(place: Path, manifest: Manifest) -> None:

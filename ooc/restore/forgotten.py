@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from services.registry import deciding_services
 from shared.database import Connection
-from shared.domain.data_rights import PersonForgotten, data_rights_events
+from shared.domain.data_rights import DATA_RIGHTS_TYPES, PersonForgotten, data_rights_events
 from shared.domain.sealing import key_ids_in
 
 _FORGOTTEN: Final = "select convert_from(body, 'UTF8')::jsonb #>> '{data,person_id}' from event where type = $1"
 _NAMING: Final = "select distinct home from event where position(convert_to($1, 'UTF8') in body) > 0"
-_SEALED_FOR: Final = "select exists (select from event where position(convert_to($1, 'UTF8') in body) > 0)"
+_RECORDED: Final = (
+    "select exists (select from event where position(convert_to($1, 'UTF8') in body) > 0 and type <> all ($2::text[]))"
+)
 _BODIES: Final = "select body from event where home = $1"
 _STANDS: Final = "select s from unnest($1::text[]) as s where stands(s) order by s"
 _WITH_KEY: Final = "select exists (select from data_key where subject = any($1))"
@@ -33,17 +34,18 @@ class Forgotten:
 
 
 async def forget_again(stores: Mapping[str, Connection], keyring: Connection) -> Forgotten:
-    """Repeat each destruction on which every service with data of a person has agreed; `stores` are the event stores by service."""
+    """Repeat each destruction on which every service with a record of a person has agreed; `stores` are the event stores by service."""
     agreed: dict[str, set[str]] = defaultdict(set)
-    for service in deciding_services():
-        type_ = data_rights_events(service.name).type_name(PersonForgotten)
-        for row in await stores[service.name].fetch(_FORGOTTEN, type_):
-            agreed[row[0]].add(service.name)
+    rights = {name: data_rights_events(name) for name in stores}
+    for name, store in stores.items():
+        for row in await store.fetch(_FORGOTTEN, rights[name].type_name(PersonForgotten)):
+            agreed[row[0]].add(name)
+    own = {name: [events.type_name(one) for one in DATA_RIGHTS_TYPES] for name, events in rights.items()}
     standing = await keyring.fetch(_STANDS, [f"person/{person}" for person in agreed])
     again, undecided = list[str](), list[str]()
     for row in standing:
         person = row[0].removeprefix("person/")
-        holding = {name for name, store in stores.items() if await store.fetchval(_SEALED_FOR, row[0])}
+        holding = {name for name, store in stores.items() if await store.fetchval(_RECORDED, person, own[name])}
         if holding - agreed[person]:
             undecided.append(person)
             continue

@@ -13,7 +13,8 @@ from pathlib import Path
 from ooc.backup.base import SECRETS
 from ooc.backup.commands import signing_keys, stores_or_settings
 from ooc.backup.sealed import opened, read_identity
-from ooc.evidence.verification import stores
+from ooc.backup.upkeep import note_upkeep
+from ooc.evidence.verification import owner_database_url, stores
 from ooc.restore.system import Order, Restored, choose, restore_system
 from ooc.system.running import witness_process, witness_settings
 from ooc.tables import OUT, complain, table
@@ -75,7 +76,10 @@ async def rehearse_here(folder: Path, identity: Path) -> Restored:
             None if settings.witness_key is None else VerifierKey.parse(settings.witness_key),
             await _seen(settings),
         )
-        return await restore_system(order, Path(scratch) / "data")
+        restored = await restore_system(order, Path(scratch) / "data")
+    if restored.whole:
+        await note_upkeep(owner_database_url(), "drill")
+    return restored
 
 
 @asynccontextmanager

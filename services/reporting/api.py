@@ -38,6 +38,7 @@ from services.reporting.queries.reports import add_reports
 from services.reporting.queries.sessions import add_sessions
 from services.reporting.queries.sittings import add_sittings
 from services.reporting.queries.timeline import ORDERS, Changes, Opened, Timeline, changes, timeline
+from services.reporting.queries.upkeep import upkeep_ages
 from services.reporting.queries.verifications import add_verifications
 from services.reporting.queries.victims import add_victims
 from services.reporting.queries.visibility import Reader
@@ -476,7 +477,7 @@ def _duties(app: FastAPI) -> None:
 def _operations(app: FastAPI) -> None:
     add_health(app)
     topics = sorted(events_topic(service) for service in READ_MODELS)
-    add_metrics(app, "reporting", topics, decides=False)
+    add_metrics(app, "reporting", topics, upkeep_ages, decides=False)
     add_policy(app, POLICY)
 
     @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))

@@ -34,6 +34,7 @@ TABLES: Final = Part(
         "duty": {RoleKind.API: "select", RoleKind.WORKER: "select, insert, delete", RoleKind.VERIFY: "select"},
         "frozen_return": {RoleKind.API: "select, insert", RoleKind.VERIFY: "select"},
         "published_table": {RoleKind.API: "select, insert", RoleKind.VERIFY: "select"},
+        "upkeep": {RoleKind.API: "select"},
         "verification_report": {RoleKind.API: "select, insert", RoleKind.VERIFY: "select"},
     },
 )

@@ -58,9 +58,11 @@ class _Registry:
         yield from self._metrics
 
 
-async def exposition(pool: Pool, service: str, consumed: Collection[str], *, decides: bool) -> bytes:
-    """Return the metrics of a service that consumes these topics; `decides` says whether it has an event store."""
-    metrics = [await latencies(pool, service), *await _of_consumers(pool, service, consumed)]
+async def exposition(
+    pool: Pool, service: str, consumed: Collection[str], own: Iterable[Metric] = (), *, decides: bool
+) -> bytes:
+    """Return the metrics of a service that consumes these topics, and its own; `decides`: whether it has an event store."""
+    metrics = [await latencies(pool, service), *await _of_consumers(pool, service, consumed), *own]
     if decides:
         metrics += await _of_event_store(pool, service)
     built = InfoMetricFamily(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client.core import Metric
 
 from shared.api.dependencies import Dependencies
 from shared.api.metrics import exposition
 from shared.api.problems import problem_response, problems
 from shared.api.schemas import ServiceStatus
-from shared.database import TRANSIENT, WriteProbe, retry_or_raise
+from shared.database import TRANSIENT, Pool, WriteProbe, retry_or_raise
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer.alarms import alarms, kind_of
@@ -55,8 +56,22 @@ def add_health(app: FastAPI) -> None:
         return JSONResponse({"status": "ready", "version": version()})
 
 
-def add_metrics(app: FastAPI, service: str, consumed: Collection[str], *, decides: bool) -> None:
-    """Add the metrics of a service that consumes these topics, for Prometheus; `decides`: whether it has an event store."""
+async def _nothing(_: Pool) -> Iterable[Metric]:
+    return ()
+
+
+def add_metrics(
+    app: FastAPI,
+    service: str,
+    consumed: Collection[str],
+    own: Callable[[Pool], Awaitable[Iterable[Metric]]] = _nothing,
+    *,
+    decides: bool,
+) -> None:
+    """Add the metrics of a service that consumes these topics, for Prometheus; `decides`: whether it has an event store.
+
+    `own` reads further metrics from its database.
+    """
 
     @app.get("/metrics", tags=["operations"], response_class=OpenMetrics, responses=problems(503))
     async def metrics(request: Request) -> OpenMetrics:
@@ -64,7 +79,7 @@ def add_metrics(app: FastAPI, service: str, consumed: Collection[str], *, decide
         database = request.app.state.deps.database
 
         async def read_metrics() -> bytes:
-            return await exposition(database, service, consumed, decides=decides)
+            return await exposition(database, service, consumed, await own(database), decides=decides)
 
         return OpenMetrics(await retry_or_raise(read_metrics, EventStoreUnavailable))
 

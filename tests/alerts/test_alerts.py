@@ -38,6 +38,10 @@ MET: Final = {
     "NobodyHoldsTheLease": ('ooc_lease_remaining_seconds{service="a", role="r"}',),
     "ClockOff": ('ooc_clock_offset_seconds{service="a"}',),
     "ServerErrors": ('ooc_requests_total{job="ooc", instance="a", status="503"}',),
+    **{
+        f"{kind.capitalize()}Old": (f'ooc_upkeep_age_seconds{{service="reporting", kind="{kind}"}}',)
+        for kind in ("backup", "drill", "verification")
+    },
 }
 """The series that an alert without an alarm reads."""
 BAD: Final = {
@@ -47,6 +51,9 @@ BAD: Final = {
     "NobodyHoldsTheLease": ("0x8",),
     "ClockOff": ("-9x8",),
     "ServerErrors": ("0+60x8",),
+    "BackupOld": ("172801x8",),
+    "DrillOld": ("Infx8",),
+    "VerificationOld": ("691201x8",),
 }
 """Their values while the condition holds, one every 15 seconds."""
 GOOD: Final = {
@@ -56,6 +63,9 @@ GOOD: Final = {
     "NobodyHoldsTheLease": ("5x8",),
     "ClockOff": ("0.1x8",),
     "ServerErrors": ("7x8",),
+    "BackupOld": ("172799x8",),
+    "DrillOld": ("60x8",),
+    "VerificationOld": ("691199x8",),
 }
 """Their values while it does not."""
 
@@ -69,15 +79,16 @@ def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def case(alert: Alert, values: tuple[str, ...], *, fires: bool) -> dict[str, Any]:
-    """Return promtool's test of an alert, two minutes after its series began."""
+    """Return promtool's test of an alert at the last value of its series."""
+    step = max(15, alert.seconds // 4 if alert.seconds > 60 else 15)
     series = MET.get(alert.name) or (alert.holds.removesuffix(" == 1"),)
     return {
-        "interval": "15s",
+        "interval": f"{step}s",
         "input_series": [{"series": name, "values": each} for name, each in zip(series, values, strict=True)],
         "promql_expr_test": [
             {
                 "expr": f'count(ALERTS{{alertname="{alert.name}", alertstate="firing"}})',
-                "eval_time": "2m",
+                "eval_time": f"{8 * step}s",
                 "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
             }
         ],

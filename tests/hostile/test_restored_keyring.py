@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import asyncpg
 import pytest
 
 from ooc.evidence.verification import check_forgotten, find_forgotten
+from ooc.restore.forgotten import Forgotten, forget_again
 from services.vocabulary import Role
 from shared.evidence.verification.problems import Problems
 from shared.runtime.privileges import RoleKind, role_name
@@ -137,6 +139,34 @@ async def test_a_key_that_is_back_is_named_and_destroyed_again(
     assert NAME not in await read_record(partnership, record, OFFICER)
     again = await world.run_ooc(settings, urls, "forget-again", "--yes")
     assert str(record.person) not in again.stdout
+
+
+async def test_a_restore_destroys_the_key_again_before_any_process_runs(partnership: Partnership) -> None:
+    """Given old rows of the keyring, the restore destroys them once all services have agreed; until then it names the person."""
+    record = await closed(partnership)
+    backup = await wrapped_keys(partnership, record)
+    async with AsyncExitStack() as closing:
+        stores: dict[str, Any] = {}
+        for name in (*world.SERVICES, "keyring"):
+            stores[name] = await asyncpg.connect(partnership.settings.database(name, "postgres"))
+            closing.push_async_callback(stores[name].close)
+        keyring = stores.pop("keyring")
+        assert [answer.status_code for answer in await forget(partnership, record)] == [200] * len(world.SERVICES)
+        await restore_keys(partnership, backup, tombstones=False)
+        elsewhere = await stores["referral"].fetchrow(
+            "select * from event where home = $1 and position($2 in body) > 0", record.case, str(record.person).encode()
+        )
+        place = ", ".join(f"${n}" for n in range(1, len(elsewhere) + 1))
+        transaction = stores["education"].transaction()
+        await transaction.start()
+        await stores["education"].execute("set local session_replication_role = replica")
+        await stores["education"].execute(f"insert into event values ({place})", *elsewhere.values())
+        assert await forget_again(stores, keyring) == Forgotten((), (str(record.person),))
+        await transaction.rollback()
+        assert len(await keys_of(partnership, record)) == 2
+        assert await forget_again(stores, keyring) == Forgotten((str(record.person),), ())
+        assert await keys_of(partnership, record) == []
+        assert await forget_again(stores, keyring) == Forgotten((), ())
 
 
 async def test_a_lost_tombstone_is_named_and_made_again(

@@ -11,6 +11,9 @@ from shared.messaging.consumer.alarms import ALARMS
 
 RUNBOOK: Final = "docs/how-to/runbook"
 
+HOUR: Final = 3600
+DAY: Final = 24 * HOUR
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
@@ -71,6 +74,20 @@ WITHOUT_ALARM: Final = (
         30,
         "An API answers with server errors.",
         f"{RUNBOOK}/README.md",
+    ),
+    *(
+        Alert(
+            f"{kind.capitalize()}Old",
+            f'min by (kind) (ooc_upkeep_age_seconds{{kind="{kind}"}}) > {days * DAY}',
+            HOUR,
+            f"For more than {days} days there was no {what}.",
+            "docs/how-to/back-up.md",
+        )
+        for kind, days, what in (
+            ("backup", 2, "backup"),
+            ("drill", 35, "drill in which a backup was restored whole"),
+            ("verification", 8, "verification that was whole"),
+        )
     ),
 )
 """What a process that hangs or is gone cannot say of itself."""
