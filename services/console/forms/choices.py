@@ -10,7 +10,7 @@ from typing import Any, Final
 from services.console.apis import Apis, part_of
 from services.console.directory import WORKERS, Directory, Officer, roles_for
 from services.console.forms.fields import OFFICERS, Option
-from services.console.forms.people import CHILDREN, CRIME_NUMBER, LINKED, fits
+from services.console.forms.people import CHILDREN, CRIME_NUMBER, HAPPENED, LINKED, fits
 from services.console.names import children_of
 from services.console.records import Record, all_people, read_all, read_record
 from services.console.sessions import Session
@@ -131,6 +131,8 @@ async def _of_sitting(apis: Apis, session: Session, id_: str) -> list[tuple[str,
 
 def _of_state(record: Record) -> Iterator[tuple[str, Option]]:
     words = record.names
+    if on := (record.state.value or {}).get(HAPPENED):
+        yield HAPPENED, Option(on, day(on))
     for member, names in GROUPS.items():
         ids = (record.state.value or {}).get(member)
         for id_, standing in ids.items() if isinstance(ids, Mapping) else ():

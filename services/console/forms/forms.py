@@ -381,6 +381,7 @@ async def draw_command(
         else {}
     )
     rows = {name.removeprefix(ROWS): read_count(first(answers, name), 1) for name in answers if name.startswith(ROWS)}
+    known = {name: options for name, options in known.items() if name != people.NEW.get(command)}
     schools = [Option(urn, f"{name} ({urn})") for urn, name in partnership_on(today()).schools.items()]
     drawing = Drawing(schema.get("$defs", {}), {**known, "school_urn": schools}, rows)
     fields: Sequence[Field] = fields_of(schema, drawing)
@@ -388,6 +389,10 @@ async def draw_command(
     if command == people.OPENING:
         fields, suggested = people.of_opening(fields, answers, known)
         fields = offences.with_list(fields, answers, partnership_on(today()).offences)
+    elif command == people.PROPOSING:
+        suggested = people.due_of_condition(today())
+    elif command == people.LINKING:
+        suggested = {"person_id": [str(uuid4())]}
     line = next((command_line for command_line in guidance["commands"] if command_line["type"] == command), None)
     if line is None:
         raise HTTPException(403, f"Your role may not do this: {schema['title']}.")

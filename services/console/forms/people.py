@@ -7,15 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Final
 
 from services.console.forms.fields import Answers, Field, Option
+from services.reporting.projection.read_models import READ_MODELS
 
 OPENING: Final = "OpenDisposalCase"
 DETAILS: Final = "details"
 LINKED: Final = "linked_child"
 """The children whom the case knows by name, among the ids of a form."""
 CRIME_NUMBER: Final = "crime_number"
+HAPPENED: Final = "happened_on"
+"""The day of the incident, among what a case knows."""
+PROPOSING: Final = "ProposeCondition"
+LINKING: Final = "LinkPerson"
+"""The command that mostly names somebody whom the case does not know yet: a new id is suggested."""
 SUGGESTED: Final = {"person_id": LINKED, CRIME_NUMBER: CRIME_NUMBER, "case_id": "case", "referral_id": "referral"}
 """Fields of an opening -> the ids that are known; where the case knows one alone, it is chosen."""
 CHILDREN: Final = frozenset({"SUSPECT", "CONVICTED", "DISPOSED_OOC", "CHILD_UNDER_10", "HARMER", "CHILD", "SUBJECT"})
@@ -47,10 +54,23 @@ UNFIT: Final[Mapping[tuple[str, str], frozenset[str]]] = {
 }
 """Command and field -> the parts of those who do not fit there; a person whose part is not known fits everywhere."""
 
+NEW: Final = {PROPOSING: "condition", "RaiseAlert": "alert"}
+"""Commands that begin something under an id of its own -> the field that has it: none that exists is offered."""
+
 
 def fits(command: str, field: str, part: str) -> bool:
     """Tell whether somebody with a part in the case may be meant by a field, named without `_id`."""
     return part not in UNFIT.get((command, field), ())
+
+
+def due_of_condition(on: date) -> Answers:
+    """Return the day by which a condition that is proposed on a day is to be done, unless somebody says another (rule R20W)."""
+    weeks = READ_MODELS["disposal"].policy.on(on).number("completion_advised_weeks")
+    return _boxes("condition.due", on + timedelta(weeks=weeks))
+
+
+def _boxes(name: str, on: date) -> dict[str, Sequence[str]]:
+    return {f"{name}.{part}": [str(getattr(on, part))] for part in ("day", "month", "year")}
 
 
 def of_opening(
@@ -61,9 +81,12 @@ def of_opening(
     The details of a child whom the case knows are left out; those of any other that is chosen are required.
     """
     linked = [option.value for option in known.get(LINKED, ())]
-    suggested: Answers = {
+    suggested: dict[str, Sequence[str]] = {
         field: [known[name][0].value] for field, name in SUGGESTED.items() if len(known.get(name, ())) == 1
     }
+    days = {option.value for option in known.get(HAPPENED, ())}
+    if len(days) == 1:
+        suggested |= _boxes("offence.date", date.fromisoformat(days.pop()))
     chosen = next(iter({**suggested, **answers}.get("person_id", ())), "")
     if chosen in linked or (linked and not chosen):
         return [field for field in fields if field.name != DETAILS], suggested
