@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.api.metrics import REQUESTS
 from shared.api.problems import TooManyRequests, fault_response, too_many_response
-from shared.api.rates import RateLimit
+from shared.api.rates import RateLimit, Turns
 from shared.settings import Settings
 
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -28,6 +28,7 @@ def guard(app: FastAPI, settings: Settings) -> None:
     """Add the middleware to an application, with the rate limits of its settings."""
     by_actor, by_address = settings.rates
     app.state.actor_rate = None if by_actor is None else RateLimit(by_actor)
+    app.state.actor_turns = None if by_actor is None else Turns()
     app.add_middleware(Boundary, rate=None if by_address is None else RateLimit(by_address))
 
 

@@ -1,4 +1,6 @@
-"""Rate limits in one process (backpressure): a token bucket for each key, stored as the time of its next full state (GCRA).
+"""Limits in one process (backpressure): rates, and how many requests of a key are under way at once.
+
+A rate is a token bucket for each key, stored as the time of its next full state (GCRA).
 
 Each process counts alone, so several copies of an API allow the sum. The limit bounds the cost of one client in this
 process. A limit for all copies belongs in the gateway.
@@ -6,7 +8,9 @@ process. A limit for all copies belongs in the gateway.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Final
 
@@ -14,6 +18,38 @@ BURST_SECONDS: Final = 5.0
 """The largest burst, in seconds of the rate."""
 MAX_KEYS: Final = 20_000
 """The most keys in memory; the longest idle are removed first."""
+
+
+AT_ONCE: Final = 8
+"""The most requests of an actor that an API works on at once. The cost of a request is not bounded by a rate."""
+
+
+class _Turns(asyncio.Semaphore):
+    """The turns of one key, given in the order of coming."""
+
+    users = 0
+    """How many requests have one or wait for one."""
+
+
+class Turns:
+    """The turns of each key: so many requests at once, and the others wait. An idle key takes no memory."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
+        self.busy: dict[str, _Turns] = {}
+
+    @asynccontextmanager
+    async def turn(self, key: str) -> AsyncIterator[None]:
+        """Wait for a turn of a key, and hold it for the body of the `with` statement."""
+        turns = self.busy.setdefault(key, _Turns(self._at_once))
+        turns.users += 1
+        try:
+            async with turns:
+                yield
+        finally:
+            turns.users -= 1
+            if not turns.users:
+                del self.busy[key]
 
 
 class RateLimit:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from shared.api.bodies import read_body
 from shared.api.parameters import ACCESS_REASON, DAY, IDEMPOTENCY_KEY, TIME_HINT, UUID_HINT, UUID_TEXT, Parameter
 from shared.api.problems import Malformed, TooManyRequests
-from shared.api.rates import RateLimit
+from shared.api.rates import RateLimit, Turns
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.messages import Actor, Command
 from shared.domain.service import Service
@@ -29,8 +30,8 @@ BEARER: Final = HTTPBearer(scheme_name="token", bearerFormat="JWT", auto_error=F
 async def read_actor(
     request: Request,
     _token: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],  # for the OpenAPI document
-) -> Actor:
-    """Verify the bearer token and return the actor.
+) -> AsyncIterator[Actor]:
+    """Verify the bearer token and yield the actor, when it is the turn of the request among those of the actor.
 
     Raises `InvalidToken`, `IssuerUnavailable`, or `TooManyRequests` above the rate limit of an actor.
     """
@@ -38,7 +39,9 @@ async def read_actor(
     rate: RateLimit | None = request.app.state.actor_rate
     if rate is not None and (seconds := rate.take(str(actor.id))):
         raise TooManyRequests(seconds)
-    return actor
+    turns: Turns | None = request.app.state.actor_turns
+    async with nullcontext() if turns is None else turns.turn(str(actor.id)):
+        yield actor
 
 
 Caller = Annotated[Actor, Depends(read_actor)]

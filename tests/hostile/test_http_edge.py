@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +16,7 @@ from fastapi import FastAPI
 from services.education.service import service
 from services.reporting.api import reporting_api
 from shared.api.problems import MEDIA_TYPE
-from shared.api.rates import BURST_SECONDS, MAX_KEYS, RateLimit
+from shared.api.rates import AT_ONCE, BURST_SECONDS, MAX_KEYS, RateLimit
 from shared.runtime.application import service_api
 from shared.settings import Settings
 from tests import loopback
@@ -203,6 +204,27 @@ async def test_an_actor_and_an_address_are_told_when_to_come_again(settings: Set
         assert int(refused.headers["Retry-After"]) >= 1
         assert refused.headers["Content-Type"] == MEDIA_TYPE
         assert refused.headers["Cache-Control"] == "no-store"
+
+
+async def test_an_actor_with_many_requests_leaves_others_their_turn(settings: Settings, issuer: str) -> None:
+    """Given an actor who has as many requests under way as there may be, then their next one waits, and another is answered."""
+    app = service_api(service, settings.model_copy(update={"actor_rate": 100.0}))
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://education") as http,
+        contextlib.AsyncExitStack() as under_way,
+    ):
+        api, greedy = Client(http, issuer), uuid4()
+        first, second = await api.token("SUPERVISOR", sub=greedy), await api.token("SUPERVISOR", sub=uuid4())
+        path = f"/v1/sessions/{uuid4()}"
+        for _ in range(AT_ONCE):
+            await under_way.enter_async_context(app.state.actor_turns.turn(str(greedy)))
+        waits = asyncio.create_task(api.read(path, token=first))
+        assert (await api.read(path, token=second)).status_code == 404
+        assert not waits.done()
+        await under_way.aclose()
+        assert (await waits).status_code == 404
+        assert app.state.actor_turns.busy == {}
 
 
 def test_production_is_limited_and_a_local_system_is_not(settings: Settings) -> None:
