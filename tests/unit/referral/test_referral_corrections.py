@@ -146,7 +146,6 @@ def test_a_narrative_belongs_to_the_case(referral: ReferralStory) -> None:
         ("ReferralReceived", "flags.first", "WEAPON"),
         ("ReferralReceived", "case_id", str(LEO)),
         ("PersonLinked", "person_id", str(CASE)),
-        ("PersonLinked", "age_at_incident", 12),
         ("PersonLinked", "details", {"name": "Leo Hart", "date_of_birth": "2011-06-30"}),
         ("PersonLinked", "details.shoe_size", 38),
         ("PersonLinked", "details.date_of_birth", "2011-02-30"),
@@ -171,6 +170,13 @@ def test_what_cannot_be_corrected(referral: ReferralStory, event: str, field: st
     before = len(referral.facts)
     assert referral.problems(referral.corrects(event, field, value), LATER) == {"S1"}
     assert len(referral.facts) == before
+
+
+@pytest.mark.parametrize(("field", "value"), [("age_at_incident", 12), ("child_at_report", False)])
+def test_an_age_is_corrected_at_its_source(referral: ReferralStory, field: str, value: Any) -> None:
+    """Given a person, when an age is corrected that follows from the date of birth, then COR1 names what to correct."""
+    referral.received().linked()
+    assert referral.problems(referral.corrects("PersonLinked", field, value), LATER) == {"COR1"}
 
 
 def test_neither_another_streams_event_nor_a_correction_is_corrected(referral: ReferralStory) -> None:

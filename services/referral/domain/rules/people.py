@@ -80,6 +80,15 @@ def child_under_ten_becomes_no_suspect(command: CorrectReferral, state: Referral
     return _fits_the_age(after.age_at_incident, after.role, after.category, context)
 
 
+@rules.forbids("COR1", CorrectReferral, looks_at=("field",))
+def an_age_follows_from_its_source(command: CorrectReferral, _state: Referral, _context: Context) -> bool:
+    """Correct the date of birth, or the day of the incident or the report: the age follows from these.
+
+    Source: DPA 2018 s38 (accuracy)
+    """
+    return command.field not in {"age_at_incident", "child_at_report"}
+
+
 @rules.allowed_in(LinkPerson, looks_at=("details",))
 def born_before_the_incident(command: LinkPerson, state: Referral, _context: Context) -> bool:
     """The date of birth lies after the incident: check it.
