@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,10 +25,14 @@ from shared.database import Pool
 from shared.domain.messages import Actor
 from shared.domain.permissions import AUDIT
 from shared.domain.service import Service
+from shared.evidence.checkpoint import VerifierKey
 from shared.evidence.contract import contract_of
 from shared.evidence.home_evidence import evidence_of, public_keys
 from shared.evidence.log import ACCESS, EVENTS, LOGS, Log, prove_consistency, prove_inclusion
-from shared.evidence.statement import NoStatement, Reader
+from shared.evidence.receipts import receipt_signer
+from shared.evidence.statement import STATEMENT, NoStatement, Reader
+from shared.privacy.keyring import KeyEncryptionKeys
+from shared.settings import Settings
 
 _SIZE = re.compile(r"[1-9][0-9]{0,17}")
 
@@ -54,8 +59,18 @@ ReadHome = Callable[[Request, Actor, UUID], Awaitable[JSONResponse]]
 """Answers with the evidence of a home."""
 
 
-def add_evidence(app: FastAPI, logs: tuple[Log, ...], read_home: ReadHome) -> None:
-    """Add the routes of keys, checkpoints, proofs and evidence, for the logs that a service has."""
+def add_evidence(
+    app: FastAPI,
+    service: str,
+    logs: tuple[Log, ...],
+    read_home: ReadHome,
+    receipt_key: Callable[[], VerifierKey] | None = None,
+) -> None:
+    """Add the routes of keys, checkpoints, proofs and evidence, for the logs that a service has.
+
+    `receipt_key` derives the key by which this process signs receipts.
+    """
+    own = {(service, name) for name in (*(log.name for log in logs), STATEMENT)}
     names = choice(
         "log", "The log.", [log.name for log in logs], f"choose one of {', '.join(log.name for log in logs)}", "path"
     )
@@ -66,7 +81,10 @@ def add_evidence(app: FastAPI, logs: tuple[Log, ...], read_home: ReadHome) -> No
     @app.get("/evidence/keys", tags=["evidence"], response_model=list[str], responses=problems(503))
     async def keys(request: Request) -> JSONResponse:
         """List the public keys that sign here. Compare them with what the operator publishes elsewhere."""
-        signing = await public_keys(request.app.state.deps.database)
+        listed = await public_keys(request.app.state.deps.database)
+        # Whoever has the signer's role could list a key of theirs as that of receipts, or as another service's.
+        signing = [key for key in listed if _names_of(key) in own]
+        signing += [str(receipt_key())] if signing and receipt_key else []
         return (
             JSONResponse(signing)
             if signing
@@ -143,7 +161,7 @@ def add_evidence(app: FastAPI, logs: tuple[Log, ...], read_home: ReadHome) -> No
             return problem_response("unavailable", "No statement was signed", str(error))
 
 
-def add_service_evidence(app: FastAPI, service: Service[Any]) -> None:
+def add_service_evidence(app: FastAPI, service: Service[Any], settings: Settings) -> None:
     """Add the routes of evidence to the API of a deciding service."""
     contract = contract_of(service)
 
@@ -160,7 +178,16 @@ def add_service_evidence(app: FastAPI, service: Service[Any]) -> None:
             reader = Reader(actor.labels)  # a hidden record answers as an unknown one
         return JSONResponse(await evidence_of(at.database, service.name, home, [*streams, unknown], contract, reader))
 
-    add_evidence(app, (EVENTS, ACCESS), read_home)
+    @cache
+    def receipt_key() -> VerifierKey:
+        return receipt_signer(KeyEncryptionKeys.of(settings), settings.log_origin, service.name).key
+
+    add_evidence(app, service.name, (EVENTS, ACCESS), read_home, receipt_key)
+
+
+def _names_of(key: str) -> tuple[str, ...]:
+    """Return the service and the log that a key is named by."""
+    return tuple(key.partition("+")[0].split("/")[-2:])
 
 
 def _missing(detail: str) -> JSONResponse:

@@ -36,6 +36,9 @@ KEPT: Final = timedelta(hours=1)
 WAKE: Final = "statement"
 """The channel on which a signer hears of a statement that was asked for."""
 
+STATEMENT: Final = "statement"
+"""The last part of the name of a key of statements."""
+
 UNCOUNTED: Final = "uncounted"
 """What a statement says of a log of which its reader gets nothing."""
 
@@ -69,7 +72,7 @@ class Reader:
 
 def statement_name(authority: str, service: str) -> str:
     """Return the name of the key that signs a service's statements, `authority/service/statement`."""
-    return f"{authority}/{service}/statement"
+    return f"{authority}/{service}/{STATEMENT}"
 
 
 async def sign_statements(

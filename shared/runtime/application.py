@@ -66,7 +66,7 @@ def service_api(service: Service[Any], settings: Settings, followers: Followers 
     add_operations(app, service)
     add_reactions(app, service)
     add_quarantine(app, service.name)
-    add_service_evidence(app, service)
+    add_service_evidence(app, service, settings)
     add_service_access_lines(app, service)
     add_data_rights(app, service, settings)
     add_subject_access(app, service)

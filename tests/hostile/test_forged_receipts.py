@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+import asyncpg
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from shared.evidence.checkpoint import Signer, VerifierKey
 from shared.evidence.receipts import NotSigned, check_receipt, receipt_signer
 from shared.privacy.keyring import KeyEncryptionKeys
+from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, opened_disposal
 from tests.received_referral import received_referral
@@ -164,3 +166,21 @@ def test_what_is_no_receipt_is_refused(text: str) -> None:
     """Given JSON that is no receipt, then the check refuses it."""
     with pytest.raises(NotSigned):
         check_receipt(json.loads(text), [])
+
+
+@pytest.mark.parametrize("listed_by", ["referral", "disposal"])
+async def test_no_key_of_receipts_is_listed_that_the_service_does_not_sign_by(
+    partnership: Partnership, listed_by: str
+) -> None:
+    """Given a signer's database role, when a stranger's key of receipts is listed, then no service gives it out, but its own."""
+    origin, name = partnership.settings.log_origin, f"{partnership.settings.log_origin}/referral/receipt"
+    stranger = Signer(name, Ed25519PrivateKey.generate()).key
+    signing = Signer(f"{origin}/{listed_by}/events", Ed25519PrivateKey.generate()).key
+    intruder = await asyncpg.connect(partnership.settings.database(listed_by, role_name(RoleKind.SIGNER, listed_by)))
+    for key in (stranger, signing):
+        await intruder.execute("insert into log_key (name, key) values ($1, $2)", key.name, str(key))
+    await intruder.close()
+    answer = await partnership.read(listed_by, "/evidence/keys", await partnership.token("AUDITOR"))
+    (true_key,) = [key for key in keys_of(partnership) if f"/{listed_by}/" in key.name]
+    assert str(stranger) not in answer.json()
+    assert {str(signing), str(true_key)} <= set(answer.json())

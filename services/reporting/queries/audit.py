@@ -62,7 +62,7 @@ class PersonRecords(Schema):
 
 def add_audit(app: FastAPI) -> None:
     """Add the auditors' routes: evidence, access log, retention, forgotten persons, the records of a person."""
-    add_evidence(app, (ACCESS,), _read_evidence)
+    add_evidence(app, "reporting", (ACCESS,), _read_evidence)
     add_access_lines(app, (CASE,), _read_targets)
     add_retention(app)
     add_forgotten(app)
