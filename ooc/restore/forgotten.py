@@ -6,13 +6,16 @@ It is done before any process can reach the keyring. A key that a service has no
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
+from services.registry import deciding_services
 from shared.database import Connection
 from shared.domain.data_rights import DATA_RIGHTS_TYPES, PersonForgotten, data_rights_events
+from shared.domain.envelope import Fact
+from shared.domain.permissions import people_mentioned
 from shared.domain.sealing import key_ids_in
 
 _FORGOTTEN: Final = "select convert_from(body, 'UTF8')::jsonb #>> '{data,person_id}' from event where type = $1"
@@ -20,7 +23,7 @@ _NAMING: Final = "select distinct home from event where position(convert_to($1, 
 _RECORDED: Final = (
     "select exists (select from event where position(convert_to($1, 'UTF8') in body) > 0 and type <> all ($2::text[]))"
 )
-_BODIES: Final = "select body from event where home = $1"
+_EVENTS: Final = "select stream, type, body from event where home = $1 order by stream, version"
 _STANDS: Final = "select s from unnest($1::text[]) as s where stands(s) order by s"
 _WITH_KEY: Final = "select exists (select from data_key where subject = any($1))"
 
@@ -50,25 +53,42 @@ async def forget_again(stores: Mapping[str, Connection], keyring: Connection) ->
             undecided.append(person)
             continue
         await keyring.execute("select destroy_keys($1)", row[0])
-        for home in await _homes_without_others(stores, keyring, person):
+        for home in await _homes_to_forget(stores, keyring, person, agreed):
             await keyring.execute("select destroy_keys($1)", f"home/{home}")
         again.append(person)
     return Forgotten(tuple(again), tuple(undecided))
 
 
-async def _homes_without_others(stores: Mapping[str, Connection], keyring: Connection, person: str) -> list[UUID]:
-    """Return the homes of a person's records in whose events nobody else, and no other home, has a key that stands."""
+async def _homes_to_forget(
+    stores: Mapping[str, Connection], keyring: Connection, person: str, agreed: Mapping[str, Collection[str]]
+) -> list[UUID]:
+    """Return the homes of a person that are forgotten too, by the rule of the APIs (`shared.api.data_rights`).
+
+    Nobody else, and no other home, has a key in their events, and each record names the person or somebody forgotten.
+    """
     homes: set[UUID] = set()
     for store in stores.values():
         homes |= {row["home"] for row in await store.fetch(_NAMING, person)}
-    alone = []
-    for home in sorted(homes):
-        others: set[Any] = set()
-        for store in stores.values():
-            for row in await store.fetch(_BODIES, home):
-                others |= {subject for subject, _ in key_ids_in(row["body"])}
-        others -= {f"person/{person}", f"home/{home}"}
-        has_key = await keyring.fetchval(_WITH_KEY, [f"home/{home}"])
-        if has_key and not await keyring.fetchval(_WITH_KEY, sorted(others)):
-            alone.append(home)
-    return alone
+    return [home for home in sorted(homes) if await _is_alone(stores, keyring, home, person, agreed)]
+
+
+async def _is_alone(
+    stores: Mapping[str, Connection],
+    keyring: Connection,
+    home: UUID,
+    person: str,
+    agreed: Mapping[str, Collection[str]],
+) -> bool:
+    others: set[str] = set()
+    for service in deciding_services():
+        records: dict[str, list[Fact]] = defaultdict(list)
+        for row in await stores[service.name].fetch(_EVENTS, home):
+            others |= {subject for subject, _ in key_ids_in(row["body"])}
+            if service.is_own(row["type"]):
+                records[row["stream"]].append(service.events.read(row["body"]))
+        gone = {UUID(person), *(UUID(one) for one, by in agreed.items() if service.name in by)}
+        if any(gone.isdisjoint(people_mentioned(service.events, facts)) for facts in records.values()):
+            return False
+    others -= {f"person/{person}", f"home/{home}"}
+    own, foreign = [await keyring.fetchval(_WITH_KEY, one) for one in ([f"home/{home}"], sorted(others))]
+    return bool(own and not foreign)

@@ -52,7 +52,7 @@ BAD: Final = {
     "ClockOff": ("-9x8",),
     "ServerErrors": ("0+60x8",),
     "BackupOld": ("172801x8",),
-    "DrillOld": ("Infx8",),
+    "DrillOld": ("3024001x8",),
     "VerificationOld": ("691201x8",),
 }
 """Their values while the condition holds, one every 15 seconds."""
@@ -80,15 +80,18 @@ def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def case(alert: Alert, values: tuple[str, ...], *, fires: bool) -> dict[str, Any]:
     """Return promtool's test of an alert at the last value of its series."""
-    step = max(15, alert.seconds // 4 if alert.seconds > 60 else 15)
+    step, count = (15, 8) if alert.seconds <= 60 else (240, 24)
     series = MET.get(alert.name) or (alert.holds.removesuffix(" == 1"),)
     return {
         "interval": f"{step}s",
-        "input_series": [{"series": name, "values": each} for name, each in zip(series, values, strict=True)],
+        "input_series": [
+            {"series": name, "values": each.replace("x8", f"x{count}")}
+            for name, each in zip(series, values, strict=True)
+        ],
         "promql_expr_test": [
             {
                 "expr": f'count(ALERTS{{alertname="{alert.name}", alertstate="firing"}})',
-                "eval_time": f"{8 * step}s",
+                "eval_time": f"{count * step}s",
                 "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
             }
         ],
