@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acknowledged import Writers, check_histories
+from tests.acknowledged import Writers, check_histories, tell_story
 from tests.whole_system import OOC, WholeSystem, caught_up, client_of, ooc, wait_until
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "back-up.md"
@@ -52,10 +52,13 @@ def destroy(system: WholeSystem) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_a_destroyed_system_is_restored_from_its_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_destroyed_system_is_restored_from_its_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Given writers, when all is destroyed, then restored to a moment before, each receipt and access line is there, and roots fit."""
     tmp_path.chmod(0o711)  # PostgreSQL may run as another user
     system = WholeSystem(tmp_path)
+    request.addfinalizer(system.stop)
     system.start()
     monkeypatch.setenv("OOC_PORT_BASE", str(system.port_base))
     places = {
@@ -87,6 +90,8 @@ def test_a_destroyed_system_is_restored_from_its_backup(tmp_path: Path, monkeypa
     with client_of(system.var, patience=60) as client:
         for story in writers.stories:
             check_histories(client, story)
+        tell_story(client, lambda *_: None)  # a case whose keys no backup has
+    wait_until(lambda: caught_up(system.var), 120, "that story to be read")
     verified = ooc(system.var, *page["verify"])
     assert verified.returncode == 0, verified.stdout + verified.stderr
     drilled = ooc(system.var, *page["restore drill"], "--json")
@@ -100,4 +105,3 @@ def test_a_destroyed_system_is_restored_from_its_backup(tmp_path: Path, monkeypa
     assert sum(log["lost"] for log in late["logs"]) > 0, "no access line was written since the last backup"
     assert late["keys_lost"] > 0
     print(f"\n{len(writers.answered)} commands; restored in {said['seconds']:.1f} s")  # noqa: T201 - what the run was worth
-    system.stop()
