@@ -363,11 +363,18 @@ def _field_at(event: BaseModel, path: str) -> _Field:
             annotation = type(current)
             continue
         info = type(current).model_fields.get(name) if isinstance(current, BaseModel) else None
-        if info is None:
+        if info is None or _owns_a_sealed_value(current, name):
             raise NoSuchField
         owner = next((getattr(current, m.field) for m in info.metadata if isinstance(m, OwnedBy)), None) or owner
         annotation, current = info.rebuild_annotation(), getattr(current, name)
     return _Field(path, annotation, current, owner)
+
+
+def _owns_a_sealed_value(model: BaseModel, name: str) -> bool:
+    """Tell whether a field names whose key has sealed another one: with somebody else there, forgetting would not reach it."""
+    fields = type(model).model_fields.items()
+    owned = [of for of, info in fields if any(isinstance(m, OwnedBy) and m.field == name for m in info.metadata)]
+    return any(getattr(model, of) is not None for of in owned)
 
 
 def _parse_value(field: _Field, value: Any) -> Any:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
 
-from services.referral.domain.commands import CorrectReferral
+from services.referral.domain.commands import CorrectReferral, RaiseAlert, RecordContact
 from services.referral.events import PersonLinked, ReferralCorrected
-from services.vocabulary import Category, Flag, TriageOutcome
+from services.vocabulary import AlertKind, Category, Flag, TriageOutcome
 from shared.domain.decider import history_at
 from shared.domain.sealing import Sealed, sealed_fields
 from tests.unit.referral.stories import (
     CASE,
     LATER,
     LEO,
+    MIA,
     NEXT_DAY,
     SOON,
     SYSTEM,
@@ -177,6 +178,30 @@ def test_an_age_is_corrected_at_its_source(referral: ReferralStory, field: str, 
     """Given a person, when an age is corrected that follows from the date of birth, then COR1 names what to correct."""
     referral.received().linked()
     assert referral.problems(referral.corrects("PersonLinked", field, value), LATER) == {"COR1"}
+
+
+NOTE = Sealed("He called from his aunt's.")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        RecordContact(person_id=LEO, means="PHONE", reached=True, note=NOTE),
+        RaiseAlert(alert_id=MIA, person_id=LEO, kind=AlertKind.SELF_HARM, note=NOTE, review_on=date(2026, 4, 1)),
+    ],
+    ids=lambda command: command.type,
+)
+@pytest.mark.parametrize("noted", [True, False])
+def test_nobody_else_is_put_beside_a_sealed_note(referral: ReferralStory, command: Any, *, noted: bool) -> None:
+    """Given a note under somebody's key, then it is nobody else's: forgetting the other would not reach it. Without one it may be."""
+    referral.acknowledged().linked(LEO).linked(MIA)
+    referral.does(command if noted else command.model_copy(update={"note": None}), NEXT_DAY)
+    event = "ContactRecorded" if isinstance(command, RecordContact) else "AlertRaised"
+    correction = referral.corrects(event, "person_id", str(MIA))
+    if noted:
+        assert referral.problems(correction, LATER) == {"S1"}
+    else:
+        assert referral.does(correction, LATER)
 
 
 def test_neither_another_streams_event_nor_a_correction_is_corrected(referral: ReferralStory) -> None:
