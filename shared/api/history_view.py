@@ -23,7 +23,7 @@ def history_view(
 ) -> list[dict[str, Any]]:
     """Convert the events of a whole stream to JSON, in order of version: those of `history_at`, each as it was recorded.
 
-    Beside a corrected event stand the ids of its corrections and its sentence with the corrected values. Personal fields
+    Beside a corrected event stand the ids of its corrections, and its sentence and fields with the corrected values. Personal fields
     that the reader may not see become `{"sealed": true}`, those with a destroyed key `{"forgotten": true}`. An event is late if
     an event with a later occurrence was recorded before it. Raises `BrokenHistory`.
     """
@@ -69,6 +69,7 @@ def _line(
         "origin": envelope.origin.model_dump(mode="json"),
         "hash": None if fact.hash is None else fact.hash.hex(),
         "data": to_json(fact.event, show),
+        "corrected_data": None if not corrected.corrected_by else to_json(corrected.event, show),
         "corrected_by": [str(correction) for correction in corrected.corrected_by],
     }
     if isinstance(fact.event, Correction):

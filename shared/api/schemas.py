@@ -128,7 +128,10 @@ class HistoryLine(Schema):
     labels: dict[str, str]
     origin: Origin
     hash: str | None = Field(description="The hash of the stream after it (SHA-256), in hexadecimal.")
-    data: dict[str, Any] = Field(description="The fields of the event.")
+    data: dict[str, Any] = Field(description="The fields of the event, as they were recorded.")
+    corrected_data: dict[str, Any] | None = Field(
+        default=None, description="The same with its corrections; null if there is none."
+    )
     corrected_by: list[UUID] = Field(description="The ids of the corrections of it that are known.")
     corrects: UUID | None = Field(default=None, description="The event that a correction corrects.")
 

@@ -71,7 +71,7 @@ def sitting_of(id_: str, events: Iterable[Mapping[str, Any]], agenda: Mapping[st
     """Gather a sitting from its history and from its agenda as it stands."""
     sitting = Sitting(id_)
     for event in events:
-        data = event["data"]
+        data = _as_it_stands(event)
         match event["type"]:
             case "SittingPlanned":
                 place = data["place"] if isinstance(data["place"], str) else ""
@@ -194,21 +194,28 @@ async def considered_page(request: Request, session: Session) -> Response:
 
 
 def facts_for_the_panel(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Gather, from the history of a disposal, what the panel looks at first: the latest of each."""
+    """Gather, from the history of a disposal, what the panel looks at first: the latest of each, as corrected."""
     facts: dict[str, Any] = {"victims": {}}
     for event in events:
+        data = _as_it_stands(event)
         match event["type"]:
             case "GravityScored":
-                facts["gravity"] = _with_titles(event["data"])
+                facts["gravity"] = _with_titles(data)
             case "AdmissionRecorded":
-                facts["admission"] = event["data"]
+                facts["admission"] = data
             case "AssessmentCompleted":
-                facts["assessment"] = event["data"]
+                facts["assessment"] = data
             case "VictimViewSought":
-                facts["victims"][event["data"]["person_id"]] = event["data"]
+                facts["victims"][data["person_id"]] = data
             case _:
                 pass
     return facts
+
+
+def _as_it_stands(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of an event with its corrections."""
+    data: Mapping[str, Any] = event.get("corrected_data") or event["data"]
+    return data
 
 
 def _with_titles(score: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,3 +91,10 @@ def test_the_panel_sees_line_and_factors_by_title(sample_matrix: str) -> None:
     assert score["ticked"] == {"UP": ["It was planned (A1)"], "DOWN": ["Z9"]}
     assert (scored()["line"], scored()["ticked"]) == (None, {"UP": [], "DOWN": []})
     assert sample_matrix == score["matrix_version"]
+
+
+def test_the_panel_sees_a_score_as_it_was_corrected() -> None:
+    """Given a score that was corrected, then the page of a case has the right one."""
+    data = {"matrix_version": "2025", "line": None, "factors": None, "final_score": 4}
+    line = {"type": "GravityScored", "data": data, "corrected_data": {**data, "final_score": 3}}
+    assert facts_for_the_panel([line])["gravity"]["final_score"] == 3
