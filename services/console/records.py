@@ -107,14 +107,21 @@ async def read_all(
     )
 
 
+def as_it_stands(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of an event with its corrections."""
+    data: Mapping[str, Any] = event.get("corrected_data") or event["data"]
+    return data
+
+
 async def own_words(apis: Apis, session: Session, record: Record) -> dict[str, list[str]]:
     """Return the texts of each condition of a disposal by its id, where the person may read its history."""
     history = await part_of(apis.get(session, record.service, f"/v1/{record.collection}/{record.id}/history"))
     words: dict[str, list[str]] = {}
     for event in (history.value or {}).get("events", ()):
         # An event proposes one condition, or says which apply from then on.
-        listed = event["data"].get("conditions")
-        for condition in (event["data"].get("condition"), *(listed if isinstance(listed, list) else ())):
+        data = as_it_stands(event)
+        listed = data.get("conditions")
+        for condition in (data.get("condition"), *(listed if isinstance(listed, list) else ())):
             if isinstance(condition, Mapping) and "condition_id" in condition:
                 texts = (condition.get(name) for name in ("detail", "place", "payee"))
                 words[str(condition["condition_id"])] = [text for text in texts if isinstance(text, str)]

@@ -12,7 +12,7 @@ from services.console.directory import WORKERS, Directory, Officer, roles_for
 from services.console.forms.fields import OFFICERS, Option
 from services.console.forms.people import CHILDREN, CRIME_NUMBER, HAPPENED, LINKED, fits
 from services.console.names import children_of
-from services.console.records import Record, all_people, read_all, read_record
+from services.console.records import Record, all_people, as_it_stands, read_all, read_record
 from services.console.sessions import Session
 from services.console.words import day, in_words
 from services.registry import RECORD_TITLES
@@ -123,7 +123,7 @@ async def _of_sitting(apis: Apis, session: Session, id_: str) -> list[tuple[str,
         for child in (children.get(item["disposal_id"]),)
     ]
     for event in events:
-        for member in event["data"].get("members") or ():
+        for member in as_it_stands(event).get("members") or ():
             words = f"{in_words(member['kind'])}, {member['organisation']}"
             options += [(name, Option(member["officer_id"], words)) for name in ("abstaining", "owner")]
     return options

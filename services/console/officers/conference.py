@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from services.console.records import as_it_stands
 from services.console.words import day, in_words, moment
 
 OF_A_PERSON: Final[Mapping[str, tuple[str, ...]]] = {
@@ -85,7 +86,7 @@ def conference_of(events: Iterable[Mapping[str, Any]], names: Mapping[str, str])
 
 
 def _take(conference: Conference, event: Mapping[str, Any], names: Mapping[str, str]) -> None:
-    data, on, type_ = event["data"], day(event["occurred_at"]), event["type"]
+    data, on, type_ = as_it_stands(event), day(event["occurred_at"]), event["type"]
     sentence = str(event["corrected_sentence"] or event["sentence"])
     if type_ in _PARTS:
         member, part = _PARTS[type_]

@@ -22,7 +22,7 @@ from services.console import names
 from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.forms.fields import Answers, Drawing, Field, FieldProblem, command_of, controls, fields_of
 from services.console.forms.forms import INCOMPLETE
-from services.console.records import SERVICES, records_in
+from services.console.records import SERVICES, as_it_stands, records_in
 from services.console.rendering import address, render
 from services.console.routing import Form, console_of, first, read_draft, read_uuid
 from services.console.sessions import Draft, Session
@@ -202,7 +202,7 @@ async def _read_register(request: Request, session: Session) -> Register:
     events = history["events"]
     places = _places(events)
     called = dict(await asyncio.gather(*(_name(apis, session, person, case) for person, case in places.items())))
-    plan: Mapping[str, Any] = next(event["data"] for event in events if "starts_at" in event["data"])
+    plan: Mapping[str, Any] = next(as_it_stands(event) for event in events if "starts_at" in event["data"])
     lines = []
     for person in places:
         standing = str((state.get("register") or {}).get(person) or "")
@@ -222,7 +222,7 @@ async def _read_register(request: Request, session: Session) -> Register:
 def _places(events: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
     places: dict[str, str | None] = {}
     for event in events:
-        name, data = event["type"], event["data"]
+        name, data = event["type"], as_it_stands(event)
         if name == BOOKED:
             places[str(data["person_id"])] = data.get("case_id")
         elif name == CANCELLED:

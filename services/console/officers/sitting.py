@@ -21,7 +21,7 @@ from services.console.apis import Apis, Part, Problem, part_of, sentence
 from services.console.directory import Officer
 from services.console.forms.next_steps import steps_of
 from services.console.officers.panel import CONSIDERED, WAITING, Listed, on_agendas, sittings_of
-from services.console.records import read_record
+from services.console.records import as_it_stands, read_record
 from services.console.rendering import render
 from services.console.routing import Form, console_of, first, read_uuid
 from services.console.sessions import Session
@@ -71,7 +71,7 @@ def sitting_of(id_: str, events: Iterable[Mapping[str, Any]], agenda: Mapping[st
     """Gather a sitting from its history and from its agenda as it stands."""
     sitting = Sitting(id_)
     for event in events:
-        data = _as_it_stands(event)
+        data = as_it_stands(event)
         match event["type"]:
             case "SittingPlanned":
                 place = data["place"] if isinstance(data["place"], str) else ""
@@ -197,7 +197,7 @@ def facts_for_the_panel(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Gather, from the history of a disposal, what the panel looks at first: the latest of each, as corrected."""
     facts: dict[str, Any] = {"victims": {}}
     for event in events:
-        data = _as_it_stands(event)
+        data = as_it_stands(event)
         match event["type"]:
             case "GravityScored":
                 facts["gravity"] = _with_titles(data)
@@ -210,12 +210,6 @@ def facts_for_the_panel(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             case _:
                 pass
     return facts
-
-
-def _as_it_stands(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the fields of an event with its corrections."""
-    data: Mapping[str, Any] = event.get("corrected_data") or event["data"]
-    return data
 
 
 def _with_titles(score: Mapping[str, Any]) -> dict[str, Any]:
