@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import uuid4
@@ -178,18 +178,21 @@ class LeaseLost(Exception):
 class Lease:
     """The right of one process to do what a service has only one of: one for each database role and database.
 
-    Its holder renews it by what it does. If it hangs, the lease expires, and another takes over: so what it does must be
-    fenced, or must fail or change nothing when it comes late.
+    Its holder renews it by what it does, and beside what has an end of its own (`kept`). If it hangs, the lease expires, and
+    another takes over: so what it does must be fenced, or must fail or change nothing when it comes late.
     """
 
     def __init__(self) -> None:
         self._holder = uuid4()
         self._renewed = 0.0
+        self.asking = asyncio.Lock()
+        """Whoever asks something on the connection while the lease is kept has this."""
 
     async def take(self, connection: Connection) -> bool:
         """Take or renew the lease, and return whether it is held; not if another process has it."""
         now = time.monotonic()
-        held: bool = await connection.fetchval("select take_lease($1, $2)", self._holder, LEASE_SECONDS)
+        async with self.asking:
+            held: bool = await connection.fetchval("select take_lease($1, $2)", self._holder, LEASE_SECONDS)
         if held:
             self._renewed = now
         return held
@@ -198,6 +201,37 @@ class Lease:
         """Renew the lease if that is due. Raises `LeaseLost`."""
         if time.monotonic() - self._renewed > LEASE_SECONDS / 4 and not await self.take(connection):
             raise LeaseLost("another process has taken over")
+
+    @asynccontextmanager
+    async def kept(self, connection: Connection) -> AsyncIterator[None]:
+        """Renew the lease meanwhile: two that were slower than its term would take it from each other for ever.
+
+        The body must end by itself within a minute. A process that hangs renews nothing.
+        """
+        ended = asyncio.Event()
+
+        async def beat() -> None:
+            while not ended.is_set():
+                try:
+                    async with asyncio.timeout(LEASE_SECONDS / 4):
+                        await ended.wait()
+                except TimeoutError:
+                    await self.renew(connection)
+
+        beating = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            ended.set()  # a statement that is cancelled takes the connection with it
+            await asyncio.gather(beating, return_exceptions=True)  # where the lease was lost, the next renewal says so
+
+    @asynccontextmanager
+    async def entered(self, connection: Connection, context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+        """Enter what may take long to enter, and keep the lease until that is done."""
+        async with AsyncExitStack() as stack:
+            async with self.kept(connection):
+                value = await stack.enter_async_context(context)
+            yield value
 
     async def give_back(self, connection: Connection) -> None:
         """End the lease, if it is held."""

@@ -101,12 +101,15 @@ class CheckpointSigner(Service):
                         # A signer that hangs between two statements keeps no tile from its successor.
                         idle_in_transaction_session_timeout="10s",
                     ) as connection,
-                    producing(self._bootstrap, 30, enable_idempotence=True, acks="all") as producer,
+                    self._lease.entered(
+                        connection, producing(self._bootstrap, 30, enable_idempotence=True, acks="all")
+                    ) as producer,
                 ):
                     await connection.add_listener(WAKE, lambda *_: self._woken.set())
                     self._compared.clear()
                     await self._register_keys(connection)
                     for log in self._origins:
+                        await self._lease.renew(connection)
                         await self._publish_last(connection, producer, log)
                     attempt = 0
                     while not self.should_stop:

@@ -203,8 +203,12 @@ class Relay(Service):
         attempt = 0
         while not self.should_stop:
             try:
-                async with self._leading() as event_store, self._alarming(event_store), self._fencing() as producer:
-                    await self._lease.renew(event_store)  # to begin may take long, and fences whoever has it by now
+                async with (
+                    self._leading() as event_store,
+                    self._alarming(event_store),
+                    self._lease.entered(event_store, self._fencing()) as producer,
+                ):
+                    await self._lease.renew(event_store)  # to begin fences whoever has it by now
                     await event_store.add_listener(MOVED, lambda *_: self._poll.moved.set())
                     timeline = await event_store.fetchval("select timeline()")
                     reached = await self._compare(event_store, producer)
@@ -271,7 +275,7 @@ class Relay(Service):
         partitions = await producer.partitions_for(self._events_topic)
         if set(partitions) != set(_ALL):
             raise RelayAlarm("wrong_partitions", f"{self._events_topic} has {len(partitions)} instead of {PARTITIONS}")
-        async with asyncio.timeout(60):
+        async with self._lease.kept(event_store), asyncio.timeout(60):
             last, ignored = await last_position(self._bootstrap, self._position_topic)
             async with reader(self._bootstrap, "read_committed") as consumer:
                 reached, self._clean = await with_foreign_since(consumer, self._events_topic, last or HighWaterMark())
@@ -326,7 +330,8 @@ class Relay(Service):
             ahead = asyncio.create_task(portions_after(end, hash_)) if behind else None
             try:
                 for portion in portions:
-                    self.reached = reached = await self._publish(producer, portion, reached)
+                    async with self._lease.kept(event_store):
+                        self.reached = reached = await self._publish(producer, portion, reached)
                     now = datetime.now(UTC)
                     for recorded_at, count in portion.recorded.items():
                         observe("relay", (now - recorded_at).total_seconds(), count)
@@ -364,10 +369,11 @@ class Relay(Service):
     ) -> list[_Transaction]:
         """Return the next events, in portions ready to be sent; empty if there is nothing new. Raises `RelayAlarm`."""
         portions: list[_Transaction] = []
-        if not (rows := await self._read(event_store, after, hash_)):
-            return portions
-        # What was read is published once a synchronous standby, where there is one, has all of it.
-        accesses = await event_store.fetchrow(_CONFIRM)
+        async with self._lease.asking:
+            if not (rows := await self._read(event_store, after, hash_)):
+                return portions
+            # What was read is published once a synchronous standby, where there is one, has all of it.
+            accesses = await event_store.fetchrow(_CONFIRM)
         assert accesses is not None
         for n, row in enumerate(rows):
             if not portions or portions[-1].bytes + len(row["body"]) > MAX_BYTES:

@@ -149,6 +149,8 @@ class Broker:
         self.members = itertools.count(1)
         self.expiring = 0.0
         """How often a batch expires in its producer before it is sent."""
+        self.slowness = 0.0
+        """Seconds that each request takes besides."""
         self._producers: dict[str, Producing] = {}
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
 
@@ -287,7 +289,7 @@ class Client:
 
     async def _serve(self, work: Callable[[], Awaitable[T]], waiter: asyncio.Future[T]) -> None:
         network = self.broker.network
-        await asyncio.sleep(network.delay())
+        await asyncio.sleep(network.delay() + self.broker.slowness)
         lost = network.loses()
         try:
             if lost and self.broker.loop.chance.random() < 0.5:

@@ -228,6 +228,11 @@ async def no_witnessed_position_is_taken(system: System) -> None:
         raise Broken("nothing was restored, or the witness has seen nothing")
 
 
+async def all_catches_up(system: System) -> None:
+    """What was late is there in the end."""
+    await require_progress(system, "after everything was slow", 75)
+
+
 async def no_loss_is_silent(system: System) -> None:
     """Where a topic has lost records, they come again, or an alarm stands."""
     try:

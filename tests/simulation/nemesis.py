@@ -12,7 +12,7 @@ from uuid import UUID
 
 from tests.simulation.loop import Process
 from tests.simulation.postgres import Cluster
-from tests.simulation.system import System
+from tests.simulation.system import Broken, System
 
 Fault = Callable[[System], Coroutine[Any, Any, None]]
 
@@ -58,6 +58,15 @@ async def expire_batches(system: System) -> None:
     system.broker.expiring = 0.2
     await asyncio.sleep(system.chance.uniform(1, 5))
     system.broker.expiring = 0.0
+
+
+async def starve(system: System) -> None:
+    """Every request to Kafka takes two seconds from the beginning, so what takes many lasts longer than a lease. Raises `Broken`."""
+    system.broker.slowness = 2.0
+    await asyncio.sleep(90)
+    partitions = [partition for name in system.deciding for partition in system.broker.topics[f"ooc.{name}.position"]]
+    if not all(partition.stable for partition in partitions):
+        raise Broken("relays take their lease from each other, and publish nothing")
 
 
 async def restart_postgres(system: System) -> None:
@@ -218,7 +227,7 @@ def mend(system: System) -> None:
     system.loop.note("--- everything is mended")
     system.network.trouble = 0.0
     system.broker.process.resume()
-    system.broker.expiring = 0.0
+    system.broker.expiring = system.broker.slowness = 0.0
     for cluster in system.clusters:
         cluster.mend()
         for node in (cluster.primary, cluster.standby):

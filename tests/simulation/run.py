@@ -62,6 +62,7 @@ def run(
 STORIES: Final[dict[nemesis.Fault, nemesis.Fault]] = {
     nemesis.restore_from_a_backup: laws.no_witnessed_position_is_taken,
     nemesis.lose_a_tail: laws.no_loss_is_silent,
+    nemesis.starve: laws.all_catches_up,
 }
 """What happens once, and needs a person afterwards: the law that holds even so."""
 

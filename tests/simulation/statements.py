@@ -244,9 +244,9 @@ def disturbed(tx: Transaction, position: int, hash_: bytes | None) -> Sequence[A
     return rows("exists", [(ahead or apart,)])
 
 
-@answers("select exists (select from alarm where name = $1)")
-def alarm_stands(tx: Transaction, name: str) -> Sequence[Any]:
-    return rows("exists", [(any(name == other for _, other, _ in tx.all("alarm")),)])
+@answers("select place from alarm where name = $1")
+def places_of_alarm(tx: Transaction, name: str) -> Sequence[Any]:
+    return rows("place", [(place,) for _, other, place in sorted(tx.all("alarm")) if other == name])
 
 
 @answers(store._KEPT)

@@ -37,6 +37,13 @@ def test_an_asynchronous_standby_may_lose_and_never_forks() -> None:
 
 
 @pytest.mark.slow
+def test_relays_that_are_slower_than_their_lease_publish() -> None:
+    """Given two relays that take longer to begin than a lease lasts, then one of them publishes, since it comes on."""
+    ended = run(1, faults=(nemesis.starve,))
+    assert ended.broken is None, str(ended)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(
     "OOC_SIMULATE_PLANTED" not in os.environ, reason="it takes minutes of processor time: `make simulate` plays it"
 )
