@@ -136,6 +136,7 @@ CONSUMER: Final = Part(
         "refuse_decision_change()": {},
         "refuse_foreign_alarm()": {},
         "refuse_moved_checkpoint()": {},
+        "require_decision()": {},
     },
 )
 EVENT_STORE: Final = Part(

@@ -146,6 +146,8 @@ REWRITES: Final = (
     "update quarantine set cause = 'gap' where cause = 'foreign_record'",
     "insert into quarantine (consumer, topic, partition, \"offset\", stream, headers, body, error) values ('x', 'x', 0, 0, 'x', '[]', '', '')",
     "update checkpoint set next_offset = 1000000 where consumer = 'hostile'",
+    "insert into seen (consumer, stream, version) values ('hostile', 'referral/x', 1000000)",
+    "delete from quarantine where consumer = 'hostile'",
 )
 
 
@@ -158,10 +160,15 @@ async def test_an_api_rewrites_nothing_that_a_consumer_takes_up(databases: Datab
     intruder = await asyncpg.connect(databases.as_role(which, role_name(RoleKind.API, service)))
     try:
         await owner.execute("insert into checkpoint values ('hostile', 'x', 0, 1) on conflict do nothing")
+        await owner.execute(
+            'insert into quarantine (consumer, topic, partition, "offset", stream, headers, body, error)'
+            " values ('hostile', 'x', 0, 0, 'x', '[]', '', '') on conflict do nothing"
+        )
         await intruder.execute("select from checkpoint where consumer = 'hostile' for update")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await intruder.execute(rewrite)
     finally:
-        await owner.execute("delete from checkpoint where consumer = 'hostile'")
+        for table in ("checkpoint", "quarantine", "seen"):
+            await owner.execute(f"delete from {table} where consumer = 'hostile'")
         await intruder.close()
         await owner.close()
