@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -40,10 +41,15 @@ def last_release() -> str:
 
 @pytest.fixture
 def before(tmp_path: Path) -> Path:
-    """Return the code of the last release."""
+    """Return the code of the last release, with an environment of its own if it pins other packages."""
     archive = subprocess.run(["git", "archive", last_release()], cwd=ROOT, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(tmp_path, filter="data")
+    pins = "requirements/local.txt"
+    if (tmp_path / pins).read_bytes() != (ROOT / pins).read_bytes():
+        subprocess.run([sys.executable, "-m", "venv", tmp_path / ".venv"], check=True)
+        python = tmp_path / ".venv" / "bin" / "python"
+        subprocess.run([python, "-m", "pip", "install", "-q", "--require-hashes", "-r", pins], cwd=tmp_path, check=True)
     return tmp_path
 
 
@@ -53,7 +59,12 @@ class Release(WholeSystem):
     def __init__(self, code: Path, folder: Path, variables: dict[str, str]) -> None:
         folder.mkdir()
         super().__init__(folder, variables=variables)
-        self._command = [sys.executable, "-m", "ooc.main", "up"]
+        declared = tomllib.loads((code / "pyproject.toml").read_text(encoding="utf-8"))
+        module, _, function = declared["project"]["scripts"]["ooc"].partition(":")
+        own = code / ".venv" / "bin" / "python"
+        python = str(own if own.exists() else sys.executable)
+        self._command = [python, "-c", f"from {module} import {function}; {function}()", "up"]
+        self._environment["PYTHONPATH"] = str(code)
         self._code = code
 
     def launch(self) -> subprocess.Popen[bytes]:
@@ -63,7 +74,13 @@ class Release(WholeSystem):
 
     def until_ready(self) -> None:
         """Wait until each of its processes has been ready: then it is written down where it answers."""
-        wait_until((self.var / "system.json").exists, SECONDS, "the release to be up")
+
+        def is_up() -> bool:
+            assert self.up is not None
+            assert self.up.poll() is None, self.log.read_text(encoding="utf-8")
+            return (self.var / "system.json").exists()
+
+        wait_until(is_up, SECONDS, "the release to be up")
 
     @contextlib.contextmanager
     def without(self, kind: str) -> Iterator[None]:
