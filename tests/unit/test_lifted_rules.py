@@ -25,6 +25,7 @@ LIFTED_BY_NO_COMMAND = {
     "a_deferral_brings_its_outcome",
     # Another person acts.
     "high_risk_is_approved_by_a_supervisor",
+    "high_risk_is_approved_by_another",
 }
 """Preconditions that no command of the record lifts."""
 
