@@ -14,7 +14,7 @@ import asyncpg
 import pyrage
 import typer
 
-from ooc.backup.base import take_base
+from ooc.backup.base_backup import take_base
 from ooc.backup.follow import receiving
 from ooc.backup.manifest import Manifest, backups_in, enter, origin_of_backups, require_whole
 from ooc.backup.sealed import BadBackup, parse_recipient

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from ooc.backup.base import program_of
+from ooc.backup.base_backup import program_of
 from ooc.backup.sealed import SUFFIX, BadBackup, seal
 from shared.database import database_dsn, writable_host
 from tools.local.child_process import run_program

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from ooc.backup.base import SECRETS
+from ooc.backup.base_backup import SECRETS
 from ooc.backup.commands import signing_keys, stores_or_settings
 from ooc.backup.sealed import opened, read_identity
 from ooc.backup.upkeep import note_upkeep

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from ooc.backup.base import CLUSTER, program_of
+from ooc.backup.base_backup import CLUSTER, program_of
 from ooc.backup.follow import PACKED, RECEIVING, WAL
 from ooc.backup.sealed import BadBackup, opened
 from tools.local.child_process import tied_to_parent
