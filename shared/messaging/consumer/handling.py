@@ -20,7 +20,7 @@ import structlog
 from mode import Service
 
 from shared.database import Connection
-from shared.kafka import Kafka
+from shared.kafka import PARTITIONS, Kafka
 from shared.latency import observe
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.batch import BatchResult, TopicPartition, load_checkpoints, log_results, process_batches
@@ -236,9 +236,13 @@ class RecordHandler(Service):
     async def _ignored(self, ignored: Ignored) -> None:
         await self._raise(ignored.alarm, ignored.topic, ignored.detail)
 
-    async def _compare(self, topic: str, ends: Mapping[int, int]) -> None:
-        """Compare the checkpoints with the ends of a topic: one that ends before them is another topic."""
-        reached = await self.checkpoints([(topic, partition) for partition in ends])
+    async def _compare(self, topic: str, read_ends: Callable[[], Awaitable[Mapping[int, int]]]) -> None:
+        """Compare the checkpoints with the ends of a topic: one that ends before them is another topic.
+
+        The ends are read last, since both grow meanwhile.
+        """
+        reached = await self.checkpoints([(topic, partition) for partition in range(PARTITIONS)])
+        ends = await read_ends()
         beyond = [f"{n}: {offset} of {ends[n]}" for (_, n), offset in sorted(reached.items()) if offset > ends[n]]
         if beyond:
             detail = f"read to offsets beyond its end, by partition: {', '.join(beyond)}"

@@ -44,8 +44,8 @@ _log = structlog.get_logger("consumer")
 class PositionFollower(Service):
     """Follower of position topics, from the last record of each.
 
-    `alarm` is called with each ignored record; `connected` at each connection, with each events topic and the ends of its
-    partitions.
+    `alarm` is called with each ignored record; `connected` at each connection, with each events topic and what reads the ends
+    of its partitions.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class PositionFollower(Service):
         position_topics: Sequence[str],
         bootstrap: Kafka,
         alarm: Callable[[Ignored], Awaitable[None]],
-        connected: Callable[[str, Mapping[int, int]], Awaitable[None]],
+        connected: Callable[[str, Callable[[], Awaitable[Mapping[int, int]]]], Awaitable[None]],
     ) -> None:
         super().__init__()
         self.believed: dict[str, HighWaterMark] = {}
@@ -142,7 +142,7 @@ class PositionFollower(Service):
         async with reader(self._bootstrap, "read_committed") as search:
             search.assign(places)
             for events, positions in self._topics.items():
-                await self._connected(events, await end_offsets(anything, events))
+                await self._connected(events, partial(end_offsets, anything, events))
                 last, ignored = await find_last(search, positions, partial(self._read_ends, anything, events))
                 await self._take(events, last, ignored)
             consumer.assign(places)

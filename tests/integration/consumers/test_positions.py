@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 
 from shared.messaging.consumer import handling, positions
-from shared.messaging.consumer.alarms import alarms
+from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.messaging.consumer.batch import process_batch
 from shared.messaging.consumer.consumed_event import decode
-from shared.messaging.consumer.position_record import HighWaterMark, Ignored
+from shared.messaging.consumer.position_record import HighWaterMark, Ignored, end_offsets
 from shared.messaging.projection_consumer import (
     has_reached,
     note_positions,
@@ -171,6 +171,36 @@ async def test_a_topic_that_ends_before_what_was_read_is_an_alarm(
             await until(lambda: _is(names, []), 60, "the alarm's end")
 
 
+async def test_a_topic_that_grows_while_a_consumer_connects_is_no_alarm(
+    projection: Pool, kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given another process that reads on after a topic's ends were asked for, then no alarm stands."""
+    author, homes = Author("note"), [uuid4() for _ in range(20)]
+    read_on: list[str] = []
+
+    async def then_another_reads_on(consumer: Any, topic: str) -> Mapping[int, int]:
+        ends = await end_offsets(consumer, topic)
+        read_on.append(await projection.execute("update checkpoint set next_offset = next_offset + 1000"))
+        return ends
+
+    async def names() -> list[str]:
+        return [alarm.name for alarm in await alarms(projection)]
+
+    async def effects() -> int:
+        return int(await projection.fetchval("select count(*) from effect"))
+
+    async with publishing(kafka_bootstrap, topic_prefix, "note") as publisher:
+        async with running("feed", projection, kafka_bootstrap, topic_prefix):
+            await publisher.publish([author.write(home) for home in homes], position=author.position)
+            await until(lambda: _is(effects, 20), 60, "everything read")
+        topic = f"{topic_prefix}.note.events"
+        await raise_alarm(projection, CONSUMER, "topic_behind_consumer", topic, "it was replaced, and is whole again")
+        monkeypatch.setattr(positions, "end_offsets", then_another_reads_on)
+        async with running("feed", projection, kafka_bootstrap, topic_prefix):
+            await until(lambda: _is(names, []), 20, "the alarm's end")
+    assert read_on[0] != "UPDATE 0"
+
+
 @pytest.mark.parametrize("adapter", ["feed", "stream"])
 async def test_a_connection_that_stays_silent_is_given_up_for_another(
     projection: Pool, kafka_bootstrap: str, topic_prefix: str, adapter: str, monkeypatch: pytest.MonkeyPatch
@@ -255,7 +285,7 @@ async def test_a_connection_given_up_while_kafka_is_away_is_followed_by_another(
     port, controller = free_ports(2)
     connections: list[str] = []
 
-    async def connected(topic: str, _ends: Mapping[int, int]) -> None:
+    async def connected(topic: str, _read_ends: Callable[[], Awaitable[Mapping[int, int]]]) -> None:
         connections.append(topic)
 
     async def alarm(_ignored: Ignored) -> None:

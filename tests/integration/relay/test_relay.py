@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -406,8 +406,8 @@ async def test_a_follower_believes_the_last_record_of_each_topic_and_then_the_ne
 
     ended: list[str] = []
 
-    async def connected(events: str, ends: Mapping[int, int]) -> None:
-        assert ends
+    async def connected(events: str, read_ends: Callable[[], Awaitable[Mapping[int, int]]]) -> None:
+        assert await read_ends()
         ended.append(events)
 
     def believes(position: int) -> bool:
