@@ -148,7 +148,7 @@ async def test_a_read_whose_line_cannot_be_written_is_refused_at_every_door(part
         for name in EVERYWHERE:
             document = (await partnership.clients[name].get("/openapi.json")).json()
             for path, routes in document["paths"].items():
-                if not path.startswith("/v1/") or "get" not in routes:
+                if not path.startswith("/v1/") or "get" not in routes or path == "/v1/policy":  # it shows no record
                     continue
                 door = _door(path, routes["get"], record)
                 answer = await partnership.read(name, door, token, patience=0)
