@@ -114,7 +114,8 @@ async def find_differences(
     rows = await pool.fetch(_SEEN, *split(streams), *reader.reach("state").parameters)
     seen = {(row["service"], row["stream"]): row for row in rows}
     home = {stream: row["home"] for stream, row in seen.items()}
-    withheld = await withheld_from(reader, pool, {(stream[0], person) for person in candidates for stream in seen})
+    services = {service for service, _ in seen}
+    withheld = await withheld_from(reader, pool, {(service, person) for service in services for person in candidates})
     people: list[dict[str, Any]] = []
     for person, kinds in candidates.items():
         fields: list[str] = []
