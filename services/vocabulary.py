@@ -473,6 +473,10 @@ AUDITED_FIELDS: Final = frozenset({Personal.REASONS, Personal.CONDITIONS})
 """What an auditor reads by replay: why each thing was decided, and on what terms. That needs nobody's name."""
 
 
+EXPLAINS_A_DIFFERENCE: Final = "N1"
+"""The rule whose rationale says why a record holds other details of a person than another one."""
+
+
 LEADS_IN_THE_CASE: Final = ("rj_conference.CHOSEN:{id}", "rj_conference.OFFICER:{id}")
 """The marks by which whoever leads a conference reads the other records of its case."""
 NOT_BY_PROPOSING: Final = ((LEADS_IN_THE_CASE[1], "rj_conference.PROPOSER:{id}"),)

@@ -178,7 +178,7 @@ class LeaseLost(Exception):
 class Lease:
     """The right of one process to do what a service has only one of: one for each database role and database.
 
-    Its holder renews it by what it does, and beside what has an end of its own (`kept`). If it hangs, the lease expires, and
+    Its holder renews it by what it does, and beside what has an end of its own (`keep`). If it hangs, the lease expires, and
     another takes over: so what it does must be fenced, or must fail or change nothing when it comes late.
     """
 
@@ -203,7 +203,7 @@ class Lease:
             raise LeaseLost("another process has taken over")
 
     @asynccontextmanager
-    async def kept(self, connection: Connection) -> AsyncIterator[None]:
+    async def keep(self, connection: Connection) -> AsyncIterator[None]:
         """Renew the lease meanwhile: two that were slower than its term would take it from each other for ever.
 
         The body must end by itself within a minute. A process that hangs renews nothing.
@@ -226,10 +226,10 @@ class Lease:
             await asyncio.gather(beating, return_exceptions=True)  # where the lease was lost, the next renewal says so
 
     @asynccontextmanager
-    async def entered(self, connection: Connection, context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+    async def enter(self, connection: Connection, context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
         """Enter what may take long to enter, and keep the lease until that is done."""
         async with AsyncExitStack() as stack:
-            async with self.kept(connection):
+            async with self.keep(connection):
                 value = await stack.enter_async_context(context)
             yield value
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from services.console.records import Record
 from services.console.rendering import address
 from services.console.words import day, in_words
+from services.vocabulary import EXPLAINS_A_DIFFERENCE
 
 COMPARED: Final[Mapping[str, str]] = {
     "name": "Name",
@@ -18,8 +19,6 @@ COMPARED: Final[Mapping[str, str]] = {
 """The fields that services compare (rule N1), in the words of the page."""
 NAMING: Final = frozenset({"PersonLinked", "DisposalCaseOpened"})
 """The events that say who a person is."""
-EXPLAINS: Final = "N1"
-"""The rule that asks for a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def _form(record: Record, event: Mapping[str, Any] | None, command: str | None, 
 
 
 def _reason(event: Mapping[str, Any]) -> str:
-    return next((text for note in event["notes"] if (text := _of_note(note, f"rationale.{EXPLAINS}"))), "")
+    return next((text for note in event["notes"] if (text := _of_note(note, f"rationale.{EXPLAINS_A_DIFFERENCE}"))), "")
 
 
 def _of_note(note: Mapping[str, Any], field: str) -> str:

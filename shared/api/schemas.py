@@ -75,11 +75,9 @@ class StateView(BaseModel):
 
 def state_view(model: ReadModel[Any]) -> type[StateView]:
     """Build the schema of a state of a service: what every record has, and what the service shows, which a role may see in part."""
-    members: dict[str, Any] = {
+    members: dict[str, Any] = {  # by number, since a model of pydantic may have no member `register`
         f"member_{number}": (hint | None, Field(default=None, alias=name, description=meaning or None))
-        for number, (name, (hint, meaning)) in enumerate(
-            members_of(model.view).items()
-        )  # a model may have no `register`
+        for number, (name, (hint, meaning)) in enumerate(members_of(model.view).items())
     }
     name = "".join(map(str.capitalize, model.service.split("_")))
     return create_model(f"{name}State", __base__=StateView, __doc__=StateView.__doc__, **members)

@@ -101,7 +101,7 @@ class CheckpointSigner(Service):
                         # A signer that hangs between two statements keeps no tile from its successor.
                         idle_in_transaction_session_timeout="10s",
                     ) as connection,
-                    self._lease.entered(
+                    self._lease.enter(
                         connection, producing(self._bootstrap, 30, enable_idempotence=True, acks="all")
                     ) as producer,
                 ):

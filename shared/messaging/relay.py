@@ -206,7 +206,7 @@ class Relay(Service):
                 async with (
                     self._leading() as event_store,
                     self._alarming(event_store),
-                    self._lease.entered(event_store, self._fencing()) as producer,
+                    self._lease.enter(event_store, self._fencing()) as producer,
                 ):
                     await self._lease.renew(event_store)  # to begin fences whoever has it by now
                     await event_store.add_listener(MOVED, lambda *_: self._poll.moved.set())
@@ -275,7 +275,7 @@ class Relay(Service):
         partitions = await producer.partitions_for(self._events_topic)
         if set(partitions) != set(_ALL):
             raise RelayAlarm("wrong_partitions", f"{self._events_topic} has {len(partitions)} instead of {PARTITIONS}")
-        async with self._lease.kept(event_store), asyncio.timeout(60):
+        async with self._lease.keep(event_store), asyncio.timeout(60):
             last, ignored = await last_position(self._bootstrap, self._position_topic)
             async with reader(self._bootstrap, "read_committed") as consumer:
                 reached, self._clean = await with_foreign_since(consumer, self._events_topic, last or HighWaterMark())
@@ -330,7 +330,7 @@ class Relay(Service):
             ahead = asyncio.create_task(portions_after(end, hash_)) if behind else None
             try:
                 for portion in portions:
-                    async with self._lease.kept(event_store):
+                    async with self._lease.keep(event_store):
                         self.reached = reached = await self._publish(producer, portion, reached)
                     now = datetime.now(UTC)
                     for recorded_at, count in portion.recorded.items():

@@ -118,7 +118,8 @@ async def checkpoint_signers(
 ) -> list[Part]:
     """Build the signer of a service's checkpoints, once the logs are compared with what the witness has seen.
 
-    So no other part of the worker records anything before. A local system without a signing key has none. It lists `further_keys` with its own. Raises `InvalidSigningKey` or `BadNote`.
+    So no other part of the worker records anything before. A local system without a signing key has none. It lists
+    `further_keys` with its own. Raises `InvalidSigningKey` or `BadNote`.
     """
     if settings.signing_key_file is None and settings.mode == "local":
         return []

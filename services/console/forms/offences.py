@@ -52,15 +52,15 @@ def fill_in(answers: dict[str, list[str]], listed: Listed) -> bool:
     codes = codes_of(text, listed)
     if len(codes) != 1:
         return len(codes) > 1
-    before = _known(listed.get(_text(answers, SHOWN)))
+    before = _answers_for(listed.get(_text(answers, SHOWN)))
     answers[CODE] = answers[SHOWN] = codes
-    for name, value in _known(listed[codes[0]]).items():
+    for name, value in _answers_for(listed[codes[0]]).items():
         if _text(answers, name) in {"", before.get(name)}:
             answers[name] = [value]
     return False
 
 
-def _known(offence: Offence | None) -> dict[str, str]:
+def _answers_for(offence: Offence | None) -> dict[str, str]:
     """Return the answers that the list gives for an offence."""
     if offence is None:
         return {}

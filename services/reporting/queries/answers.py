@@ -94,7 +94,7 @@ class CaseHead(Schema):
 
 _STATES: Final[dict[str, Any]] = {model.collection: state_view(model) for model in READ_MODELS.values()}
 _MEMBERS: Final[dict[str, Any]] = {
-    **{collection: (list.__class_getitem__(state), ...) for collection, state in _STATES.items()},
+    **{collection: (list[state], ...) for collection, state in _STATES.items()},  # type: ignore[valid-type]
     "referral": (_STATES["referrals"] | None, ...),
 }
 OneCase: Final[type[CaseHead]] = create_model(

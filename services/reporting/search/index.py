@@ -28,7 +28,7 @@ from services.reporting.projection.read_models import published_types
 from services.reporting.projection.snapshot import Pool
 from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED, Compared, Kind
 from services.reporting.search.terms import code, indexed_terms, searched_words
-from services.vocabulary import SearchKind
+from services.vocabulary import EXPLAINS_A_DIFFERENCE, SearchKind
 from shared.database import retry_or_raise
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction
@@ -102,8 +102,6 @@ Found = Mapping[Stream, frozenset[UUID]]
 Differing = Mapping[Kind, Mapping[Stream, bytes]]
 """What the records of a person say differently: for each kind the tokens that stand in each of the streams."""
 
-EXPLAINS: Final = "N1"
-"""The rule whose rationale says why details differ from those of another record."""
 COMPARED: Final = frozenset({SearchKind.NAME, *Compared})
 
 
@@ -254,7 +252,7 @@ class SearchIndex:
 def searched_values(fact: Fact) -> Iterator[SearchedValue]:
     """Yield the searched values that an event has, or puts in the place of another's."""
     stream, event = stream_of(fact), fact.event
-    explained = EXPLAINS in fact.envelope.rationale
+    explained = EXPLAINS_A_DIFFERENCE in fact.envelope.rationale
     if not isinstance(event, Correction):
         for field, kind in SEARCHED.get(type(event), {}).items():
             place = Place(stream, fact.event_id, field)

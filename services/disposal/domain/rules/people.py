@@ -13,6 +13,7 @@ from services.disposal.domain.opening import known_details
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
 from services.people import did_harm, differing, had_a_part
+from services.vocabulary import EXPLAINS_A_DIFFERENCE
 from shared.domain.rules import Context
 
 
@@ -40,7 +41,7 @@ def appropriate_adult_has_no_part(command: ConfirmAppropriateAdult, state: Dispo
     return not had_a_part(adult, context.kept)
 
 
-@rules.warns("N1", OpenDisposalCase, looks_at=("person_id", "details"))
+@rules.warns(EXPLAINS_A_DIFFERENCE, OpenDisposalCase, looks_at=("person_id", "details"))
 def details_are_those_of_the_case(command: OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
     """The name, the date of birth or the ethnicity differs from what the case holds of this person: correct one of them, or say why they differ.
 
