@@ -13,10 +13,7 @@ from uuid import UUID
 
 from services.registry import deciding_services
 from shared.database import Connection
-from shared.domain.data_rights import DATA_RIGHTS_TYPES, PersonForgotten, data_rights_events
-from shared.domain.envelope import Fact
-from shared.domain.permissions import people_mentioned
-from shared.domain.sealing import key_ids_in
+from shared.domain.data_rights import DATA_RIGHTS_TYPES, PersonForgotten, contents_of_home, data_rights_events
 
 _FORGOTTEN: Final = "select convert_from(body, 'UTF8')::jsonb #>> '{data,person_id}' from event where type = $1"
 _NAMING: Final = "select distinct home from event where position(convert_to($1, 'UTF8') in body) > 0"
@@ -81,14 +78,10 @@ async def _is_alone(
 ) -> bool:
     others: set[str] = set()
     for service in deciding_services():
-        records: dict[str, list[Fact]] = defaultdict(list)
-        for row in await stores[service.name].fetch(_EVENTS, home):
-            others |= {subject for subject, _ in key_ids_in(row["body"])}
-            if service.is_own(row["type"]):
-                records[row["stream"]].append(service.events.read(row["body"]))
-        gone = {UUID(person), *(UUID(one) for one, by in agreed.items() if service.name in by)}
-        if any(gone.isdisjoint(people_mentioned(service.events, facts)) for facts in records.values()):
+        contents = contents_of_home(service, await stores[service.name].fetch(_EVENTS, home))
+        if not contents.is_about({UUID(person), *(UUID(one) for one, by in agreed.items() if service.name in by)}):
             return False
+        others |= {subject for subject, _ in contents.key_ids}
     others -= {f"person/{person}", f"home/{home}"}
     own, foreign = [await keyring.fetchval(_WITH_KEY, one) for one in ([f"home/{home}"], sorted(others))]
     return bool(own and not foreign)

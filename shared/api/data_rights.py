@@ -45,16 +45,15 @@ from shared.domain.data_rights import (
     PlaceHold,
     ReleaseHold,
     RestrictProcessing,
+    contents_of_home,
     data_rights_id,
     data_rights_service,
 )
 from shared.domain.decider import history_at
 from shared.domain.decisions import Refused
-from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.domain.permissions import people_mentioned
-from shared.domain.sealing import key_ids_in
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable, RecordedEvent
 from shared.privacy.keyring import PostgresKeyring
@@ -271,21 +270,21 @@ async def _cases_without_others(
     Each record of the home here must name the person, or somebody who was forgotten before.
     """
     rows = await retry_or_raise(lambda: at.database.fetch(_OF_HOMES, list(homes)), EventStoreUnavailable)
-    others: dict[UUID, set[Any]] = {home: set() for home in homes}
-    records: dict[tuple[UUID, str], list[Fact]] = defaultdict(list)
+    events: dict[UUID, list[tuple[str, str, bytes]]] = defaultdict(list)
     for row in rows:
-        own = {f"person/{person}", f"home/{row['home']}"}
-        others[row["home"]] |= {key_id for key_id in key_ids_in(row["body"]) if key_id[0] not in own}
-        if service.is_own(row["type"]):
-            records[row["home"], row["stream"]].append(service.events.read(row["body"]))
-    named = {record: set(people_mentioned(service.events, facts)) for record, facts in records.items()}
+        events[row["home"]].append((row["stream"], row["type"], row["body"]))
+    contents = {home: contents_of_home(service, events[home]) for home in homes}
     gone = {person}
-    for other in set[UUID]().union(*named.values()) - gone:
+    for other in {one for content in contents.values() for names in content.named for one in names} - gone:
         if (await _rights_of(at, rights, other))[0].forgotten:
             gone.add(other)
-    kept = {home for (home, _), people in named.items() if people.isdisjoint(gone)}
-    keys = await at.handler.keyring.open(set[Any]().union(*others.values())) if homes else {}
-    return [f"home/{home}" for home in homes if home not in kept and all(keys[key] is None for key in others[home])]
+    others = {
+        home: {key for key in content.key_ids if key[0] not in {f"person/{person}", f"home/{home}"}}
+        for home, content in contents.items()
+        if content.is_about(gone)
+    }
+    keys = await at.handler.keyring.open(set[Any]().union(*others.values())) if others else {}
+    return [f"home/{home}" for home, foreign in others.items() if all(keys[key] is None for key in foreign)]
 
 
 async def _send(

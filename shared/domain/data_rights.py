@@ -7,7 +7,8 @@ event says who is forgotten by an opaque id, and never what. Source: Data Protec
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -18,7 +19,9 @@ from shared.domain.decisions import NewEvents
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command, Event
+from shared.domain.permissions import people_mentioned
 from shared.domain.rules import Context, RuleBook
+from shared.domain.sealing import key_ids_in
 from shared.domain.service import ReadModel, Service
 
 HoldKind = Literal["APPEAL", "COMPLAINT", "EVIDENCE", "LEGAL"]
@@ -267,3 +270,27 @@ def data_rights_service(service: Service[Any]) -> Service[DataRights]:
         read_model=read_model,
         inherited_labels=frozenset(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class HomeContents:
+    """What decides whether the key of a home is destroyed with somebody: the keys in its events of a service, and whom each record names."""
+
+    key_ids: frozenset[tuple[str, int]]
+    named: tuple[frozenset[UUID], ...]
+
+    def is_about(self, people: Collection[UUID]) -> bool:
+        """Whether each record names one of these people."""
+        return all(not names.isdisjoint(people) for names in self.named)
+
+
+def contents_of_home(service: Service[Any], events: Iterable[tuple[str, str, bytes]]) -> HomeContents:
+    """Read the events of a home in a service, each with its stream, type and body."""
+    key_ids: set[tuple[str, int]] = set()
+    records: dict[str, list[Fact]] = defaultdict(list)
+    for stream, type_name, body in events:
+        key_ids |= set(key_ids_in(body))
+        if service.is_own(type_name):
+            records[stream].append(service.events.read(body))
+    named = (frozenset(people_mentioned(service.events, facts)) for facts in records.values())
+    return HomeContents(frozenset(key_ids), tuple(named))
