@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -47,27 +47,26 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         item.config.stash.get(RUNNING, contextlib.ExitStack()).close()
 
 
-@pytest.fixture
-def unsigned(system: dict[str, Any]) -> UUID:
-    """Play a story until its document is to be signed; returns the disposal."""
-    whole = read_scenario(SCENARIOS / STORIES[0])
-    end = next(
-        n for n, step in enumerate(whole.steps) if isinstance(step, CommandStep) and step.command == "SignDocument"
-    )
+def play_until(system: dict[str, Any], story: str, is_next: Callable[[CommandStep], bool]) -> Run:
+    """Play a story as far as the first command of which `is_next` holds; returns the run, which knows its names."""
+    whole = read_scenario(SCENARIOS / story)
+    end = next(n for n, step in enumerate(whole.steps) if isinstance(step, CommandStep) and is_next(step))
     with client_of(system["var"]) as client:
         run = Run(dataclasses.replace(whole, steps=whole.steps[:end]), Http(client))
         run.play()
-    return run.names.id("d1")
+    return run
+
+
+@pytest.fixture
+def unsigned(system: dict[str, Any]) -> UUID:
+    """Play a story until its document is to be signed; returns the disposal."""
+    return play_until(system, STORIES[0], lambda step: step.command == "SignDocument").names.id("d1")
 
 
 @pytest.fixture
 def waiting(system: dict[str, Any]) -> list[UUID]:
     """Play a story until the panel is to sit; returns the disposals that wait for it."""
-    whole = read_scenario(SCENARIOS / "84-a-sitting-of-three-cases.yaml")
-    end = next(n for n, step in enumerate(whole.steps) if isinstance(step, CommandStep) and step.service == "panel")
-    with client_of(system["var"]) as client:
-        run = Run(dataclasses.replace(whole, steps=whole.steps[:end]), Http(client))
-        run.play()
+    run = play_until(system, "84-a-sitting-of-three-cases.yaml", lambda step: step.service == "panel")
     return [run.names.id(name) for name in ("d1", "d2", "d3")]
 
 

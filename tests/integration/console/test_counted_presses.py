@@ -6,7 +6,6 @@ console fills in by itself is none.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,13 +17,12 @@ from uuid import UUID
 from playwright.sync_api import Browser, Page
 
 from tests.integration.console import test_browser
-from tests.integration.console.conftest import SCENARIOS, STORIES
+from tests.integration.console.conftest import STORIES, play_until
 from tests.integration.console.test_browser import sign_in
 from tests.whole_system import client_of
 from tools.scenario.over_http import Http
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
-from tools.scenario.story import CommandStep
 
 pytestmark = test_browser.pytestmark
 chromium = test_browser.chromium
@@ -118,14 +116,7 @@ def at(chromium: Browser, system: dict[str, Any], person: str, address: str) -> 
 
 def referred(system: dict[str, Any]) -> UUID:
     """Play a story until its disposal case is to be opened; returns the case."""
-    whole = read_scenario(SCENARIOS / STORIES[0])
-    end = next(
-        n for n, step in enumerate(whole.steps) if isinstance(step, CommandStep) and step.command == "OpenDisposalCase"
-    )
-    with client_of(system["var"]) as client:
-        run = Run(dataclasses.replace(whole, steps=whole.steps[:end]), Http(client))
-        run.play()
-    return run.names.id("case")
+    return play_until(system, STORIES[0], lambda step: step.command == "OpenDisposalCase").names.id("case")
 
 
 def test_a_caution_with_four_conditions(chromium: Browser, system: dict[str, Any]) -> None:
