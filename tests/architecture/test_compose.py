@@ -24,19 +24,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ooc.main import COMMANDS
-from ooc.system.kafka_access import principals
-from services.addresses import SERVICES
+from ooc.system.forwarding import ForwardingSettings
 from services.console.settings import ConsoleSettings
-from services.lags import REPORTING
+from services.notifications.settings import NotificationsSettings
+from services.processes import Server, processes
 from services.registry import SERVICES as REGISTERED
-from shared.kafka import PROVISIONER, VERIFIER, worker_principal
-from shared.runtime.privileges import (
-    DECIDING,
-    PROJECTING,
-    RoleKind,
-    role_name,
-)
+from shared.kafka import PROVISIONER
 from shared.runtime.worker import HEARTBEAT_SECONDS
+from shared.version import version
 from tests import conftest
 from tests.containers import images
 from tests.integration.identity import keycloak
@@ -49,13 +44,14 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 KAFKA = {"kafka_logins", "kafka_certificate", "kafka_authority"}
 """The files of Kafka's container: what it knows of logins by itself, its certificate with its key, and their authority."""
-LOGINS = {PROVISIONER, *principals()}
-"""The passwords of Kafka's logins."""
-SECRETS = {"kek", "keycloak", "signing", "console", *KAFKA, *LOGINS}
-"""The secrets that are no password of a database role."""
-OURS = {name: container for name, container in CONTAINERS.items() if container["image"] == COMPOSE["x-ooc"]["image"]}
-SETTINGS = {f"OOC_{field.upper()}" for field in ConsoleSettings.model_fields}
-"""The settings of every process, and those of the console beside them."""
+PROCESSES = processes()
+OURS = {name: container for name, container in CONTAINERS.items() if container["image"].startswith("ooc")}
+SETTINGS = {
+    f"OOC_{field.upper()}"
+    for settings in (ConsoleSettings, NotificationsSettings, ForwardingSettings)
+    for field in settings.model_fields
+}
+"""The settings of every process, and those of some."""
 READ_BY_THE_ISSUER = {"OOC_SIGN_IN_URL"}
 PORTS = Ports()
 
@@ -65,13 +61,15 @@ def modules() -> Iterator[tuple[str, list[str]]]:
         yield name, container["command"]
 
 
-def test_every_service_has_an_api_and_a_worker_and_there_is_no_other() -> None:
-    """The containers of ours are two for each service, the two steps before them, the issuer, the console, and the verification."""
-    expected = {f"{service}-{kind}" for service in SERVICES for kind in ("api", "worker")}
-    assert set(OURS) == {*expected, "migrate", "topics", "issuer", "console", "verify"}
-    for service in SERVICES:
-        assert OURS[f"{service}-api"]["command"] == [f"services.{service}", "api"]
-        assert OURS[f"{service}-worker"]["command"] == [f"services.{service}", "worker"]
+def test_every_process_has_a_container_and_there_is_no_other() -> None:
+    """The containers of ours are the processes of the system, as they are run, and the development issuer."""
+    commands = {process.name: list(process.arguments) for process in PROCESSES}
+    assert {name: container["command"] for name, container in OURS.items()} == {
+        **commands,
+        "issuer": ["tools.local.issuer"],
+    }
+    images_ = {process.name: f"{process.image}:{version()}" for process in PROCESSES}
+    assert {name: container["image"] for name, container in OURS.items() if name != "issuer"} == images_
 
 
 @pytest.mark.parametrize(("name", "command"), list(modules()))
@@ -83,7 +81,7 @@ def test_what_a_container_runs_is_there(name: str, command: list[str]) -> None:
     if spec.submodule_search_locations is not None:
         assert importlib.util.find_spec(f"{module}.__main__") is not None, f"{module} cannot be run"
     if module == "ooc.main":
-        assert set(arguments) <= set(COMMANDS)
+        assert arguments[0] in COMMANDS
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -110,7 +108,7 @@ def test_a_container_has_few_rights_and_limits(name: str) -> None:
     assert (container["read_only"], container["tmpfs"], container["cap_drop"]) == (True, ["/tmp"], ["ALL"])
     assert container["init"] is True
     assert {"mem_limit", "pids_limit", "stop_grace_period"} <= set(container)
-    assert set(container.get("volumes", ())) <= {"issuer:/var/lib/ooc"}
+    assert set(container.get("volumes", ())) <= {"issuer:/var/lib/ooc", "backup:/backup"}
     assert "USER ooc\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
@@ -153,25 +151,14 @@ def test_the_settings_are_accepted() -> None:
 
 
 def test_each_container_is_given_its_own_secrets() -> None:
-    """An API and a worker get the passwords of their own roles and the keys that they use, `migrate` every password."""
-    console = role_name(RoleKind.API, "console")
-    system = {"postgres", console, role_name(RoleKind.VERIFY), role_name(RoleKind.ERASURE)}
-    assert OURS["console"]["secrets"] == ["console", console]
-    for service in SERVICES:
-        kinds = PROJECTING if service == REPORTING else DECIDING
-        own = {kind: role_name(kind, service) for kind in kinds}
-        assert OURS[f"{service}-api"]["secrets"] == ["kek", own.pop(RoleKind.API)]
-        # The projection opens no key.
-        kafka = {worker_principal(service), "kafka_authority"}
-        assert set(OURS[f"{service}-worker"]["secrets"]) - {"kek"} == {"signing", *kafka, *own.values()}
-        assert ("kek" in OURS[f"{service}-worker"]["secrets"]) == (service != REPORTING)
-        system |= {role_name(kind, service) for kind in kinds}
-    assert OURS["verify"]["secrets"] == [role_name(RoleKind.VERIFY), VERIFIER, "kafka_authority"]
+    """A process reads the passwords and keys that the list of processes gives it, and what checks Kafka's certificate."""
+    for process in PROCESSES:
+        authority = {"kafka_authority"} if Server.KAFKA in process.connects_to else set()
+        assert set(OURS[process.name]["secrets"]) == process.secrets | authority, process.name
     assert "secrets" not in OURS["issuer"]
-    assert set(OURS["topics"]["secrets"]) == {"kafka_authority", *LOGINS}
     assert set(CONTAINERS["kafka"]["secrets"]) == KAFKA
-    assert set(OURS["migrate"]["secrets"]) == system
-    assert COMPOSE["secrets"] == {name: {"file": f"deploy/passwords/{name}"} for name in system | SECRETS}
+    every = {"keycloak", *KAFKA}.union(*(process.secrets for process in PROCESSES))
+    assert COMPOSE["secrets"] == {name: {"file": f"deploy/passwords/{name}"} for name in every}
     assert "/deploy/passwords/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
@@ -202,7 +189,10 @@ def test_each_secret_is_made_once(tmp_path: Path) -> None:
     # The file holds no key of the authority: it was thrown away, so nothing else can be signed by it.
     assert "PRIVATE KEY" not in authority
     assert f'user_{PROVISIONER}="{secrets[PROVISIONER]}"' in logins
-    assert all(len(base64.b64decode(secrets.pop(key), validate=True)) == 32 for key in ("kek", "signing", "console"))
+    assert all(
+        len(base64.b64decode(secrets.pop(key), validate=True)) == 32
+        for key in ("kek", "signing", "console", "webhooks")
+    )
     assert all(len(bytes.fromhex(password)) == 24 for password in secrets.values())
 
 
@@ -313,7 +303,13 @@ def test_the_database_is_the_one_that_the_tests_run_on() -> None:
         "POSTGRES_INITDB_ARGS": conftest.INITDB_ARGS,
     }
     connections = int(postgres.SETTINGS["max_connections"])
-    assert container["command"] == ["postgres", "-c", f"max_connections={connections}"]
+    who = "hba_file=/etc/postgres_hba"
+    assert container["command"] == ["postgres", "-c", f"max_connections={connections}", "-c", who]
+    assert "./deploy/postgres_hba:/etc/postgres_hba:ro" in container["volumes"]
+    assert (
+        re.findall(r"^\w.*", (ROOT / "deploy/postgres_hba").read_text(encoding="utf-8"), re.MULTILINE)
+        == yaml.safe_load((ROOT / "deploy/patroni/patroni.yml").read_text(encoding="utf-8"))["postgresql"]["pg_hba"]
+    )
 
 
 def test_the_identity_provider_is_the_one_that_the_tests_run_on() -> None:
@@ -330,12 +326,14 @@ def test_the_identity_provider_is_the_one_that_the_tests_run_on() -> None:
 
 
 def test_the_realm_has_nobody_in_it_and_no_secret() -> None:
-    """The shipped realm is a public client and what its tokens carry: no person, password, secret or key."""
+    """The shipped realm is a public client, two of ours, and what their tokens carry: no person, password, secret or key."""
     text = keycloak.REALM_FILE.read_text(encoding="utf-8")
     assert "users" not in keycloak.REALM
     assert not re.search(r"secret|credential|privateKey", text, re.IGNORECASE)
-    (client,) = keycloak.REALM["clients"]
+    client, *ours = keycloak.REALM["clients"]
     assert (client["publicClient"], client["directAccessGrantsEnabled"]) == (True, False)
+    for own in ours:
+        assert (own["publicClient"], own["standardFlowEnabled"], own["directAccessGrantsEnabled"]) == (False,) * 3
     (profile,) = keycloak.REALM["components"]["org.keycloak.userprofile.UserProfileProvider"]
     (attributes,) = profile["config"]["kc.user.profile.config"]
     assert all(attribute["permissions"]["edit"] == ["admin"] for attribute in json.loads(attributes)["attributes"])

@@ -1,5 +1,7 @@
 """`make containers`: docker-compose.yml, run for real on a Docker engine, with the development issuer and with Keycloak.
 
+With `--cluster` it is docker-compose.cluster.yml instead, with the development issuer.
+
 The images are those that Dockerfile and docker-compose.yml name, or stand-ins for them; which is said first.
 """
 
@@ -13,12 +15,24 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from services.addresses import SERVICES
-from tests.containers.compose import ROOT, System, build, make_secrets, ports, positions
+from services.addresses import SERVICES, Addresses
+from tests.acknowledged import Writers, check_histories
+from tests.containers.compose import (
+    BACK_SECONDS,
+    CLUSTER,
+    ROOT,
+    System,
+    build,
+    build_patroni,
+    make_secrets,
+    ports,
+    positions,
+)
 from tests.containers.engine import EngineError, require_engine
-from tests.containers.images import KAFKA, KEYCLOAK, POSTGRES, PYTHON, provide
+from tests.containers.images import ETCD, HAPROXY, KAFKA, KEYCLOAK, POSTGRES, PYTHON, provide
 from tests.containers.people import ISSUER, People
 from tests.maven import NotFetched
+from tools.client.http import Client
 from tools.local.errors import CannotStart
 
 STORIES: Final = tuple(
@@ -29,20 +43,34 @@ LOGS: Final = ROOT / "var" / "containers" / "logs.txt"
 """Where the logs of containers are kept when a run fails."""
 
 
+PAUSE_SECONDS: Final = 15.0
+"""How long commands may wait when one container of the cluster is gone: docs/explanation/load.md."""
+
+
 class Failed(Exception):
     """The system in containers does not do what it should; the message says what."""
 
 
 def main() -> None:
-    """Run the system twice; exit 1, saying what went wrong, where something did."""
+    """Run the system twice, or the cluster once; exit 1, saying what went wrong, where something did."""
     begun = time.monotonic()
     try:
         require_engine()
-        for name in (PYTHON, POSTGRES, KAFKA, KEYCLOAK):
+        cluster = "--cluster" in sys.argv
+        for name in (PYTHON, POSTGRES, KAFKA, *((HAPROXY, ETCD) if cluster else (KEYCLOAK,))):
             print(provide(name), flush=True)
         _say("building the project's image")
         build()
         make_secrets()
+        if cluster:
+            build_patroni()
+            _try(
+                System(more=(CLUSTER,)),
+                lambda: {"OOC_ISSUER": ports()["issuer"]},
+                Addresses(ports()["issuer"], ports()),
+            )
+            print(f"\nThe cluster does what it should ({time.monotonic() - begun:.0f} s).")
+            return
         _say("with the development issuer")
         _try(System(), lambda: {"OOC_ISSUER": ports()["issuer"]})
         _say("with Keycloak")
@@ -53,15 +81,21 @@ def main() -> None:
     print(f"\nThe system in containers does what it should ({time.monotonic() - begun:.0f} s).")
 
 
-def _try(system: System, tokens: Callable[[], dict[str, str]]) -> None:
-    """Start, play, verify, kill, restart and verify again; take all down, whatever happened."""
+def _try(system: System, tokens: Callable[[], dict[str, str]], at_work: Addresses | None = None) -> None:
+    """Start, play, verify, kill, restart and verify again; take all down, whatever happened.
+
+    Where people are `at_work`, they go on while containers are killed.
+    """
     system.down(with_data=True)
     try:
         _say(f"all healthy after {system.up():.0f} s")
         _play(tokens())
         _verify(system)
-        for service in system.running():
-            _say(f"{service} was killed, and healthy again after {system.kill(service):.0f} s")
+        if at_work is None:
+            for service in system.running():
+                _say(f"{service} was killed, and healthy again after {system.kill(service):.0f} s")
+        else:
+            _kill_under_load(system, at_work)
         _play(tokens())
         _verify(system)
         before = positions()
@@ -73,12 +107,46 @@ def _try(system: System, tokens: Callable[[], dict[str, str]]) -> None:
             raise Failed(f"The event stores held {before} before the restart, and hold {positions()} now.")
         _verify(system)
         _play(tokens())
-    except (EngineError, Failed):
+    except (EngineError, Failed, AssertionError):
         system.write_logs(LOGS)
         _say(f"what the containers logged is in {LOGS}")
         raise
     finally:
         system.down(with_data=True)
+
+
+def _kill_under_load(system: System, addresses: Addresses) -> None:
+    """Kill each container in turn while people work. Raises `Failed` for a receipt that is lost, and a pause that is too long."""
+    writers = Writers(addresses, 3)
+    long = []
+    try:
+        while not writers.answered:
+            writers.require_success()
+            time.sleep(0.1)
+        for service in system.running():
+            since = time.monotonic()
+            took = system.kill(service)
+            back = time.monotonic()
+            while writers.answered[-1][0] < back:
+                writers.require_success()
+                time.sleep(0.1)
+            pause = writers.longest_pause(since)
+            _say(f"{service} was killed, and healthy again after {took:.0f} s; commands waited for {pause:.1f} s")
+            if pause > PAUSE_SECONDS and service != "issuer":  # whom a site runs elsewhere
+                long.append(f"{service} ({pause:.1f} s)")
+    finally:
+        writers.end()
+    client = Client(addresses)
+    last, until = writers.stories[-1].case, time.monotonic() + BACK_SECONDS
+    while client.get("reporting", f"/v1/cases/{last}", role="SUPERVISOR").status != 200 and time.monotonic() < until:
+        time.sleep(1)
+    for story in writers.stories:
+        check_histories(client, story)
+    _say(
+        f"{len(writers.answered)} commands of {len(writers.stories)} stories were acknowledged meanwhile, and each receipt stands"
+    )
+    if long:
+        raise Failed(f"Commands waited for longer than {PAUSE_SECONDS:.0f} s without {', '.join(long)}.")
 
 
 def _play(tokens: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from tests.containers.engine import EngineError, docker, inspect
 
 ROOT: Final = Path(__file__).parents[2]
 FILE: Final = ROOT / "docker-compose.yml"
+CLUSTER: Final = ROOT / "docker-compose.cluster.yml"
 PROJECT: Final = "ooc-trial"
 """Not the project `ooc` of whoever tries the system out on this machine, whose data stay untouched."""
 
@@ -31,17 +32,19 @@ KILL: Final = "import os, sys; os.kill(int(sys.argv[1]), 9)"
 
 @dataclass(frozen=True)
 class System:
-    """The containers of docker-compose.yml, with the variables that it reads and the profiles that are wanted."""
+    """The containers of docker-compose.yml, with the variables that it reads, the profiles that are wanted, and further files."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     profiles: Sequence[str] = ()
+    more: Sequence[Path] = ()
 
     def compose(self, *arguments: str) -> str:
         """Run `docker compose` on the system. Raises `EngineError`."""
         profiles = [f"--profile={profile}" for profile in self.profiles]
         # A variable of this shell, such as OOC_ISSUER for `ooc`, does not reach the containers.
         variables = {"OOC_ISSUER": "", **self.variables}
-        return docker("compose", "--project-name", PROJECT, "--file", str(FILE), *profiles, *arguments, env=variables)
+        files = [f"--file={file}" for file in (FILE, *self.more)]
+        return docker("compose", "--project-name", PROJECT, *files, *profiles, *arguments, env=variables)
 
     def up(self) -> float:
         """Start what does not run and wait until all is healthy; return the seconds that it took. Raises `EngineError`."""
@@ -66,7 +69,7 @@ class System:
         return sorted(self.compose("ps", "--services", "--status", "running").split())
 
     def kill(self, service: str) -> float:
-        """Kill a container's first process and return the seconds until the engine has it back, and healthy.
+        """Kill the first process of a service's first container and return the seconds until the engine has it back, and healthy.
 
         The process is killed from outside, by the number that it has on the engine's machine: the engine takes a
         container that `docker kill` ended for stopped on purpose, and leaves it so.
@@ -75,7 +78,7 @@ class System:
             EngineError: it did not come back within `BACK_SECONDS`.
 
         """
-        container = self.compose("ps", "--quiet", service).strip()
+        container = self.compose("ps", "--quiet", service).split()[0]
         pid = inspect(container)["State"]["Pid"]
         begun = time.monotonic()
         options = ("--rm", "--pid=host", "--user=root", "--entrypoint=python")
@@ -129,6 +132,12 @@ def positions() -> dict[str, int]:
 def make_secrets() -> None:
     """Make the secrets that are missing, as an operator does."""
     subprocess.run(["sh", str(ROOT / "deploy" / "passwords.sh")], check=True)
+
+
+def build_patroni() -> None:
+    """Build the image of PostgreSQL with Patroni."""
+    place = ("--file", str(ROOT / "deploy" / "patroni" / "Dockerfile"), str(ROOT))
+    docker("build", "--network=host", "--tag", f"ooc-patroni:{version()}", *place)
 
 
 def build() -> None:

@@ -1,0 +1,190 @@
+"""What runs: every process of the system, what it connects to, and the secrets that it reads.
+
+deploy/kubernetes is written from this list, its network policies too, and docker-compose.yml is compared with it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from services.kafka_access import principals
+from services.registry import FOLLOWERS, SERVICES, RegisteredService, databases_without_events
+from shared.kafka import PROVISIONER, VERIFIER, worker_principal
+from shared.runtime.privileges import GROUPS, OF_SERVICE, RoleKind, Schema, role_name
+from shared.runtime.provision import KEYRING_DATABASE, service_database
+
+OWNER: Final = "postgres"
+"""The role that owns the databases; only `ooc migrate` connects by it."""
+
+
+class Kind(StrEnum):
+    """How a process runs."""
+
+    API = "api"
+    """It listens, and answers /health/live and /health/ready."""
+    WORKER = "worker"
+    """It listens on no port, and touches a heartbeat file."""
+    SINGLE = "single"
+    """As a worker, but there is one of it: two would do everything twice."""
+    STEP = "step"
+    """It runs before the others of a release, and ends."""
+    CHECK = "check"
+    """It runs now and then, and ends."""
+
+
+class Server(StrEnum):
+    """What processes connect to beside each other."""
+
+    POSTGRES = "postgres"
+    KAFKA = "kafka"
+    IDENTITY = "identity"
+    """The identity provider, which the partnership runs."""
+    WITNESS = "witness"
+    """The witness of the checkpoints, which another party runs."""
+    TELEMETRY = "telemetry"
+    """A collector of traces (OTLP over HTTP), where there is one."""
+    MAIL = "mail"
+    NOTIFY = "notify"
+    """GOV.UK Notify, or a proxy that leads there."""
+    WEBHOOK = "webhook"
+    """Whoever hears of alarms, and the agencies that take events, or a gateway to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that `python -m` starts."""
+
+    name: str
+    kind: Kind
+    arguments: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+    """The database roles by which it connects; the password of each is a secret of the same name."""
+    logins: tuple[str, ...] = ()
+    """The logins of Kafka whose passwords it reads."""
+    keys: tuple[str, ...] = ()
+    """The files of keys that it reads: `kek`, `signing` (of checkpoints), `console` (of sessions and drafts),
+    `alarm_webhook`, `webhooks`, or the secret by which it gets tokens of its own: `messenger_client`, `invited_client`."""
+    calls: tuple[str, ...] = ()
+    """The servers and processes that it asks over HTTP."""
+    copies: tuple[str, ...] = ()
+    """The passwords that it copies, and does not use."""
+
+    @property
+    def connects_to(self) -> frozenset[str]:
+        """Every server and process that it opens a connection to."""
+        databases = {Server.POSTGRES.value} if self.roles else set()
+        kafka = {Server.KAFKA.value} if self.logins else set()
+        return frozenset({*databases, *kafka, *self.calls})
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The name of every secret that it reads: passwords and keys."""
+        return frozenset({*self.roles, *self.logins, *self.keys, *self.copies})
+
+    @property
+    def image(self) -> str:
+        """The image that it runs in: ours, or the one that has the programs of PostgreSQL too."""
+        return "ooc-backup" if self.arguments[1:2] == ("backup",) else "ooc"
+
+
+def processes() -> tuple[Process, ...]:
+    """Return every process of the system, in the order in which a release replaces them."""
+    apis = [_api(entry) for entry in SERVICES]
+    identity, witness = Server.IDENTITY.value, Server.WITNESS.value
+    console = Process(
+        "console",
+        Kind.API,
+        ("services.console",),
+        (role_name(RoleKind.API, "console"),),
+        keys=("console", "invited_client"),
+        calls=(identity, Server.TELEMETRY.value, *(api.name for api in apis)),
+    )
+    return (
+        Process("topics", Kind.STEP, ("ooc.main", "topics"), logins=(PROVISIONER, *principals())),
+        Process("migrate", Kind.STEP, ("ooc.main", "migrate"), (OWNER, *_every_role())),
+        *map(_worker, SERVICES),
+        *apis,
+        *(_follower(name, [api.name for api in apis]) for name in FOLLOWERS),
+        console,
+        Process(
+            "alarms",
+            Kind.SINGLE,
+            ("ooc.main", "alarms", "forward"),
+            keys=("alarm_webhook",),
+            calls=(Server.MAIL.value, Server.WEBHOOK.value, *(api.name for api in apis)),
+        ),
+        Process(
+            "backup",
+            Kind.SINGLE,
+            ("ooc.main", "backup", "follow"),
+            (OWNER,),
+            keys=("signing", "console", "webhooks"),
+            calls=(witness,),
+            copies=tuple(dict.fromkeys((*_every_role(), PROVISIONER, *principals()))),
+        ),
+        Process(
+            "verify",
+            Kind.CHECK,
+            ("ooc.main", "verify"),
+            (role_name(RoleKind.VERIFY),),
+            (VERIFIER,),
+            calls=(witness,),
+        ),
+    )
+
+
+def _schema(entry: RegisteredService) -> Schema:
+    return (service_database(entry.name) if entry.decides else entry.database())[1]
+
+
+def _keys(schema: Schema, kind: RoleKind) -> tuple[str, ...]:
+    return ("kek",) if schema.keyring_use[kind] else ()
+
+
+def _api(entry: RegisteredService) -> Process:
+    schema = _schema(entry)
+    return Process(
+        f"{entry.name}-api",
+        Kind.API,
+        (f"services.{entry.name}", "api"),
+        (schema.roles[RoleKind.API],),
+        keys=_keys(schema, RoleKind.API),
+        calls=(Server.IDENTITY.value, Server.WITNESS.value, Server.TELEMETRY.value),
+    )
+
+
+def _worker(entry: RegisteredService) -> Process:
+    schema = _schema(entry)
+    return Process(
+        f"{entry.name}-worker",
+        Kind.WORKER,
+        (f"services.{entry.name}", "worker"),
+        tuple(role for kind, role in schema.roles.items() if kind in OF_SERVICE - {RoleKind.API}),
+        (worker_principal(entry.name),),
+        ("signing", *_keys(schema, RoleKind.WORKER)),
+        (Server.WITNESS.value, Server.TELEMETRY.value),
+    )
+
+
+_OUTSIDE: Final = (Server.IDENTITY, Server.TELEMETRY, Server.MAIL, Server.NOTIFY, Server.WEBHOOK)
+
+
+def _follower(name: str, apis: Iterable[str]) -> Process:
+    """Return a follower, which asks the APIs as any agency does, and writes to people."""
+    role = role_name(RoleKind.WORKER, name)
+    arguments = (f"services.{name}", "worker")
+    calls = (*(each.value for each in _OUTSIDE), *apis)
+    keys = ("messenger_client", "webhooks")
+    return Process(f"{name}-worker", Kind.WORKER, arguments, (role,), (worker_principal(name),), keys, calls)
+
+
+def _every_role() -> Iterable[str]:
+    """Return each role that has a password, of every database, once."""
+
+    def named() -> Iterator[str]:
+        schemas = [KEYRING_DATABASE[1], *(_schema(entry) for entry in SERVICES)]
+        for schema in (*schemas, *(schema for _, schema in databases_without_events())):
+            yield from (role for kind, role in schema.roles.items() if kind not in GROUPS)
+
+    return dict.fromkeys(named())

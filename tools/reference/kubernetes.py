@@ -1,0 +1,321 @@
+"""deploy/kubernetes/processes, and its page: each process as Kubernetes runs it, from the list of processes.
+
+What runs them, PostgreSQL and Kafka, is written by hand beside it. A pod has a label `connects-to/NAME` for each connection;
+its egress policy permits just those, and the ingress policy of the other side asks for the label.
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from services.kafka_access import accesses, declared_topics
+from services.processes import OWNER, Kind, Process, Server, processes
+from services.registry import SERVICES
+from shared.runtime.kafka_grants import GROUP, LITERAL, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding, KafkaAccess
+from shared.version import version
+from tools.local.ports import Ports
+from tools.reference.kubernetes_sizes import FORCE_AREA, of_ceiling, of_sizes, resources, size_of
+from tools.reference.markdown import fill, fill_file
+
+PLACE: Final = Path("deploy/kubernetes")
+NOTE: Final = "# Written by `make docs` from services/processes.py: change that, not this file.\n"
+BACKUP: Final = "/backup"
+"""Where the volume of backups is."""
+
+PORT: Final = 8080
+SECRETS: Final = "/run/secrets/ooc"
+"""Where a container finds the files of its secrets, each under the name that deploy/passwords.sh gives it."""
+
+USER: Final = 10001
+"""The user of the Dockerfile."""
+
+HEARTBEAT: Final = "import os, sys, time; sys.exit(time.time() - os.stat(os.environ['OOC_HEARTBEAT']).st_mtime > 30)"
+"""The health of a worker, as docker-compose.yml asks for it."""
+
+OUTSIDE: Final = ("ingress", "monitoring")
+"""The namespaces that ask an API or the console: browsers and programs by an ingress, and Prometheus."""
+
+Manifest = dict[str, Any]
+
+
+def kubernetes_name(name: str) -> str:
+    """Return a name as Kubernetes allows it: without underscores."""
+    return name.replace("_", "-")
+
+
+def of_kubernetes() -> dict[str, str]:
+    """Write the files, by path below `PLACE`."""
+    deployed = [process for process in processes() if process.name != "topics"]  # Strimzi makes them, and the logins
+    files = {f"{kubernetes_name(process.name)}.yaml": list(_manifests(process)) for process in deployed}
+    files["kafka.yaml"] = [*map(_user, accesses()), *_topics()]
+    index = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": sorted(files)}
+    files["kustomization.yaml"] = [index]
+    ceiling = {"ceiling/kustomization.yaml": _text([of_ceiling()])}
+    return {f"base/processes/{name}": _text(manifests) for name, manifests in files.items()} | ceiling
+
+
+def of_containers() -> dict[str, str]:
+    """Write what makes a cluster of docker-compose.yml, by path: two of each process, and the ways to them."""
+    ports = {f"{entry.name}-api": Ports().api(entry.port_offset) for entry in SERVICES} | {"console": Ports().console}
+    facts = {
+        "note": NOTE.strip(),
+        "version": version(),
+        "staying": [process.name for process in processes() if process.kind in (Kind.API, Kind.WORKER)],
+        "listening": ports,
+    }
+    files = {"docker-compose.cluster.yml": "docker-compose.cluster.yml", "deploy/haproxy.cfg": "haproxy.cfg"}
+    return {path: fill_file(template, **facts) for path, template in files.items()}
+
+
+def of_deployment() -> dict[str, str]:
+    """Write the page of what connects to what, by path."""
+    return {"deployment.md": fill("deployment", processes=processes(), sizes=of_sizes(processes()), outside=OUTSIDE)}
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - a reader wants no references
+        return True
+
+
+def _text(manifests: list[Manifest]) -> str:
+    return NOTE + yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, width=120)
+
+
+def _manifests(process: Process) -> Iterator[Manifest]:
+    if process.kind is Kind.STEP:
+        yield _object("batch/v1", "Job", process, _once(process) | {"ttlSecondsAfterFinished": 3600})
+    elif process.kind is Kind.CHECK:
+        nightly = {"schedule": "30 1 * * *", "concurrencyPolicy": "Forbid", "jobTemplate": {"spec": _once(process)}}
+        yield _object("batch/v1", "CronJob", process, nightly)
+    else:
+        yield _object("apps/v1", "Deployment", process, _deployment(process))
+        budget = {"maxUnavailable": 1, "selector": {"matchLabels": _labels(process)}}
+        yield _object("policy/v1", "PodDisruptionBudget", process, budget)
+    if _copies(process):
+        size = {"requests": {"storage": f"{FORCE_AREA[size_of(process)].disk_gib}Gi"}}
+        yield _object("v1", "PersistentVolumeClaim", process, {"accessModes": ["ReadWriteOnce"], "resources": size})
+    if process.kind is Kind.API:
+        ports = [{"name": "http", "port": PORT, "targetPort": "http"}]
+        yield _object("v1", "Service", process, {"selector": _labels(process), "ports": ports})
+    yield _object("networking.k8s.io/v1", "NetworkPolicy", process, _policy(process))
+
+
+def _object(version: str, kind: str, process: Process, spec: Manifest) -> Manifest:
+    name = kubernetes_name(process.name)
+    metadata = {"name": name, "labels": {**_labels(process), "app.kubernetes.io/part-of": "ooc"}}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _labels(process: Process) -> dict[str, str]:
+    return {"app.kubernetes.io/name": kubernetes_name(process.name)}
+
+
+def _deployment(process: Process) -> Manifest:
+    return {
+        "replicas": FORCE_AREA[size_of(process)].instances,
+        # The old one stays until the new one is ready, but for what there is one of.
+        "strategy": {"type": "Recreate"}
+        if process.kind is Kind.SINGLE
+        else {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "selector": {"matchLabels": _labels(process)},
+        "template": _pod(process),
+    }
+
+
+def _once(process: Process) -> Manifest:
+    return {"backoffLimit": 10, "template": _pod(process, restartPolicy="OnFailure")}
+
+
+def _pod(process: Process, **more: Any) -> Manifest:
+    connects = {f"connects-to/{kubernetes_name(name)}": "true" for name in sorted(process.connects_to)}
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": _labels(process)},
+        "matchLabelKeys": ["pod-template-hash"],
+    }
+    spec = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        # A first process of Kubernetes' own hands signals on, also to a program that would ignore them.
+        "shareProcessNamespace": True,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **({} if more else {"topologySpreadConstraints": [spread]}),
+        **more,
+        "containers": [_container(process)],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+            {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": list(_secrets(process))}},
+            *([{"name": "backup", "persistentVolumeClaim": {"claimName": "backup"}}] if _copies(process) else []),
+        ],
+    }
+    return {"metadata": {"labels": {**_labels(process), "app.kubernetes.io/part-of": "ooc", **connects}}, "spec": spec}
+
+
+def _container(process: Process) -> Manifest:
+    return {
+        "name": "ooc",
+        "image": f"{process.image}:{version()}",  # as docker-compose.yml names it; a site says where it is
+        "args": list(process.arguments),
+        "envFrom": [{"configMapRef": {"name": "ooc-settings"}}],
+        "env": [{"name": name, "value": value} for name, value in _environment(process).items()],
+        **_probes(process),
+        "resources": resources(FORCE_AREA[size_of(process)]),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a container's own, in memory
+            {"name": "secrets", "mountPath": SECRETS, "readOnly": True},
+            *([{"name": "backup", "mountPath": BACKUP}] if _copies(process) else []),
+        ],
+    }
+
+
+def _environment(process: Process) -> dict[str, str]:
+    beats = {"OOC_HEARTBEAT": "/tmp/heartbeat"}  # noqa: S108
+    own = {Kind.API: {"OOC_PORT": str(PORT)}, Kind.WORKER: beats, Kind.SINGLE: beats}.get(process.kind, {}).copy()
+    if Server.KAFKA in process.connects_to:
+        (login,) = process.logins
+        own["OOC_KAFKA_LOGIN"] = kubernetes_name(login)
+    if OWNER in process.roles:
+        own["OOC_ADMIN_DATABASE_URL"] = (
+            f"postgresql://postgres@postgres-rw:5432/?sslmode=verify-full&sslrootcert={SECRETS}/postgres_authority"
+        )
+    if _copies(process):
+        own["OOC_BACKUP_FOLDER"] = BACKUP
+    if addresses := [name for name in process.calls if name.endswith("-api")]:
+        own["OOC_URL"] = " ".join(
+            f"{name.removesuffix('-api')}=http://{kubernetes_name(name)}:{PORT}" for name in addresses
+        )
+    return own
+
+
+def _copies(process: Process) -> bool:
+    """Whether it writes the backups."""
+    return bool(process.copies)
+
+
+def _probes(process: Process) -> Manifest:
+    if process.kind is Kind.API:
+
+        def asks(path: str) -> Manifest:
+            return {"httpGet": {"path": path, "port": "http"}, "timeoutSeconds": 5}
+
+        return {
+            "ports": [{"name": "http", "containerPort": PORT}],
+            "startupProbe": {**asks("/health/live"), "periodSeconds": 2, "failureThreshold": 60},
+            "livenessProbe": {**asks("/health/live"), "periodSeconds": 10},
+            "readinessProbe": {**asks("/health/ready"), "periodSeconds": 5, "failureThreshold": 2},
+        }
+    if process.kind in (Kind.WORKER, Kind.SINGLE):
+        beats = {"exec": {"command": ["python", "-c", HEARTBEAT]}, "timeoutSeconds": 5}
+        return {
+            "startupProbe": {**beats, "periodSeconds": 5, "failureThreshold": 24},
+            "livenessProbe": {**beats, "periodSeconds": 10},
+        }
+    return {}
+
+
+def _secrets(process: Process) -> Iterator[Manifest]:
+    """Yield what a pod may read: of `ooc-secrets` its own files, and the certificates by which servers are known."""
+    own = sorted(process.secrets - {"postgres"})
+    yield {"secret": {"name": "ooc-secrets", "items": [{"key": name, "path": name} for name in own]}}
+    if "postgres" in process.secrets:
+        yield {"secret": {"name": "postgres-superuser", "items": [{"key": "password", "path": "postgres"}]}}
+    if Server.MAIL in process.connects_to:  # passwords of others' servers, which a site names in its settings
+        yield {"secret": {"name": "ooc-messages", "optional": True}}
+    for server, secret in ((Server.POSTGRES, "postgres-ca"), (Server.KAFKA, "kafka-cluster-ca-cert")):
+        if server in process.connects_to:
+            yield {"secret": {"name": secret, "items": [{"key": "ca.crt", "path": f"{server}_authority"}]}}
+
+
+def _policy(process: Process) -> Manifest:
+    """Permit what the process connects to, and who connects to it."""
+    name = kubernetes_name(process.name)
+    policy: Manifest = {"podSelector": {"matchLabels": _labels(process)}, "policyTypes": ["Ingress", "Egress"]}
+    if process.kind is Kind.API:
+        callers = [{"podSelector": {"matchLabels": {f"connects-to/{name}": "true"}}}, *map(_namespace, OUTSIDE)]
+        policy["ingress"] = [{"from": callers, "ports": [_tcp(PORT)]}]
+    policy["egress"] = [_to(server) for server in sorted(process.connects_to)]
+    return policy
+
+
+def _to(name: str) -> Manifest:
+    servers = {
+        Server.POSTGRES: ({"podSelector": {"matchLabels": {"cnpg.io/cluster": "postgres"}}}, 5432),
+        Server.KAFKA: ({"podSelector": {"matchLabels": {"strimzi.io/pool-name": "brokers"}}}, 9093),
+        Server.IDENTITY: (_namespace(Server.IDENTITY), 443),
+        Server.WITNESS: (_namespace(Server.WITNESS), 8119),
+        Server.TELEMETRY: (_namespace(Server.TELEMETRY), 4318),
+        Server.MAIL: (_namespace(Server.MAIL), 587),
+        Server.NOTIFY: (_namespace(Server.NOTIFY), 443),
+        Server.WEBHOOK: (_namespace(Server.WEBHOOK), 443),
+    }
+    process = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": kubernetes_name(name)}}}
+    peer, port = servers[Server(name)] if name in list(Server) else (process, PORT)
+    return {"to": [peer], "ports": [_tcp(port)]}
+
+
+def _namespace(name: str) -> Manifest:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": str(name)}}}
+
+
+def _tcp(port: int) -> Manifest:
+    return {"protocol": "TCP", "port": port}
+
+
+def _user(access: KafkaAccess) -> Manifest:
+    """Write a login, whose name may have no underscore, with the password of its principal and its rights."""
+    return {
+        "apiVersion": "kafka.strimzi.io/v1",
+        "kind": "KafkaUser",
+        "metadata": {"name": kubernetes_name(access.principal), "labels": {"strimzi.io/cluster": "kafka"}},
+        "spec": {
+            "authentication": {
+                "type": "scram-sha-512",
+                "password": {"valueFrom": {"secretKeyRef": {"name": "ooc-secrets", "key": access.principal}}},
+            },
+            "authorization": {"type": "simple", "acls": list(_rights(access))},
+        },
+    }
+
+
+def _rights(access: KafkaAccess) -> Iterator[Manifest]:
+    kinds = {TOPIC: "topic", GROUP: "group", TRANSACTIONAL_ID: "transactionalId"}
+    operations = {READ: "Read", WRITE: "Write"}
+
+    def resource(right: Binding) -> tuple[str, str, str]:
+        return kinds[right.kind], right.name, "literal" if right.pattern == LITERAL else "prefix"
+
+    for (kind, name, pattern), rights in groupby(sorted(access.bindings(), key=resource), resource):
+        allowed = sorted(operations[right.operation] for right in rights)
+        yield {"resource": {"type": kind, "name": name, "patternType": pattern}, "operations": allowed}
+
+
+def _topics() -> Iterator[Manifest]:
+    for topic in declared_topics(replication=3):
+        yield {
+            "apiVersion": "kafka.strimzi.io/v1",
+            "kind": "KafkaTopic",
+            "metadata": {"name": kubernetes_name(topic.name), "labels": {"strimzi.io/cluster": "kafka"}},
+            "spec": {
+                "topicName": topic.name,
+                "partitions": topic.num_partitions,
+                "replicas": topic.replication_factor,
+                "config": dict(topic.topic_configs),
+            },
+        }
