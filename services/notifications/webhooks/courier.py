@@ -1,0 +1,89 @@
+"""How an event gets to an agency's address, and to no other: neither a name that leads inside nor an answer leads elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+
+import httpx2
+
+from services.notifications.settings import NotificationsSettings
+from services.notifications.webhooks.registry import check_url
+from shared.api.authentication import client_tls
+
+SECONDS: Final = 10.0
+"""How long a receiver may take, from the look for its address to the head of its answer; the rest is not read."""
+_TRANSLATED: Final = ip_network("64:ff9b::/96")
+_LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+Address = IPv4Address | IPv6Address
+
+
+class NotDelivered(Exception):
+    """The receiver did not take an event, which is sent again; the message is a code."""
+
+
+class ReceiverGone(NotDelivered):
+    """The receiver wants nothing more (410)."""
+
+
+class Courier:
+    """Posts messages to agencies' addresses; a connection serves one message, since an address may have many names."""
+
+    def __init__(self, settings: NotificationsSettings, http: httpx2.AsyncClient | None = None) -> None:
+        own = _LOOPBACK if settings.mode == "local" else ()
+        self._permitted = (*map(ip_network, settings.webhook_networks.split()), *own)
+        self._http = http or httpx2.AsyncClient(
+            timeout=SECONDS,
+            trust_env=False,
+            verify=client_tls(),
+            limits=httpx2.Limits(max_keepalive_connections=0),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def post(self, address: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Post a message. Raises `NotDelivered` unless it is taken (2xx); a redirect is not followed."""
+        try:
+            async with asyncio.timeout(SECONDS):
+                status = await self._status(address, headers, body)
+        except (TimeoutError, OSError, httpx2.HTTPError) as error:
+            raise NotDelivered("NO_ANSWER") from error
+        if status == 410:
+            raise ReceiverGone("HTTP_410")
+        if not 200 <= status < 300:
+            raise NotDelivered(f"HTTP_{status}")
+
+    async def _status(self, address: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Ask the very address that was checked, so that its name cannot mean another a moment later (DNS rebinding)."""
+        url = check_url(address)
+        to = await self._resolve(url)
+        async with self._http.stream(
+            "POST",
+            url.copy_with(host=str(to)),
+            content=body,
+            headers={**headers, "host": url.netloc.decode(), "user-agent": "ooc-webhooks"},
+            extensions={"sni_hostname": url.raw_host.decode()},
+        ) as answer:
+            return answer.status_code
+
+    async def _resolve(self, url: httpx2.URL) -> Address:
+        host = url.raw_host.decode()
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = sorted((ip_address(entry[4][0]) for entry in found), key=lambda one: one.version)
+        if not addresses or not all(map(self._may_reach, addresses)):
+            raise NotDelivered("ADDRESS_REFUSED")
+        return addresses[0]
+
+    def _may_reach(self, address: Address) -> bool:
+        """Whether it is public, and no IPv6 address that holds another, or permitted by the settings."""
+        if isinstance(address, IPv6Address) and (address.sixtofour or address.teredo or address in _TRANSLATED):
+            return False
+        return (address.is_global and not address.is_multicast) or any(address in one for one in self._permitted)
