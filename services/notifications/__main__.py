@@ -1,0 +1,9 @@
+"""`python -m services.notifications worker`."""
+
+from __future__ import annotations
+
+from services.notifications.worker import run_worker
+from shared.runtime.entrypoint import run_process
+
+if __name__ == "__main__":
+    run_process("notifications", {"worker": run_worker})

@@ -1,0 +1,68 @@
+"""The ways in which a message leaves: a mail server, GOV.UK Notify, or the referral's record alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+
+class NotSent(Exception):
+    """The message was not sent, for sure, and may be sent later."""
+
+
+class Refused(Exception):
+    """The address is refused for good."""
+
+
+class Uncertain(Exception):
+    """Whether the message was sent is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One message to one address: held in memory while it is sent, and nowhere else."""
+
+    id: UUID
+    channel: str
+    address: str = field(repr=False)
+    subject: str = field(repr=False)
+    body: str = field(repr=False)
+    invitation: bytes | None = field(default=None, repr=False)
+    method: str | None = None
+    repeated: bool = False
+    """Whether it may have been sent before."""
+    again: str = ""
+    """The words that mark a repeat, in the language of the text."""
+
+
+class Carrier(Protocol):
+    """Something that takes messages to people."""
+
+    @property
+    def name(self) -> str:
+        """NOTIFY, SMTP or RECORD."""
+        ...
+
+    @property
+    def channels(self) -> Collection[str]:
+        """The channels that it has: EMAIL, SMS, LETTER."""
+        ...
+
+    @property
+    def most_repeats(self) -> int:
+        """How often a message may be sent again that may have been sent."""
+        ...
+
+    async def find(self, envelope: Envelope) -> str | None:
+        """Return the carrier's reference of a message that it has; None if it says that it has none, or cannot say."""
+        ...
+
+    async def send(self, envelope: Envelope) -> str | None:
+        """Send a message, and return the carrier's reference. Raises `NotSent`, `Refused` or `Uncertain`."""
+        ...
+
+    async def outcome(self, id_: UUID) -> str | None:
+        """Return DELIVERED or NOT_DELIVERED; None while that is not known, or where the carrier cannot say."""
+        ...

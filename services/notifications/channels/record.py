@@ -1,0 +1,28 @@
+"""No carrier: the message stands in the referral's record alone, sealed, and the console shows it."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from services.notifications.channels import Envelope
+
+
+class RecordOnly:
+    """Takes every message and sends none."""
+
+    name: Final = "RECORD"
+    channels: Final = frozenset({"EMAIL", "SMS", "LETTER"})
+    most_repeats: Final = 1_000_000
+
+    async def find(self, _envelope: Envelope) -> str | None:
+        """Return None: nothing is kept here."""
+        return None
+
+    async def send(self, _envelope: Envelope) -> str | None:
+        """Do nothing: the record follows, once for each message."""
+        return None
+
+    async def outcome(self, _id: UUID) -> str | None:
+        """Return None: nobody brings it."""
+        return None

@@ -1,0 +1,35 @@
+"""The database of notifications, for provisioning: the events that it follows and its outbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from shared.runtime.privileges import CONSUMER, PROJECTION, Part, RoleKind, Schema
+
+_WORKER: Final = RoleKind.WORKER
+
+DATABASE: Final = (
+    "ooc_notifications",
+    Schema(
+        (
+            CONSUMER,
+            PROJECTION,
+            Part(
+                Path(__file__).parent / "migrations",
+                {
+                    "followed_event": {_WORKER: "select, insert, delete"},
+                    "stream_case": {_WORKER: "select, insert"},
+                    "data_right": {_WORKER: "select, insert, delete"},
+                    "message": {_WORKER: "select, insert, update"},
+                    "agency_event": {_WORKER: "select, insert"},
+                    "webhook": {_WORKER: "select, insert, update, delete"},
+                    "webhook_case": {_WORKER: "select, insert, update"},
+                },
+            ),
+        ),
+        "notifications",
+        {_WORKER: None},
+    ),
+)
+"""Its name and what it holds, as `shared.runtime.provision.databases` takes them."""

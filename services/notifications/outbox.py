@@ -1,0 +1,249 @@
+"""The outbox: rows that follow the plan until they are sent, and the steps of sending, each one a statement.
+
+PLANNED -> SENDING -> ACCEPTED -> SENT
+              |           (the provider has it)   (and the referral's record says so)
+              +-> PLANNED again after a pause, or FAILED
+PLANNED -> WITHDRAWN
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from services.notifications.plan import Message
+from services.notifications.table import LINKED, AccountTemplate
+from shared.database import Connection
+from shared.domain.ids import derived_uuid
+
+NO_ADDRESS: Final = "NO_ADDRESS"
+"""Why a message failed that is no fault: the alarm leaves it out, and somebody rings."""
+LEASE: Final = timedelta(minutes=2)
+"""How long a worker has a message to itself: longer than all that it waits for while it sends."""
+
+_COLUMNS: Final = (
+    *("id", "event_id", "template", "recipient", "concerns", "case_id", "referral_id", "record", "item"),
+    *("not_before", "not_after", "to_account", "follows"),
+)
+_PUT: Final = f"""
+    insert into message ({", ".join(_COLUMNS)}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    on conflict (id) do update set not_before = excluded.not_before, not_after = excluded.not_after,
+        referral_id = excluded.referral_id, concerns = excluded.concerns, state = 'PLANNED', why = null
+    where message.state = 'PLANNED' and not message.handed_over
+       or message.state = 'WITHDRAWN'
+          and (message.why = 'NO_LONGER_TRUE' or message.why = 'TOO_LATE' and excluded.not_after > now())
+"""  # noqa: S608 - the columns above, and no value
+_WITHDRAW_OTHERS: Final = """
+    update message set state = 'WITHDRAWN', why = 'NO_LONGER_TRUE', next_try = null
+    where case_id = $1 and state = 'PLANNED' and not handed_over and not id = any($2::uuid[])
+"""
+_LINKS_OFF: Final = """
+    update message as m set link = 'OFF' where m.case_id = $1 and m.link = 'OPEN' and not exists (
+        select from unnest($2::uuid[], $3::text[]) as p (recipient, record)
+        where p.recipient = m.recipient and p.record = m.record
+    )
+"""
+_FORGOTTEN: Final = """
+    update message as m set state = 'WITHDRAWN', why = 'FORGOTTEN', next_try = null
+    where m.case_id = $1 and m.state = 'PLANNED'
+      and exists (select from data_right as r where r.person_id in (m.recipient, m.concerns) and r.kind = 'FORGOTTEN')
+"""
+
+
+async def settle(connection: Connection, case_id: UUID, messages: Mapping[UUID, Message]) -> None:
+    """Bring what is unsent of a case to its plan: add, move, withdraw; mark links whose appointment stands no more."""
+    await connection.executemany(_PUT, [_row(message) for message in messages.values()])
+    await connection.execute(_WITHDRAW_OTHERS, case_id, list(messages))
+    stand = [message for message in messages.values() if message.template in LINKED]
+    await connection.execute(
+        _LINKS_OFF, case_id, [message.recipient for message in stand], [message.record for message in stand]
+    )
+    await connection.execute(_FORGOTTEN, case_id)
+
+
+def _row(message: Message) -> tuple[Any, ...]:
+    return (message.key, *(getattr(message, column) for column in _COLUMNS[1:-1]), list(message.follows))
+
+
+_DIGEST: Final = f"""
+    insert into message ({", ".join(_COLUMNS)})
+    values ($1, $2, '{AccountTemplate.OFFICER_DIGEST}', $3, $3, $2, $2, 'digest', null, $4, $5, true, '{{}}')
+    on conflict do nothing
+"""  # noqa: S608 - the names above, and no value
+
+
+async def put_digests(connection: Connection, officers: Iterable[UUID], begins: datetime, ends: datetime) -> None:
+    """Plan the reminder of each officer for the day that begins then, once: what it says is asked when it is sent."""
+    day = derived_uuid("digest", begins.isoformat())
+    await connection.executemany(
+        _DIGEST, [(derived_uuid("digest", day, officer), day, officer, begins, ends) for officer in officers]
+    )
+
+
+# --- sending -------------------------------------------------------------------------------------
+
+# A message (m) of which nothing is sent now: the data of somebody whom it is about are restricted.
+_RESTRICTED: Final = "exists (select from data_right as r where r.person_id in (m.recipient, m.concerns))"
+_EARLIER: Final = "m.follows && array[e.template] and e.recipient = m.recipient and e.record = m.record"
+# Whether it has to wait until it is known what became of the message that it follows.
+_OPEN_BEFORE: Final = f"""
+    exists (select from message as e where {_EARLIER} and (e.state = 'SENDING' or e.state = 'PLANNED' and e.handed_over))
+"""
+_TOO_LATE: Final = """
+    update message set state = 'WITHDRAWN', why = 'TOO_LATE', next_try = null
+    where state = 'PLANNED' and not handed_over and not_after < $1
+"""
+_NEVER_TOLD: Final = f"""
+    update message as m set state = 'WITHDRAWN', why = 'NEVER_TOLD', next_try = null
+    where m.state = 'PLANNED' and not m.handed_over and cardinality(m.follows) > 0
+      and coalesce(m.next_try, m.not_before) <= $1 and not {_OPEN_BEFORE}
+      and not exists (select from message as e where {_EARLIER} and e.state in ('ACCEPTED', 'SENT'))
+"""  # noqa: S608 - no value
+_TOLD_BEFORE: Final = f"exists (select from message as e where {_EARLIER} and e.state in ('ACCEPTED', 'SENT'))"
+_DUE: Final = f"""
+    m.state = 'PLANNED' and coalesce(m.next_try, m.not_before) <= $1 and not {_RESTRICTED} and not {_OPEN_BEFORE}
+    and (m.handed_over or m.not_after >= $2 and (cardinality(m.follows) = 0 or {_TOLD_BEFORE}))
+"""
+_LEFT: Final = """
+    m.state in ('SENDING', 'ACCEPTED') and coalesce(m.leased_until, '-infinity') < $1
+    and coalesce(m.next_try, '-infinity') <= $1
+"""
+# The first rows of an index: where ten thousand are due, the rest is not looked at.
+_CANDIDATES: Final = f"""
+    select recipient from message as m where m.state in ('PLANNED', 'SENDING', 'ACCEPTED')
+    and coalesce(m.next_try, m.not_before) <= $1 and ({_LEFT} or {_DUE})
+    order by coalesce(m.next_try, m.not_before) limit 200
+"""  # noqa: S608 - no value
+_TAKE_LEFT: Final = f"""
+    select * from message where sent_as = (select m.sent_as from message as m where recipient = $2 and {_LEFT} limit 1)
+    order by not_before, id for update
+"""  # noqa: S608 - no value
+_TAKE_DUE: Final = (
+    f"select * from message as m where m.recipient = $3 and {_DUE} order by m.not_before, m.id for update"  # noqa: S608 - no value
+)
+_SENT_TODAY: Final = """
+    select count(distinct sent_as) from message where recipient = $1 and state <> 'FAILED' and coalesce(sent_at, $2) >= $2
+    and sent_as is not null
+"""
+_POSTPONE: Final = "update message set next_try = $2 where id = any($1::uuid[])"
+_LEASE: Final = """
+    update message set state = case state when 'PLANNED' then 'SENDING' else state end, leased_until = $3,
+        sent_as = coalesce(sent_as, $2),
+        -- Before it is looked whether the appointment still stands: who calls it off later finds the link to end.
+        link = case when link is null and template = any($4) then 'OPEN' else link end
+    where id = any($1::uuid[]) returning *
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one worker sends as one message: rows of one recipient that fell due together."""
+
+    rows: Sequence[Mapping[str, Any]]
+
+    @property
+    def id(self) -> UUID:
+        """The message's id, by which the provider and the record know it."""
+        sent_as: UUID = self.rows[0]["sent_as"]
+        return sent_as
+
+    def __getitem__(self, column: str) -> Any:
+        """Return what the rows have in common: all but what they tell of."""
+        return self.rows[0][column]
+
+    @property
+    def keys(self) -> list[UUID]:
+        """The keys of the rows."""
+        return [row["id"] for row in self.rows]
+
+
+async def withdraw_overtaken(connection: Connection, now: datetime, *, in_the_past: bool) -> None:
+    """Withdraw what came too late, and the end of what somebody never heard of: `claim` takes neither."""
+    if not in_the_past:
+        await connection.execute(_TOO_LATE, now)
+    await connection.execute(_NEVER_TOLD, now)
+
+
+async def claim(
+    connection: Connection, now: datetime, *, day: datetime, tomorrow: datetime, most: int, in_the_past: bool = False
+) -> Batch | None:
+    """Take the messages of one recipient that are due, in a transaction of the caller; None if there is nothing to do.
+
+    What a worker left behind comes first. `most` messages go to one person since `day` began; the rest waits until
+    `tomorrow`, unless it were too late then. `in_the_past`: nothing is late, merged or too much.
+    """
+    useful = datetime.min.replace(tzinfo=UTC) if in_the_past else now
+    for recipient in dict.fromkeys(row["recipient"] for row in await connection.fetch(_CANDIDATES, now, useful)):
+        if not await connection.fetchval("select pg_try_advisory_xact_lock(hashtextextended($1, 0))", str(recipient)):
+            continue
+        rows = await connection.fetch(_TAKE_LEFT, now, recipient)
+        if not rows:
+            rows = await connection.fetch(_TAKE_DUE, now, useful, recipient)
+            # What may have gone out goes on as it went; the rest is sent together, as far as one record holds it.
+            first = next((row for row in rows if row["handed_over"]), rows[0] if rows else None)
+            rows = [row for row in rows if first is not None and _record_of(row) == _record_of(first)]
+            if in_the_past:
+                rows = rows[:1]
+            elif rows and not rows[0]["handed_over"] and await connection.fetchval(_SENT_TODAY, recipient, day) >= most:
+                await connection.execute(
+                    _POSTPONE, [row["id"] for row in rows if row["not_after"] > tomorrow], tomorrow
+                )
+                rows = [row for row in rows if row["not_after"] <= tomorrow]
+        if rows:
+            keys = [row["id"] for row in rows]
+            leased = await connection.fetch(_LEASE, keys, keys[0], now + LEASE, sorted(LINKED))
+            return Batch(sorted(map(dict, leased), key=lambda row: (row["not_before"], row["id"])))
+    return None
+
+
+def _record_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what rows have in common that go together; what goes to an account stands in no record."""
+    if row["handed_over"]:
+        return (row["sent_as"],)
+    alone = row["template"] == AccountTemplate.OFFICER_DIGEST
+    return (row["to_account"], row["id"] if alone else None if row["to_account"] else row["referral_id"])
+
+
+# Whether the rest of a family is told the same, or will be.
+_FAMILY_IS_TOLD: Final = """
+    select exists (select from message where id = any($1::uuid[]) and state in ('PLANNED', 'SENDING', 'ACCEPTED', 'SENT'))
+"""
+
+
+async def lack_address(connection: Connection, batch: Batch, messages: Sequence[Message]) -> bool:
+    """Withdraw what nobody can be sent for want of an address; return whether somebody is to ring instead.
+
+    In a transaction of the caller.
+    """
+    for key in sorted({min(message.key, *message.beside) for message in messages}):
+        await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 1))", str(key))
+    rings = False
+    for row, message in zip(batch.rows, messages, strict=True):
+        heard = await connection.fetchval(_FAMILY_IS_TOLD, list(message.beside))
+        rings |= not heard
+        await step(connection, Batch([row]), "withdraw" if heard else "fail", NO_ADDRESS)
+    return rings
+
+
+_STEPS: Final[Mapping[str, str]] = {
+    "hand_over": "handed_over = true, provider = $2, channel = $3, language = $4, template_version = $5,"
+    " repeats = repeats + (case when handed_over then 1 else 0 end)",
+    "unlinked": "link = 'ENDED'",
+    "accept": "state = 'ACCEPTED', handed_over = true, provider_reference = $2, sent_at = $3, next_try = null",
+    "finish": "state = 'SENT', recorded = true, leased_until = null, next_try = null",
+    "pause": "state = case state when 'SENDING' then 'PLANNED' else state end, leased_until = null, tries = tries + 1,"
+    " next_try = $2, handed_over = $3, why = $4, sent_as = case when $3 or state = 'ACCEPTED' then sent_as end",
+    "wait": "leased_until = null, tries = tries + 1, next_try = $2",
+    "fail": "state = 'FAILED', leased_until = null, next_try = null, why = $2",
+    "note_failure": "recorded = true, leased_until = null",
+    "leave": "state = 'SENT', leased_until = null, next_try = null, why = $2",
+    "withdraw": "state = 'WITHDRAWN', leased_until = null, next_try = null, sent_as = null, why = $2",
+}
+
+
+async def step(connection: Connection, batch: Batch, name: str, *values: Any) -> None:
+    """Take one step of `_STEPS` with every row of a batch."""
+    await connection.execute(f"update message set {_STEPS[name]} where id = any($1::uuid[])", batch.keys, *values)  # noqa: S608 - the steps above

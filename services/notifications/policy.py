@@ -1,0 +1,10 @@
+"""The dated values by which messages are planned and sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from shared.domain.policy import PolicyBook
+
+POLICY: Final = PolicyBook.load(Path(__file__).parent / "policy.toml")
