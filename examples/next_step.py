@@ -1,14 +1,15 @@
-"""A program that knows nothing of the work, and carries a record to its end by the recommended next step.
+"""A program that knows nothing of the work, and carries the records of a case to their end by the recommended next step.
 
-    python -m examples.next_step referral ReceiveReferral SAFE_SCHOOLS_OFFICER
+    python -m examples.next_step referral ReceiveReferral SAFE_SCHOOLS_OFFICER disposal OpenDisposalCase YJS_CASE_MANAGER
 
 It asks guidance what is next and whose turn it is, fills the command from the example of its JSON Schema, asks a dry run,
 answers what the dry run says, and sends. A refusal that names commands which lift it is answered by one of these. It
-begins with the name of the command that begins a record, and names no other command, field, code or rule.
+begins with the names of service, command and role that begin each record, and names no other command, field, code or rule.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -20,12 +21,13 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import httpx2
 
-from services.addresses import find_addresses
+from services.addresses import Addresses, find_addresses
 from services.registry import COLLECTIONS
 from tools.client.tokens import Tokens
 
 Json = Mapping[str, Any]
 
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MOST_STEPS: Final = 60
 DEEPEST: Final = 3
 """How many remedies of remedies are tried."""
@@ -48,6 +50,8 @@ class Follower:
     collection: str
     token: Callable[[str], str]
     at: datetime
+    run: UUID = field(default_factory=uuid4)
+    """Makes the ids of the examples its own, the same in every record of a run: so they are of one case."""
     steps: list[str] = field(default_factory=list)
     """The titles of the steps that were taken, and the commands that lifted a refusal."""
 
@@ -112,7 +116,7 @@ class Follower:
 
     def _ways(self, offer: Json) -> Iterator[dict[str, Any]]:
         """Yield bodies of a command: its example with what is known; then with other codes in the fields that decide."""
-        schema = self._read(f"/schemas/{offer['type']}")
+        schema = _renewed(self._read(f"/schemas/{offer['type']}"), self.run)
         (example,) = schema["examples"]
         body = self._dated({**example, **{name: ids[0] for name, ids in offer["choices"].items()}, **offer["about"]})
         broken = {name: codes for rule in offer["rules"] for name, codes in rule["broken_by"].items()}
@@ -150,6 +154,18 @@ class Follower:
         return answer
 
 
+def _renewed(value: Any, run: UUID) -> Any:
+    """Return a value of JSON with an id of this run for each id in it."""
+    match value:
+        case dict():
+            return {name: _renewed(inner, run) for name, inner in value.items()}
+        case list():
+            return [_renewed(inner, run) for inner in value]
+        case str() if _ID.fullmatch(value):
+            return str(uuid5(run, value))
+    return value
+
+
 def _values(part: Json, definitions: Json) -> list[Any]:
     """Return values of a field by its schema: its codes, yes and no, its example, a new id, or an object or a list of such values."""
     values = list(part.get("examples", ()))
@@ -179,17 +195,31 @@ def _nearest(sizes: Sequence[int]) -> Iterator[tuple[int, ...]]:
                 yield places
 
 
-def main(service: str, command: str, role: str) -> None:
-    """Carry a record of the local system from its beginning, and print the steps."""
-    addresses = find_addresses((), {})
-    with httpx2.Client(timeout=30, trust_env=False) as http:
-        tokens = Tokens(addresses.issuer, http)
-        begun = datetime.fromisoformat("2026-06-01T09:00:00+01:00")
+def carry(
+    addresses: Addresses, http: httpx2.Client, beginnings: Sequence[tuple[str, str, str]]
+) -> Iterator[tuple[str, UUID, list[str]]]:
+    """Carry records of one case to their end, one after another; yields service, id and steps of each. Raises `Stuck`.
+
+    Each beginning is a service, the command that begins its record, and a role.
+    """
+    tokens = Tokens(addresses.issuer, http)
+    run, at = uuid4(), datetime.fromisoformat("2026-06-01T09:00:00+01:00")
+    for service, command, role in beginnings:
         follower = Follower(
-            http, addresses.of(service), COLLECTIONS[service], lambda one: tokens.token(one, 1).text, begun
+            http, addresses.of(service), COLLECTIONS[service], lambda asked: tokens.token(asked).text, at, run
         )
-        follower.follow(follower.begin(command, role), role)
-        print("\n".join(follower.steps))
+        record = follower.begin(command, role)
+        follower.follow(record, role)
+        at = follower.at
+        yield service, record, follower.steps
+
+
+def main(*words: str) -> None:
+    """Carry a case of the local system from its beginning, and print the steps."""
+    beginnings = list(zip(words[::3], words[1::3], words[2::3], strict=True))
+    with httpx2.Client(timeout=30, trust_env=False) as http:
+        for _, _, steps in carry(find_addresses((), {}), http, beginnings):
+            print("\n".join(steps))
 
 
 if __name__ == "__main__":

@@ -226,6 +226,32 @@ def caught_up(database: sqlite3.Connection, targets: Mapping[str, Position]) -> 
     )
 
 
+class Recorded:
+    """A record of a file, read as one of Kafka's."""
+
+    def __init__(self, line: str) -> None:
+        record = json.loads(line)
+        self.topic = lambda: record["topic"]
+        self.partition = lambda: record["partition"]
+        self.offset = lambda: record["offset"]
+        self.headers = lambda: list(record["headers"].items())
+        self.value = record["value"].encode
+
+
+def replay(database: sqlite3.Connection, file: Path) -> None:
+    """Take every event of recorded topics, in one transaction."""
+    records: list[Any] = [Recorded(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    database.execute("begin immediate")
+    try:
+        for record in records:
+            if record.topic() in {f"ooc.{service}.events" for service in SERVICES}:
+                take(database, record, foreign=False)
+        database.execute("commit")
+    finally:
+        if database.in_transaction:
+            database.execute("rollback")
+
+
 def login_of(asked: argparse.Namespace) -> Kafka:
     """Return how to connect: the password proves who we are without being sent, and TLS hides what we read."""
     login = {
@@ -267,7 +293,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Alert for children of a school trust, from the partnership's events.")
     parser.add_argument("--kafka", default="127.0.0.1:8121", help="Kafka's address, as `make run` prints it")
     parser.add_argument("--login", default="partner_wessex_trust", help="the login that the partnership has given us")
-    parser.add_argument("--password", type=Path, required=True, metavar="FILE", help="a file with its password")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--password", type=Path, metavar="FILE", help="a file with its password")
+    source.add_argument("--recorded", type=Path, metavar="FILE", help="recorded topics instead of Kafka: ../recorded")
     parser.add_argument("--authority", type=Path, metavar="FILE", help="who signed Kafka's certificate (PEM): use TLS")
     parser.add_argument("--database", type=Path, default=Path("alerts.sqlite"), help="where it keeps what it has taken")
     parser.add_argument("--school", action="append", default=[], metavar="URN", help="a school of the trust; repeat it")
@@ -283,9 +311,11 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     try:
-        follow(
-            database, login_of(options), until_caught_up=options.until_caught_up, batch=options.batch, partner=partner
-        )
+        if options.recorded:
+            replay(database, options.recorded)
+        else:
+            kafka, until_caught_up = login_of(options), options.until_caught_up
+            follow(database, kafka, until_caught_up=until_caught_up, batch=options.batch, partner=partner)
     except Stop as stop:
         print(f"Stopped: {stop}", file=sys.stderr)
         return 3

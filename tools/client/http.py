@@ -1,7 +1,5 @@
 """Asking the services over HTTP, as every client does: with a token, a reason, and patience while one restarts."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Mapping

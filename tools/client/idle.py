@@ -1,7 +1,5 @@
 """Waiting until everything recorded so far has passed through relays, reactions and projections."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor

@@ -4,8 +4,6 @@ OOC_TOKEN_SUPERVISOR holds the token of a supervisor, OOC_TOKEN_SUPERVISOR_2 tha
 development issuer is asked, which gives anyone any role and therefore runs on a local machine only.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import os
@@ -41,6 +39,17 @@ class Token:
 def officer_id(role: str, number: int) -> UUID:
     """Return the id of the person who acts in a role on a development system: the same one every time."""
     return derived_uuid("officer", role, number)
+
+
+def credentials(role: str, number: int = 1) -> dict[str, str]:
+    """Return what the development issuer takes for a token (RFC 6749, section 4.4)."""
+    return {
+        "grant_type": "client_credentials",
+        "sub": str(officer_id(role, number)),
+        "role": role,
+        "organisation": ORGANISATION,
+        "area": AREA,
+    }
 
 
 def claims_in(text: str) -> Mapping[str, Any]:
@@ -88,14 +97,7 @@ class Tokens:
     def _issued(self, role: str, number: int) -> Token:
         if self._issuer is None:
             raise NoToken(f"No token for {role}: set OOC_TOKEN_{role}, or OOC_ISSUER for a development issuer.")
-        person = officer_id(role, number)
-        form = {
-            "grant_type": "client_credentials",
-            "sub": str(person),
-            "role": role,
-            "organisation": ORGANISATION,
-            "area": AREA,
-        }
+        form = credentials(role, number)
         try:
             answer = self._client.post(f"{self._issuer.rstrip('/')}/token", data=form)
             if answer.status_code >= 500:
@@ -107,4 +109,6 @@ class Tokens:
         if answer.status_code != 200:
             raise NoToken(f"The issuer at {self._issuer} gives no token for {role} (HTTP {answer.status_code}).")
         body = answer.json()
-        return Token(body["access_token"], person, time.monotonic() + body.get("expires_in", 300) - EARLY)
+        return Token(
+            body["access_token"], officer_id(role, number), time.monotonic() + body.get("expires_in", 300) - EARLY
+        )

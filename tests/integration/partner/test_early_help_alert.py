@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,10 +23,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from ooc.evidence.verification import stores
 from services.addresses import find_addresses
+from services.registry import COLLECTIONS
 from shared.kafka import PROVISIONER
 from shared.settings import Settings
 from tests import loopback
 from tests.confluent import confluent_options
+from tests.doors.calls import calls_of
 from tests.whole_system import ooc, running_system, wait_until
 from tools.client.tokens import Tokens
 from tools.local.jars import kafka_jars
@@ -34,6 +37,10 @@ HERE = Path(__file__).parent
 STORY = HERE / "absences.yaml"
 EXAMPLE = HERE.parents[2] / "examples" / "early_help_alert"
 TUTORIAL = HERE.parents[2] / "docs" / "how-to" / "react-from-outside.md"
+DOORS = HERE.parents[1] / "doors"
+PYTHON = [HERE.parents[2] / ".venv-clients/bin/python", DOORS / "every_operation.py"]
+TYPESCRIPT = [Path(shutil.which("node") or "node"), DOORS / "every_operation.mjs", DOORS / "made/operations.js"]
+GO = [DOORS / "made/every_operation"]
 PARTNER = "partner_wessex_trust"
 SCHOOLS = ("--school", "113940", "--school", "113941")
 TOPICS = ("ooc.referral.events", "ooc.education.events")
@@ -418,3 +425,57 @@ def test_a_partner_refers_a_child_back_once_and_follows_the_receipt(
     wait_until(lambda: partner.rows(outcome) == [("REFER_EARLY_HELP",)], 60, "the outcome of its triage")
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("program", [PYTHON, TYPESCRIPT, GO], ids=["python", "typescript", "go"])
+def test_a_generated_client_calls_every_operation(system: Path, program: list[Path]) -> None:
+    """Each operation answers as its document says, and the client reads it as that; Python's also records a repeated command once."""
+    if not all(path.exists() for path in program):
+        pytest.skip("it is compiled by `make doors`, with npm and Go")
+    addresses = find_addresses((), {}, system)
+    listed = json.loads(ooc(system, "cases", "--json").stdout)["cases"][0]["case_id"]
+    case = json.loads(ooc(system, "case", listed, "--json").stdout)["case"]
+    ids = {service: (case[plural] or [{"id": listed}])[0]["id"] for service, plural in COLLECTIONS.items()}
+    ids["reporting"] = listed
+    roles = ("SUPERVISOR", "AUDITOR", "DATA_PROTECTION_OFFICER", "ANALYST")
+    with loopback.blocking_client(timeout=30) as http:
+        tokens = [Tokens(addresses.issuer, http, {}).token(role).text for role in roles]
+    calls = {service: list(calls_of(service, ids[service])) for service in addresses.services}
+    plain = {service: [asdict(call) for call in called] for service, called in calls.items()}
+    asked = {"urls": dict(addresses.services), "tokens": tokens, "ids": ids, "calls": plain}
+    done = subprocess.run(program, input=json.dumps(asked), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said.get("sent", True)
+    answers = {(service, operation): (status, kind) for service, operation, status, kind in said["answers"]}
+    known = {(service, call.operation): call for service, called in calls.items() for call in called}
+    assert answers.keys() == known.keys()
+    # 2xx has what the document says; any other answer is a problem that the document declares for it.
+    wrong = {
+        name: (status, kind)
+        for name, (status, kind) in answers.items()
+        if status not in known[name].statuses or (status >= 400) != (kind == "Problem") or kind in {"", "NoneType"}
+    }
+    assert not wrong
+    # What needs a record, an alarm or a return of its own is not there; every list, state and history is.
+    assert sum(status < 300 for status, _ in answers.values()) > len(answers) / 3
+
+
+@pytest.mark.skipif(not TYPESCRIPT[2].exists(), reason="the TypeScript library is built by `make doors`, with npm")
+def test_the_typescript_library_is_led_nowhere() -> None:
+    """Given a server that leads elsewhere, when a command is sent, then nothing of it reaches another server."""
+    done = subprocess.run(["node", str(DOORS / "redirected.mjs")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"status": 307, "reached": []}
+
+
+@pytest.mark.skipif(not TYPESCRIPT[2].exists(), reason="the TypeScript library is built by `make doors`, with npm")
+def test_the_typescript_library_records_once(system: Path) -> None:
+    """A command that is sent again has the same receipt, a token is renewed, and a mistake is refused with its problem."""
+    addresses = find_addresses((), {}, system)
+    with loopback.blocking_client(timeout=30) as http:
+        token = Tokens(addresses.issuer, http, {}).token("SUPERVISOR").text
+    command = ["node", str(DOORS / "send_twice.mjs"), addresses.services["education"], token]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"same": True, "refused": 422, "state": "PLANNED"}

@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel
 
+from examples import next_step
 from services.addresses import find_addresses
 from services.registry import COLLECTIONS, deciding_services
 from services.vocabulary import Role
@@ -69,6 +70,28 @@ async def test_it_carries_a_case_from_report_to_outcome(
     for (service, record), members in warned.ends.items():
         found = program.read_record(service, record)
         assert not list(state_differs(members, found, lambda name: str(warned.names.id(name))))
+
+
+@pytest.mark.timeout(240)
+def test_the_recommended_steps_alone_carry_a_case(program: Program, shared_system: WholeSystem) -> None:
+    """The example begins a referral and then a disposal of its case, and takes each recommended step: nothing is left open."""
+    beginnings = (
+        ("referral", "ReceiveReferral", "SAFE_SCHOOLS_OFFICER"),
+        ("disposal", "OpenDisposalCase", "YJS_CASE_MANAGER"),
+    )
+    carried = list(next_step.carry(find_addresses((), {}, shared_system.var), program.http, beginnings))
+    assert all(steps for _, _, steps in carried)
+    histories = [
+        program.read(service, f"/v1/{COLLECTIONS[service]}/{record}/history")["events"]
+        for service, record, _ in carried
+    ]
+    (home,) = {events[0]["data"]["case_id"] for events in histories}
+    reached = [f"{service}:{events[-1]['position']}" for (service, *_), events in zip(carried, histories, strict=True)]
+    case = program.read("reporting", f"/v1/cases/{home}", min_position=reached)
+    assert [(one["id"], one["open"]) for one in (*case["referrals"], *case["disposals"])] == [
+        (str(record), False) for _, record, _ in carried
+    ]
+    assert all(duty["met_on"] or duty["lapsed_on"] for duty in case["duties"])
 
 
 def carry(program: Program, goal: Goal) -> list[tuple[frozenset[str], frozenset[str]]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import pytest
 
 from services.registry import deciding_services
+from shared.api.deprecations import SUNSET
 from tools.reference.compatibility import incompatible_changes
 from tools.reference.contract import contract_of_code, explain
 
@@ -217,6 +219,22 @@ def test_an_incompatible_change_is_named_with_what_to_do(change: str) -> None:
 def test_a_compatible_change_passes(change: str) -> None:
     """What a reader or a sender of today does not notice is no break."""
     assert broken_by(COMPATIBLE[change]) == []
+
+
+@pytest.mark.parametrize(("days", "ended"), [(0, True), (1, False)])
+def test_what_is_deprecated_may_go_after_its_sunset(days: int, *, ended: bool) -> None:
+    """Given a route and a member with a day of sunset, then they are kept until that day, and may be gone on it."""
+    before: dict[str, Json] = json.loads(json.dumps(current_contract()))
+    sunset = {"deprecated": True, SUNSET: (datetime.now(UTC).date() + timedelta(days=days)).isoformat()}
+    route(before, "/v1/sessions/{id}/duties").update(sunset)
+    before[EDUCATION]["components"]["schemas"]["Receipt"]["properties"]["hash"].update(sunset)
+    after: dict[str, Json] = json.loads(json.dumps(before))
+    after[EDUCATION]["paths"].pop("/v1/sessions/{id}/duties")
+    after[EDUCATION]["components"]["schemas"]["Receipt"]["properties"].pop("hash")
+    found = [str(one) for one in incompatible_changes(before, after)]
+    assert [any(what in line for line in found) for what in ("the route is gone", "the field is gone")] == [
+        not ended
+    ] * 2
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ EXAMPLES: dict[str, Any] = {"string": "Another text", "array": ["Another text"],
 """A JSON value of each type that a sealed field has, by the type or format in its schema."""
 
 
+CODES = ("01632 960018", "robin.doe@example.org")
+"""A text for each pattern that a sealed field has."""
+
+
 def sealed_types(value: Any, annotation: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the path and inner type of each sealed field that an event has a place for."""
     if get_origin(annotation) is Sealed:
@@ -62,6 +66,8 @@ CASES = tuple(cases())
 def example(inner: Any) -> Any:
     """Return a JSON value of a type."""
     schema = TypeAdapter(inner).json_schema()
+    if "pattern" in schema:
+        return next(text for text in CODES if re.fullmatch(schema["pattern"], text))
     return EXAMPLES[schema.get("format") or schema["type"]]
 
 
