@@ -5,8 +5,6 @@ needed more than 40 attempts and failed as unavailable. The queue does not cover
 version detects conflicts (optimistic concurrency).
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

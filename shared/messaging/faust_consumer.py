@@ -24,9 +24,11 @@ from shared.kafka import Kafka, client_options, worker_principal
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.effects import Apply
 from shared.messaging.consumer.handling import DEFAULT_GROUP, GroupSettings, RecordHandler
+from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.polling import waking
 from shared.messaging.reactions import ParkedReactionRetrier, ReactionRunner
 from shared.messaging.wait_recorder import recorder_of
+from shared.progress import finish_cycle
 from shared.settings import Settings
 
 MAX_RECORDS: Final = 500
@@ -72,6 +74,8 @@ class ConsumerThread(AIOKafkaConsumerThread):
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
         fetched = await super()._fetch_records(*args, **kwargs)
+        if not fetched:
+            finish_cycle(cast("ConsumerApp", self.consumer.app).host.name)
         return {tp: [self._placed(tp, record) for record in records] for tp, records in fetched.items()}
 
     def _placed(self, tp: TP, record: Any) -> Any:
@@ -119,7 +123,6 @@ class EventSchema(faust.Schema[Any, Any]):
     """A schema that reads headers and keeps the bytes. It never raises, since Faust would lose the record."""
 
     def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002
-        """Return the key as it came."""
         return message.key
 
     def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002
@@ -157,6 +160,7 @@ class FaustConsumer(Service):
         topics: Sequence[str],
         pool: asyncpg.Pool[asyncpg.Record],
         bootstrap: Kafka,
+        keys: PositionKeys,
         apply: Apply,
         app_id: str,
         membership: GroupSettings,
@@ -178,6 +182,7 @@ class FaustConsumer(Service):
             position_topics=[f"{topic.removesuffix('.events')}.position" for topic in topics],
             pool=pool,
             bootstrap=bootstrap,
+            keys=keys,
             apply=apply,
             membership=membership,
             pause=lambda place: self.app.consumer.pause_partitions({TP(*place)}),
@@ -185,7 +190,6 @@ class FaustConsumer(Service):
         )
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """Return the services that start and stop with this one."""
         return [self._handler, self.app]
 
     @property
@@ -201,6 +205,7 @@ class FaustConsumer(Service):
     async def _take(self) -> None:
         while not (first := await self.wait(self._arrived.get())).stopped:
             await self._project([first.result, *(self._arrived.get_nowait() for _ in range(self._arrived.qsize()))])
+            finish_cycle(self.name)
 
     async def checkpoints(self, partitions: Iterable[TP]) -> dict[TP, int]:
         """Return the next offset of each partition, from PostgreSQL."""
@@ -265,7 +270,6 @@ class Reactor(Service):
         self._beside = beside
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """Return the services that start and stop with this one."""
         return [*self._beside] if self.stream is None else [*self._beside, self.stream]
 
     @property
@@ -295,6 +299,7 @@ def reactor(
             topics=reacting.topics,
             pool=pool,
             bootstrap=settings.kafka_as(worker_principal(service.name)),
+            keys=PositionKeys.derived(settings),
             apply=waking(reacting.apply, parked.poll, recorder.poll),
             app_id=f"{service.events.namespace}-{service.name}-reactor",
             membership=membership,

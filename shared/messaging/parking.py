@@ -1,7 +1,5 @@
 """The storage of parked reactions: PostgreSQL in production; the scenarios have one in memory."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -72,17 +70,14 @@ class PostgresParkedReactions:
         self._connection = connection
 
     async def closed(self, command_ids: Collection[UUID]) -> frozenset[UUID]:
-        """See `ParkedReactions.closed`."""
         return await closed_waits(self._connection, command_ids)
 
     async def version(self, stream: str) -> int:
-        """See `ParkedReactions.version`."""
         latest = "select coalesce(max(version), 0) from event where stream = $1"
         version: int = await self._connection.fetchval(latest, stream)
         return version
 
     async def park(self, parked: ReactionToPark, why: Rejection, tried_version: int) -> None:
-        """See `ParkedReactions.park`."""
         fact = parked.fact
         await self._connection.execute(
             _PARK,
@@ -91,21 +86,17 @@ class PostgresParkedReactions:
         )
 
     async def lock(self, command_id: UUID) -> LockedReaction | None:
-        """See `ParkedReactions.lock`."""
         lock = "select reaction, target_stream, body from parked where command_id = $1 for update skip locked"
         row = await self._connection.fetchrow(lock, command_id)
         return None if row is None else LockedReaction(**row)
 
     async def keep(self, command_id: UUID, why: Rejection, tried_version: int) -> None:
-        """See `ParkedReactions.keep`."""
         await self._connection.execute(_KEEP, command_id, list(why.rules), why.reason, tried_version)
 
     async def remove(self, command_ids: Iterable[UUID]) -> None:
-        """See `ParkedReactions.remove`."""
         await self._connection.execute("delete from parked where command_id = any($1::uuid[])", list(command_ids))
 
     async def keep_nothing_to_do(self, command_id: UUID, stream: str) -> None:
-        """See `ParkedReactions.keep_nothing_to_do`."""
         insert = "insert into nothing_to_do (command_id, stream) values ($1, $2) on conflict do nothing"
         await self._connection.execute(insert, command_id, stream)
 

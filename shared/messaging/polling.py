@@ -1,7 +1,5 @@
 """Looks for what another process may have changed: often while something happens, seldom after a long silence."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from typing import Any

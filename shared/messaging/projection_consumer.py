@@ -31,6 +31,8 @@ from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.effects import Apply, log_transient
 from shared.messaging.consumer.handling import DEFAULT_GROUP, GroupSettings, RecordHandler
 from shared.messaging.consumer.position_record import HighWaterMark
+from shared.messaging.consumer.position_signature import PositionKeys
+from shared.progress import finish_cycle
 
 MAX_RECORDS: Final = 5_000
 """The most records of a batch."""
@@ -65,6 +67,7 @@ class ProjectionConsumer(Service):
         services: Sequence[str],
         pool: asyncpg.Pool[asyncpg.Record],
         bootstrap: Kafka,
+        keys: PositionKeys,
         apply: Apply,
         namespace: str = "ooc",
         group: str | None = None,
@@ -89,6 +92,7 @@ class ProjectionConsumer(Service):
             position_topics=[f"{namespace}.{service}.position" for service in services],
             pool=pool,
             bootstrap=bootstrap,
+            keys=keys,
             apply=apply,
             membership=membership,
             pause=self._pause,
@@ -98,7 +102,6 @@ class ProjectionConsumer(Service):
         self.busy = self._handler.busy
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """Return the services that start and stop with this one."""
         return [self._handler]
 
     @property
@@ -171,6 +174,7 @@ class ProjectionConsumer(Service):
             if lost := [tp for tp in self._consumer.assignment() if tp not in self._reached]:
                 # aiokafka swallows a listener's error; nothing was committed, so a seek can only read again.
                 await self.resume(lost)
+            finish_cycle(self.name)
 
     def _placed(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> dict[tuple[str, int], list[ConsumedEvent]]:
         """Decode the records of partitions that have been sought, each with the offset that it follows."""

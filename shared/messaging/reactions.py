@@ -20,17 +20,7 @@ import asyncpg
 import structlog
 from mode import Service as Running
 
-from shared.command_handler import (
-    Accepted,
-    CommandHandler,
-    DryRun,
-    Forbidden,
-    IdempotencyKeyReused,
-    NoChange,
-    Result,
-    StreamNotFound,
-    VersionConflict,
-)
+from shared import command_handler
 from shared.database import Connection
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import EventRegistry, Fact, Origin
@@ -47,6 +37,7 @@ from shared.messaging.parking import ParkedReactions, PostgresParkedReactions, R
 from shared.messaging.polling import Poll
 from shared.messaging.waiting import keep_waits, wait_facts
 from shared.privacy.keyring import KeyDestroyed
+from shared.tracing import current_traceparent, span
 
 MAX_CONCURRENT_HOMES: Final = 32
 """The most homes whose events are reacted to at once; those of one home go in order."""
@@ -95,7 +86,10 @@ class ReactionRunner:
     """
 
     def __init__(
-        self, handler: CommandHandler, consumer: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        handler: command_handler.CommandHandler,
+        consumer: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.handler = handler
         self.service: Service[Any] = handler.service
@@ -166,10 +160,11 @@ class ReactionRunner:
 
     async def _send(self, due: _Due) -> Rejection | Settled:
         try:
-            result = await self.handler.handle(self._request(due))
+            with span(f"react {due.reaction.name}", parent=due.fact.envelope.traceparent):
+                result = await self.handler.handle(self._request(due))
         except KeyDestroyed:
             return KEY_DESTROYED
-        if isinstance(result, IdempotencyKeyReused):
+        if isinstance(result, command_handler.IdempotencyKeyReused):
             # The reaction's code has changed since its effect was recorded; what is recorded stays.
             _log.warning("reacted_otherwise_before", reaction=due.reaction.name, command_id=str(due.command_id))
         return _outcome_of(due, result)
@@ -183,7 +178,7 @@ class ReactionRunner:
             return Rejection((), str(error))
         except KeyDestroyed:
             return KEY_DESTROYED
-        if isinstance(result, DryRun):
+        if isinstance(result, command_handler.DryRun):
             if isinstance(result.outcome, tuple):
                 return None
             result = result.outcome
@@ -201,7 +196,7 @@ class ReactionRunner:
             received_at=self._clock(),
             correlation_id=envelope.correlation_id,
             causation_id=envelope.event_id,
-            traceparent=envelope.traceparent,
+            traceparent=current_traceparent() or envelope.traceparent,
             origin=Origin(kind="REACTION", reference=envelope.type),
             about=due.effect.about,
         )
@@ -311,22 +306,22 @@ def _stem(type_name: str) -> str:
     return type_name.rpartition(".v")[0]
 
 
-def _outcome_of(due: _Due, result: Result) -> Rejection | Settled:
+def _outcome_of(due: _Due, result: command_handler.Result) -> Rejection | Settled:
     match result:
-        case Accepted() | IdempotencyKeyReused():
+        case command_handler.Accepted() | command_handler.IdempotencyKeyReused():
             return Settled.DONE
-        case NoChange():
+        case command_handler.NoChange():
             return Settled.NOTHING_TO_DO
         case Refused(rules) | NeedsRationale(rules):
             needed = "a rationale is needed: " if isinstance(result, NeedsRationale) else ""
             return Rejection(result.ids, needed + "; ".join(rule.text for rule in rules))
-        case StreamNotFound() | Forbidden(hidden=True):
+        case command_handler.StreamNotFound() | command_handler.Forbidden(hidden=True):
             return (
                 Settled.NOTHING_TO_DO if due.effect.if_begun else Rejection((), "the stream that it asks has not begun")
             )
-        case Forbidden(why, _):
+        case command_handler.Forbidden(why, _):
             return Rejection((), why)
-        case VersionConflict(expected, actual):
+        case command_handler.VersionConflict(expected, actual):
             return Rejection((), f"version {expected} was expected, and the stream is at {actual}")
 
 

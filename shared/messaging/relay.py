@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import json
 import re
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any, Final
@@ -45,9 +46,13 @@ from shared.messaging.consumer.position_record import (
     events_topic_of,
     find_last,
     reader,
-    with_foreign_since,
+    records_after,
 )
+from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.polling import Poll
+from shared.privacy.signed_note import Signer
+from shared.progress import finish_cycle, leave_off
+from shared.tracing import messaging, span
 
 MAX_EVENTS: Final = 4_000
 """The most events of a transaction."""
@@ -66,6 +71,9 @@ GATHER_SECONDS: Final = 0.025
 
 ALARM_SECONDS: Final = 5.0
 """The time between two comparisons while an alarm is open."""
+
+UNSIGNED_SECONDS: Final = 3_600.0
+"""The time for comparing a whole topic with the event store, where no position record is signed."""
 
 ALARMIST: Final = "relay"
 """The consumer of the relay's alarms, in the table `alarm`."""
@@ -105,6 +113,14 @@ _partition_of = DefaultPartitioner()
 _ALL = list(range(PARTITIONS))
 
 Headers = list[tuple[str, bytes]]
+
+REQUIRED_HEADERS: Final = frozenset(
+    {"ce_id", "ce_type", "ce_subject", "ooc_version", "ooc_position", "ooc_recorded_at", "ooc_hash"}
+)
+"""What every event carries; the others came later, or depend on the event."""
+
+_Found = tuple[int, int, tuple[int, bytes]]
+"""Partition and offset of a record, the position that it names, and its digest."""
 
 
 class RelayAlarm(Exception):
@@ -154,12 +170,31 @@ def key_and_partition(home: UUID) -> tuple[bytes, int]:
     return key, _partition_of(key, _ALL, _ALL)
 
 
-async def last_position(bootstrap: Kafka, position_topic: str) -> tuple[HighWaterMark | None, list[Ignored]]:
+async def last_position(
+    bootstrap: Kafka, position_topic: str, keys: PositionKeys
+) -> tuple[HighWaterMark | None, list[Ignored]]:
     """Find the last valid position record, if any, and the invalid ones after it. Raises a KafkaError."""
     events_topic = events_topic_of(position_topic)
     async with reader(bootstrap, "read_uncommitted") as anything, reader(bootstrap, "read_committed") as committed:
         committed.assign([TopicPartition(position_topic, 0)])
-        return await find_last(committed, position_topic, partial(end_offsets, anything, events_topic))
+        return await find_last(committed, position_topic, partial(end_offsets, anything, events_topic), keys)
+
+
+def _anchors(log_hash: bytes, accesses: asyncpg.Record) -> Anchors:
+    return Anchors(log_hash, *(() if accesses["hash"] is None else accesses[:2]))
+
+
+def _identity_of(record: Any) -> tuple[int, bytes]:
+    """Return the position that a record of the topic names, 0 for none, and the digest of what consumers take."""
+    headers = dict(record.headers)
+    position = headers.get("ooc_position") or b""
+    named = int(position) if position.isdigit() and len(position) < 20 else 0
+    return named, _digest(headers, record.key, record.partition, record.value)
+
+
+def _digest(headers: Mapping[str, bytes | None], key: bytes | None, partition: int, body: bytes | None) -> bytes:
+    content = (partition, key, [headers.get(name) for name in sorted(REQUIRED_HEADERS)], body)
+    return hashlib.sha256(repr(content).encode()).digest()
 
 
 class Relay(Service):
@@ -176,12 +211,16 @@ class Relay(Service):
         position_topic: str,
         dsn: str,
         bootstrap: Kafka,
+        signers: Sequence[Signer],
+        believes_unsigned: bool = False,
     ) -> None:
         super().__init__()
         self.service = service
         self.alarm: RelayAlarm | None = None
         self.reached: HighWaterMark | None = None
         """The high-water mark of the topic; None while the relay waits for its lease, its servers, or a person."""
+        self._signers = signers
+        self._keys = PositionKeys(lambda _: [signer.key for signer in signers], believes_unsigned)
         self._events_topic = events_topic
         self._position_topic = position_topic
         self._dsn = dsn
@@ -229,6 +268,7 @@ class Relay(Service):
                 await self.sleep(min(2.0, 0.1 * 2 ** min(attempt, 5)))
             finally:
                 self.reached = None
+                leave_off(ALARMIST)
 
     @contextlib.asynccontextmanager
     async def _alarming(self, event_store: asyncpg.Connection[asyncpg.Record]) -> AsyncIterator[None]:
@@ -276,9 +316,15 @@ class Relay(Service):
         if set(partitions) != set(_ALL):
             raise RelayAlarm("wrong_partitions", f"{self._events_topic} has {len(partitions)} instead of {PARTITIONS}")
         async with self._lease.keep(event_store), asyncio.timeout(60):
-            last, ignored = await last_position(self._bootstrap, self._position_topic)
-            async with reader(self._bootstrap, "read_committed") as consumer:
-                reached, self._clean = await with_foreign_since(consumer, self._events_topic, last or HighWaterMark())
+            last, ignored = await last_position(self._bootstrap, self._position_topic, self._keys)
+            believed = last or HighWaterMark()
+            claimed = believed if last else await self._claimed_unsigned()
+        async with (
+            self._lease.keep(event_store),
+            asyncio.timeout(60 if last else UNSIGNED_SECONDS),
+            reader(self._bootstrap, "read_committed") as consumer,
+        ):
+            later, self._clean = await records_after(consumer, self._events_topic, believed, _identity_of)
         for record in ignored:
             name, place, detail = record.alarm, record.topic, record.detail
             if record.beyond is not None and await self._has(event_store, record.beyond):
@@ -287,20 +333,71 @@ class Relay(Service):
                 detail = f"{self._events_topic} held position {record.beyond.position}, and its end is gone"
             _log.error(name, service=self.service, topic=record.topic, why=detail)
             await raise_alarm(event_store, ALARMIST, name, place, detail)
-        ends = await event_store.fetchrow(_ENDS, reached.position)
+        ends = await event_store.fetchrow(_ENDS, claimed.position)
         assert ends is not None
         why = None
-        if reached.position > ends["head"] or (reached.position and ends["hash"] is None):
-            why = f"{self._events_topic} has come to position {reached.position}, the event store to {ends['head']}"
-        elif reached.hash and reached.hash != ends["hash"]:
-            why = f"the event at position {reached.position} of {self._events_topic} is not the one in the event store"
+        if claimed.position > ends["head"] or (claimed.position and ends["hash"] is None):
+            why = f"{self._events_topic} has come to position {claimed.position}, the event store to {ends['head']}"
+        elif claimed.hash and claimed.hash != ends["hash"]:
+            why = f"the event at position {claimed.position} of {self._events_topic} is not the one in the event store"
         if why is not None:
             raise RelayAlarm("topic_ahead_of_event_store", why)
         if ends["last"] != ends["head"]:
             raise RelayAlarm(
                 "event_store_gap", f"the event store gave out positions to {ends['head']} and ends at {ends['last']}"
             )
+        reached = await self._recognise(event_store, believed, later)
+        if replace(reached, anchors=claimed.anchors) == claimed:
+            reached = claimed
+        if reached.position and (reached != last or {signer.key for signer in self._signers} - {*last.signed_by}):
+            await self._in_transaction(producer, lambda: self._say(producer, reached))
         return reached
+
+    async def _claimed_unsigned(self) -> HighWaterMark:
+        """Return what the topic says where no record is signed: no event store that lacks it may publish over it."""
+        keys = replace(self._keys, believes_unsigned=True)
+        return (await last_position(self._bootstrap, self._position_topic, keys))[0] or HighWaterMark()
+
+    async def _recognise(
+        self, event_store: asyncpg.Connection[asyncpg.Record], reached: HighWaterMark, later: Sequence[_Found]
+    ) -> HighWaterMark:
+        """Return the mark with the later records that are the next events of the event store; all others are foreign.
+
+        There are such events after the relay of an older release, which did not sign, or where a signed record is lost.
+        """
+        candidates = defaultdict[int, list[tuple[int, int, bytes]]](list)
+        for partition, offset, (position, digest) in later:
+            candidates[position].append((partition, offset, digest))
+        own, offsets, row = set[tuple[int, int]](), dict(reached.offsets), None
+        after, rows = reached.position, list[asyncpg.Record]()
+        while after + 1 in candidates:
+            if not rows:
+                await self._lease.renew(event_store)
+                rows = (await event_store.fetch(_READ, after + 1, MAX_EVENTS))[::-1]
+            if not rows or rows[-1]["position"] != after + 1:
+                break
+            digest = _digest(
+                dict(headers_of(rows[-1], self._source)), *key_and_partition(rows[-1]["home"]), rows[-1]["body"]
+            )
+            places = [
+                (partition, offset)
+                for partition, offset, found in candidates[after + 1]
+                if found == digest and offset >= offsets.get(partition, 0)
+            ]
+            if not places:
+                break
+            row, after = rows.pop(), after + 1
+            own.add(places[0])
+            offsets[places[0][0]] = places[0][1] + 1
+        for partition, offset, _ in later:
+            if (partition, offset) not in own:
+                reached = reached.with_foreign(partition, offset, offset + 1)
+        if row is None:
+            return reached
+        accesses = await event_store.fetchrow(_CONFIRM)
+        assert accesses is not None
+        anchors = _anchors(row["log_hash"], accesses)
+        return replace(reached, position=after, offsets=offsets, hash=row["hash"], anchors=anchors, signed_by=())
 
     @staticmethod
     async def _has(event_store: asyncpg.Connection[asyncpg.Record], mark: HighWaterMark) -> bool:
@@ -317,6 +414,7 @@ class Relay(Service):
         portions = await portions_after(reached.position, reached.hash)
         while not self.should_stop:
             await self._lease.renew(event_store)
+            finish_cycle(ALARMIST)
             if not portions:
                 if await event_store.fetchval(_DISTURBED, reached.position, reached.hash or None):
                     raise RuntimeError("what stops the event store is not as this relay has said it")
@@ -385,22 +483,31 @@ class Relay(Service):
 
     async def _publish(self, producer: Any, portion: _Transaction, reached: HighWaterMark) -> HighWaterMark:
         """Publish some events and the position they reach, in one transaction."""
+
+        async def publish() -> HighWaterMark:
+            attributes = messaging("send", self._events_topic, sum(batch.count for batch in portion.in_turn()))
+            with span(f"send {self._events_topic}", "PRODUCER", attributes, links=portion.bodies):
+                placed = await self._send(producer, portion)
+            after = reached.after_transaction(portion.position, portion.hash, placed, self._clean, portion.anchors)
+            # aiokafka commits past a batch that failed, so every one must have been confirmed before.
+            return await self._say(producer, after)
+
+        return await self._in_transaction(producer, publish)
+
+    async def _say(self, producer: Any, reached: HighWaterMark) -> HighWaterMark:
+        """Write the position record of what is reached."""
+        value, headers = reached.signed(self._position_topic, self._signers)
+        await producer.send_and_wait(
+            self._position_topic, key=self.service.encode(), value=value, partition=0, headers=headers
+        )
+        return reached
+
+    async def _in_transaction(self, producer: Any, body: Callable[[], Awaitable[HighWaterMark]]) -> HighWaterMark:
         self._idle.clear()
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS):
                 await producer.begin_transaction()
-                placed = await self._send(producer, portion)
-                reached = reached.after_transaction(
-                    portion.position, portion.hash, placed, self._clean, portion.anchors
-                )
-                # aiokafka commits past a batch that failed, so every one must have been confirmed before.
-                await producer.send_and_wait(
-                    self._position_topic,
-                    key=self.service.encode(),
-                    value=reached.record(self.service),
-                    partition=0,
-                    headers=[("ooc_hash", reached.hash.hex().encode()), *reached.anchors.headers()],
-                )
+                reached = await body()
                 await producer.commit_transaction()
         finally:
             self._idle.set()
@@ -435,9 +542,10 @@ class _Transaction:
 
     def __init__(self, new: Callable[[], Any], accesses: asyncpg.Record) -> None:
         self._new = new
-        self._accesses = () if accesses["hash"] is None else accesses[:2]
+        self._accesses = accesses
         self._batches: dict[int, list[_Batch]] = {}
         self.bytes = 0
+        self.bodies: list[bytes] = []
         self.recorded: Counter[datetime] = Counter()
         """The number of events by time of recording."""
         self.position = 0
@@ -447,7 +555,7 @@ class _Transaction:
     @property
     def anchors(self) -> Anchors:
         """The anchors of the position record after these events."""
-        return Anchors(self._log_hash, *self._accesses)
+        return _anchors(self._log_hash, self._accesses)
 
     def add(self, row: asyncpg.Record, source: bytes) -> None:
         """Append an event to its partition's last batch, or to a new one if that is full."""
@@ -462,6 +570,7 @@ class _Transaction:
         batches[-1].count += 1
         self.recorded[row["recorded_at"]] += 1
         self.bytes += len(body)
+        self.bodies.append(body)
         self.position, self.hash, self._log_hash = row["position"], row["hash"], row["log_hash"]
 
     def in_turn(self) -> Iterator[_Batch]:

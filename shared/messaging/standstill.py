@@ -3,8 +3,6 @@
 A relay that hangs can raise no alarm itself, nor can a process that is paused: so the API of the service watches it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -3,20 +3,26 @@
 The worker does, since an API never connects to Kafka.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 
+from aiokafka.admin import AIOKafkaAdminClient
 from mode import Service
 
 from shared.database import Pool
-from shared.kafka import Kafka
+from shared.kafka import Kafka, administering
 from shared.messaging.consumer.position_record import end_offsets, reader
-from shared.messaging.standstill import LOOK_SECONDS, Standstill, look_tolerantly
+from shared.messaging.standstill import ALARMIST, LOOK_SECONDS, Standstill, look_tolerantly
+from shared.progress import finish_cycle, write_unconfirmed
 
 HANGING_SECONDS: Final = 20.0
 """How long a record may wait for the end of a transaction: the broker ends one of a killed relay by then."""
+
+
+_NOTE_REPLICAS: Final = """
+    insert into replication (topic, replicas, in_sync) values ($1, $2, $3)
+    on conflict (topic) do update set replicas = excluded.replicas, in_sync = excluded.in_sync
+"""
 
 
 class TopicWatch(Service):
@@ -45,6 +51,7 @@ class TopicWatch(Service):
         async with (
             reader(self._bootstrap, "read_uncommitted") as anything,
             reader(self._bootstrap, "read_committed") as committed,
+            administering(self._bootstrap, request_timeout_ms=5000) as admin,
         ):
             while not self.should_stop:
                 stable = await end_offsets(committed, self._topic)
@@ -53,4 +60,13 @@ class TopicWatch(Service):
                     ends = await end_offsets(anything, self._topic)
                 where = ", ".join(f"{n} at offset {stable[n]}" for n in behind)
                 await standstill.note(self._pool, f"an open transaction holds up partition {where}" if behind else None)
+                await self._note_replicas(admin)
+                finish_cycle(ALARMIST)
                 await self.sleep(self._pause)
+
+    async def _note_replicas(self, admin: AIOKafkaAdminClient) -> None:
+        """Note how many replicas the worst partition has, and how many of them are in sync."""
+        (topic,) = await admin.describe_topics([self._topic])
+        partitions = topic["partitions"]
+        replicas, in_sync = (min(len(one[kind]) for one in partitions) for kind in ("replicas", "isr"))
+        await write_unconfirmed(self._pool, _NOTE_REPLICAS, self._topic, replicas, in_sync)

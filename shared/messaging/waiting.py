@@ -9,16 +9,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from shared.database import Connection
+from shared.domain import waiting
 from shared.domain.envelope import Fact
-from shared.domain.waiting import (
-    Wait,
-    WaitingBegan,
-    WaitingChanged,
-    WaitingClosed,
-    WaitingEnded,
-    is_wait,
-    waiting_events,
-)
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 
 _FIELDS: Final = (
@@ -63,7 +55,7 @@ class KnownWait:
 
     id: UUID
     service: str
-    wait: Wait
+    wait: waiting.Wait
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> KnownWait:
@@ -99,9 +91,9 @@ class WaitState:
 def wait_facts(records: Iterable[ConsumedEvent]) -> list[Fact]:
     """Read the events of waits among some records. Raises `UnknownEvent`."""
     return [
-        record.fact(waiting_events(record.stream.partition("/")[0], record.type.partition(".")[0]))
+        record.fact(waiting.waiting_events(record.stream.partition("/")[0], record.type.partition(".")[0]))
         for record in records
-        if is_wait(record.type)
+        if waiting.is_wait(record.type)
     ]
 
 
@@ -110,26 +102,26 @@ async def keep_waits(connection: Connection, facts: Iterable[Fact]) -> None:
     for fact in facts:
         id_ = fact.stream_id
         match fact.event:
-            case WaitingBegan(home=home, wait=wait):
+            case waiting.WaitingBegan(home=home, wait=wait):
                 await begin_wait(connection, id_, fact.envelope.stream.partition("/")[0], home, wait)
-            case WaitingChanged(wait=wait):
+            case waiting.WaitingChanged(wait=wait):
                 await change_wait(connection, id_, wait)
-            case WaitingEnded():
+            case waiting.WaitingEnded():
                 await end_wait(connection, id_, fact.occurred_at)
-            case WaitingClosed():
+            case waiting.WaitingClosed():
                 await end_wait(connection, id_, fact.occurred_at, closed=True)
             case _:
                 raise AssertionError(fact.envelope.type)
 
 
-async def begin_wait(connection: Connection, id_: UUID, service: str, home: UUID, wait: Wait) -> None:
+async def begin_wait(connection: Connection, id_: UUID, service: str, home: UUID, wait: waiting.Wait) -> None:
     """Insert an open wait under its id; one that a person has closed stays closed."""
     values = (getattr(wait, name) for name in _FIELDS)
     columns = (list(value) if isinstance(value, tuple) else value for value in values)
     await connection.execute(_BEGIN, id_, service, home, *columns)
 
 
-async def change_wait(connection: Connection, id_: UUID, wait: Wait) -> None:
+async def change_wait(connection: Connection, id_: UUID, wait: waiting.Wait) -> None:
     """Update the cause and the targets of an open wait; one that has ended stays as it was."""
     await connection.execute(
         _CHANGE, id_, wait.name, wait.version, list(wait.targets), list(wait.rules), wait.reason, wait.sentence
@@ -142,7 +134,7 @@ async def end_wait(connection: Connection, id_: UUID, at: datetime, *, closed: b
     await connection.execute(end, id_, at, closed)
 
 
-async def open_waits(connection: Connection, service: str) -> dict[UUID, Wait]:
+async def open_waits(connection: Connection, service: str) -> dict[UUID, waiting.Wait]:
     """Load the open waits of a service by their ids."""
     return {row["id"]: _wait_of(row) for row in await connection.fetch(_OPEN, service)}
 
@@ -164,6 +156,6 @@ async def closed_waits(connection: Connection, ids: Collection[UUID]) -> frozens
     return frozenset(row["id"] for row in await connection.fetch(closed, list(ids)))
 
 
-def _wait_of(row: Mapping[str, Any]) -> Wait:
+def _wait_of(row: Mapping[str, Any]) -> waiting.Wait:
     values = {name: row[name] for name in _FIELDS}
-    return Wait(**values | {"targets": tuple(row["targets"]), "rules": tuple(row["rules"])})
+    return waiting.Wait(**values | {"targets": tuple(row["targets"]), "rules": tuple(row["rules"])})

@@ -1,11 +1,10 @@
 """Alarms: problems of a consumer that need a person, stored in its database until they are mended."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from typing import Final
 
 import structlog
@@ -43,7 +42,10 @@ ALARMS: Final[Mapping[str, AlarmKind]] = {
             "forked", "A version that was processed came again with other bytes; the second is in quarantine."
         ),
         _on_partition("broken_chain", "The hash of an event does not match its bytes and the hash before."),
-        _on_topic("malformed_position", "A record of a position topic cannot be read; it is ignored."),
+        _on_topic(
+            "malformed_position",
+            "A record of a position topic cannot be read, or its relay has not signed it; it is ignored.",
+        ),
         _on_topic("impossible_position", "A position record goes back or beyond its topic; it is ignored."),
         _on_service("lost_tail", "The end of a topic is lost: it holds fewer events than a position record says."),
         _on_topic("topic_behind_consumer", "A topic ends before what was read of it: it is another one."),
@@ -59,6 +61,8 @@ ALARMS: Final[Mapping[str, AlarmKind]] = {
         _on_log("witness_silent", "The witness does not answer; checkpoints are signed without it."),
         _on_service("clocks_apart", "An event would be recorded a minute and more from the clock of its service."),
         _on_service("key_missing", "The keyring lacks keys that were not destroyed; what they seal cannot be read."),
+        _on_service("message_dead", "A message was given up, or is not in its record: somebody has to be rung."),
+        _on_service("webhook_dead", "An agency's address has taken nothing for days, or wants nothing more."),
         _on_service("wrong_partitions", "An events topic has the wrong number of partitions."),
     )
 }
@@ -86,6 +90,9 @@ class Alarm:
     place: str
     detail: str
     raised_at: datetime
+    attended_by: str | None = None
+    """Who looks after it: role and id."""
+    attended_at: datetime | None = None
 
 
 async def raise_alarm(connection: Connection, consumer: str, name: str, place: str, detail: str) -> None:
@@ -110,12 +117,19 @@ async def clear_alarm(connection: Connection, consumer: str, name: str, place: s
     await connection.execute("select clear_alarms($1, $2, $3)", consumer, [name], place)
 
 
+# A role may raise any number: it hides no other kind.
+_LISTED: Final = """
+    select consumer, name, place, detail, raised_at, attended_by, attended_at from (
+        select *, row_number() over (partition by name order by raised_at) as number from alarm
+    ) as numbered
+    order by name <> all($1::text[]), number > 40, raised_at limit 1000
+"""
+
+
 async def alarms(connection: Connection) -> list[Alarm]:
-    """Return the open alarms of this database, oldest first, a thousand at most."""
-    rows = await connection.fetch(
-        "select consumer, name, place, detail, raised_at from alarm order by raised_at limit 1000"
-    )
-    return [Alarm(*row) for row in rows]
+    """Return the open alarms of this database, oldest first: a thousand at most, some of each known kind before all others."""
+    rows = await connection.fetch(_LISTED, list(ALARMS))
+    return sorted((Alarm(*row) for row in rows), key=attrgetter("raised_at"))
 
 
 async def log_alarms(connection: Connection, process: str) -> None:

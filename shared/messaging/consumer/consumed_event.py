@@ -1,7 +1,5 @@
 """An event as it comes from its topic: the event store's bytes, and its headers."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -4,8 +4,6 @@ The consumer then applies the records that were held behind, in order, within a 
 transaction and roll it back.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,7 +21,7 @@ class Decision(ValueObject):
     """An operator's decision about a quarantined stream, a gap or an alarm, as it is recorded.
 
     `action` is `skip` (a held record is not applied), `skip_missing` (versions that never came are done without),
-    `retry` or `acknowledge` (of an alarm; `stream` is its place then).
+    `retry`, or `acknowledge` or `attend` (of an alarm; `stream` is its place then).
     """
 
     consumer: str
@@ -134,6 +132,23 @@ async def acknowledge_alarm(
             raise NothingHeld(f"no alarm {name} of {consumer} stands at {place}")
         await clear_alarm(connection, consumer, name, place)
         decided = ("acknowledge", place, None, None, None, None, None, name, detail, False, actor, reason)
+        return await _record(connection, consumer, *decided)
+
+
+async def attend_alarm(
+    connection: Connection, consumer: str, name: str, place: str, *, actor: str, reason: str
+) -> Decision:
+    """Note who looks after an alarm from now on; it stands as before. Raises `NothingHeld` or ValueError."""
+    _check(actor, reason)
+    async with connection.transaction():
+        detail = await connection.fetchval(
+            "update alarm set attended_by = $4, attended_at = clock_timestamp()"
+            " where consumer = $1 and name = $2 and place = $3 returning detail",
+            *(consumer, name, place, actor),
+        )
+        if detail is None:
+            raise NothingHeld(f"no alarm {name} of {consumer} stands at {place}")
+        decided = ("attend", place, None, None, None, None, None, name, detail, False, actor, reason)
         return await _record(connection, consumer, *decided)
 
 

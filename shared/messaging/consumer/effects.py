@@ -1,7 +1,5 @@
 """Effects of events: applies events, retries errors of servers, and quarantines bad events."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -27,8 +27,10 @@ from shared.messaging.consumer.batch import BatchResult, TopicPartition, load_ch
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import Apply, log_transient, retry_transient
 from shared.messaging.consumer.position_record import HighWaterMark, Ignored, service_of
+from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.consumer.positions import PositionFollower
 from shared.messaging.consumer.quarantine import retry_requested, settle_alarms
+from shared.tracing import messaging, span
 
 Batch = Mapping[TopicPartition, Sequence[ConsumedEvent]]
 
@@ -104,6 +106,7 @@ class RecordHandler(Service):
         position_topics: Sequence[str],
         pool: asyncpg.Pool[asyncpg.Record],
         bootstrap: Kafka,
+        keys: PositionKeys,
         apply: Apply,
         membership: GroupSettings,
         pause: Callable[[TopicPartition], None],
@@ -114,7 +117,7 @@ class RecordHandler(Service):
         self.consumer = consumer
         self.busy = asyncio.Lock()
         """Locked while a batch is taken."""
-        self.follower = PositionFollower(position_topics, bootstrap, self._ignored, self._compare)
+        self.follower = PositionFollower(position_topics, bootstrap, keys, self._ignored, self._compare)
         self._pool = pool
         self._apply = apply
         self._membership = membership
@@ -128,7 +131,6 @@ class RecordHandler(Service):
         """The partitions whose alarms this process has settled; another process may have ended in between."""
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """Return the services that start and stop with this one."""
         return [self.follower]
 
     async def checkpoints(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
@@ -162,7 +164,10 @@ class RecordHandler(Service):
             if not covered and not unnoted:
                 return
             began = time.perf_counter()
-            results = await retry_transient(lambda: self._take(covered, unnoted), self._membership.retry_seconds)
+            bodies = [record.body for _, records in covered.values() for record in records]
+            attributes = messaging("process", self.consumer, len(bodies))
+            with span(f"process {self.consumer}", "CONSUMER", attributes, links=bodies):
+                results = await retry_transient(lambda: self._take(covered, unnoted), self._membership.retry_seconds)
             self._observe(covered.values(), time.perf_counter() - began)
             log_results(self.consumer, results)
             self._noted |= unnoted

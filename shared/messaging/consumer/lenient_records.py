@@ -4,8 +4,6 @@ A batch that the compiled parser cannot read is read on from the same record by 
 are not UTF-8 as lone surrogates (PEP 383).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from aiokafka.consumer import fetcher

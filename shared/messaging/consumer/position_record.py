@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -21,6 +21,10 @@ from shared.event_store.anchors import Anchors
 from shared.kafka import PARTITIONS, Kafka, client_options, stop
 from shared.messaging.consumer.consumed_event import MAX_POSITION, Headers
 from shared.messaging.consumer.lenient_records import install
+from shared.messaging.consumer.position_signature import NotSigned, PositionKeys, signature_of
+from shared.privacy.signed_note import Signer, VerifierKey
+
+T = TypeVar("T")
 
 Ranges = tuple[tuple[int, int], ...]
 """Ranges of offsets in order, each from the first to one after the last."""
@@ -38,7 +42,8 @@ class HighWaterMark:
 
     `offsets` gives for each partition the offset after its last event; a partition without events is not named.
     `hash` is that of the event at the position; empty if there is none yet. `foreign` gives for each partition the offsets of
-    foreign records; the markers of the relay's transactions are not named. `anchors` are for verification.
+    foreign records; the markers of the relay's transactions are not named. `anchors` are for verification. `signed_by` are the
+    known keys that have signed it.
     """
 
     position: int = 0
@@ -46,6 +51,13 @@ class HighWaterMark:
     hash: bytes = b""
     foreign: Mapping[int, Ranges] = field(default_factory=dict)
     anchors: Anchors = field(default_factory=Anchors)
+    signed_by: Sequence[VerifierKey] = field(default=(), compare=False)
+
+    def signed(self, topic: str, signers: Sequence[Signer]) -> tuple[bytes, list[tuple[str, bytes]]]:
+        """Return value and headers of the position record, signed."""
+        value = self.record(service_of(topic))
+        headers = [("ooc_hash", self.hash.hex().encode()), *self.anchors.headers()]
+        return value, [*headers, signature_of(signers, topic, value, headers)]
 
     def record(self, service: str) -> bytes:
         """Return the value of the position record: compact JSON in UTF-8. Its hashes are in headers."""
@@ -77,9 +89,9 @@ class HighWaterMark:
             return f"it goes beyond the end of partition {beyond[0]}"
         if self.position > sum(self.offsets.values()):
             return f"position {self.position} has no room in the offsets that it names"
-        if before is None or self == before:
+        if before is None:
             return None
-        if self.position <= before.position or any(
+        if self.position < before.position or any(
             self.offsets.get(partition, 0) < offset for partition, offset in before.offsets.items()
         ):
             return f"it goes back from position {before.position}"
@@ -120,7 +132,7 @@ class HighWaterMark:
                 reached = reached.with_foreign(partition, settled, first)
             reached = replace(reached, offsets={**reached.offsets, partition: first + count})
             begun.add(partition)
-        return replace(reached, position=position, hash=hash_, anchors=anchors)
+        return replace(reached, position=position, hash=hash_, anchors=anchors, signed_by=())
 
     def with_foreign(self, partition: int, first: int, end: int) -> HighWaterMark:
         """Return the mark with another foreign range of a partition, from `first` to `end` - 1; ranges that meet are joined."""
@@ -175,12 +187,11 @@ def service_of(topic: str) -> str:
 
 
 def events_topic_of(position_topic: str) -> str:
-    """Return the events topic that belongs to a position topic."""
     return f"{position_topic.removesuffix('.position')}.events"
 
 
 def evaluate(
-    records: Sequence[Any], before: HighWaterMark | None, ends: Mapping[int, int]
+    records: Sequence[Any], before: HighWaterMark | None, ends: Mapping[int, int], keys: PositionKeys
 ) -> tuple[HighWaterMark | None, list[Ignored]]:
     """Return the last valid record of a position topic, and those to ignore."""
     believed, ignored = before, []
@@ -188,7 +199,10 @@ def evaluate(
         here = f"offset {record.offset}"
         try:
             reached = HighWaterMark.read(service_of(record.topic), record.value, record.headers)
+            reached = replace(reached, signed_by=keys.signers_of(record.topic, record.value or b"", record.headers))
         except ValueError as error:
+            if believed is None and isinstance(error, NotSigned):
+                continue  # before the first signed one may stand those of an older release
             ignored.append(Ignored("malformed_position", record.topic, f"{here}: {error}"[:500]))
             continue
         impossible = reached.impossible(believed, ends)
@@ -207,7 +221,10 @@ async def end_offsets(consumer: Any, topic: str) -> Mapping[int, int]:
 
 
 async def find_last(
-    consumer: Any, position_topic: str, read_ends: Callable[[], Awaitable[Mapping[int, int]]]
+    consumer: Any,
+    position_topic: str,
+    read_ends: Callable[[], Awaitable[Mapping[int, int]]],
+    keys: PositionKeys,
 ) -> tuple[HighWaterMark | None, list[Ignored]]:
     """Find the last valid record, and the invalid ones after it.
 
@@ -222,37 +239,37 @@ async def find_last(
     ignored: list[Ignored] = []
     while last is None and start > beginning:
         until, start, step = start, max(beginning, start - step), step * 100
-        records = await _read_between(consumer, partition, start, until)
-        last, invalid = evaluate(records, None, await read_ends())
+        records = [record async for record in _read_between(consumer, partition, start, until)]
+        last, invalid = evaluate(records, None, await read_ends(), keys)
         ignored = invalid + ignored
     consumer.seek(partition, end)
     return last, ignored
 
 
-async def with_foreign_since(
-    consumer: Any, events_topic: str, reached: HighWaterMark
-) -> tuple[HighWaterMark, Mapping[int, int]]:
-    """Add the foreign records after those that a position record covers, and return the ends of the search.
+async def records_after(
+    consumer: Any, events_topic: str, reached: HighWaterMark, identify: Callable[[Any], T]
+) -> tuple[list[tuple[int, int, T]], Mapping[int, int]]:
+    """Return partition, offset and what `identify` makes of each record after those covered; and the ends of the search.
 
-    The relay calls this before it publishes: committed records there are not its own, and its aborted ones are not seen.
+    The relay calls this before it publishes: its aborted records are not seen.
     """
     ends = await end_offsets(consumer, events_topic)
     unknown = [n for n, end in ends.items() if end > reached.offsets.get(n, 0) + (n in reached.offsets)]
     consumer.assign([TopicPartition(events_topic, n) for n in unknown])
-    for n in unknown:
-        start = reached.offsets.get(n, 0)
-        for record in await _read_between(consumer, TopicPartition(events_topic, n), start, ends[n]):
-            reached = reached.with_foreign(n, record.offset, record.offset + 1)
-    return reached, ends
+    found = [
+        (n, record.offset, identify(record))
+        for n in unknown
+        async for record in _read_between(consumer, TopicPartition(events_topic, n), reached.offsets.get(n, 0), ends[n])
+    ]
+    return found, ends
 
 
-async def _read_between(consumer: Any, partition: TopicPartition, start: int, until: int) -> list[Any]:
+async def _read_between(consumer: Any, partition: TopicPartition, start: int, until: int) -> AsyncIterator[Any]:
     consumer.seek(partition, start)
-    records: list[Any] = []
     while await consumer.position(partition) < until:
-        fetched = await consumer.getmany(partition, timeout_ms=200)
-        records += [record for record in fetched.get(partition, ()) if record.offset < until]
-    return records
+        for record in (await consumer.getmany(partition, timeout_ms=200)).get(partition, ()):
+            if record.offset < until:
+                yield record
 
 
 @asynccontextmanager

@@ -3,8 +3,6 @@
 Each process does so without a group, since a group would give a position topic to one member only.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -26,6 +24,7 @@ from shared.messaging.consumer.position_record import (
     find_last,
     reader,
 )
+from shared.messaging.consumer.position_signature import PositionKeys
 
 FOLLOW_MILLISECONDS: Final = 2_000
 """The wait of a fetch for the next position record."""
@@ -52,6 +51,7 @@ class PositionFollower(Service):
         self,
         position_topics: Sequence[str],
         bootstrap: Kafka,
+        keys: PositionKeys,
         alarm: Callable[[Ignored], Awaitable[None]],
         connected: Callable[[str, Callable[[], Awaitable[Mapping[int, int]]]], Awaitable[None]],
     ) -> None:
@@ -62,8 +62,11 @@ class PositionFollower(Service):
         """Set whenever one more is believed; the reader clears it."""
         self._topics = {events_topic_of(topic): topic for topic in position_topics}
         self._bootstrap = bootstrap
+        self._keys = keys
         self._alarm = alarm
         self._connected = connected
+        self._followed: dict[str, HighWaterMark | None] = {}
+        """The last record believed of those that the connection has read; `ask` may have read further."""
         self._ends: dict[str, dict[int, int]] = {topic: {} for topic in self._topics}
         self._began = float("-inf")
         self._again = asyncio.Event()
@@ -99,7 +102,9 @@ class PositionFollower(Service):
                 search.assign([place])
                 if await anything.end_offsets([place]) != await search.end_offsets([place]):
                     return False
-                last, _ = await find_last(search, positions, partial(self._read_ends, anything, events_topic))
+                last, _ = await find_last(
+                    search, positions, partial(self._read_ends, anything, events_topic), self._keys
+                )
         except (KafkaError, OSError, TimeoutError):
             return False
         believed = self.believed.get(events_topic)
@@ -143,7 +148,10 @@ class PositionFollower(Service):
             search.assign(places)
             for events, positions in self._topics.items():
                 await self._connected(events, partial(end_offsets, anything, events))
-                last, ignored = await find_last(search, positions, partial(self._read_ends, anything, events))
+                last, ignored = await find_last(
+                    search, positions, partial(self._read_ends, anything, events), self._keys
+                )
+                self._followed[events] = last or self.believed.get(events)
                 await self._take(events, last, ignored)
             consumer.assign(places)
             for place in places:
@@ -155,12 +163,15 @@ class PositionFollower(Service):
         while not self.should_stop:
             for tp, records in (await consumer.getmany(timeout_ms=500)).items():
                 events = events_of[tp.topic]
-                before = self.believed.get(events)
-                last, ignored = evaluate(records, before, self._ends[events])
+                before = self._followed[events]
+                last, ignored = evaluate(records, before, self._ends[events], self._keys)
                 if ignored:
                     # The events may not have been seen here yet: read the end of the topic before a record is ignored.
-                    last, ignored = evaluate(records, before, await self._read_ends(anything, events))
-                await self._take(events, last, ignored)
+                    last, ignored = evaluate(records, before, await self._read_ends(anything, events), self._keys)
+                self._followed[events] = last
+                believed = self.believed.get(events)
+                is_behind = last is not None and believed is not None and last.position < believed.position
+                await self._take(events, None if is_behind else last, ignored)
 
     async def _read_ends(self, anything: Any, events: str) -> Mapping[int, int]:
         for partition, end in (await end_offsets(anything, events)).items():

@@ -4,8 +4,6 @@ A record that names no valid stream, or must not count as its stream's (see `ALO
 `?/<topic>/<partition>/<offset>`, so that it holds back nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ import pytest
 
 from shared import database as connections
 from shared.runtime.privileges import CONSUMER, PROJECTION, Schema
-from shared.runtime.provision import databases
+from tests.copied_databases import databases
 from tests.integration.consumers.worker import EFFECTS
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

@@ -16,6 +16,7 @@ from shared.domain.envelope import GENESIS, next_hash
 from shared.messaging.consumer.position_record import HighWaterMark
 from shared.messaging.relay import key_and_partition
 from shared.runtime.provision import events_topic, position_topic, topics
+from tests.position_keys import signers
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
@@ -92,12 +93,9 @@ class Publisher:
         if position is None:
             position = max(int(dict(message.headers).get("ooc_position", b"0")) for message in messages)
         self.reached = self.reached.after_transaction(max(position, self.reached.position), b"", placed, {})
-        await self._producer.send_and_wait(
-            f"{self._namespace}.{self.service}.position",
-            key=self.service.encode(),
-            value=self.reached.record(self.service),
-            partition=0,
-        )
+        topic = f"{self._namespace}.{self.service}.position"
+        value, headers = self.reached.signed(topic, signers(self.service))
+        await self._producer.send_and_wait(topic, key=self.service.encode(), value=value, partition=0, headers=headers)
         await self._producer.commit_transaction()
 
     async def publish_unvouched(self, messages: Sequence[Message]) -> None:

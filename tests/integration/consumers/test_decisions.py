@@ -119,3 +119,19 @@ async def test_an_alarm_that_has_no_entry_in_the_registry_cannot_be_raised(proje
     async with projection.acquire() as connection:
         with pytest.raises(KeyError):
             await raise_alarm(connection, NAME, "unheard_of", TOPIC, "")
+
+
+async def test_an_alarm_stands_in_the_list_whoever_fills_it(projection: Pool) -> None:
+    """Given thousands of older alarms, of one kind and of names that nobody knows, then one of each kind is listed all the same."""
+    async with projection.acquire() as connection, connection.transaction():
+        for name in ("'gap'", "'made up ' || n"):
+            await connection.execute(
+                "insert into alarm (consumer, name, place, detail, raised_at)"
+                f" select 'x', {name}, n, '', '2020-01-01' from generate_series(1, 2000) as n"
+            )
+        await raise_alarm(connection, "x", "relay_stuck", "note", "")
+    listed = await alarms(projection)
+    assert "relay_stuck" in {alarm.name for alarm in listed}
+    assert len(listed) == 1000
+    async with projection.acquire() as connection:
+        await connection.execute("delete from alarm")

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from shared.kafka import administering
 from shared.messaging.consumer import handling, positions
 from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.messaging.consumer.batch import process_batch
@@ -21,13 +22,14 @@ from shared.messaging.projection_consumer import (
     progress,
     reconcile,
 )
-from shared.runtime.provision import administering, events_topic, position_topic, topics
+from shared.runtime.provision import events_topic, position_topic, topics
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, publishing
 from tests.integration.consumers.test_adapters import applied, running
 from tests.integration.consumers.worker import CONSUMER, write_down
 from tests.local_servers import servers
 from tests.ports import free_ports
+from tests.position_keys import KEYS
 
 NAME = "reader"
 TOPIC = "ooc.note.events"
@@ -241,6 +243,7 @@ async def test_while_the_position_topic_does_not_answer_no_record_is_called_fore
 ) -> None:
     """Given events whose position topic is away, as a lost leader's is, they wait without an alarm, and are taken when it is back."""
     monkeypatch.setattr(handling, "UNVOUCHED_SECONDS", 0.5)
+    monkeypatch.setattr(positions, "ASK_SECONDS", 2.0)
     ask, answers = positions.PositionFollower.ask, list[bool]()
 
     async def noted(follower: positions.PositionFollower, topic: str) -> bool:
@@ -270,6 +273,50 @@ async def test_while_the_position_topic_does_not_answer_no_record_is_called_fore
         assert await alarms(projection) == []
 
 
+async def test_what_was_asked_for_before_it_came_is_no_step_back(
+    kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a connection that is late, and the last record asked for on another, then the earlier ones are taken without an alarm."""
+    follow, goes_on = positions.PositionFollower._follow, asyncio.Event()
+
+    async def follow_late(follower: Any, *readers: Any) -> None:
+        await goes_on.wait()
+        await follow(follower, *readers)
+
+    monkeypatch.setattr(positions.PositionFollower, "_follow", follow_late)
+    author, events, ignored = Author("note"), f"{topic_prefix}.note.events", list[Ignored]()
+
+    async def alarm(record: Ignored) -> None:
+        ignored.append(record)
+
+    async def connected(_topic: str, _read_ends: Callable[[], Awaitable[Mapping[int, int]]]) -> None:
+        """Nothing is to be done."""
+
+    follower = positions.PositionFollower([f"{topic_prefix}.note.position"], kafka_bootstrap, KEYS, alarm, connected)
+
+    def at(position: int) -> Callable[[], Awaitable[bool]]:
+        async def is_believed() -> bool:
+            return events in follower.believed and follower.believed[events].position == position
+
+        return is_believed
+
+    async with publishing(kafka_bootstrap, topic_prefix, "note") as publisher:
+        await publisher.publish([author.write(uuid4())])
+        await follower.start()
+        try:
+            await until(at(1), 60, "the first record")
+            for _ in range(2):
+                await publisher.publish([author.write(uuid4())])
+            assert await follower.ask(events)
+            assert follower.believed[events].position == 3
+            goes_on.set()
+            await publisher.publish([author.write(uuid4())])
+            await until(at(4), 60, "the last record")
+        finally:
+            await follower.stop()
+    assert ignored == []
+
+
 async def _is(look: Callable[[], Awaitable[object]], expected: object) -> bool:
     return await look() == expected
 
@@ -297,7 +344,7 @@ async def test_a_connection_given_up_while_kafka_is_away_is_followed_by_another(
 
         return connected_so_often
 
-    follower = positions.PositionFollower(["ooc.note.position"], f"127.0.0.1:{port}", alarm, connected)
+    follower = positions.PositionFollower(["ooc.note.position"], f"127.0.0.1:{port}", KEYS, alarm, connected)
     wanted = [events_topic(TOPIC, 1), position_topic("ooc.note.position", 1)]
     async with servers(tmp_path, kafka_ports=(port, controller)):
         await topics(f"127.0.0.1:{port}", wanted)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -38,12 +39,14 @@ from shared.messaging.wait_recorder import recorder_of
 from shared.messaging.waiting import keep_waits, waits_of
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.provision import databases, service_database
+from shared.runtime.provision import service_database
 from shared.settings import Settings
+from tests.copied_databases import databases
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.desk import Answer, Open, Ring, Rung, Staff, bell, desk
 from tests.integration.consumers.publishing import Message, publishing
 from tests.integration.consumers.worker import QUICK
+from tests.position_keys import secret_file
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CLERK = Actor(id=UUID(int=7), role="CLERK", organisation="TEST", labels={"area": "DORSET"})
@@ -432,10 +435,10 @@ async def test_a_reaction_that_has_waited_for_long_is_an_alarm_until_it_is_done(
 
 
 async def test_the_reactor_reacts_on_kafka_and_unparks_by_itself(
-    reacting_desk: ReactingDesk, kafka_bootstrap: str, topic_prefix: str
+    reacting_desk: ReactingDesk, kafka_bootstrap: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     """Given a running reactor, when rings are published before the desk has hands, then they are answered when it has."""
-    settings = Settings(kafka=kafka_bootstrap)
+    settings = Settings(kafka=kafka_bootstrap, signing_key_file=secret_file(tmp_path))
     service = desk(topic_prefix)
     handler = CommandHandler(service, PostgresEventStore(reacting_desk.pool), MemoryKeyring(), b"digest")
     source = CommandHandler(bell(topic_prefix), reacting_desk.bell.event_store, reacting_desk.bell.keyring, b"digest")

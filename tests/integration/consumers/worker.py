@@ -22,6 +22,7 @@ from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.handling import GroupSettings
 from shared.messaging.faust_consumer import FaustConsumer
 from shared.messaging.projection_consumer import ProjectionConsumer, events_topic
+from tests.position_keys import KEYS
 
 CONSUMER = "under-test"
 QUICK = GroupSettings(session_seconds=6.0, heartbeat_seconds=0.3, rebalance_seconds=6.0, retry_seconds=4.0)
@@ -59,6 +60,7 @@ def consumer(
             services=[service],
             pool=pool,
             bootstrap=bootstrap,
+            keys=KEYS,
             apply=apply,
             namespace=namespace,
             group=f"{namespace}-feed",
@@ -70,6 +72,7 @@ def consumer(
         topics=[events_topic(service, namespace)],
         pool=pool,
         bootstrap=bootstrap,
+        keys=KEYS,
         apply=apply,
         app_id=f"{namespace}-stream",
         membership=membership,

@@ -16,16 +16,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer.position_record import HighWaterMark
+from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.relay import Relay, last_position
 from shared.runtime.privileges import RoleKind
-from shared.runtime.provision import (
-    checkpoints_topic,
-    databases,
-    events_topic,
-    position_topic,
-    service_database,
-    topics,
-)
+from shared.runtime.provision import checkpoints_topic, events_topic, position_topic, service_database, topics
+from tests.copied_databases import databases
 from tests.integration.event_store.streams import (
     SERVICE,
     EventTail,
@@ -34,6 +29,7 @@ from tests.integration.event_store.streams import (
     event_tail,
 )
 from tests.integration.local.waiting import eventually
+from tests.position_keys import KEYS, signers
 
 
 @dataclass
@@ -62,14 +58,16 @@ class RelayedService:
     def checkpoints(self) -> str:
         return f"{self.namespace}.{self.service}.checkpoints"
 
-    def relay(self) -> Relay:
-        """Return a relay, not yet started."""
+    def relay(self, *, signs: bool = True) -> Relay:
+        """Return a relay, not yet started; one of an older release does not sign."""
         return Relay(
             self.service,
             events_topic=self.events,
             position_topic=self.position,
             dsn=as_application(self.owner, RoleKind.RELAY),
             bootstrap=self.bootstrap,
+            signers=signers(self.service) if signs else (),
+            believes_unsigned=not signs,
         )
 
     async def write(self, streams: int, events: int, size: int = 0) -> None:
@@ -78,22 +76,22 @@ class RelayedService:
         for n in range(events):
             await asyncio.gather(*(life.write(self.event_store, body_of(n + 1, size)) for life in lives))
 
-    async def relayed(self, within: float = 30) -> HighWaterMark:
+    async def relayed(self, within: float = 30, keys: PositionKeys = KEYS) -> HighWaterMark:
         """Wait until the topic holds what the event store holds now."""
         head = (await self.event_store.head()).position
 
         async def there() -> bool:
-            reached, _ = await last_position(self.bootstrap, self.position)
+            reached, _ = await last_position(self.bootstrap, self.position, keys)
             return reached is not None and reached.position >= head
 
         await eventually(there, within)
-        reached, _ = await last_position(self.bootstrap, self.position)
+        reached, _ = await last_position(self.bootstrap, self.position, keys)
         assert reached is not None
         return reached
 
     async def published(self) -> list[Any]:
         """Every committed message of the events topic, in order of position in the event store."""
-        reached, _ = await last_position(self.bootstrap, self.position)
+        reached, _ = await last_position(self.bootstrap, self.position, KEYS)
         messages = await committed(self.bootstrap, self.events, {} if reached is None else reached.offsets)
         return sorted(messages, key=lambda message: int(dict(message.headers)["ooc_position"]))
 
@@ -177,8 +175,8 @@ async def relayed_service(
 
 
 @pytest.fixture
-async def owner(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+async def owner(relayed_service: RelayedService) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """Yield a connection that may do what no service may."""
-    connection = await asyncpg.connect(database)
+    connection = await asyncpg.connect(relayed_service.owner)
     yield connection
     await connection.close()

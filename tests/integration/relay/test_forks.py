@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ooc.restore.restore import CannotRestore, Statement, name_fork, restore_events, run_drill
 from shared.database import create_pool
 from shared.event_store.lost_commands import lost_commands
-from shared.evidence.checkpoint import COSIGNATURE, Signer, write_note
 from shared.evidence.fork import Fork, void_roots
 from shared.evidence.log import EVENTS
 from shared.evidence.merkle import EMPTY_ROOT
@@ -22,6 +21,7 @@ from shared.evidence.verification.checkpoints import read_notes
 from shared.evidence.verification.problems import Problems
 from shared.messaging.wait_recorder import recorder_of
 from shared.messaging.waiting import open_waits
+from shared.privacy.signed_note import COSIGNATURE, Signer, write_note
 from shared.runtime.privileges import RoleKind
 from tests.integration.event_store.streams import as_application
 from tests.integration.event_store.tallies import KEEPER, Count

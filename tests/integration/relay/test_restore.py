@@ -11,13 +11,14 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from ooc.restore.restore import CannotRestore, restore_events, run_drill
 from shared.command_handler import Accepted
-from shared.evidence.checkpoint import SigningKeys, VerifierKey
 from shared.evidence.log import EVENTS, origin_of
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.verification.checkpoints import read_published
+from shared.privacy.signed_note import SigningKeys, VerifierKey
 from shared.runtime.privileges import RoleKind
 from shared.runtime.provision import checkpoints_topic, events_topic, position_topic, topics
 from tests.integration.event_store.streams import as_application
@@ -127,6 +128,21 @@ async def test_an_event_store_is_restored_from_its_topic(
     assert STORE not in await broken(relayed_service, tallies)
 
 
+async def test_nothing_that_a_stranger_writes_keeps_a_restore_from_its_work(
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner
+) -> None:
+    """Given notes in the topic of checkpoints that no key of the log has signed, or of a size that is none, then they prove nothing and refuse nothing."""
+    await sign(relayed_service, tallies, owner)
+    before, topic = await contents(owner), tallies.service.checkpoints_topic
+    async with AIOKafkaProducer(bootstrap_servers=relayed_service.bootstrap) as stranger:
+        for size in ("6", "7" * 5_000, "9"):
+            note = f"{AUTHORITY}/tests/events\n{size}\n{base64.b64encode(bytes(32)).decode()}\n\n— x AAAA\n"
+            await stranger.send_and_wait(topic, note.encode(), key=b"events", partition=0)
+    await lose(owner, *OLDER_BACKUP)
+    assert await restore_events(tallies.service, owner, relayed_service.bootstrap) == (4, 6)
+    assert await contents(owner) == before
+
+
 async def test_a_repeated_command_gets_its_restored_receipt(
     relayed_service: RelayedService, tallies: Tallies, owner: Owner
 ) -> None:
@@ -159,7 +175,7 @@ async def test_a_store_that_went_another_way_is_left_alone(
     await lose(owner, *OLDER_BACKUP)
     cut = await contents(owner)
     strange = Signed(SigningKeys.read(base64.b64encode(os.urandom(32)).decode())).public(tallies.service.name)
-    with pytest.raises(CannotRestore, match="a checkpoint"):
+    with pytest.raises(CannotRestore, match="no checkpoint is signed"):
         await restore_events(tallies.service, owner, relayed_service.bootstrap, strange)
     assert await contents(owner) == cut
     await lose(owner, "update event set recorded_at = recorded_at + interval '1 microsecond' where position = 4")

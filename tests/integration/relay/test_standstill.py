@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from shared.api.metrics import exposition
 from shared.database import Pool, create_pool
 from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.messaging.standstill import ALARMIST, watching_relay
 from shared.messaging.topic_watch import TopicWatch
+from shared.progress import write_progress
 from shared.runtime.privileges import RoleKind
 from tests.integration.event_store.streams import as_application
 from tests.integration.local.waiting import eventually
@@ -51,7 +54,7 @@ async def test_a_transaction_that_hangs_is_an_alarm_until_it_ends(
 ) -> None:
     """Given a transaction that somebody leaves open, an alarm stands; none stands for those of the relay, nor after its end."""
     pool = await create_pool(as_application(database, RoleKind.WORKER))
-    watch = TopicWatch(relayed_service.events, pool, relayed_service.bootstrap, hanging=1.5, pause=0.1)
+    watch = TopicWatch(relayed_service.events, pool, relayed_service.bootstrap, hanging=5, pause=0.1)
     producer = AIOKafkaProducer(
         bootstrap_servers=relayed_service.bootstrap,
         transactional_id=f"{relayed_service.namespace}-hanging",
@@ -70,7 +73,16 @@ async def test_a_transaction_that_hangs_is_an_alarm_until_it_ends(
             assert "partition 3 at offset" in alarm.detail
             await producer.abort_transaction()
             await eventually(lambda: _is(pool, []))
+        await write_progress(pool)
     await pool.close()
+    api = await create_pool(as_application(database))
+    text = (await exposition(api, relayed_service.service, (), decides=True)).decode()
+    await api.close()
+    for kind in ("replicas", "in_sync_replicas"):
+        assert f'ooc_{kind}{{service="tests",topic="{relayed_service.events}"}} 1.0' in text
+    ages = dict(re.findall(r'ooc_cycle_age_seconds\{part="(\w+)",service="tests"\} (\S+)', text))
+    # Other tests of this process may have left parts of theirs behind.
+    assert all(0 <= float(ages[part]) < 60 for part in ("relay", "watch"))
 
 
 async def _is(pool: Pool, expected: list[tuple[str, str]]) -> bool:
