@@ -1,7 +1,6 @@
 """What an operator looks at and decides: alarms, held records and gaps. Through the APIs, with a token and a reason."""
 
-from __future__ import annotations
-
+import asyncio
 import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -13,11 +12,14 @@ import typer
 
 from ooc.cases.reading import ask, require_found
 from ooc.options import AsJson, DryRun, Urls, Yes, client_of, fail, role_option
+from ooc.system.forwarding import ForwardingSettings, forward_alarms
 from ooc.tables import OUT, table
 from services.addresses import SERVICES
 from services.console.plain_text import moment
 from services.lags import SOURCES
 from services.vocabulary import Role
+from shared.runtime.logs import log_to_stderr
+from shared.settings import InvalidSetting
 from tools.client.http import Client
 
 SERVICE = StrEnum("SERVICE", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
@@ -41,7 +43,7 @@ app = typer.Typer(add_completion=False)
 reactions = typer.Typer(help="Reactions that were refused: list, show, retry, close.", no_args_is_help=True)
 quarantine = typer.Typer(help="Held records: list, show, retry, release, close.", no_args_is_help=True)
 gaps = typer.Typer(help="Streams that wait for a missing version: list, show, retry, release.", no_args_is_help=True)
-alarms = typer.Typer(help="What a person must look at: list, acknowledge.", no_args_is_help=True)
+alarms = typer.Typer(help="What a person must look at: list, attend, acknowledge, forward.", no_args_is_help=True)
 app.add_typer(reactions, name="reactions")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(gaps, name="gaps")
@@ -54,7 +56,14 @@ app.add_typer(alarms, name="alarms")
 @alarms.command("list")
 def list_alarms(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """Every alarm with what is known of it, and the page that says what to do."""
-    columns = {"id": "id", "alarm": "name", "place": "place", "since": "raised_at", "detail": "detail"}
+    columns = {
+        "id": "id",
+        "alarm": "name",
+        "place": "place",
+        "since": "raised_at",
+        "attended by": "attended_by",
+        "detail": "detail",
+    }
     _list("Alarms", "/v1/alarms", columns | {"what to do": "runbook"}, url, role, as_json=as_json)
 
 
@@ -285,6 +294,23 @@ def release_gap(
     )
     if not dry_run and confirm(yes=yes):
         _say_what_became(_decide(client, service, path, reason, dry_run=False), "The gap is released")
+
+
+@alarms.command("forward")
+def forward(url: Urls = None) -> None:
+    """Tell each alarm and its end to a webhook and by e-mail, as OOC_ALARM_WEBHOOK and OOC_ALARM_MAIL_TO say, until Ctrl-C."""
+    log_to_stderr("alarms")
+    try:
+        asyncio.run(forward_alarms(client_of(url, patience=0.0), ForwardingSettings()))
+    except InvalidSetting as error:
+        fail(str(error))
+
+
+@alarms.command("attend")
+def attend(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
+    """Say that you look after an alarm: the others see who does, and since when. It stands as before."""
+    _decide(client_of(url), service, f"/v1/alarms/{id_}/attend", reason, dry_run=dry_run)
+    OUT.print(f"You {'would look' if dry_run else 'look'} after the alarm.")
 
 
 @alarms.command("acknowledge")

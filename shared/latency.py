@@ -10,9 +10,6 @@ service are one histogram, which its API exports for the workers too: they liste
 - visible, or reacted: from its recording to the commit of that transaction, so the whole way.
 """
 
-from __future__ import annotations
-
-import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +21,7 @@ import structlog
 from prometheus_client.core import HistogramMetricFamily
 
 from shared.database import Pool
-from shared.tasks import end
+from shared.tasks import repeating
 
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, inf)
 """The upper bounds of the buckets, in seconds."""
@@ -56,20 +53,12 @@ def observe(step: str, seconds: float, events: int = 1) -> None:
 @asynccontextmanager
 async def recording_latency(pool: Pool) -> AsyncIterator[None]:
     """Add what this process observes to the table of its service. What cannot be added is lost: it is no record."""
-    task = asyncio.create_task(_record(pool))
-    try:
+
+    def warn(error: Exception) -> None:
+        _log.warning("latency_lost", error=repr(error))
+
+    async with repeating(lambda: flush(pool), FLUSH_SECONDS, warn):
         yield
-    finally:
-        await end(task)
-
-
-async def _record(pool: Pool) -> None:
-    while True:
-        await asyncio.sleep(FLUSH_SECONDS)
-        try:
-            await flush(pool)
-        except Exception as error:  # noqa: BLE001 - a measurement ends no process
-            _log.warning("latency_lost", error=repr(error))
 
 
 async def flush(pool: Pool) -> None:
@@ -81,7 +70,6 @@ async def flush(pool: Pool) -> None:
 
 
 async def latencies(pool: Pool, service: str) -> HistogramMetricFamily:
-    """Return the histograms of a service, by step."""
     family = HistogramMetricFamily(
         "ooc_latency_seconds",
         "The time that each step of an event's way took.",

@@ -4,8 +4,6 @@ The gauges come from the service's database, so that its API answers for the wor
 names a person, a case or a stream. Format: OpenMetrics 1.0.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -35,8 +33,14 @@ _WAITING: Final = """
     from quarantine group by consumer order by consumer
 """
 _LEASES: Final = """
-    select role, greatest(0, extract(epoch from expires_at - clock_timestamp()))::float8 as seconds from lease order by role
+    select role, left(holder::text, 8) as holder, extract(epoch from clock_timestamp() - taken_at)::float8 as held,
+           greatest(0, extract(epoch from expires_at - clock_timestamp()))::float8 as seconds
+    from lease order by role
 """
+_PROGRESS: Final = (
+    "select part, extract(epoch from clock_timestamp() - finished_at)::float8 as age from progress order by part"
+)
+_REPLICATION: Final = "select topic, replicas, in_sync from replication order by topic"
 _STORE: Final = """
     select head.position, coalesce(relayed.position, 0) as relayed, relayed.offsets,
            coalesce(extract(epoch from clock_timestamp() - (
@@ -65,6 +69,11 @@ async def exposition(
     metrics = [await latencies(pool, service), *await _of_consumers(pool, service, consumed), *own]
     if decides:
         metrics += await _of_event_store(pool, service)
+    return text_of(service, metrics)
+
+
+def text_of(service: str, metrics: Iterable[Metric]) -> bytes:
+    """Return these metrics, the version of the program, and the requests of this process, as text."""
     built = InfoMetricFamily(
         "ooc_build", "The version of the program.", value={"service": service, "version": version()}
     )
@@ -103,16 +112,33 @@ async def _of_consumers(pool: Pool, service: str, topics: Collection[str]) -> li
     for alarm in await alarms(pool):
         labels = (service, alarm.name, alarm.consumer, alarm.place, kind_of(alarm.name).runbook)
         standing.add_metric(labels, 1)
-    leases = GaugeMetricFamily(
-        "ooc_lease_remaining_seconds", "How long a role's lease still holds.", labels=("service", "role")
-    )
+    held_by = ("service", "role", "holder")
+    leases = GaugeMetricFamily("ooc_lease_remaining_seconds", "How long a role's lease still holds.", labels=held_by)
+    terms = GaugeMetricFamily("ooc_lease_held_seconds", "How long its holder has had it.", labels=held_by)
     for row in await pool.fetch(_LEASES):
-        leases.add_metric((service, row["role"]), row["seconds"])
+        for gauge, seconds in ((leases, row["seconds"]), (terms, row["held"])):
+            gauge.add_metric((service, row["role"], row["holder"]), seconds)
+    cycles = GaugeMetricFamily(
+        "ooc_cycle_age_seconds", "Since a part of a worker last finished a cycle.", labels=("service", "part")
+    )
+    for row in await pool.fetch(_PROGRESS):
+        cycles.add_metric((service, row["part"]), row["age"])
+    of_topic = ("service", "topic")
+    replicas = GaugeMetricFamily("ooc_replicas", "The fewest replicas of a partition of a topic.", labels=of_topic)
+    in_sync = GaugeMetricFamily("ooc_in_sync_replicas", "The fewest that are in sync.", labels=of_topic)
+    for row in await pool.fetch(_REPLICATION):
+        replicas.add_metric((service, row["topic"]), row["replicas"])
+        in_sync.add_metric((service, row["topic"]), row["in_sync"])
     before = time.time()
     there = await pool.fetchval("select extract(epoch from clock_timestamp())::float8")
     apart = there - (before + time.time()) / 2
     clock = _gauge("ooc_clock_offset_seconds", "The clock of the database less that of this process.", service, apart)
-    return [consumed, streams, age, standing, leases, clock]
+    metrics = [consumed, streams, age, standing, leases, terms, cycles, replicas, in_sync, clock]
+    standbys = await pool.fetchval("select synchronous_standbys()")
+    if standbys is not None:
+        meaning = "Synchronous standbys of the database, where one is demanded."
+        metrics.append(_gauge("ooc_synchronous_standbys", meaning, service, standbys))
+    return metrics
 
 
 async def _of_event_store(pool: Pool, service: str) -> list[Metric]:

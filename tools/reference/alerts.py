@@ -1,7 +1,5 @@
 """The alert rules of Prometheus, one for each alarm and those that no alarm can raise, from the registry of alarms."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,6 +60,27 @@ WITHOUT_ALARM: Final = (
         f"{RUNBOOK}/relay_stuck.md",
     ),
     Alert(
+        "PartStands",
+        "max by (service, part) (ooc_cycle_age_seconds) > 20",
+        10,
+        "A part of a worker has finished nothing for more than half a minute: it hangs, or its server does not answer.",
+        f"{RUNBOOK}/relay_stuck.md",
+    ),
+    Alert(
+        "StandbyLost",
+        "ooc_synchronous_standbys == 0",
+        30,
+        "No synchronous standby is there: commands wait for one, or are lost with the primary.",
+        "docs/how-to/failover.md",
+    ),
+    Alert(
+        "ReplicaLost",
+        "ooc_in_sync_replicas < ooc_replicas",
+        45,
+        "A broker is gone, or lags: a topic has fewer replicas in sync than it was given.",
+        "docs/how-to/failover.md",
+    ),
+    Alert(
         "ClockOff",
         "abs(ooc_clock_offset_seconds) > 5",
         30,
@@ -96,7 +115,9 @@ WITHOUT_ALARM: Final = (
 def alerts() -> tuple[Alert, ...]:
     """Return every alert, the alarms of the services first."""
     raised = (
-        Alert(_title(kind.name), f'ooc_alarm{{name="{kind.name}"}} == 1', 0, kind.meaning, kind.runbook)
+        Alert(
+            kind.name.title().replace("_", ""), f'ooc_alarm{{name="{kind.name}"}} == 1', 0, kind.meaning, kind.runbook
+        )
         for kind in ALARMS.values()
     )
     return *raised, *WITHOUT_ALARM
@@ -107,7 +128,3 @@ def of_alerts() -> dict[str, str]:
     groups = {"groups": [{"name": "ooc", "rules": [alert.rule() for alert in alerts()]}]}
     head = "# Alert rules of Prometheus, made by `make docs` from the registry of alarms (tools/reference/alerts.py).\n"
     return {"alerts.yaml": head + yaml.safe_dump(groups, sort_keys=False, width=120, allow_unicode=True)}
-
-
-def _title(name: str) -> str:
-    return "".join(word.capitalize() for word in name.split("_"))

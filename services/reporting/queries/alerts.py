@@ -1,7 +1,5 @@
 """Alerts on the people of a case: raised in a referral of any case, and shown on every one that names the person."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime

@@ -46,9 +46,14 @@ def scenarios() -> RecordedScenarios:
         },
         "reported_at": "2026-06-09T12:00:00+01:00",
     }
-    answer = scenarios.memory.send(Request("disposal", uuid4(), Officer("YJS_CASE_MANAGER"), body, "another case"))
-    assert answer.word is Result.ACCEPTED
+    send(scenarios, "disposal", uuid4(), body)
     return scenarios
+
+
+def send(scenarios: RecordedScenarios, service: str, stream: UUID, body: dict[str, Any]) -> None:
+    """Send a command as a case manager; it is accepted."""
+    answer = scenarios.memory.send(Request(service, stream, Officer("YJS_CASE_MANAGER"), body, str(uuid4())))
+    assert answer.word is Result.ACCEPTED, answer
 
 
 def named(scenarios: RecordedScenarios, name: str) -> Fact:
@@ -132,3 +137,37 @@ async def test_alerts_are_shown_to_those_who_read_referrals_as_a_whole(
         assert await kinds(pool, of_role(role), other) == need, role
     assert await kinds(pool, of_role(Role.VICTIM_WORKER), other) == set()
     assert await kinds(pool, of_role(Role.SUPERVISOR, barred=frozenset({own})), other) == set()
+
+
+@pytest.mark.parametrize("service", ["panel", "education"])
+async def test_a_case_shows_no_alert_on_a_child_of_another_case_of_the_same_sitting_or_session(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios, service: str
+) -> None:
+    """Given a sitting, or a session, of the girl and of somebody else, when the other's case is read, then no alert on her stands there."""
+    shared, other_case, girl = uuid4(), uuid4(), str(named(scenarios, "PersonLinked").event.person_id)  # type: ignore[attr-defined]
+    at, _, hers = {"occurred_at": "2026-06-11T09:00:00+01:00"}, *cases_of(scenarios)
+    if service == "panel":
+        plan: dict[str, Any] = {
+            "type": "PlanSitting",
+            "starts_at": "2026-06-20T09:00:00+01:00",
+            "place": "Hall",
+            "chair": str(uuid4()),
+        }
+        add = {"type": "AddToAgenda"}
+    else:
+        plan = {
+            "type": "PlanSession",
+            "starts_at": "2026-06-20T09:00:00+01:00",
+            "topic": "WEAPONS",
+            "kind": "ONE_TO_ONE",
+            "place": "Hall",
+            "hours": 1,
+        }
+        add = {"type": "BookPlace"}
+    send(scenarios, service, shared, at | plan)
+    for case_id, person in ((hers, girl), (other_case, str(uuid4()))):
+        of_service = {"disposal_id": str(uuid4())} if service == "panel" else {}
+        send(scenarios, service, shared, at | add | of_service | {"case_id": str(case_id), "person_id": person})
+    await project(pool, scenarios.facts, 500)
+    assert await kinds(pool, reader(), hers) == {"COMMUNICATION_NEED"}
+    assert await kinds(pool, of_role(Role.YJS_CASE_MANAGER), other_case) == set()

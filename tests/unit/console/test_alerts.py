@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from services.console.apis import Part
 from services.console.forms.choices import _of_state
 from services.console.names import Who
+from services.console.officers.messages import SentMessage
 from services.console.records import Record
 from services.console.rendering import render
 
@@ -23,8 +25,8 @@ NEED = {
 RISK = {"alert_id": "a2", "person_id": UNCLE, "kind": "RISK_TO_STAFF", "review_on": "2026-07-01", "referral_id": "r2"}
 
 
-def page_of(*alerts: dict[str, Any]) -> str:
-    """Return the page of a case with these alerts."""
+def page_of(*alerts: dict[str, Any], messages: Sequence[SentMessage] = (), writing: Sequence[str] = ()) -> str:
+    """Return the page of a case with these alerts and messages."""
     case = {"area": "DORSET", "referral": None, "duties": [], "waiting": [], "alerts": list(alerts)}
     answer = render(
         Request({"type": "http", "path": "/cases/c1", "headers": []}),
@@ -49,6 +51,8 @@ def page_of(*alerts: dict[str, Any]) -> str:
         duties=[],
         decisions=[],
         contacts=[],
+        messages=messages,
+        writing=writing,
         papers=[],
         others=[],
         works={},

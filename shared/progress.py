@@ -1,0 +1,70 @@
+"""When each part of this process last finished a cycle, whatever it found to do: a part that hangs finishes none.
+
+A worker's heartbeat rests on it, and every few seconds it is written into the service's database, whose API exports it.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from shared.database import Pool
+from shared.tasks import repeating
+
+FLUSH_SECONDS: Final = 5.0
+"""Seconds between two writes."""
+
+HANGING_SECONDS: Final = 120.0
+"""After how long without a finished cycle a part hangs."""
+
+_WRITE: Final = """
+    insert into progress (part, finished_at)
+    select part, clock_timestamp() - make_interval(secs => ago) from unnest($1::text[], $2::float8[]) as p (part, ago)
+    on conflict (part) do update set finished_at = greatest(progress.finished_at, excluded.finished_at)
+"""
+_log = structlog.get_logger("progress")
+_finished: dict[str, float] = {}
+"""By part, when it last finished a cycle, in seconds of the monotonic clock."""
+
+
+def finish_cycle(part: str) -> None:
+    """Note that a part has finished a cycle just now."""
+    _finished[part] = time.monotonic()
+
+
+def leave_off(part: str) -> None:
+    """Note that a part has ended, or waits for its turn: it hangs no longer."""
+    _finished.pop(part, None)
+
+
+def hanging_parts(seconds: float = HANGING_SECONDS) -> list[str]:
+    """Return the parts that have finished no cycle for so long."""
+    now = time.monotonic()
+    return sorted(part for part, at in _finished.items() if now - at > seconds)
+
+
+@asynccontextmanager
+async def recording_progress(pool: Pool) -> AsyncIterator[None]:
+    """Write the progress of this process into the database of its service."""
+
+    def warn(error: Exception) -> None:
+        _log.warning("progress_lost", error=repr(error))
+
+    async with repeating(lambda: write_progress(pool), FLUSH_SECONDS, warn):
+        yield
+
+
+async def write_progress(pool: Pool) -> None:
+    """Write the progress of this process once; a process without such parts writes nothing."""
+    now = time.monotonic()
+    if parts := sorted(_finished.items()):
+        await write_unconfirmed(pool, _WRITE, [part for part, _ in parts], [now - at for _, at in parts])
+
+
+async def write_unconfirmed(pool: Pool, statement: str, *values: object) -> None:
+    """Write what is measured, without waiting for a standby: that one is gone must not look as if all stood."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local synchronous_commit = off")
+        await connection.execute(statement, *values)
