@@ -1,7 +1,5 @@
 """A base backup: the whole cluster by pg_basebackup, and what else is lost with the machine, encrypted while it is read."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import io
@@ -21,7 +19,8 @@ from ooc.backup.manifest import LogSize, Manifest
 from ooc.backup.sealed import BadBackup, SealedFile, seal
 from services.registry import SERVICES
 from shared.database import database_dsn, writable_host
-from shared.evidence.checkpoint import Checkpoint, SignedNote
+from shared.evidence.checkpoint import Checkpoint
+from shared.privacy.signed_note import SignedNote
 from shared.version import version
 from tools.local.errors import CannotStart
 from tools.local.postgres_programs import program
@@ -91,7 +90,7 @@ def _copy_cluster(path: Path, address: str, recipient: Any) -> tuple[SealedFile,
 def _packed(secrets: Mapping[str, Path]) -> bytes:
     """Pack files and folders into a tar, each under its name; one that is not there is left out."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+    with tarfile.open(fileobj=packed, mode="w", dereference=True) as tar:
         for name, path in secrets.items():
             if path.exists():
                 tar.add(path, name)

@@ -1,7 +1,5 @@
 """`ooc backup`: the whole system into a folder, encrypted, and whether what lies there is whole."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Coroutine
@@ -16,7 +14,7 @@ import typer
 
 from ooc.backup.base_backup import take_base
 from ooc.backup.follow import receiving
-from ooc.backup.manifest import Manifest, backups_in, enter, origin_of_backups, require_whole
+from ooc.backup.manifest import Manifest, backups_in, enter, origin_of_backups, removed_backups, require_whole
 from ooc.backup.sealed import BadBackup, parse_recipient
 from ooc.backup.upkeep import note_upkeep
 from ooc.evidence.verification import owner_database_url, stores
@@ -24,9 +22,10 @@ from ooc.options import AsJson, fail
 from ooc.tables import OUT, complain
 from services.addresses import VAR, NoSystem
 from services.console.settings import ConsoleSettings
-from shared.evidence.checkpoint import InvalidSigningKey, Signer, SigningKeys, VerifierKey
+from services.notifications.settings import NotificationsSettings
 from shared.evidence.witness_client import WitnessRefuses, WitnessSilent
 from shared.evidence.witnessed import witness_of
+from shared.privacy.signed_note import InvalidSigningKey, Signer, SigningKeys, VerifierKey
 from shared.settings import NoPassword, Settings
 from tools.local.secret_files import write_private
 
@@ -38,7 +37,9 @@ backup = typer.Typer(
 )
 app.add_typer(backup, name="backup")
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of all backups.")]
+Folder = Annotated[
+    Path, typer.Argument(metavar="FOLDER", envvar="OOC_BACKUP_FOLDER", help="The folder of all backups.")
+]
 Recipient = Annotated[
     str | None, typer.Option("--recipient", help="To whom it is encrypted; default: OOC_BACKUP_RECIPIENT.")
 ]
@@ -174,10 +175,10 @@ def _recipient(settings: Settings, recipient: str | None) -> Any:
 
 def _secrets(settings: Settings) -> dict[str, Path]:
     """Return what else the machines hold: never the key-encryption keys, or a backup would open what was forgotten."""
-    console = ConsoleSettings()
     named = {
         "signing": settings.signing_key_file or VAR / "keys" / "signing",
-        "console": console.console_key_file or VAR / "keys" / "console",
+        "console": ConsoleSettings().console_key_file or VAR / "keys" / "console",
+        "webhooks": NotificationsSettings().webhook_key_file or VAR / "keys" / "webhooks",
         "kafka_passwords": settings.kafka_passwords,
         "database_passwords": settings.database_passwords,
     } | {name: Path(os.environ[variable]) for name, variable in FILES.items() if os.environ.get(variable)}
@@ -186,7 +187,8 @@ def _secrets(settings: Settings) -> dict[str, Path]:
 
 async def _follow(folder: Path, recipient: str | None, seconds: float) -> None:
     to = _recipient(stores(), recipient)
-    async with receiving(folder, owner_database_url(), to) as received:
+    heartbeat = stores().heartbeat
+    async with receiving(folder, owner_database_url(), to, await _signers(stores()), heartbeat) as received:
         OUT.print("The write-ahead log is received. Ctrl-C ends it.")
         while True:
             await _make(folder, recipient)
@@ -199,4 +201,12 @@ async def _check(folder: Path) -> dict[str, Manifest]:
     settings = stores_or_settings()
     keys_ = [signer.key for signer in await _signers(settings)]
     witness = None if settings.witness_key is None else VerifierKey.parse(settings.witness_key)
+    if (asked := witness_of(settings)) is not None:
+        try:
+            if removed := removed_backups(folder, await asked.seen(), keys_):
+                raise BadBackup(removed[0])
+        except WitnessSilent as error:
+            complain(f"{error}: whether backups were removed is not known.")
+        finally:
+            await asked.close()
     return {name: require_whole(folder, name, keys_, witness) for name in backups_in(folder)}

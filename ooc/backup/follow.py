@@ -1,19 +1,23 @@
-"""The write-ahead log between two base backups: received as it is written, and each full segment encrypted."""
+"""The write-ahead log between two base backups: received as it is written, signed, and each full segment encrypted.
 
-from __future__ import annotations
+Whoever has the folder could else write into the databases: the key to which it is encrypted is public.
+"""
 
 import asyncio
 import gzip
+import hashlib
 import io
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from ooc.backup.base_backup import program_of
-from ooc.backup.sealed import SUFFIX, BadBackup, seal
+from ooc.backup.manifest import write_whole
+from ooc.backup.sealed import SUFFIX, BadBackup, SealedFile, seal
 from shared.database import database_dsn, writable_host
+from shared.privacy.signed_note import BadNote, SignedNote, Signer, VerifierKey, write_note
 from tools.local.child_process import run_program
 
 WAL: Final = "wal"
@@ -24,13 +28,22 @@ SLOT: Final = "ooc_backup"
 """The replication slot: the server keeps what was not received, up to its `max_slot_wal_keep_size`."""
 
 PACKED: Final = f".gz{SUFFIX}"
+PARTIAL: Final = ".partial"
+SIGNED: Final = ".note"
+KIND: Final = "wal v1"
+"""The second line of the note that signs a segment, which no checkpoint has: its name, size and SHA-256 follow."""
+
 PAUSE: Final = 0.5
 _FULL: Final = re.compile(r"[0-9A-F]{24}|[0-9A-F]{8}\.history")
 
 
 @asynccontextmanager
-async def receiving(folder: Path, server: str, recipient: Any) -> AsyncIterator[asyncio.Task[None]]:
+async def receiving(
+    folder: Path, server: str, recipient: Any, signers: Sequence[Signer], heartbeat: Path | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
     """Receive the write-ahead log of a server, whose address is the owner's, while the body runs; yields the task that does.
+
+    It touches a `heartbeat` file meanwhile.
 
     Raises `BadBackup`, as the task does if it ends before.
     """
@@ -44,7 +57,7 @@ async def receiving(folder: Path, server: str, recipient: Any) -> AsyncIterator[
     if creating.returncode:
         raise BadBackup(f"the slot {SLOT} cannot be made: {output.decode(errors='replace').strip()}")
     async with run_program([*begin, "-D", str(spool), "--synchronous"]) as program:
-        task = asyncio.create_task(_seal_full(spool, wal, recipient, program))
+        task = asyncio.create_task(_keep(spool, recipient, signers, program, heartbeat))
         try:
             yield task
         finally:
@@ -52,17 +65,53 @@ async def receiving(folder: Path, server: str, recipient: Any) -> AsyncIterator[
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def _seal_full(spool: Path, wal: Path, recipient: Any, program: asyncio.subprocess.Process) -> None:
+async def _keep(
+    spool: Path,
+    recipient: Any,
+    signers: Sequence[Signer],
+    program: asyncio.subprocess.Process,
+    heartbeat: Path | None,
+) -> None:
     while program.returncode is None:
-        for file in sorted(spool.iterdir()):
-            if _FULL.fullmatch(file.name):
-                await asyncio.to_thread(_seal_one, file, wal, recipient)
+        await asyncio.to_thread(keep_received, spool, recipient, signers)
+        if heartbeat is not None:
+            heartbeat.touch()
         await asyncio.sleep(PAUSE)
     assert program.stdout is not None
     said = (await program.stdout.read()).decode(errors="replace").strip()
     raise BadBackup(f"pg_receivewal has ended, and the log is received no more: {said}")
 
 
-def _seal_one(file: Path, wal: Path, recipient: Any) -> None:
-    seal(io.BytesIO(gzip.compress(file.read_bytes(), 1)), wal / f"{file.name}{PACKED}", recipient)
-    file.unlink()
+def keep_received(spool: Path, recipient: Any, signers: Sequence[Signer]) -> None:
+    """Encrypt and sign each full segment, and sign what has been received of the last one."""
+    for file in sorted(spool.iterdir()):
+        if _FULL.fullmatch(file.name):
+            packed = io.BytesIO(gzip.compress(file.read_bytes(), 1))
+            sealed = seal(packed, spool.parent / f"{file.name}{PACKED}", recipient)
+            _sign(spool.parent, sealed, signers)
+            file.unlink()
+        elif file.suffix == PARTIAL:
+            received = file.read_bytes().rstrip(b"\0")
+            _sign(spool, SealedFile(file.name, hashlib.sha256(received).hexdigest(), len(received)), signers)
+
+
+def _sign(folder: Path, file: SealedFile, signers: Sequence[Signer]) -> None:
+    text = f"{signers[0].name}\n{KIND}\n{file.name} {file.size} {file.sha256}\n"
+    note = folder / f"{file.name}{SIGNED}"
+    if not note.exists() or SignedNote.parse(note.read_text(encoding="utf-8")).text != text:
+        write_whole(note, write_note(text, [signer.sign(text) for signer in signers]))
+
+
+def signed_file(path: Path, keys: Sequence[VerifierKey]) -> SealedFile:
+    """Read what was signed of a received segment. Raises `BadBackup`."""
+    try:
+        note = SignedNote.parse(path.with_name(f"{path.name}{SIGNED}").read_text(encoding="utf-8"))
+        origin, kind, line = note.text.splitlines()
+        name, size, digest = line.split(" ")
+        if not note.signers_among(keys) or (origin, kind, name) != (keys[0].name, KIND, path.name):
+            raise BadNote("no key of the system has signed it under this name")
+        return SealedFile(name, digest, int(size))
+    except (OSError, ValueError, BadNote) as error:
+        raise BadBackup(
+            f"{path} is not signed: take away what `ooc backup follow` has not received ({error})"
+        ) from error

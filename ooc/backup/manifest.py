@@ -17,22 +17,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from ooc.backup.sealed import BadBackup, SealedFile, sha256_of
-from shared.evidence.checkpoint import (
-    BadNote,
-    Checkpoint,
-    SignedNote,
-    Signer,
-    VerifierKey,
-    open_checkpoint,
-    write_note,
-)
+from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.merkle import RightEdge, TileId, append_leaves, consistency_spans, hash_leaf, proof, root_hash
 from shared.evidence.witness_client import WitnessClient
+from shared.privacy.signed_note import BadNote, SignedNote, Signer, VerifierKey, write_note
 
 MANIFEST: Final = "manifest.json"
 NOTE: Final = "manifest.note"
 LOG: Final = "manifests"
-"""The file that lists the SHA-256 of each manifest, as `sha256sum` does."""
+"""The file that lists the SHA-256 of each manifest, as `sha256sum` does: in the folder, and in each backup up to it."""
 
 _ENTRY: Final = re.compile(rf"[0-9a-f]{{64}}  \S+/{re.escape(MANIFEST)}")
 
@@ -79,6 +72,13 @@ class Manifest:
         except (ValueError, KeyError, TypeError) as error:
             raise BadBackup(f"the manifest cannot be read: {error}") from error
 
+    def digest_of(self, name: str) -> str:
+        """Return the SHA-256 of a file. Raises `BadBackup` if it has none of this name."""
+        for file in self.files:
+            if file.name == name:
+                return file.sha256
+        raise BadBackup(f"the backup has no {name}")
+
     @property
     def ended(self) -> datetime:
         """When the backup was complete."""
@@ -98,7 +98,7 @@ async def enter(
     Raises `WitnessRefuses` or `WitnessSilent`; the backup then stands, signed, and the next one has it cosigned.
     """
     place = folder / name
-    _write(place / MANIFEST, manifest.text)
+    write_whole(place / MANIFEST, manifest.text)
     entries = _entries(folder)
     before = len(entries)
     entries.append((sha256_of(place / MANIFEST), f"{name}/{MANIFEST}"))
@@ -106,8 +106,9 @@ async def enter(
     size, _ = append_leaves(tiles, 0, (hash_leaf(bytes.fromhex(digest)) for digest, _ in entries))
     checkpoint = Checkpoint(signers[0].name, size, root_hash(tiles, size))
     lines = [signer.sign(checkpoint.text) for signer in signers]
-    _write(place / NOTE, write_note(checkpoint.text, lines))
-    _write(folder / LOG, "".join(f"{digest}  {where}\n" for digest, where in entries))
+    write_whole(place / NOTE, write_note(checkpoint.text, lines))
+    for listed in (place / LOG, folder / LOG):
+        write_whole(listed, "".join(f"{digest}  {where}\n" for digest, where in entries))
     if witness is None:
         return
 
@@ -118,10 +119,11 @@ async def enter(
         return 0
 
     line = await witness.cosign(checkpoint, lines, before, prove, cosigned)
-    _write(place / NOTE, write_note(checkpoint.text, [*lines, line]))
+    write_whole(place / NOTE, write_note(checkpoint.text, [*lines, line]))
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is there as a whole or not at all."""
     new = path.with_name(f"{path.name}.new")
     with new.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -131,8 +133,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _entries(folder: Path) -> list[tuple[str, str]]:
-    log = folder / LOG
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    # Each backup has the list as it was then: the last one's replaces a list that was lost.
+    log = max([folder / LOG] if (folder / LOG).exists() else folder.glob(f"*/{LOG}"), default=None)
+    lines = [] if log is None else log.read_text(encoding="utf-8").splitlines()
     if odd := [line for line in lines if not _ENTRY.fullmatch(line)]:
         raise BadBackup(f"{log} has a line that names no manifest: {odd[0]!r}")
     return [(line[:64], line[66:]) for line in lines]
@@ -146,8 +149,28 @@ def backups_in(folder: Path) -> Mapping[str, Manifest]:
     }
 
 
+def removed_backups(folder: Path, seen: Mapping[str, str], keys: Sequence[VerifierKey]) -> list[str]:
+    """Say in words whether a folder lists fewer backups than its witness has seen, whose checkpoints are notes by log."""
+    try:
+        size = open_checkpoint(seen[keys[0].name], keys).size if keys[0].name in seen else 0
+    except BadNote as error:
+        return [f"what the witness shows of the backups is not signed: {error}"]
+    listed = len(_entries(folder))
+    return [f"the witness has seen {size} backups, {folder} lists {listed}: the last were removed"] * (size > listed)
+
+
 def require_whole(folder: Path, name: str, keys: Sequence[VerifierKey], witness: VerifierKey | None) -> Manifest:
-    """Check signature, place in the log, cosignature, and each file of a backup. Raises `BadBackup`.
+    """Check signature, place in the log, cosignature, and each file of a backup. Raises `BadBackup`."""
+    manifest = require_signed(folder, name, keys, witness)
+    for file in manifest.files:
+        path = folder / name / file.name
+        if not path.is_file() or path.stat().st_size != file.size or sha256_of(path) != file.sha256:
+            raise BadBackup(f"{path} is not the file that was signed: take another backup")
+    return manifest
+
+
+def require_signed(folder: Path, name: str, keys: Sequence[VerifierKey], witness: VerifierKey | None) -> Manifest:
+    """Check signature, place in the log and cosignature of a manifest. Raises `BadBackup`.
 
     The witness's cosignature may be under a later backup, since the log goes on.
     """
@@ -162,12 +185,7 @@ def require_whole(folder: Path, name: str, keys: Sequence[VerifierKey], witness:
             raise BadBackup(
                 f"the witness {witness.name} has not cosigned the backup {name}: if it was silent then, say --unwitnessed"
             )
-    manifest = Manifest.parse((place / MANIFEST).read_text(encoding="utf-8"))
-    for file in manifest.files:
-        path = place / file.name
-        if not path.is_file() or path.stat().st_size != file.size or sha256_of(path) != file.sha256:
-            raise BadBackup(f"{path} is not the file that was signed: take another backup")
-    return manifest
+    return Manifest.parse((place / MANIFEST).read_text(encoding="utf-8"))
 
 
 def _checkpoint(folder: Path, name: str, keys: Sequence[VerifierKey]) -> tuple[int, SignedNote]:
@@ -187,5 +205,4 @@ def _checkpoint(folder: Path, name: str, keys: Sequence[VerifierKey]) -> tuple[i
 
 
 def root_of(log: LogSize) -> bytes:
-    """Return the root of a log in a manifest."""
     return base64.b64decode(log.root)

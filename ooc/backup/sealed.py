@@ -3,8 +3,6 @@
 Any age opens them with the identity: `age -d -i IDENTITY FILE`. The identity is kept apart, with the key-encryption keys.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import threading
@@ -78,16 +76,37 @@ def seal(reader: IO[bytes], path: Path, recipient: Any) -> SealedFile:
     return SealedFile(path.name, hashed.digest.hexdigest(), hashed.size)
 
 
+class _Signed:
+    """A file that is read, with the digest of its bytes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.digest.update(data)
+        return data
+
+
 @contextmanager
-def opened(path: Path, identity: Any) -> Iterator[IO[bytes]]:
-    """Yield the decrypted bytes of a file, to be read once to their end. Raises `BadBackup`."""
+def opened(path: Path, identity: Any, sha256: str) -> Iterator[IO[bytes]]:
+    """Yield the decrypted bytes of a file, to be read once to their end.
+
+    Raises `BadBackup`, also at the end, if its bytes have not this SHA-256: nothing of it may be used before.
+    """
     read, write = os.pipe()
     failures: list[Exception] = []
 
     def decrypt() -> None:
         try:
             with path.open("rb") as file, os.fdopen(write, "wb") as out:
-                pyrage.decrypt_io(file, out, [identity])
+                signed = _Signed(file)
+                pyrage.decrypt_io(signed, out, [identity])
+                while signed.read(1 << 20):
+                    pass  # what follows the end
+            if signed.digest.hexdigest() != sha256:
+                failures.append(BadBackup("it is not the file that was signed"))
         except Exception as error:  # noqa: BLE001 - it is raised in the thread that reads
             failures.append(error)
 

@@ -1,7 +1,5 @@
 """What the metrics tell of backups and drills: when the last one was, in reporting's database, where the owner writes it."""
 
-from __future__ import annotations
-
 import asyncpg
 
 from services.reporting.database import DATABASE

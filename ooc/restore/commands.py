@@ -1,7 +1,5 @@
 """`ooc restore` and `ooc rebuild`: lost events from their topic, and reporting's tables anew from the event stores."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Coroutine, Mapping
@@ -13,20 +11,25 @@ from typing import Annotated, Any, Final, TypeVar
 import asyncpg
 import typer
 
+from ooc.backup.commands import signing_keys, stores_or_settings
+from ooc.backup.manifest import origin_of_backups
 from ooc.backup.sealed import BadBackup
 from ooc.evidence.verification import owner_database_url, require_answers, stores
 from ooc.options import AsJson, fail
 from ooc.restore.from_backup import rehearse_here, restore_here, show_restored
+from ooc.restore.loss import loss_of_service, lost_backups, state_loss_of_service
 from ooc.restore.restore import CannotRestore, Drill, Statement, drill_every_service, fork_of_service, restore_service
 from ooc.tables import ERR, OUT, complain, progress_bar
 from services.addresses import VAR, NoSystem
-from services.registry import DECIDING
+from services.registry import DECIDING, SERVICES
 from services.reporting.database import DATABASE
 from services.reporting.rebuild import CannotRebuild, Rebuild, Rebuilt, Step
 from shared.database import database_dsn
 from shared.event_store.lost_commands import LostCommand, lost_commands
-from shared.evidence.checkpoint import InvalidSigningKey, SigningKeys, VerifierKey, write_note
 from shared.evidence.fork import Fork
+from shared.evidence.log import ACCESS, LOGS
+from shared.evidence.witness_client import WitnessSilent
+from shared.privacy.signed_note import BadNote, InvalidSigningKey, VerifierKey, write_note
 from shared.runtime.privileges import RoleKind, role_name
 from shared.settings import NoPassword, Settings
 from tools.local.errors import CannotStart
@@ -34,6 +37,7 @@ from tools.local.errors import CannotStart
 T = TypeVar("T")
 
 CANCELLED: Final = 130
+BACKUPS: Final = "backups"
 MOMENTS: Final = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 app = typer.Typer(add_completion=False)
@@ -126,26 +130,73 @@ def fork_command(
     if fork is None:
         OUT.print(f"{name}: event store, topic and checkpoints agree.", markup=False)
         return
-    settings = Settings()
-    try:
-        signers = [] if settings.signing_key_file is None else SigningKeys.of(settings).signers(fork.origin)
-    except InvalidSigningKey as error:
-        fail(str(error))
-    output.write_text(write_note(fork.text, [signer.sign(fork.text) for signer in signers]), encoding="utf-8")
-    output.with_suffix(".json").write_bytes(fork.evidence)
+    signed = _write_statement(fork, output)
     if as_json:
         OUT.print_json(
             data=fork.view() | {"lost": [_lost_view(lost) for lost in lost_commands(fork.evidence)]}, default=str
         )
         raise typer.Exit(1)
     _show_fork(name, fork)
-    OUT.print(
-        f"The statement is in {output}{'' if signers else ', and not signed: set OOC_SIGNING_KEY_FILE and run this again'};"
-        f" what is lost is in {output.with_suffix('.json')}. Nothing has changed.",
-        markup=False,
-        soft_wrap=True,
-    )
+    OUT.print(signed, markup=False, soft_wrap=True)
     raise typer.Exit(1)
+
+
+@restore.command("loss")
+def loss_command(
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help="The service whose log lacks entries; or `backups`.")],
+    log: Annotated[str, typer.Option("--log", help="Which log: access or events.")] = ACCESS.name,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the statement is written.")] = Path("loss.note"),
+    cosigned: Annotated[
+        Path | None, typer.Option("--cosigned", help="The statement, cosigned by the witness: it is kept with the log.")
+    ] = None,
+) -> None:
+    """Name the signed entries of a log that no copy holds, and write the statement that gives them up. Changes nothing.
+
+    With --cosigned the statement is kept in the database, where verification finds it.
+    """
+    if name not in {*(entry.name for entry in SERVICES), BACKUPS} or log not in LOGS:
+        fail(
+            f"Choose a service ({', '.join(entry.name for entry in SERVICES)}, {BACKUPS}) and a log (access, events).",
+            2,
+        )
+    settings = stores_or_settings()
+    if cosigned is not None:
+        if name == BACKUPS:
+            fail("Keep the statement beside the backups: the witness goes on from it.", 2)
+        witness = None if settings.witness_key is None else VerifierKey.parse(settings.witness_key)
+        evidence = cosigned.with_suffix(".json").read_bytes()
+        _result_of(state_loss_of_service(name, log, cosigned.read_text(encoding="utf-8"), evidence, witness))
+        OUT.print(f"{name}: the statement is kept. Start the service.", markup=False)
+        return
+    loss = _result_of(_named_loss(name, log, settings))
+    if loss is None:
+        OUT.print(f"{name}: nothing that was signed is missing.", markup=False)
+        return
+    complain(
+        f"{loss.origin}: proven up to entry {loss.common[0]}; {len(loss.void)} checkpoints, up to {loss.void[-1][0]} entries,"
+        " are of entries that are lost."
+    )
+    OUT.print(_write_statement(loss, output), markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+async def _named_loss(name: str, log: str, settings: Settings) -> Fork | None:
+    if name != BACKUPS:
+        return await loss_of_service(name, log, settings)
+    signers = signing_keys(settings).signers(origin_of_backups(settings.log_origin))
+    return await lost_backups(settings, [signer.key for signer in signers])
+
+
+def _write_statement(fork: Fork, output: Path) -> str:
+    """Write a statement, signed if the key is there, and its evidence; returns what to tell of it."""
+    try:
+        signers = signing_keys(stores_or_settings()).signers(fork.origin)
+        unsigned = ""
+    except InvalidSigningKey:
+        signers, unsigned = [], ", and not signed: set OOC_SIGNING_KEY_FILE and run this again"
+    output.write_text(write_note(fork.text, [signer.sign(fork.text) for signer in signers]), encoding="utf-8")
+    output.with_suffix(".json").write_bytes(fork.evidence)
+    return f"The statement is in {output}{unsigned}; what is lost is in {output.with_suffix('.json')}. Nothing has changed."
 
 
 def _lost_view(lost: LostCommand) -> dict[str, Any]:
@@ -220,6 +271,8 @@ def _result_of(work: Coroutine[Any, Any, T]) -> T:
     except (
         CannotRestore,
         BadBackup,
+        BadNote,
+        WitnessSilent,
         CannotStart,
         InvalidSigningKey,
         NoSystem,
@@ -270,9 +323,14 @@ async def _rebuild_tables(processes: int, *, swap: bool) -> Rebuilt:
     sources = {entry.name: settings.database(entry.name, role_name(RoleKind.VERIFY)) for entry in DECIDING}
     with progress_bar(ERR) as progress:
         bar = progress.add_task("beginning", total=None)
+        doing = ""
 
         def show(step: Step) -> None:
+            nonlocal doing
             progress.update(bar, description=step.doing, completed=step.done, total=step.of or None)
+            if progress.disable and step.doing != doing:
+                doing = step.doing
+                ERR.print(doing, markup=False)
 
         return await Rebuild(sources, database_dsn(owner_database_url(), DATABASE[0]), processes, show).run(swap=swap)
 

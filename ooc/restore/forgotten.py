@@ -3,8 +3,6 @@
 It is done before any process can reach the keyring. A key that a service has not agreed to destroy stands, as it stood before.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A promotion of a standby that lagged once let commands take positions that the t
 topic's branch, so that one is kept. The other is kept as evidence; its commands have to be sent again.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Collection, Mapping, Sequence

@@ -1,17 +1,18 @@
 """Restoring on this machine: where the topics, the witness and the keys are, and what is said of the result."""
 
-from __future__ import annotations
-
 import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ooc.backup.base_backup import SECRETS
 from ooc.backup.commands import signing_keys, stores_or_settings
+from ooc.backup.manifest import origin_of_backups, require_signed
 from ooc.backup.sealed import opened, read_identity
 from ooc.backup.upkeep import note_upkeep
 from ooc.evidence.verification import owner_database_url, stores
@@ -20,10 +21,10 @@ from ooc.system.running import witness_process, witness_settings
 from ooc.tables import OUT, complain, table
 from services.addresses import VAR
 from services.console.plain_text import moment
-from shared.evidence.checkpoint import VerifierKey
 from shared.evidence.witness_client import WitnessSilent
 from shared.evidence.witnessed import witness_of
 from shared.kafka import VERIFIER
+from shared.privacy.signed_note import VerifierKey
 from shared.settings import Settings
 from tools.local import kafka as local_kafka
 from tools.local.local_system import Addresses
@@ -44,9 +45,7 @@ async def restore_here(
     """Restore everything into a data folder of PostgreSQL. Raises `BadBackup`, `CannotRestore` and what connecting raises."""
     opens = read_identity(identity)
     if secrets is not None:
-        name, _ = choose(folder, to)
-        with opened(folder / name / SECRETS, opens) as reader, tarfile.open(fileobj=reader, mode="r|") as tar:
-            tar.extractall(secrets, filter="data")
+        _unpack_secrets(folder, choose(folder, to)[0], opens, secrets, unwitnessed=unwitnessed)
     async with _servers(topics_lost=topics_lost) as settings:
         order = Order(
             folder,
@@ -56,9 +55,25 @@ async def restore_here(
             settings.log_origin,
             signing_keys(settings),
             None if unwitnessed or settings.witness_key is None else VerifierKey.parse(settings.witness_key),
-            await _seen(settings),
+            await _ask_witness(settings),
         )
         return await restore_system(order, into)
+
+
+def _unpack_secrets(folder: Path, name: str, identity: Any, into: Path, *, unwitnessed: bool) -> None:
+    """Put the secrets of a backup that was signed in a folder. Raises `BadBackup`."""
+    settings = stores_or_settings()
+    keys = [signer.key for signer in signing_keys(settings).signers(origin_of_backups(settings.log_origin))]
+    witness = None if unwitnessed or settings.witness_key is None else VerifierKey.parse(settings.witness_key)
+    digest = require_signed(folder, name, keys, witness).digest_of(SECRETS)
+    into.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=into.parent) as checked:
+        with (
+            opened(folder / name / SECRETS, identity, digest) as reader,
+            tarfile.open(fileobj=reader, mode="r|") as tar,
+        ):
+            tar.extractall(checked, filter="data")
+        shutil.copytree(checked, into, dirs_exist_ok=True)
 
 
 async def rehearse_here(folder: Path, identity: Path) -> Restored:
@@ -74,7 +89,7 @@ async def rehearse_here(folder: Path, identity: Path) -> Restored:
             settings.log_origin,
             signing_keys(settings),
             None if settings.witness_key is None else VerifierKey.parse(settings.witness_key),
-            await _seen(settings),
+            await _ask_witness(settings),
         )
         restored = await restore_system(order, Path(scratch) / "data")
     if restored.whole:
@@ -86,21 +101,23 @@ async def rehearse_here(folder: Path, identity: Path) -> Restored:
 async def _servers(*, topics_lost: bool) -> AsyncIterator[Settings]:
     """Yield where topics and witness are; those of a local system, which has stopped, run while the body does."""
     settings = stores_or_settings()
-    if os.environ.get("OOC_KAFKA") or not (VAR / "kafka").exists():
+    if os.environ.get("OOC_KAFKA") or not (VAR / ("witness" if topics_lost else "kafka")).exists():
         yield settings
         return
     ports, var = Ports.from_environment(), VAR.absolute()
     addresses = Addresses(var, ports, settings.database_url, f"{HOST}:{ports.kafka}", settings.issuer)
-    kafka = local_kafka.process(var / "kafka", ports.kafka, ports.kafka_controller, closed=True)
     witness = witness_settings(addresses, os.environ)
-    processes = [*([] if topics_lost else [kafka]), *([witness_process(addresses, os.environ)] if witness else [])]
-    here = {"kafka": addresses.kafka, "kafka_passwords": local_kafka.passwords_in(var / "kafka")}
+    processes = [witness_process(addresses, os.environ)] if witness else []
+    here: dict[str, Any] = {}
+    if not topics_lost:
+        processes.insert(0, local_kafka.process(var / "kafka", ports.kafka, ports.kafka_controller, closed=True))
+        here = {"kafka": addresses.kafka, "kafka_passwords": local_kafka.passwords_in(var / "kafka")}
     named = {name.removeprefix("OOC_").lower(): value for name, value in witness.items()}
     async with Supervisor(var, processes):
         yield settings.model_copy(update=here | named)
 
 
-async def _seen(settings: Settings) -> dict[str, str]:
+async def _ask_witness(settings: Settings) -> dict[str, str]:
     """Ask the witness what it has seen of each log; nothing if none is set or it does not answer, which is said."""
     witness = witness_of(settings)
     if witness is None:

@@ -4,8 +4,6 @@ They are taken from a second recovery of the same backup, to the end of its log,
 is not taken from there. So what goes back is the rest: reporting's tables, what waits, the console's drafts.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager

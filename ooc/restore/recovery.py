@@ -1,17 +1,15 @@
 """A PostgreSQL that recovers a backup by itself: nobody but the restore reaches it, and it ends when the restore is done."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
+import hashlib
 import os
 import pwd
 import shlex
-import shutil
 import signal
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +18,10 @@ from typing import Any, Final
 import asyncpg
 
 from ooc.backup.base_backup import CLUSTER, program_of
-from ooc.backup.follow import PACKED, RECEIVING, WAL
+from ooc.backup.follow import PACKED, PARTIAL, RECEIVING, WAL, signed_file
+from ooc.backup.manifest import Manifest
 from ooc.backup.sealed import BadBackup, opened
+from shared.privacy.signed_note import VerifierKey
 from tools.local.child_process import tied_to_parent
 from tools.local.postgres_programs import UNPRIVILEGED
 
@@ -33,15 +33,14 @@ TRUST: Final = "local all all trust\n"
 """The rule of the socket, in a folder that only the user of the server enters."""
 
 POLL: Final = 0.1
-_PARTIAL: Final = ".partial"
 
 
-def unpack(backup: Path, data: Path, identity: Any) -> None:
+def unpack(backup: Path, manifest: Manifest, data: Path, identity: Any) -> None:
     """Decrypt the cluster of a backup into a new folder. Raises `BadBackup`."""
     data.mkdir(mode=0o700, parents=True)
     try:
         with (
-            opened(backup / CLUSTER, identity) as reader,
+            opened(backup / CLUSTER, identity, manifest.digest_of(CLUSTER)) as reader,
             tarfile.open(fileobj=reader, mode="r|gz") as tar,
         ):
             tar.extractall(data, filter="tar")
@@ -50,19 +49,26 @@ def unpack(backup: Path, data: Path, identity: Any) -> None:
     (data / "recovery.signal").touch()
 
 
-def unpack_log(folder: Path, wal: Path, identity: Any, start: str) -> int:
-    """Decrypt the write-ahead log from a segment on, with what was received of the last one; returns how many segments."""
+def unpack_log(folder: Path, wal: Path, identity: Any, keys: Sequence[VerifierKey], start: str) -> int:
+    """Decrypt the write-ahead log from a segment on, with what was signed of the last one; returns how many segments.
+
+    Raises `BadBackup` for one that `ooc backup follow` has not signed.
+    """
     wal.mkdir(mode=0o700, parents=True)
     archive = folder / WAL
     for file in sorted(archive.glob(f"*{PACKED}")):
         name = file.name.removesuffix(PACKED)
         if name[8:] >= start or name.endswith(".history"):
-            with opened(file, identity) as reader:
+            with opened(file, identity, signed_file(file, keys).sha256) as reader:
                 (wal / name).write_bytes(gzip.decompress(reader.read()))
-    for file in sorted((archive / RECEIVING).glob("*")):
-        place = wal / file.name.removesuffix(_PARTIAL)
+    for file in sorted((archive / RECEIVING).glob(f"*{PARTIAL}")):
+        place = wal / file.name.removesuffix(PARTIAL)
         if not place.exists():
-            shutil.copyfile(file, place)
+            content, signed = file.read_bytes(), signed_file(file, keys)
+            received = content[: signed.size]
+            if hashlib.sha256(received).hexdigest() != signed.sha256:
+                raise BadBackup(f"{file} is not what was signed: take it away")
+            place.write_bytes(received.ljust(len(content), b"\0"))
     return len(list(wal.iterdir()))
 
 

@@ -4,8 +4,6 @@ The judge is the Merkle tree: its root at each size is in a signed checkpoint, a
 which event store and topic both hold. What is restored has the signed root, or nothing is restored.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -22,17 +20,18 @@ from shared.domain.service import Service
 from shared.event_store import RecordedEvent
 from shared.event_store.log_hash import kept_answer, log_entry, next_log_hash
 from shared.event_store.lost_commands import lost_commands
-from shared.evidence.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
+from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.fork import Fork, require_signed, void_roots
 from shared.evidence.home_evidence import public_keys
 from shared.evidence.log import EVENTS, read_tiles
 from shared.evidence.merkle import RightEdge, append_leaves, frontier, hash_leaf
-from shared.evidence.verification.checkpoints import read_notes
+from shared.evidence.verification.checkpoints import read_signed
 from shared.evidence.verification.problems import Problems
 from shared.evidence.verification.streams import claims_after, owner_of
 from shared.evidence.verification.topic import committed_records, read_position_record
 from shared.kafka import VERIFIER, Kafka
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
+from shared.privacy.signed_note import BadNote, VerifierKey
 
 PAGE: Final = 20_000
 """Entries of an event store that are read at once."""
@@ -83,9 +82,11 @@ class TopicEvents:
     """The command of each event in `after`."""
 
 
-async def read_topic(service: Service[Any], kafka: Kafka, after: int, problems: Problems) -> TopicEvents:
+async def read_topic(
+    service: Service[Any], connection: Connection, kafka: Kafka, after: int, problems: Problems
+) -> TopicEvents:
     """Read the events that the relay wrote to a topic; whole those after a position. Other records are left out."""
-    reached = await read_position_record(service, kafka, problems)
+    reached = await read_position_record(service, connection, kafka, problems)
     events = TopicEvents()
     async for records in committed_records(service, kafka, reached, problems):
         for record in records:
@@ -182,7 +183,7 @@ async def run_drill(service: Service[Any], connection: Connection, kafka: Kafka)
     """Compute the tree of an event store and of its topic, and compare both with each signed checkpoint. Changes nothing."""
     problems = Problems()
     stored = await entries_of_store(connection)
-    topic = await read_topic(service, kafka, max(stored, default=0), problems)
+    topic = await read_topic(service, connection, kafka, max(stored, default=0), problems)
     signed = signed_roots(await _checkpoints(connection, service, kafka, problems), problems)
     roots = (
         compare_roots("the event store", stored, signed, problems),
@@ -211,7 +212,7 @@ async def restore_events(
         # A signer that runs waits meanwhile: the stored tree grows here.
         await connection.execute("lock table signed_checkpoint, tree_tile in share row exclusive mode")
         stored = await entries_of_store(connection)
-        topic = await read_topic(service, kafka, 0 if statement else max(stored, default=0), problems)
+        topic = await read_topic(service, connection, kafka, 0 if statement else max(stored, default=0), problems)
         checkpoints = await _checkpoints(connection, service, kafka, problems, keys)
         lost: set[str] = set()
         if statement is not None:
@@ -255,8 +256,8 @@ async def _checkpoints(
     keys = keys or [VerifierKey.parse(key) for key in await public_keys(connection)]
     void = await void_roots(connection, keys, problems)
     notes = [row["note"] for row in await connection.fetch(_NOTES)]
-    notes += [note for log, _, note in await read_notes(kafka, service.checkpoints_topic) if log == EVENTS.name]
-    found: dict[str, Checkpoint] = {}
+    published = await read_signed(kafka, service.checkpoints_topic, EVENTS, keys)
+    found = {note: checkpoint for checkpoint, note in published}
     for note in notes:
         try:
             found[note] = open_checkpoint(note, keys)
@@ -270,7 +271,7 @@ async def name_fork(
 ) -> Fork | None:
     """Find where an event store, its topic and their signed checkpoints part; None if they do not. Raises `CannotRestore`."""
     problems = Problems()
-    topic = await read_topic(service, kafka, 0, problems)
+    topic = await read_topic(service, connection, kafka, 0, problems)
     checkpoints = await _checkpoints(connection, service, kafka, problems, keys)
     _require(problems)
     return await find_fork(
@@ -386,7 +387,7 @@ async def drill_every_service() -> dict[str, Drill]:
     """Run the drill of each service, one after the other; returns what was found, by service."""
     drills: dict[str, Drill] = {}
     for service in deciding_services():
-        async with _opened(service) as (connection, kafka):
+        async with opened(service.name) as (connection, kafka):
             drills[service.name] = await run_drill(service, connection, kafka)
     return drills
 
@@ -396,22 +397,22 @@ async def restore_service(
 ) -> tuple[int, int]:
     """Restore the event store of a service; returns its last position before and after. Raises KeyError for another name."""
     service = {one.name: one for one in deciding_services()}[name]
-    async with _opened(service) as (connection, kafka):
+    async with opened(service.name) as (connection, kafka):
         return await restore_events(service, connection, kafka, known, statement)
 
 
 async def fork_of_service(name: str, known: Sequence[VerifierKey]) -> Fork | None:
     """Find the fork of the event store of a service, if there is one. Raises KeyError for another name, and `CannotRestore`."""
     service = {one.name: one for one in deciding_services()}[name]
-    async with _opened(service) as (connection, kafka):
+    async with opened(service.name) as (connection, kafka):
         return await name_fork(service, connection, kafka, known)
 
 
 @asynccontextmanager
-async def _opened(service: Service[Any]) -> AsyncIterator[tuple[Connection, Kafka]]:
+async def opened(service: str) -> AsyncIterator[tuple[Connection, Kafka]]:
     """Connect to a service's event store as its owner; yield the connection, and Kafka by the login that reads all."""
     settings = stores()
     await require_answers(settings)
-    address = database_dsn(owner_database_url(), f"ooc_{service.name}")
+    address = database_dsn(owner_database_url(), f"ooc_{service}")
     async with await create_pool(address, max_size=1) as pool, pool.acquire() as one:
         yield one, settings.kafka_as(VERIFIER)

@@ -3,8 +3,6 @@
 No process reaches the databases before all of it is done: the folder of PostgreSQL stands under its name only then.
 """
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,26 +14,29 @@ from typing import Any, Final
 
 import asyncpg
 
-from ooc.backup.manifest import Manifest, backups_in, origin_of_backups, require_whole, root_of
+from ooc.backup.manifest import Manifest, backups_in, origin_of_backups, removed_backups, require_whole, root_of
 from ooc.backup.sealed import BadBackup
 from ooc.restore.forgotten import Forgotten, forget_again
 from ooc.restore.later import take_later
 from ooc.restore.recovery import recovered, unpack, unpack_log
 from ooc.restore.restore import CannotRestore, restore_events
+from services.console.database import DATABASE
 from services.lags import REPORTING
 from services.registry import DECIDING, SERVICES, deciding_services
 from shared.database import Connection, database_dsn
 from shared.domain.sealing import key_ids_in
-from shared.evidence.checkpoint import Checkpoint, SigningKeys, VerifierKey
+from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.home_evidence import public_keys
-from shared.evidence.log import ACCESS, EVENTS, LOGS, Log, origin_of
+from shared.evidence.log import ACCESS, EVENTS, Log, origin_of
 from shared.evidence.merkle import EMPTY_ROOT, RightEdge, hash_leaf
-from shared.evidence.verification.checkpoints import read_notes
+from shared.evidence.verification.checkpoints import read_signed
 from shared.evidence.witness_client import WitnessRefuses
 from shared.evidence.witnessed import seen_checkpoint
 from shared.kafka import Kafka
+from shared.privacy.signed_note import SigningKeys, VerifierKey
 
 KEYRING: Final = "keyring"
+CONSOLE: Final = DATABASE[0]
 PAGE: Final = 20_000
 _LAST_TRANSACTION: Final = "select pg_last_xact_replay_timestamp()"
 _LATEST: Final = "select body from event order by position desc limit $1"
@@ -89,7 +90,7 @@ class Restored:
     keys_lost: int
     """Keys of events from the topics that the backup's keyring lacks: what they seal is lost."""
     problems: tuple[str, ...]
-    """Why what the topic of a service holds beyond its event store was not recorded."""
+    """Which backups are missing, and why what the topic of a service holds beyond its event store was not recorded."""
     seconds: float
 
     @property
@@ -98,7 +99,6 @@ class Restored:
         return not (self.problems or self.keys_lost or self.forgotten.undecided or any(log.lost for log in self.logs))
 
     def view(self) -> dict[str, Any]:
-        """Return it for JSON."""
         return asdict(self)
 
 
@@ -116,21 +116,23 @@ async def restore_system(order: Order, data: Path) -> Restored:
     if data.exists():
         raise BadBackup(f"{data} stands: move it away, and keep it until the restored system has been verified")
     name, _ = choose(order.folder, order.to)
-    signers = order.keys.signers(origin_of_backups(order.authority))
-    manifest = require_whole(order.folder, name, [signer.key for signer in signers], order.witness)
+    keys = [signer.key for signer in order.keys.signers(origin_of_backups(order.authority))]
+    manifest = require_whole(order.folder, name, keys, order.witness)
     making, wal, later = (data.with_name(f"{data.name}.{part}") for part in ("restoring", "wal", "later"))
     for left in (making, wal, later):
         shutil.rmtree(left, ignore_errors=True)
     try:
-        unpack(order.folder / name, making, order.identity)
-        unpack_log(order.folder, wal, order.identity, _segment(manifest.start))
+        unpack(order.folder / name, manifest, making, order.identity)
+        unpack_log(order.folder, wal, order.identity, keys, _segment(manifest.start))
         async with recovered(making, wal, order.to) as server, _connected(server) as databases:
             last = await databases[KEYRING].fetchval(_LAST_TRANSACTION)
             if order.to is not None:
-                unpack(order.folder / name, later, order.identity)
+                unpack(order.folder / name, manifest, later, order.identity)
                 async with recovered(later, wal) as newest, _connected(newest) as of_the_end:
                     await take_later(databases, of_the_end, KEYRING, [entry.name for entry in DECIDING])
+                await _end_what_opens(server)
             came, problems = await _complete(order, databases)
+            problems = (*removed_backups(order.folder, order.seen, keys), *problems)
             stores = {entry.name: databases[entry.name] for entry in DECIDING}
             forgotten = await forget_again(stores, databases[KEYRING])
             keys_lost = await _count_lost_keys(databases, came)
@@ -157,6 +159,17 @@ async def _connected(server: str) -> AsyncIterator[Mapping[str, Connection]]:
             databases[name] = await asyncpg.connect(database_dsn(server, f"ooc_{name}"), timeout=60)
             closing.push_async_callback(databases[name].close)
         yield databases
+
+
+async def _end_what_opens(server: str) -> None:
+    """End every session and link of the console: one that was ended after the moment would open again."""
+    console = await asyncpg.connect(database_dsn(server, CONSOLE), timeout=60)
+    try:
+        for table in ("session", "link"):
+            if await console.fetchval("select to_regclass($1)", table):  # a backup of an earlier release may lack one
+                await console.execute(f"truncate {table}")
+    finally:
+        await console.close()
 
 
 async def _complete(order: Order, databases: Mapping[str, Connection]) -> tuple[Mapping[str, int], tuple[str, ...]]:
@@ -199,28 +212,28 @@ async def _compare(
     logs: list[RestoredLog] = []
     for entry in SERVICES:
         database = databases[entry.name]
-        published = await _last_published(order, entry.name)
         for log in (EVENTS, ACCESS) if entry.decides else (ACCESS,):
             origin = origin_of(order.authority, entry.name, log)
             known = [signed[origin]] if origin in signed else []
-            known_keys = await public_keys(database)
+            keys = await public_keys(database)
             try:
-                later = [seen_checkpoint(notes, origin, known_keys) for notes in (published, order.seen)]
+                seen = seen_checkpoint(order.seen, origin, keys)
             except WitnessRefuses as error:
                 raise BadBackup(str(error)) from error
-            known += [one for one in later if one is not None]
+            known += [one for one in (await _last_published(order, entry.name, log, keys), seen) if one is not None]
             size, root = await _roots(database, log, known)
             lost = max([0, *(one.size - size for one in known)])
             logs.append(RestoredLog(origin, size, came.get(entry.name, 0) if log is EVENTS else 0, lost, root.hex()))
     return tuple(logs)
 
 
-async def _last_published(order: Order, service: str) -> Mapping[str, str]:
-    """Read the last checkpoint of each log of a service from its topic, as a note by the name of the log."""
+async def _last_published(order: Order, service: str, log: Log, keys: Sequence[str]) -> Checkpoint | None:
+    """Read the last signed checkpoint of a log from its topic, if there is one."""
     if order.kafka is None:
-        return {}
-    notes = await read_notes(order.kafka, f"ooc.{service}.checkpoints")
-    return {origin_of(order.authority, service, LOGS[log]): note for log, _, note in notes if log in LOGS}
+        return None
+    known = [VerifierKey.parse(key) for key in keys]
+    signed = await read_signed(order.kafka, f"ooc.{service}.checkpoints", log, known)
+    return signed[-1][0] if signed else None
 
 
 async def _roots(database: Connection, log: Log, known: Sequence[Checkpoint]) -> tuple[int, bytes]:
