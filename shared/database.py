@@ -49,14 +49,19 @@ LEASE_SECONDS: Final = 7.0
 WRITABLE: Final = SessionAttribute.read_write
 """Of the hosts that an address names, the one that takes writes: a standby is no database of ours."""
 
-_SESSION: Final = {"client_connection_check_interval": "5s"}
-"""PostgreSQL ends a statement whose caller has gone, but for a commit."""
+_SESSION: Final = {"client_connection_check_interval": "5s", "search_path": "public"}
+"""PostgreSQL ends a statement whose caller has gone, but for a commit; and no setting of a role or database leads it to other tables."""
 
 
 def database_dsn(server: str, database: str) -> str:
     """Build the address of one database on a server."""
     parts = urlsplit(server)
     return urlunsplit(parts._replace(path=f"/{database}"))
+
+
+def database_of(address: str) -> str:
+    """Return the name of the database of an address, whose options may name files."""
+    return urlsplit(address).path.removeprefix("/")
 
 
 def as_role(address: str, role: str, password: str | None = None) -> str:
@@ -197,9 +202,13 @@ class Lease:
             self._renewed = now
         return held
 
-    async def renew(self, connection: Connection) -> None:
-        """Renew the lease if that is due. Raises `LeaseLost`."""
-        if time.monotonic() - self._renewed > LEASE_SECONDS / 4 and not await self.take(connection):
+    async def renew(self, connection: Connection, *, at_once: bool = False) -> None:
+        """Renew the lease if that is due, or at once. Raises `LeaseLost`.
+
+        It is a write: once it has returned, each synchronous standby has what was read before.
+        """
+        due = at_once or time.monotonic() - self._renewed > LEASE_SECONDS / 4
+        if due and not await self.take(connection):
             raise LeaseLost("another process has taken over")
 
     @asynccontextmanager
@@ -299,4 +308,5 @@ async def retry_or_raise(
     except TRANSIENT as error:
         if isinstance(error, ValueError):
             raise
-        raise unavailable(f"the database did not answer for {seconds:g} seconds: {error}") from error
+        # Callers hear its kind alone: what it says may name hosts and logins. Each retry is logged.
+        raise unavailable(f"the database did not answer for {seconds:g} seconds ({type(error).__name__})") from error

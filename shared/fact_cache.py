@@ -7,8 +7,6 @@ decrypted again. A timer removes expired entries, also without further commands.
 Streams are short, so the state is folded anew for each command, and there are no snapshots (docs/adr/0052).
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Connections to Kafka: who logs in, by which password, as every client library is told it."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
@@ -87,3 +85,16 @@ async def stop(member: Any, client: Any, seconds: float) -> None:
         task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         await asyncio.wait({task}, timeout=seconds)
         task.cancel()
+
+
+@asynccontextmanager
+async def administering(kafka: Kafka, **options: Any) -> AsyncIterator[Any]:
+    """Yield a client that changes Kafka itself, with more options of aiokafka. Raises KafkaError."""
+    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - as above
+
+    admin = AIOKafkaAdminClient(**client_options(kafka), **options)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()

@@ -1,7 +1,5 @@
 """Settings, from the environment: every name begins with OOC_."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -28,12 +26,20 @@ class Settings(BaseSettings):
     """The settings of a process, from environment variables."""
 
     model_config = SettingsConfigDict(
-        env_prefix="OOC_", extra="ignore", env_ignore_empty=True, use_attribute_docstrings=True
+        env_prefix="OOC_",
+        extra="ignore",
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
     )
 
     mode: Literal["local", "production"] = "production"
     """`local` lets the development sign-in start, which grants any role; otherwise `production`. Default:
     `production`; a local system sets `local`.
+    """
+    sandbox: bool = False
+    """Whether an API answers `Prefer: example=409` with that problem, and does nothing else. Only with `OOC_MODE=local`.
+    Default: `false`; `ooc sandbox` sets `true`.
     """
     database_url: str = "postgresql://127.0.0.1:8120"
     """PostgreSQL for the services, without a role and a database name. Several hosts (`//one:5432,two:5432`) mean the
@@ -61,6 +67,10 @@ class Settings(BaseSettings):
     each](../adr/0036-kafka-is-closed.md)). Default: in a local system `kafka/passwords` in its directory, created
     once; for another Kafka none. With `OOC_MODE=production`, `ooc topics` does nothing without it.
     """
+    kafka_login: str | None = None
+    """The name by which this process logs in to Kafka, where another program makes the logins and does not allow ours.
+    Default: that of its password.
+    """
     kafka_authority: Path | None = None
     """A PEM file with the certificate of the authority that signed the brokers' certificates. If set, connections use
     TLS and check the broker's name. Read only together with passwords. Default: none: no TLS.
@@ -76,6 +86,10 @@ class Settings(BaseSettings):
     """
     audience: str = "ooc"
     """The audience that a token must have."""
+    support: str = ""
+    """Where programmers of other agencies ask for help: an e-mail address or the URL of a page. It stands in the OpenAPI
+    documents.
+    """
     conflicts_claim: bool | None = None
     """Whether a token without the claim [`conflicts`](../how-to/identity-provider.md) is refused (`true` or `false`). Default:
     `true`; with `OOC_MODE=local` `false`.
@@ -98,6 +112,8 @@ class Settings(BaseSettings):
     in a local system `keys/signing` in its directory, created once; with `OOC_MODE=production` no worker starts
     without it.
     """
+    unsigned_positions: bool = False
+    """Whether position records without a signature are believed: `true` only while workers of a release before them run."""
     log_origin: str = DEFAULT_ORIGIN
     """The first part of the names of the logs in checkpoints, such as a domain of the operator; never change it."""
     witness_url: str | None = None
@@ -113,6 +129,8 @@ class Settings(BaseSettings):
     """The public key of [age](https://age-encryption.org) to which [backups](../how-to/back-up.md) are encrypted. Default:
     none: `ooc backup` needs it, or `--recipient`.
     """
+    backup_folder: Path | None = None
+    """The folder of all backups. With it and `OOC_BACKUP_RECIPIENT`, `ooc up` runs `ooc backup follow`. Default: none."""
     host: str = "127.0.0.1"
     """The address on which an API, the console or the development sign-in listens. Default: `127.0.0.1`; in the image
     `0.0.0.0`.
@@ -177,7 +195,8 @@ class Settings(BaseSettings):
         """Return how a principal connects to Kafka; raises `NoPassword`."""
         if self.kafka_passwords is None:
             return self.kafka
-        return KafkaLogin(self.kafka, principal, self.kafka_password_of(principal), self.kafka_authority)
+        login = self.kafka_login or principal
+        return KafkaLogin(self.kafka, login, self.kafka_password_of(principal), self.kafka_authority)
 
     @property
     def owner_database_url(self) -> str:
@@ -202,3 +221,20 @@ def _read_password(file: Path, whose: str) -> str:
     if not password:
         raise NoPassword(f"the password of the {whose} is empty: write one into {file}")
     return password
+
+
+class MailSettings(Settings):
+    """Settings of a process that sends e-mails."""
+
+    smtp_host: str | None = None
+    """A mail server for e-mails, which must offer STARTTLS. Default: none: e-mails go by GOV.UK Notify, or are recorded only."""
+    smtp_port: int = Field(default=587, gt=0)
+    """Its port."""
+    smtp_user: str | None = None
+    """The login there. Default: none."""
+    smtp_password_file: Path | None = None
+    """A file with the password of that login."""
+    smtp_authority: Path | None = None
+    """A PEM file with the authority that signed its certificate. Default: the authorities of the machine."""
+    smtp_from: str | None = None
+    """The address from which e-mails come; needed with `OOC_SMTP_HOST`."""

@@ -1,7 +1,5 @@
 """The version of the system, which pyproject.toml declares."""
 
-from __future__ import annotations
-
 import tomllib
 from functools import cache
 from importlib import metadata

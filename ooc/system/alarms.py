@@ -1,7 +1,5 @@
 """Alarms as an operator hears of them: the meaning, the command that shows more, and the page of the runbook."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -9,6 +7,7 @@ from typing import Any, Final
 
 from ooc.tables import complain
 from services.addresses import SERVICES
+from services.registry import FOLLOWERS
 from tools.client.http import Client, NoAnswer
 
 LOOK_SECONDS: Final = 3.0
@@ -19,6 +18,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "gap": "ooc gaps list",
     "parked_long": "ooc reactions list",
     "relay_stuck": "ooc status",
+    "message_dead": "ooc messages list --state FAILED",
+    "webhook_dead": "ooc webhooks list",
     **dict.fromkeys(
         ("poison", "unreadable_record", "foreign_record", "forked", "broken_chain"),
         "ooc quarantine list",
@@ -39,15 +40,21 @@ COMMANDS: Final[Mapping[str, str]] = {
 }
 """The command that shows more of an alarm, by its name."""
 
+HELD: Final = frozenset({"ooc quarantine list", "ooc gaps list"})
+"""The commands that ask an API; a follower has none."""
+
 DETAILS: Final = "ooc alarms list"
 """The command that shows what is known of any alarm."""
 
 
 def alarm_line(service: str, alarm: Mapping[str, Any]) -> str:
     """Return an alarm in a sentence, with the command that shows more and the page that says what to do."""
+    command = COMMANDS.get(alarm["name"], DETAILS)
+    if service in FOLLOWERS and command in HELD:
+        command = "ooc messages held"
     return (
         f"ALARM {alarm['name']} of {service} ({alarm['consumer']}, {alarm['place']}): {alarm['meaning']}"
-        f" More: `{COMMANDS.get(alarm['name'], DETAILS)}`. What to do: {alarm['runbook']}"
+        f" More: `{command}`. What to do: {alarm['runbook']}"
     )
 
 

@@ -1,10 +1,11 @@
 """`ooc up`, `demo`, `status`, `migrate`, `topics` and `seed`: what is done to the system itself."""
 
-from __future__ import annotations
-
 import asyncio
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlencode
 
 import typer
 
@@ -32,6 +33,26 @@ def up(
     ] = 1,
 ) -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
+    _keep_up(workers)
+
+
+@app.command()
+def sandbox() -> None:
+    """Start everything for programs that are tried: test credentials of each role, and problems on demand.
+
+    A request with the header `Prefer: example=409` (a status, or a type of docs/reference/problems.md) gets that problem, and
+    does nothing else.
+    """
+    from services.vocabulary import Role  # noqa: PLC0415  it brings the services' words
+    from tools.client.tokens import credentials  # noqa: PLC0415  only here
+
+    os.environ["OOC_SANDBOX"] = "true"
+    roles = [role for role in Role if role is not Role.SYSTEM]
+    _keep_up(1, [f"{role}: {urlencode(credentials(role))}" for role in roles])
+
+
+def _keep_up(workers: int, more: Sequence[str] = ()) -> None:
+    """Run the system until Ctrl-C; `more` are lines below its table, to be copied."""
     from ooc.system.running import address_rows, running_system  # noqa: PLC0415  only if it is started
     from tools.local.local_system import Interrupted  # noqa: PLC0415
 
@@ -39,6 +60,8 @@ def up(
         OUT.print(f"The data are in {VAR.absolute()} (OOC_VAR names another place).", markup=False, soft_wrap=True)
         async with running_system(Progress(), workers=workers) as addresses:
             OUT.print(table("The system is up. Ctrl-C stops it.", "what", "to open", rows=address_rows(addresses)))
+            for line in more:
+                OUT.print(line, markup=False, soft_wrap=True)
             await tell_alarms(Client(find_addresses((), {}, VAR), patience=0.0))
 
     try:
@@ -69,11 +92,13 @@ def status(url: Urls = None, *, as_json: AsJson = False) -> None:
 
     system = system_status(client_of(url, patience=0.0), VAR, local=not url and (VAR / "system.json").exists())
     if as_json:
-        processes = [dict(zip(("process", "pid", "state", "where"), row, strict=True)) for row in system.rows]
+        processes = [
+            dict(zip(("process", "pid", "state", "where", "address"), row, strict=True)) for row in system.rows
+        ]
         OUT.print_json(data={"processes": processes, "reasons": system.reasons})
         raise typer.Exit(1 if system.reasons else 0)
     if system.rows:
-        OUT.print(table("The system", "process", "pid", "state", "where it is", rows=system.rows))
+        OUT.print(table("The system", "process", "pid", "state", "how far", "address", rows=system.rows))
     for reason in system.reasons:
         complain(reason)
     raise typer.Exit(1 if system.reasons else 0)
@@ -118,7 +143,7 @@ def migrate(
 @app.command()
 def topics() -> None:
     """Create the topics that are missing, and give each service and partner its rights on them (OOC_KAFKA)."""
-    from ooc.system.kafka_access import provision_kafka  # noqa: PLC0415  only here
+    from services.kafka_access import provision_kafka  # noqa: PLC0415  only here
     from shared.runtime.provision import ProvisionFailed  # noqa: PLC0415  the same
     from shared.settings import NoPassword, Settings  # noqa: PLC0415  the same
 

@@ -1,8 +1,7 @@
 """What `make run` shows: the system started, one child's case played, and what the system says of it."""
 
-from __future__ import annotations
-
 import asyncio
+import os
 from typing import Final
 
 from ooc.cases.reading import NotFound, fetch_projected_case, require_found, timeline_of
@@ -36,6 +35,8 @@ class Broken(Exception):
 async def demonstrate(*, once: bool) -> int:
     """Start, play, show, verify; then stay up, or with `once` stop. The exit code: 0 if everything went well."""
     code: int | None = None
+    # The story's days are over; its messages are shown as they would have been sent, and go to nobody.
+    os.environ.setdefault("OOC_MESSAGES_OF_THE_PAST", "true")
     try:
         async with running_system(Progress()) as addresses:
             client = Client(find_addresses((), {}, addresses.var))

@@ -16,13 +16,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ooc.backup.manifest import origin_of_backups
-from ooc.system.kafka_access import partner_principal, principals
 from services.addresses import VAR
-from services.registry import PARTNERS, SERVICES, RegisteredService
+from services.kafka_access import partner_principal, principals
+from services.registry import FOLLOWERS, PARTNERS, SERVICES, RegisteredService
 from shared.database import as_role
-from shared.evidence.checkpoint import SigningKeys, VerifierKey
 from shared.evidence.log import ACCESS, EVENTS, origin_of
 from shared.kafka import PROVISIONER
+from shared.privacy.signed_note import SigningKeys, VerifierKey
 from shared.runtime.privileges import DECIDING, PROJECTING, RoleKind
 from shared.settings import DEFAULT_ORIGIN
 from tools.local.kafka import passwords_in
@@ -37,6 +37,8 @@ MIGRATE: Final = "migrate"
 CONSOLE: Final = "console"
 WITNESS: Final = "witness"
 TOPICS: Final = "topics"
+ALARMS: Final = "alarms"
+BACKUP: Final = "backup"
 POSTGRES, KAFKA, ISSUER = SERVERS
 NO_KEYS: Final = {"OOC_KEK": "", "OOC_KEK_FILE": ""}
 """What a process is told that opens no sealed field, whatever the environment of `ooc up` holds."""
@@ -44,6 +46,7 @@ IMPORTS: Final = (
     "ooc.main",
     "ooc.system.commands",
     "services.console.application",
+    "services.notifications.worker",
     "services.registry",
     "services.reporting.api",
     "services.reporting.worker",
@@ -96,6 +99,8 @@ def _answering(
 def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ, workers: int = 1) -> Sequence[Process]:
     """Everything that runs on the servers: two steps of preparation, then an API and `workers` workers for each service.
 
+    Where the environment says who hears of alarms, or where backups go, one more process does that.
+
     The workers of a service are one consumer group: they share the partitions of its topics.
     """
     stores = Stores.of(addresses, environment)
@@ -143,6 +148,27 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
             )
             for n in range(1, workers + 1)
         ]
+    webhooks = environment.get("OOC_WEBHOOK_KEY_FILE") or secret_in(addresses.var / "keys" / "webhooks")
+    made += [
+        Process(
+            name=f"{name}-worker",
+            argv=[sys.executable, "-m", f"services.{name}", "worker"],
+            env=settings
+            | kafka
+            | _services(addresses)
+            | {"OOC_CONSOLE_URL": console_url(addresses), "OOC_WEBHOOK_KEY_FILE": str(webhooks)},
+            after=(MIGRATE, TOPICS, ISSUER),
+            grace=15.0,
+        )
+        for name in FOLLOWERS
+    ]
+    if environment.get("OOC_ALARM_WEBHOOK") or environment.get("OOC_ALARM_MAIL_TO"):
+        apis = tuple(f"{entry.name}-api" for entry in SERVICES)
+        made.append(
+            Process(name=ALARMS, argv=[*ooc, "alarms", "forward"], env=settings | _services(addresses), after=apis)
+        )
+    if environment.get("OOC_BACKUP_RECIPIENT") and environment.get("OOC_BACKUP_FOLDER"):
+        made.append(Process(name=BACKUP, argv=[*ooc, "backup", "follow"], env=worker | owner, after=(MIGRATE, *first)))
     witness_key_of = {name: key for name, key in witness.items() if name == "OOC_WITNESS_KEY"}
     made.append(_console(addresses, environment, settings | witness_key_of))
     return made
@@ -153,11 +179,16 @@ def _console(addresses: Addresses, environment: Mapping[str, str], settings: Map
     key = environment.get("OOC_CONSOLE_KEY_FILE") or secret_in(addresses.var / "keys" / "console")
     env = {
         **settings,
-        "OOC_URL": " ".join(f"{service}={url}" for service, url in urls(addresses).items()),
+        **_services(addresses),
         "OOC_CONSOLE_URL": environment.get("OOC_CONSOLE_URL") or console_url(addresses),
         "OOC_CONSOLE_KEY_FILE": str(key),
     }
     return _answering(CONSOLE, ["services.console"], addresses.ports.console, "/health/ready", env)
+
+
+def _services(addresses: Addresses) -> dict[str, str]:
+    """Return how a process learns where the services are."""
+    return {"OOC_URL": " ".join(f"{service}={url}" for service, url in urls(addresses).items())}
 
 
 def console_url(addresses: Addresses) -> str:

@@ -6,8 +6,6 @@ scenario, with ids of its own and moved back by whole weeks; fewer begin in the 
 system, if they run, find the reactions done already: a reaction's id follows from its event.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

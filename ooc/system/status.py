@@ -1,16 +1,20 @@
 """The status of the system: each process and its lag, the quarantine, and the alarms."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+import asyncpg
+
+from ooc.messages import NAME as FOLLOWER
+from ooc.messages import follower_status
 from ooc.system.alarms import alarm_line
-from services.addresses import SERVICES, VAR, written
+from services.addresses import SERVICES, VAR, NoSystem, written
 from services.lags import lags_of
 from services.vocabulary import Role
+from shared.settings import NoPassword
 from tools.client.http import Client, NoAnswer
 from tools.client.tokens import NoToken
 from tools.local.data_dir import holder, shortage
@@ -27,9 +31,12 @@ KINDS: Final = (API, WORKER)
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """Rows for people, and the reasons why the system is not ready and caught up (none where it is)."""
+    """Rows for people, and the reasons why the system is not ready and caught up (none where it is).
 
-    rows: list[tuple[str, str, str, str]]
+    A row says the process, its id, its state, how far it is, and its address.
+    """
+
+    rows: list[tuple[str, str, str, str, str]]
     reasons: list[str]
 
 
@@ -46,9 +53,11 @@ def system_status(client: Client, var: Path = VAR, *, local: bool = True) -> Pro
             answers[service] = client.open(service, "/status").body
         except NoAnswer as error:
             reasons.append(str(error).partition(" Is the system up?")[0])
+    answers |= _followers(var, reasons) if local else {}
     pids = running(var) if local else {}
-    names = (written(var) or {}).get("processes", ()) if local else [f"{s}-{k}" for s in SERVICES for k in KINDS]
-    rows: list[tuple[str, str, str, str]] = []
+    noted = (written(var) or {}) if local else {}
+    names = noted.get("processes", ()) if local else [f"{s}-{k}" for s in SERVICES for k in KINDS]
+    rows: list[tuple[str, str, str, str, str]] = []
     for name in names:
         kind = next((k for k in KINDS if f"-{k}" in name), "")
         service, pid = name.partition("-")[0], pids.get(name)
@@ -60,13 +69,32 @@ def system_status(client: Client, var: Path = VAR, *, local: bool = True) -> Pro
         if local and pid is None:
             reasons.append(_why_not_running(var, name))
         lags = [lag.words for lag in lags_of(service, answers)] if kind == WORKER else []
-        rows.append((name, str(pid or ""), state, "; ".join(lags) or _position(kind, answer)))
+        where = _address(name, noted) if local else client.addresses.services.get(service, "") if kind == API else ""
+        rows.append((name, str(pid or ""), state, "; ".join(lags) or _position(kind, answer), where))
         reasons += [words for words in lags if words not in reasons]
     for service, status in answers.items():
         # An alarm stands until it is mended: what it stopped does not go on by itself.
         reasons += [alarm_line(service, alarm) for alarm in status.get("alarms") or ()]
         reasons += _quarantined(client, service, int(status.get("quarantined") or 0))
     return ProcessStatus(rows, reasons)
+
+
+def _followers(var: Path, reasons: list[str]) -> Mapping[str, Mapping[str, Any]]:
+    """Return how far a follower has come, which has no API: its database says it. Else add to the reasons."""
+    try:
+        return {FOLLOWER: follower_status(var)}
+    except (NoSystem, NoPassword, OSError, asyncpg.PostgresError) as error:
+        reasons.append(f"The database of {FOLLOWER} does not answer: {error}")
+        return {}
+
+
+def _address(process: str, noted: Mapping[str, Any]) -> str:
+    """Return where a process of this machine answers; nothing for a worker."""
+    service, _, kind = process.partition("-")
+    if kind.startswith(API):
+        return str(noted["services"].get(service, ""))
+    postgres, witness = urlsplit(noted["postgres"]).netloc, noted["witness"]["OOC_WITNESS_URL"]
+    return str({**noted, "postgres": postgres, "witness": witness}.get(process, ""))
 
 
 def _nobody_at_home(var: Path) -> str:
@@ -88,6 +116,9 @@ def _quarantined(client: Client, service: str, count: int) -> Iterator[str]:
     """Yield the streams in quarantine, by name if a token can be had, and the command that shows them."""
     if not count:
         return
+    if service == FOLLOWER:
+        yield f"{service}: {count} streams in quarantine, in its own database"
+        return
     named = ""
     try:
         reply = client.get(service, "/v1/quarantine", role=Role.AUDITOR)
@@ -104,5 +135,6 @@ def _position(kind: str, status: Mapping[str, Any] | None) -> str:
         return ""
     if kind == WORKER:
         waits = [f"{status[what]} {what}" for what in ("parked", "quarantined") if status.get(what)]
+        waits += [f"{count} messages {state.lower()}" for state, count in (status.get("messages") or {}).items()]
         return ", ".join(["an alarm stands" if status.get("alarms") else "caught up", *waits])
     return f"position {status['position']}" if kind == API and "position" in status else ""

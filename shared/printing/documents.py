@@ -9,8 +9,6 @@ A layout that has printed documents never changes. Its successor is a new file, 
 earlier one stays, so that what was printed and signed with it prints to the same bytes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

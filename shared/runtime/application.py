@@ -4,8 +4,6 @@ Each call in `service_api` adds the routes of one subject. `/status`, `/health`,
 `/schemas` need no token and hold no data of anybody.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -90,12 +88,8 @@ async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncI
 
 def serve(app: Starlette, settings: Settings) -> None:
     """Serve an application until SIGTERM, then finish the running requests."""
-    limits = ConnectionLimits(
-        total=settings.connections,
-        per_address=None if settings.trusted_proxies else settings.connections_per_address,
-    )
     exempt_from_collection()
-    uvicorn.run(app, host=settings.host, port=settings.port, **uvicorn_options(settings, limits))
+    uvicorn.run(app, host=settings.host, port=settings.port, **uvicorn_options(settings, ConnectionLimits.of(settings)))
 
 
 def uvicorn_options(settings: Settings, limits: ConnectionLimits) -> dict[str, Any]:

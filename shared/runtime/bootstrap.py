@@ -4,8 +4,6 @@ A service says how many connections its process needs; the API and the worker, d
 project, build everything else from the same `Resources`.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +19,7 @@ from shared.evidence.receipts import receipt_signer, sign_receipt
 from shared.latency import recording_latency
 from shared.messaging.consumer.alarms import log_alarms
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
+from shared.progress import recording_progress
 from shared.runtime.missing_keys import MissingKeys
 from shared.runtime.privileges import RoleKind, role_name
 from shared.settings import Settings
@@ -46,15 +45,19 @@ class Resources:
         assert self.keys is not None, "the process was opened without connections to the keyring"
         return self.keys[1]
 
+    @property
+    def kek(self) -> KeyEncryptionKeys:
+        """The key-encryption keys. Asserts that the process was opened with connections to the keyring."""
+        assert self.keys is not None, "the process was opened without connections to the keyring"
+        return self.keys[0]
+
     def command_handler(
         self, service: Service[Any], event_store: EventStore, *, signing: bool = False
     ) -> CommandHandler:
         """Build the command handler of a service, in a process that has a keyring; `signing` its receipts, or not."""
-        assert self.keys is not None, "a command handler needs the keyring"
-        kek, keyring = self.keys
-        signer = receipt_signer(kek, self.settings.log_origin, service.name)
+        signer = receipt_signer(self.kek, self.settings.log_origin, service.name)
         sign = partial(sign_receipt, signer) if signing else None
-        return CommandHandler(service, event_store, keyring, kek.derived("request-digest"), sign)
+        return CommandHandler(service, event_store, self.keyring, self.kek.derived("request-digest"), sign)
 
 
 @asynccontextmanager
@@ -78,6 +81,7 @@ async def open_resources(
         database = await open_pool(service, connections)
         await log_alarms(database, f"{service}-{kind}")
         await stack.enter_async_context(recording_latency(database))
+        await stack.enter_async_context(recording_progress(database))
         if kek is None:
             yield Resources(settings, database)
             return

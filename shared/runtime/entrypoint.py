@@ -4,8 +4,6 @@ Each kind imports what it needs when it is chosen: an API needs no Faust and a w
 imports in each of ten processes counts where the system must be ready in thirty.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,10 +12,11 @@ from typing import Any
 
 from shared.domain.dates import BadCalendar, bank_holidays, local_day
 from shared.domain.service import Service
-from shared.evidence.checkpoint import BadNote, InvalidSigningKey
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
+from shared.privacy.signed_note import BadNote, InvalidSigningKey
 from shared.runtime.logs import log_to_stderr
 from shared.settings import InvalidSetting, NoPassword, Settings
+from shared.tracing import start_tracing
 
 
 def run_service(service: Service[Any], services_named: Callable[[Sequence[str]], Iterable[Service[Any]]]) -> None:
@@ -48,7 +47,9 @@ def run_process(name: str, kinds: Mapping[str, Callable[[Settings], None]]) -> N
     """Run the kind of process that the one argument names; exits 1 with a sentence if that cannot be."""
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
         sys.exit(f"say what to run: python -m services.{name} {'|'.join(kinds)}")
-    log_to_stderr(f"{name}-{sys.argv[1]}")
+    process = f"{name}-{sys.argv[1]}"
+    log_to_stderr(process)
+    start_tracing(process)
     try:
         bank_holidays()
         kinds[sys.argv[1]](Settings())

@@ -1,7 +1,5 @@
 """Python's garbage collector in a process that stays up."""
 
-from __future__ import annotations
-
 import gc
 
 

@@ -26,6 +26,15 @@ _SET: Final = """
     from pg_db_role_setting as c join pg_roles as r on r.oid = c.setrole left join pg_database as d on d.oid = c.setdatabase
     cross join unnest(c.setconfig) as s (setting) where r.rolname = any($1::text[])
 """
+_MEMBERS: Final = """
+    select m.member::regrole::text, m.roleid::regrole::text
+        || case when m.admin_option or m.set_option or not m.inherit_option then ', with other options' else '' end
+    from pg_auth_members as m join pg_database as d on d.datname = current_database() and d.datdba <> m.member
+    where m.roleid::regrole::text = any($1::text[]) and has_database_privilege(m.member, d.oid, 'connect')
+        or m.member::regrole::text = any($1::text[])
+"""
+"""Who is a member of what, of our roles and of others that may connect to the keyring."""
+
 _ATTRIBUTES: Final = """
     select rolname as role, rolconnlimit as connections, rolsuper or rolcreaterole or rolcreatedb or rolreplication
         or rolbypassrls as privileged, array(
@@ -65,9 +74,20 @@ async def create_roles(
 
 
 async def role_problems(connection: Connection, schemas: Iterable[Schema]) -> list[str]:
-    """List in words what of the roles of some databases is not as `create_roles` left it."""
+    """List in words what of the roles of some databases is not as `create_roles` left it; asked in the keyring's database."""
+    schemas = list(schemas)
     logins = logins_of(schemas)
     problems: list[str] = []
+    groups = [role_name(group) for group in sorted(GROUPS)]
+    members = {
+        (schema.roles[kind], role_name(group))
+        for schema in schemas
+        for kind, group in schema.keyring_use.items()
+        if group is not None
+    }
+    there = {tuple(row) for row in await connection.fetch(_MEMBERS, [*groups, *logins])}
+    for member, group in sorted(there ^ members):
+        problems.append(f"{member}: {'is' if (member, group) in there else 'is no'} member of {group}")
     wanted = {(role, None, f"{name}={value}") for role in logins for name, value in SETTINGS.items()}
     found = {tuple(row) for row in await connection.fetch(_SET, sorted(logins))}
     for role, database, setting in sorted(found ^ wanted, key=str):

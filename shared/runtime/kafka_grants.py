@@ -1,7 +1,5 @@
 """Passwords and rights on Kafka: SCRAM credentials and access control lists, made as declared, each time that it runs."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Callable, Iterable
@@ -16,8 +14,8 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import CompactArray, CompactBytes, CompactString, Int8, Int16, Int32, Schema, TaggedFields
 
 from shared.database import retry_for
-from shared.kafka import KafkaLogin, client_options
-from shared.runtime.provision import ProvisionFailed, administering
+from shared.kafka import KafkaLogin, administering, client_options
+from shared.runtime.provision import ProvisionFailed
 
 TOPIC, GROUP, TRANSACTIONAL_ID = 2, 3, 5
 """Kinds of resource, as Kafka numbers them (org.apache.kafka.common.resource.ResourceType)."""

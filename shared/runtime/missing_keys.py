@@ -1,7 +1,5 @@
 """The alarm `key_missing`: a process has met keys that the keyring lacks although nobody destroyed them."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 from typing import Final
@@ -32,7 +30,6 @@ class MissingKeys:
         self._met = asyncio.Event()
 
     def meet(self, key_ids: Iterable[KeyId]) -> None:
-        """Note that some keys are missing."""
         self._missing.update(key_ids)
         self._met.set()
 

@@ -91,8 +91,8 @@ class Schema:
 
     @property
     def roles(self) -> Mapping[RoleKind, str]:
-        """The name of every database role that may connect, by its kind."""
-        named = {kind for granted in self.privileges.values() for kind in granted}
+        """The name of every database role that may connect, by its kind; the one that verifies looks at what each database is."""
+        named = {RoleKind.VERIFY} | {kind for granted in self.privileges.values() for kind in granted}
         return {
             kind: role_name(kind, self.service or "" if kind in OF_SERVICE else "")
             for kind in RoleKind
@@ -127,11 +127,18 @@ CONSUMER: Final = Part(
         "quarantine": {_API: "select, update (retry), delete", _WORKER: _REPLACE, _VERIFY: _READ},
         "quarantine_decision": {_API: "select, insert", _WORKER: _READ, _VERIFY: _READ},
         # Who may update or delete in a whole table may lock it, and each append reads these two (see `relayed`).
-        "alarm": {**dict.fromkeys((_API, _WORKER, _RELAY, _SIGNER), "select, insert, update (detail)"), _VERIFY: _READ},
+        "alarm": {
+            **dict.fromkeys((_WORKER, _RELAY, _SIGNER), "select, insert, update (detail)"),
+            _API: "select, insert, update (detail, attended_by, attended_at)",
+            _VERIFY: _READ,
+        },
         "clear_alarms()": dict.fromkeys((_API, _WORKER, _RELAY, _SIGNER), _CALL),
         "waiting": {_API: _WRITE, _WORKER: _WRITE, _VERIFY: _READ},
         "latency": {_API: _WRITE, _WORKER: _WRITE},
-        "lease": {_API: "select (role, expires_at)", _VERIFY: _READ},
+        "progress": {_API: _READ, _WORKER: _WRITE},
+        "replication": {_API: _READ, _WORKER: _WRITE},
+        "synchronous_standbys()": {_API: _CALL},
+        "lease": {_API: _READ, _VERIFY: _READ},
         "take_lease()": {_WORKER: _CALL, _RELAY: _CALL, _SIGNER: _CALL},
         "refuse_decision_change()": {},
         "refuse_foreign_alarm()": {},

@@ -3,15 +3,12 @@
 Migrations are plain SQL run by dbmate under the owner's address; the roles of services own nothing.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,8 +18,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
 
-from shared.database import Connection, database_dsn, retry_for, writable_host
-from shared.kafka import PARTITIONS, PROVISIONER, Kafka, client_options
+from shared.database import Connection, database_dsn, database_of, retry_for, writable_host
+from shared.kafka import PARTITIONS, PROVISIONER, Kafka, administering
 from shared.runtime.grants import create_roles, grant_privileges, revoke_advisory_locks
 from shared.runtime.privileges import (
     ACCESS_LOG,
@@ -120,7 +117,7 @@ async def _migrate(dsn: str, folders: Sequence[Path]) -> None:
         check=False,
     )
     if process.returncode != 0:
-        raise ProvisionFailed(f"the migrations of {dsn.rpartition('/')[2]} failed: {process.stderr.strip()}")
+        raise ProvisionFailed(f"the migrations of {database_of(dsn)} failed: {process.stderr.strip()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +146,7 @@ async def schema_state(dsn: str, schema: Schema) -> SchemaState:
             await connection.close()
     newest = max(own)
     return SchemaState(
-        dsn.rpartition("/")[2],
+        database_of(dsn),
         newest,
         tuple(sorted(own - applied)),
         tuple(sorted(n for n in applied - own if n > newest)),
@@ -157,7 +154,6 @@ async def schema_state(dsn: str, schema: Schema) -> SchemaState:
 
 
 def service_database(name: str) -> tuple[str, Schema]:
-    """Return the database of a deciding service, for `databases`."""
     return f"ooc_{name}", Schema((ACCESS_LOG, CONSUMER, EVENT_STORE, TRANSPARENCY), name, DECIDING)
 
 
@@ -196,17 +192,6 @@ def _topic(name: str, partitions: int, replication: int, configs: dict[str, str]
     return NewTopic(name, partitions, replication, topic_configs=durable | configs)
 
 
-@asynccontextmanager
-async def administering(kafka: Kafka, **options: Any) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Yield a client that changes Kafka itself, with more options of aiokafka. Raises KafkaError."""
-    admin = AIOKafkaAdminClient(**client_options(kafka), **options)
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()
-
-
 async def topics(bootstrap: Kafka, wanted: Sequence[NewTopic]) -> None:
     """Create the topics that are missing, and set what is declared of the others.
 
@@ -220,7 +205,8 @@ async def topics(bootstrap: Kafka, wanted: Sequence[NewTopic]) -> None:
             if missing:
                 with contextlib.suppress(TopicAlreadyExistsError):
                     await admin.create_topics(missing)
-            await _set_configs(admin, [topic for topic in wanted if topic.name in there])
+            if await _set_configs(admin, [topic for topic in wanted if topic.name in there]):
+                raise LeaderNotAvailableError("a topic's new settings are not known to the broker yet")
             described: list[dict[str, Any]] = await admin.describe_topics([topic.name for topic in wanted])
             if not all(topic["partitions"] for topic in described):
                 raise LeaderNotAvailableError("a topic is not known to the broker yet")  # it has just been created
@@ -237,8 +223,12 @@ async def topics(bootstrap: Kafka, wanted: Sequence[NewTopic]) -> None:
             )
 
 
-async def _set_configs(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> None:
-    """Set the declared settings of topics that have others; further settings of theirs stay."""
+async def _set_configs(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> bool:
+    """Set the declared settings of topics that have others; further settings of theirs stay. Return whether one had others.
+
+    The controller accepts a setting before the brokers know it.
+    """
+    changes = False
     for topic in wanted:
         (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name)])
         ((error, why, _, _, entries),) = answer.resources
@@ -246,11 +236,13 @@ async def _set_configs(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -
             raise for_code(error)(why)
         own = {entry[0]: entry[1] for entry in entries if entry[3] == _OF_THE_TOPIC}
         if own != own | topic.topic_configs:
+            changes = True
             changed = ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=own | topic.topic_configs)
             (answer,) = await admin.alter_configs([changed])
             ((error, why, _, _),) = answer.resources
             if error:
                 raise for_code(error)(why)
+    return changes
 
 
 async def provision_databases(settings: Settings, services: Iterable[str], more: Iterable[tuple[str, Schema]]) -> None:
@@ -263,10 +255,11 @@ async def provision_databases(settings: Settings, services: Iterable[str], more:
             "the database roles have no passwords: put one for each role into a file of a directory, named by the role, and"
             " name the directory in OOC_DATABASE_PASSWORDS (docs/reference/database-roles.md lists the roles)"
         )
-    await databases(settings.owner_database_url, _every(services, more), settings.password_of)
+    await databases(settings.owner_database_url, every_database(services, more), settings.password_of)
 
 
-def _every(services: Iterable[str], more: Iterable[tuple[str, Schema]]) -> list[tuple[str, Schema]]:
+def every_database(services: Iterable[str], more: Iterable[tuple[str, Schema]]) -> list[tuple[str, Schema]]:
+    """List the keyring, the event stores of services, and `more` databases."""
     return [KEYRING_DATABASE, *(service_database(name) for name in services), *more]
 
 
@@ -275,13 +268,25 @@ async def schema_states(
 ) -> list[SchemaState]:
     """Compare the schema of every database with what this release reads; changes nothing. Raises what connecting raises."""
     owner = await writable_host(database_dsn(settings.owner_database_url, "postgres"))
-    return [await schema_state(database_dsn(owner, name), schema) for name, schema in _every(services, more)]
+    return [await schema_state(database_dsn(owner, name), schema) for name, schema in every_database(services, more)]
+
+
+def topics_of(services: Iterable[str], projecting: Iterable[str], namespace: str, replication: int) -> list[NewTopic]:
+    """Define every topic: three of a service with an event store; one that only projects has the checkpoints of its access log."""
+    services = list(services)
+    wanted = [checkpoints_topic(f"{namespace}.{name}.checkpoints", replication) for name in (*services, *projecting)]
+    for name in services:
+        wanted += [
+            events_topic(f"{namespace}.{name}.events", replication),
+            position_topic(f"{namespace}.{name}.position", replication),
+        ]
+    return wanted
 
 
 async def provision_topics(
     settings: Settings, services: Iterable[str], more: Iterable[str] = (), namespace: str = "ooc"
 ) -> None:
-    """Create every topic of the system; `more` are services without an event store, which have an access log alone.
+    """Create every topic of the system; `more` are services without an event store.
 
     Raises `ProvisionFailed` and `NoPassword`.
     """
@@ -290,11 +295,5 @@ async def provision_topics(
             "Kafka's principals have no passwords: put one for each into a file of a directory, named by the principal, and"
             " name the directory in OOC_KAFKA_PASSWORDS (docs/reference/environment.md)"
         )
-    services, replication = list(services), settings.kafka_replication
-    wanted = [checkpoints_topic(f"{namespace}.{name}.checkpoints", replication) for name in (*services, *more)]
-    for name in services:
-        wanted += [
-            events_topic(f"{namespace}.{name}.events", replication),
-            position_topic(f"{namespace}.{name}.position", replication),
-        ]
+    wanted = topics_of(services, more, namespace, settings.kafka_replication)
     await topics(settings.kafka_as(PROVISIONER), wanted)

@@ -1,7 +1,5 @@
 """A service's worker: relay, signer of checkpoints and reactor in one process, which end together."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -14,24 +12,26 @@ from mode import Worker
 from shared.database import create_pool
 from shared.domain.service import Service
 from shared.event_store.postgres import PostgresEventStore
-from shared.evidence.checkpoint import SigningKeys, VerifierKey
 from shared.evidence.contract import NO_CONTRACT, contract_of
 from shared.evidence.log import ACCESS, EVENTS, Log
 from shared.evidence.receipts import receipt_signer
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.witnessed import compare_at_start, witness_of
 from shared.kafka import worker_principal
+from shared.messaging.consumer.position_signature import position_signers
 from shared.messaging.faust_consumer import reactor
 from shared.messaging.relay import Relay
 from shared.messaging.topic_watch import TopicWatch
 from shared.privacy.keyring import KeyEncryptionKeys
+from shared.privacy.signed_note import SigningKeys, VerifierKey
+from shared.progress import hanging_parts
 from shared.runtime.bootstrap import Resources, open_resources
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
 from shared.settings import Settings
 
 HEARTBEAT_SECONDS: Final = 5.0
-"""Seconds between two touches of a worker's heartbeat file."""
+"""Seconds between two touches of a worker's heartbeat file, which rest while one of its parts hangs."""
 
 Build = Callable[[Resources], Awaitable[Sequence[Part]]]
 """Builds the parts of a worker from its open resources."""
@@ -56,8 +56,14 @@ class ServiceGroup(Part):
     @Part.task
     async def _beat(self) -> None:
         while self._heartbeat is not None and not self.should_stop:
-            self._heartbeat.touch()
+            beat(self._heartbeat)
             await self.sleep(HEARTBEAT_SECONDS)
+
+
+def beat(heartbeat: Path) -> None:
+    """Touch the heartbeat file of a worker, unless one of its parts hangs."""
+    if not hanging_parts():
+        heartbeat.touch()
 
 
 def run(resources: AbstractAsyncContextManager[Resources], build: Build) -> None:
@@ -83,12 +89,15 @@ async def _parts(service: Service[Any], resources: Resources) -> list[Part]:
     """Return the parts of a deciding service's worker; a service that reads no other topic has no reactor."""
     settings = resources.settings
     event_store = PostgresEventStore(resources.database)
+    signers = position_signers(SigningKeys.of(settings), settings.log_origin, service.name)
     relay = Relay(
         service.name,
         events_topic=service.topic,
         position_topic=service.position_topic,
         dsn=settings.database(service.name, role_name(RoleKind.RELAY, service.name)),
         bootstrap=settings.kafka_as(worker_principal(service.name)),
+        signers=signers,
+        believes_unsigned=settings.unsigned_positions,
     )
     parts: list[Part] = [
         relay,
@@ -99,7 +108,10 @@ async def _parts(service: Service[Any], resources: Resources) -> list[Part]:
             service.checkpoints_topic,
             settings,
             contract_of(service),
-            (receipt_signer(KeyEncryptionKeys.of(settings), settings.log_origin, service.name).key,),
+            (
+                receipt_signer(KeyEncryptionKeys.of(settings), settings.log_origin, service.name).key,
+                *(signer.key for signer in signers),
+            ),
         ),
     ]
     if not service.consumed_topics:
@@ -118,11 +130,9 @@ async def checkpoint_signers(
 ) -> list[Part]:
     """Build the signer of a service's checkpoints, once the logs are compared with what the witness has seen.
 
-    So no other part of the worker records anything before. A local system without a signing key has none. It lists
-    `further_keys` with its own. Raises `InvalidSigningKey` or `BadNote`.
+    So no other part of the worker records anything before. It lists `further_keys` with its own. Raises `InvalidSigningKey`
+    or `BadNote`.
     """
-    if settings.signing_key_file is None and settings.mode == "local":
-        return []
     dsn = settings.database(service, role_name(RoleKind.SIGNER, service))
     async with await create_pool(dsn, max_size=1) as pool:
         await compare_at_start(pool, service, logs, settings)

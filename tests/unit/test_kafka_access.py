@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
-from ooc.system.kafka_access import accesses, partner_principal, principals
+from services.kafka_access import accesses, partner_principal, principals
 from services.registry import DECIDING, PARTNERS, SERVICES
 from shared.kafka import KafkaLogin, client_options, worker_principal
 from shared.runtime.kafka_grants import GROUP, READ, TOPIC, TRANSACTIONAL_ID, WRITE
+from shared.settings import Settings
 
 
 def test_each_topic_has_one_writer() -> None:
@@ -45,6 +47,16 @@ def test_no_login_has_a_group_or_a_transaction_of_another() -> None:
         assert rights[TRANSACTIONAL_ID, WRITE] == (2 if access.writes else 0)
         assert rights[TOPIC, WRITE] == len(access.writes)
         assert {one.principal for one in access.bindings()} == {f"User:{access.principal}"}
+
+
+def test_a_login_may_have_another_name_than_its_password(tmp_path: Path) -> None:
+    """Given OOC_KAFKA_LOGIN, a process logs in by that name, with the password of its principal."""
+    (tmp_path / "kafka_rj_conference").write_text("open sesame", encoding="ascii")
+    settings = Settings(kafka="kafka:9093", kafka_passwords=tmp_path)
+    named = settings.model_copy(update={"kafka_login": "kafka-rj-conference"})
+    principal = worker_principal("rj_conference")
+    assert named.kafka_as(principal) == KafkaLogin("kafka:9093", "kafka-rj-conference", "open sesame")
+    assert settings.kafka_as(principal) == KafkaLogin("kafka:9093", principal, "open sesame")
 
 
 def test_a_password_is_shown_to_nobody() -> None:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 from starlette.types import Message
 
 from shared.api.boundary import Boundary
 from shared.api.metrics import REQUESTS
+from shared.api.rates import RateLimit
 
 PATH = "/counted/{id}"
 
 
-def application() -> FastAPI:
+def application(rate: RateLimit | None = None) -> FastAPI:
     app = FastAPI()
 
     @app.get(PATH)
     async def counted(id: str) -> str:  # noqa: A002 - the route's own name
         return id
 
-    app.add_middleware(Boundary)
+    app.add_middleware(Boundary, rate=rate)
     return app
 
 
-async def status_of(app: FastAPI, method: str, path: str) -> int:
+async def status_of(app: FastAPI, method: str, path: str, **scope: Any) -> int:
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -32,7 +35,9 @@ async def status_of(app: FastAPI, method: str, path: str) -> int:
         sent.append(message)
 
     request = {"method": method, "path": path, "raw_path": path.encode(), "query_string": b"", "headers": []}
-    await app({"type": "http", "http_version": "1.1", "scheme": "http", "root_path": "", **request}, receive, send)
+    await app(
+        {"type": "http", "http_version": "1.1", "scheme": "http", **request, "root_path": "", **scope}, receive, send
+    )
     return int(sent[0]["status"])
 
 
@@ -51,3 +56,28 @@ async def test_a_made_up_method_or_address_has_no_count_of_its_own() -> None:
         assert await status_of(app, f"B{number}", f"/nothing/{number}") == 404
     assert labels() - before <= {("GET", PATH, "200"), ("", PATH, "405"), ("", "", "404")}
     assert ("GET", PATH, "200") in labels()
+
+
+async def test_a_client_is_limited_by_its_own_address_however_it_is_written() -> None:
+    """Given addresses of IPv4 within IPv6, and what a proxy says that is none, then each has a limit of its own, and none is a fault."""
+    app = application(RateLimit(0.2))
+    for host in (
+        "::ffff:10.0.0.1",
+        "::ffff:10.0.0.2",
+        "10.0.0.3:4711",
+        "unknown:",
+        "2001:db8:0:1::1",
+        "2001:db8:0:2::1",
+    ):
+        assert await status_of(app, "GET", "/counted/1", client=(host, 1)) == 200, host
+        assert await status_of(app, "GET", "/counted/1", client=(host, 1)) == 429, host
+    assert await status_of(app, "GET", "/counted/1", client=("2001:db8:0:1::2", 1)) == 429
+
+
+async def test_a_request_of_two_lengths_is_refused_whatever_it_asks() -> None:
+    """Given a length and chunks at once, of which a proxy and a server may believe one each, then nothing is read, and the connection ends."""
+    both = [(b"content-length", b"10"), (b"transfer-encoding", b"chunked")]
+    for method, path in (("GET", "/counted/1"), ("POST", "/nothing")):
+        assert await status_of(application(), method, path, headers=both) == 400
+    for one in both:
+        assert await status_of(application(), "GET", "/counted/1", headers=[one]) == 200

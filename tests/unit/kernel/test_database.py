@@ -53,6 +53,6 @@ async def test_a_call_that_took_all_the_time_is_the_last() -> None:
 async def test_a_full_disk_is_waited_for_and_then_said() -> None:
     """Given a database without room, then it is asked again for a while, and at last it is unavailable: no fault of ours."""
     server = Server(*[asyncpg.DiskFullError("no space left on device")] * 1_000)
-    with pytest.raises(Away, match="no space left"):
+    with pytest.raises(Away, match="DiskFullError"):
         await retry_or_raise(server.answer, Away, 0.2)
     assert server.calls > 1

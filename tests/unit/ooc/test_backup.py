@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +15,26 @@ import pyrage
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ooc.backup.manifest import LOG, MANIFEST, NOTE, LogSize, Manifest, enter, origin_of_backups, require_whole
+from ooc.backup.commands import _secrets
+from ooc.backup.follow import PACKED, RECEIVING, WAL, keep_received
+from ooc.backup.manifest import (
+    LOG,
+    MANIFEST,
+    NOTE,
+    LogSize,
+    Manifest,
+    enter,
+    origin_of_backups,
+    removed_backups,
+    require_whole,
+)
 from ooc.backup.sealed import BadBackup, opened, seal
+from ooc.restore.loss import loss_of_backups
+from ooc.restore.recovery import unpack_log
 from ooc.restore.system import choose
-from shared.evidence.checkpoint import COSIGNATURE, SignedNote, Signer, SigningKeys, write_note
+from shared.evidence.merkle import EMPTY_ROOT
+from shared.privacy.signed_note import COSIGNATURE, SignedNote, Signer, SigningKeys, write_note
+from shared.settings import Settings
 
 IDENTITY = pyrage.x25519.Identity.generate()
 SIGNERS = SigningKeys.read(base64.b64encode(os.urandom(32)).decode()).signers(origin_of_backups("test.example"))
@@ -50,15 +68,15 @@ def test_a_file_is_opened_by_its_identity_alone_and_as_a_whole(tmp_path: Path) -
     sealed = seal(io.BytesIO(CONTENT), path, IDENTITY.to_public())
     assert sealed.size == path.stat().st_size
     assert CONTENT[:64] not in path.read_bytes()
-    with opened(path, IDENTITY) as reader:
+    with opened(path, IDENTITY, sealed.sha256) as reader:
         assert reader.read() == CONTENT
     with (
         pytest.raises(BadBackup, match="cannot be decrypted"),
-        opened(path, pyrage.x25519.Identity.generate()) as reader,
+        opened(path, pyrage.x25519.Identity.generate(), sealed.sha256) as reader,
     ):
         reader.read()
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(BadBackup, match="cannot be decrypted"), opened(path, IDENTITY) as reader:
+    with pytest.raises(BadBackup, match="cannot be decrypted"), opened(path, IDENTITY, sealed.sha256) as reader:
         reader.read()
 
 
@@ -101,6 +119,43 @@ async def test_what_was_changed_in_a_backup_is_named(tmp_path: Path) -> None:
     require_whole(tmp_path, "1", KEYS, None)
 
 
+async def test_a_list_of_backups_that_was_lost_comes_from_the_last_backup(tmp_path: Path) -> None:
+    """Given a folder whose oldest backup was removed and whose list is gone, then the log goes on from the last backup's list."""
+    await make(tmp_path, "1")
+    second = await make(tmp_path, "2")
+    before = (tmp_path / LOG).read_text()
+    (tmp_path / LOG).unlink()
+    shutil.rmtree(tmp_path / "1")
+    assert require_whole(tmp_path, "2", KEYS, None) == second
+    third = await make(tmp_path, "3")
+    assert require_whole(tmp_path, "3", KEYS, None) == third
+    assert (tmp_path / LOG).read_text().startswith(before)
+
+
+async def test_backups_that_were_removed_are_named(tmp_path: Path) -> None:
+    """Given a folder without its last backup, and its list without the line, then what the witness has seen tells of it."""
+    await make(tmp_path, "1")
+    before = (tmp_path / LOG).read_text()
+    await make(tmp_path, "2")
+    seen = {KEYS[0].name: (tmp_path / "2" / NOTE).read_text()}
+    assert removed_backups(tmp_path, seen, KEYS) == []
+    shutil.rmtree(tmp_path / "2")
+    (tmp_path / LOG).write_text(before)
+    require_whole(tmp_path, "1", KEYS, None)
+    (line,) = removed_backups(tmp_path, seen, KEYS)
+    assert "has seen 2 backups" in line
+
+
+async def test_a_list_of_which_no_copy_is_left_is_given_up_by_a_statement(tmp_path: Path) -> None:
+    """Given the witness's checkpoint of a list that is lost, then a statement names it, and nothing of another log."""
+    await make(tmp_path, "1")
+    note = (tmp_path / "1" / NOTE).read_text()
+    loss = loss_of_backups(SIGNERS[0].name, [note], KEYS)
+    assert loss is not None
+    assert (loss.common, [size for size, _ in loss.void]) == ((0, EMPTY_ROOT), [1])
+    assert loss_of_backups("other.example/backups", [note], KEYS) is None
+
+
 async def test_the_last_backup_before_a_moment_is_chosen(tmp_path: Path) -> None:
     """Given a moment, the last backup that was complete then is chosen; without one, the last; before all, none."""
     first, second = await make(tmp_path, "1"), await make(tmp_path, "2")
@@ -109,3 +164,68 @@ async def test_the_last_backup_before_a_moment_is_chosen(tmp_path: Path) -> None
     assert choose(tmp_path, first.ended) == ("1", first)
     with pytest.raises(BadBackup, match="no backup that was complete"):
         choose(tmp_path, first.ended.replace(year=2025))
+
+
+def receive(folder: Path, name: str, content: bytes) -> Path:
+    """Receive a segment of the write-ahead log as `ooc backup follow` does, and return its file."""
+    spool = folder / WAL / RECEIVING
+    spool.mkdir(parents=True, exist_ok=True)
+    (spool / name).write_bytes(content)
+    keep_received(spool, IDENTITY.to_public(), SIGNERS)
+    return folder / WAL / f"{name}{PACKED}"
+
+
+@pytest.mark.parametrize("changed", ["exchanged", "added", "renamed", "cut"])
+def test_only_the_log_that_was_received_is_recovered(tmp_path: Path, changed: str) -> None:
+    """Given a segment that whoever has the folder changed or added, for which the public key is enough, then it is not recovered."""
+    first, second = (f"00000001000000000000000{n}" for n in (2, 3))
+    kept = {first: b"one" * 1000, second: b"two" * 1000}
+    files = {name: receive(tmp_path, name, content) for name, content in kept.items()}
+    assert unpack_log(tmp_path, tmp_path / "whole", IDENTITY, KEYS, first[8:]) == 2
+    assert {file.name: file.read_bytes() for file in (tmp_path / "whole").iterdir()} == kept
+    if changed in {"exchanged", "added"}:
+        other = files[second] if changed == "exchanged" else files[second].with_name(f"{'0' * 23}9{PACKED}")
+        seal(io.BytesIO(gzip.compress(b"evil")), other, IDENTITY.to_public())
+    elif changed == "renamed":
+        for suffix in ("", ".note"):
+            shutil.copyfile(f"{files[first]}{suffix}", f"{files[second]}{suffix}")
+    else:
+        files[second].write_bytes(files[second].read_bytes()[:-1])
+    with pytest.raises(BadBackup, match=r"is not (?:signed|the file that was signed)|cannot be decrypted"):
+        unpack_log(tmp_path, tmp_path / "restored", IDENTITY, KEYS, first[8:])
+
+
+def test_of_the_last_segment_only_what_was_signed_is_recovered(tmp_path: Path) -> None:
+    """Given a segment that is still being received, to which somebody adds, then what was signed is recovered, and nothing else."""
+    name = f"{'0' * 23}2"
+    receive(tmp_path, f"{name}.partial", b"true" * 100 + bytes(600))
+    partial = tmp_path / WAL / RECEIVING / f"{name}.partial"
+    partial.write_bytes(b"true" * 100 + b"evil" * 100 + bytes(200))
+    unpack_log(tmp_path, tmp_path / "restored", IDENTITY, KEYS, name[8:])
+    assert (tmp_path / "restored" / name).read_bytes() == b"true" * 100 + bytes(600)
+    partial.write_bytes(b"evil" * 100 + bytes(600))
+    with pytest.raises(BadBackup, match="is not what was signed"):
+        unpack_log(tmp_path, tmp_path / "again", IDENTITY, KEYS, name[8:])
+
+
+def test_a_file_that_is_exchanged_after_it_was_checked_is_named(tmp_path: Path) -> None:
+    """Given another file in the place of the one that was signed, encrypted to the same key, then reading it ends in an error."""
+    path = tmp_path / "cluster.age"
+    signed = seal(io.BytesIO(CONTENT), path, IDENTITY.to_public())
+    seal(io.BytesIO(b"evil"), path, IDENTITY.to_public())
+    with (
+        pytest.raises(BadBackup, match="is not the file that was signed"),
+        opened(path, IDENTITY, signed.sha256) as file,
+    ):
+        file.read()
+
+
+def test_what_webhooks_are_signed_by_is_backed_up_and_no_key_that_opens_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given the files of keys, then a backup has those that sign, and the key-encryption keys never."""
+    for name in ("WEBHOOK_KEY", "KEK"):
+        monkeypatch.setenv(f"OOC_{name}_FILE", str(tmp_path / name))
+    held = _secrets(Settings())
+    assert held["webhooks"] == tmp_path / "WEBHOOK_KEY"
+    assert tmp_path / "KEK" not in held.values()

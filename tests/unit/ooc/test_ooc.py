@@ -24,10 +24,10 @@ from ooc.scenarios import STORIES
 from ooc.system.running import Stores, address_rows, processes, urls
 from ooc.tables import alerts, measure, timeline
 from services.addresses import SERVICES
-from services.registry import DECIDING, deciding_services
+from services.registry import DECIDING, FOLLOWERS, deciding_services
 from services.reporting.measures import MEASURES
 from services.reporting.measures.policy import POLICY as REPORTING_POLICY
-from services.vocabulary import Role
+from services.vocabulary import PROGRAMS, Role
 from shared.settings import Settings
 from tools.local.local_system import SERVERS, Addresses
 from tools.local.ports import Ports
@@ -134,9 +134,11 @@ def test_what_does_not_exist_is_said(tmp_path: Path, step: str, sentence: str) -
 
 
 def test_the_story_that_comes_with_the_program_is_the_tested_one() -> None:
-    """Given the packaged story, when it is compared with the tested one, then it says the same, and tells the victim beside."""
+    """Given the packaged story, when it is compared with the tested one, then it says the same; besides, people are told."""
     packaged = STORIES / "01-shoplifting-ycc.yaml"
     said, more = ((folder / packaged.name).read_text("utf-8").splitlines() for folder in (TOLD, STORIES))
+    # The child of the demonstration can be written to.
+    more = [line.replace("telephone: 07700 900311, preferred_channel: SMS, ", "") for line in more]
     differences = SequenceMatcher(None, said, more, autojunk=False).get_opcodes()
     assert {tag for tag, *_ in differences} == {"equal", "insert"}
     added = [line for tag, _, _, first, last in differences if tag == "insert" for line in more[first:last]]
@@ -219,6 +221,7 @@ def test_the_system_is_two_processes_for_each_service_after_its_preparation(tmp_
         "migrate",
         "topics",
         "console",
+        *(f"{follower}-worker" for follower in FOLLOWERS),
         *(f"{s}-{kind}" for s in urls(addresses) for kind in ("api", "worker")),
     }
     worker = made["disposal-worker"]
@@ -248,7 +251,32 @@ def test_each_service_has_as_many_workers_as_were_asked_for(tmp_path: Path) -> N
             made.pop(name) for name in (f"{service}-worker", f"{service}-worker-2", f"{service}-worker-3")
         )
         assert [replace(other, name=first.name) for other in others] == [first, first]
-    assert not [name for name in made if "worker" in name]
+    assert [name for name in made if "worker" in name] == [f"{follower}-worker" for follower in FOLLOWERS]
+
+
+@pytest.mark.parametrize(
+    ("environment", "more"),
+    [
+        ({"OOC_ALARM_WEBHOOK": "https://on-call.example"}, {"alarms"}),
+        ({"OOC_ALARM_MAIL_TO": "duty@example.org"}, {"alarms"}),
+        ({"OOC_BACKUP_RECIPIENT": "age1"}, set()),
+        ({"OOC_BACKUP_RECIPIENT": "age1", "OOC_BACKUP_FOLDER": "/backup"}, {"backup"}),
+    ],
+)
+def test_alarms_and_backups_run_where_they_are_wanted(
+    tmp_path: Path, environment: dict[str, str], more: set[str]
+) -> None:
+    """Given who hears of alarms, or where backups go, when the processes of a local system are listed, then one more does that."""
+    addresses = Addresses(
+        tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
+    )
+    without = {process.name for process in processes(addresses, {})}
+    made = {process.name: process for process in processes(addresses, environment)}
+    assert made.keys() - without == more
+    if "alarms" in more:
+        assert {f"{service}-api" for service in SERVICES} <= set(made["alarms"].after)
+    if "backup" in more:
+        assert made["backup"].env["OOC_ADMIN_DATABASE_URL"] == addresses.database_url
 
 
 @pytest.mark.parametrize("environment", [{}, {"OOC_KEK": "a key of the operator's"}, {"OOC_KEK_FILE": "/a/file"}])
@@ -330,8 +358,8 @@ def test_only_the_roles_of_people_can_be_asked_for() -> None:
         with pytest.raises(typer.BadParameter) as wrong:
             person_role(name)
         listed = set(re.findall(r"[A-Z]{2,}(?:_[A-Z]+)*", wrong.value.message.removeprefix("'BOSS'")))
-        assert listed == set(Role) - {Role.SYSTEM} | own
-    assert all(person_role(role) is role for role in Role if role is not Role.SYSTEM)
+        assert listed == set(Role) - PROGRAMS | own
+    assert all(person_role(role) is role for role in set(Role) - PROGRAMS)
 
 
 @starts_a_process

@@ -62,6 +62,33 @@ def test_a_command_that_ooc_does_not_take_is_noticed() -> None:
             accepts(wrong)
 
 
+def named() -> Iterator[tuple[str, str]]:
+    """Yield what each page says of a command in its sentences, such as `ooc migrate --check`."""
+    for page in sorted(ROOT.glob("docs/how-to/**/*.md")):
+        for line in re.findall(r"`(ooc [a-z][^`]*)`", page.read_text(encoding="utf-8")):
+            yield page.stem, line
+
+
+@pytest.mark.parametrize(("page", "line"), list(named()))
+def test_each_command_in_a_sentence_of_a_how_to_is_there(page: str, line: str) -> None:
+    """Given a command without its arguments, then `ooc` has it, with each option that is named."""
+    command: Any = PROGRAM
+    for word in shlex.split(line)[1:]:
+        if word.startswith("--"):
+            assert word in {option for parameter in command.params for option in parameter.opts}, (page, line)
+        elif isinstance(command, TyperGroup):
+            assert word in command.commands, (page, line)
+            command = command.commands[word]
+
+
+def test_each_setting_that_a_page_names_is_read() -> None:
+    """Given the settings in the how-tos, then a process reads each, or several that begin so."""
+    read = set(re.findall(r"OOC_[A-Z_]+", (ROOT / "docs/reference/environment.md").read_text(encoding="utf-8")))
+    for page in ROOT.glob("docs/how-to/**/*.md"):
+        for name in re.findall(r"OOC_[A-Z_]*[A-Z]", page.read_text(encoding="utf-8")):
+            assert any(setting.startswith(name) for setting in read), (page.name, name)
+
+
 def test_there_is_a_page_for_each_alarm_and_each_says_what_an_operator_needs() -> None:
     """Given the registry of alarms, when it is held against the pages, then each has one, with all four parts."""
     index = (RUNBOOK / "README.md").read_text(encoding="utf-8")

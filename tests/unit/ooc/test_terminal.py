@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 import typer.main
+from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
+from typer.testing import CliRunner
 
-from ooc.cases.reading import NotFound
+from ooc.cases.reading import NotFound, require_found
 from ooc.cases.watch import Watcher, line_of, watch
 from ooc.main import COMMANDS, app
+from ooc.system.status import _address
+from ooc.tables import standings
 from services.addresses import SERVICES, Addresses
 from services.lags import SOURCES
+from services.registry import DECIDING
 from tests.unit.ooc.test_console_http import serving
 from tests.unit.ooc.test_ooc import ooc
-from tools.client.http import Client
+from tools.client.http import Client, Reply
+from tools.local import postgres_programs
+from tools.local.errors import CannotStart
 
 CASE = UUID(int=5)
 EVENT = {
@@ -35,12 +45,22 @@ EVENT = {
 }
 ACTS = frozenset(
     {
-        *("up", "demo", "migrate", "topics", "seed", "scenario run", "scenario check"),
+        *("up", "sandbox", "demo", "migrate", "topics", "seed", "scenario run", "scenario check"),
         *("forget", "forget-again", "restrict", "lift", "hold", "release", "retention keep", "sign"),
+        *("messages retry", "messages withdraw", "messages apply", "messages skip"),
         *("reactions retry", "reactions close", "quarantine retry", "quarantine release", "quarantine close"),
-        *("gaps retry", "gaps release", "alarms acknowledge", "keys rotate", "keys destroy", "returns freeze"),
-        *("restore event-store", "backup follow", "backup identity", "backup keys", "backup make"),
-        "load-matrix",
+        *(
+            "gaps retry",
+            "gaps release",
+            "alarms acknowledge",
+            "alarms attend",
+            "alarms forward",
+            "keys rotate",
+            "keys destroy",
+            "returns freeze",
+        ),
+        *("restore event-store", "restore loss", "backup follow", "backup identity", "backup keys", "backup make"),
+        *("load-matrix", "webhooks add", "webhooks remove", "webhooks replay"),
         *(
             "document",
             "subject-access",
@@ -132,11 +152,11 @@ def test_nothing_is_coloured_in_a_pipe(tmp_path: Path, arguments: list[str]) -> 
     assert "\x1b" not in result.stdout + result.stderr
 
 
-def status(consumed: int) -> tuple[int, Any]:
+def status(consumed: int, source: str = "referral") -> tuple[int, Any]:
     return 200, {
         "position": 11,
         "time": "2026-06-01T09:59:00+00:00",
-        "consumed": {"ooc.referral.events": {"0": consumed}},
+        "consumed": {f"ooc.{source}.events": {"0": consumed}},
     }
 
 
@@ -159,7 +179,7 @@ def test_events_are_shown_as_they_are_recorded() -> None:
     with serving(*answers, cases(CASE), changes(EVENT)) as (url, server):
         pauses: list[float] = []
         found = list(watch(Watcher(client(url), "SUPERVISOR"), 2, pauses.append))
-    assert found == [(CASE, EVENT)] * 2
+    assert found == [{"case_id": str(CASE), **EVENT}] * 2
     assert len(pauses) == 4
     reads = [path for _, path, headers, _ in server.requests if "Authorization" in headers]
     names = [path.partition("?")[0].rpartition("/")[2] for path in reads]
@@ -174,7 +194,7 @@ def test_one_case_is_watched_without_the_list() -> None:
     """Given the id of a case, then no other is read, and a case that may not be seen ends it with a sentence."""
     begin = [status(1)] * len(SOURCES)
     with serving(*begin, status(1), changes(EVENT)) as (url, server):
-        assert list(watch(Watcher(client(url), "SUPERVISOR", CASE), 1)) == [(CASE, EVENT)]
+        assert list(watch(Watcher(client(url), "SUPERVISOR", CASE), 1)) == [{"case_id": str(CASE), **EVENT}]
         reads = [path for _, path, headers, _ in server.requests if "Authorization" in headers]
         assert [path.partition("?")[0] for path in reads] == [f"/v1/cases/{CASE}/changes"]
     with (
@@ -184,9 +204,24 @@ def test_one_case_is_watched_without_the_list() -> None:
         list(watch(Watcher(client(url), "SCHOOL", CASE), 1))
 
 
+def test_a_session_is_watched_though_it_belongs_to_no_case() -> None:
+    """Given a session with a new event, then that event is shown, and neither its earlier ones nor older sessions."""
+    session = UUID(int=9)
+    calendar = 200, {"sessions": [{"id": str(session), "position": 12}, {"id": str(UUID(int=4)), "position": 11}]}
+    planned = {**EVENT, "position": 4, "sentence": "Session planned"}
+    history = 200, {"events": [planned, {**EVENT, "sentence": "Place booked"}]}
+    begin = [status(1)] * len(SOURCES)
+    with serving(*begin, status(2, "education"), cases(), calendar, history) as (url, server):
+        (event,) = watch(Watcher(client(url), "SUPERVISOR"), 1)
+    assert (event["sentence"], event["service"], event["stream"]) == ("Place booked", "referral", str(session))
+    reads = [path for _, path, headers, _ in server.requests if "Authorization" in headers]
+    assert reads[1:] == ["/v1/sessions?from=2026-05-02&to=2026-08-01", f"/v1/sessions/{session}/history"]
+
+
 def test_an_event_is_a_line() -> None:
     """It says when and what, in which role and where, with both times in Europe/London."""
-    assert line_of(CASE, EVENT) == (
+    assert line_of({"stream": str(CASE), **EVENT}).endswith(f"; referral:12, referral/{CASE})")
+    assert line_of({"case_id": str(CASE), **EVENT}) == (
         "2026-06-01 11:00:00  Referral acknowledged (SUPERVISOR, happened 2026-06-01 10:00:00; referral:12,"
         f" case {CASE})"
     )
@@ -199,3 +234,111 @@ def test_completion_can_be_installed(tmp_path: Path) -> None:
     shown = ooc(tmp_path, "--help").stdout
     assert "--install-completion" in shown
     assert "--show-completion" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [["-h"], ["case", "-h"], ["keys", "list", "-h"]])
+def test_the_short_option_shows_help_too(tmp_path: Path, arguments: list[str]) -> None:
+    """`-h` is `--help`, for a group as for a command."""
+    assert "Usage: ooc" in ooc(tmp_path, *arguments).stdout
+
+
+@pytest.mark.slow
+def test_words_of_a_search_are_not_taken_from_the_command_line(tmp_path: Path) -> None:
+    """Whoever puts them there is told that they are asked for, and why."""
+    refused = ooc(tmp_path, "search", "Robin", "Doe")
+    assert refused.returncode == 2
+    assert "no history keeps them" in refused.stderr
+
+
+def test_the_people_of_a_case_are_shown_with_their_ids() -> None:
+    """An id is what data rights ask for: each person of a referral stands in the table with their role."""
+    wide = Console(width=160, file=StringIO())
+    wide.print(standings("Case", {"referrals": [{"id": str(CASE), "people": {str(UUID(int=7)): "SUSPECT"}}]}))
+    assert isinstance(wide.file, StringIO)
+    assert re.search(rf"person +│ {UUID(int=7)} │ SUSPECT", wide.file.getvalue())
+
+
+def test_who_is_no_person_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an id that no record names as a person, such as a case's, then that is said, and nothing is done."""
+    nothing: tuple[int, Any] = 200, {"records": [], "forgotten": None}
+    with serving(*[nothing] * len(DECIDING)) as (url, server):
+        monkeypatch.setattr("ooc.data_rights.commands.client_of", lambda *_, **__: client(url))
+        asked = CliRunner().invoke(app, ["forget", str(CASE), "--basis", "RETENTION_ENDED", "--yes"])
+        assert all("dry_run=true" in path for _, path, _, _ in server.requests)
+    assert isinstance(asked.exception, NotFound)
+    assert str(asked.exception) == f"No record of any service names the person {CASE}: check the id."
+
+
+def test_watching_begins_with_a_heading_and_shows_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a terminal, then it is said whose events are shown and how it ends, and a sign moves until one comes."""
+    screen = Console(file=StringIO(), force_terminal=True, width=200)
+    begin = [status(1)] * len(SOURCES)
+    with serving(*begin, status(1), changes(EVENT)) as (url, _):
+        monkeypatch.setattr("ooc.cases.commands.client_of", lambda *_, **__: client(url))
+        monkeypatch.setattr("ooc.cases.commands.OUT", screen)
+        assert CliRunner().invoke(app, ["watch", "--case", str(CASE), "--most", "1"]).exit_code == 0
+    assert isinstance(screen.file, StringIO)
+    shown = screen.file.getvalue()
+    assert "as SUPERVISOR may read them. Ctrl-C ends." in shown
+    assert "Waiting for events" in shown
+    assert "Referral acknowledged" in shown
+
+
+def test_an_export_says_how_it_is_checked_and_where_the_keys_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Given a case file, then the line after it names the program that checks it, and the command that prints the keys."""
+    part: tuple[int, Any] = 200, {"events": {"entries": ["an event"]}}
+    with serving(*[part] * len(SERVICES)) as (url, _):
+        monkeypatch.setattr("ooc.evidence.export.client_of", lambda *_, **__: client(url))
+        done = CliRunner().invoke(app, ["export", "case", str(CASE), "--out", str(tmp_path / "file.json")])
+    assert done.exit_code == 0, done.exception
+    said = " ".join(done.stdout.split())  # where a line ends follows from the length of the file's path
+    assert "tools/verify_bundle.py FILE --keys KEYS (`ooc evidence keys > KEYS`)" in said
+
+
+def test_the_servers_of_the_status_have_their_addresses() -> None:
+    """Console and witness stand there as PostgreSQL and Kafka do, and no password does."""
+    noted = {
+        "console": "http://127.0.0.1:8118",
+        "kafka": "127.0.0.1:8121",
+        "postgres": "postgresql://127.0.0.1:8120/postgres",
+        "witness": {"OOC_WITNESS_URL": "http://127.0.0.1:8119", "OOC_WITNESS_KEY": "key"},
+    }
+    shown = {name: _address(name, noted) for name in noted}
+    assert shown == {**noted, "postgres": "127.0.0.1:8120", "witness": "http://127.0.0.1:8119"}
+
+
+def test_the_first_command_is_of_today() -> None:
+    """The page for a first command asks the machine for the day: a day in it would pass, and a duty be overdue."""
+    page = Path("docs/how-to/first-command.md").read_text(encoding="utf-8")
+    commands = "".join(page.split("```")[1::2])
+    assert "TODAY=$(date +%Y-%m-%d)" in commands
+    assert not re.search(r"20\d\d-\d\d", commands)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (
+            404,
+            {"detail": "Nothing is known of the case 1: check the id."},
+            "Nothing is known of the case 1: check the id.",
+        ),
+        (404, None, "There is no case 1: check the id."),
+        (422, {"errors": [{"field": "as_of", "message": "a date"}]}, "as_of: a date"),
+    ],
+)
+def test_a_refusal_is_said_once(status: int, body: Any, sentence: str) -> None:
+    """Given what a service says of a refusal, then that is the sentence; the terminal adds no second one that says the same."""
+    with pytest.raises(NotFound) as refused:
+        require_found(Reply(status, body), "case 1", "SUPERVISOR")
+    assert str(refused.value) == sentence
+
+
+def test_what_a_local_system_lacks_comes_from_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an installation without servers, then pip is told the checkout's folder, never a name that an index may have."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(CannotStart, match=r"pip install '\.\[local\]'"):
+        postgres_programs._installed()

@@ -1,19 +1,19 @@
 """Who may do what on Kafka: derived from the registry of services and from what each of them says that it reads.
 
 Each service's worker has a login. Its relay and its signer write that service's topics, which nobody else may; its consumer
-reads the topics of the services that it follows. `ooc verify` reads all. A partner's program reads events, positions and
-checkpoints, and has groups that begin with the partner's name.
+reads the topics of the services that it follows. `ooc verify` reads all. A follower reads events and positions. A partner's
+program reads checkpoints too, and has groups that begin with the partner's name.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-from services.registry import DECIDING, PARTNERS, SERVICES
+from aiokafka.admin import NewTopic
+
+from services.registry import DECIDING, FOLLOWERS, PARTNERS, SERVICES
 from shared.kafka import PROVISIONER, VERIFIER, KafkaLogin, worker_principal
 from shared.runtime.kafka_grants import KafkaAccess, grant_access
-from shared.runtime.provision import provision_topics
+from shared.runtime.provision import provision_topics, topics_of
 from shared.settings import Settings
 
 NAMESPACE: Final = "ooc"
@@ -26,7 +26,7 @@ def partner_principal(partner: str) -> str:
 
 def principals() -> tuple[str, ...]:
     """Return every login that is given a password and rights."""
-    services = (worker_principal(entry.name) for entry in SERVICES)
+    services = (worker_principal(name) for name in (*(entry.name for entry in SERVICES), *FOLLOWERS))
     return (*services, VERIFIER, *map(partner_principal, PARTNERS))
 
 
@@ -46,6 +46,10 @@ def accesses() -> list[KafkaAccess]:
                 writes=(*_topics(own, "events", "position"), *_topics([entry.name], "checkpoints")),
             )
         )
+    granted += [
+        KafkaAccess(worker_principal(name), f"{NAMESPACE}-{name}", reads=_topics(every, "events", "position"))
+        for name in FOLLOWERS
+    ]
     granted.append(
         KafkaAccess(VERIFIER, f"{NAMESPACE}-verify", reads=(*_topics(every, "events", "position"), *logs)),
     )
@@ -56,16 +60,24 @@ def accesses() -> list[KafkaAccess]:
     return granted
 
 
+def declared_topics(replication: int) -> list[NewTopic]:
+    return topics_of(*_services(), NAMESPACE, replication)
+
+
 async def provision_kafka(settings: Settings) -> None:
     """Create every topic, and where Kafka asks for passwords give each login its password and its rights.
 
     Returns when every broker lets every login in. Raises `ProvisionFailed` and `NoPassword`.
     """
-    projecting = [entry.name for entry in SERVICES if not entry.decides]
-    await provision_topics(settings, [entry.name for entry in DECIDING], projecting, NAMESPACE)
+    await provision_topics(settings, *_services(), NAMESPACE)
     provisioner = settings.kafka_as(PROVISIONER)
     if isinstance(provisioner, KafkaLogin):
         await grant_access(provisioner, accesses(), settings.kafka_password_of)
+
+
+def _services() -> tuple[list[str], list[str]]:
+    """Return the services with an event store, and those without."""
+    return [entry.name for entry in DECIDING], [entry.name for entry in SERVICES if not entry.decides]
 
 
 def _topics(services: Iterable[str], *kinds: str) -> tuple[str, ...]:

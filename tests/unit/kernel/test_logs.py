@@ -1,0 +1,85 @@
+"""A log says where a fault is, and nothing of what a request held."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Final
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from services.referral.domain.commands import LinkPerson
+from services.referral.service import service
+from shared.domain.dates import BeyondCalendar
+from shared.runtime.logs import format_trace
+from shared.settings import Settings
+
+NAME = "Zébulon Quartermaine"
+
+FAULTS: Final[Mapping[str, Callable[[], object]]] = {
+    "a model": lambda: LinkPerson.model_validate({"person_id": NAME}),
+    "a command": lambda: service.command_adapter.validate_python({"type": "LinkPerson", "person_id": NAME}),
+    "a key": lambda: dict[str, int]()[NAME],
+    "a number": lambda: int(NAME),
+    "an id": lambda: UUID(hex=NAME),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_trace_names_types_and_places_and_no_value(fault: str) -> None:
+    """Given a fault whose message quotes a name, also as a cause, when it is logged, then the trace has no word of it."""
+    with pytest.raises(OverflowError) as raised:
+        _wrapped(FAULTS[fault])
+    trace = format_trace((raised.type, raised.value, raised.tb))
+    assert "Quartermaine" not in trace
+    assert trace.count("test_logs.py") >= 4, "the places of the error and of its cause"
+    assert trace.rstrip().endswith("OverflowError")
+
+
+def _wrapped(fault: Callable[[], object]) -> None:
+    try:
+        fault()
+    except (ValueError, KeyError) as error:
+        raise OverflowError(f"{NAME} again") from error
+
+
+def test_a_trace_keeps_what_the_house_says() -> None:
+    """Given an error of ours or of the system, when it is logged, then its sentence stands there."""
+    for error in (BeyondCalendar("no bank holidays of 2199"), ConnectionRefusedError(111, "Connect call failed")):
+        assert str(error) in format_trace((type(error), error, None))
+    group = ExceptionGroup("two at once", [ValueError(NAME), BeyondCalendar("no bank holidays of 2199")])
+    trace = format_trace((type(group), group, None))
+    assert "2199" in trace
+    assert "Quartermaine" not in trace
+
+
+def test_what_pydantic_says_quotes_no_input() -> None:
+    """Given malformed input, when its error is written into a line of a log or an alarm, then no value stands there."""
+    for fault in ("a model", "a command"):
+        with pytest.raises(ValidationError) as raised:
+            FAULTS[fault]()
+        assert "Quartermaine" not in f"{raised.value!r} {raised.value}"
+    with pytest.raises(ValidationError) as raised:
+        Settings(port=NAME)  # type: ignore[arg-type]
+    assert "Quartermaine" not in str(raised.value)
+
+
+def test_a_process_logs_a_fault_without_values() -> None:
+    """Given a process that logs as every process of ours, when it logs a fault, then its line has no word of the input."""
+    program = f"""
+import logging
+from shared.runtime.logs import log_to_stderr
+from services.referral.domain.commands import LinkPerson
+log_to_stderr("test")
+try:
+    LinkPerson.model_validate({{"person_id": {NAME!r}}})
+except ValueError:
+    logging.getLogger("any").exception("fault")
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr
+    assert "fault" in said
+    assert "ValidationError" in said
+    assert "Quartermaine" not in said
