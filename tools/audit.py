@@ -6,8 +6,6 @@ nothing, since every version and hash is pinned. Kafka's jars are not asked abou
 pinned by SHA-256.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

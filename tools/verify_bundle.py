@@ -14,8 +14,6 @@ must extend it. `--receipt` names a receipt that you hold: its events must be in
 Exit code 0: everything that was checked holds. 1: something does not; each fault is named. 2: the bundle cannot be read.
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import hashlib
@@ -26,7 +24,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -51,11 +49,30 @@ class Unreadable(Exception):
     """A file that is not what it should be."""
 
 
+def read_json(content: bytes) -> Any:
+    """Read JSON in which no member stands twice: another reader would take the other one. Raises ValueError."""
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(found := dict(pairs)) < len(pairs):
+            raise ValueError("a member of an object stands twice")
+        return found
+
+    try:
+        return json.loads(content, object_pairs_hook=members)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def say(*lines: str, to: TextIO = sys.stdout) -> None:
+    """Print lines; what a terminal would take for a command, or for another line, is shown as a mark."""
+    for line in lines:
+        print("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line), file=to)
+
+
 class Faults(list[str]):
     """The faults so far, each a sentence."""
 
     def note(self, place: str, fault: str) -> None:
-        """Add a fault at a place."""
         self.append(f"{place}: {fault}")
 
 
@@ -422,7 +439,10 @@ def check_receipt(receipt: dict[str, Any], keys: Keys) -> list[str]:
         )
         return faults
     try:
-        Ed25519PublicKey.from_public_bytes(named[0].public).verify(base64.b64decode(signature["value"]), text)
+        value = base64.b64decode(signature["value"])
+        if base64.b64encode(value).decode() != signature["value"]:
+            raise ValueError("this is not the base64 of its bytes")
+        Ed25519PublicKey.from_public_bytes(named[0].public).verify(value, text)
     except (InvalidSignature, ValueError):
         faults.note("receipt", "its signature does not fit: it was altered or invented, and proves nothing")
     return faults
@@ -467,12 +487,12 @@ def history(bundle: dict[str, Any]) -> Iterator[str]:
             words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", content["type"].split(".")[2]).capitalize()
             facts = ", ".join(f"{name.replace('_', ' ')} {text_of(value)}" for name, value in content["data"].items())
             actor = content["actor"]
-            history_lines.append(
+            line = (
                 f"{content['occurred_at'][:16].replace('T', ' ')}  {words}, by {actor['role']} of {actor['organisation']}"
                 f" ({entry['stream']}, version {entry['version']}, recorded {entry['at'][:16].replace('T', ' ')})"
-                + (f"\n                  {facts}" if facts else "")
             )
-    return iter(sorted(history_lines))
+            history_lines.append((line, f"{' ' * 18}{facts}") if facts else (line,))
+    return (line for lines in sorted(history_lines) for line in lines)
 
 
 def report_lines(bundle: dict[str, Any]) -> Iterator[str]:
@@ -520,7 +540,7 @@ def check(
             check_report(bundle, faults)
         check_known(bundle, checkpoints, keys, faults)
         check_receipts(bundle, receipts, keys, faults)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, struct.error) as error:
         raise Unreadable(f"the bundle is malformed ({type(error).__name__}: {error})") from error
     return faults
 
@@ -528,7 +548,7 @@ def check(
 def read_bundle(path: Path) -> dict[str, Any]:
     """Read a bundle. Raises `Unreadable`."""
     try:
-        bundle = json.loads(path.read_bytes())
+        bundle = read_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise Unreadable(f"{path} cannot be read: {error}") from error
     if not isinstance(bundle, dict) or (not is_receipt(bundle) and bundle.get("format") not in {FORMAT, *KEPT}):
@@ -544,7 +564,7 @@ def is_receipt(bundle: dict[str, Any]) -> bool:
 def show_receipt(receipt: dict[str, Any], keys: Keys) -> int:
     """Check a receipt and print what it says. Returns the exit code."""
     faults = check_receipt(receipt, keys)
-    print("\n".join([f"BROKEN  {fault}" for fault in faults] or receipt_lines(receipt)))
+    say(*([f"BROKEN  {fault}" for fault in faults] or receipt_lines(receipt)))
     return 1 if faults else 0
 
 
@@ -567,28 +587,26 @@ def main() -> int:
         own = [key for part in bundle["services"] for key in part["keys"]]
         keys = Keys(chosen.keys.read_text(encoding="utf-8").splitlines() if chosen.keys else own)
         known = [path.read_text(encoding="utf-8") for path in chosen.known]
-        receipts = [json.loads(path.read_bytes()) for path in chosen.receipt]
+        receipts = [read_json(path.read_bytes()) for path in chosen.receipt]
         faults = check(bundle, keys, known, Key(chosen.witness) if chosen.witness else None, receipts)
         unchecked = list(not_checked(bundle, own_keys=not chosen.keys, known=bool(known), witness=bool(chosen.witness)))
     except (Unreadable, OSError, KeyError, TypeError, ValueError) as error:
-        print(f"Not checked: {error}", file=sys.stderr)
+        say(f"Not checked: {error}", to=sys.stderr)
         return 2
     if not chosen.quiet and bundle["format"] in KEPT:
-        print("\n".join(report_lines(bundle)), end="\n\n")
+        say(*report_lines(bundle), "")
     elif not chosen.quiet:
-        print(f"The case {bundle['case']}, as recorded; exported {bundle['made_at'][:16]}:\n")
-        print("\n".join(history(bundle)), end="\n\n")
-    for fault in faults:
-        print(f"BROKEN  {fault}")
-    counts = [
-        f"{part['service']}: {len(part.get('events', {}).get('entries', ()))} events,"
-        f" {len(part.get('access', {}).get('entries', ()))} access lines"
-        for part in bundle["services"]
-    ]
-    print("\n".join(counts))
-    print("\nNot checked:")
-    print("\n".join(f"  {line}" for line in unchecked), end="\n\n")
-    print(f"{len(faults)} faults." if faults else "Everything that was checked holds.")
+        say(f"The case {bundle['case']}, as recorded; exported {bundle['made_at'][:16]}:", "", *history(bundle), "")
+    say(*(f"BROKEN  {fault}" for fault in faults))
+    say(
+        *(
+            f"{part['service']}: {len(part.get('events', {}).get('entries', ()))} events,"
+            f" {len(part.get('access', {}).get('entries', ()))} access lines"
+            for part in bundle["services"]
+        )
+    )
+    say("", "Not checked:", *(f"  {line}" for line in unchecked), "")
+    say(f"{len(faults)} faults." if faults else "Everything that was checked holds.")
     return 1 if faults else 0
 
 

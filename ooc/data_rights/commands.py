@@ -1,7 +1,5 @@
 """`ooc forget`, `forget-again`, `restrict`, `lift`, `hold`, `release`: a person's data, for the data protection officer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final

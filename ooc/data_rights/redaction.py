@@ -4,8 +4,6 @@ The services have left everybody else's values sealed. What is left of others ar
 only if it is the person's own, or that of a record, case or event of theirs.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final

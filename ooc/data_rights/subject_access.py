@@ -5,8 +5,6 @@ Each service answers for its own records, and opens what is sealed by that perso
 Act 2018, ss45 and 54.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence

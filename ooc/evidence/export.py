@@ -1,7 +1,5 @@
 """`ooc export` and `ooc evidence`: a case with the proofs of its history, for an auditor to check offline."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -17,8 +15,9 @@ from ooc.tables import OUT
 from services.registry import SERVICES
 from services.vocabulary import Role
 from shared.evidence.bundle import bundle_of
-from shared.evidence.checkpoint import BadNote, Checkpoint, SignedNote
+from shared.evidence.checkpoint import Checkpoint
 from shared.printing.documents import NotPrintable
+from shared.privacy.signed_note import BadNote, SignedNote
 from tools.client.http import Client
 
 Reader = Annotated[Role, role_option("The role in which to ask: AUDITOR or DATA_PROTECTION_OFFICER.")]
@@ -66,7 +65,9 @@ def export_case(
     )
     if pdf is not None:
         _print_case_file(pdf, text)
-    OUT.print("Check it anywhere: python tools/verify_bundle.py FILE --keys KEYS", markup=False)
+    OUT.print(
+        "Check it anywhere: python tools/verify_bundle.py FILE --keys KEYS (`ooc evidence keys > KEYS`)", markup=False
+    )
 
 
 def _print_case_file(path: Path, bundle: str) -> None:

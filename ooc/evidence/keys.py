@@ -5,8 +5,6 @@ data key is wrapped again. Each step may be interrupted: `ooc keys rotate` goes 
 A data key that opens is the one that was made for its owner, since its wrapping is bound to both: `ooc keys check` opens all.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import os

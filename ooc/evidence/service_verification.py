@@ -4,16 +4,13 @@ It reads by the role `ooc_verify`, changes nothing, and may run beside a busy sy
 everything up to it must be whole in every place. It runs to its end, whatever it meets: one finding for each check.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shared.database import Pool
 from shared.domain.service import Service
-from shared.evidence.checkpoint import VerifierKey
-from shared.evidence.fork import void_roots
+from shared.evidence.fork import GivenUp, Root, given_up
 from shared.evidence.home_evidence import public_keys
 from shared.evidence.log import ACCESS, EVENTS, Log
 from shared.evidence.verification.access_log import check_access_log
@@ -24,6 +21,7 @@ from shared.evidence.verification.streams import StreamChecks, check_streams
 from shared.evidence.verification.topic import check_reached, check_topic, read_position_record
 from shared.evidence.verification.waits import check_waits
 from shared.kafka import Kafka
+from shared.privacy.signed_note import VerifierKey
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ async def verify_service(
     cosigns that a branch is given up.
     """
     behind = Problems()
-    reached = await read_position_record(service, bootstrap, behind)
+    reached = await read_position_record(service, database, bootstrap, behind)
     await to_the_end(check_reached(database, reached, behind), behind)
     yield Finding(service.name, "event store holds what its topic holds", f"position {reached.position}", behind.lines)
     log = LogChecks()
@@ -94,7 +92,14 @@ async def verify_service(
     yield Finding(service.name, "topic equals event store, byte for byte", events, topic.lines)
 
     access = CountedCheck()
-    await to_the_end(check_access_log(database, reached.anchors, access), access.problems)
+
+    async def check_access() -> None:
+        # Whether a statement stands is said with the logs' checkpoints.
+        stated = await _given_up(database, Problems(), witness)
+        lost = [one.anchor for one in stated if one.anchor is not None]
+        await check_access_log(database, reached.anchors, access, lost)
+
+    await to_the_end(check_access(), access.problems)
     yield Finding(service.name, "access log dense and chained", counted(access.entries, "line"), access.problems.lines)
     both, topic_of_checkpoints = (EVENTS, ACCESS), service.checkpoints_topic
     logs = verify_checkpoints(service.name, both, database, bootstrap, topic_of_checkpoints, outside, witness)
@@ -115,10 +120,11 @@ async def verify_checkpoints(
 
     Where the checkpoints of the topic cannot be read, those of the database are checked all the same.
     """
-    published, unread = dict[str, dict[int, str]](), Problems()
+    published, unread, stated = dict[str, dict[int, str]](), Problems(), list[GivenUp]()
     try:
-        keys = [VerifierKey.parse(key) for key in await public_keys(database)]
-        published = await read_published(bootstrap, topic, await void_roots(database, keys, unread, witness))
+        stated = await _given_up(database, unread, witness)
+        void = frozenset[Root]().union(*(one.void for one in stated))
+        published = await read_published(bootstrap, topic, void)
     except Exception as error:  # noqa: BLE001 - whatever stands there
         unread.note(f"{topic} cannot be read: {type(error).__name__}: {error}")
     for log in logs:
@@ -126,4 +132,15 @@ async def verify_checkpoints(
         of_log = [note for note in outside if note.partition("\n")[0].endswith(f"/{service}/{log.name}")]
         await to_the_end(check_checkpoints(database, log, published.get(log.name, {}), check, of_log), check.problems)
         lines = unread.lines + check.problems.lines
-        yield Finding(service, f"the log {log.name} is what was signed", counted(check.entries, "checkpoint"), lines)
+        gaps = [
+            f"; what followed entry {one.common}, up to {max(size for size, _ in one.void)}, was given up by a statement"
+            for one in stated
+            if one.void and one.origin.endswith(f"/{service}/{log.name}")
+        ]
+        looked_at = counted(check.entries, "checkpoint") + "".join(gaps)
+        yield Finding(service, f"the log {log.name} is what was signed", looked_at, lines)
+
+
+async def _given_up(database: Pool, problems: Problems, witness: VerifierKey | None) -> list[GivenUp]:
+    keys = [VerifierKey.parse(key) for key in await public_keys(database)]
+    return await given_up(database, keys, problems, witness)

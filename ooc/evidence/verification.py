@@ -4,12 +4,12 @@ The event stores' positions are taken once; everything up to them must be whole 
 runs to its end, whatever it meets.
 """
 
-from __future__ import annotations
-
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -22,11 +22,11 @@ from services.registry import DECIDING, databases_without_events, deciding_servi
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.projection.verify import check_projection
 from services.reporting.queries.verifications import report_problems
+from services.reporting.rebuild import SHADOW as REBUILT
 from services.reporting.returns.frozen import reproduction_problems
-from shared.database import as_role, create_pool, hosts_of
+from shared.database import as_role, connect, create_pool, hosts_of
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service
-from shared.evidence.checkpoint import VerifierKey
 from shared.evidence.log import ACCESS, EVENTS
 from shared.evidence.verification.keys import KeyCheck, check_keys
 from shared.evidence.verification.marks import check_kept, check_marks
@@ -35,9 +35,11 @@ from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.evidence.witness_client import WitnessSilent
 from shared.evidence.witnessed import witness_of
 from shared.kafka import VERIFIER, Kafka
+from shared.privacy.signed_note import VerifierKey
 from shared.runtime.grants import logins_of, role_problems
 from shared.runtime.privileges import RoleKind, Schema, role_name
-from shared.runtime.provision import KEYRING_DATABASE, service_database
+from shared.runtime.provision import every_database
+from shared.runtime.schema_contents import Contents, schema_problems
 from shared.settings import NoPassword, Settings
 
 ANSWER_SECONDS: Final = 5.0
@@ -145,9 +147,11 @@ async def verify(
         reporting, keyring = await connected(REPORTING), await connected("keyring")
         # Taken before the event stores' positions: reporting may be behind them, and never ahead.
         services = deciding_services()
-        await to_the_end(_note_all(role_problems(keyring, _schemas()), roles := Problems()), roles)
-        logins = counted(len(logins_of(_schemas())), "role")
+        schemas = [schema for _, schema in _databases()]
+        await to_the_end(_note_all(role_problems(keyring, schemas), roles := Problems()), roles)
+        logins = counted(len(logins_of(schemas)), "role")
         yield Finding("PostgreSQL", "database roles are as they were provisioned", logins, roles.lines)
+        yield await verify_schemas(settings)
         ahead, again, forgotten = Problems(), Problems(), dict[str, str]()
         rows = await or_else([], reporting.fetch(_LAST_FACTS, [service.name for service in services]), ahead)
         last = {row["service"]: (row["position"], row["hash"]) for row in rows}
@@ -173,20 +177,25 @@ async def verify(
         yield Finding("keyring", "data keys are of open epochs", looked_at, keys.problems.lines)
         yield await _verify_marks(services, databases)
         yield Finding(REPORTING, "holds nothing that the event stores do not", counted(total, "event"), ahead.lines)
-        async for finding in _verify_reporting(reporting, kafka, heads, passed, outside):
+        async for finding in _verify_reporting(reporting, kafka, heads, passed, outside, witness):
             yield finding
         heard(total, total)
 
 
 async def _verify_reporting(
-    reporting: Pool, kafka: Kafka, heads: Mapping[str, int], passed: Passed, outside: Sequence[str]
+    reporting: Pool,
+    kafka: Kafka,
+    heads: Mapping[str, int],
+    passed: Passed,
+    outside: Sequence[str],
+    witness: VerifierKey | None,
 ) -> AsyncIterator[Finding]:
     """Every finding about reporting's database: complete, signed, kept as it was, and equal to a fresh fold."""
     late, unlike, altered, differing = Problems(), Problems(), Problems(), Problems()
     await to_the_end(_check_caught_up(reporting, heads, late), late)
     yield Finding(REPORTING, "every event has arrived", counted(sum(heads.values()), "event"), late.lines)
     topic = f"ooc.{REPORTING}.checkpoints"
-    async for finding in verify_checkpoints(REPORTING, (ACCESS,), reporting, kafka, topic, outside):
+    async for finding in verify_checkpoints(REPORTING, (ACCESS,), reporting, kafka, topic, outside, witness):
         yield finding
     await to_the_end(_note_all(reproduction_problems(reporting), unlike), unlike)
     frozen = await _number(reporting, "select count(*) from frozen_return", unlike)
@@ -212,9 +221,35 @@ async def _verify_marks(services: Iterable[Service[Any]], databases: Mapping[str
     )
 
 
-def _schemas() -> list[Schema]:
-    wanted = [KEYRING_DATABASE, *(service_database(entry.name) for entry in DECIDING), *databases_without_events()]
-    return [schema for _, schema in wanted]
+def _databases() -> list[tuple[str, Schema]]:
+    return every_database((entry.name for entry in DECIDING), databases_without_events())
+
+
+def schemas_of_release() -> Mapping[str, Contents]:
+    """Read what this release makes in each kind of database: the event store of any service is `<service>`."""
+    release: Mapping[str, Contents] = json.loads(files("services").joinpath("schemas.json").read_text("utf-8"))
+    return release
+
+
+async def verify_schemas(settings: Settings) -> Finding:
+    """Compare what acts in each database, and who may do what there, with what this release makes."""
+    release = schemas_of_release()
+    problems, databases = Problems(), [(name.removeprefix("ooc_"), schema.service) for name, schema in _databases()]
+
+    async def compare(name: str, service: str | None, made: Contents) -> None:
+        dsn = settings.database(name, role_name(RoleKind.VERIFY))
+        connection = await connect(dsn, statement_seconds=STATEMENT_SECONDS)
+        try:
+            for line in await schema_problems(connection, made, service, REBUILT):
+                problems.note(f"{name}: {line}")
+        finally:
+            await connection.close()
+
+    for name, service in databases:
+        own = name in release
+        await to_the_end(compare(name, None if own else service, release[name if own else "<service>"]), problems)
+    check = "functions, triggers, tables and privileges are those of the release"
+    return Finding("PostgreSQL", check, counted(len(databases), "database"), problems.lines)
 
 
 async def _number(database: Pool, query: str, problems: Problems) -> int:

@@ -1,7 +1,5 @@
 """`ooc verify`: the whole system against itself and its signed checkpoints, and a receipt against the system."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json
@@ -14,6 +12,7 @@ from typing import Annotated, Any, Final, Self
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 from ooc.cases.reading import NotFound, require_found
 from ooc.evidence.export import read_note, require_folders, write_whole
@@ -22,12 +21,16 @@ from ooc.tables import ERR, OUT, complain
 from services.console.plain_text import moment
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
+from shared.api.bodies import check_body
+from shared.api.problems import Malformed
 from shared.domain.receipts import Receipt
 from shared.event_store.log_hash import log_entry
 from shared.evidence.bundle import report_bundle
-from shared.evidence.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
+from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.merkle import BadProof, check_inclusion, hash_leaf
 from shared.evidence.receipts import NotSigned, check_receipt
+from shared.evidence.verification.problems import one_line
+from shared.privacy.signed_note import BadNote, VerifierKey
 from shared.runtime.garbage_collection import exempt_from_collection
 from tools.client.http import Client, NoAnswer
 
@@ -87,7 +90,11 @@ def verify(
     signed = write_report(client, found, report, role)
     word, lines = "whole" if found["whole"] else "BROKEN", ERR if as_json else OUT
     lines.print(f"{report}: {word}{', kept and signed' if signed else ', NOT signed'}", markup=False, soft_wrap=True)
-    lines.print(f"Check it anywhere: python tools/verify_bundle.py {report} --keys KEYS", markup=False, soft_wrap=True)
+    lines.print(
+        f"Check it anywhere: python tools/verify_bundle.py {report} --keys KEYS (`ooc evidence keys > KEYS`)",
+        markup=False,
+        soft_wrap=True,
+    )
     raise typer.Exit(0 if found["whole"] and signed else 1)
 
 
@@ -111,7 +118,7 @@ def verify_receipt(
     client = client_of(url, patience=PATIENCE, reason="AUDIT")
     faults = list(_faults(client, receipt, role, keys))
     for fault in faults:
-        OUT.print(f"[red]BROKEN[/]  {fault}", soft_wrap=True)
+        OUT.print(Text.assemble(("BROKEN", "red"), f"  {one_line(fault)}"), soft_wrap=True)
     if not faults:
         events = len(receipt["events"])
         OUT.print(
@@ -244,10 +251,12 @@ def show_latest(url: Urls = None, role: AsRole = Role.AUDITOR, *, as_json: AsJso
 
 def _read_receipt(file: Path) -> Mapping[str, Any]:
     try:
-        receipt: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        Receipt.model_validate_json(json.dumps(receipt))
+        content = file.read_bytes()
+        check_body(content)
+        Receipt.model_validate_json(content)
+        receipt: Mapping[str, Any] = json.loads(content)
         service = receipt["stream"].partition("/")[0]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, Malformed) as error:
         raise NotFound(
             f"{file} holds no receipt ({error}): give the JSON with which a command was answered (201)."
         ) from None

@@ -5,8 +5,6 @@
 as ranges of a stream (9).
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -5,8 +5,6 @@ and recorded_at, with the event's hash, and the answer that was kept for its com
 it; here it is computed again, by code that the database cannot change.
 """
 
-from __future__ import annotations
-
 import hashlib
 import struct
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Commands that were answered on a branch of the log which was given up (table `fork`): their events are on it alone."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterable

@@ -1,25 +1,11 @@
 """The event store in memory, for tests and seeded simulations. It gives the same answers as PostgreSQL."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from shared import event_store
 from shared.domain.envelope import GENESIS, next_hash
-from shared.event_store import (
-    Appended,
-    AppendRequest,
-    AppendResult,
-    DuplicateCommand,
-    HashMismatch,
-    Head,
-    KeyTaken,
-    LoadedStream,
-    RecordedEvent,
-    StoredReceipt,
-    WrongExpectedVersion,
-)
 from shared.event_store.log_hash import EMPTY_LOG, kept_answer, log_entry, next_log_hash
 
 
@@ -28,43 +14,41 @@ class MemoryEventStore:
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._clock = clock
-        self._records: list[RecordedEvent] = []
-        self._streams: dict[str, list[RecordedEvent]] = {}
-        self._answers: dict[UUID, StoredReceipt] = {}
+        self._records: list[event_store.RecordedEvent] = []
+        self._streams: dict[str, list[event_store.RecordedEvent]] = {}
+        self._answers: dict[UUID, event_store.StoredReceipt] = {}
         self._claims: dict[str, str] = {}
         self._marks: dict[UUID, set[str]] = {}
-        self._kept: dict[UUID, list[RecordedEvent]] = {}
+        self._kept: dict[UUID, list[event_store.RecordedEvent]] = {}
         self._log_hash = EMPTY_LOG
 
-    async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
-        """Load a stream (see `EventStore.load`)."""
-        return LoadedStream(
+    async def load(self, stream: str, command_id: UUID | None = None) -> event_store.LoadedStream:
+        return event_store.LoadedStream(
             tuple(self._streams.get(stream, ())), None if command_id is None else self._answers.get(command_id)
         )
 
-    async def append(self, append: AppendRequest) -> AppendResult:
-        """Record events (see `EventStore.append`)."""
+    async def append(self, append: event_store.AppendRequest) -> event_store.AppendResult:
         if append.command_id in self._answers:
-            return DuplicateCommand()
+            return event_store.DuplicateCommand()
         stream = self._streams.get(append.stream, [])
         version, previous = (stream[-1].version, stream[-1].hash) if stream else (0, GENESIS)
         if (version, previous) != (append.version, append.previous):
-            return WrongExpectedVersion(version)
+            return event_store.WrongExpectedVersion(version)
         for key in append.takes:
             if self._claims.get(key, append.stream) != append.stream:
-                return KeyTaken(key)
-        records: list[RecordedEvent] = []
+                return event_store.KeyTaken(key)
+        records: list[event_store.RecordedEvent] = []
         at = self._records[-1].recorded_at if self._records else datetime.min.replace(tzinfo=UTC)
         for n, event in enumerate(append.events, start=1):
             previous = next_hash(previous, event.body)
             if previous != event.hash:
-                raise HashMismatch(
+                raise event_store.HashMismatch(
                     f"the hash of {append.stream} version {version + n} does not follow from the one before"
                 )
             at = max(self._clock(), at + timedelta(microseconds=1))
             position = len(self._records) + n
             records.append(
-                RecordedEvent(
+                event_store.RecordedEvent(
                     position,
                     at,
                     append.stream,
@@ -86,8 +70,8 @@ class MemoryEventStore:
             self._log_hash = next_log_hash(self._log_hash, entry, answer)
         self._records += records
         self._streams.setdefault(append.stream, []).extend(records)
-        self._answers[append.command_id] = StoredReceipt(append.digest, append.stream, tuple(records))
-        return Appended(records[-1].position, records[-1].recorded_at)
+        self._answers[append.command_id] = event_store.StoredReceipt(append.digest, append.stream, tuple(records))
+        return event_store.Appended(records[-1].position, records[-1].recorded_at)
 
     async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Look up unique keys (see `EventStore.holders`)."""
@@ -101,20 +85,19 @@ class MemoryEventStore:
         """Keep the marks of another service's record, as a worker does."""
         self._marks.setdefault(home, set()).update(marks)
 
-    async def kept_events(self, homes: Collection[UUID]) -> Mapping[UUID, Sequence[RecordedEvent]]:
+    async def kept_events(self, homes: Collection[UUID]) -> Mapping[UUID, Sequence[event_store.RecordedEvent]]:
         """Look up the events of other services (see `EventStore.kept_events`)."""
         return {home: list(self._kept[home]) for home in homes if home in self._kept}
 
-    def keep_event(self, record: RecordedEvent) -> None:
+    def keep_event(self, record: event_store.RecordedEvent) -> None:
         """Keep an event of another service, as a worker does."""
         self._kept.setdefault(record.home, []).append(record)
 
-    async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
-        """Read events (see `EventStore.read`)."""
+    async def read(self, after: int, limit: int) -> Sequence[event_store.RecordedEvent]:
         return self._records[after : after + limit]
 
-    async def head(self) -> Head:
+    async def head(self) -> event_store.Head:
         """Read the end (see `EventStore.head`)."""
         if not self._records:
-            return Head(0, datetime.fromtimestamp(0, UTC), self._log_hash)
-        return Head(len(self._records), self._records[-1].recorded_at, self._log_hash)
+            return event_store.Head(0, datetime.fromtimestamp(0, UTC), self._log_hash)
+        return event_store.Head(len(self._records), self._records[-1].recorded_at, self._log_hash)

@@ -7,8 +7,6 @@ A connection lost around the commit leaves the result of the group unknown. The 
 The function then finds command ids that were recorded already, so each append is recorded exactly once.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time
@@ -20,34 +18,19 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.database import Pool, retry_or_raise
-from shared.event_store import (
-    Appended,
-    AppendRequest,
-    AppendResult,
-    ClocksApart,
-    DuplicateCommand,
-    EventStoreUnavailable,
-    HashMismatch,
-    Head,
-    KeyTaken,
-    LoadedStream,
-    NotAnEvent,
-    RecordedEvent,
-    StoreBehindTopic,
-    StoreBehindWitness,
-    StoredReceipt,
-    TimelineNotCompared,
-    WrongExpectedVersion,
-)
+from shared import event_store
+from shared.database import TRANSIENT, Connection, Pool, retry_or_raise
 from shared.latency import observe
+from shared.tracing import span
 
 LOG_BEHIND_WITNESS: Final = "OOC03"
 """The SQLSTATE by which `append` and `log_access` refuse on a log behind its witness."""
-REFUSALS: Final[Mapping[str, type[StoreBehindTopic | TimelineNotCompared | StoreBehindWitness]]] = {
-    "OOC01": StoreBehindTopic,
-    "OOC02": TimelineNotCompared,
-    LOG_BEHIND_WITNESS: StoreBehindWitness,
+REFUSALS: Final[
+    Mapping[str, type[event_store.StoreBehindTopic | event_store.TimelineNotCompared | event_store.StoreBehindWitness]]
+] = {
+    "OOC01": event_store.StoreBehindTopic,
+    "OOC02": event_store.TimelineNotCompared,
+    LOG_BEHIND_WITNESS: event_store.StoreBehindWitness,
 }
 """The SQLSTATEs by which the store refuses whatever it is asked to record or confirm."""
 
@@ -79,11 +62,13 @@ _KEPT: Final = f"select {_RECORD} from kept_event where home = any($1::uuid[]) o
 _WIDTH: Final = len(_RECORD.split(", "))
 
 
-def _record(row: asyncpg.Record) -> RecordedEvent:
-    return RecordedEvent(*row[:_WIDTH])
+def _record(row: asyncpg.Record) -> event_store.RecordedEvent:
+    return event_store.RecordedEvent(*row[:_WIDTH])
 
 
-_Waiting = tuple[AppendRequest, asyncio.Future[AppendResult]]
+_Waiting = tuple[event_store.AppendRequest, asyncio.Future[event_store.AppendResult]]
+
+_TRACED: Final = {"db.system.name": "postgresql", "db.operation.name": "append"}
 
 
 class PostgresEventStore:
@@ -97,40 +82,43 @@ class PostgresEventStore:
         self._unannounced = False
         self._announcing: asyncio.Task[None] | None = None
 
-    async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
-        """Load a stream (see `EventStore.load`)."""
-        rows = await retry_or_raise(lambda: self._pool.fetch(_LOAD, stream, command_id), EventStoreUnavailable)
-        records = [_record(row) for row in rows if row["position"] is not None]
-        receipt = None
-        if rows[0]["digest"] is not None:
+    async def load(self, stream: str, command_id: UUID | None = None) -> event_store.LoadedStream:
+        return await retry_or_raise(lambda: self._load(stream, command_id), event_store.EventStoreUnavailable)
+
+    async def _load(self, stream: str, command_id: UUID | None) -> event_store.LoadedStream:
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(_LOAD, stream, command_id)
+            records = [_record(row) for row in rows if row["position"] is not None]
+            if rows[0]["digest"] is None:
+                return event_store.LoadedStream(tuple(records), None)
             first, count, answered = rows[0]["first_version"], rows[0]["events"], rows[0]["answered"]
             mine = [
                 record for record in records if record.stream == answered and first <= record.version < first + count
             ]
             if answered != stream:  # the key was used for another stream; recorded events never change
-                mine = [
-                    _record(row)
-                    for row in await retry_or_raise(
-                        lambda: self._pool.fetch(_RANGE, answered, first, count), EventStoreUnavailable
-                    )
-                ]
-            receipt = StoredReceipt(rows[0]["digest"], answered, tuple(mine))
-            await retry_or_raise(self._confirm, EventStoreUnavailable)
-        return LoadedStream(tuple(records), receipt)
+                mine = [_record(row) for row in await connection.fetch(_RANGE, answered, first, count)]
+            await self._confirm(connection)
+            return event_store.LoadedStream(
+                tuple(records), event_store.StoredReceipt(rows[0]["digest"], answered, tuple(mine))
+            )
 
-    async def _confirm(self) -> None:
-        """Return once what was read will be read on every later primary too."""
+    async def _confirm(self, connection: Connection) -> None:
+        """Return once what was read on a connection will be read on every later primary too.
+
+        Another connection may lead to another primary, which would confirm what it has, and not what was read.
+        """
         with _refusals():
-            await self._pool.execute("select confirm()")
+            await connection.execute("select confirm()")
 
-    async def append(self, append: AppendRequest) -> AppendResult:
+    async def append(self, append: event_store.AppendRequest) -> event_store.AppendResult:
         """Record events with the next group (see `EventStore.append`)."""
-        future: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[event_store.AppendResult] = asyncio.get_running_loop().create_future()
         began = time.perf_counter()
         self._waiting.append((append, future))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
-        result = await future
+        with span("append", "CLIENT", _TRACED):
+            result = await future
         observe("append", time.perf_counter() - began)
         return result
 
@@ -158,12 +146,12 @@ class PostgresEventStore:
     async def _notify(self) -> None:
         while self._unannounced:
             self._unannounced = False
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # a relay looks by itself besides
+            with suppress(*TRANSIENT, asyncpg.PostgresError):  # a relay looks by itself besides
                 await self._pool.execute(f"notify {MOVED}")
 
     async def _fail(self, group: list[_Waiting], error: Exception) -> None:
         """Send the appends of a refused group one by one, so that only the faulty one fails."""
-        if len(group) == 1 or isinstance(error, EventStoreUnavailable):
+        if len(group) == 1 or isinstance(error, event_store.EventStoreUnavailable):
             for _, future in group:
                 if not future.done():
                     future.set_exception(error)
@@ -178,7 +166,7 @@ class PostgresEventStore:
                 if not future.done():
                     future.set_result(result)
 
-    async def _send(self, appends: Sequence[AppendRequest]) -> list[AppendResult]:
+    async def _send(self, appends: Sequence[event_store.AppendRequest]) -> list[event_store.AppendResult]:
         arguments = _columns(appends)
         attempts = 0
 
@@ -190,56 +178,59 @@ class PostgresEventStore:
                     return await self._pool.fetch(_APPEND, *arguments, self._clock())
             except asyncpg.DataError as error:
                 if error.sqlstate == "22000":
-                    raise HashMismatch(error.message) from error
+                    raise event_store.HashMismatch(error.message) from error
                 raise
             except asyncpg.CheckViolationError as error:
-                raise NotAnEvent(error.message) from error
+                raise event_store.NotAnEvent(error.message) from error
 
-        rows = await retry_or_raise(call, EventStoreUnavailable)
+        rows = await retry_or_raise(call, event_store.EventStoreUnavailable)
         self._announce()
         results = [_result(row) for row in rows]
         if attempts > 1:
-            # After a lost connection, a duplicate was most likely recorded by the lost call.
+            # After a lost connection, a duplicate may have been recorded by the lost call.
             results = [
-                await self._settled(append) if isinstance(result, DuplicateCommand) else result
+                await self._settled(append) if isinstance(result, event_store.DuplicateCommand) else result
                 for append, result in zip(appends, results, strict=True)
             ]
         return results
 
-    async def _settled(self, append: AppendRequest) -> AppendResult:
-        """Turn a duplicate of the same request into its success."""
+    async def _settled(self, append: event_store.AppendRequest) -> event_store.AppendResult:
+        """Turn a duplicate into the success of the lost call, if that recorded these very events.
+
+        Another process may have recorded the same request meanwhile: events of its own, which ours would belie.
+        """
         receipt = (await self.load(append.stream, append.command_id)).receipt
-        if receipt is None or receipt.digest != append.digest:
-            return DuplicateCommand()
-        return Appended(receipt.records[-1].position, receipt.records[-1].recorded_at)
+        if receipt is None or [record.hash for record in receipt.records] != [event.hash for event in append.events]:
+            return event_store.DuplicateCommand()
+        return event_store.Appended(receipt.records[-1].position, receipt.records[-1].recorded_at)
 
     async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Look up unique keys (see `EventStore.holders`)."""
-        rows = await retry_or_raise(lambda: self._pool.fetch(_HOLDERS, keys), EventStoreUnavailable)
+        rows = await retry_or_raise(lambda: self._pool.fetch(_HOLDERS, keys), event_store.EventStoreUnavailable)
         return {row["key"]: row["stream"] for row in rows}
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up marks (see `EventStore.linked_marks`)."""
-        rows = await retry_or_raise(lambda: self._pool.fetch(_MARKS, list(homes)), EventStoreUnavailable)
+        rows = await retry_or_raise(lambda: self._pool.fetch(_MARKS, list(homes)), event_store.EventStoreUnavailable)
         return {row["home"]: frozenset(row["marks"]) for row in rows}
 
-    async def kept_events(self, homes: Collection[UUID]) -> Mapping[UUID, Sequence[RecordedEvent]]:
+    async def kept_events(self, homes: Collection[UUID]) -> Mapping[UUID, Sequence[event_store.RecordedEvent]]:
         """Look up the events of other services (see `EventStore.kept_events`)."""
-        rows = await retry_or_raise(lambda: self._pool.fetch(_KEPT, list(homes)), EventStoreUnavailable)
-        kept: dict[UUID, list[RecordedEvent]] = {}
+        rows = await retry_or_raise(lambda: self._pool.fetch(_KEPT, list(homes)), event_store.EventStoreUnavailable)
+        kept: dict[UUID, list[event_store.RecordedEvent]] = {}
         for record in map(_record, rows):
             kept.setdefault(record.home, []).append(record)
         return kept
 
-    async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+    async def read(self, after: int, limit: int) -> Sequence[event_store.RecordedEvent]:
         """Read events (see `EventStore.read`). Raises errors of the database at once; its callers retry."""
         return [_record(row) for row in await self._pool.fetch(_READ, after, limit)]
 
-    async def head(self) -> Head:
+    async def head(self) -> event_store.Head:
         """Read the end (see `EventStore.head`)."""
         row = await self._pool.fetchrow("select position, recorded_at, log_hash from head")
         assert row is not None
-        return Head(row["position"], row["recorded_at"], row["log_hash"])
+        return event_store.Head(row["position"], row["recorded_at"], row["log_hash"])
 
 
 @contextmanager
@@ -271,7 +262,7 @@ def _group(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
     return group, later
 
 
-def _columns(appends: Sequence[AppendRequest]) -> tuple[Any, ...]:
+def _columns(appends: Sequence[event_store.AppendRequest]) -> tuple[Any, ...]:
     events = [event for append in appends for event in append.events]
     return (
         [append.command_id for append in appends],
@@ -290,17 +281,17 @@ def _columns(appends: Sequence[AppendRequest]) -> tuple[Any, ...]:
     )
 
 
-def _result(row: asyncpg.Record) -> AppendResult:
+def _result(row: asyncpg.Record) -> event_store.AppendResult:
     match row["outcome"]:
         case "appended":
-            return Appended(row["last_position"], row["last_recorded_at"])
+            return event_store.Appended(row["last_position"], row["last_recorded_at"])
         case "repeated":
-            return DuplicateCommand()
+            return event_store.DuplicateCommand()
         case "conflict":
-            return WrongExpectedVersion(int(row["detail"]))
+            return event_store.WrongExpectedVersion(int(row["detail"]))
         case "claimed":
-            return KeyTaken(row["detail"])
+            return event_store.KeyTaken(row["detail"])
         case "apart":
-            raise ClocksApart(row["detail"])
+            raise event_store.ClocksApart(row["detail"])
         case other:
             raise ValueError(f"append answered {other!r}")

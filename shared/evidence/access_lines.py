@@ -3,8 +3,6 @@
 Each service answers from its own log, to the roles that may read it. The question is itself a line of that log.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -103,8 +101,6 @@ def add_access_lines(app: FastAPI, about: tuple[Parameter, ...], read_targets: R
 
 
 def add_service_access_lines(app: FastAPI, service: Service[Any]) -> None:
-    """Add the route to the API of a deciding service."""
-
     async def read_targets(request: Request, actor: Actor, query: Mapping[str, str]) -> Sequence[str]:
         at: Dependencies = request.app.state.deps
         if RECORD.name in query:

@@ -3,8 +3,6 @@
 docs/explanation/evidence.md describes the formats. tools/verify_bundle.py checks them, and shares no code with this.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final

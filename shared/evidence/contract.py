@@ -3,8 +3,6 @@
 A statement of evidence names its SHA-256, so that whoever reads a case later reads it by the rules of its day.
 """
 
-from __future__ import annotations
-
 import json
 from functools import cache
 from typing import Any, Final

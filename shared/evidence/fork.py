@@ -1,4 +1,4 @@
-"""Forks of a log of events: the statement by which an operator and the witness give up the branch that its topic does not hold.
+"""Forks of a log: the statement by which an operator and the witness give up a branch that is held nowhere, or not by its topic.
 
 It is a signed note (C2SP signed-note) whose second line no checkpoint has: where the branches part, what is kept, the SHA-256 of
 what is lost, and each checkpoint of the lost branch, which counts no more.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.database import Connection, Pool
-from shared.evidence.checkpoint import BadNote, SignedNote, VerifierKey
 from shared.evidence.verification.problems import Problems
+from shared.privacy.signed_note import BadNote, SignedNote, VerifierKey
 
 KIND: Final = "fork v1"
 
@@ -71,10 +72,11 @@ def require_signed(note: str, fork: Fork, keys: Iterable[VerifierKey], witness: 
     signed = SignedNote.parse(note)
     if signed.text != fork.text:
         raise BadNote("the statement is of another fork: name the fork again, and have it signed again")
-    _require_signers(signed, keys, witness)
+    require_signed_by(signed, keys, witness)
 
 
-def _require_signers(signed: SignedNote, keys: Iterable[VerifierKey], witness: VerifierKey | None) -> None:
+def require_signed_by(signed: SignedNote, keys: Iterable[VerifierKey], witness: VerifierKey | None) -> None:
+    """Check that a key of its log has signed a statement, and the witness if there is one. Raises `BadNote`."""
     origin = signed.text.partition("\n")[0]
     if not any(key.name == origin for key in signed.signers_among(keys)):
         raise BadNote(f"no known key of {origin} has signed the statement")
@@ -82,24 +84,54 @@ def _require_signers(signed: SignedNote, keys: Iterable[VerifierKey], witness: V
         raise BadNote(f"the witness {witness.name} has not cosigned the statement")
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What a statement that stands gives up of a log: what followed the entry `common`, by its checkpoints and its anchor."""
+
+    origin: str
+    common: int
+    void: frozenset[Root]
+    anchor: Root | None = None
+    """The last lost line of an access log that a position record vouches for: its number and hash."""
+
+
+async def given_up(
+    connection: Connection | Pool, keys: Iterable[VerifierKey], problems: Problems, witness: VerifierKey | None = None
+) -> list[GivenUp]:
+    """Read the statements of a database, oldest first.
+
+    One that was not signed as `require_signed` asks, or whose evidence was changed, gives up nothing and is noted.
+    """
+    keys, standing = list(keys), list[GivenUp]()
+    for row in await connection.fetch("select note, evidence from fork order by settled_at"):
+        try:
+            signed = SignedNote.parse(row["note"])
+            require_signed_by(signed, keys, witness)
+            standing.append(read_statement(signed.text, row["evidence"]))
+        except BadNote as error:
+            problems.note(f"a statement of a fork: {error}")
+    return standing
+
+
+def read_statement(text: str, evidence: bytes) -> GivenUp:
+    """Read the text of a statement with its evidence. Raises `BadNote`."""
+    if f"lost {_digest(evidence)}" not in text.splitlines():
+        raise BadNote("what the lost branch recorded is not what was signed")
+    ((common, _),) = roots_in(text, "common")
+    anchor = json.loads(evidence).get("anchor")
+    return GivenUp(
+        text.partition("\n")[0],
+        common,
+        frozenset(roots_in(text, "void")),
+        None if anchor is None else (anchor["number"], bytes.fromhex(anchor["hash"])),
+    )
+
+
 async def void_roots(
     connection: Connection | Pool, keys: Iterable[VerifierKey], problems: Problems, witness: VerifierKey | None = None
 ) -> frozenset[Root]:
-    """Return the sizes and roots of checkpoints that count no more, since they are of a branch that was given up.
-
-    A statement that was not signed as `require_signed` asks, or whose evidence was changed, voids nothing and is noted.
-    """
-    void: set[Root] = set()
-    for row in await connection.fetch("select note, evidence from fork"):
-        try:
-            signed = SignedNote.parse(row["note"])
-            _require_signers(signed, keys, witness)
-            if f"lost {_digest(row['evidence'])}" not in signed.text.splitlines():
-                raise BadNote("what the lost branch recorded is not what was signed")
-            void.update(roots_in(signed.text, "void"))
-        except BadNote as error:
-            problems.note(f"a statement of a fork: {error}")
-    return frozenset(void)
+    """Return the sizes and roots of checkpoints that count no more, since they are of a branch that was given up."""
+    return frozenset[Root]().union(*(one.void for one in await given_up(connection, keys, problems, witness)))
 
 
 def _digest(evidence: bytes) -> str:

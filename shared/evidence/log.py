@@ -4,8 +4,6 @@ A log is what the service appends and never changes: its events, and its access 
 `shared.event_store.log_hash.log_entry`: number, time and hash.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,21 +14,8 @@ import asyncpg
 
 from shared.database import Connection
 from shared.event_store.log_hash import log_entry
+from shared.evidence import merkle
 from shared.evidence.checkpoint import Checkpoint
-from shared.evidence.merkle import (
-    SIZE,
-    WIDTH,
-    Span,
-    TileId,
-    append_leaves,
-    consistency_spans,
-    frontier,
-    hash_leaf,
-    inclusion_spans,
-    proof,
-    root_hash,
-    tiles_of,
-)
 
 MAX_ENTRIES: Final = 20_000
 """How many entries one checkpoint adds at most; a longer backlog becomes several checkpoints."""
@@ -75,6 +60,8 @@ class Log:
     entries: str
     of_home: str
     """Reads number, time and hash of a home's ($1) or its targets' ($2) entries up to a number ($3)."""
+    end: str
+    """Reads the number of the last entry; null for an empty log."""
 
     async def of(
         self, connection: Connection, home: UUID, targets: Sequence[str], size: int
@@ -95,6 +82,7 @@ EVENTS: Final = Log(
     "events",
     "select position, recorded_at, hash from event where position > $1 order by position limit $2",
     "select position, recorded_at, hash from event where home = $1 and $2::text[] is not null and position <= $3 order by position",
+    "select max(position) from event",
 )
 ACCESS: Final = Log(
     "access",
@@ -105,6 +93,7 @@ ACCESS: Final = Log(
     where $1::uuid is not null and l.sequence <= $3
     order by l.sequence
     """,  # noqa: S608 - the constant above
+    "select max(sequence) from access_log",
 )
 LOGS: Final[Mapping[str, Log]] = {log.name: log for log in (EVENTS, ACCESS)}
 
@@ -114,52 +103,52 @@ def origin_of(authority: str, service: str, log: Log) -> str:
     return f"{authority}/{service}/{log.name}"
 
 
-async def read_tiles(connection: Connection, log: Log, places: Iterable[TileId]) -> dict[TileId, bytes]:
+async def read_tiles(connection: Connection, log: Log, places: Iterable[merkle.TileId]) -> dict[merkle.TileId, bytes]:
     """Read tiles of a log's tree; those that do not exist are left out."""
     wanted = list(places)
     rows = await connection.fetch(_TILES, log.name, [tile.level for tile in wanted], [tile.number for tile in wanted])
-    return {TileId(row["level"], row["number"]): row["hashes"] for row in rows}
+    return {merkle.TileId(row["level"], row["number"]): row["hashes"] for row in rows}
 
 
-async def prove(connection: Connection, log: Log, spans: Sequence[Span]) -> list[bytes]:
+async def prove(connection: Connection, log: Log, spans: Sequence[merkle.Span]) -> list[bytes]:
     """Compute the hashes of subtrees of a log's tree, as a proof. Raises `IncompleteTile` or KeyError beyond the tree."""
-    return proof(await read_tiles(connection, log, tiles_of(spans)), spans)
+    return merkle.proof(await read_tiles(connection, log, merkle.tiles_of(spans)), spans)
 
 
 async def prove_inclusion(connection: Connection, log: Log, number: int, size: int) -> list[bytes]:
     """Prove that the entry with a number (from 1) is among the first `size`."""
-    return await prove(connection, log, inclusion_spans(number - 1, size))
+    return await prove(connection, log, merkle.inclusion_spans(number - 1, size))
 
 
 async def prove_all(connection: Connection, log: Log, numbers: Iterable[int], size: int) -> list[list[bytes]]:
     """Prove for each of these numbers that its entry is among the first `size`, reading each tile once."""
-    spans = [inclusion_spans(number - 1, size) for number in numbers]
-    tiles = await read_tiles(connection, log, {tile for path in spans for tile in tiles_of(path)})
-    return [proof(tiles, path) for path in spans]
+    spans = [merkle.inclusion_spans(number - 1, size) for number in numbers]
+    tiles = await read_tiles(connection, log, {tile for path in spans for tile in merkle.tiles_of(path)})
+    return [merkle.proof(tiles, path) for path in spans]
 
 
 async def prove_consistency(connection: Connection, log: Log, first: int, second: int) -> list[bytes]:
     """Prove that the tree of `second` entries begins with that of `first`."""
-    return await prove(connection, log, consistency_spans(first, second))
+    return await prove(connection, log, merkle.consistency_spans(first, second))
 
 
-async def grow(connection: Connection, log: Log, origin: str) -> tuple[int, Checkpoint] | None:
-    """Append to a log's tree what the log has beyond it; to be called in the transaction that keeps the checkpoint.
+async def grow(connection: Connection, log: Log, origin: str, end: int) -> tuple[int, Checkpoint] | None:
+    """Append to a log's tree its next entries, up to number `end`; to be called in the transaction that keeps the checkpoint.
 
     Returns the size before and the new checkpoint, or None if the log has nothing new. Raises `LogRewritten`.
     """
     last = await connection.fetchrow(_LAST, log.name)
     size: int = last["size"] if last else 0
-    tiles = await read_tiles(connection, log, {*frontier(size), *tiles_of([Span(0, size)])})
+    tiles = await read_tiles(connection, log, {*merkle.frontier(size), *merkle.tiles_of([merkle.Span(0, size)])})
     if last:
         await _require_unchanged(connection, log, size, last["root"], tiles)
-    entries = await log.read(connection, size, MAX_ENTRIES)
+    entries = await log.read(connection, size, min(MAX_ENTRIES, max(0, end - size)))
     if not entries:
         return None
     for expected, (number, _) in enumerate(entries, size + 1):
         if number != expected:
             raise LogRewritten(f"{origin} has no entry {expected}: the next one is {number}")
-    grown, changed = append_leaves(tiles, size, (hash_leaf(entry) for _, entry in entries))
+    grown, changed = merkle.append_leaves(tiles, size, (merkle.hash_leaf(entry) for _, entry in entries))
     tile_ids = sorted(changed)
     await connection.execute(
         _KEEP_TILES,
@@ -168,15 +157,15 @@ async def grow(connection: Connection, log: Log, origin: str) -> tuple[int, Chec
         [tile.number for tile in tile_ids],
         [tiles[tile] for tile in tile_ids],
     )
-    return size, Checkpoint(origin, grown, root_hash(tiles, grown))
+    return size, Checkpoint(origin, grown, merkle.root_hash(tiles, grown))
 
 
 async def _require_unchanged(
-    connection: Connection, log: Log, size: int, root: bytes, tiles: Mapping[TileId, bytes]
+    connection: Connection, log: Log, size: int, root: bytes, tiles: Mapping[merkle.TileId, bytes]
 ) -> None:
     """Check the tree against its last checkpoint, and the last entry against the tree; `ooc verify` checks the rest."""
     try:
-        standing = root_hash(tiles, size)
+        standing = merkle.root_hash(tiles, size)
     except KeyError as error:
         raise LogRewritten(f"the tree of the log {log.name} lacks the tile {error}") from error
     if standing != root:
@@ -184,8 +173,8 @@ async def _require_unchanged(
     entry = await log.read(connection, size - 1, 1)
     if not entry or entry[0][0] != size:
         raise LogRewritten(f"the log {log.name} ends before entry {size}, which a checkpoint has signed")
-    place = TileId(0, (size - 1) // WIDTH)
+    place = merkle.TileId(0, (size - 1) // merkle.WIDTH)
     tile = tiles.get(place) or (await read_tiles(connection, log, [place]))[place]
-    offset = (size - 1) % WIDTH * SIZE
-    if tile[offset : offset + SIZE] != hash_leaf(entry[0][1]):
+    offset = (size - 1) % merkle.WIDTH * merkle.SIZE
+    if tile[offset : offset + merkle.SIZE] != merkle.hash_leaf(entry[0][1]):
         raise LogRewritten(f"entry {size} of the log {log.name} is not the one that a checkpoint has signed")

@@ -4,8 +4,6 @@ An entry's leaf is SHA-256(0x00, entry), an inner node SHA-256(0x01, left, right
 the hashes of 256 neighbouring complete subtrees of 256^level entries each; the last tile of a level may hold fewer.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

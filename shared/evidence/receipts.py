@@ -5,8 +5,6 @@ derived from the secret that every process of the service with sealed fields has
 still holds no key of checkpoints (ADR 9). Signers publish it among the keys of the logs.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -15,8 +13,8 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.domain.receipts import Receipt, ReceiptSignature
-from shared.evidence.checkpoint import BadNote, Signer, VerifierKey
 from shared.privacy.keyring import KeyEncryptionKeys
+from shared.privacy.signed_note import BadNote, Signer, VerifierKey
 
 KEY_NAME: Final = "receipt"
 """The last part of the name of a key of receipts."""
@@ -45,6 +43,8 @@ def check_receipt(receipt: Mapping[str, Any], keys: Iterable[VerifierKey]) -> No
         signature = receipt["signature"]
         named = [key for key in keys if _id_of(key) == signature["key"]]
         value = base64.b64decode(signature["value"], validate=True)
+        if base64.b64encode(value).decode() != signature["value"]:
+            raise ValueError("its value is not the base64 of its bytes")
         content = {name: member for name, member in receipt.items() if name != "signature"}
         signed = rfc8785.dumps(content).decode()
         service = receipt["service"]

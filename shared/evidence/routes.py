@@ -3,8 +3,6 @@
 Keys, checkpoints and proofs hold hashes only: they need no token, and no access line is written. The evidence of a home holds its events as they are stored, personal fields sealed, and passes the read gate as a history does.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Awaitable, Callable
@@ -25,13 +23,14 @@ from shared.database import Pool
 from shared.domain.messages import Actor
 from shared.domain.permissions import AUDIT
 from shared.domain.service import Service
-from shared.evidence.checkpoint import VerifierKey
 from shared.evidence.contract import contract_of
 from shared.evidence.home_evidence import evidence_of, public_keys
 from shared.evidence.log import ACCESS, EVENTS, LOGS, Log, prove_consistency, prove_inclusion
 from shared.evidence.receipts import receipt_signer
 from shared.evidence.statement import STATEMENT, NoStatement, Reader
+from shared.messaging.consumer.position_signature import SIGNER as RELAY
 from shared.privacy.keyring import KeyEncryptionKeys
+from shared.privacy.signed_note import VerifierKey
 from shared.settings import Settings
 
 _SIZE = re.compile(r"[1-9][0-9]{0,17}")
@@ -70,7 +69,7 @@ def add_evidence(
 
     `receipt_key` derives the key by which this process signs receipts.
     """
-    own = {(service, name) for name in (*(log.name for log in logs), STATEMENT)}
+    own = {(service, name) for name in (*(log.name for log in logs), STATEMENT, RELAY)}
     names = choice(
         "log", "The log.", [log.name for log in logs], f"choose one of {', '.join(log.name for log in logs)}", "path"
     )
@@ -162,7 +161,6 @@ def add_evidence(
 
 
 def add_service_evidence(app: FastAPI, service: Service[Any], settings: Settings) -> None:
-    """Add the routes of evidence to the API of a deciding service."""
     contract = contract_of(service)
 
     async def read_home(request: Request, actor: Actor, home: UUID) -> JSONResponse:

@@ -6,8 +6,6 @@ service's checkpoints. A log that no longer fits its tree gets no further checkp
 does one that lacks what the witness has seen, with which it is compared first (`shared.evidence.witnessed`).
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib
@@ -19,7 +17,7 @@ import structlog
 from mode import Service
 
 from shared.database import Connection, Lease
-from shared.evidence.checkpoint import Checkpoint, SigningKeys, VerifierKey, write_note
+from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of, prove_consistency
 from shared.evidence.statement import WAKE, sign_statements, statement_name
@@ -28,6 +26,8 @@ from shared.evidence.witnessed import ALARM as BEHIND
 from shared.evidence.witnessed import ALARMIST, LogBehindWitness, note_comparison, require_extension
 from shared.kafka import Kafka, producing
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
+from shared.privacy.signed_note import SigningKeys, VerifierKey, write_note
+from shared.progress import finish_cycle, leave_off
 
 INTERVAL: Final = 2.0
 """Seconds between two looks at the logs."""
@@ -77,6 +77,8 @@ class CheckpointSigner(Service):
         self._silent_since: float | None = None
         self._compared = set[Log]()
         """The logs that were found to extend what the witness has seen, since the lock was taken."""
+        self._confirmed = dict[Log, int]()
+        """Up to which entry the synchronous standbys have each log, since the lock was taken."""
         self._woken = asyncio.Event()
         self._lease = Lease()
 
@@ -107,6 +109,7 @@ class CheckpointSigner(Service):
                 ):
                     await connection.add_listener(WAKE, lambda *_: self._woken.set())
                     self._compared.clear()
+                    self._confirmed.clear()
                     await self._register_keys(connection)
                     for log in self._origins:
                         await self._lease.renew(connection)
@@ -115,11 +118,13 @@ class CheckpointSigner(Service):
                     while not self.should_stop:
                         self._woken.clear()
                         await self._sign(connection, producer)
+                        finish_cycle(ALARMIST)
                         with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(self._woken.wait(), INTERVAL)
             except Exception as error:  # noqa: BLE001 - whatever broke, the truth is in the database
                 attempt += 1
                 _log.warning("signer_starts_again", service=self.service, error=repr(error), attempt=attempt)
+                leave_off(ALARMIST)
                 await self.sleep(min(10.0, 0.2 * 2 ** min(attempt, 6)))
 
     async def _sign(self, connection: Connection, producer: Any) -> None:
@@ -166,10 +171,13 @@ class CheckpointSigner(Service):
     async def _sign_growth(self, connection: Connection, producer: Any, log: Log) -> bool:
         """Sign and publish one checkpoint; returns whether there is more that one checkpoint could not take."""
         origin = self._origins[log]
-        await self._lease.renew(connection)
+        end: int = await connection.fetchval(log.end) or 0
+        # The witness forgets nothing: it must see no entry that a promoted standby may lack (a cancelled wait shows such).
+        await self._lease.renew(connection, at_once=end > self._confirmed.get(log, 0))
+        self._confirmed[log] = end
         try:
             async with connection.transaction():
-                grown = await grow(connection, log, origin)
+                grown = await grow(connection, log, origin, end)
                 if grown is None:
                     await clear_alarm(connection, ALARMIST, "log_rewritten", origin)
                     return False

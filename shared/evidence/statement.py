@@ -10,8 +10,6 @@ tree, the number of the home's entries among them, and the SHA-256 of those entr
 services sees which one is missing in a bundle (ADR 53).
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json
@@ -24,8 +22,8 @@ from uuid import UUID, uuid4
 
 from shared.database import Connection, Pool
 from shared.domain.permissions import EVERY
-from shared.evidence.checkpoint import SignedNote, SigningKeys, write_note
 from shared.evidence.log import EVENTS, Log
+from shared.privacy.signed_note import SignedNote, SigningKeys, write_note
 
 PATIENCE: Final = 20.0
 """Seconds for which a signer is waited for."""

@@ -1,17 +1,27 @@
 """The log's side of the witness protocol (https://c2sp.org/tlog-witness): ask for a cosignature of a checkpoint."""
 
-from __future__ import annotations
-
+import asyncio
 import base64
+import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import httpx2
 
-from shared.evidence.checkpoint import BadNote, Checkpoint, SignedNote, VerifierKey, write_note
+from shared.evidence.checkpoint import Checkpoint
+from shared.privacy.signed_note import BadNote, SignedNote, VerifierKey, write_note
 
 SECONDS: Final = 5.0
-"""How long a witness may take to answer."""
+"""How long a witness may take to answer, to the last byte."""
+
+MOST_BYTES: Final = 1_000_000
+"""The largest answer that is read: what it has seen of each log."""
+
+LONGEST: Final = 300
+"""Characters of its reason that are repeated."""
+
+_SIZE: Final = re.compile("[0-9]{1,19}")
 
 
 class WitnessRefuses(Exception):
@@ -33,11 +43,10 @@ class WitnessClient:
     """A witness at an address, with the key that it is known by."""
 
     def __init__(self, url: str, key: VerifierKey) -> None:
-        self._http = httpx2.AsyncClient(base_url=url, timeout=SECONDS)
+        self._http = httpx2.AsyncClient(base_url=url, timeout=SECONDS, headers={"Accept-Encoding": "identity"})
         self.key = key
 
     async def close(self) -> None:
-        """Close the HTTP connections to the witness."""
         await self._http.aclose()
 
     async def seen(self) -> Mapping[str, str]:
@@ -45,15 +54,14 @@ class WitnessClient:
 
         Empty if the witness does not tell: the protocol has no such question. Raises `WitnessSilent`.
         """
-        try:
-            reply = await self._http.get("/seen")
-        except httpx2.HTTPError as error:
-            raise WitnessSilent(f"the witness {self.key.name} does not answer ({type(error).__name__})") from error
-        if reply.status_code == 404:
+        status, text = await self._ask("GET", "/seen")
+        if status == 404:
             return {}
         try:
-            return {str(origin): str(note) for origin, note in reply.raise_for_status().json().items()}
-        except (httpx2.HTTPStatusError, ValueError, AttributeError) as error:
+            if status != 200:
+                raise ValueError(f"HTTP {status}")
+            return {str(origin): str(note) for origin, note in json.loads(text).items()}
+        except (ValueError, AttributeError, RecursionError) as error:
             raise WitnessSilent(
                 f"the witness {self.key.name} answers without the checkpoints that it has seen"
             ) from error
@@ -65,9 +73,11 @@ class WitnessClient:
 
         `seen_size` is the size of the log that the witness saw last, as far as the log has recorded it. Raises `WitnessRefuses` or `WitnessSilent`.
         """
-        reply = await self._send(checkpoint, lines, seen_size, prove)
-        if reply.status_code == 409:
-            seen_size = self._size_in(reply)
+        status, text = await self._send(checkpoint, lines, seen_size, prove)
+        for _ in range(3):  # a request that a signer sent before it hung may arrive in between
+            if status != 409:
+                break
+            seen_size = self._size_in(text)
             if seen_size > checkpoint.size:
                 raise WitnessRefuses(
                     f"the witness {self.key.name} has seen {seen_size} entries of {checkpoint.origin}, which now has"
@@ -78,14 +88,14 @@ class WitnessClient:
                     f"the witness {self.key.name} has seen {seen_size} entries of {checkpoint.origin}, and has cosigned {known}:"
                     " its memory was cut or restored from an older copy"
                 )
-            reply = await self._send(checkpoint, lines, seen_size, prove)
-        if reply.status_code in {403, 404, 409, 422}:
+            status, text = await self._send(checkpoint, lines, seen_size, prove)
+        if status in {403, 404, 409, 422}:
             raise WitnessRefuses(
-                f"the witness {self.key.name} does not cosign {checkpoint.origin} at size {checkpoint.size}: {reply.text.strip()}"
+                f"the witness {self.key.name} does not cosign {checkpoint.origin} at size {checkpoint.size}: {text.strip()[:LONGEST]}"
             )
-        if reply.status_code != 200:
-            raise WitnessSilent(f"the witness {self.key.name} answers with HTTP {reply.status_code}")
-        line = reply.text.rstrip("\n")
+        if status != 200:
+            raise WitnessSilent(f"the witness {self.key.name} answers with HTTP {status}")
+        line = text.rstrip("\n")
         try:
             valid = SignedNote.parse(write_note(checkpoint.text, [line])).signers_among([self.key])
         except BadNote as error:
@@ -94,19 +104,28 @@ class WitnessClient:
             raise WitnessSilent(f"what answers as the witness {self.key.name} signs with another key")
         return line
 
-    def _size_in(self, reply: httpx2.Response) -> int:
-        text = reply.text.strip()
-        if not text.isdecimal():
+    def _size_in(self, text: str) -> int:
+        if not _SIZE.fullmatch(text.strip()):
             raise WitnessSilent(f"the witness {self.key.name} answers 409 without the size that it has seen")
         return int(text)
 
     async def _send(
         self, checkpoint: Checkpoint, lines: Sequence[str], seen_size: int, prove: Prove
-    ) -> httpx2.Response:
+    ) -> tuple[int, str]:
         proof = await prove(seen_size) if seen_size <= checkpoint.size else ()
         hashes = "".join(f"{base64.b64encode(digest).decode()}\n" for digest in proof)
         body = f"old {seen_size}\n{hashes}\n{write_note(checkpoint.text, lines)}"
+        return await self._ask("POST", "/add-checkpoint", body.encode())
+
+    async def _ask(self, method: str, path: str, content: bytes | None = None) -> tuple[int, str]:
+        """Return status and text of an answer, which has to be short, and whole within `SECONDS`. Raises `WitnessSilent`."""
+        answer = b""
         try:
-            return await self._http.post("/add-checkpoint", content=body.encode())
-        except httpx2.HTTPError as error:
+            async with asyncio.timeout(SECONDS), self._http.stream(method, path, content=content) as reply:
+                async for part in reply.aiter_raw():  # never unpacked: it would be as large as it likes
+                    answer += part
+                    if len(answer) > MOST_BYTES:
+                        raise WitnessSilent(f"the witness {self.key.name} answers with more than {MOST_BYTES} bytes")
+        except (httpx2.HTTPError, TimeoutError) as error:
             raise WitnessSilent(f"the witness {self.key.name} does not answer ({type(error).__name__})") from error
+        return reply.status_code, answer.decode(errors="replace")

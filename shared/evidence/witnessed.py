@@ -6,20 +6,19 @@ witness was not: it has a later checkpoint, signed by the log itself. Such a log
 under a signature of the log, so that nobody else can stop it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
 
 from shared.database import Connection, Pool
-from shared.evidence.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
+from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.home_evidence import public_keys
 from shared.evidence.log import Log, origin_of, read_tiles
 from shared.evidence.merkle import IncompleteTile, Span, append_leaves, frontier, hash_leaf, root_hash, tiles_of
 from shared.evidence.witness_client import WitnessClient, WitnessRefuses, WitnessSilent
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
+from shared.privacy.signed_note import BadNote, VerifierKey
 from shared.settings import Settings
 
 ALARM: Final = "log_behind_witness"

@@ -1,7 +1,5 @@
 """Secrets by epoch, as a file or an environment variable holds them."""
 
-from __future__ import annotations
-
 import base64
 from typing import Final
 

@@ -20,7 +20,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -47,6 +47,16 @@ _log = structlog.get_logger("keyring")
 
 class KeyringUnavailable(Exception):
     """A keyring that did not answer: nothing can be decrypted or sealed until it does."""
+
+
+class KeyringClockApart(KeyringUnavailable):
+    """The clock of the keyring's database is more than half a minute from the caller's. No key was made."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nothing was recorded: the clocks of this service and of its keyring are more than half a minute apart. An operator must"
+            " set them: docs/how-to/runbook/clocks_apart.md"
+        )
 
 
 class KeyMissing(KeyringUnavailable):
@@ -223,11 +233,9 @@ class MemoryKeyring:
         self._destroyed: set[str] = set()
 
     async def open(self, key_ids: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
-        """Fetch data keys (see `Keyring.open`)."""
         return {(subject, n): None if subject in self._destroyed else self._keys[subject] for subject, n in key_ids}
 
     async def keys_for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
-        """Fetch or create data keys (see `Keyring.keys_for_sealing`)."""
         subjects = list(subjects)
         keys = dict(await self.existing_keys(subjects))
         for subject in subjects:
@@ -236,7 +244,6 @@ class MemoryKeyring:
         return keys
 
     async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
-        """Fetch data keys, and create none (see `Keyring.existing_keys`)."""
         keys: dict[str, DataKey] = {}
         for subject in subjects:
             if subject in self._destroyed:
@@ -246,7 +253,6 @@ class MemoryKeyring:
         return keys
 
     async def destroy(self, subject: str) -> None:
-        """Destroy data keys (see `Keyring.destroy`)."""
         self._destroyed.add(subject)
         self._keys.pop(subject, None)
 
@@ -278,7 +284,14 @@ _BACKUPS_UNTIL = """
     ) as wrapped join key_epoch as e using (epoch)
     where wrapped.subject = any($1::text[])
 """
-_CREATE = "select subject, generation, epoch, wrapped, wrapped is null as destroyed from create_keys($1, $2, $3)"
+_CREATE = """
+    select subject, generation, epoch, wrapped, wrapped is null as destroyed
+    from (select clock_timestamp() - $4::timestamptz between interval '-30 seconds' and interval '30 seconds' as agree) as clocks,
+    create_keys(
+        case when agree then $1::text[] end, case when agree then $2::text[] end, case when agree then $3::bytea[] end
+    )
+"""
+"""While the clocks differ it makes no key and returns none: `ooc verify` takes one a minute younger than its event for a rollback."""
 
 
 class ExpiryTimer:
@@ -315,8 +328,10 @@ class PostgresKeyring:
         kek: KeyEncryptionKeys,
         clock: Callable[[], float] = time.monotonic,
         on_missing: Callable[[Collection[KeyId]], None] = lambda _key_ids: None,
+        calendar: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Take `on_missing`: it is told of keys that are neither there nor destroyed."""
+        self._calendar = calendar
         self._on_missing = on_missing
         self._pool = pool
         self._kek = kek
@@ -327,7 +342,6 @@ class PostgresKeyring:
         self._timer = ExpiryTimer(self._expire)
 
     async def open(self, key_ids: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
-        """Fetch data keys (see `Keyring.open`)."""
         now = self._clock()
         keys: dict[KeyId, DataKey | None] = {}
         missing: list[KeyId] = []
@@ -360,11 +374,9 @@ class PostgresKeyring:
         return await retry_or_raise(lambda: self._pool.fetch(_OPEN, subjects, generations), KeyringUnavailable)
 
     async def keys_for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
-        """Fetch or create data keys (see `Keyring.keys_for_sealing`)."""
         return await self._current_keys(subjects, self._read_or_make)
 
     async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
-        """Fetch data keys, and create none (see `Keyring.existing_keys`)."""
         return await self._current_keys(subjects, self._read_current)
 
     async def _current_keys(
@@ -390,11 +402,9 @@ class PostgresKeyring:
         new = [DataKey(subject, 1, os.urandom(32)) for subject in subjects]
         while True:
             self._kek = kek = self._kek.refreshed()
-            create = partial(
-                self._pool.fetch, _CREATE, subjects, [kek.epoch] * len(new), [kek.wrap(key) for key in new]
-            )
+            create = partial(self._create, subjects, [kek.epoch] * len(new), [kek.wrap(key) for key in new])
             try:
-                return await retry_or_raise(create, KeyringUnavailable)
+                rows = await retry_or_raise(create, KeyringUnavailable)
             except asyncpg.ObjectNotInPrerequisiteStateError:
                 # The key of a subject was destroyed during the call. Its tombstone is committed, so the next call sees it.
                 continue
@@ -404,6 +414,13 @@ class PostgresKeyring:
                         f"{error}, and this process has no later one: start it with OOC_KEK_FILE, the file that"
                         " `ooc keys rotate` extends"
                     ) from error
+            else:
+                if not rows:
+                    raise KeyringClockApart
+                return rows
+
+    async def _create(self, subjects: list[str], epochs: list[str], wrapped: list[bytes]) -> list[asyncpg.Record]:
+        return await self._pool.fetch(_CREATE, subjects, epochs, wrapped, self._calendar())
 
     def _cache_current(self, row: asyncpg.Record, now: float) -> DataKey:
         """Unwrap and cache the current key of a subject. Raises `UnusableKey`."""
@@ -467,7 +484,6 @@ class PostgresKeyring:
         return day
 
     async def destroy(self, subject: str) -> None:
-        """Destroy data keys (see `Keyring.destroy`)."""
         await retry_or_raise(lambda: self._pool.execute("select destroy_keys($1)", subject), KeyringUnavailable)
         self._drop(subject)
 

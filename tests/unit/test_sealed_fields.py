@@ -81,6 +81,14 @@ SECTION_F: Final[dict[str, dict[str, set[str]]]] = {
     },
     "ANALYST": {},
     "SCHOOL": {"referral": set()},
+    "AGENCY": {"referral": set()},
+    # Names and ways to reach people; of an appointment when and where; no narrative, reason or condition.
+    "MESSENGER": {
+        "referral": {"IDENTITY", "VICTIM_IDENTITY", "CONTACT"} | VICTIM,
+        "education": {"PLACE"},
+        "rj_conference": {"PLACE"},
+    },
+    "INVITED": {"education": {"PLACE"}, "rj_conference": {"PLACE"}},
     "SYSTEM": {},
 }
 WITH_REASON: Final = {("SUPERVISOR", "referral"): VICTIM}

@@ -1,14 +1,12 @@
 """Run a witness: `python -m tools.witness --state FOLDER --logs FILE [--name NAME] [--host HOST] [--port PORT]`."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path
 
 import uvicorn
 
-from shared.evidence.checkpoint import BadNote
+from shared.privacy.signed_note import BadNote
 from tools.witness.application import witness_application
 from tools.witness.state import MemoryLost, WitnessState, read_log_keys, witness_key
 

@@ -1,7 +1,5 @@
 """The witness's HTTP interface: `POST /add-checkpoint` (https://c2sp.org/tlog-witness), `GET /key` and `GET /seen`."""
 
-from __future__ import annotations
-
 import base64
 import re
 import time
@@ -14,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from shared.evidence.checkpoint import BadNote, Checkpoint, SignedNote, Signer, VerifierKey
+from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.merkle import SIZE
+from shared.privacy.signed_note import BadNote, SignedNote, Signer, VerifierKey
 from tools.witness.state import OutOfStep, Unfit, WitnessState
 
 LIMIT: Final = 65_536
@@ -35,8 +34,6 @@ _CONFLICT: Final = "text/x.tlog.size"
 
 
 def witness_application(signer: Signer, logs: Mapping[str, Sequence[VerifierKey]], state: WitnessState) -> Starlette:
-    """Build the application of a witness with its key, the public keys of the logs, and its state."""
-
     async def add_checkpoint(request: Request) -> PlainTextResponse:
         try:
             old, path, note, signed = _parse(await _body(request))

@@ -4,16 +4,14 @@ For the person who runs a witness, once they have spoken with the operator of th
 in it count no more, though this witness may have cosigned one. Prints the statement with the cosignature.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from shared.evidence.checkpoint import BadNote, SignedNote, Signer, VerifierKey
 from shared.evidence.fork import roots_in
+from shared.privacy.signed_note import BadNote, SignedNote, Signer, VerifierKey
 from tools.witness.state import WitnessState, read_log_keys, witness_key
 
 

@@ -1,7 +1,5 @@
 """What a witness has seen of each log, in SQLite, and its own key."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +8,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.evidence.checkpoint import COSIGNATURE, BadNote, Checkpoint, Signer, VerifierKey
+from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.merkle import EMPTY_ROOT, BadProof, check_consistency
+from shared.privacy.signed_note import COSIGNATURE, BadNote, Signer, VerifierKey
 
 _TABLE = """
     create table if not exists seen (origin text primary key, size integer not null, root blob not null, note text) strict

@@ -4,9 +4,9 @@ The tree of each log is computed anew from the entries, a page at a time, with n
 checkpoint has another root, the entries that differ from the stored tree are named.
 """
 
-from __future__ import annotations
-
 import asyncio
+import contextlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
@@ -14,7 +14,7 @@ import asyncpg
 from aiokafka import TopicPartition
 
 from shared.database import Pool
-from shared.evidence.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
+from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.fork import Root
 from shared.evidence.home_evidence import public_keys
 from shared.evidence.log import Log, read_tiles
@@ -22,6 +22,7 @@ from shared.evidence.merkle import SIZE, WIDTH, RightEdge, TileId, hash_leaf
 from shared.evidence.verification.problems import CountedCheck, Problems
 from shared.kafka import Kafka
 from shared.messaging.consumer.position_record import reader
+from shared.privacy.signed_note import BadNote, VerifierKey
 
 PAGE: Final = 20 * WIDTH
 """Entries that are read at once: some whole tiles."""
@@ -29,6 +30,7 @@ PAGE: Final = 20 * WIDTH
 STALL_SECONDS: Final = 10.0
 """How long a broker may give no record of a topic that has not come to its end."""
 
+_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _CHECKPOINTS: Final = """
     select size, root, note from signed_checkpoint where log = $1 and size > $2 and size <= $3 order by size
 """
@@ -132,6 +134,23 @@ def _root_of(note: str) -> bytes:
         return b""
 
 
+async def read_signed(
+    bootstrap: Kafka, topic: str, log: Log, keys: Collection[VerifierKey]
+) -> list[tuple[Checkpoint, str]]:
+    """Read the checkpoints of a log in a topic that one of its keys has signed, with their notes, the smallest first.
+
+    Whoever may write there adds others, which prove nothing. Raises a KafkaError, or TimeoutError.
+    """
+    found: list[tuple[Checkpoint, str]] = []
+    for name, _, note in await read_notes(bootstrap, topic):
+        if name == log.name:
+            with contextlib.suppress(BadNote):
+                checkpoint = open_checkpoint(note, keys)
+                if checkpoint.origin.endswith(f"/{log.name}"):
+                    found.append((checkpoint, note))
+    return sorted(found, key=lambda one: one[0].size)
+
+
 async def read_notes(bootstrap: Kafka, topic: str) -> list[tuple[str, int, str]]:
     """Read every checkpoint of a topic, in order: log, size, note. Raises a KafkaError, or TimeoutError."""
     notes: list[tuple[str, int, str]] = []
@@ -148,7 +167,7 @@ async def read_notes(bootstrap: Kafka, topic: str) -> list[tuple[str, int, str]]
             for record in records:
                 note = (record.value or b"").decode(errors="replace")
                 size = note.split("\n")[1] if note.count("\n") > 2 else ""
-                if size.isdecimal() and record.key is not None:
+                if _SIZE.fullmatch(size) and record.key is not None:
                     notes.append((record.key.decode(errors="replace"), int(size), note))
     return notes
 

@@ -1,7 +1,5 @@
 """The data keys as a whole: each of an epoch that the owner has opened, and how many there are that no event names."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final

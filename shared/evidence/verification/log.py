@@ -1,7 +1,5 @@
 """The log, in order of position: dense positions, growing times, the log hash, and the answers under it."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Mapping

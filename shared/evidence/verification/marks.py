@@ -2,8 +2,6 @@
 service that it names, and each kept event must be one that this service recorded.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,7 +31,7 @@ async def check_marks(service: Service[Any], database: Pool, stores: Mapping[str
     unexplained = {(row["home"], row["mark"]) for row in await database.fetch(_KEPT)}
     check.entries = len(unexplained)
     for book in service.linked:
-        unexplained -= await _given(book, stores[book.service])
+        unexplained -= await _read_given_marks(book, stores[book.service])
     for home, mark in sorted(unexplained):
         check.problems.note(f"{service.name}: no event gives the home {home} the mark {mark}, which opens its records")
 
@@ -54,7 +52,7 @@ async def check_kept(service: Service[Any], database: Pool, stores: Mapping[str,
                     )
 
 
-async def _given(book: EventRegistry, store: Pool) -> set[tuple[Any, str]]:
+async def _read_given_marks(book: EventRegistry, store: Pool) -> set[tuple[Any, str]]:
     """Return every home and mark that the events of a service give."""
     types = [f"{book.type_name(event).rpartition('.v')[0]}.v%" for event in book.marks]
     given, after = set[tuple[Any, str]](), 0

@@ -1,7 +1,5 @@
 """What a check finds broken: lines for people, each one line, and no more than can be read."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """The streams, one after the other: gapless versions, whole chains, readable events, histories, claims and data keys."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence

@@ -16,30 +16,22 @@ import asyncpg
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException
 
-from shared.database import Pool
+from shared.database import Connection, Pool
 from shared.domain.service import Service
+from shared.evidence.home_evidence import public_keys
 from shared.evidence.verification.log import PAGE, READABLE_TIME
 from shared.evidence.verification.problems import Passed, Problems, ignore_passed
 from shared.kafka import PARTITIONS, Kafka
+from shared.messaging import relay
 from shared.messaging.consumer.position_record import HighWaterMark, reader
-from shared.messaging.relay import (
-    ALARMIST,
-    STOPPING,
-    headers_of,
-    key_and_partition,
-    last_position,
-)
+from shared.messaging.consumer.position_signature import PositionKeys
+from shared.privacy.signed_note import VerifierKey
 
 PATIENCE_SECONDS: Final = 60.0
 """How long the topic may take to reach the position that is verified, where a relay can still bring it there."""
 
 STALL_SECONDS: Final = 10.0
 """How long a broker may give no record of a partition that has not come to its end."""
-
-REQUIRED_HEADERS: Final = frozenset(
-    {"ce_id", "ce_type", "ce_subject", "ooc_version", "ooc_position", "ooc_recorded_at", "ooc_hash"}
-)
-"""What every event carries; the others came later, or depend on the event."""
 
 _GREATEST_POSITION: Final = 2**63 - 1
 _AT: Final = """
@@ -56,10 +48,14 @@ _WIDTH: Final = 8_192
 _STOPPED: Final = "select exists (select 1 from alarm where consumer = $1 and name = any($2))"
 
 
-async def read_position_record(service: Service[Any], bootstrap: Kafka, problems: Problems) -> HighWaterMark:
+async def read_position_record(
+    service: Service[Any], database: Pool | Connection, bootstrap: Kafka, problems: Problems
+) -> HighWaterMark:
     """Read the last position record that can be believed; note each ignored, and why where none can be read."""
     try:
-        record, ignored = await last_position(bootstrap, service.position_topic)
+        listed = [VerifierKey.parse(key) for key in await public_keys(database)]
+        keys = PositionKeys.listed(service.name, listed)
+        record, ignored = await relay.last_position(bootstrap, service.position_topic, keys)
     except Exception as error:  # noqa: BLE001 - whatever stands there, the other checks go on without it
         problems.note(f"{service.position_topic}: its last record cannot be read: {type(error).__name__}: {error}")
         return HighWaterMark()
@@ -118,10 +114,10 @@ async def _wait_until_reached(
     """Return the position record, once it has come to the head or will not come there."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
-        reached = await read_position_record(service, bootstrap, Problems())
+        reached = await read_position_record(service, database, bootstrap, Problems())
         if reached.position >= head:
             return reached
-        stopped = await database.fetchval(_STOPPED, ALARMIST, list(STOPPING))
+        stopped = await database.fetchval(_STOPPED, relay.ALARMIST, list(relay.STOPPING))
         if stopped or time.monotonic() >= until:
             why = "its alarm stands" if stopped else f"{PATIENCE_SECONDS:g} seconds have passed"
             problems.note(f"the relay is at position {reached.position}, not at {head}: {why}")
@@ -248,8 +244,8 @@ def _position_of(message: Any) -> int | None:
 
 def _differences(message: Any, row: asyncpg.Record, source: bytes) -> Iterator[str]:
     """Yield the parts of a record that are not as the relay would write the row."""
-    key, partition = key_and_partition(row["home"])
-    expected = dict(headers_of(row, source))
+    key, partition = relay.key_and_partition(row["home"])
+    expected = dict(relay.headers_of(row, source))
     if message.value != row["body"]:
         yield "its bytes"
     if message.key != key:
@@ -259,7 +255,7 @@ def _differences(message: Any, row: asyncpg.Record, source: bytes) -> Iterator[s
     headers: Mapping[str, bytes | None] = dict(message.headers)
     if len(headers) != len(message.headers):
         yield "a header that stands twice"
-    for name in sorted(headers.keys() | REQUIRED_HEADERS):
+    for name in sorted(headers.keys() | relay.REQUIRED_HEADERS):
         # A header may hold nothing, which is not the same as no header.
         if name not in headers or name not in expected or headers[name] != expected[name]:
             yield f"header {name}"

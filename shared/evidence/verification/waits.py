@@ -1,7 +1,5 @@
 """Verifies waits and closures: the rows of `waiting` and of closed reactions must follow from the recorded events."""
 
-from __future__ import annotations
-
 import itertools
 from operator import itemgetter
 from typing import Any, Final

@@ -15,7 +15,8 @@ from shared.event_store import EventStore
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.provision import databases, service_database
+from shared.runtime.provision import service_database
+from tests.copied_databases import databases
 from tests.integration.event_store.streams import as_application
 from tests.simulation.loop import Process, WallLoop
 from tests.simulation.network import Network

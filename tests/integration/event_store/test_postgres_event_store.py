@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -19,6 +20,7 @@ from shared import database as connections
 from shared.event_store import (
     Appended,
     AppendRequest,
+    AppendResult,
     DuplicateCommand,
     RecordedEvent,
 )
@@ -174,6 +176,36 @@ async def test_connections_killed_around_commits_lose_and_double_nothing(
     await owner.close()
 
 
+async def append_over_a_lost_connection(
+    event_store_database: str, event_store: PostgresEventStore, append: AppendRequest
+) -> AppendResult:
+    """Append by a call whose first connection is killed before it has recorded anything."""
+    owner = await asyncpg.connect(event_store_database)
+    # The head row held by another keeps the call waiting until its connection is killed.
+    async with owner.transaction():
+        await owner.execute("select 1 from head for update")
+        again = asyncio.create_task(event_store.append(append))
+        async with asyncio.timeout(10):
+            while not await owner.fetchval(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                " where datname = current_database() and usename = 'ooc_tests_api' and wait_event_type = 'Lock'"
+            ):
+                pass
+    await owner.close()
+    return await again
+
+
+async def test_a_command_recorded_by_another_process_is_not_answered_as_our_own(
+    event_store_database: str, postgres_event_store: PostgresEventStore
+) -> None:
+    """Given the same request recorded by somebody else while our connection was lost, no receipt names events that are not there."""
+    stream, command = Stream(), uuid4()
+    theirs, ours = (stream.asks(note, command_id=command) for note in (b"theirs", b"ours"))
+    await postgres_event_store.append(theirs)
+    ours = replace(ours, digest=theirs.digest)
+    assert await append_over_a_lost_connection(event_store_database, postgres_event_store, ours) == DuplicateCommand()
+
+
 async def test_a_group_whose_commit_was_lost_on_the_way_is_answered_as_recorded(
     event_store_database: str, postgres_event_store: PostgresEventStore
 ) -> None:
@@ -181,21 +213,10 @@ async def test_a_group_whose_commit_was_lost_on_the_way_is_answered_as_recorded(
     stream = Stream()
     append = stream.asks(b"once")
     result = await postgres_event_store.append(append)
-    owner = await asyncpg.connect(event_store_database)
-    # The head row held by another keeps the next call waiting until its connection is killed.
-    async with owner.transaction():
-        await owner.execute("select 1 from head for update")
-        again = asyncio.create_task(postgres_event_store.append(append))
-        async with asyncio.timeout(10):
-            while not await owner.fetchval(
-                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-                " where datname = current_database() and usename = 'ooc_tests_api' and wait_event_type = 'Lock'"
-            ):
-                pass
-    assert await again == result  # not Repeated: to this caller it is the first answer
+    again = await append_over_a_lost_connection(event_store_database, postgres_event_store, append)
+    assert again == result  # not Repeated: to this caller it is the first answer
     assert await postgres_event_store.append(append) == DuplicateCommand()
     assert (await postgres_event_store.head()).position == 1
-    await owner.close()
 
 
 # --- intruders ------------------------------------------------------------------------------------

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 
+import asyncpg
 import pytest
 
 from shared.database import create_pool, database_dsn
@@ -13,13 +16,15 @@ from shared.event_store import Appended, DuplicateCommand, EventStoreUnavailable
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.relay import last_position
 from shared.privacy.keyring import KeyringUnavailable, PostgresKeyring
-from shared.runtime.provision import KEYRING_DATABASE, databases
+from shared.runtime.provision import KEYRING_DATABASE, checkpoints_topic, databases, topics
 from tests.integration.event_store.streams import Stream, as_application
 from tests.integration.failover.conftest import NAME, SCHEMA
 from tests.integration.failover.pair import Pair
 from tests.integration.keyring.rings import new_kek
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import RelayedService, running
+from tests.integration.transparency.conftest import Office, running_witness
+from tests.position_keys import KEYS
 
 pytestmark = pytest.mark.usefixtures("hurried")
 
@@ -53,8 +58,14 @@ async def test_a_commit_that_took_too_long_is_no_success_when_it_is_repeated(
     pair: Pair, replicated: RelayedService
 ) -> None:
     """Given a standby that is cut off, a command fails however often it is sent, and is recorded once when that is back."""
+    standbys = "select synchronous_standbys()"
+    owner = await asyncpg.connect(pair.primary.url, database=NAME)
+    assert await owner.fetchval(standbys) is None
     await pair.synchronous()
+    assert await owner.fetchval(standbys) == 1
     await pair.cut()
+    assert await owner.fetchval(standbys) == 0
+    await owner.close()
     append = Stream().asks(b"once")
     async with hasty(replicated) as event_store:
         for _ in range(2):
@@ -83,6 +94,28 @@ async def test_a_wait_that_postgresql_cancels_is_no_success(pair: Pair, replicat
         assert (await event_store.load(append.stream, append.command_id)).receipt is not None
 
 
+async def test_a_receipt_of_a_lost_primary_is_not_confirmed_by_the_next(
+    pair: Pair, replicated: RelayedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a receipt that was read where no standby has it, when the standby is promoted before it is confirmed, it is none."""
+    monkeypatch.setattr("shared.database.PATIENCE_SECONDS", 60.0)
+    await pair.synchronous()
+    await pair.cut()
+    append = Stream().asks(b"lost")
+    async with hasty(replicated) as of_another_api:
+        asked = asyncio.create_task(of_another_api.append(append))
+        await cancelled(pair, asked)
+    asked.cancel()
+    repeated = asyncio.create_task(replicated.event_store.load(append.stream, append.command_id))
+    await eventually(lambda: pair.primary.ask(WAITING))
+    assert await pair.standby.ask("select pg_promote(true, 60)")
+    promoted = replace(replicated, owner=database_dsn(pair.standby.url, NAME))
+    async with running(promoted.relay()) as relay:
+        await eventually(lambda: relay.reached is not None, 60)
+        await pair.primary.kill()
+        assert (await repeated).receipt is None
+
+
 async def test_the_relay_publishes_only_what_a_standby_holds(pair: Pair, replicated: RelayedService) -> None:
     """Given an event on the primary alone, the relay waits for the standby before it publishes."""
     await pair.synchronous()
@@ -95,10 +128,36 @@ async def test_the_relay_publishes_only_what_a_standby_holds(pair: Pair, replica
             with pytest.raises(EventStoreUnavailable):
                 await asked
         await eventually(lambda: pair.primary.ask(WAITING + " and application_name like '%relay'"))
-        reached, _ = await last_position(replicated.bootstrap, replicated.position)
+        reached, _ = await last_position(replicated.bootstrap, replicated.position, KEYS)
         assert reached is None
         await pair.mend()
         await replicated.relayed()
+
+
+async def test_the_witness_sees_only_what_a_standby_holds(
+    pair: Pair, replicated: RelayedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an event on the primary alone, the signer waits for the standby: a promotion would leave a log behind its witness."""
+    monkeypatch.setattr("shared.database.LEASE_SECONDS", 600)  # that a renewal waits for the standby does not count
+    office = Office(replicated.namespace, replicated.owner, replicated.bootstrap, replicated.event_store)
+    await topics(office.bootstrap, [checkpoints_topic(office.topic, 1)])
+    await pair.synchronous()
+    async with (
+        running_witness(tmp_path, office.public_keys()) as witness,
+        office.signer(witness.client()),
+        hasty(replicated) as event_store,
+    ):
+        await office.write(1)
+        await eventually(lambda: set(witness.sizes().values()) == {1}, 60)
+        await pair.cut()
+        asked = asyncio.create_task(event_store.append(Stream().asks()))
+        await cancelled(pair, asked)
+        with pytest.raises(EventStoreUnavailable):
+            await asked
+        await eventually(lambda: pair.primary.ask(WAITING + " and application_name like '%signer'"), 60)
+        assert set(witness.sizes().values()) == {1}
+        await pair.mend()
+        await eventually(lambda: set(witness.sizes().values()) == {2}, 60)
 
 
 async def test_a_key_on_the_primary_alone_seals_nothing(pair: Pair) -> None:

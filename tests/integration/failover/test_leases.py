@@ -49,6 +49,8 @@ async def test_a_lease_is_one_processs_until_it_expires(
     one, other = Lease(), Lease()
     assert await one.take(connection)
     assert not await other.take(connection)
+    await other.give_back(connection)
+    assert not await other.take(connection), "only its holder gives it back"
     await one.give_back(connection)
     assert await other.take(connection)
     monkeypatch.setattr("shared.database.LEASE_SECONDS", 0.01)

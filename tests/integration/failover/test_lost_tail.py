@@ -9,9 +9,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import TopicAlreadyExistsError
 
+from shared.kafka import administering
 from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.position_record import HighWaterMark
-from shared.runtime.provision import administering, events_topic
+from shared.runtime.provision import events_topic
 from tests.integration.local.waiting import eventually
 from tests.integration.relay import conftest
 from tests.integration.relay.conftest import RelayedService
@@ -35,7 +36,7 @@ async def test_a_lost_tail_is_named_and_filled_again(
         await intrude(relayed_service, other)
     else:
         await lose(relayed_service)
-    expected = ("impossible_position", relayed_service.position) if forged else ("lost_tail", "tests")
+    expected = ("malformed_position", relayed_service.position) if forged else ("lost_tail", "tests")
 
     async def alarmed() -> bool:
         return [(alarm.name, alarm.place) for alarm in await alarms(owner)] == [expected]

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -20,6 +21,7 @@ from shared.privacy.keyring import (
     KeyDestroyed,
     KeyEncryptionKeys,
     Keyring,
+    KeyringClockApart,
     KeyringUnavailable,
     MemoryKeyring,
     PostgresKeyring,
@@ -68,6 +70,18 @@ async def test_a_key_is_made_once(ring: Keyring) -> None:
     assert (key.subject, key.generation, len(key.secret)) == (ROBIN, 1, 32)
     assert (await ring.keys_for_sealing(iter([ROBIN, ROBIN])))[ROBIN] == key
     assert await ring.open([(ROBIN, 1)]) == {(ROBIN, 1): key}
+
+
+@pytest.mark.parametrize("seconds", [-35, 35])
+async def test_no_key_is_made_while_the_clocks_differ(rings: Rings, seconds: int) -> None:
+    """Given clocks that are apart, no key gets a time that its events belie; once they agree, one is made."""
+    away = timedelta(seconds=seconds)
+    apart = PostgresKeyring(rings.pool, rings.kek, calendar=lambda: datetime.now(UTC) + away)
+    with pytest.raises(KeyringClockApart):
+        await apart.keys_for_sealing([ROBIN])
+    assert await rings.ring().existing_keys([ROBIN]) == {}
+    away = timedelta(0)
+    assert ROBIN in await apart.keys_for_sealing([ROBIN])
 
 
 async def test_each_subject_has_its_own_key(ring: Keyring) -> None:

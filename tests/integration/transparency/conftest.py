@@ -20,12 +20,14 @@ import pytest
 from shared import database as connections
 from shared.database import Connection
 from shared.event_store.postgres import PostgresEventStore
-from shared.evidence.checkpoint import Checkpoint, SigningKeys, VerifierKey, open_checkpoint
+from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.log import ACCESS, EVENTS, Log, origin_of
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.witness_client import WitnessClient
+from shared.privacy.signed_note import SigningKeys, VerifierKey
 from shared.runtime.privileges import RoleKind
-from shared.runtime.provision import checkpoints_topic, databases, service_database, topics
+from shared.runtime.provision import checkpoints_topic, service_database, topics
+from tests.copied_databases import databases
 from tests.integration.event_store.streams import SERVICE, Stream, as_application
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import body_of, committed
@@ -106,9 +108,9 @@ async def office(database: str, postgres_url: str, kafka_bootstrap: str, topic_p
 
 
 @pytest.fixture
-async def owner(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+async def owner(office: Office) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """Yield a connection that may do what no service may."""
-    connection = await asyncpg.connect(database)
+    connection = await asyncpg.connect(office.owner)
     yield connection
     await connection.close()
 

@@ -12,10 +12,11 @@ import pytest
 from shared.api.access_log import AccessLog, AccessLogBehindWitness
 from shared.database import Connection, create_pool
 from shared.domain.messages import Actor
-from shared.evidence.checkpoint import SignedNote, open_checkpoint
+from shared.evidence.checkpoint import open_checkpoint
 from shared.evidence.log import ACCESS, EVENTS, prove_consistency, prove_inclusion
 from shared.evidence.merkle import check_consistency, check_inclusion, hash_leaf
 from shared.messaging.consumer.alarms import alarms, raise_alarm
+from shared.privacy.signed_note import SignedNote
 from shared.runtime.privileges import RoleKind
 from tests.integration.event_store.streams import as_application
 from tests.integration.local.waiting import eventually

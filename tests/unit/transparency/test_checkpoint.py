@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from shared.evidence.checkpoint import (
+from shared.evidence.checkpoint import Checkpoint, open_checkpoint
+from shared.privacy.signed_note import (
     COSIGNATURE,
     BadNote,
-    Checkpoint,
     InvalidSigningKey,
     SignedNote,
     Signer,
     SigningKeys,
     VerifierKey,
-    open_checkpoint,
     write_note,
 )
 

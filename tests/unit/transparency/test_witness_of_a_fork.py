@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.evidence.checkpoint import BadNote, Checkpoint, SignedNote, SigningKeys, write_note
+from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.fork import Fork, require_signed
 from shared.evidence.merkle import EMPTY_ROOT
+from shared.privacy.signed_note import BadNote, SignedNote, SigningKeys, write_note
 from tools.witness.fork import cosign_fork
 from tools.witness.state import Unfit, WitnessState, witness_key
 
