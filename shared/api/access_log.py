@@ -59,5 +59,5 @@ class AccessLog:
                     f"Nothing is shown or done: {error}. An operator must restore the database: docs/how-to/runbook/log_behind_witness.md"
                 ) from error
             raise LogUnavailable(
-                f"the access log cannot be written, so nothing is shown or done: tell the operators ({error})"
+                f"the access log cannot be written, so nothing is shown or done: tell the operators ({type(error).__name__})"
             ) from error

@@ -4,9 +4,8 @@ Tokens are access tokens by RFC 9068: JWTs with an asymmetric signature; an ID t
 `role`, `organisation`, the labels of the service and `conflicts` (ids that the actor has declared a conflict of interest for).
 """
 
-from __future__ import annotations
-
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -21,6 +20,8 @@ from joserfc.jwk import KeySet
 from pydantic import ValidationError
 
 from shared.domain.messages import Actor
+
+_LOG: Final = logging.getLogger(__name__)
 
 ALGORITHMS: Final = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
 
@@ -77,7 +78,6 @@ class TokenVerifier:
 
     def __init__(self, issuer: str, audience: str, labels: Sequence[str], *, needs_conflicts: bool = True) -> None:
         self._issuer = issuer.rstrip("/")
-        self._audience = audience
         self._labels = tuple(labels)
         self._needs_conflicts = needs_conflicts
         self._keys: KeySet | None = None
@@ -85,7 +85,10 @@ class TokenVerifier:
         self._fetched_at = self._requested_at = float("-inf")
         self._failure: str | None = None
         self._lock = asyncio.Lock()
-        self._claims = jwt.JWTClaimsRegistry(
+        self._claims = self._claims_for(audience)
+
+    def _claims_for(self, audience: str) -> jwt.JWTClaimsRegistry:
+        return jwt.JWTClaimsRegistry(
             leeway=LEEWAY_SECONDS,
             iss={"essential": True, "value": self._issuer},
             aud={"essential": True, "value": audience},
@@ -119,16 +122,9 @@ class TokenVerifier:
 
         Raises `InvalidToken` or `IssuerUnavailable`.
         """
-        claims = jwt.JWTClaimsRegistry(
-            leeway=LEEWAY_SECONDS,
-            iss={"essential": True, "value": self._issuer},
-            aud={"essential": True, "value": client},
-            exp={"essential": True},
-            sub={"essential": True},
-        )
         try:
             decoded = jwt.decode(token, await self._key_set(), algorithms=ALGORITHMS)
-            claims.validate(decoded.claims)
+            self._claims_for(client).validate(decoded.claims)
         except (JoseError, ValueError, TypeError, RecursionError) as error:
             raise InvalidToken("the ID token is not valid; sign in again") from error
         return decoded.claims
@@ -203,7 +199,8 @@ class TokenVerifier:
                 self._verified.clear()
                 self._fetched_at, self._failure = monotonic(), None
             except Exception as error:  # noqa: BLE001 - any failure means that there are no new keys
-                self._failure = f"{type(error).__name__} {error}".strip()
+                _LOG.warning("the keys of %s cannot be fetched: %r", self._issuer, error)
+                self._failure = type(error).__name__
             self._requested_at = monotonic()
 
 

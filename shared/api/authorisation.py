@@ -3,8 +3,6 @@
 `ReadGate.read` commits a line to the access log before the response. No token can carry the role SYSTEM.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any, Final
 

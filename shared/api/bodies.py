@@ -4,8 +4,6 @@ These limits also bound the cost of validation, of its error messages and of the
 block the event loop.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from typing import Any, Final, NoReturn, TypeVar

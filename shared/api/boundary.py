@@ -1,25 +1,31 @@
 """Outermost middleware of every API and of the console: rate limits, common headers, and the answer to unexpected errors."""
 
-from __future__ import annotations
-
 import ipaddress
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.api.deprecations import headers_of
 from shared.api.metrics import REQUESTS
-from shared.api.problems import TooManyRequests, fault_response, too_many_response
+from shared.api.problems import TooManyRequests, fault_response, problem_response, too_many_response
 from shared.api.rates import RateLimit, Turns
+from shared.api.sandbox import Sandbox
 from shared.settings import Settings
+from shared.tracing import span
 
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """Headers of every response: no caching (RFC 9111), no guessing of media types (Fetch standard)."""
+
+_LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
+UNTRACED: Final = frozenset({"/health/live", "/health/ready", "/metrics", "/status"})
+"""What monitoring asks for all the time."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -29,6 +35,8 @@ def guard(app: FastAPI, settings: Settings) -> None:
     by_actor, by_address = settings.rates
     app.state.actor_rate = None if by_actor is None else RateLimit(by_actor)
     app.state.actor_turns = None if by_actor is None else Turns()
+    if settings.sandbox and settings.mode == "local":
+        app.add_middleware(Sandbox)
     app.add_middleware(Boundary, rate=None if by_address is None else RateLimit(by_address))
 
 
@@ -55,20 +63,33 @@ class Boundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["path"] in UNTRACED:
+            await self._answer(scope, receive, send, None)
+            return
+        traceparent = next(
+            (value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None
+        )
+        with span("HTTP", "SERVER", parent=traceparent) as traced:
+            await self._answer(scope, receive, send, traced)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, traced: Any) -> None:
         started = False
 
         async def answer(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _count(scope, message["status"])
+                _count(scope, message["status"], traced)
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
+                notice = headers_of(scope["method"], getattr(scope.get("route"), "path", ""))
+                for name, value in {**self._headers, **notice}.items():
                     headers.setdefault(name, value)
             await send(message)
 
         try:
-            if self._rate is not None and (seconds := self._rate.take(_client_address(scope))):
+            if {name for name, _ in scope["headers"]} >= _LENGTHS:
+                await _two_lengths()(scope, receive, answer)
+            elif self._rate is not None and (seconds := self._rate.take(_client_address(scope))):
                 await too_many_response(TooManyRequests(seconds))(scope, receive, answer)
             else:
                 await self._app(scope, receive, answer)
@@ -83,18 +104,36 @@ class Boundary:
             await self._fault(scope, reference)(scope, receive, answer)
 
 
-def _count(scope: Scope, status: int) -> None:
-    """Count an answer by the pattern of its route: the address and the method of what no route takes are the client's.
+def _two_lengths() -> Response:
+    """Build the response to what may be two requests in one (RFC 9112, section 6.3); the connection ends with it."""
+    why = "Send the length of a body once: Content-Length or Transfer-Encoding."
+    return problem_response("http", "Bad Request", why, status=400, headers={"Connection": "close"})
+
+
+def _count(scope: Scope, status: int, traced: Any) -> None:
+    """Count an answer, and name its span, by the pattern of its route: the address and the method of what no route takes are the client's.
 
     A route whose path alone fits is there too, with whatever method the client made up.
     """
     route = scope.get("route")
     path, method = getattr(route, "path", ""), scope["method"]
-    REQUESTS.labels(method if method in (getattr(route, "methods", None) or ()) else "", path, status).inc()
+    method = method if method in (getattr(route, "methods", None) or ()) else ""
+    REQUESTS.labels(method, path, status).inc()
+    if traced is not None:
+        traced.update_name(f"{method or 'HTTP'} {path}".strip())
+        traced.set_attributes({"http.request.method": method or "_OTHER", "http.route": path})
+        traced.set_attribute("http.response.status_code", status)
 
 
 def _client_address(scope: Scope) -> str:
-    """Return the address of the client. For IPv6 return its /64 network, since one client may use all of it."""
+    """Return the address of the client. For IPv6 return its /64 network, since one client may use all of it.
+
+    A proxy may say something else: then that is taken for one.
+    """
     client = scope.get("client")
     host = "" if client is None else str(client[0])
-    return host if ":" not in host else str(ipaddress.ip_address(host).packed[:8])
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return host if address.version == 4 or address.ipv4_mapped else str(address.packed[:8])

@@ -5,8 +5,6 @@ follow are computed from the recorded events, as a dry run does. Whether one of 
 for its service to say, under its own command id.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 

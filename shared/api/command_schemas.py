@@ -8,8 +8,6 @@ the roles that may send it, `x-opens` whether it begins a record. `x-sealed` mar
 no log may contain. `x-asked` marks an optional field that a form requires.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from functools import cache, partial

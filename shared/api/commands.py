@@ -1,7 +1,5 @@
 """The route of all commands, and of their dry run: POST /v1/{collection}/{id}/commands?dry_run=true."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,6 +8,7 @@ from uuid import UUID
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from shared import command_handler
 from shared.api.authorisation import NotAllowed, command_denial
 from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import Dependencies
@@ -19,21 +18,12 @@ from shared.api.problems import Malformed, key_reused_response, problem_response
 from shared.api.request import Caller, read_command, read_id, read_key, read_query, read_time
 from shared.api.routes import declared, json_body
 from shared.api.schemas import DryRunAnswer
-from shared.command_handler import (
-    Accepted,
-    DryRun,
-    Forbidden,
-    IdempotencyKeyReused,
-    NoChange,
-    Result,
-    StreamNotFound,
-    VersionConflict,
-)
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.execution import CommandRequest
 from shared.domain.receipts import Receipt
 from shared.domain.service import Service
 from shared.settings import Settings
+from shared.tracing import current_traceparent
 
 COMMAND: Final = (ID, DRY_RUN, JUDGED_AT, IDEMPOTENCY_KEY, CORRELATION, TRACEPARENT)
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
@@ -60,7 +50,7 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings, follow
         tags=["commands"],
         **declared(COMMAND, 404, 409, 410, 415, answers=ANSWERS, body=_body(service)),
     )
-    async def command(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
+    async def send_command(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """Execute a command. Returns a receipt; the same Idempotency-Key returns the same receipt again.
 
         With `dry_run=true` the command goes the same way but for the last step: the answer (200) says what it would do, or
@@ -96,18 +86,18 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings, follow
             actor=actor,
             received_at=received_at,
             correlation_id=UUID(headers[CORRELATION.name]) if CORRELATION.name in headers else command_id,
-            traceparent=traceparent if TRACEPARENT.pattern.fullmatch(traceparent) else None,
+            traceparent=current_traceparent() or (traceparent if TRACEPARENT.pattern.fullmatch(traceparent) else None),
         )
         result = await (at.handler.dry_run(command_request) if dry_run else at.handler.handle(command_request))
-        outcome, rules = _logged_outcome(result.outcome if isinstance(result, DryRun) else result)
+        outcome, rules = _logged_outcome(result.outcome if isinstance(result, command_handler.DryRun) else result)
         if dry_run:
             await at.log.record(actor, f"DRY_RUN_{name}", target, outcome=outcome or "GIVEN", rules=rules)
-            if isinstance(result, (DryRun, Accepted)):
+            if isinstance(result, (command_handler.DryRun, command_handler.Accepted)):
                 answer = await dry_run_answer(at, service, followers, actor, result, later=received_at > now)
                 return JSONResponse(answer.model_dump(mode="json"))
         elif outcome is not None:
             await at.log.record(actor, name, target, outcome=outcome, rules=rules)
-        assert not isinstance(result, DryRun)
+        assert not isinstance(result, command_handler.DryRun)
         return command_response(name, target, result)
 
 
@@ -121,27 +111,27 @@ def _logged_outcome(result: object) -> tuple[str | None, Sequence[str]]:
             return "REFUSED", result.ids
         case NeedsRationale():
             return "NEEDS_RATIONALE", result.ids
-        case StreamNotFound():
+        case command_handler.StreamNotFound():
             return "UNKNOWN", ()
-        case Forbidden():
+        case command_handler.Forbidden():
             return "FORBIDDEN", ("T2",)
         case _:
             return None, ()
 
 
-def command_response(name: str, target: str, result: Result) -> JSONResponse:
+def command_response(name: str, target: str, result: command_handler.Result) -> JSONResponse:
     """Build the response to a command. Raises `Malformed` or `NotAllowed`, which have responses of their own."""
     match result:
-        case Accepted(receipt, repeated):
+        case command_handler.Accepted(receipt, repeated):
             headers = {"Idempotency-Replayed": "true"} if repeated else None
             return JSONResponse(receipt.model_dump(mode="json"), 201, headers)
-        case NoChange():
+        case command_handler.NoChange():
             return problem_response(
                 "no-effect", "There is nothing to be done", f"{target} needs no {name} any more: read it again."
             )
         case Refused(rules) | NeedsRationale(rules):
             return refused_response(rules, needs_rationale=isinstance(result, NeedsRationale))
-        case VersionConflict(expected, actual):
+        case command_handler.VersionConflict(expected, actual):
             return problem_response(
                 "conflict",
                 "The record has moved on",
@@ -149,13 +139,13 @@ def command_response(name: str, target: str, result: Result) -> JSONResponse:
                 expected_version=expected,
                 actual_version=actual,
             )
-        case StreamNotFound() | Forbidden(hidden=True):
+        case command_handler.StreamNotFound() | command_handler.Forbidden(hidden=True):
             return unknown_response(
                 "There is no such record", f"{target} does not exist: check the id, or begin it first."
             )
-        case IdempotencyKeyReused():
+        case command_handler.IdempotencyKeyReused():
             return key_reused_response("command")
-        case Forbidden(why):
+        case command_handler.Forbidden(why):
             raise NotAllowed(why)
 
 

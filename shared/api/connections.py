@@ -11,12 +11,13 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from shared.api.problems import MEDIA_TYPE, Problem
+from shared.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class ConnectionLimits:
     """From the end of the head to the end of the body."""
     read_seconds: float = 30.0
     """The longest pause of a client that does not read a response larger than the buffer of the socket (backpressure)."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the limits of a process with these settings."""
+        return cls(settings.connections, None if settings.trusted_proxies else settings.connections_per_address)
 
 
 class BoundedProtocol(H11Protocol):
@@ -57,7 +63,6 @@ class BoundedProtocol(H11Protocol):
         self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Remove the connection and its deadlines."""
         if self._address is not None:
             self.by_address[self._address] -= 1
             if not self.by_address[self._address]:

@@ -9,8 +9,6 @@ person's key (crypto-shredding). The key is destroyed when every service has agr
 minute. A case's key goes with the last person who has one in the case.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -140,7 +138,6 @@ class _Held:
 
 
 def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> None:
-    """Add the routes to the API of a deciding service."""
     rights = data_rights_service(service)
 
     @app.get(

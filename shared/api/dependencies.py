@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncpg
 
@@ -32,6 +33,8 @@ class Dependencies(ApiDependencies):
 
     handler: CommandHandler
     event_store: EventStore
+    closing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by a closure, which needs a second connection while it has one: many at once would take all, and wait for ever."""
 
 
 def api_dependencies(

@@ -1,7 +1,5 @@
 """The route of printed documents: GET /v1/{collection}/{id}/documents/{name}."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The answer to a dry run of a command: what it would record and what would follow, masked by the role of the reader."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal
 

@@ -1,7 +1,5 @@
 """The routes of guidance: GET /v1/{collection}/{id}/commands, and GET /v1/{collection}/commands for what begins a stream."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
@@ -130,7 +128,7 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         response_model=Guidance,
         **declared((MOMENT, ACCESS_REASON, only)),
     )
-    async def beginning(request: Request, actor: Caller) -> JSONResponse:
+    async def commands_that_begin(request: Request, actor: Caller) -> JSONResponse:
         """Say of each command that begins a record whether it may be sent, and which rules and fields decide."""
         query = read_query(request)
         at = read_time(query, MOMENT.name) or datetime.now(UTC)
@@ -147,7 +145,7 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         response_model=Guidance,
         **declared((ID, MOMENT, ACCESS_REASON, only), 404),
     )
-    async def following(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+    async def commands_that_follow(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Say of each command that the role may send whether the rules allow it, and which rules and fields decide.
 
         Who may send commands to a record and not read it learns what a refusal would say, no later day and no id.
@@ -242,7 +240,6 @@ def _command_line(service: Service[Any], guided: CommandGuidance) -> NextCommand
 
 
 def _as_sent(command: type[Command], field: str) -> str:
-    """Return the name under which a field of a command is sent."""
     return command.model_fields[field].alias or field
 
 

@@ -1,7 +1,5 @@
 """JSON view of a history: every event with its sentence, both times (bitemporal), and the links of its corrections."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any

@@ -11,8 +11,6 @@ A dry run calls the same code on an event store and a keyring that keep their ad
 row are judged after earlier ones. It records nothing but a line in the access log.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -25,6 +23,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints
 
+from shared import command_handler
 from shared.api.authorisation import NotAllowed, command_denial
 from shared.api.bodies import read_model
 from shared.api.command_schemas import IN_OPENAPI
@@ -34,15 +33,6 @@ from shared.api.problems import MAX_ERRORS, FieldError, Malformed, RuleBroken, l
 from shared.api.request import Caller, parse_command, read_id, read_query
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
-from shared.command_handler import (
-    Accepted,
-    Forbidden,
-    IdempotencyKeyReused,
-    NoChange,
-    Result,
-    StreamNotFound,
-    VersionConflict,
-)
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import Origin
 from shared.domain.execution import CommandRequest
@@ -104,8 +94,6 @@ class RowOutcome(Schema):
 
 
 def add_import(app: FastAPI, service: Service[Any]) -> None:
-    """Add the route to the API of a deciding service."""
-
     @app.post(
         f"/v1/{service.collection}/{{id}}/import",
         tags=["commands"],
@@ -165,9 +153,9 @@ async def _import(
     token: str | None = None
     for number, command_request in enumerate(_requests(service, commands, stream, actor, origin, now), start=1):
         result = await handler.handle(command_request)
-        if isinstance(result, Forbidden) and not result.hidden:
+        if isinstance(result, command_handler.Forbidden) and not result.hidden:
             raise NotAllowed(result.why)
-        if isinstance(result, Accepted) and not dry_run:
+        if isinstance(result, command_handler.Accepted) and not dry_run:
             token = result.receipt.position_token
         outcomes.append(_outcome(number, command_request.command.type, result))
         if outcomes[-1].outcome not in GOOD:
@@ -228,20 +216,20 @@ def _requests(
         )
 
 
-def _outcome(number: int, type_: str, result: Result) -> RowCommand:
+def _outcome(number: int, type_: str, result: command_handler.Result) -> RowCommand:
     """Translate the result of the handler for a command of the row."""
     answer = partial(RowCommand, number=number, type=type_)
     match result:
-        case Accepted(receipt, repeated):
+        case command_handler.Accepted(receipt, repeated):
             return answer(outcome="repeated" if repeated else "recorded", version=receipt.version)
         case Refused(rules) | NeedsRationale(rules):
             outcome: Outcome = "refused" if isinstance(result, Refused) else "needs_rationale"
             return answer(outcome=outcome, rules=listed_rules(rules))
-        case IdempotencyKeyReused():
+        case command_handler.IdempotencyKeyReused():
             return answer(outcome="changed")
-        case VersionConflict() | NoChange():
+        case command_handler.VersionConflict() | command_handler.NoChange():
             return answer(outcome="conflict")
-        case StreamNotFound() | Forbidden():
+        case command_handler.StreamNotFound() | command_handler.Forbidden():
             return answer(outcome="unknown")
 
 
@@ -280,7 +268,6 @@ class _DryRunKeyring(MemoryKeyring):
         self._stored = stored
 
     async def open(self, key_ids: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
-        """Fetch data keys (see `Keyring.open`)."""
         wanted = set(key_ids)
         created = {key_id for key_id in wanted if key_id[0] in self._keys}
         return {**await self._stored.open(wanted - created), **await super().open(created)}

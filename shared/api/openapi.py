@@ -14,7 +14,9 @@ from fastapi.staticfiles import StaticFiles
 
 from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import ApiDependencies
-from shared.api.problems import Problem
+from shared.api.deprecations import mark_deprecated
+from shared.api.limits import limits_of
+from shared.api.problems import PROBLEM_TYPES, Problem, example_response, problems
 from shared.api.routes import explain_missing
 from shared.settings import Settings
 from shared.version import version
@@ -63,6 +65,10 @@ def new_application(
         # A redirect would go to the host that the client names.
         redirect_slashes=False,
         lifespan=lifespan,
+        # The name of a generated client's function.
+        generate_unique_id_function=lambda route: route.name,
+        # The boundary may answer them to any request.
+        responses=problems(429, 500),
     )
     explain_missing(app)
     return app
@@ -75,6 +81,7 @@ def complete_openapi(app: FastAPI, settings: Settings, schemas: Callable[[], Map
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             _complete(original(), settings, schemas())
+            mark_deprecated(original())
         assert app.openapi_schema is not None
         return app.openapi_schema
 
@@ -102,9 +109,18 @@ def _complete(document: dict[str, Any], settings: Settings, schemas: Mapping[str
         scheme["description"] = f"An access token (RFC 9068) of {settings.issuer} for the audience {settings.audience}."
     known_schemas = components.setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template=IN_OPENAPI + "{model}")
+    problem["examples"] = [json.loads(bytes(example_response(kind).body)) for kind in PROBLEM_TYPES]
     # Two schemas must not have one name.
     assert all(known_schemas.get(name, schema) == schema for name, schema in schemas.items())
     known_schemas |= {**schemas, **problem.pop("$defs"), "Problem": problem}
+    document["info"]["contact"] = {"name": "Who operates this system"} | (
+        {"email": settings.support}
+        if "@" in settings.support
+        else {"url": settings.support}
+        if settings.support
+        else {}
+    )
+    document["info"]["x-limits"] = {limit.name: limit.value for limit in limits_of(settings)}
     document["servers"] = [{"url": "/", "description": "The server that this document came from"}]
     operations = [operation for methods in document["paths"].values() for operation in methods.values()]
     for operation in operations:

@@ -51,7 +51,9 @@ def add_health(app: FastAPI) -> None:
             await write(request.app.state.deps.database)
         except TRANSIENT as error:
             return problem_response(
-                "unavailable", "Not ready", f"The database takes no writes ({error!r}): try again in a moment."
+                "unavailable",
+                "Not ready",
+                f"The database takes no writes ({type(error).__name__}): try again in a moment.",
             )
         return JSONResponse({"status": "ready", "version": version()})
 
@@ -85,9 +87,11 @@ def add_metrics(
 
 
 async def consumed_offsets(database: asyncpg.Pool[asyncpg.Record]) -> dict[str, dict[str, int]]:
-    """Read the checkpoints of the consumer groups in this database: topic -> partition -> next offset."""
+    """Read how far the consumer group is that is furthest behind in this database: topic -> partition -> next offset."""
     offsets: dict[str, dict[str, int]] = {}
-    for row in await database.fetch("select topic, partition, next_offset from checkpoint"):
+    for row in await database.fetch(
+        "select topic, partition, min(next_offset) as next_offset from checkpoint group by topic, partition"
+    ):
         offsets.setdefault(row["topic"], {})[str(row["partition"])] = row["next_offset"]
     return offsets
 

@@ -1,7 +1,5 @@
 """Parameters of paths, queries and headers, each declared once: a route names its own in `routes.declared`."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Iterable, Mapping
@@ -132,7 +130,7 @@ LANG: Final = choice(
 
 REASONS: Final = (
     *("AUDIT", "CASE_REVIEW", "COMPLAINT", "CONSOLE", "CORRECTION", "COURT", "DATA_BREACH", "ERASURE", "INSPECTION"),
-    *("QUALITY", "RESEARCH", "SCENARIO", "SUBJECT_ACCESS", "SUPERVISION", "TEST"),
+    *("MESSAGE", "QUALITY", "RESEARCH", "SCENARIO", "SUBJECT_ACCESS", "SUPERVISION", "TEST"),
 )
 """The reasons for a read. A fixed list, since any pattern would admit a name, and the log is permanent."""
 ACCESS_REASON: Final = Parameter(

@@ -1,7 +1,5 @@
 """The figures by which a service judges a day, and the bank holidays that it counts working days with."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

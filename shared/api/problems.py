@@ -29,7 +29,7 @@ from shared.event_store import (
     StoreBehindWitness,
     TimelineNotCompared,
 )
-from shared.privacy.keyring import KeyDestroyed, KeyMissing, KeyringUnavailable, UnusableKey
+from shared.privacy.keyring import KeyDestroyed, KeyMissing, KeyringClockApart, KeyringUnavailable, UnusableKey
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -87,7 +87,6 @@ class RuleBroken(BaseModel):
 
 
 def listed_rules(rules: Iterable[BrokenRule]) -> list[RuleBroken]:
-    """Convert broken rules."""
     return [
         RuleBroken(id=rule.id, text=rule.text, source=rule.source, lifted_by=list(rule.lifted_by)) for rule in rules
     ]
@@ -232,8 +231,28 @@ def problem_response(
     return JSONResponse(body.model_dump(mode="json", exclude_unset=True), status, all_headers, MEDIA_TYPE)
 
 
+EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "conflict": {"expected_version": 3, "actual_version": 4},
+    "malformed": {"errors": [FieldError(field="occurred_at", message="write a time with its zone")]},
+    "key-reused": {"errors": [FieldError(field="Idempotency-Key", message="use a new key for a new command")]},
+    "refused": {"rules": [RuleBroken(id="X1", text="An example forbids it.", source="none", lifted_by=[])]},
+    "needs-rationale": {
+        "rules": [RuleBroken(id="X1", text="An example warns.", source="none", lifted_by=[])],
+        "needs_rationale": True,
+    },
+    "fault": {"reference": "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"},
+}
+"""The members that an example of a kind of problem has besides those of every one."""
+
+
+def example_response(kind: str) -> JSONResponse:
+    """Build the example of a kind of problem."""
+    (status, *_), meaning = PROBLEM_TYPES[kind]
+    applied = {"Preference-Applied": f"example={kind}"}
+    return problem_response(kind, HTTPStatus(status).phrase, meaning, headers=applied, **EXAMPLES.get(kind, {}))
+
+
 def unknown_response(title: str, detail: str) -> JSONResponse:
-    """Build the response 404."""
     return problem_response("unknown", title, detail)
 
 
@@ -297,25 +316,28 @@ def malformed_response(error: Malformed) -> JSONResponse:
 def install_handlers(app: FastAPI) -> None:
     """Register the response to every known exception."""
 
-    def respond_to(error: type[Exception], kind: str, title: str, headers: Mapping[str, str] | None = None) -> None:
-        @app.exception_handler(error)
-        async def _respond(_request: Request, raised: Exception) -> JSONResponse:
+    def respond_to(kind: str, title: str, *errors: type[Exception], headers: Mapping[str, str] | None = None) -> None:
+        async def respond(_request: Request, raised: Exception) -> JSONResponse:
             members = getattr(raised, "members", {})
             return problem_response(kind, title, str(raised), headers=headers, **members)
 
-    respond_to(InvalidToken, "token", "A valid access token is needed")
-    respond_to(NotAllowed, "forbidden", "You may not do or see this")
-    for unavailable in (EventStoreUnavailable, KeyringUnavailable, IssuerUnavailable, LogUnavailable):
-        respond_to(unavailable, "unavailable", "Try again in a moment, with the same Idempotency-Key")
+        for error in errors:
+            app.exception_handler(error)(respond)
+
+    respond_to("token", "A valid access token is needed", InvalidToken)
+    respond_to("forbidden", "You may not do or see this", NotAllowed)
+    again = "Try again in a moment, with the same Idempotency-Key"
+    respond_to("unavailable", again, EventStoreUnavailable, KeyringUnavailable, IssuerUnavailable, LogUnavailable)
     operators = {"Retry-After": "300"}  # nothing changes before a person has acted
-    respond_to(KeyMissing, "key-missing", "The key of this record is missing: tell the operators", operators)
-    respond_to(UnusableKey, "keyring", "A key of this record cannot be used: tell the operators")
-    respond_to(StoreBehindTopic, "store-behind-topic", "No command is accepted until the event store is restored")
-    respond_to(ClocksApart, "clocks-apart", "No command is accepted until the clocks agree", operators)
-    respond_to(TimelineNotCompared, "timeline-not-compared", "The event store has moved, and is being compared")
-    for behind in (StoreBehindWitness, AccessLogBehindWitness):
-        respond_to(behind, "log-behind-witness", "Nothing is recorded until the log is restored")
-    respond_to(KeyDestroyed, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them")
+    respond_to("key-missing", "The key of this record is missing: tell the operators", KeyMissing, headers=operators)
+    respond_to("keyring", "A key of this record cannot be used: tell the operators", UnusableKey)
+    respond_to("store-behind-topic", "No command is accepted until the event store is restored", StoreBehindTopic)
+    agree = "No command is accepted until the clocks agree"
+    respond_to("clocks-apart", agree, ClocksApart, KeyringClockApart, headers=operators)
+    respond_to("timeline-not-compared", "The event store has moved, and is being compared", TimelineNotCompared)
+    restored = "Nothing is recorded until the log is restored"
+    respond_to("log-behind-witness", restored, StoreBehindWitness, AccessLogBehindWitness)
+    respond_to("forgotten", "This person's key has been destroyed: nothing more can be recorded of them", KeyDestroyed)
 
     @app.exception_handler(TooManyRequests)
     async def _too_many(_request: Request, raised: TooManyRequests) -> JSONResponse:

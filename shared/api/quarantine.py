@@ -1,6 +1,7 @@
 """Held records, gaps, alarms, and what operators decide about them: the same routes on every service that consumes events.
 
 GET  /v1/alarms                       what a person must look at, with what is known of it
+POST /v1/alarms/{id}/attend           say that one looks after an alarm, which stands as before
 POST /v1/alarms/{id}/acknowledge      take an alarm back that nothing takes back by itself
 GET  /v1/quarantine                   streams whose records are held (the dead letters of this service's consumer)
 GET  /v1/quarantine/{id}              the held records of one, without their content
@@ -21,6 +22,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -45,6 +47,7 @@ from shared.messaging.consumer.decisions import (
     Decision,
     NothingHeld,
     acknowledge_alarm,
+    attend_alarm,
     decisions,
     release_gap,
     release_quarantined,
@@ -96,6 +99,8 @@ class StandingAlarm(AlarmLine):
 
     id: UUID
     detail: str
+    attended_by: str | None = Field(description="Who looks after it: role and id; null: nobody yet.")
+    attended_at: datetime | None = Field(description="Since when.")
 
 
 class HeldStream(QuarantinedStream):
@@ -136,13 +141,13 @@ def _add_alarms(app: FastAPI, name: str) -> None:
     async def acknowledge(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """Clear an alarm that is not cleared automatically; it is raised again if its cause lasts."""
         decision = await let_decide(request, actor, "ACKNOWLEDGE_ALARM", f"{name}/alarms/{read_id(id)}")
+        return await _decide_alarm(request, decision, id, acknowledge_alarm)
 
-        async def decide(connection: Connection) -> tuple[list[Decision], None]:
-            alarm = _of_id(id, await _standing_alarms(connection), "alarm")
-            who = {"actor": decision.actor, "reason": decision.reason}
-            return [await acknowledge_alarm(connection, alarm.consumer, alarm.name, alarm.place, **who)], None
-
-        return await _answer(request, decision, decide)
+    @app.post("/v1/alarms/{id}/attend", tags=["operations"], response_model=Decided, **declared(DECIDED, 404))
+    async def attend(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+        """Say that the caller looks after an alarm. It stands as before; raised again after its end it is a new one."""
+        decision = await let_decide(request, actor, "ATTEND_ALARM", f"{name}/alarms/{read_id(id)}")
+        return await _decide_alarm(request, decision, id, attend_alarm)
 
 
 def _add_held(app: FastAPI, name: str) -> None:
@@ -179,7 +184,7 @@ def _add_held(app: FastAPI, name: str) -> None:
 
 def _add_decisions(app: FastAPI, name: str) -> None:
     @app.post("/v1/quarantine/{id}/retry", tags=["operations"], response_model=Decided, **declared(DECIDED, 404))
-    async def retry(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+    async def retry_held(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Try the held records of a stream again, in order, to the first that fails; waits for the worker."""
         decision = await let_decide(request, actor, "RETRY_QUARANTINE", f"{name}/quarantine/{read_id(id)}")
         return await _decide_stream(request, decision, id, request_retry)
@@ -190,7 +195,7 @@ def _add_decisions(app: FastAPI, name: str) -> None:
         response_model=Decided,
         **declared((ID, _THROUGH, DRY_RUN, REASON), 404),
     )
-    async def release(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+    async def release_held(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Skip the held records of a stream up to an offset: they will never be applied. The later ones are tried next."""
         through = request.query_params.get("through_offset")
         skip = partial(release_quarantined, through_offset=None if through is None else int(through))
@@ -268,14 +273,23 @@ class Concerned(NamedTuple):
     records: int
 
 
+async def _decide_alarm(
+    request: Request, decision: OperatorDecision, id_: str, act: Callable[..., Awaitable[Decision]]
+) -> JSONResponse:
+    async def decide(connection: Connection) -> tuple[list[Decision], None]:
+        alarm = _of_id(id_, await _standing_alarms(connection), "alarm")
+        who = {"actor": decision.actor, "reason": decision.reason}
+        return [await act(connection, alarm.consumer, alarm.name, alarm.place, **who)], None
+
+    return await _answer(request, decision, decide)
+
+
 async def _decide_stream(
     request: Request,
     decision: OperatorDecision,
     id_: str,
     act: Callable[..., Awaitable[Decision | list[Decision]]],
 ) -> JSONResponse:
-    """Decide about the held records of a stream."""
-
     async def decide(connection: Connection) -> tuple[list[Decision], Concerned]:
         held = _of_id(id_, await quarantined_streams(connection), "stream in quarantine")
         made = await act(connection, held.consumer, held.stream, actor=decision.actor, reason=decision.reason)

@@ -19,13 +19,22 @@ from shared.api.request import Caller, read_id, read_reason, read_times, today
 from shared.api.routes import declared
 from shared.api.schemas import DutyLine, History, state_view
 from shared.database import retry_or_raise
-from shared.domain.data_rights import data_rights_id, restricted_in
+from shared.domain.data_rights import data_rights_id, is_data_right, restricted_in
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
-from shared.domain.permissions import DATA_RIGHTS, AccessFacts, Denial, Permission, boundary, read_denial
+from shared.domain.permissions import (
+    AUDIT,
+    CONFLICT,
+    DATA_RIGHTS,
+    AccessFacts,
+    Denial,
+    Permission,
+    boundary,
+    read_denial,
+)
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable, RecordedEvent
 from shared.messaging.waiting import waits_of
@@ -156,11 +165,19 @@ def not_found_response(service: Service[Any], id_: str) -> JSONResponse:
 async def denial_of(
     at: Dependencies, service: Service[Any], actor: Actor, records: Sequence[RecordedEvent]
 ) -> Denial | None:
-    """Check the permission of an actor for the stream of these records. Returns None if it may be read."""
+    """Check the permission of an actor for the stream of these records. Returns None if it may be read.
+
+    In the event store stand waits and data rights too, of which the service's own declaration knows no marks.
+    """
     permission = service.permissions.get(actor.role)
     if not records or permission is None:
         return None
-    if permission.where or actor.conflicts:
+    if is_data_right(records[0].type):
+        if permission.parts.isdisjoint(AUDIT | DATA_RIGHTS):
+            return Denial("what is decided about a person's data is for data protection and auditors", hidden=True)
+        if records[0].stream in {service.stream_name(data_rights_id(service.name, one)) for one in actor.conflicts}:
+            return Denial(CONFLICT)
+    if service.is_own(records[0].type) and (permission.where or actor.conflicts):
         facts = AccessFacts.of_history(service.events, closed_facts(service, records))
     else:
         facts = AccessFacts.of_opening(records[0].body)

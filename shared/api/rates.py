@@ -6,8 +6,6 @@ Each process counts alone, so several copies of an API allow the sum. The limit 
 process. A limit for all copies belongs in the gateway.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

@@ -9,8 +9,6 @@ Each decision can be rehearsed (`dry_run=true`) and needs a reason, a code. A cl
 in the body: they are sealed. A wrong fact needs a correction in the service that recorded it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from dataclasses import replace
@@ -77,7 +75,7 @@ def add_reactions(app: FastAPI, service: Service[Any]) -> None:
             return nothing_response(error)
 
     @app.post("/v1/reactions/{id}/retry", tags=["operations"], response_model=ReactionDecided, **declared(DECIDED, 404))
-    async def retry(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+    async def retry_reaction(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Try a parked reaction again, though its target has not changed; waits for the worker."""
         at: Dependencies = request.app.state.deps
         id_ = read_id(id)
@@ -118,7 +116,7 @@ def _add_closure(app: FastAPI, service: Service[Any]) -> None:
         response_model=ReactionDecided,
         **declared(DECIDED, 404, body=body),
     )
-    async def close(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+    async def close_reaction(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Close a parked reaction for good: what it carries is never recorded in its target."""
         at: Dependencies = request.app.state.deps
         id_ = read_id(id)
@@ -129,7 +127,7 @@ def _add_closure(app: FastAPI, service: Service[Any]) -> None:
         try:
             parked = await _find(at, service, actor, id_)
             if not dry_run:
-                async with at.database.acquire() as connection, connection.transaction():
+                async with at.closing, at.database.acquire() as connection, connection.transaction():
                     await _close(at, service, connection, parked, actor, decision.reason, why)
         except NothingHeld as error:
             return nothing_response(error)

@@ -1,7 +1,5 @@
 """Parsers of requests: body, ids, times and reasons. Each raises `Malformed` for malformed input."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, date, datetime

@@ -7,8 +7,6 @@ FastAPI derives the OpenAPI document from these dependencies, and solves them be
 answers is the same everywhere: the token (401), the parameters (422), the right (403), the record (404).
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -21,8 +19,8 @@ from shared.api.parameters import Parameter
 from shared.api.problems import Malformed, malformed_response, problems
 from shared.api.request import Caller, check_parameters
 
-PROBLEMS: Final = (401, 403, 422, 429, 500, 503)
-"""The problems that every route behind a token may answer."""
+PROBLEMS: Final = (401, 403, 422, 503)
+"""The problems that every route behind a token may answer, besides those of any route."""
 
 
 class ParameterCheck:

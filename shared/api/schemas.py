@@ -1,7 +1,5 @@
 """Schemas of the responses of queries, for the OpenAPI document. A test compares real responses with them."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -18,7 +16,7 @@ from shared.domain.service import ReadModel
 class Schema(BaseModel):
     """Base of the schemas of answers: they have the declared members and no others."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class WaitLine(Schema):

@@ -7,8 +7,6 @@ reader has checked them and sends `free_texts`. The person's own fields are open
 else is fetched. Source: UK GDPR, article 15(4); Data Protection Act 2018, s45(4)(e).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -72,8 +70,6 @@ class HeldRecord(Schema):
 
 
 def add_subject_access(app: FastAPI, service: Service[Any]) -> None:
-    """Add the route to the API of a deciding service."""
-
     @app.get(
         "/v1/people/{id}/records/{record}",
         tags=["data rights"],

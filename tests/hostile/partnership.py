@@ -33,9 +33,10 @@ from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.linking import keep_events, keep_linked_marks
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
+from shared.runtime.provision import KEYRING_DATABASE, service_database
 from shared.settings import Settings
 from tests import loopback
+from tests.copied_databases import databases
 from tests.hostile.serving import served
 from tests.integration.reporting.recorded_scenarios import event_of_row
 from tests.isolated_settings import IsolatedSettings
@@ -47,6 +48,7 @@ PATIENCE: Final = 60.0
 """Seconds for which an API that is not ready is asked again."""
 HOME_AREA: Final = "DORSET"
 SCHOOL: Final = "SCHOOL_113867"
+HOSPITAL: Final = "DORSET_HOSPITAL"
 POLICE: Final = "DORSET_POLICE"
 
 
@@ -119,7 +121,7 @@ class Partnership:
         self, role: str, *, area: str = HOME_AREA, conflicts: tuple[UUID, ...] = (), organisation: str | None = None
     ) -> str:
         """Return an access token from the issuer."""
-        organisation = organisation or (SCHOOL if role == "SCHOOL" else POLICE)
+        organisation = organisation or {"SCHOOL": SCHOOL, "AGENCY": HOSPITAL}.get(role, POLICE)
         key = (role, area, organisation, *map(str, conflicts))
         if key not in self.tokens:
             form = {
@@ -258,7 +260,8 @@ async def referral(
 ) -> Recorded:
     """Record a referral with a child in it: online, accepted at triage, told to the youth justice service, or none of it."""
     made = Recorded("referral", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
-    received = received_referral(made.case, WHEN, setting="ONLINE" if "online" in relations else "SCHOOL")
+    source, setting = "OTHER_AGENCY" if by == "AGENCY" else "SCHOOL", "ONLINE" if "online" in relations else "SCHOOL"
+    received = received_referral(made.case, WHEN, source=source, setting=setting)
     details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
     linked = {
         "type": "LinkPerson",
@@ -428,6 +431,7 @@ async def records(partnership: Partnership) -> list[Recorded]:
         await referral(partnership, "told_to_yjs"),
     ]
     made += [await referral(partnership, "reported_by_school", by="SCHOOL"), await disposal(partnership)]
+    made.append(await referral(partnership, "reported_by_agency", by="AGENCY"))
     made.append(await disposal(partnership, "online", case=made[1].case))
     made.append(await referral(partnership, "online"))
     made += [await conference(partnership), await conference(partnership, "party", party=officer)]

@@ -15,15 +15,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ooc.evidence.service_verification import verify_checkpoints
 from ooc.evidence.verification import ask_witness
+from ooc.restore.loss import loss_of, state_loss
+from ooc.restore.restore import CannotRestore
 from shared.api.access_log import AccessLog, AccessLogBehindWitness
 from shared.database import Connection, Pool, as_role, create_pool
 from shared.domain.messages import Actor
 from shared.event_store import Appended, StoreBehindWitness
-from shared.evidence.checkpoint import COSIGNATURE, Checkpoint, Signer, SigningKeys, write_note
+from shared.event_store.anchors import Anchors
+from shared.evidence.checkpoint import Checkpoint
+from shared.evidence.fork import given_up
 from shared.evidence.log import ACCESS, EVENTS, Log, origin_of
 from shared.evidence.statement import sizes_in
+from shared.evidence.verification.access_log import check_access_log
+from shared.evidence.verification.problems import CountedCheck, Problems
 from shared.evidence.witnessed import compare_at_start
 from shared.messaging.consumer.alarms import alarms
+from shared.privacy.signed_note import COSIGNATURE, Signer, SigningKeys, write_note
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import checkpoints_topic, topics
 from shared.runtime.worker import checkpoint_signers
@@ -33,7 +40,8 @@ from tests.integration.local.waiting import eventually
 from tests.integration.transparency import conftest
 from tests.integration.transparency.conftest import AUTHORITY, Office, RunningWitness, running_witness
 from tests.ports import free_ports
-from tools.witness.state import WitnessState
+from tools.witness.fork import cosign_fork
+from tools.witness.state import WitnessState, witness_key
 
 office, owner = conftest.office, conftest.owner
 
@@ -193,6 +201,54 @@ async def test_a_log_rolled_back_beside_its_signer_is_not_signed(rolled: Rolled)
         assert await rolled.signed_size(EVENTS) == 4
         with pytest.raises(StoreBehindWitness):
             await rolled.office.event_store.append(Stream().asks())
+
+
+@pytest.mark.parametrize("log", [EVENTS, ACCESS], ids=lambda log: log.name)
+async def test_a_log_whose_loss_operator_and_witness_state_goes_on(rolled: Rolled, log: Log) -> None:
+    """Given entries that no copy holds, then the log goes on by a statement that two have signed, and verification names the gap."""
+    await rolled.rolled_back(log)
+    origin, witness = origin_of(AUTHORITY, SERVICE, log), rolled.witness.client()
+    signers = rolled.office.keys.signers(origin)
+    async with rolled.office.signer(rolled.witness.client()):
+        await rolled.alarm()
+        notes = list((await witness.seen()).values())
+        loss = await loss_of(rolled.owner, log, origin, notes, Anchors(access_sequence=5, access_hash=b"gone"))
+        assert loss is not None
+        assert (loss.common[0], [size for size, _ in loss.void]) == (4, [5])
+        note = write_note(loss.text, [signer.sign(loss.text) for signer in signers])
+        with pytest.raises(CannotRestore, match="has not cosigned"):
+            await state_loss(rolled.owner, log, note, loss.evidence, witness.key)
+        state = WitnessState(rolled.witness.folder)
+        logs = {origin: [signer.key for signer in signers]}
+        cosigned = cosign_fork(note, witness_key(rolled.witness.folder, witness.key.name), logs, state)
+        with pytest.raises(CannotRestore, match="not what was signed"):
+            await state_loss(rolled.owner, log, cosigned, loss.evidence + b" ", witness.key)
+        await state_loss(rolled.owner, log, cosigned, loss.evidence, witness.key)
+
+        async def cleared() -> bool:
+            return not [alarm for alarm in await alarms(rolled.owner) if alarm.name == ALARM]
+
+        await eventually(cleared, 30)
+        await rolled.grow(log)
+        await rolled.grow(log)
+        assert witness.key.name in await rolled.office.signed(rolled.owner, 6, log)
+    assert await rolled.problems(log) == ""
+    settings = settings_of(rolled)
+    _, seen = await ask_witness(settings)
+    pool = await create_pool(as_verifier(rolled.office.owner))
+    findings = verify_checkpoints(
+        SERVICE, (log,), pool, rolled.office.bootstrap, rolled.office.topic, seen, witness.key
+    )
+    (finding,) = [one async for one in findings]
+    assert "what followed entry 4, up to 5, was given up by a statement" in finding.looked_at
+    (stated,) = await given_up(pool, rolled.office.public_keys(log), Problems(), witness.key)
+    assert stated.anchor == (5, b"gone")
+    if log is ACCESS:
+        for lost, problems in (((), 1), ((stated.anchor,), 0)):
+            await check_access_log(pool, Anchors(access_sequence=5, access_hash=b"gone"), check := CountedCheck(), lost)
+            assert check.problems.count == problems
+    await pool.close()
+    assert await loss_of(rolled.owner, log, origin, seen, Anchors()) is None
 
 
 async def test_an_api_compares_before_it_records_anything(rolled: Rolled) -> None:

@@ -36,7 +36,7 @@ from services.console.settings import ConsoleSettings
 from services.reporting.measures import MEASURES
 from services.vocabulary import Role
 from shared.database import as_role, database_dsn
-from shared.runtime.provision import databases
+from tests.copied_databases import databases
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded, person_in
 from tests.hostile.test_schemathesis import SECONDS, SHARES
@@ -46,7 +46,7 @@ settings, partnership = world.settings, world.partnership
 
 ADDRESS: Final = "http://127.0.0.1:8118"
 SEED: Final = int(os.environ.get("OOC_HOSTILE_SEED") or random.SystemRandom().randrange(10**9))
-A_TURN: Final = 100 if SECONDS else 20
+A_TURN: Final = 100 if SECONDS else 12
 """Requests of one person, before another takes over. Each role has one turn at least."""
 MARKER: Final = "<zq'\"&>{{7*7}}"
 ALLOWED: Final = frozenset({200, 303, 400, 403, 404, 405, 409, 410, 413, 422, 503})

@@ -18,14 +18,15 @@ import httpx2
 import pytest
 
 from services.addresses import SERVICES as SERVICE_NAMES
+from shared.domain.data_rights import data_rights_id
 from shared.evidence.bundle import bundle_of
-from shared.evidence.checkpoint import SignedNote, SigningKeys, write_note
 from shared.evidence.contract import NO_CONTRACT, contract_of
 from shared.evidence.log import ACCESS, EVENTS
 from shared.evidence.receipts import receipt_signer
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.statement import statement_name
 from shared.privacy.keyring import KeyEncryptionKeys
+from shared.privacy.signed_note import SignedNote, SigningKeys, write_note
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import checkpoints_topic, topics
@@ -280,3 +281,26 @@ async def test_a_receipt_convicts_an_operator_who_signs_a_shorter_case(exporting
     assert "the case has not this event, which the service has signed that it recorded" in fault
     (fault,) = exporting.faults(bundle, receipts=[receipt | {"events": []}])
     assert "it was altered or invented, and proves nothing" in fault
+
+
+@pytest.mark.parametrize("role", ["SAFE_SCHOOLS_OFFICER", "INTERNET_SAFETY_OFFICER"])
+@pytest.mark.parametrize("conflicts", [(), (uuid4(),)], ids=["no conflict", "a conflict"])
+async def test_what_is_decided_about_a_persons_data_is_no_evidence_for_officers(
+    exporting: Exporting, role: str, conflicts: tuple[UUID, ...]
+) -> None:
+    """Given a hold on a child's data, whose stream follows from the child's id, then auditors get its events, and an officer none."""
+    world_ = exporting.partnership
+    child = (await referral(world_)).person
+    headers = {
+        "Authorization": f"Bearer {await world_.token('DATA_PROTECTION_OFFICER')}",
+        "Access-Reason": "COMPLAINT",
+    }
+    held = await world_.clients["referral"].post(f"/v1/people/{child}/hold?kind=COMPLAINT", headers=headers)
+    assert held.status_code == 200, held.text
+    path = f"/v1/evidence/homes/{data_rights_id('referral', child)}"
+    answers = [
+        await world_.read("referral", path, await world_.token(by, area=area, conflicts=conflicts))
+        for by, area in ((role, "DORSET"), (role, "DEVON"), ("AUDITOR", "*"))
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 200], answers[0].text
+    assert [len(answer.json().get("events", {}).get("entries", ())) for answer in answers] == [0, 0, 1]

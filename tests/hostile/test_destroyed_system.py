@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from ooc.evidence.keys import OWNER
+from services.addresses import SERVICES, NoSystem
+from services.console.database import DATABASE
+from shared.database import as_role, database_dsn
 from tests.acknowledged import Writers, check_histories, tell_story
 from tests.whole_system import OOC, WholeSystem, caught_up, client_of, ooc, wait_until
+from tools.client.http import NoAnswer
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "back-up.md"
 
@@ -51,6 +59,20 @@ def destroy(system: WholeSystem) -> None:
     shutil.rmtree(system.var / "postgres")
 
 
+def in_console(system: WholeSystem, statement: str) -> list[asyncpg.Record]:
+    """Run a statement in the console's database, as its owner."""
+
+    async def run() -> list[asyncpg.Record]:
+        noted = json.loads((system.var / "system.json").read_text(encoding="utf-8"))
+        console = await asyncpg.connect(database_dsn(as_role(noted["postgres"], OWNER), DATABASE[0]))
+        try:
+            return list(await console.fetch(statement))
+        finally:
+            await console.close()
+
+    return asyncio.run(run())
+
+
 @pytest.mark.timeout(900)
 def test_a_destroyed_system_is_restored_from_its_backup(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
@@ -72,6 +94,7 @@ def test_a_destroyed_system_is_restored_from_its_backup(
     assert made.returncode == 0, made.stderr
     with following(system, page["backup follow"], made.stdout.strip(), tmp_path / "follow.log"):
         wait_until(lambda: bool(list(tmp_path.glob("backup/*/manifest.note"))), 120, "a base backup")
+        in_console(system, "insert into link select sha256('1'), sha256('2'), '', now() + interval '1 day'")
         writers = Writers(system.var, 3, patience=600)
         moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
         wait_until(lambda: datetime.now(UTC) > moment, 60, "a moment to which it is restored")
@@ -86,6 +109,7 @@ def test_a_destroyed_system_is_restored_from_its_backup(
     assert (tmp_path / "secrets" / "signing").read_bytes() == (system.var / "keys" / "signing").read_bytes()
     system.launch()
     writers.end()  # each ends its story, so the system has come back
+    assert in_console(system, "select * from link") == [], "a link that its owner may have ended since opens again"
     wait_until(lambda: caught_up(system.var), 120, "the system to catch up")
     with client_of(system.var, patience=60) as client:
         for story in writers.stories:
@@ -104,4 +128,46 @@ def test_a_destroyed_system_is_restored_from_its_backup(
     assert sum(log["from_topic"] for log in late["logs"]) > 0, "nothing was recorded since the last backup"
     assert sum(log["lost"] for log in late["logs"]) > 0, "no access line was written since the last backup"
     assert late["keys_lost"] > 0
+    if "OOC_HOSTILE_SECONDS" in os.environ:
+        _lose_topics_too(system, page, tmp_path)  # two minutes more
     print(f"\n{len(writers.answered)} commands; restored in {said['seconds']:.1f} s")  # noqa: T201 - what the run was worth
+
+
+def _lose_topics_too(system: WholeSystem, page: dict[str, list[str]], folder: Path) -> None:
+    """Destroy Kafka too: what no backup holds is lost for good, operator and witness state it, and the system goes on."""
+    destroy(system)
+    shutil.rmtree(system.var / "kafka")
+    restored = ooc(system.var, *page["restore system"], "--topics-lost", "--json")
+    assert restored.returncode == 1, restored.stdout + restored.stderr
+    lost = [log["origin"].split("/")[1:] for log in json.loads(restored.stdout)["logs"] if log["lost"]]
+    assert {kind for _, kind in lost} == {"events", "access"}
+    system.launch()
+    wait_until(lambda: _raised(system, "log_behind_witness") == {service for service, _ in lost}, 240, "the alarms")
+    for service, log in lost:
+        note, cosigned = folder / f"{service}-{log}.note", folder / f"{service}-{log}-cosigned.note"
+        named = ooc(system.var, "restore", "loss", service, "--log", log, "-o", str(note))
+        assert named.returncode == 1, named.stdout + named.stderr
+        state = ["--state", str(system.var / "witness"), "--logs", str(system.var / "witness" / "logs")]
+        witness = [sys.executable, "-m", "tools.witness.fork", *state, str(note)]
+        cosigned.write_bytes(subprocess.run(witness, check=True, capture_output=True, timeout=60).stdout)
+        note.with_suffix(".json").rename(cosigned.with_suffix(".json"))
+        kept = ooc(system.var, "restore", "loss", service, "--log", log, "--cosigned", str(cosigned))
+        assert kept.returncode == 0, kept.stdout + kept.stderr
+    wait_until(lambda: caught_up(system.var), 240, "the system to go on")
+    with client_of(system.var, patience=60) as client:
+        tell_story(client, lambda *_: None)
+    wait_until(lambda: caught_up(system.var), 120, "that story to be read")
+    verified = ooc(system.var, *page["verify"])
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert verified.stdout.count("given up by a statement") == len(lost), verified.stdout
+
+
+def _raised(system: WholeSystem, alarm: str) -> set[str]:
+    """Return the services in which an alarm stands."""
+    found = set()
+    with contextlib.suppress(NoAnswer, NoSystem), client_of(system.var, patience=0) as client:
+        for service in SERVICES:
+            status = client.open(service, "/status").body or {}
+            if any(one["name"] == alarm for one in status.get("alarms") or ()):
+                found.add(service)
+    return found

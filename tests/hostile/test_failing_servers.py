@@ -18,8 +18,10 @@ from shared import database as connections
 from shared.event_store import Appended, DuplicateCommand, EventStoreUnavailable
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.log import LogChecks, check_log, end_of_log
+from shared.runtime import provision
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.provision import databases, events_topic, position_topic, service_database, topics
+from shared.runtime.provision import events_topic, position_topic, service_database, topics
+from tests.copied_databases import databases
 from tests.hostile.test_full_disk import fill, small_disk
 from tests.integration.event_store.streams import Stream, as_application, as_verifier
 from tests.integration.local.waiting import eventually
@@ -41,7 +43,7 @@ async def store_on(folder: Path) -> AsyncIterator[str]:
     (port,) = free_ports(1)
     async with servers(folder, postgres_port=port):
         name, schema = service_database("tests")
-        await databases(postgres.dsn(port), [(name, schema)])
+        await provision.databases(postgres.dsn(port), [(name, schema)])
         yield postgres.dsn(port, name)
 
 

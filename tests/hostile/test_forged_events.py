@@ -13,7 +13,7 @@ from shared.messaging.consumer import handling
 from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.position_record import HighWaterMark
 from shared.messaging.consumer.quarantine import quarantined_streams
-from tests.hostile.topics import Scene, forged, one_home_for_each_partition, scene
+from tests.hostile.topics import Forged, Scene, forged, one_home_for_each_partition, scene
 from tests.integration.consumers.conftest import until
 from tests.integration.consumers.publishing import Author
 from tests.integration.relay import conftest as relaying
@@ -144,3 +144,20 @@ def test_a_hash_is_of_the_bytes_and_the_hash_before() -> None:
         dict(lie.headers)["ooc_hash"].decode()
         == next_hash(bytes.fromhex(dict(first.headers)["ooc_hash"].decode()), lie.body or b"").hex()
     )
+
+
+async def test_a_possible_position_record_of_somebody_else_vouches_for_nothing(attacked: Scene) -> None:
+    """Given a forged event, and a position record that has room for it, from a service's own login, then it is never applied."""
+    homes = one_home_for_each_partition()
+    await attacked.publish(homes)
+    await attacked.applied_exactly()
+    lies = like(attacked.author)
+    lie = lies.write(homes[0])
+    ((partition, offset),) = await attacked.forge([forged(lie)], [0])
+    reached = attacked.publisher.reached
+    false = replace(reached, position=lies.position, offsets={**reached.offsets, partition: offset + 1})
+    for signature in ([], [("ooc_signature", b"\xe2\x80\x94 lies\n")]):
+        await attacked.forge_position(Forged([("ooc_hash", b""), *signature], false.record("note"), b"note"))
+    await attacked.alarmed("malformed_position")
+    await attacked.publish(homes)
+    await attacked.applied_exactly()

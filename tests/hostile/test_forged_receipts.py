@@ -20,9 +20,9 @@ import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.evidence.checkpoint import Signer, VerifierKey
 from shared.evidence.receipts import NotSigned, check_receipt, receipt_signer
 from shared.privacy.keyring import KeyEncryptionKeys
+from shared.privacy.signed_note import Signer, VerifierKey
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, opened_disposal
@@ -88,6 +88,10 @@ async def test_every_member_of_a_receipt_is_under_its_signature(partnership: Par
         place[path[-1]] = old + 1 if isinstance(old, int) else old.replace(old[-3], "A" if old[-3] != "A" else "B")
         if any(verdicts(forged, keys)):
             accepted.append(path)
+    # The last letter before the padding has bits that no byte needs.
+    value = receipt["signature"]["value"]
+    spare = receipt | {"signature": receipt["signature"] | {"value": f"{value[:-3]}{chr(ord(value[-3]) + 1)}=="}}
+    assert verdicts(spare, keys) == (False, False)
     assert accepted == []
 
 
@@ -176,11 +180,12 @@ async def test_no_key_of_receipts_is_listed_that_the_service_does_not_sign_by(
     origin, name = partnership.settings.log_origin, f"{partnership.settings.log_origin}/referral/receipt"
     stranger = Signer(name, Ed25519PrivateKey.generate()).key
     signing = Signer(f"{origin}/{listed_by}/events", Ed25519PrivateKey.generate()).key
+    relaying = Signer(f"{origin}/{listed_by}/position", Ed25519PrivateKey.generate()).key
     intruder = await asyncpg.connect(partnership.settings.database(listed_by, role_name(RoleKind.SIGNER, listed_by)))
-    for key in (stranger, signing):
+    for key in (stranger, signing, relaying):
         await intruder.execute("insert into log_key (name, key) values ($1, $2)", key.name, str(key))
     await intruder.close()
     answer = await partnership.read(listed_by, "/evidence/keys", await partnership.token("AUDITOR"))
     (true_key,) = [key for key in keys_of(partnership) if f"/{listed_by}/" in key.name]
     assert str(stranger) not in answer.json()
-    assert {str(signing), str(true_key)} <= set(answer.json())
+    assert {str(signing), str(relaying), str(true_key)} <= set(answer.json())

@@ -68,6 +68,39 @@ async def read_record(partnership: Partnership, record: Recorded, role: str = "S
     return answer.text
 
 
+async def test_no_text_and_no_address_of_a_forgotten_child_is_left(partnership: Partnership) -> None:
+    """Given a child who was written to, when they are forgotten, then nobody reads the text or an address, and nothing more is sent."""
+    ways = {"telephone": "07700 900321", "email": "robin.roe@example.org"}
+    record = await world.rejected_referral(
+        partnership, details={"name": NAME, "date_of_birth": "2011-03-14", "address": "3 Mill Lane"} | ways
+    )
+    written = "Please ring Sam on Monday."
+    message = {
+        "type": "RecordMessage",
+        "message_id": str(uuid4()),
+        "person_id": str(record.person),
+        "about": str(uuid4()),
+        "channel": "SMS",
+        "template": "PLEASE_RING",
+        "template_version": 1,
+        "text": written,
+    }
+    await partnership.tell("referral", record.stream, "MESSENGER", message)
+    held = {*ways.values(), "3 Mill Lane", NAME, written}
+    readers = {role: await read_record(partnership, record, role) for role in ("MESSENGER", "DATA_PROTECTION_OFFICER")}
+    shown = {role: {value for value in held if value in text} for role, text in readers.items()}
+    assert shown == {"MESSENGER": held - {written}, "DATA_PROTECTION_OFFICER": held}
+    assert {answer.status_code for answer in await forget(partnership, record)} == {200}
+    for role in readers:
+        text = await read_record(partnership, record, role)
+        assert [value for value in held if value in text] == []
+        assert '"forgotten":true' in text
+    again = await partnership.send(
+        "referral", record.stream, message | {"message_id": str(uuid4())}, await partnership.token("MESSENGER")
+    )
+    assert again.status_code == 410
+
+
 async def stored(partnership: Partnership, service: str, person: UUID) -> list[dict[str, Any]]:
     """Return the recorded events of a person's data rights."""
     owner = await asyncpg.connect(partnership.settings.database(service, "postgres"))

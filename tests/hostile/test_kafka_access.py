@@ -1,4 +1,4 @@
-"""Kafka is closed: nobody connects without a password, and a login does what ooc/system/kafka_access.py says, no more."""
+"""Kafka is closed: nobody connects without a password, and a login does what services/kafka_access.py says, no more."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
 from confluent_kafka import Consumer
 from confluent_kafka import KafkaError as OtherError
 
-from ooc.system.kafka_access import principals, provision_kafka
+from services.kafka_access import principals, provision_kafka
 from shared.kafka import PROVISIONER, VERIFIER, Kafka, client_options
 from shared.runtime.kafka_grants import ALLOW, ANY, LITERAL, TOPIC, WRITE
 from shared.settings import NoPassword, Settings

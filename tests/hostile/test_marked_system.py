@@ -31,7 +31,7 @@ from shared.domain.messages import Event
 from shared.domain.sealing import DataKey, SealedToken, key_ids_in, sealed_fields
 from shared.privacy.keyring import KeyEncryptionKeys, UnusableKey
 from tests.hostile.byte_search import base64_forms, days_in, files_under, forms, holding, written_files
-from tests.hostile.marking import SERVICES, Marker, marked_path, marked_scenarios
+from tests.hostile.marking import SERVICES, TELEPHONE, Marker, marked_path, marked_scenarios
 from tests.integration.console.browsing import Browser
 from tests.integration.console.filling import fill_in
 from tests.integration.console.test_forms import REPORT
@@ -56,7 +56,7 @@ READ: Final = ("09", "noah")
 FORGOTTEN: Final = ("81", "ned")
 """A child in four services, whose records are all closed at the end of the scenario."""
 TOKEN: Final = f"q{uuid4().hex[:11]}"
-WANTED: Final = {(TOKEN, form): value for form, value in forms(TOKEN).items()}
+WANTED: Final = {(mark, form): value for mark in (TOKEN, TELEPHONE) for form, value in forms(mark).items()}
 BIRTH_DATES: Final = {
     ("a birth date in clear", f"{century}…, {form}"): value
     for century in ("19", "20")

@@ -50,3 +50,18 @@ async def test_an_address_with_a_slash_too_many_leads_nowhere(world: World, addr
     world.as_person(await world.session())
     answer = await world.http.get(address, headers={"Host": "elsewhere.example"})
     assert (answer.status_code, answer.headers.get("location")) == (404, None)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/sessions?week=9999-12-31",
+        "/sessions?week=0001-01-01",
+        "/rules?on=9999-12-31",
+        "/operations?since=0001-01-01T00:00:00%2B14:00",
+    ],
+)
+async def test_a_day_at_the_end_of_the_calendar_is_no_fault(world: World, address: str) -> None:
+    """Given a day around which no week is, or a time that no clock in London shows, then the answer is a page."""
+    world.as_person(await world.session())
+    assert (await world.http.get(address)).status_code in {200, 422, 503}

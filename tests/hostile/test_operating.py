@@ -126,6 +126,11 @@ async def a_foreign_record_is_released(place: Place) -> None:
         unsure = await place.ooc(*release)
         assert "add --yes" in unsure.stderr
         await place.succeeds(*release, "--yes")
+    # Notifications follows the same topic without an API.
+    for held in json.loads(await place.succeeds("messages", "held", "--json")):
+        skip = ("messages", "skip", held["id"], "--reason", "INC_4711")
+        assert "it would be" in await place.succeeds(*skip, "--dry-run")
+        await place.succeeds(*skip, "--yes")
     await eventually(place.ok, 60)
 
 

@@ -16,14 +16,8 @@ from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.problems import Problems
 from shared.evidence.verification.topic import check_reached, check_topic, read_position_record
-from shared.runtime.provision import (
-    checkpoints_topic,
-    databases,
-    events_topic,
-    position_topic,
-    service_database,
-    topics,
-)
+from shared.runtime.provision import checkpoints_topic, events_topic, position_topic, service_database, topics
+from tests.copied_databases import databases
 from tests.integration.event_store.streams import as_application, as_verifier
 from tests.integration.event_store.tallies import SERVICE
 from tests.integration.relay.conftest import RelayedService
@@ -138,7 +132,7 @@ async def found(relayed: RelayedService) -> list[str]:
     service = replace(SERVICE, read_model=replace(SERVICE.read_model, events=events))
     problems = Problems()
     pool = await connections.create_pool(as_verifier(relayed.owner))
-    reached = await read_position_record(service, relayed.bootstrap, problems)
+    reached = await read_position_record(service, pool, relayed.bootstrap, problems)
     await check_reached(pool, reached, problems)
     await check_topic(service, pool, relayed.bootstrap, reached.position, problems)
     await pool.close()

@@ -98,10 +98,22 @@ SECTION_F: Final[dict[str, dict[str, Cell]]] = {
     "ANALYST": {},
     # School portal: status of own referral only.
     "SCHOOL": {"referral": Cell(only("reported_by_school"), STATE, only("state"))},
+    # The same for an agency that is no school.
+    "AGENCY": {"referral": Cell(only("reported_by_agency"), STATE, only("state"))},
+    # What it takes to write to somebody: how they are reached, and when and where an appointment is.
+    "MESSENGER": {
+        "referral": Cell(ANY, STATE, only("contacts", "messages", "details")),
+        "rj_conference": Cell(ANY, STATE, only("state", "starts_at", "details")),
+        "education": Cell(ANY, STATE, only("state", "starts_at", "details")),
+    },
+    "INVITED": {
+        "rj_conference": Cell(ANY, STATE, only("state", "starts_at", "details")),
+        "education": Cell(ANY, STATE, only("state", "starts_at", "details")),
+    },
     "SYSTEM": {},
     "MAYOR": {},
 }
-STATISTICS: Final = set(SECTION_F) - {"VICTIM_WORKER", "SCHOOL", "SYSTEM", "MAYOR"}
+STATISTICS: Final = set(SECTION_F) - {"VICTIM_WORKER", "SCHOOL", "AGENCY", "MESSENGER", "INVITED", "SYSTEM", "MAYOR"}
 SEES_CASES: Final = STATISTICS - {"ANALYST"} | {"VICTIM_WORKER"}
 
 COMMANDS: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
@@ -167,7 +179,7 @@ async def test_a_service_gives_a_role_what_section_f_gives_it(
         for part, tail in (("state", ""), ("history", "/history"), ("duties", "/duties")):
             answer = await partnership.read(record.service, record.path + tail, token)
             allowed = cell(role, record).gives(record, part)
-            hidden = role == "SCHOOL" and part == "state" and record.service == "referral"
+            hidden = role in {"SCHOOL", "AGENCY"} and part == "state" and record.service == "referral"
             if answer.status_code != (200 if allowed else 404 if hidden else 403):
                 wrong.append(f"{named(record, role)}/{part}: {answer.status_code}")
             elif allowed and part == "state":
@@ -235,7 +247,7 @@ PERSONAL: Final = {
 }
 
 
-@pytest.mark.parametrize("role", sorted(set(SECTION_F) - {"SYSTEM", "MAYOR"}))
+@pytest.mark.parametrize("role", sorted(set(SECTION_F) - {"MESSENGER", "INVITED", "SYSTEM", "MAYOR"}))
 async def test_a_name_is_opened_for_those_who_may_see_it_and_logged_by_its_class(
     partnership: Partnership, records: list[Recorded], role: str
 ) -> None:
@@ -262,6 +274,18 @@ async def test_a_name_is_opened_for_those_who_may_see_it_and_logged_by_its_class
                 notes = [event["notes"] for event in timeline.json()["events"] if event["stream"] == str(record.stream)]
                 values = [text in json.dumps(notes) for text in PERSONAL[record.service]]
                 assert values == [sees] * len(values), (named(record, role), "timeline", notes)
+
+
+async def test_the_messenger_reads_whom_to_write_to_and_nothing_of_what_happened(
+    partnership: Partnership, records: list[Recorded]
+) -> None:
+    """The program that writes to people reads names and ways to reach them, and places; no narrative, and no history."""
+    token = await partnership.token("MESSENGER")
+    for record in records:
+        answer = await partnership.read(record.service, record.path, token)
+        shown = [text for text in PERSONAL[record.service] if text in answer.text]
+        expected = {"referral": ["Robin Roe", "2011-03-14"], "education": ["The old court house"]}
+        assert shown == expected.get(record.service, []), named(record, "MESSENGER")
 
 
 @pytest.mark.parametrize("role", sorted(set(SECTION_F) - {"SYSTEM", "MAYOR"}))

@@ -116,6 +116,7 @@ async def test_a_case_is_found_by_each_kind_and_by_all_together(partnership: Par
                         "person_ids": [str(record.person)],
                     }
                 ],
+                "sessions": [],
             }
         ],
     }
@@ -307,3 +308,33 @@ async def test_what_is_looked_for_is_checked_first(partnership: Partnership) -> 
         assert answer.status_code == 422, answer.text
     assert (await client.post("/v1/names", json={"records": []})).status_code == 401
     assert await names_of(partnership) == []
+
+
+async def test_no_pattern_or_look_alike_finds_whom_the_searcher_may_not_see(partnership: Partnership) -> None:
+    """Given a child of another area, when the name is asked for by patterns, look-alikes and parts, then each answer is that for nobody."""
+    made = await world.referral(partnership, area="DEVON")
+    linked = {
+        "type": "LinkPerson",
+        "person_id": str(uuid4()),
+        "role": "HARMER",
+        "category": "SUSPECT",
+        "details": {"name": "Thaddeus Secretive", "date_of_birth": "2011-03-14", "school_urn": "113955"},
+    }
+    await partnership.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", linked, "DEVON")
+    await partnership.carry()
+    token = await partnership.token("SUPERVISOR")
+    nobody = (await partnership.search(token, name="xyzzy")).json()
+    asked: list[dict[str, str]] = [
+        *(
+            {"name": name}
+            for name in ("thaddeus", "Thaddeus%", "thad*", "th.*", "thaddeus secretive' or 'a", "2011-03-14")
+        ),
+        *({"name": name} for name in ("Тhaddeus", "THADDEUS\u0301", "ｔｈａｄｄｅｕｓ", "thaddeus\u2010secretive")),  # noqa: RUF001
+        *({"school": "113955"}, {"case": str(made.case)}, {"case": str(made.stream)[:8]}, {"name": "a" * 200}),
+    ]
+    for by in asked:
+        answer = await partnership.search(token, **by)
+        assert (answer.status_code, answer.json()) == (200, nobody), by
+    for pattern in ("%", "_", ".*", "*"):
+        answer = await partnership.search(token, name=pattern)
+        assert answer.status_code == 422 or answer.json() == nobody, pattern

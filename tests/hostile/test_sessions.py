@@ -18,19 +18,23 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 
 from services.addresses import SERVICES, Addresses
+from services.console import sessions
 from services.console.application import console_application
 from services.console.database import DATABASE
 from services.console.everyone import sign_in
-from services.console.everyone.sign_in import fresh
+from services.console.everyone.sign_in import SessionEnded, fresh
 from services.console.routing import COOKIE, Console
 from services.console.sessions import Session, Tokens
 from services.console.settings import ConsoleSettings
 from shared.api.rates import RateLimit
 from shared.database import as_role, database_dsn, retry_for
-from shared.runtime.provision import databases
+from tests.copied_databases import databases
+from tools.local.issuer import ALGORITHM, claims_of
 
 ADDRESS: Final = "http://127.0.0.1:8118"
 FORM: Final = f"/records/referrals/{uuid4()}/do/RaiseSafeguardingConcern"
@@ -45,23 +49,42 @@ class Issuer:
     refuses: bool = False
     """Whether it gives no token any more."""
     renewals: int = 0
+    given: str = ""
+    """The latest access token. It is that of the person whose id the refresh token is."""
+    role: str = "SUPERVISOR"
+    area: str = "DORSET"
+    key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", auto_kid=True))
+
+    def token(self, person: str) -> str:
+        """Sign an access token of a person."""
+        form = {"sub": person, "role": self.role, "organisation": "POLICE", "area": self.area}
+        claims = claims_of(
+            form, issuer=self.address, audience=ConsoleSettings.model_fields["audience"].default, now=int(time())
+        )
+        return jwt.encode({"alg": ALGORITHM, "kid": self.key.kid, "typ": "at+jwt"}, claims, self.key)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request, or never."""
         try:
             head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head.lower())
+            form = parse_qs((await reader.readexactly(int(length[1]) if length else 0)).decode())
             body: dict[str, Any] = {
                 "issuer": self.address,
                 "authorization_endpoint": f"{self.address}/authorize",
                 "token_endpoint": f"{self.address}/token",
+                "jwks_uri": f"{self.address}/jwks",
                 "end_session_endpoint": f"{self.address}/end",
             }
-            if head.startswith(b"POST") and self.refuses:
+            if b"/jwks" in head:
+                body = {"keys": [self.key.as_dict(private=False)]}
+            elif head.startswith(b"POST") and self.refuses:
                 body = {"error": "invalid_grant"}
             elif head.startswith(b"POST"):
                 self.renewals += 1
                 await self.goes_on.wait()
-                body = {"access_token": f"renewed {self.renewals}", "expires_in": 300}
+                self.given = self.token(form["refresh_token"][0])
+                body = {"access_token": self.given, "expires_in": 300}
             content = json.dumps(body).encode()
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n")
             writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(content), content))
@@ -85,8 +108,9 @@ class World:
 
     async def session(self, *, ends_in: float = 300) -> Session:
         """Begin a session whose access token ends in some seconds."""
-        tokens = Tokens("access", time() + ends_in, "refresh", "identity")
-        session = Session(str(uuid4()), str(uuid4()), "SUPERVISOR", "POLICE", "DORSET", tokens)
+        person = str(uuid4())
+        tokens = Tokens("access", time() + ends_in, person, "identity")
+        session = Session(str(uuid4()), person, "SUPERVISOR", "POLICE", "DORSET", tokens)
         await self.console.sessions.begin(session)
         return session
 
@@ -188,8 +212,10 @@ def test_the_console_is_limited_in_production(world: World, tmp_path: Path) -> N
     assert isinstance(app.state.page_rate, RateLimit)
 
 
-async def test_a_session_is_renewed_by_one_request_alone(world: World) -> None:
+async def test_a_session_is_renewed_by_one_request_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given ten requests of one session, then the issuer is asked once, and all have the new token and what others changed."""
+    for module in (sign_in, sessions):
+        monkeypatch.setattr(module, "RENEWAL_SECONDS", 60)  # a slow machine is no subject of this test
     old = await world.session(ends_in=0)
     renewing = [asyncio.create_task(fresh(world.console.sessions, world.console.provider, old)) for _ in range(10)]
     await until(lambda: world.issuer.renewals == 1)
@@ -197,9 +223,34 @@ async def test_a_session_is_renewed_by_one_request_alone(world: World) -> None:
     world.issuer.goes_on.set()
     found = await asyncio.gather(*renewing)
     assert {(one.tokens.access, one.tokens.refresh, one.tokens.identity, one.reason) for one in found} == {
-        ("renewed 1", "refresh", "identity", "AUDIT")
+        (world.issuer.given, old.person, "identity", "AUDIT")
     }
     assert world.issuer.renewals == 1
+
+
+async def test_a_session_follows_what_the_issuer_says_of_the_person(world: World) -> None:
+    """Given a person who was given another role and area, when the token is renewed, then the session has them, and asks for a reason anew."""
+    old = await world.session(ends_in=0)
+    await world.console.sessions.change(old.key, lambda kept: replace(kept, reason="AUDIT"))
+    world.issuer.role, world.issuer.area = "VICTIM_WORKER", "SOMERSET"
+    world.issuer.goes_on.set()
+    now = await fresh(world.console.sessions, world.console.provider, old)
+    assert (now.person, now.role, now.area, now.reason) == (old.person, "VICTIM_WORKER", "SOMERSET", None)
+    assert await world.console.sessions.find(old.key) == now
+
+
+async def test_a_session_ends_where_the_issuer_names_somebody_else_or_is_another(world: World) -> None:
+    """Given a renewed token of another person, or of another issuer, then the session ends: nothing is shown by the older one."""
+    world.issuer.goes_on.set()
+    another = await world.session(ends_in=0)
+    tokens = replace(another.tokens, refresh=str(uuid4()))
+    await world.console.sessions.change(another.key, lambda kept: replace(kept, tokens=tokens))
+    with pytest.raises(SessionEnded):
+        await fresh(world.console.sessions, world.console.provider, replace(another, tokens=tokens))
+    world.issuer.address = "http://127.0.0.1:9"
+    unknown = await world.session(ends_in=0)
+    with pytest.raises(SessionEnded):
+        await fresh(world.console.sessions, world.console.provider, unknown)
 
 
 async def test_a_session_that_nobody_uses_falls_asleep(world: World) -> None:
@@ -315,3 +366,32 @@ async def test_signing_out_ends_the_session_of_the_issuer_too(world: World) -> N
     )
     assert await world.console.sessions.find(session.key) is None
     assert 'http-equiv="refresh"' not in (await world.http.get("/signed-out")).text
+
+
+async def test_over_tls_no_other_host_gives_a_browser_somebodys_session(world: World) -> None:
+    """Given the console over TLS, then its cookies have names that no sibling host can set, and one of the plain name is no session."""
+    world.app.state.console = replace(world.console, secure=True)
+    begun = await world.http.get("/sign-in")
+    (cookie,) = begun.headers.get_list("set-cookie")
+    assert cookie.startswith("__Host-ooc_sign_in=")
+    assert {"Path=/", "Secure", "HttpOnly"} <= set(cookie.split("; "))
+    session = await world.session()
+    world.as_person(session)
+    assert (await world.http.get("/reason")).status_code == 303
+    world.http.cookies.clear()
+    world.http.cookies.set(f"__Host-{COOKIE}", session.key)
+    page = await world.http.get("/reason")
+    assert page.status_code == 200
+    out = await world.http.post("/sign-out", data={"csrf": session.csrf})
+    assert out.headers["set-cookie"].startswith(f'__Host-{COOKIE}=""')
+    assert "Secure" in out.headers["set-cookie"]
+
+
+async def test_whoever_asks_sees_what_does_not_work(world: World) -> None:
+    """Given services of which none answers, then the status page says so of each, with the support's address and no session."""
+    world.app.state.support = "help@example.org"
+    page = await world.http.get("/status")
+    assert page.status_code == 503
+    assert page.text.count("Does not work") == len(SERVICES)
+    assert 'href="mailto:help@example.org"' in page.text
+    assert "set-cookie" not in page.headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -182,4 +183,29 @@ async def test_nothing_is_published_while_the_projection_is_behind(
         await owner.execute("delete from freshness")
         await owner.execute("insert into freshness select unnest($1::text[]), $2", sorted(READ_MODELS), before)
         await owner.close()
+    assert (await ask(reporting, PROTECTED[0], token, **asked)).status_code == 200
+
+
+async def test_the_login_of_the_api_publishes_nothing(reporting: Client, isolated_settings: IsolatedSettings) -> None:
+    """Given a table that somebody inserts by the login of reporting's API, with any proof, then its numbers are answered to nobody."""
+    owner = await asyncpg.connect(isolated_settings.database("reporting", "postgres"))
+    intruder = await asyncpg.connect(isolated_settings.database("reporting", "ooc_reporting_api"))
+    asked = {"from": "2023-07-01", "to": "2023-09-30"}
+    token, days = await reporting.token("ANALYST"), (date(2023, 7, 1), date(2023, 9, 30))
+    insert = (
+        "insert into published_table (measure, year, number, first_day, last_day, total, shown, positions{more})"
+        """ values ($1, '2023-04-01', 1, $2, $3, 77, '{{"ASIAN": 77}}', '{{"disposal": 1}}'{value})"""
+    )
+    try:
+        with contextlib.suppress(asyncpg.CheckViolationError):
+            await intruder.execute(insert.format(more="", value=""), PROTECTED[0], *days)
+            assert "77" not in (await ask(reporting, PROTECTED[0], token, **asked)).text
+        await intruder.execute(insert.format(more=", proof", value=r", '\x00'"), PROTECTED[0], *days)
+        assert (await ask(reporting, PROTECTED[0], token, **asked)).status_code == 503
+    finally:
+        await owner.execute("alter table published_table disable trigger all")
+        await owner.execute("delete from published_table where year = '2023-04-01'")
+        await owner.execute("alter table published_table enable trigger all")
+        await owner.close()
+        await intruder.close()
     assert (await ask(reporting, PROTECTED[0], token, **asked)).status_code == 200

@@ -172,6 +172,7 @@ def _door(path: str, route: dict[str, Any], record: Recorded) -> str:
         "case_id": record.case,
         "person_id": record.person,
         "person": record.person,
+        "officer": record.person,
         "return_id": uuid4(),
         "record": record.stream,
         "verification_id": uuid4(),

@@ -18,7 +18,7 @@ from shared import database as connections
 from shared.messaging.consumer.alarms import alarms
 from shared.messaging.relay import key_and_partition
 from shared.runtime.privileges import CONSUMER, PROJECTION, Schema
-from shared.runtime.provision import databases
+from tests.copied_databases import databases
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, Message, Publisher, publishing
 from tests.integration.consumers.worker import EFFECTS, consumer

@@ -25,9 +25,10 @@ from shared.api.authentication import IssuerUnavailable
 from shared.database import retry_for
 from shared.privacy.keyring import KeyEncryptionKeys
 from shared.runtime.application import service_api
-from shared.runtime.provision import KEYRING_DATABASE, databases, provision_databases
+from shared.runtime.provision import KEYRING_DATABASE, provision_databases
 from shared.settings import Settings
 from tests import loopback
+from tests.copied_databases import databases
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project
 from tests.isolated_settings import IsolatedSettings
 

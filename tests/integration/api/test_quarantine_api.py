@@ -272,6 +272,40 @@ async def test_an_alarm_that_nothing_takes_back_is_acknowledged_with_a_reason(ap
     assert (decision["cause"], decision["stream"]) == ("malformed_position", "ooc.note.position")
 
 
+async def test_an_alarm_shows_who_looks_after_it_until_it_ends(
+    api: Client, consumer: Consumer, settings: Settings
+) -> None:
+    """Given an alarm, even one that only a relay raises, then an operator attends to it, and raised again it is a new one."""
+    place = {"consumer": "relay", "name": "topic_ahead_of_event_store", "place": consumer.name}
+    insert = "insert into alarm (consumer, name, place, detail) values ($1, $2, $3, 'behind')"
+    owner = await asyncpg.connect(settings.database("education", "postgres"))
+    await owner.execute(insert, *place.values())
+    try:
+        alarm = await _alarm_at(api, consumer.name)
+        assert (alarm["attended_by"], alarm["attended_at"]) == (None, None)
+        path = f"/v1/alarms/{alarm['id']}/attend"
+        assert (await decide(api, f"{path}?dry_run=true")).status_code == 200
+        assert await _alarm_at(api, consumer.name) == alarm
+        (decision,) = (await decide(api, path)).json()["decisions"]
+        assert (decision["action"], decision["cause"]) == ("attend", "topic_ahead_of_event_store")
+        attended = await _alarm_at(api, consumer.name)
+        assert attended["attended_by"] == decision["actor"].strip()
+        assert attended["attended_at"] >= attended["raised_at"] == alarm["raised_at"]
+        await owner.execute("delete from alarm where place = $1", consumer.name)
+        await owner.execute(insert, *place.values())
+        assert (await _alarm_at(api, consumer.name))["attended_by"] is None
+    finally:
+        await owner.execute("delete from alarm where place = $1", consumer.name)
+        await owner.close()
+
+
+async def _alarm_at(api: Client, place: str) -> dict[str, Any]:
+    listed_ = (await api.read("/v1/alarms", role="SUPERVISOR")).json()
+    (alarm,) = [one for one in listed_ if one["place"] == place]
+    found: dict[str, Any] = alarm
+    return found
+
+
 async def test_an_api_says_at_its_start_what_stands_and_which_page_says_what_to_do(
     settings: Settings, consumer: Consumer
 ) -> None:
@@ -298,7 +332,8 @@ async def test_an_alarm_of_another_version_is_shown_with_the_runbook_s_index(api
 
 
 @pytest.mark.parametrize(
-    "path", ["quarantine/{}/retry", "quarantine/{}/release", "gaps/{}/release", "alarms/{}/acknowledge"]
+    "path",
+    ["quarantine/{}/retry", "quarantine/{}/release", "gaps/{}/release", "alarms/{}/acknowledge", "alarms/{}/attend"],
 )
 async def test_what_is_not_held_any_more_is_said(api: Client, path: str) -> None:
     """Given an id of nothing that stands, when it is decided about, then the answer is 404 and says to list again."""

@@ -35,6 +35,10 @@ from tests.integration.reporting.recorded_scenarios import play
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 NOBODY = UUID(int=0)
+_COLUMNS = """
+    select string_agg(column_name, ', ') from information_schema.columns
+    where table_name = 'parked' and column_name not in ('command_id', 'sequence')
+"""
 
 
 @dataclass
@@ -226,3 +230,19 @@ async def _sentence(place: Place, id_: str) -> str:
     assert handler is not None
     facts = await handler.open((await handler.event_store.load(f"disposal/{id_}")).records)
     return str(facts[0].event.wait.sentence)  # type: ignore[attr-defined]
+
+
+async def test_many_closures_at_once_leave_connections_to_each_other(place: Place) -> None:
+    """Given more reactions that wait than an API has connections, when all are closed at once, then each is, and the API answers."""
+    await place.take()
+    others = await place.pool.fetchval(_COLUMNS)
+    await place.pool.execute(
+        f"insert into parked (command_id, {others})"
+        f" select gen_random_uuid(), {others} from parked, generate_series(1, 20)"
+    )
+    ids = (await place.ids())[:24]
+    assert len(ids) == 24
+    async with asyncio.timeout(60):
+        answers = await asyncio.gather(*(place.decide(f"{id_}/close") for id_ in ids))
+    assert {answer.status_code for answer in answers} == {200}
+    assert set(ids).isdisjoint(await place.ids())

@@ -501,3 +501,13 @@ async def test_status_and_health_need_no_token(reporting: Client) -> None:
     assert (await reporting.http.get("/health/ready")).status_code == 200
     status = (await reporting.http.get("/status")).json()
     assert (status["service"], status["quarantined"], status["alarms"]) == ("reporting", 0, [])
+
+
+async def test_metrics_count_what_waits_and_what_was_met(reporting: Client, projected: Any) -> None:
+    """Given duties, when metrics are read, then each open one is counted once, late or not, and nothing tells whose it is."""
+    metrics = (await reporting.http.get("/metrics")).text
+    counted = re.findall(
+        r'^ooc_open_duties\{duty="\w+",late="(?:true|false)",service="\w+"\} (\S+)$', metrics, re.MULTILINE
+    )
+    open_ = "select count(*) from duty where met_on is null and closed_on is null and lapsed_on is null"
+    assert sum(map(float, counted)) == await projected.fetchval(open_) > 0

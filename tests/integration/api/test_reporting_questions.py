@@ -132,7 +132,10 @@ async def test_a_bad_value_names_its_parameter_and_is_not_repeated(
 async def test_a_place_that_no_answer_gave_is_malformed(reporting: Client, path: str) -> None:
     """A page begins after the `next` of an answer: another text, or a day that does not exist, is 422."""
     token = await reporting.token("SUPERVISOR")
-    for value in ("x", "none", f"2026-02-30:{SOME_CASE}", f"2026-02-30:disposal:{SOME_CASE}:ASSESSMENT:", "1"):
+    another_order = f"2026-02-03T09:00:00.000000Z:{SOME_CASE}"
+    no_time = f"2026-02-30T09:00:00.000000Z:{SOME_CASE}"
+    no_days = (f"2026-02-30:{SOME_CASE}", f"2026-02-30:disposal:{SOME_CASE}:ASSESSMENT:")
+    for value in ("x", "none", "1", another_order, no_time, *no_days):
         await _is_malformed(reporting, token, path, "after", value)
 
 
