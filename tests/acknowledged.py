@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from services.addresses import find_addresses
+from services.addresses import Addresses, find_addresses
 from tests import loopback
 from tools.client.http import Client
 
@@ -50,13 +50,13 @@ class Writers:
     """People who play one story after the other, and send a command again until it is answered.
 
     Args:
-        var: the directory of the system.
+        system: its directory, or its addresses.
         count: how many.
         patience: how many seconds each waits for one answer.
 
     """
 
-    def __init__(self, var: Path, count: int, patience: float = 120) -> None:
+    def __init__(self, system: Path | Addresses, count: int, patience: float = 120) -> None:
         self.stories: list[Story] = []
         """Those that were told to their end."""
         self.answered: list[tuple[float, str, dict[str, Any]]] = []
@@ -64,7 +64,7 @@ class Writers:
         self.statuses: Counter[int] = Counter()
         """The answers by HTTP status, those to repeats among them."""
         self.failures: list[BaseException] = []
-        self._var, self._patience = var, patience
+        self._system, self._patience = system, patience
         self._ended = threading.Event()
         self._at_work = threading.Event()
         self._at_work.set()
@@ -102,7 +102,7 @@ class Writers:
         try:
             hooks = {"response": [self._note]}
             with loopback.blocking_client(timeout=30.0, event_hooks=hooks) as http:
-                addresses = find_addresses((), {}, self._var)
+                addresses = find_addresses((), {}, self._system) if isinstance(self._system, Path) else self._system
                 client = Client(addresses, http=http, patience=self._patience, reason="TEST")
                 while not self._ended.is_set():
                     self.stories.append(tell_story(client, self._receive))

@@ -2,13 +2,12 @@
 
 The whole system runs as `ooc up --workers 2` starts it, so that each kill of a worker moves its partitions to the other
 one, and the restart moves some back; other tests may have worked on it before. Six writers play short stories while, at
-random moments, each kind of process, the broker and PostgreSQL included, is killed. OOC_CHAOS_SECONDS says for how long
-(a minute by default, which kills each of them; ten in `make chaos`), and OOC_CHAOS_SEED repeats a run's order of kills.
+random moments, each process, the broker and PostgreSQL included, is killed once. OOC_CHAOS_SECONDS says for how long it goes
+on after that (ten minutes in `make chaos`), and OOC_CHAOS_SEED repeats a run's order of kills.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
@@ -21,7 +20,7 @@ import pytest
 from tests.acknowledged import Writers, check_histories
 from tests.whole_system import WholeSystem, caught_up, client_of, ooc, wait_until
 
-SECONDS = float(os.environ.get("OOC_CHAOS_SECONDS", "60"))
+SECONDS = float(os.environ.get("OOC_CHAOS_SECONDS", "0"))
 SEED = int(os.environ.get("OOC_CHAOS_SEED", str(random.randrange(10**6))))
 WRITERS = 6
 
@@ -34,7 +33,7 @@ def system(shared_system: WholeSystem) -> Path:
 
 @pytest.mark.timeout(SECONDS + 840)
 def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
-    """After a minute of kill -9 at every process, each receipt is valid and each reaction happened once."""
+    """After kill -9 of every process, each receipt is valid and each reaction happened once."""
     writers = Writers(system, WRITERS)
     killed = _kill(system, SECONDS)
     writers.end()
@@ -51,18 +50,20 @@ def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
 
 
 def _kill(var: Path, seconds: float) -> Counter[str]:
-    """Kill one process after another, each kind in turn in a random order, at random moments."""
+    """Kill every process, in a random order at random moments, and again as long as there is time."""
     chance = random.Random(SEED)
     killed: Counter[str] = Counter()
     until = time.monotonic() + seconds
     names: list[str] = []
-    while time.monotonic() < until:
-        time.sleep(chance.uniform(0.3, 3.0))
+    while names or not killed or time.monotonic() < until:
+        time.sleep(chance.uniform(0.2, 1.8))
         if not names:
             names = sorted(path.stem for path in (var / "run").glob("*.pid"))
             chance.shuffle(names)
         name = names.pop()
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError, ValueError):
+        try:
             os.kill(int((var / "run" / f"{name}.pid").read_text()), signal.SIGKILL)
             killed[name] += 1
+        except (ProcessLookupError, FileNotFoundError, ValueError):
+            names.insert(0, name)  # it is being started again: later
     return killed

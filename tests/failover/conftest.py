@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
+import time
 from collections.abc import Callable
 from typing import Final
 
 import pytest
 
+from tests.failover.faults import FAULTS
 from tests.failover.page import TRIES, Try
 from tests.failover.rig import Outcome
 
 SECONDS: Final = float(os.environ.get("OOC_FAILOVER_SECONDS", "0"))
 SEED: Final = int(os.environ.get("OOC_FAILOVER_SEED", str(random.randrange(10**6))))
+_BEGAN: Final = time.monotonic()
 
 Note = Callable[[str, Outcome], None]
 
@@ -34,3 +38,11 @@ def note(request: pytest.FixtureRequest) -> Note:
         assert outcome.lost == outcome.doubled == 0, f"seed {SEED}: {outcome}"
 
     return note
+
+
+@pytest.fixture
+def until(request: pytest.FixtureRequest) -> float:
+    """Return the monotonic time at which a test's share of the run is over: promotions on the small rig have a third of it."""
+    tests = [item for item in request.session.items if "until" in getattr(item, "fixturenames", ())]
+    shares = list(itertools.accumulate(1 if hasattr(item, "callspec") else len(FAULTS) / 2 for item in tests))
+    return _BEGAN + SECONDS * shares[tests.index(request.node)] / shares[-1]

@@ -25,6 +25,8 @@ class Fault:
     promise: str
     do: Callable[[Any, Random], Awaitable[None]]
     """It is done to a `Rig`; what promotes needs a `quorum` alone, but for `worker_frozen`."""
+    alert: str
+    """The alert of docs/reference/alerts.yaml that shows it where it lasts."""
     promotes: bool = False
 
     @property
@@ -66,6 +68,15 @@ async def wait_cancelled(rig: Rig, chance: Random) -> None:
     for _ in range(chance.randrange(1, 4)):
         await primary.do(CANCEL)
         await asyncio.sleep(chance.random())
+    await primary.destroy()
+    await rig.quorum.rejoin(await rig.quorum.promote())
+
+
+async def standby_behind(rig: Rig, chance: Random) -> None:
+    primary, behind = rig.quorum.primary, rig.quorum.synchronous
+    await behind.do("alter system set primary_conninfo = ''", "select pg_reload_conf()")
+    await eventually(lambda: primary.ask(WAITING), 60)  # the other standby has what waits
+    await asyncio.sleep(chance.random())
     await primary.destroy()
     await rig.quorum.rejoin(await rig.quorum.promote())
 
@@ -164,27 +175,43 @@ _WAIT: Final = "commands wait, or get 503, until the standby is promoted"
 _ON: Final = "commands go on; publishing waits"
 
 FAULTS: Final = (
-    Fault("the primary is killed, the synchronous standby promoted", _WAIT, primary_killed, promotes=True),
-    Fault("the primary is frozen, and comes back beside the new one", _WAIT, primary_frozen, promotes=True),
-    Fault("the primary is cut off, and comes back beside the new one", _WAIT, primary_parted, promotes=True),
-    Fault("waits for the standby are cancelled, then the primary is killed", _WAIT, wait_cancelled, promotes=True),
-    Fault("a worker is frozen while a standby is promoted", _WAIT, worker_frozen, promotes=True),
+    Fault("the primary is killed, the synchronous standby promoted", _WAIT, primary_killed, "ApiDown", promotes=True),
+    Fault("the primary is frozen, and comes back beside the new one", _WAIT, primary_frozen, "ApiDown", promotes=True),
+    Fault("the primary is cut off, and comes back beside the new one", _WAIT, primary_parted, "ApiDown", promotes=True),
+    Fault(
+        "waits for the standby are cancelled, then the primary is killed",
+        _WAIT,
+        wait_cancelled,
+        "StandbyLost",
+        promotes=True,
+    ),
+    Fault("a standby is promoted that lacks what another has", _WAIT, standby_behind, "StandbyLost", promotes=True),
+    Fault("a worker is frozen while a standby is promoted", _WAIT, worker_frozen, "PartStands", promotes=True),
     *(
         [
             Fault(
-                "a standby is promoted whose clock is ten minutes ahead", "commands get 503", clock_ahead, promotes=True
+                "a standby is promoted whose clock is ten minutes ahead",
+                "commands get 503",
+                clock_ahead,
+                "ClockOff",
+                promotes=True,
             )
         ]
         if FAKETIME is not None
         else []
     ),
-    Fault("the synchronous standby is lost for a while", "commands wait, or get 503, until it is back", standby_lost),
-    Fault("the database is frozen for a while", "commands wait, or get 503", database_frozen),
-    Fault("connections are cut", "commands are sent again", connections_cut),
-    Fault("the network is slow", "everything goes on, slowly", network_slow),
-    Fault("a broker is killed", _ON, broker_killed),
-    Fault("a broker is killed, and its disk lost", _ON, broker_wiped),
-    Fault("the brokers are restarted one by one", _ON, brokers_rolled),
-    Fault("two of three brokers are killed", _ON, brokers_lost),
-    Fault("a broker is frozen", _ON, broker_frozen),
+    Fault(
+        "the synchronous standby is lost for a while",
+        "commands wait, or get 503, until it is back",
+        standby_lost,
+        "StandbyLost",
+    ),
+    Fault("the database is frozen for a while", "commands wait, or get 503", database_frozen, "ApiDown"),
+    Fault("connections are cut", "commands are sent again", connections_cut, "ApiDown"),
+    Fault("the network is slow", "everything goes on, slowly", network_slow, "RelayBehind"),
+    Fault("a broker is killed", _ON, broker_killed, "ReplicaLost"),
+    Fault("a broker is killed, and its disk lost", _ON, broker_wiped, "ReplicaLost"),
+    Fault("the brokers are restarted one by one", _ON, brokers_rolled, "ReplicaLost"),
+    Fault("two of three brokers are killed", _ON, brokers_lost, "PartStands"),
+    Fault("a broker is frozen", _ON, broker_frozen, "ReplicaLost"),
 )

@@ -12,11 +12,14 @@ from typing import Final
 
 from tests.failover.faults import FAULTS, Fault
 from tests.failover.rig import Outcome
+from tools.reference.alerts import alerts
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "reliability.md"
 TRIES: Final = ROOT / "var" / "failover.jsonl"
 """What the page is written from: a line for each try."""
+
+ALERTS: Final = {alert.name: alert for alert in alerts()}
 
 _HEAD: Final = """# Reliability
 
@@ -27,8 +30,8 @@ run was given allows. Each line is a test (tests/failover). *Lost* counts receip
 and topic, *doubled* events and reactions. Times are seconds, median and longest: *pause* is the longest in which nobody was
 answered, *recovery* lasts until all is replicated, caught up and without an alarm.
 
-| fault | promise | tries | lost | doubled | pause | recovery |
-|---|---|---|---|---|---|---|
+| fault | promise | shown, if it lasts, by | tries | lost | doubled | pause | recovery |
+|---|---|---|---|---|---|---|---|
 """
 
 
@@ -70,7 +73,9 @@ def page_of(tries: Sequence[Try]) -> str:
 def _line(fault: Fault, outcomes: Sequence[Outcome]) -> str:
     lost, doubled = sum(o.lost for o in outcomes), sum(o.doubled for o in outcomes)
     times = [_times([o.pause for o in outcomes]), _times([o.recovery for o in outcomes])]
-    cells = [fault.what, fault.promise, len(outcomes), lost, doubled, *times]
+    alert = ALERTS[fault.alert]
+    seen = f"[{alert.name}](../../{alert.page})".replace("../../docs/", "../")
+    cells = [fault.what, fault.promise, seen, len(outcomes), lost, doubled, *times]
     return f"| {' | '.join(map(str, cells))} |\n"
 
 

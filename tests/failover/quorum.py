@@ -32,6 +32,7 @@ FAKETIME: Final = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime
 """Debian's libfaketime; without it no clock goes wrong."""
 
 WAITING: Final = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
+_TIMELINE: Final = "select ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int"
 CANCEL: Final = "select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'"
 
 
@@ -160,9 +161,14 @@ class Quorum:
         assert await new.ask("select pg_promote(true, 60)")
         await self._name(other, old)
         await other.do(f"alter system set primary_conninfo = '{new.source}'", "select pg_reload_conf()")
-        follows = f"select count(*) = 1 from pg_stat_replication where application_name = '{other.name}'"
+        timeline = await new.ask(_TIMELINE)
+
+        async def follows() -> bool:
+            """Return whether it has left the old timeline: one that has more of that connects, streams, and stays."""
+            return bool(await other.ask("select received_tli from pg_stat_wal_receiver") == timeline)
+
         try:
-            await eventually(lambda: new.ask(follows), 10)
+            await eventually(follows, 10)
         except AssertionError:  # it had more of the old timeline than the new primary
             await other.destroy()
             await self._join(other)

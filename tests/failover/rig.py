@@ -20,6 +20,7 @@ from tests.failover.brokers import Brokers
 from tests.failover.quorum import Quorum
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import committed
+from tests.position_keys import UNCHECKED
 from tests.whole_system import WholeSystem, ooc, status_reasons
 
 START_SECONDS: Final = 900
@@ -129,11 +130,11 @@ class Rig:
         events, position = f"ooc.{service}.events", f"ooc.{service}.position"
 
         async def relayed() -> bool:
-            reached, _ = await last_position(self.brokers.bootstrap, position)
+            reached, _ = await last_position(self.brokers.bootstrap, position, UNCHECKED)
             return reached is not None and reached.position >= head
 
         await eventually(relayed, SETTLE_SECONDS)
-        reached, _ = await last_position(self.brokers.bootstrap, position)
+        reached, _ = await last_position(self.brokers.bootstrap, position, UNCHECKED)
         assert reached is not None
         messages = await committed(self.brokers.bootstrap, events, reached.offsets)
         stored: dict[int, asyncpg.Record] = {}

@@ -42,10 +42,9 @@ async def rig() -> AsyncIterator[Rig]:
 
 @pytest.mark.timeout(SECONDS + 3600)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-async def test_a_fault_costs_nothing_that_was_acknowledged(rig: Rig, note: Note, fault: Fault) -> None:
+async def test_a_fault_costs_nothing_that_was_acknowledged(rig: Rig, note: Note, until: float, fault: Fault) -> None:
     """Given people at work, when a fault comes and goes, again and again, then each receipt holds, and nothing is doubled."""
     chance = random.Random(f"{SEED} {fault.name}")
-    until = time.monotonic() + SECONDS / len(FAULTS)
     while True:
         await rig.answered(chance.randrange(10, 60))
         began = time.monotonic()

@@ -58,10 +58,9 @@ async def small(kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[Small]
             await quorum.stop()
 
 
-async def test_each_promotion_keeps_what_was_acknowledged(small: Small, note: Note) -> None:
+async def test_each_promotion_keeps_what_was_acknowledged(small: Small, note: Note, until: float) -> None:
     """Given officers at work, whatever way a primary goes, then each receipt is in store and topic, once and in order."""
     chance = random.Random(f"{SEED} promotions")
-    until = time.monotonic() + SECONDS
     acknowledged: set[str] = set()
     async with running(small.service.relay()) as relay:
         while True:

@@ -6,13 +6,14 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -72,6 +73,15 @@ class Release(WholeSystem):
             self.up = subprocess.Popen(self._command, cwd=self._code, env=self._environment, stdout=log, stderr=log)
         return self.up
 
+    def run(self, command: Sequence[str]) -> None:
+        """Run a command of the release on the servers; it must succeed."""
+        admin = {"OOC_MODE": "local", "OOC_ADMIN_DATABASE_URL": self._environment["OOC_DATABASE_URL"]}
+        program = [*self._command[:-1], *command]
+        done = subprocess.run(
+            program, cwd=self._code, env=self._environment | admin, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def until_ready(self) -> None:
         """Wait until each of its processes has been ready: then it is written down where it answers."""
 
@@ -93,7 +103,8 @@ class Release(WholeSystem):
             yield
         finally:
             for process in frozen:
-                process.send_signal(signal.SIGCONT)
+                with contextlib.suppress(psutil.NoSuchProcess):  # whoever watches it may have replaced it
+                    process.send_signal(signal.SIGCONT)
 
 
 @pytest.mark.timeout(4 * SECONDS)
@@ -108,7 +119,9 @@ def test_two_releases_work_beside_each_other_in_every_order(
         try:
             old.launch()
             old.until_ready()
-            new._environment |= _shared(old.var)
+            new._environment |= _shared(old.var) | {"OOC_UNSIGNED_POSITIONS": "true"}
+            for command in _steps_before_processes():
+                new.run(command)
             new.launch()
             new.until_ready()
             writers = [Writers(system.var, 2, patience=SECONDS) for system in (old, new)]
@@ -131,6 +144,15 @@ def test_two_releases_work_beside_each_other_in_every_order(
         finally:
             new.stop()
             old.stop()
+
+
+def _steps_before_processes() -> list[list[str]]:
+    """Return the commands of the first step of the how-to, and that which says whether the second may begin."""
+    page = (ROOT / "docs/how-to/failover.md").read_text(encoding="utf-8")
+    (first,) = re.findall(r"^1\. (.*)$", page.partition("## Upgrade")[2], re.MULTILINE)
+    commands = [line.split() for line in re.findall(r"`ooc ([^`]+)`", first)]
+    assert ["migrate"] in commands
+    return [*commands, ["migrate", "--check"]]
 
 
 def _tells(writers: Writers, stories: int) -> None:

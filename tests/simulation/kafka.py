@@ -102,6 +102,8 @@ class Producing:
 
     name: str
     epoch: int
+    process: Process
+    """The program that has it."""
     partitions: set[Place] = field(default_factory=set)
     ending: bool = False
     """Whether its transaction has been decided, and markers are under way."""
@@ -153,6 +155,7 @@ class Broker:
         """Seconds that each request takes besides."""
         self._producers: dict[str, Producing] = {}
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._looking: list[asyncio.Future[Process]] = []
 
     def add(self, topic: str, partitions: int) -> None:
         """Add a topic."""
@@ -177,11 +180,17 @@ class Broker:
 
     # --- producers --------------------------------------------------------------------------------
 
-    async def begin(self, name: str) -> Producing:
+    async def publishing(self) -> Process:
+        """Return the program that is the next to write something within a transaction, which is then open."""
+        looking: asyncio.Future[Process] = self.loop.create_future()
+        self._looking.append(looking)
+        return await looking
+
+    async def begin(self, name: str, process: Process) -> Producing:
         """Give a transactional id its next epoch, which ends the open transaction of the one before."""
         while (old := self._producers.get(name)) is not None and old.ending:  # noqa: ASYNC110 - as the client asks again
             await asyncio.sleep(0.02)
-        new = Producing(name, old.epoch + 1 if old else 0)
+        new = Producing(name, old.epoch + 1 if old else 0, process)
         self._producers[name] = new
         if old is not None and old.partitions:
             await self._end(old, commit=False)
@@ -206,13 +215,17 @@ class Broker:
         partition.log += entries
         if producer is not None:
             partition.open.setdefault(producer, []).extend(range(first, len(partition.log)))
+            for looking in self._looking:
+                if not looking.done():
+                    looking.set_result(producer.process)
+            self._looking.clear()
         self._notice(place[0])
         return first
 
     def _time_out(self, producer: Producing) -> None:
         if self._producers.get(producer.name) is producer and producer.partitions and not producer.ending:
             self.loop.note(f"kafka: the transaction of {producer.name} took too long, and is aborted")
-            self._producers[producer.name] = Producing(producer.name, producer.epoch + 1)
+            self._producers[producer.name] = Producing(producer.name, producer.epoch + 1, producer.process)
             self.process.start(self._end(producer, commit=False))
 
     async def end(self, producer: Producing, *, commit: bool) -> None:
@@ -340,7 +353,7 @@ class FakeProducer(Client):
             name = self._name
             while True:
                 try:
-                    self._producer = await self.ask(lambda: self.broker.begin(name))
+                    self._producer = await self.ask(lambda: self.broker.begin(name, self._process))
                 except (KafkaConnectionError, KafkaTimeoutError):
                     await asyncio.sleep(0.1)
                 else:

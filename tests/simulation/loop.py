@@ -12,6 +12,7 @@ import contextlib
 import gc
 import hashlib
 import heapq
+import itertools
 import os
 import random
 import time
@@ -97,6 +98,25 @@ def current() -> Process:
     return process
 
 
+class _Numbered:
+    """What is created in order: a set of such is walked by that, and not by where each happens to be in memory."""
+
+    def __init__(self, *arguments: Any, number: int, **options: Any) -> None:
+        self.number = number
+        super().__init__(*arguments, **options)
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+class _Task(_Numbered, asyncio.Task[Any]):
+    """A task of the loop."""
+
+
+class _Future(_Numbered, asyncio.Future[Any]):
+    """A future of the loop."""
+
+
 class OutOfSteps(Exception):
     """A run that takes more steps than it may."""
 
@@ -117,6 +137,7 @@ class Loop(asyncio.BaseEventLoop):
         self._scheduled: list[Any]
         self._stopping: bool
         self._tasks: list[Any] = []
+        self._count = itertools.count(1).__next__
         self.set_task_factory(self._make_task)
         self.set_exception_handler(self._note_error)
 
@@ -144,9 +165,13 @@ class Loop(asyncio.BaseEventLoop):
         self._ready += handles
 
     def _make_task(self, _loop: Any, work: Any, context: Context | None = None, **options: Any) -> asyncio.Task[Any]:
-        task = asyncio.Task(work, loop=self, context=context, **options)
+        task = _Task(work, number=self._count(), loop=self, context=context, **options)
         self._tasks.append(task)  # so that none ends, with its `finally`, when the garbage collector comes
         return task
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Create a future of the loop."""
+        return _Future(number=self._count(), loop=self)
 
     def _note_error(self, _loop: Any, error: dict[str, Any]) -> None:
         self.note(f"{error['message']}: {error.get('exception')!r}")
@@ -229,7 +254,10 @@ def running(loop: Loop) -> Iterator[None]:
     seeded = random.Random(loop.chance.random())
     originals = [(module, name, getattr(module, name)) for module, name in _CLOCKS]
     urandom, state = os.urandom, random.getstate()
-    gc.collect()
+    with warnings.catch_warnings():
+        # Whoever was killed has left coroutines that nobody awaits.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        gc.collect()
     gc.disable()
     for module, name, _ in originals:
         setattr(module, name, loop.time)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 from uuid import UUID
 
+from shared.database import LEASE_SECONDS
+from shared.messaging.relay import TRANSACTION_SECONDS
 from tests.simulation.loop import Process
 from tests.simulation.postgres import Cluster
 from tests.simulation.system import Broken, System
@@ -37,6 +39,17 @@ async def pause(system: System) -> None:
         process.pause()
         await asyncio.sleep(system.chance.choice((0.5, 5.0, 12.0, 25.0)))
         process.resume()
+
+
+async def pause_a_publisher(system: System) -> None:
+    """SIGSTOP of a program within its transaction, for longer than its lease lasts, and for less than it gives the transaction.
+
+    So another takes over, and publishes, before it goes on where it was.
+    """
+    process = await system.broker.publishing()
+    process.pause()
+    await asyncio.sleep(system.chance.uniform(LEASE_SECONDS + 1, TRANSACTION_SECONDS))
+    process.resume()
 
 
 async def trouble_the_network(system: System) -> None:
@@ -192,6 +205,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     kill,
     kill_many,
     pause,
+    pause_a_publisher,
     trouble_the_network,
     freeze_kafka,
     expire_batches,

@@ -69,7 +69,7 @@ def a_warning_is_overheard(patch: Patch) -> None:
 def a_repeat_is_not_confirmed(patch: Patch) -> None:
     """The receipt of an earlier attempt is given out, though no standby may have its event."""
 
-    async def confirm(_self: PostgresEventStore) -> None:
+    async def confirm(_self: PostgresEventStore, _connection: Any) -> None:
         await asyncio.sleep(0)
 
     patch.setattr(PostgresEventStore, "_confirm", confirm)
@@ -92,7 +92,9 @@ def a_key_that_is_there_is_taken(patch: Patch) -> None:
             if all(row["wrapped"] is not None for row in found):
                 return found
             wrapped = [self._kek.wrap(key) for key in new]
-            return await self._pool.fetch(keyring._CREATE, subjects, [self._kek.epoch] * len(new), wrapped)
+            return await self._pool.fetch(
+                keyring._CREATE, subjects, [self._kek.epoch] * len(new), wrapped, self._calendar()
+            )
 
         return await retry_or_raise(attempt, KeyringUnavailable)
 
@@ -211,7 +213,7 @@ _LOST_COMMITS: Final = (nemesis.cut_the_standby,)
 
 PLANTED: Final = (
     Planted(a_promoted_store_is_trusted, _LOST_COMMITS, "acknowledged to", synchronous=False),
-    Planted(a_warning_is_overheard, _LOST_COMMITS, "acknowledged|cannot be read|wait for an answer"),
+    Planted(a_warning_is_overheard, _LOST_COMMITS, "acknowledged|cannot be read|wait for an answer|token was altered"),
     Planted(a_repeat_is_not_confirmed, _LOST_COMMITS, "acknowledged|are answered"),
     Planted(the_relay_does_not_confirm, _LOST_COMMITS, "topic_ahead_of_event_store"),
     Planted(
@@ -220,7 +222,11 @@ PLANTED: Final = (
         "wait for an answer|cannot be read|are answered|token was altered",
     ),
     Planted(a_lease_lasts_for_ever, (nemesis.kill,), "the topic of"),
-    Planted(a_zombie_is_not_fenced, (nemesis.pause,), "times in its topic|comes after|goes back from position"),
+    Planted(
+        a_zombie_is_not_fenced,
+        (nemesis.pause_a_publisher,),
+        "times in its topic|comes after|goes back from position|foreign_record",
+    ),
     Planted(an_outcome_is_assumed, (nemesis.trouble_the_network, nemesis.freeze_kafka), "times in its topic|goes back"),
     Planted(a_lost_batch_is_not_missed, (nemesis.expire_batches,), "the topic of|stands 0 times|alarm"),
     Planted(a_reaction_has_no_key, (nemesis.kill_many, nemesis.restart_postgres), "was answered|are answered"),

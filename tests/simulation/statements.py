@@ -267,7 +267,7 @@ def notify(tx: Transaction) -> Sequence[Any]:
 def take_lease(tx: Transaction, holder: Any, seconds: float) -> Sequence[Any]:
     now = tx.node.process.now()
     lease, until = tx.get("lease", tx.session.role), now + timedelta(seconds=seconds)
-    if lease is not None and lease[0] != holder and now <= lease[1] <= until:
+    if lease is not None and lease[0] != holder and (not seconds or now <= lease[1] <= until):
         return [(False,)]
     tx.put("lease", tx.session.role, (holder, until))
     return [(True,)]
@@ -574,8 +574,10 @@ def current_keys(tx: Transaction, subjects: Sequence[str]) -> Sequence[Any]:
 
 @answers(keyring._CREATE)
 def create_keys(
-    tx: Transaction, subjects: Sequence[str], epochs: Sequence[str], wrapped: Sequence[bytes]
+    tx: Transaction, subjects: Sequence[str], epochs: Sequence[str], wrapped: Sequence[bytes], now: Any
 ) -> Sequence[Any]:
+    if abs(tx.node.process.now() - now) > timedelta(seconds=30):
+        return []
     for subject, epoch, key in sorted(zip(subjects, epochs, wrapped, strict=True)):
         if tx.get("data_key", (subject, 1)) is None and tx.get("tombstone", subject) is None:
             tx.put("data_key", (subject, 1), (epoch, key))
@@ -605,6 +607,11 @@ def log_keys(tx: Transaction) -> Sequence[Any]:
 @answers(evidence_log.EVENTS.entries)
 def log_entries(tx: Transaction, after: int, limit: int) -> Sequence[Any]:
     return [(event[0], event[1], event[7]) for event in _events(tx, after, limit)]
+
+
+@answers(evidence_log.EVENTS.end)
+def log_end(tx: Transaction) -> Sequence[Any]:
+    return [(max(tx.all("event"), default=None),)]
 
 
 @answers(evidence_log._TILES)

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from math import inf
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +43,7 @@ from shared.kafka import PARTITIONS
 from shared.messaging import projection_consumer
 from shared.messaging.consumer import position_record
 from shared.messaging.consumer.handling import GroupSettings
+from shared.messaging.consumer.position_signature import PositionKeys, position_signers
 from shared.messaging.polling import waking
 from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.reactions import ParkedReactionRetrier, ReactionRunner
@@ -58,6 +60,9 @@ from tests.simulation.witness import AUTHORITY, KEYS, Witness
 KEK: Final = KeyEncryptionKeys.read("1:" + "A" * 43 + "=")
 SERVICES: Final = {service.name: service for service in (BELL, DESK)}
 MEMBERSHIP: Final = GroupSettings(session_seconds=6.0, heartbeat_seconds=1.0)
+POSITION_KEYS: Final = PositionKeys(
+    cache(lambda service: [signer.key for signer in position_signers(KEYS, AUTHORITY, service)])
+)
 BEFORE: Final = START - timedelta(days=1)
 """When everything happened that is told, whatever a clock shows."""
 
@@ -191,7 +196,7 @@ class System:
 
     async def _handler(self, process: Process, service: Service[Any], role: str) -> tuple[CommandHandler, Any]:
         pool = await self._pool(service.name, role)
-        keyring = PostgresKeyring(await self._pool("keyring", role), KEK, self.loop.time)
+        keyring = PostgresKeyring(await self._pool("keyring", role), KEK, self.loop.time, calendar=process.now)
         return CommandHandler(service, PostgresEventStore(pool, process.now), keyring, b"digest"), pool
 
     async def _api(self, process: Process, service: Service[Any]) -> None:
@@ -207,6 +212,7 @@ class System:
             position_topic=service.position_topic,
             dsn=f"postgresql://{service.name}_relay@sim/{service.name}",
             bootstrap="kafka",
+            signers=position_signers(KEYS, AUTHORITY, service.name),
         )
         await _run_parts(relay)
 
@@ -232,6 +238,7 @@ class System:
             services=[BELL.name],
             pool=pool,
             bootstrap="kafka",
+            keys=POSITION_KEYS,
             apply=waking(runner.apply, parked.poll),
             membership=MEMBERSHIP,
             reconcile_seconds=1e9,  # it keeps no position records
@@ -247,7 +254,13 @@ class System:
                 await connection.execute(PROJECT, record.stream, record.version, record.position, record.hash)
 
         consumer = ProjectionConsumer(
-            "projector", services=[*SERVICES], pool=pool, bootstrap="kafka", apply=apply, membership=MEMBERSHIP
+            "projector",
+            services=[*SERVICES],
+            pool=pool,
+            bootstrap="kafka",
+            keys=POSITION_KEYS,
+            apply=apply,
+            membership=MEMBERSHIP,
         )
         await _run_parts(consumer)
 
@@ -349,6 +362,8 @@ def installed(system: System) -> Iterator[None]:
         raise structlog.DropEvent
 
     kind = {"broker": system.broker}
+    parts = Part._get_tasks  # of a set of names
+
     producer, consumer = type("Producer", (FakeProducer,), kind), type("Consumer", (FakeConsumer,), kind)
     places = [
         (asyncpg, "connect", system.servers.connect),
@@ -358,6 +373,7 @@ def installed(system: System) -> Iterator[None]:
         (position_record, "AIOKafkaConsumer", consumer),
         (projection_consumer, "AIOKafkaConsumer", consumer),
         (FactCache.__init__, "__defaults__", (system.loop.time,)),  # its clock
+        (Part, "_get_tasks", lambda part: sorted(parts(part), key=lambda task: task.fun.__name__)),
     ]
     originals = [(place, name, getattr(place, name)) for place, name, _ in places]
     logged = structlog.get_config()

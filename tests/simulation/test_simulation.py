@@ -61,16 +61,18 @@ def test_a_planted_fault_is_found(planted: Planted, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 def test_a_seed_repeats_a_run_exactly() -> None:
-    """Given the same seed in two processes whose hashes of text differ, all that happens is the same."""
-    program = "from tests.simulation.run import run; ended = run(3, seconds=3.0); print(ended.digest, ended.steps)"
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", program],
+    """Given the same seed in two processes whose hashes of text differ, one of which has played another, all is the same."""
+    program = "from tests.simulation.run import run; ended = run(3, seconds=9.0); print(ended.digest, ended.steps)"
+    other = "from tests.simulation.run import run; run(4, seconds=1.0)"
+    played = [
+        subprocess.Popen(
+            [sys.executable, "-c", "; ".join(code)],
             env={**os.environ, "PYTHONHASHSEED": number},
-            check=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
-        ).stdout
-        for number in ("1", "2")
-    }
-    assert len(told) == 1
+        )
+        for number, code in (("1", [program]), ("3", [other, program]))
+    ]
+    digests = {each.communicate()[0] for each in played}
+    assert len(digests) == 1
+    assert digests != {""}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +12,9 @@ from typing import Any, Final
 
 import httpx2
 
-from shared.evidence.checkpoint import SigningKeys, VerifierKey
 from shared.evidence.log import EVENTS, origin_of
 from shared.evidence.witness_client import WitnessClient
+from shared.privacy.signed_note import SigningKeys, VerifierKey
 from tests.simulation.network import Network
 from tools.witness.application import Rejected, _parse, _verified
 from tools.witness.state import OutOfStep, Unfit, WitnessState, witness_key
@@ -52,7 +54,17 @@ class Witness:
 
     def http(self, **_: Any) -> Any:
         """Return what the client takes for `httpx2.AsyncClient`."""
-        return SimpleNamespace(get=self._seen, post=self._add, aclose=partial(asyncio.sleep, 0))
+        return SimpleNamespace(stream=self._answer, aclose=partial(asyncio.sleep, 0))
+
+    @asynccontextmanager
+    async def _answer(self, method: str, url: str, content: bytes | None) -> AsyncIterator[Any]:
+        reply = await (self._seen(url) if content is None else self._add(url, content))
+        assert method == ("GET" if content is None else "POST")
+
+        async def parts() -> AsyncIterator[bytes]:
+            yield reply.content
+
+        yield SimpleNamespace(status_code=reply.status_code, aiter_raw=parts)
 
     async def _seen(self, url: str) -> httpx2.Response:
         await asyncio.sleep(self._network.delay())
