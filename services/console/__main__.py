@@ -1,7 +1,5 @@
 """`python -m services.console`: serve the console until told to stop."""
 
-from __future__ import annotations
-
 import sys
 
 from services.addresses import NoSystem, find_addresses
@@ -10,16 +8,18 @@ from services.console.settings import ConsoleSettings
 from services.disposal.matrices import gravity_matrices
 from services.partnership import partnership
 from shared.domain.dates import BadCalendar, bank_holidays
-from shared.evidence.checkpoint import BadNote
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
+from shared.privacy.signed_note import BadNote
 from shared.runtime.application import serve
 from shared.runtime.logs import log_to_stderr
 from shared.settings import InvalidSetting, NoPassword
+from shared.tracing import start_tracing
 
 
 def main() -> None:
     """Serve the console; exits 1 with a sentence where that cannot be."""
     log_to_stderr("console")
+    start_tracing("console")
     settings = ConsoleSettings()
     try:
         bank_holidays()

@@ -1,9 +1,8 @@
 """The services' APIs, asked with the person's own token."""
 
-from __future__ import annotations
-
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -13,7 +12,10 @@ import httpx2
 
 from services.addresses import Addresses
 from services.console.sessions import Session, Writes
+from services.console.words import within
+from services.vocabulary import Role
 from shared.api.authentication import client_tls
+from shared.tracing import current_traceparent, span
 
 T = TypeVar("T")
 
@@ -22,6 +24,7 @@ TIMEOUT_SECONDS: Final = 20.0
 PROJECTED: Final = "reporting"
 """The service whose answers follow from what other services have recorded, a little later."""
 NOT_YET: Final = "/problems/not-yet"
+ROLES: Final = re.compile(rf"\b(?:{'|'.join(Role)})\b")
 
 
 class NoAnswer(Exception):
@@ -43,9 +46,19 @@ class Problem(Exception):
         return str(self.body.get("detail") or "")
 
     @property
+    def rules(self) -> list[str]:
+        """The rules that refuse, each in words with its id and its source."""
+        return [f"{rule['text']} (rule {rule['id']}; {rule['source']})" for rule in self.body.get("rules") or ()]
+
+    @property
+    def errors(self) -> list[tuple[str, str]]:
+        """What is malformed: each field with a sentence."""
+        return [(error["field"], sentence(error["message"])) for error in self.body.get("errors") or ()]
+
+    @property
     def asks_for_reason(self) -> bool:
         """Whether the role may do this once the person says why they look."""
-        return self.status == 403 and any(one["field"] == "Access-Reason" for one in self.body.get("errors") or ())
+        return self.status == 403 and any(field == "Access-Reason" for field, _ in self.errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,6 @@ class Apis:
         self._declarations: dict[tuple[str, str], Any] = {}
 
     async def close(self) -> None:
-        """Close the connections."""
         await asyncio.gather(*(client.aclose() for client in self._clients.values()))
 
     async def get(self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -130,6 +142,14 @@ class Apis:
         parameters = route["get"]["parameters"] if route else ()
         return next((parameter["schema"]["enum"] for parameter in parameters if parameter["name"] == name), [])
 
+    async def is_ready(self, service: str) -> bool:
+        """Tell whether a service says that it can record and answer."""
+        try:
+            await self._ask(None, "GET", service, "/health/ready")
+        except (NoAnswer, Problem):
+            return False
+        return True
+
     async def _declared(self, service: str, path: str) -> Any:
         """Return what a service declares of itself; it is read once, and stays as long as the service runs."""
         if (service, path) not in self._declarations:
@@ -156,7 +176,12 @@ class Apis:
         query = {name: value for name, value in (params or {}).items() if value is not None}
         url = f"{self._addresses.of(service)}{path}"
         try:
-            answer = await self._clients[service].request(method, url, headers=headers, json=body, params=query or None)
+            with span(f"{method} {service}", "CLIENT", {"http.request.method": method, "server.address": service}):
+                if (traceparent := current_traceparent()) is not None:
+                    headers["traceparent"] = traceparent
+                answer = await self._clients[service].request(
+                    method, url, headers=headers, json=body, params=query or None
+                )
         except httpx2.TransportError as error:
             raise NoAnswer(f"{service} does not answer") from error
         if answer.is_success:
@@ -210,6 +235,6 @@ async def part_of(answer: Awaitable[T]) -> Part[T]:
 
 
 def sentence(text: str) -> str:
-    """Return a text as a sentence, with a capital and a full stop."""
-    text = text.strip()
+    """Return a text as a sentence, with a capital and a full stop, and roles in words."""
+    text = ROLES.sub(lambda role: within(role[0]), text.strip())
     return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "?", "!")) else ".")

@@ -1,12 +1,11 @@
 """The console as an ASGI application: its routes, the headers of every answer, and the pages of errors."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from prometheus_client.core import GaugeMetricFamily
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,13 +20,14 @@ from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.auditors import audit, inspection
 from services.console.cipher import Cipher
 from services.console.directory import Directory
-from services.console.everyone import entrance, reasons, rules
+from services.console.everyone import appointments, entrance, reasons, rules, service_status
 from services.console.everyone.sign_in import CALLBACK, SIGNED_OUT, Provider
-from services.console.forms import forms
+from services.console.forms import checks, forms
 from services.console.officers import (
     case,
     cases,
     causes,
+    diary,
     education,
     handover,
     moments,
@@ -41,15 +41,17 @@ from services.console.officers import (
 )
 from services.console.operators import operations
 from services.console.rendering import render
-from services.console.routing import COOKIE, Console, changed, console_of, local, page_route
+from services.console.routing import Console, changed, console_of, key_in, local, page_route
 from services.console.schools import report
-from services.console.sessions import Drafts, SeenTimes, Session, Sessions
+from services.console.sessions import Drafts, Links, SeenTimes, Session, Sessions
 from services.console.settings import ConsoleSettings
 from services.console.supervisors import import_pages as imports
 from shared.api.boundary import Boundary
+from shared.api.metrics import text_of
+from shared.api.operations import OpenMetrics
 from shared.api.rates import RateLimit
 from shared.database import create_pool
-from shared.evidence.checkpoint import VerifierKey
+from shared.privacy.signed_note import VerifierKey
 from shared.runtime.privileges import RoleKind, role_name
 from shared.version import version
 
@@ -75,11 +77,20 @@ def routes() -> list[BaseRoute]:
         Mount("/static", _Static(directory=STATIC), name="static"),
         Route("/health/live", live, methods=["GET"]),
         Route("/health/ready", ready, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+        Route("/status", service_status.status_page, methods=["GET"]),
         Route("/sign-in", entrance.sign_in, methods=["GET"]),
         Route(CALLBACK, entrance.signed_in, methods=["GET"]),
         Route(SIGNED_OUT, entrance.signed_out, methods=["GET"]),
+        Route("/next", appointments.give_link, methods=["POST"]),
+        Route("/next/{link}", appointments.appointment_page, methods=["GET"]),
+        Route("/next/{link}", appointments.cannot_come, methods=["POST"]),
+        Route("/accounts/{person}/address", appointments.account_address, methods=["GET"]),
+        Route("/diary/{link}.ics", diary.diary_feed, methods=["GET"]),
+        Route("/next/of/{person}/{id}", appointments.end_links, methods=["DELETE"]),
         page_route("/", my_day.my_day),
         page_route("/daily-sheet", my_day.daily_sheet),
+        page_route("/diary", diary.diary_page),
         page_route("/panel", panel.panel_page),
         page_route("/panel/sittings/{id}", sitting.sitting_page),
         page_route("/panel/sittings/{id}/cases/{disposal}", sitting.considered_page),
@@ -113,7 +124,7 @@ def routes() -> list[BaseRoute]:
         page_route("/returns/frozen/{return}", returns.one_frozen_page),
         page_route("/begin", forms.begin_page),
         page_route("/begin/{collection}/{command}", forms.begin),
-        page_route("/drafts/{draft}", forms.check_page),
+        page_route("/drafts/{draft}", checks.check_page),
         page_route("/report", report.report_page),
         page_route("/report/{draft}", report.list_page),
         page_route("/report/{draft}/warning", report.warning_page),
@@ -131,16 +142,18 @@ def routes() -> list[BaseRoute]:
         changed("/records/sessions/{id}/register", register.take_register, keep=register.keep_register),
         changed("/panel/sittings/{id}/agenda", sitting.fill_agenda),
         changed("/panel/sittings/{id}/members", sitting.take_members),
-        changed("/drafts/{draft}/send", forms.send_draft),
-        changed("/drafts/{draft}/reasons", forms.give_reasons, keep=forms.keep_reasons),
-        changed("/drafts/{draft}/version", forms.take_version),
-        changed("/drafts/{draft}/delete", forms.delete_draft),
+        changed("/drafts/{draft}/send", checks.send_draft),
+        changed("/drafts/{draft}/reasons", checks.give_reasons, keep=checks.keep_reasons),
+        changed("/drafts/{draft}/version", checks.take_version),
+        changed("/drafts/{draft}/delete", checks.delete_draft),
         changed("/report/{draft}/{question}", report.take_answer, keep=report.keep_answer),
         changed("/import", imports.check_register, imports.read_upload),
         changed("/import/{draft}", imports.import_rows),
         changed("/operations/{service}/{kind}/{id}/{action}", operations.decide),
         changed("/reason", reasons.give_reason),
         changed("/returns/frozen", returns.freeze),
+        changed("/diary", diary.make_diary),
+        changed("/diary/end", diary.end_diary),
         changed("/search", cases.search),
         changed("/seen", my_day.have_seen),
         changed("/sign-out", entrance.sign_out),
@@ -156,6 +169,7 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         pool = await create_pool(settings.database("console", role_name(RoleKind.API, "console")), max_size=8)
         app.state.pool = pool
+        app.state.support = settings.support
         app.state.console = Console(
             apis=Apis(addresses),
             cipher=cipher,
@@ -164,7 +178,9 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
             provider=Provider(settings),
             seen=SeenTimes(pool, cipher),
             sessions=Sessions(pool, cipher),
+            links=Links(pool, cipher),
             secure=settings.console_url.startswith("https:"),
+            url=settings.console_url.rstrip("/"),
             witness=witness,
         )
         try:
@@ -201,6 +217,13 @@ async def ready(request: Request) -> Response:
     return JSONResponse({"status": "ready", "version": version()})
 
 
+async def metrics(request: Request) -> Response:
+    """Report the requests, sign-ins and sessions of the console, for Prometheus."""
+    sessions = GaugeMetricFamily("ooc_sessions", "Sessions that have not ended.")
+    sessions.add_metric((), await request.app.state.pool.fetchval("select count(*) from session where ends_at > now()"))
+    return OpenMetrics(text_of("console", [sessions, *entrance.SIGN_INS.collect()]))
+
+
 class _Static(StaticFiles):
     def file_response(self, *args: object, **named: object) -> Response:
         response = super().file_response(*args, **named)  # type: ignore[arg-type]  # handed on as they came
@@ -214,7 +237,7 @@ def _fault(scope: Scope, reference: str) -> Response:
 
 async def _known_session(request: Request) -> Session | None:
     """Return the session for an error page's header; a page of an error must not fail itself."""
-    return await console_of(request).sessions.find(request.cookies.get(COOKIE, ""))
+    return await console_of(request).sessions.find(key_in(request))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

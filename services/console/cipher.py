@@ -1,7 +1,5 @@
 """The encryption of the console's rows and of the cookie of a sign-in: AES-256-GCM under keys of their own."""
 
-from __future__ import annotations
-
 import hmac
 import json
 import os

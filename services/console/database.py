@@ -1,6 +1,4 @@
-"""The database of the console, for provisioning: sessions, drafts and what people have seen, encrypted, and nothing else."""
-
-from __future__ import annotations
+"""The database of the console, for provisioning: sessions, drafts, links and what people have seen, encrypted, and nothing else."""
 
 from pathlib import Path
 from typing import Final
@@ -15,7 +13,7 @@ DATABASE: Final = (
         (
             Part(
                 Path(__file__).parent / "migrations",
-                {table: {RoleKind.API: _ALL} for table in ("session", "draft", "seen", "officer")},
+                {table: {RoleKind.API: _ALL} for table in ("session", "draft", "seen", "officer", "link")},
             ),
         ),
         "console",

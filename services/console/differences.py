@@ -1,7 +1,5 @@
 """What two records of a case say differently of a person: the values side by side, and why, where somebody said so."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -51,7 +49,7 @@ def differences_of(
     for of_person in said.values():
         for name, what in COMPARED.items():
             texts = [(record, details, details[name]) for record, details in of_person if _is_text(details.get(name))]
-            if len({_plain(text) for _, _, text in texts}) > 1:
+            if len({" ".join(text.split()).casefold() for _, _, text in texts}) > 1:
                 naming = {record.id: _naming(record, details, events) for record, details, _ in texts}
                 yield Difference(
                     next((details["name"] for _, details, _ in texts if _is_text(details.get("name"))), ""),
@@ -59,7 +57,7 @@ def differences_of(
                     [
                         Value(
                             record.title,
-                            _in_words(name, text),
+                            day(text) if name == "date_of_birth" else in_words(text),
                             _form(record, naming[record.id], corrections.get(record.id), case),
                         )
                         for record, _, text in texts
@@ -99,14 +97,6 @@ def _of_note(note: Mapping[str, Any], field: str) -> str:
     """Return the text of a note on a field, where the person may read it; else none."""
     value = note.get("value")
     return value if note["field"] == field and isinstance(value, str) else ""
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold()
-
-
-def _in_words(name: str, text: str) -> str:
-    return day(text) if name == "date_of_birth" else in_words(text)
 
 
 def _is_text(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ class Officer:
     name: str
     role: str
     area: str
+    email: str = field(default="", repr=False)
 
     @property
     def words(self) -> str:
@@ -62,13 +63,25 @@ class Directory:
     async def keep(self, session: Session) -> None:
         """Keep the name of whoever has signed in; nothing of somebody whom the identity provider does not name."""
         if session.name:
-            officer = Officer(session.person, session.name, session.role, session.area)
-            owner = self._cipher.owner(f"{officer.id} {officer.role}")
+            officer = Officer(session.person, session.name, session.role, session.area, session.email)
+            owner = self._owner(officer.id, officer.role)
             await self._pool.execute(
                 "insert into officer (owner, sealed, ends_at) values ($1, $2, $3)"
                 " on conflict (owner) do update set sealed = excluded.sealed, ends_at = excluded.ends_at",
                 *(owner, self._cipher.seal(asdict(officer), owner), datetime.now(UTC) + LIFE),
             )
+
+    async def email_of(self, person: str) -> str:
+        """Return the address of somebody who has signed in, in whatever role; empty if the issuer has verified none."""
+        rows = await self._pool.fetch(
+            "select owner, sealed from officer where owner = any($1) and ends_at > now() order by ends_at desc",
+            [self._owner(person, role) for role in Role],
+        )
+        opened = (self._cipher.open(row["sealed"], row["owner"]) or {} for row in rows)
+        return next((str(value["email"]) for value in opened if value.get("email")), "")
+
+    def _owner(self, person: str, role: str) -> bytes:
+        return self._cipher.owner(f"{person} {role}")
 
     async def of_area(self, session: Session) -> list[Officer]:
         """List the officers of the person's area, and of all areas, by name."""

@@ -1,7 +1,5 @@
 """The names of the people of records, as the services show them to the person: each look is a read that is logged."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,11 +29,12 @@ class Who:
 
 def people_of(state: Mapping[str, Any]) -> list[Who]:
     """List the people of a record, the child first."""
-    parts = state.get("people") if isinstance(state.get("people"), Mapping) else {}
+    parts = state["people"] if isinstance(state.get("people"), Mapping) else {}
+    victims = dict.fromkeys(state.get("victims") or (), "VICTIM")
     details = (state.get("details") or {}).get("people") or {}
     people = [
-        Who(id_, str((parts or {}).get(id_, "")), _text(details.get(id_, {}).get("name")), details.get(id_, {}))
-        for id_ in dict.fromkeys([*(parts or {}), *details])
+        Who(id_, str((victims | parts).get(id_, "")), _text(details.get(id_, {}).get("name")), details.get(id_, {}))
+        for id_ in dict.fromkeys([*parts, *details])
     ]
     return _sorted(people)
 

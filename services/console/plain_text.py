@@ -1,7 +1,5 @@
 """Values as plain text, for tables at a terminal and on paper."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

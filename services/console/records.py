@@ -1,7 +1,5 @@
 """The records of a case, as a page needs them: read at the same time, each part by itself."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from uuid import UUID
 from services.console.apis import Apis, Part, part_of
 from services.console.names import Who, child_of, people_of
 from services.console.sessions import Session
-from services.console.words import day, in_words, moment
+from services.console.words import day, in_words, moment, within
 from services.registry import COLLECTIONS, RECORD_TITLES
 
 SERVICES: Final = {collection: service for service, collection in COLLECTIONS.items()}
@@ -49,7 +47,7 @@ class Record:
 
     @property
     def names(self) -> dict[str, str]:
-        """The words for the ids of its conditions, of the sessions booked for them, of its steps and of its alerts."""
+        """The words for the ids of its conditions, of the sessions booked for them, of its steps, alerts and messages."""
         state = self.state.value or {}
         words: dict[str, str] = {}
         for id_, asked in (state.get("condition_terms") or {}).items():
@@ -61,6 +59,8 @@ class Record:
         alerts = state.get("alerts")
         for id_, alert in (alerts if isinstance(alerts, Mapping) else {}).items():
             words[id_] = f"{in_words(alert['kind'])}, to be reviewed by {day(alert['review_on'])}"
+        for id_, message in (state.get("messages") or {}).items():
+            words[id_] = f"{in_words(message['template'])}, {within(message['channel'])} of {day(message['at'])}"
         return words
 
 
@@ -98,7 +98,6 @@ def records_in(case: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 async def read_all(
     apis: Apis, session: Session, case: Mapping[str, Any], times: Mapping[str, Any], *, guidance: bool
 ) -> Sequence[Record]:
-    """Read every record of a projected case."""
     return await asyncio.gather(
         *(
             read_record(apis, session, collection, str(UUID(str(record["id"]))), times, guidance=guidance)

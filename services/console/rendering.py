@@ -1,7 +1,5 @@
 """Templates: GOV.UK's components as macros, and our pages on top of them."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -11,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from services.console import words
-from services.console.navigation import navigation
+from services.console.navigation import navigation, permission_of
 from services.console.sessions import Session
 from services.partnership import partnership_on
 from services.registry import COLLECTIONS, RECORD_TITLES
@@ -56,7 +54,6 @@ class NameStrict(jinja2.Undefined):
 
 
 def environment() -> jinja2.Environment:
-    """Return the environment of all templates."""
     made = jinja2.Environment(
         autoescape=True,
         auto_reload=False,  # the templates are the program's own: whoever changes one starts it again
@@ -70,7 +67,12 @@ def environment() -> jinja2.Environment:
             ]
         ),
     )
-    made.globals |= {"address": address, "navigation": navigation, "partnership": lambda: partnership_on(words.today())}
+    made.globals |= {
+        "address": address,
+        "navigation": navigation,
+        "permission_of": permission_of,
+        "partnership": lambda: partnership_on(words.today()),
+    }
     made.filters |= {
         "in_words": words.in_words,
         "collection": COLLECTIONS.get,

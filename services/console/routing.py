@@ -1,7 +1,5 @@
 """What is at hand for each page, and the checks that every page shares: who asks, and that a form is the console's own."""
 
-from __future__ import annotations
-
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,10 +22,11 @@ from services.console.cipher import Cipher
 from services.console.directory import Directory
 from services.console.everyone.sign_in import Provider, SessionEnded, fresh
 from services.console.rendering import address, render
-from services.console.sessions import Draft, Drafts, SeenTimes, Session, Sessions
+from services.console.sessions import Draft, Drafts, Links, SeenTimes, Session, Sessions
 from services.registry import COLLECTIONS
+from shared.api.parameters import DAY
 from shared.api.rates import RateLimit
-from shared.evidence.checkpoint import VerifierKey
+from shared.privacy.signed_note import VerifierKey
 
 COOKIE: Final = "ooc_session"
 CSRF: Final = "csrf"
@@ -50,10 +50,17 @@ class Console:
     provider: Provider
     seen: SeenTimes
     sessions: Sessions
+    links: Links
     secure: bool
     """Whether its cookies are sent over TLS alone."""
+    url: str
+    """The console's own address, whatever a browser calls it."""
     witness: VerifierKey | None = None
     """The public key of the witness that cosigns checkpoints; None: its signatures are shown, and not checked."""
+
+    def cookie(self, name: str = COOKIE) -> str:
+        """Return a cookie's name, by default that of the session; over TLS one that no other host can set (RFC 6265bis, section 4.1.3.2)."""
+        return f"__Host-{name}" if self.secure else name
 
 
 Page = Callable[[Request, Session], Awaitable[Response]]
@@ -66,6 +73,11 @@ def console_of(request: Request) -> Console:
     """Return what the console holds."""
     console: Console = request.app.state.console
     return console
+
+
+def key_in(request: Request) -> str:
+    """Return the key of a session that a browser sends; empty if it sends none."""
+    return request.cookies.get(console_of(request).cookie(), "")
 
 
 def page_route(path: str, page: Page) -> Route:
@@ -90,14 +102,20 @@ async def read_form(request: Request) -> dict[str, list[str]]:
     form = await bounded(request, MAX_BODY, "This form is too large: shorten its texts.").form(
         max_fields=MAX_FIELDS, max_files=0, max_part_size=MAX_BODY
     )
-    return {name: [str(value) for value in form.getlist(name)] for name in form}
+    fields: dict[str, list[str]] = {}
+    for name, value in form.multi_items():
+        fields.setdefault(name, []).append(str(value))
+    return fields
 
 
 def bounded(request: Request, limit: int, too_large: str) -> Request:
-    """Return a request whose body has at most so many bytes, counted as they come. Raises `HTTPException`, also while it is read."""
-    # RFC 9112, section 6.3: these are perhaps two requests in one.
-    if {"content-length", "transfer-encoding"} <= set(request.headers):
-        raise HTTPException(400, "Send the length of a form once: Content-Length or Transfer-Encoding.")
+    """Return a request whose body has at most so many bytes, counted as they come. Raises `HTTPException`, also while it is read.
+
+    A form is in UTF-8, as browsers send it: Python has encodings that take quadratic time to read.
+    """
+    _, options = parse_options_header(request.headers.get("content-type"))
+    if options.get(b"charset", b"utf-8").lower() != b"utf-8":
+        raise HTTPException(415, "Send the form in UTF-8.")
     if int(request.headers.get("content-length") or 0) > limit:
         raise HTTPException(413, too_large)
     read = 0
@@ -149,7 +167,7 @@ def changed(
 
     async def _ended(request: Request) -> Response:
         sessions = console_of(request).sessions
-        session = await sessions.find_kept(request.cookies.get(COOKIE, ""))
+        session = await sessions.find_kept(key_in(request))
         if session is None and (keep is None or "content-length" not in request.headers):
             page = _sign_in_page(request, _came_from(request))
             page.headers["Connection"] = "close"  # whoever has not signed in sends no body that is read in vain
@@ -203,7 +221,7 @@ async def _session(request: Request) -> Session:
     Raises `SessionEnded`, `NoAnswer`, or `HTTPException` 429 above the rate of pages of a person.
     """
     console = console_of(request)
-    session = await console.sessions.find(request.cookies.get(COOKIE, ""))
+    session = await console.sessions.find(key_in(request))
     if session is None:
         raise SessionEnded
     rate: RateLimit | None = request.app.state.page_rate
@@ -252,9 +270,9 @@ def read_name(request: Request, name: str) -> str:
 
 
 def read_day(text: str | None) -> date | None:
-    """Return a date of an address, such as 2026-11-26; None if it is none."""
+    """Return a date of an address, such as 2026-11-26, from 1900 to 2199 as the APIs take it; None if it is none."""
     try:
-        return date.fromisoformat(text) if text and len(text) == 10 else None
+        return date.fromisoformat(text) if text and DAY.fullmatch(text) else None
     except ValueError:
         return None
 
@@ -264,13 +282,23 @@ def read_case(text: str | None) -> str | None:
     return str(_uuid(text)) if text else None
 
 
+INCOMPLETE: Final = "This form is not complete: open it again."
+
+
+def read_key(form: Mapping[str, Sequence[str]]) -> UUID:
+    """Return the idempotency key that a form of ours carries. Raises `HTTPException` 422 for what none of them sends."""
+    try:
+        return UUID(first(form, "key"))
+    except ValueError:
+        raise HTTPException(422, INCOMPLETE) from None
+
+
 def read_count(text: str, otherwise: int) -> int:
     """Return a number that a form of ours has carried; another where it is none."""
     return int(text) if COUNT.fullmatch(text) else otherwise
 
 
 def first(form: Mapping[str, Sequence[str]], name: str, default: str = "") -> str:
-    """Return the first value of a field."""
     return next(iter(form.get(name, ())), default)
 
 

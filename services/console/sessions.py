@@ -36,6 +36,7 @@ LONGEST_BYTES: Final = 4_000_000
 """The largest draft: that of a register, its file and what is wrong with its rows."""
 MOST_BYTES: Final = 20_000_000
 """The most of all drafts of a person together; the oldest go first."""
+LINK_BYTES: Final = 16
 SEEN_LIFE: Final = timedelta(days=90)
 WAIT_SECONDS: Final = 10.0
 """Seconds after a change within which pages wait for it. Later they show what is there, and say so where it lacks the
@@ -104,6 +105,8 @@ class Session:
     tokens: Tokens
     name: str = ""
     """As the issuer says it; empty where it says none."""
+    email: str = ""
+    """The address that the issuer has verified; empty where it says none."""
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     reason: str | None = None
     """The reason for which records are read, where the person has given one."""
@@ -128,6 +131,8 @@ class Draft:
     """The page that a sent form has led to, where sending it again leads too; its answers are gone."""
     guided: bool = False
     """Whether it is filled in one question a page."""
+    follows: str = ""
+    """The draft that is sent before it, of a turn in which several are checked together."""
 
 
 _USE: Final = """
@@ -167,6 +172,7 @@ class Sessions(_Rows):
             ("draft", timedelta()),
             ("seen", timedelta()),
             ("officer", timedelta()),
+            ("link", timedelta()),
         ):
             query = f"delete from {table} where ends_at < now() - $1::interval"  # noqa: S608 - a name from above
             await self._pool.execute(query, kept)
@@ -202,8 +208,6 @@ class Sessions(_Rows):
             return changed
 
     async def keep_writes(self, session: Session) -> None:
-        """Keep what a session has recorded."""
-
         def noted(stored: Session) -> Session:
             for token in session.writes.tokens:
                 stored.writes.note(token)
@@ -224,7 +228,6 @@ class Sessions(_Rows):
         await self._pool.execute("update session set renewing_until = null where id = $1", _id(key))
 
     async def end(self, key: str) -> None:
-        """Forget a session."""
         await self._pool.execute("delete from session where id = $1", _id(key))
 
     def _sealed(self, session: Session) -> bytes:
@@ -238,6 +241,47 @@ class Sessions(_Rows):
         writes = Writes(**value.get("writes", {}))
         writes.missing = False
         return Session(**{**value, "key": key, "tokens": Tokens(**value["tokens"]), "writes": writes})
+
+
+class Links(_Rows):
+    """The rows of all links that open one thing without a sign-in, each until it ends."""
+
+    async def make(self, owner: str, value: Any, ends_at: datetime, kind: str = "") -> str:
+        """Keep what a link opens, and return what stands in it: 128 random bits, which are kept nowhere.
+
+        A link of one kind opens nothing of another.
+        """
+        link = secrets.token_urlsafe(LINK_BYTES)
+        id_ = _id(kind + link)
+        await self._pool.execute(
+            "insert into link (id, owner, sealed, ends_at) values ($1, $2, $3, $4)",
+            *(id_, self._cipher.owner(kind + owner), self._cipher.seal(value, id_), ends_at),
+        )
+        return link
+
+    async def find(self, link: str, kind: str = "") -> Any:
+        """Return what a link opens; None if there is none, or it has ended."""
+        id_ = _id(kind + link)
+        sealed = await self._pool.fetchval("select sealed from link where id = $1 and ends_at > now()", id_)
+        return None if sealed is None else self._cipher.open(sealed, id_)
+
+    async def end_of(self, owner: str, kind: str = "") -> datetime | None:
+        """Return when the last link of an owner ends; None if they have none."""
+        end: datetime | None = await self._pool.fetchval(
+            "select max(ends_at) from link where owner = $1 and ends_at > now()", self._cipher.owner(kind + owner)
+        )
+        return end
+
+    async def prolong(self, owner: str, ends_at: datetime, kind: str = "") -> None:
+        """Let the links of an owner end later."""
+        await self._pool.execute(
+            "update link set ends_at = $2 where owner = $1 and ends_at > now()",
+            self._cipher.owner(kind + owner),
+            ends_at,
+        )
+
+    async def end(self, owner: str, kind: str = "") -> None:
+        await self._pool.execute("delete from link where owner = $1", self._cipher.owner(kind + owner))
 
 
 class Drafts(_Rows):
@@ -282,7 +326,6 @@ class Drafts(_Rows):
         return [draft for draft in opened if draft is not None and not draft.sent]
 
     async def remove(self, person: str, id_: UUID) -> None:
-        """Forget a draft."""
         await self._pool.execute("delete from draft where owner = $1 and id = $2", self._cipher.owner(person), id_)
 
 
@@ -290,7 +333,6 @@ class SeenTimes(_Rows):
     """Up to which time each person has said that they have seen what is new."""
 
     async def save(self, person: str, until: datetime) -> None:
-        """Keep the time of a person."""
         owner = self._cipher.owner(person)
         await self._pool.execute(
             "insert into seen (owner, sealed, ends_at) values ($1, $2, $3)"

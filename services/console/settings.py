@@ -1,7 +1,5 @@
 """Settings of the console, beside those of every process."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pydantic import Field
@@ -23,6 +21,12 @@ class ConsoleSettings(Settings):
     """
     console_client: str = "ooc-people"
     """The console's client id at the issuer: a public client with PKCE."""
+    invited_client: str | None = None
+    """The client id by which the console asks for whoever has the link to an appointment (role `INVITED`). Default: none,
+    as with the development issuer; another issuer needs it.
+    """
+    invited_secret_file: Path | None = None
+    """A file with the secret of that client."""
     console_key_file: Path | None = Field(default=None)
     """A file with the key by which the console encrypts sessions and drafts: 32 random bytes in base64, or
     `EPOCH:BASE64` pairs, the newest last. Default: in a local system `keys/console` in its directory, created once;

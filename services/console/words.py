@@ -1,7 +1,5 @@
 """Codes, days and times as people read them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -16,6 +14,8 @@ _ACRONYMS: Final = re.compile(r"\b(mash|yot|yjs|cps|rj)\b")
 DUTIES: Final[Mapping[str, str]] = {
     "ABSENCE_REASON": "Decide the reason for an absence",
     "ALERT_REVIEW": "Review an alert",
+    "RING_INSTEAD": "Ring them: a message did not arrive",
+    "ANSWER_ABSENCE": "Ring them: they cannot come",
     "ASSESSMENT": "Complete the assessment",
     "ATTENDANCE_RECORDED": "Record who came to the session",
     "CONDITION": "Condition to be completed",
@@ -50,6 +50,7 @@ PAPERS: Final[Mapping[str, str]] = {
     "extract": "Extract of the minutes",
     "panel-pack": "Pack for the panel",
     "victim-decision": "Letter to the victim: what was decided",
+    "message-letter": "Letter",
     "victim-information": "Letter to the victim: restorative justice",
     "victim-letter": "Letter to the victim: what was decided",
     "yc": "Youth caution",

@@ -4,8 +4,6 @@ Each has a title, a text alternative and the table of its numbers beside it. The
 Function for four series; every bar has its number at its end, so that nothing is said by colour alone.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
@@ -21,7 +21,7 @@ from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart
 from services.console.analysts.workbooks import workbook_of
 from services.console.apis import Apis, Part, Problem, part_of, sentence
 from services.console.rendering import render
-from services.console.routing import Form, console_of, first, query, read_name, read_page, read_uuid, see
+from services.console.routing import Form, console_of, first, query, read_key, read_name, read_page, read_uuid, see
 from services.console.sessions import Session
 from services.console.words import day, in_words, today
 from services.csv_text import csv_text
@@ -195,12 +195,8 @@ async def frozen_page(request: Request, session: Session) -> Response:
 
 async def freeze(request: Request, session: Session, form: Form) -> Response:
     """Freeze a measure of a period. Sent twice it is frozen once: the form carries the key."""
-    try:
-        key = str(UUID(first(form, "key")))
-    except ValueError:
-        raise HTTPException(422, "This form is not complete: open it again.") from None
     body = {name: first(form, name) for name in ("measure", "from", "to")}
-    line = await console_of(request).apis.post(session, "reporting", "/v1/returns", body, key)
+    line = await console_of(request).apis.post(session, "reporting", "/v1/returns", body, str(read_key(form)))
     return see(f"/returns/frozen/{line['return_id']}")
 
 

@@ -4,8 +4,6 @@ A cover says what it is; each sheet has its title in the first cell and one tabl
 cells. gptables writes the same by pandas and numpy, which are 130 MB, and reads its theme by pickle.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

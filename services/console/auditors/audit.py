@@ -3,8 +3,6 @@
 The console computes each proof itself from the APIs' answers: see `proofs.py`, and tools/verify_bundle.py for a whole case.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json
@@ -29,7 +27,7 @@ from services.console.sessions import Session
 from services.console.words import command_in_words
 from services.registry import COLLECTIONS, RECORD_TITLES, SERVICES
 from shared.evidence.bundle import bundle_of, report_bundle
-from shared.evidence.checkpoint import VerifierKey
+from shared.privacy.signed_note import VerifierKey
 from tools.verify_bundle import Keys, Unreadable, check
 
 CLOCKS: Final = {"occurred_at": "when it happened", "recorded_at": "when it was recorded"}

@@ -3,8 +3,6 @@
 It names no child: it holds numbers, hashes and days.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Mapping, Sequence

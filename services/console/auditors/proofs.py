@@ -4,8 +4,6 @@ The service gives numbers, hashes and signatures; nothing that it says of them i
 docs/explanation/evidence.md.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.event_store.log_hash import log_entry
-from shared.evidence.checkpoint import COSIGNATURE, BadNote, Checkpoint, SignedNote, VerifierKey
+from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.merkle import check_inclusion, hash_leaf
+from shared.privacy.signed_note import COSIGNATURE, BadNote, SignedNote, VerifierKey
 
 _TIME: Final = slice(4, 12)
 """Where the time of a cosignature stands, after the id of its key."""

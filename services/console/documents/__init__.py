@@ -1,7 +1,5 @@
 """What the terminal prints for people, by the layouts and texts of this folder."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io
@@ -20,8 +18,9 @@ from services.registry import SERVICES
 from services.words import words_of
 from shared.domain.documents import Document, DocumentData, NotAvailable, day_of
 from shared.domain.words import Words
-from shared.evidence.checkpoint import Checkpoint, SignedNote
+from shared.evidence.checkpoint import Checkpoint
 from shared.printing.documents import render
+from shared.privacy.signed_note import SignedNote
 from tools.verify_bundle import text_of
 
 _TITLES: Final = {entry.name: entry.title for entry in SERVICES}

@@ -1,7 +1,5 @@
 """The reason for which a person looks at records: kept in the session, and written beside each look in the access log."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Final
 
@@ -20,7 +18,6 @@ OFFERED: Final = tuple(reason for reason in REASONS if reason not in {"CONSOLE",
 
 
 async def reason_page(request: Request, session: Session) -> Response:
-    """Ask for the reason."""
     return _page(request, session, request.query_params.get("next", ""))
 
 

@@ -3,8 +3,6 @@
 They are part of the services' code, hold nothing of anybody, and are the same for every reader.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

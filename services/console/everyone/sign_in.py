@@ -6,8 +6,6 @@ handed back at the sign-out. Access tokens live minutes; they are renewed when a
 Both requests are written here: authlib's client wants another HTTP library.
 """
 
-from __future__ import annotations
-
 import asyncio
 import secrets
 import time
@@ -23,13 +21,18 @@ import httpx2
 from services.console.apis import NoAnswer
 from services.console.sessions import RENEWAL_SECONDS, Session, Sessions, Tokens
 from services.console.settings import ConsoleSettings
-from services.vocabulary import INHERITED_LABELS
+from services.vocabulary import INHERITED_LABELS, Role
 from shared.api.authentication import InvalidToken, IssuerUnavailable, TokenVerifier, client_tls
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import Actor
+from shared.domain.permissions import EVERY
+from shared.settings import InvalidSetting
 
 CALLBACK: Final = "/signed-in"
 SIGNED_OUT: Final = "/signed-out"
 SCOPE: Final = "openid"
 LONGEST_NAME: Final = 100
+LONGEST_EMAIL: Final = 254
 ISSUER_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.05
 DEFAULT_SECONDS: Final = 60
@@ -56,6 +59,21 @@ class Provider:
             settings.issuer, settings.audience, sorted(INHERITED_LABELS), needs_conflicts=settings.needs_conflicts
         )
         self._configuration: dict[str, Any] | None = None
+        self._invited_form = invited_form(settings)
+        self._invited: Tokens | None = None
+
+    async def messenger(self, authorization: str | None) -> bool:
+        """Tell whether an access token is that of the program that writes to people. Raises `InvalidToken` or `IssuerUnavailable`."""
+        return (await self._verifier.actor(authorization)).role == Role.MESSENGER
+
+    async def invited(self) -> Session:
+        """Return a session for whoever has the link to an appointment. Raises `NoAnswer`."""
+        if self._invited is None or not self._invited.is_fresh:
+            try:
+                self._invited = await self._token(**self._invited_form)
+            except SignInFailed as error:
+                raise NoAnswer("the sign-in does not answer") from error
+        return Session("", "", Role.INVITED, "", "", self._invited)
 
     async def sign_in_address(self, state: str, verifier: str, *, anew: bool = False) -> str:
         """Return the address of the issuer's page; `anew`: that asks who one is, whoever is signed in there. Raises `NoAnswer`."""
@@ -97,34 +115,39 @@ class Provider:
             raise SignInFailed(str(error)) from error
         except IssuerUnavailable as error:
             raise NoAnswer(str(error)) from error
-        return Session(
-            secrets.token_urlsafe(32),
-            str(actor.id),
-            actor.role,
-            actor.organisation,
-            str(actor.labels.get("area", "")),
-            tokens,
-            _name_in(identity) if identity.get("sub") == str(actor.id) else "",
-        )
+        if identity.get("sub") != str(actor.id):
+            identity = {}
+        person = {"name": _name_in(identity), "email": _email_in(identity)}
+        return Session(secrets.token_urlsafe(32), **_part_of(actor) | person, tokens=tokens)
 
-    async def renew(self, tokens: Tokens) -> Tokens:
-        """Renew an access token. Raises `SessionEnded` or `NoAnswer`."""
-        if tokens.refresh is None:
+    async def renew(self, session: Session) -> dict[str, Any]:
+        """Return the tokens that follow a session's, and the role, organisation and area of the new one.
+
+        The APIs decide by the token: a page that went on by an older role would offer what they refuse. Raises
+        `SessionEnded` or `NoAnswer`.
+        """
+        old = session.tokens
+        if old.refresh is None:
             raise SessionEnded
         try:
             async with asyncio.timeout(RENEWAL_SECONDS):
-                renewed = await self._token(grant_type="refresh_token", refresh_token=tokens.refresh)
-        except SignInFailed as error:
+                tokens = await self._token(grant_type="refresh_token", refresh_token=old.refresh)
+                part = _part_of(await self._verifier.actor(f"Bearer {tokens.access}"))
+        except (SignInFailed, InvalidToken) as error:
             raise SessionEnded from error
-        except TimeoutError as error:
+        except (TimeoutError, IssuerUnavailable) as error:
             raise NoAnswer("the sign-in does not answer") from error
-        return replace(renewed, refresh=renewed.refresh or tokens.refresh, identity=renewed.identity or tokens.identity)
+        if part["person"] != session.person:
+            raise SessionEnded
+        tokens = replace(tokens, refresh=tokens.refresh or old.refresh, identity=tokens.identity or old.identity)
+        # In another role the reason for reading is asked again.
+        return {**part, "tokens": tokens, **({} if part["role"] == session.role else {"reason": None})}
 
     async def _token(self, **form: str) -> Tokens:
         endpoint = (await self._configured())["token_endpoint"]
         try:
             async with _client() as client:
-                answer = await client.post(endpoint, data={**form, "client_id": self._client_id})
+                answer = await client.post(endpoint, data={"client_id": self._client_id, **form})
             body = answer.json()
         except (httpx2.HTTPError, ValueError) as error:
             raise NoAnswer("the sign-in does not answer") from error
@@ -147,10 +170,41 @@ class Provider:
         return self._configuration
 
 
+def invited_form(settings: ConsoleSettings) -> dict[str, str]:
+    """Return the request of a token of the role `INVITED`: by the client's secret, or of the development issuer by claims.
+
+    Raises `InvalidSetting`.
+    """
+    form = {"grant_type": "client_credentials"}
+    if settings.invited_client is None:
+        return form | {"sub": str(derived_uuid("invited")), "role": Role.INVITED, "organisation": "OOC", "area": EVERY}
+    try:
+        secret = (
+            settings.invited_secret_file.read_text(encoding="utf-8").strip() if settings.invited_secret_file else ""
+        )
+    except OSError as error:
+        raise InvalidSetting(f"OOC_INVITED_SECRET_FILE: {error}") from error
+    if not secret:
+        raise InvalidSetting("OOC_INVITED_CLIENT is set: name a file with its secret in OOC_INVITED_SECRET_FILE")
+    return form | {"client_id": settings.invited_client, "client_secret": secret}
+
+
+def _part_of(actor: Actor) -> dict[str, Any]:
+    """Return what a session takes over from an access token."""
+    area = str(actor.labels.get("area", ""))
+    return {"person": str(actor.id), "role": actor.role, "organisation": actor.organisation, "area": area}
+
+
 def _name_in(identity: Mapping[str, Any]) -> str:
     """Return the name of a person (OpenID Connect Core 1.0, section 5.1), in one line; empty if there is none."""
     name = identity.get("name")
     return " ".join(name.split())[:LONGEST_NAME] if isinstance(name, str) and name.isprintable() else ""
+
+
+def _email_in(identity: Mapping[str, Any]) -> str:
+    """Return the address of a person that the issuer has verified (the same section); empty if there is none."""
+    email = identity.get("email") if identity.get("email_verified") is True else None
+    return email if isinstance(email, str) and email.isprintable() and len(email) <= LONGEST_EMAIL else ""
 
 
 def _client() -> httpx2.AsyncClient:
@@ -176,8 +230,8 @@ async def fresh(sessions: Sessions, provider: Provider, session: Session) -> Ses
     try:
         stored = await sessions.find(session.key)
         if stored is not None and stored.tokens == session.tokens:
-            tokens = await provider.renew(stored.tokens)
-            stored = await sessions.change(session.key, lambda kept: replace(kept, tokens=tokens))
+            renewed = await provider.renew(stored)
+            stored = await sessions.change(session.key, lambda kept: replace(kept, **renewed))
         if stored is None:
             raise SessionEnded
         return stored

@@ -1,7 +1,5 @@
 """The ids that a field of a form may mean, in words: the people, conditions, sessions and events of a case."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,14 +8,15 @@ from typing import Any, Final
 from services.console.apis import Apis, part_of
 from services.console.directory import WORKERS, Directory, Officer, roles_for
 from services.console.forms.fields import OFFICERS, Option
-from services.console.forms.people import CHILDREN, CRIME_NUMBER, HAPPENED, LINKED, fits
+from services.console.forms.gravity import OFFENCE
+from services.console.forms.people import CHILDREN, CRIME_NUMBER, HAPPENED, LINKED, REPORTED, fits
 from services.console.names import children_of
 from services.console.records import Record, all_people, as_it_stands, read_all, read_record
 from services.console.sessions import Session
-from services.console.words import day, in_words
+from services.console.words import day, in_words, moment
 from services.registry import RECORD_TITLES
 
-PEOPLE: Final = ("person", "harmer", "victims", "victims_with_enhanced_rights", "signed_by")
+PEOPLE: Final = ("person", "harmer", "victims", "victims_with_enhanced_rights", "signed_by", "parent_of")
 GROUPS: Final = {
     "conditions": ("condition", "condition_ids"),
     "terms": ("term",),
@@ -131,14 +130,19 @@ async def _of_sitting(apis: Apis, session: Session, id_: str) -> list[tuple[str,
 
 def _of_state(record: Record) -> Iterator[tuple[str, Option]]:
     words = record.names
-    if on := (record.state.value or {}).get(HAPPENED):
+    state = record.state.value or {}
+    if on := state.get(HAPPENED):
         yield HAPPENED, Option(on, day(on))
+    if at := state.get(REPORTED):
+        yield REPORTED, Option(at, moment(at))
+    if offence := state.get("offence"):
+        yield OFFENCE, Option(offence["code"], offence["title"])
     for member, names in GROUPS.items():
-        ids = (record.state.value or {}).get(member)
+        ids = state.get(member)
         for id_, standing in ids.items() if isinstance(ids, Mapping) else ():
-            state = f" ({in_words(standing).lower()})" if isinstance(standing, str) else ""
+            stands = f" ({in_words(standing).lower()})" if isinstance(standing, str) else ""
             for name in names:
-                yield name, Option(id_, f"{words.get(id_) or f'{in_words(member[:-1].upper())} {id_[:8]}'}{state}")
+                yield name, Option(id_, f"{words.get(id_) or f'{in_words(member[:-1].upper())} {id_[:8]}'}{stands}")
 
 
 async def events_of(apis: Apis, session: Session, case_id: str | None) -> list[Mapping[str, Any]]:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -78,6 +78,9 @@ class Field:
     is_open: bool = False
     """Whether an answer that was given before may be another than those that can be chosen."""
 
+    is_folded: bool = False
+    """Whether it stands folded in its row, since few need it."""
+
     @property
     def id(self) -> str:
         """Its id on the page."""
@@ -92,6 +95,11 @@ class Field:
     def is_new_id(self) -> bool:
         """Whether it is an id that nobody chooses: a new one is filled in."""
         return self.kind == "id" and self.required and not self.options
+
+    @property
+    def is_digest(self) -> bool:
+        """Whether it is the SHA-256 of a document, which says nothing to who reads an answer."""
+        return "[0-9a-f]{64}" in self.limits.get("pattern", "")
 
     @property
     def first_id(self) -> str:
@@ -117,7 +125,6 @@ class Drawing:
 
 
 def fields_of(schema: Json, drawing: Drawing) -> list[Field]:
-    """Draw the fields of a command."""
     return list(_of_object(schema, drawing, "", LEFT_OUT))
 
 
@@ -335,11 +342,13 @@ def _plain(field: Field, text: str) -> Any:
 
 
 def _json(text: str) -> Any:
-    """Return a value of any type: what reads as JSON, or else the text."""
+    """Return a value of any type: what reads as JSON that a service can be sent, or else the text."""
     try:
-        return json.loads(text)
-    except ValueError:
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (RecursionError, ValueError):
         return text
+    return value
 
 
 def _group(field: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
@@ -375,6 +384,11 @@ def controls(field: Field) -> list[str]:
     """List the names of the controls of a field, without those of the fields in it."""
     parts = {"date": ("day", "month", "year"), "time": ("day", "month", "year", "clock")}.get(field.kind, ())
     return [f"{field.name}.{part}" for part in parts] or [field.name]
+
+
+def boxes_of(name: str, on: date) -> dict[str, Sequence[str]]:
+    """Return the answers that a day has in its three boxes."""
+    return {f"{name}.{part}": [str(getattr(on, part))] for part in ("day", "month", "year")}
 
 
 def _text(name: str, answers: Answers) -> str:
@@ -474,7 +488,6 @@ def problem_links(fields: Sequence[Field], problems: Sequence[FieldProblem]) -> 
 
 
 def all_fields(fields: Sequence[Field]) -> Iterator[Field]:
-    """Yield every field at any depth."""
     for field in fields:
         yield field
         yield from all_fields(field.fields)

@@ -1,7 +1,5 @@
 """The form of a gravity score: the lines of the loaded matrix by title, then the factors of the chosen one as check boxes."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,9 +9,13 @@ from typing import Final
 from services.console.forms.fields import MISSING, Answers, Field, Option, all_fields, day_in
 from services.console.words import today
 from services.disposal.domain.matrix import Line, Matrix
+from services.disposal.events import Direction
 from services.disposal.matrices import matrix_on
+from services.reporting.projection.read_models import READ_MODELS
 
 COMMAND: Final = "ScoreGravity"
+OFFENCE: Final = "offence_code"
+"""The code of the offence, among what a case knows."""
 SHOWN: Final = "shown.line"
 """The line whose factors the form showed; the browser sends it back."""
 
@@ -30,12 +32,34 @@ def with_matrix(fields: Sequence[Field], answers: Answers) -> Sequence[Field]:
             options = [Option(one.code, f"{one.title} ({one.code})") for one in matrix.lines.values()]
             help_ = "Its score is filled in, and its factors follow. Leave it empty for an offence that is not listed."
             drawn.append(replace(field, kind="choice", options=options, help=help_))
+        elif field.name == "final_score" and line is not None:
+            drawn.append(replace(field, help=f"{field.help} Left empty: moved by the factors that are ticked."))
         elif field.name != "factors":
             drawn.append(field)
         elif line is not None:
             words = {option.value: option.text for part in all_fields([field]) for option in part.options}
             drawn.append(replace(field, kind="ticks", options=_boxes(line, words), rows=()))
     return drawn
+
+
+def of_offence(codes: Sequence[Option], answers: Answers) -> Answers:
+    """Return the answers of the line of the offence of a case, for a form whose line nobody has chosen yet."""
+    matrix = matrix_on(_day(answers))
+    line = matrix.lines.get(codes[0].value) if matrix and len(codes) == 1 and "line" not in answers else None
+    return {} if matrix is None or line is None else {"line": [line.code], **_answers_of(matrix, line)}
+
+
+def fill_in(answers: dict[str, list[str]]) -> None:
+    """Fill in a final score that was left empty: that of the line, a step away if factors of one direction are ticked."""
+    matrix = matrix_on(_day(answers))
+    line = _chosen(matrix, answers) if matrix else None
+    if line is None or _text(answers, "final_score"):
+        return
+    ways = {json.loads(factor)["direction"] for factor in answers.get("factors", ())}
+    step = READ_MODELS["disposal"].policy.on(_day(answers)).number("gravity_steps_of_factors")
+    moved = {frozenset(): 0, frozenset({Direction.UP}): step, frozenset({Direction.DOWN}): -step}.get(frozenset(ways))
+    if moved is not None:
+        answers["final_score"] = [str(line.score + moved)]
 
 
 def show_line(answers: dict[str, list[str]]) -> bool:
@@ -48,8 +72,12 @@ def show_line(answers: dict[str, list[str]]) -> bool:
     line = _chosen(matrix, answers)
     if line is None:
         return False
-    answers["offence_score"], answers["matrix_version"] = [str(line.score)], [matrix.version]
+    answers |= _answers_of(matrix, line)
     return True
+
+
+def _answers_of(matrix: Matrix, line: Line) -> dict[str, list[str]]:
+    return {SHOWN: [line.code], "offence_score": [str(line.score)], "matrix_version": [matrix.version]}
 
 
 def _boxes(line: Line, words: Mapping[str, str]) -> list[Option]:

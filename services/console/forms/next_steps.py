@@ -1,7 +1,5 @@
 """What can happen next with a record, from the services' guidance: its journeys as task lists, and every command."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final

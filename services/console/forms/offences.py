@@ -1,7 +1,5 @@
 """The offence in a form: found by words of its title in the partnership's list, which fills in what the list knows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -13,7 +11,7 @@ GROUP: Final = "offence"
 CODE: Final = "offence.code"
 SHOWN: Final = "shown.offence"
 """The code whose title was filled in; the browser sends it back."""
-FILLED: Final = ("title", "trial_mode", "recordable")
+FILLED: Final = ("title", "trial_mode", "recordable", "category")
 """The fields of an offence that the list fills in where they are left empty."""
 
 Listed = Mapping[str, Offence]
@@ -64,8 +62,8 @@ def _answers_for(offence: Offence | None) -> dict[str, str]:
     """Return the answers that the list gives for an offence."""
     if offence is None:
         return {}
-    values = (offence.title, offence.trial_mode.value, "yes" if offence.recordable else "no")
-    return {f"{GROUP}.{name}": value for name, value in zip(FILLED, values, strict=True)}
+    values = (offence.title, offence.trial_mode.value, "yes" if offence.recordable else "no", offence.category)
+    return {f"{GROUP}.{name}": value for name, value in zip(FILLED, values, strict=True) if value}
 
 
 def _text(answers: Answers, name: str) -> str:

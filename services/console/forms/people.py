@@ -3,15 +3,15 @@
 The services refuse whoever does not fit (rules V1 and R7) and note details that differ (N1): here nobody comes to that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime
 from typing import Final
 
-from services.console.forms.fields import Answers, Field, Option
-from services.reporting.projection.read_models import READ_MODELS
+from services.console.forms import conditions
+from services.console.forms.fields import Answers, Field, Option, boxes_of
+from services.vocabulary import AppropriateAdultKind
+from shared.domain.dates import LONDON
 
 OPENING: Final = "OpenDisposalCase"
 DETAILS: Final = "details"
@@ -20,11 +20,13 @@ LINKED: Final = "linked_child"
 CRIME_NUMBER: Final = "crime_number"
 HAPPENED: Final = "happened_on"
 """The day of the incident, among what a case knows."""
-PROPOSING: Final = "ProposeCondition"
+REPORTED: Final = "reported_at"
+"""When the incident was reported, among what a case knows."""
 LINKING: Final = "LinkPerson"
 """The command that mostly names somebody whom the case does not know yet: a new id is suggested."""
 SUGGESTED: Final = {"person_id": LINKED, CRIME_NUMBER: CRIME_NUMBER, "case_id": "case", "referral_id": "referral"}
 """Fields of an opening -> the ids that are known; where the case knows one alone, it is chosen."""
+CONFIRMING: Final = "ConfirmAppropriateAdult"
 CHILDREN: Final = frozenset({"SUSPECT", "CONVICTED", "DISPOSED_OOC", "CHILD_UNDER_10", "HARMER", "CHILD", "SUBJECT"})
 ADULTS: Final = frozenset({"PARENT_CARER", "PROFESSIONAL", "SUPPORTER"})
 OTHERS: Final = frozenset({"VICTIM", "HARMED", "WITNESS"})
@@ -45,16 +47,17 @@ UNFIT: Final[Mapping[tuple[str, str], frozenset[str]]] = {
         ),
         CHILDREN,
     ),
-    ("ConfirmAppropriateAdult", "person"): CHILDREN | OTHERS,
+    (CONFIRMING, "person"): CHILDREN | OTHERS,
     ("AddParticipant", "person"): CHILDREN,
     ("ProposeConference", "harmer"): ADULTS | OTHERS,
+    (LINKING, "parent_of"): ADULTS,
     (OPENING, "person"): ADULTS | OTHERS,
     (OPENING, "victims"): CHILDREN | ADULTS,
     (OPENING, "victims_with_enhanced_rights"): CHILDREN | ADULTS,
 }
 """Command and field -> the parts of those who do not fit there; a person whose part is not known fits everywhere."""
 
-NEW: Final = {PROPOSING: "condition", "RaiseAlert": "alert"}
+NEW: Final = {conditions.COMMAND: "condition", "RaiseAlert": "alert"}
 """Commands that begin something under an id of its own -> the field that has it: none that exists is offered."""
 
 
@@ -63,14 +66,10 @@ def fits(command: str, field: str, part: str) -> bool:
     return part not in UNFIT.get((command, field), ())
 
 
-def due_of_condition(on: date) -> Answers:
-    """Return the day by which a condition that is proposed on a day is to be done, unless somebody says another (rule R20W)."""
-    weeks = READ_MODELS["disposal"].policy.on(on).number("completion_advised_weeks")
-    return _boxes("condition.due", on + timedelta(weeks=weeks))
-
-
-def _boxes(name: str, on: date) -> dict[str, Sequence[str]]:
-    return {f"{name}.{part}": [str(getattr(on, part))] for part in ("day", "month", "year")}
+def of_adult(fields: Sequence[Field], answers: Answers) -> Sequence[Field]:
+    """Ask whether no parent, guardian or social worker is available where the adult is none of them (rule R7)."""
+    asked = AppropriateAdultKind.RESPONSIBLE_ADULT in answers.get("kind", ())
+    return [replace(field, required=asked) if field.name == "others_unavailable" else field for field in fields]
 
 
 def of_opening(
@@ -86,7 +85,11 @@ def of_opening(
     }
     days = {option.value for option in known.get(HAPPENED, ())}
     if len(days) == 1:
-        suggested |= _boxes("offence.date", date.fromisoformat(days.pop()))
+        suggested |= boxes_of("offence.date", date.fromisoformat(days.pop()))
+    reports = {option.value for option in known.get(REPORTED, ())}
+    if len(reports) == 1:
+        at = datetime.fromisoformat(reports.pop()).astimezone(LONDON)
+        suggested |= {**boxes_of(REPORTED, at.date()), f"{REPORTED}.clock": [f"{at:%H:%M}"]}
     chosen = next(iter({**suggested, **answers}.get("person_id", ())), "")
     if chosen in linked or (linked and not chosen):
         return [field for field in fields if field.name != DETAILS], suggested

@@ -1,7 +1,5 @@
 """Who was invited to a conference, as the rows of the form that asks who took part."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 

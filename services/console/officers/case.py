@@ -1,7 +1,5 @@
 """The pages of a case: how it stands, what can happen next, and what has happened, now or by both times."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -17,6 +15,7 @@ from services.console.forms.next_steps import Work, steps_of, work_of
 from services.console.names import of_people, of_records
 from services.console.officers.conference import FACTS, OF_A_PERSON, conference_of
 from services.console.officers.deferral import plan_of
+from services.console.officers.messages import messages_of, writing_of
 from services.console.officers.moments import all_events, steps_around
 from services.console.officers.papers import names_of_papers
 from services.console.officers.standing import (
@@ -73,6 +72,7 @@ async def case_page(request: Request, session: Session) -> Response:
     names = {who.id: who.name for who in people if who.name} | {
         of_id: words for record in records for of_id, words in record.names.items()
     }
+    steps = {record.id: steps_of(record.guidance.value, record.titles) for record in records if record.guidance.value}
     works = {record.id: _work(record, id_, names) for record in records}
     disposals = [record for record in records if (record.state.value or {}).get("condition_terms")]
     texts, papers, others = await asyncio.gather(
@@ -94,9 +94,7 @@ async def case_page(request: Request, session: Session) -> Response:
         times=times,
         now=now,
         records=records,
-        steps={
-            record.id: steps_of(record.guidance.value, record.titles) for record in records if record.guidance.value
-        },
+        steps=steps,
         works=works,
         people=people,
         reach={who.id: reach_of(who, records) for who in people},
@@ -120,6 +118,8 @@ async def case_page(request: Request, session: Session) -> Response:
         duties=duties,
         decisions=events_of_kind(events.value or (), DECISIONS),
         contacts=events_of_kind(events.value or (), CONTACTS),
+        messages=messages_of(records, names),
+        writing=writing_of(steps),
         papers=[
             (record, name)
             for record, names_of_record in zip(records, papers, strict=True)

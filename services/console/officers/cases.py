@@ -1,7 +1,5 @@
 """The list of cases: filtered by an address that names nobody, and searched by a form whose words stand in no address."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -11,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console import names
-from services.console.apis import Apis, Problem, sentence
+from services.console.apis import Apis, Problem
 from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query
 from services.console.sessions import Session
@@ -63,7 +61,6 @@ async def case_list(request: Request, session: Session) -> Response:
 
 
 async def search_page(request: Request, session: Session) -> Response:
-    """Show the form of the search."""
     return render(
         request, "search.html", session, kinds=SEARCHED, words="", kind=SearchKind.NAME, answer=None, wrong=""
     )
@@ -81,7 +78,7 @@ async def search(request: Request, session: Session, form: Form) -> Response:
         except Problem as problem:
             if problem.status != 422:
                 raise
-            wrong = " ".join(sentence(error["message"]) for error in problem.body.get("errors", ())) or problem.detail
+            wrong = " ".join(text for _, text in problem.errors) or problem.detail
     if answer and not answer["total"] and kind == SearchKind.NAME and min(map(len, words.split())) < MIN_PREFIX:
         wrong = "Enter at least three letters of the name. A shorter name is found only as a whole"
     cases = answer["cases"] if answer else []

@@ -3,8 +3,6 @@
 The page gathers what the history of the record says; each line leads to the form that comes next, where the role may send it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final

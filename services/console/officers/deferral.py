@@ -1,7 +1,5 @@
 """The plan of a deferred prosecution, as the page of its record shows it; each open step leads to its form."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date

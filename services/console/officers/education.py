@@ -1,7 +1,5 @@
 """The calendar of education sessions by weeks, and booking a place in one from a condition or a referral of a case."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta

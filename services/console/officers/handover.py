@@ -3,8 +3,6 @@
 The choice leads to the command's own form, so rules, dry run and sending are those of every command.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

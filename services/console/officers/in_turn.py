@@ -1,7 +1,5 @@
 """What waits for a role on its first page, in the order in which it works: lists of cases by where their work stands."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

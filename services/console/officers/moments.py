@@ -1,7 +1,5 @@
 """A case at two moments: the difference as a table, the events between them, and the steps from one event to the next."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence

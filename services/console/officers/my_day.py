@@ -1,7 +1,5 @@
 """My day: what is overdue, due and waiting, today's sessions, and what is new. The daily sheet, printable."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +12,14 @@ from starlette.responses import Response
 
 from services.console import names
 from services.console.apis import Apis, part_of
+from services.console.directory import WORKERS
+from services.console.forms.turns import last_of_turns
+from services.console.navigation import permission_of
 from services.console.officers.cases import record_of
 from services.console.officers.in_turn import waiting_for
+from services.console.officers.panel import OVER, sittings_of
 from services.console.rendering import address, render
-from services.console.routing import Form, console_of, first, see
+from services.console.routing import INCOMPLETE, Form, console_of, first, see
 from services.console.schools.referrals import referrals_page
 from services.console.sessions import Session
 from services.console.words import today
@@ -30,6 +32,10 @@ COUNTED: Final = 150
 LATER: Final = ("today", "soon", "later")
 """The groups of duties that are not overdue, in the order of the sheet."""
 SOON_DAYS: Final = 7
+LONG_OVERDUE_DAYS: Final = 7
+"""Days after which what is overdue stands in a group of its own, before the rest."""
+TO_THE_PANEL: Final = frozenset({Role.POLICE_DECISION_MAKER, Role.YJS_CASE_MANAGER, Role.SUPERVISOR})
+"""The roles that see the next sitting."""
 NEW_DAYS: Final = 7
 """How far back the first look at what is new reaches."""
 NEW_SHOWN: Final = 10
@@ -48,16 +54,26 @@ class Group:
 
 
 async def my_day(request: Request, session: Session) -> Response:
-    """Show what the person has to do, today's sessions, and the cases with something new; to a school its referrals."""
+    """Show what the person has to do, today's sessions, and the cases with something new.
+
+    A school sees its referrals, an analyst the returns, and whoever must say why they look is asked that first.
+    """
+    may = permission_of(session.role)
     if session.role == Role.SCHOOL:
         return await referrals_page(request, session)
+    if "duties" not in may.parts:
+        return see("/returns")
+    if may.needs_reason and session.reason is None:
+        return see(address("/reason", next="/"))
     console = console_of(request)
     now = datetime.now(UTC)
     since = await console.seen.find(session.person) or now - timedelta(days=NEW_DAYS)
     mine = _is_mine(request)
     officer = session.person if mine else None
-    turns_and_workload = asyncio.gather(
-        waiting_for(console.apis, session, officer), part_of(_workload(console.apis, session))
+    of_role = asyncio.gather(
+        waiting_for(console.apis, session, officer),
+        part_of(_workload(console.apis, session)),
+        _next_sitting(console.apis, session),
     )
     late, rest, differing, calendar, news, drafts = await asyncio.gather(
         part_of(_duties(console.apis, session, officer, overdue="true")),
@@ -77,7 +93,7 @@ async def my_day(request: Request, session: Session) -> Response:
         ),
         console.drafts.list(session.person),
     )
-    turns, workload = await turns_and_workload
+    turns, workload, sitting = await of_role
     sheet = late if rest.value is not None else rest
     groups = [*_groups(late.value, SHOWN), *_groups(rest.value, SHOWN)] if sheet.value is not None else []
     held_today = [
@@ -95,19 +111,23 @@ async def my_day(request: Request, session: Session) -> Response:
         session,
         sheet=sheet,
         groups=groups,
-        counts={group.id: group for group in groups},
+        counts=_counts(groups),
         uncounted=_after(next((group.id for group in groups if group.more and group.id in LATER), None)),
         waiting=(sheet.value or {}).get("waiting", []),
         names=await names.of_records(
-            console.apis, session, [*_records(groups), *_named(differing.value), *records.values(), *in_turn.values()]
+            console.apis,
+            session,
+            [*_records(groups), *_first_records(differing.value), *records.values(), *in_turn.values()],
         ),
         differing=differing.value or [],
         turns=turns,
+        sitting=sitting,
         in_turn={case: id_ for case, (_, id_) in in_turn.items()},
         workload=workload.value or [],
         officers=officers,
-        drafts=drafts,
+        drafts=last_of_turns(drafts),
         mine=mine,
+        workers=WORKERS,
         calendar=calendar,
         held_today=held_today,
         news=news,
@@ -136,7 +156,7 @@ async def daily_sheet(request: Request, session: Session) -> Response:
         groups=groups,
         waiting=[] if after else (sheet.value or {}).get("waiting", []),
         differing=[] if after else differing.value or [],
-        names=await names.of_records(console.apis, session, [*_records(groups), *_named(differing.value)]),
+        names=await names.of_records(console.apis, session, [*_records(groups), *_first_records(differing.value)]),
         goes_on=address("/daily-sheet", whose=request.query_params.get("whose"), after=(sheet.value or {}).get("next")),
         whole=not (after or (sheet.value or {}).get("next")),
     )
@@ -149,7 +169,7 @@ async def have_seen(request: Request, session: Session, form: Form) -> Response:
     except ValueError:
         until = None
     if until is None or until.tzinfo is None:
-        raise HTTPException(422, "This form is not complete: open it again.")
+        raise HTTPException(422, INCOMPLETE)
     await console_of(request).seen.save(session.person, min(until, datetime.now(UTC)))
     return see("/")
 
@@ -167,6 +187,15 @@ async def _workload(apis: Apis, session: Session) -> list[tuple[str, int]]:
     return sorted(answer["by_officer"].items(), key=lambda item: -item[1])
 
 
+async def _next_sitting(apis: Apis, session: Session) -> Mapping[str, Any] | None:
+    """Return the next sitting of the panel, for a role that prepares it or decides after it."""
+    if session.role not in TO_THE_PANEL:
+        return None
+    now = datetime.now(UTC)
+    ahead = (one for one in await sittings_of(apis, session) if one["state"] not in OVER)
+    return next((one for one in ahead if datetime.fromisoformat(one["starts_at"]) >= now), None)
+
+
 async def _differences(apis: Apis, session: Session, officer: str | None) -> list[dict[str, Any]]:
     """List the people of whom records differ, each with the cases of these."""
     answer = await apis.get_projected(session, "/v1/differences", {"officer": officer})
@@ -176,7 +205,7 @@ async def _differences(apis: Apis, session: Session, officer: str | None) -> lis
     ]
 
 
-def _named(differing: Iterable[Mapping[str, Any]] | None) -> list[names.Record]:
+def _first_records(differing: Iterable[Mapping[str, Any]] | None) -> list[names.Record]:
     return [(record["service"], record["id"]) for person in differing or () for record in person["records"][:1]]
 
 
@@ -188,6 +217,13 @@ def _groups(sheet: Mapping[str, Any] | None, limit: int | None) -> list[Group]:
     """Return the groups of a sheet that have any duty. The sheet is in order, so what was not read follows its last group."""
     groups = [group for group in group_by_urgency((sheet or {}).get("duties", []), today(), limit) if group.total]
     return [*groups[:-1], replace(groups[-1], more=(sheet or {}).get("next") is not None)] if groups else []
+
+
+def _counts(groups: Sequence[Group]) -> dict[str, tuple[int, bool]]:
+    """Return how many duties each group has, and whether there are more; those long overdue are overdue too."""
+    counts = {group.id: (group.total, group.more) for group in groups}
+    (total, more), (long, longer) = (counts.get(id_, (0, False)) for id_ in ("overdue", "long"))
+    return {**counts, "overdue": (total + long, more or longer)}
 
 
 def _after(cut: str | None) -> Sequence[str]:
@@ -202,12 +238,17 @@ def _records(groups: Iterable[Group]) -> list[names.Record]:
 def group_by_urgency(duties: Iterable[Mapping[str, Any]], on: date, limit: int | None) -> Iterable[Group]:
     """Sort duties by how soon they are due."""
     soon = (on + timedelta(days=SOON_DAYS)).isoformat()
-    by_urgency: dict[str, list[Mapping[str, Any]]] = {"overdue": [], "today": [], "soon": [], "later": []}
+    long = (on - timedelta(days=LONG_OVERDUE_DAYS)).isoformat()
+    by_urgency: dict[str, list[Mapping[str, Any]]] = {"long": [], "overdue": [], "today": [], "soon": [], "later": []}
     for duty in duties:
         due = str(duty["due"])
-        key = "overdue" if duty["overdue"] else "today" if due <= on.isoformat() else "soon" if due <= soon else "later"
+        if duty["overdue"]:
+            key = "long" if due < long else "overdue"
+        else:
+            key = "today" if due <= on.isoformat() else "soon" if due <= soon else "later"
         by_urgency[key].append(duty)
     titles = {
+        "long": "Overdue for more than a week",
         "overdue": "Overdue",
         "today": "Due today",
         "soon": f"Due in the next {SOON_DAYS} days",

@@ -1,7 +1,5 @@
 """The papers of a record, as PDF: the service prints them, for the roles that may have them."""
 
-from __future__ import annotations
-
 from starlette.requests import Request
 from starlette.responses import Response
 

@@ -5,8 +5,6 @@ RecordAttendance, at the time at which the session was held, under a key that fo
 So a form that is sent twice acts once, and one child's refusal stops nobody else's line.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,17 +12,15 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console import names
 from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.forms.fields import Answers, Drawing, Field, FieldProblem, command_of, controls, fields_of
-from services.console.forms.forms import INCOMPLETE
 from services.console.records import SERVICES, as_it_stands, records_in
 from services.console.rendering import address, render
-from services.console.routing import Form, console_of, first, read_draft, read_uuid
+from services.console.routing import Form, console_of, first, read_draft, read_key, read_uuid
 from services.console.sessions import Draft, Session
 from services.registry import COLLECTIONS
 from services.vocabulary import AttendanceStatus
@@ -107,7 +103,7 @@ async def register_page(request: Request, session: Session) -> Response:
 
 async def take_register(request: Request, session: Session, form: Form) -> Response:
     """Record the session as held, and the line of each child for whom one was filled in, and say what came of each."""
-    key = _key(form)
+    key = read_key(form)
     register = _with_answers(await _read_register(request, session), form)
     answered = [line for line in register.lines if first(form, f"{line.person}.status")]
     held, wrong = command_of([HELD_AT], form)
@@ -126,19 +122,12 @@ async def take_register(request: Request, session: Session, form: Form) -> Respo
 
 async def keep_register(request: Request, session: Session, form: Form) -> str:
     """Keep what was filled in, and go on with the register."""
-    id_, key = read_uuid(request, "id"), _key(form)
+    id_, key = read_uuid(request, "id"), read_key(form)
     page = address(f"/records/sessions/{id_}/register", draft=str(key))
     answers = {name: values for name, values in form.items() if "." in name}
     draft = Draft(key, SERVICE, id_, COMMAND, 0, answers, sent=page)
     await console_of(request).drafts.save(session.person, draft)
     return page
-
-
-def _key(form: Form) -> UUID:
-    try:
-        return UUID(first(form, "key"))
-    except ValueError:
-        raise HTTPException(422, INCOMPLETE) from None
 
 
 def _with_answers(register: Register, answers: Answers) -> Register:
@@ -185,9 +174,8 @@ async def _send(
         rules = problem.body.get("rules", ())
         if line and line.standing and RECORDED_ONCE in {rule["id"] for rule in rules}:
             return [FieldProblem(otherwise, "Somebody recorded this in the meantime. Your answer was not recorded.")]
-        texts = [FieldProblem(otherwise, f"{rule['text']} (rule {rule['id']}; {rule['source']})") for rule in rules]
-        errors = problem.body.get("errors", ())
-        fields = [FieldProblem(prefix + error["field"], sentence(error["message"])) for error in errors]
+        texts = [FieldProblem(otherwise, rule) for rule in problem.rules]
+        fields = [FieldProblem(prefix + field, text) for field, text in problem.errors]
         return texts or fields or [FieldProblem(otherwise, sentence(problem.detail))]
     return []
 

@@ -3,8 +3,6 @@
 The form carries the SHA-256 of the document as it is printed from here, and goes on to the check of every command.
 """
 
-from __future__ import annotations
-
 import hashlib
 from datetime import UTC, datetime
 from typing import Final
@@ -14,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.forms.forms import draw_command
+from services.console.forms.forms import draw_command, place_in_turn, title_after
+from services.console.forms.turns import answered_alike
 from services.console.rendering import address, render
 from services.console.routing import console_of, query, read_case, read_collection, read_uuid
 from services.console.sessions import Session
@@ -42,6 +41,8 @@ async def sign_page(request: Request, session: Session) -> Response:
             422, "There is no document to sign yet: decide a disposal, or agree the plan of a deferral."
         )
     drawn = await draw_command(request, session, "disposals", id_, COMMAND, {}, case_id)
+    place = await place_in_turn(request, session)
+    answers = answered_alike(drawn.fields, place.before)
     # The printed document is that of this moment, also where the record moves on before it is printed.
     known_at = datetime.now(UTC).isoformat()
     printed = await apis.document(
@@ -52,6 +53,9 @@ async def sign_page(request: Request, session: Session) -> Response:
         "sign.html",
         session,
         drawn=drawn,
+        place=place,
+        answers=answers,
+        next_step=title_after(drawn, session, place, answers, case_id),
         fields=[field for field in drawn.fields if field.name != DIGEST],
         id=str(id_),
         case_id=case_id,

@@ -4,8 +4,6 @@ Each case that is put on the agenda is a command of its own, under a key that fo
 form that is sent twice acts once, and one refusal stops no other case.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +21,7 @@ from services.console.forms.next_steps import steps_of
 from services.console.officers.panel import CONSIDERED, WAITING, Listed, on_agendas, sittings_of
 from services.console.records import as_it_stands, read_record
 from services.console.rendering import render
-from services.console.routing import Form, console_of, first, read_uuid
+from services.console.routing import INCOMPLETE, Form, console_of, first, read_key, read_uuid
 from services.console.sessions import Session
 from services.console.words import in_words
 from services.disposal.events import Direction, Factor
@@ -131,7 +129,7 @@ async def sitting_page(request: Request, session: Session) -> Response:
 
 async def fill_agenda(request: Request, session: Session, form: Form) -> Response:
     """Put every case that is ticked on the agenda, and say for each what came of it."""
-    apis, id_, key = console_of(request).apis, str(read_uuid(request, "id")), _key(form)
+    apis, id_, key = console_of(request).apis, str(read_uuid(request, "id")), read_key(form)
     problems: list[str] = []
     # One after another, in the order of the page: they are events of one record.
     for line in form.get("case", ()):
@@ -143,7 +141,7 @@ async def fill_agenda(request: Request, session: Session, form: Form) -> Respons
 
 async def take_members(request: Request, session: Session, form: Form) -> Response:
     """Record the members of the panel: each line in which an organisation is given."""
-    apis, id_, key = console_of(request).apis, str(read_uuid(request, "id")), _key(form)
+    apis, id_, key = console_of(request).apis, str(read_uuid(request, "id")), read_key(form)
     lines = [number for number in form.get("line", ()) if first(form, f"organisation-{number}").strip()]
     members = [
         {
@@ -300,17 +298,9 @@ async def _send(apis: Apis, session: Session, id_: str, body: Mapping[str, Any],
     except Problem as problem:
         if problem.status not in {409, 422}:
             raise
-        rules = [f"{rule['text']} (rule {rule['id']}; {rule['source']})" for rule in problem.body.get("rules", ())]
-        fields = [sentence(error["message"]) for error in problem.body.get("errors", ())]
-        return [f"{about}: {text}" for text in rules or fields or [sentence(problem.detail)]]
+        fields = [text for _, text in problem.errors]
+        return [f"{about}: {text}" for text in problem.rules or fields or [sentence(problem.detail)]]
     return []
-
-
-def _key(form: Form) -> UUID:
-    try:
-        return UUID(first(form, "key"))
-    except ValueError:
-        raise HTTPException(422, "This form is not complete: open it again.") from None
 
 
 def _ids_of(line: str) -> tuple[str, str, str]:
@@ -318,5 +308,5 @@ def _ids_of(line: str) -> tuple[str, str, str]:
     try:
         disposal, case, person = (str(UUID(part)) for part in line.split("."))
     except ValueError:
-        raise HTTPException(422, "This form is not complete: open it again.") from None
+        raise HTTPException(422, INCOMPLETE) from None
     return disposal, case, person

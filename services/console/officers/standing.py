@@ -1,7 +1,5 @@
 """What a case is about and where it stands, in words: its head, its conditions, its duties, its decisions and its contacts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +28,7 @@ DECISIONS: Final = frozenset(
 """Events that decide something, or that a decision rests on."""
 CONTACTS: Final = frozenset(
     {
+        "AbsenceAnnounced",
         "AdviceGiven",
         "ComplianceMeetingRecorded",
         "ContactRecorded",
@@ -103,8 +102,10 @@ def reach_of(who: Who, records: Sequence[Record]) -> list[str]:
     lines = [shown[name] for name in REACHED if name in shown]
     if "contact_person" in shown:
         lines.insert(0, f"Ask for {shown['contact_person']}")
-    if "preferred_channel" in shown:
-        lines.append(f"Would like: {in_words(shown['preferred_channel']).lower()}")
+    wishes = list(_wishes(who, records))
+    if not wishes and "preferred_channel" in shown:
+        wishes = [f"Would like: {within(shown['preferred_channel'])}"]
+    lines += wishes
     said = [
         victim
         for record in records
@@ -114,6 +115,19 @@ def reach_of(who: Who, records: Sequence[Record]) -> list[str]:
     if said:
         lines.append(_may_be_called(said))
     return lines
+
+
+def _wishes(who: Who, records: Iterable[Record]) -> Iterator[str]:
+    """Say how somebody would like to be reached, and whether they want to be written to; nothing where nobody has said."""
+    for record in records:
+        said = ((record.state.value or {}).get("contacts") or {}).get(who.id)
+        if said is None:
+            continue
+        if said["messages_wanted"] is False:
+            yield "Wants no messages"
+        elif said["preferred_channel"]:
+            language = f", in {within(said['language'])}" if said["language"] else ""
+            yield f"Would like: {within(said['preferred_channel'])}{language}"
 
 
 def _may_be_called(said: Sequence[Mapping[str, Any]]) -> str:
@@ -251,7 +265,12 @@ def events_of_kind(events: Iterable[Mapping[str, Any]], types: frozenset[str]) -
 
 
 def fits(paper: str, state: Mapping[str, Any]) -> bool:
-    """Whether a paper is one of what was decided: that of another disposal, or of a plan where there is none, is not."""
+    """Whether a paper is one of what was decided: that of another disposal, or of a plan where there is none, is not.
+
+    The letter of a message stands beside the message.
+    """
+    if paper == "message-letter":
+        return False
     if paper == "deferral-plan":
         return bool(state.get("plan"))
     disposal = paper.partition("-")[0].upper()

@@ -3,8 +3,6 @@
 The list comes from reporting and names nobody; names, contacts and notes come from the records, which log each look.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
@@ -30,6 +28,9 @@ FORMS: Final = {
 """The command that meets each duty to a victim."""
 DONE: Final = {
     "ContactRecorded": "Contact",
+    "MessageDelivered": "Message delivered",
+    "MessageFailed": "Message failed",
+    "MessageSent": "Message sent",
     "VictimDetailsRecorded": "Details recorded",
     "VictimInformedOfRestorativeJustice": "Told about restorative justice",
     "VictimPreferenceRecorded": "Preference recorded",
@@ -37,7 +38,7 @@ DONE: Final = {
     "VictimTold": "Told what was decided",
     "VictimViewSought": "Asked for a view",
 }
-NOTED: Final = frozenset({"ContactRecorded", "VictimReferredToSupport"})
+NOTED: Final = frozenset({"ContactRecorded", "MessageSent", "VictimReferredToSupport"})
 """The events of which the log shows what they say in words."""
 PHONE: Final = re.compile(r"\+?[0-9][0-9 ]{6,16}[0-9]")
 """A telephone number, of which the page makes a link."""
@@ -73,7 +74,6 @@ class Victim:
         return number[0].replace(" ", "") if number else ""
 
     def form(self, service: str, stream: str, command: str) -> str:
-        """Return the address of a form about this victim."""
         path = f"/records/{COLLECTIONS[service]}/{stream}/do/{command}"
         return address(path, case=self.line["case_id"], person_id=self.line["person_id"])
 

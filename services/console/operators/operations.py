@@ -3,8 +3,6 @@
 Every decision needs the reason that the person gave for looking; it is kept for ever with the decision.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
@@ -21,11 +19,12 @@ from services.console.apis import Apis, Part, part_of
 from services.console.rendering import render
 from services.console.routing import Form, console_of, first, read_name, read_uuid
 from services.console.sessions import Session
+from services.console.words import in_words
 from services.lags import Lag, lags_of
 from services.registry import SERVICES
 
 KINDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "alarms": {"acknowledge": "Take the alarm back"},
+    "alarms": {"attend": "Say that I look after it", "acknowledge": "Take the alarm back"},
     "reactions": {"retry": "Try it again now", "close": "Close it for good: it is never done"},
     "quarantine": {"retry": "Try the held records again", "release": "Skip held records: they are never applied"},
     "gaps": {"release": "Do without the versions that never came"},
@@ -72,7 +71,7 @@ class ServiceLine:
 async def operations_page(request: Request, session: Session) -> Response:
     """Show every service. The look before stands in the address, so that the trend needs no memory."""
     before = look_before(request)
-    apis = console_of(request).apis
+    apis, names = console_of(request).apis, await console_of(request).directory.names(session)
     statuses, lists = await asyncio.gather(
         asyncio.gather(*(part_of(apis.get(session, entry.name, "/status")) for entry in SERVICES)),
         asyncio.gather(*(_lists(apis, session, entry.name) for entry in SERVICES)),
@@ -84,7 +83,7 @@ async def operations_page(request: Request, session: Session) -> Response:
             BY_NAME[name].title,
             status,
             [(lag, trend_of(lag, before)) for lag in lags_of(name, seen)],
-            [_held(name, kind, line) for kind, part in parts.items() for line in part.value or ()],
+            [_item_held(name, kind, line, names) for kind, part in parts.items() for line in part.value or ()],
             list(dict.fromkeys(part.notice for part in parts.values() if part.notice)),
         )
         for name, status, parts in zip(BY_NAME, statuses, lists, strict=True)
@@ -119,10 +118,10 @@ def look_before(request: Request) -> Look | None:
     except (KeyError, ValueError):
         return None
     texts = request.query_params.getlist("behind")
-    return None if at.tzinfo is None else Look(at, dict(_left(text) for text in texts if LAG.fullmatch(text)))
+    return None if at.tzinfo is None else Look(at, dict(_parse_lag(text) for text in texts if LAG.fullmatch(text)))
 
 
-def _left(text: str) -> tuple[str, int]:
+def _parse_lag(text: str) -> tuple[str, int]:
     name, _, left = text.partition(":")
     return name, int(left)
 
@@ -183,12 +182,14 @@ async def _lists(apis: Apis, session: Session, name: str) -> Mapping[str, Part[l
     return dict(zip(kinds, parts, strict=True))
 
 
-def _held(service: str, kind: str, item: Mapping[str, Any]) -> Held:
+def _item_held(service: str, kind: str, item: Mapping[str, Any], names: Mapping[str, str]) -> Held:
     match kind:
         case "alarms":
-            return Held(
-                service, kind, item["id"], item["meaning"], item["raised_at"], f"{item['consumer']}, {item['place']}"
-            )
+            who = item["attended_by"] or ""
+            role, _, person = who.partition(" ")
+            attended = f"{names.get(person) or in_words(role)} looks after it." if who else "Nobody looks after it yet."
+            about = f"{item['consumer']}, {item['place']}. {attended}"
+            return Held(service, kind, item["id"], item["meaning"], item["raised_at"], about)
         case "reactions":
             return Held(
                 service,

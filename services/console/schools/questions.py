@@ -4,8 +4,6 @@ A field that no question names is asked by the last one, so a field that the com
 report was received is not asked: it follows from when the incident was reported.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

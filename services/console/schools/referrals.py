@@ -1,7 +1,5 @@
 """A school's first page: its own reports, and what became of each."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from starlette.requests import Request

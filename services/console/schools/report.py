@@ -3,8 +3,6 @@
 Its answers are a draft as of any form, so the check page, the dry run and the sending are those of every command.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,16 +21,7 @@ from services.console.forms.next_steps import steps_of
 from services.console.records import SERVICES
 from services.console.rendering import address, render
 from services.console.routing import Form, console_of, first, read_draft, read_name, read_uuid, see
-from services.console.schools.questions import (
-    BY_NAME,
-    COMMAND,
-    QUESTIONS,
-    Question,
-    answers_with,
-    fields_asked,
-    is_complete,
-    warnings_for,
-)
+from services.console.schools import questions
 from services.console.sessions import Draft, Session
 
 COLLECTION: Final = "referrals"
@@ -42,7 +31,7 @@ OWN_FIELDS: Final = OWN | {"then"}
 
 async def report_page(request: Request, session: Session) -> Response:
     """Say what is needed for a report, and lead to its first question under an id of its own."""
-    return render(request, "report.html", session, questions=QUESTIONS, draft=str(uuid4()))
+    return render(request, "report.html", session, questions=questions.QUESTIONS, draft=str(uuid4()))
 
 
 async def list_page(request: Request, session: Session) -> Response:
@@ -56,8 +45,10 @@ async def list_page(request: Request, session: Session) -> Response:
         "report_list.html",
         session,
         draft=draft,
-        tasks=[(question, is_complete(question, drawn.fields, draft.answers)) for question in QUESTIONS],
-        warnings=warnings_for(draft.answers),
+        tasks=[
+            (question, questions.is_complete(question, drawn.fields, draft.answers)) for question in questions.QUESTIONS
+        ],
+        warnings=questions.warnings_for(draft.answers),
     )
 
 
@@ -77,9 +68,9 @@ async def take_answer(request: Request, session: Session, form: Form) -> Respons
         return see(draft.sent)
     drawn = await _draw(request, session, draft)
     new = {name: values for name, values in form.items() if name not in OWN_FIELDS}
-    answers = answers_with(question, drawn.fields, draft.answers, new)
+    answers = questions.answers_with(question, drawn.fields, draft.answers, new)
     then = first(form, "then")
-    _, wrong = command_of(fields_asked(question, drawn.fields), answers)
+    _, wrong = command_of(questions.fields_asked(question, drawn.fields), answers)
     if wrong:
         return _page(request, session, draft, drawn, question, answers, then, wrong)
     for field in drawn.fields:
@@ -87,7 +78,7 @@ async def take_answer(request: Request, session: Session, form: Form) -> Respons
             answers[field.name] = [str(uuid4())]
     changed = replace(draft, answers={name: list(values) for name, values in answers.items()})
     await console_of(request).drafts.save(session.person, changed)
-    if "flags" in question.fields and warnings_for(answers):
+    if "flags" in question.fields and questions.warnings_for(answers):
         return see(address(f"/report/{draft.id}/warning", then=then))
     return see(_next(draft, question, then))
 
@@ -104,8 +95,8 @@ async def keep_answer(request: Request, session: Session, form: Form) -> str:
 async def warning_page(request: Request, session: Session) -> Response:
     """Show what must be known before going on."""
     draft = await _draft(request, session)
-    warnings = warnings_for(draft.answers)
-    after = _next(draft, BY_NAME["gravity"], request.query_params.get("then", ""))
+    warnings = questions.warnings_for(draft.answers)
+    after = _next(draft, questions.BY_NAME["gravity"], request.query_params.get("then", ""))
     return render(request, "report_warning.html", session, warnings=warnings, after=after) if warnings else see(after)
 
 
@@ -137,28 +128,28 @@ async def _draft(request: Request, session: Session) -> Draft:
     id_ = read_uuid(request, "draft")
     draft = await console_of(request).drafts.find(session.person, id_)
     if draft is None:
-        return Draft(id_, SERVICES[COLLECTION], uuid4(), COMMAND, 0, {}, guided=True)
+        return Draft(id_, SERVICES[COLLECTION], uuid4(), questions.COMMAND, 0, {}, guided=True)
     if not draft.guided:
         raise HTTPException(404)
     return draft
 
 
-def _question(request: Request) -> Question:
-    question = BY_NAME.get(read_name(request, "question"))
+def _question(request: Request) -> questions.Question:
+    question = questions.BY_NAME.get(read_name(request, "question"))
     if question is None:
         raise HTTPException(404)
     return question
 
 
 async def _draw(request: Request, session: Session, draft: Draft) -> Drawn:
-    return await draw_command(request, session, COLLECTION, draft.stream, COMMAND, draft.answers, None)
+    return await draw_command(request, session, COLLECTION, draft.stream, questions.COMMAND, draft.answers, None)
 
 
-def _next(draft: Draft, question: Question, then: str) -> str:
-    place = QUESTIONS.index(question) + 1
-    if then == CHECK or place == len(QUESTIONS):
+def _next(draft: Draft, question: questions.Question, then: str) -> str:
+    place = questions.QUESTIONS.index(question) + 1
+    if then == CHECK or place == len(questions.QUESTIONS):
         return f"/drafts/{draft.id}"
-    return f"/report/{draft.id}/{QUESTIONS[place].name}"
+    return f"/report/{draft.id}/{questions.QUESTIONS[place].name}"
 
 
 def _page(
@@ -166,13 +157,13 @@ def _page(
     session: Session,
     draft: Draft,
     drawn: Drawn,
-    question: Question,
+    question: questions.Question,
     answers: Answers,
     then: str,
     wrong: Sequence[FieldProblem] = (),
 ) -> Response:
-    place = QUESTIONS.index(question)
-    before = f"/report/{draft.id}/{QUESTIONS[place - 1].name}" if place else "/report"
+    place = questions.QUESTIONS.index(question)
+    before = f"/report/{draft.id}/{questions.QUESTIONS[place - 1].name}" if place else "/report"
     return render(
         request,
         "report_question.html",
@@ -181,13 +172,13 @@ def _page(
         draft=draft,
         question=question,
         number=place + 1,
-        total=len(QUESTIONS),
-        fields=fields_asked(question, drawn.fields),
+        total=len(questions.QUESTIONS),
+        fields=questions.fields_asked(question, drawn.fields),
         answers=answers,
         errors={problem.name: problem.text for problem in wrong},
         wrong=problem_links(drawn.fields, wrong),
         then=then if then == CHECK else "",
         back=f"/drafts/{draft.id}" if then == CHECK else before,
-        warnings=warnings_for(answers),
+        warnings=questions.warnings_for(answers),
         new_id=uuid4,
     )

@@ -3,8 +3,6 @@
 The rows are read, translated and sent as `ooc import` does. The file lies in the draft, sealed, until it is imported.
 """
 
-from __future__ import annotations
-
 import asyncio
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
@@ -55,14 +53,15 @@ UNANSWERED: Final = frozenset({401, 403, 429, 500, 503})
 async def read_upload(request: Request) -> dict[str, list[str]]:
     """Read a form with one file, whose bytes become base64. Raises `HTTPException` where it is too large."""
     too_large = f"The file is larger than {MAX_FILE // 1000:,} kB: split it, or import it with `ooc import`."
-    form = await bounded(request, MAX_FILE + 10_000, too_large).form(max_fields=10, max_files=1, max_part_size=1000)
+    whole = bounded(request, MAX_FILE + 10_000, too_large)
     fields: dict[str, list[str]] = {}
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            fields[name] = [b64encode(await value.read()).decode()]
-            fields[f"{name}_name"] = [value.filename or ""]
-        elif not name.startswith(FILE):  # a text is no file
-            fields[name] = [value]
+    async with whole.form(max_fields=10, max_files=1, max_part_size=1000) as form:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                fields[name] = [b64encode(await value.read()).decode()]
+                fields[f"{name}_name"] = [value.filename or ""]
+            elif not name.startswith(FILE):  # a text is no file
+                fields[name] = [value]
     return fields
 
 
@@ -91,7 +90,7 @@ async def check_register(request: Request, session: Session, form: Form) -> Resp
         return _upload_page(request, session, [text], label)
     summary = await _send(request, session, register, plans, dry_run=True)
     id_ = uuid4()
-    answers = {"file": [first(form, "file")], "name": [name], "register": [label], **_kept(summary)}
+    answers = {"file": [first(form, "file")], "name": [name], "register": [label], **_answers_of(summary)}
     # `sent` keeps it out of the list of forms that are being filled in.
     draft = Draft(id_, SERVICE, id_, COMMAND, 0, answers, sent=f"/import/{id_}")
     await console_of(request).drafts.save(session.person, draft)
@@ -129,7 +128,7 @@ async def import_rows(request: Request, session: Session, _form: Form) -> Respon
     wrong = _summary(draft).errors
     good = [plan for plan in plans if plan.number not in wrong]
     sent = await _send(request, session, register, good, dry_run=False)
-    draft.answers.update(_kept(Summary(len(plans), sent.outcomes, wrong | sent.errors)))
+    draft.answers.update(_answers_of(Summary(len(plans), sent.outcomes, wrong | sent.errors)))
     draft.answers["done"] = ["yes"]
     if not draft.answers["errors"]:
         draft.answers["file"] = []
@@ -212,7 +211,7 @@ async def _send(
     return summary
 
 
-def _kept(summary: Summary) -> dict[str, list[str]]:
+def _answers_of(summary: Summary) -> dict[str, list[str]]:
     """Return what a draft keeps of an outcome: numbers, and a line of row, column and text for each error."""
     return {
         "rows": [str(summary.rows)],

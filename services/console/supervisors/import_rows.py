@@ -25,7 +25,7 @@ REFERENCE: Final = "reference"
 LIST: Final = ";"
 """What separates the values of a cell that may have several."""
 
-_REFERENCE: Final = re.compile(r"[A-Z]{0,6}([/.-]?[A-Z]{0,3}[0-9]{1,8}){1,6}[A-Z]?")
+_REFERENCE: Final = re.compile(r"[A-Z]{0,6}([/.-]?[A-Z]{0,3}[0-9]{1,8}+){1,6}[A-Z]?")
 _NUMBER: Final = re.compile(r"[A-Z]{0,4}[/-]?[0-9]{1,6}")
 """A person's number in the register. Too short for one that others know: UPN, NHS number, PNC id."""
 
@@ -399,7 +399,6 @@ def _times(cells: Cells, errors: list[RowError]) -> dict[str, str]:
 
 
 def body_of(register: Register, plan: Plan) -> Mapping[str, Any]:
-    """Return the body with which a row is sent."""
     return {"file_sha256": register.sha256, "row": plan.number, "commands": [*plan.commands]}
 
 
@@ -432,7 +431,6 @@ class Summary:
             self.outcomes[plan.number] = body["outcome"]
 
     def count(self, outcome: str) -> int:
-        """Count the rows with an outcome."""
         return [*self.outcomes.values()].count(outcome)
 
     def errors_in_order(self) -> Iterator[tuple[int, RowError]]:

@@ -4,8 +4,6 @@
 `import_rows`, by the schemas of the API.
 """
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Mapping, Sequence

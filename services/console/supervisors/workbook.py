@@ -4,8 +4,6 @@ The process is this file as a program. It gets the workbook by its standard inpu
 line of JSON for each row of the sheet, or with a sentence for people on its standard error.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import subprocess

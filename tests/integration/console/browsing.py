@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
@@ -43,6 +43,8 @@ class Page:
     text: str
     root: Element
     headers: httpx2.Headers = field(repr=False)
+    is_led_to: bool = True
+    """Whether a link leads there from where a person starts."""
 
     @property
     def title(self) -> str:
@@ -74,6 +76,38 @@ class Page:
         return found[0]
 
 
+class Driver(Protocol):
+    """One person's browser, of whatever kind: what carries a story through the pages."""
+
+    def open(self, address: str) -> Page:
+        """Open an address."""
+        ...
+
+    def reach(self, address: str, start: str, *, stays: bool) -> Page:
+        """Go to a form from the page on which a person starts; where they are there, and nothing happened since, they stay."""
+        ...
+
+    def send(
+        self,
+        page: Page,
+        form: Form,
+        values: Mapping[str, Any] | None = None,
+        button: str | None = None,
+        *,
+        forged: bool = False,
+    ) -> Page:
+        """Fill in a form, and press its first button, or the one with a text."""
+        ...
+
+    def sign_in(self, person: str) -> Page:
+        """Sign in by the button of a person."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
 class Browser:
     """One person's browser, with its cookies."""
 
@@ -85,10 +119,17 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self.client.close()
 
     def open(self, address: str) -> Page:
         return page_of(self.client.get(urljoin(self.base, address)))
+
+    def reach(self, address: str, start: str, *, stays: bool) -> Page:  # noqa: ARG002 - of the interface
+        """Open a form by its address; where a person would start from does not matter."""
+        return self.open(address)
 
     def send(
         self,
@@ -136,21 +177,26 @@ class Browser:
 
 def page_of(answer: httpx2.Response) -> Page:
     """Parse an answer as strictly as the standard, and check what every page must have."""
+    return parsed(answer.status_code, str(answer.url), answer.text, answer.headers)
+
+
+def parsed(status: int, url: str, text: str, headers: httpx2.Headers) -> Page:
+    """Parse what was answered at an address as strictly as the standard, and check what every page must have."""
     parser = html5lib.HTMLParser(strict=False, namespaceHTMLElements=False)
-    root = parser.parse(answer.text)
+    root = parser.parse(text)
     errors = [error for error in parser.errors if error[1] not in IGNORED]
-    assert not errors, f"{answer.url}: {errors[:3]}"
+    assert not errors, f"{url}: {errors[:3]}"
     ids = Counter(id_ for element in root.iter() if isinstance(element.tag, str) and (id_ := element.get("id")))
-    assert not [id_ for id_, count in ids.items() if count > 1], f"{answer.url}: {ids.most_common(3)}"
+    assert not [id_ for id_, count in ids.items() if count > 1], f"{url}: {ids.most_common(3)}"
     for element in root.iter():
         for name in ("aria-describedby", "aria-labelledby", "for"):
             missing = set((element.get(name) or "").split()) - ids.keys()
-            assert not missing, f"{answer.url}: {name} names {missing}, which is not there"
-    assert len(list(root.iter("h1"))) == 1, f"{answer.url} has {len(list(root.iter('h1')))} first headings"
+            assert not missing, f"{url}: {name} names {missing}, which is not there"
+    assert len(list(root.iter("h1"))) == 1, f"{url} has {len(list(root.iter('h1')))} first headings"
     assert len(list(root.iter("main"))) == 1
-    assert not list(root.iter("script")), f"{answer.url} has a script"
+    assert not list(root.iter("script")), f"{url} has a script"
     assert not [one for one in root.iter() if one.get("style") or any(name.startswith("on") for name in one.attrib)]
-    page = Page(answer.status_code, str(answer.url), answer.text, root, answer.headers)
+    page = Page(status, url, text, root, headers)
     assert page.title
     return page
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from services.registry import COLLECTIONS
-from tests.integration.console.browsing import Browser, Page
+from tests.integration.console.browsing import Driver, Page
 from tests.integration.console.filling import NotDrawn, fill_in
 from tools.client.http import Client
 from tools.scenario.backend import Request, Response
@@ -18,15 +18,26 @@ from tools.scenario.story import Officer, Result
 
 RULE: Final = re.compile(r"Rule ([A-Z]{1,3}[0-9]{1,3}[A-Z]?)\. Source")
 REASON: Final = "reason."
+BEGINS: Final = frozenset({"ReceiveReferral", "OpenDisposalCase"})
+OF_ONE_CASE: Final = frozenset({"referral", "disposal"})
 
 
 class Forms(Http):
-    """A backend whose commands go through the console's forms; what is checked is read from the APIs, as by `Http`."""
+    """A backend whose commands go through the console's forms; what is checked is read from the APIs, as by `Http`.
 
-    def __init__(self, client: Client, console: str) -> None:
+    Args:
+        opens: what opens the browser of one more person.
+
+    """
+
+    def __init__(self, client: Client, opens: Callable[[], Driver]) -> None:
         super().__init__(client)
-        self._console = console
-        self._browsers: dict[Officer, Browser] = {}
+        self._opens = opens
+        self._browsers: dict[Officer, Driver] = {}
+        self._cases: dict[object, str] = {}
+        """The case of each record, as far as a command named it."""
+        self._latest: Driver | None = None
+        """The browser of whoever did something last."""
         self._drawn: dict[str, Page] = {}
         """The page of each form as it was drawn, by the key of its command: an old tab."""
         self._receipts: dict[str, Mapping[str, Any]] = {}
@@ -36,7 +47,7 @@ class Forms(Http):
     def close(self) -> None:
         """Close every browser."""
         for browser in self._browsers.values():
-            browser.client.close()
+            browser.close()
 
     def send(self, request: Request) -> Response:
         """Open the form of the command, fill it in, check it and send it; one that was sent before is sent again as it was.
@@ -52,7 +63,8 @@ class Forms(Http):
         type_ = command.pop("type")
         address = f"/records/{COLLECTIONS[request.service]}/{request.stream}/do/{type_}"
         key = str(uuid5(NAMESPACE_URL, f"{request.service} {request.key}"))
-        page = self._drawn.get(key) or browser.open(address)
+        page = self._drawn.get(key) or browser.reach(address, self._start(request), stays=browser is self._latest)
+        self._latest = browser
         if page.status in {403, 404}:
             # A record that the person may not know of has no form: to them it is not there.
             kept_from = page.status == 403 or self.history(request.service, request.stream)
@@ -65,10 +77,13 @@ class Forms(Http):
         except NotDrawn as error:
             return Response(Result.INVALID, why=str(error))
         self.forms += 1
-        return self._checked(browser, request, page, rationale, key)
+        response = self._checked(browser, request, page, rationale, key)
+        if response.word is Result.ACCEPTED:
+            assert self._drawn[key].is_led_to, f"no link of {self._start(request)} leads to {address}"
+        return response
 
     def _checked(
-        self, browser: Browser, request: Request, page: Page, rationale: Mapping[str, str], key: str
+        self, browser: Driver, request: Request, page: Page, rationale: Mapping[str, str], key: str
     ) -> Response:
         if rationale and any("/reasons" in form.action for form in page.forms()):
             form = page.form("/reasons")
@@ -99,9 +114,23 @@ class Forms(Http):
         self._receipts[key] = receipt
         return Response(Result.ACCEPTED, events=_types(receipt), receipt=receipt)
 
-    def _browser(self, officer: Officer) -> Browser:
+    def _start(self, request: Request) -> str:
+        """Return the page from which a person comes to the form of a command: begin, the case, or the record itself.
+
+        A school reads no case: what it can do about a report of its own stands on its first page.
+        """
+        type_, named = str(request.body["type"]), str(request.body.get("case_id", ""))
+        begins = type_ in BEGINS and named not in self._cases.values()
+        case = self._cases.setdefault(request.stream, named) if request.service in OF_ONE_CASE else ""
+        if begins or type_ == "PlanSession":
+            return "/begin"
+        if request.by.role == "SCHOOL":
+            return "/"
+        return f"/cases/{case}" if case else f"/records/{COLLECTIONS[request.service]}/{request.stream}"
+
+    def _browser(self, officer: Officer) -> Driver:
         if officer not in self._browsers:
-            browser = self._browsers[officer] = Browser(self._console)
+            browser = self._browsers[officer] = self._opens()
             browser.sign_in(f"{officer.role}-{officer.number}")
         return self._browsers[officer]
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from shared.domain.dates import LONDON
-from tests.integration.console.browsing import Browser, Form, Page
+from tests.integration.console.browsing import Driver, Form, Page
 
 PLAIN_DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:T(\d{2}:\d{2}):\d{2}\+00:00)?")
 """A day, or a time in UTC, that may be none of the calendar: it is filled in as it is."""
@@ -25,7 +25,7 @@ def answers(command: Mapping[str, Any], form: Form, prefix: str = "") -> Iterato
         if f"{name}.day" in form.names:
             yield from _day(name, value, form.names)
         elif isinstance(value, Mapping):
-            yield from answers(value, form, f"{name}.")
+            yield from answers(value, form, f"{name}.0." if f"rows.{name}" in form.names else f"{name}.")
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):
             for row, item in enumerate(value):
                 yield from answers(item, form, f"{name}.{row}.")
@@ -61,7 +61,7 @@ ASKED: Final = {"involved_in_case": "no", "received_admission": "no", "others_un
 """What a form asks for and an older client leaves out, as the stories do."""
 
 
-def fill_in(browser: Browser, page: Page, command: Mapping[str, Any], *, forged: bool = False) -> Page:
+def fill_in(browser: Driver, page: Page, command: Mapping[str, Any], *, forged: bool = False) -> Page:
     """Fill in a form, with as many rows as are needed, and continue to the check. Raises `NotDrawn`."""
     for key, value in command.items():
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
@@ -71,13 +71,16 @@ def fill_in(browser: Browser, page: Page, command: Mapping[str, Any], *, forged:
                 page = browser.send(page, form)
     form = page.form("/do/")
     form.buttons = [one for one in form.buttons if one[0] != "add"]
+    if "person_id" in form.options and not any(name.startswith("details.") for name in form.names):
+        # Whoever is chosen is known: nothing about them is asked again.
+        command = {key: value for key, value in command.items() if key != "details"}
     filled = {name: text for name, text in ASKED.items() if name in form.names} | dict(answers(command, form))
     if missing := filled.keys() - form.names:
         raise NotDrawn(f"{page.url} draws no {sorted(missing)}; it draws {sorted(form.names)}")
     return browser.send(page, form, filled, forged=forged)
 
 
-def record(browser: Browser, address: str, command: Mapping[str, Any], reason: str = "") -> Page:
+def record(browser: Driver, address: str, command: Mapping[str, Any], reason: str = "") -> Page:
     """Open a form, fill it in, give a reason where a warning asks for one, and record it; returns the page that follows."""
     page = fill_in(browser, browser.open(address), command)
     if any("/reasons" in form.action for form in page.forms()):

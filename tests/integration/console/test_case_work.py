@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.integration.console.browsing import Browser
+from tests.integration.console.conftest import STORIES, play_until
 from tests.integration.console.filling import fill_in, record
 from tests.integration.console.test_forms import CHILD, begun, form_of
 from tests.integration.console.test_officer_pages import link_of
@@ -33,6 +34,37 @@ def test_a_document_is_printed_signed_and_confirmed_on_one_page(
     with client_of(system["var"]) as client:
         answer = client.get("disposal", f"/v1/disposals/{unsigned}", role="POLICE_DECISION_MAKER")
     assert answer.body["document_printed_here"] is True
+
+
+def test_a_turn_is_checked_on_one_page_and_ends_at_the_first_refusal(browser: Browser, system: dict[str, Any]) -> None:
+    """Given three steps filled in one after another, when one is refused in its turn, then those before it are recorded, and it waits with its reason."""
+    run = play_until(system, STORIES[0], lambda step: step.command == "ExplainEffect")
+    disposal, case = run.names.id("d1"), run.names.id("case")
+    browser.sign_in("POLICE_DECISION_MAKER-1")
+    explain = browser.open(f"/records/disposals/{disposal}/do/ExplainEffect?case={case}")
+    said = {"to_child": "yes", "to_appropriate_adult": "yes", "ordinary_language": "yes", "warned_of_prosecution": "no"}
+    day = {"day": "2", "month": "10", "year": "2025", "clock": "16:20"}
+    said |= {f"occurred_at.{part}": text for part, text in day.items()}
+    sign = browser.send(explain, explain.form("/do/"), said, "Next: Print and sign the paper")
+    assert sign.heading == "Print, sign and confirm"
+    assert sign.form("/do/").fields["occurred_at.clock"] == ["16:20"]
+    signed = {"consent": "yes", "signed_by_child": "yes"}
+    give = browser.send(sign, sign.form("/do/"), signed, "Next: Give it")
+    assert "together with this: Explain effect, Sign document" in give.words
+    check = browser.send(give, give.form("/do/"))
+    assert "It is checked once this is recorded: Explain effect" in check.words
+    changed = browser.open(link_of(check, "Change Child agrees: Sign document"))
+    again = browser.send(changed, changed.form("/do/"), {"consent": "yes"}, "Continue")
+    assert again.url == check.url
+    rest = browser.send(again, again.form("/send"))
+    assert "Recorded: Explain effect, Sign document. What follows is not recorded yet." in rest.words
+    assert "warn that failing may mean prosecution" in rest.words
+    assert not [form for form in rest.forms() if "/send" in form.action]
+    with client_of(system["var"]) as client:
+        events = client.get("disposal", f"/v1/disposals/{disposal}/history", role="POLICE_DECISION_MAKER").body[
+            "events"
+        ]
+    assert [event["type"] for event in events[-2:]] == ["EffectExplained", "DocumentSigned"]
 
 
 def test_a_document_of_nothing_is_not_there_to_sign(browser: Browser) -> None:

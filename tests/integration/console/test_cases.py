@@ -39,6 +39,15 @@ def test_a_search_finds_by_a_name_that_stands_in_no_address(browser: Browser) ->
     assert "tolli" not in found.title.lower()
 
 
+def test_a_search_for_a_child_finds_their_sessions(browser: Browser) -> None:
+    """Given a child with a place in a session, when the child is searched for, then the session stands there, and leads to its page."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open("/search")
+    found = browser.send(page, page.form("/search"), {"words": "whitmore"})
+    session = next(link for text, link in found.links().items() if text.startswith("Retail workshop, "))
+    assert "Cara Whitmore" in browser.open(f"{session}/register").words
+
+
 def test_a_search_for_nothing_says_what_to_do(browser: Browser) -> None:
     """Given nothing to look for, when the form is sent, then the field is named, and the title begins with Error."""
     browser.sign_in("SUPERVISOR-1")
@@ -118,7 +127,7 @@ def test_what_a_role_may_not_see_is_a_page_and_no_sign_out(browser: Browser) -> 
     browser.sign_in("ANALYST-1")
     page = browser.open("/cases")
     assert (page.status, page.heading) == (403, "You may not see this")
-    assert (browser.open("/")).heading == "My day"
+    assert (browser.open("/")).heading == "Returns"
 
 
 def test_a_record_has_a_page_of_its_own(browser: Browser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from services.addresses import SERVICES
 from services.console.application import HEADERS
 from shared.database import as_role, database_dsn
 from shared.version import version
@@ -21,15 +23,25 @@ from tools.local.people import BY_KEY, PEOPLE
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
+FIRST = {
+    "SCHOOL": "Your referrals",
+    "ANALYST": "Returns",
+    "AUDITOR": "Why are you looking?",
+    "DATA_PROTECTION_OFFICER": "Why are you looking?",
+}
+"""The first page of a role that has no day, or is asked first why it looks."""
+
+
 @pytest.mark.parametrize("person", [person.key for person in PEOPLE])
-def test_every_person_of_the_sign_in_page_has_a_day(browser: Browser, person: str) -> None:
-    """Given a person of each role, when they sign in, then their day is shown, their role is said not to include it, or they are asked why they look."""
+def test_every_person_of_the_sign_in_page_has_a_first_page(browser: Browser, person: str) -> None:
+    """Given a person of each role, when they sign in, then their work is shown, or they are asked why they look: nobody is sent to a colleague."""
     page = browser.sign_in(person)
-    assert (page.status, page.heading) == (200, "Your referrals" if person.startswith("SCHOOL") else "My day")
+    assert (page.status, page.heading) == (200, FIRST.get(BY_KEY[person].role, "My day"))
     assert BY_KEY[person].name in page.text
-    assert any(
-        words in page.words for words in ("overdue", "The role", "Give a reason for looking", "Report an incident")
-    ), page.words
+    assert "a colleague" not in page.words
+    if page.heading == "Why are you looking?":
+        page = browser.send(page, page.form("/reason"), {"reason": "AUDIT"})
+        assert (page.heading, "overdue" in page.words) == ("My day", True)
 
 
 def test_my_day_names_the_child_whose_duty_is_overdue(browser: Browser) -> None:
@@ -50,6 +62,23 @@ def test_somebody_who_has_not_signed_in_sees_nothing(browser: Browser) -> None:
     form = page.form("authorize")
     form.buttons = [one for one in form.buttons if one[1] == "SUPERVISOR-1"]
     assert (browser.send(page, form)).heading.startswith("Daily sheet")
+    browser.open("/signed-in?code=made-up&state=made-up")
+    metrics = browser.client.get(f"{browser.base}/metrics").text
+    for what in (
+        r'ooc_sign_ins_total\{outcome="SIGNED_IN"\}',
+        r'ooc_sign_ins_total\{outcome="BROKEN_OFF"\}',
+        "ooc_sessions",
+    ):
+        (number,) = re.findall(rf"^{what} (\S+)$", metrics, re.MULTILINE)
+        assert float(number) >= 1
+    assert 'ooc_requests_total{method="GET",route="/daily-sheet",status="200"}' in metrics
+
+
+def test_the_status_page_needs_no_sign_in(browser: Browser) -> None:
+    """Given a system that is ready, when somebody without a session asks, then every service works."""
+    page = browser.open("/status")
+    assert (page.status, page.heading) == (200, "Everything works")
+    assert page.words.count("Works") == len(SERVICES)
 
 
 def test_signing_out_ends_the_session(browser: Browser) -> None:

@@ -42,6 +42,9 @@ def test_a_sitting_from_its_agenda_to_its_minutes(browser: Browser, waiting: lis
         assert page.words.count("To consider") == 3
     case_pages = [address for address in filled.links().values() if "/cases/" in address and "/panel/" in address]
     assert len(case_pages) == 3
+    my_day = browser.open("/")
+    assert "Next sitting of the panel: " in my_day.words
+    assert _path(sitting) in my_day.links().values()
 
     early = browser.open(f"{_do(sitting)}/ConsiderCase?disposal_id={waiting[0]}")
     assert early.status == 200

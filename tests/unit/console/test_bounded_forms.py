@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
-from services.console.routing import bounded
+from services.console.routing import bounded, read_form
 
 LIMIT = 1_000
 
@@ -45,9 +45,26 @@ async def test_a_length_above_the_limit_is_refused_unread() -> None:
     assert (refused.value.status_code, body.chunks) == (413, 0)
 
 
-async def test_two_lengths_are_refused_unread() -> None:
-    """Given a length and chunks at once, of which two servers may believe one each, nothing is read."""
-    body = Body()
+def sent_as(content_type: str) -> Request:
+    """Return a form of one field, whose media type is this."""
+    body = b'--b\r\nContent-Disposition: form-data; name="words"\r\n\r\nb-cher\r\n--b--\r\n'
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
+
+
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "unicode_escape", "utf-16", "utf\0"])
+async def test_a_form_in_another_encoding_is_refused_undecoded(charset: str) -> None:
+    """Given an encoding that takes quadratic time, knows no text or makes lone surrogates, nothing is decoded by it."""
     with pytest.raises(HTTPException) as refused:
-        bounded(asking(body, content_length="10", transfer_encoding="chunked"), LIMIT, "")
-    assert (refused.value.status_code, body.chunks) == (400, 0)
+        await read_form(sent_as(f"multipart/form-data; boundary=b; charset={charset}"))
+    assert refused.value.status_code == 415
+
+
+@pytest.mark.parametrize("charset", ["", "; charset=utf-8", '; charset="UTF-8"'])
+async def test_a_form_in_utf_8_is_read(charset: str) -> None:
+    """Given no encoding, as browsers send it, or UTF-8, the form is read."""
+    assert await read_form(sent_as(f"multipart/form-data; boundary=b{charset}")) == {"words": ["b-cher"]}

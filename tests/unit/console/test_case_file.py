@@ -12,7 +12,8 @@ import zxingcpp
 from pypdf import PdfReader
 
 from services.console.documents import print_case_file
-from shared.evidence.checkpoint import Checkpoint, SigningKeys, write_note
+from shared.evidence.checkpoint import Checkpoint
+from shared.privacy.signed_note import SigningKeys, write_note
 from tests.pdf import pdf_text
 
 CASE: Final = "5d1f0f5e-7a7c-4a6e-9a58-5c5d6f1c2a01"

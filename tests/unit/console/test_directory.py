@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from services.console.analysts.returns import table_of
 from services.console.directory import Officer, roles_for
-from services.console.everyone.sign_in import _name_in
+from services.console.everyone.sign_in import _email_in, _name_in
 from services.console.forms.choices import officers_in
 from services.console.sessions import Session, Tokens
 from shared.api.authentication import InvalidToken, TokenVerifier
@@ -72,6 +72,14 @@ def test_a_number_of_an_officer_has_the_name() -> None:
 def test_a_name_is_one_line_of_visible_text(claim: Any, name: str) -> None:
     """A name is trimmed and cut; what could hide or turn other text is none."""
     assert _name_in({"name": claim}) == name
+
+
+def test_an_address_counts_once_the_issuer_has_verified_it() -> None:
+    """Given an e-mail claim, then it is taken if it is verified, and no other text is."""
+    claims = {"email": "sam@example.org", "email_verified": True}
+    assert _email_in(claims) == "sam@example.org"
+    for other in ({"email_verified": "true"}, {"email_verified": False}, {"email": "a\r\nb"}, {"email": "x" * 255}):
+        assert _email_in(claims | other) == ""
 
 
 @pytest.mark.parametrize(

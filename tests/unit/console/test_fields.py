@@ -351,3 +351,12 @@ def test_a_short_scale_is_chosen_from_and_its_ends_are_said() -> None:
     assert [option.text for option in field.options][::5] == ["0 (lowest)", "5", "10 (highest)"]
     assert command_of([field], {"satisfaction": ["10"]}) == ({"satisfaction": 10}, [])
     assert not [one for one in drawn("education.RecordAttendance") if one.kind == "integer" and one.options]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "NaN", '{"a": -Infinity}', "1e999", '"\\ud800"', "1" * 5000], ids=lambda text: text[:12]
+)
+def test_a_value_that_no_service_can_be_sent_is_taken_as_text(text: str) -> None:
+    """Given what is too deep, no number of JSON or half a character, when a field of any type is read, then it is a text."""
+    value, ticks = Field("value", "json", "Value"), Field("ticks", "ticks", "Ticks")
+    assert command_of([value, ticks], {"value": [text], "ticks": [text]}) == ({"value": text, "ticks": [text]}, [])

@@ -16,7 +16,6 @@ TYPED: Final = {
     "offence.date.day": ["6"],
     "offence.date.month": ["9"],
     "offence.date.year": ["2026"],
-    "offence.category": ["THEFT"],
 }
 
 
@@ -45,9 +44,15 @@ def test_title_trial_and_recordable_are_filled_in_and_follow_another_choice() ->
     fill_in(answers, LISTED)
     assert answers["offence.title"] == ["Riding without insurance"]
     assert (answers["offence.trial_mode"], answers["offence.recordable"]) == (["SUMMARY"], ["no"])
+    assert answers["offence.category"] == ["OTHER"]
     unknown = {**TYPED, CODE: ["XX1"]}
     assert not fill_in(unknown, LISTED)
-    assert code_problems(unknown) == {"offence.title", "offence.trial_mode", "offence.recordable"}
+    assert code_problems(unknown) == {
+        "offence.title",
+        "offence.trial_mode",
+        "offence.recordable",
+        "offence.category",
+    }
 
 
 def test_several_offences_with_the_words_are_offered() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.console.forms.fields import Drawing, Option, command_of, fields_of
-from services.console.forms.people import CRIME_NUMBER, LINKED, fits, of_opening
+from services.console.forms.people import CRIME_NUMBER, LINKED, REPORTED, fits, of_adult, of_opening
 from services.disposal.service import service
 from shared.api.command_schemas import standalone_schemas
 
@@ -54,3 +54,26 @@ def test_details_are_asked_of_a_child_whom_the_case_does_not_know(
     assert ("details" in {field.name for field in fields}) is asks
     _, wrong = command_of(fields, answers)
     assert ("details.name" in {problem.name for problem in wrong}) is asks
+
+
+def test_the_time_of_the_report_is_not_asked_again() -> None:
+    """Given one referral, then the case is opened with the time of its report; given two, it is asked."""
+    fields = fields_of(SCHEMA, Drawing(SCHEMA["$defs"]))
+    reports = [Option(at, at) for at in ("2025-09-06T14:20:00+00:00", "2025-09-07T14:20:00+00:00")]
+    _, suggested = of_opening(fields, {}, {REPORTED: reports[:1]})
+    assert [suggested[f"reported_at.{part}"] for part in ("day", "month", "year", "clock")] == [
+        ["6"],
+        ["9"],
+        ["2025"],
+        ["15:20"],
+    ]
+    assert "reported_at.day" not in of_opening(fields, {}, {REPORTED: reports})[1]
+
+
+@pytest.mark.parametrize(("kind", "is_asked"), [("PARENT_GUARDIAN", False), ("RESPONSIBLE_ADULT", True)])
+def test_whether_others_are_available_is_asked_of_the_last_resort(kind: str, is_asked: bool) -> None:
+    """Given another responsible adult, then the form asks whether nobody else is available; of a parent it does not (R7)."""
+    schema = standalone_schemas(service)["ConfirmAppropriateAdult"]
+    answers = {"kind": [kind]}
+    _, wrong = command_of(of_adult(fields_of(schema, Drawing(schema["$defs"])), answers), answers)
+    assert ("others_unavailable" in {problem.name for problem in wrong}) is is_asked

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from services.console.forms.fields import Drawing, Field, command_of, fields_of
-from services.console.forms.gravity import SHOWN, show_line, with_matrix
+from services.console.forms.fields import Drawing, Field, Option, command_of, fields_of
+from services.console.forms.gravity import SHOWN, fill_in, of_offence, show_line, with_matrix
 from services.console.officers.sitting import facts_for_the_panel
 from services.console.rendering import TEMPLATES
 from services.disposal.domain.commands import ScoreGravity
@@ -64,6 +64,27 @@ def test_another_line_has_factors_of_its_own(sample_matrix: str) -> None:
     answers["line"], answers["factors"] = [""], [PLANNED]
     assert not show_line(answers)
     assert "factors" not in drawn(answers)
+
+
+def test_the_line_of_the_case_is_chosen_unless_somebody_chose(sample_matrix: str) -> None:
+    """Given the offence of the case, then its line stands there with score and factors; nothing of an offence that is not listed."""
+    suggested = of_offence([Option("TH68010", "Theft from a shop")], {})
+    assert (suggested["line"], suggested["offence_score"]) == (["TH68010"], ["2"])
+    assert "factors" in drawn({name: list(texts) for name, texts in suggested.items()})
+    assert not of_offence([Option("XX1", "Something else")], {})
+    assert not of_offence([Option("TH68010", "Theft from a shop")], {"line": [""]})
+
+
+def test_a_final_score_that_is_left_empty_is_moved_by_the_factors(sample_matrix: str) -> None:
+    """Given ticked factors of one direction, then the final score is a step away; given both directions, it is asked."""
+    returned = '{"code": "M1", "direction": "DOWN"}'
+    for ticked, final in (([], ["2"]), ([PLANNED], ["3"]), ([returned], ["1"]), ([PLANNED, returned], None)):
+        answers = {"line": ["TH68010"], "factors": ticked}
+        fill_in(answers)
+        assert answers.get("final_score") == final
+    given = {"line": ["TH68010"], "factors": [PLANNED], "final_score": ["2"]}
+    fill_in(given)
+    assert given["final_score"] == ["2"]
 
 
 def test_a_day_before_the_matrix_is_scored_by_hand(sample_matrix: str) -> None:

@@ -17,7 +17,7 @@ import xlsxwriter
 from ooc.cases.reading import NotFound
 from ooc.imports import run_import
 from services.console.sessions import Draft
-from services.console.supervisors.import_pages import _kept, _summary
+from services.console.supervisors.import_pages import _answers_of, _summary
 from services.console.supervisors.import_rows import (
     COLUMNS,
     STEPS,
@@ -393,6 +393,17 @@ def test_the_table_comes_back_with_a_column_of_errors_and_can_be_imported_again(
     assert with_errors(again, {}).count(ERRORS.encode()) == 1
 
 
+@pytest.mark.timeout(30)
+def test_a_number_that_fits_in_many_ways_holds_nobody_up() -> None:
+    """Given a register whose numbers could be read in thousands of ways and are none, then each row is refused in its time."""
+    rows = [ROW | {"reference": "AAA" + "1" * 48 + "!"} for _ in range(1500)]
+    found, _ = plans_of(register_of(as_csv(*rows), "cases.csv"), SCHEMAS, OWNER)
+    assert all(any(error.heading == "reference" for error in plan.errors) for plan in found)
+    for reference in ("SSO/2025/0153", "A1", "1234567890123", "SS-1/2/3/4/5/6A", "55260041001"):
+        ((plan,), _) = plans_of(register_of(as_csv(ROW | {"reference": reference}), "cases.csv"), SCHEMAS, OWNER)
+        assert not any(error.heading == "reference" for error in plan.errors), reference
+
+
 def test_a_workbook_comes_back_as_a_workbook_without_formulas() -> None:
     """What looks like a formula comes back as text."""
     content = io.BytesIO()
@@ -466,7 +477,7 @@ def test_a_draft_keeps_the_errors_of_a_register() -> None:
     """What the page keeps of a check is read back as it was: numbers, rows, columns and texts."""
     errors: dict[int, Sequence[RowError]] = {7: [RowError("choose\tone", "source"), RowError("remove the row")]}
     summary = Summary(4, {2: "imported", 3: "imported", 4: "repeated"}, errors)
-    answers = _kept(summary)
+    answers = _answers_of(summary)
     assert {name: answers[name] for name in ("rows", "imported", "repeated")} == {
         "rows": ["4"],
         "imported": ["2"],

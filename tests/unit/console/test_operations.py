@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import Request
 
 from services.console.everyone.rules import value_in_words, value_on
-from services.console.operators.operations import Look, look_before, trend_of
+from services.console.operators.operations import Look, _item_held, look_before, trend_of
 from services.lags import Lag
 from shared.domain.policy import Entry, PolicyValue
 
@@ -34,6 +34,22 @@ def test_a_lag_has_a_trend_since_thelook_before(left: int, words: str) -> None:
 def test_an_address_without_an_earlier_look_tells_of_none(query: str) -> None:
     """Given an address without a time, or with none that is one, when it is read, then there is no look to compare with."""
     assert look_before(request_for(query)) is None
+
+
+def test_an_alarm_says_who_looks_after_it() -> None:
+    """Given an alarm, then its line names the officer who looks after it; their role, where the console knows no name."""
+    alarm = {
+        "id": "1",
+        "meaning": "Gone.",
+        "raised_at": "2026-11-27",
+        "consumer": "relay",
+        "place": "x",
+        "attended_by": None,
+    }
+    assert _item_held("referral", "alarms", alarm, {}).about == "relay, x. Nobody looks after it yet."
+    alarm["attended_by"] = "SUPERVISOR 7"
+    assert _item_held("referral", "alarms", alarm, {"7": "Sam Hart"}).about == "relay, x. Sam Hart looks after it."
+    assert _item_held("referral", "alarms", alarm, {}).about == "relay, x. Supervisor looks after it."
 
 
 def test_only_lags_are_read_from_an_address() -> None:

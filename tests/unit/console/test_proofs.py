@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.console.auditors.audit import lanes_of
 from services.console.auditors.proofs import CheckedCheckpoint, check_checkpoint, check_event
 from shared.event_store.log_hash import log_entry
-from shared.evidence.checkpoint import COSIGNATURE, Checkpoint, Signer, VerifierKey, write_note
+from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.merkle import TileId, append_leaves, hash_leaf, inclusion_spans, proof, root_hash
+from shared.privacy.signed_note import COSIGNATURE, Signer, VerifierKey, write_note
 
 BEGIN = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 SIZE = 7

@@ -69,14 +69,17 @@ def test_every_kind_of_step_is_read(tmp_path: Path) -> None:
   - {{check: referral/r1, known_at: before, is: {{state: RECEIVED}}}}
   - {{check: referral/r1/duties, as_of: 2026-06-10, has: [{{duty: X, due: 2026-06-11}}]}}
   - {{check: referral/r1/history, types: []}}
+  - {{check: messages/leo, are: [{{template: PLACE_BOOKED, at: 2026-06-10T10:00:00+01:00}}]}}
   - {{check: measures/kpi6, with: {{from: 2026-04-01, to: 2026-06-30}}, adds: {{a.b: 1}}}}
 """
-    _, mark, state, duties, history, measure = read_scenario(written(tmp_path, HEAD + steps)).steps
+    people = "people: {leo: {name: Leo Hart}}\n"
+    _, mark, *checks = read_scenario(written(tmp_path, HEAD + people + steps)).steps
     assert isinstance(mark, MarkStep)
-    assert [step.place for step in (state, duties, history, measure) if isinstance(step, CheckStep)] == [
+    assert [step.place for step in checks if isinstance(step, CheckStep)] == [
         Target.STATE,
         Target.DUTIES,
         Target.HISTORY,
+        Target.MESSAGES,
         Target.MEASURE,
     ]
 
@@ -146,6 +149,9 @@ def test_expectations_are_read(tmp_path: Path, expect: str, word: Result) -> Non
         (f"{HEAD}steps: [{{check: prison/p1, is: {{a: 1}}}}]", "is none of SERVICE/STREAM"),
         (f"{HEAD}steps: [{{check: referral/r1/colour, is: {{a: 1}}}}]", "is none of SERVICE/STREAM"),
         (f"{HEAD}steps: [{{check: referral/r1, is: {{a: 1}}}}]", "nothing was done on 'r1'"),
+        (f"{HEAD}steps: [{{check: messages/leo, are: []}}]", "no messages/PERSON of somebody under people"),
+        (f"{HEAD}people: {{leo: {{}}}}\nsteps: [{{check: messages/leo}}]", "needs are"),
+        (f"{HEAD}people: {{leo: {{}}}}\nsteps: [{{check: messages/leo, are: [{{template: X}}]}}]", "is no template"),
         (f"{HEAD}steps:{ASK}  - {{check: referral/r1}}", "step 2: is: fields are expected"),
         (f"{HEAD}steps:{ASK}  - {{check: referral/r1, iz: {{a: 1}}}}", "no key 'iz'"),
         (f"{HEAD}steps:{ASK}  - {{check: referral/r1, is: {{a: 1}}, known_at: noon}}", "no `mark: noon`"),

@@ -168,3 +168,18 @@ def test_people_stand_with_how_they_are_reached(victim: dict[str, Any], said: st
     records = [record("referrals", {"victims": {"una": victim}}), record("disposals", {"victims": ["una"]})]
     assert reach_of(who, records) == ["01632 960123", "1 Mill Lane", said]
     assert reach_of(replace(who, id="ann"), records) == ["01632 960123", "1 Mill Lane"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "lines"),
+    [
+        ({}, ["Would like: letter"]),
+        ({"preferred_channel": "SMS", "language": "WELSH"}, ["Would like: text message, in Welsh"]),
+        ({"preferred_channel": "SMS", "messages_wanted": False}, ["Wants no messages"]),
+    ],
+)
+def test_people_stand_with_what_they_wish(wish: dict[str, Any], lines: list[str]) -> None:
+    """What somebody said last about messages stands there; before that, the way that their details name."""
+    contact = {"messages_wanted": None, "preferred_channel": None, "language": None} | wish
+    who = Who("una", "SUSPECT", "Una", {"preferred_channel": "LETTER"})
+    assert reach_of(who, [record("referrals", {"contacts": {"una": contact}})]) == lines

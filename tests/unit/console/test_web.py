@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from base64 import b64encode
 from datetime import date
@@ -16,17 +17,20 @@ from starlette.requests import Request
 from starlette.routing import Mount, Route
 
 from services.addresses import Addresses
+from services.console.apis import sentence
 from services.console.application import HEADERS, STATIC, console_application, routes
 from services.console.cipher import Cipher
 from services.console.everyone.entrance import local_address
-from services.console.navigation import navigation
-from services.console.officers.my_day import _after, _groups, group_by_urgency
+from services.console.navigation import BEGINNERS, navigation
+from services.console.officers.my_day import Group, _after, _counts, _groups, group_by_urgency
 from services.console.plain_text import moment as exact_moment
 from services.console.records import records_in
 from services.console.rendering import TEMPLATES, render
 from services.console.routing import read_case, read_count
 from services.console.settings import ConsoleSettings
 from services.console.words import day, distance, duty_in_words, import_note, in_words, moment
+from services.registry import deciding_services
+from services.vocabulary import PROGRAMS
 from shared.privacy.keyring import KeyEncryptionKeys
 
 
@@ -38,11 +42,24 @@ def keys(*digits: str) -> KeyEncryptionKeys:
 FIRST = keys("1")
 BOTH = keys("1", "2")
 
-WITHOUT_SIGN_IN = {"/static", "/health/live", "/health/ready", "/sign-in", "/signed-in", "/signed-out"}
+LINKS = {"/next", "/next/{link}", "/next/of/{person}/{id}", "/diary/{link}.ics", "/accounts/{person}/address"}
+"""What whoever has the link to an appointment or a diary reads, and where the program that writes to people makes and ends links."""
+WITHOUT_SIGN_IN = {
+    "/static",
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/status",
+    "/sign-in",
+    "/signed-in",
+    "/signed-out",
+    *LINKS,
+}
 """Routes that anybody may ask for. `/sign-in` sets a cookie, and `/signed-in` begins a session: both by OpenID Connect."""
 PAGES = {
     "/",
     "/daily-sheet",
+    "/diary",
     "/cases",
     "/cases/{case}",
     "/cases/{case}/timeline",
@@ -93,6 +110,8 @@ PAGES = {
 }
 """Routes that a signed-in person reads."""
 FORMS = {
+    "/diary",
+    "/diary/end",
     "/records/{collection}/{id}/do/{command}",
     "/records/sessions/{id}/register",
     "/panel/sittings/{id}/agenda",
@@ -124,7 +143,17 @@ def test_every_route_is_in_one_list() -> None:
         else:
             assert route.methods in ({"GET", "HEAD"}, {"POST"})
             found["form" if route.methods == {"POST"} else "page"].add(route.path)
-    assert found == {"open": WITHOUT_SIGN_IN, "page": PAGES, "form": FORMS}
+    listed = {"open": WITHOUT_SIGN_IN, "page": PAGES, "form": FORMS}
+    for kind, paths in found.items():
+        assert paths == listed[kind], f"tests/unit/console/test_web.py: list {sorted(paths ^ listed[kind])} as it is"
+
+
+def test_every_page_is_explained() -> None:
+    """The console's own page says of each part of it what it shows."""
+    explained = set(re.findall(r"`/([\w-]*)", Path("services/console/README.md").read_text(encoding="utf-8")))
+    pages = {getattr(route, "path", "") for route in routes()} - FORMS - WITHOUT_SIGN_IN
+    missing = {page.split("/")[1] for page in pages} - explained
+    assert not missing, f"services/console/README.md: add a line for {sorted(missing)}"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +216,8 @@ def test_duties_are_grouped_by_how_soon_they_are_due() -> None:
     duties = [
         {"due": due, "overdue": overdue}
         for due, overdue in (
-            ("2026-11-20", True),
+            ("2026-11-18", True),
+            ("2026-11-19", True),
             ("2026-11-26", False),
             ("2026-12-03", False),
             ("2026-12-04", False),
@@ -195,7 +225,15 @@ def test_duties_are_grouped_by_how_soon_they_are_due() -> None:
         )
     ]
     found = {group.id: (len(group.duties), group.total) for group in group_by_urgency(duties, date(2026, 11, 26), 1)}
-    assert found == {"overdue": (1, 1), "today": (1, 1), "soon": (1, 1), "later": (1, 2)}
+    assert found == {"long": (1, 1), "overdue": (1, 1), "today": (1, 1), "soon": (1, 1), "later": (1, 2)}
+
+
+def test_what_is_long_overdue_is_counted_as_overdue() -> None:
+    """Given duties that are overdue for more than a week, then the number of the overdue has them, and says if there are more."""
+    groups = [Group("long", "", [], 3, more=True), Group("overdue", "", [], 2), Group("today", "", [], 1)]
+    assert _counts(groups)["overdue"] == (5, True)
+    assert _counts(groups)["today"] == (1, False)
+    assert _counts([])["overdue"] == (0, False)
 
 
 def test_a_sheet_that_was_not_read_to_its_end_says_so_of_its_last_group() -> None:
@@ -219,15 +257,35 @@ def test_an_imported_event_names_row_and_file() -> None:
     ("role", "pages"),
     [
         ("SCHOOL", ["Your referrals", "Report"]),
-        ("ANALYST", ["My day", "Begin", "Returns"]),
-        ("VICTIM_WORKER", ["Victims", "My day", "Cases", "Search", "Sessions", "Panel", "Begin"]),
-        ("AUDITOR", ["My day", "Cases", "Sessions", "Panel", "Begin", "Returns"]),
+        ("ANALYST", ["Returns"]),
+        ("VICTIM_WORKER", ["Victims", "My day", "Cases", "Search", "Sessions", "Panel"]),
+        ("AUDITOR", ["My day", "Cases", "Sessions", "Panel", "Returns"]),
     ],
 )
 def test_the_navigation_has_no_page_that_refuses_the_role(role: str, pages: list[str]) -> None:
     """Given a role, then the navigation has the pages that it may open, and marks the one that is open."""
     assert [item["text"] for item in navigation(role, "/")] == pages
     assert [item["text"] for item in navigation("SUPERVISOR", "/cases/c1") if item["active"]] == ["Cases"]
+
+
+def test_whoever_begins_a_record_is_led_to_it() -> None:
+    """Given the roles of people of all commands that begin a record, then the navigation leads these, and no others, to a page of them."""
+    begin = {
+        str(role)
+        for service in deciding_services()
+        for command in service.commands
+        if command.opens
+        for role in service.roles_for(command)
+    }
+    assert begin - PROGRAMS == BEGINNERS
+
+
+def test_a_refusal_names_the_role_in_words() -> None:
+    """Given what an API says of a role, when it stands on a page, then no code is on it."""
+    assert (
+        sentence("the role YJS_CASE_MANAGER may not read duties here")
+        == "The role YJS case manager may not read duties here."
+    )
 
 
 def test_codes_and_days_are_in_words() -> None:

@@ -1,0 +1,21 @@
+"""The status page: whether each service is ready, for whoever asks, without a sign-in."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.rendering import render
+from services.console.routing import console_of
+from services.registry import SERVICES
+
+
+async def status_page(request: Request) -> Response:
+    """Ask each service whether it is ready, and say so; 503 where one is not, for programs that watch the page."""
+    apis = console_of(request).apis
+    ready = await asyncio.gather(*(apis.is_ready(entry.name) for entry in SERVICES))
+    lines = [(entry.title, works) for entry, works in zip(SERVICES, ready, strict=True)]
+    status, support = 200 if all(ready) else 503, request.app.state.support
+    return render(request, "service_status.html", None, status=status, lines=lines, support=support)
