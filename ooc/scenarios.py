@@ -1,7 +1,5 @@
 """`ooc scenario`: check stories, and play them with a progress bar, each step and the first difference."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final

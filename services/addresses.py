@@ -1,7 +1,5 @@
 """Where the system is: said on the command line, in the environment, or written down by `ooc up`."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 A cell that begins as a formula gets an apostrophe before it (OWASP, CSV injection), which reading takes away.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re
@@ -19,7 +17,7 @@ NUMBER: Final = re.compile(r"-[0-9]+(\.[0-9]+)?")
 def csv_text(lines: Iterable[Iterable[object]], delimiter: str = ",") -> str:
     """Return lines of cells as CSV; a cell without a value is empty."""
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter=delimiter).writerows([_shown(cell) for cell in line] for line in lines)
+    csv.writer(text, delimiter=delimiter).writerows([_escape(cell) for cell in line] for line in lines)
     return text.getvalue()
 
 
@@ -29,13 +27,13 @@ def csv_lines(text: str, delimiter: str = ",") -> list[list[str]]:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise ValueError(str(error)) from error
-    return [[_read(cell) for cell in line] for line in lines]
+    return [[_unescape(cell) for cell in line] for line in lines]
 
 
-def _shown(cell: object) -> str:
+def _escape(cell: object) -> str:
     text = "" if cell is None else str(cell)
     return f"'{text}" if BEGINS_FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
-def _read(cell: str) -> str:
+def _unescape(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and BEGINS_FORMULA.match(cell) else cell

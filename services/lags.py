@@ -1,7 +1,5 @@
 """Lag: what the relays and consumers of services have not passed through yet, read from what each says of itself."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final

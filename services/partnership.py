@@ -4,8 +4,6 @@ They stand in a file (`OOC_PARTNERSHIP`; without it the made-up county of partne
 printed of a day prints to the same bytes for ever.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +14,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from services.vocabulary import OffenceCode, OffenceTitle, TrialMode
+from services.vocabulary import OffenceCategory, OffenceCode, OffenceTitle, TrialMode
 from shared.settings import InvalidSetting, Settings
 
 EXAMPLE: Final = Path(__file__).with_name("partnership.toml")
@@ -52,11 +50,12 @@ class Victims(_Part):
 
 
 class Offence(_Part):
-    """An offence that forms offer by its title: how it is tried, and whether it is recordable on the PNC."""
+    """An offence that forms offer by its title: how it is tried, whether it is recordable on the PNC, and its kind."""
 
     title: OffenceTitle
     trial_mode: TrialMode
     recordable: bool
+    category: OffenceCategory | None = None
 
 
 class Partnership(_Part):

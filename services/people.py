@@ -3,8 +3,6 @@
 Each of these services keeps referral's events `KEPT`. Of a person whom nobody has linked they know nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final

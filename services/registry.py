@@ -67,7 +67,10 @@ SERVICES: Final = (
 )
 
 PARTNERS: Final = ("wessex_trust",)
-"""Other agencies whose programs read the events from Kafka, each with a login of its own; see ooc/system/kafka_access.py."""
+"""Other agencies whose programs read the events from Kafka, each with a login of its own; see services/kafka_access.py."""
+
+FOLLOWERS: Final = ("notifications",)
+"""Programs of ours that follow all events as another agency's would: each has a database, a login and no API."""
 
 DECIDING: Final = tuple(entry for entry in SERVICES if entry.decides)
 """The services that decide, each with an event store and a topic."""
@@ -98,6 +101,8 @@ def read_models() -> dict[str, ReadModel[Any]]:
 
 
 def databases_without_events() -> Sequence[tuple[str, Schema]]:
-    """Import the databases that hold no event store: those of the services that only project, and the console's."""
-    console: tuple[str, Schema] = import_module("services.console.database").DATABASE
-    return (*(entry.database() for entry in SERVICES if not entry.decides), console)
+    """Import the databases that hold no event store: those of the services that only project, of followers, and the console's."""
+    others: list[tuple[str, Schema]] = [
+        import_module(f"services.{name}.database").DATABASE for name in (*FOLLOWERS, "console")
+    ]
+    return (*(entry.database() for entry in SERVICES if not entry.decides), *others)

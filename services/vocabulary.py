@@ -3,8 +3,6 @@
 Part of every service's contract, like its events.py: imports nothing but the kernel's messages and permissions.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -21,6 +19,7 @@ from shared.domain.permissions import (
     DECISIONS,
     EVERYTHING,
     OPERATIONS,
+    STATE,
     Permission,
     Permissions,
 )
@@ -128,7 +127,17 @@ class Role(StrEnum):
     ANALYST = "ANALYST"
     DATA_PROTECTION_OFFICER = "DATA_PROTECTION_OFFICER"
     SCHOOL = "SCHOOL"
+    AGENCY = "AGENCY"
+    """The program of an agency that is no school: it refers, and follows what it referred. Nobody signs in with it."""
+    MESSENGER = "MESSENGER"
+    """The program that writes to people. Nobody signs in with it."""
+    INVITED = "INVITED"
+    """Whoever has the link to an appointment, for whom the console asks. Nobody signs in with it."""
     SYSTEM = "SYSTEM"
+
+
+PROGRAMS: Final = frozenset({Role.AGENCY, Role.MESSENGER, Role.INVITED, Role.SYSTEM})
+"""The roles of programs: no person has one."""
 
 
 class IncidentType(StrEnum):
@@ -304,6 +313,19 @@ class ConditionType(StrEnum):
     FINANCIAL_PENALTY = "FINANCIAL_PENALTY"
     RESTRICTIVE = "RESTRICTIVE"
     CURFEW = "CURFEW"
+
+
+class OffenceCategory(StrEnum):
+    """The kind of an offence, by which returns group it; KPI 9 counts drugs, robbery and violence."""
+
+    THEFT = "THEFT"
+    DRUGS = "DRUGS"
+    VIOLENCE = "VIOLENCE"
+    ROBBERY = "ROBBERY"
+    DAMAGE = "DAMAGE"
+    SEXUAL = "SEXUAL"
+    WEAPONS = "WEAPONS"
+    OTHER = "OTHER"
 
 
 class ConditionObject(StrEnum):
@@ -491,6 +513,12 @@ OVERSIGHT: Final[Permissions] = {
 """What those who oversee may read of every deciding service; a service may add to it."""
 
 
+WHEN_AND_WHERE: Final = Permission(
+    STATE, fields=frozenset({"state", "starts_at", "details"}), opens=frozenset({Personal.PLACE})
+)
+"""What is read of an appointment to write to people, and by them: never what it is about, or who else comes."""
+
+
 ETHNIC_GROUPS: Final = (
     "W1 White: English, Welsh, Scottish, Northern Irish or British",
     "W2 White: Irish",
@@ -531,6 +559,53 @@ class Channel(StrEnum):
     LETTER = "LETTER"
 
 
+class Language(StrEnum):
+    """The languages in which messages are written."""
+
+    ENGLISH = "ENGLISH"
+    WELSH = "WELSH"
+
+
+class MessageTemplate(StrEnum):
+    """What a message says. None names an offence."""
+
+    PLACE_BOOKED = "PLACE_BOOKED"
+    PLACE_REMINDER = "PLACE_REMINDER"
+    PLACE_MOVED = "PLACE_MOVED"
+    PLACE_MISSED = "PLACE_MISSED"
+    PLACE_CANCELLED = "PLACE_CANCELLED"
+    CONFERENCE_PLANNED = "CONFERENCE_PLANNED"
+    CONFERENCE_REMINDER = "CONFERENCE_REMINDER"
+    CONFERENCE_CANCELLED = "CONFERENCE_CANCELLED"
+    CONDITION_DUE = "CONDITION_DUE"
+    VICTIM_DECISION = "VICTIM_DECISION"
+    VICTIM_CONFERENCE = "VICTIM_CONFERENCE"
+    SEVERAL = "SEVERAL"
+    PLEASE_RING = "PLEASE_RING"
+    TRIED_TO_RING = "TRIED_TO_RING"
+    PAPERS_SENT = "PAPERS_SENT"
+
+
+Telephone = Annotated[
+    FreeText,
+    Code(
+        r"\+?\(?([0-9][ ()-]{0,2}){6,14}[0-9]",
+        "give one telephone number alone, such as 01632 960018: digits, spaces and a leading + only",
+    ),
+]
+"""A telephone number, as it is written in Britain or with the code of a country (E.164)."""
+
+Email = Annotated[
+    FreeText,
+    Code(
+        r"[A-Za-z0-9.!#$%&'*+/=?^_~-]{1,64}@([A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,63}",
+        "give one e-mail address alone, such as robin.doe@example.org",
+        case="as given",
+    ),
+]
+"""An e-mail address, with a domain of two parts or more."""
+
+
 class PartyDetails(ValueObject):
     """Who has a part in an incident, a person or an organisation: sealed under the own key, save clear codes.
 
@@ -546,8 +621,8 @@ class PartyDetails(ValueObject):
     date_of_birth: Annotated[Sealed[BirthDate] | None, Personal.IDENTITY] = None
     address: Annotated[Sealed[FreeText] | None, Personal.CONTACT] = None
     contact: Annotated[Sealed[FreeText] | None, Personal.CONTACT] = None
-    telephone: Annotated[Added[Sealed[FreeText]], Personal.CONTACT] = None
-    email: Annotated[Added[Sealed[FreeText]], Personal.CONTACT] = None
+    telephone: Annotated[Added[Sealed[Telephone]], Personal.CONTACT] = None
+    email: Annotated[Added[Sealed[Email]], Personal.CONTACT] = None
     preferred_channel: Added[Channel] = None
     language: Annotated[Added[Sealed[FreeText]], Personal.CHARACTERISTICS] = None
     school_urn: SchoolUrn | None = None

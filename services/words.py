@@ -4,8 +4,6 @@ Forms and documents word a code in one place: an enumeration that documents prin
 with the section of documents/en.toml that words it.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Who may read what of disposal cases (docs/reference/access.md, Disposal)."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.victims import OF_VICTIMS

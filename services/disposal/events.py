@@ -4,8 +4,6 @@ Beyond its command's fields an event carries what others need to react and to co
 years on Europe/London days, hours are hours, amounts are pence. What stands in `Sealed` is opened only in memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
@@ -27,6 +25,7 @@ from services.vocabulary import (
     Disposal,
     Flags,
     MemberKind,
+    OffenceCategory,
     OffenceCode,
     OffenceTitle,
     OutcomeCode,
@@ -56,19 +55,6 @@ from shared.domain.sealing import FieldClass, OwnedBy, Sealed
 from shared.domain.texts import Code
 
 # --- words of this service alone ----------------------------------------------------------------
-
-
-class OffenceCategory(StrEnum):
-    """The kind of an offence, by which returns group it; KPI 9 counts drugs, robbery and violence."""
-
-    THEFT = "THEFT"
-    DRUGS = "DRUGS"
-    VIOLENCE = "VIOLENCE"
-    ROBBERY = "ROBBERY"
-    DAMAGE = "DAMAGE"
-    SEXUAL = "SEXUAL"
-    WEAPONS = "WEAPONS"
-    OTHER = "OTHER"
 
 
 class TimeLimit(StrEnum):

@@ -1,7 +1,5 @@
 """What other services' facts make happen in a disposal case. Pure: only clear fields are seen."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -263,21 +261,21 @@ def _moved_place(fact: Fact, place: education.CorrectedPlace, superseded: tuple[
     arrives = new.disposal_id is not None and new.condition_id is not None and attendance is not None
     stays_in_the_case = arrives and old.disposal_id == new.disposal_id
     if old.disposal_id is not None and old.condition_id is not None and not stays_in_the_case:
-        leaving = _moved(fact, None, attendance)
+        leaving = _move(fact, None, attendance)
         yield CommandFor(old.disposal_id, leaving, "leaves", superseded, if_begun=True, about=_about(fact, old))
     if new.disposal_id is None:
         return
     if attendance is None:
         yield from _offered(fact, new, place.starts_at, place.hours, "offer", superseded)
     elif new.condition_id is not None:
-        moving = _moved(fact, new.condition_id, attendance)
+        moving = _move(fact, new.condition_id, attendance)
         yield CommandFor(new.disposal_id, moving, "", superseded, about=_about(fact, new))
     elif attendance.activity:
         undertaken = RecordActivityUndertaken(occurred_at=attendance.occurred_at, session_id=fact.stream_id)
         yield CommandFor(new.disposal_id, undertaken, "activity", superseded, about=_about(fact, new))
 
 
-def _moved(
+def _move(
     fact: Fact, condition_id: UUID | None, attendance: education.AttendanceOfPlace | None
 ) -> MoveConditionAttendance:
     """Return the command to a case; a case that the place leaves is not told how the session ended."""

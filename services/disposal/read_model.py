@@ -1,7 +1,5 @@
 """How the events of a disposal fold, and what is shown of them; projections read by this alone."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

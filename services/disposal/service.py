@@ -1,7 +1,5 @@
 """The declaration of the disposal service: its parts by name, from which the kernel builds API, worker and schema."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from services.disposal.documents import DOCUMENTS

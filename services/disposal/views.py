@@ -1,7 +1,5 @@
 """What is shown of a disposal case: clear values only, under the catalogue's names."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal

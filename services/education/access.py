@@ -3,11 +3,9 @@
 The table is in docs/reference/access.md.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
-from services.vocabulary import CASE_FIELDS, OVERSIGHT, Role
+from services.vocabulary import CASE_FIELDS, OVERSIGHT, WHEN_AND_WHERE, Role
 from shared.domain.permissions import EVERYTHING, STATE_AND_DUTIES, Permission, Permissions
 
 ACCESS: Final[Permissions] = {
@@ -15,5 +13,7 @@ ACCESS: Final[Permissions] = {
     Role.INTERNET_SAFETY_OFFICER: Permission(EVERYTHING, where=("ONLINE", "OFFICER:{id}"), opens=CASE_FIELDS),
     Role.YJS_CASE_MANAGER: Permission(EVERYTHING, opens=CASE_FIELDS),
     Role.POLICE_DECISION_MAKER: Permission(STATE_AND_DUTIES, opens=CASE_FIELDS),
+    Role.MESSENGER: WHEN_AND_WHERE,
+    Role.INVITED: WHEN_AND_WHERE,
     **OVERSIGHT,
 }

@@ -4,8 +4,6 @@ A session belongs to no case: its home is its own id. A place may serve a referr
 that booking travels with every event that others react to, so that nobody has to ask back.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The reading face of education: how its events fold, and what is shown of them. Reporting may import it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Education as a declaration: the kernel builds API, worker, relay and schema from it."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.education.domain.commands import COMMANDS, DEFAULT_ROLES

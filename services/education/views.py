@@ -1,7 +1,5 @@
 """What is shown of a session: the catalogue's state, in clear JSON values."""
 
-from __future__ import annotations
-
 from typing_extensions import TypedDict
 
 from services.education.domain.state import Session
@@ -16,6 +14,7 @@ class SessionView(TypedDict):
     topic: str
     kind: str
     """For whom it is held."""
+    starts_at: str
     headcount: int | None
     """How many were there, from the delivery on, where nobody is named."""
     register: dict[str, str]
@@ -28,6 +27,7 @@ def view(state: Session) -> SessionView:
         "state": state.stage.value,
         "topic": state.topic.value,
         "kind": state.kind.value,
+        "starts_at": state.starts_at.isoformat(),
         "headcount": state.headcount,
         "register": {
             str(person): "BOOKED" if place.status is None else place.status.value

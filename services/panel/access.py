@@ -1,7 +1,5 @@
 """Who may read what of sittings: those who may command them, and those who oversee (docs/reference/access.md, Panel)."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.vocabulary import CASE_FIELDS, OVERSIGHT, Role

@@ -4,8 +4,6 @@ A sitting considers several cases and belongs to none: its home is its own id. W
 the key of that case (`sealed_under`), so that forgetting the child reaches it.
 """
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Annotated, Any, Final, TypeAlias, get_args
 from uuid import UUID

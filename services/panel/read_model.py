@@ -1,7 +1,5 @@
 """How a sitting's events fold and what is shown of them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

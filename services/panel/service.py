@@ -1,7 +1,5 @@
 """The panel as a declaration: the kernel builds API, worker, relay and schema from it."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.events import EVENTS as DISPOSAL_EVENTS

@@ -1,7 +1,5 @@
 """What is shown of a sitting: the catalogue's state, in clear JSON values."""
 
-from __future__ import annotations
-
 from typing_extensions import TypedDict
 
 from services.panel.domain.state import Sitting
@@ -20,7 +18,6 @@ class SittingView(TypedDict):
 
 
 def view(sitting: Sitting) -> SittingView:
-    """Return the state of a sitting."""
     return {
         "state": sitting.stage.value,
         "agenda": {str(disposal): item.status.value for disposal, item in sitting.agenda.items()},

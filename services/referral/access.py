@@ -1,7 +1,5 @@
 """Who may read what of referrals (docs/reference/access.md, Referral), the school portal too."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Final
 
@@ -13,6 +11,7 @@ from services.vocabulary import (
     OVERSIGHT,
     VICTIM_CONTACT,
     VICTIMS_OWN,
+    Personal,
     Role,
 )
 from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
@@ -36,6 +35,11 @@ ACCESS: Final[Permissions] = {
     ),
     Role.SUPERVISOR: replace(OVERSIGHT[Role.SUPERVISOR], opens_with_reason=VICTIM_CONTACT),
     Role.DATA_PROTECTION_OFFICER: replace(OVERSIGHT[Role.DATA_PROTECTION_OFFICER], opens=CASE_FIELDS | VICTIM_CONTACT),
-    Role.SCHOOL: Permission(STATE, fields=frozenset({"state"}), own_organisation=True),
+    Role.MESSENGER: Permission(
+        STATE,
+        fields=frozenset({"contacts", "messages", "details"}),
+        opens=frozenset({Personal.IDENTITY, Personal.CONTACT, Personal.VICTIM_IDENTITY, Personal.VICTIM_CONTACT}),
+    ),
+    **dict.fromkeys((Role.SCHOOL, Role.AGENCY), Permission(STATE, fields=frozenset({"state"}), own_organisation=True)),
 }
 """Role -> what it may read. Marks: services/referral/events.py."""

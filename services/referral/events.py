@@ -4,8 +4,6 @@ The home of a referral is the case that its first event names. Narrative is seal
 details under that person's own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
@@ -19,11 +17,14 @@ from services.vocabulary import (
     WORDS,
     AlertKind,
     Category,
+    Channel,
     CrimeNumber,
     Flags,
     IncidentType,
+    Language,
     LawfulBasis,
     MediaType,
+    MessageTemplate,
     OutcomeCode,
     PartyDetails,
     Personal,
@@ -44,6 +45,11 @@ PreferenceGiver = Literal["VICTIM", "PARENT"]
 AdviceTo = Literal["CHILD", "PARENT_CARER", "PROFESSIONAL"]
 Means = Literal["PHONE", "VISIT", "LETTER", "EMAIL"]
 MashDecision = Literal["NO_FURTHER_ACTION", "EARLY_HELP", "ASSESSMENT", "STRATEGY_DISCUSSION"]
+MessageChannel = Literal["EMAIL", "SMS", "LETTER"]
+WrittenByHand = Literal[MessageTemplate.PLEASE_RING, MessageTemplate.TRIED_TO_RING, MessageTemplate.PAPERS_SENT]
+WhyMessageFailed = Literal["NO_ADDRESS", "ADDRESS_REFUSED", "NO_ANSWER", "NOT_DELIVERED"]
+TemplateVersion = Annotated[int, Field(ge=1, le=1_000)]
+"""Which edition of a template was used; the first is 1."""
 ClosingReason = Literal[
     "INTERVENTION_COMPLETE", "ADVICE_GIVEN", "SCHOOL_LED", "DISPOSED", "REFERRED_ON", "REJECTED", "DUPLICATE"
 ]
@@ -78,6 +84,10 @@ class ReferralReceived(Event):
     lawful_basis: LawfulBasis
 
 
+ParentOf = Annotated[tuple[UUID, ...], Field(max_length=20)]
+"""The children of the case whose parent or carer somebody is."""
+
+
 class PersonLinked(Event):
     """A person has a part in the incident, and a category in data protection law (DPA 2018 s38(3)).
 
@@ -95,6 +105,8 @@ class PersonLinked(Event):
     age_at_incident: Years | None
     child_at_report: Added[bool] = None
     """Whether the person was under age on the day of the report: who was harmed then has enhanced rights."""
+    parent_of: Added[ParentOf] = None
+    """Whose parent or carer the person is: they are told of these alone. None: that is not said."""
 
     @property
     def is_harmed(self) -> bool:
@@ -338,6 +350,79 @@ class ContactRecorded(Event):
     with_victim: Added[bool] = None
 
 
+class PreferencesRecorded(Event):
+    """Whether somebody wants to be written to, how, and in which language. The latest counts."""
+
+    sentence = "Preferences recorded: messages are {messages_wanted?wanted|not wanted}[, by {preferred_channel}][, in {language}]"
+
+    person_id: UUID
+    messages_wanted: bool
+    preferred_channel: Channel | None = None
+    language: Language | None = None
+
+
+class MessageRequested(Event):
+    """Somebody asked that a person be written to. It is sent in open hours, if the person may still be told."""
+
+    sentence = "Message asked for: {template}"
+
+    person_id: UUID
+    template: WrittenByHand
+
+
+class MessageSent(Event):
+    """A message was handed to whoever carries it, because of the event `about`.
+
+    `with_victim`: it went to somebody harmed, so that whoever works for victims may read it.
+    """
+
+    sentence = "Message sent by {channel}: {template}"
+
+    message_id: UUID
+    person_id: UUID
+    about: UUID
+    channel: MessageChannel
+    template: MessageTemplate
+    template_version: TemplateVersion
+    text: Annotated[Sealed[FreeText], OwnedBy("person_id"), Personal.NARRATIVE]
+    with_victim: bool
+
+
+class MessageFailed(Event):
+    """A message could not be sent, or did not arrive. This opens the duty `RING_INSTEAD`."""
+
+    sentence = "Message by {channel} failed: {template}, {why}"
+
+    message_id: UUID
+    person_id: UUID
+    about: UUID
+    channel: MessageChannel
+    template: MessageTemplate
+    template_version: TemplateVersion
+    why: WhyMessageFailed
+
+
+class MessageDelivered(Event):
+    """Whoever carried a message says that it reached the person's telephone, mailbox or door; nobody has to ring."""
+
+    sentence = "Message delivered"
+
+    message_id: UUID
+    person_id: UUID
+
+
+class AbsenceAnnounced(Event):
+    """Somebody said beforehand that they cannot come to what the event `about` asks them to.
+
+    This opens the duty `ANSWER_ABSENCE`.
+    """
+
+    sentence = "Somebody said that they cannot come to an appointment"
+
+    person_id: UUID
+    about: UUID
+
+
 class AlertRaised(Event):
     """Whoever works with this person must know something before they meet, as every case of the person shows.
 
@@ -453,6 +538,12 @@ ReferralEvent: TypeAlias = (
     | ReferralAllocated
     | AdviceGiven
     | ContactRecorded
+    | PreferencesRecorded
+    | MessageRequested
+    | MessageSent
+    | MessageFailed
+    | MessageDelivered
+    | AbsenceAnnounced
     | AlertRaised
     | AlertEnded
     | SchoolLedOutcomeConfirmed
@@ -512,7 +603,7 @@ def _of_the_harmed(event: Event, declared: FieldClass) -> FieldClass:
     match event:
         case PersonLinked() if event.is_harmed:
             return _OF_THE_HARMED.get(declared, declared)
-        case ContactRecorded(with_victim=True) if declared is Personal.NARRATIVE:
+        case ContactRecorded(with_victim=True) | MessageSent(with_victim=True) if declared is Personal.NARRATIVE:
             return Personal.VICTIM_VIEW
         case _:
             return declared
@@ -529,7 +620,7 @@ EVENTS: Final = EventRegistry(
         CrimeOutcomeAssigned: _accepted,
         YjsReferred: _yjs_referred,
     },
-    mentions=("case_id", "person_id", "disposal_id"),
+    mentions=("case_id", "person_id", "parent_of", "disposal_id"),
     of_records=RECORD_IDS,
     words=WORDS,
     reasons=Personal.REASONS,

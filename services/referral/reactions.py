@@ -1,7 +1,5 @@
 """Reactions (process manager) of referral to events of other services. Pure: each event holds all that is needed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 from uuid import UUID

@@ -1,14 +1,12 @@
 """What is shown of a referral: the catalogue's state, in clear JSON values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
 from typing_extensions import TypedDict
 
-from services.referral.domain.state import Alert, Referral, Stage
+from services.referral.domain.state import Alert, Referral, SentMessage, Stage
 from services.victims import Progress, VictimLogLine, log_view
 from shared.domain.members import described
 
@@ -48,11 +46,45 @@ class AlertView(TypedDict):
 
 
 @described
+class ContactView(TypedDict):
+    """How somebody may be written to. Null: nobody has said."""
+
+    is_harmed: bool
+    """Then nothing is sent unless the contact is safe."""
+    contact_is_safe: bool | None
+    wants_updates: bool | None
+    messages_wanted: bool | None
+    preferred_channel: str | None
+    language: str | None
+
+
+@described
+class MessageView(TypedDict):
+    """A message to a person, as it last stood."""
+
+    person_id: str
+    about: str
+    """The event that was its reason."""
+    channel: str
+    template: str
+    template_version: int
+    status: str
+    """SENT, FAILED or DELIVERED."""
+    at: str
+    """When it came to that status."""
+    sent_version: int | None
+    """The version of the record that has its text; null: it was never sent."""
+    why: str | None
+    """Why it failed, if it last did."""
+
+
+@described
 class ReferralView(TypedDict):
     """What is shown of a referral."""
 
     state: str
     incident_type: str
+    reported_at: str
     happened_on: str
     setting: str
     crime_number: str | None
@@ -73,6 +105,10 @@ class ReferralView(TypedDict):
     """The local authority's answer, as last recorded."""
     advice_given: int
     """How often advice was given."""
+    contacts: dict[str, ContactView]
+    """By person: how they may be written to."""
+    messages: dict[str, MessageView]
+    """By message: those that were sent, and those that failed."""
 
 
 def view(state: Referral) -> ReferralView:
@@ -80,6 +116,7 @@ def view(state: Referral) -> ReferralView:
     return {
         "state": state.stage.value,
         "incident_type": state.incident_type.value,
+        "reported_at": state.reported_at.isoformat(),
         "happened_on": state.happened_on.isoformat(),
         "setting": state.setting,
         "crime_number": state.crime_number,
@@ -91,6 +128,8 @@ def view(state: Referral) -> ReferralView:
         "alerts": {str(alert_id): _alert(alert) for alert_id, alert in state.open_alerts.items()},
         "mash_decision": state.mash_decision,
         "advice_given": state.advice_given,
+        "contacts": {str(person): _contact(state, person) for person in state.named},
+        "messages": {str(message_id): _message(message) for message_id, message in state.messages.items()},
     }
 
 
@@ -104,6 +143,36 @@ def _victim(state: Referral, victim: UUID) -> VictimOfReferral:
         "wants_support": None if details is None else details.wants_support,
         "preference": None if wish is None else wish.preference,
         "log": log_view(state.log, victim),
+    }
+
+
+def _contact(state: Referral, person: UUID) -> ContactView:
+    part, details = state.people.get(person), state.victim_details.get(person)
+    said = state.preferences.get(person)
+    channel = None if part is None else part.preferred_channel
+    if said is not None and said.preferred_channel is not None:
+        channel = said.preferred_channel
+    return {
+        "is_harmed": person in state.victims,
+        "contact_is_safe": None if details is None else details.contact_is_safe,
+        "wants_updates": None if details is None else details.wants_updates,
+        "messages_wanted": None if said is None else said.messages_wanted,
+        "preferred_channel": None if channel is None else channel.value,
+        "language": None if said is None or said.language is None else said.language.value,
+    }
+
+
+def _message(message: SentMessage) -> MessageView:
+    return {
+        "person_id": str(message.person_id),
+        "about": str(message.about),
+        "channel": message.channel,
+        "template": message.template.value,
+        "template_version": message.template_version,
+        "status": message.status.value,
+        "at": message.at.isoformat(),
+        "sent_version": message.sent_version,
+        "why": message.why,
     }
 
 

@@ -1,13 +1,10 @@
 """`python -m services.reporting api` or `worker`."""
 
-from __future__ import annotations
-
 from shared.runtime.entrypoint import run_process
 from shared.settings import Settings
 
 
 def api(settings: Settings) -> None:
-    """Serve the API."""
     from services.reporting.api import reporting_api  # noqa: PLC0415 - each process imports what it needs
     from shared.runtime.application import serve  # noqa: PLC0415
 

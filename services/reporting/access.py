@@ -1,7 +1,5 @@
 """The read permissions of reporting, by role. Which streams a list shows is decided by the owners' access tables."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.registry import DECIDING
@@ -27,6 +25,9 @@ ACCESS: Final[Permissions] = {
     Role.AUDITOR: Permission(_WORK | OPERATIONS | AUDIT | {"returns", "verifications"}, needs_reason=True),
     Role.DATA_PROTECTION_OFFICER: Permission(_SEARCHING | AUDIT | DATA_RIGHTS, needs_reason=True),
     Role.SCHOOL: Permission(frozenset({"reports"})),
+    Role.AGENCY: Permission(frozenset({"reports"})),
     Role.ANALYST: Permission(frozenset({"measures", "returns", "return_freezing"})),
+    Role.INVITED: Permission(frozenset({"diary"})),
+    Role.MESSENGER: Permission(frozenset({"digests"})),
 }
-"""Role -> the parts that it may read here: officers their cases, a school what became of its reports, analysts numbers alone, which they freeze as returns."""
+"""Role -> the parts that it may read here: officers their cases, a school or an agency what became of its reports, analysts numbers alone, which they freeze as returns, and whoever has the link to a diary that diary; the program that writes to people whom it reminds of which cases."""

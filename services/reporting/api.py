@@ -5,8 +5,6 @@ case of another area is answered like an unknown one. Errors come in this order:
 permission (403), an unknown id (404).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
@@ -30,15 +28,17 @@ from services.reporting.queries.cases import case
 from services.reporting.queries.cells import CELL, OPENED, CountedRecords, Question, counted_records
 from services.reporting.queries.csv_export import as_csv
 from services.reporting.queries.daily_sheet import MOST, SHEET_PLACE, SheetPlace, daily_sheet
+from services.reporting.queries.diary import add_diary
+from services.reporting.queries.digests import add_digests
 from services.reporting.queries.freshness import MAY_BE_STALE, json_answer, stale_header, stale_services
 from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
 from services.reporting.queries.names import add_names
+from services.reporting.queries.own_metrics import own_metrics
 from services.reporting.queries.questions import refusing_bad_questions
 from services.reporting.queries.reports import add_reports
 from services.reporting.queries.sessions import add_sessions
 from services.reporting.queries.sittings import add_sittings
 from services.reporting.queries.timeline import ORDERS, Changes, Opened, Timeline, changes, timeline
-from services.reporting.queries.upkeep import upkeep_ages
 from services.reporting.queries.verifications import add_verifications
 from services.reporting.queries.victims import add_victims
 from services.reporting.queries.visibility import Reader
@@ -104,7 +104,7 @@ _STATE: Final = choice(
 )
 _AFTER_CASE: Final = Parameter(
     "after",
-    "The `next` of an answer: pages count from there. It reads no page before, and misses and repeats no case.",
+    "The `next` of an answer in the same order: pages count from there. It reads no page before, and repeats no case.",
     PLACE,
     "give the 'next' of an answer, such as 2026-06-09:1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11",
 )
@@ -172,7 +172,6 @@ _DUTIES: Final = (*TIMES, _OVERDUE, _OF_OFFICER, _LIMIT, _AFTER_DUTY, MIN_POSITI
 
 
 def reporting_api(settings: Settings) -> FastAPI:
-    """Build the application."""
     app = new_application(
         "reporting of the out-of-court partnership",
         "What is counted and shown across services, from events. Every read is recorded.",
@@ -185,6 +184,8 @@ def reporting_api(settings: Settings) -> FastAPI:
     _duties(app)
     add_sessions(app)
     add_sittings(app)
+    add_diary(app)
+    add_digests(app)
     add_reports(app)
     add_victims(app)
     add_search(app, settings)
@@ -286,8 +287,8 @@ def _cases(app: FastAPI) -> None:
         due_before = read_day(query, "due_before")
         changed_since = read_time(query, "changed_since")
         after = _place(query, _AFTER_CASE, Place.of)
-        if after is not None and query.get("sort", DUE) != DUE:
-            raise Malformed(("after", f"leave it out, or sort by {DUE}: other orders have pages by number alone"))
+        if after is not None and not after.is_in(query.get("sort", DUE)):
+            raise Malformed(("after", "leave it out, or give the 'sort' of the answer that it comes from"))
         wanted = furthest(request)
         await at.gate.read(actor, "cases", "reporting/cases", reason)
         if late := await wait_for(at.database, wanted):
@@ -477,7 +478,7 @@ def _duties(app: FastAPI) -> None:
 def _operations(app: FastAPI) -> None:
     add_health(app)
     topics = sorted(events_topic(service) for service in READ_MODELS)
-    add_metrics(app, "reporting", topics, upkeep_ages, decides=False)
+    add_metrics(app, "reporting", topics, own_metrics, decides=False)
     add_policy(app, POLICY)
 
     @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))

@@ -1,7 +1,5 @@
 """The database of reporting, for provisioning: every projection's tables and its own, and what each role may do with them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

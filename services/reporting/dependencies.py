@@ -1,7 +1,5 @@
 """Dependencies of the routes of reporting's API."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,7 +50,7 @@ async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
             yield Dependencies(
                 **vars(every),
                 keyring=keyring,
-                ethnicity=keyring_grant(keyring),
+                ethnicity=keyring_grant(keyring, resources.kek.derived("published tables")),
                 search=index,
                 past=asyncio.Semaphore(PAST_AT_ONCE),
             )

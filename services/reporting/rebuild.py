@@ -10,8 +10,6 @@ What the consumer of reporting holds in quarantine stays out, as it stays out of
 no table of the projection alone, and is not rebuilt.
 """
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import signal

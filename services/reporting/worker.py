@@ -1,7 +1,5 @@
 """The projecting process: the events of the deciding services, in batches, into reporting's tables; and a signer."""
 
-from __future__ import annotations
-
 from mode import Service as Part
 
 from services.reporting.projection.caught_up import FreshnessRecorder
@@ -9,6 +7,7 @@ from services.reporting.projection.projector import apply, read_or_none
 from services.reporting.projection.read_models import CONSUMER, READ_MODELS
 from shared.evidence.log import ACCESS
 from shared.kafka import worker_principal
+from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.polling import waking
 from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.wait_recorder import WaitRecorder, held_streams
@@ -36,6 +35,7 @@ async def _parts(resources: Resources) -> list[Part]:
             services=sorted(READ_MODELS),
             pool=database,
             bootstrap=kafka,
+            keys=PositionKeys.derived(settings),
             apply=waking(apply, recorder.poll),
         ),
         FreshnessRecorder(database, kafka),

@@ -1,10 +1,8 @@
 """Who may read what of conferences (docs/reference/access.md, Restorative conference)."""
 
-from __future__ import annotations
-
 from typing import Final
 
-from services.vocabulary import CASE_FIELDS, OVERSIGHT, Role
+from services.vocabulary import CASE_FIELDS, OVERSIGHT, WHEN_AND_WHERE, Role
 from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
 
 _STATUS: Final = Permission(STATE, fields=frozenset({"state"}))
@@ -17,6 +15,8 @@ ACCESS: Final[Permissions] = {
     ),
     Role.POLICE_DECISION_MAKER: _STATUS,
     Role.VICTIM_WORKER: Permission(STATE, fields=frozenset({"consents"})),
+    Role.MESSENGER: WHEN_AND_WHERE,
+    Role.INVITED: WHEN_AND_WHERE,
     **OVERSIGHT,
 }
 """Role -> what it may read. Marks: services/rj_conference/events.py."""

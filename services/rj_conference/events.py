@@ -1,7 +1,5 @@
 """What has happened in a restorative justice conference: the contract, the only module that other services import."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum

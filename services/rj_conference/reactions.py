@@ -1,15 +1,13 @@
 """Reactions (process manager) to a disposal: propose a conference for a condition, close it when the condition goes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from uuid import UUID, uuid5
 
-from services.disposal.events import ChangeAction, ConditionsVaried, ConditionTerms, DisposalIssued, OffenceCategory
+from services.disposal.events import ChangeAction, ConditionsVaried, ConditionTerms, DisposalIssued
 from services.rj_conference.domain.commands import CloseConference, ProposeConference
 from services.rj_conference.events import Sensitivity
-from services.vocabulary import ConditionType, ConferenceCategory
+from services.vocabulary import ConditionType, ConferenceCategory, OffenceCategory
 from shared.domain.envelope import Fact
 from shared.domain.service import CommandFor, Reaction
 

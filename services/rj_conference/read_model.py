@@ -1,7 +1,5 @@
 """How a conference's events fold and what is shown of them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The service as a declaration."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.events import EVENTS as DISPOSAL_EVENTS

@@ -1,7 +1,5 @@
 """What is shown of a conference: the catalogue's state, clear values only."""
 
-from __future__ import annotations
-
 from typing_extensions import TypedDict
 
 from services.rj_conference.domain.state import Conference

@@ -1,7 +1,5 @@
 """The victim's side of a record: the log of each victim, and the duties to tell them. Referral and disposal share it. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,6 +20,7 @@ OF_VICTIMS: Final = frozenset({"VICTIM_RJ_INFORMATION", "VICTIM_SUPPORT_REFERRAL
 INFORMED: Final = "VictimInformedOfRestorativeJustice"
 REFERRED: Final = "VictimReferredToSupport"
 TOLD: Final = "VictimTold"
+CONTACTED: Final = "ContactRecorded"
 LOGGED: Final = frozenset(
     {
         INFORMED,
@@ -30,7 +29,10 @@ LOGGED: Final = frozenset(
         "VictimDetailsRecorded",
         "VictimPreferenceRecorded",
         "VictimViewSought",
-        "ContactRecorded",
+        CONTACTED,
+        "MessageSent",
+        "MessageFailed",
+        "MessageDelivered",
     }
 )
 """The events that stand in the log of the person whom they name."""
@@ -68,9 +70,8 @@ def log_after(log: Log, fact: Fact[Any]) -> Log:
     if fact.name not in LOGGED:
         return log
     event = fact.event
-    entry = Entry(
-        fact.name, fact.version, fact.occurred_at, getattr(event, "means", None), getattr(event, "reached", None)
-    )
+    means = getattr(event, "means", None) or getattr(event, "channel", None)
+    entry = Entry(fact.name, fact.version, fact.occurred_at, means, getattr(event, "reached", None))
     return {**log, event.person_id: (*log.get(event.person_id, ()), entry)}
 
 
@@ -94,7 +95,6 @@ class VictimLogLine(TypedDict):
 
 
 def log_view(log: Log, person: UUID) -> list[VictimLogLine]:
-    """Return a person's log as JSON."""
     return [
         {
             "event": entry.event,

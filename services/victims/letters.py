@@ -3,8 +3,6 @@
 The reasons are those that the law gives for a decision of its kind, never the words of the officer: these tell of the child.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final

@@ -3,8 +3,6 @@
 A dry run shows them before the facts are recorded. They are computed by the functions that also compute the real ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum

@@ -50,7 +50,6 @@ class Recorded(Protocol[E_co]):
     @property
     def record(self) -> PastFacts[E_co] | None:
         """The facts, the latest first."""
-        ...
 
 
 S = TypeVar("S", bound=Recorded[Any])

@@ -5,8 +5,6 @@ that whoever has received the person's data from that service's topic learns of 
 event says who is forgotten by an opaque id, and never what. Source: Data Protection Act 2018, ss46-48.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -244,7 +242,6 @@ def restricted_in(types_by_stream: Iterable[tuple[str, str]]) -> frozenset[str]:
 
 
 def data_rights_events(service: str, namespace: str = "ooc") -> EventRegistry:
-    """Return the registry of the data rights of a service."""
     return EventRegistry(service, DATA_RIGHTS_TYPES, namespace=namespace)
 
 

@@ -4,8 +4,6 @@ A working day is any day except Saturday, Sunday and a bank holiday. The bank ho
 (source: gov.uk/bank-holidays, England and Wales). A date outside that list raises `BeyondCalendar`.
 """
 
-from __future__ import annotations
-
 import calendar
 import json
 from datetime import date, datetime, time, timedelta

@@ -5,8 +5,6 @@ one event. It raises `BrokenHistory` if the events could not have happened in th
 event. There are no snapshots: streams are short, so every state is folded from the whole history.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace

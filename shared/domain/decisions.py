@@ -1,7 +1,5 @@
 """Decisions: the events that a command makes happen, or the rules that refuse it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Documents of a stream as data: what is printed, by whom, and from which facts. shared/printing sets them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Duties of a stream on a day, as the daily sheet shows them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any

@@ -4,8 +4,6 @@ An event is stored and published as the same bytes: the JSON of `Envelope`, whos
 held by golden samples. Position, recorded_at and hash are known only under the event store's lock and stand outside.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -149,7 +147,6 @@ class Fact(Generic[E_co]):
 
 
 def has_event(fact: Fact[Any], event: type[E_co]) -> TypeGuard[Fact[E_co]]:
-    """Tell whether a fact is one of this type of event."""
     return isinstance(fact.event, event)
 
 

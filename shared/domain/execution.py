@@ -1,7 +1,5 @@
 """Execution of a command on a history, without a database. The command handler, tests and simulations share it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime

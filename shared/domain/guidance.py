@@ -11,8 +11,6 @@ session. The search is bounded (`LATER_DAYS`).
 Guidance does not know what other records hold: a claim that another stream holds still refuses a command.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Derive ids: every UUID that this house makes follows from what it names (RFC 9562, version 5)."""
 
-from __future__ import annotations
-
 from typing import Final
 from uuid import UUID, uuid5
 

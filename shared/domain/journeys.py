@@ -11,8 +11,6 @@ The steps stand in an order that makes sense to whoever does them. A step has a 
 as each reader; without tasks it is not asked. Whether a task can start is not written here: the rules say it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date

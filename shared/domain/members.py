@@ -1,7 +1,5 @@
 """What a service shows of a state: a TypedDict, of which each member's docstring says what it means and when it is set."""
 
-from __future__ import annotations
-
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, with_config

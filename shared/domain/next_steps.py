@@ -1,7 +1,5 @@
 """How far the journeys of a stream are, and its recommended next step, from its state and its rules. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Receipts: the answer to a command that was recorded."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from shared.domain.messages import Message, Timestamp

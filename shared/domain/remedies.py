@@ -1,7 +1,5 @@
 """What to do about a malformed value, in words for people. Nothing of what the library says of it is repeated."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 

@@ -40,8 +40,6 @@ Rules are evaluated in this order, and a refusal names every broken rule of its 
 5. warnings (`warns`) without a rationale.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -66,7 +64,6 @@ Linked = Callable[[UUID], frozenset[str]]
 
 
 def no_marks(_home: UUID) -> frozenset[str]:
-    """Return none: nobody has asked for marks."""
     return frozenset()
 
 

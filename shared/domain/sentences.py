@@ -12,8 +12,6 @@ RETAIL_WORKSHOP becomes "retail workshop". Dates are written as "9 June 2026", t
 template; `sealed_notes` says that it is there.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,7 +43,7 @@ def sentence_of(event: Event, words: Mapping[str, str]) -> str:
     """Render the sentence of an event. Raises AttributeError or ValueError for a template that does not fit its event."""
     template = event.sentence
     if not template:
-        return _words_of_name(type(event).__name__)
+        return re.sub("(?<!^)(?=[A-Z])", " ", type(event).__name__).capitalize()
     return "".join(_render(event, text, optional, words) for text, optional in _parts(template))
 
 
@@ -125,10 +123,6 @@ def _plain_date(day: date) -> str:
         local = day.astimezone(LONDON)
         return f"{_plain_date(local.date())} at {local:%H:%M}"
     return f"{day.day} {day:%B %Y}"
-
-
-def _words_of_name(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", " ", name).capitalize()
 
 
 def _with_article(noun: str) -> str:

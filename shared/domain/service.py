@@ -1,7 +1,5 @@
 """A service as a declaration: the domain's parts by name. The kernel builds API, worker, relay and schema from it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,7 +8,7 @@ from operator import or_
 from typing import Annotated, Any, Generic
 from uuid import UUID
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 from typing_extensions import TypeVar
 
 from shared.domain.dates import local_day
@@ -221,8 +219,11 @@ class Service(Generic[S]):
     def command_adapter(self) -> TypeAdapter[Command]:
         """The union of commands, discriminated by `type`."""
         union: Any = reduce(or_, self.commands)
-        command: Any = Annotated[union, Field(discriminator="type")] if len(self.commands) > 1 else union
-        adapter: TypeAdapter[Command] = TypeAdapter(command)
+        adapter: TypeAdapter[Command] = (
+            TypeAdapter(Annotated[union, Field(discriminator="type")], config=ConfigDict(hide_input_in_errors=True))
+            if len(self.commands) > 1
+            else TypeAdapter(union)
+        )
         return adapter
 
     def purpose_of(self, command: type[Command]) -> str:

@@ -8,8 +8,6 @@
 `register` enters the rows in a rulebook as rules of id S1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,7 +26,6 @@ class Staged(Protocol):
     @property
     def stage(self) -> StrEnum:
         """The stage in which the stream is."""
-        ...
 
 
 S = TypeVar("S", bound=Staged)

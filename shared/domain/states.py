@@ -4,8 +4,6 @@
 larger part of a fold. The types are checked as those of `dataclasses.replace` are.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import TYPE_CHECKING, Any
 

@@ -6,8 +6,6 @@ hash chain, relay, topic), so that the service that sent what waits and every pr
 be told of a wait that nobody recorded. They are listed here, and not in a service's book; nothing in them is personal.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
@@ -153,7 +151,6 @@ def evolve(state: Waiting | None, fact: Fact) -> Waiting:
 
 
 def is_wait(type_name: str) -> bool:
-    """Tell whether an event of this type is one of a wait."""
     return type_name.rpartition(".v")[0].rpartition(".")[2] in _NAMES
 
 
@@ -161,7 +158,6 @@ DECIDER: Final = Decider(RULES, decide, evolve)
 
 
 def waiting_events(service: str, namespace: str = "ooc") -> EventRegistry:
-    """Return the registry of the events of waits in a service's event store."""
     return EventRegistry(service, WAITING_TYPES, namespace=namespace)
 
 

@@ -1,13 +1,14 @@
 """The words of a service for people: titles, help and examples of the fields of its commands, and its codes in words."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
+
+from shared.domain.sealing import types_in
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ class FieldWords:
 class Words:
     """The words of a service, in one language.
 
-    Fields, and the codes of a field without an enumeration of its own, stand under `CLASS.NAME`, or else under `NAME`.
+    Fields, and the codes of a field without an enumeration, stand under `CLASS.NAME`, or else under `NAME`.
     """
 
     fields: Mapping[str, FieldWords] = field(default_factory=dict)
@@ -39,8 +40,10 @@ class Words:
         return _of(self.fields, cls, name)
 
     def codes_of(self, cls: type[BaseModel], name: str) -> Mapping[str, str] | None:
-        """Return the codes of a field in words; None if there are none."""
-        return _of(self.codes, cls, name)
+        """Return the codes of a field in words, where it takes some of an enumeration those of that; None if there are none."""
+        parts = types_in(cls.model_fields[name].annotation)
+        enumeration = next((type(part).__name__ for part in parts if isinstance(part, Enum)), "")
+        return _of(self.codes, cls, name) or self.codes.get(enumeration)
 
     def title_of(self, cls: type) -> str:
         """Return the title of a class, such as a command: its name in words, unless it has another title."""

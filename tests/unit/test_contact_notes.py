@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
+from services.disposal.domain.commands import InformVictimOfRestorativeJustice as InformInDisposal
 from services.disposal.domain.commands import RecordContact as DisposalContact
 from services.disposal.events import ContactMeans
 from services.education.domain.commands import RecordContact as EducationContact
 from services.referral.domain.commands import RecordContact as ReferralContact
+from services.referral.domain.commands import RecordVictimDetails
 from services.vocabulary import Category, Personal, PersonRole, Role
 from shared.domain.messages import Command
 from shared.domain.sealing import DataKey, Sealed, sealed_fields
@@ -71,3 +73,24 @@ def test_a_note_of_a_contact_with_a_victim_is_of_a_class_of_its_own(name: str) -
     reads = story.service.read_model.access[Role.VICTIM_WORKER].opens
     assert Personal.VICTIM_VIEW in reads
     assert Personal.NARRATIVE not in reads
+
+
+@pytest.mark.parametrize(
+    ("name", "making"),
+    [
+        (
+            "referral",
+            RecordVictimDetails(person_id=MOTHER, contact_is_safe=True, wants_updates=True, wants_support=False),
+        ),
+        ("disposal", InformInDisposal(person_id=MOTHER, enhanced_rights=False)),
+    ],
+)
+def test_a_victim_worker_makes_nobody_a_victim_to_read_of_them(name: str, making: Command) -> None:
+    """Given the child's mother, when a victim worker records her as harmed, then V1 refuses; notes on her stay what they are until an officer says so."""
+    begin, contact = RECORDS[name]
+    story = begin()
+    assert story.refused(making, by=Role.VICTIM_WORKER, at=AFTER) == {"V1"}
+    story.ask(contact(NOTE), by="SUPERVISOR", at=AFTER)
+    assert story.service.events.class_of(story.facts[-1].event, "note") is Personal.NARRATIVE
+    assert story.ask(making, by="SUPERVISOR", at=AFTER)
+    assert story.ask(making, by=Role.VICTIM_WORKER, at=AFTER)

@@ -36,9 +36,9 @@ def test_no_two_services_share_a_port_or_a_collection() -> None:
         assert len(set(facts)) == len(facts)
 
 
-def test_a_service_that_only_projects_and_the_console_have_a_database() -> None:
-    """Given those that do not decide, when their databases are imported, then reporting's and the console's are there."""
-    assert [name for name, _ in databases_without_events()] == ["ooc_reporting", "ooc_console"]
+def test_who_decides_nothing_has_a_database_too() -> None:
+    """Given those that do not decide, when their databases are imported, then reporting's, each follower's and the console's are there."""
+    assert [name for name, _ in databases_without_events()] == ["ooc_reporting", "ooc_notifications", "ooc_console"]
 
 
 def test_the_registry_alone_imports_no_service() -> None:

@@ -1,7 +1,5 @@
 """The interface between a runner and a system, in this process or behind HTTP."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -53,36 +51,33 @@ class Backend(Protocol):
 
     def officer(self, officer: Officer) -> UUID:
         """Return the id of the person who acts in a role."""
-        ...
 
-    def send(self, request: Request) -> Response:
-        """Send a command."""
-        ...
+    def send(self, request: Request) -> Response: ...
 
     def state(
         self, service: str, stream: UUID, *, as_of: datetime | None, known_at: datetime | None
     ) -> Mapping[str, Any] | None:
         """Return a stream's state as an auditor sees it; None if nothing had begun."""
-        ...
 
     def history(self, service: str, stream: UUID) -> Sequence[Mapping[str, Any]]:
         """Return a stream's events in order: at least type, event_id, occurred_at and recorded_at of each."""
-        ...
 
     def duties(
         self, service: str, stream: UUID, *, as_of: date | None, known_at: datetime | None
     ) -> Sequence[Mapping[str, Any]]:
         """Return a stream's duties as the sheet of a day shows them."""
-        ...
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
         """Return a measure as an analyst sees it; None if this system has no reporting."""
-        ...
+
+    def messages(self, person: UUID, *, as_of: datetime | None) -> Sequence[Mapping[str, Any]] | None:
+        """Return what a person was told: `template`, `at` in Europe/London, and the id of the `record` that it is about.
+
+        None if this system's messages count from today, and not from the days of the story.
+        """
 
     def settle(self) -> None:
         """Wait until everything recorded so far has passed through reactions and projections."""
-        ...
 
     def now(self) -> datetime:
         """Return the system's own time."""
-        ...

@@ -1,12 +1,11 @@
 """Compares expected with actual results; each function yields the differences, in words."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from shared.domain.dates import LONDON, parse_moment
 from tools.scenario.backend import Response
 from tools.scenario.story import Expected, Result
 
@@ -66,6 +65,17 @@ def duties_differ(
 
     yield from (Differs("has", dict(wanted), alike(wanted)) for wanted in has if not is_among(wanted))
     yield from (Differs("lacks", f"no {dict(wanted)}", alike(wanted)) for wanted in lacks if is_among(wanted))
+
+
+def messages_differ(expected: Sequence[Mapping[str, Any]], got: Sequence[Mapping[str, Any]]) -> Iterator[Differs]:
+    """Compare what somebody was told, all of it and in order; of each message the fields that are given."""
+    for n in range(max(len(expected), len(got))):
+        wanted = dict(expected[n]) if n < len(expected) else None
+        actual = got[n] if n < len(got) else None
+        if wanted is not None and "at" in wanted:
+            wanted["at"] = parse_moment(wanted["at"]).astimezone(LONDON).isoformat()
+        if wanted is None or actual is None or any(wanted[key] != actual[key] for key in wanted):
+            yield Differs(f"message {n + 1}", wanted or "the end", actual or "the end")
 
 
 def types_differ(expected: tuple[str, ...], got: tuple[str, ...]) -> Iterator[Differs]:

@@ -4,8 +4,6 @@ Only three things are not production's: the token (an officer is whom the scenar
 goes straight to the reactions and to reporting) and the storage. Reactions have happened when `send` returns.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
@@ -17,13 +15,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
+from services.notifications.plan import FOLLOWED, told_as_it_happened
 from shared.api.authorisation import NotAllowed, command_denial
 from shared.api.commands import command_response
 from shared.api.problems import Malformed
 from shared.api.request import parse_command
 from shared.command_handler import CommandHandler, DryRun
 from shared.command_handler import Result as HandlerResult
-from shared.domain.dates import local_day
+from shared.domain.dates import LONDON, local_day
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.execution import CommandRequest
@@ -53,11 +52,9 @@ class Reporting(Protocol):
 
     def record(self, service: str, fact: Fact) -> None:
         """Take a fact into account."""
-        ...
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any]:
         """Return a measure, as the reporting API answers with it."""
-        ...
 
 
 @dataclass
@@ -124,7 +121,6 @@ class Memory:
         ]
 
     def handler(self, service: Service[Any]) -> CommandHandler:
-        """Build the handler of a service."""
         return CommandHandler(service, MemoryEventStore(self.now), self.keyring, os.urandom(32))
 
     # --- the backend's side -----------------------------------------------------------------------
@@ -153,7 +149,6 @@ class Memory:
         return as_sent
 
     def history(self, service: str, stream: UUID) -> Sequence[Mapping[str, Any]]:
-        """Return the events of a stream, in order."""
         return [
             {
                 "type": fact.name,
@@ -177,6 +172,20 @@ class Memory:
         """Return a measure of reporting; None without reporting."""
         return None if self._reporting is None else self._reporting.measure(name, params)
 
+    def messages(self, person: UUID, *, as_of: datetime | None) -> Sequence[Mapping[str, Any]]:
+        """Return what notifications plans by the events as published, each sent when it was due."""
+        until = as_of or datetime.max.replace(tzinfo=UTC)
+        facts = [fact for fact in self._run(self._published()) if fact.occurred_at <= until]
+        return [
+            {
+                "template": str(message.template),
+                "at": message.not_before.astimezone(LONDON).isoformat(),
+                "record": message.record.partition("/")[2],
+            }
+            for message in told_as_it_happened(person, facts)
+            if message.not_before <= until
+        ]
+
     def send(self, request: Request) -> Response:
         """Answer a command in the order of the API: a role without commands, shape, role, then the handler's order."""
         answer = self._answer(request, self._handle)
@@ -195,7 +204,7 @@ class Memory:
         """Return what the API would answer, read as over HTTP; the whole of a dry run that came to the rules."""
         running = self._services[request.service]
         try:
-            asked = self._asked(running, request)
+            asked = self._parse(running, request)
             result = self._run(ask(running, asked))
             if isinstance(result, DryRun):
                 return result
@@ -206,7 +215,7 @@ class Memory:
             return Response(Result.INVALID, why=str(error))
         return response_from(Reply(answer.status_code, json.loads(bytes(answer.body)), answer.headers))
 
-    def _asked(self, running: _RunningService, request: Request) -> CommandRequest:
+    def _parse(self, running: _RunningService, request: Request) -> CommandRequest:
         """Parse a command as the API does. Raises `NotAllowed` or `Malformed`."""
         service, role = running.service, request.by.role
         if why := command_denial(service, role):
@@ -264,6 +273,17 @@ class Memory:
             running.delivered = head
             events += [(running, event) for event in new]
         return sorted(events, key=lambda item: item[1].recorded_at)
+
+    async def _published(self) -> Sequence[Fact]:
+        """Return the events that notifications follows, with what is sealed in them closed."""
+        facts: list[Fact] = []
+        for name, kinds in FOLLOWED.items():
+            running = self._services[name]
+            store, book = running.handler.event_store, running.service.events
+            names = {book.type_name(kind) for kind in kinds}
+            events = await store.read(0, (await store.head()).position)
+            facts += [_consumed(running.service.topic, event).fact(book) for event in events if event.type in names]
+        return facts
 
     async def _deliver(self, source: _RunningService, event: RecordedEvent) -> None:
         """Deliver an event to reporting, and to the reactions of the services that consume its topic."""

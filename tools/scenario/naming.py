@@ -3,8 +3,6 @@
 So a scenario can be run again and again in one system, and every run meets streams and people of its own.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

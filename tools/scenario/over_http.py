@@ -1,7 +1,5 @@
 """The running system as a backend: over HTTP, as its real clients do."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -59,19 +57,16 @@ class Http:
     def state(
         self, service: str, stream: UUID, *, as_of: datetime | None, known_at: datetime | None
     ) -> Mapping[str, Any] | None:
-        """GET the state as AUDITOR."""
         reply = self._read(service, f"/v1/{COLLECTIONS[service]}/{stream}", as_of=_utc(as_of), known_at=_utc(known_at))
         return None if reply is None else _mapping(reply, service)
 
     def history(self, service: str, stream: UUID) -> Sequence[Mapping[str, Any]]:
-        """GET the history as AUDITOR."""
         reply = self._read(service, f"/v1/{COLLECTIONS[service]}/{stream}/history")
         return () if reply is None else _list(_mapping(reply, service).get("events"), service)
 
     def duties(
         self, service: str, stream: UUID, *, as_of: date | None, known_at: datetime | None
     ) -> Sequence[Mapping[str, Any]]:
-        """GET the duties of a day as AUDITOR."""
         reply = self._read(
             service,
             f"/v1/{COLLECTIONS[service]}/{stream}/duties",
@@ -81,12 +76,14 @@ class Http:
         return () if reply is None else _list(reply.body, service)
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any]:
-        """GET a measure as ANALYST."""
         with _backend_errors():
             reply = self._client.get("reporting", f"/v1/measures/{name}", role=COUNTER, params=params)
         if reply.status != 200:
             raise BackendError(f"reporting gives no measure {name!r}: {_problem(reply)}")
         return _mapping(reply, "reporting")
+
+    def messages(self, person: UUID, *, as_of: datetime | None) -> None:
+        """Return None: for who reads its messages today, a story is over."""
 
     def settle(self) -> None:
         """Wait until two looks at every service's status find everything passed."""

@@ -1,7 +1,5 @@
 """Parked reactions in memory, for the production `ReactionRunner`."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -37,19 +35,15 @@ class MemoryParkedReactions:
         ]
 
     async def closed(self, command_ids: Collection[UUID]) -> frozenset[UUID]:  # noqa: ARG002
-        """See `ParkedReactions.closed`."""
         return frozenset()
 
     async def version(self, stream: str) -> int:
-        """See `ParkedReactions.version`."""
         return len((await self._event_store.load(stream)).records)
 
     async def park(self, parked: ReactionToPark, why: Rejection, tried_version: int) -> None:
-        """See `ParkedReactions.park`."""
         self._parked[parked.command_id] = _Parked(parked, why, tried_version)
 
     async def lock(self, command_id: UUID) -> LockedReaction | None:
-        """See `ParkedReactions.lock`."""
         parked = self._parked.get(command_id)
         if parked is None:
             return None
@@ -57,13 +51,11 @@ class MemoryParkedReactions:
         return LockedReaction(parked.rejected.reaction, parked.rejected.target_stream, parked.rejected.fact.body)
 
     async def keep(self, command_id: UUID, why: Rejection, tried_version: int) -> None:
-        """See `ParkedReactions.keep`."""
         self._parked[command_id] = replace(self._parked[command_id], why=why, tried_version=tried_version)
 
     async def keep_nothing_to_do(self, command_id: UUID, stream: str) -> None:
         """Do nothing; see `ParkedReactions.keep_nothing_to_do`. A simulation needs no such record."""
 
     async def remove(self, command_ids: Iterable[UUID]) -> None:
-        """See `ParkedReactions.remove`."""
         for command_id in command_ids:
             self._parked.pop(command_id, None)

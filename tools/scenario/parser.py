@@ -3,8 +3,6 @@
 `validation.py` checks that its commands, fields, rules and roles exist.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.registry import COLLECTIONS
-from services.vocabulary import Role
+from services.vocabulary import MessageTemplate, Role
 from tools.scenario.naming import NAME, references_in
 from tools.scenario.story import CheckStep, CommandStep, Expected, MarkStep, Officer, Result, Scenario, Step, Target
 from tools.scenario.yaml_text import BadFile, read_yaml
@@ -23,7 +21,9 @@ ASK_KEYS: Final = frozenset({"at", "by", "do", "to", "with", "expect", "key", "e
 STATE_KEYS: Final = frozenset({"check", "as_of", "known_at", "is"})
 DUTIES_KEYS: Final = frozenset({"check", "as_of", "known_at", "has", "lacks"})
 HISTORY_KEYS: Final = frozenset({"check", "as_of", "known_at", "types"})
+MESSAGES_KEYS: Final = frozenset({"check", "as_of", "are"})
 MEASURE_KEYS: Final = frozenset({"check", "as_of", "known_at", "with", "adds"})
+MESSAGE_KEYS: Final = frozenset({"template", "at", "record"})
 DUTY_KEYS: Final = frozenset({"duty", "item", "due", "met_on", "lapsed_on", "overdue", "late"})
 STREAM: Final = re.compile(rf"{NAME}(\+{NAME})?")
 EXPECTED: Final = ", ".join(
@@ -168,10 +168,12 @@ def _check(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> CheckStep:
     place, *rest = what.split("/")
     if place == "measures":
         return _measure(number, raw, what, rest, sofar)
+    if place == "messages":
+        return _messages(number, raw, what, rest, sofar)
     if place not in COLLECTIONS or not 1 <= len(rest) <= 2 or rest[1:] not in ([], ["duties"], ["history"]):
         raise _Wrong(
-            f"check: {what!r} is none of SERVICE/STREAM, SERVICE/STREAM/duties, SERVICE/STREAM/history and measures/NAME;"
-            f" the services are {', '.join(COLLECTIONS)}"
+            f"check: {what!r} is none of SERVICE/STREAM, SERVICE/STREAM/duties, SERVICE/STREAM/history, measures/NAME and"
+            f" messages/PERSON; the services are {', '.join(COLLECTIONS)}"
         )
     stream = _stream(rest[0], "check")
     if stream not in sofar.streams and stream.split("+")[0] not in sofar.streams:
@@ -231,6 +233,24 @@ def _measure(number: int, raw: Mapping[str, Any], what: str, rest: list[str], so
             raise _Wrong(f"adds.{key}: {value!r} is not a number")
     look = CheckStep(number, what, Target.MEASURE, as_of=_as_of(raw), known_at=_known_at(raw, sofar))
     return replace(look, measure=rest[0], params=params, adds=adds)
+
+
+def _messages(number: int, raw: Mapping[str, Any], what: str, rest: list[str], sofar: _SoFar) -> CheckStep:
+    _no_other(raw, MESSAGES_KEYS)
+    if len(rest) != 1 or rest[0] not in sofar.people:
+        raise _Wrong(f"check: {what!r} is no messages/PERSON of somebody under people")
+    listed = raw.get("are")
+    if not isinstance(listed, list):
+        raise _Wrong("a check of messages needs are: what the person was told, in order, complete")
+    messages = tuple(_mapping(item, "are") for item in listed)
+    for message in messages:
+        _no_other(message, MESSAGE_KEYS, "are: ")
+        if message.get("template") not in MessageTemplate.__members__:
+            raise _Wrong(f"are: {message.get('template')!r} is no template: {', '.join(MessageTemplate)}")
+        if "at" in message:
+            _moment(message["at"], "are.at")
+    look = CheckStep(number, what, Target.MESSAGES, as_of=_as_of(raw))
+    return replace(look, stream=rest[0], messages=messages)
 
 
 def _duties(raw: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:

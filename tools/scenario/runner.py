@@ -1,7 +1,5 @@
 """Plays a scenario, step by step, against any backend; the first difference ends it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +8,13 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from shared.domain.dates import local_day, parse_moment
-from tools.scenario.backend import Backend, Request, Response
+from tools.scenario.backend import Backend, Request
 from tools.scenario.comparison import (
     MISSING,
     Differs,
     answer_differs,
     duties_differ,
+    messages_differ,
     state_differs,
     sums_differ,
     types_differ,
@@ -109,7 +108,7 @@ class Run:
         if step.expected.word is Result.ACCEPTED:
             self._first[step.service, key] = got.receipt
             self._moved.add(step.service)
-        return _in_short(got)
+        return f"{got.word} {', '.join(got.rules or got.events)}".strip()
 
     def _let_time_pass(self, service: str) -> None:
         """Wait for the reactions of other services before the next step: hours lie between two steps of a story."""
@@ -151,12 +150,12 @@ class Run:
     # --- checks -----------------------------------------------------------------------------------
 
     def _check(self, step: CheckStep) -> str:
-        if step.stream:
+        if step.service:
             self._services.setdefault(step.stream, set()).add(step.service)
         look = self._look(step)
         if look is None:
             self._skipped += 1
-            return "not counted here: skipped"
+            return "not known here: skipped"
         if _states_an_absence(step):
             self._settle()
         settled = self._settled
@@ -206,13 +205,29 @@ class Run:
                         if _within(line, step.as_of, known_at)
                     ),
                 )
+            case Target.MESSAGES:
+                return self._look_at_messages(step)
             case Target.MEASURE:
-                before = self._before.get(_measure_key(step))
-                if before is None:
-                    return None
-                adds = {self._path(key): value for key, value in step.adds.items()}
-                params = _measure_params(step) | ({"known_at": known_at.isoformat()} if known_at else {})
-                return lambda: sums_differ(adds, before, backend.measure(step.measure, params) or {})
+                return self._look_at_measure(step, known_at)
+
+    def _look_at_messages(self, step: CheckStep) -> Callable[[], Iterator[Differs]] | None:
+        person, until = self.names.id(step.stream), None if step.as_of is None else parse_moment(step.as_of)
+        told = self.backend.messages(person, as_of=until)
+        if told is None:
+            return None
+        expected = [
+            {**message, "record": self._id_text(message["record"])} if "record" in message else message
+            for message in step.messages
+        ]
+        return lambda: messages_differ(expected, told)
+
+    def _look_at_measure(self, step: CheckStep, known_at: datetime | None) -> Callable[[], Iterator[Differs]] | None:
+        before = self._before.get(_measure_key(step))
+        if before is None:
+            return None
+        adds = {self._path(key): value for key, value in step.adds.items()}
+        params = _measure_params(step) | ({"known_at": known_at.isoformat()} if known_at else {})
+        return lambda: sums_differ(adds, before, self.backend.measure(step.measure, params) or {})
 
     def _note_measures(self) -> None:
         """Ask for the values of all measures that are checked, before the first step."""
@@ -262,7 +277,3 @@ def _within(line: Mapping[str, Any], as_of: str | None, known_at: datetime | Non
     return (as_of is None or moment("occurred_at") <= parse_moment(as_of)) and (
         known_at is None or moment("recorded_at") <= known_at
     )
-
-
-def _in_short(got: Response) -> str:
-    return f"{got.word} {', '.join(got.rules or got.events)}".strip()

@@ -1,7 +1,5 @@
 """The parts of a scenario, as the parser returns them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -73,6 +71,7 @@ class Target(StrEnum):
     DUTIES = "duties"
     HISTORY = "history"
     MEASURE = "measure"
+    MESSAGES = "messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +89,7 @@ class CheckStep:
     has: Sequence[Mapping[str, Any]] = ()
     lacks: Sequence[Mapping[str, Any]] = ()
     types: tuple[str, ...] | None = None
+    messages: Sequence[Mapping[str, Any]] = ()
     measure: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     adds: Mapping[str, Any] = field(default_factory=dict)

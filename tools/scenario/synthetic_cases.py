@@ -6,8 +6,6 @@ the same stories with every id changed, so that they meet neither each other nor
 reaction's id follows from the event that it answers, as it does in production: a worker that meets the event finds it done.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -142,7 +140,6 @@ class _RenamedStory:
         """Service, body and new body of each event so far, by its first id."""
 
     def again(self, case: SyntheticCase) -> SyntheticCase:
-        """Return the story again."""
         pairs = [self._pair(*pair) for pair in zip(case.sent, case.accepted, strict=True)]
         return SyntheticCase(tuple(sent for sent, _ in pairs), tuple(accepted for _, accepted in pairs))
 

@@ -3,8 +3,6 @@
 Says what does not exist (commands, fields, rules, events, roles) and what no value can be.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final

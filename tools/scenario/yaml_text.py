@@ -4,8 +4,6 @@ A mapping may not hold a key twice (YAML 1.2.2, section 3.2.1.3); `<<` may be ov
 libyaml parses: PyYAML's own parser takes thirty times as long, and libyaml refuses half a character (a lone surrogate).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from pathlib import Path

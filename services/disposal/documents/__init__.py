@@ -3,8 +3,6 @@
 Each layout NAME.typ has the texts of its name in LANGUAGE.toml; what fills it is a function of the state and its facts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final

@@ -4,52 +4,35 @@ What is printed rests on the facts before the giving alone, so the document that
 for byte, when its signature is to be proved (CDA 1998 s66E(6) makes it admissible).
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from services.disposal import events
 from services.disposal.documents.words import child, conditions, offence
 from services.disposal.domain.state import DisposalState
-from services.disposal.events import (
-    AdmissionRecorded,
-    ConditionAttended,
-    ConditionMissed,
-    ConditionProposed,
-    ConditionSessionBooked,
-    ConditionSessionCancelled,
-    ConditionsVaried,
-    ConditionWithdrawn,
-    DisposalCaseOpened,
-    DisposalDecided,
-    DisposalIssued,
-    DocumentSigned,
-    OffenceCategory,
-    RecordCorrected,
-)
-from services.vocabulary import Disposal
+from services.vocabulary import Disposal, OffenceCategory
 from shared.domain.documents import DocumentData, NotAvailable, day_of, latest
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event
 
 CONTENT: Final = (
-    DisposalCaseOpened,
-    AdmissionRecorded,
-    DisposalDecided,
-    ConditionProposed,
-    ConditionWithdrawn,
-    ConditionsVaried,
+    events.DisposalCaseOpened,
+    events.AdmissionRecorded,
+    events.DisposalDecided,
+    events.ConditionProposed,
+    events.ConditionWithdrawn,
+    events.ConditionsVaried,
 )
 """The events that settle the content of a document to be signed."""
 
 LATER_CONTENT: Final = (
-    DisposalIssued,
-    ConditionSessionBooked,
-    ConditionAttended,
-    ConditionMissed,
-    ConditionSessionCancelled,
+    events.DisposalIssued,
+    events.ConditionSessionBooked,
+    events.ConditionAttended,
+    events.ConditionMissed,
+    events.ConditionSessionCancelled,
 )
 """The events after the giving that change what the notice says: its day, and the sessions ahead."""
 
@@ -89,7 +72,7 @@ def conditional_caution_notice(state: DisposalState, facts: Sequence[Fact]) -> D
     if (missing := _missing(state)) is not None:
         return missing
     values = {
-        **_given(state),
+        **_fields_of_every_caution(state),
         "conditions": conditions(state, sessions=True),
         "number": _number("YCC-NOTICE", facts, *LATER_CONTENT),
     }
@@ -104,7 +87,7 @@ def caution_notice(state: DisposalState, facts: Sequence[Fact]) -> DocumentData 
         return NO_ADMISSION
     prior = state.opened.prior
     values = {
-        **_given(state),
+        **_fields_of_every_caution(state),
         "cautioned_before": prior is not None and prior.yc + prior.ycc > 0,
     }
     return DocumentData(values, _settled(facts) if state.issue is None else max(_settled(facts), state.issue.at))
@@ -131,7 +114,7 @@ def _missing(state: DisposalState) -> NotAvailable | None:
     return None
 
 
-def _given(state: DisposalState) -> dict[str, Any]:
+def _fields_of_every_caution(state: DisposalState) -> dict[str, Any]:
     return {
         "child": child(state),
         "offence": offence(state),
@@ -157,10 +140,14 @@ def _number(kind: str, facts: Sequence[Fact], *more: type[Event]) -> str:
 
 
 def _corrects(event: Event, content: Collection[UUID]) -> bool:
-    return isinstance(event, RecordCorrected) and event.corrects in content and event.field.startswith(PRINTED_FIELDS)
+    return (
+        isinstance(event, events.RecordCorrected)
+        and event.corrects in content
+        and event.field.startswith(PRINTED_FIELDS)
+    )
 
 
 def _signed(facts: Sequence[Fact]) -> str | None:
     """Return the SHA-256 of the document that was signed last, None if none was, or another than this system's."""
-    signatures = [fact.event for fact in facts if isinstance(fact.event, DocumentSigned)]
+    signatures = [fact.event for fact in facts if isinstance(fact.event, events.DocumentSigned)]
     return signatures[-1].document_sha256 if signatures and signatures[-1].printed_here is not False else None

@@ -1,7 +1,5 @@
 """The plan of a deferred prosecution, for child and adult to sign. What is recorded after the agreement changes nothing of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from services.disposal.documents.words import child, offence

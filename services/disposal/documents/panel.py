@@ -1,7 +1,5 @@
 """The pack that the weekly panel reads before it recommends. It says what is recorded, and recommends nothing (R26)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

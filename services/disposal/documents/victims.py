@@ -1,7 +1,5 @@
 """The letter to a victim of what was decided. A disposal case does not hold the victim's name: it has a line for it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from services.disposal.domain.state import DisposalState

@@ -1,7 +1,5 @@
 """The letter to a child who did not come, after a warning was recorded."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from services.disposal.documents.words import child, condition

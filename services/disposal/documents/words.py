@@ -1,7 +1,5 @@
 """What several documents say of a case: the child, the offence, the conditions, as values for a layout."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final

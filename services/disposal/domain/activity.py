@@ -1,7 +1,5 @@
 """What counts as an activity undertaken, on which outcome 22 rests."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID

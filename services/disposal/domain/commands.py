@@ -1,51 +1,12 @@
 """What may be asked of a disposal case. Each class says who may ask, and what is refused in domain/rules."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Annotated, ClassVar, Final, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import Field
 
-from services.disposal.events import (
-    AdmissionRecorded,
-    AdmissionWithdrawn,
-    AfterDeferral,
-    AppropriateAdultConfirmed,
-    AssessmentRequested,
-    AssessmentTool,
-    BreachReferred,
-    CancellationReason,
-    CaseHandedOver,
-    Change,
-    ComplianceMeetingRecorded,
-    Condition,
-    ConditionProposed,
-    ConditionSessionBooked,
-    ConditionWithdrawn,
-    ConsentWithdrawn,
-    ContactMeans,
-    DeferralEndReason,
-    EffectExplained,
-    EvidenceStandard,
-    EvidenceSufficiencyDecided,
-    Factors,
-    GravityScored,
-    MatrixCode,
-    Offence,
-    PanelRecommended,
-    Plan,
-    PriorRecord,
-    ProsecutorDecision,
-    ProsecutorDecisionRecorded,
-    StepResult,
-    TickedFactors,
-    Victims,
-    VictimTold,
-    WarningIssued,
-    YotReferred,
-)
+from services.disposal import events
 from services.vocabulary import (
     AppropriateAdultKind,
     AttendanceStatus,
@@ -108,19 +69,19 @@ class OpenDisposalCase(Command):
     person_id: UUID
     details: PersonDetails | None = None
     crime_number: CrimeNumber
-    offence: Offence
+    offence: events.Offence
     investigating_officer: UUID | None = None
     reported_at: Timestamp
-    victims: Victims | None = None
-    victims_with_enhanced_rights: Victims | None = None
+    victims: events.Victims | None = None
+    victims_with_enhanced_rights: events.Victims | None = None
     flags: Flags | None = None
-    prior: PriorRecord | None = None
+    prior: events.PriorRecord | None = None
 
 
 class RecordAdmission(Command):
     """Record whether the child accepts the facts. No disposal is decided or issued without an admission (rule R4)."""
 
-    records = AdmissionRecorded
+    records = events.AdmissionRecorded
 
     appropriate_adult_present: bool
     facts_accepted: bool
@@ -129,7 +90,7 @@ class RecordAdmission(Command):
 class WithdrawAdmission(Command):
     """Record that the child took the admission back. No disposal is issued until they admit anew (rule R4)."""
 
-    records = AdmissionWithdrawn
+    records = events.AdmissionWithdrawn
 
 
 class DecideEvidence(Command):
@@ -138,10 +99,10 @@ class DecideEvidence(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
-    records = EvidenceSufficiencyDecided
+    records = events.EvidenceSufficiencyDecided
 
     sufficient: bool
-    standard: EvidenceStandard
+    standard: events.EvidenceStandard
 
 
 class ScoreGravity(Command):
@@ -149,14 +110,14 @@ class ScoreGravity(Command):
     tick the factors that apply: they move the score by one step at most (rules G1, G2).
     """
 
-    records = GravityScored
+    records = events.GravityScored
 
-    line: MatrixCode | None = None
-    factors: TickedFactors | None = None
+    line: events.MatrixCode | None = None
+    factors: events.TickedFactors | None = None
     offence_score: Score
     final_score: Score
-    aggravating: Sealed[Factors]
-    mitigating: Sealed[Factors]
+    aggravating: Sealed[events.Factors]
+    mitigating: Sealed[events.Factors]
     matrix_version: Version
     yjb_seriousness_score: Score | None = None
 
@@ -190,10 +151,10 @@ class TellVictim(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT | _roles(Role.SUPERVISOR)
-    records = VictimTold
+    records = events.VictimTold
 
     person_id: UUID
-    means: ContactMeans
+    means: events.ContactMeans
     reasons_given: bool
     review_explained: bool
 
@@ -204,9 +165,9 @@ class RequestAssessment(Command):
     roles: ClassVar[frozenset[str] | None] = _roles(
         Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.POLICE_DECISION_MAKER
     )
-    records = AssessmentRequested
+    records = events.AssessmentRequested
 
-    tool: AssessmentTool
+    tool: events.AssessmentTool
 
 
 class CompleteAssessment(Command):
@@ -214,7 +175,7 @@ class CompleteAssessment(Command):
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.YJS_CASE_MANAGER)
 
-    tool: AssessmentTool
+    tool: events.AssessmentTool
     programme_plan: bool
     programme_inappropriate_reason: Sealed[FreeText] | None = None
 
@@ -226,7 +187,7 @@ class RecordPanelRecommendation(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | _roles(Role.SYSTEM)
-    records = PanelRecommended
+    records = events.PanelRecommended
 
     recommended: Recommendation
     attendees: Annotated[tuple[MemberKind, ...], Field(max_length=20)]
@@ -235,10 +196,10 @@ class RecordPanelRecommendation(Command):
 class RecordProsecutorDecision(Command):
     """Record what the Crown Prosecution Service decided, having had the child information form (rule R19)."""
 
-    records = ProsecutorDecisionRecorded
+    records = events.ProsecutorDecisionRecorded
 
     reference: Reference
-    decision: ProsecutorDecision
+    decision: events.ProsecutorDecision
     child_information_form: bool
 
 
@@ -264,15 +225,15 @@ class ProposeCondition(Command):
     once the disposal is issued; the document must be signed after it (rule R9).
     """
 
-    records = ConditionProposed
+    records = events.ConditionProposed
 
-    condition: Condition
+    condition: events.Condition
 
 
 class WithdrawCondition(Command):
     """Take a proposed condition back before the issue. The document must be signed after that (rule R9)."""
 
-    records = ConditionWithdrawn
+    records = events.ConditionWithdrawn
 
     condition_id: UUID
 
@@ -282,7 +243,7 @@ class ConfirmAppropriateAdult(Command):
     (rules R6 and R7).
     """
 
-    records = AppropriateAdultConfirmed
+    records = events.AppropriateAdultConfirmed
 
     person_id: UUID
     kind: AppropriateAdultKind
@@ -298,7 +259,7 @@ class ExplainEffect(Command):
     caution needs the warning of prosecution too (rule R8).
     """
 
-    records = EffectExplained
+    records = events.EffectExplained
 
     to_child: bool
     to_appropriate_adult: bool
@@ -325,7 +286,7 @@ class IssueDisposal(Command):
 class ReferToYot(Command):
     """Record the referral to the youth offending team after a caution (rule R12; CDA 1998 ss66A(6A), 66ZB(1))."""
 
-    records = YotReferred
+    records = events.YotReferred
 
 
 # --- deferred prosecution -----------------------------------------------------------------------
@@ -338,7 +299,7 @@ class AgreeDeferral(Command):
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.POLICE_DECISION_MAKER, Role.YJS_CASE_MANAGER)
 
-    plan: Plan
+    plan: events.Plan
     review_on: date
     child_agrees: bool
     appropriate_adult_present: bool
@@ -350,7 +311,7 @@ class RecordDeferralStep(Command):
     roles: ClassVar[frozenset[str] | None] = MONITORS
 
     step_id: UUID
-    result: StepResult
+    result: events.StepResult
     note: Sealed[FreeText] | None = None
 
 
@@ -369,8 +330,8 @@ class EndDeferral(Command):
 
     roles: ClassVar[frozenset[str] | None] = POLICE
 
-    why: DeferralEndReason
-    then: AfterDeferral
+    why: events.DeferralEndReason
+    then: events.AfterDeferral
     rationale_text: Sealed[FreeText]
 
 
@@ -380,7 +341,7 @@ class EndDeferral(Command):
 class BookConditionSession(Command):
     """Book a session for a condition, with its length in hours. How it ended is to be recorded afterwards."""
 
-    records = ConditionSessionBooked
+    records = events.ConditionSessionBooked
 
     condition_id: UUID
     session_id: UUID
@@ -414,7 +375,7 @@ class RecordConditionAttendance(Command):
     status: AttendanceStatus
     hours_credited: Hours
     complied: bool
-    because: CancellationReason | None = None
+    because: events.CancellationReason | None = None
     evidence: Sealed[FreeText] | None = None
 
 
@@ -431,7 +392,7 @@ class MoveConditionAttendance(Command):
     status: AttendanceStatus
     hours_credited: Hours
     complied: bool
-    because: CancellationReason | None = None
+    because: events.CancellationReason | None = None
     recorded_at: Timestamp
 
 
@@ -445,7 +406,7 @@ class CorrectConditionAttendance(Command):
     status: AttendanceStatus
     hours_credited: Hours
     complied: bool
-    because: CancellationReason | None = None
+    because: events.CancellationReason | None = None
     recorded_at: Timestamp
 
 
@@ -465,7 +426,7 @@ class RecordContact(Command):
     roles: ClassVar[frozenset[str] | None] = MONITORS | _roles(Role.VICTIM_WORKER)
 
     person_id: UUID
-    means: ContactMeans
+    means: events.ContactMeans
     reached: bool
     note: Sealed[FreeText] | None = None
 
@@ -474,7 +435,7 @@ class HandOverCase(Command):
     """Give the case to another officer, who has the work from now on. A deferral, caution or diversion goes with it."""
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SUPERVISOR)
-    records = CaseHandedOver
+    records = events.CaseHandedOver
 
     to: UUID
     why: Sealed[FreeText] | None = None
@@ -483,7 +444,7 @@ class HandOverCase(Command):
 class IssueWarning(Command):
     """Record the written warning for an unacceptable absence from a session, or for being excluded from it."""
 
-    records = WarningIssued
+    records = events.WarningIssued
 
     session_id: UUID
 
@@ -491,7 +452,7 @@ class IssueWarning(Command):
 class RecordComplianceMeeting(Command):
     """Record the meeting about compliance, held or missed. By local policy it precedes the referral of a breach."""
 
-    records = ComplianceMeetingRecorded
+    records = events.ComplianceMeetingRecorded
 
     attended: bool
     parent_present: bool
@@ -521,7 +482,7 @@ class VaryConditions(Command):
 
     roles: ClassVar[frozenset[str] | None] = VARIERS
 
-    changes: Annotated[tuple[Change, ...], Field(max_length=100)]
+    changes: Annotated[tuple[events.Change, ...], Field(max_length=100)]
     consent: bool
     why: Sealed[FreeText]
 
@@ -531,7 +492,7 @@ class WithdrawConsent(Command):
     the breach is reviewed: nobody is charged for that alone.
     """
 
-    records = ConsentWithdrawn
+    records = events.ConsentWithdrawn
 
 
 class RecordNonEngagement(Command):
@@ -548,7 +509,7 @@ class ReferBreach(Command):
     absence, a date that has passed, or withdrawn consent (rule D2).
     """
 
-    records = BreachReferred
+    records = events.BreachReferred
 
     condition_ids: Annotated[tuple[UUID, ...], Field(max_length=100)]
     grounds: Sealed[FreeText]

@@ -1,7 +1,5 @@
 """When a condition is complete, and when with it the whole disposal."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """The set of conditions as a command would leave it, and the dates that follow from a set."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date

@@ -1,7 +1,5 @@
 """Decides a correction: the value, what follows from it, and whether the disposal stays lawful."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from services.disposal.domain.commands import CorrectRecord, IssueDisposal

@@ -4,8 +4,6 @@ The original stays; the kernel puts the corrected value in its place before a hi
 the corrected field when its event was made (an age, a time limit, a spent date) is corrected beside it.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.domain.derived import SOURCES, derived_fields

@@ -1,9 +1,8 @@
 """Decides the events of a command, with a function for each decision that takes more than one event or value."""
 
-from __future__ import annotations
-
 from typing import Final
 
+from services.disposal import events
 from services.disposal.domain import (
     breach,
     commands,
@@ -19,18 +18,6 @@ from services.disposal.domain.activity import activity_id
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
-from services.disposal.events import (
-    AbsenceDecided,
-    ActivityUndertaken,
-    AssessmentCompleted,
-    ContactRecorded,
-    DeferralStepRecorded,
-    DisposalCaseOpened,
-    DisposalDecided,
-    OutcomeAssigned,
-    VictimInformedOfRestorativeJustice,
-    VictimViewSought,
-)
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import event_from, event_that_it_records
@@ -43,21 +30,21 @@ def decide(command: commands.DisposalCommand, state: DisposalState | None, conte
         command = opening.completed(command, context)
         under_age = opening.victims_under_age(command, context)
         follows = derived.of_opening(command, context.policy)
-        return (event_from(DisposalCaseOpened, command, **follows, victims_under_age=under_age),)
+        return (event_from(events.DisposalCaseOpened, command, **follows, victims_under_age=under_age),)
     if state is None:
         raise TypeError(f"{command.type} opens no case: open it first")
     opened = state.opened
     match command:
         case commands.RecordVictimView():
-            return (event_from(VictimViewSought, command, child_id=opened.person_id, case_id=opened.case_id),)
+            return (event_from(events.VictimViewSought, command, child_id=opened.person_id, case_id=opened.case_id),)
         case commands.InformVictimOfRestorativeJustice():
-            return (event_from(VictimInformedOfRestorativeJustice, command, case_id=opened.case_id),)
+            return (event_from(events.VictimInformedOfRestorativeJustice, command, case_id=opened.case_id),)
         case commands.RecordContact(person_id=person):
-            return (event_from(ContactRecorded, command, with_victim=person in state.everyone_harmed or None),)
+            return (event_from(events.ContactRecorded, command, with_victim=person in state.everyone_harmed or None),)
         case commands.CompleteAssessment():
-            return (event_from(AssessmentCompleted, command, person_id=opened.person_id),)
+            return (event_from(events.AssessmentCompleted, command, person_id=opened.person_id),)
         case commands.DecideDisposal():
-            return (event_from(DisposalDecided, command, **derived.of_decision(state, context.day)),)
+            return (event_from(events.DisposalDecided, command, **derived.of_decision(state, context.day)),)
         case commands.SignDocument():
             return issuing.decide_signature(command, state, context)
         case commands.IssueDisposal():
@@ -65,7 +52,7 @@ def decide(command: commands.DisposalCommand, state: DisposalState | None, conte
         case commands.AgreeDeferral():
             return deferral.decide_agreement(command, state, context)
         case commands.RecordDeferralStep():
-            return (event_from(DeferralStepRecorded, command, person_id=opened.person_id),)
+            return (event_from(events.DeferralStepRecorded, command, person_id=opened.person_id),)
         case commands.CompleteDeferral():
             return deferral.decide_completion(command, state, context)
         case commands.EndDeferral():
@@ -79,7 +66,7 @@ def decide(command: commands.DisposalCommand, state: DisposalState | None, conte
         case commands.CorrectConditionAttendance():
             return moving.decide_attendance_correction(command, state, context)
         case commands.DecideAbsence():
-            return (event_from(AbsenceDecided, command, person_id=opened.person_id),)
+            return (event_from(events.AbsenceDecided, command, person_id=opened.person_id),)
         case commands.CompleteCondition():
             return monitoring.decide_completion(command, state, context)
         case commands.ExcuseCondition():
@@ -93,9 +80,9 @@ def decide(command: commands.DisposalCommand, state: DisposalState | None, conte
         case commands.InstituteProceedings():
             return breach.decide_proceedings(command, state, context)
         case commands.AssignOutcome():
-            return (event_from(OutcomeAssigned, command, **derived.of_outcome(state, context)),)
+            return (event_from(events.OutcomeAssigned, command, **derived.of_outcome(state, context)),)
         case commands.RecordActivityUndertaken():
-            return (event_from(ActivityUndertaken, command, session_id=activity_id(command, context)),)
+            return (event_from(events.ActivityUndertaken, command, session_id=activity_id(command, context)),)
         case commands.CorrectRecord():
             return correcting.decide_correction(command, state, context)
         case _:

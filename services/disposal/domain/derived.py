@@ -3,33 +3,17 @@
 `decide` builds its events with these functions, and a correction computes them anew.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
+from services.disposal import events
 from services.disposal.domain.activity import activities
 from services.disposal.domain.commands import OpenDisposalCase, VaryConditions
 from services.disposal.domain.completion import of_child
 from services.disposal.domain.condition_set import ends_on, omitted_by, remaining_terms, retyped_by, spent_on, varied
 from services.disposal.domain.state import DisposalState
 from services.disposal.domain.time_limit import prosecution_time_limit
-from services.disposal.events import (
-    ConditionsVaried,
-    DeferralCompleted,
-    DeferralEnded,
-    DisposalCaseOpened,
-    DisposalCeased,
-    DisposalClosedWithoutProceedings,
-    DisposalCompleted,
-    DisposalDecided,
-    DisposalIssued,
-    DisposalNotCompleted,
-    EndedDisposal,
-    OutcomeAssigned,
-    ProsecutionDeferred,
-)
 from services.vocabulary import Disposal
 from shared.domain.dates import age_on, local_day
 from shared.domain.envelope import Fact
@@ -76,7 +60,7 @@ SOURCES: Final[Mapping[str, str]] = {
 """Derived field -> what it follows from: that is to be corrected (rule COR1)."""
 
 
-def of_opening(event: OpenDisposalCase | DisposalCaseOpened, policy: Policy) -> dict[str, Any]:
+def of_opening(event: OpenDisposalCase | events.DisposalCaseOpened, policy: Policy) -> dict[str, Any]:
     """Return the age at the offence, unless the date of birth is forgotten, and the last day to prosecute."""
     born = None if event.details is None else event.details.date_of_birth.or_else(None)
     age = {} if born is None else {"age_at_offence": age_on(born, event.offence.date)}
@@ -147,7 +131,9 @@ def of_given(state: DisposalState) -> dict[str, Any]:
 def of_end(state: DisposalState) -> dict[str, Any]:
     """Return the child and the disposal as given, or as deferred, which ceasing and closing without proceedings repeat."""
     given = state.issue or state.required_deferral
-    disposal = EndedDisposal.DEFERRED_PROSECUTION if state.issue is None else EndedDisposal(state.issue.disposal)
+    disposal = (
+        events.EndedDisposal.DEFERRED_PROSECUTION if state.issue is None else events.EndedDisposal(state.issue.disposal)
+    )
     return {**of_child(state), "disposal": disposal, "issued_on": given.on, "age_at_issue": given.age}
 
 
@@ -192,7 +178,7 @@ def of_outcome(state: DisposalState, context: Context) -> dict[str, Any]:
     }
 
 
-def _of_varied(event: ConditionsVaried, state: DisposalState, context: Context) -> dict[str, Any]:
+def _of_varied(event: events.ConditionsVaried, state: DisposalState, context: Context) -> dict[str, Any]:
     varying = VaryConditions.model_construct(changes=event.changes, consent=event.consent, why=event.why)
     return of_variation(varying, state, context.policy)
 
@@ -202,19 +188,19 @@ def _of_closing(state: DisposalState) -> dict[str, Any]:
 
 
 _DERIVED: Final[Mapping[type[Event], Callable[[Any, DisposalState, Context], dict[str, Any]]]] = {
-    DisposalDecided: lambda _, state, context: of_decision(state, context.day),
-    DisposalIssued: lambda event, state, context: of_issue(
+    events.DisposalDecided: lambda _, state, context: of_decision(state, context.day),
+    events.DisposalIssued: lambda event, state, context: of_issue(
         state, state.to_be_issued or event.disposal, event.issued_on, context.policy
     ),
-    ProsecutionDeferred: lambda _, state, context: of_deferral(state, context.day),
-    DeferralCompleted: lambda _, state, _context: of_deferral_end(state),
-    DeferralEnded: lambda _, state, _context: of_deferral_end(state),
-    ConditionsVaried: _of_varied,
-    DisposalCompleted: lambda _, state, _context: {**of_given(state), "spent_on": state.required_issue.spent_on},
-    DisposalClosedWithoutProceedings: lambda _, state, _context: _of_closing(state),
-    DisposalNotCompleted: lambda _, state, _context: of_given(state),
-    DisposalCeased: lambda event, state, _context: of_ceasing(state, event.ceased_on),
-    OutcomeAssigned: lambda _, state, context: of_outcome(state, context),
+    events.ProsecutionDeferred: lambda _, state, context: of_deferral(state, context.day),
+    events.DeferralCompleted: lambda _, state, _context: of_deferral_end(state),
+    events.DeferralEnded: lambda _, state, _context: of_deferral_end(state),
+    events.ConditionsVaried: _of_varied,
+    events.DisposalCompleted: lambda _, state, _context: {**of_given(state), "spent_on": state.required_issue.spent_on},
+    events.DisposalClosedWithoutProceedings: lambda _, state, _context: _of_closing(state),
+    events.DisposalNotCompleted: lambda _, state, _context: of_given(state),
+    events.DisposalCeased: lambda event, state, _context: of_ceasing(state, event.ceased_on),
+    events.OutcomeAssigned: lambda _, state, context: of_outcome(state, context),
 }
 """Event -> what it holds that follows from the state before it and from its day."""
 
@@ -222,7 +208,7 @@ _DERIVED: Final[Mapping[type[Event], Callable[[Any, DisposalState, Context], dic
 def derived_fields(fact: Fact[Any], state: DisposalState | None, context: Context) -> Mapping[str, Any]:
     """Return what a fact holds that follows from it and from the state before it. An age that is forgotten follows from nothing."""
     event = fact.event
-    if isinstance(event, DisposalCaseOpened):
+    if isinstance(event, events.DisposalCaseOpened):
         return of_opening(event, context.policy)
     derive = _DERIVED.get(type(event))
     if state is None or derive is None:

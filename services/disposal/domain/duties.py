@@ -1,7 +1,5 @@
 """What is due when in a disposal case: computed from the facts, with the policy of the day that opens each duty."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 

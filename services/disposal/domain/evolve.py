@@ -4,8 +4,6 @@ A history cut by time is still a history: facts depend on others only as T1 make
 reference is impossible here, never an unusual order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, assert_never

@@ -1,7 +1,5 @@
 """Issues the disposal: the signature under its document, and the issue itself."""
 
-from __future__ import annotations
-
 from services.disposal.domain.commands import SignDocument
 from services.disposal.domain.derived import of_issue
 from services.disposal.domain.signing import is_printed_here

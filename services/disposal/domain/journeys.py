@@ -1,7 +1,5 @@
 """The journeys of a disposal case: to the panel, the decision, giving it, following it, breach, and its end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Final
@@ -67,7 +65,7 @@ def _is_booked(state: DisposalState, condition_id: UUID) -> bool:
     return _is_done(state, condition_id) or any(awaited)
 
 
-def _held(state: DisposalState, day: date) -> Iterator[Task]:
+def _attendances_to_record(state: DisposalState, day: date) -> Iterator[Task]:
     for booking in state.bookings.values():
         if local_day(booking.starts_at) <= day:
             about = {"condition_id": booking.condition_id, "session_id": booking.session_id}
@@ -94,20 +92,8 @@ def _warnings(state: DisposalState, _day: date) -> Iterator[Task]:
             yield Task(missed.warned, about={"session_id": missed.session_id})
 
 
-def _plan_steps(state: DisposalState) -> Iterable[UUID]:
-    return () if state.deferral is None else state.deferral.steps
-
-
 def _victims(state: DisposalState) -> Iterable[UUID]:
     return state.named_victims if state.stage in CARED_FOR else ()
-
-
-def _to_be_told(state: DisposalState) -> Iterable[UUID]:
-    return state.everyone_harmed if state.decided_at else ()
-
-
-def _told_since(state: DisposalState, victim: UUID) -> bool:
-    return first_day(state.log, victim, TOLD, max(state.decided_at)) is not None
 
 
 INFORM_VICTIM: Final[Step[DisposalState]] = Step(
@@ -227,7 +213,11 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Record the step of the plan",
                 (commands.RecordDeferralStep,),
                 CASE_MANAGER,
-                each("step_id", _plan_steps, lambda state, step: state.required_deferral.steps[step].status in SETTLED),
+                each(
+                    "step_id",
+                    lambda state: () if state.deferral is None else state.deferral.steps,
+                    lambda state, step: state.required_deferral.steps[step].status in SETTLED,
+                ),
                 duty="DEFERRAL_STEP",
             ),
             Step(
@@ -274,7 +264,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Record who came",
                 (commands.RecordConditionAttendance,),
                 CASE_MANAGER,
-                _held,
+                _attendances_to_record,
                 duty="ATTENDANCE_RECORDED",
             ),
             Step(
@@ -344,7 +334,11 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Tell the victim what was decided",
                 (commands.TellVictim,),
                 VICTIM_WORKER,
-                each("person_id", _to_be_told, _told_since),
+                each(
+                    "person_id",
+                    lambda state: state.everyone_harmed if state.decided_at else (),
+                    lambda state, victim: first_day(state.log, victim, TOLD, max(state.decided_at)) is not None,
+                ),
                 duty="VICTIM_TOLD",
             ),
         ),

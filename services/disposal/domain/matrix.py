@@ -6,8 +6,6 @@ Its table is CSV, one offence a line, its factors separated by semicolons, each 
     TH68010,Theft from a shop,2,A1 It was planned; A2 The value was high,M1 The goods were returned
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,9 +1,8 @@
 """Decides what happens while conditions are served: sessions, completion, variation."""
 
-from __future__ import annotations
-
 from typing import Final
 
+from services.disposal import events
 from services.disposal.domain.commands import (
     CompleteCondition,
     ExcuseCondition,
@@ -15,17 +14,6 @@ from services.disposal.domain.completion import completed_by, disposal_completed
 from services.disposal.domain.condition_set import varied
 from services.disposal.domain.derived import of_given, of_variation
 from services.disposal.domain.state import ABSENT, ConditionStatus, DisposalState
-from services.disposal.events import (
-    ChangeAction,
-    ConditionAttended,
-    ConditionCompleted,
-    ConditionExcused,
-    ConditionMissed,
-    ConditionSessionCancelled,
-    ConditionsVaried,
-    DisposalNotCompleted,
-    RecordOfSession,
-)
 from services.vocabulary import AttendanceStatus
 from shared.domain.dates import local_day
 from shared.domain.decisions import EventAt, NewEvents
@@ -33,13 +21,13 @@ from shared.domain.messages import event_from
 from shared.domain.rules import Context
 from shared.domain.states import replace
 
-OMIT: Final = ChangeAction.OMIT
+OMIT: Final = events.ChangeAction.OMIT
 
 
-def _record_of(status: AttendanceStatus) -> type[RecordOfSession]:
+def _record_of(status: AttendanceStatus) -> type[events.RecordOfSession]:
     if status is AttendanceStatus.CANCELLED_BY_SERVICE:
-        return ConditionSessionCancelled
-    return ConditionMissed if status in ABSENT else ConditionAttended
+        return events.ConditionSessionCancelled
+    return events.ConditionMissed if status in ABSENT else events.ConditionAttended
 
 
 def decide_attendance(command: RecordConditionAttendance, state: DisposalState, context: Context) -> NewEvents:
@@ -49,7 +37,7 @@ def decide_attendance(command: RecordConditionAttendance, state: DisposalState, 
     when = completed_by(command, state, context)
     if when is None:
         return (record,)
-    completion = ConditionCompleted(
+    completion = events.ConditionCompleted(
         person_id=person_id, condition_id=command.condition_id, completed_on=local_day(when)
     )
     return (record, EventAt(completion, when), *disposal_completed(state, {command.condition_id: when}, context))
@@ -58,20 +46,22 @@ def decide_attendance(command: RecordConditionAttendance, state: DisposalState, 
 def decide_completion(command: CompleteCondition, state: DisposalState, context: Context) -> NewEvents:
     """Complete a condition, at the latest of now and the sessions credited for it."""
     when = latest_credit(state, command.condition_id, context)
-    completion = event_from(ConditionCompleted, command, person_id=state.opened.person_id, completed_on=local_day(when))
+    completion = event_from(
+        events.ConditionCompleted, command, person_id=state.opened.person_id, completed_on=local_day(when)
+    )
     return (EventAt(completion, when), *disposal_completed(state, {command.condition_id: when}, context))
 
 
 def decide_excuse(command: ExcuseCondition, state: DisposalState, context: Context) -> NewEvents:
     """Release the child from a condition."""
     done = {command.condition_id: context.occurred_at}
-    return (event_from(ConditionExcused, command), *disposal_completed(state, done, context))
+    return (event_from(events.ConditionExcused, command), *disposal_completed(state, done, context))
 
 
 def decide_variation(command: VaryConditions, state: DisposalState, context: Context) -> NewEvents:
     """Change the conditions, and with them the deadline and the day on which the caution is spent (R24)."""
     issue, after = state.required_issue, varied(command, state)
-    event = event_from(ConditionsVaried, command, **of_variation(command, state, context.policy))
+    event = event_from(events.ConditionsVaried, command, **of_variation(command, state, context.policy))
     if any(condition_state.standing is ConditionStatus.ACTIVE for condition_state in after.values()):
         return (event,)
     omitted = {change.condition_id: context.occurred_at for change in command.changes if change.action is OMIT}
@@ -80,4 +70,4 @@ def decide_variation(command: VaryConditions, state: DisposalState, context: Con
 
 def decide_non_engagement(command: RecordNonEngagement, state: DisposalState, context: Context) -> NewEvents:
     """Record that a voluntary disposal or programme was not taken up, which is never a breach."""
-    return (event_from(DisposalNotCompleted, command, **of_given(state), ended_on=context.day),)
+    return (event_from(events.DisposalNotCompleted, command, **of_given(state), ended_on=context.day),)

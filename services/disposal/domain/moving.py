@@ -5,8 +5,6 @@ restate a session is to withdraw the case's own record of it and to record it an
 that record, with the completion that follows from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What the opening of a case takes over from the referral: the details of its linked person, and the flags."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from services.disposal.domain.commands import OpenDisposalCase

@@ -1,7 +1,5 @@
 """The signature: which document the child signs, and whether it is the document as this system prints it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The state of a disposal case: frozen values, and plain questions about them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,16 +8,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from services.disposal.events import (
-    AssessmentTool,
-    CancellationReason,
-    Condition,
-    DisposalCaseOpened,
-    DisposalEvent,
-    EvidenceStandard,
-    PlanStep,
-    ProsecutorDecision,
-)
+from services.disposal import events
 from services.victims import Log
 from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, Flag, OutcomeCode, Recommendation
 from shared.domain.corrections import PastFacts, required
@@ -82,7 +71,7 @@ ABSENT: Final = frozenset(
 )
 """The child was not there."""
 
-LOST_TO_HARMED: Final = frozenset({CancellationReason.HARMED_WITHDREW, CancellationReason.HARMED_ABSENT})
+LOST_TO_HARMED: Final = frozenset({events.CancellationReason.HARMED_WITHDREW, events.CancellationReason.HARMED_ABSENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +88,7 @@ class Evidence:
     """The latest decision on the evidence (rule R3)."""
 
     sufficient: bool
-    standard: EvidenceStandard
+    standard: events.EvidenceStandard
     at: datetime
 
 
@@ -142,7 +131,7 @@ class Explanation:
 class ConditionState:
     """A condition with its standing. `since` is when it was proposed or added, `done_at` when it needed no more."""
 
-    terms: Condition
+    terms: events.Condition
     standing: ConditionStatus
     since: datetime
     given_on: date | None = None
@@ -168,7 +157,7 @@ class Attendance:
     status: AttendanceStatus
     hours: Decimal
     complied: bool
-    because: CancellationReason | None
+    because: events.CancellationReason | None
     at: datetime
     by_reaction: bool
     """Whether another service's register said so, and no person here."""
@@ -228,7 +217,7 @@ class Issue:
 class StepState:
     """A step of the plan with its status. `recorded_at` is when it was last said how it went."""
 
-    terms: PlanStep
+    terms: events.PlanStep
     status: StepStatus = StepStatus.OPEN
     recorded_at: datetime | None = None
 
@@ -260,7 +249,7 @@ class Assessment:
 
     at: datetime
     programme: bool
-    tool: AssessmentTool
+    tool: events.AssessmentTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +272,7 @@ class VictimView:
 class DisposalState:
     """The state of a disposal case, folded from its facts."""
 
-    opened: DisposalCaseOpened
+    opened: events.DisposalCaseOpened
     opened_at: datetime
     stage: Stage = Stage.OPENED
     admission: Admission | None = None
@@ -293,7 +282,7 @@ class DisposalState:
     """The day of the score: it stands on the scale of that day."""
     yjb_seriousness: int | None = None
     panel: Recommendation | None = None
-    prosecutor: ProsecutorDecision | None = None
+    prosecutor: events.ProsecutorDecision | None = None
     decision: Decision | None = None
     conditions: Mapping[UUID, ConditionState] = field(default_factory=dict)
     adults_at: tuple[datetime, ...] = ()
@@ -328,7 +317,7 @@ class DisposalState:
     """When something was decided of which each victim is told."""
     monitors: frozenset[UUID] = frozenset()
     reviews: tuple[Review, ...] = ()
-    record: PastFacts[DisposalEvent] | None = field(default=None, compare=False, repr=False)
+    record: PastFacts[events.DisposalEvent] | None = field(default=None, compare=False, repr=False)
 
     @property
     def required_issue(self) -> Issue:

@@ -5,8 +5,6 @@ that the condition is active. `DecideBreach` and `AssignOutcome` have no row: R2
 `TellVictim` has none either: a victim is told in every stage, above all when the case has ended.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.domain import commands
@@ -75,16 +73,8 @@ def _step_is_unsettled(command: commands.RecordDeferralStep, state: DisposalStat
     return step is not None and step.status not in SETTLED
 
 
-def _steps_are_told_apart(command: commands.AgreeDeferral, _state: DisposalState, _context: Context) -> bool:
-    return len({step.step_id for step in command.plan}) == len(command.plan)
-
-
 def _was_given(state: DisposalState) -> bool:
     return state.issue is not None
-
-
-def _is_deferred(state: DisposalState) -> bool:
-    return state.deferral is not None
 
 
 def _names_its_source(command: commands.RecordActivityUndertaken, _state: DisposalState, context: Context) -> bool:
@@ -185,7 +175,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         frozenset({Stage.DECIDED}),
         "A plan is agreed once, after the decision to defer the prosecution, each step under an id of its own.",
         standing=lambda state: state.awaits_plan,
-        condition=_steps_are_told_apart,
+        condition=lambda command, _state, _: len({step.step_id for step in command.plan}) == len(command.plan),
         looks_at=("plan",),
     ),
     AllowedStages(
@@ -207,7 +197,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         (commands.EndDeferral,),
         frozenset({Stage.DEFERRED, Stage.BREACH_REVIEW}),
         "No prosecution is deferred, nor waits for proceedings after a deferral.",
-        standing=_is_deferred,
+        standing=lambda state: state.deferral is not None,
     ),
     AllowedStages(
         "caution_awaits_its_referral",

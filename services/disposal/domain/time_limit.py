@@ -1,7 +1,5 @@
 """The time in which an offence can be prosecuted."""
 
-from __future__ import annotations
-
 from datetime import date
 
 from services.disposal.events import Offence, TimeLimit

@@ -4,8 +4,6 @@ Each is a file DAY.csv, in force from that day on; it never changes, since score
 system of a single machine has the made-up sample beside this module, and any other none: scores are then typed by hand.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cache

@@ -1,7 +1,5 @@
 """When an attendance counts as an activity undertaken (rule O22)."""
 
-from __future__ import annotations
-
 from services.vocabulary import AttendanceStatus
 from shared.domain.policy import Policy
 

@@ -1,7 +1,5 @@
 """The commands of education, and the roles that may send each. Names and fields are those of the catalogue."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Final, get_args
 from uuid import UUID
 

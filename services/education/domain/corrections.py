@@ -1,7 +1,5 @@
 """Corrections of a session: which fields may be corrected, and what follows in the register and for other services."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import takewhile

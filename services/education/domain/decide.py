@@ -1,17 +1,8 @@
 """The events of an accepted command: one function for each command that does more than record its own fields."""
 
-from __future__ import annotations
-
 from typing import Final
 
-from services.education.domain.commands import (
-    BookPlace,
-    CancelSession,
-    CorrectRecord,
-    DecideAbsenceReason,
-    EducationCommand,
-    RecordAttendance,
-)
+from services.education.domain import commands
 from services.education.domain.corrections import decide_correction
 from services.education.domain.derived import of_attendance, of_place
 from services.education.domain.evolve import evolve
@@ -24,21 +15,21 @@ from shared.domain.messages import event_from, event_that_it_records
 from shared.domain.rules import Context
 
 
-def decide(command: EducationCommand, state: Session | None, context: Context) -> NewEvents:
+def decide(command: commands.EducationCommand, state: Session | None, context: Context) -> NewEvents:
     """Return the events of a command that no rule refuses."""
     if state is None:
         return [event_that_it_records(command)]
     match command:
-        case BookPlace():
+        case commands.BookPlace():
             return [event_from(PlaceBooked, command, **of_place(state))]
-        case RecordAttendance():
+        case commands.RecordAttendance():
             return [event_from(AttendanceRecorded, command, **of_attendance(command, state, context.policy))]
-        case DecideAbsenceReason():
+        case commands.DecideAbsenceReason():
             booking = state.places[command.person_id].booking
             return [event_from(AbsenceReasonDecided, command, booking=booking)]
-        case CancelSession():
+        case commands.CancelSession():
             return [event_from(SessionCancelled, command, bookings=state.open_bookings)]
-        case CorrectRecord():
+        case commands.CorrectRecord():
             return [decide_correction(command, state, context)]
         case _:
             return [event_that_it_records(command)]

@@ -1,7 +1,5 @@
 """What the events about a place hold of the plan and of its booking: copied when they are made, and again after a correction."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """What is due when in education: the register, and what follows an absence that no disposal follows up."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import date
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The fold of a session: how each fact changes the state. It applies no rule."""
 
-from __future__ import annotations
-
 from typing import Final, assert_never
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The journeys of a session: planned, then its register."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.education.domain import commands

@@ -1,20 +1,8 @@
 """The rules of education, by id. A rule answers True where it holds."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
-from services.education.domain.commands import (
-    BookPlace,
-    CancelPlace,
-    CancelSession,
-    CorrectRecord,
-    DecideAbsenceReason,
-    DeliverSession,
-    PlanSession,
-    RecordAttendance,
-    RecordFeedback,
-)
+from services.education.domain import commands
 from services.education.domain.corrections import CORRECTIONS
 from services.education.domain.state import Session, Stage
 from services.education.domain.state_machine import PRACTICE, STATE_MACHINE
@@ -31,8 +19,8 @@ rules: RuleBook[Session] = RuleBook("education")
 # --- T1: nothing before the fact that it depends on ---------------------------------------------
 
 
-@rules.forbids("T1", BookPlace, looks_at=("person_id",))
-def booked_again_after_giving_back(command: BookPlace, state: Session, context: Context) -> bool:
+@rules.forbids("T1", commands.BookPlace, looks_at=("person_id",))
+def booked_again_after_giving_back(command: commands.BookPlace, state: Session, context: Context) -> bool:
     """A place is booked again after the earlier one was given back: give the time at which that happened.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -41,8 +29,8 @@ def booked_again_after_giving_back(command: BookPlace, state: Session, context: 
     return given_back is None or context.occurred_at >= given_back
 
 
-@rules.forbids("T1", RecordAttendance, looks_at=("person_id", "status"))
-def attendance_not_before_delivery(command: RecordAttendance, state: Session, context: Context) -> bool:
+@rules.forbids("T1", commands.RecordAttendance, looks_at=("person_id", "status"))
+def attendance_not_before_delivery(command: commands.RecordAttendance, state: Session, context: Context) -> bool:
     """Attendance is taken once the session was held and the place was booked: give a time after both.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -55,8 +43,8 @@ def attendance_not_before_delivery(command: RecordAttendance, state: Session, co
     return context.occurred_at >= place.booked_at and (delivered is None or context.occurred_at >= delivered)
 
 
-@rules.forbids("T1", CancelPlace, looks_at=("person_id",))
-def cancelled_after_booking(command: CancelPlace, state: Session, context: Context) -> bool:
+@rules.forbids("T1", commands.CancelPlace, looks_at=("person_id",))
+def cancelled_after_booking(command: commands.CancelPlace, state: Session, context: Context) -> bool:
     """A place is given back after it was booked: give the time at which that happened.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -65,8 +53,8 @@ def cancelled_after_booking(command: CancelPlace, state: Session, context: Conte
     return place is None or context.occurred_at >= place.booked_at
 
 
-@rules.forbids("T1", DecideAbsenceReason, looks_at=("person_id",))
-def reason_after_absence(command: DecideAbsenceReason, state: Session, context: Context) -> bool:
+@rules.forbids("T1", commands.DecideAbsenceReason, looks_at=("person_id",))
+def reason_after_absence(command: commands.DecideAbsenceReason, state: Session, context: Context) -> bool:
     """A reason is decided after the absence was recorded: give the time at which that happened.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -75,7 +63,7 @@ def reason_after_absence(command: DecideAbsenceReason, state: Session, context: 
     return place is None or place.recorded_at is None or context.occurred_at >= place.recorded_at
 
 
-@rules.forbids("T1", CancelSession)
+@rules.forbids("T1", commands.CancelSession)
 def called_off_after_bookings(state: Session, context: Context) -> bool:
     """Calling off a session cancels the places booked by then: give a time after the last of them.
 
@@ -84,7 +72,7 @@ def called_off_after_bookings(state: Session, context: Context) -> bool:
     return all(context.occurred_at >= place.booked_at for place in state.places.values())
 
 
-@rules.forbids("T1", RecordFeedback)
+@rules.forbids("T1", commands.RecordFeedback)
 def feedback_after_delivery(state: Session, context: Context) -> bool:
     """Feedback follows the session: give a time after it was held.
 
@@ -96,18 +84,22 @@ def feedback_after_delivery(state: Session, context: Context) -> bool:
 # --- E1 to E6: the register ---------------------------------------------------------------------
 
 
-@rules.forbids("E1", DeliverSession, RecordAttendance, looks_at=("status",))
-def session_has_started(command: DeliverSession | RecordAttendance, state: Session, context: Context) -> bool:
+@rules.forbids("E1", commands.DeliverSession, commands.RecordAttendance, looks_at=("status",))
+def session_has_started(
+    command: commands.DeliverSession | commands.RecordAttendance, state: Session, context: Context
+) -> bool:
     """The session has not started yet: record it once it has.
 
     Source: team practice (attendance register)
     """
     # A place that the service itself takes back may be recorded before the start.
-    by_service = isinstance(command, RecordAttendance) and command.status is AttendanceStatus.CANCELLED_BY_SERVICE
+    by_service = (
+        isinstance(command, commands.RecordAttendance) and command.status is AttendanceStatus.CANCELLED_BY_SERVICE
+    )
     return _cancelled(state) or by_service or context.occurred_at >= state.starts_at
 
 
-@rules.forbids("E2", DeliverSession, RecordAttendance)
+@rules.forbids("E2", commands.DeliverSession, commands.RecordAttendance)
 def session_not_cancelled(state: Session, _context: Context) -> bool:
     """The session was cancelled: plan another one.
 
@@ -116,8 +108,8 @@ def session_not_cancelled(state: Session, _context: Context) -> bool:
     return not _cancelled(state)
 
 
-@rules.forbids("E3", RecordAttendance, looks_at=("hours_credited",))
-def hours_within_schedule(command: RecordAttendance, state: Session, _context: Context) -> bool:
+@rules.forbids("E3", commands.RecordAttendance, looks_at=("hours_credited",))
+def hours_within_schedule(command: commands.RecordAttendance, state: Session, _context: Context) -> bool:
     """More hours are credited than the session had: credit at most the hours scheduled.
 
     Source: team practice (attendance register)
@@ -125,8 +117,8 @@ def hours_within_schedule(command: RecordAttendance, state: Session, _context: C
     return _cancelled(state) or command.hours_credited <= state.hours
 
 
-@rules.forbids("E4", RecordAttendance, looks_at=("status", "hours_credited"))
-def credit_only_for_attending(command: RecordAttendance, state: Session, context: Context) -> bool:
+@rules.forbids("E4", commands.RecordAttendance, looks_at=("status", "hours_credited"))
+def credit_only_for_attending(command: commands.RecordAttendance, state: Session, context: Context) -> bool:
     """Hours are credited for being there, not for an absence or a cancelled place: credit none.
 
     Source: team practice (attendance register)
@@ -135,8 +127,8 @@ def credit_only_for_attending(command: RecordAttendance, state: Session, context
     return _cancelled(state) or not uncredited or command.hours_credited == 0
 
 
-@rules.forbids("E5", RecordAttendance, looks_at=("person_id",), lifted_by=(CorrectRecord,))
-def recorded_once(command: RecordAttendance, state: Session, _context: Context) -> bool:
+@rules.forbids("E5", commands.RecordAttendance, looks_at=("person_id",), lifted_by=(commands.CorrectRecord,))
+def recorded_once(command: commands.RecordAttendance, state: Session, _context: Context) -> bool:
     """Attendance is already recorded for this person: do not record it twice.
 
     Source: team practice (attendance register)
@@ -145,8 +137,8 @@ def recorded_once(command: RecordAttendance, state: Session, _context: Context) 
     return _cancelled(state) or place is None or place.open
 
 
-@rules.forbids("E6", DecideAbsenceReason, looks_at=("person_id",))
-def absence_waits(command: DecideAbsenceReason, state: Session, _context: Context) -> bool:
+@rules.forbids("E6", commands.DecideAbsenceReason, looks_at=("person_id",))
+def absence_waits(command: commands.DecideAbsenceReason, state: Session, _context: Context) -> bool:
     """No absence of this person waits for a reason.
 
     Source: team practice (attendance register)
@@ -160,8 +152,8 @@ def absence_waits(command: DecideAbsenceReason, state: Session, _context: Contex
 register(rules, STATE_MACHINE, PRACTICE)
 
 
-@rules.allowed_in(PlanSession, looks_at=("starts_at",))
-def within_the_calendar(command: PlanSession, _state: Session | None, context: Context) -> bool:
+@rules.allowed_in(commands.PlanSession, looks_at=("starts_at",))
+def within_the_calendar(command: commands.PlanSession, _state: Session | None, context: Context) -> bool:
     """The date of the session lies outside the years whose bank holidays are known: check the date.
 
     Source: gov.uk/bank-holidays (England and Wales), as vendored
@@ -171,15 +163,15 @@ def within_the_calendar(command: PlanSession, _state: Session | None, context: C
 
 # --- corrections: what they may not go around -----------------------------------------------------
 
-CORRECTIONS.guard(rules, CorrectRecord)
+CORRECTIONS.guard(rules, commands.CorrectRecord)
 
 
 def _attendances(session: Session | None) -> list[AttendanceRecorded]:
     return [fact.event for fact in facts_of(session) if isinstance(fact.event, AttendanceRecorded)]
 
 
-@rules.forbids("E1", CorrectRecord, looks_at=OF_A_CORRECTION)
-def stays_delivered_after_its_start(command: CorrectRecord, state: Session, _context: Context) -> bool:
+@rules.forbids("E1", commands.CorrectRecord, looks_at=OF_A_CORRECTION)
+def stays_delivered_after_its_start(command: commands.CorrectRecord, state: Session, _context: Context) -> bool:
     """The session was held at a time that is recorded: it cannot have been planned to start after that.
 
     Source: team practice (attendance register)
@@ -188,8 +180,8 @@ def stays_delivered_after_its_start(command: CorrectRecord, state: Session, _con
     return after is None or after.delivered_at is None or after.delivered_at >= after.starts_at
 
 
-@rules.forbids("E3", CorrectRecord, looks_at=OF_A_CORRECTION)
-def stays_within_schedule(command: CorrectRecord, state: Session, _context: Context) -> bool:
+@rules.forbids("E3", commands.CorrectRecord, looks_at=OF_A_CORRECTION)
+def stays_within_schedule(command: commands.CorrectRecord, state: Session, _context: Context) -> bool:
     """More hours would be credited than the session had: correct the one or the other to fit.
 
     Source: team practice (attendance register)
@@ -198,8 +190,8 @@ def stays_within_schedule(command: CorrectRecord, state: Session, _context: Cont
     return after is None or all(event.hours_credited <= after.hours for event in _attendances(after))
 
 
-@rules.forbids("E4", CorrectRecord, looks_at=OF_A_CORRECTION)
-def stays_without_credit_for_absence(command: CorrectRecord, state: Session, context: Context) -> bool:
+@rules.forbids("E4", commands.CorrectRecord, looks_at=OF_A_CORRECTION)
+def stays_without_credit_for_absence(command: commands.CorrectRecord, state: Session, context: Context) -> bool:
     """Hours would be credited for an absence or a cancelled place: correct the hours first.
 
     Source: team practice (attendance register)
@@ -209,8 +201,8 @@ def stays_without_credit_for_absence(command: CorrectRecord, state: Session, con
     return all(event.hours_credited == 0 for event in attendances if event.status.value in uncredited)
 
 
-@rules.allowed_in(CorrectRecord, looks_at=OF_A_CORRECTION)
-def stays_within_the_calendar(command: CorrectRecord, state: Session, context: Context) -> bool:
+@rules.allowed_in(commands.CorrectRecord, looks_at=OF_A_CORRECTION)
+def stays_within_the_calendar(command: commands.CorrectRecord, state: Session, context: Context) -> bool:
     """The date of the session would lie outside the years whose bank holidays are known: check the date.
 
     Source: gov.uk/bank-holidays (England and Wales), as vendored

@@ -3,19 +3,9 @@
 A command without a row is allowed in every stage.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
-from services.education.domain.commands import (
-    BookPlace,
-    CancelPlace,
-    CancelSession,
-    DeliverSession,
-    PlanSession,
-    RecordAttendance,
-    RecordFeedback,
-)
+from services.education.domain import commands
 from services.education.domain.state import Session, Stage
 from services.vocabulary import AttendanceStatus
 from shared.domain.rules import Context
@@ -27,12 +17,12 @@ DELIVERED: Final = frozenset({Stage.DELIVERED})
 PRACTICE: Final = "team practice (states of a session)"
 
 
-def _place_is_open(command: CancelPlace, session: Session, _context: Context) -> bool:
+def _place_is_open(command: commands.CancelPlace, session: Session, _context: Context) -> bool:
     place = session.places.get(command.person_id)
     return place is not None and place.open
 
 
-def _attendance_is_due(command: RecordAttendance, session: Session, _context: Context) -> bool:
+def _attendance_is_due(command: commands.RecordAttendance, session: Session, _context: Context) -> bool:
     # A place that the service takes back is recorded before the session too.
     taken_back = command.status is AttendanceStatus.CANCELLED_BY_SERVICE
     return command.person_id in session.places and (session.stage is Stage.DELIVERED or taken_back)
@@ -41,13 +31,13 @@ def _attendance_is_due(command: RecordAttendance, session: Session, _context: Co
 STATE_MACHINE: Final[tuple[AllowedStages[Session], ...]] = (
     AllowedStages(
         "planned_once",
-        (PlanSession,),
+        (commands.PlanSession,),
         NOTHING_YET,
         "This session is planned already: give a new session an id of its own.",
     ),
     AllowedStages(
         "place_may_be_booked",
-        (BookPlace,),
+        (commands.BookPlace,),
         PLANNED,
         "Places are booked in a planned session, one for each person.",
         condition=lambda command, session, _: command.person_id not in session.places,
@@ -55,7 +45,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Session], ...]] = (
     ),
     AllowedStages(
         "place_may_be_cancelled",
-        (CancelPlace,),
+        (commands.CancelPlace,),
         PLANNED,
         "Only a booked place in a session still to be held can be given back; afterwards record the attendance.",
         condition=_place_is_open,
@@ -63,13 +53,13 @@ STATE_MACHINE: Final[tuple[AllowedStages[Session], ...]] = (
     ),
     AllowedStages(
         "still_planned",
-        (DeliverSession, CancelSession),
+        (commands.DeliverSession, commands.CancelSession),
         PLANNED,
         "A session is delivered or cancelled once, and not both.",
     ),
     AllowedStages(
         "attendance_may_be_taken",
-        (RecordAttendance,),
+        (commands.RecordAttendance,),
         PLANNED | DELIVERED,  # of a cancelled session rule E2 refuses it
         "Attendance is taken of a booked place, after the session was recorded as held.",
         condition=_attendance_is_due,
@@ -77,7 +67,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Session], ...]] = (
     ),
     AllowedStages(
         "feedback_of_what_was_held",
-        (RecordFeedback,),
+        (commands.RecordFeedback,),
         DELIVERED,
         "Feedback is kept of a session that was held.",
     ),

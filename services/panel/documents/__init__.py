@@ -1,7 +1,5 @@
 """What a sitting prints: its minutes, with one extract for each case; and the extract of one case by itself."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final

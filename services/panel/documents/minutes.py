@@ -1,7 +1,5 @@
 """The minutes of a sitting. A sitting knows children and officers by their ids alone: the case is named by its reference."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID

@@ -1,21 +1,11 @@
 """The commands of a sitting. Each is open to police decision-makers, YJS case managers and supervisors."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Final, get_args
 from uuid import UUID
 
 from pydantic import Field
 
-from services.panel.events import (
-    Action,
-    CaseAddedToAgenda,
-    Member,
-    MembersRecorded,
-    SittingCancelled,
-    SittingClosed,
-    SittingPlanned,
-)
+from services.panel import events
 from services.vocabulary import FieldCorrection, Recommendation, Role
 from shared.domain.messages import Command, FreeText, Timestamp, require_each_once
 from shared.domain.sealing import Sealed
@@ -27,7 +17,7 @@ class PlanSitting(Command):
     """Plan a sitting of the panel. Cases are put on its agenda afterwards."""
 
     opens: ClassVar[bool] = True
-    records = SittingPlanned
+    records = events.SittingPlanned
 
     starts_at: Timestamp
     place: Sealed[FreeText]
@@ -37,7 +27,7 @@ class PlanSitting(Command):
 class AddToAgenda(Command):
     """Put a disposal case on the agenda: the panel considers or adjourns it before the sitting closes (rule P5)."""
 
-    records = CaseAddedToAgenda
+    records = events.CaseAddedToAgenda
 
     disposal_id: UUID
     case_id: UUID
@@ -57,9 +47,9 @@ class RecordMembers(Command):
     The panel considers a case with police and youth justice service present (rule P1). A later list replaces this one.
     """
 
-    records = MembersRecorded
+    records = events.MembersRecorded
 
-    members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=50), require_each_once("officer_id")]
+    members: Annotated[tuple[events.Member, ...], Field(min_length=1, max_length=50), require_each_once("officer_id")]
 
 
 class ConsiderCase(Command):
@@ -76,7 +66,7 @@ class ConsiderCase(Command):
     parent_view: Sealed[FreeText] | None = None
     dissent: Sealed[FreeText] | None = None
     abstaining: Annotated[tuple[UUID, ...], Field(max_length=50), require_each_once()] | None = None
-    actions: Annotated[tuple[Action, ...], Field(max_length=50), require_each_once("action_id")] | None = None
+    actions: Annotated[tuple[events.Action, ...], Field(max_length=50), require_each_once("action_id")] | None = None
 
 
 class AdjournCase(Command):
@@ -96,13 +86,13 @@ class CompleteAction(Command):
 class CloseSitting(Command):
     """Close the sitting, once each case of the agenda is considered or adjourned (rule P5). Its actions go on."""
 
-    records = SittingClosed
+    records = events.SittingClosed
 
 
 class CancelSitting(Command):
     """Call the sitting off, before it has considered a case. Put its cases on the agenda of another."""
 
-    records = SittingCancelled
+    records = events.SittingCancelled
 
     why: Sealed[FreeText]
 

@@ -1,7 +1,5 @@
 """Corrections of a sitting: which fields may be corrected, the copies of them, and what disposals learn of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -44,9 +42,9 @@ def decide_correction(command: CorrectRecord, sitting: Sitting, context: Context
 
 def _recommendations(correction: RecordCorrected, sitting: Sitting) -> Iterator[CorrectedRecommendation]:
     """Yield what the panel recommended, where a disposal was told otherwise."""
-    before = {fact.event_id: _told(fact.event) for fact in _considered(facts_of(sitting))}
+    before = {fact.event_id: _outcome_of(fact.event) for fact in _considered(facts_of(sitting))}
     for fact in _considered(facts_of(CORRECTIONS.applied(sitting, correction))):
-        if _told(fact.event) != before[fact.event_id]:
+        if _outcome_of(fact.event) != before[fact.event_id]:
             yield CorrectedRecommendation(
                 disposal_id=fact.event.disposal_id,
                 recommended=fact.event.recommended,
@@ -59,7 +57,7 @@ def _considered(facts: Sequence[Fact]) -> Iterator[Fact[CaseConsidered]]:
     return (fact for fact in facts if has_event(fact, CaseConsidered))
 
 
-def _told(event: CaseConsidered) -> tuple[object, ...]:
+def _outcome_of(event: CaseConsidered) -> tuple[object, ...]:
     return event.recommended, event.voting
 
 

@@ -1,17 +1,8 @@
 """The events of an accepted command: those that carry more than the command's own fields."""
 
-from __future__ import annotations
-
 from typing import Final
 
-from services.panel.domain.commands import (
-    AdjournCase,
-    CompleteAction,
-    ConsiderCase,
-    CorrectRecord,
-    PanelCommand,
-    RemoveFromAgenda,
-)
+from services.panel.domain import commands
 from services.panel.domain.corrections import decide_correction, of_considered
 from services.panel.domain.evolve import evolve
 from services.panel.domain.rules import rules
@@ -23,21 +14,21 @@ from shared.domain.messages import event_from, event_that_it_records
 from shared.domain.rules import Context
 
 
-def decide(command: PanelCommand, state: Sitting | None, context: Context) -> NewEvents:
+def decide(command: commands.PanelCommand, state: Sitting | None, context: Context) -> NewEvents:
     """Return the event of a command that no rule refuses, with the case that it is about."""
     if state is None:
         return [event_that_it_records(command)]
     match command:
-        case RemoveFromAgenda(disposal_id=disposal):
+        case commands.RemoveFromAgenda(disposal_id=disposal):
             return [event_from(CaseRemovedFromAgenda, command, case_id=state.agenda[disposal].case_id)]
-        case AdjournCase(disposal_id=disposal):
+        case commands.AdjournCase(disposal_id=disposal):
             return [event_from(CaseAdjourned, command, case_id=state.agenda[disposal].case_id)]
-        case ConsiderCase(disposal_id=disposal):
+        case commands.ConsiderCase(disposal_id=disposal):
             item, copied = state.agenda[disposal], of_considered(state, context.occurred_at)
             return [event_from(CaseConsidered, command, case_id=item.case_id, person_id=item.person_id, **copied)]
-        case CompleteAction(action_id=action):
+        case commands.CompleteAction(action_id=action):
             return [event_from(ActionCompleted, command, case_id=state.actions[action].case_id)]
-        case CorrectRecord():
+        case commands.CorrectRecord():
             return [decide_correction(command, state, context)]
         case _:
             return [event_that_it_records(command)]

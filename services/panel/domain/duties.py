@@ -1,7 +1,5 @@
 """What is due after a sitting: its actions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from services.panel.domain.state import Sitting

@@ -1,7 +1,5 @@
 """The fold of a sitting: how each fact changes the state. It applies no rule."""
 
-from __future__ import annotations
-
 from typing import assert_never
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The journeys of a sitting: its agenda, the sitting itself, and the actions that it leaves."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.panel.domain import commands

@@ -1,21 +1,9 @@
 """The rules of a sitting, by id. A rule answers True where it holds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from services.panel.domain.commands import (
-    LATER,
-    AddToAgenda,
-    AdjournCase,
-    CloseSitting,
-    CompleteAction,
-    ConsiderCase,
-    CorrectRecord,
-    RecordMembers,
-    RemoveFromAgenda,
-)
+from services.panel.domain import commands
 from services.panel.domain.corrections import CORRECTIONS
 from services.panel.domain.state import ItemStatus, Sitting
 from services.panel.domain.state_machine import SOURCE, STATE_MACHINE
@@ -32,7 +20,7 @@ rules: RuleBook[Sitting] = RuleBook("panel")
 # --- T1: nothing before the fact that it depends on ---------------------------------------------
 
 
-@rules.forbids("T1", *LATER)
+@rules.forbids("T1", *commands.LATER)
 def after_the_planning(sitting: Sitting, context: Context) -> bool:
     """Nothing can happen to a sitting before it was planned: give the time at which it happened.
 
@@ -41,8 +29,8 @@ def after_the_planning(sitting: Sitting, context: Context) -> bool:
     return context.occurred_at >= sitting.planned_at
 
 
-@rules.forbids("T1", AddToAgenda, looks_at=("disposal_id",))
-def added_again_after_its_removal(command: AddToAgenda, sitting: Sitting, context: Context) -> bool:
+@rules.forbids("T1", commands.AddToAgenda, looks_at=("disposal_id",))
+def added_again_after_its_removal(command: commands.AddToAgenda, sitting: Sitting, context: Context) -> bool:
     """A case is put on the agenda again after it was taken off: give the time at which that happened.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -51,9 +39,11 @@ def added_again_after_its_removal(command: AddToAgenda, sitting: Sitting, contex
     return removed is None or context.occurred_at >= removed
 
 
-@rules.forbids("T1", RemoveFromAgenda, ConsiderCase, AdjournCase, looks_at=("disposal_id",))
+@rules.forbids("T1", commands.RemoveFromAgenda, commands.ConsiderCase, commands.AdjournCase, looks_at=("disposal_id",))
 def after_it_was_put_on_the_agenda(
-    command: RemoveFromAgenda | ConsiderCase | AdjournCase, sitting: Sitting, context: Context
+    command: commands.RemoveFromAgenda | commands.ConsiderCase | commands.AdjournCase,
+    sitting: Sitting,
+    context: Context,
 ) -> bool:
     """The panel deals with a case after it was put on the agenda, or was adjourned: give the time of that.
 
@@ -63,8 +53,8 @@ def after_it_was_put_on_the_agenda(
     return item is None or item.status is ItemStatus.CONSIDERED or context.occurred_at >= item.since
 
 
-@rules.forbids("T1", CompleteAction, looks_at=("action_id",))
-def done_after_it_was_agreed(command: CompleteAction, sitting: Sitting, context: Context) -> bool:
+@rules.forbids("T1", commands.CompleteAction, looks_at=("action_id",))
+def done_after_it_was_agreed(command: commands.CompleteAction, sitting: Sitting, context: Context) -> bool:
     """An action is done after the panel agreed it: give the time at which that happened.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -73,7 +63,7 @@ def done_after_it_was_agreed(command: CompleteAction, sitting: Sitting, context:
     return action is None or context.occurred_at >= action.agreed_at
 
 
-@rules.forbids("T1", CloseSitting)
+@rules.forbids("T1", commands.CloseSitting)
 def closed_after_the_last_case(sitting: Sitting, context: Context) -> bool:
     """A sitting closes after its last case: give a time after that.
 
@@ -89,7 +79,7 @@ def _has_quorum(kinds: frozenset[str], policy: Policy) -> bool:
     return policy.codes("panel_quorum") <= kinds
 
 
-@rules.forbids("P1", ConsiderCase, lifted_by=(RecordMembers,))
+@rules.forbids("P1", commands.ConsiderCase, lifted_by=(commands.RecordMembers,))
 def police_and_yjs_are_present(sitting: Sitting, context: Context) -> bool:
     """The panel needs at least police and youth justice service: record who is present, or adjourn the case.
 
@@ -98,8 +88,8 @@ def police_and_yjs_are_present(sitting: Sitting, context: Context) -> bool:
     return _has_quorum(frozenset(member.kind for member in sitting.present(context.occurred_at)), context.policy)
 
 
-@rules.forbids("P2", ConsiderCase, looks_at=("disposal_id",), lifted_by=(AddToAgenda,))
-def the_case_is_on_the_agenda(command: ConsiderCase, sitting: Sitting, _context: Context) -> bool:
+@rules.forbids("P2", commands.ConsiderCase, looks_at=("disposal_id",), lifted_by=(commands.AddToAgenda,))
+def the_case_is_on_the_agenda(command: commands.ConsiderCase, sitting: Sitting, _context: Context) -> bool:
     """A case is considered once it is on the agenda, and once a sitting: put it there, or on that of the next sitting.
 
     Source: local policy on the joint decision-making panel
@@ -116,8 +106,8 @@ def _abstain_who_must(
     return not any(f"disposal.{part}:{officer}" in marks for officer in voting for part in ("INVESTIGATES", "DECIDES"))
 
 
-@rules.forbids("P3", ConsiderCase, looks_at=("disposal_id", "abstaining"))
-def who_has_a_part_in_the_case_abstains(command: ConsiderCase, sitting: Sitting, context: Context) -> bool:
+@rules.forbids("P3", commands.ConsiderCase, looks_at=("disposal_id", "abstaining"))
+def who_has_a_part_in_the_case_abstains(command: commands.ConsiderCase, sitting: Sitting, context: Context) -> bool:
     """A member who investigates or decides the case does not vote on it: name them as abstaining.
 
     Source: NPCC child gravity matrix (joint decision); local policy on the joint decision-making panel
@@ -129,8 +119,8 @@ def who_has_a_part_in_the_case_abstains(command: ConsiderCase, sitting: Sitting,
     return _abstain_who_must(item.case_id, present, command.abstaining, context)
 
 
-@rules.warns("P4", ConsiderCase, looks_at=("child_view", "no_child_view_because"))
-def the_child_was_heard(command: ConsiderCase, _sitting: Sitting, _context: Context) -> bool:
+@rules.warns("P4", commands.ConsiderCase, looks_at=("child_view", "no_child_view_because"))
+def the_child_was_heard(command: commands.ConsiderCase, _sitting: Sitting, _context: Context) -> bool:
     """The panel considers the case without the child's voice: record what the child says, or why it was not heard.
 
     Source: UN Convention on the Rights of the Child, article 12; local policy on the joint decision-making panel
@@ -138,7 +128,7 @@ def the_child_was_heard(command: ConsiderCase, _sitting: Sitting, _context: Cont
     return command.child_view is not None or command.no_child_view_because is not None
 
 
-@rules.forbids("P5", CloseSitting, lifted_by=(ConsiderCase, AdjournCase))
+@rules.forbids("P5", commands.CloseSitting, lifted_by=(commands.ConsiderCase, commands.AdjournCase))
 def every_case_is_dealt_with(sitting: Sitting, _context: Context) -> bool:
     """A case on the agenda is neither considered nor adjourned: do the one or the other, or take it off the agenda.
 
@@ -151,11 +141,11 @@ def every_case_is_dealt_with(sitting: Sitting, _context: Context) -> bool:
 
 register(rules, STATE_MACHINE, SOURCE)
 
-CORRECTIONS.guard(rules, CorrectRecord)
+CORRECTIONS.guard(rules, commands.CorrectRecord)
 
 
-@rules.forbids("P3", CorrectRecord, looks_at=OF_A_CORRECTION)
-def still_abstain_who_must(command: CorrectRecord, sitting: Sitting, context: Context) -> bool:
+@rules.forbids("P3", commands.CorrectRecord, looks_at=OF_A_CORRECTION)
+def still_abstain_who_must(command: commands.CorrectRecord, sitting: Sitting, context: Context) -> bool:
     """A member who investigates or decides the case would have voted on it: correct another field.
 
     Source: NPCC child gravity matrix (joint decision); local policy on the joint decision-making panel
@@ -168,8 +158,8 @@ def still_abstain_who_must(command: CorrectRecord, sitting: Sitting, context: Co
     )
 
 
-@rules.forbids("P1", CorrectRecord, looks_at=OF_A_CORRECTION)
-def stays_a_quorum(command: CorrectRecord, sitting: Sitting, context: Context) -> bool:
+@rules.forbids("P1", commands.CorrectRecord, looks_at=OF_A_CORRECTION)
+def stays_a_quorum(command: commands.CorrectRecord, sitting: Sitting, context: Context) -> bool:
     """Police or youth justice service would have been absent where the panel recommended: correct another field.
 
     Source: local policy on the joint decision-making panel

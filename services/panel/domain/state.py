@@ -1,7 +1,5 @@
 """The state of a sitting: the classes that `evolve` folds facts into."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime

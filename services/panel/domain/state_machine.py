@@ -3,8 +3,6 @@
 `ConsiderCase` of a case that is not on the agenda, or was considered, is refused by P2 alone.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.panel.domain.commands import (
@@ -35,10 +33,6 @@ def _waits(command: RemoveFromAgenda | AdjournCase, sitting: Sitting, _context: 
 def _action_is_open(command: CompleteAction, sitting: Sitting, _context: Context) -> bool:
     action = sitting.actions.get(command.action_id)
     return action is not None and action.done_on is None
-
-
-def _actions_are_new(command: ConsiderCase, sitting: Sitting, _context: Context) -> bool:
-    return all(action.action_id not in sitting.actions for action in command.actions or ())
 
 
 def _abstaining_are_members(command: ConsiderCase, sitting: Sitting, context: Context) -> bool:
@@ -88,7 +82,9 @@ STATE_MACHINE: Final[tuple[AllowedStages[Sitting], ...]] = (
         (ConsiderCase,),
         OPEN,
         "An action with this id was agreed already: give each action an id of its own.",
-        condition=_actions_are_new,
+        condition=lambda command, sitting, _: sitting.actions.keys().isdisjoint(
+            action.action_id for action in command.actions or ()
+        ),
         looks_at=("actions",),
     ),
     AllowedStages(

@@ -1,6 +1,4 @@
-"""What a referral prints: the letter that closes it, and those to a victim. The layout has the texts of its name in LANGUAGE.toml."""
-
-from __future__ import annotations
+"""What a referral prints: the letter that closes it, those to a victim, and each message that went as a letter. The layout has the texts of its name in LANGUAGE.toml."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +6,7 @@ from typing import Final
 
 from services.partnership import POLICE, YJS
 from services.referral.documents.closing import closing_letter
+from services.referral.documents.messages import facts_of_message, letters, message_letter
 from services.referral.documents.victims import facts_of_victim, victim_decision, victim_information
 from services.referral.domain.commands import WITH_VICTIMS
 from services.referral.domain.state import Referral
@@ -26,6 +25,13 @@ DOCUMENTS: Final[Mapping[str, Document[Referral]]] = {
         ),
         layout=2,
         sender=POLICE,
+    ),
+    "message-letter": Document(
+        Path(__file__).parent,
+        message_letter,
+        frozenset(WITH_VICTIMS),
+        items=Items(letters, facts_of_message),
+        sender=YJS,
     ),
     "victim-information": Document(FOLDER, victim_information, frozenset(WITH_VICTIMS), items=VICTIMS, sender=YJS),
     "victim-decision": Document(FOLDER, victim_decision, frozenset(WITH_VICTIMS), items=VICTIMS, sender=POLICE),

@@ -1,7 +1,5 @@
 """The letters that close a referral: one for each child concerned, none of which names another person."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The letters of a referral to one victim."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID

@@ -1,56 +1,24 @@
 """The commands of referral, and the roles that may send each. Names and fields are those of the catalogue."""
 
-from __future__ import annotations
-
 from datetime import date
-from typing import Annotated, ClassVar, Final, Self, get_args
+from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 from uuid import UUID
 
 from pydantic import StringConstraints, model_validator
 
-from services.referral.events import (
-    ActivityUndertaken,
-    AdviceGiven,
-    AdviceTo,
-    AlertEnded,
-    AlertRaised,
-    ClosingReason,
-    CrimeOutcomeAssigned,
-    CrimeRecorded,
-    DocumentAttached,
-    MashDecision,
-    MashDecisionRecorded,
-    MashReferralMade,
-    Means,
-    NudesScreeningCompleted,
-    Preference,
-    PreferenceGiver,
-    ReferralAcknowledged,
-    ReferralAllocated,
-    ReferralClosed,
-    ReferralReceived,
-    ReferralReopened,
-    SafeguardingConcernRaised,
-    SafeguardingHoldOverridden,
-    SchoolLedOutcomeConfirmed,
-    Setting,
-    Source,
-    VictimDetailsRecorded,
-    VictimInformedOfRestorativeJustice,
-    VictimPreferenceRecorded,
-    VictimReferredToSupport,
-    VictimTold,
-    YjsReferred,
-)
+from services.referral import events
 from services.vocabulary import (
     AlertKind,
     Category,
+    Channel,
     CrimeNumber,
     FieldCorrection,
     Flags,
     IncidentType,
+    Language,
     LawfulBasis,
     MediaType,
+    MessageTemplate,
     OutcomeCode,
     PartyDetails,
     PersonRole,
@@ -65,6 +33,7 @@ from shared.domain.messages import (
     Digest,
     FreeText,
     Timestamp,
+    require_each_once,
 )
 from shared.domain.sealing import OwnedBy, Sealed
 from shared.domain.texts import Visible
@@ -80,6 +49,7 @@ WITH_VICTIMS: Final = DEFAULT_ROLES | {Role.VICTIM_WORKER}
 _WHO_WORK_WITH_CHILDREN: Final = DEFAULT_ROLES | {Role.YJS_CASE_MANAGER}
 _SUPERVISOR: Final = frozenset({Role.SUPERVISOR})
 _SYSTEM: Final = frozenset({Role.SYSTEM})
+_MESSENGER: Final = frozenset({Role.MESSENGER})
 
 
 class ReceiveReferral(Command):
@@ -89,16 +59,16 @@ class ReceiveReferral(Command):
     """
 
     opens: ClassVar[bool] = True
-    roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.SCHOOL}
-    records = ReferralReceived
+    roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.SCHOOL, Role.AGENCY}
+    records = events.ReferralReceived
     dated_by: ClassVar[str | None] = "reported_at"
 
     case_id: UUID
-    source: Source
+    source: events.Source
     reported_at: Timestamp
     incident_type: IncidentType
     happened_at: Timestamp
-    setting: Setting
+    setting: events.Setting
     school_urn: SchoolUrn | None = None
     on_premises: bool
     in_school_hours: bool
@@ -118,12 +88,13 @@ class LinkPerson(Command):
     role: PersonRole
     category: Category
     details: Annotated[PartyDetails, OwnedBy("person_id")]
+    parent_of: Annotated[events.ParentOf, require_each_once()] | None = None
 
 
 class AcknowledgeReferral(Command):
     """Record that whoever reported the incident was told that the report has arrived. Triage can follow."""
 
-    records = ReferralAcknowledged
+    records = events.ReferralAcknowledged
 
 
 class RaiseSafeguardingConcern(Command):
@@ -133,7 +104,7 @@ class RaiseSafeguardingConcern(Command):
     B1).
     """
 
-    records = SafeguardingConcernRaised
+    records = events.SafeguardingConcernRaised
 
     concern: Sealed[FreeText]
     dsl_informed: bool
@@ -145,7 +116,7 @@ class RecordMashReferral(Command):
     This lifts a safeguarding hold (rule B1).
     """
 
-    records = MashReferralMade
+    records = events.MashReferralMade
 
     mash_ref: Reference
 
@@ -153,16 +124,16 @@ class RecordMashReferral(Command):
 class RecordMashDecision(Command):
     """Record how the local authority answered the referral to the safeguarding hub, due within a working day."""
 
-    records = MashDecisionRecorded
+    records = events.MashDecisionRecorded
 
-    decision: MashDecision
+    decision: events.MashDecision
 
 
 class OverrideSafeguardingHold(Command):
     """Lift a safeguarding hold without telling the multi-agency safeguarding hub, and say why (rule B1)."""
 
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
-    records = SafeguardingHoldOverridden
+    records = events.SafeguardingHoldOverridden
 
     reason: Sealed[FreeText]
 
@@ -174,7 +145,7 @@ class CompleteNudesScreening(Command):
     B4).
     """
 
-    records = NudesScreeningCompleted
+    records = events.NudesScreeningCompleted
 
     adult_involved: bool
     coercion: bool
@@ -186,13 +157,13 @@ class CompleteNudesScreening(Command):
 class ReferToYjs(Command):
     """Record that the youth justice service was told of the child. A knife makes it due within a working day."""
 
-    records = YjsReferred
+    records = events.YjsReferred
 
 
 class RecordCrime(Command):
     """Record the number under which the police recorded the incident as a crime. An outcome needs one (rule O1)."""
 
-    records = CrimeRecorded
+    records = events.CrimeRecorded
 
     crime_number: CrimeNumber
 
@@ -203,11 +174,11 @@ class RecordVictimPreference(Command):
     It may be left to the school only if they prefer that (rule B7).
     """
 
-    records = VictimPreferenceRecorded
+    records = events.VictimPreferenceRecorded
 
     person_id: UUID
-    preference: Preference
-    given_by: PreferenceGiver
+    preference: events.Preference
+    given_by: events.PreferenceGiver
 
 
 class RecordVictimDetails(Command):
@@ -217,7 +188,7 @@ class RecordVictimDetails(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
-    records = VictimDetailsRecorded
+    records = events.VictimDetailsRecorded
 
     person_id: UUID
     enhanced_rights: bool | None = None
@@ -233,7 +204,7 @@ class InformVictimOfRestorativeJustice(Command):
     """Record that a harmed person was told of restorative justice (Victims' Code, right 3)."""
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
-    records = VictimInformedOfRestorativeJustice
+    records = events.VictimInformedOfRestorativeJustice
 
     person_id: UUID
 
@@ -242,7 +213,7 @@ class ReferVictimToSupport(Command):
     """Record that a harmed person was referred to a service that supports victims (Victims' Code, right 4)."""
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS - {Role.INTERNET_SAFETY_OFFICER}
-    records = VictimReferredToSupport
+    records = events.VictimReferredToSupport
 
     person_id: UUID
     service: Sealed[FreeText]
@@ -252,10 +223,10 @@ class TellVictim(Command):
     """Record that a harmed person was told what was decided and how to ask for a review (Victims' Code, right 6)."""
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
-    records = VictimTold
+    records = events.VictimTold
 
     person_id: UUID
-    means: Means
+    means: events.Means
     reasons_given: bool
     review_explained: bool
 
@@ -266,7 +237,7 @@ class AttachDocument(Command):
     Nothing may be attached where a nude image of a child is involved (rule B5).
     """
 
-    records = DocumentAttached
+    records = events.DocumentAttached
 
     document_id: UUID
     media_type: MediaType
@@ -286,7 +257,7 @@ class AllocateReferral(Command):
     """Give a triaged referral to an officer. A later allocation replaces the officer."""
 
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
-    records = ReferralAllocated
+    records = events.ReferralAllocated
 
     officer_id: UUID
 
@@ -294,9 +265,9 @@ class AllocateReferral(Command):
 class GiveAdvice(Command):
     """Record that a child, a parent or a professional was advised. Outcome 22 cannot rest on that alone (rule O22)."""
 
-    records = AdviceGiven
+    records = events.AdviceGiven
 
-    to: AdviceTo
+    to: events.AdviceTo
     person_id: UUID | None = None
     topic: Topic
 
@@ -308,9 +279,82 @@ class RecordContact(Command):
     """
 
     person_id: UUID
-    means: Means
+    means: events.Means
     reached: bool
     note: Sealed[FreeText] | None = None
+
+
+class RecordPreferences(Command):
+    """Say whether somebody wants to be written to, how, and in which language. A later record counts instead."""
+
+    roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
+    records = events.PreferencesRecorded
+
+    person_id: UUID
+    messages_wanted: bool
+    preferred_channel: Channel | None = None
+    language: Language | None = None
+
+
+class WriteToPerson(Command):
+    """Have somebody written to, in words that name no reason. It goes in open hours, by the way that they prefer."""
+
+    roles: ClassVar[frozenset[str] | None] = _WHO_WORK_WITH_CHILDREN | {Role.VICTIM_WORKER}
+    records = events.MessageRequested
+
+    person_id: UUID
+    template: events.WrittenByHand
+
+
+class RecordMessage(Command):
+    """Record a message that was sent, with its text. The program that writes to people sends this."""
+
+    roles: ClassVar[frozenset[str] | None] = _MESSENGER
+
+    message_id: UUID
+    person_id: UUID
+    about: UUID
+    channel: events.MessageChannel
+    template: MessageTemplate
+    template_version: events.TemplateVersion
+    text: Annotated[Sealed[FreeText], OwnedBy("person_id")]
+
+
+class RecordMessageFailure(Command):
+    """Record that a message could not be sent: somebody rings instead. The program that writes to people sends this."""
+
+    roles: ClassVar[frozenset[str] | None] = _MESSENGER
+    records = events.MessageFailed
+
+    message_id: UUID
+    person_id: UUID
+    about: UUID
+    channel: events.MessageChannel
+    template: MessageTemplate
+    template_version: events.TemplateVersion
+    why: events.WhyMessageFailed
+
+
+class RecordMessageDelivery(Command):
+    """Record whether a message that was sent arrived. The program that writes to people sends this.
+
+    One that did not arrive has failed: somebody rings instead.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = _MESSENGER
+
+    message_id: UUID
+    outcome: Literal["DELIVERED", "NOT_DELIVERED"]
+
+
+class AnnounceAbsence(Command):
+    """Record that somebody cannot come, as they said on the page of their appointment: somebody rings them."""
+
+    roles: ClassVar[frozenset[str] | None] = frozenset({Role.INVITED})
+    records = events.AbsenceAnnounced
+
+    person_id: UUID
+    about: UUID
 
 
 class RaiseAlert(Command):
@@ -319,7 +363,7 @@ class RaiseAlert(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = _WHO_WORK_WITH_CHILDREN
-    records = AlertRaised
+    records = events.AlertRaised
 
     alert_id: UUID
     person_id: UUID
@@ -332,7 +376,7 @@ class EndAlert(Command):
     """End an alert that no longer holds, and say why. No case of the person shows it any more, and its review is met."""
 
     roles: ClassVar[frozenset[str] | None] = _WHO_WORK_WITH_CHILDREN
-    records = AlertEnded
+    records = events.AlertEnded
 
     alert_id: UUID
     why: Sealed[FreeText]
@@ -342,7 +386,7 @@ class ConfirmSchoolLedOutcome(Command):
     """Record what the school did about an incident that triage left to it (HOCR Schools Protocol)."""
 
     roles: ClassVar[frozenset[str] | None] = frozenset({Role.SCHOOL, Role.SAFE_SCHOOLS_OFFICER, Role.SUPERVISOR})
-    records = SchoolLedOutcomeConfirmed
+    records = events.SchoolLedOutcomeConfirmed
 
     action: Sealed[FreeText]
 
@@ -354,7 +398,7 @@ class AssignCrimeOutcome(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.POLICE_DECISION_MAKER, Role.SYSTEM}
-    records = CrimeOutcomeAssigned
+    records = events.CrimeOutcomeAssigned
 
     code: OutcomeCode
     person_id: UUID | None = None
@@ -378,7 +422,7 @@ class RecordActivityUndertaken(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
-    records = ActivityUndertaken
+    records = events.ActivityUndertaken
 
     session_id: UUID
     person_id: UUID
@@ -388,7 +432,7 @@ class CarryOutcome(Command):
     """Carry over the crime outcome that a disposal assigned, whose rules have judged it. A reaction sends it."""
 
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
-    records = CrimeOutcomeAssigned
+    records = events.CrimeOutcomeAssigned
 
     code: OutcomeCode
     disposal_id: UUID
@@ -420,16 +464,16 @@ class CorrectReferral(FieldCorrection):
 class CloseReferral(Command):
     """Record that nothing more is to be done about the incident, and why. Only a supervisor can open it again."""
 
-    records = ReferralClosed
+    records = events.ReferralClosed
 
-    reason: ClosingReason
+    reason: events.ClosingReason
 
 
 class ReopenReferral(Command):
     """Open a closed referral again, and say why. It may then be triaged again."""
 
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
-    records = ReferralReopened
+    records = events.ReferralReopened
 
     why: Sealed[FreeText]
 
@@ -455,6 +499,12 @@ ReferralCommand = (
     | AllocateReferral
     | GiveAdvice
     | RecordContact
+    | RecordPreferences
+    | WriteToPerson
+    | RecordMessage
+    | RecordMessageFailure
+    | RecordMessageDelivery
+    | AnnounceAbsence
     | RaiseAlert
     | EndAlert
     | ConfirmSchoolLedOutcome

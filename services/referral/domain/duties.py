@@ -1,12 +1,10 @@
 """What is due when on a referral: until it is met, or lapses because the referral is closed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import date
 from uuid import UUID
 
-from services.referral.domain.state import Referral
+from services.referral.domain.state import MessageStatus, Referral
 from services.referral.events import OF_AN_OFFENDER
 from services.victims import INFORMED, REFERRED, first_day, information_due, telling_duties
 from services.vocabulary import Flag, TriageOutcome
@@ -18,7 +16,8 @@ from shared.domain.policy import PolicyOn
 def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
     """List every duty of the referral; one that is unmet when it is closed lapses, until it is opened again.
 
-    An alert is on a person and outlives the referral, so its review never lapses; nor does telling a victim.
+    An alert is on a person and outlives the referral, so its review never lapses; nor does telling a victim, or ringing
+    somebody whom a message has not reached.
 
     Duties:
         REFERRAL_ACKNOWLEDGED: the referral is received; `acknowledge_working_days`; it is acknowledged.
@@ -32,6 +31,8 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         VICTIM_RJ_INFORMATION: the referral is triaged to other than the panel, for each victim where a suspect was under age; `victim_information_days` after the report, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice; a later triage leads to the panel.
         VICTIM_SUPPORT_REFERRAL: a victim wants support; `victim_support_days` after the report; the victim is referred to support; the victim no longer wants it.
         VICTIM_TOLD: an outcome is assigned that no disposal has decided, for each victim; `victim_told_days`, with enhanced rights `victim_told_enhanced_days`; the victim is told; nothing ends it otherwise.
+        RING_INSTEAD: a message fails; `answer_working_days`; somebody tries to reach the person; the message is sent again.
+        ANSWER_ABSENCE: somebody says that they cannot come; `answer_working_days`; somebody tries to reach the person.
         INTERVENTION_DELIVERED: the referral is accepted for an intervention; `intervention_working_days`; an activity is undertaken; a later triage has another outcome.
     """
     opened = (
@@ -43,7 +44,8 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
     told = telling_duties(
         "VICTIM_TOLD", state.decided_at, state.victims, state.log, state.has_enhanced_rights, policy_on
     )
-    return (*(duty.lapsing(state.closed_on) for duty in opened), *_of_alerts(state), *told)
+    outlasting = (*_of_alerts(state), *_of_messages(state, policy_on))
+    return (*(duty.lapsing(state.closed_on) for duty in opened), *outlasting, *told)
 
 
 def _of_receipt(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
@@ -76,6 +78,27 @@ def _of_concerns(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
 def _of_alerts(state: Referral) -> Iterator[Duty]:
     for alert_id, alert in state.alerts.items():
         yield Duty("ALERT_REVIEW", local_day(alert.raised_at), alert.review_on, alert.ended_on, str(alert_id))
+
+
+def _of_messages(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    for message_id, message in state.failures.items():
+        assert message.failed_at is not None
+        failed_on = local_day(message.failed_at)
+        met_on = state.contacted_since(message.person_id, message.failed_at)
+        sent_again_on = None if message.status is MessageStatus.FAILED else local_day(message.at)
+        yield Duty(
+            "RING_INSTEAD",
+            failed_on,
+            due_after(failed_on, policy_on, "answer_working_days"),
+            met_on,
+            str(message_id),
+            closed_on=sent_again_on if met_on is None else None,
+        )
+    for absence in state.absences:
+        said_on = local_day(absence.announced_at)
+        met_on = state.contacted_since(absence.person_id, absence.announced_at)
+        due = due_after(said_on, policy_on, "answer_working_days")
+        yield Duty("ANSWER_ABSENCE", said_on, due, met_on, f"{absence.person_id} {absence.about}")
 
 
 def _of_triage(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:

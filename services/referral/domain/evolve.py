@@ -1,18 +1,20 @@
 """The fold of a referral: how each fact changes the state. It applies no rule."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final, assert_never
 
 from services.referral import events
 from services.referral.domain.state import (
+    Absence,
     Alert,
     Concern,
     LinkedPerson,
     MashReferral,
+    MessageStatus,
+    Preferences,
     Referral,
     Screening,
+    SentMessage,
     Stage,
     Triage,
     VictimDetails,
@@ -62,6 +64,7 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
                 event.is_harmed,
                 bool(event.child_at_report),
                 event.did_harm,
+                event.details.preferred_channel,
             )
             return replace(state, people={**state.people, event.person_id: person})
         case events.ReferralAcknowledged():
@@ -94,7 +97,7 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
             return _victim_described(state, fact, event)
         case events.VictimInformedOfRestorativeJustice() | events.VictimReferredToSupport() | events.VictimTold():
             return state  # the log has it
-        case events.DocumentAttached():
+        case events.DocumentAttached() | events.MessageRequested():
             return state
         case events.ReferralTriaged():
             return _triaged(state, fact, event)
@@ -104,6 +107,16 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
             return replace(_in_progress(state, fact), advice_given=state.advice_given + 1)
         case events.ContactRecorded():
             return _contacted(state, fact, event)
+        case events.PreferencesRecorded():
+            preferences = Preferences(event.messages_wanted, event.preferred_channel, event.language)
+            return replace(state, preferences={**state.preferences, event.person_id: preferences})
+        case events.MessageSent() | events.MessageFailed():
+            return _with_message(state, fact, event)
+        case events.MessageDelivered():
+            return _arrived(state, fact, event)
+        case events.AbsenceAnnounced():
+            absence = Absence(event.person_id, event.about, fact.occurred_at)
+            return replace(state, absences=(*state.absences, absence))
         case events.AlertRaised():
             return _alert_raised(state, fact, event)
         case events.AlertEnded():
@@ -225,6 +238,36 @@ def _contacted(state: Referral, fact: Fact, event: events.ContactRecorded) -> Re
         return state
     first = fact.day if state.contacted_on is None else min(state.contacted_on, fact.day)
     return replace(state, contacted_on=first)
+
+
+def _with_message(state: Referral, fact: Fact, event: events.MessageSent | events.MessageFailed) -> Referral:
+    """Keep a message as it last stood, and when it last failed."""
+    earlier = state.messages.get(event.message_id)
+    message = SentMessage(
+        event.person_id,
+        event.about,
+        event.channel,
+        event.template,
+        event.template_version,
+        MessageStatus.SENT,
+        fact.occurred_at,
+        fact.version,
+        failed_at=None if earlier is None else earlier.failed_at,
+    )
+    if isinstance(event, events.MessageFailed):
+        sent = None if earlier is None else earlier.sent_version
+        message = replace(
+            message, status=MessageStatus.FAILED, sent_version=sent, why=event.why, failed_at=fact.occurred_at
+        )
+    return replace(state, messages={**state.messages, event.message_id: message})
+
+
+def _arrived(state: Referral, fact: Fact, event: events.MessageDelivered) -> Referral:
+    sent = state.messages.get(event.message_id)
+    if sent is None:
+        raise BrokenHistory(fact, f"there is no message {event.message_id}")
+    arrived = replace(sent, status=MessageStatus.DELIVERED, at=fact.occurred_at)
+    return replace(state, messages={**state.messages, event.message_id: arrived})
 
 
 def _closed(state: Referral, fact: Fact) -> Referral:

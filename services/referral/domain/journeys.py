@@ -1,14 +1,12 @@
 """The journeys of a referral: triage, the intervention, what is left to the school, its end, and the victim's side."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Final
 from uuid import UUID
 
 from services.referral.domain import commands
-from services.referral.domain.state import Referral, Stage
+from services.referral.domain.state import MessageStatus, Referral, Stage
 from services.referral.domain.state_machine import BEFORE_TRIAGE, WITH_AN_OFFICER
 from services.victims import INFORMED, REFERRED, TOLD, first_day
 from services.vocabulary import Flag, Role, TriageOutcome
@@ -40,17 +38,9 @@ def _wanting_support(state: Referral) -> Iterable[UUID]:
     return (person for person, details in state.victim_details.items() if details.wants_support)
 
 
-def _to_be_told(state: Referral) -> Iterable[UUID]:
-    return state.victims if state.decided_at else ()
-
-
 def _concerns(state: Referral, _day: date) -> Iterator[Task]:
     if state.concerns:
         yield Task(all(concern.answered_on is not None for concern in state.concerns))
-
-
-def _is_accepted(state: Referral) -> bool:
-    return state.triage_outcome is TriageOutcome.ACCEPT_INTERVENTION
 
 
 FIRST_CONTACT: Final[Step[Referral]] = Step(
@@ -60,6 +50,20 @@ FIRST_CONTACT: Final[Step[Referral]] = Step(
     once(lambda state: state.contacted_on is not None),
     duty="FIRST_CONTACT",
 )
+
+
+def _to_ring(state: Referral, _day: date) -> Iterator[Task]:
+    for message_id, message in state.failures.items():
+        again = message.status is not MessageStatus.FAILED
+        reached = state.contacted_since(message.person_id, message.failed_at) is not None
+        yield Task(again or reached, about={"person_id": message.person_id}, item=str(message_id))
+
+
+def _absent(state: Referral, _day: date) -> Iterator[Task]:
+    for absence in state.absences:
+        reached = state.contacted_since(absence.person_id, absence.announced_at) is not None
+        yield Task(reached, about={"person_id": absence.person_id}, item=f"{absence.person_id} {absence.about}")
+
 
 JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
     Journey(
@@ -116,7 +120,10 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 "Give it to someone",
                 (commands.AllocateReferral,),
                 SUPERVISOR,
-                once(lambda state: state.officer_id is not None, _is_accepted),
+                once(
+                    lambda state: state.officer_id is not None,
+                    lambda state: state.triage_outcome is TriageOutcome.ACCEPT_INTERVENTION,
+                ),
             ),
             FIRST_CONTACT,
             Step(
@@ -151,6 +158,14 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 once(lambda state: not state.unanswered),
                 duty="MASH_DECISION",
             ),
+        ),
+    ),
+    Journey(
+        "Messages",
+        lambda state: bool(state.failures or state.absences),
+        (
+            Step("Ring them: a message did not arrive", (commands.RecordContact,), OFFICER, _to_ring, "RING_INSTEAD"),
+            Step("Ring them: they cannot come", (commands.RecordContact,), OFFICER, _absent, "ANSWER_ABSENCE"),
         ),
     ),
     Journey(
@@ -206,7 +221,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 VICTIM_WORKER,
                 each(
                     "person_id",
-                    _to_be_told,
+                    lambda state: state.victims if state.decided_at else (),
                     lambda state, person: first_day(state.log, person, TOLD, max(state.decided_at)) is not None,
                 ),
                 duty="VICTIM_TOLD",
@@ -218,6 +233,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
 
 PURPOSES: Final[Purposes] = {
     "About the child": (commands.RaiseAlert, commands.EndAlert, commands.LinkPerson),
+    "Messages": (commands.WriteToPerson, commands.RecordPreferences),
     "About safety": (
         commands.RaiseSafeguardingConcern,
         commands.OverrideSafeguardingHold,

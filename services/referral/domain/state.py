@@ -1,24 +1,26 @@
 """The state of a referral: the classes that `evolve` folds facts into."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from services.referral import events
 from services.referral.domain.commands import LinkPerson
-from services.referral.events import (
-    OF_AN_OFFENDER,
-    MashDecision,
-    PersonLinked,
-    Preference,
-    ReferralEvent,
-    Setting,
+from services.victims import CONTACTED, Log, first_day
+from services.vocabulary import (
+    AlertKind,
+    Category,
+    Channel,
+    Flag,
+    IncidentType,
+    Language,
+    MessageTemplate,
+    OutcomeCode,
+    PersonRole,
+    TriageOutcome,
 )
-from services.victims import Log
-from services.vocabulary import AlertKind, Category, Flag, IncidentType, OutcomeCode, PersonRole, TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
 from shared.domain.sealing import Sealed
@@ -51,6 +53,7 @@ class LinkedPerson:
     is_harmed: bool = False
     child_at_report: bool = False
     did_harm: bool = False
+    preferred_channel: Channel | None = None
 
 
 def born_on(date_of_birth: Sealed[date] | None) -> date | None:
@@ -58,12 +61,12 @@ def born_on(date_of_birth: Sealed[date] | None) -> date | None:
     return None if date_of_birth is None else date_of_birth.or_else(None)
 
 
-def fits_its_kind(linked: PersonLinked | LinkPerson) -> bool:
+def fits_its_kind(linked: events.PersonLinked | LinkPerson) -> bool:
     """Whether somebody linked is a person who was born, or an organisation that was not and did no harm."""
     details, role, category = linked.details, linked.role, linked.category
     if not details.is_organisation:
         return details.date_of_birth is not None
-    did_harm = role is PersonRole.HARMER or category in OF_AN_OFFENDER | {Category.CHILD_UNDER_10}
+    did_harm = role is PersonRole.HARMER or category in events.OF_AN_OFFENDER | {Category.CHILD_UNDER_10}
     return details.date_of_birth is None and not did_harm
 
 
@@ -106,7 +109,7 @@ class Screening:
 class Wish:
     """The wish of a harmed person, or of a parent for them."""
 
-    preference: Preference
+    preference: events.Preference
     recorded_at: datetime
 
 
@@ -120,6 +123,52 @@ class VictimDetails:
     wants_updates: bool
     wants_support: bool
     wanted_support_on: date | None
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Whether somebody wants to be written to, how, and in which language. None: they have not said."""
+
+    messages_wanted: bool
+    preferred_channel: Channel | None
+    language: Language | None
+
+
+class MessageStatus(StrEnum):
+    """How far a message is."""
+
+    SENT = "SENT"
+    FAILED = "FAILED"
+    DELIVERED = "DELIVERED"
+
+
+@dataclass(frozen=True)
+class SentMessage:
+    """A message to a person, because of the event `about`, as it last stood."""
+
+    person_id: UUID
+    about: UUID
+    channel: events.MessageChannel
+    template: MessageTemplate
+    template_version: int
+    status: MessageStatus
+    at: datetime
+    """When it came to that status."""
+    sent_version: int | None = None
+    """The version of the record by which it was last sent."""
+    why: events.WhyMessageFailed | None = None
+    """Why it failed, if it last did."""
+    failed_at: datetime | None = None
+    """The latest time at which it failed, even if it was sent again since."""
+
+
+@dataclass(frozen=True)
+class Absence:
+    """What somebody said beforehand that they cannot come to: what the event `about` asks them to."""
+
+    person_id: UUID
+    about: UUID
+    announced_at: datetime
 
 
 @dataclass(frozen=True)
@@ -141,20 +190,23 @@ class Referral:
     reported_at: datetime
     happened_at: datetime
     incident_type: IncidentType
-    setting: Setting
+    setting: events.Setting
     flags: frozenset[Flag]
     acknowledged_on: date | None = None
     people: Mapping[UUID, LinkedPerson] = field(default_factory=dict)
     concerns: tuple[Concern, ...] = ()
     alerts: Mapping[UUID, Alert] = field(default_factory=dict)
     mash_referrals: tuple[MashReferral, ...] = ()
-    mash_decision: MashDecision | None = None
+    mash_decision: events.MashDecision | None = None
     screening: Screening | None = None
     yjs_referred_on: date | None = None
     crime_number: str | None = None
     crime_recorded_at: datetime | None = None
     wishes: Mapping[UUID, Wish] = field(default_factory=dict)
     victim_details: Mapping[UUID, VictimDetails] = field(default_factory=dict)
+    preferences: Mapping[UUID, Preferences] = field(default_factory=dict)
+    messages: Mapping[UUID, SentMessage] = field(default_factory=dict)
+    absences: tuple[Absence, ...] = ()
     log: Log = field(default_factory=dict)
     """What was done for each person, of which a victim's is shown."""
     triages: tuple[Triage, ...] = ()
@@ -171,7 +223,7 @@ class Referral:
     decided_at: tuple[datetime, ...] = ()
     """When outcomes were assigned here, and not by a disposal."""
     closed_on: date | None = None
-    record: PastFacts[ReferralEvent] | None = field(default=None, compare=False, repr=False)
+    record: PastFacts[events.ReferralEvent] | None = field(default=None, compare=False, repr=False)
 
     @property
     def reported_on(self) -> date:
@@ -200,6 +252,11 @@ class Referral:
         unlinked = (person for person in self.victim_details if person not in self.people)
         return (*linked, *unlinked)
 
+    @property
+    def named(self) -> tuple[UUID, ...]:
+        """Those who are linked, or of whom something is recorded that bears on writing to them, each once."""
+        return tuple(dict.fromkeys((*self.people, *self.victim_details, *self.preferences)))
+
     def has_enhanced_rights(self, victim: UUID) -> bool:
         """Whether a victim has enhanced rights: by law, under age on the day of the report, or as recorded."""
         part, details = self.people.get(victim), self.victim_details.get(victim)
@@ -209,6 +266,15 @@ class Referral:
     def open_alerts(self) -> Mapping[UUID, Alert]:
         """The alerts that hold, by their ids."""
         return {alert_id: alert for alert_id, alert in self.alerts.items() if alert.ended_on is None}
+
+    @property
+    def failures(self) -> Mapping[UUID, SentMessage]:
+        """The messages that failed, by their ids, even if they were sent again since."""
+        return {key: message for key, message in self.messages.items() if message.failed_at is not None}
+
+    def contacted_since(self, person: UUID, moment: datetime | None) -> date | None:
+        """Return the first day on which somebody tried to reach a person, from a time on; None if nobody did."""
+        return first_day(self.log, person, CONTACTED, moment)
 
     @property
     def unanswered(self) -> tuple[MashReferral, ...]:

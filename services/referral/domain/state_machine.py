@@ -3,12 +3,10 @@
 A command without a row is allowed in every stage: contacts, corrections, and the facts of other services.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.referral.domain import commands
-from services.referral.domain.state import Referral, Stage
+from services.referral.domain.state import MessageStatus, Referral, SentMessage, Stage
 from shared.domain.state_machine import NOTHING_YET, AllowedStages
 
 EVERY_STAGE: Final = frozenset(Stage)
@@ -17,6 +15,19 @@ BEFORE_TRIAGE: Final = frozenset({Stage.RECEIVED, Stage.ACKNOWLEDGED, Stage.SAFE
 WITH_AN_OFFICER: Final = frozenset({Stage.TRIAGED, Stage.ALLOCATED, Stage.IN_PROGRESS})
 
 PRACTICE: Final = "team practice (states of a referral)"
+
+
+def _is_on_its_way(message: SentMessage | None) -> bool:
+    return message is not None and message.status is MessageStatus.SENT
+
+
+def _can_be_sent(message: SentMessage | None, command: commands.RecordMessage) -> bool:
+    return message is None or (message.status is MessageStatus.FAILED and message.person_id == command.person_id)
+
+
+def _can_fail(message: SentMessage | None, command: commands.RecordMessageFailure) -> bool:
+    return message is None or (_is_on_its_way(message) and message.person_id == command.person_id)
+
 
 STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
     AllowedStages(
@@ -68,6 +79,40 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         OPEN,
         "The youth justice service is told once, while the referral is open.",
         standing=lambda referral: referral.yjs_referred_on is None,
+    ),
+    AllowedStages(
+        "message_is_new",
+        (commands.RecordMessage,),
+        EVERY_STAGE,
+        "This message was sent already: only one that failed is sent again, to the same person.",
+        condition=lambda command, referral, _: _can_be_sent(referral.messages.get(command.message_id), command),
+        looks_at=("message_id", "person_id"),
+    ),
+    AllowedStages(
+        "message_fails_once",
+        (commands.RecordMessageFailure,),
+        EVERY_STAGE,
+        "This message has failed or arrived already, or went to somebody else.",
+        condition=lambda command, referral, _: _can_fail(referral.messages.get(command.message_id), command),
+        looks_at=("message_id", "person_id"),
+    ),
+    AllowedStages(
+        "message_was_sent",
+        (commands.RecordMessageDelivery,),
+        EVERY_STAGE,
+        "Only a message that was sent arrives, and it does so once.",
+        condition=lambda command, referral, _: _is_on_its_way(referral.messages.get(command.message_id)),
+        looks_at=("message_id",),
+    ),
+    AllowedStages(
+        "absence_announced_once",
+        (commands.AnnounceAbsence,),
+        EVERY_STAGE,
+        "They have said already that they cannot come.",
+        condition=lambda command, referral, _: all(
+            (absence.person_id, absence.about) != (command.person_id, command.about) for absence in referral.absences
+        ),
+        looks_at=("person_id", "about"),
     ),
     AllowedStages(
         "alert_is_new",

@@ -1,7 +1,5 @@
 """The measures, by name, and their answers. A measure is one module here: its API, CSV and reference page follow."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib import import_module
 from pkgutil import iter_modules

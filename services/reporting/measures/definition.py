@@ -1,7 +1,5 @@
 """A measure: the words of its definition, the services that it reads, and two pure functions, `select` and `aggregate`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -51,7 +49,6 @@ class Dataset:
     policy: PolicyBook = field(default=POLICY)
 
     def all_of(self, kind: type[R]) -> list[R]:
-        """Return the summaries of a kind."""
         return [summary for summary in self.summaries if isinstance(summary, kind)]
 
 

@@ -5,8 +5,6 @@ suppressed (primary suppression), then the smallest of the others until the supp
 which other measures tell (secondary suppression). A year less its quarters is a table too, and must pass the same test.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

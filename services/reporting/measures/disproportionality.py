@@ -1,7 +1,5 @@
 """Disproportionality: disposals by ethnic group, against the population."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final

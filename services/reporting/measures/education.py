@@ -1,7 +1,5 @@
 """Education: sessions delivered, and the heads that were counted there."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

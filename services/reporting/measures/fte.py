@@ -1,7 +1,5 @@
 """Projected first-time entrants to the youth justice system."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final

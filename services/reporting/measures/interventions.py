@@ -5,8 +5,6 @@ counts in the period in which it actually ended (not in that of its deadline), w
 to 17 at its start, once for each child and offence: the most serious, then the latest (YJB KPI inclusion).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 from typing import Final

@@ -1,7 +1,5 @@
 """KPI 6: out-of-court interventions that ended, and whether the children completed them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """KPI 9: serious violence."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

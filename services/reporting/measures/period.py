@@ -1,7 +1,5 @@
 """The period of a measure, and the quarters and years for which returns are made."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -39,7 +37,6 @@ def year_of(day: date) -> Period:
 
 
 def quarter_of(day: date) -> Period:
-    """Return the quarter that a day is in."""
     first = date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
     following = (first + timedelta(days=100)).replace(day=1)
     return Period(first, following - timedelta(days=1))

@@ -1,7 +1,5 @@
 """The dated values that the measures compare with."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

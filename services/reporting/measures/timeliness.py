@@ -1,7 +1,5 @@
 """Timeliness: the length of four intervals of a case, how many were in target, and the duties that lapsed."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Workload: the open work at the end of the period, by state and officer."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final

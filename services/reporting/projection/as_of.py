@@ -1,7 +1,5 @@
 """Bitemporal state: streams that changed after a time or a position are folded again; others are read as stored."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The worker's note of when the projection had last taken everything that was published (freshness.py reads it)."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import structlog

@@ -1,7 +1,5 @@
 """The fold of one stream: its owner's view, its duties, and the summary that measures count from."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime

@@ -213,7 +213,6 @@ def read_row(row: asyncpg.Record) -> Fact:
 
 
 def stream_of(fact: Fact) -> Stream:
-    """Return the service and the id of the stream of a fact."""
     return service_of(fact), fact.stream_id
 
 
@@ -264,7 +263,6 @@ def stood_open(day: str) -> str:
 
 
 def duty_of(row: asyncpg.Record) -> Duty:
-    """Read a row of `duty`."""
     return Duty(
         row["duty"], row["opened_on"], row["due"], row["met_on"], row["item"], row["closed_on"], row["lapsed_on"]
     )

@@ -1,7 +1,5 @@
 """The read models of the deciding services. Reporting folds with the owners' deciders, and has no keys."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 

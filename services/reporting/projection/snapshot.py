@@ -1,7 +1,5 @@
 """A snapshot of the database for one answer."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime

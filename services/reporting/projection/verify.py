@@ -1,7 +1,5 @@
 """Verification of the projection: its tables must equal a fresh fold of its facts, and the facts must be complete."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What the answers of reporting hold, as its API declares them."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -66,9 +64,7 @@ class CaseList(Schema):
         description=f"How many cases there are: counted to {MOST_COUNTED:,}; beyond that, to the first of the following page."
     )
     more_than_total: bool = Field(description="Whether there are more than were counted.")
-    next: str | None = Field(
-        description="The `after` of the following page; null after the last, and in another order than the soonest duty."
-    )
+    next: str | None = Field(description="The `after` of the following page; null after the last.")
     positions: dict[str, int]
     stale: list[StaleService]
     cases: list[CaseLine]

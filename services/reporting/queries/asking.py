@@ -1,7 +1,5 @@
 """How the routes ask the database: again while it does not answer, by a reader, and saying how fresh the answer is."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 

@@ -3,8 +3,6 @@
 Persons and access pass the read gate as the part `access_log`, retention and forgotten persons as `data_rights`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID

@@ -130,17 +130,28 @@ class Place:
     home: UUID
 
     def __str__(self) -> str:
-        return f"{self.value or 'none'}:{self.home}"
+        value = self.value
+        if isinstance(value, datetime):
+            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}:{self.home}"
+        return f"{value or 'none'}:{self.home}"
 
     @classmethod
     def of(cls, text: str) -> Place:
-        """Read the text of a place by duty, as `PLACE` has it. Raises `ValueError` for a day that does not exist."""
-        due, _, home = text.partition(":")
-        return cls(None if due == "none" else date.fromisoformat(due), UUID(home))
+        """Read the text of a place, as `PLACE` has it. Raises `ValueError` for a day or time that does not exist."""
+        value, _, home = text.rpartition(":")
+        if value == "none":
+            return cls(None, UUID(home))
+        return cls(datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value), UUID(home))
+
+    def is_in(self, sort: str) -> bool:
+        """Whether the place is one of an order of the list."""
+        return isinstance(self.value, datetime) == (sort != DUE)
 
 
-PLACE: Final = re.compile(f"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}|none):{UUID_TEXT.pattern}")
-"""The text of a place in the order of the soonest duty."""
+PLACE: Final = re.compile(
+    rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}\.[0-9]{{6}}Z)?|none):{UUID_TEXT.pattern}"
+)
+"""The text of a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,7 @@ class _Question:
     async def lines(self, connection: Connection, sort: str, after: Place | None, most: int) -> list[asyncpg.Record]:
         """Read the first cases after a place: so many, or fewer at the end of the list."""
         if sort != DUE:
-            return await self._walk(connection, SORTS[sort], None, most)
+            return await self._walk(connection, SORTS[sort], after, most)
         lines: list[asyncpg.Record] = []
         if after is None or after.value is not None:
             lines, after = await self._walk(connection, SORTS[DUE], after, most), None
@@ -188,13 +199,17 @@ class _Question:
         else:
             places, key = f"select s.home, s.{column} as value {self._works(statement)}", "a.value desc, a.home"
             at = "line.opened_at >= a.value" if column == SORTS["opened"] else "line.recorded_at <= a.value"
+            if after is not None:
+                places += f" and s.{column} <= {statement.bind(after.value, 'timestamptz')}"
         if column != SORTS[DUE]:
             conditions += self._due_condition(statement)
         if after is not None and after.value is None:
             conditions.append(f"a.home > {statement.bind(after.home, 'uuid')}")
         elif after is not None:
-            place = statement.bind(after.value, "date"), statement.bind(after.home, "uuid")
-            conditions.append(f"(a.value, a.home) > ({', '.join(place)})")
+            by_time = isinstance(after.value, datetime)
+            value = statement.bind(after.value, "timestamptz" if by_time else "date")
+            home = statement.bind(after.home, "uuid")
+            conditions.append(f"(a.value {'<' if by_time else '>'} {value} or a.value = {value} and a.home > {home})")
         return await statement.fetch(
             connection,
             f"""
@@ -304,13 +319,13 @@ async def list_cases(
     """List one page of cases, in an order of `SORTS`, as far as the reader may see their streams. Raises `BadQuestion`.
 
     The filters are those of the route (api.py). `page` counts from 1, from the place `after`, the `next` of an earlier answer in
-    the order of the soonest duty. `today` is the Europe/London day for which duties are judged.
+    the same order. `today` is the Europe/London day for which duties are judged.
     """
     if page < 1:
         raise BadQuestion("pages are numbered from 1")
     today = today or local_day(datetime.now(UTC))
-    if sort != DUE and after is not None:
-        raise BadQuestion(f"a page after a place is sorted by {DUE}")
+    if after is not None and not after.is_in(sort):
+        raise BadQuestion("a page after a place has the order of the answer that gave it")
     question = _Question(reader, today, state, officer, due_before, changed_since)
     skipped = (page - 1) * PAGE
     async with snapshot(pool) as connection:
@@ -324,13 +339,13 @@ async def list_cases(
         reached = await positions(connection, READ_MODELS)
     shown = rows[:PAGE]
     more = total > MOST_COUNTED
-    following = sort == DUE and len(rows) > PAGE
+    last = Place(shown[-1][SORTS[sort]], shown[-1]["case_id"]) if len(rows) > PAGE else None
     return {
         "page": page,
         "page_size": PAGE,
         "total": max(MOST_COUNTED, skipped + len(rows)) if more and rows else min(total, MOST_COUNTED),
         "more_than_total": more,
-        "next": str(Place(shown[-1]["next_due"], shown[-1]["case_id"])) if following else None,
+        "next": str(last) if last else None,
         "positions": reached,
         "cases": [{name: column.to_json(row[name]) for name, column in COLUMNS.items()} for row in shown],
     }

@@ -1,7 +1,5 @@
 """The projected case, now or by both times."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -106,7 +104,12 @@ async def case(
                 for listed in Listed.of_fold(then.folded)
             ]
         waiting = await list_waits(connection, reader, "state", min(moments), case_id)
-        people = (id_ for row in rows for id_ in row["mentions"])
+        views = [_view_for_case(row, case_id) for row in rows]
+        people = (
+            person
+            for row, view in zip(rows, views, strict=True)
+            for person in (row["mentions"] if view.people is None else view.people)
+        )
         alerts = await alerts_of(connection, reader, people, as_of, known_at)
         others = [] if cut else await other_cases(connection, reader, case_id, rows)
         reached = await positions(connection, READ_MODELS, known_at)
@@ -114,9 +117,8 @@ async def case(
         return None
     streams: dict[str, list[dict[str, Any]]] = {model.collection: [] for model in READ_MODELS.values()}
     hidden: set[tuple[str, str]] = set()
-    for row in rows:
+    for row, view in zip(rows, views, strict=True):
         service = row["service"]
-        view = _view_for_case(row, case_id)
         hidden |= {(service, item) for item in view.hidden_items}
         streams[READ_MODELS[service].collection].append(_as_json(row, view.view, reader.fields(service)))
     shows = reader.reach("duties").shows_duty

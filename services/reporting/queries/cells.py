@@ -4,8 +4,6 @@ A record counts in a number where the measure, counted over that record alone, g
 second definition of what it counts. Medians and rates count no records, and groups by ethnicity are not opened.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -87,7 +85,9 @@ async def counted_records(pool: Pool, reader: Reader, question: Question) -> dic
         reached = await positions(connection, measure.reads, question.known_at)
         dataset = await load_dataset(connection, measure, period, question.as_of, question.known_at, each_stream=True)
         value, counted = records_in_cell(measure, dataset, period, question.cell)
-        rows = await connection.fetch(_SHOWN, *split(counted), *reader.reach("state").parameters)
+        # Who is shown some members of a record alone does not learn here in what it counts.
+        whole = [stream for stream in counted if reader.fields(stream[0]) is None]
+        rows = await connection.fetch(_SHOWN, *split(whole), *reader.reach("state").parameters)
     return {
         "measure": measure.name,
         "from": period.first.isoformat(),

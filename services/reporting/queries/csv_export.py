@@ -1,7 +1,5 @@
 """An answer as CSV: one line of names, one of values. A nested column is named by its path, with dots."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

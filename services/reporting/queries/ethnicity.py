@@ -4,20 +4,24 @@ Reporting holds no keys. Whoever may ask by ethnic group hands a grant to the qu
 and only counts by group leave it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.sealing import SealedToken, unseal
 from shared.privacy.keyring import Keyring
 
-Grant = Callable[[Sequence[SealedTexts]], Awaitable[Mapping[SealedTexts, str]]]
-"""Opens sealed words; what is forgotten is left out."""
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What opens sealed words, without those that are forgotten, and the secret by which it proves what it published."""
+
+    open: Callable[[Sequence[SealedTexts]], Awaitable[Mapping[SealedTexts, str]]]
+    secret: bytes = field(repr=False)
 
 
-def keyring_grant(keyring: Keyring) -> Grant:
-    """Return a grant by a keyring whose database role may only read keys. Raises `KeyringUnavailable`."""
+def keyring_grant(keyring: Keyring, secret: bytes) -> Grant:
+    """Return a grant by a keyring whose database role may only read keys. It raises `KeyringUnavailable`."""
 
     async def opened(sealed: Sequence[SealedTexts]) -> Mapping[SealedTexts, str]:
         tokens = {words: SealedToken.parse(words.token) for words in sealed}
@@ -28,4 +32,4 @@ def keyring_grant(keyring: Keyring) -> Grant:
             if (key := keys[token.subject, token.generation]) is not None
         }
 
-    return opened
+    return Grant(opened, secret)

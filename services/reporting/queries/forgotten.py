@@ -4,8 +4,6 @@ A restored backup of the keyring brings keys back that were destroyed since. The
 stores, so it can be repeated (`ooc forget-again`).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from datetime import datetime

@@ -4,8 +4,6 @@ A projection that has stopped, one that is behind, and one whose Kafka does not 
 has recorded and not published yet are unknown here; `ooc status` shows them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final

@@ -3,8 +3,6 @@
 With `as_of`, `known_at` or positions, only the streams that changed since are folded again.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -102,7 +100,7 @@ async def _published(pool: Pool, question: Measure[Any], period: Period, ethnici
     assert question.counts is not None
     year = year_of(period.first)
     while True:
-        earlier = await published_in(pool, question.name, year)
+        earlier = [] if ethnicity is None else await published_in(pool, question.name, year, ethnicity.secret)
         tables = [one.table for one in earlier]
         for one in earlier:
             if one.table.period == period:
@@ -114,11 +112,10 @@ async def _published(pool: Pool, question: Measure[Any], period: Period, ethnici
         if ethnicity is None:
             return answer(question, dataset, period, reached)
         sealed = await _unrestricted(pool, question.reads, question.sealed_texts(dataset, year))
-        dataset = replace(dataset, ethnicities=await ethnicity(sealed), published=tables)
+        dataset = replace(dataset, ethnicities=await ethnicity.open(sealed), published=tables)
         total, shown = len(question.select(dataset, period)), question.counts(dataset, period)
-        await publish(
-            pool, question.name, year, len(earlier) + 1, Publication(Published(period, total, shown), reached)
-        )
+        found = Publication(Published(period, total, shown), reached)
+        await publish(pool, question.name, year, len(earlier) + 1, found, ethnicity.secret)
 
 
 async def _unrestricted(pool: Pool, services: Collection[str], sealed: Sequence[SealedTexts]) -> list[SealedTexts]:

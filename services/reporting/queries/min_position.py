@@ -1,7 +1,5 @@
 """Read your writes: an answer waits until the positions that its reader names have been projected."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import time

@@ -1,7 +1,5 @@
 """Other cases of the same child: those that the reader may see, of whoever is the child of this one."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime

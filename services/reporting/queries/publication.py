@@ -3,13 +3,14 @@
 An answer that moved with each event, or with a parameter, would differ from the one before by one child.
 """
 
-from __future__ import annotations
-
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
+
+import rfc8785
 
 from services.reporting.measures import Measure
 from services.reporting.measures.disclosure import Published
@@ -61,28 +62,41 @@ async def require_whole(pool: Pool, measure: Measure[Any], period: Period) -> No
         raise EventStoreUnavailable(f"reporting has not caught up with {behind} since the period settled")
 
 
-async def published_in(pool: Pool, measure: str, year: Period) -> list[Publication]:
-    """List what is published of a measure in a year, in the order of publication."""
+async def published_in(pool: Pool, measure: str, year: Period, secret: bytes) -> list[Publication]:
+    """List what is published of a measure in a year, in the order of publication.
+
+    Raises `EventStoreUnavailable` for a row that no process with the secret has published.
+    """
     rows = await pool.fetch(
-        "select first_day, last_day, total, shown, positions from published_table where measure = $1 and year = $2"
-        " order by number",
+        "select number, first_day, last_day, total, shown, positions, proof from published_table"
+        " where measure = $1 and year = $2 order by number",
         *(measure, year.first),
     )
-    return [
-        Publication(
-            Published(Period(row["first_day"], row["last_day"]), row["total"], json.loads(row["shown"])),
-            json.loads(row["positions"]),
-        )
-        for row in rows
-    ]
+    listed = []
+    for row in rows:
+        table = Published(Period(row["first_day"], row["last_day"]), row["total"], json.loads(row["shown"]))
+        publication = Publication(table, json.loads(row["positions"]))
+        proof = _prove(secret, measure, year, row["number"], publication)
+        if row["proof"] is not None and not hmac.compare_digest(row["proof"], proof):
+            raise EventStoreUnavailable(f"published_table holds a row that reporting's API did not write: {table}")
+        listed.append(publication)
+    return listed
 
 
-async def publish(pool: Pool, measure: str, year: Period, number: int, found: Publication) -> None:
+def _prove(secret: bytes, measure: str, year: Period, number: int, found: Publication) -> bytes:
+    table = found.table
+    days = [str(day) for day in (year.first, table.period.first, table.period.last)]
+    content: list[Any] = [measure, number, *days, table.total, dict(table.shown), dict(found.positions)]
+    return hmac.digest(secret, rfc8785.dumps(content), "sha256")
+
+
+async def publish(pool: Pool, measure: str, year: Period, number: int, found: Publication, secret: bytes) -> None:
     """Publish as the n-th of the year, unless another was published meanwhile."""
     table = found.table
     await pool.execute(
-        "insert into published_table (measure, year, number, first_day, last_day, total, shown, positions)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
+        "insert into published_table (measure, year, number, first_day, last_day, total, shown, positions, proof)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing",
         *(measure, year.first, number, table.period.first, table.period.last, table.total),
         *(json.dumps(dict(table.shown)), json.dumps(dict(found.positions))),
+        _prove(secret, measure, year, number, found),
     )

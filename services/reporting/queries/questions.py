@@ -1,7 +1,5 @@
 """The refusal of a question that a measure cannot answer, for measures and returns alike."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

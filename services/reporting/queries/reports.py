@@ -1,7 +1,5 @@
 """What became of the reports that the reader's organisation has made: a school reads no case, and this of its own."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any, Final
 from uuid import UUID

@@ -7,8 +7,6 @@ the records (`ooc retention keep`) names the next day. Source: Data Protection A
 Management Code (July 2023).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace

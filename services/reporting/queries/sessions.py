@@ -1,7 +1,5 @@
 """The calendar of education sessions: those that begin on some days, and that the reader may see."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -36,7 +34,7 @@ PERIOD: Final = (
 )
 
 _SESSIONS: Final = f"""
-    select s.stream as id, s.state, s.officer, s.record ->> 'topic' as topic, s.record ->> 'kind' as kind,
+    select s.stream as id, s.state, s.position, s.officer, s.record ->> 'topic' as topic, s.record ->> 'kind' as kind,
         (s.record ->> 'starts_at')::timestamptz as starts_at, s.record ->> 'school_urn' as school_urn,
         jsonb_array_length(s.record -> 'places') as places,
         (select count(*) from jsonb_each_text(s.view -> 'register') as line where line.value <> 'BOOKED') as recorded,
@@ -55,6 +53,7 @@ class SessionLine(Schema):
 
     id: UUID
     state: str = Field(description="The stage of the session.")
+    position: int = Field(description="The position of its last event in its event store.")
     topic: str
     kind: str
     starts_at: datetime = Field(description="When it begins, in UTC.")

@@ -1,7 +1,5 @@
 """The calendar of panel sittings: those that begin on some days, with the cases on their agendas."""
 
-from __future__ import annotations
-
 import json
 from datetime import date, datetime
 from typing import Any, Final
@@ -20,7 +18,7 @@ from shared.api.routes import declared
 from shared.api.schemas import Schema
 
 _SITTINGS: Final = f"""
-    select s.stream as id, s.state, s.officer as chair, (s.record ->> 'starts_at')::timestamptz as starts_at,
+    select s.stream as id, s.state, s.position, s.officer as chair, (s.record ->> 'starts_at')::timestamptz as starts_at,
         (select coalesce(jsonb_agg(item || jsonb_build_object('status', s.view -> 'agenda' -> (item ->> 'disposal_id'))), '[]')
             from jsonb_array_elements(s.record -> 'agenda') as item)::text as agenda
     from stream as s
@@ -46,6 +44,7 @@ class SittingLine(Schema):
 
     id: UUID
     state: str = Field(description="The stage of the sitting.")
+    position: int = Field(description="The position of its last event in its event store.")
     starts_at: datetime = Field(description="When it begins, in UTC.")
     chair: UUID | None = Field(description="Who leads it.")
     agenda: list[AgendaLine]

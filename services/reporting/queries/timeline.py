@@ -1,7 +1,5 @@
 """The timeline of a case across the services: each event with its sentence, both times and the links of its corrections."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

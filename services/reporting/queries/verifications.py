@@ -4,8 +4,6 @@ The SHA-256 of a report stands in a line of the access log, whose tree the signe
 no API needs a signing key, and whoever alters, deletes or invents a report contradicts a line that others have signed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping
@@ -114,8 +112,6 @@ def log_target(id_: UUID, sha256: bytes) -> str:
 
 
 def add_verifications(app: FastAPI) -> None:
-    """Add the routes of verification reports."""
-
     @app.post(
         "/v1/verifications",
         status_code=201,

@@ -3,8 +3,6 @@
 It holds no name and no contact: the referral gives these to whoever may read them, and logs it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime

@@ -3,8 +3,6 @@
 The owners' tables (`ReadModel.access`) become one SQL condition on the columns area, mentions and marks of a stream.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -125,7 +123,6 @@ class Statement:
         return "true" if areas is None else f"coalesce(d.area = any({self.bind(areas, 'text[]')}), true)"
 
     async def fetch(self, connection: Connection, text: str) -> list[asyncpg.Record]:
-        """Run the statement with its values."""
         rows: list[asyncpg.Record] = await connection.fetch(text, *self._values)
         return rows
 

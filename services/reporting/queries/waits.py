@@ -1,7 +1,5 @@
 """What waits, for the case and the daily sheet: shown to readers of either end, with the officers of both, and to who sent it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,12 +8,18 @@ from services.reporting.projection.snapshot import Connection
 from services.reporting.queries.visibility import Reader, visible
 from shared.messaging.waiting import STANDING, KnownWait
 
-# A stream in quarantine may not say its ends: then all streams of its case are its ends.
+# A stream in quarantine may not say its ends: then all streams of its case are its ends. A reaction is of the cases of its
+# targets: what it follows may be a session of several.
 _WAITS: Final = f"""
     select w.*, array_append(ends.officers, w.sender) as officers, ends.cases
     from waiting as w cross join lateral (
         select array_agg(distinct s.officer) filter (where s.officer is not null) as officers,
-               array_agg(distinct c) filter (where c is not null) as cases,
+               coalesce(
+                   array_agg(distinct c) filter (
+                       where c is not null and w.kind = 'REACTION' and s.service || '/' || s.stream = any(w.targets)
+                   ),
+                   array_agg(distinct c) filter (where c is not null)
+               ) as cases,
                bool_or({visible(5)} and not s.service = any($3::text[])) as shown
         from (
             select split_part(name, '/', 1) as service, split_part(name, '/', 2)::uuid as stream

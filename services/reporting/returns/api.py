@@ -1,7 +1,5 @@
 """Frozen returns over HTTP: made by an analyst, kept to the byte, and shown beside what would be counted today."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime
@@ -16,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.reporting.access import ACCESS
 from services.reporting.dependencies import Dependencies
 from services.reporting.measures import MEASURES
-from services.reporting.queries.asking import ask
+from services.reporting.queries.asking import ask, ask_for_reader
 from services.reporting.queries.questions import refusing_bad_questions
 from services.reporting.returns.frozen import (
     ACTION,
@@ -113,7 +111,9 @@ class Today(Schema):
     answer: dict[str, Any] = Field(description="The answer of today.")
     differences: list[Difference]
     because: list[str] = Field(description="Why it differs, in words.")
-    later_events: list[LaterEvent]
+    later_events: list[LaterEvent] = Field(
+        description="Those of records that the reader may see: an analyst sees none."
+    )
     later_events_total: int
 
 
@@ -134,8 +134,6 @@ class OneReturn(ReturnLine):
 
 
 def add_returns(app: FastAPI, settings: Settings) -> None:
-    """Add the routes of frozen returns."""
-
     @app.post(
         "/v1/returns",
         status_code=201,
@@ -183,7 +181,7 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
     )
     async def one_return(request: Request, actor: Caller, return_id: str) -> Response:
         """Return a frozen return, and beside it what the same question would answer today, and why."""
-        return await _read(request, actor, return_id, _show_beside_today)
+        return await _read(request, actor, return_id, partial(_show_beside_today, actor))
 
     @app.get(
         "/v1/returns/{return_id}/answer",
@@ -243,8 +241,9 @@ async def _read(
     return await show(at, item)
 
 
-async def _show_beside_today(at: Dependencies, item: FrozenReturn) -> Response:
-    today = await ask(lambda: compare_with_today(at.database, item, at.ethnicity))
+async def _show_beside_today(actor: Actor, at: Dependencies, item: FrozenReturn) -> Response:
+    reader = await ask_for_reader(at.database, actor)
+    today = await ask(lambda: compare_with_today(at.database, item, at.ethnicity, reader))
     return JSONResponse(
         {
             **_line(item),

@@ -23,10 +23,12 @@ from services.reporting.measures.period import Period
 from services.reporting.measures.policy import POLICY
 from services.reporting.projection.as_of import histories_of, moved_after
 from services.reporting.projection.fold import Folded, fold
+from services.reporting.projection.projector import stream_of
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.ethnicity import Grant
 from services.reporting.queries.measure_queries import measure
 from services.reporting.queries.verifications import log_problems
+from services.reporting.queries.visibility import Reader
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 
@@ -125,7 +127,6 @@ async def keep_return(connection: Connection, item: FrozenReturn) -> bool:
 
 
 async def find_return(pool: Pool, id_: UUID) -> FrozenReturn | None:
-    """Return a frozen return by its id."""
     row = await pool.fetchrow("select * from frozen_return where id = $1", id_)
     return None if row is None else FrozenReturn.of_row(row)
 
@@ -138,13 +139,16 @@ async def list_returns(pool: Pool, page: int) -> list[FrozenReturn]:
     return [FrozenReturn.of_row(row) for row in rows]
 
 
-async def compare_with_today(pool: Pool, item: FrozenReturn, ethnicity: Grant | None) -> dict[str, Any]:
-    """Count the same again: up to the same positions, and up to today's; say what differs, and why."""
+async def compare_with_today(pool: Pool, item: FrozenReturn, ethnicity: Grant | None, reader: Reader) -> dict[str, Any]:
+    """Count the same again: up to the same positions, and up to today's; say what differs, and why.
+
+    The later events are those of records that the reader may see; their total is that of all.
+    """
     frozen_measure = measure_named(item.measure)
     async with snapshot(pool) as connection:
         reached = await positions(connection, frozen_measure.reads)
         published = frozen_measure.sealed_texts is not None
-        later, total = ([], 0) if published else await _later_events(connection, frozen_measure, item)
+        later, total = ([], 0) if published else await _later_events(connection, frozen_measure, item, reader)
     again = await _count(pool, item.question, item.positions, ethnicity)
     today = again if reached == item.positions else await _count(pool, item.question, reached, ethnicity)
     return {
@@ -213,9 +217,9 @@ def _reasons(frozen_measure: Measure[Any], item: FrozenReturn, *, reproduced: bo
 
 
 async def _later_events(
-    connection: Connection, frozen_measure: Measure[Any], item: FrozenReturn
+    connection: Connection, frozen_measure: Measure[Any], item: FrozenReturn, reader: Reader
 ) -> tuple[list[dict[str, Any]], int]:
-    """List the events after a return's positions in the streams of which it would count something else today."""
+    """List the events after a return's positions in the streams of which it would count something else today, and count all."""
     histories = await histories_of(connection, sorted(await moved_after(connection, item.positions)))
     facts: list[Fact] = []
     for (service, _), history in histories.items():
@@ -223,6 +227,8 @@ async def _later_events(
         if _counts(frozen_measure, item, cut()) != _counts(frozen_measure, item, fold(history)):
             facts += [fact for fact in history if (fact.position or 0) > item.positions[service]]
     facts.sort(key=lambda fact: (fact.recorded_at, fact.envelope.stream, fact.version))
+    seen = await reader.reach("state").select(connection, {stream_of(fact) for fact in facts})
+    shown = [fact for fact in facts if stream_of(fact) in seen]
     return [
         {
             "stream": fact.envelope.stream,
@@ -232,7 +238,7 @@ async def _later_events(
             "occurred_at": fact.occurred_at.isoformat(),
             "recorded_at": fact.recorded_at.isoformat() if fact.recorded_at else None,
         }
-        for fact in facts[:MAX_EVENTS]
+        for fact in shown[:MAX_EVENTS]
     ], len(facts)
 
 

@@ -1,7 +1,5 @@
 """POST /v1/search: the words stand in the body, so that no address and no log has them."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import defaultdict
@@ -44,6 +42,13 @@ _SEEN: Final = f"""
     select s.service, s.stream, s.cases, s.updated_at, s.view -> 'victims' as victims from stream as s
     join unnest($1::text[], $2::uuid[]) as found (service, stream) using (service, stream)
     where {visible(3)}
+"""  # noqa: S608 - the clause above, and no value
+
+_SESSIONS: Final = f"""
+    select s.stream as id, s.cases, s.record ->> 'topic' as topic, (s.record ->> 'starts_at')::timestamptz as starts_at
+    from stream as s
+    where s.service = 'education' and s.cases && $1::uuid[] and {visible(2)}
+    order by starts_at desc, s.stream
 """  # noqa: S608 - the clause above, and no value
 
 _REFERRED: Final = """
@@ -103,11 +108,22 @@ class FoundRecord(Schema):
     person_ids: list[UUID] = Field(description="The persons whose names or schools were found.")
 
 
+class FoundSession(Schema):
+    """An education session in which somebody of a case has a place."""
+
+    id: UUID
+    topic: str
+    starts_at: datetime
+
+
 class FoundCase(Schema):
     """A case in which every given text was found, with the records that hold them."""
 
     case_id: UUID
     records: list[FoundRecord]
+    sessions: list[FoundSession] = Field(
+        description="The education sessions of the case that the reader may see, the latest first."
+    )
 
 
 class SearchResult(Schema):
@@ -119,8 +135,6 @@ class SearchResult(Schema):
 
 
 def add_search(app: FastAPI, settings: Settings) -> None:
-    """Add the route of the search."""
-
     @app.post(
         "/v1/search",
         tags=["cases"],
@@ -200,10 +214,19 @@ async def find_cases(
         if all(not of_kind.keys().isdisjoint(of_case) for of_kind in found.values())
     ]
     cases.sort(key=lambda case: (changed[case], case), reverse=True)
+    sessions = await pool.fetch(_SESSIONS, cases[:MOST], *reader.reach("state").parameters)
     return {
         "total": len(cases),
         "cases": [
-            {"case_id": str(case), "records": [_record(stream, found) for stream in sorted(records[case])]}
+            {
+                "case_id": str(case),
+                "records": [_record(stream, found) for stream in sorted(records[case])],
+                "sessions": [
+                    FoundSession(**{name: row[name] for name in FoundSession.model_fields}).model_dump(mode="json")
+                    for row in sessions
+                    if case in row["cases"]
+                ],
+            }
             for case in cases[:MOST]
         ],
     }

@@ -4,8 +4,6 @@ A name and an ethnicity may change in time: they are compared within a case. Nob
 compared in all records that the reader may see. A record whose difference was explained (rule N1) is not compared.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final

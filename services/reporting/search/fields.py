@@ -1,7 +1,5 @@
 """What can be searched for or compared: the fields of events by kind. Corrections of these fields are read likewise."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final

@@ -7,8 +7,6 @@ tokens are made. Its entry goes when the keyring has a tombstone for its owner: 
 `REFRESH_SECONDS` besides.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections import defaultdict

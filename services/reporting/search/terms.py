@@ -1,7 +1,5 @@
 """Words and codes as they are compared: without case, accents, punctuation and order. Pure."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterator

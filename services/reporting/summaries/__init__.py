@@ -5,8 +5,6 @@ A summary holds days, codes, ages and ids as they follow from a history as of bo
 a module here is summarised plainly: stream, home and area are enough for the case list.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The summary of a restorative justice conference."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 from typing import Final

@@ -1,7 +1,5 @@
 """The summary of a disposal case: one child, one offence, the disposal issued and how it ended."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
@@ -24,7 +22,6 @@ from services.disposal.events import (
     DisposalIssued,
     DisposalNotCompleted,
     GravityScored,
-    OffenceCategory,
     OutcomeAssigned,
     ProsecutionDeferred,
     RecordCorrected,
@@ -34,7 +31,7 @@ from services.disposal.events import (
     YotReferred,
 )
 from services.reporting.summaries.summary import Summary, SummaryType, common_fields
-from services.vocabulary import Disposal, OutcomeCode, Recommendation, Role
+from services.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation, Role
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event, Timestamp, ValueObject
 

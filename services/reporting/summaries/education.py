@@ -1,7 +1,5 @@
 """The summary of an education session."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
@@ -80,14 +78,15 @@ def session_summary(history: Sequence[Fact]) -> SessionSummary | None:
 
 def session_for_case(view: Mapping[str, Any], session: SessionSummary, case_id: UUID) -> CaseView:
     """Return the session as a case may see it: the register holds the places of this case alone."""
-    own = {str(place.person_id) for place in session.places if place.case_id == case_id}
+    people = frozenset(place.person_id for place in session.places if place.case_id == case_id)
+    own = set(map(str, people))
     register: Mapping[str, str] = view["register"]
     own_fields = {
         "register": {person: status for person, status in register.items() if person in own},
         "starts_at": session.starts_at.isoformat(),
         "delivered_on": None if session.delivered_on is None else session.delivered_on.isoformat(),
     }
-    return CaseView({**view, **own_fields}, frozenset(set(register) - own))
+    return CaseView({**view, **own_fields}, frozenset(set(register) - own), people)
 
 
 def session_events_for_case(history: Sequence[tuple[Fact, Fact]], case_id: UUID) -> Collection[UUID]:

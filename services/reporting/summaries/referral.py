@@ -1,21 +1,11 @@
 """The summary of a referral."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
 from uuid import UUID
 
-from services.referral.events import (
-    EVENTS,
-    ReferralAllocated,
-    ReferralReceived,
-    ReferralTriaged,
-    VictimDetailsRecorded,
-    VictimReferredToSupport,
-    VictimTold,
-)
+from services.referral import events
 from services.reporting.summaries.summary import Summary, SummaryType, common_fields
 from services.vocabulary import TriageOutcome
 from shared.domain.dates import local_day
@@ -49,19 +39,19 @@ class ReferralSummary(Summary):
 
 def referral_summary(history: Sequence[Fact]) -> ReferralSummary | None:
     """Summarise a history; None if the referral had not been received."""
-    received = next((fact.event for fact in history if isinstance(fact.event, ReferralReceived)), None)
+    received = next((fact.event for fact in history if isinstance(fact.event, events.ReferralReceived)), None)
     if received is None:
         return None
-    triages = [fact for fact in history if isinstance(fact.event, ReferralTriaged)]
+    triages = [fact for fact in history if isinstance(fact.event, events.ReferralTriaged)]
     last = triages[-1].event if triages else None
-    officers = [fact.event.officer_id for fact in history if isinstance(fact.event, ReferralAllocated)]
+    officers = [fact.event.officer_id for fact in history if isinstance(fact.event, events.ReferralAllocated)]
     return ReferralSummary(
         **common_fields(history),
         officer=officers[-1] if officers else None,
         cases=(received.case_id,),
         reported_on=local_day(received.reported_at),
         triaged_on=triages[0].day if triages else None,
-        triage_outcome=last.outcome if isinstance(last, ReferralTriaged) else None,
+        triage_outcome=last.outcome if isinstance(last, events.ReferralTriaged) else None,
         victims=_victims(history),
     )
 
@@ -75,15 +65,15 @@ def _victims(history: Sequence[Fact]) -> tuple[VictimWishes, ...]:
 
     for fact in history:
         match fact.event:
-            case VictimDetailsRecorded(person_id=person, wants_updates=updates, wants_support=support):
+            case events.VictimDetailsRecorded(person_id=person, wants_updates=updates, wants_support=support):
                 set_(person, wants_updates=updates, wants_support=support)
-            case VictimTold(person_id=person):
+            case events.VictimTold(person_id=person):
                 set_(person, told=True)
-            case VictimReferredToSupport(person_id=person):
+            case events.VictimReferredToSupport(person_id=person):
                 set_(person, supported=True)
             case _:
                 pass
     return tuple(victims.values())
 
 
-REFERRAL: Final = SummaryType(EVENTS.service, ReferralSummary, referral_summary)
+REFERRAL: Final = SummaryType(events.EVENTS.service, ReferralSummary, referral_summary)

@@ -1,7 +1,5 @@
 """The summary of a panel sitting."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -66,7 +64,8 @@ def sitting_for_case(view: Mapping[str, Any], sitting: SittingSummary, case_id: 
         "actions": {action: status for action, status in view["actions"].items() if action in actions},
         "starts_at": sitting.starts_at.isoformat(),
     }
-    return CaseView({**view, **own_fields}, frozenset(set(view["actions"]) - actions))
+    people = frozenset(item.person_id for item in own)
+    return CaseView({**view, **own_fields}, frozenset(set(view["actions"]) - actions), people)
 
 
 def sitting_events_for_case(history: Sequence[tuple[Fact, Fact]], case_id: UUID) -> Collection[UUID]:

@@ -1,7 +1,5 @@
 """The summary of a stream: what every one has, and how a service's streams are summarised."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -60,6 +58,8 @@ class CaseView:
     view: Mapping[str, Any]
     hidden_items: frozenset[str] = frozenset()
     """The items of duties that concern other cases."""
+    people: frozenset[UUID] | None = None
+    """Who is named for this case; None: all whom the stream mentions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """What a conference prints: its agreement. The layout has the texts of its name in LANGUAGE.toml."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final

@@ -4,8 +4,6 @@ A conference knows its people by pseudonym and part only. On the form they write
 signed prints the names that were recorded with the signatures.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID

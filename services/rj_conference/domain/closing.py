@@ -1,7 +1,5 @@
 """When a reaction that would close a conference comes too late to do anything."""
 
-from __future__ import annotations
-
 from services.rj_conference.domain.state import BEFORE_HELD, Conference
 from services.vocabulary import Role
 from shared.domain.rules import Context

@@ -1,7 +1,5 @@
 """The commands of a conference. A command without `roles` is open to facilitators and supervisors."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Annotated, ClassVar, Final, Self, get_args
 from uuid import UUID

@@ -1,33 +1,22 @@
 """Corrections of a conference: which fields may be corrected, and the copies of them in later events."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Final
 
+from services.rj_conference import events
 from services.rj_conference.domain.commands import CorrectRecord
 from services.rj_conference.domain.derived import SOURCES, derived_fields
 from services.rj_conference.domain.evolve import evolve
 from services.rj_conference.domain.state import Conference
-from services.rj_conference.events import (
-    ConferenceDidNotProceed,
-    ConferenceEnd,
-    ConferenceHeld,
-    ConferenceProposed,
-    CorrectedConference,
-    FollowUpCompleted,
-    RecordCorrected,
-    ServedCondition,
-)
 from shared.domain.corrections import CorrectionEngine, facts_of
 from shared.domain.envelope import Fact, has_event
 from shared.domain.rules import Context
 
-CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Conference]] = CorrectionEngine(
-    RecordCorrected,
+CORRECTIONS: Final[CorrectionEngine[events.RecordCorrected, Conference]] = CorrectionEngine(
+    events.RecordCorrected,
     evolve,
     # The case and the person decide whose key seals what.
-    fixed=frozenset({(ConferenceProposed, "case_id"), (FollowUpCompleted, "person_id")}),
+    fixed=frozenset({(events.ConferenceProposed, "case_id"), (events.FollowUpCompleted, "person_id")}),
     derived_fields=derived_fields,
     sources=SOURCES,
 )
@@ -35,13 +24,15 @@ CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Conference]] = CorrectionEn
 NO_HOURS: Final = Decimal(0)
 
 
-def decide_correction(command: CorrectRecord, conference: Conference, context: Context) -> RecordCorrected:
+def decide_correction(command: CorrectRecord, conference: Conference, context: Context) -> events.RecordCorrected:
     """Return the correction, with the copies of the corrected field in later events."""
     correction = CORRECTIONS.with_consequences(CORRECTIONS.correction(command, conference), conference, context)
     return correction.model_copy(update={"conference": _corrected_conference(correction, conference)})
 
 
-def _corrected_conference(correction: RecordCorrected, conference: Conference) -> CorrectedConference | None:
+def _corrected_conference(
+    correction: events.RecordCorrected, conference: Conference
+) -> events.CorrectedConference | None:
     """Return what disposals need that had counted the conference; None if nothing changes that they were told."""
     after = CORRECTIONS.applied(conference, correction)
     before = {fact.event_id: _end_for_disposals(fact) for fact in facts_of(conference)}
@@ -50,9 +41,9 @@ def _corrected_conference(correction: RecordCorrected, conference: Conference) -
     if not changed:
         return None
     touched = {fact.event_id for fact in changed}
-    corrections = (fact for fact in facts if has_event(fact, RecordCorrected))
+    corrections = (fact for fact in facts if has_event(fact, events.RecordCorrected))
     earlier = (fact for fact in corrections if not touched.isdisjoint(fact.event.targets))
-    return CorrectedConference(
+    return events.CorrectedConference(
         before=_served(conference),
         after=_served(after),
         ends=tuple(_end(fact) for fact in changed),
@@ -60,23 +51,23 @@ def _corrected_conference(correction: RecordCorrected, conference: Conference) -
     )
 
 
-def _served(conference: Conference) -> ServedCondition:
-    return ServedCondition(disposal_id=conference.disposal_id, condition_id=conference.condition_id)
+def _served(conference: Conference) -> events.ServedCondition:
+    return events.ServedCondition(disposal_id=conference.disposal_id, condition_id=conference.condition_id)
 
 
-def _end_for_disposals(fact: Fact) -> tuple[ServedCondition, ConferenceEnd] | None:
+def _end_for_disposals(fact: Fact) -> tuple[events.ServedCondition, events.ConferenceEnd] | None:
     """Return what disposals learn from an event; None if it is no end of a conference that serves a condition."""
-    if not isinstance(fact.event, ConferenceHeld | ConferenceDidNotProceed):
+    if not isinstance(fact.event, events.ConferenceHeld | events.ConferenceDidNotProceed):
         return None
-    served = ServedCondition(disposal_id=fact.event.disposal_id, condition_id=fact.event.condition_id)
+    served = events.ServedCondition(disposal_id=fact.event.disposal_id, condition_id=fact.event.condition_id)
     return served, _end(fact)
 
 
-def _end(fact: Fact) -> ConferenceEnd:
+def _end(fact: Fact) -> events.ConferenceEnd:
     match fact.event:
-        case ConferenceHeld(hours=hours):
-            return ConferenceEnd(hours=hours, occurred_at=fact.occurred_at)
-        case ConferenceDidNotProceed(why=why):
-            return ConferenceEnd(hours=NO_HOURS, why=why, occurred_at=fact.occurred_at)
+        case events.ConferenceHeld(hours=hours):
+            return events.ConferenceEnd(hours=hours, occurred_at=fact.occurred_at)
+        case events.ConferenceDidNotProceed(why=why):
+            return events.ConferenceEnd(hours=NO_HOURS, why=why, occurred_at=fact.occurred_at)
         case _:
             raise TypeError(f"{fact.name} ends no conference")

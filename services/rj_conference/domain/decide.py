@@ -1,18 +1,9 @@
 """The events of an accepted command: one function for each command that does more than record its own fields."""
 
-from __future__ import annotations
-
 from typing import Final
 
+from services.rj_conference.domain import commands
 from services.rj_conference.domain.closing import comes_too_late
-from services.rj_conference.domain.commands import (
-    AddParticipant,
-    CloseConference,
-    ConferenceCommand,
-    CorrectRecord,
-    RecordConferenceHeld,
-    RecordDidNotProceed,
-)
 from services.rj_conference.domain.corrections import decide_correction
 from services.rj_conference.domain.derived import of_end, of_held
 from services.rj_conference.domain.evolve import evolve
@@ -26,21 +17,21 @@ from shared.domain.messages import event_from, event_that_it_records
 from shared.domain.rules import Context
 
 
-def decide(command: ConferenceCommand, state: Conference | None, context: Context) -> NewEvents:
+def decide(command: commands.ConferenceCommand, state: Conference | None, context: Context) -> NewEvents:
     """Return the event of a command that no rule refuses; none where a reaction's closing comes too late."""
     if state is None:
         return [event_that_it_records(command)]
     match command:
-        case AddParticipant(person_id=person, under_16=given):
+        case commands.AddParticipant(person_id=person, under_16=given):
             computed = is_under_age(person, context.day, context)
             return [event_from(ParticipantAdded, command, under_16=given if computed is None else computed)]
-        case RecordConferenceHeld():
+        case commands.RecordConferenceHeld():
             return [event_from(ConferenceHeld, command, **of_held(command.present, state, context.day, context.policy))]
-        case RecordDidNotProceed():
+        case commands.RecordDidNotProceed():
             return [event_from(ConferenceDidNotProceed, command, **of_end(state))]
-        case CorrectRecord():
+        case commands.CorrectRecord():
             return [decide_correction(command, state, context)]
-        case CloseConference():
+        case commands.CloseConference():
             return [] if comes_too_late(state, context) else [event_from(ConferenceClosed, command)]
         case _:
             return [event_that_it_records(command)]

@@ -1,7 +1,5 @@
 """What an end of a conference holds of its proposal and its schedule: copied when it is made, and again after a correction."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What is due after a conference: its terms, and asking the parties how it was."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from services.rj_conference.domain.state import Conference

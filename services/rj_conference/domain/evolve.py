@@ -1,7 +1,5 @@
 """The fold of a conference: how each fact changes the state. It applies no rule."""
 
-from __future__ import annotations
-
 from typing import assert_never
 from uuid import UUID
 
@@ -113,7 +111,6 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
 
 def _proposed(fact: Fact, event: events.ConferenceProposed) -> Conference:
     return Conference(
-        proposed_at=fact.occurred_at,
         since=fact.occurred_at,
         needs_facilitator_from=fact.day if fact.actor.role == Role.SYSTEM else None,
         stage=Stage.PROPOSED,

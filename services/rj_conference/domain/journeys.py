@@ -1,10 +1,6 @@
 """The journeys of a conference: getting ready, holding it, and what follows."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from typing import Final
-from uuid import UUID
 
 from services.rj_conference.domain import commands
 from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage, TermStatus
@@ -14,10 +10,6 @@ from shared.domain.journeys import Journey, Purposes, Step, each, once
 FACILITATOR: Final = frozenset({Role.RJ_FACILITATOR.value})
 FACILITATORS: Final = frozenset({Role.SUPERVISOR.value, Role.RJ_FACILITATOR.value})
 VICTIM_SIDE: Final = frozenset({Role.RJ_FACILITATOR.value, Role.VICTIM_WORKER.value})
-
-
-def _parties(state: Conference) -> Iterable[UUID]:
-    return state.parties
 
 
 JOURNEYS: Final[tuple[Journey[Conference], ...]] = (
@@ -51,7 +43,9 @@ JOURNEYS: Final[tuple[Journey[Conference], ...]] = (
                 "Ask for consent",
                 (commands.GiveConsent,),
                 VICTIM_SIDE,
-                each("person_id", _parties, lambda state, person: state.consent_of(person) is not None),
+                each(
+                    "person_id", lambda state: state.parties, lambda state, person: state.consent_of(person) is not None
+                ),
             ),
             Step("Assess the risk", (commands.AssessRisk,), FACILITATOR, once(lambda state: state.risk is not None)),
             Step(

@@ -1,7 +1,5 @@
 """The state of a conference: the classes that `evolve` folds facts into."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -137,7 +135,6 @@ class AgreedTerm:
 class Conference:
     """The state of a restorative justice conference, folded from its facts."""
 
-    proposed_at: datetime
     since: datetime
     """When the latest fact happened that moved the stage on; the next such fact is not before it."""
     stage: Stage
@@ -201,7 +198,6 @@ class Conference:
         return any(invited.role in sides for invited in self.participants.values())
 
     def role_of(self, person: UUID) -> PresentRole | None:
-        """Return the role of a person in this conference; None if they have none."""
         if person == self.harmer:
             return PresentRole.HARMER
         invited = self.participants.get(person)

@@ -3,8 +3,6 @@
 `CloseConference` has a rule of its own (`rules/stages.py`), since a reaction's closing may come too late.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.rj_conference.domain import commands

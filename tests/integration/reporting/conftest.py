@@ -12,7 +12,7 @@ import pytest
 from services.reporting.database import DATABASE
 from shared.database import as_role, database_dsn
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.provision import databases
+from tests.copied_databases import databases
 
 
 @pytest.fixture

@@ -10,6 +10,9 @@ import asyncpg
 
 from services.reporting.queries.cells import OPENED, Question, counted_records
 from services.reporting.queries.measure_queries import measure
+from services.reporting.queries.visibility import reader_of
+from services.vocabulary import Role
+from shared.domain.messages import Actor
 from tests.integration.reporting.recorded_scenarios import play, project, reader
 
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))
@@ -66,3 +69,25 @@ async def test_a_number_is_opened_as_it_was_known(pool: asyncpg.Pool[asyncpg.Rec
     before = await counted_records(pool, reader(), Question("kpi6", *YEAR, cell, known_at=earlier))
     assert completed.recorded_at is not None
     assert (now["value"], before["value"], before["records"]) == (1, 0, [])
+
+
+async def test_who_is_shown_a_part_of_a_record_does_not_learn_in_what_it_counts(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    """Given a facilitator, who reads the conditions of a disposal alone, when numbers are opened, then it is behind none, nor is its stage told."""
+    scenarios = play("26")
+    await project(pool, scenarios.facts, 500)
+    assigned = next(fact for fact in scenarios.facts if fact.name == "FacilitatorAssigned")
+    actor = Actor(
+        id=assigned.event.facilitator_id,  # type: ignore[attr-defined]
+        role=Role.RJ_FACILITATOR,
+        organisation="DORSET_POLICE",
+        labels={"area": "DORSET"},
+    )
+    opened = set()
+    for name in OPENED:
+        for cell, value in counts(await measure(pool, name, *YEAR)):
+            if value:
+                own = await counted_records(pool, await reader_of(pool, actor), Question(name, *YEAR, cell))
+                opened |= {record["service"] for record in own["records"]}
+    assert "disposal" not in opened

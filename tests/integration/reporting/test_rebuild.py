@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+from services.education.events import SessionDelivered, SessionPlanned
 from services.registry import DECIDING
 from services.reporting import rebuild
 from services.reporting.projection.projector import apply
@@ -23,11 +26,13 @@ from services.reporting.queries.measure_queries import measure
 from services.reporting.rebuild import CannotRebuild, Rebuild, Step
 from shared.database import as_role, create_pool, database_dsn
 from shared.domain.dates import end_of_day
-from shared.domain.envelope import GENESIS, Fact
+from shared.domain.envelope import GENESIS, Fact, has_event
 from shared.event_store import Appended, AppendRequest, EventToAppend
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.provision import databases, service_database
+from shared.runtime.provision import service_database
+from tests.architecture.test_extending import SUMMED, copied, make, run_in
+from tests.copied_databases import databases
 from tests.integration.local.waiting import eventually
 from tests.integration.reporting.recorded_scenarios import (
     RecordedScenarios,
@@ -227,6 +232,47 @@ async def test_a_rebuild_that_only_compares_or_is_cancelled_changes_nothing(
         await cancelled
     assert await owner.fetchval("select count(*) from stream where state = 'SPOILT'") == 1
     assert not await owner.fetchval("select true from pg_namespace where nspname = $1", rebuild.SHADOW)
+
+
+_COUNTED_IN_THE_COPY = """
+import asyncio, json, sys
+from datetime import date
+from services.reporting.queries.measure_queries import measure
+from services.reporting.rebuild import Rebuild
+from shared.database import create_pool
+
+async def rebuilt():
+    at = json.loads(sys.argv[1])
+    async with await create_pool(at["worker"], max_size=1) as pool:
+        ask = lambda: measure(pool, "hours", date(2025, 4, 1), date(2026, 12, 31))
+        before = (await ask())["hours"]
+        done = await Rebuild(at["stores"], at["target"], 1).run()
+        print(json.dumps([before, (await ask())["hours"], done.differences.facts_other]))
+
+asyncio.run(rebuilt())
+"""
+
+
+@pytest.mark.slow
+async def test_a_field_that_a_summary_gains_is_filled_by_a_rebuild(
+    pool: asyncpg.Pool[asyncpg.Record],
+    target: str,
+    stores: Stores,
+    scenarios: RecordedScenarios,
+    tmp_path: Path,
+) -> None:
+    """Given tables from before, when a measure of a new field is added by the guide, then it counts what was recorded once they are rebuilt."""
+    await stores.record(commands_of(scenarios))
+    await stores.project(pool)
+    copy = copied(tmp_path)
+    make(SUMMED, copy)
+    worker = as_role(target, role_name(RoleKind.WORKER, "reporting"))
+    at = {"worker": worker, "stores": stores.addresses, "target": target}
+    before, after, other = json.loads(await asyncio.to_thread(run_in, copy, _COUNTED_IN_THE_COPY, json.dumps(at)))
+    planned = {fact.envelope.stream: fact.event.hours for fact in scenarios.facts if has_event(fact, SessionPlanned)}
+    delivered = {fact.envelope.stream for fact in scenarios.facts if has_event(fact, SessionDelivered)}
+    assert (before, other) == (0, 0)
+    assert after == float(sum(planned[stream] for stream in delivered)) > 0
 
 
 async def test_an_event_store_behind_the_live_tables_is_refused(

@@ -16,7 +16,7 @@ from services.reporting.measures.period import Period
 from services.reporting.measures.policy import POLICY
 from services.reporting.projection.projector import apply
 from services.reporting.projection.snapshot import snapshot
-from services.reporting.queries.ethnicity import keyring_grant
+from services.reporting.queries.ethnicity import Grant, keyring_grant
 from services.reporting.queries.measure_queries import load_dataset, measure
 from services.reporting.summaries.disposal import SealedTexts
 from shared.command_handler import Accepted
@@ -44,11 +44,15 @@ class Opened:
     """The grant of keys, which also notes what it was asked to open: the text of each owner."""
 
     def __init__(self, scenarios: RecordedScenarios) -> None:
-        self._grant = keyring_grant(scenarios.memory.keyring)
+        self._grant = keyring_grant(scenarios.memory.keyring, bytes(32))
         self.texts: dict[str, str] = {}
 
-    async def __call__(self, sealed: Sequence[SealedTexts]) -> Mapping[SealedTexts, str]:
-        found = await self._grant(sealed)
+    @property
+    def grant(self) -> Grant:
+        return Grant(self.open, self._grant.secret)
+
+    async def open(self, sealed: Sequence[SealedTexts]) -> Mapping[SealedTexts, str]:
+        found = await self._grant.open(sealed)
         self.texts = {SealedToken.parse(texts.token).subject: found[texts] for texts in sealed}
         return found
 
@@ -80,14 +84,14 @@ async def test_a_restricted_child_counts_as_not_known_in_what_is_published_for_e
         period = Period(*QUARTER)
         async with snapshot(pool) as connection:
             dataset = await load_dataset(connection, MEASURES["disproportionality"], period, None, None)
-        await grant(select_ethnicities(dataset, period))
+        await grant.open(select_ethnicities(dataset, period))
         everybody = grant.texts
         white = [child for child, text in everybody.items() if group_of(text, POLICY.on(period.last)) == "WHITE"]
         person = UUID(white[0].removeprefix("person/"))
 
         async def counted() -> int | None:
             grant.texts = {}
-            answer = await measure(pool, "disproportionality", *QUARTER, ethnicity=grant)
+            answer = await measure(pool, "disproportionality", *QUARTER, ethnicity=grant.grant)
             count: int | None = answer["groups"]["WHITE"]["disposals"]
             return count
 

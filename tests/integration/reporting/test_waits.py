@@ -89,9 +89,16 @@ async def test_a_wait_stands_in_the_case_and_on_the_sheet_until_it_ends(pool: Po
     (line,) = answer["waiting"]
     assert (line["sentence"], line["source_stream"], line["target_streams"]) == (SENTENCE, source, [target.stream])
     (listed,) = (await daily_sheet(pool, reader(), end_of_day(date(2026, 6, 29))))["waiting"]
+    places = (fact.event for fact in scenarios.facts if fact.name == "PlaceBooked" and fact.envelope.stream == source)
+    others = {place.case_id for place in places} - {target.home}  # type: ignore[attr-defined]
+    assert others
+    for of_the_same_session in others:
+        other = await case(pool, reader(), of_the_same_session)
+        assert isinstance(other, dict)
+        assert other["waiting"] == []
+    assert listed["case_ids"] == [str(target.home)]
     officers = await pool.fetch("select distinct officer from stream where service || '/' || stream = any($1)", [source, target.stream])  # fmt: skip
     assert set(listed["officers"]) == {str(row["officer"]) for row in officers if row["officer"]}
-    assert str(target.home) in listed["case_ids"]
     assert (await daily_sheet(pool, reader(), end_of_day(date(2026, 6, 28))))["waiting"] == []
     assert (await daily_sheet(pool, reader("DEVON"), end_of_day(date(2026, 6, 29))))["waiting"] == []
     assert (await daily_sheet(pool, reader(barred=[target.home]), end_of_day(date(2026, 6, 29))))["waiting"] == []

@@ -105,7 +105,7 @@ def test_enhanced_rights_found_later_bring_the_date_forward() -> None:
 def test_no_victim_no_duty() -> None:
     """Given nobody harmed, when somebody is told all the same, then there is no duty."""
     story = CaseStory().opened(opening(victims=None))
-    story.ask(INFORMED, by=VICTIM_WORKER, at="2026-03-04T10:00:00+00:00")
+    story.ask(INFORMED, by="SUPERVISOR", at="2026-03-04T10:00:00+00:00")
     assert not named(story, "VICTIM_RJ_INFORMATION", date(2026, 3, 4))
 
 

@@ -24,16 +24,8 @@ from services.disposal.domain.commands import (
     WithdrawCondition,
     WithdrawConsent,
 )
-from services.disposal.events import (
-    AfterDeferral,
-    Condition,
-    DeferralEndReason,
-    OffenceCategory,
-    PlanStepKind,
-    PriorRecord,
-    StepResult,
-)
-from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType, Recommendation
+from services.disposal.events import AfterDeferral, Condition, DeferralEndReason, PlanStepKind, PriorRecord, StepResult
+from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType, OffenceCategory, Recommendation
 from shared.domain.dates import LONDON
 from shared.domain.sealing import Sealed
 from shared.printing.documents import text_file

@@ -44,6 +44,7 @@ from tests.unit.disposal.stories import CASE as LEO_CASE
 from tests.unit.disposal.stories import FIRST, YJS, CaseStory, absence, condition, opening
 from tests.unit.documents.paper import LEO, PRINTING, filled, printed, tags, text_of
 from tests.unit.panel.stories import SittingStory
+from tests.unit.referral.messages import sent
 from tests.unit.referral.stories import MIA, NOON, ReferralStory, outcome
 from tests.unit.rj_conference.stories import ConferenceStory
 
@@ -76,6 +77,12 @@ def harmed() -> ReferralStory:
     return story
 
 
+def written_to() -> ReferralStory:
+    story = ReferralStory().acknowledged().linked()
+    story.does(sent(channel="LETTER"), NOON, "MESSENGER")
+    return story
+
+
 STORIES: dict[str, Callable[[], CommandSpec]] = {
     "ycc": lambda: CaseStory(LEO_CASE).prepared("YCC", condition(), command=opening(details=LEO)),
     "ycc-notice": lambda: CaseStory(LEO_CASE).prepared("YCC", condition(), command=opening(details=LEO)),
@@ -86,6 +93,7 @@ STORIES: dict[str, Callable[[], CommandSpec]] = {
     "warning-letter": warned,
     "conference-agreement": lambda: ConferenceStory().agreed(),
     "closing-letter": lambda: ReferralStory().acknowledged().linked().closed(),
+    "message-letter": written_to,
     "victim-information": harmed,
     "victim-decision": harmed,
     "victim-letter": lambda: CaseStory().issued("YC"),

@@ -55,6 +55,7 @@ def test_a_register_from_booking_to_reason(session: SessionStory) -> None:
         "state": "PLANNED",
         "topic": "RETAIL",
         "kind": "WORKSHOP",
+        "starts_at": "2026-03-10T09:30:00+00:00",
         "headcount": None,
         "register": {str(LEO): "BOOKED", str(MIA): "BOOKED"},
     }

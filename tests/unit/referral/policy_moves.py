@@ -10,6 +10,7 @@ from services.vocabulary import Category, Flag, PersonRole, TriageOutcome
 from shared.domain.service import Service
 from tests.unit.policy.moves import Moved, answer, due, under
 from tests.unit.referral import stories as referral
+from tests.unit.referral.messages import MESSENGER, failed
 
 
 def report(service: Service[Any], *flags: Flag) -> referral.ReferralStory:
@@ -24,6 +25,8 @@ def duty_of_referral(duty: str) -> Callable[[Service[Any]], Any]:
             story.does(referral.mash(), referral.NOON)
         elif duty == "MASH_REFERRED":
             story.does(referral.concern(), referral.SOON)
+        elif duty == "RING_INSTEAD":
+            story.linked().does(failed(), referral.SOON, MESSENGER)
         elif duty in {"FIRST_CONTACT", "INTERVENTION_DELIVERED"}:
             story.triaged()
         return due(story, duty, date(2026, 2, 24))
@@ -67,6 +70,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     "triage_working_days": Moved(3, duty_of_referral("REFERRAL_TRIAGED")),
     "first_contact_working_days": Moved(6, duty_of_referral("FIRST_CONTACT")),
     "intervention_working_days": Moved(21, duty_of_referral("INTERVENTION_DELIVERED")),
+    "answer_working_days": Moved(2, duty_of_referral("RING_INSTEAD")),
     "close_working_days": Moved(31, duty_of_referral("REFERRAL_CLOSED")),
     "mash_referral_working_days": Moved(1, duty_of_referral("MASH_REFERRED")),
     "mash_decision_working_days": Moved(2, duty_of_referral("MASH_DECISION")),

@@ -34,6 +34,7 @@ from shared.domain.sealing import (
     Sealed,
 )
 from tests.any_sequence import Step, play_with_corrections, read_back, sealed_bytes
+from tests.unit.referral.messages import absence, failed, preferences, receipt_of, sent, written
 from tests.unit.referral.stories import (
     LEO,
     MIA,
@@ -102,6 +103,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
         for key in (LEO, MIA)
     ),
     EndAlert(alert_id=LEO, why=Sealed("She is well.")),
+    preferences(),
+    written(),
+    sent(),
+    failed(),
+    receipt_of("DELIVERED"),
+    receipt_of("NOT_DELIVERED"),
+    absence(),
     contact(),
     ConfirmSchoolLedOutcome(action=Sealed("A day in the reset room.")),
     *(outcome(code, rationale=WHY) for code in ("10", "11", "21", "22", "23", "2", "6")),

@@ -61,6 +61,14 @@ CLOSE = CloseReferral(reason="REFERRED_ON")
 REPORT_DAY = date(2026, 2, 24)
 
 
+@pytest.mark.parametrize(("role", "own"), [("SCHOOL", "SCHOOL"), ("AGENCY", "OTHER_AGENCY")])
+def test_who_reports_from_outside_names_no_other_source(referral: ReferralStory, role: str, own: str) -> None:
+    """Given a school or an agency, when it says that the police or an officer took the report, then it is refused."""
+    for source in {"SCHOOL", "POLICE_101", "POLICE_ONLINE", "OFFICER", "OTHER_AGENCY"} - {own}:
+        assert referral.problems(receipt(source=source), RECEIVED, role) == {"S1"}
+    referral.does(receipt(source=own), RECEIVED, role)
+
+
 @pytest.mark.parametrize(
     ("triage_outcome", "leads_to"),
     [

@@ -6,7 +6,6 @@ from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.disposal.events import OffenceCategory
 from services.reporting.summaries import ConferenceSummary, DisposalSummary
 from services.reporting.summaries.disposal import (
     DecisionSummary,
@@ -17,7 +16,7 @@ from services.reporting.summaries.disposal import (
     OutcomeSummary,
     VictimSummary,
 )
-from services.vocabulary import Disposal, OutcomeCode, Recommendation
+from services.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation
 from shared.domain.dates import LONDON
 
 

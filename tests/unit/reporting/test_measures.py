@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 
-from services.disposal.events import OffenceCategory
 from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
 from services.reporting.measures.period import BadQuestion, Period, quarter, quarter_of, year_of
@@ -16,7 +15,7 @@ from services.reporting.measures.policy import POLICY
 from services.reporting.queries.csv_export import as_csv
 from services.reporting.summaries import LapsedDuty, ReferralSummary, SessionSummary
 from services.reporting.summaries.disposal import DeferralSummary, SealedTexts
-from services.vocabulary import SessionKind, Topic
+from services.vocabulary import OffenceCategory, SessionKind, Topic
 from shared.domain.messages import ValueObject
 from shared.domain.policy import NoPolicy
 from tests.in_memory_reporting import measure_facts

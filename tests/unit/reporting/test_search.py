@@ -81,7 +81,9 @@ def test_every_searched_field_is_there_and_means_the_same_in_its_service() -> No
                 assert head in event.model_fields
             others = {path for path in KINDS[registry.service] if path.partition(".")[0] in event.model_fields}
             if not issubclass(event, Correction):
-                assert others == set(SEARCHED.get(event, {})), event
+                assert others == set(SEARCHED.get(event, {})), (
+                    f"services/reporting/search/fields.py: SEARCHED must name {sorted(others)} of {event.__name__}"
+                )
 
 
 def test_names_are_asked_of_the_services_that_are_searched() -> None:

@@ -100,7 +100,7 @@ async def test_a_grant_opens_the_words_and_leaves_the_forgotten_out() -> None:
         for name, key in keys.items()
     ]
     await keyring.destroy("person/b")
-    assert await keyring_grant(keyring)(words) == {words[0]: "White British"}
+    assert await keyring_grant(keyring, b"").open(words) == {words[0]: "White British"}
 
 
 def test_a_case_is_with_the_officer_to_whom_it_was_handed() -> None:

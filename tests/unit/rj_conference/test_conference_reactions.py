@@ -17,7 +17,6 @@ from services.disposal.events import (
     ConditionsVaried,
     ConditionTerms,
     DisposalIssued,
-    OffenceCategory,
     OmittedCondition,
     RetypedCondition,
 )
@@ -29,7 +28,15 @@ from services.rj_conference.events import (
     Sensitivity,
 )
 from services.rj_conference.service import service
-from services.vocabulary import ConditionObject, ConditionType, ConferenceCategory, ConferenceMode, Disposal, TrialMode
+from services.vocabulary import (
+    ConditionObject,
+    ConditionType,
+    ConferenceCategory,
+    ConferenceMode,
+    Disposal,
+    OffenceCategory,
+    TrialMode,
+)
 from shared.domain.envelope import Envelope, Fact, Origin, PolicyStamp
 from shared.domain.messages import Event
 from shared.domain.sealing import Sealed

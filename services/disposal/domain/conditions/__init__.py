@@ -3,8 +3,6 @@
 To add a type, add its code to `ConditionType`, which is the registry, and its module here with a `DEFINITION`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Final

@@ -1,11 +1,11 @@
 """Compensation of the person harmed."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition
+from services.vocabulary import ConditionObject
 
 DEFINITION: Final = ConditionDefinition(
     english="Pay compensation",
+    usual_object=ConditionObject.REPARATION,
 )

@@ -1,11 +1,10 @@
 """What this service needs to know of a type of condition."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.disposal.events import Condition
+from services.vocabulary import ConditionObject
 from shared.domain.rules import Context
 
 
@@ -27,6 +26,8 @@ class ConditionDefinition:
     """What the child must do, as the documents print it."""
     welsh: str | None = None
     """The same in Welsh; None: it awaits translation, and is printed in English."""
+    usual_object: ConditionObject | None = None
+    """The object that it mostly has, which a form fills in; None: it is asked."""
     attendance: bool = False
     """Whether the child attends sessions for it. The hours count towards the limit of 20 hours (R15), save for
     rehabilitation, and the condition is complete when all are credited. Source: CDA 1998 s66A(4), (5)."""

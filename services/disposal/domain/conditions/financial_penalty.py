@@ -1,11 +1,10 @@
 """A financial penalty."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition, Requirement
 from services.disposal.events import Condition
+from services.vocabulary import ConditionObject
 from shared.domain.rules import Context
 
 
@@ -19,6 +18,7 @@ def penalty_is_stated_in_full(condition: Condition, _context: Context) -> bool:
 
 DEFINITION: Final = ConditionDefinition(
     english="Pay a financial penalty",
+    usual_object=ConditionObject.PUNISHMENT,
     penalty=True,
     requirements=(Requirement("R16", penalty_is_stated_in_full),),
     agreed_action=False,

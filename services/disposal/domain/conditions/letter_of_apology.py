@@ -1,12 +1,12 @@
 """A letter of apology."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition
+from services.vocabulary import ConditionObject
 
 DEFINITION: Final = ConditionDefinition(
     english="Write a letter of apology",
+    usual_object=ConditionObject.REPARATION,
     quality_checked=True,
 )

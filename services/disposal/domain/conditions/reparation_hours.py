@@ -1,13 +1,13 @@
 """Unpaid work that makes up for the harm."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition
+from services.vocabulary import ConditionObject
 
 DEFINITION: Final = ConditionDefinition(
     english="Do unpaid work to make up for the harm",
+    usual_object=ConditionObject.REPARATION,
     attendance=True,
     unpaid_reparation=True,
 )

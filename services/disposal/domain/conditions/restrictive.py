@@ -1,7 +1,5 @@
 """A restriction: to stay away from a person or place."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition

@@ -1,13 +1,13 @@
 """A restorative justice conference."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition
+from services.vocabulary import ConditionObject
 
 DEFINITION: Final = ConditionDefinition(
     english="Take part in a restorative justice conference",
+    usual_object=ConditionObject.REPARATION,
     attendance=True,
     one_attendance_completes=True,
     held_again=True,

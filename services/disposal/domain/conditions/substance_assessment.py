@@ -1,13 +1,13 @@
 """An assessment about drugs or alcohol."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition
+from services.vocabulary import ConditionObject
 
 DEFINITION: Final = ConditionDefinition(
     english="Go to an assessment about drugs or alcohol",
+    usual_object=ConditionObject.REHABILITATION,
     attendance=True,
     one_attendance_completes=True,
 )

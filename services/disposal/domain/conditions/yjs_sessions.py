@@ -1,12 +1,12 @@
 """Sessions with the youth justice service."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition
+from services.vocabulary import ConditionObject
 
 DEFINITION: Final = ConditionDefinition(
     english="Go to sessions with the youth justice service",
+    usual_object=ConditionObject.REHABILITATION,
     attendance=True,
 )

@@ -1,7 +1,5 @@
 """Sessions: what may be recorded of them, and when a condition is complete."""
 
-from __future__ import annotations
-
 from services.disposal.domain.commands import (
     BookConditionSession,
     CompleteCondition,

@@ -1,7 +1,5 @@
 """Breach: what may be referred, who decides, and what may follow."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """T1: nothing is recorded as having happened before the fact that it depends on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Final

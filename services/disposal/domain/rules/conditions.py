@@ -1,7 +1,5 @@
 """Conditions: what they may ask, for how long, and until when; the same for a proposal and for a variation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from decimal import Decimal

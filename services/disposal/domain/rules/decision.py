@@ -1,7 +1,5 @@
 """The decision: evidence, admission, and what speaks for another course."""
 
-from __future__ import annotations
-
 from services.disposal.domain.commands import (
     CompleteAssessment,
     DecideDisposal,

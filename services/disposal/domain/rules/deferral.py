@@ -1,7 +1,5 @@
 """Deferred prosecution: when it may be decided and agreed, what its plan asks, and when it is completed."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 
 from services.disposal.domain.commands import (

@@ -1,17 +1,6 @@
 """Giving the disposal: age, adult, explanation, document, and the human who decided."""
 
-from __future__ import annotations
-
-from services.disposal.domain.commands import (
-    ConfirmAppropriateAdult,
-    DecideDisposal,
-    ExplainEffect,
-    IssueDisposal,
-    ProposeCondition,
-    RecordAdmission,
-    ReferToYot,
-    SignDocument,
-)
+from services.disposal.domain import commands
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import (
     BEFORE_ISSUE,
@@ -24,7 +13,7 @@ from shared.domain.dates import add_working_days, local_day
 from shared.domain.rules import Context
 
 
-@rules.forbids("R1", IssueDisposal)
+@rules.forbids("R1", commands.IssueDisposal)
 def was_ten_at_the_offence(state: DisposalState, context: Context) -> bool:
     """The child was under ten at the offence: no disposal may be given.
 
@@ -33,7 +22,7 @@ def was_ten_at_the_offence(state: DisposalState, context: Context) -> bool:
     return state.opened.age_at_offence >= context.policy.number("criminal_responsibility_age")
 
 
-@rules.forbids("R2", IssueDisposal)
+@rules.forbids("R2", commands.IssueDisposal)
 def is_not_yet_eighteen(state: DisposalState, context: Context) -> bool:
     """The child is 18, or the date of birth can no longer be known: use the adult route.
 
@@ -52,7 +41,7 @@ def _needs_an_adult(state: DisposalState, context: Context) -> bool:
     return age < context.policy.number("appropriate_adult_below_age")
 
 
-@rules.forbids("R6", IssueDisposal, lifted_by=(ConfirmAppropriateAdult,))
+@rules.forbids("R6", commands.IssueDisposal, lifted_by=(commands.ConfirmAppropriateAdult,))
 def appropriate_adult_is_present(state: DisposalState, context: Context) -> bool:
     """A caution is given before an appropriate adult: confirm, today, who it is. Yesterday's does not count.
 
@@ -63,7 +52,7 @@ def appropriate_adult_is_present(state: DisposalState, context: Context) -> bool
     return any(local_day(at) == context.day for at in state.adults_at)
 
 
-@rules.forbids("R6", IssueDisposal, lifted_by=(RecordAdmission,))
+@rules.forbids("R6", commands.IssueDisposal, lifted_by=(commands.RecordAdmission,))
 def appropriate_adult_was_at_the_admission(state: DisposalState, context: Context) -> bool:
     """No appropriate adult was present when the child accepted responsibility: ask again, with one.
 
@@ -77,8 +66,10 @@ def appropriate_adult_was_at_the_admission(state: DisposalState, context: Contex
     return state.admission is None or state.admission.appropriate_adult_present
 
 
-@rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("adult", "police_employee"))
-def appropriate_adult_may_act(command: ConfirmAppropriateAdult, _state: DisposalState, _context: Context) -> bool:
+@rules.forbids("R7", commands.ConfirmAppropriateAdult, looks_at=("adult", "police_employee"))
+def appropriate_adult_may_act(
+    command: commands.ConfirmAppropriateAdult, _state: DisposalState, _context: Context
+) -> bool:
     """An appropriate adult must be 18 or over and no police officer or employee: find another.
 
     Source: CDA 1998 s66ZA(7)
@@ -86,9 +77,9 @@ def appropriate_adult_may_act(command: ConfirmAppropriateAdult, _state: Disposal
     return command.adult and not command.police_employee
 
 
-@rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("involved_in_case", "received_admission"))
+@rules.forbids("R7", commands.ConfirmAppropriateAdult, looks_at=("involved_in_case", "received_admission"))
 def appropriate_adult_is_independent(
-    command: ConfirmAppropriateAdult, _state: DisposalState, _context: Context
+    command: commands.ConfirmAppropriateAdult, _state: DisposalState, _context: Context
 ) -> bool:
     """An appropriate adult is no victim, witness, suspect or investigator of the case, and heard no admission in another role: find another.
 
@@ -97,9 +88,9 @@ def appropriate_adult_is_independent(
     return not command.involved_in_case and not command.received_admission
 
 
-@rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("kind", "others_unavailable"))
+@rules.forbids("R7", commands.ConfirmAppropriateAdult, looks_at=("kind", "others_unavailable"))
 def another_responsible_adult_comes_last(
-    command: ConfirmAppropriateAdult, _state: DisposalState, _context: Context
+    command: commands.ConfirmAppropriateAdult, _state: DisposalState, _context: Context
 ) -> bool:
     """Another responsible adult comes only where no parent, guardian or social worker is available: ask these first.
 
@@ -119,7 +110,7 @@ def explains(explanation: Explanation, disposal: Disposal) -> bool:
     )
 
 
-@rules.forbids("R8", IssueDisposal, lifted_by=(ExplainEffect,))
+@rules.forbids("R8", commands.IssueDisposal, lifted_by=(commands.ExplainEffect,))
 def effect_was_explained(state: DisposalState, _context: Context) -> bool:
     """Explain the effect to the child and the adult in ordinary language; for a conditional caution warn that failing may mean prosecution.
 
@@ -131,8 +122,8 @@ def effect_was_explained(state: DisposalState, _context: Context) -> bool:
     return any(explains(explanation, disposal) for explanation in state.explanations)
 
 
-@rules.forbids("R9", SignDocument, looks_at=("consent", "signed_by_child"))
-def signature_binds(command: SignDocument, state: DisposalState, _context: Context) -> bool:
+@rules.forbids("R9", commands.SignDocument, looks_at=("consent", "signed_by_child"))
+def signature_binds(command: commands.SignDocument, state: DisposalState, _context: Context) -> bool:
     """The document must be signed by the child, with consent; that of a conditional caution must name its conditions.
 
     Source: CDA 1998 s66B(6)
@@ -141,7 +132,7 @@ def signature_binds(command: SignDocument, state: DisposalState, _context: Conte
     return command.signed_by_child and command.consent and has_conditions
 
 
-@rules.forbids("R9", IssueDisposal, lifted_by=(SignDocument,))
+@rules.forbids("R9", commands.IssueDisposal, lifted_by=(commands.SignDocument,))
 def document_was_signed(state: DisposalState, _context: Context) -> bool:
     """The document is not signed with consent, or a condition changed after it was signed: have it signed as it stands.
 
@@ -157,7 +148,7 @@ def document_was_signed(state: DisposalState, _context: Context) -> bool:
             return True
 
 
-@rules.forbids("R14", IssueDisposal, lifted_by=(ProposeCondition,))
+@rules.forbids("R14", commands.IssueDisposal, lifted_by=(commands.ProposeCondition,))
 def conditional_caution_has_conditions(state: DisposalState, _context: Context) -> bool:
     """A conditional caution has at least one condition: propose one.
 
@@ -166,7 +157,7 @@ def conditional_caution_has_conditions(state: DisposalState, _context: Context) 
     return state.to_be_issued is not Disposal.YCC or bool(state.conditions)
 
 
-@rules.forbids("R26", IssueDisposal, lifted_by=(DecideDisposal,))
+@rules.forbids("R26", commands.IssueDisposal, lifted_by=(commands.DecideDisposal,))
 def a_person_decided(state: DisposalState, _context: Context) -> bool:
     """Nobody has decided on a disposal: a named decision-maker must decide before it is given.
 
@@ -177,7 +168,7 @@ def a_person_decided(state: DisposalState, _context: Context) -> bool:
     return state.stage is Stage.DECIDED and state.decision is not None and state.decision.human
 
 
-@rules.warns("R12", ReferToYot)
+@rules.warns("R12", commands.ReferToYot)
 def referred_as_soon_as_practicable(state: DisposalState, context: Context) -> bool:
     """The referral comes later than one working day after giving: say why.
 

@@ -1,7 +1,5 @@
 """Home Office outcome codes: each is true only after what it says has been done."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.disposal.domain.activity import activities

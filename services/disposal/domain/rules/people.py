@@ -1,7 +1,5 @@
 """Whom a command may name: fitting people of the case, as referral links them. A person whom nobody has linked passes."""
 
-from __future__ import annotations
-
 from services.disposal.domain.commands import (
     ConfirmAppropriateAdult,
     InformVictimOfRestorativeJustice,
@@ -12,8 +10,8 @@ from services.disposal.domain.commands import (
 from services.disposal.domain.opening import known_details
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
-from services.people import did_harm, differing, had_a_part
-from services.vocabulary import EXPLAINS_A_DIFFERENCE
+from services.people import did_harm, differing, had_a_part, linked_people
+from services.vocabulary import EXPLAINS_A_DIFFERENCE, Role
 from shared.domain.rules import Context
 
 
@@ -27,6 +25,21 @@ def is_no_harmer(
     """
     who = command.person_id
     return who != state.opened.person_id and not did_harm(who, context.kept)
+
+
+@rules.forbids("V1", RecordVictimView, InformVictimOfRestorativeJustice, TellVictim, looks_at=("person_id",))
+def an_officer_says_who_was_harmed(
+    command: RecordVictimView | InformVictimOfRestorativeJustice | TellVictim, state: DisposalState, context: Context
+) -> bool:
+    """No officer has said that this person was harmed: ask one to link them so in the referral, or to inform them first.
+
+    Source: DPA 2018 s40 (security): whoever works for victims reads the notes on them, and makes nobody a victim to that end
+    """
+    who = command.person_id
+    if context.actor.role != Role.VICTIM_WORKER or who in state.everyone_harmed:
+        return True
+    linked = linked_people(context.kept).get(who)
+    return linked is not None and linked.is_harmed
 
 
 @rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("person_id",))

@@ -1,7 +1,5 @@
 """Before the decision: the child's age, the gravity score, the panel, the prosecutor."""
 
-from __future__ import annotations
-
 from services.disposal.domain.commands import (
     OpenDisposalCase,
     RecordPanelRecommendation,

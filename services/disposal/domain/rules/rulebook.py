@@ -1,7 +1,5 @@
 """The book in which every rule of this service is registered, and the one rule that stands before all others."""
 
-from __future__ import annotations
-
 from services.disposal.domain.state import DisposalState
 from shared.domain.messages import Command
 from shared.domain.rules import Context, RuleBook

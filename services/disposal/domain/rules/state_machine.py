@@ -1,7 +1,5 @@
 """S1, the state machine: registers each line of its table as a rule, asked only when no other rule refuses; and corrections."""
 
-from __future__ import annotations
-
 from services.disposal.domain.commands import AssignOutcome, CorrectRecord
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.rules.rulebook import rules

@@ -3,8 +3,6 @@
 The order of the imports is the order of the rules, and so of their ids in an event's envelope.
 """
 
-from __future__ import annotations
-
 from services.referral.domain.rules import (
     chronology,
     outcomes,

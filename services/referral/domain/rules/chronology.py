@@ -1,7 +1,5 @@
 """T1: nothing before the fact that it depends on."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from services.referral.domain.commands import (
@@ -14,6 +12,7 @@ from services.referral.domain.commands import (
     ReceiveReferral,
     RecordMashDecision,
     RecordMashReferral,
+    RecordMessageDelivery,
     ReopenReferral,
     TriageReferral,
 )
@@ -68,6 +67,16 @@ def not_before_the_alert(command: EndAlert, state: Referral, context: Context) -
     """
     alert = state.open_alerts.get(command.alert_id)
     return alert is None or context.occurred_at >= alert.raised_at
+
+
+@rules.forbids("T1", RecordMessageDelivery, looks_at=("message_id",))
+def not_before_it_was_sent(command: RecordMessageDelivery, state: Referral, context: Context) -> bool:
+    """A message arrives after it was sent: give a time after that.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    message = state.messages.get(command.message_id)
+    return message is None or context.occurred_at >= message.at
 
 
 @rules.forbids("T1", TriageReferral, looks_at=("outcome",))

@@ -1,7 +1,5 @@
 """Which Home Office outcome a crime may have: O1, O11, O21, O21W, O22, O23, B6 and R11."""
 
-from __future__ import annotations
-
 from services.referral.domain.commands import (
     AssignCrimeOutcome,
     CarryOutcome,
@@ -37,7 +35,7 @@ def named_and_under_ten(command: AssignCrimeOutcome, state: Referral, context: C
     """
     if command.code is not OutcomeCode.C11:
         return True
-    person = _named(command, state)
+    person = _person_of(command, state)
     if person is None or person.age_at_incident is None or not command.named_suspect:
         return False
     return person.age_at_incident < context.policy.number("age_of_criminal_responsibility")
@@ -108,7 +106,7 @@ def no_adult_caution(command: AssignCrimeOutcome, state: Referral, context: Cont
     """
     if command.code.value not in context.policy.codes("outcomes_for_adults_only"):
         return True
-    person = _named(command, state)
+    person = _person_of(command, state)
     age = None if person is None else _age_on(person, context)
     return age is not None and age >= context.policy.number("adult_age")
 
@@ -139,7 +137,7 @@ def _assigned(event: ReferralEvent, _before: Referral) -> AssignCrimeOutcome | N
 CORRECTIONS.judge_again(rules, CorrectReferral, "code", AssignCrimeOutcome, _assigned)
 
 
-def _named(command: AssignCrimeOutcome, state: Referral) -> LinkedPerson | None:
+def _person_of(command: AssignCrimeOutcome, state: Referral) -> LinkedPerson | None:
     return None if command.person_id is None else state.people.get(command.person_id)
 
 

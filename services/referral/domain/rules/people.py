@@ -1,6 +1,6 @@
 """Who is linked, who is a victim, and what may be attached: B5, B8 and V1."""
 
-from __future__ import annotations
+from typing import get_args
 
 from services.referral.domain.commands import (
     AttachDocument,
@@ -10,12 +10,13 @@ from services.referral.domain.commands import (
     RecordVictimDetails,
     ReferVictimToSupport,
     TellVictim,
+    WriteToPerson,
 )
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral, born_on, fits_its_kind
 from services.referral.events import OF_AN_OFFENDER, PersonLinked
-from services.vocabulary import Category, PersonRole
+from services.vocabulary import Category, PersonRole, Role
 from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
 from shared.domain.dates import age_on
 from shared.domain.decider import with_value_at
@@ -31,16 +32,12 @@ def nothing_attached_to_nudes(state: Referral, _context: Context) -> bool:
     return not state.nude_imagery
 
 
-@rules.forbids(
-    "V1",
-    RecordVictimDetails,
-    InformVictimOfRestorativeJustice,
-    ReferVictimToSupport,
-    TellVictim,
-    looks_at=("person_id",),
-)
+AboutVictim = RecordVictimDetails | InformVictimOfRestorativeJustice | ReferVictimToSupport | TellVictim
+
+
+@rules.forbids("V1", *get_args(AboutVictim), looks_at=("person_id",))
 def victim_did_no_harm(
-    command: RecordVictimDetails | InformVictimOfRestorativeJustice | ReferVictimToSupport | TellVictim,
+    command: AboutVictim,
     state: Referral,
     _context: Context,
 ) -> bool:
@@ -50,6 +47,31 @@ def victim_did_no_harm(
     """
     linked = state.people.get(command.person_id)
     return linked is None or not linked.did_harm
+
+
+@rules.forbids("V1", *get_args(AboutVictim), WriteToPerson, looks_at=("person_id",))
+def an_officer_says_who_was_harmed(
+    command: AboutVictim | WriteToPerson,
+    state: Referral,
+    context: Context,
+) -> bool:
+    """No officer has said that this person was harmed: ask the officer of the referral to link them so.
+
+    Source: DPA 2018 s40 (security): whoever works for victims reads the notes on them, and makes nobody a victim to that end
+    """
+    return command.person_id in state.victims or context.actor.role != Role.VICTIM_WORKER
+
+
+@rules.forbids("W1", WriteToPerson, looks_at=("person_id",))
+def wants_to_be_written_to(command: WriteToPerson, state: Referral, _context: Context) -> bool:
+    """This person may not be written to: they said no, or were harmed and named no safe contact. Ring, if that is safe.
+
+    Source: Victims' Code, right 4; DPA 2018 s38 (accuracy)
+    """
+    person = command.person_id
+    said, details = state.preferences.get(person), state.victim_details.get(person)
+    safe = details is not None and details.contact_is_safe and details.wants_updates
+    return person in state.people and (said is None or said.messages_wanted) and (safe or person not in state.victims)
 
 
 @rules.forbids("B8", LinkPerson, looks_at=("role", "category", "details"))

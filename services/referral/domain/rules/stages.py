@@ -1,6 +1,7 @@
 """S1: the state machine's table, and the parts of S1 that a table cannot say: the calendar, and corrections."""
 
-from __future__ import annotations
+from collections.abc import Mapping
+from typing import Final
 
 from services.referral.domain.commands import CorrectReferral, ReceiveReferral
 from services.referral.domain.corrections import CORRECTIONS
@@ -16,6 +17,9 @@ from shared.domain.state_machine import register
 
 register(rules, STATE_MACHINE, PRACTICE)
 
+_OWN_SOURCE: Final[Mapping[str, str]] = {Role.SCHOOL: "SCHOOL", Role.AGENCY: "OTHER_AGENCY"}
+"""What whoever reports from outside says of where the report comes from."""
+
 
 @rules.allowed_in(ReceiveReferral, looks_at=("reported_at",))
 def within_the_calendar(command: ReceiveReferral, _state: Referral | None, context: Context) -> bool:
@@ -28,6 +32,15 @@ def within_the_calendar(command: ReceiveReferral, _state: Referral | None, conte
     except BeyondCalendar:
         return False
     return True
+
+
+@rules.allowed_in(ReceiveReferral, looks_at=("source",))
+def comes_from_its_sender(command: ReceiveReferral, _state: Referral | None, context: Context) -> bool:
+    """Say that the report comes from you, a school or another agency: what the police took in, an officer enters.
+
+    Source: state machine of a referral (rule S1); DPA 2018 s38 (accuracy)
+    """
+    return command.source == _OWN_SOURCE.get(context.actor.role, command.source)
 
 
 @rules.allowed_in(ReceiveReferral, looks_at=("case_id",))

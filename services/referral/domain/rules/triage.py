@@ -1,19 +1,8 @@
 """Where a referral may go: B1 to B4, B7 and K1."""
 
-from __future__ import annotations
-
 from typing import Final
 
-from services.referral.domain.commands import (
-    AssignCrimeOutcome,
-    CarryOutcome,
-    CompleteNudesScreening,
-    CorrectCarriedOutcome,
-    OverrideSafeguardingHold,
-    RecordMashReferral,
-    RecordVictimPreference,
-    TriageReferral,
-)
+from services.referral.domain import commands
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
 from services.vocabulary import Flag, TriageOutcome
@@ -29,11 +18,11 @@ TO_OTHERS: Final = frozenset({TriageOutcome.REFER_MASH, TriageOutcome.REFER_INVE
 
 @rules.forbids(
     "B1",
-    TriageReferral,
-    AssignCrimeOutcome,
-    CarryOutcome,
-    CorrectCarriedOutcome,
-    lifted_by=(RecordMashReferral, OverrideSafeguardingHold),
+    commands.TriageReferral,
+    commands.AssignCrimeOutcome,
+    commands.CarryOutcome,
+    commands.CorrectCarriedOutcome,
+    lifted_by=(commands.RecordMashReferral, commands.OverrideSafeguardingHold),
 )
 def no_outcome_on_hold(state: Referral, _context: Context) -> bool:
     """A safeguarding concern comes first: record the MASH referral, or let a supervisor say why there is none.
@@ -43,8 +32,8 @@ def no_outcome_on_hold(state: Referral, _context: Context) -> bool:
     return not state.on_hold
 
 
-@rules.forbids("B2", TriageReferral, looks_at=("outcome",))
-def serious_goes_further(command: TriageReferral, state: Referral, context: Context) -> bool:
+@rules.forbids("B2", commands.TriageReferral, looks_at=("outcome",))
+def serious_goes_further(command: commands.TriageReferral, state: Referral, context: Context) -> bool:
     """This is too serious to be met by education or by the school alone: refer it to the panel or the investigation.
 
     Source: Home Office Counting Rules, Schools Protocol; NPCC, When to call the police
@@ -54,8 +43,8 @@ def serious_goes_further(command: TriageReferral, state: Referral, context: Cont
     )
 
 
-@rules.warns("B3", TriageReferral, looks_at=("supervisor_reviewed",))
-def supervisor_reviewed(command: TriageReferral, state: Referral, context: Context) -> bool:
+@rules.warns("B3", commands.TriageReferral, looks_at=("supervisor_reviewed",))
+def supervisor_reviewed(command: commands.TriageReferral, state: Referral, context: Context) -> bool:
     """Hate, domestic abuse, a gap in age or a pattern aggravates: have a supervisor review it, or say why not.
 
     Source: NPCC, When to call the police (aggravating factors)
@@ -65,12 +54,12 @@ def supervisor_reviewed(command: TriageReferral, state: Referral, context: Conte
 
 @rules.forbids(
     "B4",
-    TriageReferral,
+    commands.TriageReferral,
     looks_at=("outcome",),
     when=lambda state: state.nude_imagery,
-    lifted_by=(CompleteNudesScreening,),
+    lifted_by=(commands.CompleteNudesScreening,),
 )
-def nudes_are_screened(command: TriageReferral, state: Referral, _context: Context) -> bool:
+def nudes_are_screened(command: commands.TriageReferral, state: Referral, _context: Context) -> bool:
     """A nude image of a child: complete the screening first; after any Yes refer to MASH or to the investigation.
 
     Source: UKCIS, Sharing nudes and semi-nudes (2024)
@@ -80,8 +69,8 @@ def nudes_are_screened(command: TriageReferral, state: Referral, _context: Conte
     return state.screening is not None and not state.screening.any_yes
 
 
-@rules.forbids("K1", TriageReferral, looks_at=("outcome",), when=lambda state: Flag.KNIFE in state.flags)
-def a_knife_goes_further(command: TriageReferral, _state: Referral, context: Context) -> bool:
+@rules.forbids("K1", commands.TriageReferral, looks_at=("outcome",), when=lambda state: Flag.KNIFE in state.flags)
+def a_knife_goes_further(command: commands.TriageReferral, _state: Referral, context: Context) -> bool:
     """A child with a knife is referred to the panel, to the investigation or to MASH: choose one of these.
 
     Source: Home Office, child knife possession guidance (12 February 2026)
@@ -89,8 +78,8 @@ def a_knife_goes_further(command: TriageReferral, _state: Referral, context: Con
     return command.outcome in context.policy.codes("outcomes_of_a_knife")
 
 
-@rules.forbids("B7", TriageReferral, looks_at=("outcome",), lifted_by=(RecordVictimPreference,))
-def victim_prefers_the_school(command: TriageReferral, state: Referral, _context: Context) -> bool:
+@rules.forbids("B7", commands.TriageReferral, looks_at=("outcome",), lifted_by=(commands.RecordVictimPreference,))
+def victim_prefers_the_school(command: commands.TriageReferral, state: Referral, _context: Context) -> bool:
     """The school may deal with it only where the harmed child or a parent prefers that: ask them and record it.
 
     Source: Home Office Counting Rules, Schools Protocol

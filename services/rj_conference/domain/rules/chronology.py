@@ -1,7 +1,5 @@
 """What must have happened before (rules T1 and E1)."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from services.rj_conference.domain import commands

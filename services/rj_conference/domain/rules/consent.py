@@ -1,7 +1,5 @@
 """Whether the parties consent (rules C2 and C6): each for themselves, informed, for this mode, on this day."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from uuid import UUID
 

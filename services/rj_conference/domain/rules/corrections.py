@@ -1,7 +1,5 @@
 """What a correction may not go around: rules that hold for the record as corrected."""
 
-from __future__ import annotations
-
 from services.rj_conference.domain.commands import CorrectRecord
 from services.rj_conference.domain.corrections import CORRECTIONS
 from services.rj_conference.domain.rules.rulebook import rules, was_held

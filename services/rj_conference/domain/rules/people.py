@@ -1,7 +1,5 @@
 """Whom a command may name, as referral links the people of the case. A person whom nobody has linked passes."""
 
-from __future__ import annotations
-
 from services.people import did_harm
 from services.rj_conference.domain.commands import AddParticipant, InformVictim
 from services.rj_conference.domain.rules.consent import is_under_age

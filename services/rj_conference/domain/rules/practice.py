@@ -1,7 +1,5 @@
 """What restorative justice asks (rules C1 to C12), and the warnings C5W and C10."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from services.rj_conference.domain.closing import comes_too_late

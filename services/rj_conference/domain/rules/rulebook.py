@@ -1,7 +1,5 @@
 """The rule book of a conference."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from services.rj_conference.domain.commands import RecordConferenceHeld

@@ -1,7 +1,5 @@
 """S1: the state machine's table, and the parts of S1 that a table cannot say."""
 
-from __future__ import annotations
-
 from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import CloseConference
 from services.rj_conference.domain.rules.rulebook import rules
