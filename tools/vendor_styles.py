@@ -5,8 +5,6 @@ the file as it is written. The font of GOV.UK may be used on GOV.UK alone, so Ar
 that are not shown here go too, since the pictures are not taken along.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """`make weight`: what the house weighs. Lines of Python by room, words by hand, and the ten largest functions and files."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
 from collections import Counter
@@ -26,7 +24,6 @@ def room_of(path: Path) -> str:
 
 
 def count_lines(path: Path) -> int:
-    """Count the lines of a file."""
     return len(path.read_text(encoding="utf-8").splitlines())
 
 

@@ -1,7 +1,5 @@
 """Programs that do one thing and end, on the way to starting a server; none outlives us."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """The directory that a local system lives in: that it can be written, that there is room, and that it is ours alone."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fcntl

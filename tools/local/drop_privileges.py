@@ -8,8 +8,6 @@ however it dies (prctl(2), PR_SET_PDEATHSIG). Elsewhere there is no such thing: 
 behind is ended by the next one, from its pid files.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import pwd

@@ -4,8 +4,6 @@ With `--aot-cache` it also runs Kafka once so that later starts are quicker (kaf
 `--list` it prints what kafka-jars.txt should hold, from a fresh resolution of jars.ENDPOINT.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

@@ -4,8 +4,6 @@ Importing it makes the process end with its supervisor, write to its own log and
 import that fails ends the process, since `multiprocessing` would go on without it.
 """
 
-from __future__ import annotations
-
 import gc
 import importlib
 import os

@@ -4,8 +4,6 @@ The processes of a system import much the same modules: a second of processor ti
 once (docs/adr/0052).
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc
@@ -55,7 +53,6 @@ class ForkedProgram:
         self._lock = lock
 
     async def wait(self) -> int:
-        """Wait for its end and return `returncode`."""
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(self._process.sentinel, ended.set)
         try:
@@ -68,7 +65,6 @@ class ForkedProgram:
         return self.returncode
 
     def kill(self) -> None:
-        """Send it SIGKILL."""
         os.kill(self.pid, signal.SIGKILL)
 
 

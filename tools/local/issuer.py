@@ -10,8 +10,6 @@ the client), signed with ES256, and live for five minutes; `/jwks` has the key, 
 (OpenID Connect Discovery 1.0) tells where everything is. People sign in on a page of it: tools/local/sign_in.py.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time
@@ -151,7 +149,7 @@ def _granted(form: Mapping[str, Any], sign_in: SignIn, issuer: str) -> tuple[Map
         case "authorization_code" | "refresh_token":
             claims, until = sign_in.redeem(form)
             person = known_person(claims["person"]) or {}
-            identity = sign_in.identity(claims, str(person.get("sub")), BY_KEY[claims["person"]].name, issuer)
+            identity = sign_in.identity(claims, str(person.get("sub")), BY_KEY[claims["person"]], issuer)
             return person, {"refresh_token": sign_in.refresh(claims, until), "id_token": identity}
         case _:
             known = "client_credentials, authorization_code or refresh_token"

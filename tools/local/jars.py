@@ -6,8 +6,6 @@ repository (`~/.m2/repository`, or where M2_REPO points); afterwards nothing nee
 When the version is raised here, `python -m tools.local.fetch --list > tools/local/kafka-jars.txt` pins the new ones.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib

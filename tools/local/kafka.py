@@ -13,8 +13,6 @@ commit markers are then never written, and whoever reads committed records stand
 controller alone (`_end_registration`), and may never expire while the node runs (`broker.session.timeout.ms`).
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

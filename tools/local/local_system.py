@@ -3,8 +3,6 @@
 What the environment names (OOC_DATABASE_URL, OOC_KAFKA, OOC_ISSUER) is used; the rest is started here.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """The people whom the sign-in page of the development issuer offers: one for each role, and a second if two must act."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +25,11 @@ class Person:
     def key(self) -> str:
         """The value that the form sends."""
         return f"{self.role}-{self.number}"
+
+    @property
+    def email(self) -> str:
+        """An address at which nobody is (RFC 2606)."""
+        return f"{self.name.lower().replace(' ', '.')}@example.org"
 
     @property
     def role_in_words(self) -> str:

@@ -5,8 +5,6 @@ The server runs in the foreground, so that the supervisor owns its process id; d
 tests, never for real data. The wheel has neither ICU nor OpenSSL; databases are UTF-8 and sort by code point.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import pwd

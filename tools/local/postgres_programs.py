@@ -6,8 +6,6 @@ root's private home (mode 700), or after an installation under umask 077, the pr
 directory that everyone can enter. The data stay where they are.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Ways to ask whether a process does its work yet."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 
 import httpx2

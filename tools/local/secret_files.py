@@ -1,7 +1,5 @@
 """Secrets of a local system: files that their owner alone may read, made once."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import os

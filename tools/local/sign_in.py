@@ -9,8 +9,6 @@ Codes and refresh tokens are JWTs of the issuer's own key with types of their ow
 token, and a restarted issuer still knows them. A code lives a minute and is taken once.
 """
 
-from __future__ import annotations
-
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -27,7 +25,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from markupsafe import Markup
 
-from tools.local.people import BY_KEY, PEOPLE
+from tools.local.people import BY_KEY, PEOPLE, Person
 
 CODE_SECONDS: Final = 60
 SESSION_SECONDS: Final = 12 * 3600
@@ -66,9 +64,10 @@ class SignIn:
         """Return a refresh token that gives access tokens with these claims until then."""
         return self._signed(REFRESH, {"person": claims["person"], "client_id": claims["client_id"]}, until - _now())
 
-    def identity(self, claims: Claims, subject: str, name: str, issuer: str) -> str:
+    def identity(self, claims: Claims, subject: str, person: Person, issuer: str) -> str:
         """Return an ID token, which says no more than who signed in and where."""
-        told = {"iss": issuer, "aud": claims["client_id"], "sub": subject, "name": name, "iat": _now()}
+        told = {"iss": issuer, "aud": claims["client_id"], "sub": subject, "name": person.name, "iat": _now()}
+        told |= {"email": person.email, "email_verified": True}
         return self._signed(IDENTITY, told, CODE_SECONDS)
 
     def sign_out_error(self, query: Mapping[str, str]) -> str | None:

@@ -10,8 +10,6 @@ care of a process: it is an attempt that failed, and is followed by another. Whi
 again, since it would only end again. The listener and the last line of the process's log say what is waited for.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import enum
@@ -302,7 +300,6 @@ class Supervisor:
             pid_file.unlink(missing_ok=True)
 
     async def _start(self, process: Process, log: Path) -> asyncio.subprocess.Process | ForkedProgram:
-        """Start the process, in a session of its own."""
         if self._fork_server is not None and _can_fork(process):
             try:
                 return await self._fork_server.start(process.name, process.argv, _environment(process), log)
@@ -335,7 +332,6 @@ class Supervisor:
     # --- stopping ---------------------------------------------------------------------------
 
     async def _stop(self) -> None:
-        """End everything."""
         self._stopping = True
         for life in self._lives.values():
             if life.pid is not None:

@@ -1,11 +1,10 @@
-"""Write docs/reference, the contract within it, from the code: `python -m tools.reference`, or `make docs`.
+"""Write docs/reference, the contract within it, services/schemas.json and the manifests of deploy/kubernetes from the code: `python -m tools.reference`, or `make docs`.
 
 A change that would break a program of somebody else is refused, unless `--incompatible REASON` says that it is meant.
 """
 
-from __future__ import annotations
-
 import argparse
+import asyncio
 import logging
 import sys
 from collections.abc import Iterable
@@ -30,12 +29,17 @@ from tools.reference.contract import (
     record_breaks,
     text_of,
 )
+from tools.reference.dashboards import of_dashboards
 from tools.reference.database_roles import of_database_roles
 from tools.reference.environment_page import of_environment
+from tools.reference.explored_cache import explored
+from tools.reference.kubernetes import PLACE as KUBERNETES
+from tools.reference.kubernetes import of_containers, of_deployment, of_kubernetes
 from tools.reference.openapi import of_apis, openapi_documents
 from tools.reference.pages import index, of_measures, of_service, of_states
+from tools.reference.schemas import write_schemas
 from tools.reference.sources_page import of_sources
-from tools.reference.state_explorer import Explored, explore, play_stories
+from tools.reference.state_explorer import Explored, play_stories
 
 PLACE: Final = Path("docs/reference")
 STORIES: Final = Path("tests/scenarios")
@@ -48,16 +52,16 @@ def declared_pages() -> dict[str, str]:
     services = deciding_services()
     pages = index(services) | of_measures() | of_database_roles() | of_access(services) | of_command_line()
     pages |= of_topics(services) | of_apis(openapi_documents(services)) | of_breaks(PLACE)
-    pages |= of_sources(services) | of_alerts() | of_environment()
+    pages |= of_sources(services) | of_alerts() | of_dashboards() | of_environment() | of_deployment()
     for service in services:
         pages |= of_service(service)
     return pages
 
 
-def explored_pages(explored: Iterable[tuple[Service[Any], Explored]]) -> dict[str, str]:
+def explored_pages(machines: Iterable[tuple[Service[Any], Explored]]) -> dict[str, str]:
     """Draw the pages with the state machines, by path."""
     pages: dict[str, str] = {}
-    for service, found in explored:
+    for service, found in machines:
         pages |= of_states(service, found)
     return pages
 
@@ -71,6 +75,17 @@ def write(pages: dict[str, str], place: Path = PLACE) -> None:
         file = place / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
+
+
+def write_deployment() -> None:
+    """Write the manifests of the processes, deleting that of one that is gone, and the cluster of containers."""
+    written = of_kubernetes()
+    for old in (KUBERNETES / "base" / "processes").glob("*.yaml"):
+        old.unlink()
+    for path, text in written.items():
+        (KUBERNETES / path).write_text(text, encoding="utf-8")
+    for path, text in of_containers().items():
+        Path(path).write_text(text, encoding="utf-8")
 
 
 def write_contract(contract: Contract, place: Path = PLACE) -> None:
@@ -104,8 +119,10 @@ def main() -> None:
     if breaks:
         record_breaks(PLACE, breaks, reason)
     write_contract(contract)
+    write_deployment()
+    asyncio.run(write_schemas())
     played = play_stories(services, STORIES)
-    write(declared_pages() | explored_pages((service, explore(service, played)) for service in services))
+    write(declared_pages() | explored_pages((service, explored(service, played)) for service in services))
 
 
 if __name__ == "__main__":

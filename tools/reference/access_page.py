@@ -1,7 +1,5 @@
 """The reference page of who may read what, written from the services' access tables."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +16,6 @@ from tools.reference.markdown import TITLES, codes, fill
 
 
 def of_access(services: Sequence[Service[Any]]) -> dict[str, str]:
-    """Return the page, by path."""
     tables = {service.name: service.permissions for service in services} | {"reporting": REPORTING}
     text = fill(
         "access",

@@ -1,7 +1,5 @@
 """The AsyncAPI 3.0 document of all topics, and the page that says the same in Markdown."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -11,7 +9,7 @@ from shared.domain.service import Service
 from shared.kafka import PARTITIONS
 from shared.version import version
 from tools.reference.event_schemas import TEXTS, Json, envelope_members, is_message, published_events, schemas_file
-from tools.reference.markdown import fill
+from tools.reference.markdown import TITLES, fill
 
 SCHEMA_FORMAT: Final = "application/schema+json;version=draft-07"
 """What AsyncAPI calls the schemas: they use no keyword that draft-07 and 2020-12 read differently."""
@@ -58,6 +56,7 @@ def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> J
             f"send.{name}": {
                 "action": "send",
                 "title": f"Publish to {channel['address']}",
+                "description": channel["description"],
                 "channel": {"$ref": f"#/channels/{name}"},
             }
             for name, channel in own.items()
@@ -73,7 +72,9 @@ def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> J
                 "What each service publishes to Kafka. Read with isolation level read_committed. The promise of"
                 " compatibility is docs/explanation/compatibility.md; the way in is docs/how-to/react-from-outside.md."
             ),
-            "license": {"name": "MIT"},
+            "license": {"name": "MIT", "url": "https://spdx.org/licenses/MIT.html"},
+            "contact": {"name": "Who operates this system"},
+            "tags": [{"name": service.name, "description": TITLES[service.name]} for service in services],
         },
         "defaultContentType": "application/json",
         "servers": {
@@ -114,7 +115,6 @@ def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> J
 
 
 def of_topics(services: Sequence[Service[Any]]) -> dict[str, str]:
-    """Write the page of the topics."""
     text = fill(
         "topics",
         services=[(service, sum(1 for _ in published_events(service)), schemas_file(service)) for service in services],

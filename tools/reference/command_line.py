@@ -1,7 +1,5 @@
 """The reference page of `ooc`, from the commands that its terminal registers."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 from typer import Context

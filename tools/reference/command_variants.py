@@ -1,7 +1,5 @@
 """Commands to try on a history: every choice of its codes and flags, its other fields as stories have filled them."""
 
-from __future__ import annotations
-
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta

@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from enum import Enum
 from posixpath import commonprefix
 from typing import Any, Final
 
+from shared.api.deprecations import SUNSET
 from tools.reference.event_schemas import is_message
 from tools.reference.openapi import operations
 
@@ -106,7 +108,8 @@ def _api(service: str, old: Json, new: Json) -> Iterator[Break]:
         place = f"{service}: {method} {path}"
         other = after.get((method, path))
         if other is None:
-            yield Break(place, "the route is gone", ADVICE[Direction.RESPONSE])
+            if not _has_ended(operation):
+                yield Break(place, "the route is gone", ADVICE[Direction.RESPONSE])
             continue
         if other.get("security") and not operation.get("security"):
             yield Break(place, "it needs a token now", "keep it open, or add a route")
@@ -126,6 +129,11 @@ def _api(service: str, old: Json, new: Json) -> Iterator[Break]:
             comparison = _Comparison(old, new, Direction.RESPONSE)
             contents = (body.get("content", {}) for body in (response, other["responses"][status]))
             yield from _media(comparison, f"{place} {status}", *contents)
+
+
+def _has_ended(part: Json) -> bool:
+    """Tell whether a deprecated route or member has reached the day of its sunset."""
+    return SUNSET in part and date.fromisoformat(part[SUNSET]) <= datetime.now(UTC).date()
 
 
 def _parameters(place: str, old: Json, new: Json, before: Json, after: Json) -> Iterator[Break]:
@@ -221,7 +229,8 @@ class _Comparison:
         for name in was:
             where = f"{place}.{name}"
             if name not in now:
-                yield self._break(where, "the field is gone")
+                if self.direction is not Direction.RESPONSE or not _has_ended(was[name]):
+                    yield self._break(where, "the field is gone")
                 continue
             if name in needed_before - needed and self.direction is not Direction.REQUEST:
                 yield self._break(where, "the field may be absent now")

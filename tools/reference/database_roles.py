@@ -1,30 +1,21 @@
 """The page of the database roles, from the same data by which they are granted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from services.registry import DECIDING, databases_without_events
-from shared.runtime.privileges import (
-    CONNECTIONS,
-    GROUPS,
-    SETTINGS,
-    RoleKind,
-    Schema,
-    role_name,
-)
+from shared.runtime import privileges
 from shared.runtime.provision import KEYRING_DATABASE, service_database
 from tools.reference.markdown import page, prose, table
 
 _MEANINGS = {
-    RoleKind.API: "a service's API; one that decides appends events and makes keys, reporting's opens keys; `ooc_console_api`: the web console",
-    RoleKind.WORKER: "a service's consumer: its reactions append events and make keys, or it projects",
-    RoleKind.SIGNER: "grows the trees of a service's logs and signs checkpoints, from its worker's process on a connection of its own",
-    RoleKind.RELAY: "publishes a service's events, from its worker's process on a connection of its own",
-    RoleKind.VERIFY: "`ooc verify`; reads everything but wrapped keys, and writes nothing",
-    RoleKind.ERASURE: "destroys a person's or a home's key by hand; its name is kept in the tombstone. No process connects by it",
-    RoleKind.SEALING: "no login: makes a first key where there is none, and opens keys; the roles of deciding services are members",
-    RoleKind.OPENING: "no login: opens keys; the role of reporting's API is a member",
+    privileges.RoleKind.API: "a service's API; one that decides appends events and makes keys, reporting's opens keys; `ooc_console_api`: the web console",
+    privileges.RoleKind.WORKER: "a service's consumer: its reactions append events and make keys, or it projects",
+    privileges.RoleKind.SIGNER: "grows the trees of a service's logs and signs checkpoints, from its worker's process on a connection of its own",
+    privileges.RoleKind.RELAY: "publishes a service's events, from its worker's process on a connection of its own",
+    privileges.RoleKind.VERIFY: "`ooc verify`; reads everything but wrapped keys, and writes nothing",
+    privileges.RoleKind.ERASURE: "destroys a person's or a home's key by hand; its name is kept in the tombstone. No process connects by it",
+    privileges.RoleKind.SEALING: "no login: makes a first key where there is none, and opens keys; the roles of deciding services are members",
+    privileges.RoleKind.OPENING: "no login: opens keys; the role of reporting's API is a member",
 }
 
 
@@ -40,7 +31,7 @@ def of_database_roles() -> dict[str, str]:
         ),
         table(("Role", "Who connects by it", "Connections at most"), _roles(service)),
         prose(
-            f"Each session begins with {' and '.join(f'`{name} = {value}`' for name, value in SETTINGS.items())}. PostgreSQL lets"
+            f"Each session begins with {' and '.join(f'`{name} = {value}`' for name, value in privileges.SETTINGS.items())}. PostgreSQL lets"
             " every role change its settings and its password: `ooc verify` names what"
             " a role has set, and `ooc migrate` takes it back. Who may update or delete in all columns of a table may lock it"
             " whole; nobody may lock one that `append` reads."
@@ -62,13 +53,13 @@ def of_database_roles() -> dict[str, str]:
     return {"database-roles.md": page("Database roles", *parts)}
 
 
-def _roles(service: Schema) -> Iterator[tuple[str, str, str]]:
-    for kind in RoleKind:
-        name = f"`{service.roles.get(kind) or role_name(kind)}`" + " (group)" * (kind in GROUPS)
-        yield name, _MEANINGS[kind], str(CONNECTIONS.get(kind, ""))
+def _roles(service: privileges.Schema) -> Iterator[tuple[str, str, str]]:
+    for kind in privileges.RoleKind:
+        name = f"`{service.roles.get(kind) or privileges.role_name(kind)}`" + " (group)" * (kind in privileges.GROUPS)
+        yield name, _MEANINGS[kind], str(privileges.CONNECTIONS.get(kind, ""))
 
 
-def _grants(schema: Schema) -> Iterator[tuple[str, str, str]]:
+def _grants(schema: privileges.Schema) -> Iterator[tuple[str, str, str]]:
     for name, granted in sorted(schema.privileges.items()):
         roles = [(f"`{schema.roles[kind]}`", may) for kind, may in granted.items() if kind in schema.roles]
         for nth, (role, may) in enumerate(roles or [("nobody", "")]):

@@ -1,7 +1,5 @@
 """Find the events that a command may make: the one it declares (`records`), else those of its branch of `decide`."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import inspect
@@ -76,7 +74,7 @@ def _alternatives(value: ast.expr | None) -> Iterator[ast.expr]:
     if isinstance(value, ast.IfExp):
         yield from _alternatives(value.body)
         yield from _alternatives(value.orelse)
-    elif isinstance(value, ast.Name):
+    elif isinstance(value, ast.Name | ast.Attribute):
         yield value
 
 

@@ -4,8 +4,6 @@ A schema describes what a consumer reads, so it allows properties that it does n
 samples are the golden ones of tests/unit/contract, whose bytes never change.
 """
 
-from __future__ import annotations
-
 import inspect
 import json
 import re

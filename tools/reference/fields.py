@@ -1,7 +1,5 @@
 """Fields in plain words: what a field holds, whether it may be left out, and whether it is kept sealed."""
 
-from __future__ import annotations
-
 import types
 from datetime import date, datetime
 from decimal import Decimal
@@ -34,7 +32,7 @@ WORDED_HEAD = ("Field", "In words", "What it is", *HEAD[1:])
 def rows(model: type[BaseModel]) -> list[tuple[str, ...]]:
     """Return a line for each field of a message's own."""
     return [
-        (f"`{field.alias or name}`", _holds(field.annotation), _optional(field), _storage(field))
+        (f"`{field.alias or name}`", _holds(field.annotation), "no" if field.is_required() else "yes", _storage(field))
         for name, field in _own_fields(model)
     ]
 
@@ -71,10 +69,6 @@ def _holds(annotation: Any) -> str:  # noqa: PLR0911 - one line for each kind
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
     return WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))
-
-
-def _optional(field: FieldInfo) -> str:
-    return "no" if field.is_required() else "yes"
 
 
 def _storage(field: FieldInfo) -> str:

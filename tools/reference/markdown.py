@@ -1,7 +1,5 @@
 """Pages in Markdown that reads well on a forge: the templates beside this module, filled by Jinja, with tables and pictures."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +20,11 @@ def fill(template: str, **context: Any) -> str:
     """Write a page from its template, with the line that names its source."""
     title, _, text = _TEMPLATES.get_template(f"{template}.md.jinja").render(context).partition("\n")
     return re.sub(r"\n{3,}", "\n\n", f"{title}\n\n{NOTE}\n{text.rstrip()}\n")
+
+
+def fill_file(template: str, **context: Any) -> str:
+    """Write a file that is no page from its template."""
+    return _TEMPLATES.get_template(f"{template}.jinja").render(context).rstrip() + "\n"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,7 +1,5 @@
 """The reference pages of a service and of reporting's measures, each from its declarations and its template."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import re

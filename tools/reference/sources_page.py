@@ -1,7 +1,5 @@
 """The page of sources: each statute, code and guidance that rules, dated values and measures cite, with what cites it."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterable, Iterator

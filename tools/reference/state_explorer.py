@@ -4,8 +4,6 @@ Nothing is drawn by hand. From each state that was reached, every command is tri
 through and where it leads is what the picture shows. Corrections are left out: they tell the same history better.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The state machine that a service declares, as a table: for each state the commands that it allows."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Iterable
 from typing import Any, Protocol
