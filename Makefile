@@ -22,6 +22,7 @@ BENCH ?=
 SECONDS ?= 3
 HOSTILE ?= 3600
 CHAOS ?= 600
+CLUSTER ?=
 FAILOVER ?= 3600
 FAULT ?=
 SIMULATE ?= 1000000
@@ -57,16 +58,22 @@ run: install ## Start the system, play a child's case, show the results, stay up
 
 .PHONY: test
 test: install-test ## Run everything: lint, types, layers and every test, on real servers
-	@$(MAKE) -j2 $(LINT) collect aot-cache
+	@$(MAKE) -j2 $(LINT) collect aot-cache doors
 	$(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(TESTS)
 ifndef TESTS
+	@if command -v go >/dev/null; then $(MAKE) deploy-check; else echo "Without Go deploy/kubernetes was not rendered: see 'make deploy-check'."; fi
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then $(MAKE) containers; else \
 		echo "No Docker engine with Compose answers here, so docker-compose.yml was not run: see 'make containers'."; fi
 endif
 
 .PHONY: containers
-containers: install-test ## Run docker-compose.yml for real, twice: images or stand-ins, stories, kills, restart (a Docker engine)
-	@$(BIN)/python -m tests.containers
+containers: install-test ## Run docker-compose.yml for real: stories, kills, restart (a Docker engine; CLUSTER=1: docker-compose.cluster.yml)
+	@$(BIN)/python -m tests.containers $(if $(CLUSTER),--cluster)
+
+.PHONY: deploy-check
+deploy-check: install-test ## Render deploy/kubernetes, and validate every field with Strimzi's and CloudNativePG's schemas (Go)
+	@$(BIN)/python -m tests.deployment
+	$(BIN)/pytest tests/deployment tests/architecture/test_kubernetes.py
 
 .PHONY: chaos
 chaos: install-test ## Kill each process of a system again and again while it is used (CHAOS=600 seconds)
@@ -81,13 +88,17 @@ simulate: install-test ## Find planted faults, then play failovers in memory unt
 	@$(if $(SEED),,OOC_SIMULATE_PLANTED=1 $(BIN)/pytest tests/simulation)
 	@$(BIN)/python -m tests.simulation --steps $(SIMULATE) $(if $(SEED),--seed $(SEED))
 
+.PHONY: browser
+browser: install-test ## Play stories 1 to 14 by clicking and by keyboard, wide and narrow, in Chromium and Firefox: some hours
+	OOC_BROWSER=1 $(BIN)/pytest tests/integration/console/test_stories_by_clicking.py
+
 .PHONY: hostile
 hostile: install-test ## Attack it: every test of tests/hostile, and made-up requests to the five APIs and the console (HOSTILE=3600 seconds)
 	OOC_HOSTILE_SECONDS=$(HOSTILE) $(BIN)/pytest tests/hostile
 
 .PHONY: alerts
-alerts: install-test ## Let Prometheus watch a system whose processes hang (Debian: apt-get install prometheus)
-	$(BIN)/pytest tests/alerts
+alerts: install-test ## Let Prometheus watch a system whose processes and servers hang (Debian: apt-get install prometheus)
+	OOC_ALERTS=1 $(BIN)/pytest tests/alerts
 
 .PHONY: check
 check: install-test lint ## The quick loop: lint, types, layers and unit tests; no servers, no documents, no architecture tests
@@ -179,14 +190,23 @@ bench-verify: .venv-bench/.installed ## How long `ooc verify` takes for a large 
 audit: .venv-audit/.installed ## Ask advisory sources about every pinned package, of Python and npm (error 1: vulnerable, 3: a source was not reachable)
 	@.venv-audit/bin/python -m tools.audit
 
-.venv-audit/.installed: requirements/audit.txt
+.PHONY: clients
+clients: .venv-clients/.installed ## Generate the client libraries of clients/ from the contract, and build them into var/clients (npm)
+	@.venv-clients/bin/python -m tools.clients python typescript
+
+.PHONY: doors
+doors: .venv-clients/.installed ## Lint the contract as other agencies do, and compile what calls every operation in three languages (npm, Go)
+	@.venv-clients/bin/python -m tools.clients python
+	@.venv-clients/bin/python -m tests.doors
+
+.venv-audit/.installed .venv-clients/.installed: .venv-%/.installed: requirements/%.txt
 	@$(REQUIRE_PYTHON)
-	@"$(PYTHON)" -m venv --clear .venv-audit
-	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@"$(PYTHON)" -m venv --clear .venv-$*
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.txt
 	@touch $@
 
 .PHONY: docs
-docs: install-test ## Write docs/reference and the contract from the code (a test fails where they are stale)
+docs: install-test ## Write docs/reference, the contract and deploy/kubernetes from the code (a test fails where they are stale)
 	@$(BIN)/python -m tools.reference
 
 .PHONY: weight
@@ -207,7 +227,9 @@ lock: ## Renew requirements/*.txt from pyproject.toml (a release rests a week fi
 	lock test pyproject.toml --extra test --constraint requirements/local.txt; \
 	lock mutate pyproject.toml --extra mutate --constraint requirements/test.txt; \
 	lock bench pyproject.toml --extra bench --constraint requirements/local.txt; \
-	lock audit --group pyproject.toml:audit
+	lock audit --group pyproject.toml:audit; \
+	lock clients --group pyproject.toml:clients; \
+	lock patroni --group pyproject.toml:patroni
 
 .PHONY: reset
 reset: ## Remove var/, or what OOC_VAR names: the local system's data, keys and logs

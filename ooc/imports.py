@@ -1,7 +1,5 @@
 """`ooc import`: an existing register of referrals, brought in through the API; first a dry run of every row, by the same code."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -101,7 +99,7 @@ def run_import(plans: Sequence[Plan], send: Callable[[Plan], Reply], title: str)
     """Send the plans without errors, one after the other. Raises `NoAnswer`, or `NotFound` for who may not import."""
     summary = Summary.of_plans(plans)
     # Standard output stays clean for the summary.
-    with progress_bar(ERR, disable=not ERR.is_terminal) as bar:
+    with progress_bar(ERR) as bar:
         for plan in bar.track([plan for plan in plans if not plan.errors], description=title):
             reply = send(plan)
             if reply.status == 403:

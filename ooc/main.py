@@ -3,8 +3,6 @@
 Here is only the composition: each command is in the module of its group, which is imported when the command is run.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import tomllib
@@ -69,6 +67,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 

@@ -1,7 +1,5 @@
 """`ooc load-matrix`: a version of the gravity matrix, checked line by line and kept for the services to read at their start."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`ooc measure` and `ooc returns`: a measure, and its frozen returns beside today's count."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The arguments and options that commands share, and what most commands do with them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -9,7 +7,7 @@ import typer
 
 from ooc.tables import complain
 from services.addresses import find_addresses
-from services.vocabulary import Role
+from services.vocabulary import PROGRAMS, Role
 from tools.client.http import Client
 
 SOON: Final = 5.0
@@ -18,8 +16,8 @@ SOON: Final = 5.0
 PATIENT: Final = 30.0
 """Seconds of the same if an answer may take a while."""
 
-PERSON_ROLES: Final = tuple(role for role in Role if role is not Role.SYSTEM)
-"""The roles that a person can have: in SYSTEM only the services act."""
+PERSON_ROLES: Final = tuple(role for role in Role if role not in PROGRAMS)
+"""The roles that a person can have."""
 
 ROLE_NAMES: Final = ", ".join(PERSON_ROLES)
 

@@ -1,7 +1,5 @@
 """Telling a person what happens while it happens, and what went wrong in a sentence, never in a traceback."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Awaitable

@@ -1,7 +1,5 @@
 """What the terminal shows: tables and timelines, from what the services answer. Nothing is shown that was not sent."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,10 +29,12 @@ def complain(text: str) -> None:
     ERR.print(text, style="red", markup=False, soft_wrap=True)
 
 
-def progress_bar(console: Console, *, disable: bool = False) -> Progress:
-    """Return a bar that says what is done, how much of it, how long it has taken, and the time left."""
+def progress_bar(console: Console) -> Progress:
+    """Return a bar that says what is done, how much of it, how long it has taken, and the time left; none in a pipe."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, TextColumn("left:"), TimeRemainingColumn(), console=console, disable=disable)
+    return Progress(
+        *columns, TextColumn("left:"), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    )
 
 
 def table(title: str, *columns: str, rows: Iterable[Sequence[Any]]) -> Group:
@@ -132,7 +132,7 @@ def case_list(title: str, cases: Sequence[Mapping[str, Any]]) -> Group:
 
 
 def standings(title: str, case: Mapping[str, Any]) -> Group:
-    """Return the state of each stream of a case, and its open and lapsed duties."""
+    """Return the state of each stream of a case, the people of its referrals, and its open and lapsed duties."""
     work = [
         (
             f"{name.removesuffix('s')}, version {item.get('version')}",
@@ -144,12 +144,17 @@ def standings(title: str, case: Mapping[str, Any]) -> Group:
         for name in COLLECTIONS.values()
         for item in case.get(name) or ()
     ]
+    people = [
+        ("person", person, role, None, None)
+        for referral in case.get("referrals") or ()
+        for person, role in (referral.get("people") or {}).items()
+    ]
     due = [
         ("duty", duty.get("duty"), *_unmet_duty_columns(duty))
         for duty in case.get("duties") or ()
         if duty.get("met_on") is None
     ]
-    return table(title, "", "which", "state", "outcome", "when", rows=[*work, *due])
+    return table(title, "", "which", "state", "outcome", "when", rows=[*work, *people, *due])
 
 
 def _unmet_duty_columns(duty: Mapping[str, Any]) -> tuple[str, None, str]:

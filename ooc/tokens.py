@@ -1,7 +1,5 @@
 """`ooc token`: a token of the development issuer."""
 
-from __future__ import annotations
-
 import typer
 
 from ooc.options import AsRole, Urls, client_of

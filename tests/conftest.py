@@ -36,6 +36,7 @@ from services.disposal.matrices import SAMPLE, gravity_matrices
 from shared.runtime.garbage_collection import exempt_from_collection
 from tests import loopback
 from tests.containers import images
+from tests.copied_databases import drop_templates
 from tests.local_servers import servers
 from tests.ports import free_ports
 from tests.whole_system import WholeSystem
@@ -82,6 +83,7 @@ WAITING = tuple(
 STORIES_PLAYED = (
     "tests/architecture/test_declarations.py",
     "tests/architecture/test_reference.py",
+    "tests/scenarios/test_chosen.py",
     "tests/unit/guidance/",
 )
 """Tests that look at every story, which is played once in the process that runs them (tests/played_stories.py)."""
@@ -206,6 +208,7 @@ def postgres_url(_server_folder: Path, _background: _Background) -> Iterator[str
     """Yield a real PostgreSQL: its address, as a superuser."""
     if named := os.environ.get("OOC_DATABASE_URL"):
         yield named
+        _background.run(drop_templates(named))
         return
     (port,) = free_ports(1)
     url = postgres.dsn(port)
@@ -238,20 +241,17 @@ def kafka_bootstrap(_server_folder: Path, _background: _Background) -> Iterator[
 
 @pytest.fixture
 def database(postgres_url: str, _background: _Background) -> Iterator[str]:
-    """Yield a fresh, empty database: its address, as a superuser."""
+    """Yield the address, as a superuser, of a database that is not there yet: `databases` makes it, with what the test needs."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-
-    async def execute(statement: str) -> None:
-        connection = await asyncpg.connect(postgres_url)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    _background.run(execute(f"create database {name} template template0"))
     yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+
+    async def drop() -> None:
+        connection = await asyncpg.connect(postgres_url)
+        await connection.execute(f"drop database if exists {name} with (force)")
+        await connection.close()
+
     # It takes up to a second, for which no test waits.
-    _background.run_later(execute(f"drop database {name} with (force)"))
+    _background.run_later(drop())
 
 
 @pytest.fixture(scope="session")

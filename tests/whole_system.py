@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import Final
 from ooc.system.status import system_status
 from services.addresses import find_addresses, written
 from tests import loopback
+from tests.forked_ooc import SCRIPT, run_command
 from tests.ports import free_base
 from tools.client.http import RESTART, Client
 
-OOC: Final = [str(Path(sys.executable).parent / "ooc")]
+OOC: Final = [str(SCRIPT)]
 START_SECONDS: Final = 240
 END_SECONDS: Final = 120
 
@@ -95,7 +95,7 @@ def client_of(var: Path, *, patience: float = RESTART, reason: str = "TEST") -> 
 def ooc(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the console against the system in a directory."""
     environment = {**os.environ, "OOC_VAR": str(var), "COLUMNS": "400"}
-    return subprocess.run([*OOC, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=600)
+    return run_command(arguments, environment, timeout=600)
 
 
 def status_reasons(var: Path) -> list[str]:

@@ -1,7 +1,5 @@
 """`ooc access`: who looked at a case, a record or a person, from the access log of every service."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Annotated, Any

@@ -1,10 +1,9 @@
 """`ooc case`, `cases`, `duties`, `next`, `search`, `document` and `watch`: questions about cases."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
@@ -159,6 +158,7 @@ def next_command(
 
 @app.command()
 def search(
+    words_here: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     by: Annotated[SearchKind, typer.Option(help="What is looked for.")] = SearchKind.NAME,
     url: Urls = None,
     role: AsRole = Role.SUPERVISOR,
@@ -166,6 +166,8 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find cases. The words are asked for, or read from standard input: a command line is kept in the shell's history."""
+    if words_here:
+        fail("Leave the words out: they are asked for, or read from standard input, so that no history keeps them.", 2)
     words = typer.prompt(by.replace("_", " ").capitalize()) if sys.stdin.isatty() else sys.stdin.readline()
     if not words.strip():
         fail("There is nothing to look for: type it at the prompt, or send a line to standard input.")
@@ -207,7 +209,11 @@ def document_command(
 @app.command("watch")
 def watch_command(
     case_id: Annotated[
-        UUID | None, typer.Option("--case", help="Only this case. Default: every case of the role.")
+        UUID | None,
+        typer.Option(
+            "--case",
+            help="Only this case. Default: what the role may read: cases, and the sessions and sittings of the weeks around today.",
+        ),
     ] = None,
     most: Annotated[int | None, typer.Option("--most", min=1, help="Stop after so many events.")] = None,
     url: Urls = None,
@@ -216,7 +222,11 @@ def watch_command(
     as_json: Annotated[bool, typer.Option("--json", help="Each event as JSON on a line of its own.")] = False,
 ) -> None:
     """Show events as they are recorded, as far as the role may read them, until Ctrl-C. Each read is logged."""
-    for case_of_event, event in watch(Watcher(client_of(url, patience=RESTART), role, case_id), most):
-        line = json.dumps({"case_id": str(case_of_event), **event}) if as_json else line_of(case_of_event, event)
-        OUT.print(line, markup=False, soft_wrap=True)
-        OUT.file.flush()
+    watcher = Watcher(client_of(url, patience=RESTART), role, case_id)
+    if not as_json:
+        OUT.print(f"Events from now on, as {role} may read them. Ctrl-C ends.", markup=False)
+    waiting = OUT.status("Waiting for events") if OUT.is_terminal else nullcontext()
+    with waiting:
+        for event in watch(watcher, most):
+            OUT.print(json.dumps(event) if as_json else line_of(event), markup=False, soft_wrap=True)
+            OUT.file.flush()

@@ -1,7 +1,5 @@
 """`ooc next`: what may be done next, with the rules and the days, as the services answer it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID

@@ -1,7 +1,5 @@
 """A case across the services, as reporting shows it: its state, its timeline and its changes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final
@@ -90,19 +88,25 @@ def require_found(reply: Reply, what: str, role: str) -> Any:
         case 200:
             return reply.body
         case 404:
-            raise NotFound(f"There is no {what}{_detail(reply) or ': check the id'}.")
+            raise NotFound(_detail(reply) or f"There is no {what}: check the id.")
         case 422:
-            raise NotFound(f"The {what} was not understood{_detail(reply)}.")
+            raise NotFound(_detail(reply) or f"The {what} was not understood.")
         case 403:
-            raise NotFound(f"{role} may not see the {what}{_detail(reply)}. Try another role with --as.")
+            raise NotFound(f"{role} may not see the {what}{_in_brackets(reply)}. Try another role with --as.")
         case _:
-            raise NoAnswer(f"The {what} was answered with HTTP {reply.status}{_detail(reply)}.")
+            raise NoAnswer(f"The {what} was answered with HTTP {reply.status}{_in_brackets(reply)}.")
 
 
 def _detail(reply: Reply) -> str:
+    """Return what the service says of a refusal, or nothing."""
     body = reply.body if isinstance(reply.body, Mapping) else {}
-    detail = "; ".join(f"{e.get('field')}: {e.get('message')}" for e in body.get("errors") or ()) or body.get("detail")
-    return f" ({detail})" if detail else ""
+    return "; ".join(f"{e.get('field')}: {e.get('message')}" for e in body.get("errors") or ()) or str(
+        body.get("detail") or ""
+    )
+
+
+def _in_brackets(reply: Reply) -> str:
+    return f" ({detail})" if (detail := _detail(reply)) else ""
 
 
 def streams_of(answer: Any, kind: str = "") -> Iterator[tuple[str, UUID]]:

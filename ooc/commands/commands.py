@@ -1,7 +1,5 @@
 """`ooc send`, `receipt` and `sign`: commands of the domain, and what became of them."""
 
-from __future__ import annotations
-
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated

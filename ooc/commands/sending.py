@@ -1,7 +1,5 @@
 """Sending a command from the terminal, its dry run, and following its receipt across the services."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,10 +46,10 @@ def send_command(client: Client, stream: str, body: Mapping[str, Any], *, key: s
     query = "?dry_run=true" if dry_run else ""
     reply = client.post(service, f"{path}/commands{query}", role=role, body=body, key=key)
     answer = reply.body if isinstance(reply.body, Mapping) else {}
-    return replace(_shown(reply.status, answer), body=answer)
+    return replace(_outcome(reply.status, answer), body=answer)
 
 
-def _shown(status: int, answer: Mapping[str, Any]) -> Answer:
+def _outcome(status: int, answer: Mapping[str, Any]) -> Answer:
     match status:
         case 201:
             title = f"Recorded as command {answer['command_id']}"

@@ -1,7 +1,5 @@
 """Sign the document of a disposal: find its name, and record the signature under the SHA-256 of what was printed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from uuid import UUID, uuid4
 

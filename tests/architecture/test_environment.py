@@ -7,7 +7,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from ooc.system.forwarding import ForwardingSettings
 from services.console.settings import ConsoleSettings
+from services.notifications.settings import NotificationsSettings
 
 ROOT = Path(__file__).parents[2]
 PAGE: Final = "docs/reference/environment.md"
@@ -36,7 +38,10 @@ def sources() -> list[str]:
 
 def read() -> set[str]:
     """Every variable that is named in the code, or in docker-compose.yml for it to fill in."""
-    names = {f"OOC_{field.upper()}" for field in ConsoleSettings.model_fields}
+    fields = chain.from_iterable(
+        settings.model_fields for settings in (ConsoleSettings, ForwardingSettings, NotificationsSettings)
+    )
+    names = {f"OOC_{field.upper()}" for field in fields}
     for text in sources():
         names |= set(re.findall(r"\bOOC_[A-Z][A-Z0-9_]*", text))
         names |= set(re.findall(r'environ\w*\.get\("([A-Z][A-Z0-9_]*)"', text))

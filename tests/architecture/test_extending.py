@@ -97,13 +97,63 @@ assert "BICYCLE_COURSE" in str(ProposeCondition.model_json_schema())
 """,
 )
 
+FIGURE = Addition(
+    "a type of condition",
+    {
+        **CONDITION.edits,
+        "services/disposal/domain/conditions/bicycle_course.py": new('''"""A course about bicycles."""
+
+from services.disposal.domain.conditions.definition import ConditionDefinition, Requirement
+from services.disposal.events import Condition
+from shared.domain.rules import Context
+
+
+def course_is_short(condition: Condition, context: Context) -> bool:
+    """A course about bicycles takes few hours: shorten it.
+
+    Source: local policy
+    """
+    return condition.hours is None or condition.hours <= context.policy.number("bicycle_course_hours")
+
+
+DEFINITION = ConditionDefinition(
+    english="Attend a course about bicycles", requirements=(Requirement("R15", course_is_short),)
+)
+'''),
+        "services/disposal/domain/policy.toml": append(
+            '\n[bicycle_course_hours]\nunit = "hours"\nsource = "local policy"\n'
+            "entries = [{from = 2013-04-08, value = 3}, {from = 2026-04-01, value = 5}]\n"
+        ),
+    },
+    """
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from services.disposal.domain.commands import ProposeCondition
+from services.disposal.service import service
+from services.vocabulary import ConditionType
+from tests.unit.disposal.stories import CaseStory, condition
+from tests.unit.kernel.lamps import context
+(rule,) = [rule for rule in service.decider.rules.rules_for(ProposeCondition) if rule.name == "course_is_short"]
+state = CaseStory().decided("YCC").state
+for moment, most in (("2026-03-11T12:00:00+00:00", 3), ("2026-04-02T12:00:00+00:00", 5)):
+    at = datetime.fromisoformat(moment)
+    asked = replace(context(at), policy=service.policy.on(at.date()))
+    for hours in (most, most + 1):
+        course = condition(ConditionType.BICYCLE_COURSE, due=date(2026, 5, 28), hours=Decimal(hours))
+        assert rule.check(ProposeCondition(condition=course), state, asked) is (hours == most)
+assert rule.id == "R15"
+""",
+    r"(?:\d+); (\d+) with a figure",
+)
+
 RULE = Addition(
     "a rule",
     {
         "services/education/domain/rules.py": append('''
 
-@rules.forbids("E9", PlanSession, looks_at=("hours",))
-def session_fits_a_school_day(command: PlanSession, _state: Session, _context: Context) -> bool:
+@rules.forbids("E9", commands.PlanSession, looks_at=("hours",))
+def session_fits_a_school_day(command: commands.PlanSession, _state: Session, _context: Context) -> bool:
     """A session takes seven hours at most: plan two.
 
     Source: team practice
@@ -153,6 +203,40 @@ assert answer(measure_named("staff"), Dataset(), period, {})["staff"] == 0
 """,
 )
 
+SUMMED = Addition(
+    "a measure",
+    {
+        "services/reporting/summaries/education.py": each(
+            add("    staff: int | None = None", "    hours: Decimal | None = None"),
+            add("        key_stage=planned.key_stage,", "        hours=planned.hours,"),
+            add("from datetime import date", "from decimal import Decimal"),
+        ),
+        "services/reporting/measures/hours.py": new('''"""Hours that were taught."""
+
+from services.reporting.measures.definition import Measure
+from services.reporting.summaries import SessionSummary
+
+MEASURE = Measure(
+    name="hours",
+    version="1",
+    definition="Hours of sessions delivered in the period.",
+    source="local measure",
+    reads=frozenset({"education"}),
+    select=lambda dataset, period: [row for row in dataset.all_of(SessionSummary) if row.delivered_on in period],
+    aggregate=lambda rows, _dataset, _period: {"hours": float(sum(row.hours or 0 for row in rows))},
+    groupings={},
+    small_numbers="exact: hours",
+    columns={"hours": "hours taught"},
+)
+'''),
+    },
+    """
+from services.reporting.summaries import SessionSummary
+assert SessionSummary.model_fields["hours"].default is None
+""",
+    r"(?:\d+); (\d+) with a field",
+)
+
 COMMAND = Addition(
     "a command",
     {
@@ -190,9 +274,8 @@ EventAfterPlanning: TypeAlias = (
         "services/education/domain/evolve.py": lambda text: text.replace(
             "case events.FeedbackRecorded() |", "case events.FeedbackRecorded() | events.MaterialsSent() |"
         ),
-        "services/education/domain/state_machine.py": each(
-            add("    RecordFeedback,", "    SendMaterials,"),
-            lambda text: text.replace("(RecordFeedback,)", "(RecordFeedback, SendMaterials)"),
+        "services/education/domain/state_machine.py": lambda text: text.replace(
+            "(commands.RecordFeedback,)", "(commands.RecordFeedback, commands.SendMaterials)"
         ),
         "services/education/words.toml": append(
             '\n[fields.copies]\ntitle = "Copies"\nhelp = "How many copies were sent."\n'
@@ -382,7 +465,12 @@ sys.exit(subprocess.call([sys.executable, "-m", "pytest", "-q", "-p", "no:cachep
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """Return a copy of the project."""
-    return Path(shutil.copytree(ROOT, tmp_path / "copy", ignore=NOT_COPIED))
+    return copied(tmp_path)
+
+
+def copied(folder: Path) -> Path:
+    """Copy the project into a folder."""
+    return Path(shutil.copytree(ROOT, folder / "copy", ignore=NOT_COPIED))
 
 
 def mentoring(copy: Path) -> None:
@@ -394,9 +482,33 @@ def mentoring(copy: Path) -> None:
         path.write_text(text.replace('followers=("disposal", "referral")', "followers=()"), encoding="utf-8")
 
 
+def make(addition: Addition, copy: Path) -> None:
+    """Make the edits of an addition in a copy."""
+    for name, edit in addition.edits.items():
+        path = copy / name
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        after = edit(before)
+        assert after != before, f"{name} stays as it was"
+        path.write_text(after, encoding="utf-8")
+
+
+def run_in(copy: Path, code: str, *arguments: str) -> str:
+    """Run Python in a copy; return what it printed."""
+    shown = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=copy,
+        env={"PYTHONPATH": str(copy), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 0, shown.stdout[-3000:] + shown.stderr[-3000:]
+    return shown.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "addition", [CONDITION, RULE, MEASURE, COMMAND, FIELD, SHAPE, PAGE, SERVICE], ids=lambda it: it.row
+    "addition", [CONDITION, FIGURE, RULE, MEASURE, SUMMED, COMMAND, FIELD, SHAPE, PAGE, SERVICE], ids=lambda it: it.row
 )
 def test_an_addition_takes_the_files_that_its_row_says(addition: Addition, copy: Path) -> None:
     """Given the guide, when somebody adds the thing by hand, then it works, and as many files changed as the guide says."""
@@ -407,19 +519,72 @@ def test_an_addition_takes_the_files_that_its_row_says(addition: Addition, copy:
 
     if addition is SERVICE:
         mentoring(copy)
-    for name, edit in addition.edits.items():
-        path = copy / name
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        after = edit(before)
-        assert after != before, f"{name} stays as it was"
-        path.write_text(after, encoding="utf-8")
+    make(addition, copy)
+    run_in(copy, PLAN + addition.shows)
 
-    shown = subprocess.run(
-        [sys.executable, "-c", PLAN + addition.shows],
-        cwd=copy,
-        env={"PYTHONPATH": str(copy), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
+
+LEFT_OUT: Final = (
+    (
+        "tests/unit/reporting/test_search.py::test_every_searched_field_is_there_and_means_the_same_in_its_service",
+        "services/reporting/search/fields.py: SEARCHED must name ['school_urn'] of ReferralAcknowledged",
+    ),
+    (
+        "tests/architecture/test_compose.py::test_the_console_knows_every_service_and_its_own_port",
+        "docker-compose.yml: OOC_URL of the container console",
+    ),
+    (
+        "tests/architecture/test_house.py::test_the_import_contracts_name_every_service",
+        "pyproject.toml: name the service in the contracts",
+    ),
+    (
+        "tests/unit/console/test_web.py::test_every_page_is_explained",
+        "services/console/README.md: add a line for ['weather']",
+    ),
+    (
+        "tests/unit/console/test_web.py::test_every_route_is_in_one_list",
+        "tests/unit/console/test_web.py: list ['/weather']",
+    ),
+    (
+        "tests/unit/contract/test_golden_events.py::test_each_event_has_a_golden_sample[education]",
+        "tests/unit/contract/golden/education.json",
+    ),
+)
+"""Tests, and what each says of an addition without one of its parts."""
+
+
+@pytest.mark.slow
+def test_a_part_that_is_left_out_is_named(copy: Path) -> None:
+    """Given additions of which each lacks one part, then a test fails that names its file; without words nothing starts."""
+    mentoring(copy)
+    parts: dict[str, list[Edit]] = {}
+    for addition in (SERVICE, PAGE, COMMAND):
+        for name, edit in addition.edits.items():
+            parts.setdefault(name, []).append(edit)
+    del parts["pyproject.toml"], parts["services/console/README.md"]
+    parts["docker-compose.yml"].append(lambda text: re.sub(r"\n *mentoring=.*", "", text))
+    acknowledged = '    sentence = "Referral acknowledged"\n'
+    parts["services/referral/events.py"] = [
+        lambda text: text.replace(acknowledged, f"{acknowledged}    school_urn: Added[SchoolUrn] = None\n")
+    ]
+    words = "services/education/words.toml"
+    for name, edits in {**parts, words: []}.items():
+        path = copy / name
+        path.write_text(each(*edits)(path.read_text(encoding="utf-8") if path.exists() else ""), encoding="utf-8")
+    environment = {"PYTHONPATH": str(copy), "PATH": os.environ["PATH"]}
+
+    def say(*arguments: str) -> str:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False).stdout
+
+    started = say(
+        "-c",
+        "import traceback\ntry:\n  import services.education.service, shared.api.command_schemas as it\n"
+        "  it.command_schemas(services.education.service.service)\nexcept Exception as error: print(error)",
     )
-    assert shown.returncode == 0, shown.stdout[-3000:] + shown.stderr[-3000:]
+    assert "SendMaterials.copies has no title and help: add them to the words of its service (words.toml)" in started
+    (word,) = parts[words]
+    (copy / words).write_text(word((copy / words).read_text(encoding="utf-8")), encoding="utf-8")
+    said = say("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", *(test for test, _ in LEFT_OUT))
+    missing = [test for test, named in LEFT_OUT if named not in said]
+    assert not missing, said[-6000:]
+    assert f"{len(LEFT_OUT)} failed" in said

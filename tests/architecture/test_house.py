@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.registry import DECIDING, SERVICES
+from services.registry import DECIDING, FOLLOWERS, SERVICES
 
 ROOT = Path(__file__).parents[2]
 DOMAIN = sorted(ROOT.glob("services/*/domain/**/*.py"))
@@ -134,7 +134,7 @@ def test_the_import_contracts_name_every_service() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
-    every = {f"services.{entry.name}" for entry in SERVICES}
+    every = {f"services.{name}" for name in (*(entry.name for entry in SERVICES), *FOLLOWERS)}
     deciding = {f"services.{entry.name}" for entry in DECIDING}
     (independent,) = (set(contract["modules"]) for contract in contracts if contract["type"] == "independence")
     (layered,) = (

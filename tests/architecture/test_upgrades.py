@@ -27,6 +27,7 @@ TAKEN: Final = {
     "20261126000300_answers_by_index.sql": "before the first release",
     "20261127170000_facts_stay.sql": "it broke the worker of the release before: the reason for this test",
     "20261128220300_clocks.sql": "the function that follows takes the same calls, and whoever could call it can",
+    "20261129220100_attended_alarms.sql": "the trigger that follows refuses the same alarms, and the wider check takes the same actions",
 }
 """Migrations that take something away, and why the release before does without it."""
 

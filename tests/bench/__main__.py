@@ -28,6 +28,7 @@ from tests.bench.http import over_http
 from tests.bench.machine import machine
 from tests.bench.members import members
 from tests.bench.memory import memory
+from tests.bench.messages import messages
 from tests.bench.page import write_table
 from tests.bench.pages import pages
 from tests.bench.place import place
@@ -55,6 +56,7 @@ BENCHES: Final = (
     Bench("rebuild-stores", "Rebuild from the event stores, two processes (reporting)", rebuild_from_stores),
     Bench("verify", "Verification of a whole system", verification),
     Bench("visible", "Command accepted to visible in reporting, 200 commands/s", partial(visible, rate=200)),
+    Bench("messages", "Messages due at 08:00, ten thousand", partial(messages, due=10_000)),
     Bench("memory", "Memory of each process", memory),
     Bench("pages", "Pages of the console, 10,000 cases", partial(pages, cases=10_000)),
     Bench("pages-1000", "Pages of the console, 1,000 cases", partial(pages, cases=1_000)),

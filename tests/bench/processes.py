@@ -21,6 +21,7 @@ from shared.messaging.relay import Relay
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
 from tests.bench.timeline import Notes, NotingRelay
+from tests.position_keys import KEYS, signers
 
 SPAWN: Final = multiprocessing.get_context("spawn")
 
@@ -33,6 +34,7 @@ def relay_of(service: str, dsn: str, kafka: str, namespace: str, kind: Callable[
         position_topic=f"{namespace}.{service}.position",
         dsn=as_role(dsn, role_name(RoleKind.RELAY, service)),
         bootstrap=kafka,
+        signers=signers(service),
     )
 
 
@@ -59,6 +61,7 @@ async def feeding(
         services=sorted(READ_MODELS),
         pool=database,
         bootstrap=kafka,
+        keys=KEYS,
         apply=apply,
         namespace=namespace,
         group=namespace,

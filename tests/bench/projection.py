@@ -24,6 +24,7 @@ from tests.bench.place import Place
 from tests.bench.processes import process_running, relaying
 from tests.bench.relay import fill
 from tests.bench.rounds import OURS, Side
+from tests.position_keys import KEYS
 
 EVENTS: Final = 12_000
 """How many events one round projects."""
@@ -79,6 +80,7 @@ class Projected:
             services=sorted(READ_MODELS),
             pool=database,
             bootstrap=self._place.kafka,
+            keys=KEYS,
             apply=counted,
             namespace=namespace,
             group=f"{namespace}-{time.monotonic_ns()}",

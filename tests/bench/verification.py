@@ -22,12 +22,12 @@ from shared.database import as_role, create_pool
 from shared.domain.envelope import GENESIS, type_in
 from shared.domain.sealing import key_ids_in
 from shared.event_store.postgres import PostgresEventStore
-from shared.evidence.checkpoint import SigningKeys
 from shared.evidence.log import ACCESS, EVENTS
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.verification.streams import claims_after, owner_of
+from shared.privacy.signed_note import SigningKeys
 from shared.runtime.privileges import RoleKind, Schema, role_name
-from shared.runtime.provision import KEYRING_DATABASE, databases, provision_topics, service_database
+from shared.runtime.provision import databases, every_database, provision_topics
 from tests.bench.corpus import SERVICES, Corpus, mixed
 from tests.bench.place import Place
 from tests.bench.processes import process_running, relaying
@@ -93,7 +93,7 @@ class System:
             await self._sign(name, count)
 
     def _databases(self) -> list[tuple[str, Schema]]:
-        wanted = [KEYRING_DATABASE, *(service_database(name) for name in SERVICES), *databases_without_events()]
+        wanted = every_database(SERVICES, databases_without_events())
         return [(name.replace("ooc", self.settings.prefix, 1), schema) for name, schema in wanted]
 
     async def remove(self) -> None:

@@ -11,7 +11,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from services.vocabulary import Role
+from services.vocabulary import PROGRAMS, Role
 from shared.runtime.privileges import RoleKind, role_name
 from shared.settings import Settings
 from tests import loopback
@@ -131,7 +131,7 @@ async def test_every_role_can_be_given(keycloak: Keycloak) -> None:
     """The realm offers each role of the vocabulary but SYSTEM."""
     profile = keycloak.admin.ask("GET", "/ooc/users/profile").json()
     (role,) = [attribute for attribute in profile["attributes"] if attribute["name"] == "role"]
-    assert set(role["validations"]["options"]["options"]) == set(Role) - {Role.SYSTEM}
+    assert set(role["validations"]["options"]["options"]) == set(Role) - PROGRAMS
 
 
 async def test_nobody_acts_as_the_system(keycloak: Keycloak, api: Client, stream: UUID) -> None:

@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ooc.evidence.keys import OWNER
 from ooc.evidence.verification import stores
-from ooc.system.kafka_access import partner_principal
+from services.kafka_access import partner_principal
 from services.registry import PARTNERS
 from shared.database import as_role, database_dsn
 from shared.kafka import client_options
@@ -334,6 +334,7 @@ async def test_the_tables_of_reporting_are_rebuilt_while_the_system_runs(system:
     close_referral(system)
     rebuilt = ooc(system, "rebuild", "--processes", "1", "--json")
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
+    assert "folding and copying" in rebuilt.stderr.splitlines(), "in a pipe its progress is a line for each step"
     found = json.loads(rebuilt.stdout)
     assert found["swapped"]
     assert not any(found["differences"].values()), found

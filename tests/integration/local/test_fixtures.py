@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncpg
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.integration.local.waiting import eventually
 
 
-async def test_the_database_is_empty_and_its_server_writes_through(database: str) -> None:
-    """A fresh database has no table, speaks UTF-8, and its server waits for the disk."""
-    connection = await asyncpg.connect(database)
+async def test_the_database_is_not_there_and_its_server_writes_through(database: str, postgres_url: str) -> None:
+    """A database is there once it is made, and its server speaks UTF-8, and waits for the disk."""
+    with pytest.raises(asyncpg.InvalidCatalogNameError):
+        await asyncpg.connect(database)
+    connection = await asyncpg.connect(postgres_url)
     try:
-        assert (
-            await connection.fetchval("select count(*) from pg_class where relnamespace = 'public'::regnamespace") == 0
-        )
         assert await connection.fetchval("show fsync") == "on"
         assert await connection.fetchval("show server_encoding") == "UTF8"
     finally:

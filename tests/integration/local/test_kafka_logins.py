@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiokafka.conn import create_conn
 
-from ooc.system.kafka_access import accesses, principals, provision_kafka
+from services.kafka_access import accesses, principals, provision_kafka
 from shared.kafka import PROVISIONER, KafkaLogin, client_options
 from shared.runtime.kafka_grants import grant_access
 from shared.runtime.provision import ProvisionFailed

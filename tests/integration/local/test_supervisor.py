@@ -250,7 +250,7 @@ async def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path) -> None
         children = psutil.Process(supervisor.pid).children(recursive=True)
         assert len(children) == 2
         supervisor.kill()
-    await eventually(lambda: not any(child.is_running() for child in children), within=5)
+    await eventually(lambda: not any(child.is_running() for child in children))
 
 
 async def test_what_a_killed_supervisor_left_all_the_same_is_ended_by_the_next(tmp_path: Path) -> None:
