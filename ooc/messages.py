@@ -1,8 +1,7 @@
 """`ooc messages`: what notifications sends, to whom and how it stands. Its outbox holds no name, no address and no text."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -27,7 +26,7 @@ T = TypeVar("T")
 
 NAME: Final = "notifications"
 OPERATOR: Final = "OPERATOR of the database"
-"""Who decides here: whoever has the owner's login. Notifications has no API that would know a person."""
+"""Who decides here: whoever has the owner's login. Notifications takes no token that would name a person."""
 STATES: Final = ("PLANNED", "SENDING", "ACCEPTED", "SENT", "FAILED", "WITHDRAWN")
 
 app = typer.Typer(add_completion=False)
@@ -57,7 +56,6 @@ _RETRY: Final = """
         handed_over = false, recorded = false, why = null, planned_at = now()
     where id = $1 and state = 'FAILED' and not_after > now() returning id
 """
-_WEBHOOKS: Final = "select count(head) as waiting, count(*) filter (where dead) as dead from webhook_case"
 _WITHDRAW: Final = """
     update message set state = 'WITHDRAWN', next_try = null, why = 'BY_OPERATOR'
     where id = $1 and (state = 'FAILED' or why = 'NOT_RECORDED' or state = 'PLANNED' and not handed_over) returning id
@@ -160,30 +158,6 @@ def _settle(id_: UUID, decide: Callable[[Connection, QuarantinedStream], Awaitab
 
     if not ask_database(settle, as_owner=True):
         fail(f"Notifications holds nothing of the id {id_}: see `ooc messages held`.")
-
-
-def follower_status(var: Path = VAR) -> Mapping[str, Any]:
-    """Return how far notifications has come, as `/status` of a service says it, from a thread that has no loop.
-
-    Raises `NoSystem`, `NoPassword`, `OSError`, and what PostgreSQL answers.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(_with_connection(_status, var))).result()
-
-
-async def _status(connection: Connection) -> Mapping[str, Any]:
-    from shared.api.operations import consumed_offsets, standing_alarms  # noqa: PLC0415  it brings the framework
-
-    counts = await connection.fetch(
-        "select state, count(*) as n from message where state in ('PLANNED', 'SENDING', 'ACCEPTED', 'FAILED') group by 1"
-    )
-    return {
-        "consumed": await consumed_offsets(connection),
-        "alarms": await standing_alarms(connection),
-        "quarantined": await connection.fetchval("select count(distinct stream) from quarantine"),
-        "messages": {row["state"]: row["n"] for row in counts},
-        "webhooks": dict(await connection.fetchrow(_WEBHOOKS) or {}),
-    }
 
 
 def _change(statement: str, id_: UUID, refusal: str, done: str, *, dry_run: bool) -> None:

@@ -26,6 +26,11 @@ class Addresses:
     issuer: str | None
     services: Mapping[str, str]
 
+    @property
+    def watched(self) -> Sequence[str]:
+        """What answers monitoring: the services, and each follower whose address is known."""
+        return (*SERVICES, *(name for name in registry.FOLLOWERS if name in self.services))
+
     def of(self, service: str) -> str:
         """Return a service's base URL, without a slash at its end; raises `NoSystem`."""
         if service not in self.services:
@@ -55,7 +60,7 @@ def find_addresses(urls: Sequence[str] = (), environment: Mapping[str, str] = os
             services = {service: f"{_checked(url)}/{service}" for service in SERVICES} | {
                 key: value for key, value in services.items() if key not in SERVICES
             }
-        elif name in SERVICES:
+        elif name in (*SERVICES, *registry.FOLLOWERS):
             services[name] = _checked(address)
         else:
             raise NoSystem(f"--url {url}: there is no service {name!r}; the services are {', '.join(SERVICES)}.")

@@ -24,7 +24,7 @@ class Kind(StrEnum):
     API = "api"
     """It listens, and answers /health/live and /health/ready."""
     WORKER = "worker"
-    """It listens on no port, and touches a heartbeat file."""
+    """It touches a heartbeat file, and takes no requests; a follower answers monitoring."""
     SINGLE = "single"
     """As a worker, but there is one of it: two would do everything twice."""
     STEP = "step"
@@ -70,6 +70,14 @@ class Process:
     copies: tuple[str, ...] = ()
     """The passwords that it copies, and does not use."""
 
+    monitored: bool = False
+    """Whether a worker answers monitoring on a port, as an API does."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether it has a port."""
+        return self.monitored or self.kind is Kind.API
+
     @property
     def connects_to(self) -> frozenset[str]:
         """Every server and process that it opens a connection to."""
@@ -91,6 +99,7 @@ class Process:
 def processes() -> tuple[Process, ...]:
     """Return every process of the system, in the order in which a release replaces them."""
     apis = [_api(entry) for entry in SERVICES]
+    followers = [_follower(name, [api.name for api in apis]) for name in FOLLOWERS]
     identity, witness = Server.IDENTITY.value, Server.WITNESS.value
     console = Process(
         "console",
@@ -105,14 +114,14 @@ def processes() -> tuple[Process, ...]:
         Process("migrate", Kind.STEP, ("ooc.main", "migrate"), (OWNER, *_every_role())),
         *map(_worker, SERVICES),
         *apis,
-        *(_follower(name, [api.name for api in apis]) for name in FOLLOWERS),
+        *followers,
         console,
         Process(
             "alarms",
             Kind.SINGLE,
             ("ooc.main", "alarms", "forward"),
             keys=("alarm_webhook",),
-            calls=(Server.MAIL.value, Server.WEBHOOK.value, *(api.name for api in apis)),
+            calls=(Server.MAIL.value, Server.WEBHOOK.value, *(each.name for each in (*apis, *followers))),
         ),
         Process(
             "backup",
@@ -172,11 +181,16 @@ _OUTSIDE: Final = (Server.IDENTITY, Server.TELEMETRY, Server.MAIL, Server.NOTIFY
 
 def _follower(name: str, apis: Iterable[str]) -> Process:
     """Return a follower, which asks the APIs as any agency does, and writes to people."""
-    role = role_name(RoleKind.WORKER, name)
-    arguments = (f"services.{name}", "worker")
-    calls = (*(each.value for each in _OUTSIDE), *apis)
-    keys = ("messenger_client", "webhooks")
-    return Process(f"{name}-worker", Kind.WORKER, arguments, (role,), (worker_principal(name),), keys, calls)
+    return Process(
+        f"{name}-worker",
+        Kind.WORKER,
+        (f"services.{name}", "worker"),
+        (role_name(RoleKind.WORKER, name),),
+        (worker_principal(name),),
+        keys=("messenger_client", "webhooks"),
+        calls=(*(each.value for each in _OUTSIDE), *apis),
+        monitored=True,
+    )
 
 
 def _every_role() -> Iterable[str]:

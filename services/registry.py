@@ -69,8 +69,11 @@ SERVICES: Final = (
 PARTNERS: Final = ("wessex_trust",)
 """Other agencies whose programs read the events from Kafka, each with a login of its own; see services/kafka_access.py."""
 
-FOLLOWERS: Final = ("notifications",)
-"""Programs of ours that follow all events as another agency's would: each has a database, a login and no API."""
+FOLLOWERS: Final[Mapping[str, int]] = {"notifications": 6}
+"""Programs of ours that follow all events as another agency's would, and the place of each among the ports of the APIs.
+
+Each has a database and a login, and answers monitoring alone.
+"""
 
 DECIDING: Final = tuple(entry for entry in SERVICES if entry.decides)
 """The services that decide, each with an event store and a topic."""

@@ -114,14 +114,15 @@ async def _connect_for_pool(dsn: str | None = None, **options: Any) -> Connectio
 class WriteProbe:
     """Whether a database takes writes now: an API that can only read, or whose writes wait for a standby, is not ready."""
 
-    def __init__(self) -> None:
+    def __init__(self, statement: str = "select probe_write()") -> None:
+        self._statement = statement
         self._asked: asyncio.Task[str] | None = None
 
     async def __call__(self, pool: Pool) -> None:
         """Return once a write has been committed. Raises a transient error, after three seconds too."""
         # One that waits for a standby is not asked again beside: it would wait too, on a connection more.
         if self._asked is None or self._asked.done():
-            self._asked = asyncio.create_task(pool.execute("select probe_write()", timeout=600))
+            self._asked = asyncio.create_task(pool.execute(self._statement, timeout=600))
         await asyncio.wait_for(asyncio.shield(self._asked), 3)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ooc.tables import complain
-from services.addresses import SERVICES
 from services.registry import FOLLOWERS
 from tools.client.http import Client, NoAnswer
 
@@ -41,7 +40,7 @@ COMMANDS: Final[Mapping[str, str]] = {
 """The command that shows more of an alarm, by its name."""
 
 HELD: Final = frozenset({"ooc quarantine list", "ooc gaps list"})
-"""The commands that ask an API; a follower has none."""
+"""The commands that ask an API with a token; a follower takes none."""
 
 DETAILS: Final = "ooc alarms list"
 """The command that shows what is known of any alarm."""
@@ -59,8 +58,8 @@ def alarm_line(service: str, alarm: Mapping[str, Any]) -> str:
 
 
 def standing_alarms(client: Client) -> Iterator[str]:
-    """Yield the alarms of every service that answers, in sentences."""
-    for service in SERVICES:
+    """Yield the alarms of everything that answers, in sentences."""
+    for service in client.addresses.watched:
         try:
             status = client.open(service, "/status").body or {}
         except NoAnswer:

@@ -21,7 +21,6 @@ import httpx2
 import structlog
 
 from ooc.system.alarms import COMMANDS, DETAILS, LOOK_SECONDS
-from services.addresses import SERVICES
 from services.notifications.settings import secret_in_file
 from shared.domain.ids import derived_uuid
 from shared.evidence.verification.problems import one_line
@@ -164,7 +163,7 @@ def _secret(file: Path | None) -> bytes:
 
 
 Look = Callable[[], Mapping[str, Iterable[Mapping[str, Any]] | None]]
-"""Asks every service for its standing alarms; None: it does not answer."""
+"""Asks all that answer for its standing alarms; None: it does not answer."""
 
 
 def look_by(client: Client) -> Look:
@@ -172,7 +171,7 @@ def look_by(client: Client) -> Look:
 
     def look() -> dict[str, Iterable[Mapping[str, Any]] | None]:
         found: dict[str, Iterable[Mapping[str, Any]] | None] = {}
-        for service in SERVICES:
+        for service in client.addresses.watched:
             try:
                 status = client.open(service, "/status")
                 found[service] = status.body["alarms"] if status.status == 200 else None

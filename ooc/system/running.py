@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -149,23 +149,16 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
             for n in range(1, workers + 1)
         ]
     webhooks = environment.get("OOC_WEBHOOK_KEY_FILE") or secret_in(addresses.var / "keys" / "webhooks")
-    made += [
-        Process(
-            name=f"{name}-worker",
-            argv=[sys.executable, "-m", f"services.{name}", "worker"],
-            env=settings
-            | kafka
-            | _services(addresses)
-            | {"OOC_CONSOLE_URL": console_url(addresses), "OOC_WEBHOOK_KEY_FILE": str(webhooks)},
-            after=(MIGRATE, TOPICS, ISSUER),
-            grace=15.0,
-        )
-        for name in FOLLOWERS
-    ]
+    follower = {"OOC_CONSOLE_URL": console_url(addresses), "OOC_WEBHOOK_KEY_FILE": str(webhooks)}
+    follower |= settings | kafka | _at(urls(addresses))
+    for name, place in FOLLOWERS.items():
+        port, module = addresses.ports.api(place), [f"services.{name}", "worker"]
+        process = _answering(f"{name}-worker", module, port, "/health/ready", follower, (MIGRATE, TOPICS, ISSUER))
+        made.append(replace(process, grace=15.0))
     if environment.get("OOC_ALARM_WEBHOOK") or environment.get("OOC_ALARM_MAIL_TO"):
         apis = tuple(f"{entry.name}-api" for entry in SERVICES)
         made.append(
-            Process(name=ALARMS, argv=[*ooc, "alarms", "forward"], env=settings | _services(addresses), after=apis)
+            Process(name=ALARMS, argv=[*ooc, "alarms", "forward"], env=settings | _at(monitored(addresses)), after=apis)
         )
     if environment.get("OOC_BACKUP_RECIPIENT") and environment.get("OOC_BACKUP_FOLDER"):
         made.append(Process(name=BACKUP, argv=[*ooc, "backup", "follow"], env=worker | owner, after=(MIGRATE, *first)))
@@ -179,16 +172,16 @@ def _console(addresses: Addresses, environment: Mapping[str, str], settings: Map
     key = environment.get("OOC_CONSOLE_KEY_FILE") or secret_in(addresses.var / "keys" / "console")
     env = {
         **settings,
-        **_services(addresses),
+        **_at(urls(addresses)),
         "OOC_CONSOLE_URL": environment.get("OOC_CONSOLE_URL") or console_url(addresses),
         "OOC_CONSOLE_KEY_FILE": str(key),
     }
     return _answering(CONSOLE, ["services.console"], addresses.ports.console, "/health/ready", env)
 
 
-def _services(addresses: Addresses) -> dict[str, str]:
+def _at(urls_: Mapping[str, str]) -> dict[str, str]:
     """Return how a process learns where the services are."""
-    return {"OOC_URL": " ".join(f"{service}={url}" for service, url in urls(addresses).items())}
+    return {"OOC_URL": " ".join(f"{service}={url}" for service, url in urls_.items())}
 
 
 def console_url(addresses: Addresses) -> str:
@@ -199,6 +192,11 @@ def console_url(addresses: Addresses) -> str:
 def urls(addresses: Addresses) -> dict[str, str]:
     """Return the base URL of each service of a local system."""
     return {entry.name: f"http://{HOST}:{addresses.ports.api(entry.port_offset)}" for entry in SERVICES}
+
+
+def monitored(addresses: Addresses) -> dict[str, str]:
+    """Return the base URL of all that answers monitoring: the services, and the followers."""
+    return urls(addresses) | {name: f"http://{HOST}:{addresses.ports.api(place)}" for name, place in FOLLOWERS.items()}
 
 
 def address_rows(addresses: Addresses) -> list[tuple[str, str]]:
@@ -306,7 +304,7 @@ def _write_down(addresses: Addresses, names: Sequence[str]) -> Path:
     note = addresses.var / "system.json"
     settings = {
         "issuer": addresses.issuer,
-        "services": urls(addresses),
+        "services": monitored(addresses),
         "console": console_url(addresses),
         "kafka": addresses.kafka,
         "kafka_passwords": kafka_passwords(addresses.var, os.environ),

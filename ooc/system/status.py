@@ -6,15 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import asyncpg
-
-from ooc.messages import NAME as FOLLOWER
-from ooc.messages import follower_status
 from ooc.system.alarms import alarm_line
-from services.addresses import SERVICES, VAR, NoSystem, written
+from services.addresses import SERVICES, VAR, written
 from services.lags import lags_of
+from services.registry import FOLLOWERS
 from services.vocabulary import Role
-from shared.settings import NoPassword
 from tools.client.http import Client, NoAnswer
 from tools.client.tokens import NoToken
 from tools.local.data_dir import holder, shortage
@@ -46,14 +42,13 @@ def system_status(client: Client, var: Path = VAR, *, local: bool = True) -> Pro
         return ProcessStatus([], [_nobody_at_home(var)])
     reasons: list[str] = []
     answers: dict[str, Mapping[str, Any]] = {}
-    for service in SERVICES:
+    for service in client.addresses.watched:
         try:
             if (ready := client.open(service, "/health/ready").status) != 200:
                 raise NoAnswer(f"{service} is not ready (HTTP {ready}).")
             answers[service] = client.open(service, "/status").body
         except NoAnswer as error:
             reasons.append(str(error).partition(" Is the system up?")[0])
-    answers |= _followers(var, reasons) if local else {}
     pids = running(var) if local else {}
     noted = (written(var) or {}) if local else {}
     names = noted.get("processes", ()) if local else [f"{s}-{k}" for s in SERVICES for k in KINDS]
@@ -77,15 +72,6 @@ def system_status(client: Client, var: Path = VAR, *, local: bool = True) -> Pro
         reasons += [alarm_line(service, alarm) for alarm in status.get("alarms") or ()]
         reasons += _quarantined(client, service, int(status.get("quarantined") or 0))
     return ProcessStatus(rows, reasons)
-
-
-def _followers(var: Path, reasons: list[str]) -> Mapping[str, Mapping[str, Any]]:
-    """Return how far a follower has come, which has no API: its database says it. Else add to the reasons."""
-    try:
-        return {FOLLOWER: follower_status(var)}
-    except (NoSystem, NoPassword, OSError, asyncpg.PostgresError) as error:
-        reasons.append(f"The database of {FOLLOWER} does not answer: {error}")
-        return {}
 
 
 def _address(process: str, noted: Mapping[str, Any]) -> str:
@@ -116,8 +102,8 @@ def _quarantined(client: Client, service: str, count: int) -> Iterator[str]:
     """Yield the streams in quarantine, by name if a token can be had, and the command that shows them."""
     if not count:
         return
-    if service == FOLLOWER:
-        yield f"{service}: {count} streams in quarantine, in its own database"
+    if service in FOLLOWERS:
+        yield f"{service}: {count} streams in quarantine. More: `ooc messages held`"
         return
     named = ""
     try:

@@ -18,13 +18,15 @@ from services.notifications.keys import ListedKeys
 from services.notifications.plan import plan, plan_as_it_happened
 from services.notifications.sender import Sender
 from services.notifications.settings import NotificationsSettings, webhook_key
+from services.notifications.waiting import waiting
 from services.notifications.webhooks import follow as webhooks
 from services.notifications.webhooks.courier import Courier
 from services.notifications.webhooks.sender import WebhookSender
 from shared.kafka import worker_principal
 from shared.messaging.polling import waking
-from shared.messaging.projection_consumer import ProjectionConsumer
+from shared.messaging.projection_consumer import ProjectionConsumer, events_topic
 from shared.runtime.bootstrap import Resources, open_resources
+from shared.runtime.operations_port import OperationsPort, operations_app
 from shared.runtime.privileges import RoleKind
 from shared.runtime.worker import run
 from shared.settings import Settings
@@ -79,7 +81,9 @@ async def _parts(resources: Resources, settings: NotificationsSettings, carriers
         keys=listed.position_keys(believes_unsigned=settings.unsigned_positions),
         apply=waking(following(plan_of), sender.poll),
     )
-    return [_Connections(apis), listed, sender, consumer, *_webhooks(resources, settings, listed)]
+    topics = [events_topic(service) for service in services]
+    port = OperationsPort(operations_app(CONSUMER, topics, resources.database, settings, waiting), settings)
+    return [_Connections(apis), listed, sender, consumer, *_webhooks(resources, settings, listed), port]
 
 
 def _webhooks(resources: Resources, settings: NotificationsSettings, listed: ListedKeys) -> list[Part]:

@@ -47,14 +47,13 @@ from services.reporting.search.api import add_search
 from services.reporting.search.differences import add_differences
 from shared.api.boundary import guard
 from shared.api.openapi import complete_openapi, new_application
-from shared.api.operations import add_health, add_metrics, consumed_offsets, standing_alarms
+from shared.api.operations import add_health, add_metrics, add_progress
 from shared.api.parameters import ACCESS_REASON, PAGE, TIMES, Parameter, a_day, a_time, an_id, choice
 from shared.api.policy import add_policy
-from shared.api.problems import Malformed, install_handlers, problems, unknown_response
+from shared.api.problems import Malformed, install_handlers, unknown_response
 from shared.api.quarantine import add_quarantine
 from shared.api.request import Caller, read_day, read_id, read_query, read_reason, read_time, today
 from shared.api.routes import declared
-from shared.api.schemas import Status
 from shared.domain.dates import end_of_day
 from shared.domain.messages import Actor
 from shared.domain.permissions import Denial
@@ -480,21 +479,4 @@ def _operations(app: FastAPI) -> None:
     topics = sorted(events_topic(service) for service in READ_MODELS)
     add_metrics(app, "reporting", topics, own_metrics, decides=False)
     add_policy(app, POLICY)
-
-    @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))
-    async def status(request: Request) -> JSONResponse:
-        """Report the progress of the projection, and the number of quarantined streams."""
-        at: Dependencies = request.app.state.deps
-
-        async def look() -> dict[str, Any]:
-            return {
-                "service": "reporting",
-                "time": datetime.now(UTC).isoformat(),
-                "reacts_to": topics,
-                "consumed": await consumed_offsets(at.database),
-                "parked": 0,
-                "quarantined": await at.database.fetchval("select count(distinct stream) from quarantine"),
-                "alarms": await standing_alarms(at.database),
-            }
-
-        return JSONResponse(await ask(look))
+    add_progress(app, "reporting", topics)

@@ -18,10 +18,16 @@ from shared.settings import Settings
 
 
 @dataclass
-class ApiDependencies:
-    """The dependencies of every API: database pool, access log, read gate and token verifier."""
+class OwnDatabase:
+    """The one dependency of routes that monitoring asks: the pool of the process's own database."""
 
     database: asyncpg.Pool[asyncpg.Record]
+
+
+@dataclass
+class ApiDependencies(OwnDatabase):
+    """The dependencies of every API: database pool, access log, read gate and token verifier."""
+
     log: AccessLog
     gate: ReadGate
     tokens: TokenVerifier

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from shared.api.command_schemas import IN_OPENAPI
-from shared.api.dependencies import ApiDependencies
+from shared.api.dependencies import OwnDatabase
 from shared.api.deprecations import mark_deprecated
 from shared.api.limits import limits_of
 from shared.api.problems import PROBLEM_TYPES, Problem, example_response, problems
@@ -43,7 +43,7 @@ SECURITY_POLICY: Final = (
 
 
 def new_application(
-    title: str, description: str, open_dependencies: Callable[[], AbstractAsyncContextManager[ApiDependencies]]
+    title: str, description: str, open_dependencies: Callable[[], AbstractAsyncContextManager[OwnDatabase]]
 ) -> FastAPI:
     """Create an application whose routes find their dependencies in `app.state.deps` while it runs.
 

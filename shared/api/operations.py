@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from prometheus_client.core import Metric
 from shared.api.dependencies import Dependencies
 from shared.api.metrics import exposition
 from shared.api.problems import problem_response, problems
-from shared.api.schemas import ServiceStatus
+from shared.api.schemas import ServiceStatus, Status
 from shared.database import TRANSIENT, Pool, WriteProbe, retry_or_raise
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable
@@ -35,9 +35,9 @@ _STATUS: Final = """
 """
 
 
-def add_health(app: FastAPI) -> None:
+def add_health(app: FastAPI, write: WriteProbe | None = None) -> None:
     """Add the probes: live (the process answers) and ready (its database takes writes)."""
-    write = WriteProbe()
+    write = write or WriteProbe()
 
     @app.get("/health/live", tags=["operations"])
     async def live() -> dict[str, str]:
@@ -109,6 +109,41 @@ async def standing_alarms(database: asyncpg.Pool[asyncpg.Record]) -> list[dict[s
         }
         for alarm in await alarms(database)
     ]
+
+
+async def _no_counts(_: Pool) -> Mapping[str, Mapping[str, int]]:
+    return {}
+
+
+def add_progress(
+    app: FastAPI,
+    service: str,
+    topics: Collection[str],
+    counts: Callable[[Pool], Awaitable[Mapping[str, Mapping[str, int]]]] = _no_counts,
+) -> None:
+    """Add `GET /status` of a service that decides nothing: how far it has consumed these topics, and what is held.
+
+    `counts` reads what else waits in its database.
+    """
+
+    @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))
+    async def status(request: Request) -> JSONResponse:
+        """Report the progress of the projection, and the number of quarantined streams."""
+        database = request.app.state.deps.database
+
+        async def read_status() -> dict[str, Any]:
+            return {
+                "service": service,
+                "time": datetime.now(UTC).isoformat(),
+                "reacts_to": sorted(topics),
+                "consumed": await consumed_offsets(database),
+                "parked": 0,
+                "quarantined": await database.fetchval("select count(distinct stream) from quarantine"),
+                "alarms": await standing_alarms(database),
+                **await counts(database),
+            }
+
+        return JSONResponse(await retry_or_raise(read_status, EventStoreUnavailable))
 
 
 def add_operations(app: FastAPI, service: Service[Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from services.registry import SERVICES
+from services.registry import FOLLOWERS, SERVICES
 
 ROOT = Path(__file__).parents[2]
 TABLE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -399,7 +399,7 @@ assert "/weather" in TEMPLATES.loader.get_source(TEMPLATES, "my_day.html")[0]
 )
 
 
-FREE: Final = max(entry.port_offset for entry in SERVICES) + 1
+FREE: Final = max(*(entry.port_offset for entry in SERVICES), *FOLLOWERS.values()) + 1
 """The first place among the ports of the APIs that no service has."""
 FIRST_API_PORT: Final = 8101
 

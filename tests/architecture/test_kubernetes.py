@@ -146,7 +146,7 @@ def declared() -> set[tuple[str, str, int]]:
     """Return every connection of the list of processes, and those from outside."""
     names = {str(name): port for name, port in PORTS.items()}
     inside = {(each.name, peer, names.get(peer, PORT)) for each in DEPLOYED for peer in each.connects_to}
-    asked = [process.name for process in DEPLOYED if process.kind is Kind.API]
+    asked = [process.name for process in DEPLOYED if process.listens]
     return inside | {(party, name, PORT) for party in OUTSIDE for name in asked}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from services.registry import (
     DECIDING,
+    FOLLOWERS,
     SERVICES,
     RegisteredService,
     databases_without_events,
@@ -30,7 +31,7 @@ def test_no_two_services_share_a_port_or_a_collection() -> None:
     """Given all services, when their ports, names and collections are listed, then each occurs once."""
     for facts in (
         [entry.name for entry in SERVICES],
-        [entry.port_offset for entry in SERVICES],
+        [*(entry.port_offset for entry in SERVICES), *FOLLOWERS.values()],
         [entry.collection for entry in DECIDING],
     ):
         assert len(set(facts)) == len(facts)

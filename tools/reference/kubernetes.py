@@ -97,7 +97,7 @@ def _manifests(process: Process) -> Iterator[Manifest]:
     if _copies(process):
         size = {"requests": {"storage": f"{FORCE_AREA[size_of(process)].disk_gib}Gi"}}
         yield _object("v1", "PersistentVolumeClaim", process, {"accessModes": ["ReadWriteOnce"], "resources": size})
-    if process.kind is Kind.API:
+    if process.listens:
         ports = [{"name": "http", "port": PORT, "targetPort": "http"}]
         yield _object("v1", "Service", process, {"selector": _labels(process), "ports": ports})
     yield _object("networking.k8s.io/v1", "NetworkPolicy", process, _policy(process))
@@ -187,7 +187,9 @@ def _container(process: Process) -> Manifest:
 
 def _environment(process: Process) -> dict[str, str]:
     beats = {"OOC_HEARTBEAT": "/tmp/heartbeat"}  # noqa: S108
-    own = {Kind.API: {"OOC_PORT": str(PORT)}, Kind.WORKER: beats, Kind.SINGLE: beats}.get(process.kind, {}).copy()
+    own = {Kind.WORKER: beats, Kind.SINGLE: beats}.get(process.kind, {}).copy()
+    if process.listens:
+        own["OOC_PORT"] = str(PORT)
     if Server.KAFKA in process.connects_to:
         (login,) = process.logins
         own["OOC_KAFKA_LOGIN"] = kubernetes_name(login)
@@ -197,9 +199,9 @@ def _environment(process: Process) -> dict[str, str]:
         )
     if _copies(process):
         own["OOC_BACKUP_FOLDER"] = BACKUP
-    if addresses := [name for name in process.calls if name.endswith("-api")]:
+    if addresses := [name for name in process.calls if name not in list(Server)]:
         own["OOC_URL"] = " ".join(
-            f"{name.removesuffix('-api')}=http://{kubernetes_name(name)}:{PORT}" for name in addresses
+            f"{name.rpartition('-')[0]}=http://{kubernetes_name(name)}:{PORT}" for name in addresses
         )
     return own
 
@@ -210,13 +212,14 @@ def _copies(process: Process) -> bool:
 
 
 def _probes(process: Process) -> Manifest:
+    port = {"name": "http", "containerPort": PORT}
     if process.kind is Kind.API:
 
         def asks(path: str) -> Manifest:
             return {"httpGet": {"path": path, "port": "http"}, "timeoutSeconds": 5}
 
         return {
-            "ports": [{"name": "http", "containerPort": PORT}],
+            "ports": [port],
             "startupProbe": {**asks("/health/live"), "periodSeconds": 2, "failureThreshold": 60},
             "livenessProbe": {**asks("/health/live"), "periodSeconds": 10},
             "readinessProbe": {**asks("/health/ready"), "periodSeconds": 5, "failureThreshold": 2},
@@ -224,6 +227,7 @@ def _probes(process: Process) -> Manifest:
     if process.kind in (Kind.WORKER, Kind.SINGLE):
         beats = {"exec": {"command": ["python", "-c", HEARTBEAT]}, "timeoutSeconds": 5}
         return {
+            **({"ports": [port]} if process.listens else {}),
             "startupProbe": {**beats, "periodSeconds": 5, "failureThreshold": 24},
             "livenessProbe": {**beats, "periodSeconds": 10},
         }
@@ -247,7 +251,7 @@ def _policy(process: Process) -> Manifest:
     """Permit what the process connects to, and who connects to it."""
     name = kubernetes_name(process.name)
     policy: Manifest = {"podSelector": {"matchLabels": _labels(process)}, "policyTypes": ["Ingress", "Egress"]}
-    if process.kind is Kind.API:
+    if process.listens:
         callers = [{"podSelector": {"matchLabels": {f"connects-to/{name}": "true"}}}, *map(_namespace, OUTSIDE)]
         policy["ingress"] = [{"from": callers, "ports": [_tcp(PORT)]}]
     policy["egress"] = [_to(server) for server in sorted(process.connects_to)]
