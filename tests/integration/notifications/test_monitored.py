@@ -34,10 +34,10 @@ async def test_a_dead_message_reaches_monitoring_and_whoever_is_on_call(told: To
         OperationsPort(app, settings.model_copy(update={"port": port})),
         httpx2.AsyncClient(base_url=url) as http,
     ):
-        while True:
+        ready = None
+        while ready is None:
             try:
                 ready = await http.get("/health/ready")
-                break
             except httpx2.ConnectError:
                 await asyncio.sleep(0.05)
         assert ready.status_code == 200
