@@ -58,6 +58,13 @@ class _Commands(TyperGroup):
                 error.message = f"an id is a UUID, such as {UUID(int=0)}: copy it whole."
             error.message = error.message.removeprefix("Value error, ")
             raise
+        except ValueError as error:
+            from ooc.options import fail  # noqa: PLC0415  only if it is needed
+            from shared.settings import InvalidSetting  # noqa: PLC0415
+
+            if isinstance(error, InvalidSetting):
+                fail(str(error))
+            raise
 
 
 app = typer.Typer(

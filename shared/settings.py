@@ -1,10 +1,11 @@
 """Settings, from the environment: every name begins with OOC_."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.database import as_role, database_dsn
@@ -15,11 +16,16 @@ DEFAULT_ORIGIN: Final = "ooc.local"
 
 
 class InvalidSetting(ValueError):
-    """A file of settings that says something wrong; the message names the file, the line and the remedy."""
+    """A setting, or a file of them, that says something wrong; the message names it, and the remedy or line."""
 
 
 class NoPassword(Exception):
     """The password of a database role or of a Kafka principal is not where it should be; the message says where."""
+
+
+def _wrong(error: ErrorDetails) -> str:
+    said = error["msg"].removeprefix("Value error, ")
+    return f"OOC_{str(error['loc'][0]).upper()}: {said}" if error["loc"] else said
 
 
 class Settings(BaseSettings):
@@ -32,6 +38,13 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
         hide_input_in_errors=True,
     )
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment; `values` go before it. Raises `InvalidSetting` with a line for each that is wrong."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InvalidSetting("\n".join(map(_wrong, error.errors()))) from None
 
     mode: Literal["local", "production"] = "production"
     """`local` lets the development sign-in start, which grants any role; otherwise `production`. Default:

@@ -20,8 +20,8 @@ def main() -> None:
     """Serve the console; exits 1 with a sentence where that cannot be."""
     log_to_stderr("console")
     start_tracing("console")
-    settings = ConsoleSettings()
     try:
+        settings = ConsoleSettings()
         bank_holidays()
         partnership()
         gravity_matrices()

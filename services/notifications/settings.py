@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Self
 
@@ -60,7 +61,16 @@ class NotificationsSettings(MailSettings):
             raise InvalidSetting(
                 "OOC_MESSAGES_OF_THE_PAST is for a local system from which nothing is sent: leave it out"
             )
+        try:
+            self.networks  # noqa: B018 - asked, so that a wrong one ends the process before it starts
+        except ValueError as error:
+            raise InvalidSetting(f"OOC_WEBHOOK_NETWORKS: {error}: write networks such as 10.20.0.0/16") from error
         return self
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks that webhooks may reach beside public ones."""
+        return tuple(map(ip_network, self.webhook_networks.split()))
 
     @property
     def templates(self) -> dict[str, str]:

@@ -36,7 +36,7 @@ class Courier:
 
     def __init__(self, settings: NotificationsSettings, http: httpx2.AsyncClient | None = None) -> None:
         own = _LOOPBACK if settings.mode == "local" else ()
-        self._permitted = (*map(ip_network, settings.webhook_networks.split()), *own)
+        self._permitted = (*settings.networks, *own)
         self._http = http or httpx2.AsyncClient(
             timeout=SECONDS,
             trust_env=False,
