@@ -79,6 +79,12 @@ class Process:
         return self.monitored or self.kind is Kind.API
 
     @property
+    def asked_by(self) -> tuple[str, ...]:
+        """The parties outside that may ask it: browsers and programs by an ingress, and Prometheus."""
+        parties = {"ingress": self.kind is Kind.API, "monitoring": self.listens}
+        return tuple(party for party, may in parties.items() if may)
+
+    @property
     def connects_to(self) -> frozenset[str]:
         """Every server and process that it opens a connection to."""
         databases = {Server.POSTGRES.value} if self.roles else set()

@@ -20,7 +20,7 @@ from services.processes import Kind, Process, Server, processes
 from shared.runtime.kafka_grants import GROUP, LITERAL, PREFIXED, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding
 from shared.runtime.privileges import CONNECTIONS, RoleKind
 from tests.architecture.test_compose import CONTAINERS
-from tools.reference.kubernetes import BACKUP, HEARTBEAT, OUTSIDE, PORT, kubernetes_name, of_kubernetes
+from tools.reference.kubernetes import BACKUP, HEARTBEAT, PORT, kubernetes_name, of_kubernetes
 from tools.reference.kubernetes_sizes import FORCE_AREA, Size, resources
 
 PLACE = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -92,7 +92,9 @@ def everybody() -> dict[str, Pod]:
     """Return each process, server, and party outside, and a pod of ours that the list of processes does not have."""
     pods = {process.name: Pod("ooc", pod_of(process)["metadata"]["labels"]) for process in DEPLOYED}
     pods |= {str(name): Pod(pod.get("namespace", "ooc"), pod.get("labels", {})) for name, pod in SERVERS.items()}
-    return pods | {name: Pod(name, {}) for name in (*OUTSIDE, "elsewhere")} | {"stranger": Pod("ooc", {})}
+    return (
+        pods | {name: Pod(name, {}) for name in ("ingress", "monitoring", "elsewhere")} | {"stranger": Pod("ooc", {})}
+    )
 
 
 def selects(selector: Manifest, labels: dict[str, str]) -> bool:
@@ -146,8 +148,7 @@ def declared() -> set[tuple[str, str, int]]:
     """Return every connection of the list of processes, and those from outside."""
     names = {str(name): port for name, port in PORTS.items()}
     inside = {(each.name, peer, names.get(peer, PORT)) for each in DEPLOYED for peer in each.connects_to}
-    asked = [process.name for process in DEPLOYED if process.listens]
-    return inside | {(party, name, PORT) for party in OUTSIDE for name in asked}
+    return inside | {(party, each.name, PORT) for each in DEPLOYED for party in each.asked_by}
 
 
 def test_policies_permit_the_connections_of_the_processes_and_no_other() -> None:

@@ -35,9 +35,6 @@ USER: Final = 10001
 HEARTBEAT: Final = "import os, sys, time; sys.exit(time.time() - os.stat(os.environ['OOC_HEARTBEAT']).st_mtime > 30)"
 """The health of a worker, as docker-compose.yml asks for it."""
 
-OUTSIDE: Final = ("ingress", "monitoring")
-"""The namespaces that ask an API or the console: browsers and programs by an ingress, and Prometheus."""
-
 Manifest = dict[str, Any]
 
 
@@ -72,7 +69,7 @@ def of_containers() -> dict[str, str]:
 
 def of_deployment() -> dict[str, str]:
     """Write the page of what connects to what, by path."""
-    return {"deployment.md": fill("deployment", processes=processes(), sizes=of_sizes(processes()), outside=OUTSIDE)}
+    return {"deployment.md": fill("deployment", processes=processes(), sizes=of_sizes(processes()))}
 
 
 class _Dumper(yaml.SafeDumper):
@@ -252,7 +249,10 @@ def _policy(process: Process) -> Manifest:
     name = kubernetes_name(process.name)
     policy: Manifest = {"podSelector": {"matchLabels": _labels(process)}, "policyTypes": ["Ingress", "Egress"]}
     if process.listens:
-        callers = [{"podSelector": {"matchLabels": {f"connects-to/{name}": "true"}}}, *map(_namespace, OUTSIDE)]
+        callers = [
+            {"podSelector": {"matchLabels": {f"connects-to/{name}": "true"}}},
+            *map(_namespace, process.asked_by),
+        ]
         policy["ingress"] = [{"from": callers, "ports": [_tcp(PORT)]}]
     policy["egress"] = [_to(server) for server in sorted(process.connects_to)]
     return policy
