@@ -33,7 +33,7 @@ FORMAT = "ooc-case-bundle/2"
 REPORT = "ooc-verification-report/2"
 RETURN = "ooc-return/1"
 KEPT = {REPORT: ("KEEP_VERIFICATION", "reporting/verifications"), RETURN: ("FREEZE_RETURN", "reporting/returns")}
-"""The action and the target of the access line that records the SHA-256 of a report or a return."""
+"""The action and the target, in reporting's own log, of the access line that records the SHA-256 of a report or a return."""
 SEALED = "s1:"
 LOGS = ("events", "access")
 UNCOUNTED = "uncounted"
@@ -345,7 +345,7 @@ def check_streams(service: str, case: str, entries: list[dict[str, Any]], faults
             faults.note(place, f"it stands after version {before} of its stream: the order was changed")
         elif sha256(previous, body).hex() != entry["hash"]:
             faults.note(place, "its bytes have been altered: they do not have its hash")
-        content = json.loads(body)
+        content = read_json(body)
         if (content["stream"], content["version"], content["home"]) != (stream, version, case):
             faults.note(place, "its bytes name another stream, version or case")
 
@@ -355,7 +355,7 @@ def kept_line(bundle: dict[str, Any]) -> dict[str, Any] | None:
     action, place = KEPT[bundle["format"]]
     digest = sha256(bundle["report"].encode()).hex()
     for part in bundle["services"]:
-        for line in part["access"]["entries"]:
+        for line in part["access"]["entries"] if part["service"] == place.partition("/")[0] else ():
             content = (line["action"], line["target"], line["outcome"])
             if content == (action, f"{place}/{bundle['case']}/sha256:{digest}", "GIVEN"):
                 found: dict[str, Any] = line
@@ -364,7 +364,8 @@ def kept_line(bundle: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def check_report(bundle: dict[str, Any], faults: Faults) -> None:
-    """Check that a report or return is that whose hash stands in the access log."""
+    """Check that a report or return is that whose hash stands in the access log. Raises ValueError for one that is no JSON."""
+    read_json(bundle["report"].encode())
     if not bundle["services"]:
         faults.note("report", "nothing proves it: it was not kept")
     elif kept_line(bundle) is None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +15,9 @@ import pytest
 
 from ooc.cases.reading import NotFound
 from ooc.evidence.verify_command import _read_receipt
+from shared.evidence.checkpoint import Checkpoint
+from shared.evidence.merkle import hash_leaf
+from shared.privacy.signed_note import SigningKeys, write_note
 from tools import verify_bundle
 
 ERASED: Final = "\x1b[2J\x1b[H12 events\n\nEverything that was checked holds.\x1b[8m"
@@ -107,3 +113,50 @@ def _part(entry: dict[str, Any]) -> dict[str, Any]:
     note = f"ooc.local/referral/statement\nhome\n1\ncontract\nfor all\nevents 1 1 {'00' * 32}\n\n— x AAAA\n"
     events = {"entries": [entry], "checkpoint": f"ooc.local/referral/events\n1\n{'A' * 43}=\n"}
     return {"service": "referral", "statement": note, "home": "home", "contract": "", "events": events}
+
+
+def line_of(service: str, report: str, action: str, place: str) -> dict[str, Any]:
+    """Return a bundle in which the access log of a service has the line of a report, signed by that service's own keys."""
+    keys = SigningKeys.read(base64.b64encode(bytes(32)).decode())
+    made_at = datetime.now(UTC)
+    line: dict[str, Any] = {"number": 1, "at": made_at.isoformat(), "previous": bytes(32).hex(), "actor": ID}
+    line |= {"role": "AUDITOR", "organisation": "AUDIT", "action": action, "reason": "AUDIT", "outcome": "GIVEN"}
+    line |= {"target": f"{place}/{ID}/sha256:{hashlib.sha256(report.encode()).hexdigest()}", "rules": [], "proof": []}
+    line["hash"] = verify_bundle.access_hash(line).hex()
+    entry = verify_bundle.entry_of(line)
+    signers = {name: keys.signers(f"test.example/{service}/{name}")[0] for name in ("statement", "access")}
+
+    def signed(name: str, text: str) -> str:
+        return write_note(text, [signers[name].sign(text)])
+
+    statement = [signers["statement"].name, ID, str(int(made_at.timestamp())), f"contract {hashlib.sha256(b'').hexdigest()}"]
+    statement += ["for {}", f"access 1 1 {hashlib.sha256(entry).hexdigest()}"]
+    checkpoint = Checkpoint(signers["access"].name, 1, hash_leaf(entry)).text
+    part = {
+        "service": service,
+        "home": ID,
+        "contract": "",
+        "statement": signed("statement", "".join(f"{one}\n" for one in statement)),
+        "access": {"checkpoint": signed("access", checkpoint), "entries": [line]},
+        "extends": [],
+        "keys": [str(signer.key) for signer in signers.values()],
+    }
+    return {"case": ID, "made_at": made_at.isoformat(), "report": report, "services": [part]}
+
+
+@pytest.mark.parametrize("format_", verify_bundle.KEPT)
+def test_a_report_is_proved_by_the_log_of_its_own_service_alone(format_: str) -> None:
+    """Given the line of a report in the log of another service, whose login may write any there, then it proves nothing."""
+    report = json.dumps({"whole": True, "findings": []})
+    for service, faults in (("reporting", 0), ("referral", 1)):
+        bundle = line_of(service, report, *verify_bundle.KEPT[format_]) | {"format": format_}
+        trusted = verify_bundle.Keys(bundle["services"][0]["keys"])
+        assert len(verify_bundle.check(bundle, trusted, [], None)) == faults, service
+
+
+def test_a_report_says_each_member_once() -> None:
+    """Given a report whose verdict stands twice, then it is unreadable: readers would differ."""
+    bundle = line_of("reporting", '{"whole": false, "whole": true}', *verify_bundle.KEPT[verify_bundle.REPORT])
+    trusted = verify_bundle.Keys(bundle["services"][0]["keys"])
+    with pytest.raises(verify_bundle.Unreadable):
+        verify_bundle.check(bundle | {"format": verify_bundle.REPORT}, trusted, [], None)
