@@ -150,13 +150,20 @@ def backups_in(folder: Path) -> Mapping[str, Manifest]:
 
 
 def removed_backups(folder: Path, seen: Mapping[str, str], keys: Sequence[VerifierKey]) -> list[str]:
-    """Say in words whether a folder lists fewer backups than its witness has seen, whose checkpoints are notes by log."""
+    """Say in words whether a folder lists fewer backups than its witness has seen, or lacks the last one.
+
+    `seen` are the witness's checkpoints, as notes by log.
+    """
     try:
         size = open_checkpoint(seen[keys[0].name], keys).size if keys[0].name in seen else 0
     except BadNote as error:
         return [f"what the witness shows of the backups is not signed: {error}"]
-    listed = len(_entries(folder))
-    return [f"the witness has seen {size} backups, {folder} lists {listed}: the last were removed"] * (size > listed)
+    entries = _entries(folder)
+    if size > len(entries):
+        return [f"the witness has seen {size} backups, {folder} lists {len(entries)}: the last were removed"]
+    digest, last = entries[-1] if entries else ("", "")
+    gone = bool(entries) and (not (folder / last).is_file() or sha256_of(folder / last) != digest)
+    return [f"the last backup that {folder} lists, {Path(last).parent}, is not there: it was removed"] * gone
 
 
 def require_whole(folder: Path, name: str, keys: Sequence[VerifierKey], witness: VerifierKey | None) -> Manifest:

@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,6 +145,23 @@ async def test_backups_that_were_removed_are_named(tmp_path: Path) -> None:
     require_whole(tmp_path, "1", KEYS, None)
     (line,) = removed_backups(tmp_path, seen, KEYS)
     assert "has seen 2 backups" in line
+
+
+@pytest.mark.parametrize("renamed", [{}, {"1": "3"}, {"1": "3", "2": "3"}], ids=["removed", "renamed", "exchanged"])
+async def test_an_older_backup_is_not_taken_for_the_newest(tmp_path: Path, renamed: Mapping[str, str]) -> None:
+    """Given a folder without its last backup, whose line is left, and perhaps an older one under its name, then that is named."""
+    await make(tmp_path, "1")
+    await make(tmp_path, "2")
+    seen = {KEYS[0].name: (tmp_path / "2" / NOTE).read_text()}
+    shutil.rmtree(tmp_path / "2")
+    (tmp_path / "1").rename(tmp_path / renamed.get("1", "1"))
+    names = ((old, renamed.get(old, old)) for old in ("1", "2"))
+    lines = (tmp_path / LOG).read_text().splitlines()
+    lines = [line.replace(f"  {old}/", f"  {new}/") for line, (old, new) in zip(lines, names, strict=True)]
+    (tmp_path / LOG).write_text("".join(f"{line}\n" for line in lines))
+    require_whole(tmp_path, renamed.get("1", "1"), KEYS, None)
+    (found,) = removed_backups(tmp_path, seen, KEYS)
+    assert "is not there" in found
 
 
 async def test_a_list_of_which_no_copy_is_left_is_given_up_by_a_statement(tmp_path: Path) -> None:
