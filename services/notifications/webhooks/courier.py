@@ -17,7 +17,8 @@ from shared.api.authentication import client_tls
 
 SECONDS: Final = 10.0
 """How long a receiver may take, from the look for its address to the head of its answer; the rest is not read."""
-_TRANSLATED: Final = ip_network("64:ff9b::/96")
+_UNICAST: Final = ip_network("2000::/3")
+"""Where all public addresses of IPv6 are: beyond it stand those that are translated to IPv4, and reserved ones."""
 _LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 Address = IPv4Address | IPv6Address
@@ -84,6 +85,8 @@ class Courier:
 
     def _may_reach(self, address: Address) -> bool:
         """Whether it is public, and no IPv6 address that holds another, or permitted by the settings."""
-        if isinstance(address, IPv6Address) and (address.sixtofour or address.teredo or address in _TRANSLATED):
+        if any(address in one for one in self._permitted):
+            return True
+        if isinstance(address, IPv6Address) and (address.sixtofour or address.teredo or address not in _UNICAST):
             return False
-        return (address.is_global and not address.is_multicast) or any(address in one for one in self._permitted)
+        return address.is_global and not address.is_multicast

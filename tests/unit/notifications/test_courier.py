@@ -50,7 +50,11 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
         "fd00::1",
         "::ffff:10.0.0.5",
         "64:ff9b::a00:5",
+        "64:ff9b:1::a00:5",
+        "::10.0.0.5",
+        "::ffff:0:a00:5",
         "2002:a00:5::1",
+        "fec0::5",
     ],
 )
 async def test_a_name_that_leads_inside_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
