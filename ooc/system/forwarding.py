@@ -33,7 +33,7 @@ SILENT_LOOKS: Final = 5
 """Looks in a row after which a service that does not answer is an alarm."""
 
 SECONDS: Final = 10.0
-"""How long a receiver may take."""
+"""How long a receiver may take for a step; for all of them three times as long, however slowly its answer comes."""
 
 MOST_OF_A_KIND: Final = 6
 """Alarms of a kind of a service that are told within `WITHIN`: a role may raise any number, and on-call has to read them."""
@@ -106,7 +106,8 @@ class Webhook:
         """Post an alarm; raises unless the receiver answers with 2xx."""
         body = notice.body()
         headers = signed_headers(self._secret, notice.id, body)
-        (await self._http.post(self._address, content=body, headers=headers)).raise_for_status()
+        async with self._http.stream("POST", self._address, content=body, headers=headers) as answer:
+            answer.raise_for_status()  # what else it says is not read
 
 
 class Mail:
@@ -275,7 +276,8 @@ async def _deliver(receiver: Receiver, queue: asyncio.Queue[AlarmNotice], first_
         notice, pause = await queue.get(), first_pause
         while True:
             try:
-                await receiver.send(notice)
+                async with asyncio.timeout(3 * SECONDS):
+                    await receiver.send(notice)
                 break
             except Exception as error:  # noqa: BLE001 - whatever is wrong there, an alarm is sent once it can be
                 _log.warning("alarm_not_told", to=type(receiver).__name__, why=repr(error))

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from standardwebhooks import Webhook as Reference
 
+from ooc.system import forwarding
 from ooc.system.forwarding import MOST_OF_A_KIND, SILENT_LOOKS, AlarmNotice, Forwarder, ForwardingSettings, receivers_of
 from shared.settings import InvalidSetting
 from tests import loopback
@@ -162,6 +163,46 @@ async def test_an_alarm_and_its_end_are_told_once_to_everybody(tmp_path: Path) -
     assert {headers["webhook-id"] for headers, _ in hook.taken} == {
         part["Message-ID"][1:].partition("@")[0] for part in box.taken
     }
+
+
+@pytest.mark.parametrize(
+    ("begins", "taken_later"),
+    [(b"HTTP/1.1 200 OK\r\n\r\n", 1), (b"HTTP/1.1 204 No Content\r\nX-Slow: ", 2)],
+    ids=["body", "head"],
+)
+async def test_a_receiver_whose_answer_never_ends_keeps_no_alarm_back(
+    begins: bytes, taken_later: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an answer that comes byte by byte for ever, then a body is not waited for, and after a head the alarm is sent again."""
+    monkeypatch.setattr(forwarding, "SECONDS", 0.5)
+    connections, over, taken = itertools.count(), asyncio.Event(), list[bytes]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if next(connections) > 0:
+            taken.append(head)
+            writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        else:
+            writer.write(begins)
+            with suppress(ConnectionError):
+                while not over.is_set():
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+        writer.close()
+
+    second = {**ALARM, "raised_at": "2026-11-29T09:00:00+00:00"}
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, loopback.client() as http:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        receivers = receivers_of(settings_of(tmp_path, alarm_webhook=address), http)
+        running = asyncio.create_task(Forwarder(lambda: {"referral": [ALARM, second]}, receivers).run(0.02, 0.05))
+        try:
+            await eventually(lambda: len(taken) == taken_later, 10)
+        finally:
+            over.set()
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
 
 
 async def test_an_alarm_that_a_hostile_role_has_raised_keeps_no_other_back(tmp_path: Path) -> None:
