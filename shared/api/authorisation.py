@@ -12,7 +12,7 @@ from shared.domain.permissions import SYSTEM, Denial, Permissions
 from shared.domain.sealing import FieldClass
 from shared.domain.service import Service
 
-NO_LATER_DAY: Final = "your role may not read this record, so it may not ask what a later day would change"
+NO_LATER_DAY: Final = "your role may not read all of this record, so it may not ask what a later day would change"
 """One of the days on which a rule answers otherwise may be a birthday."""
 
 

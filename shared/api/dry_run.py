@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from shared.api.authorisation import NO_LATER_DAY, NotAllowed
 from shared.api.dependencies import Dependencies
 from shared.api.problems import listed_rules
-from shared.api.queries import denial_of_facts
+from shared.api.queries import denial_of_facts, withheld_people
 from shared.api.schemas import DryRunAnswer, DutyChangeLine, EventPreview, FollowingCommandLine
 from shared.command_handler import Accepted, DryRun
 from shared.domain.consequences import FollowingCommand, duty_changes, following_commands, new_documents
@@ -40,8 +40,10 @@ async def dry_run_answer(
     """
     if isinstance(run, Accepted):
         return DryRunAnswer(outcome="repeated", version=run.receipt.version, receipt=run.receipt)
-    if later and run.history and "state" not in (await _permission(at, service, actor, run.history)).parts:
-        raise NotAllowed(NO_LATER_DAY)
+    if later and run.history:
+        reads = "state" in (await _permission(at, service, actor, run.history)).parts
+        if not reads or await withheld_people(at, service, actor, run.history):
+            raise NotAllowed(NO_LATER_DAY)
     version = len(run.history)
     match run.outcome:
         case Refused(rules) | NeedsRationale(rules):

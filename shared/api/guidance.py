@@ -14,7 +14,7 @@ from pydantic import Field
 from shared.api.authorisation import NO_LATER_DAY, NotAllowed
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, ID, a_time, choice
-from shared.api.queries import denial_of, history_of, not_found_response
+from shared.api.queries import denial_of, history_of, not_found_response, withheld_people
 from shared.api.request import Caller, read_id, read_query, read_reason, read_time
 from shared.api.routes import declared
 from shared.api.schemas import Schema
@@ -148,7 +148,8 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
     async def commands_that_follow(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Say of each command that the role may send whether the rules allow it, and which rules and fields decide.
 
-        Who may send commands to a record and not read it learns what a refusal would say, no later day and no id.
+        Who may send commands to a record and not read it learns what a refusal would say, no later day and no id. So does
+        everybody but data protection where the processing of somebody in it is restricted.
         """
         query, now = read_query(request), datetime.now(UTC)
         at = read_time(query, MOMENT.name) or now
@@ -158,7 +159,8 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         if not facts or min(fact.occurred_at for fact in facts) > at:
             return not_found_response(service, id)
         reads = await denial_of(deps, service, actor, records) is None
-        if at > now and not reads:
+        dated = reads and not await withheld_people(deps, service, actor, facts)
+        if at > now and not dated:
             raise NotAllowed(NO_LATER_DAY)
         guidance = await asyncio.to_thread(
             _guidance,
@@ -170,6 +172,7 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
             query.get(only.name),
             await deps.handler.kept_for(actor, facts),
             reads=reads,
+            dated=dated,
         )
         return JSONResponse(guidance.model_dump(mode="json"))
 
@@ -184,8 +187,9 @@ def _guidance(
     kept: Sequence[Fact] = (),
     *,
     reads: bool,
+    dated: bool = True,
 ) -> Guidance:
-    """Compose the answer. For all commands it takes some ten milliseconds of computation."""
+    """Compose the answer, with later days if `dated`. For all commands it takes some ten milliseconds of computation."""
     commands = guidance_at(service, actor, stream, history, at, only, kept)
     journeys = journeys_at(service, actor, stream, history, at) if reads and only is None else []
     if journeys and service.permissions[actor.role].fields is not None:
@@ -195,7 +199,7 @@ def _guidance(
         id=stream if history else None,
         version=history[-1].version if history else 0,
         as_of=at,
-        commands=[_command_line(service, guided if reads else for_senders(guided)) for guided in commands],
+        commands=[_command_line(service, guided if reads and dated else for_senders(guided)) for guided in commands],
         next=None if recommended is None else _task_line(recommended),
         journeys=[
             JourneyLine(title=journey.journey.title, tasks=[_task_line(task) for task in journey.tasks])

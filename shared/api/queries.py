@@ -204,6 +204,19 @@ async def restricted_people(
     return frozenset(streams[stream] for stream in restricted_in((row["stream"], row["type"]) for row in rows))
 
 
+async def withheld_people(
+    at: Dependencies, service: Service[Any], actor: Actor, facts: Sequence[Fact]
+) -> frozenset[UUID]:
+    """Return the people in a record whose processing is restricted, for roles that do not decide about that.
+
+    Raises `EventStoreUnavailable`.
+    """
+    permission = service.permissions.get(actor.role)
+    if permission is not None and permission.parts >= DATA_RIGHTS:
+        return frozenset()
+    return await restricted_people(at.database, service, concerned(service.events, facts))
+
+
 async def _disclose(request: Request, service: Service[Any], actor: Actor, facts: Sequence[Fact]) -> Disclosure:
     """Decrypt what the actor may see of a history, and log the classes of which something was decrypted.
 
@@ -213,12 +226,9 @@ async def _disclose(request: Request, service: Service[Any], actor: Actor, facts
     at: Dependencies = request.app.state.deps
     reason = read_reason(request)
     classes = service.permissions[actor.role].classes(reason)
-    withheld: Collection[str] = ()
-    if not service.permissions[actor.role].parts >= DATA_RIGHTS:
-        homes = concerned(service.events, facts)
-        restricted = await restricted_people(at.database, service, homes)
-        # The free texts of the home may concern that person too.
-        withheld = {f"person/{person}" for person in restricted}.union(*(homes[person] for person in restricted))
+    homes, restricted = concerned(service.events, facts), await withheld_people(at, service, actor, facts)
+    # The free texts of the home may concern that person too.
+    withheld = {f"person/{person}" for person in restricted}.union(*(homes[person] for person in restricted))
     disclosure = await disclose(service.events, facts, classes, at.handler.keyring, withheld=withheld)
     await at.gate.log_opening(actor, disclosure.opened, reason, facts[0].envelope.stream)
     return disclosure
