@@ -6,18 +6,35 @@ It is done before any process can reach the keyring. A key that a service has no
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from services.registry import deciding_services
 from shared.database import Connection
-from shared.domain.data_rights import DATA_RIGHTS_TYPES, PersonForgotten, contents_of_home, data_rights_events
+from shared.domain.data_rights import (
+    DATA_RIGHTS_TYPES,
+    PersonForgotten,
+    contents_of_home,
+    data_rights_events,
+    is_worked_with,
+)
+from shared.domain.envelope import Fact
+from shared.domain.permissions import people_mentioned
+from shared.domain.service import Service
 
-_FORGOTTEN: Final = "select convert_from(body, 'UTF8')::jsonb #>> '{data,person_id}' from event where type = $1"
+_FORGOTTEN: Final = (
+    "select convert_from(body, 'UTF8')::jsonb #>> '{data,person_id}', recorded_at from event where type = $1"
+)
 _NAMING: Final = "select distinct home from event where position(convert_to($1, 'UTF8') in body) > 0"
 _RECORDED: Final = (
     "select exists (select from event where position(convert_to($1, 'UTF8') in body) > 0 and type <> all ($2::text[]))"
 )
+_OF_RECORDS: Final = """
+    select stream, type, position, recorded_at, hash, body from event where stream in (
+        select stream from event where position(convert_to($1, 'UTF8') in body) > 0
+    ) order by stream, version
+"""
 _EVENTS: Final = "select stream, type, body from event where home = $1 order by stream, version"
 _STANDS: Final = "select s from unnest($1::text[]) as s where stands(s) order by s"
 _WITH_KEY: Final = "select exists (select from data_key where subject = any($1))"
@@ -32,19 +49,27 @@ class Forgotten:
 
 
 async def forget_again(stores: Mapping[str, Connection], keyring: Connection) -> Forgotten:
-    """Repeat each destruction on which every service with a record of a person has agreed; `stores` are the event stores by service."""
-    agreed: dict[str, set[str]] = defaultdict(set)
+    """Repeat each destruction on which every service with a record of a person has agreed; `stores` are the event stores by service.
+
+    A service in which somebody works with the person since then does not agree.
+    """
+    agreed: dict[str, dict[str, datetime]] = defaultdict(dict)
     rights = {name: data_rights_events(name) for name in stores}
     for name, store in stores.items():
         for row in await store.fetch(_FORGOTTEN, rights[name].type_name(PersonForgotten)):
-            agreed[row[0]].add(name)
+            agreed[row[0]][name] = row[1]
     own = {name: [events.type_name(one) for one in DATA_RIGHTS_TYPES] for name, events in rights.items()}
     standing = await keyring.fetch(_STANDS, [f"person/{person}" for person in agreed])
     again, undecided = list[str](), list[str]()
     for row in standing:
         person = row[0].removeprefix("person/")
         holding = {name for name, store in stores.items() if await store.fetchval(_RECORDED, person, own[name])}
-        if holding - agreed[person]:
+        working = [
+            await _works_with(service, stores[service.name], UUID(person), agreed[person][service.name])
+            for service in deciding_services()
+            if service.name in agreed[person]
+        ]
+        if holding - agreed[person].keys() or any(working):
             undecided.append(person)
             continue
         await keyring.execute("select destroy_keys($1)", row[0])
@@ -52,6 +77,19 @@ async def forget_again(stores: Mapping[str, Connection], keyring: Connection) ->
             await keyring.execute("select destroy_keys($1)", f"home/{home}")
         again.append(person)
     return Forgotten(tuple(again), tuple(undecided))
+
+
+async def _works_with(service: Service[Any], store: Connection, person: UUID, forgotten_at: datetime) -> bool:
+    """Tell whether a record of a service is worked with, by the rule of the APIs (`is_worked_with`)."""
+    records: dict[str, list[Fact]] = defaultdict(list)
+    for row in await store.fetch(_OF_RECORDS, str(person)):
+        if service.is_own(row["type"]):
+            times = {name: row[name] for name in ("position", "recorded_at", "hash")}
+            records[row["stream"]].append(service.events.read(row["body"], **times))
+    return any(
+        person in people_mentioned(service.events, facts) and is_worked_with(service, facts, person, forgotten_at)
+        for facts in records.values()
+    )
 
 
 async def _homes_to_forget(

@@ -25,7 +25,7 @@ from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, Parameter, a_day, an_id, choice
 from shared.api.problems import Malformed, refused_response, unknown_response
 from shared.api.quarantine import DRY_RUN, REASON
-from shared.api.queries import denial_of
+from shared.api.queries import closed_facts, denial_of
 from shared.api.request import Caller, read_day, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
@@ -46,6 +46,7 @@ from shared.domain.data_rights import (
     contents_of_home,
     data_rights_id,
     data_rights_service,
+    is_worked_with,
 )
 from shared.domain.decider import history_at
 from shared.domain.decisions import Refused
@@ -124,6 +125,8 @@ class _Held:
     records: tuple[PersonRecord, ...]
     rights: DataRights
     forgotten_at: datetime | None
+    barring: tuple[str, ...]
+    """The records in which somebody works with the person's data."""
 
     def view(self, person: UUID) -> dict[str, Any]:
         return {
@@ -175,25 +178,23 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
         held = await _look(at, service, rights, actor, id_)
         if not held.records and held.rights == NOTHING and not isinstance(command, ForgetPerson):
             return _unknown(service, id_)
-        subjects: list[str] = []
         until: date | None = None
         if isinstance(command, ForgetPerson):
-            still_open = tuple(f"{service.name}/{record.id} ({record.state})" for record in held.records if record.open)
-            subjects = [f"person/{id_}", *await _cases_without_others(at, service, rights, id_, homes)]
-            until = await _keyring(at).backups_until(
-                subjects, timedelta(days=settings.epoch_days), timedelta(days=settings.epoch_kept_days)
-            )
-            command = command.model_copy(update={"open_records": still_open, "backups_until": until})
+            command = await _foreseen(at, service, rights, command, held, homes, settings)
+            until = command.backups_until
+        refused: Refused | None = None
         if held.records or held.rights != NOTHING:
             refused = await _send(at, rights, actor, command, dry_run=dry_run)
-            if refused is not None:
-                return _refused(refused, command, held)
-        missing: Collection[str] = ()
-        if subjects and not dry_run:
-            # A case that names others elsewhere keeps its key. No service waits for that, so `missing` is of the person's key.
-            await _keyring(at).agree_to_destroy(subjects[1:])
-            missing = await _keyring(at).agree_to_destroy(subjects[:1])
         after = held if dry_run else await _look(at, service, rights, actor, id_)
+        missing: Collection[str] = ()
+        if isinstance(command, ForgetPerson) and not dry_run:
+            # What has begun since the first look would lose its names too.
+            command = command.model_copy(update={"open_records": after.barring})
+            if refused is None and after.barring:
+                refused = await _send(at, rights, actor, command, dry_run=True)
+            missing = await _say(at, service, rights, id_, homes, agrees=refused is None)
+        if refused is not None:
+            return _refused(refused, command, after)
         more = {"dry_run": dry_run, "waits_for": sorted(missing), "backups_until": until and until.isoformat()}
         return JSONResponse(after.view(id_) | more)
 
@@ -218,6 +219,44 @@ def _command(action: str, person: UUID, query: Mapping[str, str]) -> DataRightsC
     return command(person_id=person, **({} if needed is None else {needed.name: values[needed.name]}))
 
 
+async def _foreseen(
+    at: Dependencies,
+    service: Service[Any],
+    rights: Service[DataRights],
+    command: ForgetPerson,
+    held: _Held,
+    homes: Sequence[UUID],
+    settings: Settings,
+) -> ForgetPerson:
+    """Return the command with the records that bar it, and the day by which backups forget."""
+    person = command.person_id
+    until = await _keyring(at).backups_until(
+        [f"person/{person}", *await _cases_without_others(at, service, rights, person, homes)],
+        timedelta(days=settings.epoch_days),
+        timedelta(days=settings.epoch_kept_days),
+    )
+    return command.model_copy(update={"open_records": held.barring, "backups_until": until})
+
+
+async def _say(
+    at: Dependencies,
+    service: Service[Any],
+    rights: Service[DataRights],
+    person: UUID,
+    homes: Sequence[UUID],
+    *,
+    agrees: bool,
+) -> Collection[str]:
+    """Agree in the keyring, and return the roles that have still to do so; or take back what was agreed to minutes ago."""
+    own = [f"person/{person}"]
+    if not agrees:
+        await _keyring(at).withdraw_consent([*own, *(f"home/{home}" for home in homes)])
+        return ()
+    # A case that names others elsewhere keeps its key. No service waits for that: what is missing is of the person's key.
+    await _keyring(at).agree_to_destroy(await _cases_without_others(at, service, rights, person, homes))
+    return await _keyring(at).agree_to_destroy(own)
+
+
 async def _look(
     at: Dependencies, service: Service[Any], rights: Service[DataRights], actor: Actor, person: UUID
 ) -> _Held:
@@ -225,12 +264,14 @@ async def _look(
     rows = await retry_or_raise(
         lambda: at.database.fetch(_NAMING, str(person), timeout=SEARCH_SECONDS), EventStoreUnavailable, SEARCH_SECONDS
     )
-    naming = []
+    known, decided = await _rights_of(at, rights, person)
+    forgotten_at = decided[-1].recorded_at if known.forgotten else None
+    naming, barring = list[PersonRecord](), list[str]()
     for row in rows:
         records = (await at.event_store.load(row["stream"])).records
         if not service.is_own(records[0].type):
             continue
-        facts = [service.events.read(record.body) for record in records]
+        facts = closed_facts(service, records)
         if person not in people_mentioned(service.events, facts):
             continue
         if await denial_of(at, service, actor, records) is not None:
@@ -239,16 +280,16 @@ async def _look(
             )
         state = service.decider.fold(history_at(facts))
         view = {} if state is None else service.read_model.view(state)
-        naming.append(
-            PersonRecord(
-                id=facts[0].stream_id,
-                home=facts[0].envelope.home,
-                state=str(view.get("state")),
-                open=service.read_model.is_open(view),
-            )
+        found = PersonRecord(
+            id=facts[0].stream_id,
+            home=facts[0].envelope.home,
+            state=str(view.get("state")),
+            open=service.read_model.is_open(view),
         )
-    known, decided = await _rights_of(at, rights, person)
-    return _Held(tuple(naming), known, decided[-1].recorded_at if known.forgotten else None)
+        naming.append(found)
+        if is_worked_with(service, facts, person, forgotten_at):
+            barring.append(f"{service.name}/{found.id} ({found.state})")
+    return _Held(tuple(naming), known, forgotten_at, tuple(barring))
 
 
 async def _rights_of(

@@ -6,13 +6,13 @@ event says who is forgotten by an opaque id, and never what. Source: Data Protec
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
-from shared.domain.decider import BrokenHistory, Decider
+from shared.domain.decider import BrokenHistory, Decider, history_at
 from shared.domain.decisions import NewEvents
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid
@@ -130,7 +130,7 @@ class KeepRecords(DataRightsCommand):
 
 
 class ForgetPerson(DataRightsCommand):
-    """Erase the person's data. `open_records` are those of the service that name the person and are not closed."""
+    """Erase the person's data. `open_records` are those of the service in which somebody works with them (`is_worked_with`)."""
 
     basis: Basis
     open_records: tuple[str, ...] = ()
@@ -153,12 +153,12 @@ rules: Final[RuleBook[DataRights]] = RuleBook("data_rights")
 
 
 @rules.forbids("DR1", ForgetPerson, looks_at=("open_records",))
-def no_record_is_open(command: ForgetPerson, state: DataRights | None, _context: Context) -> bool:
+def no_record_is_open(command: ForgetPerson, _state: DataRights | None, _context: Context) -> bool:
     """Close the records that name this person first, or restrict the processing: somebody still works with them.
 
     Source: Data Protection Act 2018, s47(1); retention follows the end of the work
     """
-    return (state or NOTHING).forgotten or not command.open_records
+    return not command.open_records
 
 
 @rules.forbids("DR2", ForgetPerson)
@@ -267,6 +267,24 @@ def data_rights_service(service: Service[Any]) -> Service[DataRights]:
         read_model=read_model,
         inherited_labels=frozenset(),
     )
+
+
+def is_worked_with(service: Service[Any], facts: Sequence[Fact], person: UUID, forgotten_at: datetime | None) -> bool:
+    """Tell whether a record that names a person is open.
+
+    Where they were forgotten once, and their key still stands or is back, it must have been open then, or have sealed
+    something by their key since: what was opened again later holds nothing new of theirs.
+    """
+
+    def is_open(known_at: datetime | None) -> bool:
+        state = service.decider.fold(history_at(facts, known_at=known_at))
+        return state is not None and service.read_model.is_open(service.read_model.view(state))
+
+    if not is_open(None) or forgotten_at is None:
+        return is_open(None)
+    since = (fact for fact in facts if fact.recorded_at is not None and fact.recorded_at > forgotten_at)
+    sealed_by = {owner for fact in since for owner, _ in key_ids_in(fact.body or b"")}
+    return f"person/{person}" in sealed_by or is_open(forgotten_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -472,6 +472,12 @@ class PostgresKeyring:
             self._drop(subject)
         return frozenset(row["missing"] for row in rows)
 
+    async def withdraw_consent(self, subjects: Sequence[str]) -> None:
+        """Take back what this process's service has agreed to. Raises `KeyringUnavailable`."""
+        await retry_or_raise(
+            lambda: self._pool.execute("select withdraw_consent($1)", list(subjects)), KeyringUnavailable
+        )
+
     async def backups_until(self, subjects: Sequence[str], in_use: timedelta, retention: timedelta) -> date | None:
         """Return the day by which no backup holds a key of these subjects, destroyed or not; None: there was none.
 

@@ -211,6 +211,7 @@ KEYRING: Final = Part(
         "key_holder": {_VERIFY: _READ},
         "consent": {_VERIFY: _READ},
         "agree_to_destroy()": {RoleKind.SEALING: _CALL},
+        "withdraw_consent()": {RoleKind.SEALING: _CALL},
         "missing_consents()": {},
         "stands()": {},
         "destroy_keys()": {RoleKind.ERASURE: _CALL},

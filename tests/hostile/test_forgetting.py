@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -11,7 +12,9 @@ import asyncpg
 import httpx2
 import pytest
 
+from ooc.restore.forgotten import forget_again
 from services.vocabulary import Role
+from shared.api import data_rights
 from shared.evidence.verification.problems import Problems
 from shared.evidence.verification.streams import StreamChecks, check_streams
 from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKeyring
@@ -242,6 +245,64 @@ async def test_nothing_is_destroyed_until_every_service_agrees(partnership: Part
     assert await keys_of(partnership, record) == [f"home/{record.case}"], "nobody spoke of the case"
 
 
+async def begin_again(partnership: Partnership, person: UUID) -> UUID:
+    """Record a new referral of somebody, and return its id."""
+    record, officer = uuid4(), "SAFE_SCHOOLS_OFFICER"
+    details = {"name": NAME, "date_of_birth": "2011-03-14"}
+    linked = {
+        "type": "LinkPerson",
+        "person_id": str(person),
+        "role": "HARMER",
+        "category": "SUSPECT",
+        "details": details,
+    }
+    for body in (received_referral(uuid4(), world.WHEN), linked):
+        await partnership.tell("referral", record, officer, body)
+    return record
+
+
+async def test_a_record_that_begins_between_two_runs_keeps_its_name(partnership: Partnership) -> None:
+    """Given services that agreed and one that did not, and a new record of the child, when all are asked again, then it is named and kept."""
+    record = await closed(partnership)
+    for service in list(world.SERVICES)[:-1]:
+        assert (await decide(partnership, service, record.person, "forget", basis="COURT_ORDER")).status_code == 200
+    new = await begin_again(partnership, record.person)
+    rehearsed, answers = await forget(partnership, record, dry_run="true"), await forget(partnership, record)
+    for refused in (rehearsed[0], answers[0]):
+        assert refused.status_code == 422, refused.text
+        (rule,) = refused.json()["rules"]
+        assert (rule["id"], f"referral/{new} (RECEIVED)" in rule["text"]) == ("DR1", True)
+        assert str(record.stream) not in rule["text"]
+    assert answers[-1].json()["waits_for"] == [role_name(RoleKind.API, "referral")]
+    async with AsyncExitStack() as closing:
+        stores: dict[str, Any] = {}
+        for name in (*world.SERVICES, "keyring"):
+            stores[name] = await asyncpg.connect(partnership.settings.database(name, "postgres"))
+            closing.push_async_callback(stores[name].close)
+        keyring = stores.pop("keyring")
+        assert str(record.person) in (await forget_again(stores, keyring)).undecided
+    assert NAME in await read_record(partnership, Recorded("referral", new, new, record.person))
+
+
+async def test_a_record_that_begins_while_a_child_is_forgotten_keeps_its_name(
+    partnership: Partnership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a service that has found no open record, when one begins before it agrees, then it does not agree."""
+    record, begun, send = await closed(partnership), list[UUID](), data_rights._send
+
+    async def begin_and_send(*arguments: Any, **named: Any) -> Any:
+        if not begun:
+            begun.append(await begin_again(partnership, record.person))
+        return await send(*arguments, **named)
+
+    monkeypatch.setattr(data_rights, "_send", begin_and_send)
+    for _ in range(2):
+        refused = (await forget(partnership, record))[0]
+        assert refused.status_code == 422, refused.text
+        assert f"referral/{begun[0]} (RECEIVED)" in refused.json()["rules"][0]["text"]
+    assert NAME in await read_record(partnership, Recorded("referral", begun[0], begun[0], record.person))
+
+
 async def test_an_open_record_and_every_hold_is_named(partnership: Partnership) -> None:
     """Given an open referral, an appeal or evidence, then the refusal says which; released or closed, it goes through."""
     record = await world.referral(partnership)
@@ -291,6 +352,35 @@ async def test_what_is_restricted_is_shown_to_data_protection_alone(partnership:
     assert NAME not in history.text
     await decide(partnership, "referral", record.person, "lift")
     assert NAME in await read_record(partnership, record)
+
+
+async def test_no_later_day_tells_the_birthday_of_a_restricted_child(partnership: Partnership) -> None:
+    """Given restricted processing, when an officer asks what a later day would change, then it is refused, and no day is named."""
+    record = await world.referral(partnership, "accepted")
+    token = await partnership.token("SAFE_SCHOOLS_OFFICER")
+    crime = {"type": "RecordCrime", "crime_number": "55260013127"}
+    await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", crime)
+    caution = {"type": "AssignCrimeOutcome", "code": "3", "person_id": str(record.person), "named_suspect": True}
+    caution |= {"rationale_text": "Grown up.", "victim_informed": True, "parent_informed": True}
+
+    async def refusal_of(day: str) -> str:
+        path = f"{record.path}/commands?dry_run=true&as_of={day}"
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4())}
+        body = caution | {"occurred_at": f"{day}T12:00:00+00:00"}
+        return (await partnership.clients["referral"].post(path, json=body, headers=headers)).text
+
+    days = ("2029-03-13", "2029-03-14")
+    seen = ['"outcome":"refused"' in await refusal_of(day) for day in days]
+    assert seen == [True, False], "without a restriction the day of the birthday is told"
+    await decide(partnership, "referral", record.person, "restrict", basis="PRINCIPLE_INFRINGED")
+    for day in days:
+        assert "a later day" in await refusal_of(day)
+    later = await partnership.read("referral", f"{record.path}/commands?as_of=2029-03-14", token)
+    assert later.status_code == 403
+    guidance = await partnership.read("referral", f"{record.path}/commands", token)
+    assert guidance.status_code == 200
+    rules = [rule for command in guidance.json()["commands"] for rule in command["rules"]]
+    assert {(rule["changes_on"], rule["for_the_day"]) for rule in rules} == {(None, None)}
 
 
 async def test_restriction_reaches_documents_search_and_timeline(partnership: Partnership) -> None:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
 from services.disposal.service import service as disposal
+from services.referral.service import service as referral
 from services.registry import deciding_services
 from shared.command_handler import Accepted, CommandHandler, NoChange, Result
 from shared.domain.data_rights import (
@@ -25,6 +27,7 @@ from shared.domain.data_rights import (
     data_rights_id,
     data_rights_service,
     is_data_right,
+    is_worked_with,
     restricted_in,
 )
 from shared.domain.decisions import Refused
@@ -33,6 +36,7 @@ from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command
 from shared.event_store.memory import MemoryEventStore
 from shared.privacy.keyring import MemoryKeyring
+from tests.received_referral import received_referral
 
 GOLDEN = Path(__file__).parent / "golden" / "data_rights.json"
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -125,11 +129,42 @@ def test_no_event_of_a_service_has_the_name_of_one_of_data_rights() -> None:
         assert all(is_data_right(name) and not service.is_own(name) for name in kernel)
 
 
-async def test_a_recorded_destruction_can_be_repeated_whatever_has_opened_since() -> None:
-    """Given a forgotten person, when the same is asked again while a record is open, then nothing refuses and nothing is recorded."""
+async def test_a_recorded_destruction_can_be_repeated_unless_a_record_has_begun_since() -> None:
+    """Given a forgotten person, when the same is asked again, then nothing is recorded; a record that has begun since refuses."""
     opened = FORGET.model_copy(update={"open_records": ("disposal/1 (DECIDED)",)})
-    (refused,), _ = await send(opened)
-    assert isinstance(refused, Refused)
-    (_, again), facts = await send(FORGET, opened)
+    (_, again, refused), facts = await send(FORGET, FORGET, opened)
     assert isinstance(again, NoChange)
+    assert isinstance(refused, Refused)
     assert len(facts) == 1
+
+
+async def test_what_is_opened_again_is_worked_with_once_it_holds_something_new_of_the_person() -> None:
+    """Given a closed record of somebody forgotten, when it is opened again, then it bars nothing; but what is sealed by their key since does."""
+    handler, stream = CommandHandler(referral, MemoryEventStore(), MemoryKeyring(), b"digest"), UUID(int=5)
+    received = received_referral(UUID(int=6), "2026-03-02T15:20:00+00:00")
+    linked: dict[str, Any] = {"type": "LinkPerson", "person_id": str(PERSON), "role": "HARMER", "category": "SUSPECT"}
+    linked["details"] = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
+    rejection = {"type": "TriageReferral", "outcome": "REJECT_OUT_OF_SCOPE", "rationale_text": "Elsewhere."}
+    ended = {"type": "CloseReferral", "reason": "REJECTED"}
+
+    async def told(*bodies: dict[str, Any], role: str = "SAFE_SCHOOLS_OFFICER") -> list[Fact]:
+        actor = Actor(id=UUID(int=8), role=role, organisation="TEST", labels={"area": "DORSET"})
+        for body in bodies:
+            now = datetime.now(UTC)
+            command = referral.parse_command(json.dumps(body).encode(), now)
+            result = await handler.handle(CommandRequest(command, stream, uuid4(), actor, now, uuid4()))
+            assert isinstance(result, Accepted), result
+        return await handler.open((await handler.event_store.load(f"referral/{stream}")).records)
+
+    opened = await told(received, linked, {"type": "AcknowledgeReferral"})
+    closed = await told(rejection, ended)
+    forgotten_at = closed[-1].recorded_at
+    assert is_worked_with(referral, opened, PERSON, None)
+    assert not is_worked_with(referral, closed, PERSON, None)
+    assert forgotten_at is not None
+    again = await told({"type": "ReopenReferral", "why": "The school has more to say."}, role="SUPERVISOR")
+    assert is_worked_with(referral, again, PERSON, None)
+    assert not is_worked_with(referral, again, PERSON, forgotten_at)
+    assert is_worked_with(referral, again, PERSON, opened[-1].recorded_at), "it was open then"
+    anew = await told({**linked, "category": "WITNESS", "role": "WITNESS"})
+    assert is_worked_with(referral, anew, PERSON, forgotten_at)

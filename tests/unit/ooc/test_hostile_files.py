@@ -129,7 +129,12 @@ def line_of(service: str, report: str, action: str, place: str) -> dict[str, Any
     def signed(name: str, text: str) -> str:
         return write_note(text, [signers[name].sign(text)])
 
-    statement = [signers["statement"].name, ID, str(int(made_at.timestamp())), f"contract {hashlib.sha256(b'').hexdigest()}"]
+    statement = [
+        signers["statement"].name,
+        ID,
+        str(int(made_at.timestamp())),
+        f"contract {hashlib.sha256(b'').hexdigest()}",
+    ]
     statement += ["for {}", f"access 1 1 {hashlib.sha256(entry).hexdigest()}"]
     checkpoint = Checkpoint(signers["access"].name, 1, hash_leaf(entry)).text
     part = {
