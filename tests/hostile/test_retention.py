@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from services.vocabulary import Role
+from shared.domain.dates import local_day
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import closed, decide, forget
@@ -27,7 +28,7 @@ async def review(partnership: Partnership, record: Recorded, due_by: str) -> dic
 
 def six_years_on() -> date:
     """Return today's date in six years; 28 February for the 29th where there is none."""
-    today = date.today()  # noqa: DTZ011 - the referral was closed now
+    today = local_day(datetime.now(UTC))
     leap_day = (today.month, today.day) == (2, 29)
     return today.replace(year=today.year + 6, day=28 if leap_day else today.day)
 
@@ -55,7 +56,7 @@ async def test_a_grave_flag_makes_the_period_longer(partnership: Partnership) ->
     """Given a referral with a weapon, then it is of group 2, and due after ten years."""
     record = await world.rejected_referral(partnership, narrative="A knife was shown.", flags=["WEAPON"])
     await partnership.carry()
-    year = date.today().year  # noqa: DTZ011 - the referral was closed now
+    year = local_day(datetime.now(UTC)).year
     assert await review(partnership, record, f"{year + 9}-12-31") is None
     line = await review(partnership, record, f"{year + 11}-01-01")
     assert line is not None

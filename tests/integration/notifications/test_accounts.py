@@ -22,7 +22,9 @@ from services.console.sessions import Session, Tokens
 from services.console.settings import ConsoleSettings
 from services.notifications.apis import Apis
 from services.notifications.settings import NotificationsSettings
+from services.notifications.times import opening_of_next_day
 from shared.database import as_role, database_dsn
+from shared.domain.dates import is_working_day, local_day
 from tests.copied_databases import databases
 from tests.hostile.partnership import PREFIX, SERVICES, person_in
 from tests.integration.notifications.conftest import NOW, Post, Told, _ByHost
@@ -134,8 +136,8 @@ async def test_an_officer_is_reminded_once_on_the_morning_of_a_working_day(accou
     await partnership.tell("referral", told.referral, "SUPERVISOR", allocated)
     await partnership.carry()
     working, post = NOW, Post()
-    while working.weekday() > 4 or f"{working:%m-%d}" in {"12-25", "12-28", "01-01"}:
-        working += timedelta(days=1)
+    while not is_working_day(local_day(working)):
+        working = opening_of_next_day(working)
     saturday = working + timedelta(days=5 - working.weekday())
     for day in (saturday, working - timedelta(seconds=1), working, working):
         sender = told.sender(post, now=day)

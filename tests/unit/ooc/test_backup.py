@@ -100,9 +100,10 @@ async def test_what_was_changed_in_a_backup_is_named(tmp_path: Path) -> None:
     manifest = await make(tmp_path, "1")
     await make(tmp_path, "2")
     file, text, note, log = (tmp_path / "1" / name for name in ("cluster.age", MANIFEST, NOTE, f"../{LOG}"))
+    sealed = file.read_bytes()
     stranger = SigningKeys.read(base64.b64encode(os.urandom(32)).decode()).signers(KEYS[0].name)[0]
     changes = {
-        "is not the file that was signed": (file, file.read_bytes()[:-1] + b"x"),
+        "is not the file that was signed": (file, sealed[:-1] + bytes([sealed[-1] ^ 1])),
         "is not the one that was signed": (text, replace(manifest, release="2").text.encode()),
         "does not list the backups": (log, b"".join(reversed(log.read_bytes().splitlines(keepends=True)))),
         "names no manifest": (log, log.read_bytes()[1:]),
