@@ -18,7 +18,9 @@ from services.registry import FOLLOWERS, SERVICES
 
 ROOT = Path(__file__).parents[2]
 TABLE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-NOT_COPIED = shutil.ignore_patterns("__pycache__", ".*cache*", ".git", ".hypothesis", ".venv*", "var")
+NOT_COPIED = shutil.ignore_patterns(
+    "__pycache__", ".*cache*", ".git", ".hypothesis", ".venv*", "var", "node_modules", "made"
+)
 
 PLAN = """
 PLAN = '''{"type": "PlanSession", "kind": "GROUP", "topic": "ANTI_BULLYING", "starts_at": "2026-03-09T09:00:00+00:00",

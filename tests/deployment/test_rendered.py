@@ -21,11 +21,14 @@ import yaml
 
 from services.processes import Kind, processes
 from tests.architecture.test_kubernetes import PLACE, RELEASE
+from tests.deployment.__main__ import NEEDED
 from tests.deployment.__main__ import PLACE as FETCHED
 from tools.reference.kubernetes import kubernetes_name
 from tools.reference.kubernetes_sizes import CEILING, resources
 
-pytestmark = pytest.mark.skipif(not FETCHED.exists(), reason="`make deploy-check` fetches what this needs")
+pytestmark = pytest.mark.skipif(
+    not all(file.exists() for file in NEEDED), reason="`make deploy-check` fetches what this needs"
+)
 
 Manifest = dict[str, Any]
 CEILING_OF_EXAMPLE = """
