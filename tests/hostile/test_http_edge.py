@@ -185,8 +185,11 @@ def test_a_flood_of_addresses_takes_no_more_memory_than_there_is_for_it(
     assert str(3 * MAX_KEYS - 1) in rate._full_at
 
 
-async def test_an_actor_and_an_address_are_told_when_to_come_again(settings: Settings, issuer: str) -> None:
+async def test_an_actor_and_an_address_are_told_when_to_come_again(
+    settings: Settings, issuer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given limits, one request too many is 429 with Retry-After, of one actor alone or of the whole address."""
+    monkeypatch.setattr(RateLimit.__init__, "__defaults__", (lambda: 1000.0,))  # however long the requests take
     narrow = settings.model_copy(update={"actor_rate": 0.8, "address_rate": 2.0})
     app = service_api(service, narrow)
     async with (

@@ -37,6 +37,7 @@ from tests.copied_databases import databases
 from tools.local.issuer import ALGORITHM, claims_of
 
 ADDRESS: Final = "http://127.0.0.1:8118"
+GIVEN: Final = sessions.RENEWAL_SECONDS
 FORM: Final = f"/records/referrals/{uuid4()}/do/RaiseSafeguardingConcern"
 
 
@@ -123,9 +124,16 @@ class World:
         self.http.cookies.set(COOKIE, session.key)
 
 
+def be_patient(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Give the issuer so many seconds to renew a token."""
+    for module in (sign_in, sessions):
+        monkeypatch.setattr(module, "RENEWAL_SECONDS", seconds)
+
+
 @pytest.fixture
-async def world(postgres_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    """Yield the console with an issuer that hangs."""
+async def world(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """Yield the console with an issuer that hangs. A slow machine is the subject of one test alone."""
+    be_patient(monkeypatch, 60)
     name = f"test_sessions_{uuid4().hex[:12]}"
     await databases(postgres_url, [(name, DATABASE[1])])
     key = tmp_path / "key"
@@ -165,11 +173,8 @@ async def until(holds: Callable[[], object]) -> None:
     await retry_for(check, 30, on=(AssertionError,))
 
 
-async def test_renewing_while_the_issuer_hangs_holds_no_connection(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_renewing_while_the_issuer_hangs_holds_no_connection(world: World) -> None:
     """Given more sessions that renew than there are connections, then each asks the issuer at once, and all connections are free."""
-    monkeypatch.setattr(sign_in, "RENEWAL_SECONDS", 60)
     old = [await world.session(ends_in=0) for _ in range(20)]
     renewing = [asyncio.create_task(fresh(world.console.sessions, world.console.provider, one)) for one in old]
     await until(lambda: world.issuer.renewals == len(old))
@@ -179,18 +184,22 @@ async def test_renewing_while_the_issuer_hangs_holds_no_connection(
     assert all(one.tokens.is_fresh for one in await asyncio.gather(*renewing))
 
 
-async def test_an_issuer_that_hangs_is_given_up_after_two_seconds(world: World) -> None:
+async def test_an_issuer_that_hangs_is_given_up_after_two_seconds(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given an issuer that never answers, then the page says so, and the session is there for when it answers again."""
     old = await world.session(ends_in=0)
     world.as_person(old)
+    be_patient(monkeypatch, GIVEN)
     assert (await world.http.get("/reason")).status_code == 503
+    be_patient(monkeypatch, 60)
     world.issuer.goes_on.set()
     assert (await world.http.get("/reason")).status_code == 200
 
 
 async def test_one_person_takes_no_page_from_others(world: World) -> None:
     """Given a person who asks for page after page, then they are told to slow down (429), and another gets theirs."""
-    world.app.state.page_rate = RateLimit(1)
+    world.app.state.page_rate = RateLimit(1, lambda: 0.0)
     greedy, other = await world.session(), await world.session()
     world.as_person(greedy)
     statuses = [(await world.http.get("/reason")).status_code for _ in range(8)]
@@ -212,10 +221,8 @@ def test_the_console_is_limited_in_production(world: World, tmp_path: Path) -> N
     assert isinstance(app.state.page_rate, RateLimit)
 
 
-async def test_a_session_is_renewed_by_one_request_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_session_is_renewed_by_one_request_alone(world: World) -> None:
     """Given ten requests of one session, then the issuer is asked once, and all have the new token and what others changed."""
-    for module in (sign_in, sessions):
-        monkeypatch.setattr(module, "RENEWAL_SECONDS", 60)  # a slow machine is no subject of this test
     old = await world.session(ends_in=0)
     renewing = [asyncio.create_task(fresh(world.console.sessions, world.console.provider, old)) for _ in range(10)]
     await until(lambda: world.issuer.renewals == 1)

@@ -161,16 +161,16 @@ async def test_a_topic_that_ends_before_what_was_read_is_an_alarm(
     async with publishing(kafka_bootstrap, topic_prefix, "note") as publisher:
         async with running(adapter, projection, kafka_bootstrap, topic_prefix):
             await publisher.publish([author.write(home) for home in homes], position=author.position)
-            await until(lambda: _is(effects, 20), 60, "everything read")
+            await until(lambda: _is(effects, 20), why="everything read")
             assert await names() == []
         await projection.execute("update checkpoint set next_offset = next_offset + 1000")
         async with running(adapter, projection, kafka_bootstrap, topic_prefix):
-            await until(lambda: _is(names, ["topic_behind_consumer"]), 60, "the alarm")
+            await until(lambda: _is(names, ["topic_behind_consumer"]), why="the alarm")
         await projection.execute("delete from checkpoint")
         async with running(adapter, projection, kafka_bootstrap, topic_prefix):
             await publisher.publish([author.write(home) for home in homes], position=author.position)
-            await until(lambda: _is(effects, 40), 60, "everything read again, and each event taken once")
-            await until(lambda: _is(names, []), 60, "the alarm's end")
+            await until(lambda: _is(effects, 40), why="everything read again, and each event taken once")
+            await until(lambda: _is(names, []), why="the alarm's end")
 
 
 async def test_a_topic_that_grows_while_a_consumer_connects_is_no_alarm(
@@ -194,12 +194,12 @@ async def test_a_topic_that_grows_while_a_consumer_connects_is_no_alarm(
     async with publishing(kafka_bootstrap, topic_prefix, "note") as publisher:
         async with running("feed", projection, kafka_bootstrap, topic_prefix):
             await publisher.publish([author.write(home) for home in homes], position=author.position)
-            await until(lambda: _is(effects, 20), 60, "everything read")
+            await until(lambda: _is(effects, 20), why="everything read")
         topic = f"{topic_prefix}.note.events"
         await raise_alarm(projection, CONSUMER, "topic_behind_consumer", topic, "it was replaced, and is whole again")
         monkeypatch.setattr(positions, "end_offsets", then_another_reads_on)
         async with running("feed", projection, kafka_bootstrap, topic_prefix):
-            await until(lambda: _is(names, []), 20, "the alarm's end")
+            await until(lambda: _is(names, []), why="the alarm's end")
     assert read_on[0] != "UPDATE 0"
 
 
@@ -231,10 +231,10 @@ async def test_a_connection_that_stays_silent_is_given_up_for_another(
         publishing(kafka_bootstrap, topic_prefix, "note") as publisher,
         running(adapter, projection, kafka_bootstrap, topic_prefix),
     ):
-        await until(is_connected, 60, "the first connection")
+        await until(is_connected, why="the first connection")
         await publisher.publish([author.write(uuid4()) for _ in range(20)], position=author.position)
-        await applied(projection, author, 60)
-        await until(lambda: _is(names, []), 60, "the alarm's end")
+        await applied(projection, author)
+        await until(lambda: _is(names, []), why="the alarm's end")
     assert len(connections) >= 2
 
 
@@ -258,18 +258,18 @@ async def test_while_the_position_topic_does_not_answer_no_record_is_called_fore
         administering(kafka_bootstrap) as admin,
     ):
         await publisher.publish([author.write(uuid4())])
-        await applied(projection, author, 60)
+        await applied(projection, author)
         await admin.delete_topics([name])
         await publisher.publish_unvouched([author.write(uuid4())])
 
         async def asked() -> bool:
             return answers[:3] == [False] * 3
 
-        await until(asked, 60, "three looks without an answer")
+        await until(asked, why="three looks without an answer")
         assert await alarms(projection) == []
         await topics(kafka_bootstrap, [position_topic(name, 1)])
         await publisher.publish([author.write(uuid4())])
-        await applied(projection, author, 60)
+        await applied(projection, author)
         assert await alarms(projection) == []
 
 
@@ -304,14 +304,14 @@ async def test_what_was_asked_for_before_it_came_is_no_step_back(
         await publisher.publish([author.write(uuid4())])
         await follower.start()
         try:
-            await until(at(1), 60, "the first record")
+            await until(at(1), why="the first record")
             for _ in range(2):
                 await publisher.publish([author.write(uuid4())])
             assert await follower.ask(events)
             assert follower.believed[events].position == 3
             goes_on.set()
             await publisher.publish([author.write(uuid4())])
-            await until(at(4), 60, "the last record")
+            await until(at(4), why="the last record")
         finally:
             await follower.stop()
     assert ignored == []
@@ -340,7 +340,7 @@ async def test_a_connection_given_up_while_kafka_is_away_is_followed_by_another(
 
     def times(count: int) -> Callable[[], Awaitable[bool]]:
         async def connected_so_often() -> bool:
-            return len(connections) == count
+            return len(connections) >= count
 
         return connected_so_often
 
@@ -349,13 +349,13 @@ async def test_a_connection_given_up_while_kafka_is_away_is_followed_by_another(
     async with servers(tmp_path, kafka_ports=(port, controller)):
         await topics(f"127.0.0.1:{port}", wanted)
         await follower.start()
-        await until(times(1), 60, "the first connection")
+        await until(times(1), why="the first connection")
         await asyncio.sleep(1)  # so that a fetch is under way
     try:
         await asyncio.sleep(1)  # so that the fetch is tried again and again
         follower.follow_again()
         await asyncio.sleep(1)
         async with servers(tmp_path, kafka_ports=(port, controller)):
-            await until(times(2), 60, "the second connection")
+            await until(times(2), why="the second connection")
     finally:
         await follower.stop()

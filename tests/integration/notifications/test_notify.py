@@ -22,6 +22,7 @@ from services.notifications.channels import notify as channel
 from services.notifications.channels.notify import Notify
 from services.notifications.settings import NotificationsSettings
 from tests.hostile.serving import served
+from tests.integration.local.waiting import PATIENCE
 from tests.integration.notifications.conftest import NOW, Told
 from tests.integration.notifications.notify_server import KEY, TEMPLATES, NotifyServer, Problem
 
@@ -186,12 +187,13 @@ async def test_a_server_that_never_comes_to_an_end_holds_no_thread(
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     carrier = carrier_at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", tmp_path)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         sent = await asyncio.gather(*(carrier.send(text()) for _ in range(20)), return_exceptions=True)
         assert [type(error) for error in sent] == [Uncertain] * 20
         with pytest.raises(NotSent):
             await carrier.find(text())
         trickles = False
+        monkeypatch.undo()
         assert await carrier.find(text()) is None
     assert sum(thread.name.startswith("notify") for thread in threading.enumerate()) <= channel.THREADS
     server.close()

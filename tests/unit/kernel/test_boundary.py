@@ -60,7 +60,7 @@ async def test_a_made_up_method_or_address_has_no_count_of_its_own() -> None:
 
 async def test_a_client_is_limited_by_its_own_address_however_it_is_written() -> None:
     """Given addresses of IPv4 within IPv6, and what a proxy says that is none, then each has a limit of its own, and none is a fault."""
-    app = application(RateLimit(0.2))
+    app = application(RateLimit(0.2, lambda: 0.0))
     for host in (
         "::ffff:10.0.0.1",
         "::ffff:10.0.0.2",

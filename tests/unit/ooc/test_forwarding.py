@@ -145,9 +145,9 @@ async def test_an_alarm_and_its_end_are_told_once_to_everybody(tmp_path: Path) -
         async with loopback.client() as http:
             forwarder = Forwarder(lambda: dict(standing), receivers_of(settings, http))
             running = asyncio.create_task(forwarder.run(pause=0.02, first_pause=0.05))
-            await eventually(lambda: len(hook.taken) == len(box.taken) == 1, 20)
+            await eventually(lambda: len(hook.taken) == len(box.taken) == 1)
             standing["referral"] = []
-            await eventually(lambda: len(hook.taken) == len(box.taken) == 2, 20)
+            await eventually(lambda: len(hook.taken) == len(box.taken) == 2)
             running.cancel()
             with suppress(asyncio.CancelledError):
                 await running
@@ -229,7 +229,7 @@ async def test_an_alarm_that_a_hostile_role_has_raised_keeps_no_other_back(tmp_p
         )
         async with loopback.client() as http:
             running = asyncio.create_task(Forwarder(lambda: looks, receivers_of(settings, http)).run(pause=0.02))
-            await eventually(lambda: len(box.taken) == len(odd) + 1 + 3, 20)  # three services are silent
+            await eventually(lambda: len(box.taken) == len(odd) + 1 + 3)  # three services are silent
             running.cancel()
             with suppress(asyncio.CancelledError):
                 await running
@@ -249,11 +249,12 @@ async def test_a_role_that_raises_alarms_without_end_drowns_no_other() -> None:
         number = next(numbers)
         flood = [{**ALARM, "name": f"made up {n}", "raised_at": f"2026-11-29T08:{number:03}"} for n in range(50)]
         flood += [{**ALARM, "name": "gap", "place": f"{number}/{n}"} for n in range(50)]
+        looks.append(number)
         return {"panel": [*flood, *([ALARM] if number > 5 else [])]}
 
-    numbers = itertools.count()
+    numbers, looks = itertools.count(), list[int]()
     running = asyncio.create_task(Forwarder(look, [Ear()]).run(pause=0.001))
-    await eventually(lambda: next(numbers) > 40, 20)
+    await eventually(lambda: len(looks) > 40)
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
@@ -279,7 +280,7 @@ async def test_a_service_that_does_not_answer_is_told_of_until_it_does() -> None
             heard.append(notice)
 
     running = asyncio.create_task(Forwarder(lambda: looks.pop(0), [Ear()]).run(pause=0.001))
-    await eventually(lambda: len(heard) == 3, 20)
+    await eventually(lambda: len(heard) == 3)
     with pytest.raises(BaseExceptionGroup, match="unhandled"):
         await running  # there is no further look
     assert [(one.name, one.ended) for one in heard] == [
