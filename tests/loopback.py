@@ -18,7 +18,7 @@ def client(**options: Any) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(verify=False, trust_env=False, **options)
 
 
-async def answered(url: str, seconds: float = 60) -> None:
+async def answered(url: str, seconds: float = 180) -> None:
     """Wait until a server answers a question with success; fail as httpx2 does when it does not within so many seconds."""
 
     async def ask() -> None:

@@ -19,8 +19,8 @@ from tests.ports import free_base
 from tools.client.http import RESTART, Client
 
 OOC: Final = [str(SCRIPT)]
-START_SECONDS: Final = 240
-END_SECONDS: Final = 120
+START_SECONDS: Final = 600
+END_SECONDS: Final = 300
 
 
 class WholeSystem:

@@ -17,7 +17,6 @@ from tools.scenario.in_memory import Memory
 ROOT = Path(__file__).parents[2]
 SERVICES = {service.name: service for service in deciding_services()}
 
-pytestmark = pytest.mark.timeout(600)  # a fixture plays every story, which takes long beside other work
 each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
 

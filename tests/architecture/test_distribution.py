@@ -9,14 +9,11 @@ import sys
 from itertools import chain
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 SCHEDULED = "from tests.conftest import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler\n"
 TESTS = "import pytest\n\n@pytest.mark.parametrize('number', range(8))\ndef test_a_number(number):\n    pass\n"
 
 
-@pytest.mark.timeout(600)
 def test_the_tests_of_a_file_share_a_process(tmp_path: Path) -> None:
     """Given two processes, each file runs whole in one of them, and files that share something run in the same one."""
     together = (

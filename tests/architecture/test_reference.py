@@ -67,7 +67,6 @@ def explored(played_stories: Memory) -> list[tuple[Service[Any], Explored]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_the_events_of_a_command_are_read_right(explored: list[tuple[Service[Any], Explored]]) -> None:
     """The events that commands record in trials are exactly those that are read from the source of `decide`."""
     for service, found in explored:
@@ -78,7 +77,6 @@ def test_the_events_of_a_command_are_read_right(explored: list[tuple[Service[Any
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_the_state_machines_are_fresh(explored: list[tuple[Service[Any], Explored]]) -> None:
     """The pictures show the moves that the rules let through today, and every state that is stayed in."""
     pages = explored_pages(explored)

@@ -64,7 +64,7 @@ async def primary_parted(rig: Rig, chance: Random) -> None:
 async def wait_cancelled(rig: Rig, chance: Random) -> None:
     primary = rig.quorum.primary
     primary.standbys.sever()
-    await eventually(lambda: primary.ask(WAITING), 60)
+    await eventually(lambda: primary.ask(WAITING))
     for _ in range(chance.randrange(1, 4)):
         await primary.do(CANCEL)
         await asyncio.sleep(chance.random())
@@ -75,7 +75,7 @@ async def wait_cancelled(rig: Rig, chance: Random) -> None:
 async def standby_behind(rig: Rig, chance: Random) -> None:
     primary, behind = rig.quorum.primary, rig.quorum.synchronous
     await behind.do("alter system set primary_conninfo = ''", "select pg_reload_conf()")
-    await eventually(lambda: primary.ask(WAITING), 60)  # the other standby has what waits
+    await eventually(lambda: primary.ask(WAITING))  # the other standby has what waits
     await asyncio.sleep(chance.random())
     await primary.destroy()
     await rig.quorum.rejoin(await rig.quorum.promote())
@@ -84,7 +84,7 @@ async def standby_behind(rig: Rig, chance: Random) -> None:
 async def clock_ahead(rig: Rig, chance: Random) -> None:
     fast = rig.quorum.synchronous
     await fast.restart(ahead=600)
-    await eventually(rig.quorum.replicates, 60)
+    await eventually(rig.quorum.replicates)
     await rig.quorum.primary.destroy()
     old = await rig.quorum.promote()
     await asyncio.sleep(chance.uniform(2, 6))

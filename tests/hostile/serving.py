@@ -28,7 +28,7 @@ async def served(
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, **{**options, "loop": "none"}))
     # The signals are the test's own.
     serve = asyncio.create_task(server._serve())
-    await retry_for(lambda: _holds(server.started), 30, on=(AssertionError,))
+    await retry_for(lambda: _holds(server.started), 180, on=(AssertionError,))
     try:
         yield port
     finally:
@@ -40,7 +40,7 @@ async def _holds(condition: object) -> None:
     assert condition
 
 
-async def answer_to(port: int, *portions: bytes, seconds: float = 20) -> bytes:
+async def answer_to(port: int, *portions: bytes, seconds: float = 60) -> bytes:
     """Send some bytes, and return what an API answers until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:

@@ -102,7 +102,7 @@ class Rolled:
         async def raised() -> bool:
             return any(alarm.name == ALARM for alarm in await alarms(self.owner))
 
-        await eventually(raised, 30)
+        await eventually(raised)
         return next(alarm.detail for alarm in await alarms(self.owner) if alarm.name == ALARM)
 
     async def problems(self, log: Log) -> str:
@@ -159,7 +159,7 @@ async def test_a_log_rolled_back_by_one_entry_accepts_nothing_until_it_is_restor
         async def cleared() -> bool:
             return not [alarm for alarm in await alarms(rolled.owner) if alarm.name == ALARM]
 
-        await eventually(cleared, 30)
+        await eventually(cleared)
         assert isinstance(await rolled.office.event_store.append(Stream().asks()), Appended)
         await rolled.grow(ACCESS)
         note = "select note from statement where id = $1"
@@ -167,7 +167,7 @@ async def test_a_log_rolled_back_by_one_entry_accepts_nothing_until_it_is_restor
         async def stated() -> bool:
             return await rolled.owner.fetchval(note, statement) is not None
 
-        await eventually(stated, 30)
+        await eventually(stated)
         assert sizes_in(await rolled.owner.fetchval(note, statement))[log.name] >= 5
 
 
@@ -228,7 +228,7 @@ async def test_a_log_whose_loss_operator_and_witness_state_goes_on(rolled: Rolle
         async def cleared() -> bool:
             return not [alarm for alarm in await alarms(rolled.owner) if alarm.name == ALARM]
 
-        await eventually(cleared, 30)
+        await eventually(cleared)
         await rolled.grow(log)
         await rolled.grow(log)
         assert witness.key.name in await rolled.office.signed(rolled.owner, 6, log)
@@ -294,7 +294,7 @@ async def test_a_checkpoint_that_the_log_has_not_signed_stops_nothing(rolled: Ro
         async def refused() -> bool:
             return any(alarm.name == "witness_refuses" for alarm in await alarms(rolled.owner))
 
-        await eventually(refused, 30)
+        await eventually(refused)
         assert isinstance(await rolled.office.event_store.append(Stream().asks()), Appended)
     assert "no known key has signed" in await rolled.problems(EVENTS)
 

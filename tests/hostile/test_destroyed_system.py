@@ -45,7 +45,7 @@ def following(system: WholeSystem, command: list[str], recipient: str, log: Path
         yield
     finally:
         follower.terminate()
-        follower.wait(30)
+        follower.wait(300)
 
 
 def destroy(system: WholeSystem) -> None:
@@ -55,7 +55,7 @@ def destroy(system: WholeSystem) -> None:
     for pid in (system.up.pid, *pids):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    system.up.wait(30)
+    system.up.wait(300)
     shutil.rmtree(system.var / "postgres")
 
 
@@ -73,7 +73,7 @@ def in_console(system: WholeSystem, statement: str) -> list[asyncpg.Record]:
     return asyncio.run(run())
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_a_destroyed_system_is_restored_from_its_backup(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
@@ -93,13 +93,13 @@ def test_a_destroyed_system_is_restored_from_its_backup(
     made = ooc(system.var, *page["backup identity"])
     assert made.returncode == 0, made.stderr
     with following(system, page["backup follow"], made.stdout.strip(), tmp_path / "follow.log"):
-        wait_until(lambda: bool(list(tmp_path.glob("backup/*/manifest.note"))), 120, "a base backup")
+        wait_until(lambda: bool(list(tmp_path.glob("backup/*/manifest.note"))), 300, "a base backup")
         in_console(system, "insert into link select sha256('1'), sha256('2'), '', now() + interval '1 day'")
-        writers = Writers(system.var, 3, patience=600)
+        writers = Writers(system.var, 3, patience=900)
         moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
-        wait_until(lambda: datetime.now(UTC) > moment, 60, "a moment to which it is restored")
+        wait_until(lambda: datetime.now(UTC) > moment, 300, "a moment to which it is restored")
         before = len(writers.answered)
-        wait_until(lambda: len(writers.answered) > before + 20, 120, "commands after that")
+        wait_until(lambda: len(writers.answered) > before + 20, 300, "commands after that")
         destroy(system)
     restored = ooc(system.var, *page["restore system"], "--to", f"{moment:%Y-%m-%dT%H:%M:%S}", "--json")
     assert restored.returncode == 0, restored.stdout + restored.stderr
@@ -110,12 +110,12 @@ def test_a_destroyed_system_is_restored_from_its_backup(
     system.launch()
     writers.end()  # each ends its story, so the system has come back
     assert in_console(system, "select * from link") == [], "a link that its owner may have ended since opens again"
-    wait_until(lambda: caught_up(system.var), 120, "the system to catch up")
-    with client_of(system.var, patience=60) as client:
+    wait_until(lambda: caught_up(system.var), 300, "the system to catch up")
+    with client_of(system.var, patience=300) as client:
         for story in writers.stories:
             check_histories(client, story)
         tell_story(client, lambda *_: None)  # a case whose keys no backup has
-    wait_until(lambda: caught_up(system.var), 120, "that story to be read")
+    wait_until(lambda: caught_up(system.var), 300, "that story to be read")
     verified = ooc(system.var, *page["verify"])
     assert verified.returncode == 0, verified.stdout + verified.stderr
     drilled = ooc(system.var, *page["restore drill"], "--json")
@@ -142,7 +142,7 @@ def _lose_topics_too(system: WholeSystem, page: dict[str, list[str]], folder: Pa
     lost = [log["origin"].split("/")[1:] for log in json.loads(restored.stdout)["logs"] if log["lost"]]
     assert {kind for _, kind in lost} == {"events", "access"}
     system.launch()
-    wait_until(lambda: _raised(system, "log_behind_witness") == {service for service, _ in lost}, 240, "the alarms")
+    wait_until(lambda: _raised(system, "log_behind_witness") == {service for service, _ in lost}, 300, "the alarms")
     for service, log in lost:
         note, cosigned = folder / f"{service}-{log}.note", folder / f"{service}-{log}-cosigned.note"
         named = ooc(system.var, "restore", "loss", service, "--log", log, "-o", str(note))
@@ -153,10 +153,10 @@ def _lose_topics_too(system: WholeSystem, page: dict[str, list[str]], folder: Pa
         note.with_suffix(".json").rename(cosigned.with_suffix(".json"))
         kept = ooc(system.var, "restore", "loss", service, "--log", log, "--cosigned", str(cosigned))
         assert kept.returncode == 0, kept.stdout + kept.stderr
-    wait_until(lambda: caught_up(system.var), 240, "the system to go on")
-    with client_of(system.var, patience=60) as client:
+    wait_until(lambda: caught_up(system.var), 300, "the system to go on")
+    with client_of(system.var, patience=300) as client:
         tell_story(client, lambda *_: None)
-    wait_until(lambda: caught_up(system.var), 120, "that story to be read")
+    wait_until(lambda: caught_up(system.var), 300, "that story to be read")
     verified = ooc(system.var, *page["verify"])
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert verified.stdout.count("given up by a statement") == len(lost), verified.stdout

@@ -38,8 +38,6 @@ from tests.local_servers import servers as local_servers
 from tests.ports import free_ports
 from tools.local.kafka import BROKER, passwords_in
 
-pytestmark = pytest.mark.timeout(240)
-
 PARTNER = "partner_wessex_trust"
 EVENTS = "ooc.referral.events"
 

@@ -23,6 +23,7 @@ from shared.messaging.consumer.quarantine import quarantined_records, quarantine
 from tests.hostile.topics import Forged, Scene, forged, one_home_for_each_partition, projection_pool, scene
 from tests.integration.consumers.publishing import Author, Message
 from tests.integration.consumers.worker import CONSUMER
+from tests.integration.local.waiting import PATIENCE
 from tests.position_keys import signers
 
 T = TypeVar("T")
@@ -318,7 +319,7 @@ def test_whatever_the_relay_would_write_holds_back_its_own_stream_only(
     try:
         any_sequence()
     finally:
-        loop.run(asyncio.wait_for(pool.close(), 10))
+        loop.run(asyncio.wait_for(pool.close(), PATIENCE))
 
 
 async def write_any(connection: Any, records: Any) -> None:

@@ -52,13 +52,13 @@ def test_a_position_is_not_given_a_second_time(tmp_path: Path) -> None:
         assert refer(system)[0] == 201
         seen = ooc(system.var, "evidence", "checkpoints", "-o", str(tmp_path / "kept"))
         assert seen.returncode == 0
-        wait_until(lambda: "2 entries" in kept_of(system, tmp_path), 60, "the checkpoint of the second event")
+        wait_until(lambda: "2 entries" in kept_of(system, tmp_path), 300, "the checkpoint of the second event")
         system.stop()
         copy_servers(system.var, whole)
         copy_servers(earlier, system.var)
 
         system.launch()
-        wait_until(lambda: "log_behind_witness" in "".join(status_reasons(system.var)), 240, "the alarm")
+        wait_until(lambda: "log_behind_witness" in "".join(status_reasons(system.var)), 300, "the alarm")
         status, text = refer(system)
         assert (status, "/problems/log-behind-witness" in text, "has seen 2 entries" in text) == (503, True, True), text
         broken = ooc(system.var, "verify")

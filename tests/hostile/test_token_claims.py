@@ -68,10 +68,10 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
         async with loopback.client() as client:
             (await client.get(f"{url}/jwks")).raise_for_status()
 
-    asyncio.run(retry_for(answers, 30, on=(httpx2.HTTPError,)))
+    asyncio.run(retry_for(answers, 180, on=(httpx2.HTTPError,)))
     yield Issuer(url, folder)
     process.terminate()
-    process.wait(10)
+    process.wait(120)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tests.copied_databases import databases
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, Message, Publisher, publishing
 from tests.integration.consumers.worker import EFFECTS, consumer
+from tests.integration.local.waiting import PATIENCE
 
 SERVICE = "note"
 
@@ -90,7 +91,7 @@ class Scene:
         """Publish the next event of some homes, as the relay does."""
         await self.publisher.publish([self.author.write(home) for home in homes])
 
-    async def applied_exactly(self, streams: Iterable[str] | None = None, seconds: float = 30) -> None:
+    async def applied_exactly(self, streams: Iterable[str] | None = None, seconds: float = PATIENCE) -> None:
         """Wait until all that was published of these streams (or of all) is applied, once and in order, and no more."""
         expected = {
             stream: list(range(1, last + 1))
@@ -117,7 +118,7 @@ class Scene:
             found[row["stream"]].append(row["version"])
         return dict(found)
 
-    async def alarmed(self, *names: str, seconds: float = 20) -> None:
+    async def alarmed(self, *names: str, seconds: float = PATIENCE) -> None:
         """Wait until alarms of these names stand."""
 
         async def stand() -> bool:
@@ -157,5 +158,5 @@ async def scene(
         )
         running = consumer(adapter, pool, bootstrap, namespace, SERVICE, **options)
         await running.start()
-        stack.push_async_callback(lambda: asyncio.wait_for(running.stop(), 20))
+        stack.push_async_callback(lambda: asyncio.wait_for(running.stop(), PATIENCE))
         yield Scene(pool, publisher, forger, running, Author(SERVICE))

@@ -17,7 +17,7 @@ from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
 from tools.scenario.story import CheckStep, CommandStep, Result
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 STORIES = sorted(file.stem for file in HERE.glob("*.yaml"))

@@ -84,12 +84,12 @@ def test_an_api_killed_during_a_story_changes_nothing(system: Path) -> None:
         os.kill(running(system)["disposal-api"], signal.SIGKILL)
         output += playing.stdout.read()
     assert playing.returncode == 0, output.decode()[-3000:]
-    wait_until(lambda: caught_up(system), 90, "the system to catch up")
+    wait_until(lambda: caught_up(system), 300, "the system to catch up")
 
 
 def test_it_is_ready_caught_up_and_whole(system: Path) -> None:
     """Given what was played and killed, when status and verification are asked, then all is caught up and nothing is broken."""
-    wait_until(lambda: caught_up(system), 60, "the system to catch up")
+    wait_until(lambda: caught_up(system), 300, "the system to catch up")
     assert ooc(system, "status").returncode == 0
     verified = ooc(system, "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr

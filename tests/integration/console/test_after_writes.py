@@ -15,7 +15,7 @@ from tests.integration.console.test_forms import REPORT
 from tests.integration.local.waiting import eventually
 from tools.local.supervisor import running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 BEHIND = "What you recorded last is kept, and may be missing from this page"
 

@@ -14,7 +14,7 @@ from tests.integration.console.browsing import Browser, Page
 from tests.integration.console.test_officer_pages import link_of
 from tests.whole_system import ooc
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 CHECKER = Path(__file__).parents[3] / "tools" / "verify_bundle.py"
 

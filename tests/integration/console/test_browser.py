@@ -27,7 +27,6 @@ SCREENS: Final = Path(__file__).parents[3] / "var" / "screens"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(
         CHROMIUM is None,
         reason="no Chromium is on PATH (Debian: apt-get install chromium): the pages are tested over HTTP alone",

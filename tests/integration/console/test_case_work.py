@@ -14,7 +14,7 @@ from tests.integration.console.test_forms import CHILD, begun, form_of
 from tests.integration.console.test_officer_pages import link_of
 from tests.whole_system import client_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 def test_a_document_is_printed_signed_and_confirmed_on_one_page(

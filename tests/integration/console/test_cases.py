@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.console.browsing import Browser, Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 def case_of(browser: Browser, name: str) -> str:

@@ -20,7 +20,7 @@ from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
 from tools.scenario.story import CommandStep
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

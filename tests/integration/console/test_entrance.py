@@ -20,7 +20,7 @@ from tests import loopback
 from tests.integration.console.browsing import Browser
 from tools.local.people import BY_KEY, PEOPLE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 FIRST = {

@@ -17,7 +17,7 @@ from tests.whole_system import client_of
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 REPORT = {
     "source": "SCHOOL",

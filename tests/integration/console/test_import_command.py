@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import pytest
 
 from ooc.evidence.keys import OWNER
 from services.console.supervisors.import_rows import Owner
@@ -21,8 +20,6 @@ from shared.database import as_role, database_dsn
 from tests.integration.local.waiting import eventually
 from tests.whole_system import OOC, client_of, ooc
 from tools.client.tokens import AREA, ORGANISATION
-
-pytestmark = pytest.mark.timeout(480)
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "how-to" / "import-a-register.csv"
 

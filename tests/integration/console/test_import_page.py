@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.console.browsing import Browser, Page, page_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "how-to" / "import-a-register.csv"
 ROWS = EXAMPLE.read_bytes()

@@ -11,7 +11,7 @@ from tests.integration.console.filling import record
 from tests.integration.console.test_forms import CHILD, begun, form_of
 from tests.pdf import pdf_text
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 PLAN = {
     "kind": "WORKSHOP",

@@ -14,7 +14,7 @@ from tests.integration.console.test_cases import case_of
 from tests.integration.console.test_forms import REPORT, begun
 from tests.integration.console.test_more_pages import PLAN
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 def plan_session(browser: Browser, starts_at: datetime) -> str:

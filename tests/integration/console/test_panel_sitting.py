@@ -11,7 +11,7 @@ from tests.integration.console.browsing import Browser, Page
 from tests.integration.console.filling import record
 from tests.pdf import pdf_text
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 CHAIR, OTHER = "YJS_CASE_MANAGER-1", "POLICE_DECISION_MAKER-1"
 

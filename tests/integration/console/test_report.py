@@ -11,7 +11,7 @@ from tests.integration.console.browsing import Browser, Page
 from tests.integration.console.filling import answers
 from tests.integration.console.test_forms import REPORT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 FLAGS: Final = "gravity"
 

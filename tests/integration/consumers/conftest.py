@@ -15,6 +15,7 @@ from shared import database as connections
 from shared.runtime.privileges import CONSUMER, PROJECTION, Schema
 from tests.copied_databases import databases
 from tests.integration.consumers.worker import EFFECTS
+from tests.integration.local.waiting import PATIENCE
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -26,10 +27,10 @@ async def projection(database: str, postgres_url: str) -> AsyncIterator[Pool]:
     pool = await connections.create_pool(database)
     await pool.execute(EFFECTS)
     yield pool
-    await asyncio.wait_for(pool.close(), 10)
+    await asyncio.wait_for(pool.close(), PATIENCE)
 
 
-async def until(look: Callable[[], Awaitable[Any]], seconds: float = 20, why: str = "") -> Any:
+async def until(look: Callable[[], Awaitable[Any]], seconds: float = PATIENCE, why: str = "") -> Any:
     """Look again until what is seen is true; fails at the deadline."""
     deadline = time.monotonic() + seconds
     while not (value := await look()):

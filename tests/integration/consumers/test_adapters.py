@@ -25,6 +25,7 @@ from shared.messaging.faust_consumer import EventSchema
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, Publisher, publishing
 from tests.integration.consumers.worker import CONSUMER, consumer
+from tests.integration.local.waiting import PATIENCE
 
 SERVICE = "note"
 
@@ -48,7 +49,7 @@ async def running(adapter: str, pool: Pool, bootstrap: str, namespace: str) -> A
     try:
         yield one
     finally:
-        await asyncio.wait_for(one.stop(), 20)
+        await asyncio.wait_for(one.stop(), PATIENCE)
 
 
 async def versions(pool: Pool) -> dict[str, list[int]]:
@@ -63,7 +64,7 @@ def every_version(author: Author) -> dict[str, list[int]]:
     return {stream: list(range(1, last + 1)) for stream, last in author.versions.items()}
 
 
-async def applied(pool: Pool, author: Author, seconds: float = 30) -> None:
+async def applied(pool: Pool, author: Author, seconds: float = PATIENCE) -> None:
     """Wait until as many events were applied as written; then each was, once and in order."""
 
     async def enough() -> bool:
@@ -186,7 +187,7 @@ class Workers:
         async def has_joined() -> bool:
             return joined in await asyncio.to_thread(self._log.read_text)
 
-        await until(has_joined, 25, "the worker joined")
+        await until(has_joined, why="the worker joined")
         return process
 
     async def start(self, *instance: str) -> asyncio.subprocess.Process:
@@ -201,7 +202,7 @@ class Workers:
 
     async def end(self, process: asyncio.subprocess.Process, how: signal.Signals) -> int:
         process.send_signal(how)
-        code = await asyncio.wait_for(process.wait(), 20)
+        code = await asyncio.wait_for(process.wait(), PATIENCE)
         self.alive.remove(process)
         return code
 
@@ -240,7 +241,7 @@ async def test_killed_paused_joining_and_leaving_workers_lose_and_repeat_nothing
                 await publisher.publish(batch, abort=True)
             await publisher.publish(batch)
             await cut_connections(projection)
-            await until(no_backlog, 180, "the backlog taken")
+            await until(no_backlog, why="the backlog taken")
 
     writing = asyncio.create_task(publish_on())
     try:
@@ -262,7 +263,7 @@ async def test_killed_paused_joining_and_leaving_workers_lose_and_repeat_nothing
     finally:
         stop.set()
         await writing
-    await applied(projection, author, 180)
+    await applied(projection, author)
 
 
 async def moved(pool: Pool) -> None:
@@ -272,7 +273,7 @@ async def moved(pool: Pool) -> None:
     async def more() -> bool:
         return bool(await pool.fetchval("select count(*) >= $1 from effect", before + 500))
 
-    await until(more, 120, "five hundred more applied")
+    await until(more, why="five hundred more applied")
 
 
 async def cut_connections(pool: Pool) -> None:
@@ -291,7 +292,7 @@ async def test_an_error_that_no_retry_heals_ends_the_process(
     await projection.execute("alter table effect rename to hidden")
     await publisher.publish([author.write(uuid4())])
     process = await workers.start()
-    assert await asyncio.wait_for(process.wait(), 30) not in {0, None}
+    assert await asyncio.wait_for(process.wait(), PATIENCE) not in {0, None}
     workers.alive.remove(process)
     await projection.execute("alter table hidden rename to effect")
     await workers.start()

@@ -46,6 +46,7 @@ from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.desk import Answer, Open, Ring, Rung, Staff, bell, desk
 from tests.integration.consumers.publishing import Message, publishing
 from tests.integration.consumers.worker import QUICK
+from tests.integration.local.waiting import PATIENCE
 from tests.position_keys import secret_file
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -124,7 +125,7 @@ async def reacting_desk(database: str, postgres_url: str, topic_prefix: str) -> 
         ReactionRunner(handler, "desk-reactor", lambda: NOON + timedelta(hours=1)),
         uuid4(),
     )
-    await asyncio.wait_for(pool.close(), 10)
+    await asyncio.wait_for(pool.close(), PATIENCE)
 
 
 async def test_a_ring_is_answered_once_however_often_it_comes(reacting_desk: ReactingDesk) -> None:
@@ -461,7 +462,7 @@ async def test_the_reactor_reacts_on_kafka_and_unparks_by_itself(
 
             await until(four, why="the fourth answered")
         finally:
-            await asyncio.wait_for(running.stop(), 20)
+            await asyncio.wait_for(running.stop(), PATIENCE)
 
 
 def _true_of(look: Any) -> Any:

@@ -26,6 +26,7 @@ from shared.event_store import (
 )
 from shared.event_store.postgres import MAX_GROUP, PostgresEventStore
 from tests.integration.event_store.streams import Stream, as_application, note_of
+from tests.integration.local.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 PROCESSES, STREAMS, EVENTS = 3, 10, 40
@@ -44,7 +45,7 @@ async def _writers(dsn: str) -> list[asyncio.subprocess.Process]:
 
 
 async def _printed_number(writer: asyncio.subprocess.Process) -> int:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         out, _ = await writer.communicate()
     assert writer.returncode == 0
     return int(out.split()[-1])
@@ -74,7 +75,7 @@ async def test_a_reader_beside_the_writers_never_misses_one(
     all_told = asyncio.gather(*(_printed_number(writer) for writer in writers))
     followed: list[RecordedEvent] = []
     looks = 0
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not all_told.done() or len(followed) < sum(await all_told):
             found = await postgres_event_store.read(followed[-1].position if followed else 0, 50)
             followed += found
@@ -123,7 +124,7 @@ async def test_an_append_that_no_connection_can_carry_fails_alone_and_at_once(
     """Given a stream name that PostgreSQL cannot hold, its caller is told at once and the others are recorded."""
     good = [Stream().asks(b"%d" % n) for n in range(5)]
     bad = AppendRequest(uuid4(), b"d", "tests/\x00", 0, bytes(32), good[0].events)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         results = await asyncio.gather(
             *(postgres_event_store.append(append) for append in (*good, bad)), return_exceptions=True
         )
@@ -163,13 +164,13 @@ async def test_connections_killed_around_commits_lose_and_double_nothing(
     killer = asyncio.create_task(kill())
     streams = [Stream() for _ in range(16)]
     try:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.gather(*(fill(stream) for stream in streams))
     finally:
         writing = False
     assert await killer > 10
     records = await connections.retry_for(
-        lambda: postgres_event_store.read(0, 10_000), 15
+        lambda: postgres_event_store.read(0, 10_000), PATIENCE
     )  # the last kill left dead ones
     assert [r.position for r in records] == list(range(1, 641))
     assert {r.stream: r.version for r in records} == {stream.name: 40 for stream in streams}
@@ -185,7 +186,7 @@ async def append_over_a_lost_connection(
     async with owner.transaction():
         await owner.execute("select 1 from head for update")
         again = asyncio.create_task(event_store.append(append))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not await owner.fetchval(
                 "select count(pg_terminate_backend(pid)) from pg_stat_activity"
                 " where datname = current_database() and usename = 'ooc_tests_api' and wait_event_type = 'Lock'"

@@ -111,7 +111,7 @@ async def test_a_receipt_of_a_lost_primary_is_not_confirmed_by_the_next(
     assert await pair.standby.ask("select pg_promote(true, 60)")
     promoted = replace(replicated, owner=database_dsn(pair.standby.url, NAME))
     async with running(promoted.relay()) as relay:
-        await eventually(lambda: relay.reached is not None, 60)
+        await eventually(lambda: relay.reached is not None)
         await pair.primary.kill()
         assert (await repeated).receipt is None
 
@@ -120,7 +120,7 @@ async def test_the_relay_publishes_only_what_a_standby_holds(pair: Pair, replica
     """Given an event on the primary alone, the relay waits for the standby before it publishes."""
     await pair.synchronous()
     async with running(replicated.relay()) as relay:
-        await eventually(lambda: relay.reached is not None, 60)
+        await eventually(lambda: relay.reached is not None)
         await pair.cut()
         async with hasty(replicated) as event_store:
             asked = asyncio.create_task(event_store.append(Stream().asks()))
@@ -148,16 +148,16 @@ async def test_the_witness_sees_only_what_a_standby_holds(
         hasty(replicated) as event_store,
     ):
         await office.write(1)
-        await eventually(lambda: set(witness.sizes().values()) == {1}, 60)
+        await eventually(lambda: set(witness.sizes().values()) == {1})
         await pair.cut()
         asked = asyncio.create_task(event_store.append(Stream().asks()))
         await cancelled(pair, asked)
         with pytest.raises(EventStoreUnavailable):
             await asked
-        await eventually(lambda: pair.primary.ask(WAITING + " and application_name like '%signer'"), 60)
+        await eventually(lambda: pair.primary.ask(WAITING + " and application_name like '%signer'"))
         assert set(witness.sizes().values()) == {1}
         await pair.mend()
-        await eventually(lambda: set(witness.sizes().values()) == {2}, 60)
+        await eventually(lambda: set(witness.sizes().values()) == {2})
 
 
 async def test_a_key_on_the_primary_alone_seals_nothing(pair: Pair) -> None:

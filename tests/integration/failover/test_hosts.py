@@ -14,7 +14,7 @@ from services.addresses import NoSystem
 from shared.database import TRANSIENT, WriteProbe, connect, create_pool, hosts_of, writable_host
 from shared.settings import Settings
 from tests.integration.failover.pair import Pair
-from tests.integration.local.waiting import eventually
+from tests.integration.local.waiting import PATIENCE, eventually
 
 PROBE: Final = next(Path(shared.__file__).parent.glob("event_store/migrations/access/*_probe.sql"))
 
@@ -75,7 +75,7 @@ async def test_a_host_that_answers_and_is_not_ready_is_passed_over(postgres_url:
         connection = await connect(address, statement_seconds=5)
         assert await connection.fetchval("select true")
         await connection.close()
-        pool = await asyncio.wait_for(create_pool(address), 10)
+        pool = await asyncio.wait_for(create_pool(address), PATIENCE)
         assert await pool.fetchval("select true")
         await pool.close()
         assert await writable_host(address) == postgres_url

@@ -45,7 +45,7 @@ async def test_a_keyring_comes_back_to_its_last_key_from_an_older_backup() -> No
                 settings.write(f"restore_command = '{copy}'\n")
             (restored.folder / "data" / "recovery.signal").touch()
             await restored.start()
-            await eventually(lambda: restored.ask("select not pg_is_in_recovery()"), 60)
+            await eventually(lambda: restored.ask("select not pg_is_in_recovery()"))
             pool = await create_pool(as_application(database_dsn(restored.url, KEYRING_DATABASE[0])))
             assert await PostgresKeyring(pool, kek).open([("home/newest", 1)]) == {
                 ("home/newest", 1): made["home/newest"]

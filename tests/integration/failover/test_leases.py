@@ -27,11 +27,11 @@ async def test_a_relay_that_hangs_is_succeeded(relayed_service: RelayedService) 
     hung = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.integration.failover.relaying", *names)
     try:
         await relayed_service.write(3, 1)
-        await relayed_service.relayed(60)
+        await relayed_service.relayed()
         hung.send_signal(signal.SIGSTOP)
         async with running(relayed_service.relay()) as relay:
             await relayed_service.write(3, 1)
-            await eventually(lambda: relay.reached is not None and relay.reached.position == 6, within=20)
+            await eventually(lambda: relay.reached is not None and relay.reached.position == 6, 60)
             hung.send_signal(signal.SIGCONT)
             await relayed_service.write(3, 10)
             await relayed_service.relayed()

@@ -28,7 +28,7 @@ async def test_a_standby_that_lagged_forks_nothing(pair: Pair, replicated: Relay
     with pytest.raises(TimelineNotCompared):
         await replicated.event_store.append(Stream().asks())
     async with running(replicated.relay()) as relay:
-        await eventually(lambda: relay.alarm is not None, 60)
+        await eventually(lambda: relay.alarm is not None)
     with pytest.raises(StoreBehindTopic):
         await replicated.event_store.append(Stream().asks())
     assert (await replicated.event_store.head()).position == 4
@@ -48,7 +48,7 @@ async def test_a_standby_that_has_everything_goes_on_once_it_is_compared(
     with pytest.raises(TimelineNotCompared):
         await replicated.event_store.load(append.stream, append.command_id)
     async with running(replicated.relay()) as relay:
-        await eventually(lambda: relay.reached is not None, 60)
+        await eventually(lambda: relay.reached is not None)
         assert isinstance(await replicated.event_store.append(Stream().asks()), Appended)
         loaded = await replicated.event_store.load(append.stream, append.command_id)
         assert loaded.receipt is not None

@@ -25,7 +25,7 @@ from tests import loopback
 from tests.integration.identity.conftest import OFFICER, Keycloak
 from tests.integration.identity.signing_in import Person
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 ADDRESS = "http://127.0.0.1:8118"
 PAGE = "/reason"

@@ -12,7 +12,7 @@ from tests.integration.identity.conftest import Clock, Keycloak
 from tests.integration.identity.signing_in import part
 from tests.integration.identity.stories import PLAN, status, with_unknown_key
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 async def test_a_rotated_key(keycloak: Keycloak, api: Client, stream: UUID, clock: Clock) -> None:

@@ -17,7 +17,7 @@ from shared.api.authentication import TokenVerifier
 from tests import loopback
 from tests.integration.identity.conftest import Keycloak
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 def give_secret(keycloak: Keycloak, client: str, file: Path) -> None:

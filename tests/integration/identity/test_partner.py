@@ -29,7 +29,7 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "early_help_alert"
 TRUST = {"role": "SCHOOL", "organisation": "WESSEX_TRUST", "area": "DORSET", "conflicts": ["none"]}
 OTHER = {**TRUST, "organisation": "PURBECK_TRUST"}
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

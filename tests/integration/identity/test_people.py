@@ -21,7 +21,7 @@ from tests.integration.identity.keycloak import mapper
 from tests.integration.identity.signing_in import HERE, part, question
 from tests.integration.identity.stories import PLAN, status
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 async def test_what_a_person_does_is_recorded_as_theirs(

@@ -23,7 +23,7 @@ from tests.integration.identity.keycloak import mapper
 from tests.integration.identity.signing_in import encoded, part
 from tests.integration.identity.stories import PLAN, status
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import Clock, Keycloak, an_api
 from tests.integration.identity.stories import PLAN, status, with_unknown_key
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 async def test_no_provider(keycloak: Keycloak, api: Client, settings: Settings, stream: UUID, clock: Clock) -> None:

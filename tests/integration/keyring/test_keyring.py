@@ -170,7 +170,7 @@ async def test_no_key_stays_in_memory_when_its_minute_is_over(rings: Rings, monk
 
     assert keys_in_memory()
     del keys
-    await eventually(lambda: not keys_in_memory(), within=10)
+    await eventually(lambda: not keys_in_memory())
 
 
 async def test_a_key_and_its_destruction_at_once_leave_no_key(rings: Rings) -> None:

@@ -129,7 +129,7 @@ def test_it_does_not_start_outside_local_mode(mode: str | None, tmp_path: Path) 
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert ended.returncode == 1

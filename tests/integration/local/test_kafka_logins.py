@@ -23,8 +23,6 @@ from tests.ports import free_ports
 from tools.local import child_process, kafka
 from tools.local.supervisor import Process, Supervisor
 
-pytestmark = pytest.mark.timeout(240)
-
 HOST = "127.0.0.1"
 LOGIN = "kafka_referral"
 RAFT = b"raft-client"

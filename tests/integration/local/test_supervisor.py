@@ -81,7 +81,7 @@ async def test_what_ignores_the_request_to_end_is_killed_after_its_grace(tmp_pat
     async with Supervisor(tmp_path, [Process(name="deaf", argv=SHRUGS, grace=0.3, ready=is_up)]) as supervisor:
         deaf = psutil.Process(supervisor.pid("deaf"))
         began = time.monotonic()
-    assert 0.3 <= time.monotonic() - began < 3
+    assert 0.3 <= time.monotonic() - began < Process.grace, "its own, and not the usual one"
     assert not deaf.is_running()
 
 
@@ -237,7 +237,7 @@ async def test_a_signal_ends_everything_in_order(tmp_path: Path) -> None:
     with supervised_elsewhere(tmp_path, SLEEPS) as supervisor:
         await eventually(lambda: len(running(tmp_path)) == 2)
         supervisor.send_signal(signal.SIGTERM)
-        output, _ = supervisor.communicate(timeout=20)
+        output, _ = supervisor.communicate(timeout=120)
     assert (supervisor.returncode, output) == (0, "ended in order\n")
     assert running(tmp_path) == {}
 

@@ -10,9 +10,11 @@ from typing import Final
 
 SHORTEST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0
+PATIENCE: Final = 180.0
+"""A deadline for a busy machine, which costs nothing where all goes well."""
 
 
-async def eventually(condition: Callable[[], object | Awaitable[object]], within: float = 20) -> None:
+async def eventually(condition: Callable[[], object | Awaitable[object]], within: float = PATIENCE) -> None:
     """Return when the condition holds; fail when it does not within so many seconds.
 
     Between two looks it pauses as long as a look takes: one that starts a process would keep a core busy otherwise.

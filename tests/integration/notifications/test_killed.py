@@ -13,15 +13,12 @@ from typing import Any, Final, cast
 from uuid import uuid4
 
 import asyncpg
-import pytest
 
 from services.notifications import outbox
 from services.notifications.times import next_open
 from tests.hostile.serving import served
 from tests.integration.notifications.conftest import NOW, Told
 from tests.integration.notifications.dying_sender import Mail
-
-pytestmark = pytest.mark.timeout(600)
 
 STEPS: Final = ("claimed", "handed over", "sent", "accepted", "recorded", "finished")
 LATER: Final = outbox.LEASE + timedelta(minutes=30)

@@ -33,12 +33,12 @@ from shared.messaging.signed_webhook import secret_text, signed_headers
 from tests.copied_databases import databases
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Message, publishing
+from tests.integration.local.waiting import PATIENCE
 from tests.integration.notifications.webhook_world import HOSPITAL, KEY, Author
 from tests.ports import free_ports
 from tests.position_keys import KEYS
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "webhook_receiver.py"
-SECONDS = 60
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ async def sending(pool: Pool, bootstrap: str, namespace: str) -> AsyncIterator[N
         yield
     finally:
         for part in (consumer, sends):
-            await asyncio.wait_for(part.stop(), 30)
+            await asyncio.wait_for(part.stop(), PATIENCE)
 
 
 async def test_an_agency_has_each_event_once_whoever_dies(
@@ -131,18 +131,18 @@ async def test_an_agency_has_each_event_once_whoever_dies(
 
         async with sending(pool, kafka_bootstrap, topic_prefix):
             await publish()  # nobody listens yet
-            await until(lambda: pool.fetchval("select bool_or(tries > 0) from webhook_case"), SECONDS)
+            await until(lambda: pool.fetchval("select bool_or(tries > 0) from webhook_case"))
             with receiving(port, tmp_path):
-                await until(arrived, SECONDS)
+                await until(arrived)
             await publish()
         async with sending(pool, kafka_bootstrap, topic_prefix):
             await publish()
             with receiving(port, tmp_path):
-                await until(arrived, SECONDS)
+                await until(arrived)
                 async with pool.acquire() as connection:
                     await registry.replay(connection, made, 1)
                 waits = "select count(*) = 0 from webhook_case where head is not null"
-                await until(lambda: pool.fetchval(waits), SECONDS)
+                await until(lambda: pool.fetchval(waits))
                 forged = signed_headers(b"another secret, long enough", str(uuid4()), b"{}") | {"ooc-position": "1"}
                 with pytest.raises(NotDelivered, match="HTTP_401"):
                     await Courier(NotificationsSettings(mode="local")).post(f"http://127.0.0.1:{port}/", forged, b"{}")

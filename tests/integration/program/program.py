@@ -14,7 +14,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import httpx2
 from jsonschema_rs import Draft202012Validator
 
-PATIENCE: Final = 60.0
+PATIENCE: Final = 180.0
 """Seconds for which it waits until what follows elsewhere is recorded."""
 
 GLANCE: Final = 0.05

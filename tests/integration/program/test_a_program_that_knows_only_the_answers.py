@@ -46,7 +46,6 @@ def program(shared_system: WholeSystem) -> Iterator[Program]:
         yield Program(http, addresses.services, token, Officer("AUDITOR"))
 
 
-@pytest.mark.timeout(480)
 async def test_it_carries_a_case_from_report_to_outcome(
     program: Program, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
@@ -72,7 +71,6 @@ async def test_it_carries_a_case_from_report_to_outcome(
         assert not list(state_differs(members, found, lambda name: str(warned.names.id(name))))
 
 
-@pytest.mark.timeout(240)
 def test_the_recommended_steps_alone_carry_a_case(program: Program, shared_system: WholeSystem) -> None:
     """The example begins a referral and then a disposal of its case, and takes each recommended step: nothing is left open."""
     beginnings = (

@@ -28,7 +28,7 @@ from tests.integration.event_store.streams import (
     as_application,
     event_tail,
 )
-from tests.integration.local.waiting import eventually
+from tests.integration.local.waiting import PATIENCE, eventually
 from tests.position_keys import KEYS, signers
 
 
@@ -76,7 +76,7 @@ class RelayedService:
         for n in range(events):
             await asyncio.gather(*(life.write(self.event_store, body_of(n + 1, size)) for life in lives))
 
-    async def relayed(self, within: float = 30, keys: PositionKeys = KEYS) -> HighWaterMark:
+    async def relayed(self, within: float = PATIENCE, keys: PositionKeys = KEYS) -> HighWaterMark:
         """Wait until the topic holds what the event store holds now."""
         head = (await self.event_store.head()).position
 
@@ -97,7 +97,7 @@ class RelayedService:
 
     async def assert_exactly_the_event_store(self) -> None:
         """Assert that the topic holds each event of the event store once, in order within its partition, byte for byte."""
-        records = await connections.retry_for(lambda: self.event_store.read(0, 1_000_000), 30)
+        records = await connections.retry_for(lambda: self.event_store.read(0, 1_000_000), PATIENCE)
         messages = await self.published()
         assert [int(dict(m.headers)["ooc_position"]) for m in messages] == [r.position for r in records]
         assert all(m.value == r.body for m, r in zip(messages, records, strict=True))
@@ -145,7 +145,7 @@ async def committed(bootstrap: str, topic: str, offsets: Mapping[int, int] | Non
             for tp, end in (await consumer.end_offsets(partitions)).items()
         }
         found: list[Any] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while any([await consumer.position(tp) < end for tp, end in ends.items()]):
                 for messages in (await consumer.getmany(timeout_ms=200)).values():
                     found += messages

@@ -54,7 +54,7 @@ async def fork(relayed_service: RelayedService, tallies: Tallies, owner: Owner) 
         keys=signed.keys,
     )
     async with signer:
-        await eventually(lambda: _published_twice(relayed_service, tallies), 60)
+        await eventually(lambda: _published_twice(relayed_service, tallies))
     return signed
 
 

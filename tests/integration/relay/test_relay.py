@@ -29,7 +29,7 @@ from shared.messaging.polling import Poll
 from shared.messaging.relay import MAX_EVENTS, last_position
 from shared.runtime.provision import topics
 from tests.integration.event_store.streams import Stream
-from tests.integration.local.waiting import eventually
+from tests.integration.local.waiting import PATIENCE, eventually
 from tests.integration.relay.conftest import RelayedService, body_of, committed, running
 from tests.position_keys import KEYS, UNCHECKED, signers
 
@@ -149,7 +149,7 @@ async def test_many_heavy_events_of_one_home_stay_in_order(relayed_service: Rela
     for start in range(0, 200, 20):
         await stream.write(relayed_service.event_store, *(body_of(start + n, 120_000) for n in range(20)))
     async with relayed_service.relay():
-        await relayed_service.relayed(within=60)
+        await relayed_service.relayed()
     await relayed_service.assert_exactly_the_event_store()
     assert len(await committed(relayed_service.bootstrap, relayed_service.position)) > 1
 
@@ -191,7 +191,7 @@ async def test_a_relay_that_waits_can_be_stopped(relayed_service: RelayedService
         await eventually(lambda: first.reached is not None)
         second = relayed_service.relay()
         await second.start()
-        async with asyncio.timeout(30):  # the other one never gives the lease back
+        async with asyncio.timeout(PATIENCE):  # the other one never gives the lease back
             await second.stop()
 
 
@@ -209,7 +209,7 @@ async def test_a_paused_predecessor_is_fenced(relayed_service: RelayedService) -
     async with relayed_service.relay():
         await relayed_service.relayed()
     with pytest.raises(KafkaError):
-        await asyncio.wait_for(_goes_on(zombie, relayed_service.events), 20)
+        await asyncio.wait_for(_goes_on(zombie, relayed_service.events), PATIENCE)
     with contextlib.suppress(KafkaError):
         await zombie.stop()
     await zombie.client.close()
@@ -455,7 +455,7 @@ async def test_a_follower_believes_the_last_record_of_each_topic_and_then_the_ne
             [one.position for one in followed], relayed_service.bootstrap, KEYS, ignored, connected
         )
         async with follower:
-            await eventually(lambda: believes(2), within=60)
+            await eventually(lambda: believes(2))
             await publish(3)
-            await eventually(lambda: believes(3), within=60)
+            await eventually(lambda: believes(3))
     assert ended == [one.events for one in followed]

@@ -30,7 +30,7 @@ from tests.ports import free_ports
 from tools.local import kafka, postgres
 from tools.local.supervisor import Supervisor
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Writing:
     async def more(self, events: int) -> None:
         """Wait until so many more are written."""
         until = self.count + events
-        await eventually(lambda: self.count >= until, within=60)
+        await eventually(lambda: self.count >= until)
 
     async def end(self) -> None:
         """Let every stream end its last append."""
@@ -109,10 +109,10 @@ async def test_killed_servers_cost_no_event(machine: Machine) -> None:
         for name in (kafka.NAME, postgres.NAME, kafka.NAME, postgres.NAME, kafka.NAME):
             await writing.more(chance.randrange(200, 1500))
             await machine.kill(name)
-            await eventually(lambda: relay.reached is not None, within=60)
+            await eventually(lambda: relay.reached is not None)
         await writing.more(200)
         await writing.end()
-        await machine.relayed_service.relayed(within=60)
+        await machine.relayed_service.relayed()
         assert relay.alarm is None
     assert (await machine.relayed_service.event_store.head()).position == writing.count
     await machine.relayed_service.assert_exactly_the_event_store()
@@ -125,11 +125,11 @@ async def test_a_broker_that_stands_still_leaves_no_commit_in_doubt(machine: Mac
         for events in (300, 500):
             await writing.more(events)
             machine.signal(kafka.NAME, signal.SIGSTOP)
-            await eventually(lambda: relay.reached is None, within=30)
+            await eventually(lambda: relay.reached is None)
             machine.signal(kafka.NAME, signal.SIGCONT)
-            await eventually(lambda: relay.reached is not None, within=60)
+            await eventually(lambda: relay.reached is not None)
         await writing.end()
-        await machine.relayed_service.relayed(within=60)
+        await machine.relayed_service.relayed()
     await machine.relayed_service.assert_exactly_the_event_store()
 
 
@@ -140,7 +140,7 @@ async def test_two_relays_take_over_from_each_other(machine: Machine) -> None:
         for _ in range(3):
             await writing.more(300)
             await machine.kill(postgres.NAME)
-            await eventually(lambda: (one.reached is None) != (other.reached is None), within=60)
+            await eventually(lambda: (one.reached is None) != (other.reached is None))
         await writing.end()
-        await machine.relayed_service.relayed(within=60)
+        await machine.relayed_service.relayed()
     await machine.relayed_service.assert_exactly_the_event_store()

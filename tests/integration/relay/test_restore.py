@@ -73,7 +73,7 @@ async def sign(relayed_service: RelayedService, tallies: Tallies, owner: Owner) 
         )
 
     async with signer:
-        await eventually(published, 60)
+        await eventually(published)
     return signed
 
 
@@ -203,7 +203,7 @@ async def test_a_topic_is_filled_again_from_its_event_store(
     assert empty.published == 0
     assert empty.problems
     async with new.relay():
-        await new.relayed(60)
+        await new.relayed()
     filled = await run_drill(service, owner, new.bootstrap)
     assert filled.problems == ()
     assert filled.roots == lost.roots

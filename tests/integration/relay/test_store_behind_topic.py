@@ -184,4 +184,4 @@ async def test_what_somebody_with_the_relays_role_says_stops_the_store_until_the
             except (StoreBehindTopic, TimelineNotCompared):
                 return False
 
-        await eventually(goes_on, 20)
+        await eventually(goes_on)

@@ -33,8 +33,6 @@ from tests.isolated_settings import IsolatedSettings
 from tests.release_before import FIRST_VERSION
 from tests.release_before import SERVICES as BEFORE
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture
 async def settings(postgres_url: str, kafka_bootstrap: str) -> AsyncIterator[Settings]:

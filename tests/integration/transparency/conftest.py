@@ -82,7 +82,7 @@ class Office:
                 )
             )
 
-        await eventually(there, 30)
+        await eventually(there)
         note: str = await connection.fetchval(
             "select note from signed_checkpoint where log = $1 and size = $2", log.name, size
         )
@@ -150,7 +150,7 @@ async def running_witness(folder: Path, keys: list[VerifierKey]) -> AsyncIterato
             return False
 
     try:
-        await eventually(answers, 30)
+        await eventually(answers)
         yield running
     finally:
         process.terminate()

@@ -27,7 +27,7 @@ async def wait_for_alarm(owner: Connection, name: str) -> str:
     async def raised() -> bool:
         return any(alarm.name == name for alarm in await alarms(owner))
 
-    await eventually(raised, 30)
+    await eventually(raised)
     return next(alarm.detail for alarm in await alarms(owner) if alarm.name == name)
 
 
@@ -47,7 +47,7 @@ async def test_each_event_is_proved_by_signed_and_published_checkpoints(office: 
         async def published() -> bool:
             return second in await office.published()
 
-        await eventually(published, 20)
+        await eventually(published)
         assert first in await office.published()
 
 
@@ -160,7 +160,7 @@ async def test_an_alarm_that_somebody_raised_for_the_signer_stands_until_it_has_
                 return False
             return True
 
-        await eventually(goes_on, 20)
+        await eventually(goes_on)
         await office.write(1)
 
 

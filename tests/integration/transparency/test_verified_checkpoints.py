@@ -36,7 +36,7 @@ async def signed_log(office: Office, owner: Connection) -> None:
         async def published() -> bool:
             return {3, 303} <= {checkpoint.size for checkpoint in await office.published()}
 
-        await eventually(published, 20)
+        await eventually(published)
 
 
 async def rewrite(owner: Connection, *statements: str) -> None:

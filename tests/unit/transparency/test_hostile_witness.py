@@ -19,7 +19,7 @@ from shared.privacy.signed_note import COSIGNATURE, Signer
 from tests.ports import free_ports
 
 KEY: Final = Signer("witness.test", Ed25519PrivateKey.generate(), COSIGNATURE).key
-PATIENCE: Final = 10.0
+PATIENCE: Final = 60.0
 """Far more than a witness is given here."""
 BOMB: Final = gzip.compress(bytes(300_000_000), 1)
 
