@@ -124,7 +124,7 @@ STORY = Path(__file__).parents[2] / "ooc/stories/01-shoplifting-ycc.yaml"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("small_disk", [1_500_000_000], indirect=True)
 async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: Path, tmp_path: Path) -> None:
     """Given PostgreSQL, Kafka and all services on a disk that fills up, when there is room again, then all is up and whole."""
@@ -132,24 +132,24 @@ async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: 
     var = system.var
     await asyncio.to_thread(system.start)
     try:
-        await eventually(lambda: ooc_succeeds(var, "scenario", "run", "--quiet", str(STORY)), within=240)
-        await eventually(lambda: is_caught_up(var), within=120)
+        await eventually(lambda: ooc_succeeds(var, "scenario", "run", "--quiet", str(STORY)), within=600)
+        await eventually(lambda: is_caught_up(var))
         pids = {name: pid for name, pid in running(var).items() if name in SERVERS}
         ballast = fill(small_disk)
-        await eventually(lambda: cannot_record(var), within=120)
+        await eventually(lambda: cannot_record(var))
         # What is asked of a broker without room ends it; what it had acknowledged it keeps.
         for name in ("kafka", "referral-worker", "reporting-worker"):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(running(var).get(name, pids.get(name, -1)), signal.SIGKILL)
-        await eventually(lambda: "waits for room" in system.log.read_text(encoding="utf-8"), within=120)
+        await eventually(lambda: "waits for room" in system.log.read_text(encoding="utf-8"))
         status = await asyncio.to_thread(ooc, var, "status")
         assert status.returncode == 1
         assert "MB free" in status.stderr
         ballast.unlink()
-        await eventually(lambda: is_caught_up(var), within=500)
+        await eventually(lambda: is_caught_up(var), within=900)
         assert system.up is not None
         assert system.up.poll() is None
-        await eventually(lambda: ooc_succeeds(var, "scenario", "run", "--quiet", str(STORY)), within=120)
+        await eventually(lambda: ooc_succeeds(var, "scenario", "run", "--quiet", str(STORY)))
         await ooc_succeeds(var, "verify")
     finally:
         system.stop()

@@ -12,7 +12,7 @@ import pytest
 from tests.received_referral import received_referral
 from tests.whole_system import WholeSystem, client_of, ooc, status_reasons, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 WHEN = "2026-03-02T15:20:00+00:00"
 SERVERS = ("postgres", "kafka")
