@@ -37,6 +37,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def driver() -> Iterator[Playwright]:
     """Yield what drives the browsers."""
+    expect.set_options(timeout=60_000)  # a page of a busy machine takes longer than its five seconds
     with sync_playwright() as playwright:
         yield playwright
 
