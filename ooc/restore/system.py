@@ -103,11 +103,14 @@ class Restored:
 
 
 def choose(folder: Path, to: datetime | None) -> tuple[str, Manifest]:
-    """Choose the last backup that was complete at a moment. Raises `BadBackup`."""
+    """Choose the last backup that was complete at a moment, by what it says itself: no signature has the name of a folder.
+
+    Raises `BadBackup`.
+    """
     fitting = [(name, one) for name, one in backups_in(folder).items() if to is None or one.ended <= to]
     if not fitting:
         raise BadBackup(f"{folder} has no backup that was complete {'at all' if to is None else f'at {to}'}")
-    return fitting[-1]
+    return max(fitting, key=lambda one: one[1].ended)
 
 
 async def restore_system(order: Order, data: Path) -> Restored:

@@ -185,6 +185,18 @@ async def test_the_last_backup_before_a_moment_is_chosen(tmp_path: Path) -> None
         choose(tmp_path, first.ended.replace(year=2025))
 
 
+async def test_the_last_backup_is_the_last_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    """Given two backups whose folders were given each other's name, in the list too, which signs none, then the later one is chosen."""
+    first, second = await make(tmp_path, "1"), await make(tmp_path, "2")
+    for old, new in (("1", "3"), ("2", "1"), ("3", "2")):
+        (tmp_path / old).rename(tmp_path / new)
+        log = (tmp_path / LOG).read_text().replace(f"  {old}/", f"  {new}/")
+        (tmp_path / LOG).write_text(log)
+    assert [require_whole(tmp_path, name, KEYS, None) for name in ("1", "2")] == [second, first]
+    assert choose(tmp_path, None) == ("1", second)
+    assert choose(tmp_path, first.ended) == ("2", first)
+
+
 def receive(folder: Path, name: str, content: bytes) -> Path:
     """Receive a segment of the write-ahead log as `ooc backup follow` does, and return its file."""
     spool = folder / WAL / RECEIVING
