@@ -42,6 +42,16 @@ def test_a_crime_number_is_corrected(referral: ReferralStory) -> None:
     assert referral.facts[1].event.crime_number == "55260027303"  # type: ignore[attr-defined]
 
 
+def test_who_reads_online_referrals_alone_makes_none_online(referral: ReferralStory) -> None:
+    """Given a referral of something that did not happen online, then who reads such alone cannot correct it to have; others can."""
+    referral.received()
+    correction = referral.corrects("ReferralReceived", "setting", "ONLINE")
+    assert referral.refused(correction, by="INTERNET_SAFETY_OFFICER", at=LATER) == {"S1"}
+    other = referral.corrects("ReferralReceived", "setting", "COMMUNITY")
+    assert referral.ask(other, by="INTERNET_SAFETY_OFFICER", at=LATER) == ["ReferralCorrected"]
+    assert referral.ask(correction, by="SAFE_SCHOOLS_OFFICER", at=LATER) == ["ReferralCorrected"]
+
+
 def test_a_missing_flag_changes_what_is_judged(referral: ReferralStory) -> None:
     """Given a flag that was forgotten, the rules that look at it bind afterwards."""
     referral.acknowledged()

@@ -58,6 +58,16 @@ def opens_no_disposal_to_its_sender(command: ReceiveReferral, _state: Referral |
 CORRECTIONS.guard(rules, CorrectReferral)
 
 
+@rules.allowed_in(CorrectReferral, looks_at=("field", "value"))
+def opens_no_referral_to_its_corrector(command: CorrectReferral, _state: Referral, context: Context) -> bool:
+    """Ask a safe schools officer to correct this: an internet safety officer reads what happened online alone.
+
+    Source: state machine of a referral (rule S1); DPA 2018 s35
+    """
+    makes_online = (command.field, command.value) == ("setting", "ONLINE")
+    return context.actor.role != Role.INTERNET_SAFETY_OFFICER or not makes_online
+
+
 @rules.allowed_in(CorrectReferral, looks_at=OF_A_CORRECTION)
 def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _context: Context) -> bool:
     """With this value somebody would be born after the incident, a person never or an organisation at all, or it would be reported before it happened: check it.
