@@ -22,7 +22,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from ooc.evidence.verification import stores
-from services.addresses import find_addresses
+from services.addresses import SERVICES, find_addresses
 from services.registry import COLLECTIONS
 from shared.kafka import PROVISIONER
 from shared.settings import Settings
@@ -438,9 +438,14 @@ def test_a_generated_client_calls_every_operation(system: Path, program: list[Pa
     roles = ("SUPERVISOR", "AUDITOR", "DATA_PROTECTION_OFFICER", "ANALYST")
     with loopback.blocking_client(timeout=30) as http:
         tokens = [Tokens(addresses.issuer, http, {}).token(role).text for role in roles]
-    calls = {service: list(calls_of(service, ids[service])) for service in addresses.services}
+    calls = {service: list(calls_of(service, ids[service])) for service in SERVICES}
     plain = {service: [asdict(call) for call in called] for service, called in calls.items()}
-    asked = {"urls": dict(addresses.services), "tokens": tokens, "ids": ids, "calls": plain}
+    asked = {
+        "urls": {name: addresses.services[name] for name in SERVICES},
+        "tokens": tokens,
+        "ids": ids,
+        "calls": plain,
+    }
     done = subprocess.run(program, input=json.dumps(asked), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
