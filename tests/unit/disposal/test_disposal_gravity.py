@@ -170,25 +170,29 @@ def test_a_process_says_the_wrong_line_when_it_starts(tmp_path: Path, process: s
     assert f"{file}, line 2: the score is '9'" in started.stderr
 
 
+def refusal(command: Sequence[str]) -> str:
+    """Return what a command says that ends with 1."""
+    ended = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert ended.exit_code == 1
+    return ended.stderr
+
+
 def test_a_matrix_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a table, when it is loaded, then it is kept by its day; another one for that day is refused."""
     folder, file = tmp_path / "matrices", tmp_path / "table.csv"
     file.write_text(GOOD, encoding="utf-8")
     load = ["load-matrix", str(file), "--from", "2025-09-01"]
     monkeypatch.delenv("OOC_GRAVITY_MATRICES", raising=False)
-    with pytest.raises(InvalidSetting, match="OOC_GRAVITY_MATRICES"):
-        CliRunner().invoke(app, load, catch_exceptions=False)
+    assert "OOC_GRAVITY_MATRICES" in refusal(load)
     monkeypatch.setenv("OOC_GRAVITY_MATRICES", str(folder))
     for _ in range(2):
         answer = CliRunner().invoke(app, load, catch_exceptions=False)
         assert re.search("1 offences?, version 2025-09-01", answer.output)
     assert [matrix.version for matrix in read_folder(folder)] == ["2025-09-01"]
     file.write_text(GOOD.replace(",2,", ",9,"), encoding="utf-8")
-    with pytest.raises(InvalidSetting, match=rf"{file}, line 2: the score is '9'"):
-        CliRunner().invoke(app, load, catch_exceptions=False)
+    assert f"{file}, line 2: the score is '9'" in refusal(load)
     file.write_text(GOOD.replace(",2,", ",3,"), encoding="utf-8")
-    with pytest.raises(InvalidSetting, match="a day of its own"):
-        CliRunner().invoke(app, load, catch_exceptions=False)
+    assert "a day of its own" in refusal(load)
     (folder / "soon.csv").write_text(GOOD, encoding="utf-8")
     with pytest.raises(InvalidSetting, match=r"soon\.csv: name it by its first day"):
         read_folder(folder)
@@ -200,14 +204,13 @@ def test_no_past_day_gets_another_matrix(tmp_path: Path, monkeypatch: pytest.Mon
     table.write_text(GOOD, encoding="utf-8")
     monkeypatch.setenv("OOC_GRAVITY_MATRICES", str(tmp_path / "matrices"))
 
-    def load(day: str) -> None:
-        CliRunner().invoke(app, ["load-matrix", str(table), "--from", day], catch_exceptions=False)
+    def from_day(day: str) -> list[str]:
+        return ["load-matrix", str(table), "--from", day]
 
-    load("2025-09-01")
-    with pytest.raises(InvalidSetting, match="2025-09-01 is in force on 2025-10-01"):
-        load("2025-10-01")
+    CliRunner().invoke(app, from_day("2025-09-01"), catch_exceptions=False)
+    assert "2025-09-01 is in force on 2025-10-01" in refusal(from_day("2025-10-01"))
     for day in ("2019-03-01", "2025-09-01", "2199-01-01"):
-        load(day)
+        CliRunner().invoke(app, from_day(day), catch_exceptions=False)
     assert [matrix.version for matrix in read_folder(tmp_path / "matrices")] == [
         "2019-03-01",
         "2025-09-01",
