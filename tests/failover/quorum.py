@@ -168,7 +168,7 @@ class Quorum:
             return bool(await other.ask("select received_tli from pg_stat_wal_receiver") == timeline)
 
         try:
-            await eventually(follows)
+            await eventually(follows, 10)  # how long a standby is given before it is made anew: not a deadline
         except AssertionError:  # it had more of the old timeline than the new primary
             await other.destroy()
             await self._join(other)
