@@ -7,6 +7,7 @@ the latest one covers every offset below its ends, and compaction of its topic l
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from bisect import bisect_right
@@ -31,6 +32,9 @@ Ranges = tuple[tuple[int, int], ...]
 
 MAX_FOREIGN: Final = 2_500
 """The most foreign ranges of a partition in a record; the oldest beyond them are left out."""
+
+ENDS_SECONDS: Final = 8.0
+"""How long the ends of a topic are read again before a record beyond them is ignored."""
 
 _PARTITION: Final = re.compile("0|[1-9][0-9]?", re.ASCII)
 _HASH: Final = re.compile(rb"(?:[0-9a-f]{64})?")
@@ -214,6 +218,26 @@ def evaluate(
     return believed, ignored
 
 
+async def evaluate_at_ends(
+    records: Sequence[Any],
+    before: HighWaterMark | None,
+    read_ends: Callable[[], Awaitable[Mapping[int, int]]],
+    keys: PositionKeys,
+    patience: float = ENDS_SECONDS,
+) -> tuple[HighWaterMark | None, list[Ignored]]:
+    """As `evaluate`, with the ends read after the records; and again for so many seconds, while a record goes beyond them.
+
+    A broker that was frozen answers for a moment as the leader that it was, with the ends of that time.
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + patience
+    while True:
+        last, ignored = evaluate(records, before, await read_ends(), keys)
+        if clock() >= until or all(record.beyond is None for record in ignored):
+            return last, ignored
+        await asyncio.sleep(0.5)
+
+
 async def end_offsets(consumer: Any, topic: str) -> Mapping[int, int]:
     """Return the end of each partition of a topic; a consumer of uncommitted records sees the ends beyond open transactions."""
     partitions = [TopicPartition(topic, n) for n in range(PARTITIONS)]
@@ -225,8 +249,9 @@ async def find_last(
     position_topic: str,
     read_ends: Callable[[], Awaitable[Mapping[int, int]]],
     keys: PositionKeys,
+    patience: float = ENDS_SECONDS,
 ) -> tuple[HighWaterMark | None, list[Ignored]]:
-    """Find the last valid record, and the invalid ones after it.
+    """Find the last valid record, and the invalid ones after it, as `evaluate_at_ends` does.
 
     `read_ends` reads the ends of the events topic. It is called after the records have been read, since the relay goes on
     publishing meanwhile. The consumer is assigned to the topic, and is at its end afterwards.
@@ -240,7 +265,7 @@ async def find_last(
     while last is None and start > beginning:
         until, start, step = start, max(beginning, start - step), step * 100
         records = [record async for record in _read_between(consumer, partition, start, until)]
-        last, invalid = evaluate(records, None, await read_ends(), keys)
+        last, invalid = await evaluate_at_ends(records, None, read_ends, keys, patience)
         ignored = invalid + ignored
     consumer.seek(partition, end)
     return last, ignored

@@ -20,6 +20,7 @@ from shared.messaging.consumer.position_record import (
     Ignored,
     end_offsets,
     evaluate,
+    evaluate_at_ends,
     events_topic_of,
     find_last,
     reader,
@@ -103,7 +104,7 @@ class PositionFollower(Service):
                 if await anything.end_offsets([place]) != await search.end_offsets([place]):
                     return False
                 last, _ = await find_last(
-                    search, positions, partial(self._read_ends, anything, events_topic), self._keys
+                    search, positions, partial(self._read_ends, anything, events_topic), self._keys, patience=0
                 )
         except (KafkaError, OSError, TimeoutError):
             return False
@@ -167,7 +168,8 @@ class PositionFollower(Service):
                 last, ignored = evaluate(records, before, self._ends[events], self._keys)
                 if ignored:
                     # The events may not have been seen here yet: read the end of the topic before a record is ignored.
-                    last, ignored = evaluate(records, before, await self._read_ends(anything, events), self._keys)
+                    read_ends = partial(self._read_ends, anything, events)
+                    last, ignored = await evaluate_at_ends(records, before, read_ends, self._keys)
                 self._followed[events] = last
                 believed = self.believed.get(events)
                 is_behind = last is not None and believed is not None and last.position < believed.position

@@ -317,6 +317,56 @@ async def test_what_was_asked_for_before_it_came_is_no_step_back(
     assert ignored == []
 
 
+async def test_a_broker_that_answers_as_the_leader_that_it_was_ends_nobodys_trust(
+    kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given ends of a topic from before its last records, as a broker gives them that was frozen, then no record is ignored.
+
+    Issue 25: four consumers called a true record impossible, and a relay would have published again what it covers.
+    """
+    stale = 3
+
+    async def read_late(consumer: Any, topic: str) -> Mapping[int, int]:
+        nonlocal stale
+        stale -= 1
+        return dict.fromkeys(range(12), 0) if stale >= 0 else await end_offsets(consumer, topic)
+
+    ignored, author = list[Ignored](), Author("note")
+
+    async def alarm(record: Ignored) -> None:
+        ignored.append(record)
+
+    async def connected(_topic: str, _read_ends: Callable[[], Awaitable[Mapping[int, int]]]) -> None:
+        """Nothing is to be done."""
+
+    def follower() -> positions.PositionFollower:
+        return positions.PositionFollower([f"{topic_prefix}.note.position"], kafka_bootstrap, KEYS, alarm, connected)
+
+    async def believes(one: positions.PositionFollower, position: int) -> bool:
+        found = one.believed.get(f"{topic_prefix}.note.events")
+        return found is not None and found.position == position
+
+    async with publishing(kafka_bootstrap, topic_prefix, "note") as publisher:
+        await publisher.publish([author.write(uuid4())])
+        first = follower()
+        await first.start()
+        try:
+            await until(lambda: believes(first, 1), why="the first record")
+            monkeypatch.setattr(positions, "end_offsets", read_late)
+            await publisher.publish([author.write(uuid4())])
+            await until(lambda: believes(first, 2) if stale < 0 else _is_not_yet(), why="the record that came")
+        finally:
+            await first.stop()
+        stale, second = 3, follower()
+        async with second:
+            await until(lambda: believes(second, 2), why="the record that was there")
+    assert ignored == []
+
+
+async def _is_not_yet() -> bool:
+    return False
+
+
 async def _is(look: Callable[[], Awaitable[object]], expected: object) -> bool:
     return await look() == expected
 
