@@ -148,11 +148,11 @@ class ProjectionConsumer(Service):
         self._handler.forget()
 
     async def resume(self, assigned: Iterable[TopicPartition]) -> None:
-        """Seek newly assigned partitions to their checkpoints in PostgreSQL."""
+        """Seek newly assigned partitions to their checkpoints in PostgreSQL, but those that are taken away meanwhile."""
         partitions = list(assigned)
         checkpoints = await self._handler.checkpoints([(tp.topic, tp.partition) for tp in partitions])
         self._handler.forget((tp.topic, tp.partition) for tp in partitions)
-        for tp in partitions:
+        for tp in self._consumer.assignment() & set(partitions):
             offset = checkpoints[tp.topic, tp.partition]
             self._consumer.seek(tp, offset)
             self._reached[tp] = offset

@@ -119,6 +119,17 @@ async def test_offsets_in_kafka_are_not_trusted_and_every_assignment_seeks(
         await applied(projection, author)
 
 
+async def test_a_partition_that_is_taken_away_while_its_checkpoint_is_read_ends_no_consumer(
+    projection: Pool, publisher: Publisher, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    """Given a partition that another member has by now, when its checkpoint was read, then it is left alone, and the rest goes on."""
+    author = Author(SERVICE)
+    async with running("feed", projection, kafka_bootstrap, topic_prefix) as one:
+        await one.resume([TopicPartition(publisher.topic, 99)])
+        await publisher.publish([author.write(uuid4())])
+        await applied(projection, author)
+
+
 async def until_more(one: Any, than: int) -> bool:
     return bool(one.assignments > than)
 
