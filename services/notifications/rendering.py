@@ -50,7 +50,7 @@ def templates(language: Language) -> Mapping[str, Any]:
 
 def render(messages: Sequence[Message], places: Mapping[str, str | None], *, welsh: bool) -> Text:
     """Return the text of some messages to one person; `places` has the place of each appointment."""
-    texts = [_one(message, places.get(message.record), welsh=welsh) for message in messages]
+    texts = [_render_message(message, places.get(message.record), welsh=welsh) for message in messages]
     if len(texts) == 1:
         return texts[0]
     head = templates(ENGLISH)[SEVERAL]
@@ -67,7 +67,7 @@ def render_digest(digest: Mapping[str, Sequence[str]]) -> Text:
     return Text(AccountTemplate.OFFICER_DIGEST, found["version"], ENGLISH, found["subject"], body)
 
 
-def _one(message: Message, place: str | None, *, welsh: bool) -> Text:
+def _render_message(message: Message, place: str | None, *, welsh: bool) -> Text:
     for_other = message.recipient != message.concerns
     language = WELSH if welsh and _has(WELSH, message.template, for_other=for_other) else ENGLISH
     found, words = templates(language)[message.template], templates(language)["words"]

@@ -156,11 +156,11 @@ def _steps_before_processes() -> list[list[str]]:
 
 
 def _tells(writers: Writers, stories: int) -> None:
-    def told() -> bool:
+    def have_told() -> bool:
         writers.require_success()
         return len(writers.stories) >= stories
 
-    wait_until(told, SECONDS, "stories to be told to their end", pause=1)
+    wait_until(have_told, SECONDS, "stories to be told to their end", pause=1)
 
 
 def _shared(var: Path) -> dict[str, str]:

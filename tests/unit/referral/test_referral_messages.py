@@ -50,7 +50,7 @@ def duty(story: ReferralStory, name: str, as_of: date = date(2026, 3, 12)) -> Du
     return found
 
 
-def shown(story: ReferralStory) -> dict[str, Any]:
+def show_message(story: ReferralStory) -> dict[str, Any]:
     """Return the message as the referral shows it."""
     message: dict[str, Any] = story.view["messages"][str(MESSAGE)]
     return message
@@ -61,11 +61,11 @@ def test_a_message_that_was_sent_arrives_once(referral: ReferralStory) -> None:
     referral.received().linked()
     assert referral.problems(receipt_of("DELIVERED"), NOON, MESSENGER) == {"S1"}
     assert referral.does(sent(), NOON, MESSENGER) == ["MessageSent"]
-    assert (shown(referral)["status"], shown(referral)["about"]) == ("SENT", str(BOOKING))
+    assert (show_message(referral)["status"], show_message(referral)["about"]) == ("SENT", str(BOOKING))
     assert referral.problems(sent(), NOON, MESSENGER) == {"S1"}
     assert referral.problems(receipt_of("DELIVERED"), SOON, MESSENGER) == {"T1"}
     assert referral.does(receipt_of("DELIVERED"), NEXT_DAY, MESSENGER) == ["MessageDelivered"]
-    assert shown(referral)["status"] == "DELIVERED"
+    assert show_message(referral)["status"] == "DELIVERED"
     for again in (sent(), failed(), receipt_of("NOT_DELIVERED")):
         assert referral.problems(again, LATER, MESSENGER) == {"S1"}
 
@@ -86,7 +86,7 @@ def test_somebody_rings_whom_a_message_has_not_reached(referral: ReferralStory) 
     """Given a failure, then somebody is to ring by the next working day, though the referral is closed; a contact meets it."""
     referral.acknowledged().linked().does(contact(), SOON)
     assert referral.does(failed(), NOON, MESSENGER) == ["MessageFailed"]
-    assert (shown(referral)["status"], shown(referral)["why"]) == ("FAILED", "NO_ANSWER")
+    assert (show_message(referral)["status"], show_message(referral)["why"]) == ("FAILED", "NO_ANSWER")
     assert referral.problems(failed(), NOON, MESSENGER) == {"S1"}
     referral.closed()
     rings = duty(referral, "RING_INSTEAD")
@@ -105,7 +105,10 @@ def test_a_message_that_is_sent_after_all_needs_no_call(referral: ReferralStory)
         "RING_INSTEAD"
     ) == 0
     assert referral.does(receipt_of("NOT_DELIVERED"), LATER, MESSENGER) == ["MessageFailed"]
-    assert (shown(referral)["why"], duty(referral, "RING_INSTEAD").opened_on) == ("NOT_DELIVERED", date(2026, 3, 10))
+    assert (show_message(referral)["why"], duty(referral, "RING_INSTEAD").opened_on) == (
+        "NOT_DELIVERED",
+        date(2026, 3, 10),
+    )
 
 
 def test_somebody_answers_who_cannot_come(referral: ReferralStory) -> None:
