@@ -72,7 +72,8 @@ class OperationsPort(Service):
     async def on_stop(self) -> None:
         """Finish the running requests."""
         self._server.should_exit = True
-        await self._ended.wait()
+        if self._server.started:
+            await self._ended.wait()
 
 
 class _Server(uvicorn.Server):
