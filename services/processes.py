@@ -113,7 +113,7 @@ def processes() -> tuple[Process, ...]:
         ("services.console",),
         (role_name(RoleKind.API, "console"),),
         keys=("console", "invited_client"),
-        calls=(identity, Server.TELEMETRY.value, *(api.name for api in apis)),
+        calls=(identity, Server.TELEMETRY.value, *(each.name for each in (*apis, *followers))),
     )
     return (
         Process("topics", Kind.STEP, ("ooc.main", "topics"), logins=(PROVISIONER, *principals())),

@@ -172,7 +172,7 @@ def _console(addresses: Addresses, environment: Mapping[str, str], settings: Map
     key = environment.get("OOC_CONSOLE_KEY_FILE") or secret_in(addresses.var / "keys" / "console")
     env = {
         **settings,
-        **_at(urls(addresses)),
+        **_at(monitored(addresses)),
         "OOC_CONSOLE_URL": environment.get("OOC_CONSOLE_URL") or console_url(addresses),
         "OOC_CONSOLE_KEY_FILE": str(key),
     }

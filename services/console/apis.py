@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Generic, TypeVar
@@ -141,6 +141,16 @@ class Apis:
         route = (await self._declared(service, "/openapi.json"))["paths"].get(path)
         parameters = route["get"]["parameters"] if route else ()
         return next((parameter["schema"]["enum"] for parameter in parameters if parameter["name"] == name), [])
+
+    @property
+    def watched(self) -> Sequence[str]:
+        """What answers monitoring: the services, and each follower whose address is known."""
+        return self._addresses.watched
+
+    async def status(self, service: str) -> dict[str, Any]:
+        """Return what a service or a follower says of itself, without the person's token. Raises `Problem` or `NoAnswer`."""
+        status: dict[str, Any] = json.loads(await self._ask(None, "GET", service, "/status"))
+        return status
 
     async def is_ready(self, service: str) -> bool:
         """Tell whether a service says that it can record and answer."""

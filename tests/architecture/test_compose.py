@@ -28,6 +28,7 @@ from ooc.system.forwarding import ForwardingSettings
 from services.console.settings import ConsoleSettings
 from services.notifications.settings import NotificationsSettings
 from services.processes import Server, processes
+from services.registry import FOLLOWERS
 from services.registry import SERVICES as REGISTERED
 from shared.kafka import PROVISIONER
 from shared.runtime.worker import HEARTBEAT_SECONDS
@@ -210,6 +211,7 @@ def test_the_console_knows_every_service_and_its_own_port() -> None:
     """The console asks the APIs by the names and ports of their containers, and answers where a browser looks for it."""
     environment = OURS["console"]["environment"]
     urls = [f"{entry.name}=http://{entry.name}-api:{PORTS.api(entry.port_offset)}" for entry in REGISTERED]
+    urls += [f"{name}=http://{name}-worker:{PORTS.api(place)}" for name, place in FOLLOWERS.items()]
     assert environment["OOC_URL"].split() == urls, (
         f"docker-compose.yml: OOC_URL of the container console must be, in this order: {' '.join(urls)}"
     )

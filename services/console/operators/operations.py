@@ -21,7 +21,7 @@ from services.console.routing import Form, console_of, first, read_name, read_uu
 from services.console.sessions import Session
 from services.console.words import in_words
 from services.lags import Lag, lags_of
-from services.registry import SERVICES
+from services.registry import FOLLOWERS, SERVICES
 
 KINDS: Final[Mapping[str, Mapping[str, str]]] = {
     "alarms": {"attend": "Say that I look after it", "acknowledge": "Take the alarm back"},
@@ -34,6 +34,10 @@ OFFSET: Final = re.compile(r"[0-9]{1,18}")
 LAG: Final = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}:[0-9]{1,12}")
 """A lag as the address of a later look has it."""
 BY_NAME: Final = {entry.name: entry for entry in SERVICES}
+TITLES: Final[Mapping[str, str]] = {
+    **{entry.name: entry.title for entry in SERVICES},
+    **{name: name.capitalize() for name in FOLLOWERS},
+}
 BY_REPORTING: Final = frozenset(KINDS) - {"reactions"}
 """Kinds that a service that only projects has as well."""
 
@@ -51,13 +55,13 @@ class Held:
 
     @property
     def actions(self) -> Mapping[str, str]:
-        """The decisions about it."""
-        return KINDS[self.kind]
+        """The decisions about it; none for a follower, which takes no token."""
+        return KINDS[self.kind] if self.service in BY_NAME else {}
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceLine:
-    """A service: how far it has come, what it lags behind, and what is held in it."""
+    """A service or a follower: how far it has come, what it lags behind, and what is held in it."""
 
     name: str
     title: str
@@ -69,25 +73,10 @@ class ServiceLine:
 
 
 async def operations_page(request: Request, session: Session) -> Response:
-    """Show every service. The look before stands in the address, so that the trend needs no memory."""
+    """Show every service and follower. The look before stands in the address, so that the trend needs no memory."""
     before = look_before(request)
-    apis, names = console_of(request).apis, await console_of(request).directory.names(session)
-    statuses, lists = await asyncio.gather(
-        asyncio.gather(*(part_of(apis.get(session, entry.name, "/status")) for entry in SERVICES)),
-        asyncio.gather(*(_lists(apis, session, entry.name) for entry in SERVICES)),
-    )
-    seen = {name: status.value for name, status in zip(BY_NAME, statuses, strict=True) if status.value}
-    lines = [
-        ServiceLine(
-            name,
-            BY_NAME[name].title,
-            status,
-            [(lag, trend_of(lag, before)) for lag in lags_of(name, seen)],
-            [_item_held(name, kind, line, names) for kind, part in parts.items() for line in part.value or ()],
-            list(dict.fromkeys(part.notice for part in parts.values() if part.notice)),
-        )
-        for name, status, parts in zip(BY_NAME, statuses, lists, strict=True)
-    ]
+    names = await console_of(request).directory.names(session)
+    lines = await service_lines(console_of(request).apis, session, names, before)
     behind = [f"{lag.name}:{lag.left}" for line in lines for lag, _ in line.behind]
     return render(
         request,
@@ -134,6 +123,40 @@ def trend_of(lag: Lag, before: Look | None) -> str:
     return f"falling further behind, by {moved}" if moved > 0 else f"catching up, by {-moved}" if moved else "unchanged"
 
 
+async def service_lines(
+    apis: Apis, session: Session, names: Mapping[str, str], before: Look | None
+) -> Sequence[ServiceLine]:
+    """Ask everything that answers monitoring for its status, and the services for what the person may see in them."""
+    statuses, lists = await asyncio.gather(
+        asyncio.gather(*(part_of(apis.status(name)) for name in apis.watched)),
+        asyncio.gather(*(_lists(apis, session, name) for name in apis.watched)),
+    )
+    seen = {name: status.value for name, status in zip(apis.watched, statuses, strict=True) if status.value}
+    return [
+        ServiceLine(
+            name,
+            TITLES[name],
+            status,
+            [(lag, trend_of(lag, before)) for lag in lags_of(name, seen)],
+            _held(name, seen.get(name, {}), parts, names),
+            list(dict.fromkeys(part.notice for part in parts.values() if part.notice)),
+        )
+        for name, status, parts in zip(apis.watched, statuses, lists, strict=True)
+    ]
+
+
+def _held(
+    name: str, status: Mapping[str, Any], parts: Mapping[str, Part[list[dict[str, Any]]]], names: Mapping[str, str]
+) -> Sequence[Held]:
+    if name in BY_NAME:
+        return [_item_held(name, kind, item, names) for kind, part in parts.items() for item in part.value or ()]
+    why = f"Nobody can take it here, since {TITLES[name]} takes no person's token; it ends with its cause"
+    return [
+        Held(name, "alarms", "", alarm["meaning"], alarm["raised_at"], f"{alarm['place']}. {why}: {alarm['runbook']}.")
+        for alarm in status.get("alarms", ())
+    ]
+
+
 async def decision_page(request: Request, session: Session) -> Response:
     """Show what a decision would do."""
     return await _decision(request, session, through=request.query_params.get("through", ""), dry_run=True)
@@ -177,7 +200,7 @@ async def _decision(request: Request, session: Session, *, through: str, dry_run
 
 
 async def _lists(apis: Apis, session: Session, name: str) -> Mapping[str, Part[list[dict[str, Any]]]]:
-    kinds = [kind for kind in KINDS if kind in BY_REPORTING or BY_NAME[name].decides]
+    kinds = [kind for kind in KINDS if name in BY_NAME and (kind in BY_REPORTING or BY_NAME[name].decides)]
     parts = await asyncio.gather(*(part_of(apis.get(session, name, f"/v1/{kind}")) for kind in kinds))
     return dict(zip(kinds, parts, strict=True))
 

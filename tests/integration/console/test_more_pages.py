@@ -226,8 +226,9 @@ def test_an_operator_sees_every_service_and_rehearses_a_decision_before_it(brows
     """Given a running system, when a supervisor opens operations, then each service stands there; a decision asks for a reason first."""
     browser.sign_in("SUPERVISOR-1")
     page = browser.open("/operations")
-    for title in ("Referral", "Education", "Disposal", "Restorative conference", "Reporting"):
+    for title in ("Referral", "Education", "Disposal", "Restorative conference", "Reporting", "Notifications"):
         assert title in page.words
+    assert "Does not answer" not in page.words
     address = f"/operations/rj-conference/reactions/{uuid4()}/close"
     assert "Give the reason first" in browser.open(address).words
     reason = browser.open("/reason")

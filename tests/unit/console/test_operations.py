@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from starlette.requests import Request
 
+from services.addresses import SERVICES, Addresses
+from services.console.apis import Apis
 from services.console.everyone.rules import value_in_words, value_on
-from services.console.operators.operations import Look, _item_held, look_before, trend_of
+from services.console.operators.operations import Look, _item_held, look_before, service_lines, trend_of
+from services.console.rendering import render
+from services.console.sessions import Session, Tokens
 from services.lags import Lag
 from shared.domain.policy import Entry, PolicyValue
+from tests.unit.ooc.test_console_http import serving
 
 
 def request_for(query: str) -> Request:
@@ -50,6 +56,29 @@ def test_an_alarm_says_who_looks_after_it() -> None:
     alarm["attended_by"] = "SUPERVISOR 7"
     assert _item_held("referral", "alarms", alarm, {"7": "Sam Hart"}).about == "relay, x. Sam Hart looks after it."
     assert _item_held("referral", "alarms", alarm, {}).about == "relay, x. Supervisor looks after it."
+
+
+async def test_a_follower_shows_its_alarms_and_gets_no_token() -> None:
+    """Given a follower with an alarm, when a supervisor looks, then the alarm is there without a decision, and no token went there."""
+    alarm = {"meaning": "A message was given up.", "raised_at": "2026-11-27T02:00:00Z", "place": "notifications"}
+    status = {"reacts_to": [], "parked": 0, "quarantined": 0, "messages": {"PLANNED": 0, "FAILED": 2}}
+    status["alarms"] = [alarm | {"runbook": "docs/how-to/runbook/message_dead.md"}]
+    person = Session("key", "person", "SUPERVISOR", "YJS", "*", Tokens("secret", 2e9, None), reason="AUDIT")
+    with serving((200, status)) as (url, follower), serving((403, {})) as (refusing, _):
+        apis = Apis(Addresses(None, {**dict.fromkeys(SERVICES, refusing), "notifications": url}))
+        try:
+            lines = await service_lines(apis, person, {}, None)
+        finally:
+            await apis.close()
+    assert [request[:2] for request in follower.requests] == [("GET", "/status")]
+    assert "secret" not in str(follower.requests)
+    held = [item for line in lines for item in line.held]
+    request = Request({"type": "http", "path": "/operations", "headers": [], "query_string": b""})
+    context: dict[str, Any] = {"lines": lines, "held": held, "since": None, "caught_up": [], "again": ""}
+    page = bytes(render(request, "operations.html", person, **context).body).decode()
+    for words in ("Follows the others: 2 messages failed", "1 alarm", "A message was given up.", "message_dead.md"):
+        assert words in page
+    assert "/operations/notifications" not in page
 
 
 def test_only_lags_are_read_from_an_address() -> None:

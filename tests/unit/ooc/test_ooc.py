@@ -21,7 +21,7 @@ from rich.console import Console
 from ooc.cases.reading import streams_of
 from ooc.options import person_role
 from ooc.scenarios import STORIES
-from ooc.system.running import Stores, address_rows, processes, urls
+from ooc.system.running import Stores, address_rows, monitored, processes, urls
 from ooc.tables import alerts, measure, timeline
 from services.addresses import SERVICES
 from services.registry import DECIDING, FOLLOWERS, deciding_services
@@ -305,7 +305,7 @@ def test_the_console_is_told_every_service_and_no_key_of_theirs(tmp_path: Path) 
         tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
     )
     (console,) = (process for process in processes(addresses, {}) if process.name == "console")
-    assert console.env["OOC_URL"].split() == [f"{service}={url}" for service, url in urls(addresses).items()]
+    assert console.env["OOC_URL"].split() == [f"{service}={url}" for service, url in monitored(addresses).items()]
     assert not {name for name, value in console.env.items() if value and ("KEK" in name or "SIGNING" in name)}
     assert Path(console.env["OOC_CONSOLE_KEY_FILE"]).stat().st_mode & 0o777 == 0o600
 
