@@ -26,7 +26,7 @@ from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.batch import BatchResult, TopicPartition, load_checkpoints, log_results, process_batches
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import Apply, log_transient, retry_transient
-from shared.messaging.consumer.position_record import HighWaterMark, Ignored, service_of
+from shared.messaging.consumer.position_record import HighWaterMark, Ignored, look_again, service_of
 from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.consumer.positions import PositionFollower
 from shared.messaging.consumer.quarantine import retry_requested, settle_alarms
@@ -247,9 +247,12 @@ class RecordHandler(Service):
         The ends are read last, since both grow meanwhile.
         """
         reached = await self.checkpoints([(topic, partition) for partition in range(PARTITIONS)])
-        ends = await read_ends()
-        beyond = [f"{n}: {offset} of {ends[n]}" for (_, n), offset in sorted(reached.items()) if offset > ends[n]]
-        if beyond:
+
+        async def look() -> list[str]:
+            ends = await read_ends()
+            return [f"{n}: {offset} of {ends[n]}" for (_, n), offset in sorted(reached.items()) if offset > ends[n]]
+
+        if beyond := await look_again(look, bool):
             detail = f"read to offsets beyond its end, by partition: {', '.join(beyond)}"
             _log.error("topic_behind_consumer", consumer=self.consumer, topic=topic, why=detail)
             await self._raise("topic_behind_consumer", topic, detail)

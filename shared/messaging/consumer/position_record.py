@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -225,16 +226,27 @@ async def evaluate_at_ends(
     keys: PositionKeys,
     patience: float = ENDS_SECONDS,
 ) -> tuple[HighWaterMark | None, list[Ignored]]:
-    """As `evaluate`, with the ends read after the records; and again for so many seconds, while a record goes beyond them.
+    """As `evaluate`, with the ends read after the records; and again for so many seconds, while a record goes beyond them."""
+
+    async def look() -> tuple[HighWaterMark | None, list[Ignored]]:
+        return evaluate(records, before, await read_ends(), keys)
+
+    return await look_again(look, lambda seen: any(record.beyond is not None for record in seen[1]), patience)
+
+
+async def look_again(
+    look: Callable[[], Awaitable[T]], is_short: Callable[[T], bool], patience: float = ENDS_SECONDS
+) -> T:
+    """Look at the ends of a topic, and again for so many seconds while they fall short; return what was seen last.
 
     A broker that was frozen answers for a moment as the leader that it was, with the ends of that time.
     """
     clock = asyncio.get_running_loop().time
     until = clock() + patience
     while True:
-        last, ignored = evaluate(records, before, await read_ends(), keys)
-        if clock() >= until or all(record.beyond is None for record in ignored):
-            return last, ignored
+        seen = await look()
+        if clock() >= until or not is_short(seen):
+            return seen
         await asyncio.sleep(0.5)
 
 
@@ -250,14 +262,20 @@ async def find_last(
     read_ends: Callable[[], Awaitable[Mapping[int, int]]],
     keys: PositionKeys,
     patience: float = ENDS_SECONDS,
+    beyond: int = -1,
 ) -> tuple[HighWaterMark | None, list[Ignored]]:
     """Find the last valid record, and the invalid ones after it, as `evaluate_at_ends` does.
 
     `read_ends` reads the ends of the events topic. It is called after the records have been read, since the relay goes on
-    publishing meanwhile. The consumer is assigned to the topic, and is at its end afterwards.
+    publishing meanwhile. The consumer is assigned to the topic, and is at its end afterwards, which is `beyond` an offset that
+    is known: until it is, the broker does not lead.
     """
     partition = TopicPartition(position_topic, 0)
-    end = (await consumer.end_offsets([partition]))[partition]
+
+    async def find_end() -> int:
+        return int((await consumer.end_offsets([partition]))[partition])
+
+    end = await look_again(find_end, lambda end: end <= beyond, math.inf)
     beginning = (await consumer.beginning_offsets([partition]))[partition]
     # The last record is usually among the last few; aborted ones and markers take offsets too.
     start, step, last = end, 100, None
