@@ -152,17 +152,25 @@ class PositionFollower(Service):
                 last, ignored = await find_last(
                     search, positions, partial(self._read_ends, anything, events), self._keys
                 )
-                self._followed[events] = last or self.believed.get(events)
+                self._followed[events] = last
                 await self._take(events, last, ignored)
             consumer.assign(places)
+            read_to = {place.topic: await search.position(place) for place in places}
             for place in places:
-                consumer.seek(place, await search.position(place))
-        await self._follow(consumer, anything)
+                consumer.seek(place, read_to[place.topic])
+        await self._follow(consumer, anything, read_to)
 
-    async def _follow(self, consumer: Any, anything: Any) -> None:
+    async def _follow(self, consumer: Any, anything: Any, read_to: dict[str, int]) -> None:
+        """Believe the records that come, until the service stops, or a topic ends before what has been read of it.
+
+        Then a broker answers that was frozen while others led, or the end is lost: a new connection reads the last record.
+        """
         events_of = {positions: events for events, positions in self._topics.items()}
         while not self.should_stop:
             for tp, records in (await consumer.getmany(timeout_ms=500)).items():
+                if records[0].offset < read_to[tp.topic]:
+                    return
+                read_to[tp.topic] = records[-1].offset + 1
                 events = events_of[tp.topic]
                 before = self._followed[events]
                 last, ignored = evaluate(records, before, self._ends[events], self._keys)
