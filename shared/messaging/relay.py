@@ -171,13 +171,17 @@ def key_and_partition(home: UUID) -> tuple[bytes, int]:
 
 
 async def last_position(
-    bootstrap: Kafka, position_topic: str, keys: PositionKeys
+    bootstrap: Kafka, position_topic: str, keys: PositionKeys, beyond: int = -1
 ) -> tuple[HighWaterMark | None, list[Ignored]]:
-    """Find the last valid position record, if any, and the invalid ones after it. Raises a KafkaError."""
+    """Find the last valid position record, if any, and the invalid ones after it, of a topic that goes `beyond` an offset.
+
+    Raises a KafkaError.
+    """
     events_topic = events_topic_of(position_topic)
     async with reader(bootstrap, "read_uncommitted") as anything, reader(bootstrap, "read_committed") as committed:
         committed.assign([TopicPartition(position_topic, 0)])
-        return await find_last(committed, position_topic, partial(end_offsets, anything, events_topic), keys)
+        read_ends = partial(end_offsets, anything, events_topic)
+        return await find_last(committed, position_topic, read_ends, keys, beyond=beyond)
 
 
 def _anchors(log_hash: bytes, accesses: asyncpg.Record) -> Anchors:
@@ -316,9 +320,10 @@ class Relay(Service):
         if set(partitions) != set(_ALL):
             raise RelayAlarm("wrong_partitions", f"{self._events_topic} has {len(partitions)} instead of {PARTITIONS}")
         async with self._lease.keep(event_store), asyncio.timeout(60):
-            last, ignored = await last_position(self._bootstrap, self._position_topic, self._keys)
+            barrier = await self._barrier(producer)
+            last, ignored = await last_position(self._bootstrap, self._position_topic, self._keys, barrier)
             believed = last or HighWaterMark()
-            claimed = believed if last else await self._claimed_unsigned()
+            claimed = believed if last else await self._claimed_unsigned(barrier)
         async with (
             self._lease.keep(event_store),
             asyncio.timeout(60 if last else UNSIGNED_SECONDS),
@@ -353,10 +358,23 @@ class Relay(Service):
             await self._in_transaction(producer, lambda: self._say(producer, reached))
         return reached
 
-    async def _claimed_unsigned(self) -> HighWaterMark:
+    async def _barrier(self, producer: Any) -> int:
+        """Write to the position topic in a transaction that is aborted; return the offset, which only its leader knows.
+
+        A broker that was frozen while others led shows a reader for a moment an older end, and so an older last record.
+        """
+        async with asyncio.timeout(TRANSACTION_SECONDS):
+            await producer.begin_transaction()
+            written = await producer.send_and_wait(
+                self._position_topic, key=self.service.encode(), value=b"barrier", partition=0
+            )
+            await producer.abort_transaction()
+        return int(written.offset)
+
+    async def _claimed_unsigned(self, barrier: int) -> HighWaterMark:
         """Return what the topic says where no record is signed: no event store that lacks it may publish over it."""
         keys = replace(self._keys, believes_unsigned=True)
-        return (await last_position(self._bootstrap, self._position_topic, keys))[0] or HighWaterMark()
+        return (await last_position(self._bootstrap, self._position_topic, keys, barrier))[0] or HighWaterMark()
 
     async def _recognise(
         self, event_store: asyncpg.Connection[asyncpg.Record], reached: HighWaterMark, later: Sequence[_Found]

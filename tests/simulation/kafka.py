@@ -70,11 +70,17 @@ class Partition:
     def __init__(self) -> None:
         self.log: list[Entry] = []
         self.open: dict[Producing, list[int]] = {}
+        self.frozen: tuple[int, int] | None = None
+        """Both ends as a former leader knows them, while it answers readers as if it still led; else None."""
 
     @property
     def stable(self) -> int:
         """The offset of the first record of an open transaction: the end, for readers of committed records."""
         return min((offsets[0] for offsets in self.open.values()), default=len(self.log))
+
+    def seen(self, *, committed: bool) -> int:
+        """Return the end that readers are told."""
+        return (self.frozen or (self.stable, len(self.log)))[not committed]
 
     def end(self, producer: Producing, *, commit: bool) -> None:
         """Write the marker of a transaction."""
@@ -255,9 +261,10 @@ class Broker:
         found = {}
         for tp, start in wanted.items():
             partition = self.topics[tp.topic][tp.partition]
-            end = partition.stable if committed else len(partition.log)
+            end = partition.seen(committed=committed)
             records: list[Record] = []
-            offset = start if start <= len(partition.log) else 0  # out of range: read again from the beginning
+            out_of_range = start > partition.seen(committed=False)
+            offset = 0 if out_of_range else start  # read again from the beginning
             while offset < end and len(records) < limit:
                 entry = partition.log[offset]
                 if not entry.marker and not (committed and entry.aborted):
@@ -271,8 +278,7 @@ class Broker:
 
     async def ends(self, places: Iterable[TopicPartition], *, committed: bool) -> dict[TopicPartition, int]:
         """Return the end of each partition."""
-        partitions = {tp: self.topics[tp.topic][tp.partition] for tp in places}
-        return {tp: each.stable if committed else len(each.log) for tp, each in partitions.items()}
+        return {tp: self.topics[tp.topic][tp.partition].seen(committed=committed) for tp in places}
 
 
 class Client:
@@ -409,6 +415,12 @@ class FakeProducer(Client):
         raise KafkaTimeoutError
 
     async def commit_transaction(self) -> None:
+        await self._end_transaction(commit=True)
+
+    async def abort_transaction(self) -> None:
+        await self._end_transaction(commit=False)
+
+    async def _end_transaction(self, *, commit: bool) -> None:
         assert self._producer is not None
         producer = self._producer
         if self._last:
@@ -416,7 +428,7 @@ class FakeProducer(Client):
         self._open = False  # aiokafka commits past a batch that failed
         while True:
             try:
-                await self.ask(lambda: self.broker.end(producer, commit=True))
+                await self.ask(lambda: self.broker.end(producer, commit=commit))
             except KafkaConnectionError:
                 await asyncio.sleep(0.1)
             else:

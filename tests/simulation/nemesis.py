@@ -6,6 +6,7 @@ A seed takes a few kinds of faults (swarm testing), since together they hide eac
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 from uuid import UUID
@@ -64,6 +65,22 @@ async def freeze_kafka(system: System) -> None:
     system.broker.process.pause()
     await asyncio.sleep(system.chance.choice((0.3, 3.0, 14.0)))
     system.broker.process.resume()
+
+
+async def thaw_a_leader(system: System) -> None:
+    """A broker goes on that was frozen while others led: for a moment it answers readers with the ends that it knows."""
+    partitions = [partition for topic in system.broker.topics.values() for partition in topic]
+    led = [partition for partition in partitions if system.chance.random() < 1 / 3]
+    ends = [(partition.stable, len(partition.log)) for partition in led]
+    await asyncio.sleep(system.chance.uniform(1, 5))
+    for partition, known in zip(led, ends, strict=True):
+        partition.frozen = known
+    relays = [program for name, program in system.programs.items() if "relay" in name]
+    for relay in system.chance.sample(relays, 2):
+        system.kill(relay)
+    await asyncio.sleep(system.chance.uniform(0.5, 4))
+    for partition in led:
+        partition.frozen = None
 
 
 async def expire_batches(system: System) -> None:
@@ -208,6 +225,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     pause_a_publisher,
     trouble_the_network,
     freeze_kafka,
+    thaw_a_leader,
     expire_batches,
     restart_postgres,
     freeze_postgres,
@@ -242,6 +260,8 @@ def mend(system: System) -> None:
     system.network.trouble = 0.0
     system.broker.process.resume()
     system.broker.expiring = system.broker.slowness = 0.0
+    for partition in itertools.chain.from_iterable(system.broker.topics.values()):
+        partition.frozen = None
     for cluster in system.clusters:
         cluster.mend()
         for node in (cluster.primary, cluster.standby):

@@ -152,6 +152,16 @@ def a_lost_batch_is_not_missed(patch: Patch) -> None:
     patch.setattr(Relay, "_send", send)
 
 
+def a_former_leader_is_believed(patch: Patch) -> None:
+    """The relay takes the end of its position topic as whoever answers for it knows it."""
+
+    async def barrier(_self: Relay, _producer: Any) -> int:
+        await asyncio.sleep(0)
+        return -1
+
+    patch.setattr(Relay, "_barrier", barrier)
+
+
 def a_reaction_has_no_key(patch: Patch) -> None:
     """The id of a reaction's command does not follow from the event, so a repeat is another command."""
     patch.setattr(Reaction, "command_id", lambda *_: uuid4())
@@ -229,6 +239,7 @@ PLANTED: Final = (
     ),
     Planted(an_outcome_is_assumed, (nemesis.trouble_the_network, nemesis.freeze_kafka), "times in its topic|goes back"),
     Planted(a_lost_batch_is_not_missed, (nemesis.expire_batches,), "the topic of|stands 0 times|alarm"),
+    Planted(a_former_leader_is_believed, (nemesis.thaw_a_leader,), "times in its topic|goes back|foreign_record"),
     Planted(a_reaction_has_no_key, (nemesis.kill_many, nemesis.restart_postgres), "was answered|are answered"),
     Planted(a_repeat_is_another_command, (nemesis.trouble_the_network,), "is recorded|two receipts"),
     Planted(a_checkpoint_is_committed_first, (nemesis.kill_many,), "rings are answered|reporting"),
