@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
@@ -23,7 +23,7 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.kafka import PARTITIONS
 from shared.messaging import relay as relay_module
 from shared.messaging.consumer.alarms import alarms
-from shared.messaging.consumer.position_record import HighWaterMark, Ignored
+from shared.messaging.consumer.position_record import HighWaterMark, Ignored, reader
 from shared.messaging.consumer.positions import PositionFollower
 from shared.messaging.polling import Poll
 from shared.messaging.relay import MAX_EVENTS, last_position
@@ -213,6 +213,34 @@ async def test_a_paused_predecessor_is_fenced(relayed_service: RelayedService) -
     with contextlib.suppress(KafkaError):
         await zombie.stop()
     await zombie.client.close()
+    await relayed_service.assert_exactly_the_event_store()
+
+
+async def test_a_relay_asks_the_leader_where_it_is(
+    relayed_service: RelayedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a broker that was frozen while others led, and shows old ends at first, a relay that starts publishes nothing twice."""
+    places = [
+        TopicPartition(relayed_service.position, 0),
+        *(TopicPartition(relayed_service.events, n) for n in range(PARTITIONS)),
+    ]
+    async with relayed_service.relay():
+        await relayed_service.write(streams=2, events=1)
+        await relayed_service.relayed()
+        async with reader(relayed_service.bootstrap, "read_committed") as consumer:
+            old = await consumer.end_offsets(places)
+        await relayed_service.write(streams=2, events=1)
+        await relayed_service.relayed()
+    ask, thawed = AIOKafkaConsumer.end_offsets, asyncio.get_running_loop().time() + 3
+
+    async def end_offsets(consumer: Any, partitions: list[TopicPartition]) -> Any:
+        is_frozen = asyncio.get_running_loop().time() < thawed
+        return {place: old[place] for place in partitions} if is_frozen else await ask(consumer, partitions)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", end_offsets)
+    async with relayed_service.relay():
+        await relayed_service.write(streams=2, events=1)
+        await relayed_service.relayed()
     await relayed_service.assert_exactly_the_event_store()
 
 
