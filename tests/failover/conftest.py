@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -38,6 +41,20 @@ def note(request: pytest.FixtureRequest) -> Note:
         assert outcome.lost == outcome.doubled == 0, f"seed {SEED}: {outcome}"
 
     return note
+
+
+@pytest.fixture(scope="module")
+def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Yield a folder of the rig, which the user of the servers may enter. After a failure its logs are kept."""
+    with tempfile.TemporaryDirectory(prefix="ooc-failover-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        if request.session.testsfailed:
+            kept = Path(tempfile.mkdtemp(prefix="ooc-failed-"))
+            for number, log in enumerate(sorted(log for log in folder.rglob("*.log") if "data" not in log.parts)):
+                shutil.copy(log, kept / f"{number}-{log.name}")
+            print(f"\nthe logs of the failure: {kept}")  # noqa: T201 - where to look
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ OOC_FAILOVER_SEED repeats a run's choices.
 from __future__ import annotations
 
 import random
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,16 +27,14 @@ pytestmark = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def rig() -> AsyncIterator[Rig]:
+async def rig(folder: Path) -> AsyncIterator[Rig]:
     """Yield the system at work."""
-    with tempfile.TemporaryDirectory(prefix="ooc-failover-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        rig = Rig(Path(folder))
-        try:
-            await rig.start()
-            yield rig
-        finally:
-            await rig.stop()
+    rig = Rig(folder)
+    try:
+        await rig.start()
+        yield rig
+    finally:
+        await rig.stop()
 
 
 @pytest.mark.timeout(SECONDS + 3600)

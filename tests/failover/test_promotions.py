@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -40,22 +39,20 @@ class Small:
 
 
 @pytest.fixture
-async def small(kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[Small]:
+async def small(folder: Path, kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[Small]:
     """Yield a service whose event store has two standbys."""
-    with tempfile.TemporaryDirectory(prefix="ooc-quorum-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        quorum = Quorum(Path(folder))
-        try:
-            await quorum.start()
-            await databases(quorum.url, [(NAME, SCHEMA)])
-            owner = connections.database_dsn(quorum.url, NAME)
-            pool = await connections.create_pool(as_application(owner))
-            service = RelayedService(topic_prefix, owner, kafka_bootstrap, PostgresEventStore(pool))
-            await topics(kafka_bootstrap, [events_topic(service.events, 1), position_topic(service.position, 1)])
-            yield Small(quorum, service)
-            pool.terminate()
-        finally:
-            await quorum.stop()
+    quorum = Quorum(folder)
+    try:
+        await quorum.start()
+        await databases(quorum.url, [(NAME, SCHEMA)])
+        owner = connections.database_dsn(quorum.url, NAME)
+        pool = await connections.create_pool(as_application(owner))
+        service = RelayedService(topic_prefix, owner, kafka_bootstrap, PostgresEventStore(pool))
+        await topics(kafka_bootstrap, [events_topic(service.events, 1), position_topic(service.position, 1)])
+        yield Small(quorum, service)
+        pool.terminate()
+    finally:
+        await quorum.stop()
 
 
 async def test_each_promotion_keeps_what_was_acknowledged(small: Small, note: Note, until: float) -> None:

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -109,41 +108,40 @@ class Release(WholeSystem):
 
 @pytest.mark.timeout(4 * SECONDS)
 def test_two_releases_work_beside_each_other_in_every_order(
-    before: Path, postgres_url: str, kafka_bootstrap: str
+    before: Path, folder: Path, postgres_url: str, kafka_bootstrap: str
 ) -> None:
     """Given people at work on both releases, whichever workers run, then nothing is lost or doubled, and nobody gets a fault."""
     servers = {"OOC_DATABASE_URL": postgres_url, "OOC_KAFKA": kafka_bootstrap, "OOC_KAFKA_REPLICATION": "1"}
-    with tempfile.TemporaryDirectory(prefix="ooc-upgrade-", ignore_cleanup_errors=True) as folder:
-        old = Release(before, Path(folder, "old"), servers)
-        new = Release(ROOT, Path(folder, "new"), servers)
-        try:
-            old.launch()
-            old.until_ready()
-            new._environment |= _shared(old.var) | {"OOC_UNSIGNED_POSITIONS": "true"}
-            for command in _steps_before_processes():
-                new.run(command)
-            new.launch()
-            new.until_ready()
-            writers = [Writers(system.var, 2, patience=SECONDS) for system in (old, new)]
-            told = [0, 0]
-            # The workers first, then the APIs, and back: each side works alone and beside the other.
-            for system in (None, old, new):
-                with contextlib.nullcontext() if system is None else system.without("worker"):
-                    for n, writing in enumerate(writers):
-                        _tells(writing, told[n] + 2)
-                        told[n] = len(writing.stories)
-            for writing in writers:
-                writing.end()
-                assert not writing.statuses[500], writing.statuses
-            wait_until(lambda: not status_reasons(new.var), SECONDS, "everything to be caught up", pause=1)
-            with client_of(new.var, patience=SECONDS) as client:
-                for story in (*writers[0].stories, *writers[1].stories):
-                    check_histories(client, story)
-            verified = ooc(new.var, "verify")
-            assert verified.returncode == 0, verified.stdout + verified.stderr
-        finally:
-            new.stop()
-            old.stop()
+    old = Release(before, folder / "old", servers)
+    new = Release(ROOT, folder / "new", servers)
+    try:
+        old.launch()
+        old.until_ready()
+        new._environment |= _shared(old.var) | {"OOC_UNSIGNED_POSITIONS": "true"}
+        for command in _steps_before_processes():
+            new.run(command)
+        new.launch()
+        new.until_ready()
+        writers = [Writers(system.var, 2, patience=SECONDS) for system in (old, new)]
+        told = [0, 0]
+        # The workers first, then the APIs, and back: each side works alone and beside the other.
+        for system in (None, old, new):
+            with contextlib.nullcontext() if system is None else system.without("worker"):
+                for n, writing in enumerate(writers):
+                    _tells(writing, told[n] + 2)
+                    told[n] = len(writing.stories)
+        for writing in writers:
+            writing.end()
+            assert not writing.statuses[500], writing.statuses
+        wait_until(lambda: not status_reasons(new.var), SECONDS, "everything to be caught up", pause=1)
+        with client_of(new.var, patience=SECONDS) as client:
+            for story in (*writers[0].stories, *writers[1].stories):
+                check_histories(client, story)
+        verified = ooc(new.var, "verify")
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+    finally:
+        new.stop()
+        old.stop()
 
 
 def _steps_before_processes() -> list[list[str]]:
