@@ -21,19 +21,16 @@ from typing import Final
 import uvloop
 
 from shared.runtime.garbage_collection import exempt_from_collection
-from tests.bench.append import by_64, by_one
-from tests.bench.command import commands
+from tests.bench.append import by_64
 from tests.bench.guidance import guidance
 from tests.bench.http import over_http
 from tests.bench.machine import machine
-from tests.bench.members import members
 from tests.bench.memory import memory
 from tests.bench.messages import messages
 from tests.bench.page import write_table
 from tests.bench.pages import pages
 from tests.bench.place import place
-from tests.bench.projection import live, rebuild, rebuild_from_stores
-from tests.bench.reading import folding, reading
+from tests.bench.projection import live, rebuild_from_stores
 from tests.bench.relay import relay
 from tests.bench.rounds import Bench, alternating
 from tests.bench.table import Part, as_json, lines, part, verdict
@@ -43,16 +40,10 @@ from tests.bench.visible import visible
 
 BENCHES: Final = (
     Bench("append-64", "Append, 64 callers in one process, one event each", by_64),
-    Bench("append-1", "Append, one caller", by_one),
-    Bench("command", "The whole path of a command, one process", commands),
     Bench("http", "Commands over HTTP, one API process", over_http),
-    Bench("reading", "Reading an event, sealed fields closed", reading),
-    Bench("folding", "Folding an event", folding),
     Bench("guidance", "What may be done next in a case", guidance),
     Bench("relay", "Relay, transactional", relay),
     Bench("live", "Projection, live (reporting)", live),
-    Bench("members", "Projection, live, two processes", members),
-    Bench("rebuild", "Rebuild from the topics (reporting)", rebuild),
     Bench("rebuild-stores", "Rebuild from the event stores, two processes (reporting)", rebuild_from_stores),
     Bench("verify", "Verification of a whole system", verification),
     Bench("visible", "Command accepted to visible in reporting, 200 commands/s", partial(visible, rate=200)),

@@ -1,4 +1,4 @@
-"""Appending single events to the event store: by 64 callers of one process at once, and by one caller alone."""
+"""Appending single events to the event store, by 64 callers of one process at once."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from shared.event_store import Appended
 from shared.event_store.postgres import PostgresEventStore
 from tests.bench.corpus import Corpus
 from tests.bench.figures import milliseconds
-from tests.bench.limits import Disk, DurableRows
+from tests.bench.limits import DurableRows
 from tests.bench.peer import PEER, Recorder
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
 from tests.integration.event_store.streams import SERVICE, EventTail, Stream
 
+CALLERS: Final = 64
+CONNECTIONS: Final = 32
 LENGTH: Final = 10
 """How many events a caller writes to a stream before it begins another."""
 
@@ -26,9 +28,8 @@ LENGTH: Final = 10
 class Appending:
     """Callers that append one event after the other, each to streams of its own, and wait for every answer."""
 
-    def __init__(self, event_store: PostgresEventStore, callers: int, body: bytes) -> None:
+    def __init__(self, event_store: PostgresEventStore, body: bytes) -> None:
         self._event_store = event_store
-        self._callers = callers
         self._rest = EventTail(body[body.index(b'"occurred_at"') :])
 
     async def round(self, seconds: float) -> Mapping[str, float]:
@@ -48,51 +49,29 @@ class Appending:
                     stream.knows(append)
                     took.append(-now + (now := time.perf_counter()))
 
-        await asyncio.gather(*(call() for _ in range(self._callers)))
+        await asyncio.gather(*(call() for _ in range(CALLERS)))
         return {"events/s": len(took) / (time.perf_counter() - start), "p99 ms": milliseconds(took)["p99 ms"]}
 
 
 @contextlib.asynccontextmanager
 async def by_64(place: Place) -> AsyncIterator[Sequence[Side]]:
     """64 callers; the limit is 32 connections that commit single rows."""
-    async with _sides(place, 64, 32) as sides:
-        yield sides
-
-
-@contextlib.asynccontextmanager
-async def by_one(place: Place) -> AsyncIterator[Sequence[Side]]:
-    """One caller; the limit is one connection that commits single rows, and that one's is the disk."""
-    async with _sides(place, 1, 1) as sides:
-        disk = Side("disk", "writing and fdatasync of 8 KiB, one after the other", Disk(place.folder).round)
-        yield [*sides, disk]
-
-
-@contextlib.asynccontextmanager
-async def _sides(place: Place, callers: int, connections: int) -> AsyncIterator[Sequence[Side]]:
     body = Corpus().body()
     database = await create_pool(await place.event_store_database(SERVICE), max_size=10)
     empty = await place.empty_database()
-    rows = await DurableRows.open(empty, connections, body)
-    peer = Recorder(empty, callers, body)
+    rows = await DurableRows.open(empty, CONNECTIONS, body)
+    peer = Recorder(empty, CALLERS, body)
     try:
         yield [
             Side(
                 OURS,
-                f"{_of(callers, 'caller')}, events of {len(body)} bytes",
-                Appending(PostgresEventStore(database), callers, body).round,
+                f"{CALLERS} callers, events of {len(body)} bytes",
+                Appending(PostgresEventStore(database), body).round,
             ),
-            Side("peer", f"{PEER}, safe mode, {_of(callers, 'thread')}", peer.round),
-            Side(
-                "limit",
-                f"asyncpg, {_of(connections, 'connection')} committing single rows",
-                rows.round,
-            ),
+            Side("peer", f"{PEER}, safe mode, {CALLERS} threads", peer.round),
+            Side("limit", f"asyncpg, {CONNECTIONS} connections committing single rows", rows.round),
         ]
     finally:
         await asyncio.to_thread(peer.close)
         await rows.close()
         await database.close()
-
-
-def _of(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -133,40 +133,6 @@ class Notebooks(Application):  # type: ignore[misc]
     """Their application."""
 
 
-class Commands:
-    """Its whole path: load and fold an aggregate, change it, save it."""
-
-    def __init__(self, dsn: str, callers: int, text: str) -> None:
-        self._app = Notebooks(environment(dsn, min(callers, 32)))
-        self._threads = _Threads(callers, "commands/s")
-        self._text = text
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._app.close()
-
-    async def round(self, seconds: float) -> Mapping[str, float]:
-        """Commands a second, and how long one takes."""
-        return await asyncio.to_thread(self._threads.calling, seconds, self._caller)
-
-    def _caller(self) -> Callable[[], None]:
-        notebook_id: Any = None
-        at = 0
-
-        def call() -> None:
-            nonlocal notebook_id, at
-            if at % LENGTH == 0:
-                notebook = Notebook(self._text)
-                notebook_id = notebook.id
-            else:
-                notebook = self._app.repository.get(notebook_id)
-                notebook.note(self._text)
-            self._app.save(notebook)
-            at += 1
-
-        return call
-
-
 class _Counter(Projection):  # type: ignore[misc]
     """A projection that writes nothing but how far it has come: the least that one can do."""
 

@@ -15,7 +15,6 @@ from services.reporting.projection.projector import apply
 from services.reporting.projection.read_models import CONSUMER, READ_MODELS
 from shared.database import as_role, create_pool
 from shared.messaging.consumer.effects import Apply
-from shared.messaging.consumer.handling import DEFAULT_GROUP, GroupSettings
 from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.relay import Relay
 from shared.runtime.garbage_collection import exempt_from_collection
@@ -52,7 +51,6 @@ async def feeding(
     kafka: str,
     namespace: str,
     apply: Apply = apply,
-    membership: GroupSettings = DEFAULT_GROUP,
 ) -> None:
     """Feed reporting's projection, for ever, by its own `apply` or one that takes notes too."""
     database = await create_pool(dsn, max_size=6)
@@ -65,7 +63,6 @@ async def feeding(
         apply=apply,
         namespace=namespace,
         group=namespace,
-        membership=membership,
     )
     async with feed:
         await asyncio.Event().wait()

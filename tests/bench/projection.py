@@ -1,11 +1,11 @@
-"""Reporting's projection, on real events of all four services: as they are relayed, and again from the beginning."""
+"""Reporting's projection, on real events of all four services: as they are relayed, and again from the event stores."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -98,12 +98,6 @@ class Projected:
             await database.close()
 
 
-@contextlib.contextmanager
-def _relayed(place: Place, event_stores: Mapping[str, str], namespace: str) -> Iterator[None]:
-    with process_running(relaying, dict(event_stores), place.kafka, namespace):
-        yield
-
-
 async def event_stores_of(place: Place, corpus: Corpus, wanted: int = EVENTS) -> tuple[dict[str, str], int]:
     """Fill event stores of the four services; return their addresses and how many events they hold together."""
     commands = list(mixed(corpus.cases(wanted)))
@@ -142,31 +136,11 @@ async def live(place: Place) -> AsyncIterator[Sequence[Side]]:
 
     async def together(_seconds: float) -> Mapping[str, float]:
         namespace = await place.topics(list(SERVICES))
-        with _relayed(place, event_stores, namespace):
+        with process_running(relaying, event_stores, place.kafka, namespace):
             return {"events/s": events / await projected.seconds(namespace)}
 
     yield [
         Side(OURS, f"{events:,} events of four event stores, as their relays publish them", together),
-        await _peer(place, corpus),
-        await _copied(place, event_stores),
-    ]
-
-
-@contextlib.asynccontextmanager
-async def rebuild(place: Place) -> AsyncIterator[Sequence[Side]]:
-    """Everything stands in the topics, and the feed reads it from the beginning into empty tables."""
-    corpus = Corpus()
-    event_stores, events = await event_stores_of(place, corpus)
-    namespace = await place.topics(list(SERVICES))
-    projected = Projected(place, events)
-    with _relayed(place, event_stores, namespace):
-        await projected.seconds(namespace)
-
-    async def again(_seconds: float) -> Mapping[str, float]:
-        return {"events/s": events / await projected.seconds(namespace)}
-
-    yield [
-        Side(OURS, f"{events:,} events of four services, from their topics", again),
         await _peer(place, corpus),
         await _copied(place, event_stores),
     ]
