@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -174,16 +174,15 @@ async def test_a_server_that_never_comes_to_an_end_holds_no_thread(
     trickles = True
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        body = b'{"notifications":[]}'
-        length = 1_000_000 if trickles else len(body)
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (length, body))
-        with suppress(ConnectionError):
+        with closing(writer), suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            body = b'{"notifications":[]}'
+            length = 1_000_000 if trickles else len(body)
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (length, body))
             while trickles:
                 writer.write(b" ")
                 await writer.drain()
                 await asyncio.sleep(0.1)
-        writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     carrier = carrier_at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", tmp_path)

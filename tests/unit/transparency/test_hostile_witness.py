@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Final
 
 import pytest
@@ -38,15 +38,15 @@ async def answering(head: bytes, body: bytes, *, pause: float = 0.0) -> AsyncIte
     """Yield the client of a witness that answers so, with a pause after each byte; an endless body where there is none."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(65_536)
-        writer.write(head)
-        while pause:
-            writer.write(b"9")
+        with closing(writer), suppress(ConnectionError):
+            await reader.read(65_536)
+            writer.write(head)
+            while pause:
+                writer.write(b"9")
+                await writer.drain()
+                await asyncio.sleep(pause)
+            writer.write(body)
             await writer.drain()
-            await asyncio.sleep(pause)
-        writer.write(body)
-        await writer.drain()
-        writer.close()
 
     (port,) = free_ports(1)
     server = await asyncio.start_server(answer, "127.0.0.1", port)
