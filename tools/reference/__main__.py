@@ -32,14 +32,13 @@ from tools.reference.contract import (
 from tools.reference.dashboards import of_dashboards
 from tools.reference.database_roles import of_database_roles
 from tools.reference.environment_page import of_environment
-from tools.reference.explored_cache import explored
 from tools.reference.kubernetes import PLACE as KUBERNETES
 from tools.reference.kubernetes import of_containers, of_deployment, of_kubernetes
 from tools.reference.openapi import of_apis, openapi_documents
 from tools.reference.pages import index, of_measures, of_service, of_states
 from tools.reference.schemas import write_schemas
 from tools.reference.sources_page import of_sources
-from tools.reference.state_explorer import Explored, play_stories
+from tools.reference.state_explorer import Explored, explore, play_stories
 
 PLACE: Final = Path("docs/reference")
 STORIES: Final = Path("tests/scenarios")
@@ -122,7 +121,7 @@ def main() -> None:
     write_deployment()
     asyncio.run(write_schemas())
     played = play_stories(services, STORIES)
-    write(declared_pages() | explored_pages((service, explored(service, played)) for service in services))
+    write(declared_pages() | explored_pages((service, explore(service, played)) for service in services))
 
 
 if __name__ == "__main__":

@@ -58,15 +58,17 @@ def moments(history: Sequence[Fact], here: Seen) -> tuple[datetime, ...]:
     return (soon, later) if later > soon else (soon,)
 
 
-def variants(cls: type[Command], at: datetime, here: Seen, elsewhere: Seen, rules: RuleBook[Any]) -> Iterator[Command]:
+def variants(
+    cls: type[Command], at: datetime, here: Seen, elsewhere: Seen, rules: RuleBook[Any], *, pairs: bool = True
+) -> Iterator[Command]:
     """Yield commands of a class to try, each with a reason for every warning.
 
-    All flags up, all flags down, and from each of these every choice of one field and of two.
+    All flags up, all flags down, and from each of these every choice of one field, and of two for `pairs`.
     """
     rationale = {rule.id: "As the story goes." for rule in rules.rules_for(cls, RuleKind.WARNS)}
     fields = {name: field for name, field in cls.model_fields.items() if name not in COMMAND_FIELDS}
     choices = [_choices(name, field.annotation, here, elsewhere, at) for name, field in fields.items()]
-    for chosen in _combinations(choices):
+    for chosen in _combinations(choices, pairs=pairs):
         filled = {fields[name].alias or name: value for name, value in zip(fields, chosen, strict=True)}
         try:
             yield cls.model_validate(
@@ -76,12 +78,13 @@ def variants(cls: type[Command], at: datetime, here: Seen, elsewhere: Seen, rule
             continue
 
 
-def _combinations(choices: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+def _combinations(choices: Sequence[Sequence[Any]], *, pairs: bool) -> Iterator[tuple[Any, ...]]:
     done: set[tuple[int, ...]] = set()
     for end in (0, -1):
         first = tuple(0 if end == 0 or not _is_flag(options) else len(options) - 1 for options in choices)
         places = range(len(choices))
-        for one, two in [(None, None), *((n, None) for n in places), *combinations(places, 2)]:
+        twos = combinations(places, 2) if pairs else ()
+        for one, two in [(None, None), *((n, None) for n in places), *twos]:
             for a in range(len(choices[one])) if one is not None else (0,):
                 for b in range(len(choices[two])) if two is not None else (0,):
                     picked = tuple(a if n == one else b if n == two else first[n] for n in places)

@@ -129,7 +129,7 @@ class _Exploration:
             context = Context(
                 STREAM, officer, at, PLAYED_AT, policy, self.service.policy.on, self.service.prints, began_at
             )
-            for command in variants(command_class, at, here, self.recorded_values, decider.rules):
+            for command in variants(command_class, at, here, self.recorded_values, decider.rules, pairs=False):
                 answer = decider.evaluate_and_decide(command, state, context)
                 if isinstance(answer, tuple):
                     events = [made.event if isinstance(made, EventAt) else made for made in answer[0]]
