@@ -16,7 +16,7 @@ from tests.simulation.run import run
 SECONDS = 10.0
 """How long a short run is struck."""
 
-BUDGET = 8
+BUDGET = 30
 """Seeds by which a planted fault must be found; most are found by the first."""
 
 
