@@ -1121,10 +1121,15 @@ DisposalEvent: TypeAlias = (
 
 
 def _opened(fact: Fact) -> Iterable[str]:
-    """OPENED: there is a disposal case. INVESTIGATES: who investigates it."""  # noqa: D401  # the reference page reads it
-    yield "OPENED"
+    """OPENED: there is a disposal case. OPENER: who opened it. INVESTIGATES: who investigates it."""  # noqa: D401  # the reference page reads it
+    yield from ("OPENED", f"OPENER:{fact.actor.id}")
     if isinstance(fact.event, DisposalCaseOpened) and fact.event.investigating_officer is not None:
         yield f"INVESTIGATES:{fact.event.investigating_officer}"
+
+
+def _taken_up(_fact: Fact) -> Iterable[str]:
+    """TAKEN_UP: the police judged the evidence, or a supervisor handed the case over."""
+    return ("TAKEN_UP",)
 
 
 def _decided(fact: Fact) -> Iterable[str]:
@@ -1148,7 +1153,12 @@ EVENTS = EventRegistry(
     get_args(DisposalEvent),
     upcasters={"ooc.disposal.GravityScored.v1": _with_line},
     labels=lambda _cls: LAW_ENFORCEMENT,
-    marks={DisposalCaseOpened: _opened, DisposalDecided: _decided},
+    marks={
+        DisposalCaseOpened: _opened,
+        EvidenceSufficiencyDecided: _taken_up,
+        CaseHandedOver: _taken_up,
+        DisposalDecided: _decided,
+    },
     mentions=("case_id", "referral_id", "person_id", "victims", "victims_with_enhanced_rights", "victims_under_age"),
     of_records=RECORD_IDS,
     words=WORDS,

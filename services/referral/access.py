@@ -21,7 +21,10 @@ ACCESS: Final[Permissions] = {
     Role.SAFE_SCHOOLS_OFFICER: Permission(EVERYTHING, opens=CASE_FIELDS),
     Role.INTERNET_SAFETY_OFFICER: Permission(EVERYTHING, where=("ONLINE",), opens=CASE_FIELDS),
     Role.YJS_CASE_MANAGER: Permission(
-        STATE_AND_DUTIES, where=("ACCEPTED", "YJS_REFERRED", "disposal.OPENED"), opens=CASE_FIELDS
+        STATE_AND_DUTIES,
+        where=("ACCEPTED", "YJS_REFERRED", "disposal.OPENED", "disposal.TAKEN_UP"),
+        until=(("disposal.OPENED", "disposal.OPENER:{id}"),),  # nobody opens a referral to themselves
+        opens=CASE_FIELDS,
     ),
     Role.RJ_FACILITATOR: Permission(
         STATE_AND_DUTIES, where=LEADS_IN_THE_CASE, until=NOT_BY_PROPOSING, opens=CASE_FIELDS | VICTIM_CONTACT

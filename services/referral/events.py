@@ -577,14 +577,9 @@ def _received(fact: Fact) -> Iterable[str]:
 
 
 def _accepted(fact: Fact) -> Iterable[str]:
-    """ACCEPTED: triage decided ACCEPT_INTERVENTION or REFER_DISPOSAL_PANEL, or a disposal its outcome, whatever came later."""  # noqa: D401  # the reference page reads it
-    match fact.event:
-        case ReferralTriaged(outcome=outcome) if outcome in ACCEPTED:
-            yield "ACCEPTED"
-        case CrimeOutcomeAssigned(disposal_id=UUID()):
-            yield "ACCEPTED"
-        case _:
-            pass
+    """ACCEPTED: triage decided ACCEPT_INTERVENTION or REFER_DISPOSAL_PANEL, whatever came later."""  # noqa: D401  # the reference page reads it
+    if isinstance(fact.event, ReferralTriaged) and fact.event.outcome in ACCEPTED:
+        yield "ACCEPTED"
 
 
 def _yjs_referred(_fact: Fact) -> Iterable[str]:
@@ -617,7 +612,6 @@ EVENTS: Final = EventRegistry(
         ReferralReceived: _received,
         ReferralCorrected: _online,
         ReferralTriaged: _accepted,
-        CrimeOutcomeAssigned: _accepted,
         YjsReferred: _yjs_referred,
     },
     mentions=("case_id", "person_id", "parent_of", "disposal_id"),

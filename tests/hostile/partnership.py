@@ -338,11 +338,11 @@ def opened_disposal(case: UUID, person: UUID, details: Mapping[str, Any], **chan
 async def disposal(
     partnership: Partnership, *relations: str, case: UUID | None = None, area: str = HOME_AREA, name: str = "Robin Roe"
 ) -> Recorded:
-    """Record a disposal case of one child."""
+    """Record a disposal case of one child, which the police open."""
     made = Recorded("disposal", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
     details = {"name": name, "date_of_birth": "2011-03-14"}
     opening = opened_disposal(made.case, made.person, details, occurred_at=_at(9))
-    await partnership.tell("disposal", made.stream, "YJS_CASE_MANAGER", opening, area)
+    await partnership.tell("disposal", made.stream, "POLICE_DECISION_MAKER", opening, area)
     return made
 
 

@@ -297,6 +297,27 @@ async def test_a_facilitator_opens_no_case_to_themselves(partnership: Partnershi
     assert await seen() == {200, True}
 
 
+async def test_a_case_manager_opens_no_referral_to_themselves(partnership: Partnership) -> None:
+    """Given a disposal that a case manager opens beside a referral, then the referral opens to them once the police judge the evidence."""
+    made = await world.referral(partnership)
+    manager = "YJS_CASE_MANAGER"
+    opening = world.opened_disposal(made.case, uuid4(), {"name": "Invented", "date_of_birth": "2011-03-14"})
+    disposal, token = uuid4(), await partnership.token(manager)
+    await partnership.tell("disposal", disposal, manager, opening | {"referral_id": str(made.stream)})
+
+    async def seen() -> tuple[int, bool]:
+        answer = await partnership.read("referral", made.path, token)
+        case = (await partnership.read("reporting", f"/v1/cases/{made.case}", token)).json()
+        return answer.status_code, bool(case.get("referrals"))
+
+    await partnership.carry()
+    assert await seen() == (403, False)
+    judged = {"type": "DecideEvidence", "sufficient": True, "standard": "CHARGE"}
+    await partnership.tell("disposal", disposal, "POLICE_DECISION_MAKER", judged)
+    await partnership.carry()
+    assert await seen() == (200, True)
+
+
 async def test_an_opening_tells_nothing_of_a_case_that_is_not_its_own_or_in_conflict(partnership: Partnership) -> None:
     """Given a linked child, then an opening in another case knows nothing of them, and a conflict is told before any difference."""
     told = await tell(partnership)

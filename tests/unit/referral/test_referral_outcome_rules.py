@@ -10,8 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from services.referral.domain.commands import CorrectReferral
+from services.referral.events import EVENTS
 from services.referral.read_model import READ_MODEL
 from services.vocabulary import Category, Flag
+from shared.domain.permissions import AccessFacts
 from shared.domain.sealing import Sealed
 from tests.policy_books import with_entry
 from tests.unit.referral.stories import (
@@ -41,6 +43,13 @@ def test_only_a_recorded_crime_has_an_outcome(referral: ReferralStory) -> None:
     assert referral.does(outcome("10")) == ["CrimeOutcomeAssigned"]
     assert referral.does(carried("1"), by=SYSTEM) == ["CrimeOutcomeAssigned"]
     assert referral.view["outcome"] == "1"
+
+
+def test_a_carried_outcome_opens_no_referral(referral: ReferralStory) -> None:
+    """Given an outcome that a disposal gives before anybody has triaged the referral, then nobody is let in by it."""
+    referral.received().recorded().does(carried("14"), by=SYSTEM)
+    marks = AccessFacts.of_history(EVENTS, referral.facts).marks
+    assert "ACCEPTED" not in marks
 
 
 def test_outcome_11_is_for_a_named_child_under_ten(referral: ReferralStory) -> None:
