@@ -18,6 +18,7 @@ from ooc.evidence.keys import OWNER
 from ooc.evidence.service_verification import Finding, counted, verify_checkpoints, verify_service
 from services.addresses import VAR, NoSystem, written
 from services.lags import REPORTING
+from services.notifications.database import COPIES, NOTIFICATIONS
 from services.registry import DECIDING, databases_without_events, deciding_services
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.projection.verify import check_projection
@@ -29,7 +30,7 @@ from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service
 from shared.evidence.log import ACCESS, EVENTS
 from shared.evidence.verification.keys import KeyCheck, check_keys
-from shared.evidence.verification.marks import check_kept, check_marks
+from shared.evidence.verification.marks import OF_AN_EVENT, check_copies, check_marks
 from shared.evidence.verification.problems import CountedCheck, Passed, Problems, note_lasting, or_else, to_the_end
 from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.evidence.witness_client import WitnessSilent
@@ -54,12 +55,10 @@ WALKS: Final = 4
 Heard: TypeAlias = Callable[[float, int], None]
 """Hears how many events have been verified, of how many. An event counts in parts, as the walks pass it."""
 
-_LAST_FACTS: Final = """
-    select s.service, last.position, last.hash from unnest($1::text[]) as s (service)
-    cross join lateral (
-        select position, hash from fact where fact.service = s.service order by position desc limit 1
-    ) as last
-"""
+_FACTS: Final = f"""(
+    select service || '/' || stream as stream, {OF_AN_EVENT.replace("stream, ", "")} from fact
+)"""  # noqa: S608 - the columns there, and no value
+"""Reporting's copies of events; that a body has its hash is another check."""
 
 _FORGOTTEN: Final = """
     select position, recorded_at, convert_from(body, 'UTF8')::jsonb #>> '{data,person_id}' as person
@@ -145,7 +144,6 @@ async def verify(
             )
 
         reporting, keyring = await connected(REPORTING), await connected("keyring")
-        # Taken before the event stores' positions: reporting may be behind them, and never ahead.
         services = deciding_services()
         schemas = [schema for _, schema in _databases()]
         await to_the_end(_note_all(role_problems(keyring, schemas), roles := Problems()), roles)
@@ -153,14 +151,11 @@ async def verify(
         yield Finding("PostgreSQL", "database roles are as they were provisioned", logins, roles.lines)
         yield await verify_schemas(settings)
         ahead, again, forgotten = Problems(), Problems(), dict[str, str]()
-        rows = await or_else([], reporting.fetch(_LAST_FACTS, [service.name for service in services]), ahead)
-        last = {row["service"]: (row["position"], row["hash"]) for row in rows}
         databases: dict[str, Pool] = {}
         heads: dict[str, int] = {}
         for service in services:
             database = databases[service.name] = await connected(service.name)
             heads[service.name] = await _number(database, "select coalesce(max(position), 0) from head", ahead)
-            await to_the_end(_compare_last_fact(service, database, last.get(service.name), ahead), ahead)
         total = sum(heads.values())
         passed, named, keys = report_progress(heard, total), set[tuple[str, int]](), KeyCheck()
         for service in services:
@@ -175,7 +170,9 @@ async def verify(
         await to_the_end(check_keys(keyring, named, keys), keys.problems)
         looked_at = f"{counted(keys.entries, 'key')}, {keys.unnamed} of them named by no event"
         yield Finding("keyring", "data keys are of open epochs", looked_at, keys.problems.lines)
-        yield await _verify_marks(services, databases)
+        yield await _verify_marks(services, databases, await connected(NOTIFICATIONS))
+        facts = check_copies(REPORTING, reporting, _FACTS, OF_AN_EVENT, databases, CountedCheck(ahead))
+        await to_the_end(facts, ahead)
         yield Finding(REPORTING, "holds nothing that the event stores do not", counted(total, "event"), ahead.lines)
         async for finding in _verify_reporting(reporting, kafka, heads, passed, outside, witness):
             yield finding
@@ -208,17 +205,23 @@ async def _verify_reporting(
     yield Finding(REPORTING, "projection equals a fresh fold", counted(streams, "stream"), differing.lines)
 
 
-async def _verify_marks(services: Iterable[Service[Any]], databases: Mapping[str, Pool]) -> Finding:
-    """Whether every mark follows from an event, and every kept event is the one that was recorded: access and rules look at them."""
+async def _verify_marks(
+    services: Iterable[Service[Any]], databases: Mapping[str, Pool], notifications: Pool
+) -> Finding:
+    """Whether every mark follows from an event, and every copy is what was recorded: access, rules and messages rest on them."""
     problems, entries = Problems(), 0
     for service in services:
         check = CountedCheck(problems)
-        await to_the_end(check_marks(service, databases[service.name], databases, check), problems)
-        await to_the_end(check_kept(service, databases[service.name], databases, check), problems)
+        store = databases[service.name]
+        await to_the_end(check_marks(service, store, databases, check), problems)
+        kept = check_copies(service.name, store, "kept_event", f"{OF_AN_EVENT}, body", databases, check)
+        await to_the_end(kept, problems)
         entries += check.entries
-    return Finding(
-        "access", "marks of other services' records follow from events", counted(entries, "mark"), problems.lines
-    )
+    for table, columns in COPIES.items():
+        check = CountedCheck(problems)
+        await to_the_end(check_copies(NOTIFICATIONS, notifications, table, columns, databases, check), problems)
+        entries += check.entries
+    return Finding("access", "marks and copies follow from others' events", counted(entries, "record"), problems.lines)
 
 
 def _databases() -> list[tuple[str, Schema]]:
@@ -298,26 +301,6 @@ def report_progress(heard: Heard, events: int) -> Passed:
 
     passed(0)
     return passed
-
-
-async def _compare_last_fact(
-    service: Service[Any],
-    database: Pool,
-    last: tuple[int, bytes] | None,
-    problems: Problems,
-) -> None:
-    """Whether the event store holds the last event that reporting has of it."""
-    if last is None:
-        return
-    position, hash_ = last
-    stored_hash = await database.fetchval("select hash from event where position = $1", position)
-    if stored_hash != hash_:
-        what = (
-            "which the event store does not hold"
-            if stored_hash is None
-            else "where the event store holds another event"
-        )
-        problems.note(f"{service.name}: reporting has come to position {position}, {what}")
 
 
 async def find_forgotten(service: Service[Any], database: Pool, forgotten: dict[str, str]) -> None:

@@ -9,8 +9,15 @@ from shared.runtime.privileges import CONSUMER, PROJECTION, Part, RoleKind, Sche
 
 _WORKER: Final = RoleKind.WORKER
 
+NOTIFICATIONS: Final = "notifications"
+COPIES: Final = {
+    "followed_event": "stream, version, event_id, recorded_at, body",
+    "agency_event": "stream, version, event_id, recorded_at, body, position, home, hash",
+}
+"""The tables of copies of events, and what a copy has of its event."""
+
 DATABASE: Final = (
-    "ooc_notifications",
+    f"ooc_{NOTIFICATIONS}",
     Schema(
         (
             CONSUMER,
@@ -18,17 +25,17 @@ DATABASE: Final = (
             Part(
                 Path(__file__).parent / "migrations",
                 {
-                    "followed_event": {_WORKER: "select, insert, delete"},
+                    "followed_event": {_WORKER: "select, insert, delete", RoleKind.VERIFY: "select"},
                     "stream_case": {_WORKER: "select, insert"},
                     "data_right": {_WORKER: "select, insert, delete"},
                     "message": {_WORKER: "select, insert, update"},
-                    "agency_event": {_WORKER: "select, insert"},
+                    "agency_event": {_WORKER: "select, insert", RoleKind.VERIFY: "select"},
                     "webhook": {_WORKER: "select, insert, update, delete"},
                     "webhook_case": {_WORKER: "select, insert, update"},
                 },
             ),
         ),
-        "notifications",
+        NOTIFICATIONS,
         {_WORKER: None},
     ),
 )

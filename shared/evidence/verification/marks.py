@@ -1,9 +1,10 @@
-"""What a service keeps of others' records, on which access and rules depend: each mark must follow from an event of the
-service that it names, and each kept event must be one that this service recorded.
+"""What a service keeps of others' records, on which access, rules, pages and messages depend: each mark must follow from an
+event of the service that it names, and each copy of an event must be what that service recorded.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,11 +16,9 @@ from shared.evidence.verification.log import PAGE
 from shared.evidence.verification.problems import CountedCheck
 
 _KEPT: Final = "select home, mark from linked_mark"
-_OF_AN_EVENT: Final = "position, recorded_at, stream, version, event_id, type, home, hash, body"
-_KEPT_EVENTS: Final = (
-    f"select {_OF_AN_EVENT} from kept_event where service = $1 and position > $2 order by position, home limit $3"  # noqa: S608 - the columns are the constant above
-)
-_OWN: Final = f"select {_OF_AN_EVENT} from event where position = any($1::bigint[])"  # noqa: S608 - the same
+OF_AN_EVENT: Final = "position, recorded_at, stream, version, event_id, type, home, hash"
+"""The columns of an event beside its body, in its store and in copies of it."""
+_NAMED: Final = "from event join unnest($1::text[], $2::integer[]) as c (stream, version) using (stream, version)"
 _EVENTS: Final = """
     select position, recorded_at, hash, body from event
     where position > $1 and type like any($2::text[]) order by position limit $3
@@ -36,20 +35,30 @@ async def check_marks(service: Service[Any], database: Pool, stores: Mapping[str
         check.problems.note(f"{service.name}: no event gives the home {home} the mark {mark}, which opens its records")
 
 
-async def check_kept(service: Service[Any], database: Pool, stores: Mapping[str, Pool], check: CountedCheck) -> None:
-    """Name each kept event that is not, byte for byte, one in the store of its service."""
-    for book in service.kept:
-        after = 0
-        while rows := await database.fetch(_KEPT_EVENTS, book.service, after, PAGE):
-            after = rows[-1]["position"]
+async def check_copies(
+    holder: str, database: Pool, table: str, columns: str, stores: Mapping[str, Pool], check: CountedCheck
+) -> None:
+    """Name each event in a table of copies that is not, in these columns, the one in the store of its service."""
+    async with database.acquire() as connection, connection.transaction():
+        cursor = await connection.cursor(f"select {columns} from {table} as copy")  # noqa: S608 - names of the caller's
+        while rows := await cursor.fetch(PAGE):
             check.entries += len(rows)
-            positions = sorted({row["position"] for row in rows})
-            own = {tuple(row) for row in await stores[book.service].fetch(_OWN, positions)}
+            recorded = await _recorded(rows, columns, stores)
             for row in rows:
-                if tuple(row) not in own:
+                if tuple(row) not in recorded:
                     check.problems.note(
-                        f"{service.name}: the kept event at position {row['position']} is not the one of {book.service}"
+                        f"{row['stream']} version {row['version']}: the copy in {holder} is not what was recorded"
                     )
+
+
+async def _recorded(rows: Sequence[Any], columns: str, stores: Mapping[str, Pool]) -> set[tuple[Any, ...]]:
+    """Return the events that the stores hold under the streams and versions of some copies."""
+    named: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for row in rows:
+        named[row["stream"].partition("/")[0]].append((row["stream"], row["version"]))
+    query = f"select {columns} {_NAMED}"
+    found = [await stores[name].fetch(query, *zip(*of, strict=True)) for name, of in named.items() if name in stores]
+    return {tuple(row) for of_service in found for row in of_service}
 
 
 async def _read_given_marks(book: EventRegistry, store: Pool) -> set[tuple[Any, str]]:
