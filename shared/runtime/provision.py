@@ -255,7 +255,9 @@ async def provision_databases(settings: Settings, services: Iterable[str], more:
             "the database roles have no passwords: put one for each role into a file of a directory, named by the role, and"
             " name the directory in OOC_DATABASE_PASSWORDS (docs/reference/database-roles.md lists the roles)"
         )
-    await databases(settings.owner_database_url, every_database(services, more), settings.password_of)
+    wanted = every_database(services, more)
+    # A primary may be replaced under way; what is there already is not made again.
+    await retry_for(lambda: databases(settings.owner_database_url, wanted, settings.password_of), 300)
 
 
 def every_database(services: Iterable[str], more: Iterable[tuple[str, Schema]]) -> list[tuple[str, Schema]]:

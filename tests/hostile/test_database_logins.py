@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from shared.runtime.provision import (
 )
 from shared.settings import NoPassword, Settings
 from tests.hostile.databases import Databases
+from tests.integration.local.waiting import eventually
 from tests.integration.passwords import new_passwords
 from tests.local_servers import servers
 from tests.ports import free_ports
@@ -77,6 +79,18 @@ async def test_each_role_has_its_own_password_where_the_server_asks_for_one(stri
     ):
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(address)
+
+
+async def test_a_lost_connection_does_not_end_a_provisioning(strict_server: str) -> None:
+    """Given a server that cuts the session of a provisioner, the databases are made all the same."""
+    settings = Settings(mode="local", database_url=strict_server, kek="unused")
+    owner = await asyncpg.connect(strict_server)
+    kill = "select count(pg_terminate_backend(pid)) from pg_locks where locktype = 'advisory' and pid <> pg_backend_pid()"
+    provisioning = asyncio.create_task(provision_databases(settings, ["referral"], ()))
+    await eventually(lambda: owner.fetchval(kill))
+    await provisioning
+    assert await owner.fetchval("select count(*) from pg_database where datname = 'ooc_referral'") == 1
+    await owner.close()
 
 
 async def test_a_process_without_its_password_says_which_is_missing(tmp_path: Path) -> None:
