@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import pyrage
+
 from services.addresses import SERVICES, Addresses
 from tests.acknowledged import Writers, check_histories
 from tests.containers.compose import (
@@ -23,7 +25,6 @@ from tests.containers.compose import (
     ROOT,
     System,
     build,
-    build_patroni,
     make_secrets,
     ports,
     positions,
@@ -59,20 +60,20 @@ def main() -> None:
         cluster = "--cluster" in sys.argv
         for name in (PYTHON, POSTGRES, KAFKA, *((HAPROXY, ETCD) if cluster else (KEYCLOAK,))):
             print(provide(name), flush=True)
-        _say("building the project's image")
-        build()
+        _say("building the project's images")
+        build("backup", *(["patroni"] if cluster else []))
         make_secrets()
+        backed_up = {"OOC_BACKUP_RECIPIENT": str(pyrage.x25519.Identity.generate().to_public())}
         if cluster:
-            build_patroni()
             _try(
-                System(more=(CLUSTER,)),
+                System(backed_up, profiles=("backup",), more=(CLUSTER,)),
                 lambda: {"OOC_ISSUER": ports()["issuer"]},
                 Addresses(ports()["issuer"], ports()),
             )
             print(f"\nThe cluster does what it should ({time.monotonic() - begun:.0f} s).")
             return
         _say("with the development issuer")
-        _try(System(), lambda: {"OOC_ISSUER": ports()["issuer"]})
+        _try(System(backed_up, ("backup",)), lambda: {"OOC_ISSUER": ports()["issuer"]})
         _say("with Keycloak")
         people = People(STORIES)
         _try(System({"OOC_ISSUER": ISSUER}, ("keycloak",)), people.tokens)

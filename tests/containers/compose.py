@@ -134,12 +134,9 @@ def make_secrets() -> None:
     subprocess.run(["sh", str(ROOT / "deploy" / "passwords.sh")], check=True)
 
 
-def build_patroni() -> None:
-    """Build the image of PostgreSQL with Patroni."""
-    place = ("--file", str(ROOT / "deploy" / "patroni" / "Dockerfile"), str(ROOT))
-    docker("build", "--network=host", "--tag", f"ooc-patroni:{version()}", *place)
-
-
-def build() -> None:
-    """Build the project's image. Names are resolved as on this machine, since a build's own network may have none."""
+def build(*of: str) -> None:
+    """Build the project's image, and those `of` a folder of deploy. Names are resolved as on this machine, since a build's own network may have none."""
     docker("build", "--network=host", "--tag", IMAGE, str(ROOT))
+    for name in of:
+        file = ROOT / "deploy" / name / "Dockerfile"
+        docker("build", "--network=host", "--tag", f"ooc-{name}:{version()}", "--file", str(file), str(ROOT))
