@@ -112,6 +112,13 @@ def as_it_stands(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return data
 
 
+def place_of(state: Mapping[str, Any]) -> str:
+    """Return where something is held, as the details of its record say last; empty where the reader may not know."""
+    texts = (state.get("details") or {}).get("texts") or ()
+    places = [text.get("value") for text in texts if text["field"] == "place"]
+    return next((place for place in reversed(places) if isinstance(place, str)), "")
+
+
 async def own_words(apis: Apis, session: Session, record: Record) -> dict[str, list[str]]:
     """Return the texts of each condition of a disposal by its id, where the person may read its history."""
     history = await part_of(apis.get(session, record.service, f"/v1/{record.collection}/{record.id}/history"))

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.console.apis import NoAnswer, Problem
+from services.console.records import place_of
 from services.console.rendering import render
 from services.console.routing import console_of, read_uuid
 from services.console.words import today
@@ -146,9 +147,8 @@ async def _appointment(request: Request, given: Mapping[str, Any]) -> Appointmen
     if state["starts_at"] is None or state["state"] not in STANDS | CALLED_OFF:
         return None
     starts_at = datetime.fromisoformat(state["starts_at"])
-    places = [text.get("value") for text in state["details"]["texts"] if text["field"] == "place"]
-    place = next((place for place in reversed(places) if isinstance(place, str)), "")
-    return None if starts_at + AFTER < datetime.now(UTC) else Appointment(starts_at, place, state["state"] in STANDS)
+    over = starts_at + AFTER < datetime.now(UTC)
+    return None if over else Appointment(starts_at, place_of(state), state["state"] in STANDS)
 
 
 def _page(request: Request, given: Mapping[str, Any], appointment: Appointment | None) -> Response:

@@ -1,5 +1,6 @@
 """The calendar of education sessions by weeks, and booking a place in one from a condition or a referral of a case."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -9,7 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.records import read_record
+from services.console.apis import Apis, part_of
+from services.console.records import place_of, read_record
 from services.console.rendering import render
 from services.console.routing import console_of, read_case, read_day, read_uuid
 from services.console.sessions import Session
@@ -18,6 +20,8 @@ from services.registry import COLLECTIONS
 from shared.domain.dates import local_day
 
 WEEKS: Final = 4
+MOST_PLACES: Final = 40
+"""The most sessions of a page whose places are read."""
 PURPOSES: Final = ("disposal", "referral")
 """Records of a case that a place may serve."""
 
@@ -62,12 +66,13 @@ async def _calendar(
     on = read_day(request.query_params.get("week")) or today()
     first = on - timedelta(days=on.weekday())
     last = first + timedelta(days=7 * WEEKS - 1)
-    answer = await console_of(request).apis.get_projected(session, "/v1/sessions", {"from": first, "to": last})
+    apis = console_of(request).apis
+    answer = await apis.get_projected(session, "/v1/sessions", {"from": first, "to": last})
     return render(
         request,
         template,
         session,
-        weeks=weeks_of(answer["sessions"], first),
+        weeks=weeks_of(await with_places(apis, session, answer["sessions"]), first),
         first=first,
         last=last,
         earlier=first - timedelta(days=7 * WEEKS),
@@ -76,6 +81,18 @@ async def _calendar(
         book=book,
         **context,
     )
+
+
+async def with_places(apis: Apis, session: Session, sessions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return sessions, the first ones with where each is held, if the person may know it: each is a look at a record."""
+
+    async def with_place(one: Mapping[str, Any]) -> Mapping[str, Any]:
+        path = f"/v1/{COLLECTIONS['education']}/{one['id']}"
+        state = await part_of(apis.get(session, "education", path))
+        return {**one, "place": place_of(state.value or {})}
+
+    read = await asyncio.gather(*map(with_place, sessions[:MOST_PLACES]))
+    return [*read, *sessions[MOST_PLACES:]]
 
 
 def weeks_of(sessions: Sequence[Mapping[str, Any]], first: date) -> list[tuple[date, Sequence[Mapping[str, Any]]]]:

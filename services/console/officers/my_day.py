@@ -16,6 +16,7 @@ from services.console.directory import WORKERS
 from services.console.forms.turns import last_of_turns
 from services.console.navigation import permission_of
 from services.console.officers.cases import record_of
+from services.console.officers.education import with_places
 from services.console.officers.in_turn import waiting_for
 from services.console.officers.panel import OVER, sittings_of
 from services.console.rendering import address, render
@@ -96,11 +97,12 @@ async def my_day(request: Request, session: Session) -> Response:
     turns, workload, sitting = await of_role
     sheet = late if rest.value is not None else rest
     groups = [*_groups(late.value, SHOWN), *_groups(rest.value, SHOWN)] if sheet.value is not None else []
-    held_today = [
+    lessons = [
         lesson
         for lesson in (calendar.value or {}).get("sessions", ())
         if not mine or lesson["officer"] == session.person
     ]
+    held_today = await with_places(console.apis, session, lessons)
     changed = [case for case in (news.value or {}).get("cases", ()) if case["work"]][:NEW_SHOWN]
     records = {case["case_id"]: record_of(case) for case in changed}
     in_turn = {case["case_id"]: record_of(case) for turn in turns for case, _ in turn.lines}

@@ -43,7 +43,7 @@ def test_my_day_has_the_sessions_of_today(browser: Browser) -> None:
     session = plan_session(browser, datetime.now(UTC))
     for address in ("/", "/?whose=mine"):
         page = browser.open(address)
-        assert "Sessions today" in page.words
+        assert f"Workshop, {PLAN['place']}" in page.words.partition("Sessions today")[2]
         assert session in page.links().values()
     browser.sign_in("YJS_CASE_MANAGER-1")
     assert session not in browser.open("/?whose=mine").links().values()
@@ -89,6 +89,7 @@ def test_a_place_is_booked_from_the_condition(browser: Browser) -> None:
     assert "For the condition: " in page.words
     assert page.heading == "Book a session for Cara Whitmore"
     assert "Cara" not in page.title
+    assert PLAN["place"] in page.words
     form = browser.open(next(one for one in page.links().values() if one.startswith(f"{session}/do/BookPlace")))
     check = fill_in(browser, form, {})
     assert "Cara Whitmore" in check.words
