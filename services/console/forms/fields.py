@@ -26,7 +26,12 @@ LEFT_OUT: Final = frozenset({"type", "rationale", "expected_version"})
 """Fields that the console fills in itself: the command, the reasons that a warning asks for, the version that was read."""
 LONG_TEXT: Final = 300
 """Letters from which a text gets several lines."""
-ONE_LINE: Final = frozenset({"name", "address", "contact", "ethnicity", "payee", "place", "title"})
+ONE_LINE: Final = frozenset(
+    {
+        *("name", "address", "contact", "contact_person", "email", "ethnicity"),
+        *("language", "payee", "place", "service", "telephone", "title"),
+    }
+)
 """Texts of one line; their schemas allow as much as those of a narrative."""
 YES_NO: Final = {"yes": True, "no": False}
 MAX_ROWS: Final = 20
@@ -45,6 +50,8 @@ OFFICERS: Final = ("officer", "facilitator", "deciding_officer", "investigating_
 """Fields that name an officer, without `_id`."""
 HANDED_TO: Final = frozenset({"officer_id", "facilitator_id", "to"})
 """Fields that name the officer to whom a record is handed."""
+THERE: Final = ("action", "alert", "case", "chair", "condition", "corrects", "disposal", "referral", "step", "term")
+"""Fields of a command that name what is there already, without `_id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,13 @@ class Field:
     def is_officer(self) -> bool:
         """Whether it names the officer who gets a record, and has an id already: no new one is offered."""
         return self.kind == "id" and self.name in HANDED_TO
+
+    @property
+    def another(self) -> str:
+        """The words for an id beside those that are known; empty where the command means one that is there."""
+        if self.is_officer or self.name.removesuffix("_id") in THERE:
+            return ""
+        return f"{'Somebody else' if self.name.endswith('person_id') else 'Another one'}, not in this list"
 
     @property
     def is_new_id(self) -> bool:
@@ -452,7 +466,7 @@ def _in_words(field: Field, answers: Answers) -> str:
             return _day_in_words(field, answers) or " ".join(texts)
         case "id" | "ids":
             words = {option.value: option.text for option in field.options}
-            return ", ".join(words.get(text, f"A new one ({text[:8]})") for text in texts)
+            return ", ".join(words.get(text, "Another one") for text in texts)
         case _:
             words = {option.value: option.text for option in field.options}
             return ", ".join(words.get(text, text) for text in texts)

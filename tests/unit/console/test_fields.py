@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from html.parser import HTMLParser
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -260,6 +262,34 @@ def test_ids_that_are_known_can_be_chosen_by_name() -> None:
     assert [text for _, text in answers_in_words([field], {"person_id": [PERSON]})] == ["Ida"]
 
 
+@pytest.mark.parametrize(
+    ("command", "name", "offered"),
+    [
+        ("disposal.ExcuseCondition", "condition_id", ["Theirs"]),
+        ("disposal.CorrectRecord", "corrects", ["Theirs"]),
+        ("panel.PlanSitting", "chair", ["Theirs"]),
+        ("referral.RecordVictimDetails", "person_id", ["Theirs", "Somebody else, not in this list"]),
+        ("disposal.AgreeDeferral", "plan.0.step_id", ["Theirs", "Another one, not in this list"]),
+    ],
+)
+def test_nothing_but_what_is_there_is_offered_where_nothing_else_can_be_meant(
+    command: str, name: str, offered: list[str]
+) -> None:
+    """Given an id, when it can be chosen, then another one is offered only where the command may bring one."""
+    schema, words = SCHEMAS[command], name.rpartition(".")[2].removesuffix("_id")
+    field = find_field(fields_of(schema, Drawing(schema["$defs"], {words: [Option(PERSON, "Theirs")]})), name)
+    macros = TEMPLATES.get_template("fields.html").make_module({})
+    text = str(macros.field_control(field, {}, {}, lambda: UUID(int=4)))  # type: ignore[attr-defined]
+    assert re.findall(r"govuk-radios__label.*?>\s*(.*?)\s*</label>", text, re.DOTALL) == offered
+
+
+def test_what_takes_one_line_has_one_line() -> None:
+    """Given the details of a person, when they are asked for, then no number and no address has a box of several lines."""
+    asked = {field.name.rpartition(".")[2]: field.kind for field in all_fields(drawn("referral.LinkPerson"))}
+    assert [asked[name] for name in ("contact_person", "telephone", "email", "language")] == ["text"] * 4
+    assert {field.kind for field in drawn("referral.ReferVictimToSupport") if field.name == "service"} == {"text"}
+
+
 def test_a_field_that_an_answer_names_is_found() -> None:
     """Given the path of a field in an answer of a service, when it is looked up, then the field, or the nearest around it, is found."""
     fields = drawn("disposal.OpenDisposalCase")
@@ -340,7 +370,7 @@ def test_a_check_page_says_days_and_ids_in_words() -> None:
         "on": "3 July 2026",
         "at": "3 July 2026 at 15:20",
         "person_id": "Ida",
-        "other_id": "A new one (1f0e6b52)",
+        "other_id": "Another one",
     }
     assert [text for _, text in answers_in_words(fields[:1], {**day, "on.month": ["13"]})] == ["3 13 2026"]
 
