@@ -186,7 +186,7 @@ async def send_draft(request: Request, session: Session, form: Form) -> Response
         one = kept if version is None else replace(kept, version=version)
         if one != kept:
             await drafts.save(session.person, one)
-        drawn = await _draw_draft(request, session, one)
+        drawn = await _draw_draft(request, session, one, offers=False)
         body, wrong = await _command(request, session, drawn, one)
         if wrong:
             return see(f"/drafts/{draft.id}")
@@ -261,9 +261,11 @@ async def delete_draft(request: Request, session: Session, _form: Form) -> Respo
     return see("/")
 
 
-async def _draw_draft(request: Request, session: Session, draft: Draft) -> Drawn:
-    collection = COLLECTIONS[draft.service]
-    return await draw_command(request, session, collection, draft.stream, draft.command, draft.answers, draft.case_id)
+async def _draw_draft(request: Request, session: Session, draft: Draft, *, offers: bool = True) -> Drawn:
+    collection, id_ = COLLECTIONS[draft.service], draft.stream
+    return await draw_command(
+        request, session, collection, id_, draft.command, draft.answers, draft.case_id, offers=offers
+    )
 
 
 async def _command(

@@ -1,7 +1,7 @@
 """The ids that a field of a form may mean, in words: the people, conditions, sessions and events of a case."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -14,7 +14,6 @@ from services.console.names import children_of
 from services.console.records import Record, all_people, as_it_stands, read_all, read_record
 from services.console.sessions import Session
 from services.console.words import day, in_words, moment
-from services.registry import RECORD_TITLES
 
 PEOPLE: Final = ("person", "harmer", "victims", "victims_with_enhanced_rights", "signed_by", "parent_of")
 GROUPS: Final = {
@@ -25,6 +24,9 @@ GROUPS: Final = {
     "alerts": ("alert",),
 }
 """Members of a record's state that are keyed by ids -> the fields that mean one of them."""
+CORRECTS: Final = "corrects"
+BY_EVENTS: Final = (CORRECTS, *OFFICERS, *(f"{name}_id" for name in OFFICERS))
+"""Fields whose ids are told by events: what is corrected, and officers whom the directory does not name."""
 
 Known = Mapping[str, Sequence[Option]]
 
@@ -39,11 +41,15 @@ async def choices(
     command: str,
     *,
     begun: bool = True,
+    by_events: bool = True,
 ) -> Known:
-    """Return, by the name of a field of a command without `_id`, the ids that it may mean in this case, or for a record that is begun."""
+    """Return, by the name of a field of a command without `_id`, the ids that it may mean in this case, or for a record that is begun.
+
+    Those that only events tell are left out where no field means one.
+    """
     of_case = apis.get_projected(session, f"/v1/cases/{case_id}") if case_id else asyncio.sleep(0, dict[str, Any]())
     case, timeline, officers = await asyncio.gather(
-        part_of(of_case), part_of(events_of(apis, session, case_id)), directory.of_area(session)
+        part_of(of_case), part_of(events_of(apis, session, case_id if by_events else None)), directory.of_area(session)
     )
     if case.value:
         records: Sequence[Record] = await read_all(apis, session, case.value, {}, guidance=False)
@@ -81,15 +87,14 @@ def _options(
     for number in dict.fromkeys((record.state.value or {}).get("crime_number") for record in records):
         if number:
             yield CRIME_NUMBER, Option(number, number)
+    kinds = Counter(record.collection for record in records)
     for record in records:
-        yield (
-            record.collection.removesuffix("s"),
-            Option(record.id, f"{RECORD_TITLES[record.collection]} {record.id[:8]}"),
-        )
+        number = f" {record.id[:8]}" if kinds[record.collection] > 1 else ""
+        yield record.collection.removesuffix("s"), Option(record.id, f"{record.title}{number}")
         yield from _of_state(record)
     for event in events:
         if event["stream"] == id_:
-            yield "corrects", Option(event["event_id"], f"{day(event['occurred_at'])}: {event['sentence']}")
+            yield CORRECTS, Option(event["event_id"], f"{day(event['occurred_at'])}: {event['sentence']}")
 
 
 def officers_in(

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from services.console.apis import Problem, part_of
 from services.console.forms import conditions, gravity, offences, people, present, turns
-from services.console.forms.choices import choices
+from services.console.forms.choices import BY_EVENTS, CORRECTS, choices
 from services.console.forms.fields import (
     HANDED_TO,
     Answers,
@@ -56,7 +56,8 @@ from services.registry import RECORD_TITLES
 OWN: Final = frozenset({CSRF, "key", "version", "case", "add", "follows", "last", "then"})
 """Fields of every form that are no answers."""
 NAME_OF_ID: Final = re.compile(r"[a-z]+(_[a-z]+)*")
-CORRECTS: Final = "corrects"
+ASKS_THE_CASE: Final = (people.OPENING, gravity.COMMAND)
+"""Commands whose fields depend on what the case knows."""
 ROWS: Final = "rows."
 """Before the name of a repeated group: how many rows of it are drawn."""
 
@@ -156,7 +157,7 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
         answers[ROWS + added] = [str(read_count(first(answers, ROWS + added), 1) + 1)]
     asks_more = draft.command == gravity.COMMAND and gravity.show_line(answers)
     asks_more |= draft.command == people.OPENING and offences.fill_in(answers, partnership_on(today()).offences)
-    drawn = await _draw(request, session, answers, draft.case_id)
+    drawn = await _draw(request, session, answers, draft.case_id, offers=False)
     if draft.command == conditions.COMMAND:
         answers = conditions.without_empty_rows(drawn.fields, answers)
     elif draft.command == gravity.COMMAND:
@@ -167,7 +168,7 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
         return show_form(
             request,
             session,
-            drawn,
+            await _draw(request, session, answers, draft.case_id),
             await Place.of(request, session, draft.follows, last),
             answers=answers,
             key=str(draft.id),
@@ -270,11 +271,11 @@ async def beginnings(request: Request, session: Session) -> list[dict[str, Any]]
     return [answer for answer in answers if answer]
 
 
-async def _draw(request: Request, session: Session, answers: Answers, case_id: str | None) -> Drawn:
-    command = read_name(request, "command")
-    return await draw_command(
-        request, session, read_collection(request), read_uuid(request, "id"), command, answers, case_id
-    )
+async def _draw(
+    request: Request, session: Session, answers: Answers, case_id: str | None, *, offers: bool = True
+) -> Drawn:
+    collection, id_, command = read_collection(request), read_uuid(request, "id"), read_name(request, "command")
+    return await draw_command(request, session, collection, id_, command, answers, case_id, offers=offers)
 
 
 async def draw_command(
@@ -285,18 +286,32 @@ async def draw_command(
     command: str,
     answers: Answers,
     case_id: str | None,
+    *,
+    offers: bool = True,
 ) -> Drawn:
-    """Draw a form from the command's schema and the record's guidance. Raises `Problem` 404 for an unknown command."""
+    """Draw a form from the command's schema and the record's guidance. Raises `Problem` 404 for an unknown command.
+
+    One whose answers are only read offers nothing, and so looks at no record of the case.
+    """
     apis, service = console_of(request).apis, SERVICES[collection]
     schema, guidance, titles = await asyncio.gather(
         apis.schema(service, command), _guidance(request, session, collection, stream, command), apis.titles(service)
     )
     begun = guidance["version"] > 0
+    text = json.dumps(schema)
     known = (
         await choices(
-            apis, console_of(request).directory, session, collection, str(stream), case_id, command, begun=begun
+            apis,
+            console_of(request).directory,
+            session,
+            collection,
+            str(stream),
+            case_id,
+            command,
+            begun=begun,
+            by_events=any(f'"{name}": ' in text for name in BY_EVENTS),
         )
-        if '"uuid"' in json.dumps(schema) or command == gravity.COMMAND
+        if command in ASKS_THE_CASE or (offers and '"uuid"' in text)
         else {}
     )
     rows = {name.removeprefix(ROWS): read_count(first(answers, name), 1) for name in answers if name.startswith(ROWS)}

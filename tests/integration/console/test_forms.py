@@ -84,6 +84,23 @@ def test_a_form_sent_twice_acts_once(officer: Browser) -> None:
     assert "1 event," in officer.open(first.links()["History"]).words
 
 
+def test_answers_that_are_sent_look_at_nothing(officer: Browser, system: dict[str, Any]) -> None:
+    """Given a checked form, when it is sent, then nobody looks at the case again before the page that follows."""
+    case = begun(officer)
+    check = fill_in(officer, officer.open(form_of(case, "LinkPerson")), CHILD)
+
+    def looks() -> int:
+        asked = {"case": case.url.partition("?")[0].rpartition("/")[2]}
+        with client_of(system["var"]) as client:
+            lines = client.get("reporting", "/v1/access", role="AUDITOR", params=asked).body["lines"]
+        return sum(line["role"] == "SAFE_SCHOOLS_OFFICER" for line in lines)
+
+    before, form = looks(), sending(check)
+    sent = officer.client.post(f"{officer.base}{form.action}", data=form.fields, follow_redirects=False)
+    assert (sent.status_code, looks()) == (303, before)
+    assert before > 0
+
+
 def test_a_command_that_the_rules_refuse_names_rule_and_source(officer: Browser) -> None:
     """Given a report from before the incident, when it is checked, then rule T1 and its source lead to the field, and nothing can be sent."""
     check = fill_in(
