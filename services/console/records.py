@@ -12,6 +12,8 @@ from services.console.sessions import Session
 from services.console.words import day, in_words, moment, within
 from services.registry import COLLECTIONS, RECORD_TITLES
 
+SEALED: Final = frozenset({"sealed", "forgotten"})
+"""Members of a personal field without its value."""
 SERVICES: Final = {collection: service for service, collection in COLLECTIONS.items()}
 
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from services.console.apis import Problem, part_of, sentence
 from services.console.forms import turns
+from services.console.forms.corrections import CORRECTS, event_of
 from services.console.forms.fields import (
     Field,
     FieldProblem,
@@ -273,11 +274,9 @@ async def _command(
 ) -> tuple[dict[str, Any], list[FieldProblem]]:
     """Return the command of the answers. The value of a correction gets the type of the value that it corrects."""
     body, wrong = command_of(drawn.fields, draft.answers)
-    if not wrong and {"corrects", "field", "value"} <= body.keys():
-        path = f"/v1/{drawn.collection}/{drawn.stream}/history"
-        history = await part_of(console_of(request).apis.get(session, draft.service, path))
-        events = (history.value or {"events": []})["events"]
-        data: Any = next((event["data"] for event in events if event["event_id"] == body["corrects"]), None)
+    if not wrong and {CORRECTS, "field", "value"} <= body.keys():
+        path, apis = f"/v1/{drawn.collection}/{drawn.stream}", console_of(request).apis
+        data: Any = (await event_of(apis, session, draft.service, path, draft.answers)).get("data")
         for name in str(body["field"]).split("."):
             data = data.get(name) if isinstance(data, Mapping) else None
         if isinstance(data, str) or (isinstance(data, Mapping) and "sealed" in data):

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from services.console.apis import Apis, part_of
 from services.console.directory import WORKERS, Directory, Officer, roles_for
+from services.console.forms.corrections import CORRECTS
 from services.console.forms.fields import OFFICERS, Option
 from services.console.forms.gravity import OFFENCE
 from services.console.forms.people import CHILDREN, CRIME_NUMBER, HAPPENED, LINKED, REPORTED, fits
@@ -24,7 +25,6 @@ GROUPS: Final = {
     "alerts": ("alert",),
 }
 """Members of a record's state that are keyed by ids -> the fields that mean one of them."""
-CORRECTS: Final = "corrects"
 BY_EVENTS: Final = (CORRECTS, *OFFICERS, *(f"{name}_id" for name in OFFICERS))
 """Fields whose ids are told by events: what is corrected, and officers whom the directory does not name."""
 

@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Problem, part_of
-from services.console.forms import conditions, gravity, offences, people, present, turns
-from services.console.forms.choices import BY_EVENTS, CORRECTS, choices
+from services.console.forms import conditions, corrections, gravity, offences, people, present, turns
+from services.console.forms.choices import BY_EVENTS, choices
+from services.console.forms.corrections import CORRECTS
 from services.console.forms.fields import (
     HANDED_TO,
     Answers,
@@ -330,6 +331,9 @@ async def draw_command(
         fields = gravity.with_matrix(fields, {**suggested, **answers})
     elif command == people.CONFIRMING:
         fields = people.of_adult(fields, answers)
+    elif offers and answers.get(CORRECTS):
+        path = f"/v1/{collection}/{stream}"
+        fields = corrections.with_fields(fields, await corrections.event_of(apis, session, service, path, answers))
     elif command == people.LINKING:
         suggested = {"person_id": [str(uuid4())]}
     line = next((command_line for command_line in guidance["commands"] if command_line["type"] == command), None)

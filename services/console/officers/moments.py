@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Apis, Problem
-from services.console.records import all_people, read_all, records_in
+from services.console.records import SEALED, all_people, read_all, records_in
 from services.console.rendering import render
 from services.console.routing import console_of, query, read_day, read_uuid
 from services.console.sessions import Session
@@ -25,8 +25,6 @@ HEAD: Final = frozenset({"id", "version", "position", "updated_at", "details", "
 MAX_PAGES: Final = 20
 """Pages of a timeline that are read, of a hundred events each."""
 ABSENT: Final = "Not there"
-SEALED: Final = frozenset({"sealed", "forgotten"})
-"""Members of a personal field without its value."""
 UUID_KEY: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Case = Mapping[str, Any]
