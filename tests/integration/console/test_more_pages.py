@@ -69,6 +69,12 @@ def test_a_register_holds_the_session_and_takes_each_line(browser: Browser, sess
     assert happened.count("20 November 2026 at 10:00") >= 3
 
 
+def test_a_place_without_a_case_is_nobodys_by_name(browser: Browser, session_page: Page) -> None:
+    """Given a session by itself, when a place in it is to be booked, then its form leads to the case of the child."""
+    form = browser.open(f"{session_page.url.partition('?')[0]}/do/BookPlace")
+    assert form.links()["Find the case of the child"] == "/search"
+
+
 def test_a_register_that_is_sent_twice_acts_once(browser: Browser, session_page: Page) -> None:
     """Given two tabs, when one is sent twice, then it acts once; the other says that somebody recorded it in the meantime."""
     path = session_page.url.partition("?")[0]
