@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.integration.console import test_browser
 from tests.integration.console.conftest import STORIES, play_until
-from tests.integration.console.test_browser import SCREENS, sign_in
+from tests.integration.console.test_browser import SCREENS, follow, sign_in
 
 pytestmark = test_browser.pytestmark
 driver, chromium = test_browser.driver, test_browser.chromium
@@ -75,6 +75,10 @@ PAGES: Final = {
     "report": ("SAFE_SCHOOLS_OFFICER-1", "/report"),
     "referral": ("SAFE_SCHOOLS_OFFICER-1", "/begin/referrals/ReceiveReferral"),
     "not-found": ("SUPERVISOR-1", "/nowhere"),
+    "forbidden": ("ANALYST-1", "/cases"),
+    "diary": ("SAFE_SCHOOLS_OFFICER-1", "/diary"),
+    "import": ("SUPERVISOR-1", "/import"),
+    "sessions": ("SUPERVISOR-1", "/sessions?week=2026-05-18"),
     "explain": ("POLICE_DECISION_MAKER-1", "/records/disposals/{decided}/do/ExplainEffect"),
     "conditions": ("YJS_CASE_MANAGER-1", "/records/disposals/{decided}/do/ProposeCondition"),
     "sign": ("POLICE_DECISION_MAKER-1", "/records/disposals/{decided}/sign"),
@@ -125,7 +129,7 @@ def test_a_page_looks_as_approved(
     sign_in(tab, person)
     tab.goto(address.format(decided=decided))
     if name == "case":
-        tab.click("main table a:has-text('Leo Hartnell') >> nth=0")
+        follow(tab, "main table a:has-text('Leo Hartnell') >> nth=0")
         tab.evaluate(WITHOUT_IDS)
     shares: dict[str, float] = {}
     for width in WIDTHS:
