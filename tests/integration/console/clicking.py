@@ -15,7 +15,7 @@ OFFER: Final = "(one, text) => { one.append(new Option(text, text)); }"
 CONTROLS: Final = """form => {
     const all = {};
     for (const one of form.elements) (all[one.name] ||= []).push({
-        kind: one.type, value: one.value, checked: one.checked ?? false,
+        kind: one.type, value: one.value, checked: one.checked ?? false, folded: !!one.closest('details:not([open])'),
         options: [...(one.options ?? [])].map(option => option.value),
     });
     return all;
@@ -57,25 +57,22 @@ class Tab:
 
     def reach(self, address: str, start: str, *, stays: bool) -> Page:
         """Go to a form by the link that a page has to it."""
-        command = address.rpartition("/")[2]
-        ends = ["/do/" + command, *(["/" + OWN_PAGES[command]] if command in OWN_PAGES else [])]
-        record = address.partition("/do/")[0]
-        if not (stays and urlsplit(self._tab.url).path == start):
-            self.open(start)
-        links = [
-            link
-            for end in ends
-            for link in self._tab.locator(f"main a[href='{record}{end}'], main a[href^='{record}{end}?']").all()
-        ]
-        for link in [] if links else self._tab.locator(f"main a[href^='/begin/'][href*='/{command}']").all()[:1]:
-            led = f"{address}?{urlsplit(str(link.get_attribute('href'))).query}"
-            link.evaluate(LEAD, led)
-            links = [self._tab.locator(f"main a[href='{led}']")]
-        if not links:
+        record, _, command = address.rpartition("/do/")
+        forms = {address, f"{record}/{OWN_PAGES.get(command)}"}
+        shown = self._shown if stays and urlsplit(self._tab.url).path == start else None
+        links = [link.get("href", "") for link in next((shown or self.open(start)).root.iter("main")).iter("a")]
+        there = [link for link in links if link.partition("?")[0] in forms]
+        begins = [link for link in links if link.startswith("/begin/") and f"/{command}" in link]
+        if not there + begins:
             page = self.open(address)
             page.is_led_to = False
             return page
-        link = min(links, key=lambda one: len(str(one.get_attribute("href"))))
+        led = min(there, key=len) if there else begins[0]
+        link = self._tab.locator(f"main a[href='{led}']").first
+        if not there:
+            led = f"{address}?{urlsplit(led).query}"
+            link.evaluate(LEAD, led)
+            link = self._tab.locator(f"main a[href='{led}']")
         return self._press(link)
 
     def send(
@@ -91,12 +88,13 @@ class Tab:
         if page is not self._shown:
             self.open(page.url)
         drawn = self._tab.locator(f"form[action='{form.action}']")
+        shown = drawn.evaluate(CONTROLS)
         for name in OF_AN_OLDER_TAB:
             for hidden in form.element.findall(f".//input[@name='{name}'][@type='hidden']"):
-                drawn.locator(f"input[name='{name}']").evaluate(SET, hidden.get("value"))
+                if hidden.get("value") != shown[name][0]["value"]:
+                    drawn.locator(f"input[name='{name}']").evaluate(SET, hidden.get("value"))
         unknown = (values or {}).keys() - form.names
         assert not unknown, f"{page.url} draws no {sorted(unknown)}; it draws {sorted(form.names)}"
-        shown = drawn.evaluate(CONTROLS)
         for name, value in (values or {}).items():
             self._answer(drawn, name, [value] if isinstance(value, str) else list(value), shown[name])
         name, value, text = next(one for one in form.buttons if button is None or one[2] == button)
@@ -115,7 +113,8 @@ class Tab:
         if kind == "hidden":
             controls.evaluate(SET, text)
             return
-        self._unfold(controls)
+        if shown[0]["folded"]:
+            self._unfold(controls)
         if kind != "select-one":
             self._hand.write(controls, text)
             return
@@ -132,7 +131,8 @@ class Tab:
         for n, one in enumerate(shown):
             wanted = offered[n] in texts
             if one["checked"] != wanted and (wanted or one["kind"] == "checkbox"):
-                self._unfold(controls.nth(n))
+                if one["folded"]:
+                    self._unfold(controls.nth(n))
                 self._hand.choose(controls.nth(n))
 
     def _unfold(self, control: Locator) -> None:
