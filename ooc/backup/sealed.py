@@ -5,6 +5,7 @@ Any age opens them with the identity: `age -d -i IDENTITY FILE`. The identity is
 
 import hashlib
 import os
+import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,6 +122,17 @@ def opened(path: Path, identity: Any, sha256: str) -> Iterator[IO[bytes]]:
             thread.join()
             if failures:
                 raise BadBackup(f"{path} cannot be decrypted: {failures[0]}") from failures[0]
+
+
+def unpack_files(tar: tarfile.TarFile, folder: Path) -> None:
+    """Unpack files and folders into a folder. Raises TarError for a link: before the end nobody knows who packed them."""
+
+    def plain(member: tarfile.TarInfo, into: str) -> tarfile.TarInfo | None:
+        if not (member.isfile() or member.isdir()):
+            raise tarfile.SpecialFileError(member)
+        return tarfile.data_filter(member, into)
+
+    tar.extractall(folder, filter=plain)  # noqa: S202  of plain files
 
 
 def sha256_of(path: Path) -> str:

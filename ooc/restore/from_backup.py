@@ -13,7 +13,7 @@ from typing import Any
 from ooc.backup.base_backup import SECRETS
 from ooc.backup.commands import signing_keys, stores_or_settings
 from ooc.backup.manifest import origin_of_backups, require_signed
-from ooc.backup.sealed import opened, read_identity
+from ooc.backup.sealed import opened, read_identity, unpack_files
 from ooc.backup.upkeep import note_upkeep
 from ooc.evidence.verification import owner_database_url, stores
 from ooc.restore.system import Order, Restored, choose, restore_system
@@ -72,7 +72,7 @@ def _unpack_secrets(folder: Path, name: str, identity: Any, into: Path, *, unwit
             opened(folder / name / SECRETS, identity, digest) as reader,
             tarfile.open(fileobj=reader, mode="r|") as tar,
         ):
-            tar.extractall(checked, filter="data")
+            unpack_files(tar, Path(checked))
         shutil.copytree(checked, into, dirs_exist_ok=True)
 
 

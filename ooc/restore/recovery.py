@@ -20,7 +20,7 @@ import asyncpg
 from ooc.backup.base_backup import CLUSTER, program_of
 from ooc.backup.follow import PACKED, PARTIAL, RECEIVING, WAL, signed_file
 from ooc.backup.manifest import Manifest
-from ooc.backup.sealed import BadBackup, opened
+from ooc.backup.sealed import BadBackup, opened, unpack_files
 from shared.privacy.signed_note import VerifierKey
 from tools.local.child_process import tied_to_parent
 from tools.local.postgres_programs import UNPRIVILEGED
@@ -43,7 +43,7 @@ def unpack(backup: Path, manifest: Manifest, data: Path, identity: Any) -> None:
             opened(backup / CLUSTER, identity, manifest.digest_of(CLUSTER)) as reader,
             tarfile.open(fileobj=reader, mode="r|gz") as tar,
         ):
-            tar.extractall(data, filter="tar")
+            unpack_files(tar, data)
     except tarfile.TarError as error:
         raise BadBackup(f"{backup / CLUSTER} cannot be unpacked: {error}") from error
     (data / "recovery.signal").touch()

@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 import shutil
+import tarfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pyrage
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ooc.backup.base_backup import CLUSTER
 from ooc.backup.commands import _secrets
 from ooc.backup.follow import PACKED, RECEIVING, WAL, keep_received
 from ooc.backup.manifest import (
@@ -31,7 +33,7 @@ from ooc.backup.manifest import (
 )
 from ooc.backup.sealed import BadBackup, opened, seal
 from ooc.restore.loss import loss_of_backups
-from ooc.restore.recovery import unpack_log
+from ooc.restore.recovery import unpack, unpack_log
 from ooc.restore.system import choose
 from shared.evidence.merkle import EMPTY_ROOT
 from shared.privacy.signed_note import COSIGNATURE, SignedNote, Signer, SigningKeys, write_note
@@ -48,7 +50,7 @@ async def make(folder: Path, name: str) -> Manifest:
     """Make a backup of one file."""
     place = folder / name
     place.mkdir()
-    file = seal(io.BytesIO(CONTENT), place / "cluster.age", IDENTITY.to_public())
+    file = seal(io.BytesIO(CONTENT), place / CLUSTER, IDENTITY.to_public())
     ended = f"2026-11-29T0{name}:00:00+00:00"
     logs = (LogSize("test.example/referral/events", 3, "AA=="),)
     manifest = Manifest("1", ended, ended, 1, "0/2000028", "0/2000100", logs, ("first",), (file,))
@@ -99,7 +101,7 @@ async def test_what_was_changed_in_a_backup_is_named(tmp_path: Path) -> None:
     """Given a file, manifest, log or signature that is another one, then the backup is not taken."""
     manifest = await make(tmp_path, "1")
     await make(tmp_path, "2")
-    file, text, note, log = (tmp_path / "1" / name for name in ("cluster.age", MANIFEST, NOTE, f"../{LOG}"))
+    file, text, note, log = (tmp_path / "1" / name for name in (CLUSTER, MANIFEST, NOTE, f"../{LOG}"))
     sealed = file.read_bytes()
     stranger = SigningKeys.read(base64.b64encode(os.urandom(32)).decode()).signers(KEYS[0].name)[0]
     changes = {
@@ -241,7 +243,7 @@ def test_of_the_last_segment_only_what_was_signed_is_recovered(tmp_path: Path) -
 
 def test_a_file_that_is_exchanged_after_it_was_checked_is_named(tmp_path: Path) -> None:
     """Given another file in the place of the one that was signed, encrypted to the same key, then reading it ends in an error."""
-    path = tmp_path / "cluster.age"
+    path = tmp_path / CLUSTER
     signed = seal(io.BytesIO(CONTENT), path, IDENTITY.to_public())
     seal(io.BytesIO(b"evil"), path, IDENTITY.to_public())
     with (
@@ -249,6 +251,24 @@ def test_a_file_that_is_exchanged_after_it_was_checked_is_named(tmp_path: Path) 
         opened(path, IDENTITY, signed.sha256) as file,
     ):
         file.read()
+
+
+@pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE])
+async def test_an_exchanged_cluster_writes_nowhere_else(tmp_path: Path, kind: bytes) -> None:
+    """Given a cluster that is exchanged after it was checked, with a link out of its folder and a file behind it, then nothing outside is written."""
+    manifest = await make(tmp_path, "1")
+    (tmp_path / "kept").mkdir()
+    (kept := tmp_path / "kept" / "file").write_text("mine")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        link, evil = tarfile.TarInfo("link"), tarfile.TarInfo("link")
+        link.type, link.linkname, evil.size = kind, "../kept/file", 4
+        tar.addfile(link)
+        tar.addfile(evil, io.BytesIO(b"evil"))
+    seal(io.BytesIO(packed.getvalue()), tmp_path / "1" / CLUSTER, IDENTITY.to_public())
+    with pytest.raises(BadBackup):
+        unpack(tmp_path / "1", manifest, tmp_path / "data", IDENTITY)
+    assert kept.read_text() == "mine"
 
 
 def test_what_webhooks_are_signed_by_is_backed_up_and_no_key_that_opens_anything(
