@@ -7,6 +7,7 @@ checkpoints, and the witness cosigns it like theirs.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -179,24 +180,24 @@ def require_whole(folder: Path, name: str, keys: Sequence[VerifierKey], witness:
 def require_signed(folder: Path, name: str, keys: Sequence[VerifierKey], witness: VerifierKey | None) -> Manifest:
     """Check signature, place in the log and cosignature of a manifest. Raises `BadBackup`.
 
-    The witness's cosignature may be under a later backup, since the log goes on.
+    The witness's cosignature may be under a later backup, since the log goes on. Manifest and list are read once each: who has
+    the folder may give out something else the second time.
     """
-    place = folder / name
-    size, _ = _checkpoint(folder, name, keys)
-    entries = _entries(folder)
-    if entries[size - 1] != (sha256_of(place / MANIFEST), f"{name}/{MANIFEST}"):
+    size, entry, _ = _checkpoint(folder, name, keys)
+    manifest = (folder / name / MANIFEST).read_bytes()
+    if entry != (hashlib.sha256(manifest).hexdigest(), f"{name}/{MANIFEST}"):
         raise BadBackup(f"the manifest of {name} is not the one that was signed")
     if witness is not None:
         later = (_checkpoint(folder, other, keys) for other in backups_in(folder) if other >= name)
-        if not any(note.signers_among([witness]) for other, note in later if other >= size):
+        if not any(note.signers_among([witness]) for other, _, note in later if other >= size):
             raise BadBackup(
                 f"the witness {witness.name} has not cosigned the backup {name}: if it was silent then, say --unwitnessed"
             )
-    return Manifest.parse((place / MANIFEST).read_text(encoding="utf-8"))
+    return Manifest.parse(manifest.decode())
 
 
-def _checkpoint(folder: Path, name: str, keys: Sequence[VerifierKey]) -> tuple[int, SignedNote]:
-    """Return the number of the log's entries with a backup, and the note that signs them. Raises `BadBackup`."""
+def _checkpoint(folder: Path, name: str, keys: Sequence[VerifierKey]) -> tuple[int, tuple[str, str], SignedNote]:
+    """Return the number of the log's entries with a backup, the last one, and the note that signs them. Raises `BadBackup`."""
     try:
         note = (folder / name / NOTE).read_text(encoding="utf-8")
         checkpoint = open_checkpoint(note, keys)
@@ -208,7 +209,7 @@ def _checkpoint(folder: Path, name: str, keys: Sequence[VerifierKey]) -> tuple[i
         edge.append(hash_leaf(bytes.fromhex(digest)))
     if not entries or (edge.size, edge.root) != (checkpoint.size, checkpoint.root):
         raise BadBackup(f"{folder / LOG} does not list the backups that were signed with {name}")
-    return checkpoint.size, SignedNote.parse(note)
+    return checkpoint.size, entries[-1], SignedNote.parse(note)
 
 
 def root_of(log: LogSize) -> bytes:

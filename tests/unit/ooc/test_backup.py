@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import io
 import os
 import shutil
 import tarfile
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +32,7 @@ from ooc.backup.manifest import (
     enter,
     origin_of_backups,
     removed_backups,
+    require_signed,
     require_whole,
 )
 from ooc.backup.sealed import BadBackup, opened, seal
@@ -251,6 +255,34 @@ def test_a_file_that_is_exchanged_after_it_was_checked_is_named(tmp_path: Path) 
         opened(path, IDENTITY, signed.sha256) as file,
     ):
         file.read()
+
+
+@pytest.mark.parametrize("exchanged", [MANIFEST, LOG])
+async def test_what_was_signed_is_what_is_read(tmp_path: Path, exchanged: str) -> None:
+    """Given a folder that gives out what was signed and then something else, then no manifest but the signed one is taken."""
+    signed = await make(tmp_path, "1")
+    forged = replace(signed, files=(replace(signed.files[0], sha256="0" * 64),)).text
+    manifest, listed = tmp_path / "1" / MANIFEST, tmp_path / LOG
+    answers = {
+        manifest: [manifest.read_text(), forged],
+        listed: [listed.read_text(), f"{hashlib.sha256(forged.encode()).hexdigest()}  1/{MANIFEST}\n"],
+    }
+    place = manifest if exchanged == MANIFEST else listed
+    if exchanged == LOG:
+        manifest.write_text(forged)
+    place.unlink()
+    os.mkfifo(place)
+
+    def give_out() -> None:
+        with place.open("w") as reader:  # it has been opened for the first time
+            (tmp_path / "other").write_text(answers[place][1])
+            (tmp_path / "other").replace(place)
+            reader.write(answers[place][0])
+
+    threading.Thread(target=give_out, daemon=True).start()
+    refused = pytest.raises(BadBackup, match="is not the one that was signed") if exchanged == LOG else nullcontext()
+    with refused:
+        assert require_signed(tmp_path, "1", KEYS, None) == signed
 
 
 @pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE])
