@@ -156,15 +156,25 @@ def removed_backups(folder: Path, seen: Mapping[str, str], keys: Sequence[Verifi
     `seen` are the witness's checkpoints, as notes by log.
     """
     try:
-        size = open_checkpoint(seen[keys[0].name], keys).size if keys[0].name in seen else 0
+        last = open_checkpoint(seen[keys[0].name], keys) if keys[0].name in seen else None
     except BadNote as error:
         return [f"what the witness shows of the backups is not signed: {error}"]
-    entries = _entries(folder)
+    entries, size = _entries(folder), 0 if last is None else last.size
     if size > len(entries):
         return [f"the witness has seen {size} backups, {folder} lists {len(entries)}: the last were removed"]
-    digest, last = entries[-1] if entries else ("", "")
-    gone = bool(entries) and (not (folder / last).is_file() or sha256_of(folder / last) != digest)
-    return [f"the last backup that {folder} lists, {Path(last).parent}, is not there: it was removed"] * gone
+    if last is not None and _root(entries[:size]) != last.root:
+        return [f"{folder} does not list the {size} backups that the witness has seen: some were removed"]
+    for digest, place in {*entries[-1:], *entries[:size][-1:]}:
+        if not (folder / place).is_file() or sha256_of(folder / place) != digest:
+            return [f"the backup that {folder} lists as its last, {Path(place).parent}, is not there: it was removed"]
+    return []
+
+
+def _root(entries: Sequence[tuple[str, str]]) -> bytes:
+    edge = RightEdge()
+    for digest, _ in entries:
+        edge.append(hash_leaf(bytes.fromhex(digest)))
+    return edge.root
 
 
 def require_whole(folder: Path, name: str, keys: Sequence[VerifierKey], witness: VerifierKey | None) -> Manifest:
@@ -204,10 +214,7 @@ def _checkpoint(folder: Path, name: str, keys: Sequence[VerifierKey]) -> tuple[i
     except (OSError, BadNote) as error:
         raise BadBackup(f"the manifest of {name} is not signed by a key of the system: {error}") from error
     entries = _entries(folder)[: checkpoint.size]
-    edge = RightEdge()
-    for digest, _ in entries:
-        edge.append(hash_leaf(bytes.fromhex(digest)))
-    if not entries or (edge.size, edge.root) != (checkpoint.size, checkpoint.root):
+    if not entries or (len(entries), _root(entries)) != (checkpoint.size, checkpoint.root):
         raise BadBackup(f"{folder / LOG} does not list the backups that were signed with {name}")
     return checkpoint.size, entries[-1], SignedNote.parse(note)
 

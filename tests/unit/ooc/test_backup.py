@@ -171,6 +171,19 @@ async def test_an_older_backup_is_not_taken_for_the_newest(tmp_path: Path, renam
     assert "is not there" in found
 
 
+@pytest.mark.parametrize("left", [[0, 0], [0, 1, 0]], ids=["in its place", "after it"])
+async def test_a_line_that_is_there_twice_hides_no_removed_backup(tmp_path: Path, left: list[int]) -> None:
+    """Given a folder without its last backup, with the line of an older one once more, then the removed one is named."""
+    await make(tmp_path, "1")
+    await make(tmp_path, "2")
+    seen = {KEYS[0].name: (tmp_path / "2" / NOTE).read_text()}
+    shutil.rmtree(tmp_path / "2")
+    lines = (tmp_path / LOG).read_text().splitlines(keepends=True)
+    (tmp_path / LOG).write_text("".join(lines[n] for n in left))
+    require_whole(tmp_path, "1", KEYS, None)
+    assert len(removed_backups(tmp_path, seen, KEYS)) == 1
+
+
 async def test_a_list_of_which_no_copy_is_left_is_given_up_by_a_statement(tmp_path: Path) -> None:
     """Given the witness's checkpoint of a list that is lost, then a statement names it, and nothing of another log."""
     await make(tmp_path, "1")
