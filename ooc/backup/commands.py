@@ -188,7 +188,8 @@ def _secrets(settings: Settings) -> dict[str, Path]:
 async def _follow(folder: Path, recipient: str | None, seconds: float) -> None:
     to = _recipient(stores(), recipient)
     heartbeat = stores().heartbeat
-    async with receiving(folder, owner_database_url(), to, await _signers(stores()), heartbeat) as received:
+    spool, signers = VAR / "receiving", await _signers(stores())
+    async with receiving(folder, spool, owner_database_url(), to, signers, heartbeat) as received:
         OUT.print("The write-ahead log is received. Ctrl-C ends it.")
         while True:
             await _make(folder, recipient)

@@ -1,12 +1,14 @@
 """The write-ahead log between two base backups: received as it is written, signed, and each full segment encrypted.
 
-Whoever has the folder could else write into the databases: the key to which it is encrypted is public.
+Whoever has the folder of backups could else write into the databases: the key to which it is encrypted is public. So it is
+received into a folder that nobody else has, and what is signed comes from there.
 """
 
 import asyncio
 import gzip
 import hashlib
 import io
+import os
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -39,16 +41,16 @@ _FULL: Final = re.compile(r"[0-9A-F]{24}|[0-9A-F]{8}\.history")
 
 @asynccontextmanager
 async def receiving(
-    folder: Path, server: str, recipient: Any, signers: Sequence[Signer], heartbeat: Path | None = None
+    folder: Path, spool: Path, server: str, recipient: Any, signers: Sequence[Signer], heartbeat: Path | None = None
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Receive the write-ahead log of a server, whose address is the owner's, while the body runs; yields the task that does.
 
-    It touches a `heartbeat` file meanwhile.
+    It comes into a folder of our own, the `spool`, and signed into that of the backups. A `heartbeat` file is touched meanwhile.
 
     Raises `BadBackup`, as the task does if it ends before.
     """
     wal = folder / WAL
-    spool = wal / RECEIVING
+    (wal / RECEIVING).mkdir(parents=True, exist_ok=True, mode=0o700)
     spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     address = await writable_host(database_dsn(server, "postgres"))
     begin = [program_of("pg_receivewal"), "-d", address, "--slot", SLOT]
@@ -57,7 +59,7 @@ async def receiving(
     if creating.returncode:
         raise BadBackup(f"the slot {SLOT} cannot be made: {output.decode(errors='replace').strip()}")
     async with run_program([*begin, "-D", str(spool), "--synchronous"]) as program:
-        task = asyncio.create_task(_keep(spool, recipient, signers, program, heartbeat))
+        task = asyncio.create_task(_keep(spool, wal, recipient, signers, program, heartbeat))
         try:
             yield task
         finally:
@@ -67,32 +69,48 @@ async def receiving(
 
 async def _keep(
     spool: Path,
+    wal: Path,
     recipient: Any,
     signers: Sequence[Signer],
     program: asyncio.subprocess.Process,
     heartbeat: Path | None,
 ) -> None:
     while program.returncode is None:
-        await asyncio.to_thread(keep_received, spool, recipient, signers)
+        await asyncio.to_thread(keep_received, spool, wal, recipient, signers)
         if heartbeat is not None:
             heartbeat.touch()
         await asyncio.sleep(PAUSE)
+    await asyncio.to_thread(keep_received, spool, wal, recipient, signers)  # what came since
     assert program.stdout is not None
     said = (await program.stdout.read()).decode(errors="replace").strip()
     raise BadBackup(f"pg_receivewal has ended, and the log is received no more: {said}")
 
 
-def keep_received(spool: Path, recipient: Any, signers: Sequence[Signer]) -> None:
-    """Encrypt and sign each full segment, and sign what has been received of the last one."""
+def keep_received(spool: Path, wal: Path, recipient: Any, signers: Sequence[Signer]) -> None:
+    """Encrypt and sign each full segment, and copy and sign what has been received of the last one."""
     for file in sorted(spool.iterdir()):
         if _FULL.fullmatch(file.name):
             packed = io.BytesIO(gzip.compress(file.read_bytes(), 1))
-            sealed = seal(packed, spool.parent / f"{file.name}{PACKED}", recipient)
-            _sign(spool.parent, sealed, signers)
+            _sign(wal, seal(packed, wal / f"{file.name}{PACKED}", recipient), signers)
+            for left in (f"{file.name}{PARTIAL}", f"{file.name}{PARTIAL}{SIGNED}"):
+                (wal / RECEIVING / left).unlink(missing_ok=True)
             file.unlink()
         elif file.suffix == PARTIAL:
-            received = file.read_bytes().rstrip(b"\0")
-            _sign(spool, SealedFile(file.name, hashlib.sha256(received).hexdigest(), len(received)), signers)
+            received, place = file.read_bytes().rstrip(b"\0"), wal / RECEIVING / file.name
+            _copy(received, file.stat().st_size, place)
+            _sign(place.parent, SealedFile(file.name, hashlib.sha256(received).hexdigest(), len(received)), signers)
+
+
+def _copy(received: bytes, size: int, place: Path) -> None:
+    """Write what the copy of a segment of this size lacks: what was signed of it is there."""
+    known = place.with_name(f"{place.name}{SIGNED}")
+    length, digest = known.read_text(encoding="utf-8").split()[4:6] if known.exists() else ("0", "")
+    begun = place.exists() and hashlib.sha256(received[: int(length)]).hexdigest() == digest
+    with place.open("r+b" if begun else "wb") as copy:
+        copy.seek(start := int(length) if begun else 0)
+        copy.write(received[start:])
+        copy.truncate(size)
+        os.fsync(copy.fileno())
 
 
 def _sign(folder: Path, file: SealedFile, signers: Sequence[Signer]) -> None:

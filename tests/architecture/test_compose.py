@@ -109,7 +109,7 @@ def test_a_container_has_few_rights_and_limits(name: str) -> None:
     assert (container["read_only"], container["tmpfs"], container["cap_drop"]) == (True, ["/tmp"], ["ALL"])
     assert container["init"] is True
     assert {"mem_limit", "pids_limit", "stop_grace_period"} <= set(container)
-    assert set(container.get("volumes", ())) <= {"issuer:/var/lib/ooc", "backup:/backup"}
+    assert set(container.get("volumes", ())) <= {"issuer:/var/lib/ooc", "backup:/backup", "received:/var/lib/ooc"}
     assert "USER ooc\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 

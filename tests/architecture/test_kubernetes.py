@@ -20,7 +20,7 @@ from services.processes import Kind, Process, Server, processes
 from shared.runtime.kafka_grants import GROUP, LITERAL, PREFIXED, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding
 from shared.runtime.privileges import CONNECTIONS, RoleKind
 from tests.architecture.test_compose import CONTAINERS
-from tools.reference.kubernetes import BACKUP, HEARTBEAT, PORT, kubernetes_name, of_kubernetes
+from tools.reference.kubernetes import BACKUP, HEARTBEAT, PORT, RECEIVED, kubernetes_name, of_kubernetes
 from tools.reference.kubernetes_sizes import FORCE_AREA, Size, resources
 
 PLACE = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -225,7 +225,7 @@ def test_a_misspelt_field_is_refused(kind: str, change: Callable[[Manifest], Non
 
 @pytest.mark.parametrize("process", DEPLOYED, ids=lambda process: process.name)
 def test_a_pod_has_its_own_secrets_and_no_right(process: Process) -> None:
-    """A pod reads the secrets of its process, by reference; it is not root, writes nowhere but to /tmp, and has limits."""
+    """A pod reads the secrets of its process, by reference; it is not root, writes nowhere but to /tmp and volumes of its own, and has limits."""
     spec = pod_of(process)["spec"]
     (container,) = spec["containers"]
     secrets = [
@@ -245,7 +245,7 @@ def test_a_pod_has_its_own_secrets_and_no_right(process: Process) -> None:
     }
     assert container["resources"]["limits"]["memory"] == f"{CONTAINERS[process.name]['mem_limit'][:-1]}Mi"
     volumes = {volume["name"]: volume for volume in spec["volumes"]}
-    own = {BACKUP} if process.copies else set()
+    own = {BACKUP, RECEIVED} if process.copies else set()
     assert {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")} == {"/tmp"} | own
     assert "emptyDir" in volumes["tmp"]
 

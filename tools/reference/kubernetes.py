@@ -24,6 +24,8 @@ PLACE: Final = Path("deploy/kubernetes")
 NOTE: Final = "# Written by `make docs` from services/processes.py: change that, not this file.\n"
 BACKUP: Final = "/backup"
 """Where the volume of backups is."""
+RECEIVED: Final = "/var/lib/ooc"
+"""Where the write-ahead log is received, which nobody else may write to: the folder of the image's data."""
 
 PORT: Final = 8080
 SECRETS: Final = "/run/secrets/ooc"
@@ -154,7 +156,14 @@ def _pod(process: Process, **more: Any) -> Manifest:
         "volumes": [
             {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
             {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": list(_secrets(process))}},
-            *([{"name": "backup", "persistentVolumeClaim": {"claimName": "backup"}}] if _copies(process) else []),
+            *(
+                [
+                    {"name": "backup", "persistentVolumeClaim": {"claimName": "backup"}},
+                    {"name": "received", "emptyDir": {}},
+                ]
+                if _copies(process)
+                else []
+            ),
         ],
     }
     return {"metadata": {"labels": {**_labels(process), "app.kubernetes.io/part-of": "ooc", **connects}}, "spec": spec}
@@ -177,7 +186,11 @@ def _container(process: Process) -> Manifest:
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a container's own, in memory
             {"name": "secrets", "mountPath": SECRETS, "readOnly": True},
-            *([{"name": "backup", "mountPath": BACKUP}] if _copies(process) else []),
+            *(
+                [{"name": "backup", "mountPath": BACKUP}, {"name": "received", "mountPath": RECEIVED}]
+                if _copies(process)
+                else []
+            ),
         ],
     }
 

@@ -218,11 +218,12 @@ async def test_the_last_backup_is_the_last_whatever_its_folder_is_called(tmp_pat
 
 def receive(folder: Path, name: str, content: bytes) -> Path:
     """Receive a segment of the write-ahead log as `ooc backup follow` does, and return its file."""
-    spool = folder / WAL / RECEIVING
-    spool.mkdir(parents=True, exist_ok=True)
+    spool, wal = folder / "spool", folder / WAL
+    for made in (spool, wal / RECEIVING):
+        made.mkdir(parents=True, exist_ok=True)
     (spool / name).write_bytes(content)
-    keep_received(spool, IDENTITY.to_public(), SIGNERS)
-    return folder / WAL / f"{name}{PACKED}"
+    keep_received(spool, wal, IDENTITY.to_public(), SIGNERS)
+    return wal / f"{name}{PACKED}"
 
 
 @pytest.mark.parametrize("changed", ["exchanged", "added", "renamed", "cut"])
@@ -243,6 +244,30 @@ def test_only_the_log_that_was_received_is_recovered(tmp_path: Path, changed: st
         files[second].write_bytes(files[second].read_bytes()[:-1])
     with pytest.raises(BadBackup, match=r"is not (?:signed|the file that was signed)|cannot be decrypted"):
         unpack_log(tmp_path, tmp_path / "restored", IDENTITY, KEYS, first[8:])
+
+
+def test_nothing_is_signed_that_was_not_received(tmp_path: Path) -> None:
+    """Given a segment that whoever has the folder puts where the last one is, then it is not signed, nor does it replace a signed one."""
+    first, second = (f"{'0' * 23}{n}" for n in (2, 3))
+    receive(tmp_path, first, b"true" * 100)
+    for name in (first, second, f"{second}.partial"):
+        (tmp_path / WAL / RECEIVING / name).write_bytes(b"evil" * 100)
+    receive(tmp_path, f"{'0' * 23}4.partial", b"true" * 100 + bytes(600))
+    assert not (tmp_path / WAL / f"{second}{PACKED}").exists()
+    with pytest.raises(BadBackup, match="is not signed"):
+        unpack_log(tmp_path, tmp_path / "restored", IDENTITY, KEYS, first[8:])
+    assert (tmp_path / "restored" / first).read_bytes() == b"true" * 100
+
+
+def test_what_is_received_of_a_segment_grows_until_it_is_full(tmp_path: Path) -> None:
+    """Given a segment that is received in parts, then its copy has what was received, in the size of a segment, and goes when it is full."""
+    name, place = f"{'0' * 23}2", tmp_path / WAL / RECEIVING / f"{'0' * 23}2.partial"
+    for received in (b"one", b"one\0two", b"three"):  # the last after a new start
+        receive(tmp_path, f"{name}.partial", received.ljust(1000, b"\0"))
+        assert place.read_bytes() == received.ljust(1000, b"\0")
+    (tmp_path / "spool" / f"{name}.partial").unlink()
+    receive(tmp_path, name, b"full" * 250)
+    assert not list(place.parent.iterdir())
 
 
 def test_of_the_last_segment_only_what_was_signed_is_recovered(tmp_path: Path) -> None:
