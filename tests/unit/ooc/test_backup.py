@@ -20,6 +20,7 @@ import pyrage
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ooc.backup import manifest as backup_manifest
 from ooc.backup.base_backup import CLUSTER
 from ooc.backup.commands import _secrets
 from ooc.backup.follow import PACKED, RECEIVING, WAL, keep_received
@@ -321,6 +322,21 @@ async def test_what_was_signed_is_what_is_read(tmp_path: Path, exchanged: str) -
     refused = pytest.raises(BadBackup, match="is not the one that was signed") if exchanged == LOG else nullcontext()
     with refused:
         assert require_signed(tmp_path, "1", KEYS, None) == signed
+
+
+async def test_what_is_entered_is_what_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a folder in which the manifest is another one as soon as it is written, then that one is not signed."""
+    write = backup_manifest.write_whole
+
+    def write_and_exchange(path: Path, text: str) -> None:
+        write(path, text)
+        if path.name == MANIFEST:
+            path.write_text(text.replace('"release": "1"', '"release": "2"'))
+
+    monkeypatch.setattr(backup_manifest, "write_whole", write_and_exchange)
+    await make(tmp_path, "1")
+    with pytest.raises(BadBackup, match="is not the one that was signed"):
+        require_signed(tmp_path, "1", KEYS, None)
 
 
 @pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE])
