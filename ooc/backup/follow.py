@@ -103,11 +103,11 @@ def keep_received(spool: Path, wal: Path, recipient: Any, signers: Sequence[Sign
 
 def _copy(received: bytes, size: int, place: Path) -> None:
     """Write what the copy of a segment of this size lacks: what was signed of it is there."""
-    known = place.with_name(f"{place.name}{SIGNED}")
-    length, digest = known.read_text(encoding="utf-8").split()[4:6] if known.exists() else ("0", "")
-    begun = place.exists() and hashlib.sha256(received[: int(length)]).hexdigest() == digest
+    said = _read(place.with_name(f"{place.name}{SIGNED}")).split()[4:6]
+    length = int(said[0]) if len(said) == 2 and said[0].isdecimal() else 0
+    begun = length and place.exists() and hashlib.sha256(received[:length]).hexdigest() == said[1]
     with place.open("r+b" if begun else "wb") as copy:
-        copy.seek(start := int(length) if begun else 0)
+        copy.seek(start := length if begun else 0)
         copy.write(received[start:])
         copy.truncate(size)
         os.fsync(copy.fileno())
@@ -116,8 +116,13 @@ def _copy(received: bytes, size: int, place: Path) -> None:
 def _sign(folder: Path, file: SealedFile, signers: Sequence[Signer]) -> None:
     text = f"{signers[0].name}\n{KIND}\n{file.name} {file.size} {file.sha256}\n"
     note = folder / f"{file.name}{SIGNED}"
-    if not note.exists() or SignedNote.parse(note.read_text(encoding="utf-8")).text != text:
+    if not _read(note).startswith(f"{text}\n"):
         write_whole(note, write_note(text, [signer.sign(text) for signer in signers]))
+
+
+def _read(note: Path) -> str:
+    """Return what stands in a note, which others may have written; nothing if there is none."""
+    return note.read_text(encoding="utf-8", errors="replace") if note.exists() else ""
 
 
 def signed_file(path: Path, keys: Sequence[VerifierKey]) -> SealedFile:

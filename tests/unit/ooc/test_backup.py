@@ -266,6 +266,8 @@ def test_what_is_received_of_a_segment_grows_until_it_is_full(tmp_path: Path) ->
     for received in (b"one", b"one\0two", b"three"):  # the last after a new start
         receive(tmp_path, f"{name}.partial", received.ljust(1000, b"\0"))
         assert place.read_bytes() == received.ljust(1000, b"\0")
+        if received == b"one":
+            place.with_name(f"{place.name}.note").write_text("a b c d e f g h")
     (tmp_path / "spool" / f"{name}.partial").unlink()
     receive(tmp_path, name, b"full" * 250)
     assert not list(place.parent.iterdir())
