@@ -97,32 +97,39 @@ def keep_received(spool: Path, wal: Path, recipient: Any, signers: Sequence[Sign
             file.unlink()
         elif file.suffix == PARTIAL:
             received, place = file.read_bytes().rstrip(b"\0"), wal / RECEIVING / file.name
-            _copy(received, file.stat().st_size, place)
-            _sign(place.parent, SealedFile(file.name, hashlib.sha256(received).hexdigest(), len(received)), signers)
+            if _copy(received, file.stat().st_size, place, [signer.key for signer in signers]):
+                sealed = SealedFile(file.name, hashlib.sha256(received).hexdigest(), len(received))
+                _sign(place.parent, sealed, signers)
 
 
-def _copy(received: bytes, size: int, place: Path) -> None:
-    """Write what the copy of a segment of this size lacks: what was signed of it is there."""
-    said = _read(place.with_name(f"{place.name}{SIGNED}")).split()[4:6]
-    length = int(said[0]) if len(said) == 2 and said[0].isdecimal() else 0
-    begun = length and place.exists() and hashlib.sha256(received[:length]).hexdigest() == said[1]
-    with place.open("r+b" if begun else "wb") as copy:
-        copy.seek(start := length if begun else 0)
+def _copy(received: bytes, size: int, place: Path, keys: Sequence[VerifierKey]) -> bool:
+    """Write what the copy of a segment of this size lacks; return False if more is signed of it, and it is received anew."""
+    try:
+        signed = signed_file(place, keys)
+    except BadBackup:
+        signed = SealedFile(place.name, "", 0)
+    if len(received) < signed.size:
+        return False
+    if place.is_symlink():
+        place.unlink()
+    begun = place.is_file() and hashlib.sha256(received[: signed.size]).hexdigest() == signed.sha256
+    # A link that others put there meanwhile is not followed.
+    with os.fdopen(os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b") as copy:
+        if not begun:
+            copy.truncate(0)
+        copy.seek(start := signed.size if begun else 0)
         copy.write(received[start:])
         copy.truncate(size)
         os.fsync(copy.fileno())
+    return True
 
 
 def _sign(folder: Path, file: SealedFile, signers: Sequence[Signer]) -> None:
     text = f"{signers[0].name}\n{KIND}\n{file.name} {file.size} {file.sha256}\n"
     note = folder / f"{file.name}{SIGNED}"
-    if not _read(note).startswith(f"{text}\n"):
+    said = note.read_text(encoding="utf-8", errors="replace") if note.exists() else ""
+    if not said.startswith(f"{text}\n"):
         write_whole(note, write_note(text, [signer.sign(text) for signer in signers]))
-
-
-def _read(note: Path) -> str:
-    """Return what stands in a note, which others may have written; nothing if there is none."""
-    return note.read_text(encoding="utf-8", errors="replace") if note.exists() else ""
 
 
 def signed_file(path: Path, keys: Sequence[VerifierKey]) -> SealedFile:

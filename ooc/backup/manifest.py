@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ooc.backup.sealed import BadBackup, SealedFile, sha256_of
+from ooc.backup.sealed import BadBackup, SealedFile, begin_whole, sha256_of
 from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.merkle import RightEdge, TileId, append_leaves, consistency_spans, hash_leaf, proof, root_hash
 from shared.evidence.witness_client import WitnessClient
@@ -125,12 +124,8 @@ async def enter(
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file that is there as a whole or not at all."""
-    new = path.with_name(f"{path.name}.new")
-    with new.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    with begin_whole(path) as file:
+        file.write(text.encode())
 
 
 def _entries(folder: Path) -> list[tuple[str, str]]:

@@ -65,15 +65,23 @@ def read_identity(file: Path) -> Any:
         raise BadBackup(f"{file} holds no identity of age, with which the backup is opened: {error}") from error
 
 
-def seal(reader: IO[bytes], path: Path, recipient: Any) -> SealedFile:
-    """Encrypt what a reader gives into a file, which is there as a whole or not at all."""
+@contextmanager
+def begin_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file to be written, which is there as a whole or not at all. A link that others put in its place is not followed."""
     new = path.with_name(f"{path.name}.new")
-    with new.open("wb") as file:
-        hashed = _Hashed(file)
-        pyrage.encrypt_io(reader, hashed, [recipient])
+    new.unlink(missing_ok=True)
+    with new.open("xb") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+
+
+def seal(reader: IO[bytes], path: Path, recipient: Any) -> SealedFile:
+    """Encrypt what a reader gives into a file, which is there as a whole or not at all."""
+    with begin_whole(path) as file:
+        hashed = _Hashed(file)
+        pyrage.encrypt_io(reader, hashed, [recipient])
     return SealedFile(path.name, hashed.digest.hexdigest(), hashed.size)
 
 

@@ -263,14 +263,31 @@ def test_nothing_is_signed_that_was_not_received(tmp_path: Path) -> None:
 def test_what_is_received_of_a_segment_grows_until_it_is_full(tmp_path: Path) -> None:
     """Given a segment that is received in parts, then its copy has what was received, in the size of a segment, and goes when it is full."""
     name, place = f"{'0' * 23}2", tmp_path / WAL / RECEIVING / f"{'0' * 23}2.partial"
-    for received in (b"one", b"one\0two", b"three"):  # the last after a new start
-        receive(tmp_path, f"{name}.partial", received.ljust(1000, b"\0"))
-        assert place.read_bytes() == received.ljust(1000, b"\0")
-        if received == b"one":
+    longest = b""
+    # Then it is received anew, and at last another one is, after a note that somebody spoilt.
+    for received in (b"one", b"one\0two", b"on", b"one\0two, three", b"four"):
+        longest = max(longest, received, key=len)
+        if received == b"four":
             place.with_name(f"{place.name}.note").write_text("a b c d e f g h")
+            longest = received
+        receive(tmp_path, f"{name}.partial", received.ljust(1000, b"\0"))
+        assert place.read_bytes() == longest.ljust(1000, b"\0")
     (tmp_path / "spool" / f"{name}.partial").unlink()
     receive(tmp_path, name, b"full" * 250)
     assert not list(place.parent.iterdir())
+
+
+def test_a_link_in_the_folder_leads_nothing_elsewhere(tmp_path: Path) -> None:
+    """Given links under the names of what is written next, then what they lead to stays as it is."""
+    (kept := tmp_path / "kept").write_text("mine")
+    name = f"{'0' * 23}2"
+    (tmp_path / WAL / RECEIVING).mkdir(parents=True)
+    for place in (f"{name}{PACKED}.new", f"{name}{PACKED}.note.new", f"receiving/{name}.partial"):
+        (tmp_path / WAL / place).symlink_to(kept)
+    receive(tmp_path, f"{name}.partial", b"received")
+    (tmp_path / "spool" / f"{name}.partial").unlink()
+    receive(tmp_path, name, b"received")
+    assert kept.read_text() == "mine"
 
 
 def test_of_the_last_segment_only_what_was_signed_is_recovered(tmp_path: Path) -> None:
