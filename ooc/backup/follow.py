@@ -96,8 +96,12 @@ def keep_received(spool: Path, wal: Path, recipient: Any, signers: Sequence[Sign
                 (wal / RECEIVING / left).unlink(missing_ok=True)
             file.unlink()
         elif file.suffix == PARTIAL:
-            received, place = file.read_bytes().rstrip(b"\0"), wal / RECEIVING / file.name
-            if _copy(received, file.stat().st_size, place, [signer.key for signer in signers]):
+            try:
+                content = file.read_bytes()
+            except FileNotFoundError:
+                continue  # it is full meanwhile
+            received, place = content.rstrip(b"\0"), wal / RECEIVING / file.name
+            if _copy(received, len(content), place, [signer.key for signer in signers]):
                 sealed = SealedFile(file.name, hashlib.sha256(received).hexdigest(), len(received))
                 _sign(place.parent, sealed, signers)
 

@@ -272,7 +272,9 @@ def test_what_is_received_of_a_segment_grows_until_it_is_full(tmp_path: Path) ->
             longest = received
         receive(tmp_path, f"{name}.partial", received.ljust(1000, b"\0"))
         assert place.read_bytes() == longest.ljust(1000, b"\0")
+    # Listed as a part, and full when it is read: renamed.
     (tmp_path / "spool" / f"{name}.partial").unlink()
+    (tmp_path / "spool" / f"{name}.partial").symlink_to("renamed")
     receive(tmp_path, name, b"full" * 250)
     assert not list(place.parent.iterdir())
 
