@@ -17,7 +17,7 @@ from shared.api.openapi import new_application
 from shared.api.operations import add_health, add_metrics, add_progress
 from shared.api.problems import install_handlers
 from shared.database import Pool, WriteProbe
-from shared.runtime.application import uvicorn_options
+from shared.runtime.application import Server, uvicorn_options
 from shared.settings import Settings
 
 Counts = Callable[[Pool], Awaitable[Mapping[str, Mapping[str, int]]]]
@@ -71,12 +71,12 @@ class OperationsPort(Service):
 
     async def on_stop(self) -> None:
         """Finish the running requests."""
-        self._server.should_exit = True
+        self._server.end()
         if self._server.started:
             await self._ended.wait()
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """A server beside other parts: the signals are the worker's."""
 
     @contextmanager

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from shared.api.connections import ConnectionLimits
 from shared.database import retry_for
-from shared.runtime.application import uvicorn_options
+from shared.runtime.application import Server, uvicorn_options
 from shared.settings import Settings
 from tests.ports import free_ports
 
@@ -25,14 +25,14 @@ async def served(
     options = uvicorn_options(settings, limits or ConnectionLimits())
     if idle_seconds is not None:
         options["timeout_keep_alive"] = idle_seconds
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, **{**options, "loop": "none"}))
+    server = Server(uvicorn.Config(app, host="127.0.0.1", port=port, **{**options, "loop": "none"}))
     # The signals are the test's own.
     serve = asyncio.create_task(server._serve())
     await retry_for(lambda: _holds(server.started), 180, on=(AssertionError,))
     try:
         yield port
     finally:
-        server.should_exit = True
+        server.end()
         await serve
 
 
