@@ -59,6 +59,19 @@ def client_options(kafka: Kafka) -> dict[str, Any]:
     }
 
 
+LOOK_MILLISECONDS: Final = 2_000
+"""Between two looks of a consumer of aiokafka at what it could fetch, besides those that something occasions: not five a second."""
+
+
+def be_patient(consumer: Any, *, idle: bool) -> None:
+    """Let the broker keep the next fetches of a consumer of aiokafka for longer where nothing came: each costs both sides.
+
+    Not for longer where something came: a partition that was just read waits for the end of the fetch under way, which asks
+    for the others alone.
+    """
+    consumer._fetcher._fetch_max_wait_ms = 2_000 if idle else 500  # noqa: SLF001 - it is set for good else
+
+
 @asynccontextmanager
 async def producing(kafka: Kafka, seconds: float, **options: Any) -> AsyncIterator[Any]:
     """Yield a started producer, which has so many seconds to start. Raises TimeoutError and KafkaError."""

@@ -20,7 +20,7 @@ from mode import CrashingSupervisor, Service
 
 from shared.command_handler import CommandHandler
 from shared.domain.service import Service as Declared
-from shared.kafka import Kafka, client_options, worker_principal
+from shared.kafka import LOOK_MILLISECONDS, Kafka, be_patient, client_options, worker_principal
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.effects import Apply
 from shared.messaging.consumer.handling import DEFAULT_GROUP, GroupSettings, RecordHandler
@@ -57,6 +57,7 @@ class ConsumerThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - there is no setting for it; it is read at start
+        consumer._consumer_timeout = LOOK_MILLISECONDS / 1000  # noqa: SLF001 - the same
         return consumer
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -72,8 +73,9 @@ class ConsumerThread(AIOKafkaConsumerThread):
         self.reading += 1
         self._reached = dict(partitions)
 
-    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
-        fetched = await super()._fetch_records(*args, **kwargs)
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        fetched = await super()._fetch_records(consumer, *args, **kwargs)
+        be_patient(consumer, idle=not fetched)
         if not fetched:
             finish_cycle(cast("ConsumerApp", self.consumer.app).host.name)
         return {tp: [self._placed(tp, record) for record in records] for tp, records in fetched.items()}

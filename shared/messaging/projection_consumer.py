@@ -24,7 +24,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
 from shared.database import Connection, retry_for
-from shared.kafka import Kafka, client_options, stop
+from shared.kafka import LOOK_MILLISECONDS, Kafka, be_patient, client_options, stop
 from shared.latency import observe
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
@@ -124,6 +124,7 @@ class ProjectionConsumer(Service):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
+            consumer_timeout_ms=LOOK_MILLISECONDS,
             session_timeout_ms=int(membership.session_seconds * 1000),
             heartbeat_interval_ms=int(membership.heartbeat_seconds * 1000),
             rebalance_timeout_ms=int(membership.rebalance_seconds * 1000),
@@ -163,6 +164,7 @@ class ProjectionConsumer(Service):
         while not self.should_stop:
             try:
                 fetched = await self._consumer.getmany(timeout_ms=1000, max_records=MAX_RECORDS)
+                be_patient(self._consumer, idle=not fetched)
             except ConsumerStoppedError:
                 if self._stopped.is_set():
                     return

@@ -448,7 +448,7 @@ class FakeConsumer(Client):
         **_: Any,
     ) -> None:
         super().__init__()
-        self._client = self
+        self._client = self._fetcher = self
         self._committed = isolation_level == "read_committed"
         self._positions: dict[TopicPartition, int] = {}
         self._assigned: set[TopicPartition] = set()

@@ -52,7 +52,7 @@ class GroupSettings:
     """Settings of a member of a consumer group, as Kafka names them, and of its retries."""
 
     session_seconds: float = 6.0
-    heartbeat_seconds: float = 0.5
+    heartbeat_seconds: float = 1.0
     rebalance_seconds: float = 20.0
     metadata_seconds: float = 30.0
     """A leader that joins just after the broker started may miss topics; their partitions wait for its next metadata."""

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.event_store.anchors import Anchors
-from shared.kafka import PARTITIONS, Kafka, client_options, stop
+from shared.kafka import LOOK_MILLISECONDS, PARTITIONS, Kafka, client_options, stop
 from shared.messaging.consumer.consumed_event import MAX_POSITION, Headers
 from shared.messaging.consumer.lenient_records import install
 from shared.messaging.consumer.position_signature import NotSigned, PositionKeys, signature_of
@@ -329,6 +329,7 @@ async def reader(bootstrap: Kafka, isolation_level: str, wait_milliseconds: int 
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=wait_milliseconds,
+        consumer_timeout_ms=LOOK_MILLISECONDS,
     )
     try:
         await consumer.start()

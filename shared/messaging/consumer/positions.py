@@ -167,7 +167,7 @@ class PositionFollower(Service):
         """
         events_of = {positions: events for events, positions in self._topics.items()}
         while not self.should_stop:
-            for tp, records in (await consumer.getmany(timeout_ms=500)).items():
+            for tp, records in (await consumer.getmany(timeout_ms=10_000)).items():
                 if records[0].offset < read_to[tp.topic]:
                     return
                 read_to[tp.topic] = records[-1].offset + 1
