@@ -32,6 +32,9 @@ from shared.progress import finish_cycle, leave_off
 INTERVAL: Final = 2.0
 """Seconds between two looks at the logs."""
 
+UNCHANGED_SECONDS: Final = 10.0
+"""Seconds after which a log that has not grown is compared with its tree again."""
+
 SILENT_AFTER: Final = 60.0
 """Seconds after which a witness that does not answer is an alarm."""
 
@@ -79,6 +82,8 @@ class CheckpointSigner(Service):
         """The logs that were found to extend what the witness has seen, since the lock was taken."""
         self._confirmed = dict[Log, int]()
         """Up to which entry the synchronous standbys have each log, since the lock was taken."""
+        self._whole = dict[Log, tuple[int, float]]()
+        """How many entries each log had when it was last found as its tree says, and when."""
         self._woken = asyncio.Event()
         self._lease = Lease()
 
@@ -110,6 +115,7 @@ class CheckpointSigner(Service):
                     await connection.add_listener(WAKE, lambda *_: self._woken.set())
                     self._compared.clear()
                     self._confirmed.clear()
+                    self._whole.clear()
                     await self._register_keys(connection)
                     for log in self._origins:
                         await self._lease.renew(connection)
@@ -175,11 +181,15 @@ class CheckpointSigner(Service):
         # The witness forgets nothing: it must see no entry that a promoted standby may lack (a cancelled wait shows such).
         await self._lease.renew(connection, at_once=end > self._confirmed.get(log, 0))
         self._confirmed[log] = end
+        size, found_at = self._whole.get(log, (-1, 0.0))
+        if end == size and time.monotonic() - found_at < UNCHANGED_SECONDS:
+            return False
         try:
             async with connection.transaction():
                 grown = await grow(connection, log, origin, end)
                 if grown is None:
                     await clear_alarm(connection, ALARMIST, "log_rewritten", origin)
+                    self._whole[log] = end, time.monotonic()
                     return False
                 before, checkpoint = grown
                 note = await self._signed(connection, log, checkpoint, before)

@@ -21,7 +21,7 @@ ALARMIST: Final = "watch"
 STUCK_SECONDS: Final = 60.0
 """How long a relay may stand still behind the event store."""
 
-LOOK_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 5.0
 
 _POSITIONS: Final = "select head.position as head, coalesce((select position from relayed), 0) as relayed from head"
 _log = structlog.get_logger("watch")

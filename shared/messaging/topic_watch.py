@@ -37,6 +37,7 @@ class TopicWatch(Service):
         self._bootstrap = bootstrap
         self._hanging = hanging
         self._pause = pause
+        self._noted: tuple[int, int] | None = None
 
     @Service.task
     async def _run(self) -> None:
@@ -69,4 +70,6 @@ class TopicWatch(Service):
         (topic,) = await admin.describe_topics([self._topic])
         partitions = topic["partitions"]
         replicas, in_sync = (min(len(one[kind]) for one in partitions) for kind in ("replicas", "isr"))
-        await write_unconfirmed(self._pool, _NOTE_REPLICAS, self._topic, replicas, in_sync)
+        if self._noted != (replicas, in_sync):
+            await write_unconfirmed(self._pool, _NOTE_REPLICAS, self._topic, replicas, in_sync)
+            self._noted = replicas, in_sync

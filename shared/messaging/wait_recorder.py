@@ -223,7 +223,7 @@ class WaitRecorder(Running):
         self._pool = pool
         self._handler = handler
         self._clock = clock
-        self.poll = Poll()
+        self.poll = Poll(longest=5.0)
         self._lease = Lease()
 
     async def record(self) -> int:
