@@ -1,7 +1,7 @@
 # One image for every process of the system: what runs is the command, as `python -m` takes it.
 #
 # `make containers` builds it and runs every process in it (tests/containers): on python:3.11-slim where that can be had,
-# else on a stand-in for it. It was last built on 27 November 2026, on the stand-in: Debian bookworm with its Python 3.11.
+# else on a stand-in for it. It was last built on 30 November 2026, on the stand-in: Debian bookworm with its Python 3.11.
 
 FROM python:3.11-slim AS build
 

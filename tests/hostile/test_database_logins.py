@@ -85,7 +85,9 @@ async def test_a_lost_connection_does_not_end_a_provisioning(strict_server: str)
     """Given a server that cuts the session of a provisioner, the databases are made all the same."""
     settings = Settings(mode="local", database_url=strict_server, kek="unused")
     owner = await asyncpg.connect(strict_server)
-    kill = "select count(pg_terminate_backend(pid)) from pg_locks where locktype = 'advisory' and pid <> pg_backend_pid()"
+    kill = (
+        "select count(pg_terminate_backend(pid)) from pg_locks where locktype = 'advisory' and pid <> pg_backend_pid()"
+    )
     provisioning = asyncio.create_task(provision_databases(settings, ["referral"], ()))
     await eventually(lambda: owner.fetchval(kill))
     await provisioning
