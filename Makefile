@@ -97,7 +97,7 @@ hostile: install-test ## Attack it: every test of tests/hostile, and made-up req
 	OOC_HOSTILE_SECONDS=$(HOSTILE) $(BIN)/pytest tests/hostile
 
 .PHONY: alerts
-alerts: install-test ## Let Prometheus watch a system whose processes and servers hang (Debian: apt-get install prometheus)
+alerts: install-test ## Let Prometheus watch a system whose processes and servers hang (Debian: apt-get install prometheus faketime)
 	OOC_ALERTS=1 $(BIN)/pytest tests/alerts
 
 .PHONY: check

@@ -7,10 +7,11 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,10 +25,13 @@ import yaml
 
 from services.addresses import find_addresses, written
 from shared.database import as_role
+from shared.messaging.consumer.alarms import ALARMS
 from tests import loopback
 from tests.acknowledged import tell_story
 from tests.collector import Collector, collector
 from tests.failover.faults import FAULTS
+from tests.failover.quorum import FAKETIME
+from tests.failover.rig import Rig, running_rig
 from tests.ports import free_ports
 from tests.whole_system import WholeSystem, client_of, running_system, wait_until
 from tools.client.http import RESTART, NoAnswer
@@ -88,16 +92,21 @@ GOOD: Final = {
 """Their values while it does not."""
 
 
-HERE: Final = {
-    "ApiDown",
-    "ConsumerStands",
-    "NobodyHoldsTheLease",
-    "PartStands",
-    "RelayBehind",
-    "ServerErrors",
-    "StandbyLost",
-}
-"""The alerts that a running system fires in these tests."""
+ALARMED: Final = {alert.name for alert in alerts() if "ooc_alarm{" in alert.holds}
+HANGING_WORKER: Final = {"RelayBehind", "NobodyHoldsTheLease", "PartStands"}
+HANGING_READER_AND_API: Final = {"ConsumerStands", "ApiDown"}
+HANGING_BROKERS: Final = {"PartStands", "RelayBehind"}
+LOST_BROKER: Final = {"ReplicaLost"}
+LOST_STANDBY: Final = {"StandbyLost"}
+REFUSED: Final = {"ServerErrors"}
+WRONG_CLOCK: Final = {"ClockOff"}
+FIRED: Final = ALARMED | HANGING_WORKER | HANGING_READER_AND_API | LOST_BROKER | LOST_STANDBY | REFUSED | WRONG_CLOCK
+"""The alerts that a Prometheus fires in these tests."""
+
+needs_prometheus = pytest.mark.skipif(
+    shutil.which("prometheus") is None,
+    reason="Prometheus is not installed (Debian: apt-get install prometheus): no system is watched",
+)
 
 
 def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -150,11 +159,10 @@ def test_each_alert_links_a_page_of_the_runbook() -> None:
 
 
 def test_each_fault_has_an_alert_and_each_alert_is_shown_by_a_fault() -> None:
-    """Given the alerts, then what a fault of `make failover` causes has one, and each is shown by a fault or by an alarm's tests."""
-    names = {alert.name for alert in alerts()} - {alert.name for alert in alerts() if "ooc_alarm{" in alert.holds}
-    by_faults = {fault.alert for fault in FAULTS}
-    assert by_faults <= names
-    assert names - by_faults - HERE == {"BackupOld", "DrillOld", "VerificationOld"}, "only promtool waits for days"
+    """Given the alerts, then each fault of `make failover` has one, and a fault of this file fires each."""
+    names = {alert.name for alert in alerts()}
+    assert {fault.alert for fault in FAULTS} <= names
+    assert names - FIRED == {"BackupOld", "DrillOld", "VerificationOld"}, "only promtool waits for days"
 
 
 def test_each_query_of_the_dashboards_is_one_that_prometheus_takes(tmp_path: Path) -> None:
@@ -168,13 +176,13 @@ def test_each_query_of_the_dashboards_is_one_that_prometheus_takes(tmp_path: Pat
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def follow_a_trace(watched: Watched) -> None:
+def follow_a_trace(system: WholeSystem, collected: Collector) -> None:
     """Record an attendance; its trace leads from the API over Kafka to the reaction of another service and to reporting."""
-    with client_of(watched.system.var) as client:
+    with client_of(system.var) as client:
         told = tell_story(client, lambda *_: None)
 
     def steps() -> set[tuple[str, str]]:
-        spans = list(watched.collected.spans)
+        spans = list(collected.spans)
         traces = {one.trace for one in spans if one.name.startswith("react ")}
         own = {(one.process, one.name.partition(" ")[0]) for one in spans if one.trace in traces}
         return own | {(one.process, one.name.partition(" ")[0]) for one in spans if traces & {*one.links}}
@@ -190,19 +198,26 @@ def follow_a_trace(watched: Watched) -> None:
     }
     wait_until(lambda: expected <= steps(), 60, "the trace of an attendance")
     for secret in (told.case, told.referral, told.session):
-        assert str(secret).encode() not in watched.collected.bytes
+        assert str(secret).encode() not in collected.bytes
 
 
 class Watched:
     """A running system, and the Prometheus that scrapes it each second."""
 
-    def __init__(self, system: WholeSystem, url: str, collected: Collector) -> None:
-        self.system, self._url, self.collected = system, url, collected
+    def __init__(self, system: WholeSystem, url: str) -> None:
+        self.system, self._url = system, url
 
     def see(self, alerts_: set[str], seconds: float = 60) -> None:
         """Wait until these fire; fail with those that do when they do not within so many seconds."""
         deadline = time.monotonic() + seconds
         while not alerts_ <= set(firing := self.firing()):
+            assert time.monotonic() < deadline, f"after {seconds} seconds these fire: {firing}"
+            time.sleep(0.5)
+
+    def see_none(self, seconds: float = 180) -> None:
+        """Wait until none fires; fail with those that still do after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while firing := self.firing():
             assert time.monotonic() < deadline, f"after {seconds} seconds these fire: {firing}"
             time.sleep(0.5)
 
@@ -253,21 +268,15 @@ def prometheus(folder: Path, targets: list[str]) -> Iterator[str]:
         process.wait(30)
 
 
-@pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Watched]:
-    if shutil.which("prometheus") is None:
-        pytest.skip("Prometheus is not installed (Debian: apt-get install prometheus): no system is watched")
-    with (
-        collector() as collected,
-        running_system(tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": collected.address}) as system,
-    ):
-        named = written(system.var)
-        assert named is not None
-        addresses = (*find_addresses((), {}, system.var).services.values(), named["console"])
-        targets = [urlsplit(url).netloc for url in addresses]
-        with prometheus(tmp_path, targets) as url:
-            wait_until(lambda: answers(url), 60, "Prometheus to answer")
-            yield Watched(system, url, collected)
+@contextmanager
+def watching(system: WholeSystem, folder: Path) -> Iterator[Watched]:
+    """Have a Prometheus scrape a running system."""
+    named = written(system.var)
+    assert named is not None
+    addresses = (*find_addresses((), {}, system.var).services.values(), named["console"])
+    with prometheus(folder, [urlsplit(url).netloc for url in addresses]) as url:
+        wait_until(lambda: answers(url), 60, "Prometheus to answer")
+        yield Watched(system, url)
 
 
 def answers(url: str) -> bool:
@@ -302,62 +311,124 @@ def hanging(system: WholeSystem, process: str) -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(480)
-def test_what_hangs_is_seen_within_a_minute_and_no_longer_once_it_goes_on(watched: Watched) -> None:
+@needs_prometheus
+def test_what_hangs_is_seen_within_a_minute_and_no_longer_once_it_goes_on(tmp_path: Path) -> None:
     """Given a system that Prometheus watches, when processes hang without a word, their alerts fire within a minute, and clear."""
-    plan_session(watched.system)
-    time.sleep(5)
-    assert watched.firing() == {}
-    follow_a_trace(watched)
-    wait_until(lambda: not watched.without_data(), 60, "data for every panel")
-    with hanging(watched.system, "education-worker"):
-        plan_session(watched.system)
-        wait_until(lambda: "RelayBehind" in watched.firing(), 60, "the alert about a relay that hangs")
-    with hanging(watched.system, "reporting-worker"), hanging(watched.system, "referral-api"):
-        plan_session(watched.system)
-        wait_until(lambda: {"ConsumerStands", "ApiDown"} <= set(watched.firing()), 60, "the alerts about what hangs")
-        assert watched.firing()["ConsumerStands"] == {"reporting"}
-    wait_until(lambda: not watched.firing(), 90, "the alerts to clear")
+    with (
+        collector() as collected,
+        running_system(tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": collected.address}) as system,
+        watching(system, tmp_path) as watched,
+    ):
+        plan_session(system)
+        time.sleep(5)
+        assert watched.firing() == {}
+        follow_a_trace(system, collected)
+        wait_until(lambda: not watched.without_data(), 60, "data for every panel")
+        with every_alarm(system):
+            watched.see(ALARMED)
+        with hanging(system, "education-worker"):
+            plan_session(system)
+            watched.see(HANGING_WORKER)
+        with hanging(system, "reporting-worker"), hanging(system, "referral-api"):
+            plan_session(system)
+            watched.see(HANGING_READER_AND_API)
+            assert watched.firing()["ConsumerStands"] == {"reporting"}
+        watched.see_none()
 
 
 @contextmanager
-def without_standby(system: WholeSystem) -> Iterator[None]:
-    """Demand a synchronous standby, where there is none."""
+def every_alarm(system: WholeSystem) -> Iterator[None]:
+    """Raise an alarm of each kind in a database."""
+    named = written(system.var)
+    assert named is not None
+    address = as_role(named["postgres"], "postgres")
 
-    async def demand(standbys: str) -> None:
-        named = written(system.var)
-        assert named is not None
-        owner = await asyncpg.connect(as_role(named["postgres"], "postgres"), database="postgres")
-        await owner.execute(f"alter system set synchronous_standby_names = '{standbys}'")
-        await owner.execute("select pg_reload_conf()")
-        await owner.close()
+    async def execute(statement: str, *places: Any) -> None:
+        owner = await asyncpg.connect(address, database="ooc_notifications")
+        try:
+            await owner.executemany(statement, [*places])
+        finally:
+            await owner.close()
 
-    asyncio.run(demand("nobody"))
+    raised = [("test", name, "here", "") for name in ALARMS]
+    asyncio.run(execute("insert into alarm (consumer, name, place, detail) values ($1, $2, $3, $4)", *raised))
     try:
         yield
     finally:
-        asyncio.run(demand(""))
+        asyncio.run(execute("delete from alarm where consumer = $1", ("test",)))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
+@needs_prometheus
+@pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed (Debian: apt-get install faketime)")
 @pytest.mark.skipif("OOC_ALERTS" not in os.environ, reason="some minutes more: make alerts")
-def test_faults_of_servers_are_seen_within_a_minute_and_no_longer_once_they_end(watched: Watched) -> None:
-    """Given a system that Prometheus watches, when the broker hangs, or the standby is gone, then that is seen, and clears."""
-    plan_session(watched.system)
-    wait_until(lambda: not watched.firing(), 60, "no alert at the beginning")
-    with hanging(watched.system, "kafka"):
-        plan_session(watched.system)
-        expected = {"PartStands", "RelayBehind", "NobodyHoldsTheLease"}
-        watched.see({"PartStands", "RelayBehind"})
-        assert set(watched.firing()) <= expected | {"RelayStuck"}
-    wait_until(lambda: not watched.firing(), 180, "these to clear")
-    with without_standby(watched.system), ThreadPoolExecutor(12) as people:
-        asked = [people.submit(refused_session, watched.system) for _ in range(120)]
-        watched.see({"StandbyLost"})
-        watched.see({"ServerErrors"})  # an API waits for fifteen seconds before it refuses
-        for one in asked:
-            one.cancel()
-    wait_until(lambda: not watched.firing(), 180, "these to clear")
+async def test_faults_of_servers_are_seen_within_a_minute_and_no_longer_once_they_end() -> None:
+    """Given a system on three brokers and three databases, each fault of servers and clocks is seen within a minute, and clears."""
+    with tempfile.TemporaryDirectory(prefix="ooc-alerts-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        async with running_rig(Path(folder), writers=0) as rig:
+            with watching(rig.system, Path(folder)) as watched:
+                await asyncio.to_thread(watched.see_none)
+                for fault, expected in FAULTS_OF_SERVERS.items():
+                    async with fault(rig):
+                        await asyncio.to_thread(watched.see, expected)
+                    await asyncio.to_thread(watched.see_none)
+
+
+@asynccontextmanager
+async def brokers_hang(rig: Rig) -> AsyncIterator[None]:
+    for node in rig.brokers.nodes:
+        node.send(signal.SIGSTOP)
+    await asyncio.to_thread(plan_session, rig.system)
+    yield
+    for node in rig.brokers.nodes:
+        node.send(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def broker_is_lost(rig: Rig) -> AsyncIterator[None]:
+    node = rig.brokers.nodes[0]
+    await node.end()
+    yield
+    await rig.brokers.back(node)
+
+
+@asynccontextmanager
+async def standby_is_lost(rig: Rig) -> AsyncIterator[None]:
+    await rig.quorum.synchronous.destroy()
+    yield
+    await rig.quorum.synchronous.start()
+
+
+@asynccontextmanager
+async def commands_are_refused(rig: Rig) -> AsyncIterator[None]:
+    """Ask without pause while no standby is there; it begins with the first answer, for which an API waits fifteen seconds."""
+    async with standby_is_lost(rig):
+        people = ThreadPoolExecutor(12)
+        try:
+            first, *_ = [people.submit(refused_session, rig.system) for _ in range(120)]
+            await asyncio.wrap_future(first)
+            yield
+        finally:
+            await asyncio.to_thread(people.shutdown, cancel_futures=True)
+
+
+@asynccontextmanager
+async def clock_is_wrong(rig: Rig) -> AsyncIterator[None]:
+    await rig.quorum.primary.restart(ahead=9)
+    yield
+    rig.quorum.primary.set_clock(0)
+
+
+FAULTS_OF_SERVERS: Final = {
+    brokers_hang: HANGING_BROKERS,
+    broker_is_lost: LOST_BROKER,
+    standby_is_lost: LOST_STANDBY,
+    commands_are_refused: REFUSED,
+    clock_is_wrong: WRONG_CLOCK,
+}
+"""What is done to servers, and the alerts that it fires."""
 
 
 def refused_session(system: WholeSystem) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -49,10 +50,11 @@ class Outcome:
 class Rig:
     """The servers, the system and its users."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, writers: int = WRITERS) -> None:
         self.quorum = Quorum(folder)
         self.brokers = Brokers(folder)
         self._folder = folder
+        self._people = writers
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
@@ -66,9 +68,9 @@ class Rig:
         self.system.launch()
         self._stack.push_async_callback(asyncio.to_thread, self.system.stop)
         await eventually(lambda: asyncio.to_thread(self._is_up), START_SECONDS)
-        self.writers = Writers(self.system.var, WRITERS, patience=SETTLE_SECONDS)
+        self.writers = Writers(self.system.var, self._people, patience=SETTLE_SECONDS)
         self._stack.push_async_callback(asyncio.to_thread, self.writers.end, 60)
-        await self.answered(WRITERS)
+        await self.answered(self._people)
 
     async def stop(self) -> None:
         """End everything."""
@@ -160,3 +162,14 @@ class Rig:
         return sum(receipt["hash"] not in placed for receipt in receipts), more + sum(published.values()) - len(
             published
         )
+
+
+@contextlib.asynccontextmanager
+async def running_rig(folder: Path, writers: int = WRITERS) -> AsyncIterator[Rig]:
+    """Run a rig in a folder that PostgreSQL's user may enter."""
+    rig = Rig(folder, writers)
+    try:
+        await rig.start()
+        yield rig
+    finally:
+        await rig.stop()

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from tests.failover.conftest import SECONDS, SEED, Note
 from tests.failover.faults import FAULTS, Fault
-from tests.failover.rig import Rig
+from tests.failover.rig import Rig, running_rig
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -29,12 +29,8 @@ pytestmark = [
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def rig(folder: Path) -> AsyncIterator[Rig]:
     """Yield the system at work."""
-    rig = Rig(folder)
-    try:
-        await rig.start()
+    async with running_rig(folder) as rig:
         yield rig
-    finally:
-        await rig.stop()
 
 
 @pytest.mark.timeout(SECONDS + 3600)

@@ -90,7 +90,7 @@ WITHOUT_ALARM: Final = (
     Alert(
         "ServerErrors",
         'sum by (job, instance) (rate(ooc_requests_total{status=~"5.."}[1m])) > 0.2',
-        30,
+        15,
         "An API answers with server errors.",
         f"{RUNBOOK}/README.md",
     ),
