@@ -42,8 +42,9 @@ async def test_a_dead_message_reaches_monitoring_and_whoever_is_on_call(told: To
                 await asyncio.sleep(0.05)
         assert ready.status_code == 200
         metrics, status = (await http.get("/metrics")).text, (await http.get("/status")).json()
-        client = Client(Addresses(None, dict.fromkeys((*SERVICES, "notifications"), url)), patience=0)
-        looked = await asyncio.to_thread(look_by(client))
+        with httpx2.Client() as asked:
+            client = Client(Addresses(None, dict.fromkeys((*SERVICES, "notifications"), url)), http=asked, patience=0)
+            looked = await asyncio.to_thread(look_by(client))
     assert 'ooc_alarm{consumer="notifications",name="message_dead"' in metrics
     assert 'ooc_messages{service="notifications",state="failed"} 1.0' in metrics
     assert (status["messages"]["FAILED"], status["reacts_to"]) == (1, topics)
