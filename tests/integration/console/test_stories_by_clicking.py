@@ -1,11 +1,13 @@
 """The stories 1 to 14 in real browsers: each command by pressing what stands on a page, wide and as on a telephone.
 
-One is played with the other tests, in place of its forms over HTTP; all of them, in both browsers, by `make browser`. Two go
-by the keyboard alone.
+The people of a story have a wide window and a telephone in turn, and in the other browser the other way round: so each form
+is filled in in both, and in both sizes. One story is played with the other tests, in place of its forms over HTTP; all of
+them, in both browsers, by `make browser`. Two go by the keyboard alone.
 """
 
 import contextlib
 import os
+from itertools import cycle
 from typing import Any, Final
 
 import pytest
@@ -25,25 +27,26 @@ pytestmark = [pytest.mark.timeout(3600), *test_browser.pytestmark]
 driver, chromium, firefox = test_browser.driver, test_browser.chromium, test_browser.firefox
 
 KEYBOARD: Final = ("06-no-admission", "10-audit")
-HEIGHTS: Final = {1280: 900, 390: 844}
+WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
+SIZES: Final = {"chromium": (WIDE, NARROW), "firefox": (NARROW, WIDE)}
 PLAYED: Final = (
-    [(story, width, browser) for browser in ("chromium", "firefox") for width in HEIGHTS for story in STORIES]
+    [(story, browser) for browser in SIZES for story in STORIES]
     if "OOC_BROWSER" in os.environ
-    else [(BY_CLICKING, 1280, "chromium")]
+    else [(BY_CLICKING, "chromium")]
 )
 
 
-@pytest.mark.parametrize(("story", "width", "browser"), PLAYED)
+@pytest.mark.parametrize(("story", "browser"), PLAYED)
 def test_a_story_is_carried_out_by_clicking(
-    request: pytest.FixtureRequest, system: dict[str, Any], story: str, width: int, browser: str
+    request: pytest.FixtureRequest, system: dict[str, Any], story: str, browser: str
 ) -> None:
     """Given a story, when every command of it is reached and sent by pressing, then every check agrees, and no page is too wide."""
     hand = Keys if story in KEYBOARD else Hand
+    opened: Browser = request.getfixturevalue(browser)
+    sizes = cycle(SIZES[browser])
 
     def opens() -> Tab:
-        viewport = ViewportSize(width=width, height=HEIGHTS[width])
-        opened: Browser = request.getfixturevalue(browser)
-        return Tab(opened.new_context(base_url=system["console"], viewport=viewport), hand)
+        return Tab(opened.new_context(base_url=system["console"], viewport=next(sizes)), hand)
 
     with client_of(system["var"]) as client, contextlib.closing(Forms(client, opens)) as forms:
         Run(read_scenario(SCENARIOS / f"{story}.yaml"), forms).play()
