@@ -269,6 +269,8 @@ async def test_every_kind_of_break_is_found(postgres_url: str, kafka_bootstrap: 
             "panel: table mine.pg_proc",
             "console: the privilege select on table public.session for ooc_referral_api",
         ]
+        (copies,) = [found.problems for found in findings if found.check.startswith("holds nothing")]
+        assert any(line.startswith("rj_conference/") for line in copies), "not the last fact alone is compared"
         (projection,) = [found.problems for found in findings if found.check == "projection equals a fresh fold"]
         assert any("the event is one of referral/" in line for line in projection)
     finally:
