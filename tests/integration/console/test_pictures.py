@@ -78,7 +78,6 @@ PAGES: Final = {
     "forbidden": ("ANALYST-1", "/cases"),
     "diary": ("SAFE_SCHOOLS_OFFICER-1", "/diary"),
     "import": ("SUPERVISOR-1", "/import"),
-    "sessions": ("SUPERVISOR-1", "/sessions?week=2026-05-18"),
     "explain": ("POLICE_DECISION_MAKER-1", "/records/disposals/{decided}/do/ExplainEffect"),
     "conditions": ("YJS_CASE_MANAGER-1", "/records/disposals/{decided}/do/ProposeCondition"),
     "sign": ("POLICE_DECISION_MAKER-1", "/records/disposals/{decided}/sign"),
