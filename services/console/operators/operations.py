@@ -138,14 +138,14 @@ async def service_lines(
             TITLES[name],
             status,
             [(lag, trend_of(lag, before)) for lag in lags_of(name, seen)],
-            _held(name, seen.get(name, {}), parts, names),
+            _list_held(name, seen.get(name, {}), parts, names),
             list(dict.fromkeys(part.notice for part in parts.values() if part.notice)),
         )
         for name, status, parts in zip(apis.watched, statuses, lists, strict=True)
     ]
 
 
-def _held(
+def _list_held(
     name: str, status: Mapping[str, Any], parts: Mapping[str, Part[list[dict[str, Any]]]], names: Mapping[str, str]
 ) -> Sequence[Held]:
     if name in BY_NAME:
