@@ -24,7 +24,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -111,6 +111,8 @@ _OCCURRED_AT = re.compile(rb'"occurred_at":"([^"]*)"')
 _TRACEPARENT = re.compile(rb'"traceparent":(?:null|"([^"]*)")')
 _partition_of = DefaultPartitioner()
 _ALL = list(range(PARTITIONS))
+
+T = TypeVar("T")
 
 Headers = list[tuple[str, bytes]]
 
@@ -363,12 +365,10 @@ class Relay(Service):
 
         A broker that was frozen while others led shows a reader for a moment an older end, and so an older last record.
         """
-        async with asyncio.timeout(TRANSACTION_SECONDS):
-            await producer.begin_transaction()
-            written = await producer.send_and_wait(
-                self._position_topic, key=self.service.encode(), value=b"barrier", partition=0
-            )
-            await producer.abort_transaction()
+        write = partial(
+            producer.send_and_wait, self._position_topic, key=self.service.encode(), value=b"barrier", partition=0
+        )
+        written = await self._in_transaction(producer, write, commit=False)
         return int(written.offset)
 
     async def _claimed_unsigned(self, barrier: int) -> HighWaterMark:
@@ -520,16 +520,16 @@ class Relay(Service):
         )
         return reached
 
-    async def _in_transaction(self, producer: Any, body: Callable[[], Awaitable[HighWaterMark]]) -> HighWaterMark:
+    async def _in_transaction(self, producer: Any, body: Callable[[], Awaitable[T]], *, commit: bool = True) -> T:
         self._idle.clear()
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS):
                 await producer.begin_transaction()
-                reached = await body()
-                await producer.commit_transaction()
+                written = await body()
+                await (producer.commit_transaction() if commit else producer.abort_transaction())
         finally:
             self._idle.set()
-        return reached
+        return written
 
     async def _send(self, producer: Any, portion: _Transaction) -> list[tuple[int, int, int]]:
         """Send a portion. Return the partition, first offset and number of events of each batch, in order."""
