@@ -22,7 +22,7 @@ from services.console.cipher import Cipher
 from services.console.directory import Directory
 from services.console.everyone import appointments, entrance, reasons, rules, service_status
 from services.console.everyone.sign_in import CALLBACK, SIGNED_OUT, Provider
-from services.console.forms import checks, forms
+from services.console.forms import checks, files, forms
 from services.console.officers import (
     case,
     cases,
@@ -138,7 +138,7 @@ def routes() -> list[BaseRoute]:
         page_route("/operations", operations.operations_page),
         page_route("/operations/{service}/{kind}/{id}/{action}", operations.decision_page),
         page_route("/reason", reasons.reason_page),
-        changed("/records/{collection}/{id}/do/{command}", forms.take_form, keep=forms.keep_form),
+        changed("/records/{collection}/{id}/do/{command}", forms.take_form, files.read_with_file, forms.keep_form),
         changed("/records/sessions/{id}/register", register.take_register, keep=register.keep_register),
         changed("/panel/sittings/{id}/agenda", sitting.fill_agenda),
         changed("/panel/sittings/{id}/members", sitting.take_members),

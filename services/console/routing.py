@@ -33,6 +33,8 @@ CSRF: Final = "csrf"
 MAX_BODY: Final = 262_144
 """The largest form in bytes, as large as the largest body of an API."""
 MAX_FIELDS: Final = 2000
+TOO_LARGE: Final = "This form is too large: shorten its texts."
+NOT_DRAWN: Final = "This form was not drawn for you, or in an earlier session: open the page again."
 NAME: Final = re.compile(r"[A-Za-z0-9-]{1,80}")
 COUNT: Final = re.compile(r"[0-9]{1,9}")
 
@@ -65,6 +67,7 @@ class Console:
 
 Page = Callable[[Request, Session], Awaitable[Response]]
 Change = Callable[[Request, Session, Form], Awaitable[Response]]
+Read = Callable[[Request, Session | None], Awaitable[Form]]
 Keep = Callable[[Request, Session, Form], Awaitable[str]]
 """Keeps what a form says as a draft, and returns the address at which it goes on."""
 
@@ -97,11 +100,9 @@ def page_route(path: str, page: Page) -> Route:
     return Route(path, endpoint, methods=["GET"], name=page.__name__)
 
 
-async def read_form(request: Request) -> dict[str, list[str]]:
+async def read_form(request: Request, _session: Session | None = None) -> dict[str, list[str]]:
     """Read the fields of a form, each with its values. Raises `HTTPException` where it is too large."""
-    form = await bounded(request, MAX_BODY, "This form is too large: shorten its texts.").form(
-        max_fields=MAX_FIELDS, max_files=0, max_part_size=MAX_BODY
-    )
+    form = await bounded(request, MAX_BODY, TOO_LARGE).form(max_fields=MAX_FIELDS, max_files=0, max_part_size=MAX_BODY)
     fields: dict[str, list[str]] = {}
     for name, value in form.multi_items():
         fields.setdefault(name, []).append(str(value))
@@ -134,7 +135,7 @@ def bounded(request: Request, limit: int, too_large: str) -> Request:
 def changed(
     path: str,
     change: Change,
-    read: Callable[[Request], Awaitable[Form]] = read_form,
+    read: Read = read_form,
     keep: Keep | None = None,
 ) -> Route:
     """Return the route of a form that a signed-in person sends. A form of another site changes nothing.
@@ -142,7 +143,7 @@ def changed(
     Args:
         path: the route's.
         change: what the form does.
-        read: reads it.
+        read: reads it, for a session if there is one.
         keep: where it goes when the session has ended meanwhile: the sign-in follows by a page of its own, since a browser
             lets no redirect of a form lead elsewhere (Content-Security-Policy, form-action).
 
@@ -153,7 +154,7 @@ def changed(
             session = await _session(request)
         except SessionEnded:
             return await _ended(request)
-        form = await read(request)
+        form = await read(request, session)
         _check_own(form, session)
         before = dict(session.writes.positions)
         try:
@@ -172,7 +173,7 @@ def changed(
             page = _sign_in_page(request, _came_from(request))
             page.headers["Connection"] = "close"  # whoever has not signed in sends no body that is read in vain
             return page
-        form = await read(request)
+        form = await read(request, session)
         session = session or await sessions.find_of_form(first(form, CSRF))
         if session is None:
             return _sign_in_page(request, _came_from(request))
@@ -190,7 +191,7 @@ def changed(
 def _check_own(form: Form, session: Session) -> None:
     """Raise `HTTPException` 403 for a form that another site, or an earlier session, has drawn."""
     if not hmac.compare_digest(first(form, CSRF).encode(), session.csrf.encode()):
-        raise HTTPException(403, "This form was not drawn for you, or in an earlier session: open the page again.")
+        raise HTTPException(403, NOT_DRAWN)
 
 
 def _reraise_unless_ended(error: SessionEnded | Problem) -> None:

@@ -67,7 +67,7 @@ class Field:
     """A field of a form. The options of a text are suggestions.
 
     `kind`: text, long, number, integer, date, time (with its day), yes_no, choice, choices, ticks (whose values are JSON), id,
-    ids, lines, json, group or rows. A group holds `fields`; rows hold one list of fields for each row.
+    ids, lines, json, file, hidden, group or rows. A group holds `fields`; rows hold one list of fields for each row.
     """
 
     name: str
@@ -301,7 +301,7 @@ def _check_limits(field: Field, value: Any) -> None:
     match field.kind:
         case "number" | "integer":
             _check_number(field, Decimal(value))
-        case "text" | "long":
+        case "text" | "long" | "file" | "hidden":
             _check_text(field, value)
         case "choice":
             if not field.is_open and value not in {option.value for option in field.options}:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Problem, part_of
-from services.console.forms import conditions, corrections, gravity, offences, people, present, turns
+from services.console.forms import conditions, corrections, files, gravity, offences, people, present, turns
 from services.console.forms.choices import BY_EVENTS, choices
 from services.console.forms.corrections import CORRECTS
 from services.console.forms.fields import (
@@ -164,6 +164,8 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
     elif draft.command == gravity.COMMAND:
         gravity.fill_in(answers)
     _, wrong = command_of(drawn.fields, answers)
+    if draft.command == files.COMMAND:
+        wrong = files.in_words(wrong, answers)
     last = read_case(first(form, "last")) or ""
     if added or asks_more or wrong:
         return show_form(
@@ -331,6 +333,8 @@ async def draw_command(
         fields = gravity.with_matrix(fields, {**suggested, **answers})
     elif command == people.CONFIRMING:
         fields = people.of_adult(fields, answers)
+    elif command == files.COMMAND:
+        fields = files.with_file(fields)
     elif offers and answers.get(CORRECTS):
         path = f"/v1/{collection}/{stream}"
         fields = corrections.with_fields(fields, await corrections.event_of(apis, session, service, path, answers))

@@ -50,7 +50,7 @@ UNANSWERED: Final = frozenset({401, 403, 429, 500, 503})
 """Problems of a whole import; any other is that of its row."""
 
 
-async def read_upload(request: Request) -> dict[str, list[str]]:
+async def read_upload(request: Request, _session: Session | None = None) -> dict[str, list[str]]:
     """Read a form with one file, whose bytes become base64. Raises `HTTPException` where it is too large."""
     too_large = f"The file is larger than {MAX_FILE // 1000:,} kB: split it, or import it with `ooc import`."
     whole = bounded(request, MAX_FILE + 10_000, too_large)

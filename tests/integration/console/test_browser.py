@@ -142,6 +142,18 @@ def test_an_officer_carries_a_report_to_the_case(tab: Page) -> None:
     tab.set_viewport_size({"width": 320, "height": 800})
     tab.goto(str(tab.locator("main a[href*='/do/AttachDocument?']").first.get_attribute("href")))
     is_narrow_enough(tab, 320)
+    follow(tab, "main button:has-text('Continue') >> visible=true")
+    expect(tab.locator(".govuk-error-summary")).to_have_text(
+        re.compile(r"^\s*There is a problem\s*Choose the file\s*Enter: title\s*$")
+    )
+    check(tab, "form-of-a-document")
+    file = {"name": "Statement.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7\n" * 200_000}
+    tab.set_input_files("main input[type=file]", file)  # type: ignore[arg-type]  # as it is declared, not inferred
+    follow(tab, "main button:has-text('Continue') >> visible=true")
+    for text in ("Statement.pdf", "application/pdf"):
+        expect(tab.locator("main")).to_contain_text(text)
+    follow(tab, "text=Record this")
+    expect(tab.locator(".govuk-notification-banner")).to_contain_text("Document attached")
 
 
 def test_a_form_outlives_its_session(either: Browser, system: dict[str, Any]) -> None:
