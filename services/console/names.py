@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from services.console.apis import PROJECTED, Apis, NoAnswer, Problem
 from services.console.sessions import Session
+from services.console.words import in_words
 from services.reporting.access import MOST_NAMED, NAMING
 
 CHILD: Final = ("SUSPECT", "HARMER", "CHILD", "SUBJECT")
@@ -37,6 +38,30 @@ def people_of(state: Mapping[str, Any]) -> list[Who]:
         for id_ in dict.fromkeys([*parts, *details])
     ]
     return _sorted(people)
+
+
+def called(people: Collection[Who]) -> dict[str, str]:
+    """Return what each person is called, by id: the name, else the part."""
+    nameless = sorted((who for who in people if not who.name), key=lambda who: who.id)
+    known = {who.id: who.name for who in people if who.name}
+    return known | unnamed({who.id: in_words(who.part) or "Person" for who in nameless})
+
+
+def unnamed(parts: Mapping[str, str]) -> dict[str, str]:
+    """Return what to call people of whom the reader knows the part alone, in words by id."""
+    return {id_: f"{words}, name not shown" for id_, words in told_apart(parts).items()}
+
+
+def told_apart(alike: Mapping[str, str]) -> dict[str, str]:
+    """Return words by id, with a number after those that several ids have."""
+    ids = defaultdict(list)
+    for id_, words in alike.items():
+        ids[words].append(id_)
+    return {
+        id_: f"{words} {number}" if len(same) > 1 else words
+        for words, same in ids.items()
+        for number, id_ in enumerate(same, 1)
+    }
 
 
 def child_of(state: Mapping[str, Any]) -> Who | None:

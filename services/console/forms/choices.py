@@ -1,7 +1,7 @@
 """The ids that a field of a form may mean, in words: the people, conditions, sessions and events of a case."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from services.console.forms.corrections import CORRECTS
 from services.console.forms.fields import OFFICERS, Option
 from services.console.forms.gravity import OFFENCE
 from services.console.forms.people import CHILDREN, CRIME_NUMBER, HAPPENED, LINKED, REPORTED, fits
-from services.console.names import children_of
+from services.console.names import called, children_of, told_apart, unnamed
 from services.console.records import Record, all_people, as_it_stands, read_all, read_record
 from services.console.sessions import Session
 from services.console.words import day, in_words, moment
@@ -78,19 +78,20 @@ def _options(
 ) -> Iterator[tuple[str, Option]]:
     if case_id:
         yield "case", Option(case_id, f"This case ({case_id[:8]})")
-    for who in all_people(records):
-        part = f", {in_words(who.part).lower()}" if who.part else ""
-        option = Option(who.id, f"{who.name or 'Person ' + who.id[:8]}{part}")
+    people = all_people(records)
+    words = called(people)
+    for who in people:
+        part = f", {in_words(who.part).lower()}" if who.name and who.part else ""
+        option = Option(who.id, f"{words[who.id]}{part}")
         for name in (*PEOPLE, *((LINKED,) if who.name and who.part in CHILDREN else ())):
             if fits(command, name, who.part):
                 yield name, option
     for number in dict.fromkeys((record.state.value or {}).get("crime_number") for record in records):
         if number:
             yield CRIME_NUMBER, Option(number, number)
-    kinds = Counter(record.collection for record in records)
+    titles = told_apart({record.id: record.title for record in records})
     for record in records:
-        number = f" {record.id[:8]}" if kinds[record.collection] > 1 else ""
-        yield record.collection.removesuffix("s"), Option(record.id, f"{record.title}{number}")
+        yield record.collection.removesuffix("s"), Option(record.id, titles[record.id])
         yield from _of_state(record)
     for event in events:
         if event["stream"] == id_:
@@ -109,9 +110,9 @@ def officers_in(
     """
     options = {session.person: "You"} if session.role in roles else {}
     options |= {one.id: one.words for one in officers if one.role in roles and one.id != session.person}
-    for actor in (event["actor"] for event in events):
-        if actor["role"] in roles:
-            options.setdefault(actor["id"], f"{in_words(actor['role'])} ({actor['id'][:8]})")
+    actors = (event["actor"] for event in events)
+    others = {one["id"]: in_words(one["role"]) for one in actors if one["role"] in roles and one["id"] not in options}
+    options |= unnamed(others)
     return [Option(id_, text) for id_, text in options.items()]
 
 
@@ -144,10 +145,12 @@ def _of_state(record: Record) -> Iterator[tuple[str, Option]]:
         yield OFFENCE, Option(offence["code"], offence["title"])
     for member, names in GROUPS.items():
         ids = state.get(member)
-        for id_, standing in ids.items() if isinstance(ids, Mapping) else ():
+        ids = ids if isinstance(ids, Mapping) else {}
+        called_ = told_apart({id_: words.get(id_) or in_words(member[:-1].upper()) for id_ in ids})
+        for id_, standing in ids.items():
             stands = f" ({in_words(standing).lower()})" if isinstance(standing, str) else ""
             for name in names:
-                yield name, Option(id_, f"{words.get(id_) or f'{in_words(member[:-1].upper())} {id_[:8]}'}{stands}")
+                yield name, Option(id_, f"{called_[id_]}{stands}")
 
 
 async def events_of(apis: Apis, session: Session, case_id: str | None) -> list[Mapping[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from services.console.names import Who, called
 from services.console.records import as_it_stands
 from services.console.words import day, in_words, moment
 
@@ -76,6 +77,9 @@ def conference_of(events: Iterable[Mapping[str, Any]], names: Mapping[str, str])
     conference = Conference({}, {heading: words for heading, (words, _) in FACTS.items() if words})
     for event in events:
         _take(conference, event, names)
+    people = [Who(who.id, who.part, who.name, {}) for who in conference.participants.values()]
+    for id_, words in called(people).items():
+        conference.participants[id_].name = words
     parties = [who for who in conference.participants.values() if who.part in PARTIES]
     lacking = [who.name for who in parties if not who.consent.startswith("Given")]
     if parties:
@@ -152,8 +156,6 @@ def _term(term: Mapping[str, Any]) -> Term:
 
 def _participant(conference: Conference, id_: Any, names: Mapping[str, str], part: str = "") -> Participant:
     person = str(id_)
-    line = conference.participants.setdefault(
-        person, Participant(person, names.get(person) or f"Person {person[:8]}", in_words(part))
-    )
+    line = conference.participants.setdefault(person, Participant(person, names.get(person, ""), in_words(part)))
     line.part = line.part or in_words(part)
     return line

@@ -102,7 +102,7 @@ def _holding(
     guidance = record.guidance.value
     steps = steps_of(guidance, record.titles) if guidance else Steps((), ())
     step = next((step for step in (*steps.shown, *steps.out_of_place) if step.type in HANDING), None)
-    words = (names.get(officer) or f"Officer {officer[:8]}") if officer else ""
+    words = (names.get(officer) or "an officer whose name is not known here") if officer else ""
     if step is None:
         return Holding(record, words, None)
     fit = officers_of(roles_for(HANDING[step.type].removesuffix("_id")))

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Apis, Problem
+from services.console.names import called
 from services.console.records import SEALED, all_people, read_all, records_in
 from services.console.rendering import render
 from services.console.routing import console_of, query, read_day, read_uuid
@@ -203,7 +204,7 @@ async def _names_of_ids(apis: Apis, session: Session, case: Case) -> dict[str, s
     """Return the words for the ids of a case: its people by name, where the person may know them, and its conditions."""
     records = await read_all(apis, session, case, {}, guidance=False)
     return {
-        **{who.id: who.name for who in all_people(records) if who.name},
+        **called(all_people(records)),
         **{id_: text for record in records for id_, text in record.names.items()},
     }
 

@@ -191,13 +191,14 @@ async def _read_register(request: Request, session: Session) -> Register:
     places = _places(events)
     called = dict(await asyncio.gather(*(_name(apis, session, person, case) for person, case in places.items())))
     plan: Mapping[str, Any] = next(as_it_stands(event) for event in events if "starts_at" in event["data"])
+    nameless = names.unnamed({person: "Child" for person in sorted(places) if not called[person]})
     lines = []
     for person in places:
         standing = str((state.get("register") or {}).get(person) or "")
         lines.append(
             Line(
                 person,
-                called[person] or f"Person {person[:8]}",
+                called[person] or nameless[person],
                 _line_fields(schema, person),
                 "" if standing == "BOOKED" else standing,
                 {f"{person}.hours_credited": [str(plan.get("hours", ""))]},

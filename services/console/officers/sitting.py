@@ -283,12 +283,10 @@ def _officers(
 ) -> dict[str, str]:
     """Return the officers who may be meant, by id: the person, those who are known by name, and whoever else has a part in the sitting."""
     officers = {session.person: "You"} | {one.id: one.words for one in known if one.id != session.person}
-    for event in events:
-        officers.setdefault(event["actor"]["id"], f"{in_words(event['actor']['role'])} ({event['actor']['id'][:8]})")
-    officers.setdefault(sitting.chair, f"The chair ({sitting.chair[:8]})")
-    for member in sitting.members:
-        officers.setdefault(member["officer_id"], f"{in_words(member['kind'])} ({member['officer_id'][:8]})")
-    return officers
+    others = {member["officer_id"]: in_words(member["kind"]) for member in sitting.members}
+    others |= {sitting.chair: "The chair"}
+    others |= {event["actor"]["id"]: in_words(event["actor"]["role"]) for event in events}
+    return officers | names.unnamed({id_: part for id_, part in others.items() if id_ not in officers})
 
 
 async def _send(apis: Apis, session: Session, id_: str, body: Mapping[str, Any], key: UUID, about: str) -> list[str]:

@@ -57,8 +57,8 @@ class Victim:
 
     @property
     def name(self) -> str:
-        """The name, or the beginning of the id for whom no referral names to this reader."""
-        return _text(self.details.get("name")) or f"Victim {self.line['person_id'][:8]}"
+        """The name, where a referral gives it to this reader."""
+        return _text(self.details.get("name")) or "Victim, name not shown"
 
     @property
     def contact(self) -> str:

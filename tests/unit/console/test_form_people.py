@@ -6,6 +6,7 @@ import pytest
 
 from services.console.forms.fields import Drawing, Option, command_of, fields_of
 from services.console.forms.people import CRIME_NUMBER, LINKED, REPORTED, fits, of_adult, of_opening
+from services.console.names import Who, called
 from services.disposal.service import service
 from shared.api.command_schemas import standalone_schemas
 
@@ -31,6 +32,23 @@ NOA, ZOE = "6f1e2d3c-0000-4000-8000-000000000001", "6f1e2d3c-0000-4000-8000-0000
 def test_only_fitting_people_are_offered(command: str, field: str, part: str, is_offered: bool) -> None:
     """A child is offered as no victim, and nobody with a part as an appropriate adult; whose part is not known is offered."""
     assert fits(command, field, part) is is_offered
+
+
+def test_whoever_has_no_name_is_called_by_their_part() -> None:
+    """Given people whose names the reader may not know, then parts stand for them, numbered alike on every page, and no ids."""
+    people = [
+        Who(ZOE, "SUPPORTER", "", {}),
+        Who("1", "", "", {}),
+        Who("2", "VICTIM", "Ida", {}),
+        Who(NOA, "SUPPORTER", "", {}),
+    ]
+    assert called(people) == called(people[::-1])
+    assert called(people) == {
+        "2": "Ida",
+        "1": "Person, name not shown",
+        NOA: "Supporter 1, name not shown",
+        ZOE: "Supporter 2, name not shown",
+    }
 
 
 @pytest.mark.parametrize(

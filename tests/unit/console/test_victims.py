@@ -69,6 +69,6 @@ def test_the_latest_details_count() -> None:
     assert victim.done(called) == "Contact (phone), not reached: Her aunt answered."
 
 
-def test_who_has_no_name_here_is_called_by_the_id() -> None:
-    """Given no referral that names the victim to this reader, then the page has the beginning of the id."""
-    assert _victim(line(), {}).name == "Victim 1f0e6b52"
+def test_who_has_no_name_here_is_called_a_victim() -> None:
+    """Given no referral that names the victim to this reader, then the page says so, without an id."""
+    assert _victim(line(), {}).name == "Victim, name not shown"
