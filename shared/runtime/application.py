@@ -4,11 +4,8 @@ Each call in `service_api` adds the routes of one subject. `/status`, `/health`,
 `/schemas` need no token and hold no data of anybody.
 """
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from types import FrameType
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
@@ -44,6 +41,7 @@ from shared.messaging.standstill import watching_relay
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind
+from shared.runtime.server import run
 from shared.settings import Settings
 
 
@@ -93,36 +91,7 @@ def serve(app: Starlette, settings: Settings) -> None:
     """Serve an application until SIGTERM, then finish the running requests."""
     exempt_from_collection()
     options = uvicorn_options(settings, ConnectionLimits.of(settings))
-    server = Server(uvicorn.Config(app, host=settings.host, port=settings.port, **options))
-    with suppress(KeyboardInterrupt):
-        server.run()
-    if not server.started:
-        sys.exit(1)  # it has said why
-
-
-class Server(uvicorn.Server):
-    """A server that wakes up once a second, where uvicorn's does ten times: an idle system costs little."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ending = asyncio.Event()
-
-    def end(self) -> None:
-        """Finish the running requests, and end."""
-        self.should_exit = True
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._ending.set)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
-        self.end()
-
-    async def main_loop(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        while not await self.on_tick(0):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), 1)
+    run(uvicorn.Config(app, host=settings.host, port=settings.port, **options))
 
 
 def uvicorn_options(settings: Settings, limits: ConnectionLimits) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from shared.api.openapi import new_application
 from shared.api.operations import add_health, add_metrics, add_progress
 from shared.api.problems import install_handlers
 from shared.database import Pool, WriteProbe
-from shared.runtime.application import Server, uvicorn_options
+from shared.runtime.application import uvicorn_options
+from shared.runtime.server import Server
 from shared.settings import Settings
 
 Counts = Callable[[Pool], Awaitable[Mapping[str, Mapping[str, int]]]]

@@ -165,6 +165,8 @@ def main() -> None:
         )
     import uvicorn  # noqa: PLC0415 - not before the refusal
 
+    from shared.runtime.server import run  # noqa: PLC0415 - the same
+
     port = int(os.environ.get("OOC_PORT") or DEFAULT_BASE)
     served = app(
         issuer=os.environ.get("OOC_ISSUER") or f"http://{HOST}:{port}",
@@ -172,7 +174,7 @@ def main() -> None:
         key=key_in(Path(os.environ.get("OOC_VAR") or "var") / "issuer"),
         browser=os.environ.get("OOC_SIGN_IN_URL") or None,
     )
-    uvicorn.run(served, host=os.environ.get("OOC_HOST") or HOST, port=port, log_level="warning")
+    run(uvicorn.Config(served, os.environ.get("OOC_HOST") or HOST, port, log_level="warning"))
 
 
 if __name__ == "__main__":

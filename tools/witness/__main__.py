@@ -7,6 +7,7 @@ from pathlib import Path
 import uvicorn
 
 from shared.privacy.signed_note import BadNote
+from shared.runtime.server import run
 from tools.witness.application import witness_application
 from tools.witness.state import MemoryLost, WitnessState, read_log_keys, witness_key
 
@@ -28,7 +29,7 @@ def main() -> None:
         application = witness_application(witness_key(chosen.state, chosen.name), logs, WitnessState(chosen.state))
     except MemoryLost as error:
         sys.exit(str(error))
-    uvicorn.run(application, host=chosen.host, port=chosen.port, log_level="warning", server_header=False)
+    run(uvicorn.Config(application, chosen.host, chosen.port, log_level="warning", server_header=False))
 
 
 if __name__ == "__main__":
