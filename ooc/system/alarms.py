@@ -9,8 +9,8 @@ from ooc.tables import complain
 from services.registry import FOLLOWERS
 from tools.client.http import Client, NoAnswer
 
-LOOK_SECONDS: Final = 3.0
-"""Seconds between two looks for new alarms while `ooc up` runs."""
+LOOK_SECONDS: Final = 10.0
+"""Seconds between two looks for new alarms while `ooc up` runs: each look asks every API for its status."""
 
 
 COMMANDS: Final[Mapping[str, str]] = {

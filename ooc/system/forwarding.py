@@ -20,7 +20,7 @@ import aiosmtplib
 import httpx2
 import structlog
 
-from ooc.system.alarms import COMMANDS, DETAILS, LOOK_SECONDS
+from ooc.system.alarms import COMMANDS, DETAILS
 from services.notifications.settings import secret_in_file
 from shared.domain.ids import derived_uuid
 from shared.evidence.verification.problems import one_line
@@ -29,6 +29,7 @@ from shared.messaging.signed_webhook import secret_bytes, signed_headers
 from shared.settings import InvalidSetting, MailSettings
 from tools.client.http import Client, NoAnswer
 
+LOOK_SECONDS: Final = 3.0
 SILENT_LOOKS: Final = 5
 """Looks in a row after which a service that does not answer is an alarm."""
 
