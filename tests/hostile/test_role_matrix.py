@@ -5,7 +5,6 @@ The tables are written by hand, apart from those of docs/reference/access.md. Th
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 import pytest
+import pytest_asyncio
 
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
@@ -25,6 +25,7 @@ from tests.isolated_settings import IsolatedSettings
 from tests.received_referral import NARRATIVE
 
 settings = world.settings
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ANY: Final = frozenset({"any"})
 NONE: Final = frozenset[str]()
@@ -145,19 +146,16 @@ def cell(role: str, record: Recorded) -> Cell:
     return SECTION_F[role].get(record.service, NO)
 
 
-@pytest.fixture(scope="module")
-def records(settings: IsolatedSettings) -> list[Recorded]:
-    async def make() -> list[Recorded]:
-        async with world.serving(settings) as partnership:
-            return await world.records(partnership)
-
-    return asyncio.run(make())
-
-
-@pytest.fixture
-async def partnership(settings: IsolatedSettings, records: list[Recorded]) -> AsyncIterator[Partnership]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def partnership(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
+    """Serve the APIs for all tests: to open them takes longer than to ask them."""
     async with world.serving(settings) as partnership:
         yield partnership
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def records(partnership: Partnership) -> list[Recorded]:
+    return await world.records(partnership)
 
 
 def members(answer: httpx2.Response) -> set[str]:
@@ -672,6 +670,6 @@ async def _park(partnership: Partnership, source: Recorded, target: Recorded) ->
     await connection.close()
 
 
-def test_the_tables_name_every_role() -> None:
+async def test_the_tables_name_every_role() -> None:
     """A new role needs a row here before it reads anything."""
     assert set(SECTION_F) == set(Role) | {"MAYOR"}
