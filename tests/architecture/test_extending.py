@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,9 +19,7 @@ from services.registry import FOLLOWERS, SERVICES
 
 ROOT = Path(__file__).parents[2]
 TABLE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-NOT_COPIED = shutil.ignore_patterns(
-    "__pycache__", ".*cache*", ".git", ".hypothesis", ".venv*", "var", "node_modules", "made"
-)
+NOT_COPIED = shutil.ignore_patterns(".*cache*", ".git", ".hypothesis", ".venv*", "var", "node_modules", "made")
 
 PLAN = """
 PLAN = '''{"type": "PlanSession", "kind": "GROUP", "topic": "ANTI_BULLYING", "starts_at": "2026-03-09T09:00:00+00:00",
@@ -464,15 +463,33 @@ sys.exit(subprocess.call([sys.executable, "-m", "pytest", "-q", "-p", "no:cachep
 )
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def one_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the project."""
-    return copied(tmp_path)
+    return copied(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture
+def copy(one_copy: Path) -> Iterator[Path]:
+    """Yield a copy of the project. Python compiles it once, since each test leaves it as it was."""
+    yield one_copy
+    restore(filecmp.dircmp(one_copy, ROOT))
 
 
 def copied(folder: Path) -> Path:
-    """Copy the project into a folder."""
+    """Copy the project into a folder, with what is compiled of it."""
     return Path(shutil.copytree(ROOT, folder / "copy", ignore=NOT_COPIED))
+
+
+def restore(copy: filecmp.dircmp[str]) -> None:
+    """Make a copy equal to the project again."""
+    for name in copy.left_only:
+        new = Path(copy.left, name)
+        shutil.rmtree(new) if new.is_dir() else new.unlink()
+    for name in copy.diff_files:
+        shutil.copy2(Path(copy.right, name), Path(copy.left, name))
+    for folder in copy.subdirs.values():
+        restore(folder)
 
 
 def mentoring(copy: Path) -> None:
