@@ -84,6 +84,7 @@ STORIES_PLAYED = (
     "tests/architecture/test_declarations.py",
     "tests/architecture/test_reference.py",
     "tests/scenarios/test_chosen.py",
+    "tests/unit/contract/test_copied_fields.py",
     "tests/unit/guidance/",
 )
 """Tests that look at every story, which is played once in the process that runs them (tests/played_stories.py)."""
