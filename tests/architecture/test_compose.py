@@ -35,6 +35,7 @@ from shared.kafka import PROVISIONER
 from shared.runtime.worker import HEARTBEAT_SECONDS
 from shared.version import version
 from tests import conftest
+from tests.as_one_test import as_one_test
 from tests.containers import images
 from tests.integration.identity import keycloak
 from tools.local import kafka, postgres
@@ -74,6 +75,7 @@ def test_every_process_has_a_container_and_there_is_no_other() -> None:
     assert {name: container["image"] for name, container in OURS.items() if name != "issuer"} == images_
 
 
+@as_one_test
 @pytest.mark.parametrize(("name", "command"), list(modules()))
 def test_what_a_container_runs_is_there(name: str, command: list[str]) -> None:
     """A command names a module that can be run, and `ooc` commands that exist."""
@@ -86,6 +88,7 @@ def test_what_a_container_runs_is_there(name: str, command: list[str]) -> None:
         assert arguments[0] in COMMANDS
 
 
+@as_one_test
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_is_a_setting(name: str) -> None:
     """A container of ours is told nothing that no setting reads."""
@@ -103,6 +106,7 @@ def test_the_image_sets_settings_only_and_installs_what_is_pinned() -> None:
             assert (ROOT / path).exists(), f"the Dockerfile copies {path}, which is not there"
 
 
+@as_one_test
 @pytest.mark.parametrize("name", OURS)
 def test_a_container_has_few_rights_and_limits(name: str) -> None:
     """A container of ours writes to no file system but /tmp and its volume, gains no right, and has limits."""
@@ -114,6 +118,7 @@ def test_a_container_has_few_rights_and_limits(name: str) -> None:
     assert "USER ooc\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
+@as_one_test
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_every_container_is_bounded(name: str) -> None:
     """No container gains rights, fills the disk with its log, or takes the memory of the others."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.as_one_test import as_one_test
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
@@ -32,6 +34,7 @@ def anchors(page: Path) -> frozenset[str]:
     return frozenset([*plain, *re.findall(r'<a (?:id|name)="([^"]+)"', text)])
 
 
+@as_one_test
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_every_link_leads_somewhere(page: Path) -> None:
     """Each link to a file of the repository names one that is there, and a heading of it."""
@@ -46,6 +49,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert not broken, f"{relative(page)}: mend these links: {broken}"
 
 
+@as_one_test
 @pytest.mark.parametrize("page", DECISIONS, ids=relative)
 def test_a_decision_is_short_and_complete(page: Path) -> None:
     """A decision has at most 300 words: context, the decision, consequences and the tests that check it."""

@@ -20,6 +20,7 @@ from services.processes import Kind, Process, Server, processes
 from shared.runtime.kafka_grants import GROUP, LITERAL, PREFIXED, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding
 from shared.runtime.privileges import CONNECTIONS, RoleKind
 from tests.architecture.test_compose import CONTAINERS
+from tests.as_one_test import as_one_test
 from tools.reference.kubernetes import BACKUP, HEARTBEAT, PORT, RECEIVED, kubernetes_name, of_kubernetes
 from tools.reference.kubernetes_sizes import FORCE_AREA, Size, resources
 
@@ -191,6 +192,7 @@ def test_the_manifests_are_fresh() -> None:
     assert there == {path for path in written if path.startswith("base/")}
 
 
+@as_one_test
 @pytest.mark.parametrize("manifest", CORE, ids=lambda each: f"{each['kind']} {each['metadata']['name']}")
 def test_kubernetes_takes_it(manifest: Manifest) -> None:
     """Each resource is of a kind of Kubernetes, has every field that it needs, and no field that there is not."""
@@ -223,6 +225,7 @@ def test_a_misspelt_field_is_refused(kind: str, change: Callable[[Manifest], Non
         kubernetes_validate.validate(manifest, RELEASE, strict=True)
 
 
+@as_one_test
 @pytest.mark.parametrize("process", DEPLOYED, ids=lambda process: process.name)
 def test_a_pod_has_its_own_secrets_and_no_right(process: Process) -> None:
     """A pod reads the secrets of its process, by reference; it is not root, writes nowhere but to /tmp and volumes of its own, and has limits."""

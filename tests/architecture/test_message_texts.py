@@ -11,6 +11,7 @@ import pytest
 from services.registry import DECIDING
 from services.vocabulary import Role
 from shared.domain.messages import Command, Event
+from tests.as_one_test import as_one_test
 
 COMMANDS = [
     pytest.param(command, roles, id=f"{service.name}.{command.__name__}")
@@ -39,6 +40,7 @@ SAYS_NOTHING: Final = words_of(
 )
 
 
+@as_one_test
 @pytest.mark.parametrize("message", MESSAGES)
 def test_a_message_says_more_than_its_name(message: type[Command | Event]) -> None:
     """The text of each command and event has at least five words that its name has not: what it means, what follows."""
@@ -47,6 +49,7 @@ def test_a_message_says_more_than_its_name(message: type[Command | Event]) -> No
     assert len(more) >= 5, f"say what {message.__name__} means in practice, and what follows from it: {text!r}"
 
 
+@as_one_test
 @pytest.mark.parametrize(("command", "roles"), COMMANDS)
 def test_the_text_on_a_form_holds_no_name_of_the_code(command: type[Command], roles: frozenset[str]) -> None:
     """The text of a command that people send stands on a form of the console: it names no field and no class."""

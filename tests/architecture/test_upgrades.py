@@ -11,6 +11,7 @@ import pytest
 from services.registry import DECIDING, databases_without_events
 from shared.runtime.privileges import Schema
 from shared.runtime.provision import KEYRING_DATABASE, service_database
+from tests.as_one_test import as_one_test
 
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = sorted(ROOT.glob("shared/**/migrations/**/*.sql")) + sorted(ROOT.glob("services/**/migrations/*.sql"))
@@ -46,6 +47,7 @@ def test_each_migration_of_a_database_has_a_number_of_its_own(name: str, schema:
     assert len(set(numbers)) == len(numbers), name
 
 
+@as_one_test
 @pytest.mark.parametrize("path", MIGRATIONS, ids=lambda path: path.name)
 def test_a_migration_takes_nothing_away_that_the_release_before_uses(path: Path) -> None:
     """Given the part of a migration that is applied, nothing in it drops or renames; an exception has its reason here."""

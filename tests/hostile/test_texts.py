@@ -31,6 +31,7 @@ from shared.domain.sealing import (
     seal,
 )
 from shared.domain.service import Service
+from tests.as_one_test import as_one_test
 from tests.unit.disposal.stories import OPENED_AT, offence, opening
 
 DECIDING = tuple(COLLECTIONS)
@@ -100,6 +101,7 @@ def test_the_clear_texts_of_commands_are_found() -> None:
     assert len(CLEAR) >= 18
 
 
+@as_one_test
 @pytest.mark.parametrize("kind", CLEAR)
 @pytest.mark.parametrize("text", PERSONAL)
 def test_nothing_that_stands_for_a_person_fits_a_clear_text(kind: Any, text: str) -> None:
@@ -209,6 +211,7 @@ SEEN = [
 ]  # fmt: skip
 
 
+@as_one_test
 @pytest.mark.parametrize("character", HIDDEN, ids=lambda character: f"U+{ord(character):04X}")
 def test_a_hidden_character_is_refused_in_every_text(character: str) -> None:
     """Given a control character or a direction mark in a sealed text, a rationale or a correction, its field is named."""

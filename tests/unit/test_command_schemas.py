@@ -20,6 +20,7 @@ from shared.domain.data_rights import DATA_RIGHTS_TYPES
 from shared.domain.messages import Command
 from shared.domain.service import Service
 from shared.domain.waiting import WAITING_TYPES
+from tests.as_one_test import as_one_test
 
 SERVICES = deciding_services()
 COMMANDS = [(service, command) for service in SERVICES for command in service.commands]
@@ -56,6 +57,7 @@ def codes_of(schema: Any) -> Iterator[dict[str, Any]]:
             yield from codes_of(part)
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "command"), COMMANDS, ids=named)
 def test_every_field_of_a_command_has_a_title_and_help(service: Service[Any], command: type[Command]) -> None:
     """A form has a title for each field, at any depth, and a sentence that says what to give."""
@@ -72,6 +74,7 @@ def test_every_field_of_a_command_has_a_title_and_help(service: Service[Any], co
     assert schema["description"].strip()
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "command"), COMMANDS, ids=named)
 def test_every_code_is_in_words(service: Service[Any], command: type[Command]) -> None:
     """A code and its words stand together, in the order of the enumeration, and no words stand for two codes."""
@@ -82,6 +85,7 @@ def test_every_code_is_in_words(service: Service[Any], command: type[Command]) -
         assert not [text for text in words if not text.strip() or "_" in text]
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "command"), COMMANDS, ids=named)
 def test_the_example_of_a_command_fits_its_schema_and_is_understood(
     service: Service[Any], command: type[Command]
@@ -94,6 +98,7 @@ def test_the_example_of_a_command_fits_its_schema_and_is_understood(
     assert type(service.parse_command(json.dumps(example), RECEIVED)) is command
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "command"), COMMANDS, ids=named)
 def test_a_schema_names_the_rules_and_roles_of_its_command(service: Service[Any], command: type[Command]) -> None:
     """The ids are those of the rules that are evaluated, with the rules of claims for a command that begins a record."""

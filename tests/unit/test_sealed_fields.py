@@ -13,6 +13,7 @@ from services.vocabulary import Role
 from shared.domain.messages import Correction, Event
 from shared.domain.sealing import Sealed, field_class
 from shared.domain.service import Service
+from tests.as_one_test import as_one_test
 
 SERVICES: Final = {service.name: service for service in deciding_services()}
 
@@ -114,6 +115,7 @@ def parts(annotation: Any) -> Iterator[Any]:
 EVENTS: Final = [(service, event) for service in SERVICES.values() for event in service.events.events]
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "event"), EVENTS, ids=lambda one: getattr(one, "name", None) or one.__name__)
 def test_every_sealed_field_has_a_class(service: Service[Any], event: type[Event]) -> None:
     """A field without a class would be read by nobody; that of a correction is the class of what it corrects."""
@@ -128,6 +130,7 @@ def test_section_f_names_every_role() -> None:
     assert set(SECTION_F) == set(Role)
 
 
+@as_one_test
 @pytest.mark.parametrize("name", SERVICES)
 @pytest.mark.parametrize("role", Role)
 def test_a_role_opens_what_section_f_gives_it(role: Role, name: str) -> None:

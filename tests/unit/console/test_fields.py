@@ -29,6 +29,7 @@ from services.reporting.measures.disproportionality import group_of
 from services.reporting.measures.policy import POLICY
 from shared.api.command_schemas import standalone_schemas
 from shared.domain.dates import LONDON
+from tests.as_one_test import as_one_test
 
 SCHEMAS = {
     f"{service.name}.{name}": schema
@@ -86,6 +87,7 @@ def _entered(one: Field, value: Any) -> Iterator[tuple[str, list[str]]]:
             yield one.name, [str(value)]
 
 
+@as_one_test
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_form_says_at_its_field_what_the_service_would_refuse(name: str) -> None:
     """Given an answer beyond what a field takes, when it is read, then the form itself says at that field, in words, what to enter."""
@@ -141,6 +143,7 @@ def comparable(value: Any) -> Any:
             return value
 
 
+@as_one_test
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_example_of_every_command_can_be_entered(name: str) -> None:
     """Given the form of a command, when its example is entered as a person would, then the command is the example again."""
@@ -152,6 +155,7 @@ def test_the_example_of_every_command_can_be_entered(name: str) -> None:
     assert comparable(body) == comparable(wanted)
 
 
+@as_one_test
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_form_is_drawn_with_a_label_for_each_control(name: str) -> None:
     """Given a command, when its form is rendered, then every control has a name, an id of its own and a label."""

@@ -14,6 +14,7 @@ from services.console.forms.fields import Drawing, Field, all_fields, fields_of
 from services.console.schools.questions import QUESTIONS
 from services.registry import deciding_services
 from shared.api.command_schemas import standalone_schemas
+from tests.as_one_test import as_one_test
 from tests.reading_age import reading_age
 
 FORM: Final = 11
@@ -33,6 +34,7 @@ def fields_in(schema: Any) -> list[Field]:
     return list(all_fields(fields_of(schema, Drawing(schema.get("$defs", {})))))
 
 
+@as_one_test
 @pytest.mark.parametrize("name", SCHEMAS, ids=".".join)
 def test_a_child_of_eleven_could_read_a_form(name: tuple[str, str]) -> None:
     """Given a form's own words with every question and hint on it, then they are read at eleven."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.as_one_test import as_one_test
 from tools.scenario.parser import read_scenario
 from tools.scenario.story import (
     CheckStep,
@@ -44,6 +45,7 @@ def wrong(tmp_path: Path, text: str | bytes) -> str:
     return sentence
 
 
+@as_one_test
 @pytest.mark.parametrize("file", sorted(STORIES.glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_story_of_the_house_is_read(file: Path) -> None:
     """Given a scenario of this repository, when it is read, then every step of it is there."""

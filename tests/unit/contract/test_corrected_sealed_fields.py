@@ -17,6 +17,7 @@ from shared.domain.envelope import Fact, encode_event, has_event
 from shared.domain.messages import Correction, Event
 from shared.domain.sealing import DataKey, Sealed, key_ids_in, seal_model, sealed_fields, to_json
 from shared.domain.service import Service
+from tests.as_one_test import as_one_test
 from tests.unit.contract.sample import SERVICES, samples, type_in
 from tests.unit.test_sealed_fields import sealed_paths
 
@@ -94,6 +95,7 @@ def value_at(event: Any, path: str) -> Any:
     return event
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "fact", "path", "inner"), CASES)
 def test_a_corrected_sealed_value_has_the_type_of_its_field(
     service: Service[Any], fact: Fact, path: str, inner: Any

@@ -11,11 +11,13 @@ from shared.domain.envelope import encode_event, next_hash
 from shared.domain.permissions import SYSTEM
 from shared.domain.service import Service
 from shared.messaging.reactions import system_actor
+from tests.as_one_test import as_one_test
 from tests.unit.contract.sample import SERVICES, missing, samples, type_in
 
 EVERY = [(service, name) for service in SERVICES for name in samples(service.name)]
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "name"), EVERY, ids=lambda value: value if isinstance(value, str) else value.name)
 def test_a_published_event_reads_and_writes_as_it_was(service: Service[Any], name: str) -> None:
     """The frozen bytes read as their event, hash as they did, and are written again without a changed byte."""

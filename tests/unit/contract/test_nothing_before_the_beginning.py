@@ -12,6 +12,7 @@ from shared.domain.envelope import Fact
 from shared.domain.messages import Command
 from shared.domain.rules import Context
 from shared.domain.service import Service
+from tests.as_one_test import as_one_test
 from tests.unit.contract.sample import SERVICES, samples, type_in
 
 LATER = [
@@ -28,6 +29,7 @@ def first_fact(service: Service[Any]) -> Fact:
     return next(fact for fact in facts if fact.version == 1 and type_in(fact.envelope.type) in service.events.by_type)
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "command"), LATER)
 def test_no_command_happens_before_the_first_event(service: Service[Any], command: type[Command]) -> None:
     """Given a stream of one event, when a command is dated before it, then the kernel's T1 refuses whatever it says."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from shared.domain.envelope import Envelope, UnknownEvent, encode_event
 from shared.domain.service import Service
+from tests.as_one_test import as_one_test
 from tests.unit.contract.sample import SERVICES, samples, type_in
 
 CURRENT = [
@@ -19,6 +20,7 @@ ONE, NAME = CURRENT[0]
 BODY = samples(ONE.name)[NAME]["body"]
 
 
+@as_one_test
 @pytest.mark.parametrize(
     ("service", "name"), CURRENT, ids=lambda value: value if isinstance(value, str) else value.name
 )

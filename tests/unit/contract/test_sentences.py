@@ -17,6 +17,7 @@ from shared.domain.sealing import Sealed
 from shared.domain.sentences import _FIELD, _parts, sealed_notes, sentence_of
 from shared.domain.service import Service
 from shared.domain.texts import Code
+from tests.as_one_test import as_one_test
 from tests.unit.contract.sample import SERVICES, samples
 
 EVERY = [(service, event) for service in SERVICES for event in service.events.events]
@@ -72,6 +73,7 @@ def placeholders(template: str) -> list[Placeholder]:
     ]
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "event"), EVERY, ids=name_of)
 def test_the_template_of_each_event_names_clear_fields_of_it_that_name_nobody(
     service: Service[Any], event: type[Event]
@@ -90,6 +92,7 @@ def test_the_template_of_each_event_names_clear_fields_of_it_that_name_nobody(
         assert (placeholder.kind == "?") == (types - {type(None)} == {bool}), f"write {{{placeholder.path}?yes|no}}"
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "name"), SAMPLES, ids=name_of)
 def test_each_sample_is_told_in_a_sentence(service: Service[Any], name: str) -> None:
     """The sentence of each golden sample is whole: no placeholder, no code and no id is left in it."""

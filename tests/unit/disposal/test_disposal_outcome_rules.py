@@ -12,6 +12,7 @@ from services.disposal.domain.commands import (
 )
 from services.vocabulary import BreachDecision, OutcomeCode
 from shared.domain.sealing import Sealed
+from tests.as_one_test import as_one_test
 from tests.unit.disposal.stories import (
     FIRST,
     POLICE,
@@ -52,6 +53,7 @@ def issued_with_activity(what: str) -> CaseStory:
     return story
 
 
+@as_one_test
 @pytest.mark.parametrize("code", sorted(set(OutcomeCode) - OTHER_RULES))
 @pytest.mark.parametrize("what", ["YRD", "YC", "YCC"])
 def test_what_was_given_decides_the_outcome(what: str, code: OutcomeCode) -> None:
@@ -59,6 +61,7 @@ def test_what_was_given_decides_the_outcome(what: str, code: OutcomeCode) -> Non
     assert issued_with_activity(what).refused(AssignOutcome(code=code), by=POLICE, at=LATER) == {"O3"}
 
 
+@as_one_test
 @pytest.mark.parametrize(("what", "code"), [(what, code) for what, codes in OF_GIVEN.items() for code in sorted(codes)])
 def test_the_outcome_of_what_was_given_is_assigned_once(what: str, code: OutcomeCode) -> None:
     """Given a disposal, when its own outcome is assigned, then it stands; assigned again, O4 refuses; another, both do."""

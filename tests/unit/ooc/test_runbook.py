@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from ooc.main import app
 from ooc.system.alarms import COMMANDS, DETAILS, alarm_line
 from shared.messaging.consumer.alarms import ALARMS
+from tests.as_one_test import as_one_test
 
 ROOT = Path(__file__).parents[3]
 RUNBOOK = ROOT / "docs" / "how-to" / "runbook"
@@ -49,6 +50,7 @@ def accepts(line: str) -> None:
     command.make_context(command.name, words, parent=context)
 
 
+@as_one_test
 @pytest.mark.parametrize(("page", "line"), list(commands()))
 def test_each_command_of_the_runbook_is_one_that_ooc_takes(page: str, line: str) -> None:
     """Given a command of a page, when `ooc` reads it with an id in place of each placeholder, then it takes it."""
@@ -69,6 +71,7 @@ def named() -> Iterator[tuple[str, str]]:
             yield page.stem, line
 
 
+@as_one_test
 @pytest.mark.parametrize(("page", "line"), list(named()))
 def test_each_command_in_a_sentence_of_a_how_to_is_there(page: str, line: str) -> None:
     """Given a command without its arguments, then `ooc` has it, with each option that is named."""

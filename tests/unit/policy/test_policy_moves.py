@@ -12,6 +12,7 @@ import pytest
 
 from services.registry import deciding_services
 from shared.domain.service import Service
+from tests.as_one_test import as_one_test
 from tests.policy_books import with_entry
 from tests.unit.policy.moves import Moved
 
@@ -40,6 +41,7 @@ def test_no_value_is_left_out(service: str) -> None:
     )
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "name"), CASES)
 def test_a_changed_value_moves_an_answer(service: str, name: str) -> None:
     """Given a story, when one value of policy is another from a day before it, then the answer is another."""
@@ -53,6 +55,7 @@ def test_a_changed_value_moves_an_answer(service: str, name: str) -> None:
     )
 
 
+@as_one_test
 @pytest.mark.parametrize(("service", "name"), CASES)
 def test_a_later_entry_leaves_what_was_judged(service: str, name: str) -> None:
     """Given a story, when a value changes only after it, then the answer stays: a fact is judged by its own day."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from shared.evidence.merkle import EMPTY_ROOT, SIZE, BadProof, check_consistency, check_inclusion
+from tests.as_one_test import as_one_test
 from tools.verify_bundle import root_by_inclusion, roots_by_consistency
 
 _VECTORS: Final = json.loads(Path(__file__).with_name("merkle_vectors.json").read_text(encoding="utf-8"))
@@ -65,6 +66,7 @@ def test_every_vector_is_there() -> None:
         assert {row[-1] for row in _VECTORS[kind]} == {True, False}
 
 
+@as_one_test
 @pytest.mark.parametrize("holds", _INCLUSION)
 @pytest.mark.parametrize("row", _VECTORS["inclusion"], ids=lambda row: row[0])
 def test_inclusion_is_judged_as_elsewhere(row: Sequence[Any], holds: Callable[..., bool]) -> None:
@@ -72,6 +74,7 @@ def test_inclusion_is_judged_as_elsewhere(row: Sequence[Any], holds: Callable[..
     assert holds(*_decoded(row)) == row[-1]
 
 
+@as_one_test
 @pytest.mark.parametrize("holds", _CONSISTENCY)
 @pytest.mark.parametrize("row", _VECTORS["consistency"], ids=lambda row: row[0])
 def test_consistency_is_judged_as_elsewhere(row: Sequence[Any], holds: Callable[..., bool]) -> None:
