@@ -128,6 +128,11 @@ class Apis:
         """Return the JSON Schema of a command. Raises `Problem` or `NoAnswer`."""
         return await self._declared(service, f"/schemas/{command}")
 
+    async def schemas(self, service: str) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """Return the JSON Schemas of all commands of a service, and the parts that they refer to. Raises `Problem` or `NoAnswer`."""
+        parts = (await self._declared(service, "/openapi.json"))["components"]["schemas"]
+        return [parts[command] for command in await self.titles(service)], parts
+
     async def titles(self, service: str) -> dict[str, str]:
         """Return the title of each command of a service. Raises `Problem` or `NoAnswer`."""
         listed = await self._declared(service, "/schemas")

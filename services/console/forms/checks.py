@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from services.console.apis import Problem, part_of, sentence
 from services.console.forms import turns
-from services.console.forms.corrections import CORRECTS, event_of
+from services.console.forms.corrections import VALUE, event_of
 from services.console.forms.fields import (
     Field,
     FieldProblem,
@@ -274,15 +274,15 @@ async def _command(
 ) -> tuple[dict[str, Any], list[FieldProblem]]:
     """Return the command of the answers. The value of a correction gets the type of the value that it corrects."""
     body, wrong = command_of(drawn.fields, draft.answers)
-    if not wrong and {CORRECTS, "field", "value"} <= body.keys():
+    if not wrong and any(field.name == VALUE and field.kind == "json" for field in drawn.fields):
         path, apis = f"/v1/{drawn.collection}/{drawn.stream}", console_of(request).apis
         data: Any = (await event_of(apis, session, draft.service, path, draft.answers)).get("data")
         for name in str(body["field"]).split("."):
             data = data.get(name) if isinstance(data, Mapping) else None
         if isinstance(data, str) or (isinstance(data, Mapping) and "sealed" in data):
-            body["value"] = first(draft.answers, "value").strip()
+            body[VALUE] = first(draft.answers, VALUE).strip()
         elif isinstance(data, bool):
-            body["value"] = {"yes": True, "no": False}.get(str(body["value"]).lower(), body["value"])
+            body[VALUE] = {"yes": True, "no": False}.get(str(body[VALUE]).lower(), body[VALUE])
     return body, wrong
 
 

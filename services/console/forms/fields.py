@@ -85,6 +85,9 @@ class Field:
     is_open: bool = False
     """Whether an answer that was given before may be another than those that can be chosen."""
 
+    sends_nothing: bool = False
+    """Whether an empty answer says that nothing is right."""
+
     is_folded: bool = False
     """Whether it stands folded in its row, since few need it."""
 
@@ -140,6 +143,18 @@ class Drawing:
 
 def fields_of(schema: Json, drawing: Drawing) -> list[Field]:
     return list(_of_object(schema, drawing, "", LEFT_OUT))
+
+
+def field_at(path: str, schema: Json, drawing: Drawing) -> Field | None:
+    """Return the field at a path, such as `terms.0.due`; None where the schema has none there."""
+    within, required = schema, False
+    for part in path.split("."):
+        holder, _ = _resolved(within, drawing.parts)
+        inner = holder.get("items") if part.isdecimal() else holder.get("properties", {}).get(part)
+        if inner is None:
+            return None
+        within, required = inner, part in holder.get("required", ())
+    return _field(path, within, drawing, required=required)
 
 
 def _of_object(schema: Json, drawing: Drawing, prefix: str, left_out: frozenset[str] = frozenset()) -> Iterator[Field]:
@@ -264,6 +279,8 @@ def command_of(fields: Sequence[Field], answers: Answers) -> tuple[dict[str, Any
             continue
         if value is not MISSING:
             body[field.name.rpartition(".")[2]] = value
+        elif field.sends_nothing:
+            body[field.name] = None
         elif field.required:
             wrong.append(FieldProblem(field.name, _how_to_answer(field)))
     return body, wrong
@@ -403,6 +420,12 @@ def controls(field: Field) -> list[str]:
 def boxes_of(name: str, on: date) -> dict[str, Sequence[str]]:
     """Return the answers that a day has in its three boxes."""
     return {f"{name}.{part}": [str(getattr(on, part))] for part in ("day", "month", "year")}
+
+
+def boxes_of_time(name: str, at: str) -> dict[str, Sequence[str]]:
+    """Return the answers that a time, in ISO 8601, has in its four boxes."""
+    local = datetime.fromisoformat(at).astimezone(LONDON)
+    return {**boxes_of(name, local.date()), f"{name}.clock": [f"{local:%H:%M}"]}
 
 
 def _text(name: str, answers: Answers) -> str:

@@ -125,7 +125,7 @@ def with_file(fields: Sequence[Field]) -> Sequence[Field]:
 
 def in_words(wrong: list[FieldProblem], answers: Answers) -> list[FieldProblem]:
     """Say at the file what is wrong with what it answers."""
-    others = [problem for problem in wrong if problem.name not in {DIGEST, KIND}]
+    others = [problem for problem in wrong if problem.name not in {DIGEST, KIND, TITLE}]
     if len(others) == len(wrong):
         return wrong
     return [FieldProblem(DIGEST, UNKNOWN if first(answers, DIGEST) else MISSING), *others]

@@ -157,6 +157,7 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
     if added:
         answers[ROWS + added] = [str(read_count(first(answers, ROWS + added), 1) + 1)]
     asks_more = draft.command == gravity.COMMAND and gravity.show_line(answers)
+    asks_more |= corrections.show_value(answers)
     asks_more |= draft.command == people.OPENING and offences.fill_in(answers, partnership_on(today()).offences)
     drawn = await _draw(request, session, answers, draft.case_id, offers=False)
     if draft.command == conditions.COMMAND:
@@ -168,12 +169,13 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
         wrong = files.in_words(wrong, answers)
     last = read_case(first(form, "last")) or ""
     if added or asks_more or wrong:
+        drawn = await _draw(request, session, answers, draft.case_id)
         return show_form(
             request,
             session,
-            await _draw(request, session, answers, draft.case_id),
+            drawn,
             await Place.of(request, session, draft.follows, last),
-            answers=answers,
+            answers={**drawn.suggested, **answers} if corrections.VALUE_ASKED in answers and asks_more else answers,
             key=str(draft.id),
             version=draft.version,
             case_id=draft.case_id,
@@ -335,9 +337,11 @@ async def draw_command(
         fields = people.of_adult(fields, answers)
     elif command == files.COMMAND:
         fields = files.with_file(fields)
-    elif offers and answers.get(CORRECTS):
-        path = f"/v1/{collection}/{stream}"
-        fields = corrections.with_fields(fields, await corrections.event_of(apis, session, service, path, answers))
+    elif any(field.name == CORRECTS for field in fields):
+        path, like = f"/v1/{collection}/{stream}", corrections.Like(*await apis.schemas(service))
+        reads = offers and bool(answers.get(CORRECTS))
+        event = await corrections.event_of(apis, session, service, path, answers) if reads else {}
+        fields, suggested = corrections.with_fields(fields, event, answers, like)
     elif command == people.LINKING:
         suggested = {"person_id": [str(uuid4())]}
     line = next((command_line for command_line in guidance["commands"] if command_line["type"] == command), None)

@@ -5,13 +5,12 @@ The services refuse whoever does not fit (rules V1 and R7) and note details that
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from typing import Final
 
 from services.console.forms import conditions
-from services.console.forms.fields import Answers, Field, Option, boxes_of
+from services.console.forms.fields import Answers, Field, Option, boxes_of, boxes_of_time
 from services.vocabulary import AppropriateAdultKind
-from shared.domain.dates import LONDON
 
 OPENING: Final = "OpenDisposalCase"
 DETAILS: Final = "details"
@@ -88,8 +87,7 @@ def of_opening(
         suggested |= boxes_of("offence.date", date.fromisoformat(days.pop()))
     reports = {option.value for option in known.get(REPORTED, ())}
     if len(reports) == 1:
-        at = datetime.fromisoformat(reports.pop()).astimezone(LONDON)
-        suggested |= {**boxes_of(REPORTED, at.date()), f"{REPORTED}.clock": [f"{at:%H:%M}"]}
+        suggested |= boxes_of_time(REPORTED, reports.pop())
     chosen = next(iter({**suggested, **answers}.get("person_id", ())), "")
     if chosen in linked or (linked and not chosen):
         return [field for field in fields if field.name != DETAILS], suggested

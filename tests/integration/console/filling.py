@@ -69,6 +69,10 @@ def fill_in(browser: Driver, page: Page, command: Mapping[str, Any], *, forged: 
                 form = page.form("/do/")
                 form.buttons = [one for one in form.buttons if one[:2] == ("add", key)]
                 page = browser.send(page, form)
+    if {"field", "value"} <= command.keys() and not any(re.match(r"value\b", name) for name in page.form("/do/").names):
+        # The value is asked in the way of its field, once that is chosen.
+        chosen = {name: str(command[name]) for name in ("corrects", "field") if name in command}
+        page = browser.send(page, page.form("/do/"), chosen, forged=forged)
     form = page.form("/do/")
     form.buttons = [one for one in form.buttons if one[0] != "add"]
     if "person_id" in form.options and not any(name.startswith("details.") for name in form.names):

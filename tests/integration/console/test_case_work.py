@@ -83,7 +83,7 @@ def test_a_line_that_is_wrong_leads_to_its_correction(browser: Browser) -> None:
     form = browser.open(link_of(timeline, "Correct this: Referral received"))
     drawn = form.form("/do/")
     assert len(drawn.fields["corrects"][0]) == 36
-    assert "Setting: SCHOOL" in [text_of(option) for option in drawn.element.iter("option")]
+    assert "Setting: At a school" in [text_of(option) for option in drawn.element.iter("option")]
     check = fill_in(browser, form, {"field": "setting", "value": "COMMUNITY", "why": "It was in the park."})
     assert any("/send" in one.action for one in check.forms()), check.words
     corrected = browser.send(check, check.form("/send"))

@@ -115,5 +115,4 @@ def test_what_is_wrong_with_the_file_is_said_there(answers: dict[str, list[str]]
     assert in_words(wrong, answers) == [
         FieldProblem("sha256", sentence),
         FieldProblem("document_id", "Enter: document"),
-        FieldProblem("title", "Enter: title"),
     ]
