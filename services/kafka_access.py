@@ -2,7 +2,7 @@
 
 Each service's worker has a login. Its relay and its signer write that service's topics, which nobody else may; its consumer
 reads the topics of the services that it follows. `ooc verify` reads all. A follower reads events and positions. A partner's
-program reads checkpoints too, and has groups that begin with the partner's name.
+program reads checkpoints too, and has one group, called by the partner's name.
 """
 
 from collections.abc import Iterable
@@ -38,25 +38,23 @@ def accesses() -> list[KafkaAccess]:
     for entry in SERVICES:
         follows = [topic.split(".")[1] for topic in entry.service().consumed_topics] if entry.decides else every
         own = [entry.name] if entry.decides else []
+        name = f"{NAMESPACE}-{entry.name}"
         granted.append(
             KafkaAccess(
                 worker_principal(entry.name),
-                f"{NAMESPACE}-{entry.name}",
                 reads=_topics({*follows, *own}, "events", "position"),
                 writes=(*_topics(own, "events", "position"), *_topics([entry.name], "checkpoints")),
+                groups=(f"{name}-reactor" if own else name,),
+                transactions=(f"{name}-relay",) if own else (),
             )
         )
+    followed = _topics(every, "events", "position")
     granted += [
-        KafkaAccess(worker_principal(name), f"{NAMESPACE}-{name}", reads=_topics(every, "events", "position"))
+        KafkaAccess(worker_principal(name), followed, groups=(f"{NAMESPACE}-{name}", f"{NAMESPACE}-{name}-webhooks"))
         for name in FOLLOWERS
     ]
-    granted.append(
-        KafkaAccess(VERIFIER, f"{NAMESPACE}-verify", reads=(*_topics(every, "events", "position"), *logs)),
-    )
-    granted += [
-        KafkaAccess(partner_principal(partner), partner, reads=(*_topics(every, "events", "position"), *logs))
-        for partner in PARTNERS
-    ]
+    granted.append(KafkaAccess(VERIFIER, (*followed, *logs)))
+    granted += [KafkaAccess(partner_principal(partner), (*followed, *logs), groups=(partner,)) for partner in PARTNERS]
     return granted
 
 

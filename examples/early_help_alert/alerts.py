@@ -267,8 +267,8 @@ def login_of(asked: argparse.Namespace) -> Kafka:
 def _settings(kafka: Kafka) -> dict[str, Any]:
     return {
         **kafka,
-        # A partner's groups begin with its name; any other is refused.
-        "group.id": "wessex_trust-early-help-alert",
+        # A partner's group has its name; any other is refused.
+        "group.id": "wessex_trust",
         "isolation.level": "read_committed",
         "auto.offset.reset": "error",
         "enable.auto.commit": False,

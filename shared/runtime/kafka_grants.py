@@ -19,7 +19,7 @@ from shared.runtime.provision import ProvisionFailed
 
 TOPIC, GROUP, TRANSACTIONAL_ID = 2, 3, 5
 """Kinds of resource, as Kafka numbers them (org.apache.kafka.common.resource.ResourceType)."""
-ANY, LITERAL, PREFIXED = 1, 3, 4
+ANY, LITERAL = 1, 3
 READ, WRITE = 3, 4
 ALLOW: Final = 3
 ITERATIONS: Final = 8192
@@ -41,25 +41,30 @@ class Binding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KafkaAccess:
-    """The topics that a principal may read and write. What is not named is denied.
+    """The topics that a principal may read and write, its groups and its transactional ids. What is not named is denied.
 
-    `name` is what its groups and transactional ids are called, or begin with, before a hyphen.
+    Nothing is granted by a prefix: a broker keeps what is said of each group and transactional id in memory, for a week.
     """
 
     principal: str
-    name: str
     reads: tuple[str, ...]
     writes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    transactions: tuple[str, ...] = ()
 
     def bindings(self) -> set[Binding]:
         """Return the rights as Kafka stores them (ACLs): topics, groups and transactional ids."""
-        user = f"User:{self.principal}"
-        rights = {Binding(TOPIC, topic, LITERAL, user, READ) for topic in self.reads}
-        rights |= {Binding(TOPIC, topic, LITERAL, user, WRITE) for topic in self.writes}
-        for kind, operation in ((GROUP, READ), *([(TRANSACTIONAL_ID, WRITE)] if self.writes else [])):
-            rights.add(Binding(kind, self.name, LITERAL, user, operation))
-            rights.add(Binding(kind, f"{self.name}-", PREFIXED, user, operation))
-        return rights
+        rights = (
+            (TOPIC, READ, self.reads),
+            (TOPIC, WRITE, self.writes),
+            (GROUP, READ, self.groups),
+            (TRANSACTIONAL_ID, WRITE, self.transactions),
+        )
+        return {
+            Binding(kind, name, LITERAL, f"User:{self.principal}", operation)
+            for kind, operation, names in rights
+            for name in names
+        }
 
 
 class _AlterScramResponse(Response):  # type: ignore[misc]

@@ -17,7 +17,7 @@ import yaml
 
 from services.kafka_access import accesses, declared_topics
 from services.processes import Kind, Process, Server, processes
-from shared.runtime.kafka_grants import GROUP, LITERAL, PREFIXED, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding
+from shared.runtime.kafka_grants import GROUP, LITERAL, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding
 from shared.runtime.privileges import CONNECTIONS, RoleKind
 from tests.architecture.test_compose import CONTAINERS
 from tests.as_one_test import as_one_test
@@ -285,7 +285,7 @@ def test_there_is_one_of_what_two_would_do_twice(process: Process) -> None:
 def test_the_rights_on_kafka_are_those_of_ooc_topics() -> None:
     """Strimzi gives each login the rights, and makes the topics, that `ooc topics` would."""
     kinds = {"topic": TOPIC, "group": GROUP, "transactionalId": TRANSACTIONAL_ID}
-    patterns, operations = {"literal": LITERAL, "prefix": PREFIXED}, {"Read": READ, "Write": WRITE}
+    patterns, operations = {"literal": LITERAL}, {"Read": READ, "Write": WRITE}
     given = {}
     for user in of_kind("KafkaUser").values():
         password = user["spec"]["authentication"]["password"]["valueFrom"]["secretKeyRef"]

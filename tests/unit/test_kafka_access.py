@@ -6,9 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 from services.kafka_access import accesses, partner_principal, principals
+from services.notifications.webhooks import follow as webhooks
 from services.registry import DECIDING, PARTNERS, SERVICES
 from shared.kafka import KafkaLogin, client_options, worker_principal
-from shared.runtime.kafka_grants import GROUP, READ, TOPIC, TRANSACTIONAL_ID, WRITE
+from shared.runtime.kafka_grants import GROUP, LITERAL, READ, TOPIC, TRANSACTIONAL_ID, WRITE
 from shared.settings import Settings
 
 
@@ -38,15 +39,26 @@ def test_a_service_reads_what_it_follows_and_itself() -> None:
 
 def test_no_login_has_a_group_or_a_transaction_of_another() -> None:
     """The names under which a login has groups and transactions lead to no other login's."""
-    names = [access.name for access in accesses()]
+    rights = [right for access in accesses() for right in access.bindings()]
+    names = [(right.kind, right.name) for right in rights if right.kind != TOPIC]
     assert len(set(names)) == len(names)
-    assert not [(one, two) for one in names for two in names if two.startswith(f"{one}-")]
     for access in accesses():
-        rights = Counter((one.kind, one.operation) for one in access.bindings())
-        assert rights[GROUP, READ] == 2
-        assert rights[TRANSACTIONAL_ID, WRITE] == (2 if access.writes else 0)
-        assert rights[TOPIC, WRITE] == len(access.writes)
+        of_login = Counter((one.kind, one.operation) for one in access.bindings())
+        assert of_login[GROUP, READ] == len(access.groups)
+        assert of_login[TRANSACTIONAL_ID, WRITE] == any(topic.endswith(".events") for topic in access.writes)
+        assert of_login[TOPIC, WRITE] == len(access.writes)
         assert {one.principal for one in access.bindings()} == {f"User:{access.principal}"}
+
+
+def test_no_login_has_more_groups_or_transactional_ids_than_are_named() -> None:
+    """Nothing is granted by the beginning of a name: a login could fill the memory of the brokers with what it makes up."""
+    assert {right.pattern for access in accesses() for right in access.bindings()} == {LITERAL}
+    groups = {group for access in accesses() for group in access.groups}
+    reactors = {f"ooc-{entry.name}-reactor" for entry in DECIDING}
+    followers = {"ooc-notifications", f"ooc-notifications-{webhooks.CONSUMER}"}
+    assert groups == {*reactors, "ooc-reporting", *followers, *PARTNERS}
+    transactions = {name for access in accesses() for name in access.transactions}
+    assert transactions == {f"ooc-{entry.name}-relay" for entry in DECIDING}
 
 
 def test_a_login_may_have_another_name_than_its_password(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import yaml
 from services.kafka_access import accesses, declared_topics
 from services.processes import OWNER, Kind, Process, Server, processes
 from services.registry import SERVICES
-from shared.runtime.kafka_grants import GROUP, LITERAL, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding, KafkaAccess
+from shared.runtime.kafka_grants import GROUP, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding, KafkaAccess
 from shared.version import version
 from tools.local.ports import Ports
 from tools.reference.kubernetes_sizes import FORCE_AREA, of_ceiling, of_sizes, resources, size_of
@@ -315,12 +315,12 @@ def _rights(access: KafkaAccess) -> Iterator[Manifest]:
     kinds = {TOPIC: "topic", GROUP: "group", TRANSACTIONAL_ID: "transactionalId"}
     operations = {READ: "Read", WRITE: "Write"}
 
-    def resource(right: Binding) -> tuple[str, str, str]:
-        return kinds[right.kind], right.name, "literal" if right.pattern == LITERAL else "prefix"
+    def resource(right: Binding) -> tuple[str, str]:
+        return kinds[right.kind], right.name
 
-    for (kind, name, pattern), rights in groupby(sorted(access.bindings(), key=resource), resource):
+    for (kind, name), rights in groupby(sorted(access.bindings(), key=resource), resource):
         allowed = sorted(operations[right.operation] for right in rights)
-        yield {"resource": {"type": kind, "name": name, "patternType": pattern}, "operations": allowed}
+        yield {"resource": {"type": kind, "name": name, "patternType": "literal"}, "operations": allowed}
 
 
 def _topics() -> Iterator[Manifest]:

@@ -327,7 +327,7 @@ public final class Alerts {
                 "security.protocol", "SASL_PLAINTEXT",
                 "sasl.mechanism", "SCRAM-SHA-512",
                 "sasl.jaas.config", login,
-                "group.id", "wessex_trust-early-help-alert-java",
+                "group.id", "wessex_trust",
                 "isolation.level", "read_committed",
                 "enable.auto.commit", false,
                 "max.poll.records", batch,

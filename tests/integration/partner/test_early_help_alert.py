@@ -196,7 +196,7 @@ def records_of(kafka: Settings, topic: str, partitions: int = 12) -> list[Any]:
     consumer = Consumer(
         confluent_options(kafka.kafka_as(PARTNER))
         | {
-            "group.id": "wessex_trust-flood",
+            "group.id": "wessex_trust",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
         }
@@ -219,7 +219,7 @@ def records_of(kafka: Settings, topic: str, partitions: int = 12) -> list[Any]:
 
 def end_of(kafka: Settings, topic: str) -> int:
     """Return how many offsets of a topic are taken, in all of its partitions."""
-    consumer = Consumer(confluent_options(kafka.kafka_as(PARTNER)) | {"group.id": "wessex_trust-flood"})
+    consumer = Consumer(confluent_options(kafka.kafka_as(PARTNER)) | {"group.id": "wessex_trust"})
     ends = [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)[1] for number in range(12)]
     consumer.close()
     return sum(ends)
