@@ -225,12 +225,26 @@ async def _session(request: Request) -> Session:
     session = await console.sessions.find(key_in(request))
     if session is None:
         raise SessionEnded
+    _count_page(request, session.person)
+    return await fresh(console.sessions, console.provider, session)
+
+
+async def opened_by_link(request: Request, kind: str = "") -> Any:
+    """Return what the link of the path opens; None if there is none. Raises `HTTPException` 429 above the rate of pages."""
+    link = str(request.path_params["link"])
+    given = await console_of(request).links.find(link, kind)
+    if given is not None:
+        _count_page(request, link)
+    return given
+
+
+def _count_page(request: Request, reader: str) -> None:
+    """Count a page of a person, or of whoever has a link: to the APIs all of them are one address."""
     rate: RateLimit | None = request.app.state.page_rate
-    if rate is not None and rate.take(session.person):
+    if rate is not None and rate.take(reader):
         raise HTTPException(
             429, "You ask for pages faster than people read: wait a few seconds, and open the page again."
         )
-    return await fresh(console.sessions, console.provider, session)
 
 
 def _uuid(text: str) -> UUID:

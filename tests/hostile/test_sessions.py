@@ -9,6 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
 from typing import Any, Final
@@ -28,6 +29,7 @@ from services.console.application import console_application
 from services.console.database import DATABASE
 from services.console.everyone import sign_in
 from services.console.everyone.sign_in import SessionEnded, fresh
+from services.console.officers.diary import KIND
 from services.console.routing import COOKIE, Console
 from services.console.sessions import Session, Tokens
 from services.console.settings import ConsoleSettings
@@ -209,6 +211,21 @@ async def test_one_person_takes_no_page_from_others(world: World) -> None:
     assert (await world.http.post("/reason", data=form)).status_code == 429
     world.as_person(other)
     assert (await world.http.get("/reason")).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/next/{}", ""), ("/diary/{}.ics", KIND)])
+async def test_one_link_takes_no_page_from_others(world: World, path: str, kind: str) -> None:
+    """Given whoever asks for the page of one link again and again, then they are told to slow down (429), and another gets theirs."""
+    world.app.state.page_rate = RateLimit(1, lambda: 0.0)
+    given = {"service": "education", "id": str(uuid4()), "ring": "yjs", "officer": str(uuid4())}
+    ends_at = datetime.now(UTC) + timedelta(days=1)
+    links = world.console.links
+    greedy, other = [path.format(await links.make(owner, given, ends_at, kind)) for owner in "ab"]
+    statuses = [(await world.http.get(greedy)).status_code for _ in range(8)]
+    assert 429 not in statuses[:5]
+    assert statuses[-1] == 429
+    assert (await world.http.get(other)).status_code != 429
+    assert [(await world.http.get(path.format("unknown"))).status_code for _ in range(8)] == [404] * 8
 
 
 def test_the_console_is_limited_in_production(world: World, tmp_path: Path) -> None:

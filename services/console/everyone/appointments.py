@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from services.console.apis import NoAnswer, Problem
 from services.console.records import place_of
 from services.console.rendering import render
-from services.console.routing import console_of, read_uuid
+from services.console.routing import console_of, opened_by_link, read_uuid
 from services.console.words import today
 from services.languages import day_of_week
 from services.partnership import partnership_on
@@ -105,7 +105,7 @@ async def account_address(request: Request) -> Response:
 
 async def appointment_page(request: Request) -> Response:
     """Show when and where an appointment is, to whoever has its link."""
-    given = await _opened(request)
+    given = await opened_by_link(request)
     if given is None:
         return _ended(request)
     try:
@@ -117,7 +117,7 @@ async def appointment_page(request: Request) -> Response:
 
 async def cannot_come(request: Request) -> Response:
     """Record that whoever has the link cannot come, once: somebody rings them."""
-    given = await _opened(request)
+    given = await opened_by_link(request)
     if given is None:
         return _ended(request)
     console = console_of(request)
@@ -132,11 +132,6 @@ async def cannot_come(request: Request) -> Response:
         if problem.status not in {409, 422}:  # they have said so already
             return _ended(request, status=503)
     return _page(request, given, None)
-
-
-async def _opened(request: Request) -> Mapping[str, Any] | None:
-    given: Mapping[str, Any] | None = await console_of(request).links.find(str(request.path_params["link"]))
-    return given
 
 
 async def _appointment(request: Request, given: Mapping[str, Any]) -> Appointment | None:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from services.console.apis import NoAnswer, Problem
 from services.console.directory import WORKERS
 from services.console.rendering import render
-from services.console.routing import Form, console_of, see
+from services.console.routing import Form, console_of, opened_by_link, see
 from services.console.sessions import Links, Session
 from shared.domain.ids import derived_uuid
 
@@ -54,7 +54,7 @@ async def prolong_diary(links: Links, session: Session) -> None:
 async def diary_feed(request: Request) -> Response:
     """Answer an officer's diary to whoever has its link."""
     console = console_of(request)
-    given = await console.links.find(str(request.path_params["link"]), KIND)
+    given = await opened_by_link(request, KIND)
     if given is None:
         raise HTTPException(404)
     try:
