@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -58,7 +58,7 @@ async def receiving(
         output, _ = await creating.communicate()
     if creating.returncode:
         raise BadBackup(f"the slot {SLOT} cannot be made: {output.decode(errors='replace').strip()}")
-    async with run_program([*begin, "-D", str(spool), "--synchronous"]) as program:
+    async with run_program([*begin, "-D", str(spool), "--synchronous", "--no-loop"]) as program:
         task = asyncio.create_task(_keep(spool, wal, recipient, signers, program, heartbeat))
         try:
             yield task
@@ -75,6 +75,7 @@ async def _keep(
     program: asyncio.subprocess.Process,
     heartbeat: Path | None,
 ) -> None:
+    begun = _begun(spool)
     while program.returncode is None:
         await asyncio.to_thread(keep_received, spool, wal, recipient, signers)
         if heartbeat is not None:
@@ -83,7 +84,15 @@ async def _keep(
     await asyncio.to_thread(keep_received, spool, wal, recipient, signers)  # what came since
     assert program.stdout is not None
     said = (await program.stdout.read()).decode(errors="replace").strip()
+    if _begun(spool) == begun:  # nothing came: since a restore or a promotion the server may have another history
+        for segment in begun:
+            segment.unlink()
     raise BadBackup(f"pg_receivewal has ended, and the log is received no more: {said}")
+
+
+def _begun(spool: Path) -> Mapping[Path, int]:
+    """Return the segments that are not full, and when something came last."""
+    return {segment: segment.stat().st_mtime_ns for segment in spool.glob(f"*{PARTIAL}")}
 
 
 def keep_received(spool: Path, wal: Path, recipient: Any, signers: Sequence[Signer]) -> None:
