@@ -22,6 +22,7 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 import asyncpg
 import httpx2
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
 
 from services.registry import deciding_services
@@ -44,6 +45,7 @@ from tests.received_referral import received_referral
 
 PREFIX: Final = f"test_access_{uuid4().hex[:12]}"
 SERVICES: Final[Mapping[str, Service[Any]]] = {service.name: service for service in deciding_services()}
+ONE_LOOP: Final = pytest.mark.asyncio(loop_scope="module")
 PATIENCE: Final = 60.0
 """Seconds for which an API that is not ready is asked again."""
 HOME_AREA: Final = "DORSET"
@@ -465,6 +467,13 @@ def settings(postgres_url: str, issuer: str) -> Iterator[IsolatedSettings]:
 @pytest.fixture
 async def partnership(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
     """Serve the APIs of the partnership for one test."""
+    async with serving(settings) as served:
+        yield served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one_partnership(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
+    """Serve the APIs once for a module whose mark is ONE_LOOP: to open them takes longer than a test."""
     async with serving(settings) as served:
         yield served
 

@@ -29,7 +29,7 @@ from tests.hostile.partnership import Partnership, opened_disposal
 from tests.received_referral import received_referral
 from tools import verify_bundle
 
-settings, partnership = world.settings, world.partnership
+settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 
 WHEN: Final = "2026-03-02T15:20:00+00:00"
 
@@ -166,7 +166,7 @@ async def test_the_page_for_partners_shows_how_to_check_one(partnership: Partner
 
 
 @pytest.mark.parametrize("text", ["{}", '{"command_id": 1, "events": [], "signature": 3}'])
-def test_what_is_no_receipt_is_refused(text: str) -> None:
+async def test_what_is_no_receipt_is_refused(text: str) -> None:
     """Given JSON that is no receipt, then the check refuses it."""
     with pytest.raises(NotSigned):
         check_receipt(json.loads(text), [])

@@ -23,7 +23,7 @@ from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.received_referral import NARRATIVE, received_referral
 
-settings, partnership = world.settings, world.partnership
+settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 
 OFFICER: Final = "DATA_PROTECTION_OFFICER"
 NAME: Final = "Robin Roe"

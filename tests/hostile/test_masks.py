@@ -19,7 +19,7 @@ from tests.hostile.partnership import Partnership
 from tests.pdf import pdf_text
 from tests.received_referral import received_referral
 
-settings, partnership = world.settings, world.partnership
+settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 
 IDENTITY, CONTACT, VICTIM_CONTACT, CHARACTERISTICS, NARRATIVE, VICTIM_VIEW, REASONS = CLASSES = (
     "IDENTITY",
@@ -338,7 +338,7 @@ async def test_an_opening_tells_nothing_of_a_case_that_is_not_its_own_or_in_conf
     assert [rule["id"] for rule in answer.json()["rules"]] == ["S1"]
 
 
-def test_the_table_names_every_role() -> None:
+async def test_the_table_names_every_role() -> None:
     """No role is forgotten."""
     assert set(OPENS) == set(Role)
 

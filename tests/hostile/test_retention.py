@@ -14,7 +14,7 @@ from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import closed, decide, forget
 
-settings, partnership = world.settings, world.partnership
+settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 
 
 async def review(partnership: Partnership, record: Recorded, due_by: str) -> dict[str, Any] | None:

@@ -6,7 +6,6 @@ The tables are written by hand, apart from those of docs/reference/access.md. Th
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -21,11 +20,9 @@ from services.vocabulary import Role
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
-from tests.isolated_settings import IsolatedSettings
 from tests.received_referral import NARRATIVE
 
-settings = world.settings
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 
 ANY: Final = frozenset({"any"})
 NONE: Final = frozenset[str]()
@@ -144,13 +141,6 @@ SHARED: Final = {"education", "panel"}
 
 def cell(role: str, record: Recorded) -> Cell:
     return SECTION_F[role].get(record.service, NO)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def partnership(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
-    """Serve the APIs for all tests: to open them takes longer than to ask them."""
-    async with world.serving(settings) as partnership:
-        yield partnership
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

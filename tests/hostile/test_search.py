@@ -22,7 +22,7 @@ from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.integration.reporting.recorded_scenarios import event_of_row
 
-settings, partnership = world.settings, world.partnership
+settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 
 NAME: Final = "Zébulon Quartermaine-O'Dell"
 WORDS: Final = ("bulon", "uartermai", "odell", "dell")

@@ -17,7 +17,7 @@ from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, person_in
 
-settings, partnership = world.settings, world.partnership
+settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 
 FINDING: Final = {"service": "referral", "check": "chains whole", "looked_at": "3 events", "problems": []}
 TIMES: Final = {"started_at": "2026-11-26T10:00:00+00:00", "ended_at": "2026-11-26T10:00:09+00:00"}

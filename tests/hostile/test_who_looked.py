@@ -15,7 +15,7 @@ from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded, person_in
 
-settings, partnership = world.settings, world.partnership
+settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 
 AUDITING: Final = ("AUDITOR", "DATA_PROTECTION_OFFICER")
 EVERYWHERE: Final = (*world.SERVICES, "reporting")
