@@ -110,9 +110,7 @@ def with_file(fields: Sequence[Field]) -> Sequence[Field]:
     def drawn(field: Field) -> Field:
         match field.name:
             case "sha256":
-                return replace(
-                    field, kind="file", title="File", help="It stays where it is stored: its fingerprint is recorded."
-                )
+                return replace(field, kind="file", title="File", help="")
             case "media_type":
                 return replace(field, kind="hidden", title="Kind of file")
             case "title":

@@ -232,7 +232,7 @@ class TellVictim(Command):
 
 
 class AttachDocument(Command):
-    """Add a document to the referral, by its digest; the file itself is stored elsewhere.
+    """Add a document to the referral. The file stays where it is stored: its fingerprint is recorded.
 
     Nothing may be attached where a nude image of a child is involved (rule B5).
     """
