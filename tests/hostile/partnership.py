@@ -11,7 +11,6 @@ import base64
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +37,7 @@ from shared.runtime.provision import KEYRING_DATABASE, service_database
 from shared.settings import Settings
 from tests import loopback
 from tests.copied_databases import databases
+from tests.forked_ooc import run_command
 from tests.hostile.serving import served
 from tests.integration.reporting.recorded_scenarios import event_of_row
 from tests.isolated_settings import IsolatedSettings
@@ -491,8 +491,5 @@ async def urls(settings: IsolatedSettings) -> AsyncIterator[list[str]]:
 
 async def run_ooc(settings: IsolatedSettings, urls: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command of `ooc` as a process, against the APIs on their sockets."""
-    command = [sys.executable, "-m", "ooc.main", *arguments, *urls]
     environment = {**os.environ, "OOC_ISSUER": settings.issuer, "OOC_VAR": "/nonexistent", "COLUMNS": "400"}
-    return await asyncio.to_thread(
-        subprocess.run, command, env=environment, capture_output=True, text=True, check=False
-    )
+    return await asyncio.to_thread(run_command, [*arguments, *urls], environment, timeout=120)

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from dataclasses import replace
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -29,12 +28,12 @@ from services.reporting.measures import MEASURES
 from services.reporting.measures.policy import POLICY as REPORTING_POLICY
 from services.vocabulary import PROGRAMS, Role
 from shared.settings import Settings
+from tests.forked_ooc import run_command
 from tools.local.local_system import SERVERS, Addresses
 from tools.local.ports import Ports
 from tools.scenario.parser import read_scenario
 from tools.scenario.validation import problems_of
 
-OOC = str(Path(sys.executable).parent / "ooc")
 TOLD = Path(__file__).parents[2] / "scenarios"
 STREAM = UUID(int=5)
 starts_a_process = pytest.mark.slow
@@ -42,13 +41,8 @@ starts_a_process = pytest.mark.slow
 
 def ooc(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OOC_")}
-    return subprocess.run(
-        [OOC, *arguments],
-        env=environment | {"OOC_VAR": str(folder / "var"), "COLUMNS": "200"} | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+    return run_command(
+        arguments, environment | {"OOC_VAR": str(folder / "var"), "COLUMNS": "200"} | variables, timeout=60
     )
 
 
