@@ -31,9 +31,6 @@ from tools.local.secret_files import write_private
 
 T = TypeVar("T")
 
-REFUSED_SECONDS: Final = 2.0
-"""Within which a server refuses what it does not send: no backup is made each time that it is asked again."""
-
 app = typer.Typer(add_completion=False)
 backup = typer.Typer(
     help="Back up everything, encrypted, signed and witnessed: identity, make, follow, check.", no_args_is_help=True
@@ -194,11 +191,11 @@ async def _follow(folder: Path, recipient: str | None, seconds: float) -> None:
     spool, signers = VAR / "receiving", await _signers(stores())
     async with receiving(folder, spool, owner_database_url(), to, signers, heartbeat) as received:
         OUT.print("The write-ahead log is received. Ctrl-C ends it.")
-        pause = REFUSED_SECONDS
-        while not (await asyncio.wait([received], timeout=pause))[0]:
+        while True:
             await _make(folder, recipient)
-            pause = seconds
-        await received
+            done, _ = await asyncio.wait([received], timeout=seconds)
+            if done:
+                await received
 
 
 async def _check(folder: Path) -> dict[str, Manifest]:

@@ -15,10 +15,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from ooc.backup.base_backup import program_of
 from ooc.backup.manifest import write_whole
 from ooc.backup.sealed import SUFFIX, BadBackup, SealedFile, seal
-from shared.database import database_dsn, writable_host
+from shared.database import TRANSIENT, database_dsn, writable_host
 from shared.privacy.signed_note import BadNote, SignedNote, Signer, VerifierKey, write_note
 from tools.local.child_process import run_program
 
@@ -36,7 +38,15 @@ KIND: Final = "wal v1"
 """The second line of the note that signs a segment, which no checkpoint has: its name, size and SHA-256 follow."""
 
 PAUSE: Final = 0.5
-_FULL: Final = re.compile(r"[0-9A-F]{24}|[0-9A-F]{8}\.history")
+AGAIN_SECONDS: Final = 2.0
+REFUSALS: Final = 3
+"""After how many a server has what comes next no more: it was removed, or a restore or a promotion has left it."""
+
+_SEGMENT: Final = re.compile(r"[0-9A-F]{24}")
+_FULL: Final = re.compile(rf"{_SEGMENT.pattern}|[0-9A-F]{{8}}\.history")
+
+
+_log = structlog.get_logger("backup")
 
 
 @asynccontextmanager
@@ -52,65 +62,100 @@ async def receiving(
     wal = folder / WAL
     (wal / RECEIVING).mkdir(parents=True, exist_ok=True, mode=0o700)
     spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+    begin = await _with_slot(server)
+    task = asyncio.create_task(_receive(begin, server, spool, wal, recipient, signers, heartbeat))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _with_slot(server: str) -> list[str]:
+    """Return how pg_receivewal begins, at the host that takes writes, which has the slot from now on: a promoted one had none."""
     address = await writable_host(database_dsn(server, "postgres"))
     begin = [program_of("pg_receivewal"), "-d", address, "--slot", SLOT]
-    async with run_program([*begin, "--create-slot", "--if-not-exists"]) as creating:
-        output, _ = await creating.communicate()
-    if creating.returncode:
-        raise BadBackup(f"the slot {SLOT} cannot be made: {output.decode(errors='replace').strip()}")
-    async with run_program([*begin, "-D", str(spool), "--synchronous", "--no-loop"]) as program:
-        task = asyncio.create_task(_keep(spool, wal, recipient, signers, program, heartbeat))
-        try:
-            yield task
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    code, said = await _run([*begin, "--create-slot", "--if-not-exists"])
+    if code:
+        raise BadBackup(f"the slot {SLOT} cannot be made: {said}")
+    return begin
 
 
-async def _keep(
+async def _receive(
+    begin: list[str],
+    server: str,
     spool: Path,
     wal: Path,
     recipient: Any,
     signers: Sequence[Signer],
-    program: asyncio.subprocess.Process,
     heartbeat: Path | None,
 ) -> None:
-    begun = _begun(spool)
-    while program.returncode is None:
-        await asyncio.to_thread(keep_received, spool, wal, recipient, signers)
-        if heartbeat is not None:
-            heartbeat.touch()
-        await asyncio.sleep(PAUSE)
-    await asyncio.to_thread(keep_received, spool, wal, recipient, signers)  # what came since
-    assert program.stdout is not None
-    said = (await program.stdout.read()).decode(errors="replace").strip()
-    if _begun(spool) == begun:  # nothing came: since a restore or a promotion the server may have another history
-        for segment in begun:
-            segment.unlink()
-    raise BadBackup(f"pg_receivewal has ended, and the log is received no more: {said}")
+    """Receive until the log between is gone, which raises `BadBackup`; whatever else ends, is begun again."""
+    refused, said = 0, ""
+    while refused < REFUSALS:
+        before = _received(spool)
+        async with run_program([*begin, "-D", str(spool), "--synchronous", "--no-loop"]) as program:
+            while program.returncode is None:
+                await asyncio.to_thread(keep_received, spool, wal, recipient, signers)
+                if heartbeat is not None:
+                    heartbeat.touch()
+                await asyncio.sleep(PAUSE)
+            await asyncio.to_thread(keep_received, spool, wal, recipient, signers)  # what came since
+            assert program.stdout is not None
+            said = (await program.stdout.read()).decode(errors="replace").strip()
+        refused = refused + 1 if _received(spool) == before else 0
+        begin = await _with_slot_again(server, said)
+    await _run([*begin, "--drop-slot"])
+    for file in spool.iterdir():
+        file.unlink()
+    raise BadBackup(f"the log between is in no backup, so begin anew with a base backup: {said}")
 
 
-def _begun(spool: Path) -> Mapping[Path, int]:
-    """Return the segments that are not full, and when something came last."""
-    return {segment: segment.stat().st_mtime_ns for segment in spool.glob(f"*{PARTIAL}")}
+async def _with_slot_again(server: str, said: str) -> list[str]:
+    while True:
+        _log.warning("not_received", error=said)
+        await asyncio.sleep(AGAIN_SECONDS)
+        try:
+            return await _with_slot(server)
+        except (*TRANSIENT, BadBackup) as error:
+            said = repr(error)
+
+
+def _received(spool: Path) -> Mapping[str, int]:
+    """Return what is in the spool, and when something came last."""
+    return {file.name: file.stat().st_mtime_ns for file in spool.iterdir()}
+
+
+async def _run(command: Sequence[str]) -> tuple[int | None, str]:
+    async with run_program(command) as program:
+        output, _ = await program.communicate()
+    return program.returncode, output.decode(errors="replace").strip()
 
 
 def keep_received(spool: Path, wal: Path, recipient: Any, signers: Sequence[Signer]) -> None:
-    """Encrypt and sign each full segment, and copy and sign what has been received of the last one."""
-    for file in sorted(spool.iterdir()):
+    """Encrypt and sign each full segment, and copy and sign what has been received of the last one.
+
+    The newest stays in the spool: a server without our slot is asked for what comes after it.
+    """
+    files = sorted(spool.iterdir())
+    newest = max((file.stem for file in files if _SEGMENT.fullmatch(file.stem)), default="")
+    keys = [signer.key for signer in signers]
+    for file in files:
         if _FULL.fullmatch(file.name):
-            packed = io.BytesIO(gzip.compress(file.read_bytes(), 1))
-            _sign(wal, seal(packed, wal / f"{file.name}{PACKED}", recipient), signers)
+            if not _is_signed(wal / f"{file.name}{PACKED}", keys):
+                packed = io.BytesIO(gzip.compress(file.read_bytes(), 1))
+                _sign(wal, seal(packed, wal / f"{file.name}{PACKED}", recipient), signers)
             for left in (f"{file.name}{PARTIAL}", f"{file.name}{PARTIAL}{SIGNED}"):
                 (wal / RECEIVING / left).unlink(missing_ok=True)
-            file.unlink()
+            if file.name != newest:
+                file.unlink()
         elif file.suffix == PARTIAL:
             try:
                 content = file.read_bytes()
             except FileNotFoundError:
                 continue  # it is full meanwhile
             received, place = content.rstrip(b"\0"), wal / RECEIVING / file.name
-            if _copy(received, len(content), place, [signer.key for signer in signers]):
+            if _copy(received, len(content), place, keys):
                 sealed = SealedFile(file.name, hashlib.sha256(received).hexdigest(), len(received))
                 _sign(place.parent, sealed, signers)
 
@@ -143,6 +188,14 @@ def _sign(folder: Path, file: SealedFile, signers: Sequence[Signer]) -> None:
     said = note.read_text(encoding="utf-8", errors="replace") if note.exists() else ""
     if not said.startswith(f"{text}\n"):
         write_whole(note, write_note(text, [signer.sign(text) for signer in signers]))
+
+
+def _is_signed(path: Path, keys: Sequence[VerifierKey]) -> bool:
+    try:
+        signed_file(path, keys)
+    except BadBackup:
+        return False
+    return path.is_file()
 
 
 def signed_file(path: Path, keys: Sequence[VerifierKey]) -> SealedFile:
