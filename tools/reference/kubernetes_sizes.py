@@ -35,7 +35,9 @@ FORCE_AREA: Final[Mapping[str, Size]] = {
     "backup": Size(1, 100, 160, 20, why="two base backups, compressed, and the log between them"),
     "step": Size(1, 100, 160, why="while it runs"),
     "check": Size(1, 500, 256, why="while it runs, at night"),
-    "postgres": Size(3, 500, 1024, 15, why="200,000 events in ten years take 0.6 GB; the rest is log and room"),
+    "postgres": Size(
+        3, 500, 3072, 15, why="up to 430 connections of 6 MiB; 200,000 events in ten years take 0.6 GB, the rest is log"
+    ),
     "brokers": Size(3, 250, 1024, 10, why="0.2 GB each"),
     "controllers": Size(3, 100, 512, 5, why="no data of ours"),
 }
