@@ -58,7 +58,7 @@ run: install ## Start the system, play a child's case, show the results, stay up
 
 .PHONY: test
 test: install-test ## Run everything: lint, types, layers and every test, on real servers
-	@$(MAKE) -j2 $(LINT) collect aot-cache doors
+	@$(MAKE) -j2 doors $(LINT) collect aot-cache
 	$(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(TESTS)
 ifndef TESTS
 	@if command -v go >/dev/null; then $(MAKE) deploy-check; else echo "Without Go deploy/kubernetes was not rendered: see 'make deploy-check'."; fi
