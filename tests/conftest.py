@@ -325,6 +325,7 @@ def _broker(port: int) -> dict[str, str]:
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
         "transaction.max.timeout.ms": "15000",
+        "socket.request.max.bytes": "16777216",
         "group.initial.rebalance.delay.ms": "0",
     }
     return {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()}

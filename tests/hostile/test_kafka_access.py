@@ -34,6 +34,7 @@ from shared.runtime.kafka_grants import ALLOW, ANY, LITERAL, TOPIC, WRITE
 from shared.settings import NoPassword, Settings
 from tests.confluent import confluent_options
 from tests.conftest import _Background
+from tests.integration.local.waiting import eventually
 from tests.local_servers import servers as local_servers
 from tests.ports import free_ports
 from tools.local.kafka import BROKER, passwords_in
@@ -211,6 +212,17 @@ async def test_a_partner_has_no_group_but_that_of_its_name(kafka: Closed, group:
             await consumer.committed(partition)
         with pytest.raises(GroupAuthorizationFailedError):
             await consumer.commit({partition: 7})
+
+
+async def test_a_request_that_is_announced_as_huge_takes_no_memory(kafka: Closed) -> None:
+    """Given a login that says a hundred megabytes will come on each of ten connections, then each is closed, and a relay publishes."""
+    options = client_options(kafka.as_(PARTNER))
+    host, _, port = options.pop("bootstrap_servers").rpartition(":")
+    connections = [await create_conn(host, int(port), request_timeout_ms=20_000, **options) for _ in range(10)]
+    for connection in connections:
+        connection._writer.write((100_000_000).to_bytes(4, "big"))
+    await eventually(lambda: not any(connection.connected() for connection in connections))
+    await publish(kafka.as_("kafka_referral"), "ooc-referral-relay", EVENTS)
 
 
 async def connects(**options: Any) -> bool:

@@ -136,6 +136,7 @@ def _java(folder: Path, log_settings: str, main: str, *arguments: str) -> list[s
     path = os.pathsep.join(str(jar.path(jars.repository())) for jar in jars.pinned_jars())
     return [
         *(str(JAVA), "-Xms128m", f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-Xlog:disable", "-Xlog:all=error:stderr"),
+        "-XX:+ExitOnOutOfMemoryError",  # else a broker without memory goes on in part
         *os.environ.get("KAFKA_JVM_PERFORMANCE_OPTS", QUICK_START).split(),
         *([f"-XX:AOTCache={AOT_CACHE}"] if AOT_CACHE.exists() else []),
         "--sun-misc-unsafe-memory-access=allow",  # else the runtime warns of what Kafka does
