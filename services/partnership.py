@@ -89,9 +89,9 @@ def read_partnership(path: Path) -> tuple[Partnership, ...]:
     try:
         text = path.read_text(encoding="utf-8")
         entries = tomllib.loads(text).get("partnership")
-    except (OSError, ValueError) as error:  # a fault of TOML names its line
+    except (OSError, ValueError, RecursionError) as error:  # a fault of TOML names its line
         raise InvalidSetting(f"{path}: {error}") from error
-    if not isinstance(entries, list) or not entries:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries or [None]):
         raise InvalidSetting(f"{path}, line 1: it has no [[partnership]]: see {EXAMPLE.name}")
     found: list[Partnership] = []
     for number, entry in enumerate(entries):

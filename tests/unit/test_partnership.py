@@ -66,7 +66,9 @@ def test_a_wrong_line_is_named(tmp_path: Path, right: str, wrong: str, line: int
     assert named <= line
 
 
-@pytest.mark.parametrize("text", ["", "[partnership]\nname = 1", "[[partnership"])
+@pytest.mark.parametrize(
+    "text", ["", "[partnership]\nname = 1", "[[partnership", "partnership = [1]", f"partnership = {'[' * 9_000}"]
+)
 def test_a_file_without_an_entry_is_refused(tmp_path: Path, text: str) -> None:
     """Given no entry, or no TOML, when the file is read, then it says so."""
     with pytest.raises(InvalidSetting, match=r"partnership\.toml"):
