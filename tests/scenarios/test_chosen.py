@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tools.reference.state_explorer import PLAYED_AT
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
-from tools.scenario.story import CheckStep, CommandStep, Result
+from tools.scenario.story import CheckStep, CommandStep, Result, Scenario
 
 pytestmark = pytest.mark.slow
 
@@ -24,10 +25,15 @@ STORIES = sorted(file.stem for file in HERE.glob("*.yaml"))
 ACCEPTANCE = [story for story in STORIES if int(story.partition("-")[0]) < 15]
 
 
+@cache
+def story_named(name: str) -> Scenario:
+    return read_scenario(HERE / f"{name}.yaml")
+
+
 def steps_of(stories: Iterable[str]) -> Iterator[object]:
     """Yield every step of stories."""
     for story in stories:
-        yield from read_scenario(HERE / f"{story}.yaml").steps
+        yield from story_named(story).steps
 
 
 def commands_of(stories: Iterable[str]) -> set[object]:
@@ -72,5 +78,5 @@ def test_the_chosen_record_every_event() -> None:
     """Given the chosen stories, when they are played in memory, then they record each type of event that all stories record."""
     memory = Memory(deciding_services(), clock=lambda: PLAYED_AT)
     for story in OVER_HTTP:
-        Run(read_scenario(HERE / f"{story}.yaml"), memory).play()
+        Run(story_named(story), memory).play()
     assert recorded(played_stories()) - recorded(memory) == set()

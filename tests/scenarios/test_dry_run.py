@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,14 @@ from tools.scenario.story import Officer
 
 SERVICES = deciding_services()
 STORIES = sorted(Path(__file__).parent.glob("*.yaml"))
+read_story = cache(read_scenario)
 
 
 @pytest.mark.parametrize("file", STORIES, ids=lambda file: file.stem)
 def test_each_step_of_a_story_does_what_its_dry_run_says(file: Path) -> None:
     """Given a story, when each command is first tried, then it is answered, records and is followed as the dry run says."""
     rehearsal = Rehearsal(SERVICES, clock=lambda: AFTERWARDS)
-    Run(read_scenario(file), rehearsal).play()
+    Run(read_story(file), rehearsal).play()
     assert rehearsal.accepted
 
 
@@ -39,7 +41,7 @@ def test_each_step_of_a_story_does_what_its_dry_run_says(file: Path) -> None:
 def test_a_command_that_no_story_sends_does_what_its_dry_run_says(data: st.DataObject) -> None:
     """Given the beginning of a story, when any command is tried on any record, then it does what its dry run says."""
     rehearsal = Rehearsal(SERVICES, clock=lambda: AFTERWARDS)
-    scenario = read_scenario(data.draw(st.sampled_from(STORIES)))
+    scenario = read_story(data.draw(st.sampled_from(STORIES)))
     steps = data.draw(st.integers(0, len(scenario.steps)))
     Run(replace(scenario, steps=scenario.steps[:steps]), rehearsal, run="rehearsal").play()
     for attempt in range(data.draw(st.integers(1, 5))):
