@@ -55,10 +55,10 @@ def reads_of(service: Service[Any]) -> Iterator[tuple[Rule, type[Command], set[s
             context = context_at(service, min(roles - PROGRAMS or roles), at)  # what concerns a program asks less
             noting_class, noted = noting(command)
             for written in written_commands(service, here, command, at, MOST):
-                values = {name: getattr(written, name) for name in command.model_fields}
+                told = noting_class.model_construct(**{name: getattr(written, name) for name in command.model_fields})
                 for check in checks[command]:
                     noted.clear()
-                    check.check(noting_class.model_construct(**values), state, context)
+                    check.check(told, state, context)
                     yield check, command, set(noted)
 
 
