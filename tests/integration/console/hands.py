@@ -120,8 +120,9 @@ class Keys(Hand):
         assert control.is_checked(), f"no arrow reaches {control}"
 
     def select(self, control: Locator, value: str) -> None:
-        """Go along a list by the arrows."""
+        """Go along a list by the arrows, from its beginning: an answer may stand there already."""
         self._go_to(control)
+        self.tab.keyboard.press("Home")
         for _ in range(control.locator("option").count()):
             if control.input_value() == value:
                 return
