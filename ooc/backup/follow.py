@@ -11,7 +11,7 @@ import io
 import os
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,8 @@ from ooc.backup.manifest import write_whole
 from ooc.backup.sealed import SUFFIX, BadBackup, SealedFile, seal
 from shared.database import TRANSIENT, database_dsn, writable_host
 from shared.privacy.signed_note import BadNote, SignedNote, Signer, VerifierKey, write_note
-from tools.local.child_process import run_program
+from tools.local.child_process import run, run_program
+from tools.local.errors import CannotStart
 
 WAL: Final = "wal"
 RECEIVING: Final = "receiving"
@@ -44,7 +45,6 @@ REFUSALS: Final = 3
 
 _SEGMENT: Final = re.compile(r"[0-9A-F]{24}")
 _FULL: Final = re.compile(rf"{_SEGMENT.pattern}|[0-9A-F]{{8}}\.history")
-
 
 _log = structlog.get_logger("backup")
 
@@ -75,9 +75,10 @@ async def _with_slot(server: str) -> list[str]:
     """Return how pg_receivewal begins, at the host that takes writes, which has the slot from now on: a promoted one had none."""
     address = await writable_host(database_dsn(server, "postgres"))
     begin = [program_of("pg_receivewal"), "-d", address, "--slot", SLOT]
-    code, said = await _run([*begin, "--create-slot", "--if-not-exists"])
-    if code:
-        raise BadBackup(f"the slot {SLOT} cannot be made: {said}")
+    try:
+        await run([*begin, "--create-slot", "--if-not-exists"], otherwise=f"the slot {SLOT} cannot be made:")
+    except CannotStart as error:
+        raise BadBackup(str(error)) from None
     return begin
 
 
@@ -105,7 +106,8 @@ async def _receive(
             said = (await program.stdout.read()).decode(errors="replace").strip()
         refused = refused + 1 if _received(spool) == before else 0
         begin = await _with_slot_again(server, said)
-    await _run([*begin, "--drop-slot"])
+    with suppress(CannotStart):  # somebody still receives by it
+        await run([*begin, "--drop-slot"], otherwise=f"the slot {SLOT} cannot be dropped:")
     for file in spool.iterdir():
         file.unlink()
     raise BadBackup(f"the log between is in no backup, so begin anew with a base backup: {said}")
@@ -124,12 +126,6 @@ async def _with_slot_again(server: str, said: str) -> list[str]:
 def _received(spool: Path) -> Mapping[str, int]:
     """Return what is in the spool, and when something came last."""
     return {file.name: file.stat().st_mtime_ns for file in spool.iterdir()}
-
-
-async def _run(command: Sequence[str]) -> tuple[int | None, str]:
-    async with run_program(command) as program:
-        output, _ = await program.communicate()
-    return program.returncode, output.decode(errors="replace").strip()
 
 
 def keep_received(spool: Path, wal: Path, recipient: Any, signers: Sequence[Signer]) -> None:
