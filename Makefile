@@ -12,8 +12,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ONCE ?=
 TESTS ?=
-# Three processes, each with servers of its own: many tests wait. One on servers that the environment names, and for a part of the tests.
-WORKERS ?= $(if $(TESTS)$(OOC_DATABASE_URL)$(OOC_KAFKA),0,3)
+# Four processes, each with servers of its own: many tests wait. One on servers that the environment names, and for a part of the tests.
+WORKERS ?= $(if $(TESTS)$(OOC_DATABASE_URL)$(OOC_KAFKA),0,4)
 # The quick tests run as two processes, each with half of them: handing them out one by one takes a third more processor time.
 QUICK := $(BIN)/pytest -q -p no:schemathesis -m "not slow" --hypothesis-profile=quick
 HALF := tests/unit/console tests/unit/disposal tests/unit/ooc

@@ -1,6 +1,6 @@
 """The real servers that tests run on, started when the first test asks and stopped after the last.
 
-`make test` runs the tests in three processes (pytest-xdist), each with servers of its own. Each server is found in this
+`make test` runs the tests in four processes (pytest-xdist), each with servers of its own. Each server is found in this
 order: in the environment (OOC_DATABASE_URL, OOC_KAFKA); in a container, where a Docker engine answers; else embedded, on
 free ports and a temporary directory. The run's header says which. Never a stand-in.
 """
@@ -55,12 +55,14 @@ INITDB_ARGS = "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-lo
 WHOLE_SYSTEMS = (
     "tests/hostile/test_marked_system.py",
     "tests/failover/",
-    "tests/integration/console/",
     "tests/integration/identity/",
     "tests/integration/partner/",
     "tests/integration/relay/test_restarts.py",
 )
 """Tests that start every process of a system, or another large program: three at once would starve each other."""
+
+CONSOLE = ("tests/integration/console/",)
+"""Tests of one whole system and its pages: in one process with the others they would take longest of all."""
 
 USERS_OF_A_SYSTEM = (
     "tests/integration/local/test_data_rights_and_reports.py",
@@ -97,7 +99,12 @@ class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        shared = {"whole systems": WHOLE_SYSTEMS, "more systems": MORE_SYSTEMS, "stories played": STORIES_PLAYED}
+        shared = {
+            "whole systems": WHOLE_SYSTEMS,
+            "console": CONSOLE,
+            "more systems": MORE_SYSTEMS,
+            "stories played": STORIES_PLAYED,
+        }
         return next(
             (scope for scope, files in shared.items() if nodeid.startswith(files)), super()._split_scope(nodeid)
         )
@@ -110,7 +117,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduli
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the whole systems, which take longest, in the order of their lists, and with what leaves them the processor."""
-    first = (*WHOLE_SYSTEMS, *MORE_SYSTEMS, *WAITING)
+    first = (*CONSOLE, *WHOLE_SYSTEMS, *MORE_SYSTEMS, *WAITING)
     places = {path: place for place, path in enumerate(first)}
 
     def place_of(item: pytest.Item) -> int:
