@@ -264,11 +264,13 @@ class Lease:
                     raise asyncio.CancelledError
             yield connection
         finally:
-            with suppress(Exception):
-                async with asyncio.timeout(2):
-                    await self.give_back(connection)
-            with suppress(Exception):
-                await connection.close(timeout=2)
+            try:
+                with suppress(Exception):
+                    async with asyncio.timeout(2):
+                        await self.give_back(connection)
+            finally:  # where that is cancelled too
+                with suppress(Exception):
+                    await connection.close(timeout=2)
 
 
 async def retry_for(
