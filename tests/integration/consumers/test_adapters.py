@@ -243,7 +243,7 @@ async def test_killed_paused_joining_and_leaving_workers_lose_and_repeat_nothing
     stop = asyncio.Event()
 
     async def no_backlog() -> bool:
-        return bool(await projection.fetchval("select count(*) >= $1 from effect", author.position - 3_000))
+        return bool(await projection.fetchval("select count(*) >= $1 from effect", author.position - 1_000))
 
     async def publish_on() -> None:
         while not stop.is_set():
