@@ -10,6 +10,13 @@ from playwright.sync_api import Locator, Page, Response
 CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MOST_TABS: Final = 400
 """Presses of Tab within which every control of a page is reached."""
+WAY: Final = """one => {
+    const at = document.activeElement;
+    if (!document.hasFocus()) return 'away';
+    if (at === one || (at.type === 'radio' && at.name === one.name && at.form === one.form)) return 'there';
+    return one.compareDocumentPosition(at) & Node.DOCUMENT_POSITION_FOLLOWING ? 'Shift+Tab' : 'Tab';
+}"""
+"""Where a control is from the focus. A group of radios is one stop."""
 RECORD: Final = "main .govuk-button:text-matches('^Record (this|these . steps)$')"
 
 
@@ -110,8 +117,7 @@ class Keys(Hand):
             self.tab.keyboard.press("Space")
             return
         group = self.tab.locator(f"main [name='{control.get_attribute('name')}']")
-        chosen = self.tab.locator(f"main [name='{control.get_attribute('name')}']:checked")
-        self._go_to(chosen if chosen.count() else group.first)
+        self._go_to(group.first)
         self.tab.keyboard.press("Space")
         for _ in range(group.count()):
             if control.is_checked():
@@ -135,10 +141,15 @@ class Keys(Hand):
         self.tab.keyboard.press("ControlOrMeta+a")
         self.tab.keyboard.type(value)
 
-    def _go_to(self, control: Locator) -> Locator:
-        """Press Tab until a control has the focus."""
+    def _go_to(self, control: Locator) -> None:
+        """Look at the window, and press Tab, or Shift and Tab, until a control has the focus."""
+        one = control.element_handle()
         for _ in range(MOST_TABS):
-            if control.evaluate("one => one === document.activeElement"):
-                return control
-            self.tab.keyboard.press("Tab")
+            match way := one.evaluate(WAY):
+                case "there":
+                    return
+                case "away":
+                    self.tab.bring_to_front()
+                case _:
+                    self.tab.keyboard.press(way)
         raise AssertionError(f"no keyboard reaches {control}")
