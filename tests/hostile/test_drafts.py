@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
+import psutil
 import pytest
 from starlette.routing import Route
 
@@ -15,6 +18,7 @@ from services.console.schools.questions import QUESTIONS
 from services.console.sessions import LONGEST_BYTES, MOST_BYTES, Draft
 from tests.hostile import test_sessions
 from tests.hostile.test_sessions import World
+from tests.unit.console.test_workbook import workbook
 
 world = test_sessions.world
 
@@ -125,3 +129,42 @@ async def test_what_has_ended_is_removed_with_the_next_sign_in(world: World) -> 
     await world.session()
     assert await world.owner.fetchval("select count(*) from draft") == 0
     assert await world.owner.fetchval("select count(*) from session") == 1
+
+
+def register_draft() -> Draft:
+    """Return the draft of a workbook in which a row has an error."""
+    content = b64encode(workbook(("reference", "source"), ("A1", "x"))).decode()
+    kept = draft_of("Import", guided=False)
+    return replace(kept, answers=kept.answers | {"file": [content], "name": ["cases.xlsx"], "register": ["cases"]})
+
+
+def readers() -> int:
+    """Count the processes that read a workbook for the console."""
+    return sum("workbook.py" in " ".join(child.cmdline()) for child in psutil.Process().children())
+
+
+@pytest.mark.parametrize("times", [1, 4])
+async def test_a_workbook_that_is_read_again_keeps_nobody_waiting(world: World, times: int) -> None:
+    """Given a workbook whose errors are asked for, then the console goes on while it is read, and no two are read at once."""
+    owner, draft = await world.session(), register_draft()
+    await world.console.drafts.save(owner.person, draft)
+    world.as_person(owner)
+    asked = asyncio.gather(*(world.http.get(f"/import/{draft.id}/errors") for _ in range(times)))
+    at_once = set()
+    while not asked.done():
+        at_once.add(readers())
+        assert (await world.http.get("/health/ready")).status_code == 200
+    assert {answer.status_code for answer in await asked} == {200}
+    assert max(at_once) == 1
+
+
+async def test_a_register_is_read_for_those_alone_who_may_import(world: World) -> None:
+    """Given an officer who has made a draft that is a register, then no door of the import opens it."""
+    officer, draft = replace(await world.session(), role="SAFE_SCHOOLS_OFFICER"), register_draft()
+    await world.console.sessions.change(officer.key, lambda kept: replace(kept, role=officer.role))
+    await world.console.drafts.save(officer.person, draft)
+    world.as_person(officer)
+    for address in (f"/import/{draft.id}", f"/import/{draft.id}/errors"):
+        assert (await world.http.get(address)).status_code == 403
+    answer = await world.http.post(f"/import/{draft.id}", data={"csrf": officer.csrf})
+    assert answer.status_code == 403

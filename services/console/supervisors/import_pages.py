@@ -31,6 +31,7 @@ from services.console.supervisors.import_rows import (
 )
 from services.console.supervisors.import_table import Register, UnreadableRegister, register_of, with_errors
 from services.vocabulary import Role
+from shared.api.rates import Turns
 
 SERVICE: Final = "referral"
 COMMAND: Final = "Import"
@@ -44,7 +45,8 @@ MAX_ROWS: Final = 500
 REGISTER: Final = "referrals"
 SHOWN: Final = 200
 """The most errors that the page lists; the file with errors has them all."""
-
+_READERS: Final = Turns(1)
+"""One file is read at a time: a workbook takes up to 400 MB meanwhile, nearly all that a container has."""
 
 UNANSWERED: Final = frozenset({401, 403, 429, 500, 503})
 """Problems of a whole import; any other is that of its row."""
@@ -79,7 +81,7 @@ async def check_register(request: Request, session: Session, form: Form) -> Resp
     if not content:
         return _upload_page(request, session, ["Choose the file of the register."], label)
     try:
-        register = await asyncio.to_thread(register_of, content, name or "The file")
+        register = await _read(content, name or "The file")
         plans, wrong = await _plans(request, session, register, label)
     except UnreadableRegister as error:
         return _upload_page(request, session, [str(error)], label)
@@ -123,7 +125,7 @@ async def import_rows(request: Request, session: Session, _form: Form) -> Respon
     draft = await _draft(request, session)
     if draft.answers.get("done"):
         return see(f"/import/{draft.id}")
-    register = _register(draft)
+    register = await _register(draft)
     plans, _ = await _plans(request, session, register, draft.answers["register"][0])
     wrong = _summary(draft).errors
     good = [plan for plan in plans if plan.number not in wrong]
@@ -141,7 +143,7 @@ async def file_with_errors(request: Request, session: Session) -> Response:
     draft = await _draft(request, session)
     if not draft.answers["errors"]:
         raise HTTPException(404)
-    register = _register(draft)
+    register = await _register(draft)
     content = await asyncio.to_thread(with_errors, register, _summary(draft).errors)
     kind, ending = (
         ("text/csv; charset=utf-8", "csv")
@@ -172,14 +174,21 @@ def _upload_page(request: Request, session: Session, wrong: Sequence[str], regis
 
 
 async def _draft(request: Request, session: Session) -> Draft:
+    _require_importer(session)
     draft = await read_draft(request, session)
     if draft.command != COMMAND:
         raise HTTPException(404)
     return draft
 
 
-def _register(draft: Draft) -> Register:
-    return register_of(b64decode(draft.answers["file"][0]), draft.answers["name"][0])
+async def _register(draft: Draft) -> Register:
+    return await _read(b64decode(draft.answers["file"][0]), draft.answers["name"][0])
+
+
+async def _read(content: bytes, name: str) -> Register:
+    """Read a file while others are answered. Raises `UnreadableRegister`."""
+    async with _READERS.turn(SERVICE):
+        return await asyncio.to_thread(register_of, content, name)
 
 
 async def _plans(
