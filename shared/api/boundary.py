@@ -1,6 +1,5 @@
 """Outermost middleware of every API and of the console: rate limits, common headers, and the answer to unexpected errors."""
 
-import ipaddress
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -15,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.api.deprecations import headers_of
 from shared.api.metrics import REQUESTS
 from shared.api.problems import TooManyRequests, fault_response, problem_response, too_many_response
-from shared.api.rates import RateLimit, Turns
+from shared.api.rates import RateLimit, Turns, network_of
 from shared.api.sandbox import Sandbox
 from shared.settings import Settings
 from shared.tracing import span
@@ -89,7 +88,7 @@ class Boundary:
         try:
             if {name for name, _ in scope["headers"]} >= _LENGTHS:
                 await _two_lengths()(scope, receive, answer)
-            elif self._rate is not None and (seconds := self._rate.take(_client_address(scope))):
+            elif self._rate is not None and (seconds := self._rate.take(network_of(scope.get("client")))):
                 await too_many_response(TooManyRequests(seconds))(scope, receive, answer)
             else:
                 await self._app(scope, receive, answer)
@@ -123,17 +122,3 @@ def _count(scope: Scope, status: int, traced: Any) -> None:
         traced.update_name(f"{method or 'HTTP'} {path}".strip())
         traced.set_attributes({"http.request.method": method or "_OTHER", "http.route": path})
         traced.set_attribute("http.response.status_code", status)
-
-
-def _client_address(scope: Scope) -> str:
-    """Return the address of the client. For IPv6 return its /64 network, since one client may use all of it.
-
-    A proxy may say something else: then that is taken for one.
-    """
-    client = scope.get("client")
-    host = "" if client is None else str(client[0])
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    return host if address.version == 4 or address.ipv4_mapped else str(address.packed[:8])

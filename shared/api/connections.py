@@ -17,6 +17,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from shared.api.problems import MEDIA_TYPE, Problem
+from shared.api.rates import network_of
 from shared.settings import Settings
 
 
@@ -54,7 +55,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection, or refuse it above the maximum."""
         super().connection_made(transport)
-        self._address = "" if self.client is None else self.client[0]
+        self._address = network_of(self.client)
         self.by_address[self._address] += 1
         limit = self.limits.per_address
         if len(self.connections) > self.limits.total or (limit is not None and self.by_address[self._address] > limit):

@@ -7,10 +7,11 @@ process. A limit for all copies belongs in the gateway.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import ipaddress
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 BURST_SECONDS: Final = 5.0
 """The largest burst, in seconds of the rate."""
@@ -20,6 +21,19 @@ MAX_KEYS: Final = 20_000
 
 AT_ONCE: Final = 8
 """The most requests of an actor that an API works on at once. The cost of a request is not bounded by a rate."""
+
+
+def network_of(client: Sequence[Any] | None) -> str:
+    """Return the address of a client, whose port follows it. For IPv6 return its /64 network, since one client may use all of it.
+
+    A proxy may say something else: then that is taken for one.
+    """
+    host = "" if client is None else str(client[0])
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return host if address.version == 4 or address.ipv4_mapped else str(address.packed[:8])
 
 
 class _Turns(asyncio.Semaphore):

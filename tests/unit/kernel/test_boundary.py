@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
+import uvicorn
 from fastapi import FastAPI
 from starlette.types import Message
+from uvicorn.server import ServerState
 
 from shared.api.boundary import Boundary
+from shared.api.connections import ConnectionLimits, with_limits
 from shared.api.metrics import REQUESTS
 from shared.api.rates import RateLimit
 
@@ -81,3 +86,39 @@ async def test_a_request_of_two_lengths_is_refused_whatever_it_asks() -> None:
         assert await status_of(application(), method, path, headers=both) == 400
     for one in both:
         assert await status_of(application(), "GET", "/counted/1", headers=[one]) == 200
+
+
+class Wire(asyncio.Transport):
+    """A connection from an address, and what is written to it."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__({"peername": (address, 40_000)})
+        self.written = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return bool(self.written)
+
+    def close(self) -> None:
+        """Keep what was written."""
+
+
+@pytest.mark.parametrize(
+    ("addresses", "refused"),
+    [
+        (["2001:db8::1", "2001:db8::2", "2001:db8::ffff:3"], 1),
+        (["2001:db8::1", "2001:db8:0:1::1", "2001:db8:0:2::1"], 0),
+        (["::ffff:192.0.2.1", "::ffff:192.0.2.2", "192.0.2.3"], 0),
+    ],
+)
+async def test_a_network_of_ipv6_has_the_connections_of_one_address(addresses: list[str], refused: int) -> None:
+    """Given two connections for each address, then the third of one /64 network, which one client may use, is refused."""
+    protocol = with_limits(ConnectionLimits(per_address=2))
+    config, state = uvicorn.Config(FastAPI()), ServerState()
+    config.load()
+    wires = [Wire(address) for address in addresses]
+    for wire in wires:
+        protocol(config, state, {}).connection_made(wire)
+    assert [wire.written[:12] for wire in wires if wire.written] == [b"HTTP/1.1 503"] * refused
