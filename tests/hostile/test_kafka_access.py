@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,14 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.group import JoinGroupRequest
+from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 from confluent_kafka import Consumer
 from confluent_kafka import KafkaError as OtherError
 
 from services.kafka_access import principals, provision_kafka
-from shared.kafka import PROVISIONER, VERIFIER, Kafka, client_options
+from shared.kafka import PARTITIONS, PROVISIONER, VERIFIER, Kafka, client_options
 from shared.runtime.kafka_grants import ALLOW, ANY, LITERAL, TOPIC, WRITE
 from shared.settings import NoPassword, Settings
 from tests.confluent import confluent_options
@@ -41,6 +44,10 @@ from tools.local.kafka import BROKER, passwords_in
 
 PARTNER = "partner_wessex_trust"
 EVENTS = "ooc.referral.events"
+TOO_MANY_MEMBERS = 81
+"""GROUP_MAX_SIZE_REACHED, as Kafka numbers its errors."""
+NOT_YET = (14, 16)
+"""COORDINATOR_LOAD_IN_PROGRESS and NOT_COORDINATOR: the broker does not know the group yet."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +230,86 @@ async def test_a_request_that_is_announced_as_huge_takes_no_memory(kafka: Closed
         connection._writer.write((100_000_000).to_bytes(4, "big"))
     await eventually(lambda: not any(connection.connected() for connection in connections))
     await publish(kafka.as_("kafka_referral"), "ooc-referral-relay", EVENTS)
+
+
+class _HeartbeatResponse(Response):  # type: ignore[misc]
+    API_KEY = 68
+    API_VERSION = 0
+    SCHEMA = Schema(("throttle_time_ms", Int32), ("error_code", Int16))
+
+
+class _HeartbeatStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 68
+    API_VERSION = 0
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = _HeartbeatResponse
+    SCHEMA = Schema(
+        ("group", CompactString("utf-8")),
+        ("member", CompactString("utf-8")),
+        ("epoch", Int32),
+        ("instance", CompactString("utf-8")),
+        ("rack", CompactString("utf-8")),
+        ("rebalance_timeout_ms", Int32),
+        ("topics", CompactArray(CompactString("utf-8"))),
+        ("assignor", CompactString("utf-8")),
+        ("partitions", CompactArray(Int32)),
+        ("tags", TaggedFields),
+    )
+
+
+class Heartbeat(Request[_HeartbeatStruct]):  # type: ignore[misc]
+    """ConsumerGroupHeartbeat (KIP-848), by which a member joins a group of the newer protocol."""
+
+    API_KEY = 68
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+
+    def build(self, request_struct_class: type[_HeartbeatStruct]) -> _HeartbeatStruct:
+        return request_struct_class(self._group, "", 0, None, None, 60_000, [EVENTS], None, [], {})
+
+
+@pytest.mark.parametrize(
+    ("principal", "group", "join"),
+    [
+        (
+            "kafka_reporting",
+            "ooc-reporting",
+            lambda group: JoinGroupRequest(group, 60_000, 60_000, "", None, "consumer", [("range", b"")]),
+        ),
+        ("kafka_notifications", "ooc-notifications", Heartbeat),
+    ],
+)
+async def test_a_group_has_few_members(kafka: Closed, principal: str, group: str, join: Callable[[str], Any]) -> None:
+    """Given forty members of one login that never read, each of which might hold sixteen megabytes, then the last are refused."""
+    options = client_options(kafka.as_(principal))
+    host, _, port = options.pop("bootstrap_servers").rpartition(":")
+    async with reading(kafka.as_(principal), group) as first:
+        first.assign([TopicPartition(EVENTS, 0)])
+        await first.committed(TopicPartition(EVENTS, 0))  # Kafka's own topic is there from now on
+
+    async def answer(connection: Any) -> int:
+        code = NOT_YET[0]
+        while code in NOT_YET:
+            code = (await connection.send(join(group))).error_code
+        return int(code)
+
+    async with contextlib.AsyncExitStack() as stack:
+        answers = []
+        for _ in range(40):
+            connection = await create_conn(host, int(port), request_timeout_ms=300_000, **options)
+            stack.callback(connection.close)
+            connection._versions |= {JoinGroupRequest.API_KEY: (2, 2), Heartbeat.API_KEY: (0, 0)}
+            answers.append(asyncio.create_task(answer(connection)))
+            stack.callback(answers[-1].cancel)
+
+        def refused() -> int:
+            codes = [one.result() for one in answers if one.done()]
+            assert set(codes) <= {0, TOO_MANY_MEMBERS}
+            return codes.count(TOO_MANY_MEMBERS)
+
+        # In the classic protocol as many are in this round of the group as may wait for the next.
+        await eventually(lambda: refused() >= 40 - 2 * PARTITIONS)
 
 
 async def connects(**options: Any) -> bool:
