@@ -14,6 +14,8 @@ from shared.domain.sealing import Forgotten, Sealed
 
 S = TypeVar("S")
 
+LINE: Final = 60
+"""Letters in a printed line."""
 ERASED: Final = "[erased]"
 """The printed text for a value whose key was destroyed."""
 
@@ -67,6 +69,11 @@ class Document(Generic[S]):
     """The operator's letterhead (`name`) and addresses for a day, in a language. A day has the same ones for ever."""
     standards: tuple[Literal["ua-1", "a-3a"], ...] = ("ua-1",)
     """The standards that the PDF meets, as typst names them."""
+    most_letters: int | None = 200_000
+    """The most letters of all its texts, each line of which counts as `LINE` at least: some eighty pages, which take 30 MB to print.
+
+    None: no limit, for what nobody else waits for.
+    """
 
 
 def facts_by_item(

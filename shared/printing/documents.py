@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from shared.domain.dates import local_day
-from shared.domain.documents import Document, DocumentData, NotAvailable, day_of
+from shared.domain.documents import LINE, Document, DocumentData, NotAvailable, day_of
 from shared.domain.envelope import Fact
+from shared.domain.texts import texts_in
 
 S = TypeVar("S")
 
@@ -43,7 +44,7 @@ _MAX_PRINTS: Final = 1000
 
 
 class NotPrintable(Exception):
-    """A character that the embedded fonts do not have. The message names it and a remedy."""
+    """A character that the embedded fonts do not have, or more text than there may be. The message names it and a remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,10 @@ def render(
     """
     import typst  # noqa: PLC0415  # only an API prints
 
+    if document.most_letters is not None and _letters_in(data.values) > document.most_letters:
+        raise NotPrintable(
+            "its texts fill more pages than are printed at once: correct the longest, or write the document by hand"
+        )
     number = _layout_of(name, document, data) if layout is None else layout
     stem = _stem(name, number)
     words, awaiting = texts(document.folder, language, document.more_texts)
@@ -159,6 +164,11 @@ def _remember(input_hash: bytes, sha256: str) -> None:
 def _sender(document: Document[Any], data: DocumentData, language: str) -> Mapping[str, Any]:
     """Return who writes, as set for the day of the facts."""
     return document.sender(local_day(data.at), language)
+
+
+def _letters_in(value: Any) -> int:
+    """Count the letters of all texts, as the lines count that they fill: a thousand short lines take many pages."""
+    return sum(max(LINE, len(line)) for text in texts_in(value) for line in text.splitlines())
 
 
 def _stem(name: str, layout: int) -> str:

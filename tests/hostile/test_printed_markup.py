@@ -10,7 +10,7 @@ import typst
 
 from services.console import documents as console_documents
 from shared.domain.documents import Document, DocumentData
-from shared.printing.documents import PAPER, RenderedDocument, render
+from shared.printing.documents import PAPER, NotPrintable, RenderedDocument, render
 from tests.pdf import pdf_text
 from tests.unit.console import test_case_file, test_inspection
 from tests.unit.documents import test_documents
@@ -105,6 +105,17 @@ def test_markup_in_a_value_is_text(name: str) -> None:
             assert "buildsystem" not in text
             assert "#panic" not in text, place
     assert len(printed) >= 2, "markup was tried in next to nothing that is printed"
+
+
+@pytest.mark.parametrize("line", ["a\n", "a\u2028", "a b c d e f "])
+def test_texts_of_many_pages_are_not_printed(line: str) -> None:
+    """Given texts as long as one command can hold, which would take the memory of an API, then the print is refused."""
+    stem, document, data = of_story("panel-pack")
+    values = {**data.values, "child": {**data.values["child"], "needs": [line * (20_000 // len(line))] * 12}}
+    with pytest.raises(NotPrintable, match="fill more pages than are printed at once"):
+        render(stem, document, DocumentData(values, data.at), "en")
+    longest = {**data.values, "child": {**data.values["child"], "needs": ["a long text " * (20_000 // 12)] * 2}}
+    assert render(stem, document, DocumentData(longest, data.at), "en").body
 
 
 def test_every_document_of_the_product_is_tried() -> None:

@@ -30,9 +30,9 @@ def _unfilled(_state: Any, _facts: Any) -> NotAvailable:
     return NotAvailable("It is printed at the terminal, from the answers of all services.")
 
 
-PLAIN: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset(), sender=POLICE)
+PLAIN: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset(), sender=POLICE, most_letters=None)
 CASE_FILE: Final[Document[Any]] = Document(
-    Path(__file__).parent, _unfilled, frozenset(), standards=("a-3a", "ua-1"), sender=POLICE
+    Path(__file__).parent, _unfilled, frozenset(), standards=("a-3a", "ua-1"), sender=POLICE, most_letters=None
 )
 """PDF/A-3a (ISO 19005-3), which may hold another file, and PDF/UA-1."""
 
