@@ -110,11 +110,12 @@ async def test_a_program_refers_a_child_and_follows_its_receipt(
         assert (await http.get(f"/v1/commands/{receipt['command_id']}", headers=other)).status_code == 404
 
 
+@pytest.mark.parametrize("role", ["SCHOOL", "AGENCY"])
 async def test_a_program_does_only_what_its_role_may(
-    example: ModuleType, keycloak: Keycloak, url: str, tmp_path: Path
+    example: ModuleType, keycloak: Keycloak, url: str, tmp_path: Path, role: str
 ) -> None:
     """Given the same token, a command of officers is refused for good; without the secret there is no token at all."""
-    trust = sender(example, keycloak, url, tmp_path, TRUST)
+    trust = sender(example, keycloak, url, tmp_path, {**TRUST, "role": role})
     command = json.dumps({"type": "AcknowledgeReferral"})
     assert (await asyncio.to_thread(trust.send, str(uuid4()), str(uuid4()), command))[0] in {403, 404}
     guessing = example.Partner(trust.issuer, trust.referral, {**trust.form, "client_secret": "guessed"})
