@@ -51,6 +51,9 @@ def finds(words: str, name: str) -> bool:
         ("leo, hartnell.", "Leo Hartnell", True),
         ("лев", "Лев Толстой", True),
         ("李", "李 小龙", True),
+        ("leo hartnell", "L\u200beo Hart\u00adnell", True),  # a zero-width space, and a soft hyphen
+        ("leo hartnell", "Leo\ufe0f \u3164Hart\U000e0041nell\u2060", True),
+        ("l\u200beo", "Leo Hartnell", True),
     ],
 )
 def test_words_find_a_name(words: str, name: str, found: bool) -> None:
