@@ -16,6 +16,11 @@ _TABLE = """
     create table if not exists seen (origin text primary key, size integer not null, root blob not null, note text) strict
 """
 _WITH_NOTES = "alter table seen add column note text"
+_COSIGNED = """
+    create table if not exists cosigned (
+        origin text, size integer, root blob not null, primary key (origin, size)
+    ) strict, without rowid
+"""
 
 
 class Unfit(Exception):
@@ -45,6 +50,7 @@ class WitnessState:
         try:
             with closing(self._connect()) as connection:
                 connection.execute("select size from seen").fetchall()
+                connection.execute(_COSIGNED)
                 with suppress(sqlite3.OperationalError):  # a state of before has no notes yet
                     connection.execute(_WITH_NOTES)
                 (found,) = connection.execute("pragma quick_check(1)").fetchone()
@@ -78,6 +84,10 @@ class WitnessState:
             if size == checkpoint.size and root != checkpoint.root:
                 raise Unfit(f"another root of {size} entries was seen")
             line = cosign()
+            connection.executemany(
+                "insert or ignore into cosigned values (?, ?, ?)",
+                [(checkpoint.origin, size, root), (checkpoint.origin, checkpoint.size, checkpoint.root)],
+            )
             connection.execute(
                 "insert into seen (origin, size, root, note) values (?, ?, ?, ?)"
                 " on conflict (origin) do update set size = excluded.size, root = excluded.root, note = excluded.note",
@@ -87,14 +97,24 @@ class WitnessState:
             return line
 
     def go_back(self, origin: str, common: tuple[int, bytes], void: Sequence[tuple[int, bytes]]) -> None:
-        """Forget a checkpoint of a branch that was given up: what was seen is then where the branches part."""
+        """Forget checkpoints of a branch that was given up: what was seen is then the last one cosigned before the branches part.
+
+        Raises `BadNote` if none is known, or if the statement has another root of its size.
+        """
         with closing(self._connect()) as connection:
             connection.execute("begin immediate")
             seen = connection.execute("select size, root from seen where origin = ?", (origin,)).fetchone()
             if seen in void:
-                connection.execute(
-                    "update seen set size = ?, root = ?, note = null where origin = ?", (*common, origin)
-                )
+                last = connection.execute(
+                    "select size, root from cosigned where origin = ? and size <= ? order by size desc limit 1",
+                    (origin, common[0]),
+                ).fetchone()
+                if last is None:
+                    raise BadNote(f"this witness remembers nothing of the first {common[0]} entries")
+                if last[0] == common[0] and last != common:
+                    raise BadNote(f"this witness has cosigned another root of {common[0]} entries")
+                connection.execute("delete from cosigned where origin = ? and size > ?", (origin, last[0]))
+                connection.execute("update seen set size = ?, root = ?, note = null where origin = ?", (*last, origin))
             connection.execute("commit")
 
     def notes(self) -> Mapping[str, str]:

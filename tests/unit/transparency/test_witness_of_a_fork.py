@@ -10,10 +10,10 @@ import pytest
 
 from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.fork import Fork, require_signed
-from shared.evidence.merkle import EMPTY_ROOT
+from shared.evidence.merkle import EMPTY_ROOT, TileId, append_leaves, consistency_spans, hash_leaf, proof, root_hash
 from shared.privacy.signed_note import BadNote, SignedNote, SigningKeys, write_note
 from tools.witness.fork import cosign_fork
-from tools.witness.state import Unfit, WitnessState, witness_key
+from tools.witness.state import OutOfStep, Unfit, WitnessState, witness_key
 
 ORIGIN = "test.example/tests/events"
 LOST, KEPT = (6, b"l" * 32), (6, b"k" * 32)
@@ -36,6 +36,32 @@ def test_a_cosigned_statement_lets_the_kept_branch_grow(tmp_path: Path) -> None:
     assert not state.notes()
     require_signed(note, FORK, logs[ORIGIN], witness.key)
     state.advance(Checkpoint(ORIGIN, *KEPT), "kept", 0, [], lambda: "")
+
+
+def test_a_false_statement_rewrites_nothing_that_was_cosigned_before(tmp_path: Path) -> None:
+    """Given a statement by which two branches agree in other entries than the witness has cosigned, then it takes no such branch."""
+    true: dict[TileId, bytes] = {}
+    false: dict[TileId, bytes] = {}
+    for tiles, first in ((true, b"1"), (false, b"another")):
+        append_leaves(tiles, 0, [hash_leaf(entry) for entry in (first, b"2", b"3", b"4", b"5", b"6")])
+
+    def offer(tiles: dict[TileId, bytes], size: int, old: int) -> None:
+        path = proof(tiles, consistency_spans(old, size))
+        state.advance(Checkpoint(ORIGIN, size, root_hash(tiles, size)), "", old, path, lambda: "")
+
+    witness_key(tmp_path, "witness.example")
+    state = WitnessState(tmp_path)
+    offer(true, 4, 0)
+    offer(true, 6, 4)
+    lost = [(6, root_hash(true, 6))]
+    with pytest.raises(BadNote, match="another root of 4"):
+        state.go_back(ORIGIN, (4, root_hash(false, 4)), lost)
+    state.go_back(ORIGIN, (5, root_hash(false, 5)), lost)
+    with pytest.raises(OutOfStep, match="has seen 4"):
+        offer(false, 6, 5)
+    with pytest.raises(Unfit):
+        offer(false, 6, 4)
+    offer(true, 5, 4)
 
 
 def test_a_statement_is_no_checkpoint() -> None:
