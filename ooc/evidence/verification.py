@@ -170,7 +170,7 @@ async def verify(
         await to_the_end(check_keys(keyring, named, keys), keys.problems)
         looked_at = f"{counted(keys.entries, 'key')}, {keys.unnamed} of them named by no event"
         yield Finding("keyring", "data keys are of open epochs", looked_at, keys.problems.lines)
-        yield await _verify_marks(services, databases, await connected(NOTIFICATIONS))
+        yield await _verify_marks(services, databases, heads, await connected(NOTIFICATIONS))
         facts = check_copies(REPORTING, reporting, _FACTS, OF_AN_EVENT, databases, CountedCheck(ahead))
         await to_the_end(facts, ahead)
         yield Finding(REPORTING, "holds nothing that the event stores do not", counted(total, "event"), ahead.lines)
@@ -206,14 +206,14 @@ async def _verify_reporting(
 
 
 async def _verify_marks(
-    services: Iterable[Service[Any]], databases: Mapping[str, Pool], notifications: Pool
+    services: Iterable[Service[Any]], databases: Mapping[str, Pool], heads: Mapping[str, int], notifications: Pool
 ) -> Finding:
-    """Whether every mark follows from an event, and every copy is what was recorded: access, rules and messages rest on them."""
+    """Whether marks are those that events give, and copies what was recorded: access, rules and messages rest on them."""
     problems, entries = Problems(), 0
     for service in services:
         check = CountedCheck(problems)
         store = databases[service.name]
-        await to_the_end(check_marks(service, store, databases, check), problems)
+        await to_the_end(check_marks(service, store, databases, heads, check), problems)
         kept = check_copies(service.name, store, "kept_event", f"{OF_AN_EVENT}, body", databases, check)
         await to_the_end(kept, problems)
         entries += check.entries

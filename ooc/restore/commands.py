@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,16 +22,18 @@ from ooc.restore.loss import loss_of_service, lost_backups, state_loss_of_servic
 from ooc.restore.restore import CannotRestore, Drill, Statement, drill_every_service, fork_of_service, restore_service
 from ooc.tables import ERR, OUT, complain, progress_bar
 from services.addresses import VAR, NoSystem
-from services.registry import DECIDING, SERVICES
+from services.registry import DECIDING, SERVICES, deciding_services
 from services.reporting.database import DATABASE
 from services.reporting.rebuild import CannotRebuild, Rebuild, Rebuilt, Step
-from shared.database import database_dsn
+from shared.database import Pool, create_pool, database_dsn
 from shared.event_store.lost_commands import LostCommand, lost_commands
 from shared.evidence.fork import Fork
 from shared.evidence.log import ACCESS, LOGS
 from shared.evidence.witness_client import WitnessSilent
+from shared.messaging.linking import link_again
 from shared.privacy.signed_note import BadNote, InvalidSigningKey, VerifierKey, write_note
 from shared.runtime.privileges import RoleKind, role_name
+from shared.runtime.provision import service_database
 from shared.settings import NoPassword, Settings
 from tools.local.errors import CannotStart
 
@@ -292,7 +295,7 @@ def rebuild(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare with the live tables, and do not swap.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compute reporting's tables anew from the event stores, beside the live ones, and swap them. Ctrl-C changes nothing."""
+    """Give each service what it lacks of others' marks and events; then compute reporting's tables anew, beside the live ones, and swap them. Ctrl-C leaves them."""
     try:
         rebuilt = asyncio.run(_rebuild_tables(processes, swap=not dry_run))
     except KeyboardInterrupt:
@@ -332,7 +335,24 @@ async def _rebuild_tables(processes: int, *, swap: bool) -> Rebuilt:
                 doing = step.doing
                 ERR.print(doing, markup=False)
 
+        if swap:
+            show(Step("storing marks and copies that services lack"))
+            await _link_services_again(settings)
         return await Rebuild(sources, database_dsn(owner_database_url(), DATABASE[0]), processes, show).run(swap=swap)
+
+
+async def _link_services_again(settings: Settings) -> None:
+    """Store in each service, as the owner, what it keeps of others' records and lacks."""
+    async with AsyncExitStack() as closing:
+
+        async def opened(dsn: str) -> Pool:
+            return await closing.enter_async_context(await create_pool(dsn, max_size=1, statement_seconds=600))
+
+        services = deciding_services()
+        stores = {one.name: await opened(settings.database(one.name, role_name(RoleKind.VERIFY))) for one in services}
+        for service in services:
+            owned = await opened(database_dsn(owner_database_url(), service_database(service.name)[0]))
+            await link_again(owned, service, stores)
 
 
 def _show_rebuilt(rebuilt: Rebuilt) -> None:

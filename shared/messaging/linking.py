@@ -3,7 +3,7 @@
 The event store gives them to whoever asks (`EventStore.linked_marks`, `EventStore.kept_events`): the access table, and rules.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,15 +18,20 @@ async def keep_linked_marks(
     connection: Connection, books: Sequence[EventRegistry], records: Iterable[ConsumedEvent]
 ) -> None:
     """Store the marks that events of these books give their homes; a repeat changes nothing. Raises `UnknownEvent`."""
-    marking = {book.type_name(event).rpartition(".v")[0]: book for book in books for event in book.marks}
+    if marks := marks_in(books, records):
+        await connection.execute(_MARK, *zip(*sorted(marks), strict=True))
+
+
+def marks_in(books: Sequence[EventRegistry], records: Iterable[ConsumedEvent]) -> set[tuple[UUID, str]]:
+    """Return home and mark of the marks that events of these books give. Raises `UnknownEvent`."""
+    marking = {stem: book for book in books for stem in _stems(book, book.marks)}
     marks_by_home: set[tuple[UUID, str]] = set()
     for record in records:
         book = marking.get(record.type.rpartition(".v")[0])
         if book is not None:
             fact = record.fact(book)
             marks_by_home |= {(fact.envelope.home, f"{book.service}.{mark}") for mark in marks_of(book, fact)}
-    if marks_by_home:
-        await connection.execute(_MARK, *zip(*sorted(marks_by_home), strict=True))
+    return marks_by_home
 
 
 _MARK: Final = (
@@ -40,7 +45,13 @@ _KEEP: Final = """
 
 async def keep_events(connection: Connection, service: Service[Any], records: Iterable[ConsumedEvent]) -> None:
     """Store the events that a service keeps, sealed as they came; a repeat changes nothing. Raises `UnknownEvent`."""
-    rows = [
+    if rows := copies_in(service, records):
+        await connection.executemany(_KEEP, rows)
+
+
+def copies_in(service: Service[Any], records: Iterable[ConsumedEvent]) -> list[tuple[Any, ...]]:
+    """Return the rows of those events that a service keeps, each with its home first. Raises `UnknownEvent`."""
+    return [
         (
             record.fact(book).envelope.home,
             book.service,
@@ -56,5 +67,36 @@ async def keep_events(connection: Connection, service: Service[Any], records: It
         for record in records
         if (book := service.book_of_kept(record.type)) is not None
     ]
-    if rows:
-        await connection.executemany(_KEEP, rows)
+
+
+PAGE: Final = 5_000
+_EVENTS: Final = """
+    select position, recorded_at, stream, version, event_id, type, hash, body from event
+    where position > $1 and type like any($2::text[]) order by position limit $3
+"""
+
+
+async def read_linked(
+    service: Service[Any], stores: Mapping[str, Connection]
+) -> AsyncIterator[tuple[EventRegistry, list[ConsumedEvent]]]:
+    """Yield, in pages, the events in others' stores of which a service stores marks or copies, with their book."""
+    for book in {book.service: book for book in (*service.linked, *service.kept)}.values():
+        marking = book.marks if book in service.linked else ()
+        types = [f"{stem}.v%" for stem in _stems(book, {*marking, *set(service.keeps).intersection(book.events)})]
+        after = 0
+        while rows := await stores[book.service].fetch(_EVENTS, after, types, PAGE):
+            after = rows[-1]["position"]
+            topic = f"{book.namespace}.{book.service}.events"
+            yield book, [ConsumedEvent(topic, 0, 0, None, (), **dict(row)) for row in rows]
+
+
+async def link_again(connection: Connection, service: Service[Any], stores: Mapping[str, Connection]) -> None:
+    """Store from others' event stores what the worker stores from their topics: what it lacks, or an older release kept not."""
+    async for _, records in read_linked(service, stores):
+        await keep_linked_marks(connection, service.linked, records)
+        await keep_events(connection, service, records)
+
+
+def _stems(book: EventRegistry, types: Iterable[type[Any]]) -> list[str]:
+    """Return the type names without their version."""
+    return [book.type_name(cls).rpartition(".v")[0] for cls in types]

@@ -33,6 +33,7 @@ from tests.bench.place import Place
 from tests.bench.processes import process_running, relaying
 from tests.bench.relay import fill
 from tests.bench.rounds import OURS, Side
+from tests.hostile.partnership import link_services
 from tests.isolated_settings import IsolatedSettings
 
 HELD: Final = 24_000
@@ -91,6 +92,7 @@ class System:
             await self._hold_keys_and_claims(name)
             await self._project(name)
             await self._sign(name, count)
+        await link_services(self.settings)
 
     def _databases(self) -> list[tuple[str, Schema]]:
         wanted = every_database(SERVICES, databases_without_events())

@@ -11,7 +11,7 @@ import base64
 import contextlib
 import os
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
@@ -29,12 +29,9 @@ from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from services.reporting.projection.projector import apply
 from shared.domain.service import Service
-from shared.messaging.consumer.consumed_event import ConsumedEvent
-from shared.messaging.linking import keep_events, keep_linked_marks
+from shared.messaging.linking import link_again
 from shared.runtime.application import service_api
-from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, service_database
-from shared.settings import Settings
 from tests import loopback
 from tests.copied_databases import databases
 from tests.forked_ooc import run_command
@@ -177,38 +174,19 @@ class Partnership:
             await event_store.close()
             async with reporting.transaction():
                 await apply(reporting, [event_of_row(row) for row in rows])
-            await keep_marks(self.settings, source, rows)
         await reporting.close()
+        await link_services(self.settings)
 
 
-async def keep_marks(settings: Settings, source: Service[Any], rows: Sequence[asyncpg.Record]) -> None:
-    """Keep some events of a service, or their marks, with each service that looks at them, as their workers do."""
-    for target in SERVICES.values():
-        books = [book for book in target.linked if book.service == source.name]
-        if books or source.events in target.kept:
-            keeper = await asyncpg.connect(settings.database(target.name, role_name(RoleKind.WORKER, target.name)))
-            records = [_published(source, row) for row in rows]
-            await keep_linked_marks(keeper, books, records)
-            await keep_events(keeper, target, records)
-            await keeper.close()
-
-
-def _published(source: Service[Any], row: asyncpg.Record) -> ConsumedEvent:
-    return ConsumedEvent(
-        topic=source.topic,
-        partition=0,
-        offset=row["position"],
-        key=None,
-        headers=(),
-        body=row["body"],
-        stream=row["stream"],
-        version=row["version"],
-        type=row["type"],
-        event_id=row["event_id"],
-        position=row["position"],
-        recorded_at=row["recorded_at"],
-        hash=row["hash"],
-    )
+async def link_services(settings: IsolatedSettings) -> None:
+    """Keep in each service the events of others that it looks at, and their marks."""
+    async with contextlib.AsyncExitStack() as closing:
+        stores: dict[str, Any] = {}
+        for name in SERVICES:
+            stores[name] = await asyncpg.connect(settings.worker_database(name))
+            closing.push_async_callback(stores[name].close)
+        for service in SERVICES.values():
+            await link_again(stores[service.name], service, stores)
 
 
 _idle: dict[str, tuple[IsolatedSettings, dict[str, FastAPI]]] = {}

@@ -1,38 +1,78 @@
 """What a service keeps of others' records, on which access, rules, pages and messages depend: each mark must follow from an
-event of the service that it names, and each copy of an event must be what that service recorded.
+event of the service that it names, and each copy of an event must be what that service recorded. None may be lacking: the
+absence of some lets somebody in.
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+from uuid import UUID
 
 from shared.database import Pool
-from shared.domain.envelope import EventRegistry, UnknownEvent
-from shared.domain.permissions import marks_of
+from shared.domain.envelope import UnknownEvent
 from shared.domain.service import Service
 from shared.evidence.verification.log import PAGE
-from shared.evidence.verification.problems import CountedCheck
+from shared.evidence.verification.problems import CountedCheck, note_lasting
+from shared.evidence.verification.waits import PATIENCE_SECONDS
+from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.messaging.linking import copies_in, marks_in, read_linked
 
 _KEPT: Final = "select home, mark from linked_mark"
 OF_AN_EVENT: Final = "position, recorded_at, stream, version, event_id, type, home, hash"
 """The columns of an event beside its body, in its store and in copies of it."""
 _NAMED: Final = "from event join unnest($1::text[], $2::integer[]) as c (stream, version) using (stream, version)"
-_EVENTS: Final = """
-    select position, recorded_at, hash, body from event
-    where position > $1 and type like any($2::text[]) order by position limit $3
+_LACKED: Final = """
+    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[]) as l (home, mark, stream, version)
+    where case when mark = '' then not exists (
+        select from kept_event as k where k.home = l.home and k.stream = l.stream and k.version = l.version
+    ) else not exists (select from linked_mark as m where m.home = l.home and m.mark = l.mark) end
 """
 
 
-async def check_marks(service: Service[Any], database: Pool, stores: Mapping[str, Pool], check: CountedCheck) -> None:
-    """Name each mark that no event in the stores of the linked services gives; one that is late has yet to come."""
+async def check_marks(
+    service: Service[Any], database: Pool, stores: Mapping[str, Pool], heads: Mapping[str, int], check: CountedCheck
+) -> None:
+    """Name each mark that no event in the stores of the linked services gives, and what of events up to the heads is lacking."""
     unexplained = {(row["home"], row["mark"]) for row in await database.fetch(_KEPT)}
     check.entries = len(unexplained)
-    for book in service.linked:
-        unexplained -= await _read_given_marks(book, stores[book.service])
+    lacking: list[_Link] = []
+    async for book, records in read_linked(service, stores):
+        due: list[_Link] = []
+        for record in records:
+            links = _links(service, record)
+            unexplained.difference_update((home, mark) for home, mark, *_ in links)
+            due += links if record.position <= heads[book.service] else ()
+        lacking += await _lacking(database, due)
+        await asyncio.sleep(0)
     for home, mark in sorted(unexplained):
         check.problems.note(f"{service.name}: no event gives the home {home} the mark {mark}, which opens its records")
+
+    async def look() -> list[str]:
+        return [
+            f"{service.name}: {stream} version {version} gives the home {home} {mark or 'a copy'}, which is not kept"
+            for home, mark, stream, version in await _lacking(database, lacking)
+        ]
+
+    await note_lasting(look, PATIENCE_SECONDS, check.problems)
+
+
+_Link: TypeAlias = tuple[UUID, str, str, int]
+"""What is kept of an event: the home, the mark (empty: a copy), and the event's stream and version."""
+
+
+def _links(service: Service[Any], record: ConsumedEvent) -> list[_Link]:
+    """Return what the worker keeps of an event; nothing if it cannot be read, as another check says."""
+    with suppress(UnknownEvent):
+        kept = [*marks_in(service.linked, [record]), *((home, "") for home, *_ in copies_in(service, [record]))]
+        return [(home, mark, record.stream, record.version) for home, mark in kept]
+    return []
+
+
+async def _lacking(database: Pool, links: Sequence[_Link]) -> list[_Link]:
+    """Return what the worker does not hold of this."""
+    return [tuple(row) for row in await database.fetch(_LACKED, *zip(*links, strict=True))] if links else []
 
 
 async def check_copies(
@@ -59,17 +99,3 @@ async def _recorded(rows: Sequence[Any], columns: str, stores: Mapping[str, Pool
     query = f"select {columns} {_NAMED}"
     found = [await stores[name].fetch(query, *zip(*of, strict=True)) for name, of in named.items() if name in stores]
     return {tuple(row) for of_service in found for row in of_service}
-
-
-async def _read_given_marks(book: EventRegistry, store: Pool) -> set[tuple[Any, str]]:
-    """Return every home and mark that the events of a service give."""
-    types = [f"{book.type_name(event).rpartition('.v')[0]}.v%" for event in book.marks]
-    given, after = set[tuple[Any, str]](), 0
-    while rows := await store.fetch(_EVENTS, after, types, PAGE):
-        for row in rows:
-            after = row["position"]
-            with suppress(UnknownEvent):  # another check names it
-                fact = book.read(row["body"], position=after, recorded_at=row["recorded_at"], hash=row["hash"])
-                given |= {(fact.envelope.home, f"{book.service}.{mark}") for mark in marks_of(book, fact)}
-        await asyncio.sleep(0)
-    return given

@@ -328,8 +328,12 @@ async def test_subject_access_at_a_running_system(system: Path, tmp_path: Path) 
 
 
 async def test_the_tables_of_reporting_are_rebuilt_while_the_system_runs(system: Path) -> None:
-    """Given a running system, when its tables are rebuilt and swapped, then nothing differed, and what comes is projected."""
-    close_referral(system)
+    """Given a running system, and a copy of an event that is lost, when its tables are rebuilt and swapped, then nothing differed, the copy is back, and what comes is projected."""
+    child = close_referral(system)
+    owner = await owner_of(system, "ooc_disposal")
+    lose = "delete from kept_event where position(convert_to($1, 'UTF8') in body) > 0 returning true"
+    await eventually(lambda: owner.fetchval(lose, str(child)))
+    await owner.close()
     rebuilt = ooc(system, "rebuild", "--processes", "1", "--json")
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
     assert "folding and copying" in rebuilt.stderr.splitlines(), "in a pipe its progress is a line for each step"
