@@ -26,6 +26,7 @@ from services.registry import DECIDING, SERVICES, deciding_services
 from services.reporting.database import DATABASE
 from services.reporting.rebuild import CannotRebuild, Rebuild, Rebuilt, Step
 from shared.database import Pool, create_pool, database_dsn
+from shared.domain.envelope import UnknownEvent
 from shared.event_store.lost_commands import LostCommand, lost_commands
 from shared.evidence.fork import Fork
 from shared.evidence.log import ACCESS, LOGS
@@ -300,7 +301,7 @@ def rebuild(
         rebuilt = asyncio.run(_rebuild_tables(processes, swap=not dry_run))
     except KeyboardInterrupt:
         fail("Cancelled: the tables are as they were.", CANCELLED)
-    except (CannotRebuild, NoSystem, NoPassword, OSError, asyncpg.PostgresError) as error:
+    except (CannotRebuild, UnknownEvent, NoSystem, NoPassword, OSError, asyncpg.PostgresError) as error:
         fail(f"The tables are as they were: {error}")
     if as_json:
         OUT.print_json(
@@ -319,7 +320,7 @@ def rebuild(
 async def _rebuild_tables(processes: int, *, swap: bool) -> Rebuilt:
     """Read each event store by the role of verification, and write reporting's tables as their owner; show how far it is.
 
-    Raises `CannotRebuild`, `NoSystem`, `NoPassword`, `OSError`, and what PostgreSQL answers.
+    Raises `CannotRebuild`, `UnknownEvent`, `NoSystem`, `NoPassword`, `OSError`, and what PostgreSQL answers.
     """
     settings = stores()
     await require_answers(settings)
