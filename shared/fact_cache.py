@@ -17,8 +17,8 @@ from shared.domain.sealing import DataKey, key_ids_in
 from shared.event_store import RecordedEvent
 from shared.privacy.keyring import CACHED_SECONDS, ExpiryTimer, KeyId, Keyring
 
-MAX_FACTS: Final = 20_000
-"""The most cached facts, some 60 MB."""
+MAX_BYTES: Final = 20_000_000
+"""The most bytes of all records whose facts are cached: some 60 MB with the facts, however large each is."""
 
 Keys = Mapping[KeyId, DataKey | None]
 
@@ -39,6 +39,7 @@ class FactCache:
         self._clock = clock
         # In order of expiry.
         self._opened: dict[bytes, _Opened] = {}
+        self._bytes = 0
         self._timer = ExpiryTimer(self._expire)
 
     async def open(self, records: Sequence[RecordedEvent]) -> list[Fact]:
@@ -51,10 +52,12 @@ class FactCache:
         ]
         all_key_ids = set[KeyId]().union(*key_ids)
         keys = await self._keyring.open(all_key_ids) if all_key_ids else {}
-        return [
+        facts = [
             self._fact(record, {key_id: keys[key_id] for key_id in ids})
             for record, ids in zip(records, key_ids, strict=True)
         ]
+        self._expire()
+        return facts
 
     def _cached(self, record: RecordedEvent) -> _Opened | None:
         """Find the cached fact of a record, if its bytes, position and recording time are the same."""
@@ -76,8 +79,9 @@ class FactCache:
         fact = self._events.read(
             record.body, keys=keys, position=record.position, recorded_at=record.recorded_at, hash=record.hash
         )
-        self._opened.pop(record.hash, None)
+        self._remove(record.hash)
         self._opened[record.hash] = _Opened(fact, keys, self._clock() + CACHED_SECONDS)
+        self._bytes += len(record.body)
         self._timer.set(CACHED_SECONDS)
         return fact
 
@@ -86,7 +90,11 @@ class FactCache:
         now = self._clock()
         while self._opened:
             oldest, entry = next(iter(self._opened.items()))
-            if entry.until > now and len(self._opened) <= MAX_FACTS:
+            if entry.until > now and self._bytes <= MAX_BYTES:
                 return entry.until - now
-            del self._opened[oldest]
+            self._remove(oldest)
         return None
+
+    def _remove(self, hash_: bytes) -> None:
+        if (entry := self._opened.pop(hash_, None)) is not None:
+            self._bytes -= len(entry.fact.body or b"")

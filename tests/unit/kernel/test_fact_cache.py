@@ -14,7 +14,7 @@ from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.messages import Event
 from shared.domain.sealing import Sealed, sealed_fields
 from shared.event_store import RecordedEvent
-from shared.fact_cache import MAX_FACTS, FactCache
+from shared.fact_cache import MAX_BYTES, FactCache
 from shared.privacy.keyring import CACHED_SECONDS, MemoryKeyring
 from tests.unit.kernel.lamps import (
     EVENTS,
@@ -154,11 +154,11 @@ async def test_a_record_that_is_another_is_read(change: Any) -> None:
 
 
 async def test_the_oldest_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given more facts than are kept, then the oldest are let go, and opened anew when they are wanted."""
-    assert MAX_FACTS > 1_000
-    monkeypatch.setattr("shared.fact_cache.MAX_FACTS", 2)
+    """Given facts of more bytes than are kept, then the oldest are let go, and opened anew when they are wanted."""
+    assert MAX_BYTES > 1_000_000
     shelf = Shelf()
-    records = await shelf.records(hung(), LampLit(), LampOut())
+    records = await shelf.records(hung("a" * 3_000), LampLit(), LampOut())
+    monkeypatch.setattr("shared.fact_cache.MAX_BYTES", 3_000)
     first = await shelf.recent.open(records)
     second = await shelf.recent.open(records)
     assert [a is b for a, b in zip(first, second, strict=True)] == [False, True, True]
