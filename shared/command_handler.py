@@ -24,11 +24,21 @@ from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash
 from shared.domain.execution import CommandRequest, Decision, execute
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor, Command, ids_by_name
-from shared.domain.permissions import ABOUT_ANOTHER, CONFLICT, EVERY, AccessFacts, are_named, boundary, ids_mentioned
+from shared.domain.permissions import (
+    ABOUT_ANOTHER,
+    CONFLICT,
+    EVERY,
+    SYSTEM,
+    AccessFacts,
+    are_named,
+    boundary,
+    ids_mentioned,
+)
 from shared.domain.receipts import Receipt, ReceiptLine
 from shared.domain.rules import Linked, no_marks
 from shared.domain.sealing import seal_model, sealed_fields, to_json
 from shared.domain.service import Claims, Service
+from shared.domain.texts import texts_in
 from shared.event_store import (
     Appended,
     AppendRequest,
@@ -47,6 +57,11 @@ from shared.fact_cache import FactCache
 from shared.privacy.keyring import Keyring
 from shared.stream_queue import QueueFull, StreamQueue
 
+FULL_BYTES: Final = 8_000_000
+"""How large a record is that takes no long text any more: who reads it needs several times as much memory."""
+SHORT: Final = 2_000
+"""Letters of a command that a full record takes, so that it comes to its end."""
+FULL: Final = "this record holds as much as one may: send less text, or close it and begin another"
 MAX_ATTEMPTS: Final = 40
 """The most decisions of one command without an expected version, while other processes append to its stream."""
 
@@ -317,6 +332,8 @@ class CommandHandler:
         version = loaded.records[-1].version if loaded.records else 0
         if command.expected_version is not None and command.expected_version != version:
             return VersionConflict(command.expected_version, version)
+        if request.actor.role != SYSTEM and _is_full(loaded.records) and _letters_in(command) > SHORT:
+            return Forbidden(FULL)
         return None
 
     def _check_access(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> Forbidden | None:
@@ -461,3 +478,11 @@ def _keys_to_release(claims_in_order: Sequence[Claims]) -> tuple[str, ...]:
         for key in claims.take:
             released.pop(key, None)
     return tuple(released)
+
+
+def _is_full(records: Sequence[RecordedEvent]) -> bool:
+    return sum(len(record.body) for record in records) > FULL_BYTES
+
+
+def _letters_in(command: Command) -> int:
+    return sum(map(len, texts_in(to_json(command, lambda sealed: sealed.value))))

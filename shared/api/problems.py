@@ -44,7 +44,10 @@ PROBLEM_TYPES: Final[Mapping[str, tuple[tuple[int, ...], str]]] = {
     ),
     "conflict": ((409,), "The record has a later version than the command expected: read it, and decide again."),
     "no-effect": ((409,), "The command has nothing to do any more."),
-    "not-printable": ((409,), "The fonts have no character for a text of the record: correct it, or write by hand."),
+    "not-printable": (
+        (409,),
+        "The fonts have no character for a text of the record, or it fills too many pages: correct it, or write by hand.",
+    ),
     "forgotten": ((410,), "The person's key is destroyed: nothing more can be recorded of them."),
     "malformed": ((422,), "`errors` names each wrong field and its remedy: correct them and send it again."),
     "key-reused": ((422,), "The Idempotency-Key was used for something else: use a new one for a new command."),

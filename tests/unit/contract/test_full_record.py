@@ -1,0 +1,52 @@
+"""A record grows to a size that an API can still read, and comes to its end from there."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+
+from services.referral.service import service
+from shared import command_handler
+from shared.api.request import parse_command
+from shared.command_handler import Accepted, CommandHandler, Forbidden, Result
+from shared.domain.execution import CommandRequest
+from shared.domain.messages import Actor
+from shared.domain.permissions import SYSTEM
+from shared.event_store.memory import MemoryEventStore
+from shared.privacy.keyring import MemoryKeyring
+from tests.received_referral import received_referral
+
+NOON: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
+STREAM: Final = uuid4()
+
+
+def linked(needs: list[str]) -> dict[str, Any]:
+    details = {"name": "Robin Roe", "date_of_birth": "2011-03-14", "needs": needs}
+    ids = {"person_id": str(uuid4()), "role": "WITNESS", "category": "WITNESS"}
+    return {"type": "LinkPerson", **ids, "details": details}
+
+
+async def test_a_full_record_takes_short_commands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a record of more bytes than one may have, then no person adds a long text; a short command and a reaction are taken."""
+    handler = CommandHandler(service, MemoryEventStore(), MemoryKeyring(), b"digest")
+
+    async def send(body: dict[str, Any], role: str = "SAFE_SCHOOLS_OFFICER") -> Result:
+        actor = Actor(id=uuid4(), role=role, organisation="POLICE", labels={"area": "DORSET"})
+        command = parse_command(service, json.dumps(body).encode(), NOON)
+        return await handler.handle(CommandRequest(command, STREAM, uuid4(), actor, NOON, uuid4()))
+
+    long = linked(["x y " * 4_000] * 12)
+    assert isinstance(await send(received_referral(uuid4(), "2026-03-02T10:00:00+00:00")), Accepted)
+    assert isinstance(await send(long), Accepted)
+    assert command_handler.FULL_BYTES > 1_000_000
+    monkeypatch.setattr(command_handler, "FULL_BYTES", 200_000)
+    refused = await send(linked(["x y " * 4_000] * 12))
+    assert isinstance(refused, Forbidden)
+    assert refused.why.startswith("this record holds as much as one may")
+    assert not refused.hidden
+    assert isinstance(await send(linked(["braille"])), Accepted)
+    assert not isinstance(await send(linked(["x y " * 4_000] * 12), SYSTEM), Forbidden)
