@@ -212,6 +212,7 @@ async def test_a_log_whose_loss_operator_and_witness_state_goes_on(rolled: Rolle
     async with rolled.office.signer(rolled.witness.client()):
         await rolled.alarm()
         notes = list((await witness.seen()).values())
+        await witness.close()
         loss = await loss_of(rolled.owner, log, origin, notes, Anchors(access_sequence=5, access_hash=b"gone"))
         assert loss is not None
         assert (loss.common[0], [size for size, _ in loss.void]) == (4, [5])

@@ -103,5 +103,7 @@ async def test_two_witnesses_show_a_split_view(office: Office, owner: Connection
 
         for note, witness in zip(shown, (other, one), strict=True):
             lines = [line for line in note.splitlines() if line.startswith("— ")]
+            client = witness.client()
             with pytest.raises(WitnessRefuses, match="does not extend that of 3"):
-                await witness.client().cosign(open_checkpoint(note, keys), lines, 3, no_proof, none)
+                await client.cosign(open_checkpoint(note, keys), lines, 3, no_proof, none)
+            await client.close()
