@@ -23,7 +23,6 @@ from typing import Any, Final, TypeVar
 from shared.domain.dates import local_day
 from shared.domain.documents import LINE, Document, DocumentData, NotAvailable, day_of
 from shared.domain.envelope import Fact
-from shared.domain.texts import texts_in
 
 S = TypeVar("S")
 
@@ -168,7 +167,15 @@ def _sender(document: Document[Any], data: DocumentData, language: str) -> Mappi
 
 def _letters_in(value: Any) -> int:
     """Count the letters of all texts, as the lines count that they fill: a thousand short lines take many pages."""
-    return sum(max(LINE, len(line)) for text in texts_in(value) for line in text.splitlines())
+    match value:
+        case str():
+            return sum(max(LINE, len(line)) for line in value.splitlines())
+        case Mapping():
+            return sum(map(_letters_in, value.values()))
+        case list() | tuple():
+            return sum(map(_letters_in, value))
+        case _:
+            return 0
 
 
 def _stem(name: str, layout: int) -> str:
