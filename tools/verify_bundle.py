@@ -90,10 +90,14 @@ def entry_of(line: dict[str, Any]) -> bytes:
     return struct.pack(">qq", line["number"], (at - EPOCH) // timedelta(microseconds=1)) + bytes.fromhex(line["hash"])
 
 
+def in_utc(at: str) -> str:
+    """Write a time as the clock shows it in UTC: a hash covers the instant, at whatever offset a file writes it."""
+    return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
 def access_hash(line: dict[str, Any]) -> bytes:
     """Hash a line of the access log after the hash of the line before it."""
-    at = datetime.fromisoformat(line["at"]).astimezone(UTC)
-    values = [line["number"], at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")]
+    values = [line["number"], in_utc(line["at"])]
     values += [
         line[name] for name in ("actor", "role", "organisation", "action", "target", "reason", "outcome", "rules")
     ]
@@ -490,10 +494,11 @@ def history(bundle: dict[str, Any]) -> Iterator[str]:
             actor = content["actor"]
             line = (
                 f"{content['occurred_at'][:16].replace('T', ' ')}  {words}, by {actor['role']} of {actor['organisation']}"
-                f" ({entry['stream']}, version {entry['version']}, recorded {entry['at'][:16].replace('T', ' ')})"
+                f" ({entry['stream']}, version {entry['version']}, recorded {in_utc(entry['at'])[:16].replace('T', ' ')})"
             )
             history_lines.append((line, f"{' ' * 18}{facts}") if facts else (line,))
-    return (line for lines in sorted(history_lines) for line in lines)
+    yield from (f"The case {bundle['case']}, as recorded; exported {in_utc(bundle['made_at'])[:16]}:", "")
+    yield from (line for lines in sorted(history_lines) for line in lines)
 
 
 def report_lines(bundle: dict[str, Any]) -> Iterator[str]:
@@ -503,12 +508,12 @@ def report_lines(bundle: dict[str, Any]) -> Iterator[str]:
         return
     report = json.loads(bundle["report"])
     if bundle["format"] == RETURN:
-        yield f"Return frozen {line['at'][:19]} by {line['actor']}, {line['role']} of {line['organisation']}"
+        yield f"Return frozen {in_utc(line['at'])[:19]} by {line['actor']}, {line['role']} of {line['organisation']}"
         yield from (f"  {name}: {text_of(value)}" for name, value in report.items())
         return
     word = "everything whole" if report["whole"] else "BROKEN"
     yield f"Verification of {report['started_at'][:16]} to {report['ended_at'][:16]}: {word}"
-    yield f"Kept {line['at'][:19]} by {line['actor']}, {line['role']} of {line['organisation']}"
+    yield f"Kept {in_utc(line['at'])[:19]} by {line['actor']}, {line['role']} of {line['organisation']}"
     for finding in report["findings"]:
         yield from (f"  {finding['service']}: {finding['check']}: {problem}" for problem in finding["problems"])
 
@@ -591,13 +596,12 @@ def main() -> int:
         receipts = [read_json(path.read_bytes()) for path in chosen.receipt]
         faults = check(bundle, keys, known, Key(chosen.witness) if chosen.witness else None, receipts)
         unchecked = list(not_checked(bundle, own_keys=not chosen.keys, known=bool(known), witness=bool(chosen.witness)))
-    except (Unreadable, OSError, KeyError, TypeError, ValueError) as error:
+        told = list(report_lines(bundle) if bundle["format"] in KEPT else history(bundle))
+    except (Unreadable, OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         say(f"Not checked: {error}", to=sys.stderr)
         return 2
-    if not chosen.quiet and bundle["format"] in KEPT:
-        say(*report_lines(bundle), "")
-    elif not chosen.quiet:
-        say(f"The case {bundle['case']}, as recorded; exported {bundle['made_at'][:16]}:", "", *history(bundle), "")
+    if not chosen.quiet:
+        say(*told, "")
     say(*(f"BROKEN  {fault}" for fault in faults))
     say(
         *(

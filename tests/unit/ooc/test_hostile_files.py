@@ -7,7 +7,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
@@ -165,3 +165,39 @@ def test_a_report_says_each_member_once() -> None:
     trusted = verify_bundle.Keys(bundle["services"][0]["keys"])
     with pytest.raises(verify_bundle.Unreadable):
         verify_bundle.check(bundle | {"format": verify_bundle.REPORT}, trusted, [], None)
+
+
+@pytest.mark.parametrize("format_", [verify_bundle.FORMAT, *verify_bundle.KEPT])
+def test_a_time_is_told_in_utc_whatever_its_offset(format_: str, tmp_path: Path) -> None:
+    """Given a file whose times were written again at an offset, when it is verified, then it tells the same day as before."""
+    report = json.dumps({"whole": True, "started_at": "", "ended_at": "", "findings": []})
+    kept = verify_bundle.KEPT.get(format_, ("KEEP_VERIFICATION", "reporting/verifications"))
+    bundle = line_of("reporting", report, *kept) | {"format": format_}
+    (line,) = bundle["services"][0]["access"]["entries"]
+    file = tmp_path / "case.json"
+    file.write_text(json.dumps(bundle), encoding="utf-8")
+    told = verified(file)
+    for place, name in ((line, "at"), (bundle, "made_at")):
+        place[name] = elsewhere(place[name])
+    file.write_text(json.dumps(bundle), encoding="utf-8")
+    assert verified(file) == told
+    assert told[0] == 0, told
+
+
+def test_an_event_is_told_as_recorded_in_utc() -> None:
+    """Given an event whose time was written again at an offset, then its line is the same."""
+    body = {"type": "ooc.referral.CrimeRecorded.v1", "data": {}, "actor": {"role": "OFFICER", "organisation": "POLICE"}}
+    body |= {"occurred_at": "2026-11-29T09:00:00Z"}
+    entry = {"stream": f"referral/{ID}", "version": 1, "at": "2026-11-29T10:00:00+00:00"}
+    entry["body"] = base64.b64encode(json.dumps(body).encode()).decode()
+    case = {"case": ID, "made_at": entry["at"]}
+    lines = [
+        list(verify_bundle.history(case | {"services": [{"events": {"entries": [entry | {"at": at}]}}]}))
+        for at in (str(entry["at"]), elsewhere(str(entry["at"])))
+    ]
+    assert lines[0] == lines[1]
+
+
+def elsewhere(at: str) -> str:
+    """Write the same time as a clock of the next day shows it."""
+    return datetime.fromisoformat(at).astimezone(timezone(timedelta(hours=23, minutes=59))).isoformat()
