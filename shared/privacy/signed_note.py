@@ -112,7 +112,7 @@ class Signer:
         return self._line(time + self.private.sign(_cosigned(time, text)))
 
     def _line(self, signature: bytes) -> str:
-        return f"— {self.name} {base64.b64encode(self.key.identifier + signature).decode()}"
+        return _signature_line(self.name, self.key.identifier + signature)
 
 
 @dataclass(frozen=True, repr=False)
@@ -202,6 +202,16 @@ class SignedNote:
                 key.verify(self.text, signature[4:])
                 valid.append(key)
         return valid
+
+    def only(self, keys: Iterable[VerifierKey]) -> str:
+        """Return the note with the signatures of these keys alone, each once."""
+        ids = {(key.name, key.identifier) for key in keys}
+        known = dict.fromkeys(one for one in self.signatures if (one[0], one[1][:4]) in ids)
+        return write_note(self.text, [_signature_line(name, signature) for name, signature in known])
+
+
+def _signature_line(name: str, signature: bytes) -> str:
+    return f"— {name} {base64.b64encode(signature).decode()}"
 
 
 def write_note(text: str, lines: Sequence[str]) -> str:

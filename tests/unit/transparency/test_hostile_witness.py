@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
 from typing import Final
 
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.evidence import witness_client
-from shared.evidence.checkpoint import Checkpoint
+from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.merkle import EMPTY_ROOT
 from shared.evidence.witness_client import WitnessClient, WitnessSilent
-from shared.privacy.signed_note import COSIGNATURE, Signer
+from shared.privacy.signed_note import COSIGNATURE, Signer, SigningKeys, write_note
 from tests.ports import free_ports
+from tools.witness.application import witness_application
+from tools.witness.state import WitnessState, witness_key
 
 KEY: Final = Signer("witness.test", Ed25519PrivateKey.generate(), COSIGNATURE).key
 PATIENCE: Final = 60.0
@@ -88,3 +93,20 @@ async def test_an_answer_without_an_end_is_silence(pause: float, monkeypatch: py
             await client.seen()
         with pytest.raises(WitnessSilent):
             await client.cosign(Checkpoint("tests/events", 0, EMPTY_ROOT), [], 0, _no_proof, _none)
+
+
+async def test_a_strangers_signature_is_not_shown_as_the_logs(tmp_path: Path) -> None:
+    """Given a checkpoint sent again with a false signature under a key of the log that the witness does not know yet, then it shows none."""
+    old, new = (SigningKeys.read(base64.b64encode(bytes([n]) * 32).decode()).signers("tests/events")[0] for n in (1, 2))
+    checkpoint = Checkpoint("tests/events", 1, bytes(32))
+    forged = f"— {new.name} {base64.b64encode(new.key.identifier + bytes(64)).decode()}"
+    note = write_note(checkpoint.text, [old.sign(checkpoint.text)])
+    padded = write_note(checkpoint.text, [old.sign(checkpoint.text)] * 400 + [forged])
+    witness = witness_key(tmp_path, "witness.test")
+    app = witness_application(witness, {old.name: [old.key]}, WitnessState(tmp_path))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://witness") as http:
+        for size, sent in ((0, note), (1, padded)):
+            assert (await http.post("/add-checkpoint", content=f"old {size}\n\n{sent}".encode())).status_code == 200
+        shown = (await http.get("/seen")).json()
+    assert open_checkpoint(shown["tests/events"], [old.key, new.key]) == checkpoint
+    assert shown == {"tests/events": note}
