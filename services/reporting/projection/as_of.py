@@ -1,7 +1,7 @@
 """Bitemporal state: streams that changed after a time or a position are folded again; others are read as stored."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -59,22 +59,30 @@ async def fold_changed_streams(
     *,
     areas: list[str] | None = None,
     last_positions: Mapping[str, int] | None = None,
-) -> list[Folded]:
-    """Fold the streams of some areas, or of all, that changed after these times or positions, as they were then."""
+) -> AsyncIterator[Folded]:
+    """Fold the streams of some areas, or of all, that changed after these times or positions, as they were then.
+
+    They come one by one: whoever keeps one keeps its history in memory.
+    """
     touched: set[Stream] = set()
     if as_of is not None or known_at is not None:
         rows = await connection.fetch(_TOUCHED, sorted(services), as_of, known_at, areas)
         touched.update((row["service"], row["stream"]) for row in rows)
     touched.update(await moved_after(connection, last_positions or {}))
-    streams, folded = sorted(touched), list[Folded]()
+    async for (service, _), history in histories_in_turn(connection, sorted(touched), as_of, known_at):
+        last = (last_positions or {}).get(service)
+        item = fold(history, as_of=as_of, known_at=known_at, last_position=last)
+        if item is not None:
+            yield item
+
+
+async def histories_in_turn(
+    connection: Connection, streams: list[Stream], as_of: datetime | None = None, known_at: datetime | None = None
+) -> AsyncIterator[tuple[Stream, list[Fact]]]:
+    """Yield the histories of many streams, as `histories_of` loads them: a few are in memory at a time."""
     for n in range(0, len(streams), AT_A_TIME):
-        histories = await histories_of(connection, streams[n : n + AT_A_TIME], as_of, known_at)
-        of_some = (
-            fold(history, as_of=as_of, known_at=known_at, last_position=(last_positions or {}).get(service))
-            for (service, _), history in histories.items()
-        )
-        folded += [item for item in of_some if item is not None]
-    return folded
+        for one in (await histories_of(connection, streams[n : n + AT_A_TIME], as_of, known_at)).items():
+            yield one
 
 
 async def moved_after(connection: Connection, positions: Mapping[str, int]) -> list[Stream]:

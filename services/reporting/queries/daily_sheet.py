@@ -115,15 +115,14 @@ async def daily_sheet(
     async with snapshot(pool) as connection:
         most = None if limit is None else limit + 1
         duties = await _open_duties(connection, reach, day, as_of, known_at, overdue, officer, after, most)
-        moved = await fold_changed_streams(connection, READ_MODELS, as_of, known_at, areas=areas)
-        readable = await reach.select(connection, [(folded.service, folded.summary.stream) for folded in moved])
-        for folded in moved:
-            if (folded.service, folded.summary.stream) in readable:
-                duties += [
-                    listed
-                    for listed in Listed.of_fold(folded)
-                    if listed.duty.is_open(day) and reach.shows_duty(listed.service, listed.duty.duty)
-                ]
+        moved = [
+            listed
+            async for folded in fold_changed_streams(connection, READ_MODELS, as_of, known_at, areas=areas)
+            for listed in Listed.of_fold(folded)
+            if listed.duty.is_open(day) and reach.shows_duty(listed.service, listed.duty.duty)
+        ]
+        readable = await reach.select(connection, {(listed.service, listed.stream) for listed in moved})
+        duties += [listed for listed in moved if (listed.service, listed.stream) in readable]
         reached = await positions(connection, READ_MODELS, known_at)
         waiting = await list_waits(connection, reader, "duties", min(as_of, known_at or as_of))
     shown = [

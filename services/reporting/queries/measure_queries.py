@@ -147,10 +147,11 @@ async def load_dataset(
         rows = await connection.fetch(_WORK, services, as_of, known_at, cut, day, grouped, each_stream)
     else:
         rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, day)
-    touched = await fold_changed_streams(connection, services, as_of, known_at, last_positions=last_positions)
+    touched = fold_changed_streams(connection, services, as_of, known_at, last_positions=last_positions)
     if question.needs_work_items:
-        return Dataset(work_items=[WorkItem(**row) for row in rows] + [item.work_item(day) for item in touched])
-    summaries = [_read_summary(row["service"], row["record"]) for row in rows] + [item.summary for item in touched]
+        return Dataset(work_items=[WorkItem(**row) for row in rows] + [item.work_item(day) async for item in touched])
+    summaries = [_read_summary(row["service"], row["record"]) for row in rows]
+    summaries += [item.summary async for item in touched]
     if question.needs_subjects:
         subjects = {summary.subject for summary in summaries}
         streams = [row["stream"] for row in rows]

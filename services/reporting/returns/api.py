@@ -211,7 +211,8 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
 async def _freeze(at: Dependencies, id_: UUID, question: ReturnQuestion, actor: Actor, reason: str | None) -> None:
     """Count, and keep the return with its line in the access log: both or neither."""
     with refusing_bad_questions():
-        prepared = await ask(lambda: prepare_return(at.database, id_, question, actor, at.ethnicity))
+        async with at.past:
+            prepared = await ask(lambda: prepare_return(at.database, id_, question, actor, at.ethnicity))
 
     async def keep() -> None:
         async with at.database.acquire() as connection, connection.transaction():
@@ -243,7 +244,8 @@ async def _read(
 
 async def _show_beside_today(actor: Actor, at: Dependencies, item: FrozenReturn) -> Response:
     reader = await ask_for_reader(at.database, actor)
-    today = await ask(lambda: compare_with_today(at.database, item, at.ethnicity, reader))
+    async with at.past:
+        today = await ask(lambda: compare_with_today(at.database, item, at.ethnicity, reader))
     return JSONResponse(
         {
             **_line(item),

@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from functools import partial
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
@@ -21,9 +20,8 @@ import asyncpg
 from services.reporting.measures import Measure, measure_named
 from services.reporting.measures.period import Period
 from services.reporting.measures.policy import POLICY
-from services.reporting.projection.as_of import histories_of, moved_after
+from services.reporting.projection.as_of import histories_in_turn, moved_after
 from services.reporting.projection.fold import Folded, fold
-from services.reporting.projection.projector import stream_of
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.ethnicity import Grant
 from services.reporting.queries.measure_queries import measure
@@ -220,15 +218,17 @@ async def _later_events(
     connection: Connection, frozen_measure: Measure[Any], item: FrozenReturn, reader: Reader
 ) -> tuple[list[dict[str, Any]], int]:
     """List the events after a return's positions in the streams of which it would count something else today, and count all."""
-    histories = await histories_of(connection, sorted(await moved_after(connection, item.positions)))
-    facts: list[Fact] = []
-    for (service, _), history in histories.items():
-        cut = partial(fold, history, last_position=item.positions[service])
-        if _counts(frozen_measure, item, cut()) != _counts(frozen_measure, item, fold(history)):
-            facts += [fact for fact in history if (fact.position or 0) > item.positions[service]]
-    facts.sort(key=lambda fact: (fact.recorded_at, fact.envelope.stream, fact.version))
-    seen = await reader.reach("state").select(connection, {stream_of(fact) for fact in facts})
-    shown = [fact for fact in facts if stream_of(fact) in seen]
+    moved = sorted(await moved_after(connection, item.positions))
+    seen = await reader.reach("state").select(connection, moved)
+    total, shown = 0, list[Fact]()
+    async for stream, history in histories_in_turn(connection, moved):
+        end = item.positions[stream[0]]
+        then = _counts(frozen_measure, item, fold(history, last_position=end))
+        if then != _counts(frozen_measure, item, fold(history)):
+            later = [fact for fact in history if (fact.position or 0) > end]
+            total += len(later)
+            if stream in seen:
+                shown = sorted([*shown, *later], key=_in_order)[:MAX_EVENTS]
     return [
         {
             "stream": fact.envelope.stream,
@@ -238,8 +238,12 @@ async def _later_events(
             "occurred_at": fact.occurred_at.isoformat(),
             "recorded_at": fact.recorded_at.isoformat() if fact.recorded_at else None,
         }
-        for fact in shown[:MAX_EVENTS]
-    ], len(facts)
+        for fact in shown
+    ], total
+
+
+def _in_order(fact: Fact) -> tuple[datetime | None, str, int]:
+    return fact.recorded_at, fact.envelope.stream, fact.version
 
 
 def _counts(frozen_measure: Measure[Any], item: FrozenReturn, folded: Folded | None) -> object:

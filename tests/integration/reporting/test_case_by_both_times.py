@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import random
+import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
 from services.reporting.projection import as_of as past
-from services.reporting.projection.fold import Folded, fold, service_of
+from services.reporting.projection.fold import Folded, Stream, fold, service_of
+from services.reporting.projection.projector import load, read_row, stream_of
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries import timeline as timelines
 from services.reporting.queries.cases import case
 from services.reporting.queries.daily_sheet import daily_sheet
+from services.reporting.queries.measure_queries import measure
 from services.reporting.queries.timeline import Opened, changes, timeline
 from services.reporting.queries.visibility import Reader
+from services.reporting.returns.frozen import ReturnQuestion, compare_with_today, prepare_return
 from services.vocabulary import Personal, Role
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at
@@ -82,6 +87,47 @@ async def test_a_question_of_the_past_leaves_others_their_turn(
     running.cancel()
     assert sum(folded) > 4
     assert max(folded) <= 2
+
+
+@pytest.mark.parametrize("question", ["sheet", "workload", "kpi6", "return"])
+async def test_a_question_of_the_past_holds_few_histories_at_once(
+    pool: asyncpg.Pool[asyncpg.Record],
+    scenarios: RecordedScenarios,
+    monkeypatch: pytest.MonkeyPatch,
+    question: str,
+) -> None:
+    """Given many streams that changed since, when they are folded anew, then those that were folded are not kept in memory."""
+    await project(pool, scenarios.facts, 500)
+    times = sorted(fact.recorded_at for fact in scenarios.facts if fact.recorded_at is not None)
+    known = times[len(times) // 2]
+    analyst = Actor(id=uuid4(), role="ANALYST", organisation="POLICE", labels={"area": "EVERY"})
+    asked = ReturnQuestion("workload", date(2026, 1, 1), date(2026, 12, 31))
+    item = await prepare_return(pool, uuid4(), asked, analyst, None)
+    read, held, most = list[weakref.ref[Fact]](), set[Stream](), 0
+
+    def noted(facts: list[Fact]) -> list[Fact]:
+        nonlocal most
+        read.extend(map(weakref.ref, facts))
+        held.update(map(stream_of, facts))
+        most = max(most, len({stream_of(fact) for one in read if (fact := one()) is not None}))
+        return facts
+
+    async def noted_load(*args: Any) -> list[Fact]:
+        return noted(await load(*args))
+
+    monkeypatch.setattr(past, "AT_A_TIME", 1)
+    monkeypatch.setattr(past, "load", noted_load)
+    monkeypatch.setattr(past, "read_row", lambda row: noted([read_row(row)])[0])
+    if question == "sheet":
+        await daily_sheet(pool, reader(), LATER, known_at=known)
+    elif question == "return":
+        await compare_with_today(
+            pool, replace(item, positions=dict.fromkeys(item.positions, 0)), None, Reader(analyst, None, frozenset())
+        )
+    else:
+        await measure(pool, question, asked.first, asked.last, known_at=known)
+    assert len(held) > 4
+    assert most <= 3
 
 
 def cases_of(scenarios: RecordedScenarios) -> list[UUID]:
