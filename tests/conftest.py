@@ -333,6 +333,7 @@ def _broker(port: int) -> dict[str, str]:
         "transaction.state.log.min.isr": "1",
         "transaction.max.timeout.ms": "15000",
         "socket.request.max.bytes": "16777216",
+        "max.incremental.fetch.session.cache.slots": "0",
         **dict.fromkeys(("group.max.size", "group.consumer.max.size"), "12"),
         "group.initial.rebalance.delay.ms": "0",
     }

@@ -27,7 +27,18 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.group import JoinGroupRequest
-from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
+from aiokafka.protocol.types import (
+    Array,
+    CompactArray,
+    CompactString,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Schema,
+    String,
+    TaggedFields,
+)
 from confluent_kafka import Consumer
 from confluent_kafka import KafkaError as OtherError
 
@@ -230,6 +241,55 @@ async def test_a_request_that_is_announced_as_huge_takes_no_memory(kafka: Closed
         connection._writer.write((100_000_000).to_bytes(4, "big"))
     await eventually(lambda: not any(connection.connected() for connection in connections))
     await publish(kafka.as_("kafka_referral"), "ooc-referral-relay", EVENTS)
+
+
+class _FetchResponse(Response):  # type: ignore[misc]
+    API_KEY = 1
+    API_VERSION = 7
+    SCHEMA = Schema(("throttle_time_ms", Int32), ("error_code", Int16), ("session", Int32))
+
+
+class _FetchStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 1
+    API_VERSION = 7
+    RESPONSE_TYPE = _FetchResponse
+    SCHEMA = Schema(
+        *((name, Int32) for name in ("replica", "max_wait_ms", "min_bytes", "max_bytes")),
+        ("isolation", Int8),
+        ("session", Int32),
+        ("epoch", Int32),
+        (
+            "topics",
+            Array(
+                ("topic", String("utf-8")),
+                ("partitions", Array(("n", Int32), ("offset", Int64), ("start", Int64), ("max_bytes", Int32))),
+            ),
+        ),
+        ("forgotten", Array(("topic", String("utf-8")), ("partitions", Array(Int32)))),
+    )
+
+
+class Fetch(Request[_FetchStruct]):  # type: ignore[misc]
+    """Fetch with a session (KIP-227), which a broker remembers with every partition that was named, also such as are not there."""
+
+    API_KEY = 1
+
+    def build(self, request_struct_class: type[_FetchStruct]) -> _FetchStruct:
+        partitions = [(n, 0, -1, 1) for n in range(1000)]
+        return request_struct_class(-1, 0, 0, 1000, 0, 0, 0, [(EVENTS, partitions)], [])
+
+
+async def test_what_was_read_takes_no_memory_afterwards(kafka: Closed) -> None:
+    """Given a login that asks for a thousand partitions by a session, which outlives its connection, then none is kept."""
+    options = client_options(kafka.as_(PARTNER))
+    host, _, port = options.pop("bootstrap_servers").rpartition(":")
+    connection = await create_conn(host, int(port), request_timeout_ms=60_000, **options)
+    connection._versions |= {Fetch.API_KEY: (7, 7)}
+    try:
+        answer = await connection.send(Fetch())
+        assert (answer.error_code, answer.session) == (0, 0)
+    finally:
+        connection.close()
 
 
 class _HeartbeatResponse(Response):  # type: ignore[misc]
