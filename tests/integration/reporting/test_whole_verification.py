@@ -132,8 +132,8 @@ KINDS: dict[str, tuple[str, ...]] = {
         "delete from claim where key = (select min(key) from claim)",
         "insert into claim (key, stream) values ('a claim of nobody', 'disposal/nobody')",
         "insert into linked_mark (home, mark) values (gen_random_uuid(), 'rj_conference.LEADER:nobody')",
-        "update kept_event set home = gen_random_uuid() where position = (select min(position) from kept_event)",
-        "delete from kept_event where position = (select max(position) from kept_event)",
+        "update kept_event set home = gen_random_uuid() where ctid = (select min(ctid) from kept_event)",
+        "delete from kept_event where ctid = (select min(ctid) from kept_event)",
     ),
     "console": (
         "alter role ooc_referral_api set synchronous_commit = off",
