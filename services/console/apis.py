@@ -56,6 +56,11 @@ class Problem(Exception):
         return [(error["field"], sentence(error["message"])) for error in self.body.get("errors") or ()]
 
     @property
+    def why(self) -> str:
+        """What is wrong: each field with its sentence, or else the sentence for people."""
+        return " ".join(sentence(f"{field}: {message}") for field, message in self.errors) or sentence(self.detail)
+
+    @property
     def asks_for_reason(self) -> bool:
         """Whether the role may do this once the person says why they look."""
         return self.status == 403 and any(field == "Access-Reason" for field, _ in self.errors)
@@ -245,7 +250,7 @@ async def part_of(answer: Awaitable[T]) -> Part[T]:
         if isinstance(error, Problem) and error.asks_for_reason:
             return Part(notice="Give a reason for looking first: the link is at the top of this page.", status=403)
         if isinstance(error, Problem) and error.status in {403, 404, 422}:
-            return Part(notice=sentence(error.detail), status=error.status)
+            return Part(notice=error.why, status=error.status)
         return Part(notice="This part is not available at the moment. Try again in a few minutes.", status=503)
 
 

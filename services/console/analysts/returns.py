@@ -19,7 +19,7 @@ from starlette.responses import Response
 from services.console import names
 from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart
 from services.console.analysts.workbooks import workbook_of
-from services.console.apis import Apis, Part, Problem, part_of, sentence
+from services.console.apis import Apis, Part, Problem, part_of
 from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query, read_key, read_name, read_page, read_uuid, see
 from services.console.sessions import Session
@@ -107,7 +107,7 @@ async def returns_page(request: Request, session: Session) -> Response:
         except Problem as problem:
             if problem.status != 422:
                 raise
-            wrong = _what_is_wrong(problem)
+            wrong = problem.why
     return render(
         request,
         "returns.html",
@@ -307,10 +307,6 @@ async def _show_measure(
     chart = await asyncio.to_thread(bar_chart, f"chart-{name.replace('_', '-')}", title, bars_of(table))
     shown = ShownMeasure(measure_name(name), answer, table, chart, name in opened, frozen_at)
     return shown.at(read_page(page), size)
-
-
-def _what_is_wrong(problem: Problem) -> str:
-    return "; ".join(sentence(f"{error['field']}: {error['message']}") for error in problem.body.get("errors", ()))
 
 
 def table_of(answer: Mapping[str, Any], officers: Mapping[str, str] = MappingProxyType({})) -> Table:

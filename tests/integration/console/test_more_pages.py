@@ -160,6 +160,8 @@ def test_the_board_sees_every_measure_of_a_period(browser: Browser) -> None:
         "Workload, 1 October 2025",
     ):
         assert name in page.words
+    assert "Disproportionality is published" in page.words
+    assert "Nothing was recorded" not in page.words, "nothing was to be"
     browser.sign_in("VICTIM_WORKER-1")
     assert browser.open("/returns/board").status == 403
 
