@@ -89,7 +89,7 @@ simulate: install-test ## Find planted faults, then play failovers in memory unt
 	@$(BIN)/python -m tests.simulation --steps $(SIMULATE) $(if $(SEED),--seed $(SEED))
 
 .PHONY: browser
-browser: install-test ## Play stories 1 to 14 by clicking and by keyboard, wide and narrow in turn, in Chromium and Firefox: about two hours
+browser: install-test ## Play stories 1 to 14 by clicking and by keyboard, wide and narrow in turn, in Chromium and Firefox: about an hour
 	OOC_BROWSER=1 $(BIN)/pytest tests/integration/console/test_stories_by_clicking.py
 
 .PHONY: hostile
