@@ -497,8 +497,7 @@ def history(bundle: dict[str, Any]) -> Iterator[str]:
                 f" ({entry['stream']}, version {entry['version']}, recorded {in_utc(entry['at'])[:16].replace('T', ' ')})"
             )
             history_lines.append((line, f"{' ' * 18}{facts}") if facts else (line,))
-    yield from (f"The case {bundle['case']}, as recorded; exported {in_utc(bundle['made_at'])[:16]}:", "")
-    yield from (line for lines in sorted(history_lines) for line in lines)
+    return (line for lines in sorted(history_lines) for line in lines)
 
 
 def report_lines(bundle: dict[str, Any]) -> Iterator[str]:
@@ -596,7 +595,8 @@ def main() -> int:
         receipts = [read_json(path.read_bytes()) for path in chosen.receipt]
         faults = check(bundle, keys, known, Key(chosen.witness) if chosen.witness else None, receipts)
         unchecked = list(not_checked(bundle, own_keys=not chosen.keys, known=bool(known), witness=bool(chosen.witness)))
-        told = list(report_lines(bundle) if bundle["format"] in KEPT else history(bundle))
+        head = (f"The case {bundle['case']}, as recorded; exported {in_utc(bundle['made_at'])[:16]}:", "")
+        told = list(report_lines(bundle)) if bundle["format"] in KEPT else [*head, *history(bundle)]
     except (Unreadable, OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         say(f"Not checked: {error}", to=sys.stderr)
         return 2
