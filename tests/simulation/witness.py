@@ -79,8 +79,9 @@ class Witness:
             raise httpx2.ConnectError("the request was lost")
         answer = partial(httpx2.Response, request=httpx2.Request("POST", f"http://witness{url}"))
         try:
-            old, path, note, signed = _parse(content)
+            old, path, signed = _parse(content)
             checkpoint = _verified(signed, self._logs, old)
+            note = signed.only(self._logs[checkpoint.origin])
             line = self._state.advance(checkpoint, note, old, path, lambda: self._signer.cosign(signed.text, 1))
         except Rejected as error:
             return answer(error.status, text=str(error))
