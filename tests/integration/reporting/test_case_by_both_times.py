@@ -105,19 +105,19 @@ async def test_a_question_of_the_past_holds_few_histories_at_once(
     item = await prepare_return(pool, uuid4(), asked, analyst, None)
     read, held, most = list[weakref.ref[Fact]](), set[Stream](), 0
 
-    def noted(facts: list[Fact]) -> list[Fact]:
+    def note_read(facts: list[Fact]) -> list[Fact]:
         nonlocal most
         read.extend(map(weakref.ref, facts))
         held.update(map(stream_of, facts))
         most = max(most, len({stream_of(fact) for one in read if (fact := one()) is not None}))
         return facts
 
-    async def noted_load(*args: Any) -> list[Fact]:
-        return noted(await load(*args))
+    async def load_noting(*args: Any) -> list[Fact]:
+        return note_read(await load(*args))
 
     monkeypatch.setattr(past, "AT_A_TIME", 1)
-    monkeypatch.setattr(past, "load", noted_load)
-    monkeypatch.setattr(past, "read_row", lambda row: noted([read_row(row)])[0])
+    monkeypatch.setattr(past, "load", load_noting)
+    monkeypatch.setattr(past, "read_row", lambda row: note_read([read_row(row)])[0])
     if question == "sheet":
         await daily_sheet(pool, reader(), LATER, known_at=known)
     elif question == "return":
