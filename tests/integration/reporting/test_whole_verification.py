@@ -255,9 +255,10 @@ async def test_every_kind_of_break_is_found(postgres_url: str, kafka_bootstrap: 
         assert {found.check for found in findings if not found.ok} >= FOUND
         assert [found.check for found in findings] == [found.check for found in whole]
         (marks,) = [found for found in findings if found.check.startswith("marks and copies")]
-        assert len(marks.problems) == 7
-        lacking = [line.rpartition("gives the home")[2].split()[1] for line in marks.problems if "not kept" in line]
-        assert [mark.partition(":")[0] for mark in lacking] == ["disposal.OPENER", "a", "a"]
+        lacking = [line.rpartition("gives the home")[2] for line in marks.problems if "not kept" in line]
+        assert len(marks.problems) - len(lacking) == 4
+        named = sorted(kept.split()[1].partition(":")[0] for kept in set(lacking))
+        assert named == ["a", "a", "disposal.OPENER"], "several disposals of a case may give the mark"
         assert not marks.looked_at.startswith("1 "), "the marks that events give are looked at too"
         (left,) = [found.problems for found in findings if found.check.startswith("functions, triggers")]
         assert [line.rpartition(" is ")[0] for line in left] == [
