@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache, cached_property
-from typing import Annotated, Any, Final, Generic, Literal, TypeGuard
+from typing import Annotated, Any, Final, Generic, Literal, Protocol, TypeGuard
 from uuid import UUID
 
 from pydantic import GetCoreSchemaHandler, create_model
@@ -161,6 +161,27 @@ _MALFORMED: Final = (KeyError, ValueError, TypeError, AttributeError, RecursionE
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 
+class Recorded(Protocol):
+    """The bytes of an event, with what is said of them beside: by the columns of its store, or the headers of its topic."""
+
+    @property
+    def stream(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def event_id(self) -> UUID: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def recorded_at(self) -> datetime: ...
+    @property
+    def hash(self) -> bytes: ...
+    @property
+    def body(self) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class EventRegistry:
     """The events of one service: names, classes, and the upcasters of older versions.
@@ -234,6 +255,16 @@ class EventRegistry:
         """Parse the bytes of an event, with upcasting. Decrypts sealed fields if keys are given. Raises `UnknownEvent`."""
         envelope, event = self._read_at_once(body, keys) or self._read_in_steps(body, keys)
         return Fact(envelope, event, position, recorded_at, hash, body)
+
+    def read_record(self, record: Recorded, keys: Mapping[tuple[str, int], Any] | None = None) -> Fact:
+        """Parse a recorded event. Raises `UnknownEvent`, also where its bytes say another stream, version, id or type."""
+        fact = self.read(
+            record.body, keys=keys, position=record.position, recorded_at=record.recorded_at, hash=record.hash
+        )
+        for name in ("stream", "version", "event_id", "type"):
+            if getattr(fact.envelope, name) != getattr(record, name):
+                raise UnknownEvent(f"an event of {self.service} says another {name} than what it came under")
+        return fact
 
     def _read_at_once(self, body: bytes, keys: Mapping[tuple[str, int], Any] | None) -> tuple[Envelope, Event] | None:
         """Parse the bytes of a current event in one pass. Returns None for any others: `_read_in_steps` says what they are."""

@@ -157,9 +157,7 @@ async def _project(connection: Connection, new: Sequence[Fact]) -> None:
 
 def read(record: ConsumedEvent | RecordedEvent) -> Fact:
     """Read a recorded event as a fact whose sealed fields stay closed; raises `UnknownEvent`."""
-    return _book(record.stream.partition("/")[0], record.body).read(
-        record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash
-    )
+    return _book(record.stream.partition("/")[0], record.body).read_record(record)
 
 
 def read_or_none(stream: str, body: bytes) -> Fact | None:

@@ -72,7 +72,7 @@ class ConsumedEvent:
 
     def fact(self, book: EventRegistry, keys: Mapping[tuple[str, int], Any] | None = None) -> Fact:
         """Return the event with its position; decrypted with keys, if given. Raises `UnknownEvent`."""
-        return book.read(self.body, keys=keys, position=self.position, recorded_at=self.recorded_at, hash=self.hash)
+        return book.read_record(self, keys)
 
 
 def lone_stream(topic: str, partition: int, offset: int) -> str:
