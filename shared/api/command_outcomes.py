@@ -94,7 +94,7 @@ def _state_of(following: FollowingCommand, wait: WaitState | None, quarantined: 
     """Return the state of a following command, as far as this service knows it: waiting, in quarantine, or neither."""
     state: Literal["waiting", "quarantined", "closed", "not_waiting"] = "not_waiting"
     sentence = None
-    if wait is not None and (wait.closed or not wait.ended):
+    if wait is not None and wait.known.service == following.service.name and (wait.closed or not wait.ended):
         state, sentence = "closed" if wait.ended else "waiting", wait.known.wait.sentence
     else:
         for known in quarantined:

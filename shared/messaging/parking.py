@@ -64,13 +64,14 @@ class ParkedReactions(Protocol):
 
 
 class PostgresParkedReactions:
-    """The table `parked`, within the transaction of a connection."""
+    """The table `parked` of a service, within the transaction of a connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, service: str) -> None:
         self._connection = connection
+        self._service = service
 
     async def closed(self, command_ids: Collection[UUID]) -> frozenset[UUID]:
-        return await closed_waits(self._connection, command_ids)
+        return await closed_waits(self._connection, self._service, command_ids)
 
     async def version(self, stream: str) -> int:
         latest = "select coalesce(max(version), 0) from event where stream = $1"

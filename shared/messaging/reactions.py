@@ -114,7 +114,7 @@ class ReactionRunner:
         await keep_linked_marks(connection, self.service.linked, records)
         await keep_events(connection, self.service, records)
         await keep_waits(connection, wait_facts(records))
-        await self.react(PostgresParkedReactions(connection), records)
+        await self.react(PostgresParkedReactions(connection, self.service.name), records)
 
     async def react(self, parked: ParkedReactions, records: Sequence[ConsumedEvent]) -> None:
         """Send the commands that follow from events; park the rejected ones."""
@@ -227,7 +227,7 @@ class ReactionRunner:
         done = 0
         for row in await pool.fetch(_RIPE, self.consumer):
             async with pool.acquire() as connection, connection.transaction():
-                done += await self.retry(PostgresParkedReactions(connection), row["command_id"])
+                done += await self.retry(PostgresParkedReactions(connection, self.service.name), row["command_id"])
         return done
 
     async def report_parked(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:

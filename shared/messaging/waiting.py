@@ -10,7 +10,7 @@ from uuid import UUID
 
 from shared.database import Connection
 from shared.domain import waiting
-from shared.domain.envelope import Fact
+from shared.domain.envelope import Fact, UnknownEvent
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 
 _FIELDS: Final = (
@@ -30,9 +30,9 @@ _OF_WAIT: Final = ", ".join(_FIELDS)
 _BEGIN: Final = f"""
     insert into waiting (id, service, home, {_OF_WAIT}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
     on conflict (id) do update
-    set name = excluded.name, version = excluded.version, targets = excluded.targets, rules = excluded.rules,
-        reason = excluded.reason, sentence = excluded.sentence, since = excluded.since, ended_at = null
-    where not waiting.closed
+    set service = excluded.service, home = excluded.home, {", ".join(f"{name} = excluded.{name}" for name in _FIELDS)},
+        ended_at = null, closed = false
+    where not waiting.closed or waiting.service <> excluded.service
 """  # noqa: S608 - the columns above, and no value
 _CHANGE: Final = """
     update waiting set name = $2, version = $3, targets = $4, rules = $5, reason = $6, sentence = $7
@@ -98,12 +98,15 @@ def wait_facts(records: Iterable[ConsumedEvent]) -> list[Fact]:
 
 
 async def keep_waits(connection: Connection, facts: Iterable[Fact]) -> None:
-    """Apply events of waits to the table of waits; a repeat changes nothing."""
+    """Apply events of waits to the table of waits; a repeat changes nothing. Raises `UnknownEvent` for another service's wait."""
     for fact in facts:
-        id_ = fact.stream_id
+        id_, service = fact.stream_id, fact.envelope.stream.partition("/")[0]
+        waits_in = await connection.fetchval("select service from waiting where id = $1", id_)
+        if waits_in not in {None, service}:
+            raise UnknownEvent(f"{service} tells of a wait of {waits_in}")
         match fact.event:
             case waiting.WaitingBegan(home=home, wait=wait):
-                await begin_wait(connection, id_, fact.envelope.stream.partition("/")[0], home, wait)
+                await begin_wait(connection, id_, service, home, wait)
             case waiting.WaitingChanged(wait=wait):
                 await change_wait(connection, id_, wait)
             case waiting.WaitingEnded():
@@ -115,7 +118,7 @@ async def keep_waits(connection: Connection, facts: Iterable[Fact]) -> None:
 
 
 async def begin_wait(connection: Connection, id_: UUID, service: str, home: UUID, wait: waiting.Wait) -> None:
-    """Insert an open wait under its id; one that a person has closed stays closed."""
+    """Insert an open wait under its id, in the place of another service's; one that a person has closed stays closed."""
     values = (getattr(wait, name) for name in _FIELDS)
     columns = (list(value) if isinstance(value, tuple) else value for value in values)
     await connection.execute(_BEGIN, id_, service, home, *columns)
@@ -150,10 +153,10 @@ async def waits_named(connection: Connection, ids: Collection[UUID]) -> dict[UUI
     return {row["id"]: WaitState(KnownWait.of_row(row), row["ended_at"] is not None, row["closed"]) for row in rows}
 
 
-async def closed_waits(connection: Connection, ids: Collection[UUID]) -> frozenset[UUID]:
-    """Return those of some ids that a person has closed."""
-    closed = "select id from waiting where id = any($1::uuid[]) and closed"
-    return frozenset(row["id"] for row in await connection.fetch(closed, list(ids)))
+async def closed_waits(connection: Connection, service: str, ids: Collection[UUID]) -> frozenset[UUID]:
+    """Return those of some ids of waits of a service that a person has closed."""
+    closed = "select id from waiting where id = any($1::uuid[]) and closed and service = $2"
+    return frozenset(row["id"] for row in await connection.fetch(closed, list(ids), service))
 
 
 def _wait_of(row: Mapping[str, Any]) -> waiting.Wait:

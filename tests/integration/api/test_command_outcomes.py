@@ -101,7 +101,7 @@ async def test_a_command_that_had_nothing_to_do_says_so(api: Client, stream: UUI
     async with owner.transaction():
         for id_, target in ((here, stream), (unbegun, uuid4())):
             for _ in range(2):
-                await PostgresParkedReactions(owner).keep_nothing_to_do(id_, f"education/{target}")
+                await PostgresParkedReactions(owner, "education").keep_nothing_to_do(id_, f"education/{target}")
     await owner.close()
     for id_ in (here, unbegun):
         answer = (await api.read(f"/v1/commands/{id_}")).json()

@@ -17,11 +17,11 @@ import pytest
 from shared import database as connections
 from shared.command_handler import Accepted, CommandHandler, StreamNotFound
 from shared.database import Lease, as_role
-from shared.domain.envelope import GENESIS, Fact, next_hash
+from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import Actor, Command
+from shared.domain.messages import Actor, Command, Event
 from shared.domain.service import CommandFor, Reaction, reaction_command_id
-from shared.domain.waiting import waiting_events
+from shared.domain.waiting import WaitingClosed, WaitingEnded, waiting_events
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer.alarms import alarms
@@ -318,6 +318,35 @@ async def test_another_service_keeps_what_waits_for_its_streams(reacting_desk: R
     await keep_waits(owner, [ended, ended])
     assert await waits_of(owner, ring.stream) == []
     await owner.close()
+
+
+async def test_no_service_ends_or_closes_what_waits_in_another(reacting_desk: ReactingDesk) -> None:
+    """Given a service that closes waits of the desk, known or to come, then the desk's stand, and its reactions are tried."""
+    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON)
+    ring, coming = await reacting_desk.ring(2), await reacting_desk.ring(1)
+    await reacting_desk.take([ring])
+    await recorder.record()
+    (wait,) = await waits_of(reacting_desk.pool, ring.stream)
+    (began,) = (await reacting_desk.desk.event_store.load(f"desk/{wait.id}")).records
+    to_come = reaction_command_id(UUID(dict(coming.headers)["ce_id"].decode()), "answer-ring", reacting_desk.desk_id)
+
+    def told_by_the_bell(id_: UUID, event: Event) -> Fact:
+        fact = waiting_events("desk").read(began.body)
+        return Fact(fact.envelope.model_copy(update={"stream": f"bell/{id_}"}), event)
+
+    opening = waiting_events("desk").read(began.body).event
+    for event in (opening, WaitingEnded(), WaitingClosed(reason="NONE")):
+        with pytest.raises(UnknownEvent, match="bell tells of a wait of desk"):
+            await keep_waits(reacting_desk.pool, [told_by_the_bell(wait.id, event)])
+    assert await waits_of(reacting_desk.pool, ring.stream) == [wait]
+    await keep_waits(
+        reacting_desk.pool,
+        [told_by_the_bell(to_come, opening), told_by_the_bell(to_come, WaitingClosed(reason="NONE"))],
+    )
+    await reacting_desk.take([coming], first_offset=1)
+    assert await recorder.record() == 1
+    assert {known.service for known in await waits_of(reacting_desk.pool, coming.stream)} == {"desk"}
+    assert len(await parked_reactions(reacting_desk.pool)) == 2
 
 
 async def test_a_stream_in_quarantine_waits_in_sight_until_it_is_released(reacting_desk: ReactingDesk) -> None:
