@@ -60,6 +60,19 @@ async def test_each_read_and_refusal_of_a_case_is_listed_with_who_when_and_why(p
     assert "Robin Roe" not in str(access_lines + reported)
 
 
+@pytest.mark.parametrize("named", ["stream", "person"])
+async def test_a_case_is_read_by_its_own_id_alone(partnership: Partnership, named: str) -> None:
+    """Given a record's or a person's id for that of a case, then there is no such case: the read would be a line of none."""
+    record = await world.referral(partnership)
+    await partnership.carry()
+    token = await partnership.token("SUPERVISOR")
+    for path in ("/timeline", "/changes?after=referral:0", "", "?as_of=2027-01-01"):
+        answer = await partnership.read("reporting", f"/v1/cases/{getattr(record, named)}{path}", token)
+        assert answer.status_code == 404, answer.text
+    answer = await partnership.read("reporting", f"/v1/cases/{record.case}/timeline", token)
+    assert answer.json()["total"] > 0
+
+
 async def test_the_question_itself_is_a_line(partnership: Partnership) -> None:
     """Given that somebody asked who looked, then the next answer says so."""
     record = await world.disposal(partnership)

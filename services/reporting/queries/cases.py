@@ -51,9 +51,11 @@ async def records_of_case(
 ) -> CaseRecords | Denial | None:
     """Find the streams of a case of which the reader may see a part; None if nothing is known of the case.
 
-    `ever` adds the streams that name the case in any event: they may have belonged to it before.
+    `ever` adds the shared streams that name the case in any event: they may have belonged to it before.
     """
-    rows = await connection.fetch(_STREAMS, case_id, ever, *reader.reach(part).parameters)
+    found = await connection.fetch(_STREAMS, case_id, ever, *reader.reach(part).parameters)
+    # By the id of a person or record nothing is read: the access log would know the read under that id alone.
+    rows = [row for row in found if case_id in {row["home"], *row["cases"]} or _is_shared(row)]
     if not rows:
         return None
     area = _area(rows, case_id)
@@ -189,6 +191,10 @@ def _rows_then(rows: Sequence[Row], past: Mapping[Stream, _PastStream | None], c
         waits = row["service"] == "referral" and row["state"] == "WITH_PANEL"
         row["queued"] = waits and row["stream"] not in claimed
     return sorted(then, key=lambda row: (row["opened_at"], row["stream"]))
+
+
+def _is_shared(row: Row) -> bool:
+    return summary_type(row["service"]).events_for_case is not None
 
 
 def _area(rows: Sequence[Row], case_id: UUID) -> str | None:
