@@ -63,6 +63,24 @@ async def test_a_grave_flag_makes_the_period_longer(partnership: Partnership) ->
     assert line["group"] == 2
 
 
+async def test_a_corrected_flag_counts(partnership: Partnership) -> None:
+    """Given flags that are corrected, then the group follows from what they should have been, as last corrected."""
+    record = await world.rejected_referral(partnership)
+    officer = await partnership.token("SAFE_SCHOOLS_OFFICER")
+    events = (await partnership.read("referral", f"{record.path}/history", officer)).json()["events"]
+    correction = {"type": "CorrectReferral", "field": "flags", "why": "A slip of the pen."}
+    triaged = next(event for event in events if event["type"] == "ReferralTriaged")
+    groups = []
+    for event, flags in ((events[0], ["WEAPON"]), (triaged, []), (events[0], [])):
+        body = correction | {"corrects": event["event_id"], "value": flags}
+        await partnership.send("referral", record.stream, body, officer)
+        await partnership.carry()
+        line = await review(partnership, record, "2190-01-01")
+        assert line is not None
+        groups.append(line["group"])
+    assert groups == [2, 2, 4]
+
+
 async def test_a_review_that_keeps_the_records_names_the_next_day(partnership: Partnership) -> None:
     """Given a person who was reviewed, then they are due on that day; once forgotten they are on no list."""
     record = await closed(partnership)

@@ -48,8 +48,13 @@ _RECORD: Final = """
     s.service, s.stream, s.open, s.updated_at, s.cases,
         s.record -> 'offence' ->> 'category' as category,
         case when s.service = 'referral' then (
-            select convert_from(f.body, 'UTF8')::jsonb -> 'data' -> 'flags' from fact as f
-            where f.service = s.service and f.stream = s.stream and f.version = 1
+            select case f.version when 1 then e.data -> 'flags' else e.data -> 'value' end
+            from fact as first join fact as f using (service, stream)
+            cross join lateral (select convert_from(f.body, 'UTF8')::jsonb -> 'data' as data) as e
+            where first.service = s.service and first.stream = s.stream and first.version = 1
+              and (f.version = 1 or f.type like '%.ReferralCorrected.v%' and e.data ->> 'field' = 'flags'
+                   and e.data ->> 'corrects' = first.event_id::text)
+            order by f.version desc limit 1
         ) end as flags
     from stream as s
 """
