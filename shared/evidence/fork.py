@@ -67,6 +67,14 @@ def roots_in(text: str, name: str) -> list[Root]:
     return found
 
 
+def common_in(text: str) -> Root:
+    """Return the root up to which the branches of a statement agree. Raises `BadNote`."""
+    roots = roots_in(text, "common")
+    if len(roots) != 1:
+        raise BadNote("the text is no statement of a fork")
+    return roots[0]
+
+
 def require_signed(note: str, fork: Fork, keys: Iterable[VerifierKey], witness: VerifierKey | None) -> None:
     """Check that a statement is of this fork, signed by a key of its log, and by the witness if there is one. Raises `BadNote`."""
     signed = SignedNote.parse(note)
@@ -117,11 +125,10 @@ def read_statement(text: str, evidence: bytes) -> GivenUp:
     """Read the text of a statement with its evidence. Raises `BadNote`."""
     if f"lost {_digest(evidence)}" not in text.splitlines():
         raise BadNote("what the lost branch recorded is not what was signed")
-    ((common, _),) = roots_in(text, "common")
     anchor = json.loads(evidence).get("anchor")
     return GivenUp(
         text.partition("\n")[0],
-        common,
+        common_in(text)[0],
         frozenset(roots_in(text, "void")),
         None if anchor is None else (anchor["number"], bytes.fromhex(anchor["hash"])),
     )

@@ -10,19 +10,18 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from shared.evidence.fork import roots_in
+from shared.evidence.fork import common_in, roots_in
 from shared.privacy.signed_note import BadNote, SignedNote, Signer, VerifierKey
-from tools.witness.state import WitnessState, read_log_keys, witness_key
+from tools.witness.state import MemoryLost, WitnessState, read_log_keys, witness_key
 
 
 def cosign_fork(note: str, signer: Signer, logs: Mapping[str, Sequence[VerifierKey]], state: WitnessState) -> str:
     """Return the statement of a fork with a cosignature; what was seen of the lost branch is forgotten. Raises `BadNote`."""
     signed = SignedNote.parse(note)
     origin = signed.text.partition("\n")[0]
-    ((size, root),) = roots_in(signed.text, "common")
     if not signed.signers_among(logs.get(origin, ())):
         raise BadNote(f"no known key of {origin} has signed the statement")
-    state.go_back(origin, (size, root), roots_in(signed.text, "void"))
+    state.go_back(origin, common_in(signed.text), roots_in(signed.text, "void"))
     return f"{note}{signer.cosign(signed.text, int(time.time()))}\n"
 
 
@@ -38,7 +37,7 @@ def main() -> None:
         note = chosen.statement.read_text(encoding="utf-8")
         logs, state = read_log_keys(chosen.logs), WitnessState(chosen.state)
         sys.stdout.write(cosign_fork(note, witness_key(chosen.state, chosen.name), logs, state))
-    except (OSError, BadNote) as error:
+    except (OSError, UnicodeDecodeError, BadNote, MemoryLost) as error:
         sys.exit(f"Nothing is cosigned: {error}")
 
 

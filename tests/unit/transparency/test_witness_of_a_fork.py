@@ -12,7 +12,7 @@ from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.fork import Fork, require_signed
 from shared.evidence.merkle import EMPTY_ROOT, TileId, append_leaves, consistency_spans, hash_leaf, proof, root_hash
 from shared.privacy.signed_note import BadNote, SignedNote, SigningKeys, write_note
-from tools.witness.fork import cosign_fork
+from tools.witness.fork import cosign_fork, main
 from tools.witness.state import OutOfStep, Unfit, WitnessState, witness_key
 
 ORIGIN = "test.example/tests/events"
@@ -62,6 +62,38 @@ def test_a_false_statement_rewrites_nothing_that_was_cosigned_before(tmp_path: P
     with pytest.raises(Unfit):
         offer(false, 6, 4)
     offer(true, 5, 4)
+
+
+@pytest.mark.parametrize("written", [b"", b"\xff\n\n", FORK.text.encode(), f"{ORIGIN}\nfork v1\n\n— x eA==\n".encode()])
+def test_a_file_that_is_no_statement_is_refused_with_a_sentence(
+    written: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a file that is no signed statement of a fork, nothing is cosigned and a sentence says so."""
+    folder, logs, statement = tmp_path / "witness", tmp_path / "logs", tmp_path / "statement.note"
+    witness_key(folder, "witness.example")
+    signer, *_ = SigningKeys.read(base64.b64encode(os.urandom(32)).decode()).signers(ORIGIN)
+    logs.write_text(f"{signer.key}\n", encoding="utf-8")
+    statement.write_bytes(written)
+    monkeypatch.setattr("sys.argv", ["fork", "--state", str(folder), "--logs", str(logs), str(statement)])
+    with pytest.raises(SystemExit, match="Nothing is cosigned: "):
+        main()
+    statement.write_text(write_note(text := f"{ORIGIN}\nfork v1\n", [signer.sign(text)]), encoding="utf-8")
+    with pytest.raises(SystemExit, match="no statement of a fork"):
+        main()
+
+
+def test_a_folder_that_remembers_nothing_is_refused_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a folder that is no witness's, nothing is cosigned and a sentence says so."""
+    note, logs = tmp_path / "statement.note", tmp_path / "logs"
+    signer, *_ = SigningKeys.read(base64.b64encode(os.urandom(32)).decode()).signers(ORIGIN)
+    note.write_text(write_note(FORK.text, [signer.sign(FORK.text)]), encoding="utf-8")
+    logs.write_text(f"{signer.key}\n", encoding="utf-8")
+    (tmp_path / "key").write_bytes(os.urandom(32))
+    monkeypatch.setattr("sys.argv", ["fork", "--state", str(tmp_path), "--logs", str(logs), str(note)])
+    with pytest.raises(SystemExit, match="Nothing is cosigned: .* restore it from a copy"):
+        main()
 
 
 def test_a_statement_is_no_checkpoint() -> None:
