@@ -23,7 +23,7 @@ def main() -> None:
     chosen = parser.parse_args()
     try:
         logs = read_log_keys(chosen.logs)
-    except (OSError, BadNote) as error:
+    except (OSError, UnicodeDecodeError, BadNote) as error:
         sys.exit(f"The keys of the logs cannot be read from {chosen.logs}: {error}")
     try:
         application = witness_application(witness_key(chosen.state, chosen.name), logs, WitnessState(chosen.state))

@@ -92,7 +92,7 @@ def test_a_folder_that_remembers_nothing_is_refused_with_a_sentence(
     logs.write_text(f"{signer.key}\n", encoding="utf-8")
     (tmp_path / "key").write_bytes(os.urandom(32))
     monkeypatch.setattr("sys.argv", ["fork", "--state", str(tmp_path), "--logs", str(logs), str(note)])
-    with pytest.raises(SystemExit, match="Nothing is cosigned: .* restore it from a copy"):
+    with pytest.raises(SystemExit, match=r"Nothing is cosigned: .* restore it from a copy"):
         main()
 
 
