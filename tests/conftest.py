@@ -334,7 +334,8 @@ def _broker(port: int) -> dict[str, str]:
         "transaction.max.timeout.ms": "15000",
         "socket.request.max.bytes": "16777216",
         "max.incremental.fetch.session.cache.slots": "0",
-        **dict.fromkeys(("group.max.size", "group.consumer.max.size"), "12"),
+        "group.coordinator.rebalance.protocols": "classic",
+        "group.max.size": "12",
         "group.initial.rebalance.delay.ms": "0",
     }
     return {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()}

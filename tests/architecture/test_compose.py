@@ -320,6 +320,12 @@ def test_the_broker_lets_nobody_in_without_a_password() -> None:
     assert told["KAFKA_OPTS"] == "-Djava.security.auth.login.config=/run/secrets/kafka_logins"
 
 
+def test_what_kafka_logs_takes_little_of_its_memory() -> None:
+    """Each refusal of a login is logged into files in memory that the image never deletes: they have a size."""
+    (logs,) = (place for place in CONTAINERS["kafka"]["tmpfs"] if place.startswith("/opt/kafka/logs"))
+    assert ",size=" in logs
+
+
 def test_the_database_is_the_one_that_the_tests_run_on() -> None:
     """PostgreSQL has the version that the tests start, sorts as theirs does, and reads its password from a file."""
     container = CONTAINERS["postgres"]

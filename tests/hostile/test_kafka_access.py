@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,15 +29,12 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.protocol.types import (
     Array,
-    CompactArray,
-    CompactString,
     Int8,
     Int16,
     Int32,
     Int64,
     Schema,
     String,
-    TaggedFields,
 )
 from confluent_kafka import Consumer
 from confluent_kafka import KafkaError as OtherError
@@ -292,66 +289,20 @@ async def test_what_was_read_takes_no_memory_afterwards(kafka: Closed) -> None:
         connection.close()
 
 
-class _HeartbeatResponse(Response):  # type: ignore[misc]
-    API_KEY = 68
-    API_VERSION = 0
-    SCHEMA = Schema(("throttle_time_ms", Int32), ("error_code", Int16))
-
-
-class _HeartbeatStruct(RequestStruct):  # type: ignore[misc]
-    API_KEY = 68
-    API_VERSION = 0
-    FLEXIBLE_VERSION = True
-    RESPONSE_TYPE = _HeartbeatResponse
-    SCHEMA = Schema(
-        ("group", CompactString("utf-8")),
-        ("member", CompactString("utf-8")),
-        ("epoch", Int32),
-        ("instance", CompactString("utf-8")),
-        ("rack", CompactString("utf-8")),
-        ("rebalance_timeout_ms", Int32),
-        ("topics", CompactArray(CompactString("utf-8"))),
-        ("assignor", CompactString("utf-8")),
-        ("partitions", CompactArray(Int32)),
-        ("tags", TaggedFields),
-    )
-
-
-class Heartbeat(Request[_HeartbeatStruct]):  # type: ignore[misc]
-    """ConsumerGroupHeartbeat (KIP-848), by which a member joins a group of the newer protocol."""
-
-    API_KEY = 68
-
-    def __init__(self, group: str) -> None:
-        self._group = group
-
-    def build(self, request_struct_class: type[_HeartbeatStruct]) -> _HeartbeatStruct:
-        return request_struct_class(self._group, "", 0, None, None, 60_000, [EVENTS], None, [], {})
-
-
-@pytest.mark.parametrize(
-    ("principal", "group", "join"),
-    [
-        (
-            "kafka_reporting",
-            "ooc-reporting",
-            lambda group: JoinGroupRequest(group, 60_000, 60_000, "", None, "consumer", [("range", b"")]),
-        ),
-        ("kafka_notifications", "ooc-notifications", Heartbeat),
-    ],
-)
-async def test_a_group_has_few_members(kafka: Closed, principal: str, group: str, join: Callable[[str], Any]) -> None:
+async def test_a_group_has_few_members(kafka: Closed) -> None:
     """Given forty members of one login that never read, each of which might hold sixteen megabytes, then the last are refused."""
-    options = client_options(kafka.as_(principal))
+    login, group = kafka.as_("kafka_reporting"), "ooc-reporting"
+    options = client_options(login)
     host, _, port = options.pop("bootstrap_servers").rpartition(":")
-    async with reading(kafka.as_(principal), group) as first:
+    async with reading(login, group) as first:
         first.assign([TopicPartition(EVENTS, 0)])
         await first.committed(TopicPartition(EVENTS, 0))  # Kafka's own topic is there from now on
 
     async def answer(connection: Any) -> int:
         code = NOT_YET[0]
         while code in NOT_YET:
-            code = (await connection.send(join(group))).error_code
+            join = JoinGroupRequest(group, 60_000, 60_000, "", None, "consumer", [("range", b"")])
+            code = (await connection.send(join)).error_code
         return int(code)
 
     async with contextlib.AsyncExitStack() as stack:
@@ -359,7 +310,7 @@ async def test_a_group_has_few_members(kafka: Closed, principal: str, group: str
         for _ in range(40):
             connection = await create_conn(host, int(port), request_timeout_ms=300_000, **options)
             stack.callback(connection.close)
-            connection._versions |= {JoinGroupRequest.API_KEY: (2, 2), Heartbeat.API_KEY: (0, 0)}
+            connection._versions |= {JoinGroupRequest.API_KEY: (2, 2)}
             answers.append(asyncio.create_task(answer(connection)))
             stack.callback(answers[-1].cancel)
 
@@ -368,8 +319,38 @@ async def test_a_group_has_few_members(kafka: Closed, principal: str, group: str
             assert set(codes) <= {0, TOO_MANY_MEMBERS}
             return codes.count(TOO_MANY_MEMBERS)
 
-        # In the classic protocol as many are in this round of the group as may wait for the next.
+        # As many are in this round of the group as may wait for the next.
         await eventually(lambda: refused() >= 40 - 2 * PARTITIONS)
+
+
+async def test_a_group_of_the_newer_protocol_is_refused(kafka: Closed) -> None:
+    """Given a member that could have a broker compile a pattern of its own, then it is refused."""
+    consumer = Consumer(
+        confluent_options(kafka.as_(PARTNER)) | {"group.id": "wessex_trust", "group.protocol": "consumer"}
+    )
+    try:
+        consumer.subscribe([EVENTS])
+        answers: list[Any] = []
+        await eventually(lambda: answers.extend(consumer.consume(timeout=0.5)) or answers)
+        assert "ConsumerGroupHeartbeat" in answers[0].error().str()
+    finally:
+        consumer.close()
+
+
+@pytest.mark.parametrize(("sent", "closed"), [((500_000).to_bytes(4, "big"), 600), (b"", 100)])
+async def test_a_stranger_takes_little_memory(kafka: Closed, sent: bytes, closed: int) -> None:
+    """Given six hundred connections without a login, each that says half a megabyte will come, and every one above 500, is closed."""
+    host, _, port = kafka.settings.kafka.rpartition(":")
+    async with contextlib.AsyncExitStack() as stack:
+        ended = []
+        for _ in range(600):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            stack.callback(writer.close)
+            writer.write(sent)
+            ended.append(asyncio.ensure_future(asyncio.gather(reader.read(), return_exceptions=True)))
+            stack.callback(ended[-1].cancel)
+        await eventually(lambda: sum(one.done() for one in ended) >= closed)
+    await eventually(lambda: connects(**client_options(kafka.as_(PARTNER))))
 
 
 async def connects(**options: Any) -> bool:
