@@ -266,7 +266,7 @@ class CorrectionEngine(Generic[C, S]):
         asks: type[Command],
         asked: Callable[[Any, S], Command | None],
     ) -> None:
-        """Register for a correction of a field the rules that forbid the command which gives it, by the record before its event.
+        """Register for a correction of a field, or in it, the rules that forbid the command which gives it, by the record before its event.
 
         `asks` is that command, and `asked` writes it from a corrected event and the state before it; None: nobody gave it.
         """
@@ -280,7 +280,11 @@ class CorrectionEngine(Generic[C, S]):
         self, rule: Rule, field: str, asked: Callable[[Any, S], Command | None]
     ) -> Callable[[CorrectionCommand, S, Context], bool]:
         def holds(command: CorrectionCommand, state: S, context: Context) -> bool:
-            if command.field != field or (after := self.as_corrected(command, state)) is None:
+            try:
+                path = self.correction(command, state).field
+            except Uncorrectable:
+                return True  # another rule refuses it
+            if path.partition(".")[0] != field or (after := self.as_corrected(command, state)) is None:
                 return True
             facts = facts_of(after)
             number = next(n for n, fact in enumerate(facts) if fact.event_id == command.corrects)

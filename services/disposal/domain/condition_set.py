@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from services.disposal.domain.commands import ProposeCondition, VaryConditions
+from services.disposal.domain.commands import IssueDisposal, ProposeCondition, VaryConditions
 from services.disposal.domain.state import ConditionState, ConditionStatus, DisposalState
 from services.disposal.events import ChangeAction, Condition, OmittedCondition, RetypedCondition
 from services.vocabulary import ConditionType, Disposal
@@ -28,27 +28,22 @@ class ResultingSet:
     to_do: tuple[Condition, ...]
 
 
-def resulting(command: ProposeCondition | VaryConditions, state: DisposalState) -> ResultingSet | None:
+def resulting(command: ProposeCondition | VaryConditions | IssueDisposal, state: DisposalState) -> ResultingSet | None:
     """Return the set after the command; None if the state machine allows no conditions at all."""
-    match command:
-        case ProposeCondition(condition=condition):
-            disposal = state.to_be_issued
-            if disposal not in {Disposal.YRD, Disposal.YCC}:
-                return None
-            remaining = {key: condition_state.terms for key, condition_state in state.conditions.items()} | {
-                condition.condition_id: condition
-            }
-            # What was proposed before has been judged on its own day, with its own rationale.
-            return ResultingSet(disposal, tuple(remaining.values()), (condition,))
-        case VaryConditions():
-            if state.issue is None or state.issue.disposal is Disposal.YC:
-                return None
-            after = varied(command, state)
-            return ResultingSet(
-                state.issue.disposal,
-                remaining_terms(after),
-                tuple(condition.terms for condition in after.values() if condition.standing is ConditionStatus.ACTIVE),
-            )
+    if isinstance(command, VaryConditions):
+        if state.issue is None or state.issue.disposal is Disposal.YC:
+            return None
+        after = varied(command, state)
+        to_do = (condition.terms for condition in after.values() if condition.standing is ConditionStatus.ACTIVE)
+        return ResultingSet(state.issue.disposal, remaining_terms(after), tuple(to_do))
+    if state.to_be_issued is None or state.to_be_issued is Disposal.YC:
+        return None
+    remaining = {key: condition.terms for key, condition in state.conditions.items()}
+    if isinstance(command, IssueDisposal):
+        return ResultingSet(state.to_be_issued, tuple(remaining.values()), tuple(remaining.values()))
+    remaining[command.condition.condition_id] = command.condition
+    # What was proposed before has been judged on its own day, with its own rationale.
+    return ResultingSet(state.to_be_issued, tuple(remaining.values()), (command.condition,))
 
 
 def varied(command: VaryConditions, state: DisposalState) -> Mapping[UUID, ConditionState]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from services.disposal.domain.commands import AssignOutcome, CorrectRecord
+from services.disposal.domain.commands import AssignOutcome, CorrectRecord, IssueDisposal
 from services.disposal.events import DisposalIssued, RecordCorrected
 from services.disposal.service import claims
 from services.vocabulary import OutcomeCode, TrialMode
@@ -17,10 +18,15 @@ from shared.domain.decisions import Refused
 from shared.domain.ids import derived_uuid
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
+    AFTER,
+    ISSUED_AT,
     LEO,
     POLICE,
+    SECOND,
+    SIGNED,
     SUPERVISOR,
     WORK,
+    YJS,
     CaseStory,
     adding,
     attendance,
@@ -71,6 +77,45 @@ def test_what_was_computed_is_computed_again() -> None:
     corrections = [fact.event for fact in story.facts if isinstance(fact.event, RecordCorrected)]
     assert len(corrections) == 1
     assert {one.field for one in corrections[0].also if one.corrects == issued} == {"age_at_offence", "offence_date"}
+
+
+def test_what_was_signed_is_not_corrected_afterwards() -> None:
+    """Given conditions that the child has signed, when one is corrected, then it is signed as it stands before it is given."""
+    story = CaseStory().prepared("YCC", condition())
+    at = "2026-03-12T16:25:00+00:00"
+    story.ask(correction(story, "ConditionProposed", "condition.hours", "6"), by=YJS, at=at)
+    assert story.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {"R9"}
+    story.ask(SIGNED, by=YJS, at=ISSUED_AT)
+    story.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
+
+
+@pytest.mark.parametrize(("field", "value", "rule"), [("hours", "40", "R15"), ("due", "2027-05-28", "R20")])
+def test_no_correction_asks_more_than_the_law_allows(field: str, value: str, rule: str) -> None:
+    """Given a proposal that is corrected past a limit, then it is not given; once it was given, then it is to be reviewed."""
+    story = CaseStory().prepared("YCC", condition())
+    story.ask(correction(story, "ConditionProposed", f"condition.{field}", value), by=YJS, at=ISSUED_AT)
+    assert story.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {"R9", rule}
+    given = CaseStory().issued()
+    given.ask(correction(given, "ConditionProposed", f"condition.{field}", value), by=SUPERVISOR, at=THEN)
+    assert given.state.reviews[-1].unlawful_by == (rule,)
+
+
+def test_a_variation_stays_within_its_limits() -> None:
+    """Given a variation, when a correction would ask more than it may, then the rules of a variation refuse it."""
+    story = CaseStory().issued()
+    more = condition(key=SECOND, hours=Decimal(5))
+    story.ask(variation(adding(more)), by=SUPERVISOR, at=AFTER)
+    beyond = correction(story, "ConditionsVaried", "changes.0.condition.hours", "7")
+    assert story.refused(beyond, by=SUPERVISOR, at=THEN) == {"R15"}
+    story.ask(correction(story, "ConditionsVaried", "changes.0.condition.hours", "6"), by=SUPERVISOR, at=THEN)
+
+
+def test_a_plan_stays_within_its_limits() -> None:
+    """Given a plan, when a correction would end it too late, then the rules of an agreement refuse it."""
+    story = CaseStory().deferred()
+    for field in ("plan.0.due", "review_on"):
+        late = correction(story, "ProsecutionDeferred", field, "2027-06-12")
+        assert story.refused(late, by=SUPERVISOR, at=THEN) == {"DP3"}
 
 
 DERIVED = [

@@ -19,6 +19,7 @@ from tests.policy_books import with_entry
 from tests.unit.referral.stories import (
     LATER,
     LEO,
+    MIA,
     MOTHER,
     NEXT_DAY,
     OFFICER,
@@ -217,6 +218,14 @@ def test_what_bars_outcome_21_on_nudes_is_policy() -> None:
     referral = ReferralStory(policy).received(Flag.NUDE_IMAGERY, Flag.REPEAT).recorded().linked()
     referral.does(screening())
     assert referral.problems(outcome("21")) == {"B6"}
+
+
+def test_no_correction_makes_a_child_the_one_who_got_an_adult_outcome(referral: ReferralStory) -> None:
+    """Given an adult with a penalty notice, when its person is corrected to a child, then R11 refuses; to another adult it stands."""
+    referral.received().recorded().linked().linked(MOTHER, "1984-02-02").linked(MIA, "1990-05-05")
+    referral.does(outcome("6", MOTHER))
+    assert referral.problems(referral.corrects("CrimeOutcomeAssigned", "person_id", str(LEO))) == {"R11"}
+    assert referral.does(referral.corrects("CrimeOutcomeAssigned", "person_id", str(MIA))) == ["ReferralCorrected"]
 
 
 def test_outcome_23_comes_from_a_completed_deferral_alone(referral: ReferralStory) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 
-from services.disposal.domain.commands import ProposeCondition, VaryConditions
+from services.disposal.domain.commands import IssueDisposal, ProposeCondition, VaryConditions, WithdrawCondition
 from services.disposal.domain.condition_set import ResultingSet, given_day, resulting
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.conditions.definition import Requirement
@@ -12,9 +12,10 @@ from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import Condition
 from services.vocabulary import ConditionObject, ConditionType, Disposal, TrialMode
-from shared.domain.rules import Context
+from shared.domain.decisions import RuleKind
+from shared.domain.rules import Context, Rule
 
-Asks = ProposeCondition | VaryConditions
+Asks = ProposeCondition | VaryConditions | IssueDisposal
 
 
 def _of_caution(command: Asks, state: DisposalState) -> ResultingSet | None:
@@ -194,3 +195,19 @@ def child_consents_to_the_variation(command: VaryConditions, state: DisposalStat
     Source: CDA 1998 s66D
     """
     return command.consent and state.disposal is Disposal.YCC and state.stage is Stage.ACTIVE
+
+
+def _as_given(rule: Rule) -> Callable[[DisposalState, Context], bool]:
+    """Return a rule on conditions as one on giving them: a correction may have changed what was proposed."""
+
+    def holds(state: DisposalState, context: Context) -> bool:
+        return rule.check(IssueDisposal(), state, context)
+
+    holds.__name__ = f"{rule.name}_when_given"
+    holds.__doc__ = f"{rule.text}\n\nSource: {rule.source}"
+    return holds
+
+
+for _rule in rules.rules_for(ProposeCondition, RuleKind.FORBIDS):
+    if "condition" in _rule.looks_at:
+        rules.forbids(_rule.id, IssueDisposal, lifted_by=(WithdrawCondition,))(_as_given(_rule))

@@ -1,11 +1,11 @@
 """S1, the state machine: registers each line of its table as a rule, asked only when no other rule refuses; and corrections."""
 
-from services.disposal.domain.commands import AssignOutcome, CorrectRecord
+from services.disposal.domain.commands import AgreeDeferral, AssignOutcome, CorrectRecord, VaryConditions
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.domain.state_machine import SOURCE, STATE_MACHINE
-from services.disposal.events import DisposalEvent, OutcomeAssigned
+from services.disposal.events import ConditionsVaried, DisposalEvent, OutcomeAssigned, ProsecutionDeferred
 from shared.domain.state_machine import register
 
 register(rules, STATE_MACHINE, SOURCE)
@@ -19,3 +19,27 @@ def _assigned(event: DisposalEvent, before: DisposalState) -> AssignOutcome | No
 
 
 CORRECTIONS.judge_again(rules, CorrectRecord, "code", AssignOutcome, _assigned)
+
+
+def _varied(event: DisposalEvent, _before: DisposalState) -> VaryConditions | None:
+    """Write the command of a variation."""
+    if not isinstance(event, ConditionsVaried):
+        return None
+    return VaryConditions(changes=event.changes, consent=event.consent, why=event.why)
+
+
+def _deferred(event: DisposalEvent, _before: DisposalState) -> AgreeDeferral | None:
+    """Write the command by which a plan was agreed."""
+    if not isinstance(event, ProsecutionDeferred):
+        return None
+    return AgreeDeferral(
+        plan=event.plan,
+        review_on=event.review_on,
+        child_agrees=event.child_agrees,
+        appropriate_adult_present=event.appropriate_adult_present,
+    )
+
+
+CORRECTIONS.judge_again(rules, CorrectRecord, "changes", VaryConditions, _varied)
+CORRECTIONS.judge_again(rules, CorrectRecord, "plan", AgreeDeferral, _deferred)
+CORRECTIONS.judge_again(rules, CorrectRecord, "review_on", AgreeDeferral, _deferred)

@@ -135,6 +135,7 @@ def _assigned(event: ReferralEvent, _before: Referral) -> AssignCrimeOutcome | N
 
 
 CORRECTIONS.judge_again(rules, CorrectReferral, "code", AssignCrimeOutcome, _assigned)
+CORRECTIONS.judge_again(rules, CorrectReferral, "person_id", AssignCrimeOutcome, _assigned)
 
 
 def _person_of(command: AssignCrimeOutcome, state: Referral) -> LinkedPerson | None:
