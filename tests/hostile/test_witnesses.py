@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import os
 import sqlite3
 import subprocess
@@ -10,13 +12,14 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from shared.database import Connection
 from shared.evidence.checkpoint import open_checkpoint
 from shared.evidence.log import EVENTS
 from shared.evidence.witness_client import WitnessRefuses
-from shared.privacy.signed_note import SignedNote
+from shared.privacy.signed_note import SignedNote, SigningKeys
 from tests.integration.transparency import conftest as transparency
 from tests.integration.transparency.conftest import Office, running_witness
 from tests.integration.transparency.test_signer import rewrite_all, wait_for_alarm
@@ -56,6 +59,18 @@ async def test_a_witness_without_its_memory_does_not_start(
     )
     assert ended.returncode == 1
     assert "without it a rewritten log would be cosigned" in ended.stderr
+
+
+async def test_strangers_that_say_nothing_keep_no_witness(tmp_path: Path) -> None:
+    """Given silent connections, more than an address may have, then each ends by itself, and the witness answers."""
+    (log,) = SigningKeys.read(base64.b64encode(bytes(32)).decode()).signers("tests/events")
+    async with running_witness(tmp_path, [log.key]) as witness, asyncio.timeout(60):
+        crowd = [await asyncio.open_connection("127.0.0.1", httpx2.URL(witness.url).port) for _ in range(300)]
+        answers = await asyncio.gather(*(reader.read() for reader, _ in crowd))
+        assert {answer[:12] for answer in answers} == {b"HTTP/1.1 408", b"HTTP/1.1 503"}
+        assert witness.sizes() == {}
+        for _, writer in crowd:
+            writer.close()
 
 
 async def test_a_witness_that_has_forgotten_is_an_alarm(office: Office, owner: Connection, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import uvicorn
 
+from shared.api.connections import ConnectionLimits, with_limits
 from shared.privacy.signed_note import BadNote
 from shared.runtime.server import run
 from tools.witness.application import witness_application
@@ -29,7 +30,8 @@ def main() -> None:
         application = witness_application(witness_key(chosen.state, chosen.name), logs, WitnessState(chosen.state))
     except MemoryLost as error:
         sys.exit(str(error))
-    run(uvicorn.Config(application, chosen.host, chosen.port, log_level="warning", server_header=False))
+    http = with_limits(ConnectionLimits())
+    run(uvicorn.Config(application, chosen.host, chosen.port, http=http, log_level="warning", server_header=False))
 
 
 if __name__ == "__main__":
