@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
@@ -37,6 +37,8 @@ class Courier:
 
     def __init__(self, settings: NotificationsSettings, http: httpx2.AsyncClient | None = None) -> None:
         own = _LOOPBACK if settings.mode == "local" else ()
+        # One look for a name at a time: each takes a thread, also when nobody waits for it any more, and there are few.
+        self._looking: dict[str, asyncio.Future[list[Any]]] = {}
         self._permitted = (*settings.networks, *own)
         self._http = http or httpx2.AsyncClient(
             timeout=SECONDS,
@@ -77,7 +79,11 @@ class Courier:
 
     async def _resolve(self, url: httpx2.URL) -> Address:
         host = url.raw_host.decode()
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        if host not in self._looking:
+            look = asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            self._looking[host] = asyncio.ensure_future(look)
+            self._looking[host].add_done_callback(lambda _: self._looking.pop(host))
+        found = await asyncio.shield(self._looking[host])
         addresses = sorted((ip_address(entry[4][0]) for entry in found), key=lambda one: one.version)
         if not addresses or not all(map(self._may_reach, addresses)):
             raise NotDelivered("ADDRESS_REFUSED")

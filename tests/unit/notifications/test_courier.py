@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -77,6 +78,29 @@ async def test_a_name_that_leads_inside_is_refused(monkeypatch: pytest.MonkeyPat
     assert [str(request.url) for request in asked] == ["https://93.184.215.14:8443/in?x=1"]
     assert asked[0].headers["host"] == f"{NAME}:8443"
     await courier.close()
+
+
+async def test_a_name_that_is_answered_late_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given more events for an agency whose names are not answered than there are threads to look, then another's is sent."""
+    late, begun = threading.Event(), threading.Event()
+
+    def look(host: str, *_: object) -> list[Any]:
+        if host == NAME:
+            begun.set()
+            late.wait()
+        return [(0, 0, 0, "", ("93.184.215.14", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(204)))
+    courier = Courier(NotificationsSettings(mode="production"), http)
+    waiting = [asyncio.create_task(courier.post(f"https://{NAME}/", {}, b"{}")) for _ in range(40)]
+    try:
+        assert await asyncio.to_thread(begun.wait, 60)
+        await courier.post("https://another.example/", {}, b"{}")
+    finally:
+        late.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await courier.close()
 
 
 @pytest.mark.parametrize(
