@@ -19,6 +19,7 @@ from shared.event_store import postgres as store
 from shared.event_store.log_hash import EMPTY_LOG, kept_answer, log_entry, next_log_hash
 from shared.evidence import home_evidence, signer, statement, witnessed
 from shared.evidence import log as evidence_log
+from shared.evidence.merkle import SIZE, WIDTH, hash_leaf
 from shared.messaging import linking, parking, projection_consumer, reactions, relay
 from shared.messaging.consumer import batch, effects, quarantine
 from shared.privacy import keyring
@@ -624,7 +625,16 @@ def tiles(tx: Transaction, log: str, levels: Sequence[int], numbers: Sequence[in
 @answers(evidence_log._KEEP_TILES)
 def keep_tiles(tx: Transaction, log: str, *columns: Sequence[Any]) -> None:
     for level, number, hashes in zip(*columns, strict=True):
-        tx.put("tree_tile", (log, level, number), hashes)
+        place = (log, level, number)
+        tx.lock("tree_tile", place)
+        kept: bytes = tx.get("tree_tile", place) or b""
+        if not hashes.startswith(kept):
+            raise refusal("42501", "a tile of a tree only grows")
+        first, new = number * WIDTH + len(kept) // SIZE, len(hashes) - len(kept)
+        entries = [log_entry(row[0], row[1], row[7]) for row in _events(tx, first, new // SIZE)]
+        if level == 0 and hashes[len(kept) :] != b"".join(map(hash_leaf, entries)):
+            raise refusal("23514", f"the tile {number} does not follow from the log {log}")
+        tx.put("tree_tile", place, hashes)
 
 
 def _signed(tx: Transaction, log: str) -> list[tuple[int, bytes, str]]:

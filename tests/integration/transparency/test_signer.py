@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
@@ -13,8 +15,8 @@ from shared.api.access_log import AccessLog, AccessLogBehindWitness
 from shared.database import Connection, create_pool
 from shared.domain.messages import Actor
 from shared.evidence.checkpoint import open_checkpoint
-from shared.evidence.log import ACCESS, EVENTS, prove_consistency, prove_inclusion
-from shared.evidence.merkle import check_consistency, check_inclusion, hash_leaf
+from shared.evidence.log import ACCESS, EVENTS, Log, prove_consistency, prove_inclusion, read_tiles
+from shared.evidence.merkle import TileId, check_consistency, check_inclusion, hash_leaf
 from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.privacy.signed_note import SignedNote
 from shared.runtime.privileges import RoleKind
@@ -90,6 +92,36 @@ async def test_a_rewritten_log_is_not_signed(office: Office, owner: Connection, 
         await office.write(1)
         assert await wait_for_alarm(owner, "log_rewritten")
     assert await owner.fetchval("select max(size) from signed_checkpoint where log = 'events'") == 3
+
+
+async def test_two_signers_at_once_leave_one_tree(
+    office: Office, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a signer that stands still while it extends the tree, when another has extended it, then the first spoils nothing."""
+    stands, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def read_late(connection: Connection, log: Log, places: Iterable[TileId]) -> dict[TileId, bytes]:
+        if log is EVENTS and not stands.is_set():
+            stands.set()
+            await goes_on.wait()
+        return await read_tiles(connection, log, places)
+
+    await office.write(3)
+    async with office.signer():
+        await office.signed(owner, 3)
+        monkeypatch.setattr("shared.evidence.log.read_tiles", read_late)
+        await office.write(2)
+        await stands.wait()
+        await owner.execute("update lease set expires_at = clock_timestamp() where role like '%signer'")
+        async with office.signer():
+            await office.write(2)
+            await office.signed(owner, 7)
+            goes_on.set()
+            await office.write(2)
+            checkpoint = open_checkpoint(await office.signed(owner, 9), office.public_keys())
+    for number, entry in await EVENTS.read(owner, 0, 9):
+        path = await prove_inclusion(owner, EVENTS, number, 9)
+        check_inclusion(hash_leaf(entry), number - 1, 9, path, checkpoint.root)
 
 
 async def test_a_witness_cosigns_what_extends_what_it_has_seen(
