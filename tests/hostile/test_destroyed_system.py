@@ -94,6 +94,12 @@ def test_a_destroyed_system_is_restored_from_its_backup(
     assert made.returncode == 0, made.stderr
     with following(system, page["backup follow"], made.stdout.strip(), tmp_path / "follow.log"):
         wait_until(lambda: bool(list(tmp_path.glob("backup/*/manifest.note"))), 300, "a base backup")
+        in_console(system, "alter system set synchronous_standby_names = 'pg_receivewal'")
+        in_console(system, "select pg_reload_conf()")
+        synchronous = "select from pg_stat_replication where sync_state = 'sync'"
+        wait_until(
+            lambda: len(in_console(system, synchronous)) == 1, 300, "each commit to be received before it is answered"
+        )
         in_console(system, "insert into link select sha256('1'), sha256('2'), '', now() + interval '1 day'")
         writers = Writers(system.var, 3, patience=900)
         moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
