@@ -84,7 +84,7 @@ async def _keep(connection: Connection, records: Sequence[ConsumedEvent]) -> set
         service, name = record.stream.partition("/")[0], type_in(record.body).rpartition(".v")[0].rpartition(".")[2]
         if name not in _KEPT.get(service, ()) or is_data_right(type_in(record.body)):
             continue
-        fact = record.fact(REGISTRIES[service])
+        fact = REGISTRIES[service].read_record(record)
         kept.append(record)
         about |= {(case, record.stream) for case in cases_in(fact)}
     if not kept:
@@ -110,7 +110,7 @@ async def _keep_rights(connection: Connection, records: Sequence[ConsumedEvent])
         if not is_data_right(type_in(record.body)):
             continue
         service = record.stream.partition("/")[0]
-        match record.fact(data_rights_events(service)).event:
+        match data_rights_events(service).read_record(record).event:
             case ProcessingRestricted(person_id=person):
                 await connection.execute(_RESTRICT, person, service, "RESTRICTED")
             case RestrictionLifted(person_id=person):

@@ -284,8 +284,9 @@ async def test_forgetting_withdraws_what_is_unsent_and_deletes_what_was_followed
     stream = data_rights_id("referral", told.child)
     event = PersonForgotten(person_id=told.child, basis="RETENTION_ENDED")
     made = fact_of(data_rights_events("referral"), event, 1, NOW)
-    body = encode_event(made.envelope, made.event)
-    record = RecordedEvent(1, NOW, f"referral/{stream}", 1, made.event_id, made.envelope.type, stream, b"", body)
+    envelope = made.envelope.model_copy(update={"stream": f"referral/{stream}"})
+    body = encode_event(envelope, event)
+    record = RecordedEvent(1, NOW, envelope.stream, 1, made.event_id, envelope.type, stream, b"", body)
     async with told.pool.acquire() as connection, connection.transaction():
         await following()(connection, [cast("Any", record)])
     post = Post()

@@ -53,11 +53,13 @@ def lifted() -> RecordedEvent:
 
 
 def test_an_event_is_read_under_its_own_place() -> None:
+    """Given an event whose bytes and place agree, then it is read as what it is."""
     assert read(lifted()).event == RestrictionLifted(person_id=PERSON)
 
 
 @pytest.mark.parametrize("name", OTHERWISE)
 def test_an_event_that_came_under_another_name_is_none(name: str) -> None:
+    """Given an event that came under another stream, version, id or type than its bytes say, then it is no event."""
     with pytest.raises(UnknownEvent, match=name):
         read(replace(lifted(), **{name: OTHERWISE[name]}))
 
