@@ -193,7 +193,7 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.ActivityUndertaken():
             return replace(state, activities={**state.activities, event.session_id: at})
         case events.RecordCorrected():  # the corrected value already stands in its place
-            if state.stage is Stage.DECIDED and event.field.startswith("condition."):
+            if state.stage is Stage.DECIDED and event.field.partition(".")[0] == "condition":
                 state = _conditions_changed(state, fact, state.conditions)
             return (
                 state if event.unlawful_by is None else replace(state, reviews=_reviewed(state, event.unlawful_by, at))

@@ -19,6 +19,7 @@ from shared.domain.ids import derived_uuid
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     AFTER,
+    FIRST,
     ISSUED_AT,
     LEO,
     POLICE,
@@ -28,8 +29,10 @@ from tests.unit.disposal.stories import (
     WORK,
     YJS,
     CaseStory,
+    absence,
     adding,
     attendance,
+    booking,
     condition,
     letter,
     offence,
@@ -79,11 +82,14 @@ def test_what_was_computed_is_computed_again() -> None:
     assert {one.field for one in corrections[0].also if one.corrects == issued} == {"age_at_offence", "offence_date"}
 
 
-def test_what_was_signed_is_not_corrected_afterwards() -> None:
+@pytest.mark.parametrize(
+    ("field", "value"), [("condition.hours", "6"), ("condition", condition(hours=Decimal(6)).model_dump(mode="json"))]
+)
+def test_what_was_signed_is_not_corrected_afterwards(field: str, value: Any) -> None:
     """Given conditions that the child has signed, when one is corrected, then it is signed as it stands before it is given."""
     story = CaseStory().prepared("YCC", condition())
     at = "2026-03-12T16:25:00+00:00"
-    story.ask(correction(story, "ConditionProposed", "condition.hours", "6"), by=YJS, at=at)
+    story.ask(correction(story, "ConditionProposed", field, value), by=YJS, at=at)
     assert story.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {"R9"}
     story.ask(SIGNED, by=YJS, at=ISSUED_AT)
     story.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
@@ -108,6 +114,24 @@ def test_a_variation_stays_within_its_limits() -> None:
     beyond = correction(story, "ConditionsVaried", "changes.0.condition.hours", "7")
     assert story.refused(beyond, by=SUPERVISOR, at=THEN) == {"R15"}
     story.ask(correction(story, "ConditionsVaried", "changes.0.condition.hours", "6"), by=SUPERVISOR, at=THEN)
+
+
+def test_no_correction_credits_what_could_not_be_recorded() -> None:
+    """Given sessions of two hours, then no correction credits more, nor an absence, nor other hours than a register."""
+    story = CaseStory().issued()
+    came, missed = attendance(), absence(session=SECOND)
+    for session, recorded in ((FIRST, came), (SECOND, missed)):
+        story.ask(booking(session), by=YJS, at=AFTER)
+        story.ask(recorded, by=YJS, at="2026-03-18T18:00:00+00:00")
+    credited = [("ConditionAttended", "20", "E3"), ("ConditionMissed", "2", "E4")]
+    for name, hours, rule in credited:
+        assert story.refused(correction(story, name, "hours_credited", hours), by=SUPERVISOR, at=THEN) == {rule}
+    wrong = correction(story, "ConditionAttended", "status", "DNA_UNACCEPTABLE")
+    assert story.refused(wrong, by=SUPERVISOR, at=THEN) == {"E4"}
+    registered = CaseStory().issued()
+    registered.ask(attendance(), by="SYSTEM", at="2026-03-18T18:00:00+00:00")
+    more = correction(registered, "ConditionAttended", "hours_credited", "1")
+    assert registered.refused(more, by=SUPERVISOR, at=THEN) == {"E3"}
 
 
 def test_a_plan_stays_within_its_limits() -> None:

@@ -1,11 +1,26 @@
 """S1, the state machine: registers each line of its table as a rule, asked only when no other rule refuses; and corrections."""
 
-from services.disposal.domain.commands import AgreeDeferral, AssignOutcome, CorrectRecord, VaryConditions
+from services.disposal.domain.commands import (
+    AgreeDeferral,
+    AssignOutcome,
+    CorrectRecord,
+    RecordConditionAttendance,
+    VaryConditions,
+)
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.domain.state_machine import SOURCE, STATE_MACHINE
-from services.disposal.events import ConditionsVaried, DisposalEvent, OutcomeAssigned, ProsecutionDeferred
+from services.disposal.events import (
+    ConditionsVaried,
+    DisposalEvent,
+    OutcomeAssigned,
+    ProsecutionDeferred,
+    RecordOfSession,
+)
+from services.vocabulary import Role
+from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
+from shared.domain.rules import Context
 from shared.domain.state_machine import register
 
 register(rules, STATE_MACHINE, SOURCE)
@@ -40,6 +55,35 @@ def _deferred(event: DisposalEvent, _before: DisposalState) -> AgreeDeferral | N
     )
 
 
+def _attended(event: DisposalEvent, _before: DisposalState) -> RecordConditionAttendance | None:
+    """Write the command by which the end of a session was recorded."""
+    if not isinstance(event, RecordOfSession):
+        return None
+    return RecordConditionAttendance(
+        condition_id=event.condition_id,
+        session_id=event.session_id,
+        status=event.status,
+        hours_credited=event.hours_credited,
+        complied=event.complied,
+        because=event.because,
+    )
+
+
+CORRECTIONS.judge_again(rules, CorrectRecord, "hours_credited", RecordConditionAttendance, _attended)
+CORRECTIONS.judge_again(rules, CorrectRecord, "status", RecordConditionAttendance, _attended)
 CORRECTIONS.judge_again(rules, CorrectRecord, "changes", VaryConditions, _varied)
 CORRECTIONS.judge_again(rules, CorrectRecord, "plan", AgreeDeferral, _deferred)
 CORRECTIONS.judge_again(rules, CorrectRecord, "review_on", AgreeDeferral, _deferred)
+
+
+@rules.forbids("E3", CorrectRecord, looks_at=OF_A_CORRECTION)
+def a_register_credits_its_own_hours(command: CorrectRecord, state: DisposalState, _context: Context) -> bool:
+    """The register of education or the record of the conference has credited these hours: correct them there.
+
+    Source: local policy on registers
+    """
+    try:
+        correction, fact = CORRECTIONS.correction(command, state), CORRECTIONS.target(command, state)
+    except Uncorrectable:
+        return True  # S1 says so
+    return correction.field != "hours_credited" or fact.actor.role != Role.SYSTEM
