@@ -115,6 +115,8 @@ def _logged_outcome(result: object) -> tuple[str | None, Sequence[str]]:
             return "UNKNOWN", ()
         case command_handler.Forbidden():
             return "FORBIDDEN", ("T2",)
+        case command_handler.VersionConflict():
+            return "CONFLICT", ()  # it has told the version of a record that its sender may not read
         case _:
             return None, ()
 

@@ -51,6 +51,15 @@ async def logged(settings: Settings, stream: UUID | str) -> list[tuple[str, str,
     return [(row["action"], row["outcome"], row["rules"]) for row in rows]
 
 
+async def test_whoever_is_told_a_version_leaves_a_line(api: Client, stream: UUID, settings: Settings) -> None:
+    """Given a version that has passed, then the conflict is in the access log, of a dry run too."""
+    await api.send(stream, PLAN)
+    booking = {"type": "BookPlace", "person_id": str(uuid4()), "expected_version": 9}
+    for dry_run in (False, True):
+        assert (await api.send(stream, booking, dry_run=dry_run)).json()["actual_version"] == 1
+    assert await logged(settings, stream) == [("BookPlace", "CONFLICT", []), ("DRY_RUN_BookPlace", "CONFLICT", [])]
+
+
 async def test_a_dry_run_writes_nothing_but_its_line_in_the_access_log(
     api: Client, stream: UUID, settings: Settings
 ) -> None:
