@@ -12,6 +12,7 @@ from services.referral.events import PersonLinked, ReferralCorrected, ReferralRe
 from services.vocabulary import Flags, PartyDetails, PersonRole
 from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact, has_event
+from shared.domain.rules import Context
 
 KEPT: Final = (ReferralReceived, PersonLinked, ReferralCorrected)
 
@@ -19,15 +20,15 @@ _WITH_A_PART: Final = frozenset({PersonRole.HARMER, PersonRole.HARMED, PersonRol
 """The parts of those who took part in what happened, or saw it."""
 
 
-def did_harm(person: UUID, kept: Sequence[Fact]) -> bool:
+def did_harm(person: UUID, context: Context) -> bool:
     """Tell whether a person is linked as having done harm."""
-    linked = linked_people(kept).get(person)
+    linked = context.of_kept(linked_people).get(person)
     return linked is not None and linked.did_harm
 
 
-def had_a_part(person: UUID, kept: Sequence[Fact]) -> bool:
+def had_a_part(person: UUID, context: Context) -> bool:
     """Tell whether a person is linked as having done harm, been harmed, or seen what happened."""
-    linked = linked_people(kept).get(person)
+    linked = context.of_kept(linked_people).get(person)
     return linked is not None and (linked.did_harm or linked.is_harmed or linked.role in _WITH_A_PART)
 
 
@@ -43,9 +44,9 @@ def versions_of_link(person: UUID, kept: Sequence[Fact]) -> Sequence[PersonLinke
     return of_person[-1] if of_person else []
 
 
-def birth_date_of(person: UUID, kept: Sequence[Fact]) -> date | None:
+def birth_date_of(person: UUID, context: Context) -> date | None:
     """Return the date of birth of somebody linked; None for an organisation, and where it is forgotten or nobody linked them."""
-    linked = linked_people(kept).get(person)
+    linked = context.of_kept(linked_people).get(person)
     born = None if linked is None else linked.details.date_of_birth
     return None if born is None else born.or_else(None)
 

@@ -42,7 +42,7 @@ Rules are evaluated in this order, and a refusal names every broken rule of its 
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum
 from typing import Any, Final, Generic, TypeVar
@@ -55,6 +55,7 @@ from shared.domain.messages import Actor, Command, unique
 from shared.domain.policy import Policy, PolicyOn
 
 S = TypeVar("S")
+V = TypeVar("V")
 When = Callable[[Any], bool]
 F = TypeVar("F", bound=Callable[..., bool])
 
@@ -89,6 +90,14 @@ class Context:
     """Lookup of the marks that other services' records give a home that the stream mentions (`Service.asks_marks_of`)."""
     kept: Sequence[Fact] = ()
     """The kept events of other services (`Service.keeps`) of the stream's home, decrypted; those of one service in order."""
+    _made_of_kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def of_kept(self, view: Callable[[Sequence[Fact]], V]) -> V:
+        """Return what a function makes of the kept events. It is asked once: rules look for each of many ids, on many days."""
+        if view not in self._made_of_kept:
+            self._made_of_kept[view] = view(self.kept)
+        found: V = self._made_of_kept[view]
+        return found
 
     @property
     def day(self) -> date:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from services.disposal.domain.commands import ConfirmAppropriateAdult
 from services.vocabulary import AppropriateAdultKind, Category, Flag, PersonDetails, PersonRole
+from shared.domain.envelope import Fact
+from shared.domain.guidance import guidance_at
+from shared.domain.messages import Actor
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import LEO, MANAGER, MOTHER, OPENED_AT, YJS, CaseStory, opening
 from tests.unit.referral.stories import SUPERVISOR, ReferralStory, link
@@ -159,3 +164,27 @@ def test_neither_the_child_nor_a_victim_is_the_appropriate_adult(person: Any) ->
     case = CaseStory()
     case.ask(opening(victims_with_enhanced_rights=(MOTHER,)), by=YJS, at=OPENED_AT)
     assert case.refused(adult(person), by=YJS, at=OPENED_AT) == {"R7"}
+
+
+class Read(list[Fact]):
+    """Facts that count how often they are read."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Fact]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_the_links_of_a_case_are_read_once_for_all_its_people() -> None:
+    """Given a case of many people, each of whom a command may name, then guidance reads their links as often as those of few."""
+    case, at = CaseStory().decided(), datetime(2026, 3, 20, 12, tzinfo=UTC)
+
+    def times(people: int) -> int:
+        kept = Read(known(*(link(uuid4(), BORN) for _ in range(people))).kept_events)
+        actor = Actor(id=uuid4(), role="VICTIM_WORKER", organisation="POLICE", labels={"area": "DORSET"})
+        found = guidance_at(case.service, actor, case.stream, case.facts, at, None, kept)
+        assert any(guided.choices for guided in found)
+        return kept.times
+
+    assert times(20) == times(2)

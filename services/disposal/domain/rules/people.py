@@ -24,7 +24,7 @@ def is_no_harmer(
     Source: Victims' Code: a victim is a person who has suffered harm
     """
     who = command.person_id
-    return who != state.opened.person_id and not did_harm(who, context.kept)
+    return who != state.opened.person_id and not did_harm(who, context)
 
 
 @rules.forbids("V1", RecordVictimView, InformVictimOfRestorativeJustice, TellVictim, looks_at=("person_id",))
@@ -38,7 +38,7 @@ def an_officer_says_who_was_harmed(
     who = command.person_id
     if context.actor.role != Role.VICTIM_WORKER or who in state.everyone_harmed:
         return True
-    linked = linked_people(context.kept).get(who)
+    linked = context.of_kept(linked_people).get(who)
     return linked is not None and linked.is_harmed
 
 
@@ -51,7 +51,7 @@ def appropriate_adult_has_no_part(command: ConfirmAppropriateAdult, state: Dispo
     adult = command.person_id
     if adult == state.opened.person_id or adult in state.everyone_harmed:
         return False
-    return not had_a_part(adult, context.kept)
+    return not had_a_part(adult, context)
 
 
 @rules.warns(EXPLAINS_A_DIFFERENCE, OpenDisposalCase, looks_at=("person_id", "details"))

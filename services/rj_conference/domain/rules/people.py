@@ -14,7 +14,7 @@ def is_no_harmer(command: InformVictim, conference: Conference, context: Context
 
     Source: Victims' Code: a victim is a person who has suffered harm
     """
-    return command.person_id != conference.harmer and not did_harm(command.person_id, context.kept)
+    return command.person_id != conference.harmer and not did_harm(command.person_id, context)
 
 
 @rules.allowed_in(AddParticipant, looks_at=("person_id", "under_16"))
