@@ -282,6 +282,11 @@ def test_there_is_one_of_what_two_would_do_twice(process: Process) -> None:
     assert CONTAINERS[process.name]["healthcheck"]["test"][-1].replace("$$", "$") == HEARTBEAT
 
 
+def test_a_broker_without_memory_ends() -> None:
+    """It is started again then; else it goes on in part. So it is in Compose, and on a bare machine."""
+    assert of_kind("Kafka")["kafka"]["spec"]["kafka"]["jvmOptions"]["-XX"]["ExitOnOutOfMemoryError"] == "true"
+
+
 def test_the_rights_on_kafka_are_those_of_ooc_topics() -> None:
     """Strimzi gives each login the rights, and makes the topics, that `ooc topics` would."""
     kinds = {"topic": TOPIC, "group": GROUP, "transactionalId": TRANSACTIONAL_ID}

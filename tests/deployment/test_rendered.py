@@ -110,7 +110,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from places(inner, (*path, number))
 
 
-FREE = {"labels", "matchLabels", "config", "parameters", "requests", "limits", "annotations", "capabilities"}
+FREE = {"labels", "matchLabels", "config", "-XX", "parameters", "requests", "limits", "annotations", "capabilities"}
 """Fields within which names are free."""
 
 
