@@ -106,6 +106,19 @@ def test_no_correction_asks_more_than_the_law_allows(field: str, value: str, rul
     assert given.state.reviews[-1].unlawful_by == (rule,)
 
 
+def test_nobody_corrects_a_decision_that_they_may_not_take() -> None:
+    """Given a decision of the police, when a case manager corrects it, then S1 refuses; the police correct it as they may decide."""
+    story = CaseStory().decided("YRD")
+    other = correction(story, "DisposalDecided", "decision", "YCC")
+    dropped = correction(story, "DisposalDecided", "decision", "NO_FURTHER_ACTION")
+    assert story.refused(dropped, by=YJS, at=THEN) == {"S1"}
+    sufficient = correction(story, "EvidenceSufficiencyDecided", "standard", "CHARGE")
+    assert story.refused(sufficient, by=YJS, at=THEN) == {"S1"}
+    assert story.refused(other, by=POLICE, at=THEN) == {"R3"}
+    story.ask(sufficient, by=POLICE, at=THEN)
+    story.ask(other, by=POLICE, at=THEN)
+
+
 def test_a_variation_stays_within_its_limits() -> None:
     """Given a variation, when a correction would ask more than it may, then the rules of a variation refuse it."""
     story = CaseStory().issued()

@@ -52,6 +52,15 @@ def test_who_reads_online_referrals_alone_makes_none_online(referral: ReferralSt
     assert referral.ask(correction, by="SAFE_SCHOOLS_OFFICER", at=LATER) == ["ReferralCorrected"]
 
 
+def test_no_correction_of_a_triage_goes_around_its_rules(referral: ReferralStory) -> None:
+    """Given a child with a knife who was referred to the panel, when the triage is corrected to education, then its rules refuse."""
+    referral.acknowledged(Flag.KNIFE)
+    referral.does(triage(TriageOutcome.REFER_DISPOSAL_PANEL), NEXT_DAY)
+    for outcome_, rules in (("ACCEPT_INTERVENTION", {"K1"}), ("SCHOOL_LED", {"B7", "K1"})):
+        assert referral.problems(referral.corrects("ReferralTriaged", "outcome", outcome_), NEXT_DAY) == rules
+    referral.does(referral.corrects("ReferralTriaged", "outcome", "REFER_INVESTIGATION"), NEXT_DAY)
+
+
 def test_a_missing_flag_changes_what_is_judged(referral: ReferralStory) -> None:
     """Given a flag that was forgotten, the rules that look at it bind afterwards."""
     referral.acknowledged()

@@ -175,6 +175,13 @@ def test_an_outcome_corrected_in_the_disposal_is_corrected_here(referral: Referr
     assert referral.view["outcome"] == "2"
 
 
+def test_a_carried_outcome_is_corrected_in_its_disposal_alone(referral: ReferralStory) -> None:
+    """Given an outcome that a disposal assigned, when an officer corrects it here, then S1 refuses."""
+    referral.acknowledged().linked().recorded()
+    referral.does(carried("2A"), by=SYSTEM)
+    assert referral.problems(referral.corrects("CrimeOutcomeAssigned", "code", "5"), LATER) == {"S1"}
+
+
 def test_an_outcome_in_place_of_the_corrected_one_stands(referral: ReferralStory) -> None:
     """Given outcome 1 in place of 2, when the 2 is corrected to 2A, then the crime keeps 1."""
     referral.acknowledged().recorded()

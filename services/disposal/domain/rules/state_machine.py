@@ -1,9 +1,14 @@
 """S1, the state machine: registers each line of its table as a rule, asked only when no other rule refuses; and corrections."""
 
+from typing import Final
+
+from services.disposal import events
 from services.disposal.domain.commands import (
     AgreeDeferral,
     AssignOutcome,
     CorrectRecord,
+    DecideBreach,
+    DecideDisposal,
     RecordConditionAttendance,
     VaryConditions,
 )
@@ -55,6 +60,32 @@ def _deferred(event: DisposalEvent, _before: DisposalState) -> AgreeDeferral | N
     )
 
 
+def _decided(event: DisposalEvent, _before: DisposalState) -> DecideDisposal | None:
+    """Write the command of a decision."""
+    if not isinstance(event, events.DisposalDecided):
+        return None
+    return DecideDisposal(
+        decision=event.decision,
+        rationale_text=event.rationale_text,
+        public_interest=event.public_interest,
+        prosecution_inappropriate=event.prosecution_inappropriate,
+        ycc_inappropriate=event.ycc_inappropriate,
+    )
+
+
+def _breach_decided(event: DisposalEvent, _before: DisposalState) -> DecideBreach | None:
+    """Write the command of a decision on a breach."""
+    if not isinstance(event, events.BreachDecided):
+        return None
+    return DecideBreach(
+        reasonable_excuse=event.reasonable_excuse, decision=event.decision, rationale_text=event.rationale_text
+    )
+
+
+CORRECTIONS.judge_again(rules, CorrectRecord, "decision", DecideDisposal, _decided)
+CORRECTIONS.judge_again(rules, CorrectRecord, "decision", DecideBreach, _breach_decided)
+
+
 def _attended(event: DisposalEvent, _before: DisposalState) -> RecordConditionAttendance | None:
     """Write the command by which the end of a session was recorded."""
     if not isinstance(event, RecordOfSession):
@@ -87,3 +118,31 @@ def a_register_credits_its_own_hours(command: CorrectRecord, state: DisposalStat
     except Uncorrectable:
         return True  # S1 says so
     return correction.field != "hours_credited" or fact.actor.role != Role.SYSTEM
+
+
+_OF_THE_POLICE: Final = (
+    events.EvidenceSufficiencyDecided,
+    events.DisposalDecided,
+    events.DisposalIssued,
+    events.DeferralCompleted,
+    events.DeferralEnded,
+    events.CaseHandedOver,
+    events.ConditionExcused,
+    events.ConditionsVaried,
+    events.BreachDecided,
+    events.ProceedingsInstituted,
+)
+"""What a case manager may not record."""
+
+
+@rules.allowed_in(CorrectRecord, looks_at=("corrects",))
+def nobody_corrects_what_they_may_not_decide(command: CorrectRecord, state: DisposalState, context: Context) -> bool:
+    """Ask the police or a supervisor to correct this: a case manager does not decide it.
+
+    Source: state machine of a disposal case (rule S1)
+    """
+    try:
+        event = CORRECTIONS.target(command, state).event
+    except Uncorrectable:
+        return True  # another of these functions says so
+    return context.actor.role != Role.YJS_CASE_MANAGER or not isinstance(event, _OF_THE_POLICE)

@@ -13,6 +13,7 @@ from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import LinkedPerson, Referral, born_on
 from services.referral.events import CrimeOutcomeAssigned, ReferralEvent
 from services.vocabulary import OutcomeCode
+from shared.domain.corrections import Uncorrectable
 from shared.domain.dates import age_on
 from shared.domain.rules import Context
 from shared.domain.sealing import Sealed
@@ -118,6 +119,19 @@ def assigned_where_it_was_judged(command: AssignCrimeOutcome, _state: Referral, 
     Source: rules O2 and O8 of this house; Home Office outcomes 2, 2A and 8
     """
     return command.code.value not in context.policy.codes("outcomes_of_a_disposal")
+
+
+@rules.allowed_in(CorrectReferral, looks_at=("corrects",))
+def corrected_where_it_was_judged(command: CorrectReferral, state: Referral, _context: Context) -> bool:
+    """This outcome was carried from a disposal: correct it in the disposal case, and it is corrected here by itself.
+
+    Source: rules O2 and O8 of this house; Home Office outcomes 2, 2A and 8
+    """
+    try:
+        event = CORRECTIONS.target(command, state).event
+    except Uncorrectable:
+        return True  # another of these functions says so
+    return not isinstance(event, CrimeOutcomeAssigned) or event.disposal_id is None
 
 
 def _assigned(event: ReferralEvent, _before: Referral) -> AssignCrimeOutcome | None:
