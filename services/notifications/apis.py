@@ -125,8 +125,8 @@ class Apis:
         return next((_text(one.get("value")) for one in reversed(texts) if one["field"] == "place"), None)
 
     async def public_keys(self, service: str) -> list[str]:
-        """Return the public keys that sign in a service. Raises `NoAnswer`."""
-        answer = await self._ask("GET", service, "/evidence/keys", {})
+        """Return the public keys that sign in a service, as anybody may read them. Raises `NoAnswer`."""
+        answer = await self._send("GET", service, "/evidence/keys", {})
         if answer.status_code >= 300:
             raise NoAnswer(f"{service} answered {answer.status_code}")
         return list(answer.json())
@@ -182,10 +182,16 @@ class Apis:
     async def _ask(self, method: str, service: str, path: str, headers: Mapping[str, str], **content: Any) -> Any:
         try:
             token = {"Authorization": f"Bearer {await self._current_token()}"}
+        except (httpx2.HTTPError, KeyError, TypeError, ValueError) as error:
+            raise NoAnswer(f"the issuer: {type(error).__name__}") from error
+        return await self._send(method, service, path, {**headers, **token}, **content)
+
+    async def _send(self, method: str, service: str, path: str, headers: Mapping[str, str], **content: Any) -> Any:
+        try:
             answer = await self._http.request(
-                method, f"{self._addresses.of(service)}{path}", headers={**headers, **token}, **content
+                method, f"{self._addresses.of(service)}{path}", headers=headers, **content
             )
-        except (httpx2.HTTPError, KeyError, TypeError, ValueError) as error:  # the issuer's answer too is somebody's
+        except (httpx2.HTTPError, ValueError) as error:
             raise NoAnswer(f"{service}: {type(error).__name__}") from error
         if answer.status_code in {401, 408, 425, 429} or answer.status_code >= 500:
             self._token = ("", 0.0)

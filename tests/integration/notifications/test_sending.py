@@ -10,14 +10,18 @@ from uuid import uuid4
 import pytest
 
 from ooc.messages import _RETRY
+from services.addresses import Addresses
 from services.notifications import outbox
+from services.notifications.apis import Apis, NoAnswer
 from services.notifications.channels import NotSent, Refused, Uncertain
 from services.notifications.channels.record import RecordOnly
 from services.notifications.follow import following
+from services.notifications.settings import NotificationsSettings
 from services.notifications.times import next_open
 from shared.domain.data_rights import PersonForgotten, data_rights_events, data_rights_id
 from shared.domain.envelope import encode_event
 from shared.event_store import RecordedEvent
+from tests.hostile.partnership import SERVICES
 from tests.integration.notifications.conftest import NOW, Killed, Post, Told
 from tests.unit.notifications.case_events import fact_of
 
@@ -294,6 +298,17 @@ async def test_forgetting_withdraws_what_is_unsent_and_deletes_what_was_followed
     assert {row["why"] for row in await told.messages()} <= {"FORGOTTEN", "NO_LONGER_TRUE"}
     left = await told.pool.fetch("select body from followed_event where starts_with(stream, 'referral/')")
     assert not [row for row in left if str(told.child).encode() in row["body"]]
+
+
+async def test_the_keys_of_relays_are_read_without_an_account(told: Told, unused_tcp_port: int) -> None:
+    """Given an issuer that does not answer, as before the messenger has an account, then it follows, and cannot ask for a person."""
+    issuer = f"http://127.0.0.1:{unused_tcp_port}"
+    services = {service: f"http://{service}" for service in SERVICES}
+    apis = Apis(NotificationsSettings(mode="local", issuer=issuer), Addresses(issuer, services), told.apis._http)
+    with pytest.raises(NoAnswer, match="referral answered 503"):  # no worker runs here, so nothing has signed
+        await apis.public_keys("referral")
+    with pytest.raises(NoAnswer, match="the issuer"):
+        await apis.contact(told.referral, told.child)
 
 
 async def test_a_message_that_nothing_can_send_stops_no_other(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
