@@ -1,37 +1,51 @@
 """Who may do what on Kafka: derived from the registry of services and from what each of them says that it reads.
 
 Each service's worker has a login. Its relay and its signer write that service's topics, which nobody else may; its consumer
-reads the topics of the services that it follows. `ooc verify` reads all. A follower reads events and positions. A partner's
-program reads checkpoints too, and has one group, called by the partner's name.
+reads the topics of the services that it follows. `ooc verify` reads all. A follower reads events and positions.
+
+A partner, another agency whose program reads the events, is whoever has a password `partner_<name>` beside ours. It reads what
+`ooc verify` reads, and has one group, called by its name. The system has none of its own: a login can stop a small broker
+(SECURITY.md).
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
 from aiokafka.admin import NewTopic
 
-from services.registry import DECIDING, FOLLOWERS, PARTNERS, SERVICES
+from services.registry import DECIDING, FOLLOWERS, SERVICES
 from shared.kafka import PROVISIONER, VERIFIER, KafkaLogin, worker_principal
 from shared.runtime.kafka_grants import KafkaAccess, grant_access
-from shared.runtime.provision import provision_topics, topics_of
+from shared.runtime.provision import ProvisionFailed, provision_topics, topics_of
 from shared.settings import Settings
 
 NAMESPACE: Final = "ooc"
-
-
-def partner_principal(partner: str) -> str:
-    """Return the name of the login of a partner's program, `partner_` and the partner's name."""
-    return f"partner_{partner}"
+PARTNER: Final = "partner_"
+"""How the login of a partner's program begins."""
 
 
 def principals() -> tuple[str, ...]:
-    """Return every login that is given a password and rights."""
+    """Return every login of the system itself."""
     services = (worker_principal(name) for name in (*(entry.name for entry in SERVICES), *FOLLOWERS))
-    return (*services, VERIFIER, *map(partner_principal, PARTNERS))
+    return (*services, VERIFIER)
 
 
-def accesses() -> list[KafkaAccess]:
-    """Return the rights of every login: of the workers, of verification, and of the partners' programs."""
+def partners(settings: Settings) -> list[str]:
+    """Return the logins of the partners' programs: those that have a password. Raises `ProvisionFailed`."""
+    names = (
+        sorted(file.name for file in settings.kafka_passwords.glob(f"{PARTNER}*")) if settings.kafka_passwords else []
+    )
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9_]+", name):
+            raise ProvisionFailed(
+                f"{settings.kafka_passwords}/{name} is no partner's password: name it {PARTNER} and small letters, digits or _"
+            )
+    return names
+
+
+def accesses(partners: Iterable[str] = ()) -> list[KafkaAccess]:
+    """Return the rights of every login: of the workers, of verification, and of these partners' programs."""
     every = [entry.name for entry in DECIDING]
     logs = _topics([entry.name for entry in SERVICES], "checkpoints")
     granted = []
@@ -54,7 +68,9 @@ def accesses() -> list[KafkaAccess]:
         for name in FOLLOWERS
     ]
     granted.append(KafkaAccess(VERIFIER, (*followed, *logs)))
-    granted += [KafkaAccess(partner_principal(partner), (*followed, *logs), groups=(partner,)) for partner in PARTNERS]
+    granted += [
+        KafkaAccess(partner, (*followed, *logs), groups=(partner.removeprefix(PARTNER),)) for partner in partners
+    ]
     return granted
 
 
@@ -70,7 +86,7 @@ async def provision_kafka(settings: Settings) -> None:
     await provision_topics(settings, *_services(), NAMESPACE)
     provisioner = settings.kafka_as(PROVISIONER)
     if isinstance(provisioner, KafkaLogin):
-        await grant_access(provisioner, accesses(), settings.kafka_password_of)
+        await grant_access(provisioner, accesses(partners(settings)), settings.kafka_password_of)
 
 
 def _services() -> tuple[list[str], list[str]]:

@@ -66,9 +66,6 @@ SERVICES: Final = (
     RegisteredService("reporting", "Reporting", 4, decides=False),
 )
 
-PARTNERS: Final = ("wessex_trust",)
-"""Other agencies whose programs read the events from Kafka, each with a login of its own; see services/kafka_access.py."""
-
 FOLLOWERS: Final[Mapping[str, int]] = {"notifications": 6}
 """Programs of ours that follow all events as another agency's would, and the place of each among the ports of the APIs.
 

@@ -75,9 +75,9 @@ class Settings(BaseSettings):
     fetch it. Default: the broker of the local system; for a process by itself `127.0.0.1:8121`.
     """
     kafka_passwords: Path | None = None
-    """The same for each Kafka login: `kafka_<service>` of each worker, `kafka_verify`, `kafka_provision`, and
-    `partner_<name>` of each partner. `ooc topics` needs all of them ([the rights of
-    each](../adr/0036-kafka-is-closed.md)). Default: in a local system `kafka/passwords` in its directory, created
+    """The same for each Kafka login: `kafka_<service>` of each worker, `kafka_verify`, `kafka_provision`.
+    `ooc topics` needs all of them ([the rights of each](../adr/0036-kafka-is-closed.md)), and makes a login for each
+    `partner_<name>`. Default: in a local system `kafka/passwords` in its directory, created
     once; for another Kafka none. With `OOC_MODE=production`, `ooc topics` does nothing without it.
     """
     kafka_login: str | None = None

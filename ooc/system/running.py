@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from ooc.backup.manifest import origin_of_backups
 from services.addresses import VAR
-from services.kafka_access import partner_principal, principals
-from services.registry import FOLLOWERS, PARTNERS, SERVICES, RegisteredService
+from services.kafka_access import principals
+from services.registry import FOLLOWERS, SERVICES, RegisteredService
 from shared.database import as_role
 from shared.evidence.log import ACCESS, EVENTS, origin_of
 from shared.kafka import PROVISIONER
@@ -39,6 +39,8 @@ WITNESS: Final = "witness"
 TOPICS: Final = "topics"
 ALARMS: Final = "alarms"
 BACKUP: Final = "backup"
+PARTNER: Final = "partner_wessex_trust"
+"""The login of a made-up partner on the Kafka of a local system, for those who write a partner's program."""
 POSTGRES, KAFKA, ISSUER = SERVERS
 NO_KEYS: Final = {"OOC_KEK": "", "OOC_KEK_FILE": ""}
 """What a process is told that opens no sealed field, whatever the environment of `ooc up` holds."""
@@ -203,14 +205,14 @@ def address_rows(addresses: Addresses) -> list[tuple[str, str]]:
     """Return what runs and where it is: the console, the services, and their servers, without a database password."""
     parts = urlsplit(addresses.database_url)
     place = parts.netloc.rpartition("@")[2]
-    folder, partner = kafka_passwords(addresses.var, os.environ), partner_principal(PARTNERS[0])
+    folder = kafka_passwords(addresses.var, os.environ)
     return [
         ("the console, in a browser", console_url(addresses)),
         *((service, f"{url}/docs") for service, url in urls(addresses).items()),
         ("sign-in", f"{addresses.issuer}/.well-known/openid-configuration"),
         ("PostgreSQL", f"{place} (databases ooc_…)"),
         ("Kafka", addresses.kafka),
-        *([("… as a partner", f"{partner}, SCRAM-SHA-512, password in {folder / partner}")] if folder else []),
+        *([("… as a partner", f"{PARTNER}, SCRAM-SHA-512, password in {folder / PARTNER}")] if folder else []),
     ]
 
 
@@ -230,7 +232,7 @@ def _kafka_logins(var: Path, environment: Mapping[str, str]) -> dict[str, str]:
     folder = kafka_passwords(var, environment)
     if folder is None:
         return {}
-    for principal in (PROVISIONER, *principals()):
+    for principal in (PROVISIONER, *principals(), PARTNER):
         secret_in(folder / principal)
     return {"OOC_KAFKA_PASSWORDS": str(folder)}
 

@@ -39,6 +39,7 @@ from aiokafka.protocol.types import (
 from confluent_kafka import Consumer
 from confluent_kafka import KafkaError as OtherError
 
+from ooc.system.running import PARTNER
 from services.kafka_access import principals, provision_kafka
 from shared.kafka import PARTITIONS, PROVISIONER, VERIFIER, Kafka, client_options
 from shared.runtime.kafka_grants import ALLOW, ANY, LITERAL, TOPIC, WRITE
@@ -50,7 +51,6 @@ from tests.local_servers import servers as local_servers
 from tests.ports import free_ports
 from tools.local.kafka import BROKER, passwords_in
 
-PARTNER = "partner_wessex_trust"
 EVENTS = "ooc.referral.events"
 TOO_MANY_MEMBERS = 81
 """GROUP_MAX_SIZE_REACHED, as Kafka numbers its errors."""
@@ -78,7 +78,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, _background: _Background) ->
     _background.run(stack.enter_async_context(servers))
     try:
         passwords = passwords_in(folder / "kafka")
-        for principal in principals():
+        for principal in (*principals(), PARTNER):
             (passwords / principal).write_text(secrets.token_urlsafe() + "\n", encoding="ascii")
         settings = Settings(
             mode="local", kafka=f"127.0.0.1:{port}", kafka_passwords=passwords, kafka_replication=1, kek="unused"

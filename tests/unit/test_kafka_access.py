@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from services.kafka_access import accesses, partner_principal, principals
+import pytest
+
+from ooc.system.running import PARTNER
+from services.kafka_access import accesses, partners, principals
 from services.notifications.webhooks import follow as webhooks
-from services.registry import DECIDING, PARTNERS, SERVICES
-from shared.kafka import KafkaLogin, client_options, worker_principal
+from services.registry import DECIDING, SERVICES
+from shared.kafka import VERIFIER, KafkaLogin, client_options, worker_principal
 from shared.runtime.kafka_grants import GROUP, LITERAL, READ, TOPIC, TRANSACTIONAL_ID, WRITE
+from shared.runtime.provision import ProvisionFailed
 from shared.settings import Settings
 
 
@@ -32,14 +37,27 @@ def test_a_service_reads_what_it_follows_and_itself() -> None:
         followed = {topic.split(".")[1] for topic in entry.service().consumed_topics} | {entry.name}
         read = by_principal[worker_principal(entry.name)].reads
         assert set(read) == {f"ooc.{name}.{kind}" for name in followed for kind in ("events", "position")}
-    for partner in PARTNERS:
-        assert not by_principal[partner_principal(partner)].writes
     assert set(by_principal) == set(principals())
+
+
+def test_a_partner_is_whoever_has_a_password(tmp_path: Path) -> None:
+    """A file `partner_<name>` beside the passwords gives a login that reads what `ooc verify` reads; without one there is none."""
+    settings = Settings(kafka_passwords=tmp_path)
+    assert partners(Settings(kafka_passwords=None)) == partners(settings) == []
+    for file in ("kafka_verify", PARTNER):
+        (tmp_path / file).write_text("open sesame", encoding="ascii")
+    by_principal = {access.principal: access for access in accesses(partners(settings))}
+    partner = by_principal.pop(PARTNER)
+    assert set(by_principal) == set(principals())
+    assert partner == replace(by_principal[VERIFIER], principal=PARTNER, groups=("wessex_trust",))
+    (tmp_path / "partner_wessex_trust.bak").write_text("open sesame", encoding="ascii")
+    with pytest.raises(ProvisionFailed, match=r"partner_wessex_trust\.bak is no partner's password: name it partner_"):
+        partners(settings)
 
 
 def test_no_login_has_a_group_or_a_transaction_of_another() -> None:
     """The names under which a login has groups and transactions lead to no other login's."""
-    rights = [right for access in accesses() for right in access.bindings()]
+    rights = [right for access in accesses([PARTNER]) for right in access.bindings()]
     names = [(right.kind, right.name) for right in rights if right.kind != TOPIC]
     assert len(set(names)) == len(names)
     for access in accesses():
@@ -52,11 +70,11 @@ def test_no_login_has_a_group_or_a_transaction_of_another() -> None:
 
 def test_no_login_has_more_groups_or_transactional_ids_than_are_named() -> None:
     """Nothing is granted by the beginning of a name: a login could fill the memory of the brokers with what it makes up."""
-    assert {right.pattern for access in accesses() for right in access.bindings()} == {LITERAL}
-    groups = {group for access in accesses() for group in access.groups}
+    assert {right.pattern for access in accesses([PARTNER]) for right in access.bindings()} == {LITERAL}
+    groups = {group for access in accesses([PARTNER]) for group in access.groups}
     reactors = {f"ooc-{entry.name}-reactor" for entry in DECIDING}
     followers = {"ooc-notifications", f"ooc-notifications-{webhooks.CONSUMER}"}
-    assert groups == {*reactors, "ooc-reporting", *followers, *PARTNERS}
+    assert groups == {*reactors, "ooc-reporting", *followers, "wessex_trust"}
     transactions = {name for access in accesses() for name in access.transactions}
     assert transactions == {f"ooc-{entry.name}-relay" for entry in DECIDING}
 

@@ -21,8 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ooc.evidence.keys import OWNER
 from ooc.evidence.verification import stores
-from services.kafka_access import partner_principal
-from services.registry import PARTNERS
+from ooc.system.running import PARTNER
 from shared.database import as_role, database_dsn
 from shared.kafka import client_options
 from tests.integration.local.waiting import eventually
@@ -78,7 +77,7 @@ async def forget_child(var: Path) -> UUID:
 
 async def read_as_partner(var: Path, topic: str) -> list[Any]:
     """Return every committed record of a topic, as a partner's program reads it with its own login."""
-    login = stores(var).kafka_as(partner_principal(next(iter(PARTNERS))))
+    login = stores(var).kafka_as(PARTNER)
     consumer = AIOKafkaConsumer(
         **client_options(login),
         isolation_level="read_committed",

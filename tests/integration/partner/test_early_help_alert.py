@@ -22,6 +22,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from ooc.evidence.verification import stores
+from ooc.system.running import PARTNER
 from services.addresses import SERVICES, find_addresses
 from services.registry import COLLECTIONS
 from shared.kafka import PROVISIONER
@@ -41,7 +42,6 @@ DOORS = HERE.parents[1] / "doors"
 PYTHON = [HERE.parents[2] / ".venv-clients/bin/python", DOORS / "every_operation.py"]
 TYPESCRIPT = [Path(shutil.which("node") or "node"), DOORS / "every_operation.mjs", DOORS / "made/operations.js"]
 GO = [DOORS / "made/every_operation"]
-PARTNER = "partner_wessex_trust"
 SCHOOLS = ("--school", "113940", "--school", "113941")
 TOPICS = ("ooc.referral.events", "ooc.education.events")
 FACTS = ("school", "stream", "event", "alert")
