@@ -25,6 +25,8 @@ ALLOW: Final = 3
 ITERATIONS: Final = 8192
 """Rounds of PBKDF2 behind a SCRAM secret: Kafka takes from 4,096 to 16,384."""
 SCRAM_SHA_512: Final = 2
+NO_PASSWORD: Final = 91
+"""RESOURCE_NOT_FOUND: who is to lose a password has none."""
 TIMEOUT_MS: Final = 10_000
 """Milliseconds that a broker has to answer a request: one that stands still is asked again, or leaves the cluster."""
 
@@ -108,11 +110,15 @@ class _AlterScramRequestStruct(RequestStruct):  # type: ignore[misc]
 
 
 class _AlterScramRequest(Request[_AlterScramRequestStruct]):  # type: ignore[misc]
-    """AlterUserScramCredentials (KIP-554), which aiokafka has not: the broker is told a salted hash, and no password."""
+    """AlterUserScramCredentials (KIP-554), which aiokafka has not: the broker is told a salted hash, and no password.
+
+    Logins that are gone lose theirs.
+    """
 
     API_KEY = 51
 
-    def __init__(self, passwords: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, passwords: Iterable[tuple[str, str]], gone: Iterable[str]) -> None:
+        self._gone: list[tuple[Any, ...]] = [(name, SCRAM_SHA_512, {}) for name in gone]
         self._secrets: list[tuple[Any, ...]] = []
         for name, password in passwords:
             salt = os.urandom(32)
@@ -120,13 +126,13 @@ class _AlterScramRequest(Request[_AlterScramRequestStruct]):  # type: ignore[mis
             self._secrets.append((name, SCRAM_SHA_512, ITERATIONS, salt, salted, {}))
 
     def build(self, request_struct_class: type[_AlterScramRequestStruct]) -> _AlterScramRequestStruct:
-        return request_struct_class([], self._secrets, {})
+        return request_struct_class(self._gone, self._secrets, {})
 
 
 async def grant_access(
     kafka: KafkaLogin, accesses: Iterable[KafkaAccess], password_of: Callable[[str], str], seconds: float = 60
 ) -> None:
-    """Give each principal its password and exactly the rights that are declared; rights of anybody else go.
+    """Give each principal its password and exactly the rights that are declared; rights and passwords of others go.
 
     Returns when every broker of the cluster lets each principal in and has its rights. The controller answers before the
     brokers know, and a login that is used earlier is refused. Raises `ProvisionFailed` if a broker still refuses a login
@@ -138,9 +144,10 @@ async def grant_access(
 
     async def grant() -> None:
         async with administering(kafka, request_timeout_ms=TIMEOUT_MS) as admin:
+            gone = {_login_of(right) for right in await _rights(admin)} - passwords.keys()
             # aiokafka sends what it has no call for by the same way as its own calls.
-            answer = await admin._send_request(_AlterScramRequest(passwords.items()))  # noqa: SLF001
-            _require(*((result[1], result[2]) for result in answer.results))
+            answer = await admin._send_request(_AlterScramRequest(passwords.items(), gone))  # noqa: SLF001
+            _require(*((code, why) for name, code, why, _ in answer.results if name not in gone or code != NO_PASSWORD))
             for broker in (await admin.describe_cluster())["brokers"]:
                 address = f"{broker['host']}:{broker['port']}"
                 if differing := await _set_rights(admin, broker["node_id"], wanted):
@@ -153,20 +160,29 @@ async def grant_access(
 
 async def _set_rights(admin: AIOKafkaAdminClient, broker: int, wanted: set[Binding]) -> str:
     """Change the rights that a broker knows into those wanted; return whose rights were others, comma-separated."""
-    described = await admin._send_request(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY), broker)  # noqa: SLF001
-    _require((described.error_code, described.error_message))
-    existing = {
-        Binding(kind, name, pattern, principal, operation)
-        for kind, name, pattern, rights in described.resources
-        for principal, _, operation, _ in rights
-    }
+    existing = await _rights(admin, broker)
     for right in wanted - existing:
         created = await admin._send_request(CreateAclsRequest(*_with_host(right, "*"), ALLOW))  # noqa: SLF001
         _require(*created.creation_responses)
     for right in existing - wanted:
         deleted = await admin._send_request(DeleteAclsRequest(*_with_host(right, None), ANY))  # noqa: SLF001
         _require(*(result[:2] for result in deleted.filter_responses))
-    return ", ".join(sorted({right.principal.removeprefix("User:") for right in wanted ^ existing}))
+    return ", ".join(sorted({_login_of(right) for right in wanted ^ existing}))
+
+
+async def _rights(admin: AIOKafkaAdminClient, broker: int | None = None) -> set[Binding]:
+    """Return the rights that a broker knows; None: any broker."""
+    described = await admin._send_request(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY), broker)  # noqa: SLF001
+    _require((described.error_code, described.error_message))
+    return {
+        Binding(kind, name, pattern, principal, operation)
+        for kind, name, pattern, rights in described.resources
+        for principal, _, operation, _ in rights
+    }
+
+
+def _login_of(right: Binding) -> str:
+    return right.principal.removeprefix("User:")
 
 
 async def _log_in(login: KafkaLogin) -> None:

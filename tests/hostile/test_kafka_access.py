@@ -409,7 +409,7 @@ async def test_the_controller_lets_nobody_in_either(kafka: Closed) -> None:
 async def test_rights_that_are_not_declared_go_and_a_new_password_replaces_the_old(
     kafka: Closed, tmp_path: Path
 ) -> None:
-    """Given a right that somebody added by hand and a new password in its file, when `ooc topics` runs, then both are as declared."""
+    """When `ooc topics` runs, a right that somebody added by hand goes, a new password counts, and who has none is let in no more."""
     given: dict[str, Any] = client_options(kafka.as_(PARTNER))
     admin = AIOKafkaAdminClient(**client_options(kafka.as_(PROVISIONER)))
     await admin.start()
@@ -431,8 +431,14 @@ async def test_rights_that_are_not_declared_go_and_a_new_password_replaces_the_o
         with pytest.raises(TopicAuthorizationFailedError):
             await producer.send_and_wait(EVENTS, b"forged", partition=0)
         await producer.stop()
+        (renewed / PARTNER).unlink()
+        for _ in range(2):
+            await provision_kafka(kafka.settings.model_copy(update={"kafka_passwords": renewed}))
+            with pytest.raises(KafkaError):
+                await AIOKafkaAdminClient(request_timeout_ms=10_000, **login).start()
     finally:
         await provision_kafka(kafka.settings)
+    assert await connects(**given)
 
 
 async def test_a_process_without_its_password_says_which_is_missing(tmp_path: Path) -> None:
