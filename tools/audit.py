@@ -34,12 +34,16 @@ Ask = Callable[[str, Sequence[Path]], tuple[str, str]]
 
 
 def ask(source: str, locks: Sequence[Path]) -> tuple[str, str]:
-    """Run pip-audit on some locks with one source."""
+    """Run pip-audit on one lock after another, with one source: it refuses a package that two of its files name."""
     options = ["--vulnerability-service", source, "--format", "json", "--progress-spinner", "off", "--timeout", "15"]
-    files = [argument for lock in locks for argument in ("--requirement", str(lock))]
-    command = [sys.executable, "-m", "pip_audit", "--require-hashes", "--disable-pip", *options, *files]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout, done.stderr
+    command = [sys.executable, "-m", "pip_audit", "--require-hashes", "--disable-pip", *options, "--requirement"]
+    asked = {}
+    for lock in locks:
+        done = subprocess.run([*command, str(lock)], capture_output=True, text=True, check=False)
+        if (packages := _packages(done.stdout)) is None:
+            return "", done.stderr
+        asked.update({(package["name"], package.get("version")): package for package in packages})
+    return json.dumps({"dependencies": list(asked.values())}), ""
 
 
 def audit(ask: Ask, locks: Sequence[Path], say: Callable[[str], None]) -> int:

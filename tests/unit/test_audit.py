@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.audit import KNOWN, LOCKS, SOURCES, UNREACHABLE, VULNERABLE, audit, audit_npm, vendored_packages
+import pytest
+
+from tools.audit import KNOWN, LOCKS, SOURCES, UNREACHABLE, VULNERABLE, ask, audit, audit_npm, vendored_packages
 
 SOUND: Mapping[str, Any] = {"name": "asyncpg", "version": "0.32.0", "vulns": []}
 BROKEN: Mapping[str, Any] = {
@@ -60,6 +63,21 @@ def test_every_lock_is_asked_about() -> None:
     """The locks are where the audit looks for them, its own among them."""
     assert {"run", "local", "test", "audit"} <= {lock.stem for lock in LOCKS.glob("*.txt")}
     assert len(set(SOURCES)) == len(SOURCES)
+
+
+def test_a_package_of_two_locks_is_asked_about_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given locks that name the same package, which pip-audit refuses in one call, then each is asked about alone."""
+
+    def pip_audit(command: Sequence[str], **_: object) -> subprocess.CompletedProcess[str]:
+        _, *files = " ".join(command).split("--requirement ")
+        refused = "" if len(files) == 1 else "asyncpg has duplicate requirements"
+        found: list[Mapping[str, Any]] = [SOUND, {**BROKEN, "version": files[0]}]
+        return subprocess.CompletedProcess(command, 0, "" if refused else json.dumps({"dependencies": found}), refused)
+
+    monkeypatch.setattr(subprocess, "run", pip_audit)
+    answer, complaint = ask("pypi", [Path("run.txt"), Path("test.txt")])
+    assert complaint == ""
+    assert [package["version"] for package in json.loads(answer)["dependencies"]] == ["0.32.0", "run.txt", "test.txt"]
 
 
 def audited_npm(answer: object, complaint: str = "") -> tuple[int, str]:
