@@ -69,9 +69,9 @@ def test_a_package_of_two_locks_is_asked_about_once(monkeypatch: pytest.MonkeyPa
     """Given locks that name the same package, which pip-audit refuses in one call, then each is asked about alone."""
 
     def pip_audit(command: Sequence[str], **_: object) -> subprocess.CompletedProcess[str]:
-        _, *files = " ".join(command).split("--requirement ")
+        _program, *files = " ".join(command).split("--requirement ")
         refused = "" if len(files) == 1 else "asyncpg has duplicate requirements"
-        found: list[Mapping[str, Any]] = [SOUND, {**BROKEN, "version": files[0]}]
+        found = [SOUND, {**BROKEN, "version": files[0]}]
         return subprocess.CompletedProcess(command, 0, "" if refused else json.dumps({"dependencies": found}), refused)
 
     monkeypatch.setattr(subprocess, "run", pip_audit)
