@@ -162,9 +162,7 @@ $(VENV)/.installed-%: pyproject.toml requirements/local.txt requirements/test.tx
 	@touch $@
 
 .PHONY: mutate
-mutate: ## Break the rules on purpose, in a copy, and see whether unit tests notice (SERVICES=education: one of them)
-	@[ -x .venv-mutate/bin/cosmic-ray ] || { $(REQUIRE_PYTHON); "$(PYTHON)" -m venv --clear .venv-mutate \
-		&& .venv-mutate/bin/python -m pip install --quiet --require-hashes -r requirements/mutate.txt; }
+mutate: .venv-mutate/.installed ## Break the rules on purpose, in a copy, and see whether unit tests notice (SERVICES=education: one of them)
 	@.venv-mutate/bin/python tests/mutation/mutate.py $(SERVICES)
 
 .PHONY: bench
@@ -199,7 +197,7 @@ doors: .venv-clients/.installed ## Lint the contract as other agencies do, and c
 	@.venv-clients/bin/python -m tools.clients python
 	@.venv-clients/bin/python -m tests.doors
 
-.venv-audit/.installed .venv-clients/.installed: .venv-%/.installed: requirements/%.txt
+$(addsuffix /.installed,.venv-audit .venv-clients .venv-lock .venv-mutate): .venv-%/.installed: requirements/%.txt
 	@$(REQUIRE_PYTHON)
 	@"$(PYTHON)" -m venv --clear .venv-$*
 	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.txt
@@ -214,8 +212,7 @@ weight: ## Say what the house weighs: lines by room, words by hand, the largest 
 	@$(PYTHON) tools/weight.py
 
 .PHONY: lock
-lock: ## Renew requirements/*.txt from pyproject.toml (a release rests a week first)
-	@[ -x .venv-lock/bin/uv ] || { $(REQUIRE_PYTHON); "$(PYTHON)" -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv==0.13.8; }
+lock: .venv-lock/.installed ## Renew requirements/*.txt from pyproject.toml (a release rests a week first)
 	@lock() { \
 		env -u UV_FIND_LINKS .venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 			--no-emit-index-url --no-emit-find-links --no-emit-package ooc --custom-compile-command 'make lock' \
@@ -229,6 +226,7 @@ lock: ## Renew requirements/*.txt from pyproject.toml (a release rests a week fi
 	lock bench pyproject.toml --extra bench --constraint requirements/local.txt; \
 	lock audit --group pyproject.toml:audit; \
 	lock clients --group pyproject.toml:clients; \
+	lock lock --group pyproject.toml:lock; \
 	lock patroni --group pyproject.toml:patroni
 
 .PHONY: reset
