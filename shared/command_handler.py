@@ -58,10 +58,14 @@ from shared.privacy.keyring import Keyring
 from shared.stream_queue import QueueFull, StreamQueue
 
 FULL_BYTES: Final = 8_000_000
-"""How large a record is that takes no long text any more: who reads it needs several times as much memory."""
+"""How many bytes of a service a home has that takes no long text any more: who reads it needs several times as much memory."""
+FULL_RECORDS: Final = 100
+"""How many records of a service a home has that takes no further one: who decides or sends for one of them reads all."""
 SHORT: Final = 2_000
 """Letters of a command that a full record takes, so that it comes to its end."""
-FULL: Final = "this record holds as much as one may: send less text, or close it and begin another"
+FULL: Final = (
+    "this record holds as much as one may, alone or with those beside it: send less text, or begin another apart"
+)
 MAX_ATTEMPTS: Final = 40
 """The most decisions of one command without an expected version, while other processes append to its stream."""
 
@@ -202,6 +206,8 @@ class CommandHandler:
             failure = self._check_preconditions(request, loaded)
             if failure is not None:
                 return failure
+            if await self._is_full(request, loaded.records):
+                return Forbidden(FULL)
             history = await self.open(loaded.records)
             judged = await self._judge(request, loaded, history)
             result = await last_step(request, loaded, history, judged, digest)
@@ -332,9 +338,17 @@ class CommandHandler:
         version = loaded.records[-1].version if loaded.records else 0
         if command.expected_version is not None and command.expected_version != version:
             return VersionConflict(command.expected_version, version)
-        if request.actor.role != SYSTEM and _is_full(loaded.records) and _letters_in(command) > SHORT:
-            return Forbidden(FULL)
         return None
+
+    async def _is_full(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> bool:
+        """Tell whether a home has no room for what a person begins there, or for a long text. Raises `EventStoreUnavailable`."""
+        if request.actor.role == SYSTEM or (records and _letters_in(request.command) <= SHORT):
+            return False
+        home = records[0].home if records else self.service.home(request.command)
+        if home is None:
+            return False
+        count, size = await self.event_store.size_of_home(home)
+        return size > FULL_BYTES or (not records and count >= FULL_RECORDS)
 
     def _check_access(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> Forbidden | None:
         """Check rule T2: labels, organisation, and declared conflicts of interest with the record and with whom the command names.
@@ -478,10 +492,6 @@ def _keys_to_release(claims_in_order: Sequence[Claims]) -> tuple[str, ...]:
         for key in claims.take:
             released.pop(key, None)
     return tuple(released)
-
-
-def _is_full(records: Sequence[RecordedEvent]) -> bool:
-    return sum(len(record.body) for record in records) > FULL_BYTES
 
 
 def _letters_in(command: Command) -> int:

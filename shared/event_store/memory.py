@@ -77,6 +77,11 @@ class MemoryEventStore:
         """Look up unique keys (see `EventStore.holders`)."""
         return {key: self._claims[key] for key in keys if key in self._claims}
 
+    async def size_of_home(self, home: UUID) -> tuple[int, int]:
+        """Count what a home has (see `EventStore.size_of_home`)."""
+        there = [record for record in self._records if record.home == home]
+        return sum(record.version == 1 for record in there), sum(len(record.body) for record in there)
+
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up marks (see `EventStore.linked_marks`)."""
         return {home: frozenset(self._marks[home]) for home in homes if home in self._marks}

@@ -55,6 +55,11 @@ _APPEND = "select n, outcome, detail, last_position, last_recorded_at from appen
 
 _HOLDERS: Final = "select key, stream from claim where key = any($1::text[])"
 
+_SIZE: Final = """
+    select count(*) filter (where event.version = 1) as streams, coalesce(sum(octet_length(event.body)), 0) as bytes
+    from event as opening join event using (stream) where opening.home = $1 and opening.version = 1
+"""
+
 _MARKS: Final = "select home, array_agg(mark) as marks from linked_mark where home = any($1::uuid[]) group by home"
 
 _KEPT: Final = f"select {_RECORD} from kept_event where home = any($1::uuid[]) order by service, position"  # noqa: S608 - the columns are the constant above
@@ -208,6 +213,11 @@ class PostgresEventStore:
         """Look up unique keys (see `EventStore.holders`)."""
         rows = await retry_or_raise(lambda: self._pool.fetch(_HOLDERS, keys), event_store.EventStoreUnavailable)
         return {row["key"]: row["stream"] for row in rows}
+
+    async def size_of_home(self, home: UUID) -> tuple[int, int]:
+        """Count what a home has (see `EventStore.size_of_home`)."""
+        (row,) = await retry_or_raise(lambda: self._pool.fetch(_SIZE, home), event_store.EventStoreUnavailable)
+        return row["streams"], row["bytes"]
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up marks (see `EventStore.linked_marks`)."""

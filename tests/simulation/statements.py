@@ -167,6 +167,7 @@ def _record(tx: Transaction, command: Any, digest: bytes, stream: str, events: S
         record = (position, recorded, stream, version + n, event_id, type_, home, hash_, body, log_hash)
         tx.put("event", position, record)
         tx.put("stream", stream, (*(tx.get("stream", stream) or ()), position))
+        tx.put("home", home, (*(tx.get("home", home) or ()), position))
     tx.put("answer", command, (digest, stream, version + 1, len(events)))
     tx.put("head", None, (position, recorded, log_hash))
     return position, recorded
@@ -214,6 +215,12 @@ def head(tx: Transaction) -> Sequence[Any]:
 @answers(store._HOLDERS)
 def holders(tx: Transaction, keys: Sequence[str]) -> Sequence[Any]:
     return rows("key stream", [(key, tx.get("claim", key)) for key in keys if tx.get("claim", key)])
+
+
+@answers(store._SIZE)
+def size_of_home(tx: Transaction, home: Any) -> Sequence[Any]:
+    there = [tx.get("event", position) for position in tx.get("home", home) or ()]
+    return rows("streams bytes", [(sum(one[3] == 1 for one in there), sum(len(one[8]) for one in there))])
 
 
 @answers(linking._MARK)

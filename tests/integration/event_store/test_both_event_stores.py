@@ -324,6 +324,16 @@ async def test_marks_of_others_records_are_looked_up_by_home(event_store: EventS
     assert await event_store.linked_marks([]) == {}
 
 
+async def test_what_a_home_has_is_counted(event_store: EventStore) -> None:
+    """Given two events of a stream, when its home is asked for, then a stream and their bytes are counted; of an unknown home none."""
+    stream = Stream()
+    await stream.write(event_store, b"one", b"two")
+    await Stream().write(event_store, b"three")
+    records = (await event_store.load(stream.name)).records
+    assert await event_store.size_of_home(stream.id) == (1, sum(len(record.body) for record in records))
+    assert await event_store.size_of_home(uuid4()) == (0, 0)
+
+
 async def test_kept_events_of_others_are_looked_up_by_home(event_store: EventStore, worker: Any) -> None:
     """Given two events that a worker kept for a home, when it and an unknown home are asked for, then they come in order."""
     home, at = uuid4(), datetime(2026, 6, 1, tzinfo=UTC)

@@ -1,11 +1,11 @@
-"""A record grows to a size that an API can still read, and comes to its end from there."""
+"""A record, and a case, grow to a size that an API can still read, and come to their end from there."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -50,3 +50,24 @@ async def test_a_full_record_takes_short_commands_alone(monkeypatch: pytest.Monk
     assert not refused.hidden
     assert isinstance(await send(linked(["braille"])), Accepted)
     assert not isinstance(await send(linked(["x y " * 4_000] * 12), SYSTEM), Forbidden)
+
+
+async def test_a_case_takes_so_many_records_and_bytes_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a case with as many referrals, or bytes in others, as one may have, then a school begins no further one there, and elsewhere it may."""
+    handler = CommandHandler(service, MemoryEventStore(), MemoryKeyring(), b"digest")
+    school = Actor(id=uuid4(), role="SCHOOL", organisation="WESSEX_TRUST", labels={"area": "DORSET"})
+
+    async def refer(case: UUID) -> Result:
+        command = parse_command(
+            service, json.dumps(received_referral(case, "2026-03-02T10:00:00+00:00")).encode(), NOON
+        )
+        return await handler.handle(CommandRequest(command, uuid4(), uuid4(), school, NOON, uuid4()))
+
+    many, large = uuid4(), uuid4()
+    assert command_handler.FULL_RECORDS >= 50
+    monkeypatch.setattr(command_handler, "FULL_RECORDS", 3)
+    assert [type(await refer(many)) for _ in range(4)] == [Accepted, Accepted, Accepted, Forbidden]
+    assert isinstance(await refer(large), Accepted)
+    monkeypatch.setattr(command_handler, "FULL_BYTES", 500)
+    assert isinstance(await refer(large), Forbidden)
+    assert isinstance(await refer(uuid4()), Accepted)
