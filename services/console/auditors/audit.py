@@ -31,6 +31,8 @@ from shared.privacy.signed_note import VerifierKey
 from tools.verify_bundle import Keys, Unreadable, check
 
 CLOCKS: Final = {"occurred_at": "when it happened", "recorded_at": "when it was recorded"}
+MOST_LANES: Final = 50
+"""The most records that stand side by side: a row has a cell for each."""
 INSTANT: Final = timedelta(microseconds=1)
 """The unit of the event stores' clock."""
 FILES: Final = {"json": "application/json", "pdf": "application/pdf"}
@@ -198,8 +200,13 @@ async def swimlane_page(request: Request, session: Session) -> Response:
 def lanes_of(
     events: Sequence[Mapping[str, Any]], clock: str
 ) -> tuple[Sequence[Lane], Sequence[tuple[str, Sequence[Sequence[Mapping[str, Any]]]]]]:
-    """Return the records of events in the order of their first one, and for each time the events of each record."""
+    """Return the records of events in the order of their first one, and for each time the events of each record.
+
+    Raises `HTTPException` 422 for too many records.
+    """
     lanes = list(dict.fromkeys(Lane(COLLECTIONS[event["service"]], event["stream"]) for event in events))
+    if len(lanes) > MOST_LANES:
+        raise HTTPException(422, "This case has too many records to stand side by side: look at its timeline.")
     rows: dict[str, list[list[Mapping[str, Any]]]] = {}
     for event in events:
         row = rows.setdefault(event[clock], [[] for _ in lanes])

@@ -18,7 +18,7 @@ from services.console.apis import Part, part_of
 from services.console.auditors.audit import latest_checkpoints, report_faults
 from services.console.auditors.proofs import CheckedCheckpoint
 from services.console.documents import print_inspection
-from services.console.routing import console_of
+from services.console.routing import console_of, read_day
 from services.console.sessions import Session
 from services.console.words import day, in_words, moment
 
@@ -26,6 +26,7 @@ from services.console.words import day, in_words, moment
 async def inspection_file(request: Request, session: Session) -> Response:
     """Return the page for inspectors as PDF."""
     apis, period = console_of(request).apis, period_of(request)
+    name = name_of(period)
     names, measures = await measures_of(apis, session, period)
     if all(part.status == 403 for part in measures):
         raise HTTPException(403, measures[0].notice)
@@ -46,8 +47,15 @@ async def inspection_file(request: Request, session: Session) -> Response:
         "checkpoints": [_checkpoint(title, log, part) for title, log, part in logs],
     }
     printed = await asyncio.to_thread(print_inspection, values, made_at)
-    name = f'inline; filename="inspection-{period["from"]}-{period["to"]}.pdf"'
-    return Response(printed, media_type="application/pdf", headers={"Content-Disposition": name})
+    disposition = f'inline; filename="{name}"'
+    return Response(printed, media_type="application/pdf", headers={"Content-Disposition": disposition})
+
+
+def name_of(period: Mapping[str, str]) -> str:
+    """Return the name of the file. Raises `HTTPException` 422 where an address has another text for a day: it would stand on the page."""
+    if not all(map(read_day, period.values())):
+        raise HTTPException(422, "Give the first and the last day of the period, such as 30 9 2026.")
+    return f"inspection-{period['from']}-{period['to']}.pdf"
 
 
 def _measure(name: str, part: Part[dict[str, Any]]) -> dict[str, Any]:

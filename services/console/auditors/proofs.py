@@ -25,7 +25,7 @@ class Cosignature:
 
     name: str
     at: datetime | None
-    """When it was given; None of one that does not cover its time."""
+    """When it was given; None of one that covers no time, or none of a calendar."""
     checked: bool
     """Whether the key of that witness is known here, and fits."""
 
@@ -109,4 +109,7 @@ def _time_of(signature: bytes) -> datetime | None:
     seconds = signature[_TIME]
     if len(signature) <= _TIME.stop or len(signature) == _TIME.start + 64:  # a plain signature covers no time
         return None
-    return datetime.fromtimestamp(int.from_bytes(seconds, "big"), UTC)
+    try:
+        return datetime.fromtimestamp(int.from_bytes(seconds, "big"), UTC)
+    except (OSError, OverflowError, ValueError):  # beyond every calendar
+        return None

@@ -40,7 +40,7 @@ def codes_of(text: str, listed: Listed) -> list[str]:
     """Return the listed codes that a text means: the code itself, or those whose title has all of its words."""
     if text.upper() in listed:
         return [text.upper()]
-    words = text.casefold().split()
+    words = set(text.casefold().split())
     return [code for code, one in listed.items() if words and all(word in one.title.casefold() for word in words)]
 
 

@@ -19,6 +19,7 @@ ERRORS: Final = "Errors"
 """The heading of the column of errors. In a file that is imported again it is passed over."""
 MAX_BYTES: Final = 20_000_000
 MAX_ROWS: Final = 20_000
+MAX_COLUMNS: Final = 200
 WORKBOOKS: Final = frozenset({".xlsx", ".xls", ".xlsb", ".ods"})
 
 _DELIMITERS: Final = ",;\t"
@@ -80,6 +81,8 @@ def _register(lines: Sequence[Sequence[str]], name: str, digest: str, delimiter:
         headings.pop()
     if not headings:
         raise UnreadableRegister(f"{name} has no headings: write the names of the columns into its first row.")
+    if len(headings) > MAX_COLUMNS:
+        raise UnreadableRegister(f"{name} has more than {MAX_COLUMNS} columns: remove those that are not imported.")
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         beyond = [cell for cell in line[len(headings) :] if cell.strip()]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import pytest
+
 from services.console.forms.fields import Drawing, all_fields, command_of, fields_of
 from services.console.forms.offences import CODE, codes_of, fill_in, with_list
 from services.disposal.service import service
@@ -31,6 +33,13 @@ def test_an_offence_is_found_by_words_of_its_title() -> None:
     assert codes_of("th68010", LISTED) == ["TH68010"]
     assert len(codes_of("theft", LISTED)) == 3
     assert codes_of("", LISTED) == codes_of("arson", LISTED) == []
+
+
+@pytest.mark.timeout(30)
+def test_a_word_that_is_repeated_is_looked_for_once() -> None:
+    """Given a form full of one word, when it is looked for in a long list, then nobody waits."""
+    (theft, *_) = LISTED.values()
+    assert len(codes_of(f"{theft.title} " * 10_000, {f"X{n}": theft for n in range(20_000)})) == 20_000
 
 
 def test_title_trial_and_recordable_are_filled_in_and_follow_another_choice() -> None:

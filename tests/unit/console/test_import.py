@@ -33,6 +33,7 @@ from services.console.supervisors.import_rows import (
 )
 from services.console.supervisors.import_table import (
     ERRORS,
+    MAX_COLUMNS,
     UnreadableRegister,
     register_of,
     with_errors,
@@ -391,6 +392,13 @@ def test_the_table_comes_back_with_a_column_of_errors_and_can_be_imported_again(
     assert again.rows[0].cells == {**register.rows[0].cells, ERRORS: "source: choose setting: choose"}
     assert plans_of(again, SCHEMAS, OWNER)[0] == plans_of(register, SCHEMAS, OWNER)[0]
     assert with_errors(again, {}).count(ERRORS.encode()) == 1
+
+
+def test_a_table_of_very_many_columns_is_refused() -> None:
+    """Given a small file with hundreds of thousands of columns, which its copy with errors would have in each row, then it is refused."""
+    for between in ("," * MAX_COLUMNS, ",x" * MAX_COLUMNS + ","):
+        with pytest.raises(UnreadableRegister, match=f"more than {MAX_COLUMNS} columns"):
+            register_of(f"reference{between}narrative\nSSO/2025/0001\n".encode(), "cases.csv")
 
 
 @pytest.mark.timeout(30)

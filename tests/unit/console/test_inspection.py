@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+from starlette.exceptions import HTTPException
+
+from services.console.auditors.inspection import name_of
 from services.console.documents import print_inspection
 from tests.pdf import pdf_text
 
@@ -60,3 +64,11 @@ def test_what_is_missing_is_said() -> None:
 def test_the_same_values_print_to_the_same_bytes() -> None:
     """Given the same values twice, then the same file comes out."""
     assert print_inspection(VALUES, MADE) == print_inspection(VALUES, MADE)
+
+
+@pytest.mark.parametrize("day", ['2026-09-30"; filename="a.html', "2026-09-30\r\nSet-Cookie: a=b", "all was well", ""])
+def test_a_period_that_is_none_names_no_file(day: str) -> None:
+    """Given an address whose period holds other words than days, when the page is asked for, then it is refused."""
+    assert name_of({"from": "2026-07-01", "to": "2026-09-30"}) == "inspection-2026-07-01-2026-09-30.pdf"
+    with pytest.raises(HTTPException):
+        name_of({"from": "2026-07-01", "to": day})

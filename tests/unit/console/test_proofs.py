@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from starlette.exceptions import HTTPException
 
-from services.console.auditors.audit import lanes_of
+from services.console.auditors.audit import MOST_LANES, lanes_of
 from services.console.auditors.proofs import CheckedCheckpoint, check_checkpoint, check_event
 from shared.event_store.log_hash import log_entry
 from shared.evidence.checkpoint import Checkpoint
@@ -130,3 +131,22 @@ def test_a_swimlane_has_a_column_for_each_record_and_a_row_for_each_time() -> No
         ("2026-03-02T09:00:00+00:00", [1, 0]),
         ("2026-03-02T10:00:00+00:00", [1, 1]),
     ]
+
+
+def test_a_case_of_very_many_records_is_not_drawn_side_by_side() -> None:
+    """Given a case into which somebody has put more records than fit beside each other, then its timeline is named, and no cell is made."""
+    at = "2026-03-02T09:00:00+00:00"
+    events = [
+        {"service": "referral", "stream": f"r{n}", "occurred_at": at, "version": 1} for n in range(MOST_LANES + 1)
+    ]
+    assert len(lanes_of(events[1:], "occurred_at")[0]) == MOST_LANES
+    with pytest.raises(HTTPException, match="look at its timeline"):
+        lanes_of(events, "occurred_at")
+
+
+@pytest.mark.parametrize("seconds", [2**63, 2**60])
+def test_a_cosignature_of_no_day_has_no_time(seconds: int) -> None:
+    """Given a witness that signs at a time beyond every calendar, when its cosignature is shown, then without a time."""
+    note = write_note(TEXT, [LOG.sign(TEXT), WITNESS.cosign(TEXT, seconds)])
+    (seen,) = check_checkpoint(note, KEYS, WITNESS.key).cosignatures
+    assert (seen.name, seen.at) == (WITNESS.name, None)
