@@ -58,11 +58,12 @@ from shared.privacy.keyring import Keyring
 from shared.stream_queue import QueueFull, StreamQueue
 
 FULL_BYTES: Final = 8_000_000
-"""How many bytes of a service a home has that takes no long text any more: who reads it needs several times as much memory."""
+"""How many bytes of a service a home has that takes no long text any more, and with twice as many nothing that a person sends:
+who reads it needs several times as much memory."""
 FULL_RECORDS: Final = 100
 """How many records of a service a home has that takes no further one: who decides or sends for one of them reads all."""
 SHORT: Final = 2_000
-"""Letters of a command that a full record takes, so that it comes to its end."""
+"""Letters of a command that a full record takes for a while, so that it comes to its end."""
 FULL: Final = (
     "this record holds as much as one may, alone or with those beside it: send less text, or begin another apart"
 )
@@ -341,14 +342,22 @@ class CommandHandler:
         return None
 
     async def _is_full(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> bool:
-        """Tell whether a home has no room for what a person begins there, or for a long text. Raises `EventStoreUnavailable`."""
-        if request.actor.role == SYSTEM or (records and _letters_in(request.command) <= SHORT):
+        """Tell whether a home has no room for what a person sends. Raises `EventStoreUnavailable`.
+
+        It is not asked for a record that is no larger than its share.
+        """
+        if (
+            request.actor.role == SYSTEM
+            or 0 < sum(len(record.body) for record in records) <= FULL_BYTES // FULL_RECORDS
+        ):
             return False
         home = records[0].home if records else self.service.home(request.command)
         if home is None:
             return False
         count, size = await self.event_store.size_of_home(home)
-        return size > FULL_BYTES or (not records and count >= FULL_RECORDS)
+        if not records:
+            return size > FULL_BYTES or count >= FULL_RECORDS
+        return size > FULL_BYTES * (1 if _letters_in(request.command) > SHORT else 2)
 
     def _check_access(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> Forbidden | None:
         """Check rule T2: labels, organisation, and declared conflicts of interest with the record and with whom the command names.

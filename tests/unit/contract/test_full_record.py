@@ -31,7 +31,7 @@ def linked(needs: list[str]) -> dict[str, Any]:
 
 
 async def test_a_full_record_takes_short_commands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a record of more bytes than one may have, then no person adds a long text; a short command and a reaction are taken."""
+    """Given a record of more bytes than one may have, then no person adds a long text, nor with twice as many a short one; a reaction is taken."""
     handler = CommandHandler(service, MemoryEventStore(), MemoryKeyring(), b"digest")
 
     async def send(body: dict[str, Any], role: str = "SAFE_SCHOOLS_OFFICER") -> Result:
@@ -49,6 +49,8 @@ async def test_a_full_record_takes_short_commands_alone(monkeypatch: pytest.Monk
     assert refused.why.startswith("this record holds as much as one may")
     assert not refused.hidden
     assert isinstance(await send(linked(["braille"])), Accepted)
+    monkeypatch.setattr(command_handler, "FULL_BYTES", 100_000)
+    assert isinstance(await send(linked(["braille"])), Forbidden)
     assert not isinstance(await send(linked(["x y " * 4_000] * 12), SYSTEM), Forbidden)
 
 
