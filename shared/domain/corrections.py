@@ -19,7 +19,7 @@ from pydantic_core import to_jsonable_python
 from shared.domain.decider import BrokenHistory, apply_correction
 from shared.domain.decisions import RuleKind
 from shared.domain.envelope import E_co, Fact
-from shared.domain.messages import Command, Correction, CorrectionCommand, DerivedCorrection, Event
+from shared.domain.messages import Command, Correction, CorrectionCommand, DerivedCorrection, Event, command_from
 from shared.domain.rules import Context, Rule, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed, mentions_sealed, to_json
 
@@ -262,22 +262,25 @@ class CorrectionEngine(Generic[C, S]):
         self,
         rules: RuleBook[S],
         command: type[Command],
-        field: str,
         asks: type[Command],
-        asked: Callable[[Any, S], Command | None],
+        event: type[Event],
+        *fields: str,
+        asked: Callable[[Any, S], Command | None] | None = None,
     ) -> None:
-        """Register for a correction of a field, or in it, the rules that forbid the command which gives it, by the record before its event.
+        """Register for a correction of these fields of an event, or in them, the rules that forbid the command which gives them, by the record before the event.
 
-        `asks` is that command, and `asked` writes it from a corrected event and the state before it; None: nobody gave it.
+        `asks` is that command. `asked` writes it from the corrected event and the state before it, or None: nobody gave it.
+        Left out, the command has the event's own values.
         """
-        for rule in rules.rules_for(asks, RuleKind.FORBIDS):
-            if field in rule.looks_at:
-                holds = self._holds_as_corrected(rule, field, asked)
-                forbids = rules.forbids(rule.id, command, looks_at=OF_A_CORRECTION, gives_way=rule.gives_way)
-                forbids(holds)
+        written = asked or (lambda corrected, _before: command_from(asks, corrected))
+        for name in fields:
+            for rule in rules.rules_for(asks, RuleKind.FORBIDS):
+                if name in rule.looks_at:
+                    holds = self._holds_as_corrected(rule, name, event, written)
+                    rules.forbids(rule.id, command, looks_at=OF_A_CORRECTION, gives_way=rule.gives_way)(holds)
 
     def _holds_as_corrected(
-        self, rule: Rule, field: str, asked: Callable[[Any, S], Command | None]
+        self, rule: Rule, field: str, event: type[Event], asked: Callable[[Any, S], Command | None]
     ) -> Callable[[CorrectionCommand, S, Context], bool]:
         def holds(command: CorrectionCommand, state: S, context: Context) -> bool:
             try:
@@ -288,9 +291,12 @@ class CorrectionEngine(Generic[C, S]):
                 return True
             facts = facts_of(after)
             number = next(n for n, fact in enumerate(facts) if fact.event_id == command.corrects)
-            before = self.fold(facts[:number]) if number else None
-            given = None if before is None else asked(facts[number].event, before)
-            return given is None or rule.check(given, before, _context_of(facts[number], context))
+            fact = facts[number]
+            if not number or not isinstance(fact.event, event):
+                return True
+            before = self.fold(facts[:number])
+            given = asked(fact.event, before)
+            return given is None or rule.check(given, before, _context_of(fact, context))
 
         holds.__name__ = f"{rule.name}_as_corrected"
         holds.__doc__ = f"{rule.text}\n\nSource: {rule.source}"

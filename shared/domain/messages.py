@@ -239,6 +239,14 @@ def event_from(cls: type[E], command: Command, **more: Any) -> E:
     )
 
 
+C = TypeVar("C", bound=Command)
+
+
+def command_from(cls: type[C], event: Event) -> C:
+    """Build a command from the fields of the same names of an event."""
+    return cls(**{name: getattr(event, name) for name in _shared_names(type(event), cls)})
+
+
 @cache
 def _shared_names(event: type[Event], command: type[Command]) -> tuple[str, ...]:
     """Return the names of the fields that an event has in common with a command of its own fields."""

@@ -54,25 +54,18 @@ def _line(name: str, root: Root) -> str:
     return f"{name} {root[0]} {base64.b64encode(root[1]).decode()}"
 
 
-def roots_in(text: str, name: str) -> list[Root]:
-    """Return the roots of a name (`common`, `kept`, `void`) in the text of a statement. Raises `BadNote`."""
+def branches_in(text: str) -> tuple[Root, list[Root]]:
+    """Return the root up to which the branches of a statement agree, and those that it gives up. Raises `BadNote`."""
     try:
         origin, kind, *lines = text.splitlines()
-        words = [line.split(" ") for line in lines]
-        found = [(int(line[1]), base64.b64decode(line[2], validate=True)) for line in words if line[0] == name]
-    except (ValueError, IndexError) as error:
+        words = [line.split(" ") for line in lines if not line.startswith("lost ")]
+        roots = [(name, (int(size), base64.b64decode(root, validate=True))) for name, size, root in words]
+        [common] = [root for name, root in roots if name == "common"]
+    except ValueError as error:
         raise BadNote("the text is no statement of a fork") from error
     if not origin or kind != KIND:
         raise BadNote("the text is no statement of a fork")
-    return found
-
-
-def common_in(text: str) -> Root:
-    """Return the root up to which the branches of a statement agree. Raises `BadNote`."""
-    roots = roots_in(text, "common")
-    if len(roots) != 1:
-        raise BadNote("the text is no statement of a fork")
-    return roots[0]
+    return common, [root for name, root in roots if name == "void"]
 
 
 def require_signed(note: str, fork: Fork, keys: Iterable[VerifierKey], witness: VerifierKey | None) -> None:
@@ -126,10 +119,11 @@ def read_statement(text: str, evidence: bytes) -> GivenUp:
     if f"lost {_digest(evidence)}" not in text.splitlines():
         raise BadNote("what the lost branch recorded is not what was signed")
     anchor = json.loads(evidence).get("anchor")
+    common, void = branches_in(text)
     return GivenUp(
         text.partition("\n")[0],
-        common_in(text)[0],
-        frozenset(roots_in(text, "void")),
+        common[0],
+        frozenset(void),
         None if anchor is None else (anchor["number"], bytes.fromhex(anchor["hash"])),
     )
 

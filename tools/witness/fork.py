@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from shared.evidence.fork import common_in, roots_in
+from shared.evidence.fork import branches_in
 from shared.privacy.signed_note import BadNote, SignedNote, Signer, VerifierKey
 from tools.witness.state import MemoryLost, WitnessState, read_log_keys, witness_key
 
@@ -21,7 +21,7 @@ def cosign_fork(note: str, signer: Signer, logs: Mapping[str, Sequence[VerifierK
     origin = signed.text.partition("\n")[0]
     if not signed.signers_among(logs.get(origin, ())):
         raise BadNote(f"no known key of {origin} has signed the statement")
-    state.go_back(origin, common_in(signed.text), roots_in(signed.text, "void"))
+    state.go_back(origin, *branches_in(signed.text))
     return f"{note}{signer.cosign(signed.text, int(time.time()))}\n"
 
 

@@ -11,7 +11,7 @@ from services.referral.domain.commands import (
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import LinkedPerson, Referral, born_on
-from services.referral.events import CrimeOutcomeAssigned, ReferralEvent
+from services.referral.events import CrimeOutcomeAssigned
 from services.vocabulary import OutcomeCode
 from shared.domain.corrections import Uncorrectable
 from shared.domain.dates import age_on
@@ -134,9 +134,9 @@ def corrected_where_it_was_judged(command: CorrectReferral, state: Referral, _co
     return not isinstance(event, CrimeOutcomeAssigned) or event.disposal_id is None
 
 
-def _assigned(event: ReferralEvent, _before: Referral) -> AssignCrimeOutcome | None:
+def _assigned(event: CrimeOutcomeAssigned, _before: Referral) -> AssignCrimeOutcome | None:
     """Write the command of an outcome that was assigned here; one that was carried is corrected in its disposal case."""
-    if not isinstance(event, CrimeOutcomeAssigned) or event.disposal_id is not None:
+    if event.disposal_id is not None:
         return None
     return AssignCrimeOutcome(
         code=event.code,
@@ -148,8 +148,9 @@ def _assigned(event: ReferralEvent, _before: Referral) -> AssignCrimeOutcome | N
     )
 
 
-CORRECTIONS.judge_again(rules, CorrectReferral, "code", AssignCrimeOutcome, _assigned)
-CORRECTIONS.judge_again(rules, CorrectReferral, "person_id", AssignCrimeOutcome, _assigned)
+CORRECTIONS.judge_again(
+    rules, CorrectReferral, AssignCrimeOutcome, CrimeOutcomeAssigned, "code", "person_id", asked=_assigned
+)
 
 
 def _person_of(command: AssignCrimeOutcome, state: Referral) -> LinkedPerson | None:

@@ -6,7 +6,7 @@ from services.referral.domain import commands
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
-from services.referral.events import ReferralEvent, ReferralTriaged
+from services.referral.events import ReferralTriaged
 from services.vocabulary import Flag, TriageOutcome
 from shared.domain.policy import Policy
 from shared.domain.rules import Context
@@ -91,17 +91,8 @@ def victim_prefers_the_school(command: commands.TriageReferral, state: Referral,
     return bool(state.wishes) and all(wish.preference == "SCHOOL_LED" for wish in state.wishes.values())
 
 
-def _triaged(event: ReferralEvent, _before: Referral) -> commands.TriageReferral | None:
-    """Write the command of a triage."""
-    if not isinstance(event, ReferralTriaged):
-        return None
-    return commands.TriageReferral(
-        outcome=event.outcome, rationale_text=event.rationale_text, supervisor_reviewed=event.supervisor_reviewed
-    )
-
-
 def _flagged(state: Referral, policy: Policy, which: str) -> bool:
     return not policy.codes(which).isdisjoint(flag.value for flag in state.flags)
 
 
-CORRECTIONS.judge_again(rules, commands.CorrectReferral, "outcome", commands.TriageReferral, _triaged)
+CORRECTIONS.judge_again(rules, commands.CorrectReferral, commands.TriageReferral, ReferralTriaged, "outcome")
