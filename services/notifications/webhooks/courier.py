@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
@@ -82,12 +83,18 @@ class Courier:
         if host not in self._looking:
             look = asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
             self._looking[host] = asyncio.ensure_future(look)
-            self._looking[host].add_done_callback(lambda _: self._looking.pop(host))
+            self._looking[host].add_done_callback(partial(self._end_look, host))
         found = await asyncio.shield(self._looking[host])
         addresses = sorted((ip_address(entry[4][0]) for entry in found), key=lambda one: one.version)
         if not addresses or not all(map(self._may_reach, addresses)):
             raise NotDelivered("ADDRESS_REFUSED")
         return addresses[0]
+
+    def _end_look(self, host: str, look: asyncio.Future[list[Any]]) -> None:
+        """Forget a look. Nobody may have waited for its error, of which asyncio would complain."""
+        del self._looking[host]
+        if not look.cancelled():
+            look.exception()
 
     def _may_reach(self, address: Address) -> bool:
         """Whether it is public, and no IPv6 address that holds another, or permitted by the settings."""

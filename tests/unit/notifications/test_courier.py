@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 import threading
@@ -101,6 +102,35 @@ async def test_a_name_that_is_answered_late_keeps_no_other_waiting(monkeypatch: 
         late.set()
         await asyncio.gather(*waiting, return_exceptions=True)
         await courier.close()
+
+
+async def test_a_look_that_fails_when_nobody_waits_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a look for a name that fails after its message was given up, then asyncio reports no error."""
+    late, begun = threading.Event(), threading.Event()
+
+    def look(*_: object) -> list[Any]:
+        begun.set()
+        late.wait()
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    courier = Courier(NotificationsSettings(mode="production"))
+    post = asyncio.create_task(courier.post(f"https://{NAME}/", {}, b"{}"))
+    try:
+        assert await asyncio.to_thread(begun.wait, 60)
+        post.cancel()
+        await asyncio.wait([post])
+    finally:
+        late.set()
+    async with asyncio.timeout(60):
+        while courier._looking:
+            await asyncio.to_thread(gc.collect)
+    del post
+    gc.collect()
+    assert reported == []
+    await courier.close()
 
 
 @pytest.mark.parametrize(
