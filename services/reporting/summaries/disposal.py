@@ -6,30 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from services.disposal.events import (
-    EVENTS,
-    ActivityUndertaken,
-    AssessmentCompleted,
-    AssessmentRequested,
-    CaseHandedOver,
-    DeferralCompleted,
-    DeferralEnded,
-    DisposalCaseOpened,
-    DisposalCeased,
-    DisposalClosedWithoutProceedings,
-    DisposalCompleted,
-    DisposalDecided,
-    DisposalIssued,
-    DisposalNotCompleted,
-    GravityScored,
-    OutcomeAssigned,
-    ProsecutionDeferred,
-    RecordCorrected,
-    VictimInformedOfRestorativeJustice,
-    VictimTold,
-    VictimViewSought,
-    YotReferred,
-)
+from services.disposal import events
 from services.reporting.summaries.summary import Summary, SummaryType, common_fields
 from services.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation, Role
 from shared.domain.envelope import Fact
@@ -135,9 +112,9 @@ class DisposalSummary(Summary):
     @property
     def counted_days(self) -> list[date]:
         """The days of assessment, issue, end and outcome, and those on which duties lapsed."""
-        events = (self.given, self.ended, self.outcome)
+        course = (self.given, self.ended, self.outcome)
         assessed = [] if self.assessed_on is None else [self.assessed_on]
-        return [*super().counted_days, *assessed, *(event.on for event in events if event is not None)]
+        return [*super().counted_days, *assessed, *(event.on for event in course if event is not None)]
 
     @property
     def subject(self) -> UUID:
@@ -152,11 +129,11 @@ class DisposalSummary(Summary):
 
 def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
     """Summarise a history; None if no case had been opened."""
-    opening = next((fact for fact in history if isinstance(fact.event, DisposalCaseOpened)), None)
+    opening = next((fact for fact in history if isinstance(fact.event, events.DisposalCaseOpened)), None)
     if opening is None:
         return None
     opened = opening.event
-    assert isinstance(opened, DisposalCaseOpened)
+    assert isinstance(opened, events.DisposalCaseOpened)
     prior = opened.prior
     return DisposalSummary(
         **common_fields(history),
@@ -183,7 +160,7 @@ def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
 
 def _officer(opening: Fact, history: Sequence[Fact]) -> UUID | None:
     """Return who has the case: the officer to whom it was handed last, else who opened it; None if a reaction did."""
-    handed = [fact.event.to for fact in history if isinstance(fact.event, CaseHandedOver)]
+    handed = [fact.event.to for fact in history if isinstance(fact.event, events.CaseHandedOver)]
     if handed:
         return handed[-1]
     return None if opening.actor.role == Role.SYSTEM else opening.actor.id
@@ -194,17 +171,17 @@ def _course(history: Sequence[Fact]) -> dict[str, Any]:
     course: dict[str, Any] = {}
     for fact in history:
         match fact.event:
-            case GravityScored(yjb_seriousness_score=score):
+            case events.GravityScored(yjb_seriousness_score=score):
                 course["yjb_score"] = score
-            case AssessmentCompleted():
+            case events.AssessmentCompleted():
                 course.setdefault("assessed_on", fact.day)
-            case DisposalDecided(decision=decision, age=age):
+            case events.DisposalDecided(decision=decision, age=age):
                 course["decided"] = DecisionSummary(decision=decision, on=fact.day, age=age)
-            case DisposalIssued() as event:
+            case events.DisposalIssued() as event:
                 course |= _summarise_issue(fact, event)
-            case ProsecutionDeferred(age=age):
+            case events.ProsecutionDeferred(age=age):
                 course["deferred"] = DeferralSummary(on=fact.day, age=age)
-            case OutcomeAssigned(code=code, age=age):
+            case events.OutcomeAssigned(code=code, age=age):
                 course["outcome"] = OutcomeSummary(code=code, on=fact.day, age=age)
             case event if (end := _end(event)) is not None:
                 # A deferral ends once: neither what follows nor a decision anew moves that day.
@@ -217,14 +194,14 @@ def _course(history: Sequence[Fact]) -> dict[str, Any]:
 def _end(event: Event) -> EndSummary | None:
     """Return the end that an event brings, None if it brings none."""
     match event:
-        case DisposalCompleted(completed_on=day) | DeferralCompleted(completed_on=day):
+        case events.DisposalCompleted(completed_on=day) | events.DeferralCompleted(completed_on=day):
             return EndSummary(on=day, how=End.COMPLETED)
-        case DisposalCeased(ceased_on=day):
+        case events.DisposalCeased(ceased_on=day):
             return EndSummary(on=day, how=End.NOT_COMPLETED)
         case (
-            DisposalNotCompleted(ended_on=day)
-            | DisposalClosedWithoutProceedings(ended_on=day)
-            | DeferralEnded(ended_on=day)
+            events.DisposalNotCompleted(ended_on=day)
+            | events.DisposalClosedWithoutProceedings(ended_on=day)
+            | events.DeferralEnded(ended_on=day)
         ):
             return EndSummary(on=day, how=End.NOT_COMPLETED)
         case _:
@@ -233,11 +210,11 @@ def _end(event: Event) -> EndSummary | None:
 
 def _is_intervention(fact: Fact) -> bool:
     """Whether a fact shows that the youth justice service planned a programme, or that the child undertook an activity."""
-    planned = isinstance(fact.event, AssessmentCompleted) and fact.event.programme_plan
-    return planned or isinstance(fact.event, ActivityUndertaken)
+    planned = isinstance(fact.event, events.AssessmentCompleted) and fact.event.programme_plan
+    return planned or isinstance(fact.event, events.ActivityUndertaken)
 
 
-def _summarise_issue(fact: Fact, event: DisposalIssued) -> dict[str, Any]:
+def _summarise_issue(fact: Fact, event: events.DisposalIssued) -> dict[str, Any]:
     """Return the issue; a restorative disposal without agreed actions is completed by it."""
     issue = IssueSummary(disposal=event.disposal, at=fact.occurred_at, on=event.issued_on, age=event.age_at_issue)
     if event.disposal is not Disposal.YRD or event.conditions:
@@ -247,14 +224,14 @@ def _summarise_issue(fact: Fact, event: DisposalIssued) -> dict[str, Any]:
 
 def _assessment_asked_on(opening: Fact, history: Sequence[Fact]) -> date:
     """Return the day on which the child was referred for assessment: asked for, else referred to the YOT, else opened."""
-    for kind in (AssessmentRequested, YotReferred):
+    for kind in (events.AssessmentRequested, events.YotReferred):
         days = [fact.day for fact in history if isinstance(fact.event, kind)]
         if days:
             return days[0]
     return opening.day
 
 
-def _victims(opened: DisposalCaseOpened, history: Sequence[Fact]) -> tuple[VictimSummary, ...]:
+def _victims(opened: events.DisposalCaseOpened, history: Sequence[Fact]) -> tuple[VictimSummary, ...]:
     """Return the victims named at the opening, and those who were informed or asked as victims later."""
     victims: dict[UUID, VictimSummary] = {
         person: VictimSummary(person_id=person)
@@ -262,16 +239,16 @@ def _victims(opened: DisposalCaseOpened, history: Sequence[Fact]) -> tuple[Victi
     }
     for fact in history:
         match fact.event:
-            case VictimInformedOfRestorativeJustice(person_id=person):
+            case events.VictimInformedOfRestorativeJustice(person_id=person):
                 victims.setdefault(person, VictimSummary(person_id=person))
-            case VictimViewSought() as view:
+            case events.VictimViewSought() as view:
                 earlier = victims.get(view.person_id, VictimSummary(person_id=view.person_id))
                 consents = earlier.consents_to_contact if view.consents_to_contact is None else view.consents_to_contact
                 before = earlier.view_sought_before_decision or (view.sought and view.before_decision)
                 victims[view.person_id] = earlier.model_copy(
                     update={"consents_to_contact": consents, "view_sought_before_decision": before}
                 )
-            case VictimTold(person_id=person):
+            case events.VictimTold(person_id=person):
                 earlier = victims.get(person, VictimSummary(person_id=person))
                 victims[person] = earlier.model_copy(update={"told": True})
             case _:
@@ -281,11 +258,11 @@ def _victims(opened: DisposalCaseOpened, history: Sequence[Fact]) -> tuple[Victi
 
 def _ethnicity(opening: Fact, history: Sequence[Fact]) -> SealedTexts | None:
     """Return the token of the child's ethnicity as corrected last; None if none was recorded, or it is not sealed yet."""
-    assert isinstance(opening.event, DisposalCaseOpened)
+    assert isinstance(opening.event, events.DisposalCaseOpened)
     ethnicity, owner = opening.event.details.ethnicity, opening.event_id
     for fact in history:
         match fact.event:
-            case RecordCorrected(corrects=corrects, field=field, sealed=sealed) if sealed is not None:
+            case events.RecordCorrected(corrects=corrects, field=field, sealed=sealed) if sealed is not None:
                 if corrects == opening.event_id and field == ETHNICITY:
                     ethnicity, owner = sealed, fact.event_id
             case _:
@@ -293,4 +270,4 @@ def _ethnicity(opening: Fact, history: Sequence[Fact]) -> SealedTexts | None:
     return None if ethnicity is None or not ethnicity.has_token else SealedTexts(event_id=owner, token=ethnicity.token)
 
 
-DISPOSAL: Final = SummaryType(EVENTS.service, DisposalSummary, disposal_summary)
+DISPOSAL: Final = SummaryType(events.EVENTS.service, DisposalSummary, disposal_summary)
