@@ -11,8 +11,7 @@ service are one histogram, which its API exports for the workers too: they liste
 """
 
 from bisect import bisect_left
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from itertools import accumulate
 from math import inf
 from typing import Final
@@ -50,15 +49,9 @@ def observe(step: str, seconds: float, events: int = 1) -> None:
     _observed[bucket] = before + events, together + events * max(0.0, seconds)
 
 
-@asynccontextmanager
-async def recording_latency(pool: Pool) -> AsyncIterator[None]:
+def recording_latency(pool: Pool) -> AbstractAsyncContextManager[None]:
     """Add what this process observes to the table of its service. What cannot be added is lost: it is no record."""
-
-    def warn(error: Exception) -> None:
-        _log.warning("latency_lost", error=repr(error))
-
-    async with repeating(lambda: flush(pool), FLUSH_SECONDS, warn):
-        yield
+    return repeating(lambda: flush(pool), FLUSH_SECONDS, _log, "latency_lost")
 
 
 async def flush(pool: Pool) -> None:

@@ -4,8 +4,7 @@ A worker's heartbeat rests on it, and every few seconds it is written into the s
 """
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import structlog
@@ -45,15 +44,9 @@ def hanging_parts(seconds: float = HANGING_SECONDS) -> list[str]:
     return sorted(part for part, at in _finished.items() if now - at > seconds)
 
 
-@asynccontextmanager
-async def recording_progress(pool: Pool) -> AsyncIterator[None]:
+def recording_progress(pool: Pool) -> AbstractAsyncContextManager[None]:
     """Write the progress of this process into the database of its service."""
-
-    def warn(error: Exception) -> None:
-        _log.warning("progress_lost", error=repr(error))
-
-    async with repeating(lambda: write_progress(pool), FLUSH_SECONDS, warn):
-        yield
+    return repeating(lambda: write_progress(pool), FLUSH_SECONDS, _log, "progress_lost")
 
 
 async def write_progress(pool: Pool) -> None:

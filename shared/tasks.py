@@ -1,4 +1,4 @@
-"""Ends tasks for sure, and repeats what is measured beside the work."""
+"""Ends tasks for sure, and repeats what is looked at or measured beside the work."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,19 +19,22 @@ async def end(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
+async def tolerantly(call: Callable[[], Awaitable[None]], log: Any, event: str) -> None:
+    """Call something that ends no process: whatever goes wrong is logged as this event."""
+    try:
+        await call()
+    except Exception as error:  # noqa: BLE001 - it is called again
+        log.warning(event, error=repr(error))
+
+
 @asynccontextmanager
-async def repeating(
-    call: Callable[[], Awaitable[None]], seconds: float, lost: Callable[[Exception], object]
-) -> AsyncIterator[None]:
-    """Call something every few seconds meanwhile. What fails is told to `lost`: a measurement ends no process."""
+async def repeating(call: Callable[[], Awaitable[None]], seconds: float, log: Any, lost: str) -> AsyncIterator[None]:
+    """Call something tolerantly every few seconds meanwhile."""
 
     async def repeat() -> None:
         while True:
+            await tolerantly(call, log, lost)
             await asyncio.sleep(seconds)
-            try:
-                await call()
-            except Exception as error:  # noqa: BLE001 - whatever it was, the next call comes
-                lost(error)
 
     task = asyncio.create_task(repeat())
     try:

@@ -14,9 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.api.deprecations import headers_of
 from shared.api.metrics import REQUESTS
 from shared.api.problems import TooManyRequests, fault_response, problem_response, too_many_response
-from shared.api.rates import RateLimit, Turns, network_of
+from shared.api.rates import AT_ONCE, RateLimit, network_of
 from shared.api.sandbox import Sandbox
 from shared.settings import Settings
+from shared.stream_queue import Turns
 from shared.tracing import span
 
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -33,7 +34,7 @@ def guard(app: FastAPI, settings: Settings) -> None:
     """Add the middleware to an application, with the rate limits of its settings."""
     by_actor, by_address = settings.rates
     app.state.actor_rate = None if by_actor is None else RateLimit(by_actor)
-    app.state.actor_turns = None if by_actor is None else Turns()
+    app.state.actor_turns = None if by_actor is None else Turns(AT_ONCE)
     if settings.sandbox and settings.mode == "local":
         app.add_middleware(Sandbox)
     app.add_middleware(Boundary, rate=None if by_address is None else RateLimit(by_address))

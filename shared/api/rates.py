@@ -1,4 +1,4 @@
-"""Limits in one process (backpressure): rates, and how many requests of a key are under way at once.
+"""Rates in one process (backpressure).
 
 A rate is a token bucket for each key, stored as the time of its next full state (GCRA).
 
@@ -6,10 +6,8 @@ Each process counts alone, so several copies of an API allow the sum. The limit 
 process. A limit for all copies belongs in the gateway.
 """
 
-import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Final
 
@@ -34,34 +32,6 @@ def network_of(client: Sequence[Any] | None) -> str:
     except ValueError:
         return host
     return host if address.version == 4 or address.ipv4_mapped else str(address.packed[:8])
-
-
-class _Turns(asyncio.Semaphore):
-    """The turns of one key, given in the order of coming."""
-
-    users = 0
-    """How many requests have one or wait for one."""
-
-
-class Turns:
-    """The turns of each key: so many requests at once, and the others wait. An idle key takes no memory."""
-
-    def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._at_once = at_once
-        self.busy: dict[str, _Turns] = {}
-
-    @asynccontextmanager
-    async def turn(self, key: str) -> AsyncIterator[None]:
-        """Wait for a turn of a key, and hold it for the body of the `with` statement."""
-        turns = self.busy.setdefault(key, _Turns(self._at_once))
-        turns.users += 1
-        try:
-            async with turns:
-                yield
-        finally:
-            turns.users -= 1
-            if not turns.users:
-                del self.busy[key]
 
 
 class RateLimit:

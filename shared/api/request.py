@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from shared.api.bodies import read_body
 from shared.api.parameters import ACCESS_REASON, DAY, IDEMPOTENCY_KEY, TIME_HINT, UUID_HINT, UUID_TEXT, Parameter
 from shared.api.problems import Malformed, TooManyRequests
-from shared.api.rates import RateLimit, Turns
+from shared.api.rates import RateLimit
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.messages import Actor, Command
 from shared.domain.service import Service
+from shared.stream_queue import Turns
 
 MAX_PARAMETERS: Final = 50
 """The most query parameters of a request, repetitions included; their check takes quadratic time."""

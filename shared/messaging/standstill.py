@@ -3,17 +3,15 @@
 A relay that hangs can raise no alarm itself, nor can a process that is paused: so the API of the service watches it.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import structlog
 
 from shared.database import Connection, Pool
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
-from shared.tasks import end
+from shared.tasks import repeating
 
 ALARMIST: Final = "watch"
 """The consumer of these alarms, in the table `alarm`."""
@@ -52,19 +50,11 @@ class Standstill:
             self._stands = True
 
 
-@asynccontextmanager
-async def watching_relay(
+def watching_relay(
     pool: Pool, service: str, stuck: float = STUCK_SECONDS, pause: float = LOOK_SECONDS
-) -> AsyncIterator[None]:
+) -> AbstractAsyncContextManager[None]:
     """Raise `relay_stuck` while the relay of a service stands still behind its event store for `stuck` seconds."""
-    task = asyncio.create_task(_watch_relay(pool, Standstill("relay_stuck", service, stuck), pause))
-    try:
-        yield
-    finally:
-        await end(task)
-
-
-async def _watch_relay(pool: Pool, standstill: Standstill, pause: float) -> None:
+    standstill = Standstill("relay_stuck", service, stuck)
     last: int | None = None
 
     async def look() -> None:
@@ -77,14 +67,4 @@ async def _watch_relay(pool: Pool, standstill: Standstill, pause: float) -> None
         why = f"the event store is at position {head}, the relay stands at {relayed}"
         await standstill.note(pool, why if relayed < head and not moved else None)
 
-    while True:
-        await look_tolerantly(look)
-        await asyncio.sleep(pause)
-
-
-async def look_tolerantly(look: Callable[[], Awaitable[None]]) -> None:
-    """Look once; an error is logged, since the look is repeated and ends no process."""
-    try:
-        await look()
-    except Exception as error:  # noqa: BLE001 - see above
-        _log.warning("not_looked", error=repr(error))
+    return repeating(look, pause, _log, "not_looked")

@@ -6,14 +6,18 @@ The worker does, since an API never connects to Kafka.
 from collections.abc import Mapping
 from typing import Final
 
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from mode import Service
 
 from shared.database import Pool
 from shared.kafka import Kafka, administering
 from shared.messaging.consumer.position_record import end_offsets, reader
-from shared.messaging.standstill import ALARMIST, LOOK_SECONDS, Standstill, look_tolerantly
+from shared.messaging.standstill import ALARMIST, LOOK_SECONDS, Standstill
 from shared.progress import finish_cycle, write_unconfirmed
+from shared.tasks import tolerantly
+
+_log = structlog.get_logger("watch")
 
 HANGING_SECONDS: Final = 20.0
 """How long a record may wait for the end of a transaction: the broker ends one of a killed relay by then."""
@@ -42,7 +46,7 @@ class TopicWatch(Service):
     @Service.task
     async def _run(self) -> None:
         while not self.should_stop:
-            await look_tolerantly(self._watch)
+            await tolerantly(self._watch, _log, "not_looked")
             await self.sleep(self._pause)
 
     async def _watch(self) -> None:

@@ -31,7 +31,7 @@ from services.console.supervisors.import_rows import (
 )
 from services.console.supervisors.import_table import Register, UnreadableRegister, register_of, with_errors
 from services.vocabulary import Role
-from shared.api.rates import Turns
+from shared.stream_queue import Turns
 
 SERVICE: Final = "referral"
 COMMAND: Final = "Import"
