@@ -9,7 +9,7 @@ import typer
 
 from ooc.cases.reading import NotFound
 from ooc.options import ROLE_NAMES, Urls, client_of, role_option
-from ooc.tables import ERR, OUT, complain, progress_bar, table
+from ooc.tables import ERR, OUT, complain, progress_bar, say, table
 from services.console.supervisors.import_rows import COMMANDS, Owner, Plan, Summary, body_of, plans_of
 from services.console.supervisors.import_table import Register, read_register, with_errors, write_private
 from services.vocabulary import Role
@@ -123,7 +123,7 @@ def _report(summary: Summary, read: Register, file: Path, errors: Path | None, *
             "wrong": len(summary.errors),
             "errors": [{"row": row, "column": error.heading, "text": error.text} for row, error in listed],
         }
-        OUT.print(json.dumps(as_shown, indent=2), markup=False, soft_wrap=True)
+        say(json.dumps(as_shown, indent=2))
         return
     rows = [
         ("Would be imported" if dry_run else "Imported", summary.count("imported")),

@@ -11,7 +11,7 @@ import typer
 from ooc.cases.reading import ask
 from ooc.evidence.export import require_folders, write_whole
 from ooc.options import AsJson, AsOf, AsRole, From, GroupBy, KnownAt, To, Urls, client_of, role_option
-from ooc.tables import OUT, measure, table
+from ooc.tables import OUT, measure, say, table
 from services.console.plain_text import moment
 from services.vocabulary import Role
 from shared.evidence.bundle import RETURN_FORMAT, report_bundle
@@ -125,7 +125,7 @@ def export(
     proved = ask(client_of(url), "reporting", f"/v1/returns/{return_id}/evidence", f"return {return_id}", role)
     bundle = report_bundle(str(return_id), proved["answer"], [proved["evidence"]], RETURN_FORMAT)
     write_whole(out, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n")
-    OUT.print(f"{out}: check it anywhere: python tools/verify_bundle.py FILE --keys KEYS", markup=False)
+    say(f"{out}: check it anywhere: python tools/verify_bundle.py FILE --keys KEYS")
 
 
 def _about(line: Mapping[str, Any]) -> Any:

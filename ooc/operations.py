@@ -13,7 +13,7 @@ import typer
 from ooc.cases.reading import ask, require_found
 from ooc.options import AsJson, DryRun, Urls, Yes, client_of, fail, role_option
 from ooc.system.forwarding import ForwardingSettings, forward_alarms
-from ooc.tables import OUT, table
+from ooc.tables import OUT, say, table
 from services.addresses import SERVICES
 from services.console.plain_text import moment
 from services.lags import SOURCES
@@ -116,7 +116,7 @@ def show_held(
     if as_json:
         OUT.print_json(data=answer)
         return
-    OUT.print(f"{answer['stream']}, held by {answer['consumer']}: {answer['records']} records", markup=False)
+    say(f"{answer['stream']}, held by {answer['consumer']}: {answer['records']} records")
     for record in answer["held"]:
         sizes = ", ".join(f"{header['name']} {header['bytes']}" for header in record["headers"])
         lines = [
@@ -232,7 +232,7 @@ def close_reaction(
     why = None if words is None else _read(words)
     rehearsed = _decide(client, service, path, reason, dry_run=True)
     _show_reaction(rehearsed["reaction"])
-    OUT.print(f"It will never be done: {rehearsed['reaction']['target_stream']} will lack it.", markup=False)
+    say(f"It will never be done: {rehearsed['reaction']['target_stream']} will lack it.")
     if not dry_run and confirm(yes=yes):
         _decide(client, service, path, reason, dry_run=False, body=None if why is None else {"why": why})
         OUT.print("It is closed, and recorded with who and why.")
@@ -287,10 +287,9 @@ def release_gap(
     client, path = client_of(url), f"/v1/gaps/{id_}/release"
     rehearsed = _decide(client, service, path, reason, dry_run=True)
     (decision,) = rehearsed["decisions"]
-    OUT.print(
+    say(
         f"{service} will do without version {_versions(decision)} of {decision['stream']};"
-        f" {rehearsed['records']} records that wait behind are tried next.",
-        markup=False,
+        f" {rehearsed['records']} records that wait behind are tried next."
     )
     if not dry_run and confirm(yes=yes):
         _say_what_became(_decide(client, service, path, reason, dry_run=False), "The gap is released")
@@ -319,7 +318,7 @@ def acknowledge(service: Service, id_: Id, reason: Reason, url: Urls = None, *, 
     answer = _decide(client_of(url), service, f"/v1/alarms/{id_}/acknowledge", reason, dry_run=dry_run)
     (decision,) = answer["decisions"]
     would = "would be" if dry_run else "is"
-    OUT.print(f"The alarm {decision['cause']} at {decision['stream']} {would} acknowledged.", markup=False)
+    say(f"The alarm {decision['cause']} at {decision['stream']} {would} acknowledged.")
 
 
 def _decide(
@@ -354,6 +353,6 @@ def _say_what_became(answer: Mapping[str, Any], what: str) -> None:
     if not answer["taken_up"]:
         OUT.print(f"{what}: recorded. The worker does not answer; it goes on from this when it runs. Ask `ooc status`.")
     elif answer["left"]:
-        OUT.print(f"{what}: {answer['left']} are still held, the first because: {answer['error']}", markup=False)
+        say(f"{what}: {answer['left']} are still held, the first because: {answer['error']}")
     else:
         OUT.print(f"{what}: none is held any more.")

@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ooc.options import Urls
-from ooc.tables import OUT, complain
+from ooc.tables import OUT, complain, say
 from services.addresses import find_addresses
 from tools.client.http import Client
 from tools.scenario.over_http import Http
@@ -69,7 +69,7 @@ def scenario_run(
     for file in files:
         read_scenario(file)  # what is wrong with a file is said before a system is looked for
     for played in run_scenario_files(files, Client(find_addresses(url or ())), quiet=quiet):
-        OUT.print(f"{played.scenario.id}: {played.steps} steps agree (run {played.run})", markup=False)
+        say(f"{played.scenario.id}: {played.steps} steps agree (run {played.run})")
 
 
 @scenarios.command("check")
@@ -86,5 +86,5 @@ def scenario_check(files: Files) -> None:
         for problem in problems:
             complain(f"{file}: {problem}.")
         if not problems:
-            OUT.print(f"{file}: valid", markup=False)
+            say(f"{file}: valid")
     raise typer.Exit(1 if wrong else 0)

@@ -24,6 +24,11 @@ WHOLE: Final = frozenset({TIMES, "due", "duty", "case"})
 """Columns whose words are not broken while others can give way."""
 
 
+def say(text: str) -> None:
+    """Print a text as it is: no word of it is markup, and whoever copies a line of it gets the whole line."""
+    OUT.print(text, markup=False, soft_wrap=True)
+
+
 def complain(text: str) -> None:
     """Print an error message on standard error."""
     ERR.print(text, style="red", markup=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 import typer
 
 from ooc.options import AsRole, Urls, client_of
-from ooc.tables import OUT
+from ooc.tables import say
 from services.vocabulary import Role
 
 app = typer.Typer(add_completion=False)
@@ -12,4 +12,4 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def token(url: Urls = None, role: AsRole = Role.SUPERVISOR) -> None:
     """Print a token of the development issuer, for a request by hand: `curl -H "Authorization: Bearer $(ooc token)" …`."""
-    OUT.print(client_of(url).tokens.token(role).text, markup=False, soft_wrap=True)
+    say(client_of(url).tokens.token(role).text)

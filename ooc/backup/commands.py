@@ -19,13 +19,13 @@ from ooc.backup.sealed import BadBackup, parse_recipient
 from ooc.backup.upkeep import note_upkeep
 from ooc.evidence.verification import owner_database_url, stores
 from ooc.options import AsJson, fail
-from ooc.tables import OUT, complain
+from ooc.tables import OUT, complain, say
 from services.addresses import VAR, NoSystem
 from services.console.settings import ConsoleSettings
 from services.notifications.settings import NotificationsSettings
 from shared.evidence.witness_client import WitnessRefuses, WitnessSilent
-from shared.evidence.witnessed import witness_of
-from shared.privacy.signed_note import InvalidSigningKey, Signer, SigningKeys, VerifierKey
+from shared.evidence.witnessed import seen_by_witness, witness_key_of, witness_of
+from shared.privacy.signed_note import InvalidSigningKey, Signer, SigningKeys
 from shared.settings import NoPassword, Settings
 from tools.local.secret_files import write_private
 
@@ -96,11 +96,9 @@ def check(folder: Folder, *, as_json: AsJson = False) -> None:
         fail(f"{folder} holds no backup.")
     for name, manifest in listed.items():
         size = sum(file.size for file in manifest.files)
-        OUT.print(
+        say(
             f"{name}: whole, {size:,} bytes, from {manifest.start} to {manifest.end} on timeline {manifest.timeline},"
-            f" {len(manifest.logs)} logs, signed{' and witnessed' if stores_or_settings().witness_key else ''}.",
-            markup=False,
-            soft_wrap=True,
+            f" {len(manifest.logs)} logs, signed{' and witnessed' if stores_or_settings().witness_key else ''}."
         )
 
 
@@ -156,11 +154,9 @@ async def _make(folder: Path, recipient: str | None) -> bool:
 
 def _show(place: Path, manifest: Manifest) -> None:
     size = sum(file.size for file in manifest.files)
-    OUT.print(
+    say(
         f"{place}: {size:,} bytes, complete at {manifest.ended:%Y-%m-%d %H:%M:%S} UTC, position {manifest.end};"
-        f" {sum(log.size for log in manifest.logs):,} entries of {len(manifest.logs)} logs are signed in it.",
-        markup=False,
-        soft_wrap=True,
+        f" {sum(log.size for log in manifest.logs):,} entries of {len(manifest.logs)} logs are signed in it."
     )
 
 
@@ -201,13 +197,11 @@ async def _follow(folder: Path, recipient: str | None, seconds: float) -> None:
 async def _check(folder: Path) -> dict[str, Manifest]:
     settings = stores_or_settings()
     keys_ = [signer.key for signer in await _signers(settings)]
-    witness = None if settings.witness_key is None else VerifierKey.parse(settings.witness_key)
-    if (asked := witness_of(settings)) is not None:
-        try:
-            if removed := removed_backups(folder, await asked.seen(), keys_):
-                raise BadBackup(removed[0])
-        except WitnessSilent as error:
-            complain(f"{error}: whether backups were removed is not known.")
-        finally:
-            await asked.close()
+    witness = witness_key_of(settings)
+    try:
+        seen = await seen_by_witness(settings)
+        if seen is not None and (removed := removed_backups(folder, seen, keys_)):
+            raise BadBackup(removed[0])
+    except WitnessSilent as error:
+        complain(f"{error}: whether backups were removed is not known.")
     return {name: require_whole(folder, name, keys_, witness) for name in backups_in(folder)}

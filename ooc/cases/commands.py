@@ -14,7 +14,7 @@ from ooc.cases import reading
 from ooc.cases.guidance import answers, next_table
 from ooc.cases.watch import Watcher, line_of, watch
 from ooc.options import AsJson, AsOf, AsRole, KnownAt, Lang, Pdf, Urls, client_of, fail
-from ooc.tables import OUT, alerts, case_list, search_results, sheet, standings, timeline, waits
+from ooc.tables import OUT, alerts, case_list, say, search_results, sheet, standings, timeline, waits
 from services.vocabulary import Role, SearchKind
 from tools.client.http import RESTART
 
@@ -50,7 +50,7 @@ def case(
         if owner in {None, case_id}:
             raise
         if not as_json:
-            OUT.print(f"{case_id} belongs to the case {owner}.", markup=False)
+            say(f"{case_id} belongs to the case {owner}.")
         case_id = owner
         answer = reading.fetch_projected_case(client, case_id, role, times=times)
     if changes_after:
@@ -60,7 +60,7 @@ def case(
             return
         OUT.print(timeline("What has changed", events) if events else "What has changed: nothing")
         next_ = " ".join(f"--changes-after {token}" for token in tokens)
-        OUT.print(f"Ask next with {next_}", markup=False, soft_wrap=True)
+        say(f"Ask next with {next_}")
         return
     events = list(reading.timeline_of(client, case_id, role, params={**times, "order": order}))
     if as_json:
@@ -203,7 +203,7 @@ def document_command(
         out.write_bytes(body)
     except OSError as error:
         fail(f"{out} cannot be written ({error.strerror}): give another file with --out.")
-    OUT.print(f"{out}: SHA-256 {sha256(body).hexdigest()}", markup=False, soft_wrap=True)
+    say(f"{out}: SHA-256 {sha256(body).hexdigest()}")
 
 
 @app.command("watch")

@@ -11,7 +11,7 @@ from ooc.cases.commands import document_command
 from ooc.commands.sending import outcome_of, outcome_tables, read_body, send_command
 from ooc.commands.signing import disposal_document, sign
 from ooc.options import AsJson, AsRole, Lang, Pdf, Urls, client_of, fail
-from ooc.tables import OUT, complain
+from ooc.tables import OUT, complain, say
 from services.vocabulary import Role
 
 app = typer.Typer(add_completion=False)
@@ -79,4 +79,4 @@ def sign_command(
         fail(
             "The signature is recorded, but the case changed while it was being signed: print and sign it as it stands."
         )
-    OUT.print(f"The signature under document {name} of {stream} is recorded.", markup=False, soft_wrap=True)
+    say(f"The signature under document {name} of {stream} is recorded.")

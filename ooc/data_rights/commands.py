@@ -10,7 +10,7 @@ import typer
 from ooc.cases.reading import NotFound, ask, require_found
 from ooc.operations import confirm
 from ooc.options import PATIENT, AsJson, DryRun, Urls, Yes, client_of
-from ooc.tables import OUT, complain, table
+from ooc.tables import OUT, complain, say, table
 from services.registry import DECIDING
 from services.vocabulary import Role
 from shared.domain.dates import local_day
@@ -114,11 +114,7 @@ def _destroy(client: Client, person: UUID, basis: str, rehearsed: Mapping[str, M
             f"The key of {person} still stands: {', '.join(waiting)} have not agreed. Ask again: it goes on from here."
         )
         return False
-    OUT.print(
-        f"The person {person} is forgotten. Every running process forgets within a minute. {_backups(answers)}",
-        markup=False,
-        soft_wrap=True,
-    )
+    say(f"The person {person} is forgotten. Every running process forgets within a minute. {_backups(answers)}")
     return True
 
 

@@ -21,7 +21,7 @@ from ooc.cases.reading import NotFound, require_found
 from ooc.data_rights.commands import OFFICER, Person
 from ooc.data_rights.redaction import Redaction
 from ooc.options import PATIENT, Urls, client_of
-from ooc.tables import OUT, complain
+from ooc.tables import complain, say
 from services.console.documents import print_subject_access
 from services.registry import DECIDING
 from shared.domain.dates import local_day
@@ -86,13 +86,11 @@ def subject_access(
     copy = copy_for(person, basis, views, records, list(_looks(client, listed)), datetime.now(UTC))
     folder = out or Path(f"subject-access-{person}")
     for path in _write_files(folder, copy, lang):
-        OUT.print(str(path), markup=False, soft_wrap=True)
+        say(str(path))
     left_out = sum(len(record["not_shown"]) for record in copy["records"])
-    OUT.print(
+    say(
         f"{len(records)} records of {len(views)} services, and {len(copy['looked'])} looks at them. {left_out} free texts"
-        " are left out, since they may tell of others: read them, then name each case that you may show with --free-texts.",
-        markup=False,
-        soft_wrap=True,
+        " are left out, since they may tell of others: read them, then name each case that you may show with --free-texts."
     )
 
 

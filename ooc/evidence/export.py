@@ -11,7 +11,7 @@ import typer
 
 from ooc.cases.reading import NotFound, require_found
 from ooc.options import PATIENT, Urls, client_of, fail, role_option
-from ooc.tables import OUT
+from ooc.tables import say
 from services.registry import SERVICES
 from services.vocabulary import Role
 from shared.evidence.bundle import bundle_of
@@ -60,14 +60,10 @@ def export_case(
     write_whole(out, text)
     events = sum(len(part.get("events", {}).get("entries", ())) for part in parts)
     lines = sum(len(part.get("access", {}).get("entries", ())) for part in parts)
-    OUT.print(
-        f"{out}: {events} events and {lines} lines of the access log, stated by {len(parts)} services.", markup=False
-    )
+    say(f"{out}: {events} events and {lines} lines of the access log, stated by {len(parts)} services.")
     if pdf is not None:
         _print_case_file(pdf, text)
-    OUT.print(
-        "Check it anywhere: python tools/verify_bundle.py FILE --keys KEYS (`ooc evidence keys > KEYS`)", markup=False
-    )
+    say("Check it anywhere: python tools/verify_bundle.py FILE --keys KEYS (`ooc evidence keys > KEYS`)")
 
 
 def _print_case_file(path: Path, bundle: str) -> None:
@@ -77,7 +73,7 @@ def _print_case_file(path: Path, bundle: str) -> None:
         path.write_bytes(print_case_file(bundle))
     except (OSError, NotPrintable) as error:
         fail(f"{path} is not written: {error}. The bundle is whole without it.")
-    OUT.print(f"{path}: the history, with the bundle attached.", markup=False)
+    say(f"{path}: the history, with the bundle attached.")
 
 
 @evidence.command("keys")
@@ -107,9 +103,7 @@ def list_checkpoints(
                 continue
             note = require_found(reply, f"checkpoint of {entry.name}", role)
             write_whole(folder / f"{entry.name}-{log}.checkpoint", note)
-            OUT.print(
-                f"{entry.name}, {log}: {Checkpoint.parse(SignedNote.parse(note).text).size} entries", markup=False
-            )
+            say(f"{entry.name}, {log}: {Checkpoint.parse(SignedNote.parse(note).text).size} entries")
 
 
 def _extensions(

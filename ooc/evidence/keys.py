@@ -18,7 +18,7 @@ import asyncpg
 import typer
 
 from ooc.options import AsJson, DryRun, fail
-from ooc.tables import OUT, table
+from ooc.tables import OUT, say, table
 from services.addresses import VAR, written
 from services.console.plain_text import moment
 from services.registry import DECIDING
@@ -105,17 +105,17 @@ def rotate(*, dry_run: DryRun = False) -> None:
         if dry_run:
             what = "An interrupted rotation would be finished" if unfinished else f"{path} would get a new epoch"
             key_count = sum(row["held"] for row in rows)
-            _say(f"{what}, and {key_count} data keys would be wrapped by it. Nothing was done.")
+            say(f"{what}, and {key_count} data keys would be wrapped by it. Nothing was done.")
             return
         if not unfinished:
             await begin_epoch(connection, path)
         kek = KeyEncryptionKeys.from_file(path)
         done = await rewrap(connection, kek, timedelta(days=settings.epoch_kept_days))
-        _say(f"Epoch {kek.epoch} has begun; {done.wrapped} data keys are wrapped by it.")
+        say(f"Epoch {kek.epoch} has begun; {done.wrapped} data keys are wrapped by it.")
         lost = await settle_unusable(connection, _stores(settings), done.unusable) if done.unusable else []
         for row in await connection.fetch(_EPOCHS):
             if row["retired_at"] is not None and row["destroyed_at"] is None:
-                _say(
+                say(
                     f"Epoch {row['epoch']} is to be destroyed by {row['destroy_by']}: `ooc keys destroy {row['epoch']}`,"
                     " and every copy of the file. What was forgotten until now is then in no backup either."
                 )
@@ -135,7 +135,7 @@ def check(*, as_json: AsJson = False) -> None:
             OUT.print_json(data={"open": opened, "unusable": [str(one) for one in unusable]})
         else:
             _name(unusable)
-            _say(f"{opened} data keys open, {len(unusable)} do not.")
+            say(f"{opened} data keys open, {len(unusable)} do not.")
         if unusable:
             raise typer.Exit(1)
 
@@ -164,11 +164,11 @@ def destroy(
                 " it. Add --early if no such backup is to be used any more."
             )
         if dry_run:
-            _say(f"Epoch {epoch} would be taken out of {path}. Nothing was done.")
+            say(f"Epoch {epoch} would be taken out of {path}. Nothing was done.")
             return
         remove_epoch(path, epoch)
         await connection.execute(_DESTROYED, epoch)
-        _say(
+        say(
             f"Epoch {epoch} is destroyed in {path}. Destroy every copy of that file that has it; then what was forgotten"
             f" under it ({row['forgotten']} keys) is in no backup."
         )
@@ -274,15 +274,15 @@ async def settle_unusable(
     stray = [(one.subject, one.generation) for one in unusable if (one.subject, one.generation) not in named]
     if stray:
         removed = await connection.fetch(_REMOVE, *map(list, zip(*stray, strict=True)))
-        _say(f"No event names {len(stray)} of these; {len(removed)} that are older than an hour are removed.")
+        say(f"No event names {len(stray)} of these; {len(removed)} that are older than an hour are removed.")
     return [one for one in unusable if (one.subject, one.generation) in named]
 
 
 def _name(unusable: Sequence[UnusableKey]) -> None:
     for one in unusable[:SHOWN]:
-        _say(str(one))
+        say(str(one))
     if len(unusable) > SHOWN:
-        _say(f"and {len(unusable) - SHOWN} more")
+        say(f"and {len(unusable) - SHOWN} more")
 
 
 def forgets_by(settings: Settings, row: Any) -> date:
@@ -342,7 +342,3 @@ def _run(work: Callable[[Settings, Connection], Awaitable[None]]) -> None:
         )
     except (InvalidKeyEncryptionKeys, UnusableKey, NoPassword) as error:
         fail(str(error))
-
-
-def _say(text: str) -> None:
-    OUT.print(text, markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from typing import Any
 from shared.database import Pool
 from shared.domain.service import Service
 from shared.evidence.fork import GivenUp, Root, given_up
-from shared.evidence.home_evidence import public_keys
+from shared.evidence.home_evidence import verifier_keys
 from shared.evidence.log import ACCESS, EVENTS, Log
 from shared.evidence.verification.access_log import check_access_log
 from shared.evidence.verification.checkpoints import check_checkpoints, read_published
@@ -142,5 +142,5 @@ async def verify_checkpoints(
 
 
 async def _given_up(database: Pool, problems: Problems, witness: VerifierKey | None) -> list[GivenUp]:
-    keys = [VerifierKey.parse(key) for key in await public_keys(database)]
+    keys = await verifier_keys(database)
     return await given_up(database, keys, problems, witness)

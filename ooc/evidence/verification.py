@@ -34,7 +34,7 @@ from shared.evidence.verification.marks import OF_AN_EVENT, check_copies, check_
 from shared.evidence.verification.problems import CountedCheck, Passed, Problems, note_lasting, or_else, to_the_end
 from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.evidence.witness_client import WitnessSilent
-from shared.evidence.witnessed import witness_of
+from shared.evidence.witnessed import seen_by_witness
 from shared.kafka import VERIFIER, Kafka
 from shared.privacy.signed_note import VerifierKey
 from shared.runtime.grants import logins_of, role_problems
@@ -264,17 +264,14 @@ async def _number(database: Pool, query: str, problems: Problems) -> int:
 async def ask_witness(settings: Settings) -> tuple[Finding, Sequence[str]]:
     """Ask the witness for the last checkpoint that it has seen of each log; the finding says whether it was asked."""
     check, problems = "what it has seen of each log is asked for", Problems()
-    witness = witness_of(settings)
-    if witness is None:
-        return Finding("witness", check, "not asked: no witness is set, OOC_WITNESS_URL"), ()
     try:
-        notes = list((await witness.seen()).values())
+        seen = await seen_by_witness(settings)
     except WitnessSilent as error:
         problems.note(str(error))
-        notes = []
-    finally:
-        await witness.close()
-    return Finding("witness", check, counted(len(notes), "log"), problems.lines), notes
+        seen = {}
+    if seen is None:
+        return Finding("witness", check, "not asked: no witness is set, OOC_WITNESS_URL"), ()
+    return Finding("witness", check, counted(len(seen), "log"), problems.lines), list(seen.values())
 
 
 def find_known_logs(notes: Sequence[str]) -> Finding:

@@ -17,7 +17,7 @@ from rich.text import Text
 from ooc.cases.reading import NotFound, require_found
 from ooc.evidence.export import read_note, require_folders, write_whole
 from ooc.options import AsJson, AsRole, client_of
-from ooc.tables import ERR, OUT, complain
+from ooc.tables import ERR, OUT, complain, say
 from services.console.plain_text import moment
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
@@ -237,15 +237,13 @@ def show_latest(url: Urls = None, role: AsRole = Role.AUDITOR, *, as_json: AsJso
         raise typer.Exit(0 if kept["whole"] else 1)
     report = json.loads(kept["report"])
     word = "whole" if kept["whole"] else "BROKEN"
-    OUT.print(
+    say(
         f"{word}: {len(report['findings'])} checks, ended {moment(report['ended_at'])}, kept as {kept['verification_id']}"
-        f" by {kept['kept_by']}",
-        markup=False,
-        soft_wrap=True,
+        f" by {kept['kept_by']}"
     )
     for finding in report["findings"]:
         for line in finding["problems"]:
-            OUT.print(f"  {finding['service']}: {finding['check']}: {line}", markup=False, soft_wrap=True)
+            say(f"  {finding['service']}: {finding['check']}: {line}")
     raise typer.Exit(0 if kept["whole"] else 1)
 
 

@@ -20,7 +20,7 @@ from ooc.options import AsJson, fail
 from ooc.restore.from_backup import rehearse_here, restore_here, show_restored
 from ooc.restore.loss import loss_of_service, lost_backups, state_loss_of_service
 from ooc.restore.restore import CannotRestore, Drill, Statement, drill_every_service, fork_of_service, restore_service
-from ooc.tables import ERR, OUT, complain, progress_bar
+from ooc.tables import ERR, OUT, complain, progress_bar, say
 from services.addresses import VAR, NoSystem
 from services.registry import DECIDING, SERVICES, deciding_services
 from services.reporting.database import DATABASE
@@ -31,6 +31,7 @@ from shared.event_store.lost_commands import LostCommand, lost_commands
 from shared.evidence.fork import Fork
 from shared.evidence.log import ACCESS, LOGS
 from shared.evidence.witness_client import WitnessSilent
+from shared.evidence.witnessed import witness_key_of
 from shared.messaging.linking import link_again
 from shared.privacy.signed_note import BadNote, InvalidSigningKey, VerifierKey, write_note
 from shared.runtime.privileges import RoleKind, role_name
@@ -84,12 +85,10 @@ def drill(
 
 def _show_drills(drills: Mapping[str, Drill]) -> None:
     for name, result in drills.items():
-        OUT.print(
+        say(
             f"{name}: {result.stored} events in the event store, root {result.roots[0].hex()[:16]}…;"
             f" {result.published} in the topic, root {result.roots[1].hex()[:16]}…;"
-            f" {result.checkpoints} signed checkpoints: {'DIFFERENT' if result.problems else 'equal'}",
-            markup=False,
-            soft_wrap=True,
+            f" {result.checkpoints} signed checkpoints: {'DIFFERENT' if result.problems else 'equal'}"
         )
         for line in result.problems:
             complain(f"{name}: {line}")
@@ -110,11 +109,10 @@ def event_store(
     _require_store(name)
     statement = None
     if fork is not None:
-        witness = Settings().witness_key
-        statement = Statement(fork.read_text(encoding="utf-8"), None if witness is None else VerifierKey.parse(witness))
+        statement = Statement(fork.read_text(encoding="utf-8"), witness_key_of(Settings()))
     before, after = _result_of(restore_service(name, _read_keys(keys), statement))
     missing = f"positions {before + 1} to {after} are restored, with the signed root"
-    OUT.print(f"{name}: {missing if after > before else 'nothing is missing'}.", markup=False)
+    say(f"{name}: {missing if after > before else 'nothing is missing'}.")
 
 
 @restore.command("fork")
@@ -132,7 +130,7 @@ def fork_command(
         OUT.print_json(data=None)
         return
     if fork is None:
-        OUT.print(f"{name}: event store, topic and checkpoints agree.", markup=False)
+        say(f"{name}: event store, topic and checkpoints agree.")
         return
     signed = _write_statement(fork, output)
     if as_json:
@@ -141,7 +139,7 @@ def fork_command(
         )
         raise typer.Exit(1)
     _show_fork(name, fork)
-    OUT.print(signed, markup=False, soft_wrap=True)
+    say(signed)
     raise typer.Exit(1)
 
 
@@ -167,20 +165,20 @@ def loss_command(
     if cosigned is not None:
         if name == BACKUPS:
             fail("Keep the statement beside the backups: the witness goes on from it.", 2)
-        witness = None if settings.witness_key is None else VerifierKey.parse(settings.witness_key)
+        witness = witness_key_of(settings)
         evidence = cosigned.with_suffix(".json").read_bytes()
         _result_of(state_loss_of_service(name, log, cosigned.read_text(encoding="utf-8"), evidence, witness))
-        OUT.print(f"{name}: the statement is kept. Start the service.", markup=False)
+        say(f"{name}: the statement is kept. Start the service.")
         return
     loss = _result_of(_named_loss(name, log, settings))
     if loss is None:
-        OUT.print(f"{name}: nothing that was signed is missing.", markup=False)
+        say(f"{name}: nothing that was signed is missing.")
         return
     complain(
         f"{loss.origin}: proven up to entry {loss.common[0]}; {len(loss.void)} checkpoints, up to {loss.void[-1][0]} entries,"
         " are of entries that are lost."
     )
-    OUT.print(_write_statement(loss, output), markup=False, soft_wrap=True)
+    say(_write_statement(loss, output))
     raise typer.Exit(1)
 
 
@@ -359,7 +357,7 @@ async def _link_services_again(settings: Settings) -> None:
 def _show_rebuilt(rebuilt: Rebuilt) -> None:
     differences = rebuilt.differences
     positions = ", ".join(f"{service} {position:,}" for service, position in sorted(rebuilt.positions.items()))
-    OUT.print(f"Rebuilt up to {positions}.", markup=False, soft_wrap=True)
+    say(f"Rebuilt up to {positions}.")
     if not differences.any:
         OUT.print("The live tables held the same rows.")
     for count, what in (

@@ -4,7 +4,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,13 +18,12 @@ from ooc.backup.upkeep import note_upkeep
 from ooc.evidence.verification import owner_database_url, stores
 from ooc.restore.system import Order, Restored, choose, restore_system
 from ooc.system.running import witness_process, witness_settings
-from ooc.tables import OUT, complain, table
+from ooc.tables import OUT, complain, say, table
 from services.addresses import VAR
 from services.console.plain_text import moment
 from shared.evidence.witness_client import WitnessSilent
-from shared.evidence.witnessed import witness_of
-from shared.kafka import VERIFIER
-from shared.privacy.signed_note import VerifierKey
+from shared.evidence.witnessed import seen_by_witness, witness_key_of
+from shared.kafka import VERIFIER, Kafka
 from shared.settings import Settings
 from tools.local import kafka as local_kafka
 from tools.local.local_system import Addresses
@@ -47,24 +46,25 @@ async def restore_here(
     if secrets is not None:
         _unpack_secrets(folder, choose(folder, to)[0], opens, secrets, unwitnessed=unwitnessed)
     async with _servers(topics_lost=topics_lost) as settings:
-        order = Order(
-            folder,
-            opens,
-            to,
-            None if topics_lost else settings.kafka_as(VERIFIER),
-            settings.log_origin,
-            signing_keys(settings),
-            None if unwitnessed or settings.witness_key is None else VerifierKey.parse(settings.witness_key),
-            await _ask_witness(settings),
-        )
+        kafka = None if topics_lost else settings.kafka_as(VERIFIER)
+        order = await _order(settings, folder, opens, to, kafka, unwitnessed=unwitnessed)
         return await restore_system(order, into)
+
+
+async def _order(
+    settings: Settings, folder: Path, identity: Any, to: datetime | None, kafka: Kafka | None, *, unwitnessed: bool
+) -> Order:
+    """Order a restore by the keys of the system and by what its witness has seen."""
+    witness = None if unwitnessed else witness_key_of(settings)
+    keys, seen = signing_keys(settings), await _ask_witness(settings)
+    return Order(folder, identity, to, kafka, settings.log_origin, keys, witness, seen)
 
 
 def _unpack_secrets(folder: Path, name: str, identity: Any, into: Path, *, unwitnessed: bool) -> None:
     """Put the secrets of a backup that was signed in a folder. Raises `BadBackup`."""
     settings = stores_or_settings()
     keys = [signer.key for signer in signing_keys(settings).signers(origin_of_backups(settings.log_origin))]
-    witness = None if unwitnessed or settings.witness_key is None else VerifierKey.parse(settings.witness_key)
+    witness = None if unwitnessed else witness_key_of(settings)
     digest = require_signed(folder, name, keys, witness).digest_of(SECRETS)
     into.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=into.parent) as checked:
@@ -81,16 +81,8 @@ async def rehearse_here(folder: Path, identity: Path) -> Restored:
     settings = stores()
     with tempfile.TemporaryDirectory(prefix="ooc-drill-", ignore_cleanup_errors=True) as scratch:
         Path(scratch).chmod(0o711)  # PostgreSQL may run as another user, who has a folder of their own in it
-        order = Order(
-            folder,
-            read_identity(identity),
-            None,
-            settings.kafka_as(VERIFIER),
-            settings.log_origin,
-            signing_keys(settings),
-            None if settings.witness_key is None else VerifierKey.parse(settings.witness_key),
-            await _ask_witness(settings),
-        )
+        kafka = settings.kafka_as(VERIFIER)
+        order = await _order(settings, folder, read_identity(identity), None, kafka, unwitnessed=False)
         restored = await restore_system(order, Path(scratch) / "data")
     if restored.whole:
         await note_upkeep(owner_database_url(), "drill")
@@ -117,18 +109,13 @@ async def _servers(*, topics_lost: bool) -> AsyncIterator[Settings]:
         yield settings.model_copy(update=here | named)
 
 
-async def _ask_witness(settings: Settings) -> dict[str, str]:
+async def _ask_witness(settings: Settings) -> Mapping[str, str]:
     """Ask the witness what it has seen of each log; nothing if none is set or it does not answer, which is said."""
-    witness = witness_of(settings)
-    if witness is None:
-        return {}
     try:
-        return dict(await witness.seen())
+        return await seen_by_witness(settings) or {}
     except WitnessSilent as error:
         complain(f"{error}: what it has seen is compared when the system starts.")
         return {}
-    finally:
-        await witness.close()
 
 
 def show_restored(restored: Restored) -> None:
@@ -137,8 +124,8 @@ def show_restored(restored: Restored) -> None:
     OUT.print(table(f"Restored from {restored.backup}", "log", "entries", "from the topic", "lost", "root", rows=rows))
     last = "none" if restored.last_transaction is None else moment(restored.last_transaction)
     lost = sum(log.lost for log in restored.logs)
-    OUT.print(f"Recovery point: the last transaction is of {last}; {lost} signed entries are lost.", markup=False)
-    OUT.print(f"Recovery time: {restored.seconds:.1f} s.", markup=False)
+    say(f"Recovery point: the last transaction is of {last}; {lost} signed entries are lost.")
+    say(f"Recovery time: {restored.seconds:.1f} s.")
     again = len(restored.forgotten.again)
     OUT.print(f"Forgotten people: {again} had a key again, which is destroyed.")
     if restored.keys_lost:

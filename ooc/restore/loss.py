@@ -14,13 +14,13 @@ from shared.database import Connection
 from shared.event_store.anchors import Anchors
 from shared.evidence.checkpoint import open_checkpoint
 from shared.evidence.fork import Fork, Root, read_statement, require_signed_by, void_roots
-from shared.evidence.home_evidence import public_keys
+from shared.evidence.home_evidence import verifier_keys
 from shared.evidence.log import EVENTS, LOGS, Log, origin_of
 from shared.evidence.merkle import EMPTY_ROOT, RightEdge, hash_leaf
 from shared.evidence.verification.checkpoints import read_signed
 from shared.evidence.verification.problems import Problems
 from shared.evidence.verification.topic import read_position_record
-from shared.evidence.witnessed import witness_of
+from shared.evidence.witnessed import seen_by_witness
 from shared.privacy.signed_note import BadNote, SignedNote, VerifierKey
 from shared.settings import Settings
 
@@ -48,7 +48,7 @@ def name_loss(
 
 async def loss_of(connection: Connection, log: Log, origin: str, notes: Iterable[str], anchors: Anchors) -> Fork | None:
     """Compare a log with every checkpoint of it that is known; None: it holds all that was signed. Raises `CannotRestore`."""
-    keys = [VerifierKey.parse(key) for key in await public_keys(connection)]
+    keys = await verifier_keys(connection)
     void = await void_roots(connection, keys, Problems())
     own = {note for (note,) in await connection.fetch(_SIGNED, log.name)}
     signed: dict[Root, str] = {}
@@ -89,7 +89,7 @@ async def _roots(connection: Connection, log: Log, sizes: Collection[int]) -> di
 async def state_loss(connection: Connection, log: Log, note: str, evidence: bytes, witness: VerifierKey | None) -> None:
     """Keep a statement that operator and witness have signed. Raises `CannotRestore` if it is not signed, or not of this log."""
     try:
-        keys = [VerifierKey.parse(key) for key in await public_keys(connection)]
+        keys = await verifier_keys(connection)
         require_signed_by(SignedNote.parse(note), keys, witness)
         stated = read_statement(SignedNote.parse(note).text, evidence)
     except BadNote as error:
@@ -118,7 +118,7 @@ async def loss_of_service(name: str, log: str, settings: Settings) -> Fork | Non
             anchors = (await read_position_record(service, connection, kafka, problems)).anchors
         if problems.lines:
             raise CannotRestore("\n".join(problems.lines))
-        keys = [VerifierKey.parse(key) for key in await public_keys(connection)]
+        keys = await verifier_keys(connection)
         notes = [note for _, note in await read_signed(kafka, f"ooc.{name}.checkpoints", LOGS[log], keys)]
         return await loss_of(
             connection,
@@ -137,13 +137,7 @@ async def state_loss_of_service(name: str, log: str, note: str, evidence: bytes,
 
 async def seen_notes(settings: Settings) -> Sequence[str]:
     """Ask the witness for the last checkpoint that it has seen of each log; none if there is no witness. Raises `WitnessSilent`."""
-    witness = witness_of(settings)
-    if witness is None:
-        return ()
-    try:
-        return list((await witness.seen()).values())
-    finally:
-        await witness.close()
+    return list((await seen_by_witness(settings) or {}).values())
 
 
 def loss_of_backups(origin: str, notes: Sequence[str], keys: Sequence[VerifierKey]) -> Fork | None:

@@ -22,7 +22,7 @@ from shared.event_store.log_hash import kept_answer, log_entry, next_log_hash
 from shared.event_store.lost_commands import lost_commands
 from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.fork import Fork, require_signed, void_roots
-from shared.evidence.home_evidence import public_keys
+from shared.evidence.home_evidence import verifier_keys
 from shared.evidence.log import EVENTS, read_tiles
 from shared.evidence.merkle import RightEdge, append_leaves, frontier, hash_leaf
 from shared.evidence.verification.checkpoints import read_signed
@@ -253,7 +253,7 @@ async def _checkpoints(
 
     Those of a branch that was given up are left out.
     """
-    keys = keys or [VerifierKey.parse(key) for key in await public_keys(connection)]
+    keys = keys or await verifier_keys(connection)
     void = await void_roots(connection, keys, problems)
     notes = [row["note"] for row in await connection.fetch(_NOTES)]
     published = await read_signed(kafka, service.checkpoints_topic, EVENTS, keys)
@@ -297,7 +297,7 @@ async def _give_up_branch(
     if fork is None:
         raise CannotRestore("event store, topic and checkpoints agree: there is no fork to settle")
     try:
-        keys = keys or [VerifierKey.parse(key) for key in await public_keys(connection)]
+        keys = keys or await verifier_keys(connection)
         require_signed(statement.note, fork, keys, statement.witness)
     except BadNote as error:
         raise CannotRestore(str(error)) from error

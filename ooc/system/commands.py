@@ -12,7 +12,7 @@ import typer
 from ooc.options import AsJson, Urls, client_of, fail
 from ooc.progress import Progress
 from ooc.system.alarms import tell_alarms
-from ooc.tables import OUT, complain, table
+from ooc.tables import OUT, complain, say, table
 from services.addresses import VAR, find_addresses
 from tools.client.http import Client
 
@@ -57,11 +57,11 @@ def _keep_up(workers: int, more: Sequence[str] = ()) -> None:
     from tools.local.local_system import Interrupted  # noqa: PLC0415
 
     async def run() -> None:
-        OUT.print(f"The data are in {VAR.absolute()} (OOC_VAR names another place).", markup=False, soft_wrap=True)
+        say(f"The data are in {VAR.absolute()} (OOC_VAR names another place).")
         async with running_system(Progress(), workers=workers) as addresses:
             OUT.print(table("The system is up. Ctrl-C stops it.", "what", "to open", rows=address_rows(addresses)))
             for line in more:
-                OUT.print(line, markup=False, soft_wrap=True)
+                say(line)
             await tell_alarms(Client(find_addresses((), {}, VAR), patience=0.0))
 
     try:
@@ -131,7 +131,7 @@ def migrate(
                 missing, newer = len(state.missing), len(state.newer)
                 has = f"{missing} of its migrations are missing" if missing else "the database has it"
                 more = f", and {newer} of a newer release" if newer else ""
-                OUT.print(f"{state.database}: this release reads {state.reads} and newer; {has}{more}.", markup=False)
+                say(f"{state.database}: this release reads {state.reads} and newer; {has}{more}.")
             if any(state.missing for state in states):
                 raise typer.Exit(1)
             return
@@ -165,6 +165,6 @@ def seed(
     from ooc.system.seed import fill  # noqa: PLC0415  it brings the services' declarations
 
     seeded = fill(files or (), cases, weeks)
-    OUT.print(f"{seeded.cases:,} cases, {seeded.commands:,} commands, {seeded.events:,} events.", markup=False)
+    say(f"{seeded.cases:,} cases, {seeded.commands:,} commands, {seeded.events:,} events.")
     for why, count in seeded.refused.most_common():
-        OUT.print(f"{count:,} cases ended early, by {why}.", markup=False)
+        say(f"{count:,} cases ended early, by {why}.")

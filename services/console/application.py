@@ -51,7 +51,7 @@ from shared.api.metrics import text_of
 from shared.api.operations import OpenMetrics
 from shared.api.rates import RateLimit
 from shared.database import create_pool
-from shared.privacy.signed_note import VerifierKey
+from shared.evidence.witnessed import witness_key_of
 from shared.runtime.privileges import RoleKind, role_name
 from shared.version import version
 
@@ -162,7 +162,7 @@ def routes() -> list[BaseRoute]:
 
 def console_application(settings: ConsoleSettings, addresses: Addresses) -> Starlette:
     """Build the application. Its keys are read before it starts: raises `InvalidKeyEncryptionKeys` or `BadNote`."""
-    witness = VerifierKey.parse(settings.witness_key) if settings.witness_key else None
+    witness = witness_key_of(settings)
     cipher = Cipher(settings.read_console_keys())
 
     @asynccontextmanager

@@ -14,6 +14,7 @@ from shared.database import Connection, Pool
 from shared.domain.envelope import GENESIS
 from shared.evidence.log import ACCESS, EVENTS, LINES_ABOUT, Log, line_of, prove_all
 from shared.evidence.statement import Reader, ask_for_statement, record_names, sizes_in
+from shared.privacy.signed_note import VerifierKey
 
 _EVENTS: Final = """
     select position, recorded_at, stream, version, hash, body from event
@@ -34,6 +35,11 @@ _NOTE: Final = "select note from signed_checkpoint where log = $1 and size = $2"
 async def public_keys(connection: Connection | Pool) -> list[str]:
     """Read every public key that has signed here, oldest first."""
     return [row["key"] for row in await connection.fetch(_KEYS)]
+
+
+async def verifier_keys(connection: Connection | Pool) -> list[VerifierKey]:
+    """Read every public key that has signed here, to check signatures by."""
+    return [VerifierKey.parse(key) for key in await public_keys(connection)]
 
 
 async def evidence_of(

@@ -41,6 +41,22 @@ def witness_of(settings: Settings) -> WitnessClient | None:
     return WitnessClient(settings.witness_url, VerifierKey.parse(settings.witness_key or ""))
 
 
+def witness_key_of(settings: Settings) -> VerifierKey | None:
+    """Return the key of the witness that the settings name; None: there is none. Raises `BadNote` for a malformed key."""
+    return VerifierKey.parse(settings.witness_key) if settings.witness_key else None
+
+
+async def seen_by_witness(settings: Settings) -> Mapping[str, str] | None:
+    """Ask the witness what it has seen of each log, as notes by the log's name; None: there is none. Raises `WitnessSilent`."""
+    witness = witness_of(settings)
+    if witness is None:
+        return None
+    try:
+        return await witness.seen()
+    finally:
+        await witness.close()
+
+
 def seen_checkpoint(notes: Mapping[str, str], origin: str, keys: Sequence[str]) -> Checkpoint | None:
     """Return what a witness has seen of a log, if anything, as one of the log's keys signed it. Raises `WitnessRefuses`."""
     note = notes.get(origin)
@@ -111,15 +127,12 @@ async def compare_at_start(pool: Pool, service: str, logs: Sequence[Log], settin
 
     Without a witness, or an answer of it, nothing is compared: the signer asks until it answers.
     """
-    witness = witness_of(settings)
-    if witness is None:
-        return
     try:
-        notes = await witness.seen()
+        notes = await seen_by_witness(settings)
+        if notes is None:
+            return
         for log in logs:
             async with pool.acquire() as connection:
                 await note_comparison(connection, log, origin_of(settings.log_origin, service, log), notes)
     except (WitnessSilent, WitnessRefuses) as error:
         _log.warning("not_compared_with_witness", service=service, why=str(error))
-    finally:
-        await witness.close()

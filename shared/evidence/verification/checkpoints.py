@@ -16,7 +16,7 @@ from aiokafka import TopicPartition
 from shared.database import Pool
 from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.fork import Root
-from shared.evidence.home_evidence import public_keys
+from shared.evidence.home_evidence import verifier_keys
 from shared.evidence.log import Log, read_tiles
 from shared.evidence.merkle import SIZE, WIDTH, RightEdge, TileId, hash_leaf
 from shared.evidence.verification.problems import CountedCheck, Problems
@@ -44,7 +44,7 @@ async def check_checkpoints(
 
     `published` are the notes of the log's topic by size; `outside` those that a witness, or anybody else, has kept.
     """
-    keys = [VerifierKey.parse(key) for key in await public_keys(database)]
+    keys = await verifier_keys(database)
     signed = await database.fetchval(_LAST, log.name) or 0
     kept = _roots(outside, keys, check.problems)
     last = max([signed, *kept])

@@ -18,14 +18,13 @@ from aiokafka.errors import CorruptRecordException
 
 from shared.database import Connection, Pool
 from shared.domain.service import Service
-from shared.evidence.home_evidence import public_keys
+from shared.evidence.home_evidence import verifier_keys
 from shared.evidence.verification.log import PAGE, READABLE_TIME
 from shared.evidence.verification.problems import Passed, Problems, ignore_passed
 from shared.kafka import PARTITIONS, Kafka
 from shared.messaging import relay
 from shared.messaging.consumer.position_record import HighWaterMark, reader
 from shared.messaging.consumer.position_signature import PositionKeys
-from shared.privacy.signed_note import VerifierKey
 
 PATIENCE_SECONDS: Final = 60.0
 """How long the topic may take to reach the position that is verified, where a relay can still bring it there."""
@@ -53,8 +52,7 @@ async def read_position_record(
 ) -> HighWaterMark:
     """Read the last position record that can be believed; note each ignored, and why where none can be read."""
     try:
-        listed = [VerifierKey.parse(key) for key in await public_keys(database)]
-        keys = PositionKeys.listed(service.name, listed)
+        keys = PositionKeys.listed(service.name, await verifier_keys(database))
         record, ignored = await relay.last_position(bootstrap, service.position_topic, keys)
     except Exception as error:  # noqa: BLE001 - whatever stands there, the other checks go on without it
         problems.note(f"{service.position_topic}: its last record cannot be read: {type(error).__name__}: {error}")
