@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -162,6 +163,14 @@ COMMAND_FIELDS: Final = frozenset(Command.model_fields)
 def fields_of(command: type[Command]) -> tuple[str, ...]:
     """Return the names of the fields of a command that its sender fills, apart from those of every command."""
     return tuple(name for name in command.model_fields if name not in COMMAND_FIELDS)
+
+
+def commands_in(module: str) -> tuple[type[Command], ...]:
+    """Return the commands that a module defines, in their order there."""
+    named = vars(sys.modules[module]).values()
+    return tuple(
+        cls for cls in named if isinstance(cls, type) and issubclass(cls, Command) and cls.__module__ == module
+    )
 
 
 class CorrectionCommand(Command):

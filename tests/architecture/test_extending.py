@@ -242,7 +242,7 @@ COMMAND = Addition(
     "a command",
     {
         "services/education/domain/commands.py": lambda text: text.replace(
-            "EducationCommand = (\n",
+            "COMMANDS: Final",
             '''class SendMaterials(Command):
     """Record that materials were sent to a school after a session."""
 
@@ -251,9 +251,7 @@ COMMAND = Addition(
     copies: events.Count
 
 
-EducationCommand = (
-    SendMaterials |
-''',
+COMMANDS: Final''',
         ),
         "services/education/events.py": each(
             lambda text: text.replace(

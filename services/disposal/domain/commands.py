@@ -1,7 +1,7 @@
 """What may be asked of a disposal case. Each class says who may ask, and what is refused in domain/rules."""
 
 from datetime import date
-from typing import Annotated, ClassVar, Final, TypeAlias, get_args
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from pydantic import Field
@@ -29,6 +29,7 @@ from shared.domain.messages import (
     Hours,
     Timestamp,
     Version,
+    commands_in,
 )
 from shared.domain.sealing import Sealed
 
@@ -563,53 +564,5 @@ class CorrectRecord(FieldCorrection):
     prints: ClassVar[bool] = True
 
 
-DisposalCommand: TypeAlias = (
-    OpenDisposalCase
-    | RecordAdmission
-    | WithdrawAdmission
-    | DecideEvidence
-    | ScoreGravity
-    | RecordVictimView
-    | InformVictimOfRestorativeJustice
-    | TellVictim
-    | RequestAssessment
-    | CompleteAssessment
-    | RecordPanelRecommendation
-    | RecordProsecutorDecision
-    | DecideDisposal
-    | ProposeCondition
-    | WithdrawCondition
-    | ConfirmAppropriateAdult
-    | ExplainEffect
-    | SignDocument
-    | IssueDisposal
-    | ReferToYot
-    | AgreeDeferral
-    | RecordDeferralStep
-    | CompleteDeferral
-    | EndDeferral
-    | BookConditionSession
-    | OfferSession
-    | RecordConditionAttendance
-    | MoveConditionAttendance
-    | CorrectConditionAttendance
-    | DecideAbsence
-    | RecordContact
-    | HandOverCase
-    | IssueWarning
-    | RecordComplianceMeeting
-    | CompleteCondition
-    | ExcuseCondition
-    | VaryConditions
-    | WithdrawConsent
-    | RecordNonEngagement
-    | ReferBreach
-    | DecideBreach
-    | InstituteProceedings
-    | AssignOutcome
-    | RecordActivityUndertaken
-    | CorrectRecord
-)
+COMMANDS: Final = commands_in(__name__)
 """Every command of this service."""
-
-COMMANDS: Final[tuple[type[Command], ...]] = get_args(DisposalCommand)

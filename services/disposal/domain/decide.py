@@ -20,11 +20,11 @@ from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import event_from, event_that_it_records
+from shared.domain.messages import Command, event_from, event_that_it_records
 from shared.domain.rules import Context
 
 
-def decide(command: commands.DisposalCommand, state: DisposalState | None, context: Context) -> NewEvents:
+def decide(command: Command, state: DisposalState | None, context: Context) -> NewEvents:
     """Return the events that an accepted command makes happen, in order."""
     if isinstance(command, commands.OpenDisposalCase):
         command = opening.completed(command, context)

@@ -1,13 +1,13 @@
 """The commands of education, and the roles that may send each. Names and fields are those of the catalogue."""
 
-from typing import Annotated, ClassVar, Final, get_args
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from services.education import events
 from services.vocabulary import AttendanceStatus, FieldCorrection, KeyStage, Role, SchoolUrn, SessionKind, Topic
-from shared.domain.messages import Command, FreeText, Hours, Timestamp
+from shared.domain.messages import Command, FreeText, Hours, Timestamp, commands_in
 from shared.domain.sealing import OwnedBy, Sealed
 
 DEFAULT_ROLES: Final = frozenset(
@@ -127,17 +127,5 @@ class CorrectRecord(FieldCorrection):
     """
 
 
-EducationCommand = (
-    PlanSession
-    | BookPlace
-    | CancelPlace
-    | DeliverSession
-    | RecordAttendance
-    | DecideAbsenceReason
-    | CancelSession
-    | RecordContact
-    | RecordFeedback
-    | CorrectRecord
-)
-
-COMMANDS: Final[tuple[type[Command], ...]] = get_args(EducationCommand)
+COMMANDS: Final = commands_in(__name__)
+"""Every command of this service."""

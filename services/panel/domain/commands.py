@@ -1,13 +1,13 @@
 """The commands of a sitting. Each is open to police decision-makers, YJS case managers and supervisors."""
 
-from typing import Annotated, ClassVar, Final, get_args
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from pydantic import Field
 
 from services.panel import events
 from services.vocabulary import FieldCorrection, Recommendation, Role
-from shared.domain.messages import Command, FreeText, Timestamp, require_each_once
+from shared.domain.messages import Command, FreeText, Timestamp, commands_in, require_each_once
 from shared.domain.sealing import Sealed
 
 DEFAULT_ROLES: Final = frozenset({Role.POLICE_DECISION_MAKER, Role.YJS_CASE_MANAGER, Role.SUPERVISOR})
@@ -104,20 +104,8 @@ class CorrectRecord(FieldCorrection):
     """
 
 
-PanelCommand = (
-    PlanSitting
-    | AddToAgenda
-    | RemoveFromAgenda
-    | RecordMembers
-    | ConsiderCase
-    | AdjournCase
-    | CompleteAction
-    | CloseSitting
-    | CancelSitting
-    | CorrectRecord
-)
-
-COMMANDS: Final[tuple[type[Command], ...]] = get_args(PanelCommand)
+COMMANDS: Final = commands_in(__name__)
+"""Every command of this service."""
 
 LATER: Final = tuple(command for command in COMMANDS if not command.opens)
 """The commands on a sitting that there is already."""

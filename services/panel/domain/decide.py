@@ -10,11 +10,11 @@ from services.panel.domain.state import Sitting
 from services.panel.events import ActionCompleted, CaseAdjourned, CaseConsidered, CaseRemovedFromAgenda
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import event_from, event_that_it_records
+from shared.domain.messages import Command, event_from, event_that_it_records
 from shared.domain.rules import Context
 
 
-def decide(command: commands.PanelCommand, state: Sitting | None, context: Context) -> NewEvents:
+def decide(command: Command, state: Sitting | None, context: Context) -> NewEvents:
     """Return the event of a command that no rule refuses, with the case that it is about."""
     if state is None:
         return [event_that_it_records(command)]

@@ -1,7 +1,7 @@
 """The commands of referral, and the roles that may send each. Names and fields are those of the catalogue."""
 
 from datetime import date
-from typing import Annotated, ClassVar, Final, Literal, Self, get_args
+from typing import Annotated, ClassVar, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import StringConstraints, model_validator
@@ -33,6 +33,7 @@ from shared.domain.messages import (
     Digest,
     FreeText,
     Timestamp,
+    commands_in,
     require_each_once,
 )
 from shared.domain.sealing import OwnedBy, Sealed
@@ -478,43 +479,5 @@ class ReopenReferral(Command):
     why: Sealed[FreeText]
 
 
-ReferralCommand = (
-    ReceiveReferral
-    | LinkPerson
-    | AcknowledgeReferral
-    | RaiseSafeguardingConcern
-    | RecordMashReferral
-    | RecordMashDecision
-    | OverrideSafeguardingHold
-    | CompleteNudesScreening
-    | ReferToYjs
-    | RecordCrime
-    | RecordVictimPreference
-    | RecordVictimDetails
-    | InformVictimOfRestorativeJustice
-    | ReferVictimToSupport
-    | TellVictim
-    | AttachDocument
-    | TriageReferral
-    | AllocateReferral
-    | GiveAdvice
-    | RecordContact
-    | RecordPreferences
-    | WriteToPerson
-    | RecordMessage
-    | RecordMessageFailure
-    | RecordMessageDelivery
-    | AnnounceAbsence
-    | RaiseAlert
-    | EndAlert
-    | ConfirmSchoolLedOutcome
-    | AssignCrimeOutcome
-    | RecordActivityUndertaken
-    | CarryOutcome
-    | CorrectCarriedOutcome
-    | CorrectReferral
-    | CloseReferral
-    | ReopenReferral
-)
-
-COMMANDS: Final[tuple[type[Command], ...]] = get_args(ReferralCommand)
+COMMANDS: Final = commands_in(__name__)
+"""Every command of this service."""

@@ -10,11 +10,11 @@ from services.referral.domain.rules import people, rules
 from services.referral.domain.state import Referral
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import event_from, event_that_it_records
+from shared.domain.messages import Command, event_from, event_that_it_records
 from shared.domain.rules import Context
 
 
-def decide(command: commands.ReferralCommand, state: Referral | None, context: Context) -> NewEvents:
+def decide(command: Command, state: Referral | None, context: Context) -> NewEvents:
     """Return the events of a command that no rule refuses."""
     if state is None:
         return [event_that_it_records(command)]

@@ -1,14 +1,14 @@
 """The commands of a conference. A command without `roles` is open to facilitators and supervisors."""
 
 from datetime import date
-from typing import Annotated, ClassVar, Final, Self, get_args
+from typing import Annotated, ClassVar, Final, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
 from services.rj_conference import events
 from services.vocabulary import ConferenceCategory, ConferenceMode, FieldCorrection, Role
-from shared.domain.messages import Command, FreeText, Hours, Timestamp, Version, require_each_once
+from shared.domain.messages import Command, FreeText, Hours, Timestamp, Version, commands_in, require_each_once
 from shared.domain.sealing import OwnedBy, Sealed
 
 WITH_VICTIM_WORKER: Final = frozenset({Role.RJ_FACILITATOR.value, Role.VICTIM_WORKER.value, Role.SUPERVISOR.value})
@@ -259,28 +259,5 @@ class CloseConference(Command):
     roles: ClassVar[frozenset[str] | None] = WITH_REACTIONS
 
 
-ConferenceCommand = (
-    ProposeConference
-    | AddParticipant
-    | RecordResponsibility
-    | InformVictim
-    | GiveConsent
-    | WithdrawConsent
-    | AssignFacilitator
-    | AssessRisk
-    | ApproveRisk
-    | HoldPreparation
-    | ScheduleConference
-    | RecordConferenceHeld
-    | RecordDidNotProceed
-    | ConvertToIndirect
-    | SignAgreement
-    | CorrectRecord
-    | RecordNoAgreement
-    | CompleteTerm
-    | FailTerm
-    | RecordFollowUp
-    | CloseConference
-)
-
-COMMANDS: Final[tuple[type[Command], ...]] = get_args(ConferenceCommand)
+COMMANDS: Final = commands_in(__name__)
+"""Every command of this service."""

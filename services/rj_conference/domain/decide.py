@@ -13,11 +13,11 @@ from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ConferenceClosed, ConferenceDidNotProceed, ConferenceHeld, ParticipantAdded
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import event_from, event_that_it_records
+from shared.domain.messages import Command, event_from, event_that_it_records
 from shared.domain.rules import Context
 
 
-def decide(command: commands.ConferenceCommand, state: Conference | None, context: Context) -> NewEvents:
+def decide(command: Command, state: Conference | None, context: Context) -> NewEvents:
     """Return the event of a command that no rule refuses; none where a reaction's closing comes too late."""
     if state is None:
         return [event_that_it_records(command)]
