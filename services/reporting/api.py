@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from services.reporting.measures.policy import POLICY
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries import measure_queries
 from services.reporting.queries.answers import CaseList, Measured, OneCase, Sheet
-from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
+from services.reporting.queries.asking import answer_projected, answer_reader, ask, ask_for_reader
 from services.reporting.queries.audit import add_audit
 from services.reporting.queries.case_list import DUE, PANEL_QUEUE, PLACE, SORTS, Place, list_cases
 from services.reporting.queries.cases import case
@@ -280,33 +281,22 @@ def _cases(app: FastAPI) -> None:
     async def case_list(request: Request, actor: Caller) -> JSONResponse:
         """List the cases that the reader may see, in the order of `sort`; waits for `min_position`."""
         at: Dependencies = request.app.state.deps
-        reason = read_reason(request)
         query = read_query(request)
-        officer = _officer(query)
-        due_before = read_day(query, "due_before")
-        changed_since = read_time(query, "changed_since")
         after = _place(query, _AFTER_CASE, Place.of)
         if after is not None and not after.is_in(query.get("sort", DUE)):
             raise Malformed(("after", "leave it out, or give the 'sort' of the answer that it comes from"))
-        wanted = furthest(request)
-        await at.gate.read(actor, "cases", "reporting/cases", reason)
-        if late := await wait_for(at.database, wanted):
-            return not_yet(late)
-        reader = await ask_for_reader(at.database, actor)
-        answer = await ask(
-            lambda: list_cases(
-                at.database,
-                reader,
-                state=query.get("state"),
-                officer=officer,
-                due_before=due_before,
-                changed_since=changed_since,
-                sort=query.get("sort", DUE),
-                page=int(query.get("page", "1")),
-                after=after,
-            )
+        question = partial(
+            list_cases,
+            at.database,
+            state=query.get("state"),
+            officer=_officer(query),
+            due_before=read_day(query, "due_before"),
+            changed_since=read_time(query, "changed_since"),
+            sort=query.get("sort", DUE),
+            page=int(query.get("page", "1")),
+            after=after,
         )
-        return await answer_projected(at.database, answer)
+        return await answer_reader(request, actor, "cases", "cases", question)
 
     @app.get(
         "/v1/cases/{case_id}",
@@ -444,7 +434,6 @@ def _duties(app: FastAPI) -> None:
         The answer waits for `min_position`.
         """
         at: Dependencies = request.app.state.deps
-        reason = read_reason(request)
         query = read_query(request)
         overdue = query.get("overdue")
         officer = _officer(query)
@@ -452,26 +441,16 @@ def _duties(app: FastAPI) -> None:
         known_at = read_time(query, "known_at")
         after = _place(query, _AFTER_DUTY, SheetPlace.of)
         limit = int(query["limit"]) if "limit" in query else None
-        wanted = furthest(request)
-        await at.gate.read(actor, "duties", "reporting/duties", reason)
-        if late := await wait_for(at.database, wanted):
-            return not_yet(late)
-        reader = await ask_for_reader(at.database, actor)
         of_the_past = known_at is not None or as_of < datetime.now(UTC)
-        async with at.past if of_the_past else nullcontext():
-            answer = await ask(
-                lambda: daily_sheet(
-                    at.database,
-                    reader,
-                    as_of,
-                    None if overdue is None else overdue == "true",
-                    known_at,
-                    officer=officer,
-                    after=after,
-                    limit=limit,
+
+        async def sheet(reader: Reader) -> dict[str, Any]:
+            only_overdue = None if overdue is None else overdue == "true"
+            async with at.past if of_the_past else nullcontext():
+                return await daily_sheet(
+                    at.database, reader, as_of, only_overdue, known_at, officer=officer, after=after, limit=limit
                 )
-            )
-        return await answer_projected(at.database, answer)
+
+        return await answer_reader(request, actor, "duties", "duties", sheet)
 
 
 def _operations(app: FastAPI) -> None:

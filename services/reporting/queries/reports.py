@@ -1,6 +1,7 @@
 """What became of the reports that the reader's organisation has made: a school reads no case, and this of its own."""
 
 from datetime import date
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,13 +10,13 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool, positions, snapshot
-from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
+from services.reporting.queries.asking import answer_reader
 from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
-from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
+from services.reporting.queries.min_position import MIN_POSITION
 from services.reporting.queries.visibility import Reader, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON
-from shared.api.request import Caller, read_reason
+from shared.api.request import Caller
 from shared.api.routes import declared
 from shared.api.schemas import Schema
 
@@ -62,13 +63,7 @@ def add_reports(app: FastAPI) -> None:
         The answer waits for `min_position`.
         """
         at: ApiDependencies = request.app.state.deps
-        wanted = furthest(request)
-        await at.gate.read(actor, "reports", "reporting/reports", read_reason(request))
-        if late := await wait_for(at.database, wanted):
-            return not_yet(late)
-        reader = await ask_for_reader(at.database, actor)
-        answer = await ask(lambda: list_reports(at.database, reader))
-        return await answer_projected(at.database, answer)
+        return await answer_reader(request, actor, "reports", "reports", partial(list_reports, at.database))
 
 
 async def list_reports(pool: Pool, reader: Reader) -> dict[str, Any]:

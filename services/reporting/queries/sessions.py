@@ -10,14 +10,14 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool, positions, snapshot
-from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
+from services.reporting.queries.asking import answer_reader
 from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
-from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
+from services.reporting.queries.min_position import MIN_POSITION
 from services.reporting.queries.visibility import Reader, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, a_day
 from shared.api.problems import Malformed
-from shared.api.request import Caller, read_day, read_query, read_reason
+from shared.api.request import Caller, read_day, read_query
 from shared.api.routes import declared
 from shared.api.schemas import Schema
 from shared.domain.messages import Actor
@@ -97,13 +97,9 @@ async def answer_calendar(request: Request, actor: Actor, name: str, list_days: 
     assert last is not None
     if not timedelta(0) <= last - first < timedelta(days=MAX_DAYS):
         raise Malformed(("to", f"give a date that is not before 'from', and within {MAX_DAYS} days of it"))
-    wanted = furthest(request)
-    await at.gate.read(actor, "cases", f"reporting/{name}", read_reason(request))
-    if late := await wait_for(at.database, wanted):
-        return not_yet(late)
-    reader = await ask_for_reader(at.database, actor)
-    answer = await ask(lambda: list_days(at.database, reader, first, last))
-    return await answer_projected(at.database, answer)
+    return await answer_reader(
+        request, actor, "cases", name, lambda reader: list_days(at.database, reader, first, last)
+    )
 
 
 async def list_sessions(pool: Pool, reader: Reader, first: date, last: date) -> dict[str, Any]:

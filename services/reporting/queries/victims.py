@@ -6,6 +6,7 @@ It holds no name and no contact: the referral gives these to whoever may read th
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,13 +19,13 @@ from services.reporting.dependencies import Dependencies
 from services.reporting.projection.projector import UNMET
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool, positions, snapshot
-from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
+from services.reporting.queries.asking import answer_reader
 from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
-from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
+from services.reporting.queries.min_position import MIN_POSITION
 from services.reporting.queries.visibility import Reader, Statement
 from services.victims import OF_VICTIMS
 from shared.api.parameters import ACCESS_REASON, PAGE, an_id
-from shared.api.request import Caller, read_id, read_query, read_reason
+from shared.api.request import Caller, read_id, read_query
 from shared.api.routes import declared
 from shared.api.schemas import Schema
 from shared.domain.dates import local_day
@@ -110,13 +111,8 @@ def add_victims(app: FastAPI) -> None:
         query = read_query(request)
         page = int(query.get("page", "1"))
         person, case = (read_id(query[name], name) if name in query else None for name in ("person", "case"))
-        wanted = furthest(request)
-        await at.gate.read(actor, "cases", "reporting/victims", read_reason(request))
-        if late := await wait_for(at.database, wanted):
-            return not_yet(late)
-        reader = await ask_for_reader(at.database, actor)
-        answer = await ask(lambda: list_victims(at.database, reader, page=page, person=person, case=case))
-        return await answer_projected(at.database, answer)
+        question = partial(list_victims, at.database, page=page, person=person, case=case)
+        return await answer_reader(request, actor, "cases", "victims", question)
 
 
 async def list_victims(
