@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Generic, TypeVar
 
 import httpx2
@@ -14,7 +13,7 @@ from services.addresses import Addresses
 from services.console.sessions import Session, Writes
 from services.console.words import within
 from services.vocabulary import Role
-from shared.api.authentication import client_tls
+from shared.api.authentication import shared_client
 from shared.tracing import current_traceparent, span
 
 T = TypeVar("T")
@@ -214,15 +213,9 @@ class Apis:
 
 
 def _client() -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(
-        timeout=TIMEOUT_SECONDS,
-        trust_env=False,
-        verify=client_tls(),
-        headers={"User-Agent": "ooc-console"},
-        # All people share it, so it keeps no cookie. An unused connection ends before uvicorn would close it.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        limits=httpx2.Limits(max_connections=100, keepalive_expiry=15),
-    )
+    # An unused connection ends before uvicorn would close it.
+    limits = httpx2.Limits(max_connections=100, keepalive_expiry=15)
+    return shared_client(TIMEOUT_SECONDS, headers={"User-Agent": "ooc-console"}, limits=limits)
 
 
 async def _after_writes(

@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from services.addresses import Addresses
 from services.notifications.plan import Message
 from services.notifications.settings import NotificationsSettings, secret_in_file
 from services.registry import COLLECTIONS
-from shared.api.authentication import client_tls
+from shared.api.authentication import shared_client
 from shared.domain.ids import derived_uuid
 
 ROLE: Final = "MESSENGER"
@@ -63,13 +62,7 @@ class Apis:
         self._settings = settings
         self._addresses = addresses
         self._token: tuple[str, float] = ("", 0.0)
-        self._http = http or httpx2.AsyncClient(
-            timeout=TIMEOUT_SECONDS,
-            trust_env=False,
-            verify=client_tls(),
-            headers={"User-Agent": "ooc-notifications"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        )
+        self._http = http or shared_client(TIMEOUT_SECONDS, headers={"User-Agent": "ooc-notifications"})
 
     async def close(self) -> None:
         """Close the connections."""

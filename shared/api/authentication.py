@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic, time
 from typing import Any, Final
 
@@ -208,6 +209,12 @@ class TokenVerifier:
 def client_tls() -> ssl.SSLContext:
     """Return the TLS settings of a client of the issuer. Made once: reading the authorities blocks the process for 20 ms."""
     return httpx2.create_ssl_context()
+
+
+def shared_client(seconds: float, **options: Any) -> httpx2.AsyncClient:
+    """Return an HTTP client that serves many people, so that it keeps no cookie. It asks no proxy."""
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    return httpx2.AsyncClient(timeout=seconds, trust_env=False, verify=client_tls(), cookies=no_cookies, **options)
 
 
 def _check_lifetime(claims: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from functools import partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ import httpx2
 
 from services.notifications.settings import NotificationsSettings
 from services.notifications.webhooks.registry import check_url
-from shared.api.authentication import client_tls
+from shared.api.authentication import shared_client
 
 SECONDS: Final = 10.0
 """How long a receiver may take, from the look for its address to the head of its answer; the rest is not read."""
@@ -41,13 +40,7 @@ class Courier:
         # One look for a name at a time: each takes a thread, also when nobody waits for it any more, and there are few.
         self._looking: dict[str, asyncio.Future[list[Any]]] = {}
         self._permitted = (*settings.networks, *own)
-        self._http = http or httpx2.AsyncClient(
-            timeout=SECONDS,
-            trust_env=False,
-            verify=client_tls(),
-            limits=httpx2.Limits(max_keepalive_connections=0),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        )
+        self._http = http or shared_client(SECONDS, limits=httpx2.Limits(max_keepalive_connections=0))
 
     async def close(self) -> None:
         """Close the connections."""
