@@ -21,7 +21,11 @@ from services.panel import events as panel
 from services.rj_conference import events as conference
 from services.vocabulary import AttendanceStatus
 from shared.domain.envelope import Fact
-from shared.domain.service import CommandFor, Reaction, reaction_command_id
+from shared.domain.service import CommandFor, ReactionsTo, reaction_command_id
+
+to_education = ReactionsTo("education")
+to_conference = ReactionsTo("rj_conference")
+to_panel = ReactionsTo("panel")
 
 LOST: Final = {
     conference.NotProceedingReason.HARMED_WITHDREW: CancellationReason.HARMED_WITHDREW,
@@ -95,17 +99,28 @@ def _recorded(
     yield CommandFor(place.disposal_id, command, item, about=_about(fact, place))
 
 
+@to_education(
+    education.PlaceBooked, "booking-of-condition", "the place booked on {day} has not been taken up by the condition"
+)
 def booking_is_offered_to_the_condition(fact: Fact[education.PlaceBooked]) -> Iterator[CommandFor]:
     """Offer the session of a place that serves a condition: one that cannot count there is seen before it is held."""
     return _offered(fact, fact.event, fact.event.starts_at, fact.event.hours)
 
 
+@to_education(
+    education.AttendanceRecorded, "attendance-of-condition", "the attendance of {day} has not reached the condition"
+)
 def register_reaches_the_condition(fact: Fact[education.AttendanceRecorded]) -> Iterator[CommandFor]:
     """Record the attendance at a place that serves a condition."""
     event = fact.event
     return _recorded(fact, event.booking, event.status, hours=event.hours_credited, complied=event.complied)
 
 
+@to_education(
+    education.AbsenceReasonDecided,
+    "absence-from-condition",
+    "the decision of {day} on an absence has not reached the condition",
+)
 def reason_reaches_the_condition(fact: Fact[education.AbsenceReasonDecided]) -> Iterator[CommandFor]:
     """Decide an absence from a condition's session as education decided its reason."""
     event, booking = fact.event, fact.event.booking
@@ -114,6 +129,11 @@ def reason_reaches_the_condition(fact: Fact[education.AbsenceReasonDecided]) -> 
         yield CommandFor(booking.disposal_id, command, about=_about(fact, booking))
 
 
+@to_education(
+    education.SessionCancelled,
+    "cancellation-of-session",
+    "the cancellation of a session on {day} has not reached the condition",
+)
 def cancellation_reaches_each_condition(fact: Fact[education.SessionCancelled]) -> Iterator[CommandFor]:
     """Record a cancelled session for each place that served a condition; nothing changes for the child."""
     cancelled, because = AttendanceStatus.CANCELLED_BY_SERVICE, CancellationReason.SERVICE
@@ -121,6 +141,9 @@ def cancellation_reaches_each_condition(fact: Fact[education.SessionCancelled]) 
         yield from _recorded(fact, booking, cancelled, because=because, item=str(booking.condition_id))
 
 
+@to_education(
+    education.AttendanceRecorded, "activity-of-disposal", "the activity of {day} has not reached the disposal"
+)
 def activity_reaches_the_disposal(fact: Fact[education.AttendanceRecorded]) -> Iterator[CommandFor]:
     """Record an activity at a place that serves a diversion and no condition: outcome 22 may rest on it."""
     booking = fact.event.booking
@@ -129,11 +152,17 @@ def activity_reaches_the_disposal(fact: Fact[education.AttendanceRecorded]) -> I
         yield CommandFor(booking.disposal_id, command, about=_about(fact, booking))
 
 
+@to_conference(
+    conference.ConferenceHeld, "conference-of-condition", "the conference held on {day} has not reached the condition"
+)
 def conference_reaches_the_condition(fact: Fact[conference.ConferenceHeld]) -> Iterator[CommandFor]:
     """Record the attendance at a conference that serves a condition and was held with the child (C8)."""
     return _recorded(fact, fact.event, AttendanceStatus.ATTENDED, hours=fact.event.hours, complied=True)
 
 
+@to_conference(
+    conference.ConferenceHeld, CONFERENCE_OF_DIVERSION, "the conference held on {day} has not reached the disposal"
+)
 def conference_reaches_the_diversion(fact: Fact[conference.ConferenceHeld]) -> Iterator[CommandFor]:
     """Record a conference that serves a diversion and no condition: outcome 22 may rest on it."""
     if fact.event.disposal_id is not None and fact.event.condition_id is None:
@@ -141,6 +170,11 @@ def conference_reaches_the_diversion(fact: Fact[conference.ConferenceHeld]) -> I
         yield CommandFor(fact.event.disposal_id, command, about=_about(fact, fact.event))
 
 
+@to_conference(
+    conference.ConferenceDidNotProceed,
+    "conference-not-held",
+    "the conference that did not proceed on {day} has not reached the condition",
+)
 def failed_conference_reaches_the_condition(fact: Fact[conference.ConferenceDidNotProceed]) -> Iterator[CommandFor]:
     """Record a conference that did not proceed: only the child's own absence waits for a reason."""
     why = fact.event.why
@@ -150,6 +184,11 @@ def failed_conference_reaches_the_condition(fact: Fact[conference.ConferenceDidN
         yield from _recorded(fact, fact.event, AttendanceStatus.CANCELLED_BY_SERVICE, because=LOST[why])
 
 
+@to_education(
+    education.RecordCorrected,
+    CORRECTION_OF_PLACE,
+    "the correction of {day} in the register has not reached the condition",
+)
 def correction_reaches_the_condition(fact: Fact[education.RecordCorrected]) -> Iterator[CommandFor]:
     """Move the attendance at a place whose booking is corrected, wherever it was counted or waits; or correct it there."""
     place = fact.event.place
@@ -206,6 +245,11 @@ def _corrected(
         yield CommandFor(served.disposal_id, undertaken, "activity", superseded, about=_about(fact, served))
 
 
+@to_conference(
+    conference.RecordCorrected,
+    CORRECTION_OF_CONFERENCE,
+    "the correction of {day} in the conference has not reached the condition",
+)
 def correction_of_conference_reaches_the_condition(fact: Fact[conference.RecordCorrected]) -> Iterator[CommandFor]:
     """Move what a conference counted to the condition that it serves, or correct it there."""
     corrected = fact.event.conference
@@ -292,6 +336,7 @@ def _move(
     )
 
 
+@to_panel(panel.CaseConsidered, RECOMMENDATION, "the panel's recommendation of {day} has not reached the disposal")
 def recommendation_reaches_the_disposal(fact: Fact[panel.CaseConsidered]) -> Iterator[CommandFor]:
     """Record what the members recommended who were present and did not abstain."""
     event = fact.event
@@ -299,6 +344,11 @@ def recommendation_reaches_the_disposal(fact: Fact[panel.CaseConsidered]) -> Ite
     yield CommandFor(event.disposal_id, _recommended(fact, event), about=about)
 
 
+@to_panel(
+    panel.RecordCorrected,
+    CORRECTION_OF_RECOMMENDATION,
+    "the correction of {day} in the panel's record has not reached the disposal",
+)
 def correction_of_recommendation_reaches_the_disposal(fact: Fact[panel.RecordCorrected]) -> Iterator[CommandFor]:
     """Record what the panel recommended instead, in the place of what waits."""
     reactions = {RECOMMENDATION: ("",), CORRECTION_OF_RECOMMENDATION: ("",)}
@@ -312,90 +362,5 @@ def _recommended(fact: Fact, what: panel.CaseConsidered | panel.CorrectedRecomme
     return RecordPanelRecommendation(occurred_at=fact.occurred_at, recommended=what.recommended, attendees=what.voting)
 
 
-REACTIONS: Final = (
-    Reaction(
-        "booking-of-condition",
-        "education",
-        education.PlaceBooked,
-        booking_is_offered_to_the_condition,
-        "the place booked on {day} has not been taken up by the condition",
-    ),
-    Reaction(
-        "attendance-of-condition",
-        "education",
-        education.AttendanceRecorded,
-        register_reaches_the_condition,
-        "the attendance of {day} has not reached the condition",
-    ),
-    Reaction(
-        "absence-from-condition",
-        "education",
-        education.AbsenceReasonDecided,
-        reason_reaches_the_condition,
-        "the decision of {day} on an absence has not reached the condition",
-    ),
-    Reaction(
-        "cancellation-of-session",
-        "education",
-        education.SessionCancelled,
-        cancellation_reaches_each_condition,
-        "the cancellation of a session on {day} has not reached the condition",
-    ),
-    Reaction(
-        "activity-of-disposal",
-        "education",
-        education.AttendanceRecorded,
-        activity_reaches_the_disposal,
-        "the activity of {day} has not reached the disposal",
-    ),
-    Reaction(
-        CORRECTION_OF_PLACE,
-        "education",
-        education.RecordCorrected,
-        correction_reaches_the_condition,
-        "the correction of {day} in the register has not reached the condition",
-    ),
-    Reaction(
-        "conference-of-condition",
-        "rj_conference",
-        conference.ConferenceHeld,
-        conference_reaches_the_condition,
-        "the conference held on {day} has not reached the condition",
-    ),
-    Reaction(
-        CONFERENCE_OF_DIVERSION,
-        "rj_conference",
-        conference.ConferenceHeld,
-        conference_reaches_the_diversion,
-        "the conference held on {day} has not reached the disposal",
-    ),
-    Reaction(
-        "conference-not-held",
-        "rj_conference",
-        conference.ConferenceDidNotProceed,
-        failed_conference_reaches_the_condition,
-        "the conference that did not proceed on {day} has not reached the condition",
-    ),
-    Reaction(
-        CORRECTION_OF_CONFERENCE,
-        "rj_conference",
-        conference.RecordCorrected,
-        correction_of_conference_reaches_the_condition,
-        "the correction of {day} in the conference has not reached the condition",
-    ),
-    Reaction(
-        RECOMMENDATION,
-        "panel",
-        panel.CaseConsidered,
-        recommendation_reaches_the_disposal,
-        "the panel's recommendation of {day} has not reached the disposal",
-    ),
-    Reaction(
-        CORRECTION_OF_RECOMMENDATION,
-        "panel",
-        panel.RecordCorrected,
-        correction_of_recommendation_reaches_the_disposal,
-        "the correction of {day} in the panel's record has not reached the disposal",
-    ),
-)
+REACTIONS: Final = (*to_education.reactions, *to_conference.reactions, *to_panel.reactions)
 """Every reaction of this service; the names are part of derived command ids and never change."""

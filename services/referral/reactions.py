@@ -10,7 +10,11 @@ from services.education.events import AttendanceRecorded, RecordCorrected
 from services.referral.domain.commands import CarryOutcome, CorrectCarriedOutcome, RecordActivityUndertaken
 from services.rj_conference.events import ConferenceHeld
 from shared.domain.envelope import Fact
-from shared.domain.service import CommandFor, Reaction, reaction_command_id
+from shared.domain.service import CommandFor, ReactionsTo, reaction_command_id
+
+to_education = ReactionsTo("education")
+to_conference = ReactionsTo("rj_conference")
+to_disposal = ReactionsTo("disposal")
 
 
 def _about(case: UUID | None) -> dict[str, UUID]:
@@ -18,6 +22,7 @@ def _about(case: UUID | None) -> dict[str, UUID]:
     return {} if case is None else {"case_id": case}
 
 
+@to_education(AttendanceRecorded, "activity_undertaken", "the activity of {day} has not reached the referral")
 def activity_undertaken(fact: Fact[AttendanceRecorded]) -> Iterator[CommandFor]:
     """Record an activity (O22) in a place that was booked for a referral."""
     event = fact.event
@@ -28,6 +33,9 @@ def activity_undertaken(fact: Fact[AttendanceRecorded]) -> Iterator[CommandFor]:
         yield CommandFor(event.booking.referral_id, command, about=_about(event.booking.case_id))
 
 
+@to_education(
+    RecordCorrected, "activity_put_right", "the correction of {day} in the register has not reached the referral"
+)
 def activity_put_right(fact: Fact[RecordCorrected]) -> Iterator[CommandFor]:
     """Record an activity in a place whose booking was corrected to serve this referral, or whose attendance to be one."""
     event = fact.event
@@ -50,6 +58,7 @@ def activity_put_right(fact: Fact[RecordCorrected]) -> Iterator[CommandFor]:
     yield CommandFor(place.after.referral_id, command, supersedes=superseded, about=about)
 
 
+@to_conference(ConferenceHeld, "conference_undertaken", "the conference held on {day} has not reached the referral")
 def conference_undertaken(fact: Fact[ConferenceHeld]) -> Iterator[CommandFor]:
     """Record a conference (O22) that serves a referral alone; one of a disposal counts there."""
     event = fact.event
@@ -60,6 +69,7 @@ def conference_undertaken(fact: Fact[ConferenceHeld]) -> Iterator[CommandFor]:
         yield CommandFor(event.referral_id, command, about=_about(fact.envelope.home))
 
 
+@to_disposal(OutcomeAssigned, "outcome_carried", "the outcome of {day} has not reached the referral")
 def outcome_carried(fact: Fact[OutcomeAssigned]) -> Iterator[CommandFor]:
     """Carry the outcome of a disposal that came from a referral."""
     event = fact.event
@@ -70,6 +80,9 @@ def outcome_carried(fact: Fact[OutcomeAssigned]) -> Iterator[CommandFor]:
         yield CommandFor(event.referral_id, command, about=_about(fact.envelope.home))
 
 
+@to_disposal(
+    disposal.RecordCorrected, "carried_outcome_put_right", "the corrected outcome of {day} has not reached the referral"
+)
 def carried_outcome_put_right(fact: Fact[disposal.RecordCorrected]) -> Iterator[CommandFor]:
     """Correct an outcome whose code was corrected in the disposal that had assigned it."""
     outcome = fact.event.outcome
@@ -92,41 +105,5 @@ def carried_outcome_put_right(fact: Fact[disposal.RecordCorrected]) -> Iterator[
     yield CommandFor(outcome.referral_id, command, supersedes=superseded, about=about)
 
 
-REACTIONS: Final[tuple[Reaction, ...]] = (
-    Reaction(
-        "activity_undertaken",
-        "education",
-        AttendanceRecorded,
-        activity_undertaken,
-        "the activity of {day} has not reached the referral",
-    ),
-    Reaction(
-        "activity_put_right",
-        "education",
-        RecordCorrected,
-        activity_put_right,
-        "the correction of {day} in the register has not reached the referral",
-    ),
-    Reaction(
-        "conference_undertaken",
-        "rj_conference",
-        ConferenceHeld,
-        conference_undertaken,
-        "the conference held on {day} has not reached the referral",
-    ),
-    Reaction(
-        "outcome_carried",
-        "disposal",
-        OutcomeAssigned,
-        outcome_carried,
-        "the outcome of {day} has not reached the referral",
-    ),
-    Reaction(
-        "carried_outcome_put_right",
-        "disposal",
-        disposal.RecordCorrected,
-        carried_outcome_put_right,
-        "the corrected outcome of {day} has not reached the referral",
-    ),
-)
+REACTIONS: Final = (*to_education.reactions, *to_conference.reactions, *to_disposal.reactions)
 """Every reaction of referral. A name is part of the contract and never changes."""

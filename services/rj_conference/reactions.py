@@ -9,7 +9,9 @@ from services.rj_conference.domain.commands import CloseConference, ProposeConfe
 from services.rj_conference.events import Sensitivity
 from services.vocabulary import ConditionType, ConferenceCategory, OffenceCategory
 from shared.domain.envelope import Fact
-from shared.domain.service import CommandFor, Reaction
+from shared.domain.service import CommandFor, ReactionsTo
+
+to_disposal = ReactionsTo("disposal")
 
 CATEGORY: Final[Mapping[OffenceCategory, ConferenceCategory]] = {
     OffenceCategory.THEFT: ConferenceCategory.SHOPLIFTING,
@@ -24,11 +26,21 @@ def conference_id(disposal: UUID, condition: UUID) -> UUID:
     return uuid5(disposal, str(condition))
 
 
+@to_disposal(
+    DisposalIssued,
+    "propose-conference-at-issue",
+    "the conference that the disposal of {day} asks for has not been proposed",
+)
 def propose_at_issue(fact: Fact[DisposalIssued]) -> Iterable[CommandFor]:
     """DisposalIssued -> ProposeConference for each condition that is a conference."""
     return [_proposal(fact, condition) for condition in fact.event.conditions if _is_conference(condition)]
 
 
+@to_disposal(
+    ConditionsVaried,
+    "propose-or-close-conference-at-variation",
+    "the variation of {day} has not reached the conference",
+)
 def propose_or_close_at_variation(fact: Fact[ConditionsVaried]) -> Iterable[CommandFor]:
     """ConditionsVaried -> ProposeConference for each conference that is new, CloseConference for each one that is gone.
 
@@ -77,19 +89,4 @@ def _proposal(fact: Fact[DisposalIssued | ConditionsVaried], condition: Conditio
     return CommandFor(conference_id(fact.stream_id, condition.condition_id), command)
 
 
-REACTIONS: Final = (
-    Reaction(
-        "propose-conference-at-issue",
-        "disposal",
-        DisposalIssued,
-        propose_at_issue,
-        "the conference that the disposal of {day} asks for has not been proposed",
-    ),
-    Reaction(
-        "propose-or-close-conference-at-variation",
-        "disposal",
-        ConditionsVaried,
-        propose_or_close_at_variation,
-        "the variation of {day} has not reached the conference",
-    ),
-)
+REACTIONS: Final = tuple(to_disposal.reactions)

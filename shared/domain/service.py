@@ -75,6 +75,25 @@ class Reaction(Generic[E]):
         return reaction_command_id(fact.event_id, self.name, effect.stream, effect.item)
 
 
+class ReactionsTo:
+    """The reactions of a service to the events of another one, each registered at its function, in their order."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self.reactions: list[Reaction] = []
+
+    def __call__(
+        self, event: type[E], name: str, waits_as: str
+    ) -> Callable[[Callable[[Fact[E]], Iterable[CommandFor]]], Callable[[Fact[E]], Iterable[CommandFor]]]:
+        """Register a function as the reaction to an event, under a name and with what is said while it waits."""
+
+        def register(react: Callable[[Fact[E]], Iterable[CommandFor]]) -> Callable[[Fact[E]], Iterable[CommandFor]]:
+            self.reactions.append(Reaction(name, self._service, event, react, waits_as))
+            return react
+
+        return register
+
+
 def reaction_command_id(event: UUID, reaction: str, stream: UUID, item: str = "") -> UUID:
     """Return the id of the command that a reaction asks for: UUIDv5 of event, reaction, target stream and item."""
     return derived_uuid("reaction", event, reaction, stream, item)
