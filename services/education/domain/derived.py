@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.education.domain.activity import is_activity
 from services.education.domain.commands import RecordAttendance
 from services.education.domain.state import Session
 from services.education.events import AbsenceReasonDecided, AttendanceRecorded, PlaceBooked, SessionCancelled
@@ -39,7 +38,8 @@ def of_attendance(of: RecordAttendance | AttendanceRecorded, state: Session, pol
         "kind": state.kind,
         "topic": state.topic,
         "hours_scheduled": state.hours,
-        "activity": is_activity(of.status, policy, complied=of.complied),
+        # Whether somebody took part, and complied (rule O22).
+        "activity": of.complied and of.status.value in policy.codes("statuses_of_an_activity"),
     }
 
 
