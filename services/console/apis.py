@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
 import httpx2
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 TIMEOUT_SECONDS: Final = 20.0
 """How long a page waits for a service; reporting itself waits up to ten seconds for a position."""
+READY_SECONDS: Final = 5.0
+"""How long it is remembered whether a service is ready: to it the console is one address, whose requests are counted."""
 PROJECTED: Final = "reporting"
 """The service whose answers follow from what other services have recorded, a little later."""
 NOT_YET: Final = "/problems/not-yet"
@@ -81,6 +84,7 @@ class Apis:
         self._addresses = addresses
         self._clients = {service: _client() for service in addresses.services}
         self._declarations: dict[tuple[str, str], Any] = {}
+        self._looks: dict[str, tuple[float, asyncio.Task[bool]]] = {}
 
     async def close(self) -> None:
         await asyncio.gather(*(client.aclose() for client in self._clients.values()))
@@ -162,7 +166,14 @@ class Apis:
         return status
 
     async def is_ready(self, service: str) -> bool:
-        """Tell whether a service says that it can record and answer."""
+        """Tell whether a service says that it can record and answer: asked once in `READY_SECONDS`, since anybody may ask."""
+        asked_at, look = self._looks.get(service, (0.0, None))
+        if look is None or monotonic() - asked_at > READY_SECONDS:
+            look = asyncio.create_task(self._look(service))
+            self._looks[service] = monotonic(), look
+        return await asyncio.shield(look)
+
+    async def _look(self, service: str) -> bool:
         try:
             await self._ask(None, "GET", service, "/health/ready")
         except (NoAnswer, Problem):

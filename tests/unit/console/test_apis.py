@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from services.addresses import Addresses
@@ -33,6 +35,18 @@ async def test_an_answer_that_breaks_off_is_none() -> None:
                 await apis.get(PERSON, "disposal", "/v1/disposals/1")
         finally:
             await apis.close()
+
+
+async def test_whoever_asks_whether_services_are_ready_takes_no_requests_of_others() -> None:
+    """Given many who look at the status page at once, and one more, then the service is asked once: it counts what the console asks."""
+    with serving((200, {"status": "ready"})) as (url, server):
+        apis = Apis(Addresses(None, {"disposal": url}))
+        try:
+            assert all(await asyncio.gather(*(apis.is_ready("disposal") for _ in range(5))))
+            assert await apis.is_ready("disposal")
+        finally:
+            await apis.close()
+    assert len(server.requests) == 1
 
 
 async def test_a_problem_has_its_members_and_a_redirection_is_one() -> None:
