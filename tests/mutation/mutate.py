@@ -30,8 +30,8 @@ from coverage import CoverageData
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SERVICES: Final = sorted(domain.parent.name for domain in ROOT.glob("services/*/domain"))
-NOT_JUDGED: Final = frozenset({"__init__", "commands", "state", "case", "duties"})
-"""Modules of a domain that hold shapes, folds and duties, not rules or decisions (`case` is disposal's state)."""
+NOT_JUDGED: Final = frozenset({"__init__", "commands", "state", "case", "duties", "journeys"})
+"""Modules of a domain that hold shapes, folds, duties and what stands where on pages, not rules or decisions."""
 
 SECONDS_A_MUTANT: Final = 30
 
@@ -75,8 +75,9 @@ def main() -> None:
 
 
 def _mutate(service: str, tree: Path, only: str) -> bool:
-    for name in ("services", "shared", f"tests/unit/{service}"):
+    for name in ("ooc", "services", "shared", "tests", "tools"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tree / "tests/conftest.py").unlink()  # it starts servers
     shutil.copy2(ROOT / "pyproject.toml", tree)
     os.chdir(tree)
     modules = {
