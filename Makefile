@@ -148,7 +148,7 @@ $(VENV)/.installed-%: pyproject.toml requirements/local.txt requirements/test.tx
 			echo "$(PYTHON) could not make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
 	fi
 	@echo "Installing what requirements/$(LOCK).txt pins (about half a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$(LOCK).txt || { \
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements/$(LOCK).txt || { \
 		echo; \
 		echo "The installation did not finish; nothing half-installed is used. The error above says why, and"; \
 		echo "  - a network error or a time-out: check the connection (or pip's proxy settings), then run the same command again;"; \

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from typing import Final
 from uuid import UUID
 
@@ -49,12 +49,12 @@ def decide_correction(command: CorrectRecord, state: Session, context: Context) 
 def _facts_about_place(booked: Fact[events.PlaceBooked], facts: Sequence[Fact]) -> Iterator[Fact]:
     """Yield the facts about a place, from its booking until it was given back."""
     person = booked.event.person_id
-    later = facts[next(n for n, fact in enumerate(facts) if fact.event_id == booked.event_id) + 1 :]
+    since = dropwhile(lambda fact: fact.event_id != booked.event_id, facts)
 
     def still_booked(fact: Fact) -> bool:
         return not (isinstance(fact.event, events.PlaceCancelled) and fact.event.person_id == person)
 
-    return (fact for fact in takewhile(still_booked, later) if _is_about_place(fact, person))
+    return (fact for fact in takewhile(still_booked, since) if _is_about_place(fact, person))
 
 
 def _is_about_place(fact: Fact, person: UUID) -> bool:

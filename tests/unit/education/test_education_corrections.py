@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from services.education.domain.commands import CorrectRecord
-from services.education.events import AttendanceRecorded, RecordCorrected, SessionCancelled
+from services.education.events import AttendanceRecorded, CorrectedPlace, RecordCorrected, SessionCancelled
 from services.vocabulary import AttendanceStatus as Status
 from services.vocabulary import Topic
 from shared.domain.decider import history_at
@@ -18,11 +18,14 @@ from shared.domain.sealing import Sealed
 from tests.unit.education.stories import (
     BEFORE,
     CONDITION,
+    DELIVERED,
     DISPOSAL,
     LATER,
     LEO,
     MIA,
+    MOTHER,
     OFFICER,
+    REFERRAL,
     REGISTER,
     SessionStory,
     called_off,
@@ -49,6 +52,14 @@ def corrected(story: SessionStory) -> RecordCorrected:
     event = story.facts[-1].event
     assert isinstance(event, RecordCorrected)
     return event
+
+
+def placed(story: SessionStory, event: UUID, field: str, value: Any) -> CorrectedPlace:
+    """Correct a field of an event, and return what is told of the place."""
+    story.does(CorrectRecord(corrects=event, field=field, value=value, why=Sealed("Typed wrongly.")), LATER)
+    place = corrected(story).place
+    assert place is not None
+    return place
 
 
 def as_corrected(story: SessionStory, kind: type[Any]) -> Any:
@@ -124,6 +135,61 @@ def test_a_place_given_back_and_booked_again_is_another_place() -> None:
     command = CorrectRecord(corrects=first, field="condition_id", value=None, why=Sealed("Typed wrongly."))
     story.does(command, LATER)
     assert as_corrected(story, AttendanceRecorded).booking.condition_id == CONDITION
+
+
+def test_each_place_is_told_alone() -> None:
+    """Given two children, one of whom gave a first place back, when either is put right, then only its own ending is told."""
+    story = SessionStory().planned().booked(LEO, disposal_id=DISPOSAL, condition_id=OTHER)
+    first = event_id(story, "PlaceBooked")
+    story.does(given_back(), BEFORE)
+    booked, recorded = dict[UUID, UUID](), dict[UUID, UUID]()
+    for who in (LEO, MIA, MOTHER):
+        story.booked(who, at=BEFORE, disposal_id=DISPOSAL, condition_id=OTHER)
+        booked[who] = event_id(story, "PlaceBooked")
+    story.does(given_back(MOTHER), BEFORE)
+    story.delivered(headcount=2)
+    for who, hours in ((LEO, "2"), (MIA, "1")):
+        story.recorded(Status.ATTENDED, who, hours)
+        recorded[who] = event_id(story, "AttendanceRecorded")
+    for who, hours in ((LEO, "2"), (MIA, "1")):
+        told = (booked[who], recorded[who])
+        place = placed(story, booked[who], "condition_id", str(CONDITION))
+        assert (place.told_by, place.after.condition_id) == (told, CONDITION)
+        assert place.attendance is not None
+        assert place.attendance.hours_credited == Decimal(hours)
+        place = placed(story, recorded[who], "complied", value=False)
+        assert place.told_by[:2] == told
+        assert place.after.condition_id == CONDITION
+    for event, field, value in ((booked[MOTHER], "condition_id", str(CONDITION)), (first, "disposal_id", None)):
+        place = placed(story, event, field, value)
+        assert (place.told_by, place.attendance) == ((event,), None)
+
+
+def test_a_place_that_was_called_off_counts_for_nothing() -> None:
+    """Given the only place of a session that was called off, when it is put right, then neither hours nor an activity are told."""
+    story = SessionStory().planned().booked(disposal_id=DISPOSAL, condition_id=OTHER)
+    story.does(called_off(), BEFORE)
+    place = placed(story, event_id(story, "PlaceBooked"), "condition_id", str(CONDITION))
+    assert place.attendance is not None
+    assert place.attendance.model_dump(exclude={"occurred_at"}) == {
+        "status": Status.CANCELLED_BY_SERVICE,
+        "hours_credited": Decimal(0),
+        "complied": False,
+        "activity": False,
+    }
+
+
+@pytest.mark.parametrize(("serves", "told"), [({"referral_id": REFERRAL}, True), ({}, False)])
+def test_an_ending_is_told_of_a_place_that_serves_something(serves: dict[str, Any], told: bool) -> None:
+    """Given a place that serves a referral alone, or nothing, when its ending is corrected, then only the first is told."""
+    story = SessionStory().planned().booked(**serves).delivered().recorded(Status.ATTENDED, hours="2")
+    story.does(correction(story, "AttendanceRecorded", "hours_credited", 1), LATER)
+    assert (corrected(story).place is not None) == told
+
+
+def test_a_session_may_have_started_when_it_was_held(attended: SessionStory) -> None:
+    """Given a session whose recorded time is that of its end, when its start is corrected to that very time, then E1 allows it."""
+    attended.does(correction(attended, "SessionPlanned", "starts_at", DELIVERED), LATER)
 
 
 def test_what_the_register_took_over_follows(attended: SessionStory) -> None:
