@@ -15,8 +15,15 @@ from shared.domain.rules import Context
 CORRECTIONS: Final[CorrectionEngine[events.RecordCorrected, Conference]] = CorrectionEngine(
     events.RecordCorrected,
     evolve,
-    # The case and the person decide whose key seals what.
-    fixed=frozenset({(events.ConferenceProposed, "case_id"), (events.FollowUpCompleted, "person_id")}),
+    fixed=frozenset(
+        {
+            # The case and the person decide whose key seals what.
+            (events.ConferenceProposed, "case_id"),
+            (events.FollowUpCompleted, "person_id"),
+            # Who leads it reads its records: another is assigned, by the rules of that.
+            (events.FacilitatorAssigned, "facilitator_id"),
+        }
+    ),
     derived_fields=derived_fields,
     sources=SOURCES,
 )

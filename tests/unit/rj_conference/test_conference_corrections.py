@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.rj_conference.domain.commands import CloseConference, CorrectRecord, RecordFollowUp
+from services.rj_conference.domain.commands import ApproveRisk, CloseConference, CorrectRecord, RecordFollowUp
 from services.rj_conference.events import ConferenceHeld, RecordCorrected
 from services.vocabulary import ConferenceCategory, ConferenceMode
 from shared.domain.decider import history_at
@@ -67,6 +67,17 @@ def test_no_correction_takes_away_what_made_it_held_or_agreed(conference: Confer
     assert refused("AgreementSigned", "terms.0.due", None) == {"S1"}
     assert refused("AgreementSigned", "terms", []) == {"S1"}
     assert refused("ConferenceProposed", "case_id", str(STRANGER)) == {"S1"}
+
+
+def test_no_correction_makes_an_approved_risk_high(conference: ConferenceStory) -> None:
+    """Given a low risk that a facilitator approved, when it is corrected to high, then C4 asks for a supervisor; before, nobody approved it."""
+    conference.prepared(without={"approval"})
+    high = correction(conference, "RiskAssessed", "level", "HIGH")
+    conference.ask(high, by=BY, at=AT)
+    conference.ask(correction(conference, "RiskAssessed", "level", "LOW"), by=BY, at=AT)
+    conference.ask(ApproveRisk(), by=BY, at=AT)
+    assert conference.refused(high, by=BY, at=AT) == {"C4"}
+    conference.ask(correction(conference, "RiskAssessed", "level", "MEDIUM"), by=BY, at=AT)
 
 
 def test_a_term_is_corrected_by_its_number(conference: ConferenceStory) -> None:

@@ -12,6 +12,7 @@ from services.rj_conference.domain.commands import (
     CloseConference,
     CompleteTerm,
     ConvertToIndirect,
+    CorrectRecord,
     FailTerm,
     HoldPreparation,
     InformVictim,
@@ -102,11 +103,14 @@ def test_responsibility_must_be_whole(conference: ConferenceStory, accepts: bool
 
 
 def test_nobody_takes_a_conference_from_its_facilitator(conference: ConferenceStory) -> None:
-    """Given a facilitator, when another names themselves, whose records they would read, then C5 refuses; the first may, or a supervisor."""
+    """Given a facilitator, when another names themselves, whose records they would read, then C5 refuses, and S1 a correction; the first may, or a supervisor."""
     conference.prepared()
     another = officer(BY, 7)
     takes = facilitator(person=another.id)
     assert conference.refused(takes, by=another, at=SCHEDULED_AT) == {"C5"}
+    assigned = next(fact.event_id for fact in conference.facts if fact.name == "FacilitatorAssigned")
+    corrects = CorrectRecord(corrects=assigned, field="facilitator_id", value=str(another.id), why=Sealed("It is I."))
+    assert conference.refused(corrects, by=another, at=SCHEDULED_AT) == {"S1"}
     conference.ask(takes, by="SUPERVISOR", at=SCHEDULED_AT)
     conference.ask(facilitator(), by=another, at=SCHEDULED_AT)
 

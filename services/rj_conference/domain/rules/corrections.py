@@ -4,7 +4,7 @@ from services.rj_conference.domain.commands import CorrectRecord
 from services.rj_conference.domain.corrections import CORRECTIONS
 from services.rj_conference.domain.rules.rulebook import rules, was_held
 from services.rj_conference.domain.state import Conference
-from services.rj_conference.events import AgreementSigned, ConferenceHeld
+from services.rj_conference.events import AgreementSigned, ConferenceHeld, RiskLevel
 from shared.domain.corrections import OF_A_CORRECTION, facts_of
 from shared.domain.messages import Event
 from shared.domain.rules import Context
@@ -15,6 +15,18 @@ CORRECTIONS.guard(rules, CorrectRecord)
 def _target(command: CorrectRecord, after: Conference | None) -> Event | None:
     """Return the corrected event, with the correction in place."""
     return next((fact.event for fact in facts_of(after) if fact.event_id == command.corrects), None)
+
+
+@rules.forbids("C4", CorrectRecord, looks_at=OF_A_CORRECTION)
+def no_approved_risk_becomes_high(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
+    """This risk was approved as a lower one: assess it again, and have another supervisor approve it.
+
+    Source: RJC Best Practice Guidance (safety); local policy
+    """
+    before, after = conference.risk, CORRECTIONS.as_corrected(command, conference)
+    if after is None or after.risk is None or before is None or after.risk.level is before.level:
+        return True
+    return after.risk.approved_at is None or after.risk.level is not RiskLevel.HIGH
 
 
 @rules.forbids("C8", CorrectRecord, looks_at=OF_A_CORRECTION)
