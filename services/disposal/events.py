@@ -1120,11 +1120,21 @@ DisposalEvent: TypeAlias = (
 """Every event of this service; mypy reports each one that `evolve` has no branch for."""
 
 
+def _investigated(fact: Fact) -> Iterable[str]:
+    """INVESTIGATES: who investigates it, as opened or as corrected."""
+    match fact.event:
+        case DisposalCaseOpened(investigating_officer=UUID() as officer):
+            yield f"INVESTIGATES:{officer}"
+        case RecordCorrected(field="investigating_officer", value=str() as officer):
+            yield f"INVESTIGATES:{officer}"
+        case _:
+            pass
+
+
 def _opened(fact: Fact) -> Iterable[str]:
-    """OPENED: there is a disposal case. OPENER: who opened it. INVESTIGATES: who investigates it."""  # noqa: D401  # the reference page reads it
+    """OPENED: there is a disposal case. OPENER: who opened it."""  # noqa: D401  # the reference page reads it
     yield from ("OPENED", f"OPENER:{fact.actor.id}")
-    if isinstance(fact.event, DisposalCaseOpened) and fact.event.investigating_officer is not None:
-        yield f"INVESTIGATES:{fact.event.investigating_officer}"
+    yield from _investigated(fact)
 
 
 def _taken_up(_fact: Fact) -> Iterable[str]:
@@ -1158,6 +1168,7 @@ EVENTS = EventRegistry(
         EvidenceSufficiencyDecided: _taken_up,
         CaseHandedOver: _taken_up,
         DisposalDecided: _decided,
+        RecordCorrected: _investigated,
     },
     mentions=("case_id", "referral_id", "person_id", "victims", "victims_with_enhanced_rights", "victims_under_age"),
     of_records=RECORD_IDS,

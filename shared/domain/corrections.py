@@ -370,6 +370,8 @@ def _field_at(event: BaseModel, path: str) -> _Field:
         if isinstance(current, tuple) and name.isascii() and name.isdigit() and int(name) < len(current):
             current = current[int(name)]
             annotation = type(current)
+            if not isinstance(current, (BaseModel, Sealed)):
+                raise NoSuchField  # a list of codes or ids is corrected as a whole, as its readers look for it
             continue
         info = type(current).model_fields.get(name) if isinstance(current, BaseModel) else None
         if info is None or _owns_a_sealed_value(current, name):

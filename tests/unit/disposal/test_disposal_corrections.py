@@ -10,18 +10,21 @@ from uuid import UUID
 import pytest
 
 from services.disposal.domain.commands import AssignOutcome, CorrectRecord, IssueDisposal
-from services.disposal.events import DisposalIssued, RecordCorrected
+from services.disposal.events import EVENTS, DisposalIssued, RecordCorrected
 from services.disposal.service import claims
 from services.vocabulary import OutcomeCode, TrialMode
 from shared.domain.decider import BrokenHistory, history_at
 from shared.domain.decisions import Refused
 from shared.domain.ids import derived_uuid
+from shared.domain.permissions import marks_of
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     AFTER,
     FIRST,
     ISSUED_AT,
     LEO,
+    MANAGER,
+    MOTHER,
     POLICE,
     SECOND,
     SIGNED,
@@ -130,7 +133,7 @@ def test_a_variation_stays_within_its_limits() -> None:
 
 
 def test_no_correction_credits_what_could_not_be_recorded() -> None:
-    """Given sessions of two hours, then no correction credits more, nor an absence, nor other hours than a register."""
+    """Given sessions of two hours, then no correction credits more, nor an absence, nor says otherwise than a register."""
     story = CaseStory().issued()
     came, missed = attendance(), absence(session=SECOND)
     for session, recorded in ((FIRST, came), (SECOND, missed)):
@@ -143,8 +146,17 @@ def test_no_correction_credits_what_could_not_be_recorded() -> None:
     assert story.refused(wrong, by=SUPERVISOR, at=THEN) == {"E4"}
     registered = CaseStory().issued()
     registered.ask(attendance(), by="SYSTEM", at="2026-03-18T18:00:00+00:00")
-    more = correction(registered, "ConditionAttended", "hours_credited", "1")
-    assert registered.refused(more, by=SUPERVISOR, at=THEN) == {"E3"}
+    for field, value in (("hours_credited", "1"), ("status", "LEFT_EARLY"), ("complied", False)):
+        otherwise = correction(registered, "ConditionAttended", field, value)
+        assert registered.refused(otherwise, by=SUPERVISOR, at=THEN) == {"E3"}
+
+
+def test_who_investigates_as_corrected_is_known_to_the_panel() -> None:
+    """Given another investigating officer by a correction, then both are marked: neither votes on the case (P3)."""
+    story = CaseStory().opened(opening(investigating_officer=MANAGER))
+    story.ask(correction(story, "DisposalCaseOpened", "investigating_officer", str(MOTHER)), by=SUPERVISOR, at=THEN)
+    marks = {mark for fact in story.facts for mark in marks_of(EVENTS, fact)}
+    assert {f"INVESTIGATES:{MANAGER}", f"INVESTIGATES:{MOTHER}"} <= marks
 
 
 def test_a_plan_stays_within_its_limits() -> None:
@@ -227,6 +239,7 @@ def test_a_corrected_due_date_moves_the_deadline() -> None:
         ("offence.trial_mode", "PERHAPS"),
         ("age_at_offence", "14"),
         ("victims", "nobody"),
+        ("victims.0", str(LEO)),
         ("details.name", 7),
         ("details.date_of_birth", "yesterday"),
         ("case_id", str(LEO)),

@@ -62,10 +62,11 @@ def test_no_correction_of_a_triage_goes_around_its_rules(referral: ReferralStory
 
 
 def test_a_missing_flag_changes_what_is_judged(referral: ReferralStory) -> None:
-    """Given a flag that was forgotten, the rules that look at it bind afterwards."""
+    """Given a flag that was forgotten, the rules that look at it bind afterwards; flags are corrected as a whole."""
     referral.acknowledged()
     referral.does(referral.corrects("ReferralReceived", "flags", ["NUDE_IMAGERY", "WEAPON"]))
     assert referral.problems(triage(TriageOutcome.ACCEPT_INTERVENTION), NEXT_DAY) == {"B2", "B4"}
+    assert referral.problems(referral.corrects("ReferralReceived", "flags.0", "SEXUAL")) == {"S1"}
     assert referral.does(screening(), NEXT_DAY) == ["NudesScreeningCompleted"]
 
 

@@ -41,9 +41,12 @@ CORRECTIONS.judge_again(rules, CorrectRecord, VaryConditions, events.ConditionsV
 CORRECTIONS.judge_again(rules, CorrectRecord, AgreeDeferral, events.ProsecutionDeferred, "plan", "review_on")
 
 
+_OF_THE_REGISTER: Final = frozenset({"status", "hours_credited", "complied", "because"})
+
+
 @rules.forbids("E3", CorrectRecord, looks_at=OF_A_CORRECTION)
-def a_register_credits_its_own_hours(command: CorrectRecord, state: DisposalState, _context: Context) -> bool:
-    """The register of education or the record of the conference has credited these hours: correct them there.
+def a_register_says_how_its_session_ended(command: CorrectRecord, state: DisposalState, _context: Context) -> bool:
+    """The register of education or the record of the conference says how the session ended: correct it there.
 
     Source: local policy on registers
     """
@@ -51,7 +54,8 @@ def a_register_credits_its_own_hours(command: CorrectRecord, state: DisposalStat
         correction, fact = CORRECTIONS.correction(command, state), CORRECTIONS.target(command, state)
     except Uncorrectable:
         return True  # S1 says so
-    return correction.field != "hours_credited" or fact.actor.role != Role.SYSTEM
+    registered = isinstance(fact.event, RecordOfSession) and fact.actor.role == Role.SYSTEM
+    return correction.field not in _OF_THE_REGISTER or not registered
 
 
 _OF_THE_POLICE: Final = (
