@@ -357,3 +357,10 @@ def test_servers_are_as_large_as_the_page_says() -> None:
         return size.instances, size.disk_gib, resources(size)
 
     assert stated == {name: of(FORCE_AREA[name]) for name in stated}
+
+
+def test_the_example_says_whose_word_tells_who_asks() -> None:
+    """Given an ingress before console and APIs, then the example names its addresses: else all who come through it share one limit."""
+    (example,) = (each for each in manifests("example") if each["kind"] == "Kustomization")
+    settings = dict(literal.split("=", 1) for literal in example["configMapGenerator"][0]["literals"])
+    assert settings["OOC_TRUSTED_PROXIES"]
