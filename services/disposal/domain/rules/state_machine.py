@@ -54,7 +54,7 @@ def a_register_says_how_its_session_ended(command: CorrectRecord, state: Disposa
         correction, fact = CORRECTIONS.correction(command, state), CORRECTIONS.target(command, state)
     except Uncorrectable:
         return True  # S1 says so
-    registered = isinstance(fact.event, RecordOfSession) and fact.actor.role == Role.SYSTEM
+    registered = isinstance(fact.event, events.RecordOfSession) and fact.actor.role == Role.SYSTEM
     return correction.field not in _OF_THE_REGISTER or not registered
 
 
