@@ -48,7 +48,7 @@ _KEEP: Final = f"""
     insert into fact ({", ".join(FACT_COLUMNS)})
     select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::uuid[], $7::timestamptz[],
                          $8::timestamptz[], $9::bigint[], $10::bytea[], $11::bytea[])
-    on conflict do nothing returning event_id
+    on conflict do nothing returning service, stream, version
 """  # noqa: S608 - the columns above, and no value
 _HISTORIES: Final = """
     select f.service, f.position, f.recorded_at, f.hash, f.body
@@ -182,11 +182,11 @@ def _book(service: str, body: bytes) -> EventRegistry:
 
 
 async def _keep(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
-    """Store facts; return those that were not stored before."""
-    by_id = {fact.event_id: fact for fact in facts}
-    columns = (list(column) for column in zip(*map(fact_row, by_id.values()), strict=True))
-    new = {row["event_id"] for row in await connection.fetch(_KEEP, *columns)}
-    return [fact for id_, fact in by_id.items() if id_ in new]
+    """Store facts; return those that were not stored before. Their places tell them apart: an id may be any that a service says."""
+    by_place = {(*stream_of(fact), fact.version): fact for fact in facts}
+    columns = (list(column) for column in zip(*map(fact_row, by_place.values()), strict=True))
+    new = {tuple(row) for row in await connection.fetch(_KEEP, *columns)}
+    return [fact for place, fact in by_place.items() if place in new]
 
 
 async def advance(connection: Connection, services: Sequence[str]) -> None:

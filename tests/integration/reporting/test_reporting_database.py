@@ -6,6 +6,7 @@ import itertools
 import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,19 @@ async def test_batches_that_come_again_or_are_rolled_back_make_what_a_fresh_fold
         begin = end
     assert await refold_differences(pool) == []
     assert await pool.fetchval("select count(*) from fact") == len(scenarios.facts)
+
+
+async def test_no_service_takes_the_place_of_anothers_event_by_its_id(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given an event with the id of another service's, when both come in one batch, then both are kept."""
+    facts = play("05").facts
+    theirs = next(fact for fact in facts if service_of(fact) == "disposal" and fact.version == 1)
+    mine = next(fact for fact in facts if service_of(fact) == "referral" and fact.version == 1)
+    assert mine.body is not None
+    body = mine.body.replace(str(mine.event_id).encode(), str(theirs.event_id).encode())
+    forged = replace(as_stored([mine])[0], event_id=theirs.event_id, body=body)
+    async with pool.acquire() as connection, connection.transaction():
+        await apply(connection, [*as_stored([theirs]), forged])
+    assert {row["service"] for row in await pool.fetch("select service from fact")} == {"disposal", "referral"}
 
 
 async def test_an_event_after_a_missing_version_is_refused(pool: asyncpg.Pool[asyncpg.Record]) -> None:
