@@ -117,6 +117,7 @@ async def _keep_rights(connection: Connection, records: Sequence[ConsumedEvent])
                 await connection.execute(_LIFT, person, service)
             case PersonForgotten(person_id=person):
                 await connection.execute(_RESTRICT, person, service, "FORGOTTEN")
-                await connection.execute(_FORGET, str(person))
+                if service == REFERRAL.service:  # no other takes its events away
+                    await connection.execute(_FORGET, str(person))
                 cases |= {row["case_id"] for row in await connection.fetch(_CASES_OF, person)}
     return cases

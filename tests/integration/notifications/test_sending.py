@@ -280,24 +280,36 @@ async def test_what_arrived_is_recorded(told: Told) -> None:
     assert len(await told.recorded("MessageDelivered")) == 1
 
 
+async def follow_forgetting(told: Told, service: str) -> list[Any]:
+    """Follow that a service forgets the child; return the events of referral that name the child and are still kept."""
+    stream = f"{service}/{data_rights_id(service, told.child)}"
+    event = PersonForgotten(person_id=told.child, basis="RETENTION_ENDED")
+    made = fact_of(data_rights_events(service), event, 1, NOW)
+    envelope = made.envelope.model_copy(update={"stream": stream})
+    body = encode_event(envelope, event)
+    record = RecordedEvent(1, NOW, stream, 1, made.event_id, envelope.type, envelope.home, b"", body)
+    async with told.pool.acquire() as connection, connection.transaction():
+        await following()(connection, [cast("Any", record)])
+    left = await told.pool.fetch("select body from followed_event where starts_with(stream, 'referral/')")
+    return [row for row in left if str(told.child).encode() in row["body"]]
+
+
 async def test_forgetting_withdraws_what_is_unsent_and_deletes_what_was_followed(told: Told) -> None:
     """Given a child who is forgotten, then nothing is sent to them any more, and no event that names their details is left."""
     await told.begin()
     await told.book()
     await told.follow()
-    stream = data_rights_id("referral", told.child)
-    event = PersonForgotten(person_id=told.child, basis="RETENTION_ENDED")
-    made = fact_of(data_rights_events("referral"), event, 1, NOW)
-    envelope = made.envelope.model_copy(update={"stream": f"referral/{stream}"})
-    body = encode_event(envelope, event)
-    record = RecordedEvent(1, NOW, envelope.stream, 1, made.event_id, envelope.type, stream, b"", body)
-    async with told.pool.acquire() as connection, connection.transaction():
-        await following()(connection, [cast("Any", record)])
+    assert await follow_forgetting(told, "referral") == []
     post = Post()
     assert await told.sender(post).send_due() == 0
     assert {row["why"] for row in await told.messages()} <= {"FORGOTTEN", "NO_LONGER_TRUE"}
-    left = await told.pool.fetch("select body from followed_event where starts_with(stream, 'referral/')")
-    assert not [row for row in left if str(told.child).encode() in row["body"]]
+
+
+async def test_no_other_service_takes_away_what_referral_recorded(told: Told) -> None:
+    """Given another service that says a child is forgotten, then what was followed of the referral stays until referral says so."""
+    await told.begin()
+    await told.follow()
+    assert await follow_forgetting(told, "education")
 
 
 async def test_the_keys_of_relays_are_read_without_an_account(told: Told, unused_tcp_port: int) -> None:
