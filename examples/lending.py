@@ -133,7 +133,7 @@ read_model = ReadModel[Book](
 )
 commands: tuple[type[Command], ...] = (*makes, CorrectRecord)
 roles, no_labels = frozenset({"LIBRARIAN"}), frozenset[str]()
-lending = Service("lending", "books", commands, roles, read_model, home=lambda _event: None, inherited_labels=no_labels)
+lending = Service(commands, roles, read_model, home=lambda _event: None, inherited_labels=no_labels)
 
 # 7. The handler: load, fold, evaluate, decide, seal, append under optimistic concurrency; as in production, but in memory.
 book, librarian = uuid4(), Actor(id=uuid4(), role="LIBRARIAN", organisation="Town Library")

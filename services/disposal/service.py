@@ -53,8 +53,6 @@ def claims(state: DisposalState | None, fact: Fact[Any]) -> Claims | None:
 
 
 service: Final[Service[DisposalState]] = Service(
-    name="disposal",
-    collection="disposals",
     commands=COMMANDS,
     words=words_of(
         "disposal", {"ConditionType": {code: definition.english for code, definition in DEFINITIONS.items()}}

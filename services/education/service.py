@@ -11,8 +11,6 @@ from services.words import words_of
 from shared.domain.service import Service
 
 service: Final[Service[Session]] = Service(
-    name="education",
-    collection="sessions",
     commands=COMMANDS,
     words=words_of("education"),
     default_roles=DEFAULT_ROLES,

@@ -13,8 +13,6 @@ from services.words import words_of
 from shared.domain.service import Service
 
 service: Final[Service[Sitting]] = Service(
-    name="panel",
-    collection="sittings",
     commands=COMMANDS,
     words=words_of("panel"),
     default_roles=DEFAULT_ROLES,

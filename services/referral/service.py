@@ -17,8 +17,6 @@ from services.words import words_of
 from shared.domain.service import Service
 
 service: Final[Service[Referral]] = Service(
-    name="referral",
-    collection="referrals",
     commands=COMMANDS,
     words=words_of("referral"),
     importers=frozenset({Role.SUPERVISOR}),

@@ -17,8 +17,6 @@ from services.words import words_of
 from shared.domain.service import Service
 
 service: Final[Service[Conference]] = Service(
-    name="rj_conference",
-    collection="conferences",
     commands=COMMANDS,
     words=words_of("rj_conference"),
     default_roles=frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),

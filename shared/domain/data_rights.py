@@ -260,8 +260,6 @@ def data_rights_service(service: Service[Any]) -> Service[DataRights]:
         },
     )
     return Service(
-        name=service.name,
-        collection="people",
         commands=(PlaceHold, ReleaseHold, RestrictProcessing, LiftRestriction, KeepRecords, ForgetPerson),
         default_roles=frozenset(),
         read_model=read_model,

@@ -138,8 +138,6 @@ class ReadModel(Generic[S]):
 class Service(Generic[S]):
     """The declaration of a deciding service: its commands, domain, permissions, reactions and documents."""
 
-    name: str
-    collection: str
     commands: tuple[type[Command], ...]
     default_roles: frozenset[str]
     read_model: ReadModel[S]
@@ -173,6 +171,16 @@ class Service(Generic[S]):
     """Its work in its own words: from this, guidance names the next step."""
     purposes: Purposes = field(default_factory=dict)
     """What the commands are about that no journey asks for."""
+
+    @property
+    def name(self) -> str:
+        """The name of the service, such as `lending`."""
+        return self.read_model.service
+
+    @property
+    def collection(self) -> str:
+        """The word for its records in the paths of its API, such as `books`."""
+        return self.read_model.collection
 
     @property
     def events(self) -> EventRegistry:

@@ -171,8 +171,6 @@ def waiting_service(service: Service[Any]) -> Service[Waiting]:
         view=lambda waiting: waiting.wait.model_dump(mode="json"),
     )
     return Service(
-        name=service.name,
-        collection="reactions",
         commands=(RecordWaiting, EndWaiting, CloseWaiting),
         default_roles=frozenset(),
         read_model=read_model,

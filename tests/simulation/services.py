@@ -98,8 +98,6 @@ def small_service(
         name, f"{name}s", book, decider, lambda _: {}, lambda _s, _p: (), PolicyBook({})
     )
     return Service(
-        name=name,
-        collection=f"{name}s",
         commands=commands,
         default_roles=frozenset({"CLERK"}),
         read_model=read_model,

@@ -150,8 +150,6 @@ def claims(state: Tally | None, fact: Fact) -> Claims | None:
 
 
 SERVICE: Service[Tally] = Service(
-    name="tests",
-    collection="tallies",
     commands=(OpenTally, Count, CloseTally),
     default_roles=frozenset({"KEEPER"}),
     read_model=ReadModel(

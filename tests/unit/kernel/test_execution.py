@@ -35,8 +35,6 @@ MINUTE = timedelta(minutes=1)
 def lamps(of: Decider[Lamp]) -> Service[Lamp]:
     """Return a service whose rules are the kernel's alone."""
     return Service(
-        name="lamps",
-        collection="lamps",
         commands=(HangLamp, LightLamp, PutOut),
         default_roles=frozenset(),
         read_model=ReadModel("lamps", "lamps", EVENTS, of, view=lambda _lamp: {}),
