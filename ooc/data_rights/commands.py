@@ -99,7 +99,13 @@ def forget_again(reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRu
     for forgotten in standing:
         person, basis = UUID(forgotten["person_id"]), forgotten["basis"]
         rehearsed = _decide(client, person, "forget", {"basis": basis}, reason, dry_run=True)
-        done.append(_destroy(client, person, basis, rehearsed, reason))
+        undecided = [name for name, answer in rehearsed.items() if answer["records"] and not answer["forgotten"]]
+        if undecided:
+            complain(
+                f"The key of {person} stands: {', '.join(undecided)} never recorded that they are forgotten. If you decided so:"
+                f" `ooc forget {person}`."
+            )
+        done.append(not undecided and _destroy(client, person, basis, rehearsed, reason))
     if not all(done):
         raise typer.Exit(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
@@ -13,7 +14,13 @@ import pytest
 from ooc.evidence.verification import check_forgotten, find_forgotten
 from ooc.restore.forgotten import Forgotten, forget_again
 from services.vocabulary import Role
+from shared.command_handler import CommandHandler
+from shared.domain.data_rights import ForgetPerson, data_rights_id, data_rights_service
+from shared.domain.execution import CommandRequest
+from shared.domain.messages import Actor
+from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.problems import Problems
+from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
@@ -142,6 +149,28 @@ async def test_a_key_that_is_back_is_named_and_destroyed_again(
     assert NAME not in await read_record(partnership, record, OFFICER)
     again = await world.run_ooc(settings, urls, "forget-again", "--yes")
     assert str(record.person) not in again.stdout
+
+
+async def test_one_service_that_says_somebody_is_forgotten_destroys_no_key(
+    partnership: Partnership, settings: IsolatedSettings, urls: list[str]
+) -> None:
+    """Given a service whose process says that a child is forgotten, of whom others hold records, then repeating destroys no key."""
+    record = await closed(partnership)
+    rights, command_id = data_rights_service(world.SERVICES["education"]), uuid4()
+    dsn = partnership.settings.database("education", role_name(RoleKind.API, "education"))
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
+        handler = CommandHandler(rights, PostgresEventStore(pool), MemoryKeyring(), bytes(32))
+        actor = Actor(id=uuid4(), role=OFFICER, organisation="Dorset Police")
+        says, stream = (
+            ForgetPerson(person_id=record.person, basis="COURT_ORDER"),
+            data_rights_id("education", record.person),
+        )
+        await handler.handle(CommandRequest(says, stream, command_id, actor, datetime.now(UTC), command_id))
+    assert (await listed(partnership, record))["key_stands"] is True
+    repeated = await world.run_ooc(settings, urls, "forget-again", "--yes")
+    assert repeated.returncode == 1, repeated.stdout
+    assert "referral never recorded" in " ".join(repeated.stderr.split())
+    assert len(await keys_of(partnership, record)) == 2
 
 
 async def test_a_restore_destroys_the_key_again_before_any_process_runs(partnership: Partnership) -> None:
