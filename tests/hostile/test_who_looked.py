@@ -73,6 +73,16 @@ async def test_a_case_is_read_by_its_own_id_alone(partnership: Partnership, name
     assert answer.json()["total"] > 0
 
 
+async def test_the_victims_of_a_case_are_a_read_of_it(partnership: Partnership) -> None:
+    """Given somebody who lists the victims of one case, then that is a line of the case."""
+    record = await world.referral(partnership)
+    await partnership.carry()
+    token = await partnership.token("VICTIM_WORKER")
+    assert (await partnership.read("reporting", f"/v1/victims?case={record.case}", token)).status_code == 200
+    reported = await lines(partnership, "reporting", f"case={record.case}")
+    assert f"reporting/cases/{record.case}/victims" in {line["target"] for line in reported}
+
+
 async def test_the_question_itself_is_a_line(partnership: Partnership) -> None:
     """Given that somebody asked who looked, then the next answer says so."""
     record = await world.disposal(partnership)

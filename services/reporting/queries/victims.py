@@ -112,7 +112,8 @@ def add_victims(app: FastAPI) -> None:
         page = int(query.get("page", "1"))
         person, case = (read_id(query[name], name) if name in query else None for name in ("person", "case"))
         question = partial(list_victims, at.database, page=page, person=person, case=case)
-        return await answer_reader(request, actor, "cases", "victims", question)
+        path = "victims" if case is None else f"cases/{case}/victims"
+        return await answer_reader(request, actor, "cases", path, question)
 
 
 async def list_victims(
