@@ -159,7 +159,8 @@ class Settings(BaseSettings):
     body_limit: int = 262_144
     """The largest body of a request, in bytes."""
     actor_rate: float | None = Field(default=None, gt=0)
-    """How many requests a second one actor may send to one process, with bursts of five times as many; more get 429.
+    """How many requests a second one actor may send to one process, with bursts of five times as many; more get 429. A
+    body counts once more for each 10,000 bytes.
     Default: `100`; with `OOC_MODE=local` no limit.
     """
     address_rate: float | None = Field(default=None, gt=0)

@@ -34,6 +34,7 @@ def guard(app: FastAPI, settings: Settings) -> None:
     """Add the middleware to an application, with the rate limits of its settings."""
     by_actor, by_address = settings.rates
     app.state.actor_rate = None if by_actor is None else RateLimit(by_actor)
+    app.state.body_limit = settings.body_limit
     app.state.actor_turns = None if by_actor is None else Turns(AT_ONCE)
     if settings.sandbox and settings.mode == "local":
         app.add_middleware(Sandbox)

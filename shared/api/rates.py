@@ -13,6 +13,8 @@ from typing import Any, Final
 
 BURST_SECONDS: Final = 5.0
 """The largest burst, in seconds of the rate."""
+SMALL_BYTES: Final = 10_000
+"""The size of a body up to which a request counts once; with each further part of this size once more. What is stored stays for ever."""
 MAX_KEYS: Final = 20_000
 """The most keys in memory; the longest idle are removed first."""
 
@@ -35,17 +37,18 @@ def network_of(client: Sequence[Any] | None) -> str:
 
 
 class RateLimit:
-    """A limit of `per_second` requests for each key, with bursts of `BURST_SECONDS`."""
+    """A limit of `per_second` requests for each key, with bursts of `BURST_SECONDS`; a large request counts as several."""
 
     def __init__(self, per_second: float, clock: Callable[[], float] = monotonic) -> None:
         self._cost = 1 / per_second
         self._clock = clock
         self._full_at: dict[str, float] = {}
 
-    def take(self, key: str) -> float:
-        """Count a request of a key. Returns 0 if it is allowed, or else the seconds to wait."""
+    def take(self, key: str, size: int = 0) -> float:
+        """Count a request of a key, with a body of so many bytes. Returns 0 if it is allowed, or else the seconds to wait."""
         now = self._clock()
-        full_at = max(self._full_at.get(key, now), now) + self._cost
+        cost = min((1 + size // SMALL_BYTES) * self._cost, BURST_SECONDS)  # more would never be allowed
+        full_at = max(self._full_at.get(key, now), now) + cost
         # A tolerance, since sums of fractions are not exact.
         if (too_early := full_at - now - BURST_SECONDS) > 1e-9:
             return too_early

@@ -36,11 +36,20 @@ async def read_actor(
     """
     actor: Actor = await request.app.state.deps.tokens.actor(request.headers.get("authorization"))
     rate: RateLimit | None = request.app.state.actor_rate
-    if rate is not None and (seconds := rate.take(str(actor.id))):
+    if rate is not None and (seconds := rate.take(str(actor.id), _size_of(request))):
         raise TooManyRequests(seconds)
     turns: Turns | None = request.app.state.actor_turns
     async with nullcontext() if turns is None else turns.turn(str(actor.id)):
         yield actor
+
+
+def _size_of(request: Request) -> int:
+    """Return how long a body will be by its head; one that does not say so counts as the largest."""
+    length = request.headers.get("content-length")
+    if length is None:
+        limit: int = request.app.state.body_limit if "transfer-encoding" in request.headers else 0
+        return limit
+    return int(length)
 
 
 Caller = Annotated[Actor, Depends(read_actor)]

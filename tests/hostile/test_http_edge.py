@@ -209,6 +209,28 @@ async def test_an_actor_and_an_address_are_told_when_to_come_again(
         assert refused.headers["Cache-Control"] == "no-store"
 
 
+async def test_whoever_sends_much_may_send_seldom(
+    settings: Settings, issuer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a limit, a large body counts as several requests, also one that does not say its size: what is stored fills disks."""
+    monkeypatch.setattr(RateLimit.__init__, "__defaults__", (lambda: 1000.0,))
+    app = service_api(service, settings.model_copy(update={"actor_rate": 10.0}))
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://education") as http,
+    ):
+        api = Client(http, issuer)
+
+        async def chunked() -> AsyncIterator[bytes]:
+            yield b"{}"
+
+        for content, taken in ((lambda: b" " * 99_000, 5), (lambda: b"{}", 50), (chunked, 1)):
+            headers = {"Authorization": f"Bearer {await api.token('SUPERVISOR', sub=uuid4())}"}
+            path = f"/v1/sessions/{uuid4()}/commands"
+            answers = [await http.post(path, content=content(), headers=headers) for _ in range(taken + 1)]
+            assert [answer.status_code == 429 for answer in answers] == [False] * taken + [True]
+
+
 async def test_an_actor_with_many_requests_leaves_others_their_turn(settings: Settings, issuer: str) -> None:
     """Given an actor who has as many requests under way as there may be, then their next one waits, and another is answered."""
     app = service_api(service, settings.model_copy(update={"actor_rate": 100.0}))
