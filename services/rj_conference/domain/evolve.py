@@ -130,7 +130,7 @@ def _readiness(state: Conference) -> Stage:
     if state.risk is not None:
         prepared = state.has_other_side and all(person in state.preparations for person in state.everyone)
         return Stage.PREPARED if prepared else Stage.ASSESSED
-    begun = state.participants or state.responsibility or state.informed or state.consents or state.preparations
+    begun = state.participants or state.responsibility or state.consents or state.preparations
     return Stage.ENGAGING if begun else Stage.PROPOSED
 
 

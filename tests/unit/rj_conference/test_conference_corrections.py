@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 
-from services.rj_conference.domain.commands import ApproveRisk, CloseConference, CorrectRecord, RecordFollowUp
-from services.rj_conference.events import ConferenceHeld, RecordCorrected
+from services.rj_conference.domain.commands import (
+    ApproveRisk,
+    CloseConference,
+    CorrectRecord,
+    RecordDidNotProceed,
+    RecordFollowUp,
+)
+from services.rj_conference.events import ConferenceHeld, CorrectedConference, NotProceedingReason, RecordCorrected
 from services.vocabulary import ConferenceCategory, ConferenceMode
 from shared.domain.decider import history_at
 from shared.domain.sealing import Sealed
-from tests.unit.rj_conference.stories import NOAH, REECE, STRANGER, ConferenceStory
+from tests.unit.rj_conference.stories import CONDITION, HELD_AT, NOAH, REECE, STRANGER, ConferenceStory
 
 BY = "RJ_FACILITATOR"
 AT = "2026-02-02T09:00:00+00:00"
@@ -41,6 +47,32 @@ def test_what_was_held_takes_over_the_corrected_plan(conference: ConferenceStory
     assert (conference_held.mode, conference_held.hours) == (ConferenceMode.SHUTTLE, Decimal(1))
     assert conference.view["mode"] == "SHUTTLE"
     assert conference.facts[-1].name == "RecordCorrected"
+
+
+def test_a_disposal_is_told_how_the_conference_ended(conference: ConferenceStory) -> None:
+    """Given an end that a disposal counted, when it or its condition is corrected, then it is told, and what it was told before."""
+    conference.scheduled().ask(RecordDidNotProceed(why=NotProceedingReason.HARMER_WITHDREW), by=BY, at=HELD_AT)
+    conference.ask(correction(conference, "ConferenceProposed", "condition_id", str(STRANGER)), by=BY, at=AT)
+    ended, first = conference.facts[-2].event_id, conference.facts[-1].event_id
+    told = told_disposals(conference)
+    assert (told.before.condition_id, told.after.condition_id) == (CONDITION, STRANGER)
+    assert [(end.hours, end.why) for end in told.ends] == [(Decimal(0), NotProceedingReason.HARMER_WITHDREW)]
+    conference.ask(correction(conference, "ConferenceDidNotProceed", "why", "HARMED_WITHDREW"), by=BY, at=AT)
+    told = told_disposals(conference)
+    assert told.before == told.after
+    assert set(told.told_by) == {ended, first}
+    conference.ask(correction(conference, "RiskAssessed", "plan", "One door."), by=BY, at=AT)
+    event = conference.facts[-1].event
+    assert isinstance(event, RecordCorrected)
+    assert event.conference is None
+
+
+def told_disposals(story: ConferenceStory) -> CorrectedConference:
+    """Return what the latest event, a correction, tells disposals."""
+    event = story.facts[-1].event
+    assert isinstance(event, RecordCorrected)
+    assert event.conference is not None
+    return event.conference
 
 
 def test_who_took_part_is_counted_again(conference: ConferenceStory) -> None:

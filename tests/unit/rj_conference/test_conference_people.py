@@ -6,11 +6,21 @@ from uuid import UUID
 
 import pytest
 
+from services.rj_conference.domain.commands import InformVictim
 from services.rj_conference.events import ParticipantAdded, ParticipantRole
 from services.vocabulary import Category, PersonRole
 from shared.domain.decisions import Refused
 from tests.unit.referral.stories import ReferralStory
-from tests.unit.rj_conference.stories import NOAH, REECE, SCHEDULED_AT, ConferenceStory, consent, participant, schedule
+from tests.unit.rj_conference.stories import (
+    NOAH,
+    REECE,
+    SCHEDULED_AT,
+    STRANGER,
+    ConferenceStory,
+    consent,
+    participant,
+    schedule,
+)
 
 SIXTEEN_THAT_DAY = "2009-12-04"
 SIXTEEN_A_DAY_LATER = "2009-12-05"
@@ -53,6 +63,15 @@ def test_the_harmers_age_is_computed(born: str, refused: set[str], typed: int) -
         age=typed, instead={"consent of the harmer": consent(REECE, parent=None)}
     )
     assert refusals(conference) == refused
+
+
+def test_nobody_who_did_harm_is_told_as_a_victim() -> None:
+    """Given the harmer, whom nobody has linked, or another who is linked as one, when they are informed as victims, then V1 refuses."""
+    nobody, another = ConferenceStory().proposed(), knowing(STRANGER, SIXTEEN_THAT_DAY).proposed()
+    for conference, person in ((nobody, REECE), (another, STRANGER), (another, REECE)):
+        assert conference.refused(InformVictim(person_id=person), by="VICTIM_WORKER", at=SCHEDULED_AT) == {"V1"}
+    nobody.ask(participant(STRANGER, ParticipantRole.HARMED), by="RJ_FACILITATOR", at=SCHEDULED_AT)
+    nobody.ask(InformVictim(person_id=STRANGER), by="VICTIM_WORKER", at=SCHEDULED_AT)
 
 
 def test_nobody_is_invited_of_an_unknown_age() -> None:

@@ -222,9 +222,10 @@ def test_new_assessment_needs_a_new_approval(conference: ConferenceStory) -> Non
 
 
 def test_high_risk_needs_a_supervisor(conference: ConferenceStory) -> None:
-    """Given a high risk, when a facilitator approves it, then C4 refuses; a supervisor may."""
+    """Given a high risk, when a facilitator approves it, be it another's, then C4 refuses; a supervisor may."""
     conference.prepared(without={"approval"}, instead={"risk": risk(RiskLevel.HIGH)})
-    assert conference.refused(ApproveRisk(), by=BY, at="2025-11-28T08:00:00+00:00") == {"C4"}
+    for who in (BY, officer(BY, 7)):
+        assert conference.refused(ApproveRisk(), by=who, at="2025-11-28T08:00:00+00:00") == {"C4"}
     conference.ask(ApproveRisk(), by="SUPERVISOR", at="2025-11-28T08:10:00+00:00")
 
 

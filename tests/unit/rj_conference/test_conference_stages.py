@@ -91,6 +91,14 @@ def test_stage_follows_from_what_was_done(conference: ConferenceStory) -> None:
     assert stages == ["PROPOSED", "ENGAGING", "ASSESSED", "PREPARED"]
 
 
+@pytest.mark.parametrize("step", ["responsibility", "consent of the harmer", "the harmed", "preparation of the harmer"])
+def test_whatever_is_done_first_engages(conference: ConferenceStory, step: str) -> None:
+    """Given a proposal, when any one thing is done with a person, then the conference is engaging."""
+    by, at, command = PREPARING[step]
+    conference.proposed().ask(command, by=by, at=at)
+    assert conference.stage == "ENGAGING"
+
+
 def test_risk_may_be_assessed_last(conference: ConferenceStory) -> None:
     """Given everybody prepared first, when the risk is assessed, then it is prepared at once."""
     conference.prepared(without={"risk", "approval"})
