@@ -106,6 +106,3 @@ class CorrectRecord(FieldCorrection):
 
 COMMANDS: Final = commands_in(__name__)
 """Every command of this service."""
-
-LATER: Final = tuple(command for command in COMMANDS if not command.opens)
-"""The commands on a sitting that there is already."""

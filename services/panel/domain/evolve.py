@@ -17,7 +17,7 @@ def evolve(state: Sitting | None, fact: Fact[events.PanelEvent]) -> Sitting:
     if isinstance(event, events.SittingPlanned):
         if state is not None:
             raise BrokenHistory(fact, "it was planned already")
-        planned = Sitting(Stage.PLANNED, fact.occurred_at, event.starts_at, event.chair)
+        planned = Sitting(Stage.PLANNED, event.starts_at, event.chair)
         return replace(planned, record=PastFacts(fact))
     if state is None:
         raise BrokenHistory(fact, "the sitting was never planned")

@@ -20,15 +20,6 @@ rules: RuleBook[Sitting] = RuleBook("panel")
 # --- T1: nothing before the fact that it depends on ---------------------------------------------
 
 
-@rules.forbids("T1", *commands.LATER)
-def after_the_planning(sitting: Sitting, context: Context) -> bool:
-    """Nothing can happen to a sitting before it was planned: give the time at which it happened.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
-    return context.occurred_at >= sitting.planned_at
-
-
 @rules.forbids("T1", commands.AddToAgenda, looks_at=("disposal_id",))
 def added_again_after_its_removal(command: commands.AddToAgenda, sitting: Sitting, context: Context) -> bool:
     """A case is put on the agenda again after it was taken off: give the time at which that happened.

@@ -61,7 +61,6 @@ class Sitting:
     """The state of a sitting, folded from its facts."""
 
     stage: Stage
-    planned_at: datetime
     starts_at: datetime
     chair: UUID
     agenda: Mapping[UUID, AgendaItem] = field(default_factory=dict)
