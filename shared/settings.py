@@ -164,7 +164,7 @@ class Settings(BaseSettings):
     Default: `100`; with `OOC_MODE=local` no limit.
     """
     address_rate: float | None = Field(default=None, gt=0)
-    """The same for one address. Default: `400`; with `OOC_MODE=local` no limit."""
+    """The same for one address, of requests without a valid token. Default: `400`; with `OOC_MODE=local` no limit."""
     connections: int = Field(default=1000, gt=0)
     """The maximum number of connections to an API."""
     connections_per_address: int = Field(default=250, gt=0)

@@ -38,7 +38,8 @@ def guard(app: FastAPI, settings: Settings) -> None:
     app.state.actor_turns = None if by_actor is None else Turns(AT_ONCE)
     if settings.sandbox and settings.mode == "local":
         app.add_middleware(Sandbox)
-    app.add_middleware(Boundary, rate=None if by_address is None else RateLimit(by_address))
+    app.state.address_rate = None if by_address is None else RateLimit(by_address)
+    app.add_middleware(Boundary, rate=app.state.address_rate)
 
 
 class Boundary:

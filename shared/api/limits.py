@@ -26,7 +26,11 @@ def limits_of(settings: Settings) -> list[Limit]:
     limits = (
         ("actor_rate", actor, "Requests a second of one `sub` to one process of an API; more get 429."),
         ("small_bytes", actor and SMALL_BYTES, "A body counts there once more with each of these bytes."),
-        ("address_rate", address, "Requests a second from one address (IPv6: one /64 network); more get 429."),
+        (
+            "address_rate",
+            address,
+            "Requests a second without a token from one address (IPv6: one /64 network); more get 429.",
+        ),
         ("burst_seconds", BURST_SECONDS, "A burst may have as many requests as these seconds of its rate."),
         ("at_once", AT_ONCE, "Requests of one `sub` that are worked on at once; others wait. Only with a rate."),
         ("body_bytes", settings.body_limit, "The largest body of a command."),

@@ -57,6 +57,11 @@ class RateLimit:
         self._full_at[key] = full_at
         return 0.0
 
+    def give_back(self, key: str) -> None:
+        """Forget a small request of a key that was counted."""
+        if key in self._full_at:
+            self._full_at[key] -= self._cost
+
     def _remove_idle(self, now: float) -> None:
         """Remove keys with a full bucket, and then the oldest above half of the maximum."""
         active = [(key, full_at) for key, full_at in self._full_at.items() if full_at > now]

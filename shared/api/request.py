@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from shared.api.bodies import read_body
 from shared.api.parameters import ACCESS_REASON, DAY, IDEMPOTENCY_KEY, TIME_HINT, UUID_HINT, UUID_TEXT, Parameter
 from shared.api.problems import Malformed, TooManyRequests
-from shared.api.rates import RateLimit
+from shared.api.rates import RateLimit, network_of
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.messages import Actor, Command
 from shared.domain.service import Service
@@ -35,6 +35,9 @@ async def read_actor(
     Raises `InvalidToken`, `IssuerUnavailable`, or `TooManyRequests` above the rate limit of an actor.
     """
     actor: Actor = await request.app.state.deps.tokens.actor(request.headers.get("authorization"))
+    addresses: RateLimit | None = request.app.state.address_rate
+    if addresses is not None:
+        addresses.give_back(network_of(request.client))  # who is known counts alone: many come by the console's address
     rate: RateLimit | None = request.app.state.actor_rate
     if rate is not None and (seconds := rate.take(str(actor.id), _size_of(request))):
         raise TooManyRequests(seconds)
