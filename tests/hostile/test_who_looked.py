@@ -73,14 +73,35 @@ async def test_a_case_is_read_by_its_own_id_alone(partnership: Partnership, name
     assert answer.json()["total"] > 0
 
 
-async def test_the_victims_of_a_case_are_a_read_of_it(partnership: Partnership) -> None:
-    """Given somebody who lists the victims of one case, then that is a line of the case."""
+@pytest.mark.parametrize("named", ["case", "person"])
+async def test_the_victims_of_a_case_are_a_read_of_it(partnership: Partnership, named: str) -> None:
+    """Given somebody who lists the victims of one case, or one victim, then that is a line of each case that is listed."""
+    record = await world.disposal(partnership)
+    await partnership.carry()
+    token = await partnership.token("SUPERVISOR")
+    listed = (await partnership.read("reporting", f"/v1/victims?case={record.case}", token)).json()["victims"]
+    one = {"case": record.case, "person": listed[0]["person_id"]}[named]
+    before = len(await lines(partnership, "reporting", f"case={record.case}"))
+    assert (await partnership.read("reporting", f"/v1/victims?{named}={one}", token)).status_code == 200
+    reported = await lines(partnership, "reporting", f"case={record.case}")
+    assert [line["target"] for line in reported[1 : len(reported) - before]] == [
+        f"reporting/cases/{record.case}/victims"
+    ]
+
+
+async def test_a_search_by_an_id_is_a_read_of_the_cases_that_it_finds(partnership: Partnership) -> None:
+    """Given a search by the id of a case or record, or its beginning, then that is a line of the case."""
     record = await world.referral(partnership)
     await partnership.carry()
-    token = await partnership.token("VICTIM_WORKER")
-    assert (await partnership.read("reporting", f"/v1/victims?case={record.case}", token)).status_code == 200
-    reported = await lines(partnership, "reporting", f"case={record.case}")
-    assert f"reporting/cases/{record.case}/victims" in {line["target"] for line in reported}
+    token = await partnership.token("SUPERVISOR")
+    for text in (str(record.case), str(record.stream), str(record.case)[:8]):
+        before = len(await lines(partnership, "reporting", f"case={record.case}"))
+        answer = await partnership.search(token, case=text)
+        assert [found["case_id"] for found in answer.json()["cases"]] == [str(record.case)]
+        reported = await lines(partnership, "reporting", f"case={record.case}")
+        assert [line["target"] for line in reported[1 : len(reported) - before]] == [
+            f"reporting/cases/{record.case}/search"
+        ]
 
 
 async def test_the_question_itself_is_a_line(partnership: Partnership) -> None:

@@ -6,7 +6,6 @@ It holds no name and no contact: the referral gives these to whoever may read th
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,7 +24,7 @@ from services.reporting.queries.min_position import MIN_POSITION
 from services.reporting.queries.visibility import Reader, Statement
 from services.victims import OF_VICTIMS
 from shared.api.parameters import ACCESS_REASON, PAGE, an_id
-from shared.api.request import Caller, read_id, read_query
+from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
 from shared.domain.dates import local_day
@@ -111,8 +110,16 @@ def add_victims(app: FastAPI) -> None:
         query = read_query(request)
         page = int(query.get("page", "1"))
         person, case = (read_id(query[name], name) if name in query else None for name in ("person", "case"))
-        question = partial(list_victims, at.database, page=page, person=person, case=case)
-        path = "victims" if case is None else f"cases/{case}/victims"
+        path = f"cases/{case}/victims" if case else f"people/{person}/victims" if person else "victims"
+
+        async def question(reader: Reader) -> dict[str, Any]:
+            answer = await list_victims(at.database, reader, page=page, person=person, case=case)
+            if person and not case:
+                for listed in answer["victims"]:
+                    target = f"reporting/cases/{listed['case_id']}/victims"
+                    await at.gate.read(actor, "cases", target, read_reason(request))
+            return answer
+
         return await answer_reader(request, actor, "cases", path, question)
 
 

@@ -144,7 +144,8 @@ def add_search(app: FastAPI, settings: Settings) -> None:
     async def search(request: Request, actor: Caller) -> JSONResponse:
         """Find cases by name, school, reference, crime number or the beginning of an id, among those that the reader may see.
 
-        It waits for `min_position`. The access log records by which members was searched and how many cases were found, never a word.
+        It waits for `min_position`. The access log records by which members was searched and how many cases were found, never a
+        word; of what was found by an id, each case.
         """
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
@@ -164,6 +165,9 @@ def add_search(app: FastAPI, settings: Settings) -> None:
             result = {"positions": reached, **cases}
             target += f"/found:{result['total']}"
         await at.gate.read(actor, "search", target, reason)
+        if SearchKind.CASE in wanted and result is not None:
+            for found in result["cases"]:
+                await at.gate.read(actor, "search", f"reporting/cases/{found['case_id']}/search", reason)
         return JSONResponse(result)
 
 
