@@ -25,7 +25,7 @@ DATABASE: Final = (
             Part(
                 Path(__file__).parent / "migrations",
                 {
-                    "followed_event": {_WORKER: "select, insert, delete", RoleKind.VERIFY: "select"},
+                    "followed_event": {_WORKER: "select, insert", RoleKind.VERIFY: "select"},
                     "stream_case": {_WORKER: "select, insert"},
                     "data_right": {_WORKER: "select, insert, delete"},
                     "message": {_WORKER: "select, insert, update"},

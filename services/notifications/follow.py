@@ -9,7 +9,7 @@ from uuid import UUID
 from services.disposal.events import EVENTS as DISPOSAL
 from services.education.events import EVENTS as EDUCATION
 from services.notifications.outbox import settle
-from services.notifications.plan import FOLLOWED, Plan, cases_in, plan
+from services.notifications.plan import FOLLOWED, Message, Plan, cases_in, plan
 from services.referral.events import EVENTS as REFERRAL
 from services.rj_conference.events import EVENTS as CONFERENCE
 from shared.database import Connection
@@ -46,11 +46,10 @@ _FACTS: Final = """
 """
 _RESTRICT: Final = "insert into data_right (person_id, service, kind) values ($1, $2, $3) on conflict do nothing"
 _LIFT: Final = "delete from data_right where person_id = $1 and service = $2 and kind = 'RESTRICTED'"
-# What is sealed of somebody forgotten cannot be read by anybody; here even the sealed bytes go.
-_FORGET: Final = """
-    delete from followed_event where starts_with(stream, 'referral/')
-    and position(convert_to($1, 'UTF8') in body) > 0
-"""
+_FORGOTTEN: Final = f"""
+    select person_id from data_right
+    where kind = 'FORGOTTEN' and service = '{REFERRAL.service}' and person_id = any($1::uuid[])
+"""  # noqa: S608 - the name of a service
 _CASES_OF: Final = "select distinct case_id from message where recipient = $1 or concerns = $1"
 
 
@@ -60,14 +59,29 @@ def following(plan_of: Plan = plan) -> Apply:
     async def apply(connection: Connection, records: Sequence[ConsumedEvent]) -> None:
         cases = await _keep(connection, records)
         cases |= await _keep_rights(connection, records)
-        facts = await load(connection, cases)
-        for case_id in sorted(cases):
-            await settle(connection, case_id, plan_of(case_id, facts.get(case_id, ())))
+        for case_id, messages in (await planned(connection, cases, plan_of)).items():
+            await settle(connection, case_id, messages)
 
     return apply
 
 
-async def load(connection: Connection, cases: set[UUID]) -> Mapping[UUID, Sequence[Fact]]:
+async def planned(connection: Connection, cases: set[UUID], plan_of: Plan) -> Mapping[UUID, Mapping[UUID, Message]]:
+    """Plan the messages of some cases by what was followed, without those to or about somebody whom referral has forgotten."""
+    facts = await _load(connection, cases)
+    plans = {case_id: plan_of(case_id, facts.get(case_id, ())) for case_id in sorted(cases)}
+    people = {person for messages in plans.values() for one in messages.values() for person in _people_of(one)}
+    forgotten = {row["person_id"] for row in await connection.fetch(_FORGOTTEN, list(people))}
+    return {
+        case_id: {key: message for key, message in messages.items() if forgotten.isdisjoint(_people_of(message))}
+        for case_id, messages in plans.items()
+    }
+
+
+def _people_of(message: Message) -> tuple[UUID, UUID]:
+    return message.recipient, message.concerns
+
+
+async def _load(connection: Connection, cases: set[UUID]) -> Mapping[UUID, Sequence[Fact]]:
     """Return the facts of some cases, each stream in order of version."""
     facts: dict[UUID, list[Fact]] = {}
     for row in await connection.fetch(_FACTS, sorted(cases)) if cases else ():
@@ -117,7 +131,5 @@ async def _keep_rights(connection: Connection, records: Sequence[ConsumedEvent])
                 await connection.execute(_LIFT, person, service)
             case PersonForgotten(person_id=person):
                 await connection.execute(_RESTRICT, person, service, "FORGOTTEN")
-                if service == REFERRAL.service:  # no other takes its events away
-                    await connection.execute(_FORGET, str(person))
                 cases |= {row["case_id"] for row in await connection.fetch(_CASES_OF, person)}
     return cases

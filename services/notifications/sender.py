@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
-from uuid import UUID
 
 import structlog
 from mode import Service as Part
@@ -20,7 +20,7 @@ from services.notifications import outbox
 from services.notifications.apis import Apis, Contact, NoAnswer, NotRecorded
 from services.notifications.channels import Carrier, Envelope, NotSent, Refused, Uncertain
 from services.notifications.channels.record import RecordOnly
-from services.notifications.follow import CONSUMER, load
+from services.notifications.follow import CONSUMER, planned
 from services.notifications.outbox import NO_ADDRESS, Batch
 from services.notifications.plan import Message, Plan, plan
 from services.notifications.policy import POLICY
@@ -261,17 +261,15 @@ class Sender(Part):
         """Plan the messages anew, by the events as they stand now; withdraw those whose reason is gone."""
         cases = {row["case_id"] for row in batch.rows}
         async with self._pool.acquire() as connection:
-            facts = await load(connection, cases)
-        planned: dict[UUID, Message] = {}
-        for case_id in cases:
-            planned |= self._plan_of(case_id, facts.get(case_id, ()))
+            plans = await planned(connection, cases, self._plan_of)
+        messages = dict(chain.from_iterable(of_case.items() for of_case in plans.values()))
         begun = batch["handed_over"] or batch["state"] == "ACCEPTED"
         begun |= batch["template"] == AccountTemplate.OFFICER_DIGEST  # what it says is true when it is sent
-        gone = [row for row in batch.rows if row["id"] not in planned and not begun]
+        gone = [row for row in batch.rows if row["id"] not in messages and not begun]
         if gone:
             await self._step(Batch(gone), "withdraw", "NO_LONGER_TRUE")
         left = [row for row in batch.rows if row not in gone]
-        return Batch(left), [planned.get(row["id"]) or _of_row(row) for row in left]
+        return Batch(left), [messages.get(row["id"]) or _of_row(row) for row in left]
 
     def _way(self, batch: Batch, contact: Contact | None) -> _Way | None:
         """Choose carrier, channel and address: once begun, as it was begun. None where there is no address."""

@@ -117,10 +117,10 @@ class Told:
         ids = {"person_id": str(self.child), "case_id": str(self.case)}
         await self.tell("education", session or self.session, "BookPlace", **ids)
 
-    async def follow(self) -> None:
-        """Take the events of this case, as the consumer does: what was taken before is taken again."""
+    async def follow(self, *services: str) -> None:
+        """Take the events of this case, or of some services, as the consumer does: what was taken before is taken again."""
         streams = [f"referral/{self.referral}", *(f"education/{session}" for session in self.sessions)]
-        for name in ("referral", "education"):
+        for name in services or ("referral", "education"):
             store = await asyncpg.connect(self.partnership.settings.worker_database(name))
             rows = await store.fetch("select * from event where stream = any($1) order by position", streams)
             await store.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, timedelta
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -280,36 +280,47 @@ async def test_what_arrived_is_recorded(told: Told) -> None:
     assert len(await told.recorded("MessageDelivered")) == 1
 
 
-async def follow_forgetting(told: Told, service: str) -> list[Any]:
-    """Follow that a service forgets the child; return the events of referral that name the child and are still kept."""
-    stream = f"{service}/{data_rights_id(service, told.child)}"
-    event = PersonForgotten(person_id=told.child, basis="RETENTION_ENDED")
-    made = fact_of(data_rights_events(service), event, 1, NOW)
+async def follow_forgetting(told: Told, person: UUID) -> None:
+    """Follow that the referral's service forgets somebody."""
+    event = PersonForgotten(person_id=person, basis="RETENTION_ENDED")
+    made = fact_of(data_rights_events("referral"), event, 1, NOW)
+    stream = f"referral/{data_rights_id('referral', person)}"
     envelope = made.envelope.model_copy(update={"stream": stream})
     body = encode_event(envelope, event)
     record = RecordedEvent(1, NOW, stream, 1, made.event_id, envelope.type, envelope.home, b"", body)
     async with told.pool.acquire() as connection, connection.transaction():
         await following()(connection, [cast("Any", record)])
-    left = await told.pool.fetch("select body from followed_event where starts_with(stream, 'referral/')")
-    return [row for row in left if str(told.child).encode() in row["body"]]
 
 
-async def test_forgetting_withdraws_what_is_unsent_and_deletes_what_was_followed(told: Told) -> None:
-    """Given a child who is forgotten, then nothing is sent to them any more, and no event that names their details is left."""
+async def test_forgetting_withdraws_what_is_unsent_and_ends_the_link(told: Told) -> None:
+    """Given a child who is forgotten, then nothing is sent to them any more, not what a dead worker began, and no link stands."""
     await told.begin()
     await told.book()
     await told.follow()
-    assert await follow_forgetting(told, "referral") == []
+    await told.pool.execute(
+        "update message set link = 'OPEN', state = 'SENDING', sent_as = id, leased_until = '-infinity'"
+        " where template = 'PLACE_BOOKED'"
+    )
+    await follow_forgetting(told, told.child)
     post = Post()
-    assert await told.sender(post).send_due() == 0
-    assert {row["why"] for row in await told.messages()} <= {"FORGOTTEN", "NO_LONGER_TRUE"}
+    await told.sender(post).send_due()
+    assert not post.taken
+    rows = await told.messages()
+    assert {row["why"] for row in rows} <= {"FORGOTTEN", "NO_LONGER_TRUE"}
+    assert {row["link"] for row in rows} <= {None, "OFF", "ENDED"}
 
 
-async def test_no_other_service_takes_away_what_referral_recorded(told: Told) -> None:
-    """Given another service that says a child is forgotten, then what was followed of the referral stays until referral says so."""
+async def test_a_childs_forgetting_makes_no_other_familys_parent_theirs(told: Told) -> None:
+    """Given two children and a parent of whom nobody said whose, when one child is forgotten, then the parent still hears nothing."""
     await told.begin()
+    other = uuid4()
+    await told.link(other, "HARMER", "SUSPECT")
+    await told.link(told.mother, "PARENT_CARER", "PARENT_CARER", telephone="07700 900322", date_of_birth="1980-02-02")
+    await told.book()
     await told.follow()
-    assert await follow_forgetting(told, "education")
+    await follow_forgetting(told, other)
+    await told.follow("education")
+    assert {row["recipient"] for row in await told.messages()} == {told.child}
 
 
 async def test_the_keys_of_relays_are_read_without_an_account(told: Told, unused_tcp_port: int) -> None:
