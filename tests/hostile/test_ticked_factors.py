@@ -51,3 +51,23 @@ async def test_ticked_factors_are_recorded(
         done = await sent(http, check, "/send", {})
         assert "Gravity scored 3 (offence 2, line TH68010)" in done.words
     assert faults == []
+
+
+async def test_what_is_recorded_is_what_the_page_showed(
+    postgres_url: str, partnership: Partnership, tmp_path: Path, sample_matrix: str
+) -> None:
+    """Given answers that were changed in another window after their check, when that is sent, then it shows them and records nothing."""
+    scored, faults = await world.disposal(partnership), list[str]()
+    async with console_on(postgres_url, partnership, tmp_path, faults) as (console, http):
+        session = await sign_in(console, partnership, "POLICE_DECISION_MAKER", "CASE_REVIEW")
+        http.cookies.set(COOKIE, session.key)
+        empty = page_of(await http.get(f"/records/disposals/{scored.stream}/do/ScoreGravity"))
+        chosen = await sent(http, empty, "/do/", {"line": "TH68010"})
+        check = await sent(http, chosen, "/do/", {"final_score": "2"})
+        assert sample_matrix in check.words
+        changed = await sent(http, chosen, "/do/", {"factors": PLANNED, "final_score": "3"})
+        shown = await sent(http, check, "/send", {})
+        assert (shown.heading, shown.words) == (changed.heading, changed.words)
+        done = await sent(http, shown, "/send", {})
+        assert "Gravity scored 3 (offence 2, line TH68010)" in done.words
+    assert faults == []

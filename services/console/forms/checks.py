@@ -5,9 +5,11 @@ until the person says that they have read it.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from hashlib import sha256
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -127,6 +129,7 @@ async def check_page(request: Request, session: Session) -> Response:
         problems=problems,
         changed=changed,
         actual=moved.moved_to if moved else draft.version,
+        shown=_digest(one.draft for one in steps),
         is_ready=all(one.is_ready for one in steps),
         on=on,
         another_day=another_day,
@@ -174,16 +177,15 @@ def _problems(step: Checked, last: Draft) -> list[dict[str, Any]]:
 async def send_draft(request: Request, session: Session, form: Form) -> Response:
     """Send the commands of a turn, each once: its key is its draft's id, so sent again it gives the same receipt.
 
-    Go on as the button says; or back to the check of what is left, where one is not accepted.
+    Go on as the button says; or back to the check, where its answers are others than the page showed, or one is not accepted.
     """
     draft = await read_draft(request, session)
-    if draft.sent:
-        return see(draft.sent)
     drafts, version, where = console_of(request).drafts, None, ""
     body: Mapping[str, Any] = {}
-    for kept in await turns.turn_of(drafts, session.person, draft):
-        if kept.sent:
-            continue
+    left = [one for one in await turns.turn_of(drafts, session.person, draft) if not one.sent]
+    if draft.sent or _digest(left) != first(form, "shown"):
+        return see(draft.sent or f"/drafts/{draft.id}")
+    for kept in left:
         one = kept if version is None else replace(kept, version=version)
         if one != kept:
             await drafts.save(session.person, one)
@@ -209,6 +211,12 @@ async def send_draft(request: Request, session: Session, form: Form) -> Response
             return see(with_query(form_, after=draft.command) if form_ else where)
         case _:
             return see(where)
+
+
+def _digest(steps: Iterable[Draft]) -> str:
+    """Return the digest of the answers and reasons of some steps."""
+    shown = [(str(one.id), one.answers, one.rationale) for one in steps]
+    return sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 
 async def _next_form(request: Request, session: Session, draft: Draft, case_id: str | None) -> str:
