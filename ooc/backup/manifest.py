@@ -62,15 +62,17 @@ class Manifest:
         return json.dumps(asdict(self), indent=1) + "\n"
 
     @classmethod
-    def parse(cls, text: str) -> Manifest:
-        """Read a manifest. Raises `BadBackup`."""
+    def parse(cls, content: bytes, place: Path) -> Manifest:
+        """Read a manifest, which stood at a place. Raises `BadBackup`."""
         try:
-            read: dict[str, Any] = json.loads(text)
+            read: dict[str, Any] = json.loads(content.decode())
+            if datetime.fromisoformat(read["ended_at"]).utcoffset() is None:
+                raise ValueError("it does not say when it ended")
             logs = tuple(LogSize(**one) for one in read.pop("logs"))
             files = tuple(SealedFile(**one) for one in read.pop("files"))
             return cls(**read | {"logs": logs, "files": files, "epochs": tuple(read["epochs"])})
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadBackup(f"the manifest cannot be read: {error}") from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise BadBackup(f"{place} cannot be read as a manifest: {error}") from error
 
     def digest_of(self, name: str) -> str:
         """Return the SHA-256 of a file. Raises `BadBackup` if it has none of this name."""
@@ -139,10 +141,7 @@ def _entries(folder: Path) -> list[tuple[str, str]]:
 
 def backups_in(folder: Path) -> Mapping[str, Manifest]:
     """Read the manifest of each backup in a folder, by its name, oldest first. Raises `BadBackup`."""
-    return {
-        file.parent.name: Manifest.parse(file.read_text(encoding="utf-8"))
-        for file in sorted(folder.glob(f"*/{MANIFEST}"))
-    }
+    return {file.parent.name: Manifest.parse(file.read_bytes(), file) for file in sorted(folder.glob(f"*/{MANIFEST}"))}
 
 
 def removed_backups(folder: Path, seen: Mapping[str, str], keys: Sequence[VerifierKey]) -> list[str]:
@@ -198,7 +197,7 @@ def require_signed(folder: Path, name: str, keys: Sequence[VerifierKey], witness
             raise BadBackup(
                 f"the witness {witness.name} has not cosigned the backup {name}: if it was silent then, say --unwitnessed"
             )
-    return Manifest.parse(manifest.decode())
+    return Manifest.parse(manifest, folder / name / MANIFEST)
 
 
 def _checkpoint(folder: Path, name: str, keys: Sequence[VerifierKey]) -> tuple[int, tuple[str, str], SignedNote]:

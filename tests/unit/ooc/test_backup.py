@@ -205,6 +205,18 @@ async def test_the_last_backup_before_a_moment_is_chosen(tmp_path: Path) -> None
         choose(tmp_path, first.ended.replace(year=2025))
 
 
+@pytest.mark.parametrize("written", [b"[" * 100_000, b"\xff", b"a moment without a zone"])
+async def test_a_manifest_that_nobody_here_has_written_is_named(tmp_path: Path, written: bytes) -> None:
+    """Given a manifest that cannot be read, or does not say when, then what names it says so, since it hides every backup."""
+    manifest = await make(tmp_path, "1")
+    odd = tmp_path / "2" / MANIFEST
+    odd.parent.mkdir()
+    moment = manifest.text.replace(manifest.ended_at, "2099-01-01").encode()
+    odd.write_bytes(moment if written.endswith(b"zone") else written)
+    with pytest.raises(BadBackup, match=str(odd)):
+        choose(tmp_path, None)
+
+
 async def test_the_last_backup_is_the_last_whatever_its_folder_is_called(tmp_path: Path) -> None:
     """Given two backups whose folders were given each other's name, in the list too, which signs none, then the later one is chosen."""
     first, second = await make(tmp_path, "1"), await make(tmp_path, "2")
