@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     """Return a checkout of the Makefile alone, with this Python as its .venv."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "requirements").mkdir()
-    for name in ("local", "test", "bench"):
+    for name in ("local", "test", "bench", "lock", "mutate"):
         (tmp_path / "requirements" / f"{name}.txt").touch()
     (tmp_path / "pyproject.toml").touch()
     return tmp_path
