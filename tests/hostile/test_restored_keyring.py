@@ -171,6 +171,8 @@ async def test_one_service_that_says_somebody_is_forgotten_destroys_no_key(
     assert repeated.returncode == 1, repeated.stdout
     assert "referral never recorded" in " ".join(repeated.stderr.split())
     assert len(await keys_of(partnership, record)) == 2
+    await forget(partnership, record)
+    assert (await listed(partnership, record))["key_stands"] is False
 
 
 async def test_a_restore_destroys_the_key_again_before_any_process_runs(partnership: Partnership) -> None:
