@@ -560,7 +560,6 @@ ACCEPTED: Final = frozenset({TriageOutcome.ACCEPT_INTERVENTION, TriageOutcome.RE
 
 
 def _online(fact: Fact) -> Iterable[str]:
-    """ONLINE: it happened online, as received or as corrected."""
     match fact.event:
         case ReferralReceived(setting="ONLINE"):
             yield "ONLINE"
@@ -578,8 +577,18 @@ def _received(fact: Fact) -> Iterable[str]:
 
 def _accepted(fact: Fact) -> Iterable[str]:
     """ACCEPTED: triage decided ACCEPT_INTERVENTION or REFER_DISPOSAL_PANEL, whatever came later."""  # noqa: D401  # the reference page reads it
-    if isinstance(fact.event, ReferralTriaged) and fact.event.outcome in ACCEPTED:
-        yield "ACCEPTED"
+    match fact.event:
+        case ReferralTriaged(outcome=outcome) | ReferralCorrected(field="outcome", value=outcome) if (
+            outcome in ACCEPTED
+        ):
+            yield "ACCEPTED"
+        case _:
+            pass
+
+
+def _corrected(fact: Fact) -> Iterable[str]:
+    """ONLINE: it happened online, as received or as corrected."""
+    yield from (*_online(fact), *_accepted(fact))
 
 
 def _yjs_referred(_fact: Fact) -> Iterable[str]:
@@ -610,7 +619,7 @@ EVENTS: Final = EventRegistry(
     labels=lambda _cls: LAW_ENFORCEMENT,
     marks={
         ReferralReceived: _received,
-        ReferralCorrected: _online,
+        ReferralCorrected: _corrected,
         ReferralTriaged: _accepted,
         YjsReferred: _yjs_referred,
     },

@@ -450,8 +450,14 @@ def _proposed(fact: Fact) -> Iterable[str]:
 
 def _joined(fact: Fact) -> Iterable[str]:
     """PARTY: who takes part."""
-    if isinstance(fact.event, ParticipantAdded):
-        yield f"PARTY:{fact.event.person_id}"
+    match fact.event:
+        case (
+            ParticipantAdded(person_id=person)
+            | RecordCorrected(field="person_id" | "deciding_officer", value=str() as person)
+        ):
+            yield f"PARTY:{person}"
+        case _:
+            pass
 
 
 def _led(fact: Fact) -> Iterable[str]:
@@ -467,7 +473,12 @@ EVENTS: Final = EventRegistry(
     "rj_conference",
     get_args(ConferenceEvent),
     labels=lambda _cls: LAW_ENFORCEMENT,
-    marks={ConferenceProposed: _proposed, ParticipantAdded: _joined, FacilitatorAssigned: _led},
+    marks={
+        ConferenceProposed: _proposed,
+        ParticipantAdded: _joined,
+        FacilitatorAssigned: _led,
+        RecordCorrected: _joined,
+    },
     mentions=("case_id", "referral_id", "disposal_id", "harmer", "person_id"),
     of_records=RECORD_IDS,
     words=WORDS,

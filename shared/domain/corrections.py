@@ -130,6 +130,8 @@ class CorrectionEngine(Generic[C, S]):
     """
     derived_fields: Callable[[Fact[Any], Any, Context], Mapping[str, Any]] = lambda *_: {}
     """What a fact holds that was computed or copied: by name, as it follows from the fact itself and the state before it."""
+    corrected_by: Mapping[type[Event], Collection[str]] = field(default_factory=dict)
+    """The roles that may correct an event, where not everybody who may correct may record it. It stands under the class itself."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """The name of a derived field -> what it follows from, in words: that is to be corrected instead (rule COR1)."""
 
@@ -233,6 +235,16 @@ class CorrectionEngine(Generic[C, S]):
             Source: DPA 2018 s46 (rectification)
             """
             return not raises(NoSuchEvent, self.target, command, state)
+
+        @rules.allowed_in(command, looks_at=("corrects",))
+        def corrects_what_its_role_decides(command: CorrectionCommand, state: S | None, context: Context) -> bool:
+            """Ask somebody who may record this to correct it: your role does not.
+
+            Source: DPA 2018 s46 (rectification)
+            """
+            corrected = (fact for fact in facts_of(state) if fact.event_id == command.corrects)
+            roles = next((self.corrected_by.get(type(fact.event)) for fact in corrected), None)
+            return roles is None or context.actor.role in roles
 
         @rules.allowed_in(command, looks_at=("corrects",))
         def corrects_no_correction(command: CorrectionCommand, state: S | None, _context: Context) -> bool:

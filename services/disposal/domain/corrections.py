@@ -6,17 +6,19 @@ the corrected field when its event was made (an age, a time limit, a spent date)
 
 from typing import Final
 
+from services.disposal import events
+from services.disposal.domain.commands import MONITORS, VARIERS
 from services.disposal.domain.derived import SOURCES, derived_fields
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.signing import is_printed_here
 from services.disposal.domain.state import DisposalState
-from services.disposal.events import ContactRecorded, DocumentSigned, RecordCorrected
+from services.vocabulary import Role
 from shared.domain.corrections import CorrectionEngine, derived, facts_of
 from shared.domain.messages import Event
 from shared.domain.rules import Context
 
-CORRECTIONS: Final[CorrectionEngine[RecordCorrected, DisposalState]] = CorrectionEngine(
-    RecordCorrected,
+CORRECTIONS: Final[CorrectionEngine[events.RecordCorrected, DisposalState]] = CorrectionEngine(
+    events.RecordCorrected,
     evolve,
     fixed=frozenset(
         {
@@ -25,23 +27,58 @@ CORRECTIONS: Final[CorrectionEngine[RecordCorrected, DisposalState]] = Correctio
             (Event, "person_id"),
             (Event, "child_id"),
             # What printing showed.
-            (DocumentSigned, "printed_here"),
+            (events.DocumentSigned, "printed_here"),
             # Who reads the note.
-            (ContactRecorded, "with_victim"),
+            (events.ContactRecorded, "with_victim"),
         }
     ),
+    corrected_by={
+        **dict.fromkeys(
+            (
+                events.EvidenceSufficiencyDecided,
+                events.DisposalDecided,
+                events.DisposalIssued,
+                events.DeferralCompleted,
+                events.DeferralEnded,
+                events.ConditionExcused,
+                events.ConditionsVaried,
+                events.BreachDecided,
+                events.ConditionFailed,
+                events.DisposalClosedWithoutProceedings,
+                events.ProceedingsInstituted,
+                events.DisposalCeased,
+            ),
+            VARIERS,
+        ),
+        **dict.fromkeys(
+            (
+                events.VictimViewSought,
+                events.VictimInformedOfRestorativeJustice,
+                events.VictimTold,
+                events.AssessmentCompleted,
+                events.DeferralStepRecorded,
+                events.ConditionAttended,
+                events.ConditionMissed,
+                events.ConditionSessionCancelled,
+                events.ContactRecorded,
+                events.ActivityUndertaken,
+            ),
+            MONITORS,
+        ),
+        events.CaseHandedOver: frozenset({Role.SUPERVISOR}),
+    },
     derived_fields=derived_fields,
     sources=SOURCES,
 )
 
 
-def with_consequences(alone: RecordCorrected, state: DisposalState, context: Context) -> RecordCorrected:
+def with_consequences(alone: events.RecordCorrected, state: DisposalState, context: Context) -> events.RecordCorrected:
     """Add what follows from a corrected field, and whether another digest than was typed is that of a print of ours."""
     correction = CORRECTIONS.with_consequences(alone, state, context)
     facts = facts_of(state)
     number = next(n for n, fact in enumerate(facts) if fact.event_id == alone.corrects)
     event = facts[number].event
-    if not isinstance(event, DocumentSigned) or alone.field != "document_sha256":
+    if not isinstance(event, events.DocumentSigned) or alone.field != "document_sha256":
         return correction
     before = facts[:number]
     printed_here = is_printed_here(str(alone.value), CORRECTIONS.fold(before), before, context)

@@ -8,7 +8,7 @@ from services.referral import events
 from services.referral.domain.commands import CorrectCarriedOutcome, CorrectReferral
 from services.referral.domain.evolve import evolve
 from services.referral.domain.state import Referral, born_on
-from services.vocabulary import Category
+from services.vocabulary import Category, Role
 from shared.domain.corrections import CorrectionEngine, facts_of
 from shared.domain.dates import age_on
 from shared.domain.decisions import EventAt, NewEvents
@@ -52,6 +52,15 @@ CORRECTIONS: Final[CorrectionEngine[events.ReferralCorrected, Referral]] = Corre
             ),
         }
     ),
+    corrected_by={
+        **dict.fromkeys(
+            (events.SafeguardingHoldOverridden, events.ReferralAllocated, events.ReferralReopened), (Role.SUPERVISOR,)
+        ),
+        **dict.fromkeys(
+            (events.VictimReferredToSupport, events.SchoolLedOutcomeConfirmed),
+            (Role.SAFE_SCHOOLS_OFFICER, Role.SUPERVISOR),
+        ),
+    },
     derived_fields=lambda fact, state, _context: (
         of_triage(state) if isinstance(fact.event, events.ReferralTriaged) else {}
     ),

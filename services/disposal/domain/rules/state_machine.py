@@ -56,31 +56,3 @@ def a_register_says_how_its_session_ended(command: CorrectRecord, state: Disposa
         return True  # S1 says so
     registered = isinstance(fact.event, events.RecordOfSession) and fact.actor.role == Role.SYSTEM
     return correction.field not in _OF_THE_REGISTER or not registered
-
-
-_OF_THE_POLICE: Final = (
-    events.EvidenceSufficiencyDecided,
-    events.DisposalDecided,
-    events.DisposalIssued,
-    events.DeferralCompleted,
-    events.DeferralEnded,
-    events.CaseHandedOver,
-    events.ConditionExcused,
-    events.ConditionsVaried,
-    events.BreachDecided,
-    events.ProceedingsInstituted,
-)
-"""What a case manager may not record."""
-
-
-@rules.allowed_in(CorrectRecord, looks_at=("corrects",))
-def nobody_corrects_what_they_may_not_decide(command: CorrectRecord, state: DisposalState, context: Context) -> bool:
-    """Ask the police or a supervisor to correct this: a case manager does not decide it.
-
-    Source: state machine of a disposal case (rule S1)
-    """
-    try:
-        event = CORRECTIONS.target(command, state).event
-    except Uncorrectable:
-        return True  # another of these functions says so
-    return context.actor.role != Role.YJS_CASE_MANAGER or not isinstance(event, _OF_THE_POLICE)
