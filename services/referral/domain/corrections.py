@@ -64,6 +64,7 @@ CORRECTIONS: Final[CorrectionEngine[events.ReferralCorrected, Referral]] = Corre
     derived_fields=lambda fact, state, _context: (
         of_triage(state) if isinstance(fact.event, events.ReferralTriaged) else {}
     ),
+    sources=dict.fromkeys(("incident_type", "setting", "flags"), "the report of the incident"),
 )
 
 

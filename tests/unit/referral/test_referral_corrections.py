@@ -61,6 +61,14 @@ def test_no_correction_of_a_triage_goes_around_its_rules(referral: ReferralStory
     referral.does(referral.corrects("ReferralTriaged", "outcome", "REFER_INVESTIGATION"), NEXT_DAY)
 
 
+def test_a_triage_says_no_other_than_the_report(referral: ReferralStory) -> None:
+    """Given what a triage holds of the report, when that is corrected beside it, then COR1 names the report, of which it follows."""
+    referral.acknowledged(Flag.KNIFE)
+    referral.does(triage(TriageOutcome.REFER_DISPOSAL_PANEL), NEXT_DAY)
+    for field, value in (("flags", ["WEAPON"]), ("setting", "COMMUNITY"), ("incident_type", "CRIMINAL_DAMAGE")):
+        assert referral.problems(referral.corrects("ReferralTriaged", field, value), NEXT_DAY) == {"COR1"}
+
+
 def test_a_missing_flag_changes_what_is_judged(referral: ReferralStory) -> None:
     """Given a flag that was forgotten, the rules that look at it bind afterwards; flags are corrected as a whole."""
     referral.acknowledged()
