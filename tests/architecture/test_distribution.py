@@ -22,7 +22,8 @@ def test_the_tests_of_a_file_share_a_process(tmp_path: Path) -> None:
             "tests/architecture/test_reference.py",
             "tests/unit/guidance/test_guidance_agrees.py",
         ),
-        ("tests/integration/console/test_a.py", "tests/integration/relay/test_restarts.py"),
+        ("tests/integration/console/test_a.py", "tests/integration/console/test_b.py"),
+        ("tests/integration/partner/test_e.py", "tests/integration/relay/test_restarts.py"),
         (
             "tests/chaos/test_c.py",
             "tests/hostile/test_full_disk.py",
