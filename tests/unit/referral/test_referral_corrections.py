@@ -11,6 +11,7 @@ from services.referral.domain.commands import CorrectReferral, RaiseAlert, Recor
 from services.referral.events import PersonLinked, ReferralCorrected
 from services.vocabulary import AlertKind, Category, Flag, TriageOutcome
 from shared.domain.decider import history_at
+from shared.domain.decisions import Refused
 from shared.domain.sealing import Sealed, sealed_fields
 from tests.unit.referral.stories import (
     CASE,
@@ -18,12 +19,14 @@ from tests.unit.referral.stories import (
     LEO,
     MIA,
     NEXT_DAY,
+    RECEIVED,
     SOON,
     SYSTEM,
     ReferralStory,
     activity,
     carried,
     outcome,
+    receipt,
     screening,
     triage,
 )
@@ -50,6 +53,19 @@ def test_who_reads_online_referrals_alone_makes_none_online(referral: ReferralSt
     other = referral.corrects("ReferralReceived", "setting", "COMMUNITY")
     assert referral.ask(other, by="INTERNET_SAFETY_OFFICER", at=LATER) == ["ReferralCorrected"]
     assert referral.ask(correction, by="SAFE_SCHOOLS_OFFICER", at=LATER) == ["ReferralCorrected"]
+
+
+def test_who_reads_online_referrals_alone_opens_no_disposal() -> None:
+    """Given a case with a disposal, then who reads such of online cases alone cannot begin a referral in it; others can."""
+    for by, mark, refused in (
+        ("INTERNET_SAFETY_OFFICER", "disposal.OPENED", {"S1"}),
+        ("INTERNET_SAFETY_OFFICER", "referral.ACCEPTED", set[str]()),
+        ("SAFE_SCHOOLS_OFFICER", "disposal.OPENED", set[str]()),
+    ):
+        story = ReferralStory()
+        story.linked_marks[CASE] = frozenset({mark})
+        answer = story.answer(receipt(), by=by, at=RECEIVED)
+        assert (set(answer.ids) if isinstance(answer, Refused) else set()) == refused
 
 
 def test_no_correction_of_a_triage_goes_around_its_rules(referral: ReferralStory) -> None:

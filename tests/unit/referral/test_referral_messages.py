@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import ValidationError
@@ -63,6 +64,8 @@ def test_a_message_that_was_sent_arrives_once(referral: ReferralStory) -> None:
     assert referral.does(sent(), NOON, MESSENGER) == ["MessageSent"]
     assert (show_message(referral)["status"], show_message(referral)["about"]) == ("SENT", str(BOOKING))
     assert referral.problems(sent(), NOON, MESSENGER) == {"S1"}
+    for other in (UUID(int=1), UUID(int=2**128 - 1)):
+        assert referral.problems(failed(person_id=other), NEXT_DAY, MESSENGER) == {"S1"}
     assert referral.problems(receipt_of("DELIVERED"), SOON, MESSENGER) == {"T1"}
     assert referral.does(receipt_of("DELIVERED"), NEXT_DAY, MESSENGER) == ["MessageDelivered"]
     assert show_message(referral)["status"] == "DELIVERED"

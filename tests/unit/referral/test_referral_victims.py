@@ -164,7 +164,8 @@ def test_who_did_harm_is_no_victim(
 def test_whoever_did_harm_is_no_victim(referral: ReferralStory, command: Any) -> None:
     """Given Leo harmed Mia, then nothing of a victim is recorded of him, and everything of her and, by an officer, of one who is not linked."""
     harmed(referral).triaged(TriageOutcome.ADVICE_ONLY)
-    assert referral.problems(command.model_copy(update={"person_id": LEO}), LATER, WORKER) == {"V1"}
+    for by in (WORKER, SUPERVISOR):
+        assert referral.problems(command.model_copy(update={"person_id": LEO}), LATER, by) == {"V1"}
     assert referral.does(command, LATER, WORKER)
     unlinked = command.model_copy(update={"person_id": UUID(int=5)})
     assert referral.problems(unlinked, LATER, WORKER) == {"V1"}
