@@ -57,8 +57,10 @@ async def test_the_server_is_told_only_what_every_program_is_told(tmp_path: Path
         forked("two", "sleep", TOLD_TO_ALL="by all"),
     ]
     async with Supervisor(tmp_path, processes, imports=IMPORTS) as supervisor:
-        environments = [child.environ() for child in psutil.Process().children(recursive=True)]
-        assert server_of(supervisor, "one").environ()["TOLD_TO_ALL"] == "by all"
+        server = server_of(supervisor, "one")
+        environments = [program.environ() for program in (server, *server.children())]
+        assert server.environ()["TOLD_TO_ALL"] == "by all"
+    assert len(environments) > len(processes)
     assert not any("TOLD_TO_ONE" in environment for environment in environments)
 
 
