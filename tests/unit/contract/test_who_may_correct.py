@@ -141,13 +141,13 @@ def test_nobody_corrects_what_they_may_not_record(service: Service[Any]) -> None
 def test_marks_and_mentions_follow_every_correction(service: Service[Any]) -> None:
     """Given a corrected field, when it gives the event another mark or mention, then the correction, which is read alone, gives it too."""
 
-    def found(fact: Fact) -> set[object]:
+    def given_by(fact: Fact) -> set[object]:
         return {*marks_of(service.events, fact), *ids_mentioned(service.events, [fact])}
 
     lost = {
         (fact.name, correction.event.field)
         for fact, changed, correction in corrections(service.name)
-        if not found(changed) - found(fact) <= found(correction)
+        if not given_by(changed) - given_by(fact) <= given_by(correction)
     }
     assert lost == NOT_FOLLOWED.keys() & {
         (event.__name__, field) for event in service.events.events for field in event.model_fields
