@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -212,3 +212,20 @@ async def reporting(reporting_app: FastAPI, issuer: str) -> AsyncIterator[Client
 async def last_line(projected: Any) -> int:
     """Return the number of the last line in the access log."""
     return int(await projected.fetchval("select sequence from access_head"))
+
+
+NOT_RECORDED: Final = {"access_log", "access_head", "latency"}
+"""Tables of what was read and refused, and of what a process measures of itself every few seconds."""
+
+
+async def rows_of(settings: Settings, service: str) -> Mapping[str, list[str]]:
+    """Return every row of a service's database and of the keyring, by table, but for the access log and measurements."""
+    rows: dict[str, list[str]] = {}
+    for database in (service, "keyring"):
+        owner = await asyncpg.connect(settings.database(database, "postgres"))
+        for (table,) in await owner.fetch("select tablename from pg_tables where schemaname = 'public'"):
+            if table not in NOT_RECORDED:
+                found = await owner.fetch(f'select t::text from "{table}" as t')
+                rows[f"{database}.{table}"] = sorted(row[0] for row in found)
+        await owner.close()
+    return rows

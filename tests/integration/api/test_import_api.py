@@ -16,6 +16,7 @@ from shared.runtime.application import service_api
 from shared.runtime.provision import provision_databases
 from shared.settings import Settings
 from tests import loopback
+from tests.integration.api.conftest import rows_of
 from tests.received_referral import received_referral
 
 FILE = "5" * 64
@@ -91,19 +92,6 @@ async def importer(settings: Settings, issuer: str) -> AsyncIterator[Importer]:
         yield Importer(http, issuer)
 
 
-async def written(settings: Settings) -> Mapping[str, list[str]]:
-    """Every row of the service's database and of the keyring, by table, but for the access log."""
-    rows: dict[str, list[str]] = {}
-    for database in ("referral", "keyring"):
-        owner = await asyncpg.connect(settings.database(database, "postgres"))
-        for (table,) in await owner.fetch("select tablename from pg_tables where schemaname = 'public'"):
-            if table not in {"access_log", "access_head"}:
-                found = await owner.fetch(f'select t::text from "{table}" as t')
-                rows[f"{database}.{table}"] = sorted(row[0] for row in found)
-        await owner.close()
-    return rows
-
-
 async def logged(settings: Settings, stream: UUID) -> list[tuple[str, str, list[str]]]:
     """Return the lines of the access log about imports to a stream."""
     owner = await asyncpg.connect(settings.database("referral", "postgres"))
@@ -161,7 +149,7 @@ async def test_a_row_that_has_changed_is_not_imported(importer: Importer) -> Non
 
 async def test_a_dry_run_judges_the_whole_row_and_writes_nothing(importer: Importer, settings: Settings) -> None:
     """Later commands are judged after earlier ones; every table but the access log is as before, keys too."""
-    stream, before = uuid4(), await written(settings)
+    stream, before = uuid4(), await rows_of(settings, "referral")
     good = (await importer.send(stream, ROW, dry_run=True)).json()
     assert (good["dry_run"], good["outcome"]) == (True, "imported")
     assert [one["version"] for one in good["commands"]] == [1, 2, 3, 4]
@@ -169,7 +157,7 @@ async def test_a_dry_run_judges_the_whole_row_and_writes_nothing(importer: Impor
     assert (bad["outcome"], bad["commands"][-1]["outcome"]) == ("not_imported", "refused")
     (rule,) = bad["commands"][-1]["rules"]
     assert (rule["id"], bool(rule["source"])) == ("S1", True)
-    assert await written(settings) == before
+    assert await rows_of(settings, "referral") == before
     assert await logged(settings, stream) == [
         ("DRY_RUN_IMPORT", "GIVEN", []),
         ("DRY_RUN_IMPORT", "REFUSED", ["S1"]),
@@ -180,9 +168,9 @@ async def test_a_dry_run_goes_on_from_what_is_recorded(importer: Importer, setti
     """Given a row that was interrupted, then the dry run repeats what stands and judges the rest, as the import does."""
     stream = uuid4()
     await importer.send(stream, [RECEIVE, LINK])
-    before = await written(settings)
+    before = await rows_of(settings, "referral")
     dry = (await importer.send(stream, ROW, dry_run=True)).json()
-    assert await written(settings) == before
+    assert await rows_of(settings, "referral") == before
     real = (await importer.send(stream, ROW)).json()
     assert dry["commands"] == real["commands"]
     assert [one["outcome"] for one in real["commands"]] == ["repeated", "repeated", "recorded", "recorded"]
