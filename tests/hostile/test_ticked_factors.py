@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -30,15 +31,24 @@ async def sent(http: httpx2.AsyncClient, page: Page, action: str, values: Mappin
     return page_of(answer)
 
 
+@asynccontextmanager
+async def gravity_form(
+    postgres_url: str, partnership: Partnership, folder: Path
+) -> AsyncIterator[tuple[httpx2.AsyncClient, Page]]:
+    """Yield a browser of a police decision-maker, and the empty form of a gravity score; the console has no fault meanwhile."""
+    scored, faults = await world.disposal(partnership), list[str]()
+    async with console_on(postgres_url, partnership, folder, faults) as (console, http):
+        session = await sign_in(console, partnership, "POLICE_DECISION_MAKER", "CASE_REVIEW")
+        http.cookies.set(COOKIE, session.key)
+        yield http, page_of(await http.get(f"/records/disposals/{scored.stream}/do/ScoreGravity"))
+    assert faults == []
+
+
 async def test_ticked_factors_are_recorded(
     postgres_url: str, partnership: Partnership, tmp_path: Path, sample_matrix: str
 ) -> None:
     """Given a line that was chosen, then its factors are boxes; forged ones are not sent on, and those ticked are recorded."""
-    scored, faults = await world.disposal(partnership), list[str]()
-    async with console_on(postgres_url, partnership, tmp_path, faults) as (console, http):
-        session = await sign_in(console, partnership, "POLICE_DECISION_MAKER", "CASE_REVIEW")
-        http.cookies.set(COOKIE, session.key)
-        empty = page_of(await http.get(f"/records/disposals/{scored.stream}/do/ScoreGravity"))
+    async with gravity_form(postgres_url, partnership, tmp_path) as (http, empty):
         assert "factors" not in empty.form("/do/").names
         chosen = await sent(http, empty, "/do/", {"line": "TH68010"})
         filled = chosen.form("/do/").fields
@@ -50,18 +60,13 @@ async def test_ticked_factors_are_recorded(
         assert "Aggravating: It was planned (A1)" in check.words
         done = await sent(http, check, "/send", {})
         assert "Gravity scored 3 (offence 2, line TH68010)" in done.words
-    assert faults == []
 
 
 async def test_what_is_recorded_is_what_the_page_showed(
     postgres_url: str, partnership: Partnership, tmp_path: Path, sample_matrix: str
 ) -> None:
     """Given answers that were changed in another window after their check, when that is sent, then it shows them and records nothing."""
-    scored, faults = await world.disposal(partnership), list[str]()
-    async with console_on(postgres_url, partnership, tmp_path, faults) as (console, http):
-        session = await sign_in(console, partnership, "POLICE_DECISION_MAKER", "CASE_REVIEW")
-        http.cookies.set(COOKIE, session.key)
-        empty = page_of(await http.get(f"/records/disposals/{scored.stream}/do/ScoreGravity"))
+    async with gravity_form(postgres_url, partnership, tmp_path) as (http, empty):
         chosen = await sent(http, empty, "/do/", {"line": "TH68010"})
         check = await sent(http, chosen, "/do/", {"final_score": "2"})
         assert sample_matrix in check.words
@@ -70,4 +75,3 @@ async def test_what_is_recorded_is_what_the_page_showed(
         assert (shown.heading, shown.words) == (changed.heading, changed.words)
         done = await sent(http, shown, "/send", {})
         assert "Gravity scored 3 (offence 2, line TH68010)" in done.words
-    assert faults == []
