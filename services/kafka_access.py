@@ -21,7 +21,7 @@ from shared.runtime.provision import ProvisionFailed, provision_topics, topics_o
 from shared.settings import Settings
 
 NAMESPACE: Final = "ooc"
-PARTNER: Final = "partner_"
+PARTNER_PREFIX: Final = "partner_"
 """How the login of a partner's program begins."""
 
 
@@ -34,12 +34,12 @@ def principals() -> tuple[str, ...]:
 def partners(settings: Settings) -> list[str]:
     """Return the logins of the partners' programs: those that have a password. Raises `ProvisionFailed`."""
     names = (
-        sorted(file.name for file in settings.kafka_passwords.glob(f"{PARTNER}*")) if settings.kafka_passwords else []
+        sorted(file.name for file in settings.kafka_passwords.glob(f"{PARTNER_PREFIX}*")) if settings.kafka_passwords else []
     )
     for name in names:
         if not re.fullmatch(r"[a-z0-9_]+", name):
             raise ProvisionFailed(
-                f"{settings.kafka_passwords}/{name} is no partner's password: name it {PARTNER} and small letters, digits or _"
+                f"{settings.kafka_passwords}/{name} is no partner's password: name it {PARTNER_PREFIX} and small letters, digits or _"
             )
     return names
 
@@ -69,7 +69,7 @@ def accesses(partners: Iterable[str] = ()) -> list[KafkaAccess]:
     ]
     granted.append(KafkaAccess(VERIFIER, (*followed, *logs)))
     granted += [
-        KafkaAccess(partner, (*followed, *logs), groups=(partner.removeprefix(PARTNER),)) for partner in partners
+        KafkaAccess(partner, (*followed, *logs), groups=(partner.removeprefix(PARTNER_PREFIX),)) for partner in partners
     ]
     return granted
 
