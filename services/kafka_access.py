@@ -33,13 +33,14 @@ def principals() -> tuple[str, ...]:
 
 def partners(settings: Settings) -> list[str]:
     """Return the logins of the partners' programs: those that have a password. Raises `ProvisionFailed`."""
-    names = (
-        sorted(file.name for file in settings.kafka_passwords.glob(f"{PARTNER_PREFIX}*")) if settings.kafka_passwords else []
-    )
+    folder = settings.kafka_passwords
+    if folder is None:
+        return []
+    names = sorted(file.name for file in folder.glob(f"{PARTNER_PREFIX}*"))
     for name in names:
         if not re.fullmatch(r"[a-z0-9_]+", name):
             raise ProvisionFailed(
-                f"{settings.kafka_passwords}/{name} is no partner's password: name it {PARTNER_PREFIX} and small letters, digits or _"
+                f"{folder / name} is no partner's password: name it {PARTNER_PREFIX} and small letters, digits or _"
             )
     return names
 
