@@ -14,6 +14,8 @@ ONCE ?=
 TESTS ?=
 # Four processes, each with servers of its own: many tests wait. One on servers that the environment names, and for a part of the tests.
 WORKERS ?= $(if $(TESTS)$(OOC_DATABASE_URL)$(OOC_KAFKA),0,4)
+# What the servers of a run write lies in memory where there is room: 120 GB, of which 3 at a time.
+IN_MEMORY = $(if $(TMPDIR),,$(shell [ "$$(df -Pm /dev/shm 2>/dev/null | awk 'END {print $$4}')" -ge 8000 ] 2>/dev/null && echo TMPDIR=/dev/shm))
 # The quick tests run as two processes, each with half of them: handing them out one by one takes a third more processor time.
 QUICK := $(BIN)/pytest -q -p no:schemathesis -m "not slow" --hypothesis-profile=quick
 HALF := tests/unit/console tests/unit/disposal tests/unit/ooc
@@ -57,11 +59,11 @@ run: install ## Start the system, play a child's case, show the results, stay up
 	@exec $(BIN)/ooc demo $(if $(filter-out 0,$(ONCE)),--once)
 
 .PHONY: test
-test: install-test ## Run everything: lint, types, layers and every test, on real servers
-	@$(MAKE) -j2 doors $(LINT) collect aot-cache
-	$(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(TESTS)
+test: ## Run everything: lint, types, layers and every test, on real servers
+	@$(MAKE) -j2 install-test doors
+	@$(MAKE) -j2 deploy-tools $(LINT) collect aot-cache
+	$(IN_MEMORY) $(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(TESTS)
 ifndef TESTS
-	@if command -v go >/dev/null; then $(MAKE) deploy-check; else echo "Without Go deploy/kubernetes was not rendered: see 'make deploy-check'."; fi
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then $(MAKE) containers; else \
 		echo "No Docker engine with Compose answers here, so docker-compose.yml was not run: see 'make containers'."; fi
 endif
@@ -70,9 +72,12 @@ endif
 containers: install-test ## Run docker-compose.yml for real: stories, kills, restart (a Docker engine; CLUSTER=1: docker-compose.cluster.yml)
 	@$(BIN)/python -m tests.containers $(if $(CLUSTER),--cluster)
 
+.PHONY: deploy-tools
+deploy-tools: install-test
+	@if command -v go >/dev/null; then $(BIN)/python -m tests.deployment; else echo "Without Go deploy/kubernetes is not rendered."; fi
+
 .PHONY: deploy-check
-deploy-check: install-test ## Render deploy/kubernetes, and validate every field with Strimzi's and CloudNativePG's schemas (Go)
-	@$(BIN)/python -m tests.deployment
+deploy-check: deploy-tools ## Render deploy/kubernetes, and validate every field with Strimzi's and CloudNativePG's schemas (Go)
 	$(BIN)/pytest tests/deployment tests/architecture/test_kubernetes.py
 
 .PHONY: chaos
