@@ -176,8 +176,10 @@ async def test_a_receiver_whose_answer_never_ends_keeps_no_alarm_back(
     """Given an answer that comes byte by byte for ever, then a body is not waited for, and after a head the alarm is sent again."""
     monkeypatch.setattr(forwarding, "SECONDS", 0.5)
     connections, over, taken = itertools.count(), asyncio.Event(), list[bytes]()
+    answers = set[asyncio.Task[Any] | None]()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers.add(asyncio.current_task())
         head = await reader.readuntil(b"\r\n\r\n")
         if next(connections) > 0:
             taken.append(head)
@@ -190,6 +192,8 @@ async def test_a_receiver_whose_answer_never_ends_keeps_no_alarm_back(
                     await writer.drain()
                     await asyncio.sleep(0.02)
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     second = {**ALARM, "raised_at": "2026-11-29T09:00:00+00:00"}
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, loopback.client() as http:
@@ -203,6 +207,7 @@ async def test_a_receiver_whose_answer_never_ends_keeps_no_alarm_back(
             running.cancel()
             with suppress(asyncio.CancelledError):
                 await running
+            await asyncio.gather(*filter(None, answers))
 
 
 async def test_an_alarm_that_a_hostile_role_has_raised_keeps_no_other_back(tmp_path: Path) -> None:
