@@ -123,7 +123,6 @@ def decide(command: Command, state: Book | None, _context: Context) -> list[Even
 
 # 6. The service: a declaration. The API, the worker, the relay and the database schema are built from it.
 read_model = ReadModel[Book](
-    service="lending",
     collection="books",
     events=EventRegistry("lending", (BookAcquired, BookLent, BookReturned, RecordCorrected)),
     decider=Decider(rules, decide, evolve),

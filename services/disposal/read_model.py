@@ -14,7 +14,6 @@ from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
 READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
-    service="disposal",
     collection="disposals",
     events=EVENTS,
     decider=decider,

@@ -13,7 +13,6 @@ from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
 READ_MODEL: Final[ReadModel[Session]] = ReadModel(
-    service="education",
     collection="sessions",
     events=EVENTS,
     decider=decider,

@@ -13,7 +13,6 @@ from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
 READ_MODEL: Final[ReadModel[Sitting]] = ReadModel(
-    service="panel",
     collection="sittings",
     events=EVENTS,
     decider=decider,

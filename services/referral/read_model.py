@@ -13,7 +13,6 @@ from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
 READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
-    service="referral",
     collection="referrals",
     events=EVENTS,
     decider=decider,

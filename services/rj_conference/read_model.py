@@ -13,7 +13,6 @@ from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
 READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
-    service="rj_conference",
     collection="conferences",
     events=EVENTS,
     decider=decider,

@@ -77,7 +77,7 @@ def state_view(model: ReadModel[Any]) -> type[StateView]:
         f"member_{number}": (hint | None, Field(default=None, alias=name, description=meaning or None))
         for number, (name, (hint, meaning)) in enumerate(members_of(model.view).items())
     }
-    name = "".join(map(str.capitalize, model.service.split("_")))
+    name = "".join(map(str.capitalize, model.events.service.split("_")))
     return create_model(f"{name}State", __base__=StateView, __doc__=StateView.__doc__, **members)
 
 

@@ -248,7 +248,6 @@ def data_rights_events(service: str, namespace: str = "ooc") -> EventRegistry:
 def data_rights_service(service: Service[Any]) -> Service[DataRights]:
     """Return the declaration of the data rights in a service's event store, for its command handler and checks."""
     read_model: ReadModel[DataRights] = ReadModel(
-        service.name,
         "people",
         data_rights_events(service.name, service.events.namespace),
         DECIDER,

@@ -103,7 +103,6 @@ def reaction_command_id(event: UUID, reaction: str, stream: UUID, item: str = ""
 class ReadModel(Generic[S]):
     """The read model of a service: how its events fold, and what is shown of the state."""
 
-    service: str
     collection: str
     events: EventRegistry
     decider: Decider[S]
@@ -175,7 +174,7 @@ class Service(Generic[S]):
     @property
     def name(self) -> str:
         """The name of the service, such as `lending`."""
-        return self.read_model.service
+        return self.events.service
 
     @property
     def collection(self) -> str:

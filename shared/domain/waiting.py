@@ -164,7 +164,6 @@ def waiting_events(service: str, namespace: str = "ooc") -> EventRegistry:
 def waiting_service(service: Service[Any]) -> Service[Waiting]:
     """Return the declaration of the waits that stand in a service's event store, for its command handler and checks."""
     read_model: ReadModel[Waiting] = ReadModel(
-        service.name,
         "reactions",
         waiting_events(service.name, service.events.namespace),
         DECIDER,

@@ -93,9 +93,8 @@ def small_service(
     commands: Any, book: EventRegistry, decider: Any, reactions: tuple[Reaction[Any], ...] = (), **declared: Any
 ) -> Service[Any]:
     """Declare the service of a book of events, with one role and nothing to show; `declared` is what it has besides."""
-    name = book.service
     read_model: ReadModel[Any] = ReadModel(
-        name, f"{name}s", book, decider, lambda _: {}, lambda _s, _p: (), PolicyBook({})
+        f"{book.service}s", book, decider, lambda _: {}, lambda _s, _p: (), PolicyBook({})
     )
     return Service(
         commands=commands,

@@ -23,7 +23,7 @@ def test_an_entry_agrees_with_its_service(entry: RegisteredService) -> None:
     """Given an entry, when its service and read model are imported, then both have its name and collection."""
     service, read_model = entry.service(), entry.read_model()
     assert service.read_model is read_model
-    assert {service.name, read_model.service, read_model.events.service} == {entry.name}
+    assert {service.name, read_model.events.service} == {entry.name}
     assert {service.collection, read_model.collection} == {entry.collection}
 
 

@@ -153,7 +153,6 @@ SERVICE: Service[Tally] = Service(
     commands=(OpenTally, Count, CloseTally),
     default_roles=frozenset({"KEEPER"}),
     read_model=ReadModel(
-        service="tests",
         collection="tallies",
         events=EVENTS,
         decider=Decider(rules, decide, evolve),

@@ -38,7 +38,6 @@ def duties(lamp: Lamp, _policy: Any) -> Sequence[Duty]:
 
 
 LAMPS: Final[ReadModel[Lamp]] = ReadModel(
-    service="lamps",
     collection="lamps",
     events=EVENTS,
     decider=decider(),

@@ -37,7 +37,7 @@ def lamps(of: Decider[Lamp]) -> Service[Lamp]:
     return Service(
         commands=(HangLamp, LightLamp, PutOut),
         default_roles=frozenset(),
-        read_model=ReadModel("lamps", "lamps", EVENTS, of, view=lambda _lamp: {}),
+        read_model=ReadModel("lamps", EVENTS, of, view=lambda _lamp: {}),
         inherited_labels=frozenset(),
     )
 
