@@ -1,4 +1,4 @@
-"""The bulk consumer: topics -> `process_batch`, by aiokafka's getmany in a `mode.Service`.
+"""The bulk consumer: topics -> `process_batches`, by aiokafka's getmany in a `mode.Service`.
 
 Its consumer group assigns partitions, and commits no offsets, since PostgreSQL owns the checkpoint. At every assignment each
 partition is sought to its checkpoint. A batch of all partitions is one transaction. A transient error is tried again for a

@@ -16,11 +16,11 @@ from aiokafka.errors import KafkaError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.messaging.consumer.batch import process_batch
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.position_record import HighWaterMark
 from shared.messaging.consumer.quarantine import quarantined_records, quarantined_streams, retry_quarantine
 from tests.hostile.topics import Forged, Scene, forged, one_home_for_each_partition, projection_pool, scene
+from tests.integration.consumers.batches import process_batch
 from tests.integration.consumers.publishing import Author, Message
 from tests.integration.consumers.worker import CONSUMER
 from tests.integration.local.waiting import PATIENCE

@@ -88,13 +88,6 @@ _BEFORE: Final = """
 """
 
 
-async def process_batch(
-    connection: Connection, consumer: str, topic: str, partition: int, records: Sequence[ConsumedEvent], apply: Apply
-) -> BatchResult:
-    """Process a batch of one partition, as `process_batches` does."""
-    return (await process_batches(connection, consumer, {(topic, partition): records}, apply))[0]
-
-
 async def process_batches(
     connection: Connection, consumer: str, batch: Mapping[TopicPartition, Sequence[ConsumedEvent]], apply: Apply
 ) -> list[BatchResult]:

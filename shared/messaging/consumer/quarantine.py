@@ -214,7 +214,7 @@ class RetryResult:
 
 
 async def lock_stream(connection: Connection, consumer: str, stream: str) -> None:
-    """Lock the checkpoints of a held stream's partitions, so that `process_batch` waits until the transaction ends."""
+    """Lock the checkpoints of a held stream's partitions, so that `process_batches` waits until the transaction ends."""
     await connection.execute(
         "select 1 from checkpoint where consumer = $1 and (topic, partition) in"
         " (select topic, partition from quarantine where consumer = $1 and stream = $2)"
@@ -224,7 +224,7 @@ async def lock_stream(connection: Connection, consumer: str, stream: str) -> Non
 
 
 async def retry_quarantine(connection: Connection, consumer: str, stream: str, apply: Apply) -> RetryResult:
-    """Try a quarantined stream again in one transaction, in order, to the first event that fails. Raises as `process_batch`."""
+    """Try a quarantined stream again in one transaction, in order, to the first event that fails. Raises as `process_batches`."""
     async with connection.transaction():
         await lock_stream(connection, consumer, stream)
         return await apply_held(connection, consumer, stream, apply)

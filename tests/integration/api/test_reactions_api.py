@@ -20,7 +20,7 @@ from shared.command_handler import CommandHandler
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.problems import CountedCheck
 from shared.evidence.verification.waits import check_waits
-from shared.messaging.consumer.batch import BatchResult, process_batch
+from shared.messaging.consumer.batch import BatchResult
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.reactions import ReactionRunner
 from shared.messaging.wait_recorder import recorder_of
@@ -31,6 +31,7 @@ from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import provision_databases
 from shared.settings import Settings
 from tests.integration.api.conftest import Client
+from tests.integration.consumers.batches import process_batch
 from tests.integration.reporting.recorded_scenarios import play
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)

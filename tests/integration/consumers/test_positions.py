@@ -13,7 +13,6 @@ import pytest
 from shared.kafka import administering
 from shared.messaging.consumer import handling, positions
 from shared.messaging.consumer.alarms import alarms, raise_alarm
-from shared.messaging.consumer.batch import process_batch
 from shared.messaging.consumer.consumed_event import decode
 from shared.messaging.consumer.position_record import HighWaterMark, Ignored, end_offsets
 from shared.messaging.projection_consumer import (
@@ -23,6 +22,7 @@ from shared.messaging.projection_consumer import (
     reconcile,
 )
 from shared.runtime.provision import events_topic, position_topic, topics
+from tests.integration.consumers.batches import process_batch
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, publishing
 from tests.integration.consumers.test_adapters import applied, running

@@ -13,9 +13,10 @@ import pytest
 
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer.alarms import alarms
-from shared.messaging.consumer.batch import OffsetGap, load_checkpoints, process_batch, process_batches
+from shared.messaging.consumer.batch import OffsetGap, load_checkpoints, process_batches
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.quarantine import gaps, quarantined_streams, retry_quarantine
+from tests.integration.consumers.batches import process_batch
 from tests.integration.consumers.conftest import Pool
 from tests.integration.consumers.publishing import Author, Message
 from tests.integration.consumers.worker import write_down

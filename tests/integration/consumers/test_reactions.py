@@ -25,7 +25,7 @@ from shared.domain.waiting import WaitingClosed, WaitingEnded, waiting_events
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer.alarms import alarms
-from shared.messaging.consumer.batch import BatchResult, process_batch
+from shared.messaging.consumer.batch import BatchResult
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.quarantine import quarantined_streams
 from shared.messaging.faust_consumer import reactor
@@ -42,6 +42,7 @@ from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import service_database
 from shared.settings import Settings
 from tests.copied_databases import databases
+from tests.integration.consumers.batches import process_batch
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.desk import Answer, Open, Ring, Rung, Staff, bell, desk
 from tests.integration.consumers.publishing import Message, publishing

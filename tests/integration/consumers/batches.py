@@ -1,0 +1,17 @@
+"""A batch of one partition, as tests process it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.database import Connection
+from shared.messaging.consumer.batch import BatchResult, process_batches
+from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.messaging.consumer.effects import Apply
+
+
+async def process_batch(
+    connection: Connection, consumer: str, topic: str, partition: int, records: Sequence[ConsumedEvent], apply: Apply
+) -> BatchResult:
+    """Process a batch of one partition, as `process_batches` does."""
+    return (await process_batches(connection, consumer, {(topic, partition): records}, apply))[0]
