@@ -8,7 +8,7 @@ corrected. The consequences of a correction (`DerivedCorrection`) stay in the se
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -19,7 +19,15 @@ from pydantic_core import to_jsonable_python
 from shared.domain.decider import BrokenHistory, apply_correction
 from shared.domain.decisions import RuleKind
 from shared.domain.envelope import E_co, Fact
-from shared.domain.messages import Command, Correction, CorrectionCommand, DerivedCorrection, Event, command_from
+from shared.domain.messages import (
+    Command,
+    Correction,
+    CorrectionCommand,
+    DerivedCorrection,
+    Event,
+    command_from,
+    events_of,
+)
 from shared.domain.rules import Context, Rule, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed, mentions_sealed, to_json
 
@@ -102,6 +110,17 @@ def derived(fact: Fact[Any], field: str, value: Any) -> DerivedCorrection:
     return DerivedCorrection(corrects=fact.event_id, field=field, value=value)
 
 
+def recorders(
+    commands: Iterable[type[Command]], default_roles: Iterable[str], overseer: str
+) -> Mapping[type[Event], Collection[str]]:
+    """Return who may correct each event: whoever may send a command that gives it, and who oversees them all."""
+    roles: dict[type[Event], set[str]] = {}
+    for command in commands:
+        for event in events_of(command):
+            roles.setdefault(event, {overseer}).update(default_roles if command.roles is None else command.roles)
+    return roles
+
+
 _NOTHING: Final = object()
 
 
@@ -131,7 +150,7 @@ class CorrectionEngine(Generic[C, S]):
     derived_fields: Callable[[Fact[Any], Any, Context], Mapping[str, Any]] = lambda *_: {}
     """What a fact holds that was computed or copied: by name, as it follows from the fact itself and the state before it."""
     corrected_by: Mapping[type[Event], Collection[str]] = field(default_factory=dict)
-    """The roles that may correct an event, where not everybody who may correct may record it. It stands under the class itself."""
+    """The roles that may correct an event, where not everybody may who may correct (`recorders`)."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """The name of a derived field -> what it follows from, in words: that is to be corrected instead (rule COR1)."""
 

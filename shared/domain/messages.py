@@ -122,7 +122,8 @@ class Command(Message):
     Class attributes: `roles`, the roles that may send it (None: the default roles of the service); `opens`, whether it
     begins a stream; `happens`, whether it records something, so that its time must be right; `prints`, whether its rules
     print documents, which takes some ten milliseconds each; `records`, the event that it records with its own fields,
-    where it does nothing else; `dated_by`, the field with the time of the occurrence where `occurred_at` is left out.
+    where it does nothing else; `makes`, else the events that it may give; `dated_by`, the field with the time of the
+    occurrence where `occurred_at` is left out.
     """
 
     # Built when first used, since each class gives its field `type` the class's own name first.
@@ -133,6 +134,7 @@ class Command(Message):
     happens: ClassVar[bool] = True
     prints: ClassVar[bool] = False
     records: ClassVar[type[Event] | None] = None
+    makes: ClassVar[tuple[type[Event], ...]] = ()
     dated_by: ClassVar[str | None] = None
 
     type: str = ""
@@ -260,6 +262,11 @@ def command_from(cls: type[C], event: Event) -> C:
 def _shared_names(event: type[Event], command: type[Command]) -> tuple[str, ...]:
     """Return the names of the fields that an event has in common with a command of its own fields."""
     return tuple(name for name in event.model_fields if name in command.model_fields and name not in COMMAND_FIELDS)
+
+
+def events_of(command: type[Command]) -> tuple[type[Event], ...]:
+    """Return the events that a command may give, in the order in which its service declares them."""
+    return command.makes if command.records is None else (command.records,)
 
 
 def event_that_it_records(command: Command) -> Event:

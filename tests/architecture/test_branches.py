@@ -27,13 +27,16 @@ def test_mypy_reports_an_event_without_a_branch_in_evolve(service: Service[Any])
 
 @SERVICES
 def test_a_command_has_either_a_branch_in_decide_or_an_event_that_it_records(service: Service[Any]) -> None:
-    """Each command either has a branch in `decide` or names on its class the event that it records."""
+    """Each command either has a branch in `decide`, and may make events, or names on its class the event that it records."""
     path = Path(inspect.getfile(service.decider.decide))
     branches = _classes_with_a_branch(ast.parse(path.read_text(encoding="utf-8")))
     for command in service.commands:
         assert (command.__name__ in branches) is (command.records is None), (
             f"{command.__name__}: give it a branch in {path.relative_to(ROOT)}, or name on its class the event that it"
             " records (`records`) where it does nothing else; never both"
+        )
+        assert command.records is None or not command.makes, (
+            f"{command.__name__}: what it `records` is all that it makes"
         )
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from services.registry import deciding_services
 from services.vocabulary import Role
+from shared.domain.messages import events_of
 from shared.domain.service import Service
 from tools.reference.__main__ import MEASURED, declared_pages, explored_pages
 from tools.reference.compatibility import incompatible_changes
 from tools.reference.contract import committed_contract, contract_of_code, explain, text_of
-from tools.reference.emitted_events import emitted_events
 from tools.reference.pages import duty_texts
 from tools.reference.state_explorer import Explored, explore
 from tools.scenario.in_memory import Memory
@@ -67,13 +67,13 @@ def explored(played_stories: Memory) -> list[tuple[Service[Any], Explored]]:
 
 
 @pytest.mark.slow
-def test_the_events_of_a_command_are_read_right(explored: list[tuple[Service[Any], Explored]]) -> None:
-    """The events that commands record in trials are exactly those that are read from the source of `decide`."""
+def test_the_events_of_a_command_are_those_that_it_declares(explored: list[tuple[Service[Any], Explored]]) -> None:
+    """The events that commands record in trials are those that they declare, and each event is one that a command declares."""
     for service, found in explored:
         for command, made in found.made.items():
-            assert made <= set(emitted_events(service, command)), command
-        read = {event for command in service.commands for event in emitted_events(service, command)}
-        assert read == set(service.events.events)
+            assert made <= set(events_of(command)), command
+        declared = {event for command in service.commands for event in events_of(command)}
+        assert declared == set(service.events.events)
 
 
 @pytest.mark.slow

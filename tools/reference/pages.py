@@ -13,10 +13,9 @@ from services.reporting.measures.policy import POLICY
 from shared.api.command_schemas import command_schemas, parts_of
 from shared.domain.decisions import RuleKind
 from shared.domain.members import members_of
-from shared.domain.messages import Command, Event, Message, ValueObject
+from shared.domain.messages import Command, Event, Message, ValueObject, events_of
 from shared.domain.rules import Rule
 from shared.domain.service import Service
-from tools.reference.emitted_events import emitted_events
 from tools.reference.fields import WORDED_HEAD, worded_rows
 from tools.reference.markdown import TITLES, codes, fill, prose, state_diagram, table
 from tools.reference.state_explorer import Explored
@@ -48,7 +47,7 @@ def of_service(service: Service[Any]) -> dict[str, str]:
         return [*rules, *(service.claim_rules if command.opens else ())]
 
     def makers(event: type[Event]) -> list[str]:
-        return [f"`{command.__name__}`" for command in service.commands if event in emitted_events(service, command)]
+        return [f"`{command.__name__}`" for command in service.commands if event in events_of(command)]
 
     context = {
         "service": service,
@@ -66,7 +65,7 @@ def of_service(service: Service[Any]) -> dict[str, str]:
         "guarded_by": lambda rule: _commands_of(service, rule),
         "openers": codes(command.__name__ for command in service.commands if command.opens),
         "duties": _duties(service),
-        "emitted": lambda command: [f"`{event.__name__}`" for event in emitted_events(service, command)],
+        "emitted": lambda command: [f"`{event.__name__}`" for event in events_of(command)],
         "warning": lambda command: [rule.id for rule in book.rules_for(command, RuleKind.WARNS)],
         "example_of": lambda command: json.dumps(
             schemas[command.__name__]["examples"][0], indent=2, ensure_ascii=False

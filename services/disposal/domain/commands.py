@@ -47,6 +47,12 @@ MONITORS: Final = _roles(Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.
 VARIERS: Final = _roles(Role.POLICE_DECISION_MAKER, Role.SUPERVISOR)
 
 
+_SESSION_ENDS: Final = (
+    *(events.ConditionAttended, events.ConditionMissed, events.ConditionSessionCancelled),
+    *(events.ConditionCompleted, events.DisposalCompleted),
+)
+"""What the end of a session may give."""
+
 Score = Annotated[int, Field(ge=0, le=100)]
 """A score of a matrix. Which scores there are is for rule G1 to say; a longer number is none."""
 
@@ -64,6 +70,7 @@ class OpenDisposalCase(Command):
         Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.POLICE_DECISION_MAKER, Role.SYSTEM
     )
     opens: ClassVar[bool] = True
+    makes = (events.DisposalCaseOpened,)
 
     case_id: UUID
     referral_id: UUID | None = None
@@ -127,6 +134,7 @@ class RecordVictimView(Command):
     """Record whether a victim was asked for their view, and what it is. It informs the decision but does not bind."""
 
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT
+    makes = (events.VictimViewSought,)
 
     person_id: UUID
     sought: bool
@@ -140,6 +148,7 @@ class InformVictimOfRestorativeJustice(Command):
     """Record that a victim was told of restorative justice. Enhanced rights make it due earlier (Victims' Code 3.6)."""
 
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT
+    makes = (events.VictimInformedOfRestorativeJustice,)
 
     person_id: UUID
     enhanced_rights: bool
@@ -175,6 +184,7 @@ class CompleteAssessment(Command):
     """Record that the child was assessed, with a programme or why one is inappropriate (CDA 1998 s66ZB(2)-(3))."""
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.YJS_CASE_MANAGER)
+    makes = (events.AssessmentCompleted,)
 
     tool: events.AssessmentTool
     programme_plan: bool
@@ -210,6 +220,7 @@ class DecideDisposal(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
+    makes = (events.DisposalDecided,)
 
     decision: Recommendation
     rationale_text: Sealed[FreeText]
@@ -272,6 +283,7 @@ class SignDocument(Command):
     """Record that the child signed the document with this SHA-256, and consented (rule R9)."""
 
     prints: ClassVar[bool] = True
+    makes = (events.DocumentSigned,)
 
     document_sha256: Digest
     consent: bool
@@ -282,6 +294,7 @@ class IssueDisposal(Command):
     """Issue the disposal that was decided. Its conditions bind the child from now on."""
 
     roles: ClassVar[frozenset[str] | None] = POLICE
+    makes = (events.DisposalIssued,)
 
 
 class ReferToYot(Command):
@@ -299,6 +312,7 @@ class AgreeDeferral(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.POLICE_DECISION_MAKER, Role.YJS_CASE_MANAGER)
+    makes = (events.ProsecutionDeferred,)
 
     plan: events.Plan
     review_on: date
@@ -310,6 +324,7 @@ class RecordDeferralStep(Command):
     """Record how a step of the plan went. A missed one can still be done or excused."""
 
     roles: ClassVar[frozenset[str] | None] = MONITORS
+    makes = (events.DeferralStepRecorded,)
 
     step_id: UUID
     result: events.StepResult
@@ -320,6 +335,7 @@ class CompleteDeferral(Command):
     """End a deferral whose steps are all done or excused (rule DP4): no further action, and outcome 23 by itself."""
 
     roles: ClassVar[frozenset[str] | None] = POLICE
+    makes = (events.DeferralCompleted, events.OutcomeAssigned)
 
     rationale_text: Sealed[FreeText]
 
@@ -330,6 +346,7 @@ class EndDeferral(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
+    makes = (events.DeferralEnded, events.DisposalClosedWithoutProceedings)
 
     why: events.DeferralEndReason
     then: events.AfterDeferral
@@ -370,6 +387,7 @@ class RecordConditionAttendance(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = MONITORS | _roles(Role.SYSTEM)
+    makes = _SESSION_ENDS
 
     condition_id: UUID
     session_id: UUID
@@ -387,6 +405,7 @@ class MoveConditionAttendance(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
+    makes = (*_SESSION_ENDS, events.RecordCorrected)
 
     condition_id: UUID | None
     session_id: UUID
@@ -401,6 +420,7 @@ class CorrectConditionAttendance(Command):
     """Correct how a session of a condition ended, as the service with its record corrected it. A reaction sends it."""
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
+    makes = (*_SESSION_ENDS, events.RecordCorrected)
 
     condition_id: UUID
     session_id: UUID
@@ -415,6 +435,7 @@ class DecideAbsence(Command):
     """Decide whether the reason for an absence is acceptable. If so, neither warning nor breach follows from it."""
 
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | _roles(Role.SYSTEM)
+    makes = (events.AbsenceDecided,)
 
     session_id: UUID
     acceptable: bool
@@ -425,6 +446,7 @@ class RecordContact(Command):
     """Record that somebody tried to reach a person. After a missed session a failed attempt meets the limit too."""
 
     roles: ClassVar[frozenset[str] | None] = MONITORS | _roles(Role.VICTIM_WORKER)
+    makes = (events.ContactRecorded,)
 
     person_id: UUID
     means: events.ContactMeans
@@ -464,6 +486,8 @@ class CompleteCondition(Command):
     D1). The disposal is completed with its last condition.
     """
 
+    makes = (events.ConditionCompleted, events.DisposalCompleted)
+
     condition_id: UUID
     quality_checked: bool | None = None
     evidence: Sealed[FreeText] | None = None
@@ -473,6 +497,7 @@ class ExcuseCondition(Command):
     """Release the child from a condition, and say why. It then counts as done."""
 
     roles: ClassVar[frozenset[str] | None] = VARIERS
+    makes = (events.ConditionExcused, events.DisposalCompleted)
 
     condition_id: UUID
     why: Sealed[FreeText]
@@ -482,6 +507,7 @@ class VaryConditions(Command):
     """Add, modify or omit conditions with the child's consent; all limits apply anew (rule R22; CDA 1998 s66D)."""
 
     roles: ClassVar[frozenset[str] | None] = VARIERS
+    makes = (events.ConditionsVaried, events.DisposalCompleted)
 
     changes: Annotated[tuple[events.Change, ...], Field(max_length=100)]
     consent: bool
@@ -498,6 +524,8 @@ class WithdrawConsent(Command):
 
 class RecordNonEngagement(Command):
     """Record that the child does not take up a voluntary disposal or programme. This is never a breach."""
+
+    makes = (events.DisposalNotCompleted,)
 
     why: Sealed[FreeText]
 
@@ -522,6 +550,7 @@ class DecideBreach(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
+    makes = (events.BreachDecided, events.ConditionFailed, events.DisposalClosedWithoutProceedings)
 
     reasonable_excuse: bool
     decision: BreachDecision
@@ -534,6 +563,7 @@ class InstituteProceedings(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
+    makes = (events.ConditionFailed, events.ProceedingsInstituted, events.DisposalCeased, events.OutcomeAssigned)
 
     reference: Reference
 
@@ -542,6 +572,8 @@ class AssignOutcome(Command):
     """Give the crime its Home Office outcome code, which the referral takes over. It is 2 or 2A after a caution and 8
     after a restorative disposal; other codes are for cases in which nothing was issued (rule O3).
     """
+
+    makes = (events.OutcomeAssigned,)
 
     code: OutcomeCode
     rationale_text: Sealed[FreeText] | None = None
@@ -553,6 +585,7 @@ class RecordActivityUndertaken(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM, Role.YJS_CASE_MANAGER, Role.SAFE_SCHOOLS_OFFICER)
+    makes = (events.ActivityUndertaken,)
 
     session_id: UUID | None = None
     provider: Sealed[FreeText] | None = None
@@ -562,6 +595,7 @@ class CorrectRecord(FieldCorrection):
     """Say what a field of an earlier event should have been, and why (DPA 2018 s46). The original stays beside it."""
 
     prints: ClassVar[bool] = True
+    makes = (events.RecordCorrected,)
 
 
 COMMANDS: Final = commands_in(__name__)

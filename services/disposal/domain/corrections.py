@@ -7,13 +7,13 @@ the corrected field when its event was made (an age, a time limit, a spent date)
 from typing import Final
 
 from services.disposal import events
-from services.disposal.domain.commands import MONITORS, VARIERS
+from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.disposal.domain.derived import SOURCES, derived_fields
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.signing import is_printed_here
 from services.disposal.domain.state import DisposalState
 from services.vocabulary import Role
-from shared.domain.corrections import CorrectionEngine, derived, facts_of
+from shared.domain.corrections import CorrectionEngine, derived, facts_of, recorders
 from shared.domain.messages import Event
 from shared.domain.rules import Context
 
@@ -32,41 +32,7 @@ CORRECTIONS: Final[CorrectionEngine[events.RecordCorrected, DisposalState]] = Co
             (events.ContactRecorded, "with_victim"),
         }
     ),
-    corrected_by={
-        **dict.fromkeys(
-            (
-                events.EvidenceSufficiencyDecided,
-                events.DisposalDecided,
-                events.DisposalIssued,
-                events.DeferralCompleted,
-                events.DeferralEnded,
-                events.ConditionExcused,
-                events.ConditionsVaried,
-                events.BreachDecided,
-                events.ConditionFailed,
-                events.DisposalClosedWithoutProceedings,
-                events.ProceedingsInstituted,
-                events.DisposalCeased,
-            ),
-            VARIERS,
-        ),
-        **dict.fromkeys(
-            (
-                events.VictimViewSought,
-                events.VictimInformedOfRestorativeJustice,
-                events.VictimTold,
-                events.AssessmentCompleted,
-                events.DeferralStepRecorded,
-                events.ConditionAttended,
-                events.ConditionMissed,
-                events.ConditionSessionCancelled,
-                events.ContactRecorded,
-                events.ActivityUndertaken,
-            ),
-            MONITORS,
-        ),
-        events.CaseHandedOver: frozenset({Role.SUPERVISOR}),
-    },
+    corrected_by=recorders(COMMANDS, DEFAULT_ROLES, Role.SUPERVISOR),
     derived_fields=derived_fields,
     sources=SOURCES,
 )

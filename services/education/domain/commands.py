@@ -35,6 +35,8 @@ class PlanSession(Command):
 class BookPlace(Command):
     """Book a place in a planned session for a person, and say which referral, disposal or condition it serves."""
 
+    makes = (events.PlaceBooked,)
+
     person_id: UUID
     case_id: UUID | None = None
     referral_id: UUID | None = None
@@ -67,6 +69,8 @@ class RecordAttendance(Command):
     The referral, disposal or condition that it serves is updated from the register.
     """
 
+    makes = (events.AttendanceRecorded,)
+
     person_id: UUID
     status: AttendanceStatus
     hours_credited: Hours
@@ -81,6 +85,8 @@ class DecideAbsenceReason(Command):
     A condition of a disposal that the place serves takes over the decision.
     """
 
+    makes = (events.AbsenceReasonDecided,)
+
     person_id: UUID
     acceptable: bool
     evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
@@ -88,6 +94,8 @@ class DecideAbsenceReason(Command):
 
 class CancelSession(Command):
     """Call the session off. No booked place counts as an absence, and nothing changes for a condition that one serves."""
+
+    makes = (events.SessionCancelled,)
 
     by: events.CancelledBy
     why: Sealed[FreeText]
@@ -125,6 +133,8 @@ class CorrectRecord(FieldCorrection):
 
     The original stays visible beside it.
     """
+
+    makes = (events.RecordCorrected,)
 
 
 COMMANDS: Final = commands_in(__name__)

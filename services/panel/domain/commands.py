@@ -37,6 +37,8 @@ class AddToAgenda(Command):
 class RemoveFromAgenda(Command):
     """Take a case off the agenda that the panel has not considered."""
 
+    makes = (events.CaseRemovedFromAgenda,)
+
     disposal_id: UUID
     why: Sealed[FreeText]
 
@@ -58,6 +60,8 @@ class ConsiderCase(Command):
     The disposal takes the recommendation over from here. Say why, if the panel has not heard the child (rule P4).
     """
 
+    makes = (events.CaseConsidered,)
+
     disposal_id: UUID
     recommended: Recommendation
     reasons: Sealed[FreeText]
@@ -72,12 +76,16 @@ class ConsiderCase(Command):
 class AdjournCase(Command):
     """Record that the panel does not recommend in a case today, and why."""
 
+    makes = (events.CaseAdjourned,)
+
     disposal_id: UUID
     why: Sealed[FreeText]
 
 
 class CompleteAction(Command):
     """Record that an action of the panel was done, also after the sitting."""
+
+    makes = (events.ActionCompleted,)
 
     action_id: UUID
     note: Sealed[FreeText] | None = None
@@ -102,6 +110,8 @@ class CorrectRecord(FieldCorrection):
 
     The original stays visible beside it. A disposal that took a recommendation over learns of the right one.
     """
+
+    makes = (events.RecordCorrected,)
 
 
 COMMANDS: Final = commands_in(__name__)

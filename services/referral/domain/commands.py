@@ -85,6 +85,8 @@ class LinkPerson(Command):
     A person linked again has the newer part.
     """
 
+    makes = (events.PersonLinked,)
+
     person_id: UUID
     role: PersonRole
     category: Category
@@ -249,6 +251,8 @@ class AttachDocument(Command):
 class TriageReferral(Command):
     """Decide what happens with the referral, and say why. A safeguarding concern comes first (rule B1)."""
 
+    makes = (events.ReferralTriaged,)
+
     outcome: TriageOutcome
     rationale_text: Sealed[FreeText]
     supervisor_reviewed: bool | None = None
@@ -278,6 +282,8 @@ class RecordContact(Command):
 
     The first contact that reaches anybody meets its time limit.
     """
+
+    makes = (events.ContactRecorded,)
 
     person_id: UUID
     means: events.Means
@@ -311,6 +317,7 @@ class RecordMessage(Command):
     """Record a message that was sent, with its text. The program that writes to people sends this."""
 
     roles: ClassVar[frozenset[str] | None] = _MESSENGER
+    makes = (events.MessageSent,)
 
     message_id: UUID
     person_id: UUID
@@ -343,6 +350,7 @@ class RecordMessageDelivery(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = _MESSENGER
+    makes = (events.MessageFailed, events.MessageDelivered)
 
     message_id: UUID
     outcome: Literal["DELIVERED", "NOT_DELIVERED"]
@@ -447,6 +455,7 @@ class CorrectCarriedOutcome(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
+    makes = (events.CrimeOutcomeAssigned, events.ReferralCorrected)
 
     code: OutcomeCode
     was: OutcomeCode
@@ -460,6 +469,8 @@ class CorrectReferral(FieldCorrection):
 
     The original stays visible beside it.
     """
+
+    makes = (events.ReferralCorrected,)
 
 
 class CloseReferral(Command):

@@ -5,11 +5,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.referral import events
-from services.referral.domain.commands import CorrectCarriedOutcome, CorrectReferral
+from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES, CorrectCarriedOutcome, CorrectReferral
 from services.referral.domain.evolve import evolve
 from services.referral.domain.state import Referral, born_on
 from services.vocabulary import Category, Role
-from shared.domain.corrections import CorrectionEngine, facts_of
+from shared.domain.corrections import CorrectionEngine, facts_of, recorders
 from shared.domain.dates import age_on
 from shared.domain.decisions import EventAt, NewEvents
 from shared.domain.envelope import has_event
@@ -52,15 +52,7 @@ CORRECTIONS: Final[CorrectionEngine[events.ReferralCorrected, Referral]] = Corre
             ),
         }
     ),
-    corrected_by={
-        **dict.fromkeys(
-            (events.SafeguardingHoldOverridden, events.ReferralAllocated, events.ReferralReopened), (Role.SUPERVISOR,)
-        ),
-        **dict.fromkeys(
-            (events.VictimReferredToSupport, events.SchoolLedOutcomeConfirmed),
-            (Role.SAFE_SCHOOLS_OFFICER, Role.SUPERVISOR),
-        ),
-    },
+    corrected_by=recorders(COMMANDS, DEFAULT_ROLES, Role.SUPERVISOR),
     derived_fields=lambda fact, state, _context: (
         of_triage(state) if isinstance(fact.event, events.ReferralTriaged) else {}
     ),

@@ -44,6 +44,8 @@ class AddParticipant(Command):
     birth, the age is computed from it, and an answer given here is not looked at.
     """
 
+    makes = (events.ParticipantAdded,)
+
     person_id: UUID
     role: events.ParticipantRole
     under_16: bool | None = None
@@ -167,6 +169,8 @@ class RecordConferenceHeld(Command):
     A condition that it serves counts its hours.
     """
 
+    makes = (events.ConferenceHeld,)
+
     present: Annotated[tuple[events.Present, ...], Field(max_length=50), require_each_once("person_id")]
     facilitator_attended: bool
 
@@ -176,6 +180,8 @@ class RecordDidNotProceed(Command):
 
     A harmed person's absence never counts against the child (rule C7).
     """
+
+    makes = (events.ConferenceDidNotProceed,)
 
     why: events.NotProceedingReason
 
@@ -215,6 +221,8 @@ class CorrectRecord(FieldCorrection):
 
     The original stays visible beside it.
     """
+
+    makes = (events.RecordCorrected,)
 
 
 class RecordNoAgreement(Command):
@@ -257,6 +265,7 @@ class CloseConference(Command):
     """End the conference: nothing more is recorded in it, save corrections. No term may be open (rule C12)."""
 
     roles: ClassVar[frozenset[str] | None] = WITH_REACTIONS
+    makes = (events.ConferenceClosed,)
 
 
 COMMANDS: Final = commands_in(__name__)

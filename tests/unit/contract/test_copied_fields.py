@@ -11,10 +11,9 @@ import pytest
 from shared.domain.corrections import CorrectionEngine
 from shared.domain.decider import history_at
 from shared.domain.envelope import Fact
-from shared.domain.messages import Correction, Event
+from shared.domain.messages import Correction, Event, events_of
 from shared.domain.service import Service
 from tests.unit.guidance.played_histories import SERVICES, context_at, played_histories
-from tools.reference.emitted_events import emitted_events
 
 OF_THEIR_OWN: Final = {
     # the day of what happened, which is corrected where it stands
@@ -41,10 +40,10 @@ def engine(service: Service[Any]) -> CorrectionEngine[Any, Any]:
 
 
 def computed_fields(service: Service[Any]) -> dict[str, set[str]]:
-    """Return the fields of each event that no command has by which `decide` makes it, without those that are fixed."""
+    """Return the fields of each event that no command has that may give it, without those that are fixed."""
     given: dict[type[Event], set[str]] = defaultdict(set)
     for command in service.commands:
-        for event in emitted_events(service, command):
+        for event in events_of(command):
             given[event] |= command.model_fields.keys()
     fixed = engine(service).fixed
     return {

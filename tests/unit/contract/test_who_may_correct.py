@@ -15,13 +15,12 @@ from services.vocabulary import Role
 from shared.domain.corrections import CorrectionEngine, PastFacts, Uncorrectable
 from shared.domain.decider import apply_correction
 from shared.domain.envelope import Fact
-from shared.domain.messages import Correction, CorrectionCommand
+from shared.domain.messages import Correction, CorrectionCommand, events_of
 from shared.domain.permissions import ids_mentioned, marks_of
 from shared.domain.sealing import Sealed
 from shared.domain.service import Service
 from tests.unit.contract.sample import SERVICES, samples
 from tests.unit.contract.test_copied_fields import engine
-from tools.reference.emitted_events import emitted_events
 
 ANOTHER: Final = UUID(int=4)
 
@@ -126,7 +125,7 @@ def test_nobody_corrects_what_they_may_not_record(service: Service[Any]) -> None
     """Given an event, then every role that may correct it may send a command that gives it, or oversees."""
     given = {event: set[str]() for event in service.events.events}
     for command in service.commands:
-        for event in emitted_events(service, command):
+        for event in events_of(command):
             given[event] |= service.roles_for(command)
     correct, of = service.roles_for(correcting(service)), engine(service)
     more = {
