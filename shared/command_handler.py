@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -22,7 +22,7 @@ from uuid import UUID
 from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash
 from shared.domain.execution import CommandRequest, Decision, execute
-from shared.domain.ids import derived_uuid
+from shared.domain.ids import RESERVED, derived_uuid, reserved_id
 from shared.domain.messages import Actor, Command, ids_by_name
 from shared.domain.permissions import (
     ABOUT_ANOTHER,
@@ -86,7 +86,7 @@ class IdempotencyKeyReused:
 
 @dataclass(frozen=True, slots=True)
 class StreamNotFound:
-    """A stream that does not exist, for a command that does not begin one."""
+    """A stream that does not exist, for a command that does not begin one, or not under this id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,7 @@ class CommandHandler:
         self._digest_key = digest_key
         self._sign = sign
         self._queue = StreamQueue()
+        self._is_the_kernels = not service.commanding_roles
 
     def for_service(self, service: Service[Any]) -> CommandHandler:
         """Return the handler of another declaration on the same event store, such as that of its waits."""
@@ -204,6 +205,11 @@ class CommandHandler:
             loaded = await self.event_store.load(name, request.command_id)
             if loaded.receipt is not None:
                 return self._repeated(request, loaded.receipt, digest)
+            if self._is_the_kernels and loaded.records and not self.service.is_own(loaded.records[0].type):
+                # A person's record has the id, which all can derive.
+                request = replace(request, stream=reserved_id(request.stream))
+                name = self.service.stream_name(request.stream)
+                continue
             failure = self._check_preconditions(request, loaded)
             if failure is not None:
                 return failure
@@ -331,7 +337,7 @@ class CommandHandler:
         if loaded.records:
             if not self.service.is_own(loaded.records[0].type):
                 return StreamNotFound()
-        elif not type(command).opens:
+        elif not type(command).opens or (request.stream.version == RESERVED and not self._is_the_kernels):
             return StreamNotFound()
         forbidden = self._check_access(request, loaded.records)
         if forbidden is not None:

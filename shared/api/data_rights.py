@@ -45,6 +45,7 @@ from shared.domain.data_rights import (
     RestrictProcessing,
     contents_of_home,
     data_rights_id,
+    data_rights_ids,
     data_rights_service,
     is_worked_with,
 )
@@ -296,7 +297,11 @@ async def _rights_of(
     at: Dependencies, rights: Service[DataRights], person: UUID
 ) -> tuple[DataRights, Sequence[RecordedEvent]]:
     """Return what was decided about a person's data here, and its events."""
-    decided = (await at.event_store.load(rights.stream_name(data_rights_id(rights.name, person)))).records
+    decided: Sequence[RecordedEvent] = ()
+    for id_ in data_rights_ids(rights.name, person):
+        decided = (await at.event_store.load(rights.stream_name(id_))).records
+        if not decided or rights.is_own(decided[0].type):
+            break
     return rights.decider.fold([rights.events.read(record.body) for record in decided]) or NOTHING, decided
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from shared.api.request import Caller, read_id, read_reason, read_times, today
 from shared.api.routes import declared
 from shared.api.schemas import DutyLine, History, state_view
 from shared.database import retry_or_raise
-from shared.domain.data_rights import data_rights_id, is_data_right, restricted_in
+from shared.domain.data_rights import data_rights_ids, is_data_right, restricted_in
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
@@ -175,7 +175,7 @@ async def denial_of(
     if is_data_right(records[0].type):
         if permission.parts.isdisjoint(AUDIT | DATA_RIGHTS):
             return Denial("what is decided about a person's data is for data protection and auditors", hidden=True)
-        if records[0].stream in {service.stream_name(data_rights_id(service.name, one)) for one in actor.conflicts}:
+        if records[0].stream in _rights_streams(service, actor.conflicts):
             return Denial(CONFLICT)
     if service.is_own(records[0].type) and (permission.where or actor.conflicts):
         facts = AccessFacts.of_history(service.events, closed_facts(service, records))
@@ -197,11 +197,16 @@ async def restricted_people(
     database: asyncpg.Pool[asyncpg.Record], service: Service[Any], people: Collection[UUID]
 ) -> frozenset[UUID]:
     """Return those people whose processing is restricted here. Raises `EventStoreUnavailable`."""
-    streams = {service.stream_name(data_rights_id(service.name, person)): person for person in people}
+    streams = _rights_streams(service, people)
     if not streams:
         return frozenset()
     rows = await retry_or_raise(lambda: database.fetch(_RIGHTS, list(streams)), EventStoreUnavailable)
     return frozenset(streams[stream] for stream in restricted_in((row["stream"], row["type"]) for row in rows))
+
+
+def _rights_streams(service: Service[Any], people: Collection[UUID]) -> Mapping[str, UUID]:
+    """Return the streams in which the data rights of people may stand, each with its person."""
+    return {service.stream_name(id_): person for person in people for id_ in data_rights_ids(service.name, person)}
 
 
 async def withheld_people(

@@ -15,7 +15,7 @@ from uuid import UUID
 from shared.domain.decider import BrokenHistory, Decider, history_at
 from shared.domain.decisions import NewEvents
 from shared.domain.envelope import EventRegistry, Fact
-from shared.domain.ids import derived_uuid
+from shared.domain.ids import derived_uuid, reserved_id
 from shared.domain.messages import Command, Event
 from shared.domain.permissions import people_mentioned
 from shared.domain.rules import Context, RuleBook
@@ -233,6 +233,12 @@ def is_data_right(type_name: str) -> bool:
 def data_rights_id(service: str, person: UUID) -> UUID:
     """Return the id of the stream of a person's data rights in a service's event store."""
     return derived_uuid("data-rights", service, person)
+
+
+def data_rights_ids(service: str, person: UUID) -> tuple[UUID, UUID]:
+    """Return that id, and the one that the stream has where somebody's record took it."""
+    id_ = data_rights_id(service, person)
+    return id_, reserved_id(id_)
 
 
 def restricted_in(types_by_stream: Iterable[tuple[str, str]]) -> frozenset[str]:

@@ -15,3 +15,12 @@ def derived_uuid(*parts: object) -> UUID:
 def event_id(command_id: UUID, n: int) -> UUID:
     """Derive the id of the event with index `n` of a command."""
     return uuid5(command_id, str(n))
+
+
+RESERVED: Final = 8
+"""The version (RFC 9562) of the UUIDs under which the kernel alone begins a stream."""
+
+
+def reserved_id(id_: UUID) -> UUID:
+    """Return the id of a stream of the kernel whose own id, which all can derive, somebody gave to a record."""
+    return UUID(int=id_.int & ~(0xF << 76) | RESERVED << 76)

@@ -12,7 +12,7 @@ from uuid import UUID
 from services.reporting.access import ACCESS
 from services.reporting.projection.snapshot import Connection, Pool
 from services.reporting.queries.visibility import Reader
-from shared.domain.data_rights import data_rights_id, restricted_in
+from shared.domain.data_rights import data_rights_ids, restricted_in
 from shared.domain.permissions import DATA_RIGHTS
 
 PersonIn = tuple[str, UUID]
@@ -35,7 +35,9 @@ async def restricted_people(pool: Pool | Connection, people: Collection[PersonIn
     """Return those people whose processing is restricted now, as far as events are projected."""
     if not people:
         return frozenset()
-    streams = {f"{service}/{data_rights_id(service, person)}": (service, person) for service, person in people}
+    streams = {
+        f"{service}/{id_}": (service, person) for service, person in people for id_ in data_rights_ids(service, person)
+    }
     rows = await pool.fetch(
         _DECIDED, [service for service, _ in streams.values()], [UUID(name.rpartition("/")[2]) for name in streams]
     )

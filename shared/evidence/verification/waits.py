@@ -7,6 +7,7 @@ from uuid import UUID
 
 from shared.database import Connection, Pool
 from shared.domain.decider import BrokenHistory
+from shared.domain.ids import RESERVED
 from shared.domain.service import Service
 from shared.domain.waiting import DECIDER, WAITING_TYPES, Waiting, waiting_service
 from shared.evidence.verification.problems import CountedCheck, note_lasting
@@ -44,10 +45,13 @@ async def _recorded(service: Service[Any], connection: Connection) -> dict[UUID,
             waits.events.read(row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"])
             for row in rows
         ]
+        id_ = UUID(stream.rpartition("/")[2])
+        if id_.version == RESERVED:
+            id_ = UUID(int=id_.int, version=5)
         try:
-            waits_by_id[UUID(stream.rpartition("/")[2])] = DECIDER.state_at(history)
+            waits_by_id[id_] = DECIDER.state_at(history)
         except BrokenHistory:
-            waits_by_id[UUID(stream.rpartition("/")[2])] = None
+            waits_by_id[id_] = None
     return waits_by_id
 
 

@@ -14,6 +14,8 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from services.education.service import service as education
+from shared.api.queries import restricted_people
+from shared.domain.data_rights import data_rights_ids
 from shared.latency import BOUNDS, flush, observe
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.runtime.privileges import RoleKind, role_name
@@ -496,3 +498,24 @@ async def test_a_log_behind_its_witness_accepts_no_command(
     finally:
         await owner.execute(f"delete from alarm where (consumer, name, place) = ({alarm})")
         await owner.close()
+
+
+async def test_a_session_under_the_id_of_a_childs_data_rights_hides_none(
+    api: Client, education_app: FastAPI, stream: UUID
+) -> None:
+    """Given a session under the id that follows from a child's, then holds and a restriction of that child are recorded, shown and heeded all the same."""
+    child = uuid4()
+    taken, reserved = data_rights_ids("education", child)
+    statuses = [(await api.send(id_, PLAN)).status_code for id_ in (taken, reserved, stream)]
+    assert statuses == [201, 404, 201]
+    await api.send(stream, {"type": "BookPlace", "person_id": str(child)})
+    token = await api.token("DATA_PROTECTION_OFFICER", area="*")
+    headers = {"Authorization": f"Bearer {token}", "Access-Reason": "INC_1"}
+    for action in ("hold?kind=LEGAL", "restrict?basis=PRINCIPLE_INFRINGED"):
+        answer = await api.http.post(f"/v1/people/{child}/{action}", headers=headers)
+        assert answer.status_code == 200, answer.text
+    shown = (await api.http.get(f"/v1/people/{child}", headers=headers)).json()
+    assert (shown["holds"], shown["restricted"], shown["forgotten"]) == (["LEGAL"], True, False)
+    assert await restricted_people(education_app.state.deps.database, education, [child]) == {child}
+    forgotten = await api.http.post(f"/v1/people/{child}/forget?basis=RETENTION_ENDED", headers=headers)
+    assert [rule["id"] for rule in forgotten.json()["rules"]] == ["DR1", "DR2"]

@@ -24,6 +24,8 @@ from shared.domain.service import CommandFor, Reaction, reaction_command_id
 from shared.domain.waiting import WaitingClosed, WaitingEnded, waiting_events
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
+from shared.evidence.verification.problems import CountedCheck
+from shared.evidence.verification.waits import check_waits
 from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.batch import BatchResult
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
@@ -393,6 +395,24 @@ async def test_a_wait_is_no_record_of_the_service(reacting_desk: ReactingDesk) -
     for command in (Open(), Staff(hands=1)):
         command_request = CommandRequest(command, wait.id, uuid4(), CLERK, NOON, uuid4())
         assert await reacting_desk.desk.handle(command_request) == StreamNotFound()
+
+
+async def test_a_record_under_the_id_of_a_wait_hides_no_wait(reacting_desk: ReactingDesk) -> None:
+    """Given a desk that somebody opened under the id of a parked reaction, then that wait is recorded and ended all the same, as its row shows."""
+    ring = await reacting_desk.ring(2)
+    await reacting_desk.take([ring])
+    (parked,) = await parked_reactions(reacting_desk.pool)
+    await reacting_desk.ask(reacting_desk.desk, parked.command_id, Open())
+    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON)
+    assert (await recorder.record(), await recorder.record()) == (1, 0)
+    (wait,) = await waits_of(reacting_desk.pool, ring.stream)
+    assert wait.id == parked.command_id
+    check = CountedCheck()
+    await check_waits(reacting_desk.desk.service, reacting_desk.pool, check)
+    assert (check.entries, check.problems.lines) == (1, ())
+    await reacting_desk.pool.execute("delete from parked")
+    assert (await recorder.record(), await recorder.record()) == (1, 0)
+    assert await waits_of(reacting_desk.pool, ring.stream) == []
 
 
 async def test_a_retry_that_is_asked_for_needs_no_move_of_its_target(reacting_desk: ReactingDesk) -> None:

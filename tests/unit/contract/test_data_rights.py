@@ -14,7 +14,7 @@ import pytest
 from services.disposal.service import service as disposal
 from services.referral.service import service as referral
 from services.registry import deciding_services
-from shared.command_handler import Accepted, CommandHandler, NoChange, Result
+from shared.command_handler import Accepted, CommandHandler, NoChange, Result, StreamNotFound
 from shared.domain.data_rights import (
     DECIDER,
     ForgetPerson,
@@ -25,6 +25,7 @@ from shared.domain.data_rights import (
     RestrictProcessing,
     data_rights_events,
     data_rights_id,
+    data_rights_ids,
     data_rights_service,
     is_data_right,
     is_worked_with,
@@ -168,3 +169,24 @@ async def test_what_is_opened_again_is_worked_with_once_it_holds_something_new_o
     assert is_worked_with(referral, again, PERSON, opened[-1].recorded_at), "it was open then"
     anew = await told({**linked, "category": "WITNESS", "role": "WITNESS"})
     assert is_worked_with(referral, anew, PERSON, forgotten_at)
+
+
+async def test_a_record_under_the_id_of_data_rights_keeps_none_from_being_recorded() -> None:
+    """Given a school's referral under the id that follows from a child's, then a hold is recorded beside it and bars forgetting; the other id is the kernel's alone."""
+    handler = CommandHandler(referral, MemoryEventStore(), MemoryKeyring(), b"digest")
+    taken, reserved = data_rights_ids("referral", PERSON)
+
+    async def sent(to: CommandHandler, command: Command, stream: UUID, actor: Actor = ACTOR) -> Result:
+        return await to.handle(CommandRequest(command, stream, uuid4(), actor, NOON, uuid4()))
+
+    school = Actor(id=UUID(int=8), role="SCHOOL", organisation="TEST", labels={"area": "DORSET"})
+    body = json.dumps(received_referral(UUID(int=6), "2026-03-02T15:20:00+00:00")).encode()
+    received = referral.parse_command(body, NOON)
+    assert isinstance(await sent(handler, received, reserved, school), StreamNotFound)
+    assert isinstance(await sent(handler, received, taken, school), Accepted)
+    rights = handler.for_service(data_rights_service(referral))
+    assert isinstance(await sent(rights, HOLD, taken), Accepted)
+    assert isinstance(await sent(rights, HOLD, taken), NoChange)
+    assert isinstance(await sent(rights, FORGET, taken), Refused)
+    assert isinstance(await sent(handler, received, reserved, school), StreamNotFound)
+    assert len((await handler.event_store.load(f"referral/{reserved}")).records) == 1
