@@ -167,23 +167,30 @@ class _News:
 
 
 def plan(case_id: UUID, facts: Sequence[Fact], clock: Clock = when_recorded) -> Mapping[UUID, Message]:
-    """Return the messages of a case by their keys. `facts` are those of `FOLLOWED`, each stream in order of version."""
+    """Return the messages of a case by their keys. `facts` are those of `FOLLOWED`, each stream in order of version.
+
+    Whoever begins a record says of which case it is: a record tells and names only people of the case in its own area.
+    """
+    of_areas: dict[str | None, list[Fact]] = {}
+    for fact in facts:
+        of_areas.setdefault(fact.envelope.labels.get("area"), []).append(fact)
+    planned = (_plan_of_area(case_id, of_area, clock) for of_area in of_areas.values())
+    return {message.key: message for messages in planned for message in messages}
+
+
+def _plan_of_area(case_id: UUID, facts: Sequence[Fact], clock: Clock) -> Iterator[Message]:
     corrected = _as_corrected(facts)
     people = People.of(corrected)
     streams: dict[str, list[Fact]] = {}
     for fact in corrected:
         streams.setdefault(fact.envelope.stream, []).append(fact)
     corrections = [fact for fact in facts if isinstance(fact.event, Correction)]
-    messages: dict[UUID, Message] = {}
     for record, history in streams.items():
         read = _READERS.get(record.partition("/")[0])
         for news in read(case_id, history, corrections) if read is not None else ():
             for line in LINES[news.occasion]:
-                if news.template not in {None, line.template}:
-                    continue
-                for message in _of_line(line, news, record, case_id, people, clock):
-                    messages[message.key] = message
-    return messages
+                if news.template in {None, line.template}:
+                    yield from _of_line(line, news, record, case_id, people, clock)
 
 
 Plan = Callable[[UUID, Sequence[Fact]], Mapping[UUID, Message]]

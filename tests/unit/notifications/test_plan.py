@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,7 +23,7 @@ from services.education.events import (
     RecordCorrected,
     SessionCancelled,
 )
-from services.notifications.plan import plan_as_it_happened
+from services.notifications.plan import plan, plan_as_it_happened
 from services.referral.events import MessageRequested, PreferencesRecorded, ReferralClosed, ReferralReceived
 from services.rj_conference.events import (
     ConferenceDidNotProceed,
@@ -53,6 +54,7 @@ from services.vocabulary import (
     TrialMode,
 )
 from shared.domain.dates import add_working_days, local_day
+from shared.domain.ids import derived_uuid
 from shared.domain.messages import Event
 from shared.domain.sealing import Sealed
 from tests.command_spec import officer
@@ -183,6 +185,26 @@ def test_nobody_hears_of_another_familys_appointment() -> None:
         ),
     )
     assert {person for _, person in case.told()} == {CHILD, MOTHER}
+
+
+def test_a_record_of_another_area_reaches_nobody_of_the_case() -> None:
+    """Given somebody of another area who books the child into a session of theirs, or links the family with another address, then nobody is told of that session, nor at that address."""
+    session, links = CaseEvents(), family()
+    session.session()
+    session.booked()
+    devon = [
+        replace(fact, envelope=fact.envelope.model_copy(update={"labels": {"area": "DEVON"}, "stream": stream}))
+        for fact in (*session.facts, *links.facts)
+        for stream in (f"{fact.envelope.stream.partition('/')[0]}/{derived_uuid('devon')}",)
+    ]
+    case = family()
+    assert not plan(CASE, [*case.facts, *devon[:2]])
+    case.session()
+    case.booked()
+    messages = plan(CASE, [*case.facts, *devon[2:]])
+    assert messages
+    assert {one.referral_id for one in messages.values()} == {stream_of("referral")}
+    assert messages.keys() == {one.key for one in case.plan()}
 
 
 @pytest.mark.parametrize(("children", "hears"), [((CHILD,), True), ((HARMED,), False), ((), False)])
