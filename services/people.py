@@ -51,9 +51,16 @@ def birth_date_of(person: UUID, context: Context) -> date | None:
     return None if born is None else born.or_else(None)
 
 
-def flags_of_the_incident(kept: Sequence[Fact]) -> Flags | None:
-    """Return the flags of the newest referral, as they were corrected; None without one."""
-    return next((fact.event.flags for fact in reversed(_corrected(kept)) if has_event(fact, ReferralReceived)), None)
+def flags_of_the_incident(person: UUID, kept: Sequence[Fact]) -> Flags | None:
+    """Return the flags of the referral that linked a person last, as they were corrected; None without one.
+
+    Any other of the case says nothing of them: whoever reports chooses the case, and a school's report has been read by nobody.
+    """
+    corrected = _corrected(kept)
+    links = [fact for fact in corrected if has_event(fact, PersonLinked) and fact.event.person_id == person]
+    received = [fact for fact in corrected if has_event(fact, ReferralReceived)]
+    flags = {fact.envelope.stream: fact.event.flags for fact in received}
+    return flags.get(links[-1].envelope.stream) if links else None
 
 
 def differing(given: PartyDetails, known: PartyDetails) -> tuple[str, ...]:

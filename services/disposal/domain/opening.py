@@ -39,5 +39,5 @@ def completed(command: OpenDisposalCase, context: Context) -> OpenDisposalCase:
     """Return the command with what it leaves to the referral. A command that gives details itself stays as it is."""
     if command.details is not None or (known := known_details(command, context)) is None:
         return command
-    flags = flags_of_the_incident(context.kept) if command.flags is None else command.flags
+    flags = flags_of_the_incident(command.person_id, context.kept) if command.flags is None else command.flags
     return command.model_copy(update={"details": known, "flags": flags})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
@@ -129,6 +130,16 @@ def test_a_correction_in_the_referral_reaches_the_opening() -> None:
     case.kept_events = referral.facts
     case.ask(opening(details=None), by=YJS, at=OPENED_AT)
     assert (case.state.opened.details.name.value, case.state.opened.flags) == ("Leo Hartley", (Flag.KNIFE,))
+
+
+def test_a_later_report_takes_no_flag_away() -> None:
+    """Given a school that reports to the same case again, without a flag, then the case takes those of the referral that links the child."""
+    case = known(flags=(Flag.KNIFE,))
+    again = ReferralStory().received().facts[0]
+    elsewhere = again.envelope.model_copy(update={"stream": f"referral/{uuid4()}", "event_id": uuid4()})
+    case.kept_events = [*case.kept_events, replace(again, envelope=elsewhere)]
+    case.ask(opening(details=None), by=YJS, at=OPENED_AT)
+    assert case.state.opened.flags == (Flag.KNIFE,)
 
 
 def test_of_somebody_whom_nobody_linked_the_details_are_asked() -> None:
