@@ -237,6 +237,28 @@ def _read_password(file: Path, whose: str) -> str:
     return password
 
 
+def secret_in_file(file: Path | None, name: str) -> str:
+    """Return the secret in a file that a setting names. Raises `InvalidSetting`."""
+    try:
+        secret = "" if file is None else file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InvalidSetting(f"{name}: {error}") from error
+    if not secret:
+        raise InvalidSetting(f"{name}: name a file with the secret in it")
+    return secret
+
+
+def credentials_form(client: str | None, secret_file: Path | None, setting: str, **claims: str) -> dict[str, str]:
+    """Return how a program asks the issuer for a token (RFC 6749, section 4.4): by its client's secret, in the file of a setting.
+
+    Without a client the development issuer is asked, by the claims themselves. Raises `InvalidSetting`.
+    """
+    form = {"grant_type": "client_credentials"}
+    if client is None:
+        return form | claims
+    return form | {"client_id": client, "client_secret": secret_in_file(secret_file, setting)}
+
+
 class MailSettings(Settings):
     """Settings of a process that sends e-mails."""
 

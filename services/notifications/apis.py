@@ -16,10 +16,11 @@ import httpx2
 
 from services.addresses import Addresses
 from services.notifications.plan import Message
-from services.notifications.settings import NotificationsSettings, secret_in_file
+from services.notifications.settings import NotificationsSettings
 from services.registry import COLLECTIONS
 from shared.api.authentication import shared_client
 from shared.domain.ids import derived_uuid
+from shared.settings import credentials_form
 
 ROLE: Final = "MESSENGER"
 REASON: Final = "MESSAGE"
@@ -203,13 +204,9 @@ class Apis:
         return self._token[0]
 
     def _form(self) -> dict[str, str]:
-        """Return the credentials: those of a client, or for the development issuer the claims themselves."""
-        form = {"grant_type": "client_credentials"}
-        if self._settings.messenger_client is None:
-            who = {"sub": str(derived_uuid("messenger")), "role": ROLE, "organisation": "OOC_DEVELOPMENT", "area": "*"}
-            return form | who
-        secret = secret_in_file(self._settings.messenger_secret_file, "OOC_MESSENGER_SECRET_FILE")
-        return form | {"client_id": self._settings.messenger_client, "client_secret": secret}
+        who = {"sub": str(derived_uuid("messenger")), "role": ROLE, "organisation": "OOC_DEVELOPMENT", "area": "*"}
+        client, secret = self._settings.messenger_client, self._settings.messenger_secret_file
+        return credentials_form(client, secret, "OOC_MESSENGER_SECRET_FILE", **who)
 
 
 def _text(value: Any) -> str | None:

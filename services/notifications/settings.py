@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from pydantic import model_validator
 
-from shared.settings import InvalidSetting, MailSettings
+from shared.settings import InvalidSetting, MailSettings, secret_in_file
 
 SHORTEST_KEY: Final = 43
 """Characters of 32 bytes in base64, at least."""
@@ -86,15 +86,4 @@ def webhook_key(file: Path) -> bytes:
     secret = secret_in_file(file, "OOC_WEBHOOK_KEY_FILE").encode()
     if len(secret) < SHORTEST_KEY:
         raise InvalidSetting("OOC_WEBHOOK_KEY_FILE must name a file with 32 random bytes in base64")
-    return secret
-
-
-def secret_in_file(file: Path | None, name: str) -> str:
-    """Return the secret in a file that a setting names. Raises `InvalidSetting`."""
-    try:
-        secret = "" if file is None else file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise InvalidSetting(f"{name}: {error}") from error
-    if not secret:
-        raise InvalidSetting(f"{name}: name a file with the secret in it")
     return secret

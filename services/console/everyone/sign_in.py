@@ -26,7 +26,7 @@ from shared.api.authentication import InvalidToken, IssuerUnavailable, TokenVeri
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
-from shared.settings import InvalidSetting
+from shared.settings import credentials_form
 
 CALLBACK: Final = "/signed-in"
 SIGNED_OUT: Final = "/signed-out"
@@ -171,22 +171,9 @@ class Provider:
 
 
 def invited_form(settings: ConsoleSettings) -> dict[str, str]:
-    """Return the request of a token of the role `INVITED`: by the client's secret, or of the development issuer by claims.
-
-    Raises `InvalidSetting`.
-    """
-    form = {"grant_type": "client_credentials"}
-    if settings.invited_client is None:
-        return form | {"sub": str(derived_uuid("invited")), "role": Role.INVITED, "organisation": "OOC", "area": EVERY}
-    try:
-        secret = (
-            settings.invited_secret_file.read_text(encoding="utf-8").strip() if settings.invited_secret_file else ""
-        )
-    except OSError as error:
-        raise InvalidSetting(f"OOC_INVITED_SECRET_FILE: {error}") from error
-    if not secret:
-        raise InvalidSetting("OOC_INVITED_CLIENT is set: name a file with its secret in OOC_INVITED_SECRET_FILE")
-    return form | {"client_id": settings.invited_client, "client_secret": secret}
+    """Return the request of a token of the role `INVITED`. Raises `InvalidSetting`."""
+    who = {"sub": str(derived_uuid("invited")), "role": Role.INVITED, "organisation": "OOC", "area": EVERY}
+    return credentials_form(settings.invited_client, settings.invited_secret_file, "OOC_INVITED_SECRET_FILE", **who)
 
 
 def _part_of(actor: Actor) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from notifications_python_client.notifications import NotificationsAPIClient
 from requests.adapters import HTTPAdapter
 
 from services.notifications.channels import Envelope, NotSent, Refused, Uncertain
-from services.notifications.settings import NotificationsSettings, secret_in_file
+from services.notifications.settings import NotificationsSettings
+from shared.settings import secret_in_file
 
 T = TypeVar("T")
 

@@ -15,7 +15,8 @@ from uuid import UUID
 import aiosmtplib
 
 from services.notifications.channels import Envelope, NotSent, Refused, Uncertain
-from services.notifications.settings import NotificationsSettings, secret_in_file
+from services.notifications.settings import NotificationsSettings
+from shared.settings import secret_in_file
 
 TIMEOUT_SECONDS: Final = 20.0
 
