@@ -20,7 +20,7 @@ from tests.any_sequence import sealed_bytes
 from tests.command_spec import CommandSpec
 from tests.unit.disposal.stories import AFTER, MOTHER, CaseStory
 from tests.unit.education.stories import SessionStory
-from tests.unit.referral.stories import ReferralStory
+from tests.unit.referral.stories import ReferralStory, link
 
 NOTE = Sealed("She asked for a later time.")
 RECORDS: dict[str, tuple[Callable[[], CommandSpec], Callable[[Sealed[str] | None], Command]]] = {
@@ -86,11 +86,16 @@ def test_a_note_of_a_contact_with_a_victim_is_of_a_class_of_its_own(name: str) -
     ],
 )
 def test_a_victim_worker_makes_nobody_a_victim_to_read_of_them(name: str, making: Command) -> None:
-    """Given the child's mother, when a victim worker records her as harmed, then V1 refuses; notes on her stay what they are until an officer says so."""
+    """Given the child's mother, linked as such, when a victim worker records her as harmed, then V1 refuses; notes on her stay what they are until an officer says so."""
     begin, contact = RECORDS[name]
     story = begin()
+    mother = link(MOTHER, "1985-01-09", role=PersonRole.PARENT_CARER, category=Category.PARENT_CARER)
+    linking = story if name == "referral" else ReferralStory().received()
+    linking.ask(mother, by="SUPERVISOR", at=AFTER)
+    story.kept_events = () if linking is story else linking.facts
     assert story.refused(making, by=Role.VICTIM_WORKER, at=AFTER) == {"V1"}
     story.ask(contact(NOTE), by="SUPERVISOR", at=AFTER)
     assert story.service.events.class_of(story.facts[-1].event, "note") is Personal.NARRATIVE
-    assert story.ask(making, by="SUPERVISOR", at=AFTER)
+    says_so = link(MOTHER, role=PersonRole.HARMED, category=Category.VICTIM) if linking is story else making
+    assert story.ask(says_so, by="SUPERVISOR", at=AFTER)
     assert story.ask(making, by=Role.VICTIM_WORKER, at=AFTER)

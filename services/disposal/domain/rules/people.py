@@ -31,7 +31,7 @@ def is_no_harmer(
 def an_officer_says_who_was_harmed(
     command: RecordVictimView | InformVictimOfRestorativeJustice | TellVictim, state: DisposalState, context: Context
 ) -> bool:
-    """No officer has said that this person was harmed: ask one to link them so in the referral, or to inform them first.
+    """This person is linked, and not as harmed: ask an officer to link them so in the referral, or to inform them first.
 
     Source: DPA 2018 s40 (security): whoever works for victims reads the notes on them, and makes nobody a victim to that end
     """
@@ -39,7 +39,7 @@ def an_officer_says_who_was_harmed(
     if context.actor.role != Role.VICTIM_WORKER or who in state.everyone_harmed:
         return True
     linked = context.of_kept(linked_people).get(who)
-    return linked is not None and linked.is_harmed
+    return linked is None or linked.is_harmed
 
 
 @rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("person_id",))

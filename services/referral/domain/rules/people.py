@@ -55,11 +55,12 @@ def an_officer_says_who_was_harmed(
     state: Referral,
     context: Context,
 ) -> bool:
-    """No officer has said that this person was harmed: ask the officer of the referral to link them so.
+    """This person is linked, and not as harmed: ask the officer of the referral to link them so.
 
     Source: DPA 2018 s40 (security): whoever works for victims reads the notes on them, and makes nobody a victim to that end
     """
-    return command.person_id in state.victims or context.actor.role != Role.VICTIM_WORKER
+    linked = state.people.get(command.person_id)
+    return linked is None or linked.is_harmed or context.actor.role != Role.VICTIM_WORKER
 
 
 @rules.forbids("W1", WriteToPerson, looks_at=("person_id",))
