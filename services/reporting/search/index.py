@@ -113,6 +113,7 @@ class SearchIndex:
         self._entries: dict[Kind, dict[Place, Entry]] = {kind: {} for kind in (*SearchKind, *Compared)}
         self._compared: dict[UUID, set[tuple[Kind, Place]]] = defaultdict(set)
         self._differing: dict[UUID, Differing] = {}
+        self._touched: set[UUID] = set()
         self._horizon: int | None = None
         self._destroyed: frozenset[str] = frozenset()
         self._turn = asyncio.Lock()
@@ -141,6 +142,10 @@ class SearchIndex:
         async with self._turn:
             self._horizon = await retry_or_raise(self._take_in, EventStoreUnavailable)
             self._drop(await self._keyring.destroyed(None if every_tombstone else _RECENT))
+            # Once for each person: a record may name the same one thousands of times.
+            for person_id in self._touched:
+                self._compare(person_id)
+            self._touched.clear()
             self._loaded.set()
 
     def find(self, kind: SearchKind, text: str) -> Found:
@@ -215,7 +220,7 @@ class SearchIndex:
         entries[value.place] = Entry(tokens, person_id, key_subject, value.version, first, value.explained)
         if person_id is not None and value.kind in COMPARED:
             self._compared[person_id].add((value.kind, value.place))
-            self._compare(person_id)
+            self._touched.add(person_id)
 
     def _compare(self, person_id: UUID) -> None:
         """Note what the streams of a person say differently: the newest value in each, where one is given."""
@@ -241,7 +246,7 @@ class SearchIndex:
                 person_id = entries.pop(place).person_id
                 if person_id is not None and kind in COMPARED:
                     self._compared[person_id].discard((kind, place))
-                    self._compare(person_id)
+                    self._touched.add(person_id)
 
     def _token(self, kind: Kind, term: str) -> bytes:
         return blake2b(f"{kind}:{term}".encode(), key=self._key, digest_size=TOKEN_BYTES).digest()

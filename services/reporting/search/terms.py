@@ -9,6 +9,9 @@ from typing import Final
 MIN_PREFIX: Final = 3
 """So many letters of a word find it; a shorter word must be given whole."""
 
+LONGEST: Final = 200
+"""So many letters of a name are compared: each beginning of a word is a term, and one word may be the whole text."""
+
 _PLAIN: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"})
 """Letters that Unicode does not take apart into a letter and an accent."""
 _APOSTROPHES: Final = re.compile(r"['’ʼ`]")  # noqa: RUF001 - as names are typed
@@ -37,7 +40,7 @@ def code(text: str) -> str:
 
 def searched_words(text: str) -> set[tuple[str, ...]]:
     """Return the words of a search, with double names in one word and in two. A name that has any of these is found."""
-    text, either = plain(text), (" ", "")
+    text, either = plain(text)[:LONGEST], (" ", "")
     choices = (_APOSTROPHES.sub(a, _HYPHENS.sub(h, text)) for a, h in product(either, either))
     return {words for choice in choices if (words := tuple(_WORD.findall(choice)))}
 

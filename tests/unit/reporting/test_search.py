@@ -61,6 +61,14 @@ def test_words_find_a_name(words: str, name: str, found: bool) -> None:
     assert finds(words, name) is found
 
 
+@pytest.mark.parametrize("letter", ["a", "\u3300", "a-", "abc "])
+def test_no_name_has_more_terms_than_a_name_of_a_few_lines(letter: str) -> None:
+    """Given a name as long as a text may be, of one word or of letters that Unicode takes apart, then its terms are few and short."""
+    terms = list(indexed_terms(letter * (20_000 // len(letter))))
+    assert 0 < len(terms) <= 400
+    assert max(map(len, terms)) <= 200
+
+
 def test_codes_are_compared_by_letters_and_digits() -> None:
     """Given a reference with other punctuation and case, then it is the same; a part of it is another."""
     assert code("CPS/55/2026/1180") == code("cps 55-2026 1180")
