@@ -81,7 +81,7 @@ def feedback_after_delivery(state: Session, context: Context) -> bool:
     return state.delivered_at is None or context.occurred_at >= state.delivered_at
 
 
-# --- E1 to E6: the register ---------------------------------------------------------------------
+# --- E1 to E6, E8: the register ---------------------------------------------------------------------
 
 
 @rules.forbids("E1", commands.DeliverSession, commands.RecordAttendance, looks_at=("status",))
@@ -145,6 +145,15 @@ def absence_waits(command: commands.DecideAbsenceReason, state: Session, _contex
     """
     place = state.places.get(command.person_id)
     return place is not None and place.waits_for_reason
+
+
+@rules.forbids("E8", commands.BookPlace, lifted_by=(commands.CancelPlace,))
+def has_a_place_left(state: Session, context: Context) -> bool:
+    """The session has as many places as one may have: book this one in another session.
+
+    Source: team practice (attendance register)
+    """
+    return len(state.places) < context.policy.number("places_of_a_session")
 
 
 # --- S1: the state machine's table, and the calendar --------------------------------------------

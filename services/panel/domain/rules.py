@@ -63,7 +63,7 @@ def closed_after_the_last_case(sitting: Sitting, context: Context) -> bool:
     return all(context.occurred_at >= item.since for item in sitting.agenda.values())
 
 
-# --- P1 to P5: the panel -------------------------------------------------------------------------
+# --- P1 to P6: the panel -------------------------------------------------------------------------
 
 
 def _has_quorum(kinds: frozenset[str], policy: Policy) -> bool:
@@ -126,6 +126,15 @@ def every_case_is_dealt_with(sitting: Sitting, _context: Context) -> bool:
     Source: local policy on the joint decision-making panel
     """
     return all(item.status is not ItemStatus.TO_CONSIDER for item in sitting.agenda.values())
+
+
+@rules.forbids("P6", commands.AddToAgenda, lifted_by=(commands.RemoveFromAgenda,))
+def the_agenda_has_room(sitting: Sitting, context: Context) -> bool:
+    """The agenda has as many cases as one may have: put this one on that of another sitting.
+
+    Source: local policy on the joint decision-making panel
+    """
+    return len(sitting.agenda) < context.policy.number("cases_of_a_sitting")
 
 
 # --- S1: the state machine's table; corrections ---------------------------------------------------

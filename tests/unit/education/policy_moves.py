@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from services.vocabulary import (
-    AttendanceStatus,
-)
+from services.education.domain.commands import BookPlace
+from services.vocabulary import AttendanceStatus
 from shared.domain.service import Service
 from tests.unit.education import stories as education
 from tests.unit.policy.moves import Moved, answer, due, under
@@ -35,10 +34,17 @@ def comes(status: AttendanceStatus, hours: str) -> Callable[[Service[Any]], Any]
     return observe
 
 
+def second_place(service: Service[Any]) -> Any:
+    story: education.SessionStory = under(education.SessionStory(), service)
+    story.planned().booked()
+    return answer(story, BookPlace(person_id=education.MIA), education.OFFICER, education.BOOKED)
+
+
 MOVES: Final[Mapping[str, Moved]] = {
     "attendance_recorded_working_days": Moved(2, missed("ATTENDANCE_RECORDED")),
     "missed_contact_working_days": Moved(2, missed("MISSED_CONTACT")),
     "absence_reason_working_days": Moved(6, missed("ABSENCE_REASON")),
     "statuses_of_an_activity": Moved([], comes(AttendanceStatus.ATTENDED, "2")),
     "statuses_without_credit": Moved([], comes(AttendanceStatus.DNA_UNACCEPTABLE, "1")),
+    "places_of_a_session": Moved(1, second_place),
 }

@@ -31,6 +31,7 @@ from tests.unit.education.stories import (
     decided,
     feedback,
     given_back,
+    person,
     plan,
 )
 
@@ -100,6 +101,16 @@ def test_only_a_pending_absence_waits_for_a_reason(session: SessionStory) -> Non
     assert session.does(decided(acceptable=False), LATER) == ["AbsenceReasonDecided"]
     assert session.problems(decided(acceptable=True), LATER) == {"E6"}
     assert session.view["register"] == {str(LEO): "DNA_UNACCEPTABLE"}
+
+
+def test_a_full_session_takes_a_place_once_another_is_given_back(session: SessionStory) -> None:
+    """Given a session with as many places as one may have, then a further one is refused E8, until one is given back."""
+    session.planned()
+    for number in range(200):
+        session.booked(person(f"pupil {number}"))
+    assert session.problems(BookPlace(person_id=MIA), BOOKED) == {"E8"}
+    session.does(given_back(person("pupil 7")), BEFORE)
+    assert session.does(BookPlace(person_id=MIA), BEFORE) == ["PlaceBooked"]
 
 
 def test_nothing_before_it_was_planned(session: SessionStory) -> None:

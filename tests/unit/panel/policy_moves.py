@@ -17,4 +17,13 @@ def quorum(service: Service[Any]) -> Any:
     return answer(story, panel.consideration(), panel.CHAIR, panel.CONSIDERED)
 
 
-MOVES: Final[Mapping[str, Moved]] = {"panel_quorum": Moved(["POLICE"], quorum)}
+def second_case(service: Service[Any]) -> Any:
+    story: panel.SittingStory = under(panel.SittingStory(), service)
+    story.planned().listed()
+    return answer(story, panel.listing(panel.MIA), panel.CHAIR, panel.LISTED)
+
+
+MOVES: Final[Mapping[str, Moved]] = {
+    "panel_quorum": Moved(["POLICE"], quorum),
+    "cases_of_a_sitting": Moved(1, second_case),
+}

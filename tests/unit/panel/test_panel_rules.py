@@ -56,6 +56,14 @@ def removal(child: UUID = LEO) -> RemoveFromAgenda:
     return RemoveFromAgenda(disposal_id=disposal_of(child), why=Sealed("Charged meanwhile."))
 
 
+def test_a_full_agenda_takes_a_case_once_another_is_taken_off(sitting: SittingStory) -> None:
+    """Given an agenda with as many cases as one may have, then a further one is refused P6, until one is taken off."""
+    sitting.planned().listed(*(known(f"child {number}") for number in range(100)))
+    assert sitting.problems(listing(LEO), LISTED) == {"P6"}
+    sitting.does(removal(known("child 7")), LISTED)
+    assert sitting.does(listing(LEO), LISTED) == ["CaseAddedToAgenda"]
+
+
 def test_a_sitting_of_three_cases(sitting: SittingStory) -> None:
     """Given three cases, when two are considered and one is adjourned, then the sitting closes and shows what became of each."""
     sitting.planned().listed(LEO, MIA, IVY).begun()
