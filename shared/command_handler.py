@@ -52,16 +52,18 @@ from shared.event_store import (
     RecordedEvent,
     StoredReceipt,
     WrongExpectedVersion,
+    weight,
 )
 from shared.fact_cache import FactCache
 from shared.privacy.keyring import Keyring
 from shared.stream_queue import QueueFull, StreamQueue
 
 FULL_BYTES: Final = 8_000_000
-"""How many bytes of a service a home has that takes no long text any more, and with twice as many nothing that a person sends:
-who reads it needs several times as much memory."""
+"""The weight of a home's events of a service at which it takes no long text any more, with twice as much nothing that a person
+sends, and with three times nothing: who reads it needs several times as much memory, and has six seconds in a transaction."""
 FULL_RECORDS: Final = 100
-"""How many records of a service a home has that takes no further one: who decides or sends for one of them reads all."""
+"""How many records of a service a home has that takes no further one, from reactions with three times as many: who decides or
+sends for one of them reads all."""
 SHORT: Final = 2_000
 """Letters of a command that a full record takes for a while, so that it comes to its end."""
 FULL: Final = (
@@ -348,22 +350,19 @@ class CommandHandler:
         return None
 
     async def _is_full(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> bool:
-        """Tell whether a home has no room for what a person sends. Raises `EventStoreUnavailable`.
+        """Tell whether a home has no room for a command. Raises `EventStoreUnavailable`.
 
         It is not asked for a record that is no larger than its share.
         """
-        if (
-            request.actor.role == SYSTEM
-            or 0 < sum(len(record.body) for record in records) <= FULL_BYTES // FULL_RECORDS
-        ):
+        if records and weight(records) <= 2 * FULL_BYTES // FULL_RECORDS:
             return False
         home = records[0].home if records else self.service.home(request.command)
         if home is None:
             return False
         count, size = await self.event_store.size_of_home(home)
-        if not records:
-            return size > FULL_BYTES or count >= FULL_RECORDS
-        return size > FULL_BYTES * (1 if _letters_in(request.command) > SHORT else 2)
+        short = records and _letters_in(request.command) <= SHORT
+        times = 3 if request.actor.role == SYSTEM else 2 if short else 1
+        return size > FULL_BYTES * times or (not records and count >= FULL_RECORDS * times)
 
     def _check_access(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> Forbidden | None:
         """Check rule T2: labels, organisation, and declared conflicts of interest with the record and with whom the command names.

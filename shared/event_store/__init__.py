@@ -5,11 +5,14 @@
 as ranges of a stream (9).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
+
+EVENT_WEIGHT: Final = 3_000
+"""What an event weighs beside its bytes: whoever reads it folds it, and a fold may compare each event with each other."""
 
 
 class EventStoreUnavailable(Exception):
@@ -107,6 +110,11 @@ class RecordedEvent:
     body: bytes
 
 
+def weight(records: Iterable[RecordedEvent]) -> int:
+    """Return what reading these events costs, in bytes."""
+    return sum(len(record.body) + EVENT_WEIGHT for record in records)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredReceipt:
     """The stored receipt of a command: the digest of its request and its recorded events."""
@@ -185,7 +193,7 @@ class EventStore(Protocol):
         """Look up which stream has each of these unique keys; a free key is left out. Raises `EventStoreUnavailable`."""
 
     async def size_of_home(self, home: UUID) -> tuple[int, int]:
-        """Count the streams of a home, and the bytes of their events. Raises `EventStoreUnavailable`."""
+        """Count the streams of a home, and what their events weigh (`weight`). Raises `EventStoreUnavailable`."""
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up the marks of other services' records of these homes, as a worker keeps them beside the events.

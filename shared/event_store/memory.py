@@ -80,7 +80,7 @@ class MemoryEventStore:
     async def size_of_home(self, home: UUID) -> tuple[int, int]:
         """Count what a home has (see `EventStore.size_of_home`)."""
         there = [record for record in self._records if record.home == home]
-        return sum(record.version == 1 for record in there), sum(len(record.body) for record in there)
+        return sum(record.version == 1 for record in there), event_store.weight(there)
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up marks (see `EventStore.linked_marks`)."""

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from shared.domain.envelope import GENESIS, next_hash
+from shared.event_store import EVENT_WEIGHT
 from shared.event_store import postgres as store
 from shared.event_store.log_hash import EMPTY_LOG, kept_answer, log_entry, next_log_hash
 from shared.evidence import home_evidence, signer, statement, witnessed
@@ -220,7 +221,8 @@ def holders(tx: Transaction, keys: Sequence[str]) -> Sequence[Any]:
 @answers(store._SIZE)
 def size_of_home(tx: Transaction, home: Any) -> Sequence[Any]:
     there = [tx.get("event", position) for position in tx.get("home", home) or ()]
-    return rows("streams bytes", [(sum(one[3] == 1 for one in there), sum(len(one[8]) for one in there))])
+    heavy = sum(len(one[8]) + EVENT_WEIGHT for one in there)
+    return rows("streams weight", [(sum(one[3] == 1 for one in there), heavy)])
 
 
 @answers(linking._MARK)

@@ -14,6 +14,7 @@ import pytest
 
 from shared.domain.envelope import GENESIS, next_hash
 from shared.event_store import (
+    EVENT_WEIGHT,
     Appended,
     AppendRequest,
     DuplicateCommand,
@@ -325,12 +326,12 @@ async def test_marks_of_others_records_are_looked_up_by_home(event_store: EventS
 
 
 async def test_what_a_home_has_is_counted(event_store: EventStore) -> None:
-    """Given two events of a stream, when its home is asked for, then a stream and their bytes are counted; of an unknown home none."""
+    """Given two events of a stream, when its home is asked for, then a stream and their weight are counted; of an unknown home none."""
     stream = Stream()
     await stream.write(event_store, b"one", b"two")
     await Stream().write(event_store, b"three")
     records = (await event_store.load(stream.name)).records
-    assert await event_store.size_of_home(stream.id) == (1, sum(len(record.body) for record in records))
+    assert await event_store.size_of_home(stream.id) == (1, sum(len(record.body) + EVENT_WEIGHT for record in records))
     assert await event_store.size_of_home(uuid4()) == (0, 0)
 
 

@@ -31,7 +31,7 @@ def linked(needs: list[str]) -> dict[str, Any]:
 
 
 async def test_a_full_record_takes_short_commands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a record of more bytes than one may have, then no person adds a long text, nor with twice as many a short one; a reaction is taken."""
+    """Given a record of more bytes than one may have, then no person adds a long text, nor with twice as many a short one, nor a reaction with three times."""
     handler = CommandHandler(service, MemoryEventStore(), MemoryKeyring(), b"digest")
 
     async def send(body: dict[str, Any], role: str = "SAFE_SCHOOLS_OFFICER") -> Result:
@@ -52,6 +52,26 @@ async def test_a_full_record_takes_short_commands_alone(monkeypatch: pytest.Monk
     monkeypatch.setattr(command_handler, "FULL_BYTES", 100_000)
     assert isinstance(await send(linked(["braille"])), Forbidden)
     assert not isinstance(await send(linked(["x y " * 4_000] * 12), SYSTEM), Forbidden)
+    monkeypatch.setattr(command_handler, "FULL_BYTES", 50_000)
+    assert isinstance(await send(linked(["braille"]), SYSTEM), Forbidden)
+
+
+async def test_a_record_of_many_small_events_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a record of so many short commands that a fold of it takes long, then it is full, though its bytes are few."""
+    event_store = MemoryEventStore()
+    handler = CommandHandler(service, event_store, MemoryKeyring(), b"digest")
+    actor = Actor(id=uuid4(), role="SAFE_SCHOOLS_OFFICER", organisation="POLICE", labels={"area": "DORSET"})
+    monkeypatch.setattr(command_handler, "FULL_BYTES", 40_000)
+
+    async def send(body: dict[str, Any]) -> Result:
+        command = parse_command(service, json.dumps(body).encode(), NOON)
+        return await handler.handle(CommandRequest(command, STREAM, uuid4(), actor, NOON, uuid4()))
+
+    await send(received_referral(uuid4(), "2026-03-02T10:00:00+00:00"))
+    answers = [await send(linked(["braille"])) for _ in range(30)]
+    assert isinstance(answers[0], Accepted)
+    assert isinstance(answers[-1], Forbidden)
+    assert sum(len(record.body) for record in (await event_store.load(f"referral/{STREAM}")).records) < 80_000
 
 
 async def test_a_case_takes_so_many_records_and_bytes_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
