@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,9 @@ from shared.messaging.waiting import keep_waits
 if TYPE_CHECKING:  # it brings the Kafka client, which no API loads
     from shared.messaging.consumer.consumed_event import ConsumedEvent
 
+
+SLICE: Final = 5_000
+"""How many facts are folded between two statements: about a second's work."""
 
 _FACT: Final[Mapping[str, Callable[[Fact], Any]]] = {
     "service": service_of,
@@ -142,17 +145,35 @@ async def apply(connection: Connection, records: Sequence[ConsumedEvent | Record
 
 
 async def _project(connection: Connection, new: Sequence[Fact]) -> None:
-    """Fold the streams of some new facts, and store what they make. Raises `BrokenHistory`."""
+    """Fold the streams of some new facts, and store what they make. Raises `BrokenHistory`.
+
+    By slices: PostgreSQL ends a transaction in which it hears nothing for some seconds, and would each time anew.
+    """
     histories: dict[Stream, list[Fact]] = defaultdict(list)
     for fact in new:
         histories[stream_of(fact)].append(fact)
-    # A stream whose first fact is new has no other.
-    older = [stream for stream, history in histories.items() if history[0].version > 1]
-    histories |= {stream: [] for stream in older}
-    for fact in await load(connection, older) if older else ():
-        histories[stream_of(fact)].append(fact)
-    folded = [fold(history) for history in histories.values()]
-    await put(connection, [item for item in folded if item is not None])
+    for part in _slices(histories):
+        # A stream whose first fact is new has no other.
+        older = [stream for stream, history in part.items() if history[0].version > 1]
+        part |= {stream: [] for stream in older}
+        for fact in await load(connection, older) if older else ():
+            part[stream_of(fact)].append(fact)
+        folded = [fold(history) for history in part.values()]
+        await put(connection, [item for item in folded if item is not None])
+
+
+def _slices(histories: Mapping[Stream, list[Fact]]) -> Iterator[dict[Stream, list[Fact]]]:
+    """Yield streams that have about `SLICE` facts together, by the versions of their latest."""
+    part: dict[Stream, list[Fact]] = {}
+    count = 0
+    for stream, history in histories.items():
+        part[stream] = history
+        count += history[-1].version
+        if count >= SLICE:
+            yield part
+            part, count = {}, 0
+    if part:
+        yield part
 
 
 def read(record: ConsumedEvent | RecordedEvent) -> Fact:

@@ -21,8 +21,9 @@ from services.registry import deciding_services
 from services.reporting.access import ACCESS
 from services.reporting.measures import MEASURES
 from services.reporting.measures.period import BadQuestion
+from services.reporting.projection import projector
 from services.reporting.projection.fold import service_of
-from services.reporting.projection.projector import UNMET, apply
+from services.reporting.projection.projector import UNMET, apply, load
 from services.reporting.projection.read_models import CONSUMER, READ_MODELS
 from services.reporting.queries import case_list as listing
 from services.reporting.queries.case_list import Place, list_cases
@@ -36,6 +37,7 @@ from services.reporting.queries.visibility import Reader
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.decider import BrokenHistory
 from shared.domain.duties_by_day import duties_on
+from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY, Denial
 from shared.runtime.privileges import RoleKind, role_name
@@ -114,6 +116,28 @@ async def test_batches_that_come_again_or_are_rolled_back_make_what_a_fresh_fold
         begin = end
     assert await refold_differences(pool) == []
     assert await pool.fetchval("select count(*) from fact") == len(scenarios.facts)
+
+
+async def test_no_batch_folds_more_between_two_statements_than_a_slice_and_a_stream(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given many streams, when a batch has the last event of each, then they are folded by slices: PostgreSQL ends who is silent for long."""
+    last = {fact.envelope.stream: fact for fact in scenarios.facts}
+    ends = [fact for fact in last.values() if fact.version > 1]
+    await project(pool, [fact for fact in scenarios.facts if fact not in ends], 500)
+    loaded: list[int] = []
+
+    async def counted(*arguments: Any) -> list[Fact]:
+        facts = await load(*arguments)
+        loaded.append(len(facts))
+        return facts
+
+    monkeypatch.setattr(projector, "load", counted)
+    monkeypatch.setattr(projector, "SLICE", 40)
+    await project(pool, ends, len(ends))
+    assert sum(loaded) == sum(fact.version for fact in ends) > 1_000
+    assert max(loaded) < 40 + max(fact.version for fact in ends)
+    assert await refold_differences(pool) == []
 
 
 async def test_no_service_takes_the_place_of_anothers_event_by_its_id(pool: asyncpg.Pool[asyncpg.Record]) -> None:
