@@ -36,16 +36,20 @@ _PUT: Final = f"""
        or message.state = 'WITHDRAWN'
           and (message.why = 'NO_LONGER_TRUE' or message.why = 'TOO_LATE' and excluded.not_after > now())
 """  # noqa: S608 - the columns above, and no value
-_WITHDRAW_OTHERS: Final = """
-    update message set state = 'WITHDRAWN', why = 'NO_LONGER_TRUE', next_try = null
-    where case_id = $1 and state = 'PLANNED' and not handed_over and not id = any($2::uuid[])
-"""
-_LINKS_OFF: Final = """
-    update message as m set link = 'OFF' where m.case_id = $1 and m.link = 'OPEN' and not exists (
-        select from unnest($2::uuid[], $3::text[]) as p (recipient, record)
+# The messages (m) of a case's place in a session, or of its own records.
+_OF_PART: Final = (
+    "m.case_id = $1 and case when $2::text is null then not starts_with(m.record, 'education/') else m.record = $2 end"
+)
+_WITHDRAW_OTHERS: Final = f"""
+    update message as m set state = 'WITHDRAWN', why = 'NO_LONGER_TRUE', next_try = null
+    where {_OF_PART} and m.state = 'PLANNED' and not m.handed_over and not m.id = any($3::uuid[])
+"""  # noqa: S608 - the text above
+_LINKS_OFF: Final = f"""
+    update message as m set link = 'OFF' where {_OF_PART} and m.link = 'OPEN' and not exists (
+        select from unnest($3::uuid[], $4::text[]) as p (recipient, record)
         where p.recipient = m.recipient and p.record = m.record
     )
-"""
+"""  # noqa: S608 - the text above
 _FORGOTTEN: Final = """
     update message as m set state = 'WITHDRAWN', why = 'FORGOTTEN', next_try = null
     where m.case_id = $1 and m.state = 'PLANNED'
@@ -53,13 +57,16 @@ _FORGOTTEN: Final = """
 """
 
 
-async def settle(connection: Connection, case_id: UUID, messages: Mapping[UUID, Message]) -> None:
-    """Bring what is unsent of a case to its plan: add, move, withdraw; mark links whose appointment stands no more."""
+async def settle(connection: Connection, case_id: UUID, session: str | None, messages: Mapping[UUID, Message]) -> None:
+    """Bring what is unsent of a case's place in a session, or of its own records, to its plan.
+
+    Add, move, withdraw; mark links whose appointment stands no more.
+    """
     await connection.executemany(_PUT, [_row(message) for message in messages.values()])
-    await connection.execute(_WITHDRAW_OTHERS, case_id, list(messages))
+    await connection.execute(_WITHDRAW_OTHERS, case_id, session, list(messages))
     stand = [message for message in messages.values() if message.template in LINKED]
     await connection.execute(
-        _LINKS_OFF, case_id, [message.recipient for message in stand], [message.record for message in stand]
+        _LINKS_OFF, case_id, session, [message.recipient for message in stand], [message.record for message in stand]
     )
     await connection.execute(_FORGOTTEN, case_id)
 

@@ -247,7 +247,10 @@ def _as_corrected(facts: Iterable[Fact]) -> list[Fact]:
 
 def _of_line(line: Line, news: _News, record: str, case_id: UUID, people: People, clock: Clock) -> Iterator[Message]:
     occurred = clock(news.because)
-    not_before, not_after = line.not_before(occurred, news.moment), line.not_after(occurred, news.moment)
+    not_after = line.not_after(occurred, news.moment)
+    if not_after <= occurred:
+        return  # before any time is computed from an appointment of a century ago, for which there is no policy
+    not_before = line.not_before(occurred, news.moment)
     if line.planned_ahead and not_before <= next_open(occurred):
         return
     not_before = max(not_before, next_open(occurred))

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from mode import Service as Part
@@ -20,7 +20,7 @@ from services.notifications import outbox
 from services.notifications.apis import Apis, Contact, NoAnswer, NotRecorded
 from services.notifications.channels import Carrier, Envelope, NotSent, Refused, Uncertain
 from services.notifications.channels.record import RecordOnly
-from services.notifications.follow import CONSUMER, planned
+from services.notifications.follow import CONSUMER, Followed, planned, session_of
 from services.notifications.outbox import NO_ADDRESS, Batch
 from services.notifications.plan import Message, Plan, plan
 from services.notifications.policy import POLICY
@@ -259,10 +259,11 @@ class Sender(Part):
 
     async def _still_true(self, batch: Batch) -> tuple[Batch, Sequence[Message]]:
         """Plan the messages anew, by the events as they stand now; withdraw those whose reason is gone."""
-        cases = {row["case_id"] for row in batch.rows}
+        messages: dict[UUID, Message] = {}
         async with self._pool.acquire() as connection:
-            plans = await planned(connection, cases, self._plan_of)
-        messages = dict(chain.from_iterable(of_case.items() for of_case in plans.values()))
+            followed = Followed(connection)
+            for case_id, session in {(row["case_id"], session_of(row["record"])) for row in batch.rows}:
+                messages |= await planned(connection, followed, case_id, session, self._plan_of)
         begun = batch["handed_over"] or batch["state"] == "ACCEPTED"
         begun |= batch["template"] == AccountTemplate.OFFICER_DIGEST  # what it says is true when it is sent
         gone = [row for row in batch.rows if row["id"] not in messages and not begun]
@@ -375,8 +376,8 @@ class Sender(Part):
         carriers = {carrier.name: carrier for carrier in self._carriers}
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(
-                "select distinct on (sent_as) * from message where state = 'SENT' and delivered is null"
-                " and not to_account and provider = 'NOTIFY' and sent_at > $1 limit 200",
+                "select * from (select distinct on (sent_as) * from message where state = 'SENT' and delivered is null"
+                " and not to_account and provider = 'NOTIFY' and sent_at > $1) as sent order by random() limit 200",
                 self._now() - timedelta(days=RECEIPT_DAYS),
             )
         for row in rows:

@@ -19,7 +19,7 @@ from services.notifications.follow import following
 from services.notifications.settings import NotificationsSettings
 from services.notifications.times import next_open
 from shared.domain.data_rights import PersonForgotten, data_rights_events, data_rights_id
-from shared.domain.envelope import encode_event
+from shared.domain.envelope import EventRegistry, encode_event
 from shared.event_store import RecordedEvent
 from tests.hostile.partnership import SERVICES
 from tests.integration.notifications.conftest import NOW, Killed, Post, Told
@@ -393,3 +393,38 @@ async def test_a_message_that_is_sent_after_it_failed_is_recorded(told: Told) ->
     assert len(post.taken) == 1
     (recorded,) = await told.recorded()
     assert recorded["data"]["text"] == post.taken[0].body
+
+
+async def test_a_session_of_many_cases_is_read_once_for_all_of_them(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a session with places of many cases, when it is followed, then each event is read a few times, and each case its own alone."""
+    await told.begin()
+    for _ in range(12):
+        ids = {"person_id": str(uuid4()), "case_id": str(uuid4())}
+        await told.tell("education", told.session, "BookPlace", **ids)
+    await told.book()
+    read, reads = EventRegistry.read, 0
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return read(*arguments, **named)
+
+    monkeypatch.setattr(EventRegistry, "read", counted)
+    await told.follow()
+    assert reads <= 3 * (14 + 2)
+    await told.sender(Post()).send_due()
+    assert await told.states() == [("PLACE_BOOKED", "SENT"), ("PLACE_REMINDER", "PLANNED")]
+
+
+async def test_a_parent_who_is_linked_later_is_told_of_the_places_there_are(told: Told) -> None:
+    """Given a place that stands, when a parent is linked to the case, then they are told of it too, and nobody again of what is over."""
+    await told.begin()
+    await told.book()
+    await told.follow()
+    await told.sender(Post()).send_due()
+    await told.link(told.mother, "PARENT_CARER", "PARENT_CARER", telephone="07700 900322", date_of_birth="1980-02-02")
+    await told.follow("referral")
+    assert {row["recipient"] for row in await told.messages()} == {told.child, told.mother}
+    assert [state for _, state in await told.states()].count("SENT") == 1

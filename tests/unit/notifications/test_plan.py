@@ -100,6 +100,14 @@ def test_a_place_booked_the_day_before_has_no_reminder_and_one_in_the_past_no_me
     assert past.told() == []
 
 
+def test_an_appointment_of_a_century_ago_is_told_to_nobody() -> None:
+    """Given a beginning before all policy, as mistyped, then nobody is told, and the case can be planned."""
+    case = family()
+    case.session(datetime(1926, 6, 11, 15, 30, tzinfo=UTC))
+    case.booked()
+    assert case.told() == []
+
+
 def test_a_place_booked_at_night_is_told_of_in_the_morning() -> None:
     """Given a booking at 23 o'clock, then the message waits until 8."""
     case = family()

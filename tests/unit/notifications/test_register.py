@@ -1,0 +1,95 @@
+"""A session's facts by case: each case is planned by its own alone, and hears of what concerns it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+from services.education.events import (
+    AttendanceRecorded,
+    Booking,
+    CorrectedPlace,
+    PlaceBooked,
+    PlaceCancelled,
+    RecordCorrected,
+    SessionCancelled,
+)
+from services.notifications.plan import plan
+from services.notifications.register import Register
+from services.vocabulary import AttendanceStatus, SessionKind, Topic
+from shared.domain.ids import derived_uuid
+from shared.domain.sealing import Sealed
+from tests.unit.notifications.case_events import CASE, CHILD, STARTS_AT, CaseEvents, family
+
+OTHER, FRIEND, STRANGER = (derived_uuid("register", name) for name in ("case", "friend", "stranger"))
+
+
+def of_education(case: CaseEvents) -> Register:
+    return Register.of(fact for fact in case.facts if fact.envelope.stream.startswith("education/"))
+
+
+def versions(register: Register, case_id: UUID) -> list[int]:
+    return [fact.version for fact in register.of_case(case_id)]
+
+
+def missed(person: UUID, case_id: UUID) -> AttendanceRecorded:
+    return AttendanceRecorded(
+        person_id=person,
+        status=AttendanceStatus.DNA_PENDING,
+        hours_credited=Decimal(0),
+        complied=False,
+        booking=Booking(person_id=person, case_id=case_id),
+        kind=SessionKind.WORKSHOP,
+        topic=Topic.RETAIL,
+        hours_scheduled=Decimal(2),
+        activity=False,
+    )
+
+
+def test_a_case_reads_the_plan_and_its_own_places_alone() -> None:
+    """Given places of two cases and of none, then each case has the plan, its own places and the end, as the whole register plans it."""
+    case = family()
+    case.session()
+    case.booked()
+    case.add("education", PlaceBooked(person_id=FRIEND, case_id=OTHER))
+    case.add("education", PlaceBooked(person_id=STRANGER))
+    case.add("education", PlaceCancelled(person_id=FRIEND, why="OTHER"))
+    case.add("education", missed(CHILD, CASE))
+    case.add("education", SessionCancelled(by="SERVICE", why=Sealed("A flood."), bookings=()))
+    register = of_education(case)
+    assert (versions(register, CASE), versions(register, OTHER)) == ([1, 2, 6, 7], [1, 3, 5, 7])
+    own = [fact for fact in case.facts if fact not in register.of_case(OTHER) or fact in register.of_case(CASE)]
+    assert plan(CASE, own) == plan(CASE, case.facts)
+
+
+def test_a_new_fact_moves_those_whom_it_concerns() -> None:
+    """Given a place, its attendance or the end of a session, then the case of the place is moved, or every one."""
+    case = family()
+    case.session()
+    case.booked()
+    case.add("education", PlaceBooked(person_id=FRIEND, case_id=OTHER))
+    case.add("education", missed(FRIEND, OTHER))
+    case.add("education", SessionCancelled(by="SERVICE", why=Sealed("A flood."), bookings=()))
+    register = of_education(case)
+    moved = {number: register.moved_by({number}) for number in range(1, 6)}
+    assert moved == {1: {CASE, OTHER}, 2: {CASE}, 3: {OTHER}, 4: {OTHER}, 5: {CASE, OTHER}}
+
+
+def test_a_place_that_is_corrected_to_another_case_concerns_both() -> None:
+    """Given a booking whose case was wrong, then the case that it leaves and the one that it comes to read what becomes of it."""
+    case = family()
+    planned = case.session()
+    booked = case.booked()
+    before, after = Booking(person_id=CHILD, case_id=CASE), Booking(person_id=CHILD, case_id=OTHER)
+    why = Sealed("The other case.")
+    place = CorrectedPlace(before=before, after=after)
+    case.add(
+        "education", RecordCorrected(corrects=booked.event_id, field="case_id", value=str(OTHER), why=why, place=place)
+    )
+    later = STARTS_AT.replace(hour=16).isoformat()
+    case.add("education", RecordCorrected(corrects=planned.event_id, field="starts_at", value=later, why=why))
+    case.add("education", RecordCorrected(corrects=derived_uuid("feedback"), field="score", value=3, why=why))
+    register = of_education(case)
+    assert versions(register, CASE) == versions(register, OTHER) == [1, 2, 3, 4]
+    assert register.moved_by({3}) == register.moved_by({4}) == {CASE, OTHER}
+    assert register.moved_by({5}) == set()
