@@ -73,7 +73,7 @@ def execute(
 
     `linked` are the marks, and `kept` the events, of other services that its rules look at.
 
-    Raises `NoPolicy` for a day before the first policy.
+    Raises `NoPolicy` for a day before the first policy, and `BeyondCalendar`, also where no duty could be told afterwards.
     """
     decider = service.decider
     occurred_at = request.occurred_at
@@ -104,7 +104,12 @@ def execute(
         return Refused(
             broken_rules(rule for rule in decider.rules.rules if rule.function is not_before_the_stream_began)
         )
-    return Decision(facts, tuple(claims_of(service, facts, history, state)), approved.warnings)
+    claims = tuple(claims_of(service, facts, history, state))
+    if facts:  # a record whose duties no calendar tells would be lost to every reader
+        corrects = any(isinstance(fact.event, Correction) for fact in facts)
+        after = decider.fold(history_at([*history, *facts])) if corrects else decider.fold(facts, state)
+        service.read_model.duties(after, service.policy.on)
+    return Decision(facts, claims, approved.warnings)
 
 
 def claims_of(

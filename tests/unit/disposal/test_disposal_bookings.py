@@ -11,6 +11,8 @@ import pytest
 
 from services.disposal.domain.commands import OfferSession
 from services.vocabulary import AttendanceStatus
+from shared.domain.dates import BeyondCalendar
+from shared.domain.policy import NoPolicy
 from tests.unit.disposal.stories import (
     AFTER,
     FIRST,
@@ -46,6 +48,14 @@ def test_a_person_records_a_booked_session_only(by: str, status: AttendanceStatu
     story = CaseStory().issued()
     assert story.refused(absence(status), by=by, at=SESSION) == {"E7"}
     story.ask(absence(status), by="SYSTEM", at=SESSION)
+
+
+@pytest.mark.parametrize("starts_at", ["1926-03-18T16:00:00+00:00", "2126-03-18T16:00:00+00:00"])
+def test_no_session_is_booked_in_a_year_for_which_no_duty_can_be_told(starts_at: str) -> None:
+    """Given a year before all policy or beyond the bank holidays, when a session is booked for it, then nothing is recorded, since nobody could read the case."""
+    story = CaseStory().issued()
+    with pytest.raises((NoPolicy, BeyondCalendar)):
+        story.ask(booking(starts_at=starts_at), by=YJS, at=AFTER)
 
 
 def test_without_a_booking_neither_start_nor_length_is_asked() -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from services.referral.domain.commands import LinkPerson
 from services.vocabulary import Category, PartyDetails, PersonKind, PersonRole, TriageOutcome
+from shared.domain.dates import BeyondCalendar
 from shared.domain.execution import CommandRequest
 from shared.domain.sealing import Sealed
 from tests.command_spec import officer
@@ -143,6 +144,14 @@ def test_what_happened_reported_and_received_may_be_one_moment(referral: Referra
     happened = referral.corrects("ReferralReceived", "happened_at", REPORTED.isoformat())
     assert referral.does(happened) == ["ReferralCorrected"]
     assert referral.does(referral.corrects("ReferralReceived", "reported_at", RECEIVED)) == ["ReferralCorrected"]
+
+
+def test_no_report_is_corrected_to_a_year_for_which_no_duty_can_be_told(referral: ReferralStory) -> None:
+    """Given an incident that was corrected to the last century, when its report is too, then nothing is recorded, since nobody could read the case."""
+    referral.received()
+    referral.does(referral.corrects("ReferralReceived", "happened_at", "1990-01-03T09:00:00+00:00"))
+    with pytest.raises(BeyondCalendar):
+        referral.does(referral.corrects("ReferralReceived", "reported_at", "1990-01-03T10:00:00+00:00"))
 
 
 def test_only_the_school_led_outcome_rests_on_the_wishes(referral: ReferralStory) -> None:
