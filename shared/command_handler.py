@@ -404,6 +404,7 @@ class CommandHandler:
             event = seal_model(fact.event, sealed_for, fact.event_id, keys)
             envelope = seal_model(fact.envelope, sealed_for, fact.event_id, keys)
             body = encode_event(envelope, event)
+            self.service.events.read(body)  # what could not be read again would make its stream unreadable for ever
             hash_ = next_hash(hash_, body)
             events.append(EventToAppend(fact.event_id, envelope.type, envelope.home, body, hash_))
         return AppendRequest(

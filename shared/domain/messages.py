@@ -221,7 +221,7 @@ class Correction(Event):
     field: ShortText
     value: Any = None
     sealed: Sealed[Any] | None = None
-    also: Annotated[tuple[DerivedCorrection, ...], Field(max_length=1000)] = ()
+    also: Annotated[tuple[DerivedCorrection, ...], Field(max_length=10_000)] = ()
     why: Sealed[FreeText]
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -244,6 +245,21 @@ def test_a_session_stays_within_the_calendar() -> None:
     }
     story.does(correction(story, "SessionPlanned", "starts_at", "2026-03-11T09:30:00+00:00"), LATER)
     assert story.duties(date(2026, 3, 11))["ATTENDANCE_RECORDED"].opened_on == date(2026, 3, 11)
+
+
+def test_a_correction_of_many_consequences_can_be_read_again() -> None:
+    """Given a session in which places were booked and given back a thousand times, when its hours are corrected, then the event is one that is read."""
+    story = SessionStory().planned().booked(LEO)
+    story.does(given_back(LEO), BEFORE)
+    planned, *pair = story.facts
+    story.facts[:] = [planned]
+    for number in range(2_400):
+        named = {"event_id": person(f"event {number}"), "version": number + 2}
+        story.facts.append(replace(pair[number % 2], envelope=pair[number % 2].envelope.model_copy(update=named)))
+    story.does(correction(story, "SessionPlanned", "hours", 3), LATER)
+    event = corrected(story)
+    assert len(event.also) == 1_200
+    assert RecordCorrected(**dict(event)).also == event.also
 
 
 def test_a_place_may_turn_out_to_be_another_childs() -> None:
