@@ -223,7 +223,7 @@ class ReactionRunner:
         )
 
     async def retry_parked(self, pool: asyncpg.Pool[asyncpg.Record]) -> int:
-        """Try the parked reactions whose target has changed, oldest first; return how many succeeded."""
+        """Try the parked reactions whose target has changed, each target's oldest first; return how many succeeded."""
         done = 0
         for row in await pool.fetch(_RIPE, self.consumer):
             async with pool.acquire() as connection, connection.transaction():
@@ -325,11 +325,12 @@ def _outcome_of(due: _Due, result: command_handler.Result) -> Rejection | Settle
             return Rejection((), f"version {expected} was expected, and the stream is at {actual}")
 
 
+# Those of one target in their order; a target that was tried often lets others go first.
 _RIPE: Final = """
     select p.command_id from parked as p
     where p.consumer = $1
     and (p.retry or exists (select 1 from event as e where e.stream = p.target_stream and e.version > p.tried_version))
-    order by p.sequence limit 500
+    order by max(p.attempts) over (partition by p.target_stream), p.sequence limit 500
 """
 
 
@@ -361,7 +362,7 @@ class ParkedReaction:
         }
 
 
-async def parked_reactions(connection: Connection, *, limit: int | None = 1000) -> list[ParkedReaction]:
+async def parked_reactions(connection: Connection, *, limit: int = 1000) -> list[ParkedReaction]:
     """Return the parked reactions of a service's database, oldest first."""
     rows = await connection.fetch(
         "select command_id, consumer, reaction, source_stream, source_version, target_stream, rules, reason, attempts,"

@@ -35,6 +35,9 @@ from shared.messaging.polling import Poll
 from shared.messaging.reactions import ParkedReaction, parked_reactions, system_actor
 from shared.messaging.waiting import begin_wait, change_wait, end_wait, open_waits
 
+MOST_PARKED: Final = 5_000
+"""How many parked reactions are recorded as waits: any wrong place in a session parks one, and each look reads them all."""
+
 _HELD: Final = """
     select distinct on (consumer, stream) consumer, stream, coalesce(version, 0) as version, cause, key, body,
            min(quarantined_at) over (partition by consumer, stream) as since
@@ -59,8 +62,8 @@ ReadFact = Callable[[str, bytes], Fact | None]
 
 
 async def standing_waits(connection: Connection, service: Service[Any]) -> dict[UUID, StandingWait]:
-    """Read what waits in a service's database: parked reactions, streams in quarantine, and commands that were lost."""
-    parked_list = await parked_reactions(connection, limit=None)
+    """Read what waits in a service's database: the oldest parked reactions, streams in quarantine, commands that were lost."""
+    parked_list = await parked_reactions(connection, limit=MOST_PARKED)
     waits = {parked.command_id: reaction_wait(service, parked) for parked in parked_list}
     read, targets = partial(read_published, service), partial(_streams_to_reach, service)
     lost = {

@@ -52,7 +52,7 @@ class Sheet(Schema):
     stale: list[StaleService]
     duties: list[ListedDuty]
     next: str | None = Field(description="The `after` of the following duties; null after the last.")
-    waiting: list[ListedWait] = Field(description="All that waits, on every page.")
+    waiting: list[ListedWait] = Field(description="What waits, the longest first and at most 1,000, on every page.")
 
 
 class CaseList(Schema):

@@ -8,6 +8,9 @@ from services.reporting.projection.snapshot import Connection
 from services.reporting.queries.visibility import Reader, visible
 from shared.messaging.waiting import STANDING, KnownWait
 
+MOST: Final = 1_000
+"""How many are listed: anybody's mistake makes one wait."""
+
 # A stream in quarantine may not say its ends: then all streams of its case are its ends. A reaction is of the cases of its
 # targets: what it follows may be a session of several.
 _WAITS: Final = f"""
@@ -30,14 +33,14 @@ _WAITS: Final = f"""
         ) as named join stream as s using (service, stream) left join lateral unnest(s.cases) as c on true
     ) as ends
     where {STANDING.format("$1::timestamptz")} and (ends.shown or w.sender = $4) and ($2::uuid is null or $2 = any(ends.cases))
-    order by w.since, w.id
+    order by w.since, w.id limit {MOST}
 """  # noqa: S608 - the clauses above, and no value
 
 
 async def list_waits(
     connection: Connection, reader: Reader, part: str, at: datetime, case_id: UUID | None = None
 ) -> list[dict[str, Any]]:
-    """List what waited at a time, longest first, if the reader may read all of a part (state or duties) at either end."""
+    """List what waited at a time, the longest first and at most `MOST`, if the reader may read all of a part (state or duties) at either end."""
     parameters = (at, case_id, list(reader.limited), reader.actor.id, *reader.reach(part).parameters)
     return [
         KnownWait.of_row(row).view()

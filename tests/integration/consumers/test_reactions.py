@@ -26,6 +26,7 @@ from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.problems import CountedCheck
 from shared.evidence.verification.waits import check_waits
+from shared.messaging import wait_recorder
 from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.batch import BatchResult
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
@@ -37,7 +38,7 @@ from shared.messaging.reactions import (
     parked_summary,
     system_actor,
 )
-from shared.messaging.wait_recorder import recorder_of
+from shared.messaging.wait_recorder import recorder_of, standing_waits
 from shared.messaging.waiting import keep_waits, waits_of
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
@@ -73,9 +74,9 @@ class ReactingDesk:
         result = await handler.handle(CommandRequest(command, stream, command_id, CLERK, NOON, command_id))
         assert isinstance(result, Accepted), result
 
-    async def ring(self, hands: int) -> Message:
+    async def ring(self, hands: int, desk: UUID | None = None) -> Message:
         """Ring the bell, and what is published of it."""
-        await self.ask(self.bell, uuid4(), Ring(desk_id=self.desk_id, hands=hands))
+        await self.ask(self.bell, uuid4(), Ring(desk_id=desk or self.desk_id, hands=hands))
         record = (await self.bell.event_store.read(self.rings, 1))[0]
         self.rings += 1
         headers = {
@@ -226,6 +227,54 @@ async def test_a_refused_reaction_is_parked_and_goes_through_when_its_target_mov
     assert await reacting_desk.reacting.retry_parked(reacting_desk.pool) == 1
     assert await reacting_desk.answered() == [2, 1, 9]
     assert await parked_summary(reacting_desk.pool) == (0, timedelta(0))
+
+
+async def test_the_oldest_parked_reactions_wait_in_sight_and_the_next_follow(
+    reacting_desk: ReactingDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given more parked reactions than are listed, then the oldest wait in sight; when these have gone through, the next do."""
+    monkeypatch.setattr(wait_recorder, "MOST_PARKED", 2)
+    rings = [await reacting_desk.ring(hands) for hands in (1, 2, 9, 8)]
+    await reacting_desk.take(rings)
+
+    async def waiting() -> list[int]:
+        async with reacting_desk.pool.acquire() as connection:
+            waits = await standing_waits(connection, reacting_desk.desk.service)
+        return sorted(
+            index for index, ring in enumerate(rings) for one in waits.values() if one.wait.source == ring.stream
+        )
+
+    assert await waiting() == [0, 1]
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=4))
+    await reacting_desk.reacting.retry_parked(reacting_desk.pool)
+    assert await waiting() == [2, 3]
+
+
+async def test_a_target_that_is_tried_often_lets_others_go_first(
+    reacting_desk: ReactingDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given rings that a desk refuses again and again, when another desk's ring may go, then it is tried before them."""
+    other = uuid4()
+    refused = [await reacting_desk.ring(9) for _ in range(2)]
+    await reacting_desk.take(refused)
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    await reacting_desk.reacting.retry_parked(reacting_desk.pool)
+    late = await reacting_desk.ring(1, desk=other)
+    await reacting_desk.take([late], first_offset=2)
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=1))
+    await reacting_desk.ask(reacting_desk.desk, other, Open())
+    tried: list[UUID] = []
+    retry = reacting_desk.reacting.retry
+
+    async def noted(parked: Any, command_id: UUID) -> bool:
+        tried.append(command_id)
+        return await retry(parked, command_id)
+
+    monkeypatch.setattr(reacting_desk.reacting, "retry", noted)
+    await reacting_desk.reacting.retry_parked(reacting_desk.pool)
+    waits = {one.command_id: one.source_stream for one in await parked_reactions(reacting_desk.pool)}
+    assert [waits[id_] for id_ in tried] == [late.stream, *(ring.stream for ring in refused)]
 
 
 async def test_parking_twice_is_parking_once_and_later_ones_are_not_blocked(reacting_desk: ReactingDesk) -> None:
