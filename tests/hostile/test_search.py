@@ -271,6 +271,43 @@ async def test_a_missing_key_hides_one_name_and_no_other(partnership: Partnershi
     assert await names_of(partnership, hidden, other) == ["Ophelia Present"]
 
 
+async def test_a_record_that_holds_megabytes_is_read_in_part_for_a_list(partnership: Partnership) -> None:
+    """Given a record with people of whom hundreds of kilobytes are told, then a list names the first of them, and does not read all."""
+    record = await child(partnership, "Osric First")
+    for name in ("Osric Second", "Osric Third", "Osric Fourth"):
+        details = {"name": name, "date_of_birth": "2011-03-14", "needs": ["x y " * 4_000] * 12}
+        linked = {"type": "LinkPerson", "person_id": str(uuid4()), "role": "WITNESS", "category": "WITNESS"}
+        await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", linked | {"details": details})
+    await partnership.carry()
+    answer = await partnership.names(await partnership.token("SUPERVISOR"), f"referral/{record.stream}")
+    named = {person["name"] for person in answer.json()["people"]}
+    assert "Osric First" in named
+    assert "Osric Fourth" not in named
+
+
+async def test_a_person_of_many_records_is_compared_once_for_a_look(
+    partnership: Partnership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a person whom a record names again and again, when an index is loaded, then what it says of them is compared once."""
+    record = await child(partnership, "Ottilie Often")
+    again = {"type": "LinkPerson", "person_id": str(record.person), "role": "HARMER", "category": "SUSPECT"}
+    for _ in range(2):
+        details = {"name": "Ottilie Often", "date_of_birth": "2011-03-14"}
+        await partnership.tell("referral", record.stream, "SUPERVISOR", again | {"details": details})
+    await partnership.carry()
+    compared: list[UUID] = []
+    compare = SearchIndex._compare
+
+    def noted(index: SearchIndex, person_id: UUID) -> None:
+        compared.append(person_id)
+        compare(index, person_id)
+
+    monkeypatch.setattr(SearchIndex, "_compare", noted)
+    async with index_of(partnership) as index:
+        await index.refresh()
+    assert compared.count(record.person) == 1
+
+
 async def test_a_case_is_found_by_what_pages_show_of_its_id(partnership: Partnership) -> None:
     """Given the first letters of the id of a case or of a record, then whoever may see it finds it, and nobody else."""
     record = await child(partnership, "Osbert Numbered")

@@ -24,9 +24,11 @@ OFFICER: Final = an_id("officer", "Only this officer's.", "query")
 
 _DIGESTS: Final = f"""
     with news as (
-        select s.officer, c as home, case d.duty when 'MASH_DECISION' then 'mash_answer_due' else 'overdue' end as kind
-        from duty as d join stream as s using (service, stream) cross join unnest(s.cases) as c
-        where {UNMET} and (d.due < $1 or d.due = $1 and d.duty = 'MASH_DECISION')
+        select s.officer, c as home, due.kind
+        from (
+            select distinct service, stream, case duty when 'MASH_DECISION' then 'mash_answer_due' else 'overdue' end as kind
+            from duty as d where {UNMET} and (d.due < $1 or d.due = $1 and d.duty = 'MASH_DECISION')
+        ) as due join stream as s using (service, stream) cross join unnest(s.cases) as c
         union
         select s.officer, s.home, 'breach_referred' from stream as s
         where s.service = 'disposal' and s.state = 'BREACH_REVIEW'

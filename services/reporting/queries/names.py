@@ -50,11 +50,16 @@ _STREAMS: Final = f"""
     join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
     where {visible(3)}
 """  # noqa: S608 - the clause there, and no value
-_FACTS: Final = """
-    select f.service, f.position, f.recorded_at, f.hash, f.body from fact as f
-    join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
-    where f.type = any($3::text[]) order by f.service, f.stream, f.version
-"""
+MOST_BYTES: Final = 500_000
+"""How much of a record is read for its names: a list has hundreds of records, and one of them may hold megabytes."""
+
+_FACTS: Final = f"""
+    select service, position, recorded_at, hash, body from (
+        select f.*, sum(octet_length(f.body)) over (partition by f.service, f.stream order by f.version) as size
+        from fact as f join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
+        where f.type = any($3::text[])
+    ) as sized where size <= {MOST_BYTES} order by service, stream, version
+"""  # noqa: S608 - a number
 
 RecordName = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(NAMING)})/{UUID_TEXT.pattern}$")]
 

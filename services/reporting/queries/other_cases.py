@@ -10,17 +10,19 @@ from pydantic import Field
 
 from services.reporting.projection.snapshot import Connection
 from services.reporting.queries.visibility import Reader, visible
-from services.reporting.summaries import summary_type
 from services.vocabulary import Category
 from shared.api.schemas import Schema
 
 OF_A_CHILD: Final = frozenset({Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC, Category.CHILD_UNDER_10})
 """The categories of whoever a referral is about."""
 
+MOST: Final = 2_000
+"""How many records of the child's other cases are looked at, the latest."""
+
 _OTHERS: Final = f"""
-    select s.service, s.stream, s.home, s.state, s.opened_at, s.view, s.record from stream as s
+    select s.service, s.stream, s.home, s.state, s.opened_at, s.subject, s.view -> 'people' as people from stream as s
     where s.mentions && $1::uuid[] and s.home <> $2 and coalesce(s.home = any(s.cases), false) and {visible(3)}
-    order by s.opened_at desc, s.stream
+    order by s.opened_at desc, s.stream limit {MOST}
 """  # noqa: S608 - the clause above, and no value
 
 
@@ -39,7 +41,7 @@ async def other_cases(
     connection: Connection, reader: Reader, case_id: UUID, rows: Iterable[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """List the other cases of the children of these streams of a case, the latest first, each once, as they stand now."""
-    children = {child for row in rows for child in children_of(row)}
+    children = {child for row in rows for child in children_of(row["subject"], json.loads(row["view"]).get("people"))}
     if not children:
         return []
     cases: dict[UUID, dict[str, Any]] = {}
@@ -47,7 +49,7 @@ async def other_cases(
         # Who is shown some members of a record alone does not learn here that it is there.
         if row["home"] in cases or reader.fields(row["service"]) is not None:
             continue
-        if same := children & children_of(row):
+        if same := children & children_of(row["subject"], json.loads(row["people"] or "{}")):
             cases[row["home"]] = {
                 "case_id": str(row["home"]),
                 "person_id": str(min(same)),
@@ -59,8 +61,7 @@ async def other_cases(
     return list(cases.values())
 
 
-def children_of(row: Mapping[str, Any]) -> set[UUID]:
+def children_of(subject: UUID | None, people: Mapping[str, str] | None) -> set[UUID]:
     """Return the children whose record a stream is: the subject of its summary, and whoever a referral is about."""
-    subject = summary_type(row["service"]).model.model_validate_json(row["record"]).subject
-    people = json.loads(row["view"]).get("people") or {}
-    return {UUID(id_) for id_, category in people.items() if category in OF_A_CHILD} | ({subject} - {None})
+    of_referral = {UUID(id_) for id_, category in (people or {}).items() if category in OF_A_CHILD}
+    return of_referral if subject is None else of_referral | {subject}

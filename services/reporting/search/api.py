@@ -34,6 +34,8 @@ from shared.settings import Settings
 
 MOST: Final = 50
 """Cases in one answer: whoever finds more must ask more exactly."""
+MOST_SESSIONS: Final = 500
+"""Sessions in one answer, the latest."""
 LOADING_SECONDS: Final = 15.0
 """How long a search waits for an index that is still being loaded."""
 LOADING: Final = "The names are still being read after a start: ask again."
@@ -48,7 +50,7 @@ _SESSIONS: Final = f"""
     select s.stream as id, s.cases, s.record ->> 'topic' as topic, (s.record ->> 'starts_at')::timestamptz as starts_at
     from stream as s
     where s.service = 'education' and s.cases && $1::uuid[] and {visible(2)}
-    order by starts_at desc, s.stream
+    order by starts_at desc, s.stream limit {MOST_SESSIONS}
 """  # noqa: S608 - the clause above, and no value
 
 _REFERRED: Final = """
