@@ -110,8 +110,8 @@ def following(plan_of: Plan = plan) -> Apply:
         parts: set[Part] = {(case_id, None) for case_id in moved}
         for case_id in moved:
             parts |= {(case_id, row["stream"]) for row in await connection.fetch(_SESSIONS_OF, case_id, SESSIONS)}
-        for session, versions in sessions.items():
-            parts |= {(case_id, session) for case_id in (await followed.register(session)).moved_by(versions)}
+        for name, versions in sessions.items():
+            parts |= {(case_id, name) for case_id in (await followed.register(name)).moved_by(versions)}
         for case_id, session in sorted(parts, key=lambda part: (part[0], part[1] or "")):
             await settle(connection, case_id, session, await planned(connection, followed, case_id, session, plan_of))
 

@@ -7,7 +7,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from services.education.events import Booking, PlaceBooked, RecordCorrected, SessionCancelled, SessionPlanned
+from services.education.events import (
+    AbsenceReasonDecided,
+    AttendanceRecorded,
+    Booking,
+    PlaceBooked,
+    PlaceCancelled,
+    RecordCorrected,
+)
 from shared.domain.envelope import Fact
 
 
@@ -45,10 +52,12 @@ class Register:
                 places = (booked,)
             case RecordCorrected(place=place):
                 places = () if place is None else (place.before, place.after)
-            case SessionPlanned() | SessionCancelled():
-                pass
-            case event:
-                return frozenset({event.person_id})
+            case (
+                PlaceCancelled(person_id=person)
+                | AttendanceRecorded(person_id=person)
+                | AbsenceReasonDecided(person_id=person)
+            ):
+                return frozenset({person})
         for one in places:
             if one.case_id is not None:
                 self.people[one.case_id].add(one.person_id)
