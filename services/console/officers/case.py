@@ -15,12 +15,13 @@ from services.console.forms.next_steps import Work, steps_of, work_of
 from services.console.names import of_people, of_records
 from services.console.officers.conference import FACTS, OF_A_PERSON, conference_of
 from services.console.officers.deferral import plan_of
-from services.console.officers.messages import messages_of, writing_of
+from services.console.officers.messages import messages_of, open_in
 from services.console.officers.moments import all_events, steps_around
 from services.console.officers.papers import names_of_papers
 from services.console.officers.standing import (
     CONTACTS,
     DECISIONS,
+    REPORTS,
     conditions_of,
     crime_numbers,
     duties_of,
@@ -116,10 +117,12 @@ async def case_page(request: Request, session: Session) -> Response:
             for line in conditions_of(record, works[record.id], conferences, words, today().isoformat())
         ],
         duties=duties,
+        reports=events_of_kind(events.value or (), REPORTS),
         decisions=events_of_kind(events.value or (), DECISIONS),
         contacts=events_of_kind(events.value or (), CONTACTS),
         messages=messages_of(records, names),
-        writing=writing_of(steps),
+        writing=open_in(steps, "WriteToPerson"),
+        linking=open_in(steps, "LinkPerson"),
         papers=[
             (record, name)
             for record, names_of_record in zip(records, papers, strict=True)

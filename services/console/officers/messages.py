@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.console.forms.next_steps import Step, Steps
+from services.console.forms.next_steps import Steps
 from services.console.records import Record
 from services.console.rendering import address
 from services.console.words import in_words, moment
@@ -41,13 +41,9 @@ def messages_of(records: Iterable[Record], names: Mapping[str, str]) -> list[Sen
     return [line for _, line in sorted(lines, key=lambda dated: dated[0], reverse=True)]
 
 
-def writing_of(steps: Mapping[str, Steps]) -> list[str]:
-    """Return the referrals by whose steps somebody can be written to now; `steps` are those of records by their ids."""
-    return [id_ for id_, of_record in steps.items() if any(_is_writing(step) for step in of_record.shown)]
-
-
-def _is_writing(step: Step) -> bool:
-    return step.type == "WriteToPerson" and step.is_open
+def open_in(steps: Mapping[str, Steps], command: str) -> list[str]:
+    """Return the records to which a command can be sent now; `steps` are those of records by their ids."""
+    return [id_ for id_, shown in steps.items() if any(step.type == command and step.is_open for step in shown.shown)]
 
 
 def _line(

@@ -26,6 +26,8 @@ DECISIONS: Final = frozenset(
     }
 )
 """Events that decide something, or that a decision rests on."""
+REPORTS: Final = frozenset({"ReferralReceived"})
+"""Events in which somebody tells what happened."""
 CONTACTS: Final = frozenset(
     {
         "AbsenceAnnounced",
