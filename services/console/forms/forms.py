@@ -32,6 +32,7 @@ from services.console.forms.fields import (
     problem_links,
 )
 from services.console.forms.next_steps import Remedy, remedies_of, steps_of
+from services.console.names import of_records
 from services.console.records import SERVICES
 from services.console.rendering import address, render
 from services.console.routing import (
@@ -98,6 +99,8 @@ class Drawn:
     remedies: Callable[[Sequence[str]], Sequence[Remedy]]
     """Those of some commands that the person may send to the record now."""
     guidance: Mapping[str, Any]
+    child: str = ""
+    """The name of the child whose record it is, where the person may read it."""
     suggested: Answers = field(default_factory=dict)
     """What the case answers by itself, for a form that is opened."""
 
@@ -303,6 +306,7 @@ async def draw_command(
         apis.schema(service, command), _guidance(request, session, collection, stream, command), apis.titles(service)
     )
     begun = guidance["version"] > 0
+    named = await of_records(apis, session, [(service, str(stream))]) if offers and begun else {}
     text = json.dumps(schema)
     known = (
         await choices(
@@ -358,6 +362,7 @@ async def draw_command(
         line["rules"],
         lambda types: remedies_of(types, guidance, titles),
         guidance,
+        named.get(str(stream), ""),
         suggested,
     )
 

@@ -68,9 +68,25 @@ def test_a_referral_is_begun_by_forms_alone(officer: Browser) -> None:
     assert "Opens the duty: Acknowledge the referral, due 23 November 2026" in check.words
     case = officer.send(check, sending(check))
     assert "Recorded Referral received" in case.words
+    assert case.words.count(str(REPORT["narrative"])) == 1
     linked = record(officer, form_of(case, "LinkPerson"), CHILD)
     assert linked.heading == "Zoë O'Hara-Whiteley"
     assert linked.title.startswith("Zoë O'Hara-Whiteley")
+
+
+def test_a_form_and_its_check_say_whose_record_it_is(officer: Browser) -> None:
+    """Given the case of a child, when a form is opened and checked, then child and case stand above the question."""
+    opened = begun(officer)
+    number = opened.url.partition("?")[0].rpartition("/")[2][:8]
+    form = officer.open(opened.links()["Add a person"])
+    assert f"Case {number} {form.heading}" in form.words
+    check = fill_in(officer, form, CHILD)
+    assert f"Case {number} {check.heading}" in check.words
+    case = officer.send(check, sending(check))
+    form = officer.open(case.links()["Add a person"])
+    assert f"Zoë O'Hara-Whiteley, case {number} {form.heading}" in form.words
+    check = fill_in(officer, form, {"role": "WITNESS", "category": "WITNESS", "details": {"name": "Ann Reed"}})
+    assert f"Zoë O'Hara-Whiteley, case {number} {check.heading}" in check.words
 
 
 def test_a_form_sent_twice_acts_once(officer: Browser) -> None:
