@@ -44,7 +44,7 @@ def test_a_report_goes_from_question_to_question_to_its_receipt(browser: Browser
     page = begin(browser)
     assert "question 1 of" in page.words
     check = to_the_check(browser, page)
-    assert check.heading == "Check your answers: Receive referral"
+    assert check.heading == "Check your answers"
     assert "Opens the duty: Acknowledge the referral" in check.words
     receipt = browser.send(check, check.form("/send"))
     assert receipt.heading == "Report recorded"
@@ -128,9 +128,13 @@ def test_a_report_is_its_owners_alone(browser: Browser, system: dict[str, Any]) 
 
 def test_a_school_reports_and_gets_a_receipt(browser: Browser) -> None:
     """Given a school, when it reports, then it gets a receipt, and its first page says what became of the report, and leads nowhere that refuses it."""
-    check = to_the_check(browser, begin(browser, "SCHOOL-1"), school_urn="113867")
+    check = to_the_check(browser, begin(browser, "SCHOOL-1"), school_urn="113867", flags=["EXPLOITATION"])
+    assert check.heading == "Check your answers"
+    assert "An officer raises a safeguarding concern" in check.words
     receipt = browser.send(check, check.form("/send"))
     assert receipt.heading == "Report recorded"
+    assert "An officer reads it next, and adds the people whom you named." in receipt.words
+    assert "Name the people involved where you say what happened" in browser.open("/report").words
     assert "Place in the log" in receipt.words
     assert "Go to the case" not in receipt.links()
     mine = browser.open(receipt.links()["Your referrals, and what became of each"])
