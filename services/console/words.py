@@ -38,7 +38,7 @@ DUTIES: Final[Mapping[str, str]] = {
     "VICTIM_SUPPORT_REFERRAL": "Refer the victim to support",
     "VICTIM_TOLD": "Tell the victim what was decided",
     "YJS_REFERRAL": "Refer the child to the youth justice service",
-    "YOT_REFERRAL": "Refer the child to the youth offending team",
+    "YOT_REFERRAL": "Refer the child to the youth justice service after the caution",
 }
 """Duties by their codes, as the thing to do; a new one is shown as its code in words."""
 
