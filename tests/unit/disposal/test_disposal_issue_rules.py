@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 
@@ -20,6 +20,7 @@ from services.disposal.domain.commands import (
 from services.vocabulary import AppropriateAdultKind
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
+    ADMITTED,
     ADULT,
     AFTER,
     EXPLAINED,
@@ -36,6 +37,7 @@ from tests.unit.disposal.stories import (
     decision,
     evidence,
     letter,
+    offence,
     opening,
     proposed,
 )
@@ -91,6 +93,21 @@ def test_a_caution_needs_an_adult_that_day(what: str) -> None:
     assert story.refused(ISSUE, by=POLICE, at="2026-03-13T16:00:00+00:00") == {"R6"}
     story.ask(ADULT, by=POLICE, at="2026-03-13T16:00:00+00:00")
     story.ask(ISSUE, by=POLICE, at="2026-03-13T16:00:00+00:00")
+
+
+def test_at_seventeen_an_adult_is_needed_from_13_april_2015(case: CaseStory) -> None:
+    """Given a child of 17 alone, when a caution is given on 13 April 2015, then R6 refuses it; a day earlier it is lawful."""
+    stolen = offence(date=date(2015, 4, 1))
+    case.ask(
+        opening(date(1997, 10, 1), offence=stolen, reported_at=datetime.fromisoformat("2015-04-02T10:00:00+01:00")),
+        by=YJS,
+        at="2015-04-07T10:00:00+01:00",
+    )
+    case.ask(ADMITTED, by=YJS, at="2015-04-08T10:00:00+01:00")
+    for step in (evidence(), decision("YC", rationale={"A1": "Urgent."}), EXPLAINED):
+        case.ask(step, by=POLICE, at="2015-04-10T10:00:00+01:00")
+    assert case.refused(ISSUE, by=POLICE, at="2015-04-13T00:00:00+01:00") == {"R6"}
+    case.ask(ISSUE, by=POLICE, at="2015-04-12T23:59:00+01:00")
 
 
 def test_a_restorative_disposal_needs_an_adult_at_the_admission(case: CaseStory) -> None:
