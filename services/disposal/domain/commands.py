@@ -63,7 +63,7 @@ Score = Annotated[int, Field(ge=0, le=100)]
 class OpenDisposalCase(Command):
     """Open a case for one child and one offence. The same child and offence can have one live case only (rule R28).
 
-    Without details the case takes those that the referral has of the child, and its flags.
+    Without details or flags the case takes those of the referral in which the child is linked.
     """
 
     roles: ClassVar[frozenset[str] | None] = _roles(

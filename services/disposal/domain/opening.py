@@ -36,8 +36,7 @@ def victims_under_age(command: OpenDisposalCase, context: Context) -> tuple[UUID
 
 
 def completed(command: OpenDisposalCase, context: Context) -> OpenDisposalCase:
-    """Return the command with what it leaves to the referral. A command that gives details itself stays as it is."""
-    if command.details is not None or (known := known_details(command, context)) is None:
-        return command
+    """Return the command with what it leaves to the referral: the child's details, and what makes the offence graver."""
+    details = known_details(command, context) if command.details is None else command.details
     flags = flags_of_the_incident(command.person_id, context.kept) if command.flags is None else command.flags
-    return command.model_copy(update={"details": known, "flags": flags})
+    return command.model_copy(update={"details": details, "flags": flags or command.flags})

@@ -132,13 +132,14 @@ def test_a_correction_in_the_referral_reaches_the_opening() -> None:
     assert (case.state.opened.details.name.value, case.state.opened.flags) == ("Leo Hartley", (Flag.KNIFE,))
 
 
-def test_a_later_report_takes_no_flag_away() -> None:
+@pytest.mark.parametrize("given", [None, details()])
+def test_a_later_report_takes_no_flag_away(given: PersonDetails | None) -> None:
     """Given a school that reports to the same case again, without a flag, then the case takes those of the referral that links the child."""
     case = known(flags=(Flag.KNIFE,))
     again = ReferralStory().received().facts[0]
     elsewhere = again.envelope.model_copy(update={"stream": f"referral/{uuid4()}", "event_id": uuid4()})
     case.kept_events = [*case.kept_events, replace(again, envelope=elsewhere)]
-    case.ask(opening(details=None), by=YJS, at=OPENED_AT)
+    case.ask(opening(details=given), by=YJS, at=OPENED_AT)
     assert case.state.opened.flags == (Flag.KNIFE,)
 
 
