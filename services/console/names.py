@@ -64,33 +64,34 @@ def told_apart(alike: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def child_of(state: Mapping[str, Any]) -> Who | None:
-    """Return the child whose record it is, where the reader may know the name."""
-    return _child(people_of(state))
+def children_in(people: Iterable[Who]) -> list[Who]:
+    """Return the children whose record it is, such as siblings, as far as the reader may know their names."""
+    named = [who for who in _sorted(people) if who.name]
+    return [who for who in named if who.part in CHILD] or [who for who in named if not who.part][:1]
 
 
 def _sorted(people: Iterable[Who]) -> list[Who]:
     return sorted(people, key=lambda who: (who.part not in CHILD, who.part != "", who.name))
 
 
-def _child(people: Iterable[Who]) -> Who | None:
-    return next((who for who in people if who.name and (who.part in CHILD or not who.part)), None)
-
-
 async def of_records(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, str]:
-    """Return the child's name by the id of the record, for those that the person may read: one question for many records."""
-    return {id_: child.name for id_, child in (await children_of(apis, session, records)).items()}
+    """Return the names of the children by the id of the record, for those that the person may read: one question for many records."""
+    return {id_: " and ".join(who.name for who in all_) for id_, all_ in (await _ask(apis, session, records)).items()}
 
 
 async def children_of(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, Who]:
-    """Return the child by the id of the record, for those that the person may read: one question for many records."""
+    """Return the first child by the id of the record, for those that the person may read: one question for many records."""
+    return {id_: children[0] for id_, children in (await _ask(apis, session, records)).items()}
+
+
+async def _ask(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, list[Who]]:
     wanted = list(dict.fromkeys(f"{service}/{id_}" for service, id_ in records if service in NAMING))
     parts = [wanted[n : n + MOST_NAMED] for n in range(0, len(wanted), MOST_NAMED)]
     answers = await asyncio.gather(*(_ask_for_names(apis, session, part) for part in parts))
     people: dict[str, list[Who]] = defaultdict(list)
     for named in (named for answer in answers for named in answer):
         people[named["id"]].append(Who(named["person_id"], named["part"] or "", named["name"], {}))
-    return {id_: child for id_, of_record in people.items() if (child := _child(_sorted(of_record)))}
+    return {id_: children for id_, of_record in people.items() if (children := children_in(of_record))}
 
 
 async def of_people(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, str]:

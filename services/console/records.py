@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.console.apis import Apis, Part, part_of
-from services.console.names import Who, child_of, people_of
+from services.console.names import Who, children_in, people_of
 from services.console.sessions import Session
 from services.console.words import day, in_words, moment, within
 from services.registry import COLLECTIONS, RECORD_TITLES
@@ -44,8 +44,13 @@ class Record:
 
     @property
     def child(self) -> Who | None:
-        """The child whose record it is, where the person may know the name."""
-        return child_of(self.state.value or {})
+        """The child whose record it is, the first of several, where the person may know the name."""
+        return next(iter(self.children), None)
+
+    @property
+    def children(self) -> list[Who]:
+        """The children whose record it is, where the person may know their names."""
+        return children_in(self.people)
 
     @property
     def names(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The pages of a case: how it stands, what can happen next, and what has happened, now or by both times."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from services.console.apis import Apis, Problem, part_of
 from services.console.differences import differences_of
 from services.console.forms.forms import beginnings
 from services.console.forms.next_steps import Work, steps_of, work_of
-from services.console.names import of_people, of_records
+from services.console.names import Who, of_people, of_records
 from services.console.officers.conference import FACTS, OF_A_PERSON, conference_of
 from services.console.officers.deferral import plan_of
 from services.console.officers.messages import messages_of, open_in
@@ -83,7 +83,7 @@ async def case_page(request: Request, session: Session) -> Response:
     )
     conferences = [record for record in records if record.collection == "conferences"]
     duties = duties_of(case["duties"], works, names)
-    child = next((record.child for record in records if record.child), None)
+    children: Sequence[Who] = next((record.children for record in records if record.children), ())
     named = {event["actor"]["id"]: in_words(event["actor"]["role"]) for event in events.value or ()}
     named |= await console_of(request).directory.names(session)
     return render(
@@ -99,8 +99,7 @@ async def case_page(request: Request, session: Session) -> Response:
         works=works,
         people=people,
         reach={who.id: reach_of(who, records) for who in people},
-        child=child,
-        age=age(child.details.get("date_of_birth"), today()) if child else None,
+        children=[(who, age(who.details.get("date_of_birth"), today())) for who in children],
         what=what_happened(records),
         crime_numbers=crime_numbers(records),
         victims=victims_of(records, people),
@@ -187,7 +186,11 @@ def bookings(record: Record) -> Iterator[tuple[str, dict[str, str]]]:
     state = record.state.value or {}
     child = {"person": record.child.id} if record.child else {}
     if record.collection == "referrals" and state.get("state") in WORKED_ON:
-        yield "for this referral", {"referral": record.id, **child}
+        siblings = record.children if len(record.children) > 1 else []
+        for who in siblings:
+            yield f"for this referral, {who.name}", {"referral": record.id, "person": who.id}
+        if not siblings:
+            yield "for this referral", {"referral": record.id, **child}
     conditions = state["conditions"] if "condition_terms" in state else {}
     for condition, standing in conditions.items():
         if standing == "ACTIVE" and state["condition_terms"][condition]["by_session"]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.console.names import child_of, people_of
+from services.console.names import children_in, people_of
 from services.console.officers.victims import Victim, _victim
 
 PERSON = "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
@@ -25,7 +25,7 @@ def text(version: int, field: str, value: Any, event: str = "VictimDetailsRecord
 def test_a_victim_is_no_child_whose_case_it_is() -> None:
     """Given a disposal as a victim worker may see it, then the person named is its victim, and no child is named."""
     state = {"victims": {PERSON: {}}, "details": {"people": {PERSON: {"name": "Vera Quist"}}}}
-    assert child_of(state) is None
+    assert children_in(people_of(state)) == []
     assert [(who.name, who.part) for who in people_of(state)] == [("Vera Quist", "VICTIM")]
 
 
