@@ -109,6 +109,7 @@ async def case_page(request: Request, session: Session) -> Response:
             for (_, line), record in zip(records_in(case), records, strict=True)
             if (officer := line.get("officer"))
         ],
+        shows_officers=any("officer" in line for _, line in records_in(case)),
         next=next_of(works.values(), duties) if now else None,
         conditions=[
             line

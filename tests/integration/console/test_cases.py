@@ -86,6 +86,17 @@ def test_a_case_says_what_can_happen_next_and_what_is_due(browser: Browser) -> N
     assert "Timeline" not in page.links()
 
 
+def test_a_victim_worker_is_not_told_that_nobody_has_a_case(browser: Browser) -> None:
+    """Given a case with an officer, when a role that may read neither officer nor state opens it, then the page claims nothing of them."""
+    browser.sign_in("SUPERVISOR-1")
+    case = case_of(browser, "Leo Hartnell")
+    assert "Disposal with " in browser.open(case).words
+    browser.sign_in("VICTIM_WORKER-1")
+    page = browser.open(case)
+    assert "Nobody has it yet" not in page.words
+    assert "Disposal: not shown to your role" in page.words
+
+
 def test_the_timeline_tells_each_event_with_both_times(browser: Browser) -> None:
     """Given a case, when its timeline is opened, then each event is a sentence that leads to what was known then."""
     browser.sign_in("SUPERVISOR-1")

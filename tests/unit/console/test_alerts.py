@@ -45,6 +45,7 @@ def page_of(*alerts: dict[str, Any], messages: Sequence[SentMessage] = (), writi
         victims=[],
         standing="",
         officers=[],
+        shows_officers=True,
         next=None,
         conditions=[],
         duties=[],
