@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
 from services.disposal import events
@@ -85,11 +85,16 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The latest decision on the evidence (rule R3)."""
+    """What was last found of the evidence (rule R3)."""
 
     sufficient: bool
     standard: events.EvidenceStandard
     at: datetime
+
+    def leaves(self, standing: Self | None) -> bool:
+        """Tell whether what was found before still stands: what does not suffice to charge may yet have occurred."""
+        found_before = standing is not None and standing.sufficient and standing.standard is not self.standard
+        return found_before and not self.sufficient and self.standard is events.EvidenceStandard.CHARGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,9 @@ def test_no_disposal_without_sufficient_evidence(case: CaseStory, what: str) -> 
 
 
 def test_a_caution_needs_evidence_to_charge(case: CaseStory) -> None:
-    """Given evidence that only shows the offence, then R3 refuses cautions and lets a restorative disposal through."""
+    """Given evidence that shows the offence, and not enough to charge, then R3 refuses cautions and lets a YRD through."""
     case.ready("YRD", without=["score", "panel"])
+    case.ask(evidence(sufficient=False), by=POLICE, at=SOON)
     assert case.refused(decision("YC"), by=POLICE, at=DECIDED_AT) == {"R3"}
     assert case.refused(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"R3"}
     case.ask(decision("YRD"), by=POLICE, at=DECIDED_AT)
