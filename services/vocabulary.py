@@ -26,7 +26,7 @@ from shared.domain.permissions import (
 from shared.domain.sealing import FieldClass, Sealed
 from shared.domain.texts import Code, CommandContext
 
-_REFERENCE = r"([A-Z]{1,4}[/-]?)?[0-9]{1,12}(([/-]([A-Z]{1,2}[/-]?)?|[A-Z]{1,2}[/-]?)[0-9]{1,12}){0,4}"
+_REFERENCE = r"([A-Z]{1,4}([/-][A-Z]{1,2})?[/-]?)?[0-9]{1,12}(([/-]([A-Z]{1,2}[/-]?)?|[A-Z]{1,2}[/-]?)[0-9]{1,12}){0,4}"
 
 Reference = Annotated[
     ShortText,
@@ -51,16 +51,16 @@ OffenceCode = Annotated[
 _WORD = "[a-zß-ÿ]+(?:['\u2019-][a-zß-ÿ]+)*"
 
 _CAPITALS = (
-    "Act|Class [A-C]|Code|Communications|Computer|Criminal|Damage|Dangerous|Dogs|Drugs|Firearms|Harassment|Justice|Malicious"
-    "|Misuse|Offences|Offensive|Order|Part|Person|Protection|Public|Regulations|Road|Schedule|Section|Sexual|Theft|Traffic"
-    "|Weapons"
+    "ABH|Act|Assault|[Cc]lass [A-C]|Code|Communications|Computer|Criminal|Damage|Dangerous|Dogs|Drugs|Firearms|GBH|Harassment"
+    "|Justice|Malicious|Misuse|Offences|Offensive|Order|Part|Person|Protection|Public|Regulations|Road|Schedule|Section|Sexual"
+    "|Theft|Traffic|Weapons?"
 )
-"""What is written with a capital within a title: the words of acts' names."""
+"""What is written with capitals within a title: the words of acts' names, and short names of offences."""
 
 OffenceTitle = Annotated[
     ShortText,
     Code(
-        rf"[A-ZÀ-Þ]?{_WORD}(?:(?: |, | - | / )\(?(?:{_WORD}|s?[0-9]{{1,4}}|{_CAPITALS})\)?){{0,24}}",
+        rf"[A-ZÀ-Þ]?{_WORD}(?:(?: |, | - | / )\(?(?:{_WORD}|s?[0-9]{{1,4}}[A-Z]{{0,2}}|{_CAPITALS})\)?){{0,24}}",
         "give the offence's title in law in sentence case, such as Theft from a shop, and no person's name",
         case="as given",
     ),

@@ -137,7 +137,11 @@ def test_nothing_that_stands_for_a_person_fits_a_clear_text(kind: Any, text: str
         (Reference, "55/wq/4471/26", "55/WQ/4471/26"),
         (SchoolUrn, " １１３８６７", "113867"),
         (OffenceTitle, "Assault occasioning actual bodily harm", "Assault occasioning actual bodily harm"),
+        (Reference, "cps/yj/26/0441", "CPS/YJ/26/0441"),
         (OffenceTitle, "Possession of a controlled drug - Class B", "Possession of a controlled drug - Class B"),
+        (OffenceTitle, "Possession of a controlled drug of class B", "Possession of a controlled drug of class B"),
+        (OffenceTitle, "Assault occasioning ABH, section 47", "Assault occasioning ABH, section 47"),
+        (OffenceTitle, "Intentional harassment, section 4A", "Intentional harassment, section 4A"),
         (
             OffenceTitle,
             "Using threatening words, Public order Act 1986",
