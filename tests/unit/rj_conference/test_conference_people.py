@@ -8,7 +8,7 @@ import pytest
 
 from services.rj_conference.domain.commands import InformVictim
 from services.rj_conference.events import ParticipantAdded, ParticipantRole
-from services.vocabulary import Category, PersonRole
+from services.vocabulary import Category, Flag, PersonRole
 from shared.domain.decisions import Refused
 from tests.unit.referral.stories import ReferralStory
 from tests.unit.rj_conference.stories import (
@@ -18,6 +18,7 @@ from tests.unit.rj_conference.stories import (
     STRANGER,
     ConferenceStory,
     consent,
+    facilitator,
     participant,
     schedule,
 )
@@ -79,3 +80,13 @@ def test_nobody_is_invited_of_an_unknown_age() -> None:
     conference = ConferenceStory().proposed()
     unknown = participant(NOAH, ParticipantRole.HARMED, under_16=None)
     assert conference.refused(unknown, by="RJ_FACILITATOR", at=SCHEDULED_AT) == {"S1"}
+
+
+@pytest.mark.parametrize(("flag", "refused"), [(Flag.DOMESTIC, True), (Flag.SEXUAL, True), (Flag.HATE, False)])
+def test_what_the_referral_says_makes_a_case_sensitive(flag: Flag, refused: bool) -> None:
+    """Given a referral flagged as domestic or sexual, when a reaction proposes the conference, then C5 wants an accredited facilitator."""
+    conference = ConferenceStory()
+    conference.kept_events = ReferralStory().acknowledged(flag).linked(REECE).facts
+    answer = conference.proposed().answer(facilitator(), by="RJ_FACILITATOR", at=SCHEDULED_AT)
+    assert isinstance(answer, Refused) is refused
+    assert conference.ask(facilitator(accredited=True), by="RJ_FACILITATOR", at=SCHEDULED_AT)

@@ -1,7 +1,9 @@
 """What restorative justice asks (rules C1 to C12), and the warnings C5W and C10."""
 
 from datetime import timedelta
+from typing import Final
 
+from services.people import flags_of_the_incident
 from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import (
     AddParticipant,
@@ -25,9 +27,12 @@ from services.rj_conference.domain.rules.consent import all_consent
 from services.rj_conference.domain.rules.rulebook import is_prepared, rules, was_held
 from services.rj_conference.domain.state import Conference, Stage, TermStatus
 from services.rj_conference.events import RiskLevel, Sensitivity
-from services.vocabulary import ConferenceMode, Role
+from services.vocabulary import ConferenceMode, Flag, Role
 from shared.domain.dates import local_day
 from shared.domain.rules import Context
+
+_SENSITIVE: Final = frozenset({Flag.DOMESTIC, Flag.SEXUAL})
+"""The flags of an incident that make a conference about it a sensitive case."""
 
 
 @rules.forbids("C1", ScheduleConference, lifted_by=(RecordResponsibility,))
@@ -121,13 +126,14 @@ def high_risk_is_approved_by_another(conference: Conference, context: Context) -
 
 
 @rules.forbids("C5", AssignFacilitator, looks_at=("rj_trained", "sensitive_accredited"))
-def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _context: Context) -> bool:
+def facilitator_is_trained(command: AssignFacilitator, conference: Conference, context: Context) -> bool:
     """The facilitator must be trained in restorative justice, and accredited for sensitive cases where this is one.
 
     Source: RJC Best Practice Guidance (safety; domestic and sexual harm)
     """
-    accredited = conference.sensitive is Sensitivity.NONE or command.sensitive_accredited
-    return command.rj_trained and accredited
+    flags = flags_of_the_incident(conference.harmer, context.kept) or ()
+    sensitive = conference.sensitive is not Sensitivity.NONE or not _SENSITIVE.isdisjoint(flags)
+    return command.rj_trained and (command.sensitive_accredited or not sensitive)
 
 
 @rules.forbids("C5", AssignFacilitator, looks_at=("facilitator_id",))
