@@ -150,6 +150,7 @@ class _RenamedStory:
         if effect_again is None:
             command = self._services[sent.service].command_adapter.validate_json(body)
         else:
+            self._ids[request.actor.id] = request.actor.id
             effect, self._ids[request.command_id] = effect_again
             self._ids[request.stream], command = effect.stream, effect.command
             body = json.dumps(to_json(command, lambda sealed: sealed.value))
@@ -160,6 +161,7 @@ class _RenamedStory:
         changed = replace(
             request,
             command=command,
+            actor=request.actor.model_copy(update={"id": self._id(request.actor.id)}),
             stream=self._id(request.stream),
             command_id=self._id(request.command_id),
             correlation_id=self._id(request.correlation_id),
