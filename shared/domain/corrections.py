@@ -130,9 +130,12 @@ def _context_of(fact: Fact[Any], context: Context) -> Context:
     return replace(context, actor=fact.actor, occurred_at=fact.occurred_at, policy=policy)
 
 
-def _corrected(fact: Fact[Any], correction: Correction) -> Fact[Any]:
-    """Put the values of a correction into a fact that it changes. Raises `BrokenHistory` if they do not fit."""
-    return apply_correction(fact, Fact(fact.envelope, correction)) if fact.event_id in correction.targets else fact
+def _corrected(facts: Iterable[Fact[Any]], correction: Correction) -> Iterator[Fact[Any]]:
+    """Yield facts with the values of a correction in those that it changes. Raises `BrokenHistory` if they do not fit."""
+    targets = correction.targets
+    for fact in facts:
+        values = targets.get(fact.event_id)
+        yield fact if values is None else apply_correction(fact, Fact(fact.envelope, correction), values)
 
 
 @dataclass(frozen=True)
@@ -186,11 +189,12 @@ class CorrectionEngine(Generic[C, S]):
         also: list[DerivedCorrection] = []
         before: S | None = None
         after: S | None = None
-        for fact in facts_of(state):
+        facts = facts_of(state)
+        for fact, corrected in zip(facts, _corrected(facts, correction), strict=True):
             then = _context_of(fact, context)
             followed = self.derived_fields(fact, before, then)
             before = self.evolve(before, fact)
-            fact_now = _corrected(fact, correction)
+            fact_now = corrected
             for name, value in self.derived_fields(fact_now, after, then).items():
                 if value != followed.get(name, _NOTHING) and value != getattr(fact_now.event, name):
                     also.append(derived(fact, name, to_json(value, lambda sealed: sealed.token)))
@@ -211,14 +215,14 @@ class CorrectionEngine(Generic[C, S]):
             return False
         facts = facts_of(state)
         number = next(n for n, fact in enumerate(facts) if fact.event_id == correction.corrects)
-        fact = _corrected(facts[number], correction)
+        (fact,) = _corrected(facts[number : number + 1], correction)
         before = self.fold(facts[:number]) if number else None
         follows = self.derived_fields(fact, before, _context_of(fact, context))
         return name in follows and getattr(fact.event, name) != follows[name]
 
     def applied(self, state: S, correction: C) -> S:
         """Fold the state again with a correction applied. Raises `BrokenHistory` if a later event becomes impossible."""
-        return self.fold([_corrected(fact, correction) for fact in facts_of(state)])
+        return self.fold(list(_corrected(facts_of(state), correction)))
 
     def as_corrected(self, request: CorrectionCommand, state: S) -> S | None:
         """Fold the state again as a command would correct it; None if rule S1 refuses the command."""

@@ -88,10 +88,10 @@ def history_at(
         return known_facts
     by_id = {fact.event_id: fact for fact in known_facts}
     for fact in corrections:
-        for target in fact.event.targets:
+        for target, values in fact.event.targets.items():
             if target not in by_id:
                 raise BrokenHistory(fact, "it corrects an event that is not in this stream")
-            by_id[target] = apply_correction(by_id[target], fact)
+            by_id[target] = apply_correction(by_id[target], fact, values)
 
     def effective_at(fact: Fact) -> datetime:
         return by_id[fact.event.corrects].occurred_at if isinstance(fact.event, Correction) else fact.occurred_at
@@ -108,18 +108,16 @@ def versions_of(history: Iterable[Fact]) -> dict[UUID, list[Fact]]:
     for fact in history:
         versions[fact.event_id] = [fact]
         if has_event(fact, Correction):
-            for target in versions.keys() & set(fact.event.targets):
-                versions[target].append(apply_correction(versions[target][-1], fact))
+            for target, values in fact.event.targets.items():
+                if target in versions:
+                    versions[target].append(apply_correction(versions[target][-1], fact, values))
     return versions
 
 
-def apply_correction(target: Fact[E], correction: Fact[Correction]) -> Fact[E]:
-    """Put the corrected values into a fact. Raises `BrokenHistory` if the event has no such field or the value no such type."""
-    source = correction.event
-    values = [(source.corrects, source.field, source.value if source.sealed is None else source.sealed)]
-    values += [(derived.corrects, derived.field, derived.value) for derived in source.also]
+def apply_correction(target: Fact[E], correction: Fact[Correction], values: Iterable[tuple[str, Any]]) -> Fact[E]:
+    """Put the values of a correction (`Correction.targets`) into a fact. Raises `BrokenHistory` if the event has no such field or the value no such type."""
     event = target.event
-    for _, field, value in (item for item in values if item[0] == target.event_id):
+    for field, value in values:
         try:
             event = with_value_at(event, field, value)
         except (LookupError, ValueError, TypeError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -225,9 +225,12 @@ class Correction(Event):
     why: Sealed[FreeText]
 
     @property
-    def targets(self) -> tuple[UUID, ...]:
-        """The ids of the changed events, each once; that of the corrected event comes first."""
-        return tuple(dict.fromkeys((self.corrects, *(derived.corrects for derived in self.also))))
+    def targets(self) -> Mapping[UUID, Sequence[tuple[str, Any]]]:
+        """The fields that change, each with its value, by the ids of their events; that of the corrected event comes first. Ask once: there may be thousands."""
+        values = {self.corrects: [(self.field, self.value if self.sealed is None else self.sealed)]}
+        for derived in self.also:
+            values.setdefault(derived.corrects, []).append((derived.field, derived.value))
+        return values
 
 
 A = TypeVar("A")

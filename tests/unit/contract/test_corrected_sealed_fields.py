@@ -102,7 +102,8 @@ def test_a_corrected_sealed_value_has_the_type_of_its_field(
 ) -> None:
     """Given a corrected sealed value, when it is opened and applied, then it has the type that its field declares."""
     value = example(inner)
-    corrected = value_at(apply_correction(fact, opened_correction(service, fact, path, value)).event, path)
+    correction = opened_correction(service, fact, path, value)
+    corrected = value_at(apply_correction(fact, correction, correction.event.targets[fact.event_id]).event, path)
     assert corrected.value == TypeAdapter(inner).validate_json(json.dumps(value), strict=True)
     assert to_json(corrected, lambda sealed: sealed.value) == value
     assert corrected.has_token
@@ -113,8 +114,9 @@ def test_a_sealed_value_of_another_type_breaks_the_history() -> None:
     service, fact, path = next(
         (case.values[0], case.values[1], case.values[2]) for case in CASES if case.id.endswith("date_of_birth")
     )
+    correction = opened_correction(service, fact, path, "a private word")
     with pytest.raises(BrokenHistory, match="cannot be corrected") as broken:
-        apply_correction(fact, opened_correction(service, fact, path, "a private word"))
+        apply_correction(fact, correction, correction.event.targets[fact.event_id])
     assert "private" not in str(broken.value)
 
 

@@ -107,7 +107,7 @@ def _corrections(service: Service[Any], fact: Fact) -> Iterator[tuple[Fact, Fact
             except Uncorrectable:
                 continue
             correction = Fact(fact.envelope.model_copy(update={"event_id": ANOTHER}), event)
-            yield apply_correction(fact, correction), correction
+            yield apply_correction(fact, correction, event.targets[fact.event_id]), correction
 
 
 @cache
