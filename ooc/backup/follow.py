@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -95,15 +95,18 @@ async def _receive(
     refused, said = 0, ""
     while refused < REFUSALS:
         before = _received(spool)
-        async with run_program([*begin, "-D", str(spool), "--synchronous", "--no-loop"]) as program:
-            while program.returncode is None:
-                await asyncio.to_thread(keep_received, spool, wal, recipient, signers)
-                if heartbeat is not None:
-                    heartbeat.touch()
-                await asyncio.sleep(PAUSE)
-            await asyncio.to_thread(keep_received, spool, wal, recipient, signers)  # what came since
-            assert program.stdout is not None
-            said = (await program.stdout.read()).decode(errors="replace").strip()
+        try:
+            async with run_program([*begin, "-D", str(spool), "--synchronous", "--no-loop"]) as program:
+                while program.returncode is None:
+                    await _to_its_end(keep_received, spool, wal, recipient, signers)
+                    if heartbeat is not None:
+                        heartbeat.touch()
+                    await asyncio.sleep(PAUSE)
+                assert program.stdout is not None
+                said = (await program.stdout.read()).decode(errors="replace").strip()
+        finally:
+            # A commit is answered once it is received: nothing of it stays out of the backups, however this ends.
+            await _to_its_end(keep_received, spool, wal, recipient, signers)
         refused = refused + 1 if _received(spool) == before else 0
         begin = await _with_slot_again(server, said)
     with suppress(CannotStart):  # somebody still receives by it
@@ -111,6 +114,16 @@ async def _receive(
     for file in spool.iterdir():
         file.unlink()
     raise BadBackup(f"the log between is in no backup, so begin anew with a base backup: {said}")
+
+
+async def _to_its_end(work: Callable[..., None], *arguments: object) -> None:
+    """Do something in a thread; whoever is cancelled meanwhile waits for it first, so that it is never done twice at once."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.gather(running, return_exceptions=True)
+        raise
 
 
 async def _with_slot_again(server: str, said: str) -> list[str]:

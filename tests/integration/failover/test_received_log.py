@@ -9,7 +9,8 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from ooc.backup.follow import PACKED, WAL, receiving
+from ooc.backup import follow
+from ooc.backup.follow import PACKED, RECEIVING, WAL, receiving
 from ooc.backup.manifest import origin_of_backups
 from ooc.backup.sealed import BadBackup
 from shared.privacy.signed_note import SigningKeys
@@ -28,6 +29,20 @@ def segments(folder: Path, timeline: int) -> list[int]:
 async def begun(folder: Path) -> None:
     """Wait until a segment is being received."""
     await eventually(lambda: list((folder / "spool").glob("*.partial")))
+
+
+async def test_what_has_been_received_is_kept_before_the_receiving_ends(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given what is received between two copies, when the receiving is ended, then the folder of backups has it."""
+    monkeypatch.setattr(follow, "PAUSE", 3600.0)
+    spool = tmp_path / "spool"
+    async with receiving(tmp_path, spool, pair.url, RECIPIENT, SIGNERS):
+        await begun(tmp_path)
+        await pair.primary.do("create table written (n text)", "insert into written values ('the last commit')")
+        await eventually(lambda: any(b"the last commit" in file.read_bytes() for file in spool.glob("*.partial")))
+    (kept,) = (tmp_path / WAL / RECEIVING).glob("*.partial")
+    assert b"the last commit" in kept.read_bytes()
 
 
 async def test_the_log_of_a_promoted_standby_is_received(pair: Pair, tmp_path: Path) -> None:
