@@ -25,6 +25,7 @@ service: Final[Service[Referral]] = Service(
     purposes=PURPOSES,
     read_model=READ_MODEL,
     home=lambda opening: opening.case_id if isinstance(opening, ReferralReceived | ReceiveReferral) else None,
+    home_field="case_id",
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     published=(EDUCATION, DISPOSAL, RJ_CONFERENCE),

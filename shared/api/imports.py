@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final, Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -61,7 +61,10 @@ class Row(Schema):
     )
     row: int = Field(ge=1, le=1_048_576, description="Its number in the file, from 1: that of the headings.")
     commands: list[dict[str, Any]] = Field(
-        min_length=1, max_length=20, description="Commands of this service, the first to be sent first."
+        min_length=1,
+        max_length=20,
+        description="Commands of this service, the first to be sent first. The one that opens the record may leave out its"
+        " case, or other home: then it gets a new one.",
     )
 
 
@@ -139,7 +142,7 @@ async def _import(
         raise NotAllowed(f"the role {actor.role} may not import; it is for {', '.join(sorted(service.importers))}")
     row = await read_model(request, Row, MAX_BYTES)
     now = datetime.now(UTC)
-    commands, malformed = _parse(service, row.commands, now)
+    commands, malformed = _parse(service, await _at_home(at, service, stream, row.commands), now)
     if malformed:
         return malformed, None
     for denial in filter(None, (command_denial(service, actor.role, type(command)) for command in commands)):
@@ -161,6 +164,18 @@ async def _import(
         if outcomes[-1].outcome not in GOOD:
             break
     return outcomes, token
+
+
+async def _at_home(
+    at: Dependencies, service: Service[Any], stream: UUID, bodies: Sequence[dict[str, Any]]
+) -> Sequence[dict[str, Any]]:
+    """Give the command that opens the record its home where it names none: that which stands, or one that nobody can derive."""
+    if not service.home_field:
+        return bodies
+    recorded = (await at.event_store.load(service.stream_name(stream))).records
+    home = {service.home_field: str(recorded[0].home if recorded else uuid4())}
+    opening = [command.__name__ for command in service.commands if command.opens]
+    return [home | body if body.get("type") in opening else body for body in bodies]
 
 
 def _body(service: Service[Any]) -> dict[str, Any]:

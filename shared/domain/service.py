@@ -144,6 +144,8 @@ class Service(Generic[S]):
     """Labels that a stream takes from the actor who opens it; only actors with the same values may act on it."""
     home: Callable[[Event | Command], UUID | None] = lambda _opening: None
     """The home that a stream's first event fixes, and the command that opens it names; None: the stream's own id."""
+    home_field: str = ""
+    """The field by which that command names it; an import may leave it to the API."""
     reactions: tuple[Reaction, ...] = ()
     claims: Callable[[S | None, Fact[Any]], Claims | None] = lambda _state, _fact: None
     claim_rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)

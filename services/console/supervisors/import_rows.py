@@ -199,7 +199,6 @@ def _plan(row: TableRow, headings: Mapping[str, str], schemas: Mapping[str, Sche
     for step in taken:
         command: dict[str, Any] = {"type": step.command, **step.fixed}
         if step.command == "ReceiveReferral":
-            command["case_id"] = str(owner.id_of("case", reference))
             command["flags"] = []
         if step.when in times:
             command["occurred_at"] = times[step.when]

@@ -133,6 +133,31 @@ async def test_a_row_is_imported_once(importer: Importer) -> None:
     assert [one["origin"]["reference"] for one in events] == [f"{FILE}#row=2"] * 4 + [f"{'6' * 64}#row=9"]
 
 
+async def test_a_row_that_names_no_case_gets_one_that_nobody_can_derive(importer: Importer, settings: Settings) -> None:
+    """Given rows without the id of a case, then each record has one of its own at random, which stands when the row is sent again."""
+    bare = {name: value for name, value in RECEIVE.items() if name != "case_id"}
+    streams = uuid4(), uuid4()
+    for stream in streams:
+        assert (await importer.send(stream, [bare, LINK], dry_run=True)).json()["outcome"] == "imported"
+        assert (await importer.send(stream, [bare, LINK])).json()["outcome"] == "imported"
+        assert (await importer.send(stream, [bare, LINK], dry_run=True)).json()["outcome"] == "repeated"
+        assert (await importer.send(stream, [bare, LINK])).json()["outcome"] == "repeated"
+    owner = await asyncpg.connect(settings.database("referral", "postgres"))
+    names = [f"referral/{stream}" for stream in streams]
+    homes = {row["home"] for row in await owner.fetch("select home from event where stream = any($1)", names)}
+    await owner.close()
+    assert len(homes - set(streams)) == 2
+    assert {home.version for home in homes} == {4}
+
+
+async def test_a_row_that_named_its_case_is_repeated_without_it(importer: Importer) -> None:
+    """Given a row whose case an earlier release named, then the row without it is the same."""
+    stream = uuid4()
+    await importer.send(stream, ROW)
+    bare = {name: value for name, value in RECEIVE.items() if name != "case_id"}
+    assert (await importer.send(stream, [bare, *ROW[1:]])).json()["outcome"] == "repeated"
+
+
 async def test_a_row_that_has_changed_is_not_imported(importer: Importer) -> None:
     """Given another content of a command that was imported, then the answer says which, and nothing is recorded."""
     stream = uuid4()

@@ -100,7 +100,7 @@ def test_an_officer_may_not_import(system: dict[str, Any]) -> None:
 async def test_watching_shows_what_is_imported(system: dict[str, Any]) -> None:
     """Given somebody who watches as an auditor, then each event comes as JSON without a name, and each read is logged."""
     owner = Owner(ORGANISATION, AREA, "watched")
-    case = owner.id_of("case", "SSO/2025/0153")
+    referral = str(owner.id_of("referral", "SSO/2025/0153"))
     environment = {**os.environ, "OOC_VAR": str(system["var"])}
 
     async def has_begun() -> bool:
@@ -119,7 +119,8 @@ async def test_watching_shows_what_is_imported(system: dict[str, Any]) -> None:
         finally:
             watcher.kill()
     assert "Robin Doe" not in json.dumps(lines)
-    sentences = [line["sentence"] for line in lines if line["case_id"] == str(case)]
+    case, *_ = (line["case_id"] for line in lines if line["stream"] == referral)
+    sentences = [line["sentence"] for line in lines if line["case_id"] == case]
     assert sentences[0].startswith("Referral received")
     assert await reads_of(system, f"reporting/cases/{case}/changes", "AUDITOR") > 0
 

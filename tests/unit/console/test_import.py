@@ -93,7 +93,8 @@ def play(memory: Memory, plan: Plan) -> Sequence[str]:
     """Send a plan in memory, by the production handler; return the rules that refused a command."""
     supervisor = Officer("SUPERVISOR")
     for n, command in enumerate(plan.commands):
-        answer = memory.send(Request("referral", plan.stream, supervisor, command, f"{plan.stream}/{n}"))
+        body = {"case_id": str(plan.stream), **command} if command["type"] == "ReceiveReferral" else command
+        answer = memory.send(Request("referral", plan.stream, supervisor, body, f"{plan.stream}/{n}"))
         if answer.word is not Result.ACCEPTED:
             return [str(answer)]
     return []
@@ -343,6 +344,11 @@ def test_ids_follow_from_organisation_register_and_number() -> None:
     assert len(ids) == 4
     moved = plans({**ROW, "reference": "A1"}, row)[1]
     assert (moved.stream, moved.commands) == (plan(row).stream, plan(row).commands)
+
+
+def test_no_row_says_its_case() -> None:
+    """A case whose id follows from a reference could be named by whoever knows that: the API chooses it."""
+    assert not [command for command in plan({**ROW, **CHILD}).commands if "case_id" in command]
 
 
 def test_a_person_without_a_number_belongs_to_the_row_alone() -> None:
