@@ -236,6 +236,8 @@ class CommandHandler:
             return decision
         if not decision.facts:
             return NoChange()
+        if decision.overfills:
+            return Forbidden(FULL)
         return self._check_new_events(request, decision, loaded) or decision
 
     async def _record(

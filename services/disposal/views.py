@@ -1,6 +1,7 @@
 """What is shown of a disposal case: clear values only, under the catalogue's names."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -9,7 +10,7 @@ from uuid import UUID
 from typing_extensions import TypedDict
 
 from services.disposal.domain.conditions import DEFINITIONS
-from services.disposal.domain.state import Booking, ConditionState, DisposalState, Stage, VictimView
+from services.disposal.domain.state import Attendance, Booking, ConditionState, DisposalState, Stage, VictimView
 from services.disposal.events import PlanStep
 from services.victims import Progress, VictimLogLine, log_view
 from services.vocabulary import ConditionType
@@ -160,7 +161,7 @@ def view(state: DisposalState) -> DisposalView:
         "spent_by_statute": None if issue is None else _day(issue.spent_by_statute),
         "outcome": None if state.outcome is None else state.outcome.value,
         "conditions": {str(key): condition.standing.value for key, condition in state.conditions.items()},
-        "condition_terms": {str(key): _terms(state, key, condition) for key, condition in state.conditions.items()},
+        "condition_terms": _terms_of_conditions(state),
         "plan": [] if deferral is None else [_step(step.terms) for step in deferral.steps.values()],
         "steps": {} if deferral is None else {str(key): step.status.value for key, step in deferral.steps.items()},
         "review_on": None if deferral is None else _day(deferral.review_on),
@@ -184,30 +185,46 @@ def _victim(state: DisposalState, victim: UUID) -> VictimOfDisposal:
     }
 
 
-def _terms(state: DisposalState, id_: UUID, condition: ConditionState) -> ConditionView:
+def _terms_of_conditions(state: DisposalState) -> dict[str, ConditionView]:
+    bookings: dict[UUID, list[Booking]] = defaultdict(list)
+    attendances: dict[UUID, list[Attendance]] = defaultdict(list)
+    for booking in state.bookings.values():
+        bookings[booking.condition_id].append(booking)
+    for attendance in state.attendances:
+        attendances[attendance.condition_id].append(attendance)
+    recorded = state.last_attendances
+    return {
+        str(key): _terms(condition, bookings[key], attendances[key], recorded)
+        for key, condition in state.conditions.items()
+    }
+
+
+def _terms(
+    condition: ConditionState, bookings: Iterable[Booking], attendances: Sequence[Attendance], recorded: Container[UUID]
+) -> ConditionView:
     """Return what a condition asks and how far it is: the hours credited, its sessions, and the last attendance.
 
     `by_session`: a place in a session is booked for it.
     """
     terms = condition.terms
-    bookings = [booking for booking in state.bookings.values() if booking.condition_id == id_]
-    ends = [attendance.status.value for attendance in state.attendances if attendance.condition_id == id_]
     return {
         "type": terms.type.value,
         "by_session": terms.type is not ConditionType.RJ_CONFERENCE and DEFINITIONS[terms.type].attendance,
         "due": _day(terms.due),
         "hours": None if terms.hours is None else _hours(terms.hours),
-        "hours_credited": _hours(state.credited(id_)),
-        "sessions": [_session(state, booking) for booking in sorted(bookings, key=lambda booking: booking.starts_at)],
-        "last_attendance": ends[-1] if ends else None,
+        "hours_credited": _hours(sum((attendance.hours for attendance in attendances), Decimal(0))),
+        "sessions": [
+            _session(booking, recorded) for booking in sorted(bookings, key=lambda booking: booking.starts_at)
+        ],
+        "last_attendance": attendances[-1].status.value if attendances else None,
     }
 
 
-def _session(state: DisposalState, booking: Booking) -> SessionOfCondition:
+def _session(booking: Booking, recorded: Container[UUID]) -> SessionOfCondition:
     return {
         "session_id": str(booking.session_id),
         "starts_at": booking.starts_at.isoformat(),
-        "recorded": state.last_attendance(booking.session_id) is not None,
+        "recorded": booking.session_id in recorded,
     }
 
 

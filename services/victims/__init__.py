@@ -1,5 +1,6 @@
 """The victim's side of a record: the log of each victim, and the duties to tell them. Referral and disposal share it. Pure."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -81,6 +82,20 @@ def first_day(log: Log, person: UUID, event: str, since: datetime | None = None)
     return min(map(local_day, times), default=None)
 
 
+def days_since(log: Log, event: str) -> Callable[[UUID, datetime], date | None]:
+    """Return `first_day` of an event, for whoever asks of many people and times."""
+    times: dict[UUID, list[datetime]] = {
+        person: sorted(entry.at for entry in entries if entry.event == event) for person, entries in log.items()
+    }
+
+    def day(person: UUID, since: datetime) -> date | None:
+        of_person = times.get(person, [])
+        first = bisect_left(of_person, since)
+        return local_day(of_person[first]) if first < len(of_person) else None
+
+    return day
+
+
 @described
 class VictimLogLine(TypedDict):
     """Something that was done for a victim."""
@@ -126,6 +141,7 @@ def telling_duties(
     Telling a victim meets the duty of every decision before it. No end of the record ends the duty.
     """
     moments = sorted(set(decisions))
+    told_on = days_since(log, TOLD)
     for victim in victims:
         for number, decided_at in enumerate(moments, start=1):
             decided_on = local_day(decided_at)
@@ -137,6 +153,6 @@ def telling_duties(
                 name,
                 decided_on,
                 add_working_days(decided_on, policy.number(term)),
-                met_on=first_day(log, victim, TOLD, decided_at),
+                met_on=told_on(victim, decided_at),
                 item=str(victim) if number == 1 else f"{victim} {number}",
             )

@@ -7,7 +7,7 @@ reader has checked them and sends `free_texts`. The person's own fields are open
 else is fetched. Source: UK GDPR, article 15(4); Data Protection Act 2018, s45(4)(e).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -29,6 +29,7 @@ from shared.api.schemas import Details, HistoryLine, Schema
 from shared.domain.decider import history_at
 from shared.domain.documents import Document, NotAvailable, facts_by_item
 from shared.domain.envelope import Fact
+from shared.domain.messages import ids_by_name
 from shared.domain.permissions import ids_mentioned, people_mentioned
 from shared.domain.sealing import NotOpened, key_ids_in
 from shared.domain.service import Service
@@ -92,8 +93,8 @@ def add_subject_access(app: FastAPI, service: Service[Any]) -> None:
             return unknown_response("There is no such record", f"{stream} does not name {person}: check both ids.")
         home = facts[0].envelope.home
         opened = {f"person/{person}"}
+        naming = [fact for fact in facts if person in ids_mentioned(service.events, [fact])]
         if query.get(FREE_TEXTS.name) == "true":
-            naming = (fact for fact in facts if person in ids_mentioned(service.events, [fact]))
             opened |= {f"home/{fact.sealing_home}" for fact in naming}
         withheld = {subject for fact in facts for subject, _ in key_ids_in(fact.body or b"")} - opened
         needed = undisclosed(service.events, facts).needed.values()
@@ -111,15 +112,18 @@ def add_subject_access(app: FastAPI, service: Service[Any]) -> None:
                 "state": {} if state is None else service.read_model.view(state),
                 "details": disclosure.details(current),
                 "history": history_view(service.events, disclosure),
-                "documents": list(_documents(service, state, current)),
+                "documents": list(_documents(service, state, current, ids_by_name(fact.event for fact in naming))),
             }
         )
 
 
-def _documents(service: Service[Any], state: Any, facts: Sequence[Fact]) -> Iterator[dict[str, Any]]:
+def _documents(
+    service: Service[Any], state: Any, facts: Sequence[Fact], named: Mapping[str, Sequence[UUID]]
+) -> Iterator[dict[str, Any]]:
     """Yield each document of a record, and whether it can be printed from what is opened."""
+    first = {id_ for ids in named.values() for id_ in ids}
     for name, document in service.documents.items():
-        prints = facts_by_item(document, state, facts)
+        prints = facts_by_item(document, state, facts, first)
         reasons = [_why_not(service, document, chosen) for _, chosen in prints] or [
             "Nothing is recorded that it is about."
         ]

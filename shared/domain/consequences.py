@@ -3,7 +3,7 @@
 A dry run shows them before the facts are recorded. They are computed by the functions that also compute the real ones.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -14,6 +14,7 @@ from shared.domain.documents import DocumentData, facts_by_item
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import all_duties
 from shared.domain.envelope import Fact
+from shared.domain.messages import ids_by_name
 from shared.domain.service import CommandFor, Reaction, Service
 
 
@@ -77,16 +78,19 @@ def _change(before: Duty | None, after: Duty | None) -> DutyChange | None:
 
 def new_documents(service: Service[Any], history: Sequence[Fact], facts: Sequence[Fact]) -> list[str]:
     """List the documents that can be printed after new facts and could not before; the facts are decrypted."""
-    before, after = (set(_printable(service, facts_so_far)) for facts_so_far in (history, [*history, *facts]))
+    named = {id_ for ids in ids_by_name(fact.event for fact in facts).values() for id_ in ids}
+    before, after = (set(_printable(service, facts_so_far, named)) for facts_so_far in (history, [*history, *facts]))
     return sorted({name for name, _ in after - before})
 
 
-def _printable(service: Service[Any], history: Sequence[Fact]) -> Iterator[tuple[str, UUID | None]]:
-    """Yield the name of each document that can be printed, with the item that it is about."""
+def _printable(
+    service: Service[Any], history: Sequence[Fact], named: Collection[UUID]
+) -> Iterator[tuple[str, UUID | None]]:
+    """Yield the name of each document that can be printed, with the item that it is about; those first that are named."""
     facts = history_at(history)
     state = service.decider.fold(facts)
     for name, document in service.documents.items() if facts else ():
-        for item, chosen in facts_by_item(document, state, facts):
+        for item, chosen in facts_by_item(document, state, facts, named):
             if isinstance(document.fill(service.decider.fold(chosen), chosen), DocumentData):
                 yield name, item
 

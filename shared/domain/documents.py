@@ -1,6 +1,6 @@
 """Documents of a stream as data: what is printed, by whom, and from which facts. shared/printing sets them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -16,6 +16,8 @@ S = TypeVar("S")
 
 LINE: Final = 60
 """Letters in a printed line."""
+ITEMS: Final = 20
+"""How many items of a document are asked whether it can be printed."""
 ERASED: Final = "[erased]"
 """The printed text for a value whose key was destroyed."""
 
@@ -77,13 +79,17 @@ class Document(Generic[S]):
 
 
 def facts_by_item(
-    document: Document[S], state: S, facts: Sequence[Fact]
+    document: Document[S], state: S, facts: Sequence[Fact], first: Collection[UUID]
 ) -> Iterator[tuple[UUID | None, Sequence[Fact]]]:
-    """Yield what each print of a document is filled from: the facts of an item, with its id, or all facts and None."""
+    """Yield what a print of a document is filled from: the facts of an item, with its id, or all facts and None.
+
+    Of many items so many are asked, those of `first` before others: each costs a fold of the record.
+    """
     if document.items is None:
         yield None, facts
         return
-    for item in document.items.ids(state):
+    items = sorted(document.items.ids(state), key=lambda item: item not in first)
+    for item in items[:ITEMS]:
         if chosen := document.items.facts(facts, item):
             yield item, chosen
 

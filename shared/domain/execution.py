@@ -9,6 +9,7 @@ from uuid import UUID
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at
 from shared.domain.decisions import BrokenRule, EventAt, NeedsRationale, Refused
+from shared.domain.duties_by_day import all_duties
 from shared.domain.envelope import Envelope, Fact, Origin
 from shared.domain.ids import event_id
 from shared.domain.messages import Actor, Command, Correction
@@ -24,6 +25,9 @@ from shared.domain.sealing import Sealed
 from shared.domain.service import Claims, Service
 
 LIVE: Final = Origin()
+
+MOST_DUTIES: Final = 5_000
+"""The most duties of a record that a command adds to: some are for each of many and each decision, so that few events make them."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Decision:
     claims: tuple[Claims, ...]
     warnings: tuple[BrokenRule, ...] = ()
     """The warnings that apply, each of which the command's rationale answers."""
+    overfills: bool = False
+    """Whether they add duties to a record that has more of them than `MOST_DUTIES`."""
 
 
 def execute(
@@ -105,11 +111,13 @@ def execute(
             broken_rules(rule for rule in decider.rules.rules if rule.function is not_before_the_stream_began)
         )
     claims = tuple(claims_of(service, facts, history, state))
+    overfills = False
     if facts:  # a record whose duties no calendar tells would be lost to every reader
         corrects = any(isinstance(fact.event, Correction) for fact in facts)
         after = decider.fold(history_at([*history, *facts])) if corrects else decider.fold(facts, state)
-        service.read_model.duties(after, service.policy.on)
-    return Decision(facts, claims, approved.warnings)
+        duties = len(service.read_model.duties(after, service.policy.on))
+        overfills = duties > MOST_DUTIES and duties > len(all_duties(service.read_model, history))
+    return Decision(facts, claims, approved.warnings, overfills)
 
 
 def claims_of(

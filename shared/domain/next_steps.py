@@ -1,6 +1,6 @@
 """How far the journeys of a stream are, and its recommended next step, from its state and its rules. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -70,7 +70,11 @@ def journeys_at(
     if state is None:
         return []
     day = context.day
-    duties = [duty for duty in service.read_model.duties(state, service.policy.on) if duty.is_open(day)]
+    duties: dict[tuple[str, str], Duty] = {}
+    for duty in service.read_model.duties(state, service.policy.on):
+        if duty.is_open(day):
+            key = duty.duty, duty.item
+            duties[key] = min(duties.get(key, duty), duty, key=lambda one: one.due)
 
     def tasks_of(step: Step[S]) -> Iterator[TaskProgress[S]]:
         tasks = list(step.tasks(state, day))
@@ -105,16 +109,13 @@ def _ask_rules(service: Service[S], state: S, context: Context, step: Step[S]) -
 
 
 def _standing(
-    step: Step[S], task: Task, asked: Sequence[CommandGuidance], duties: Iterable[Duty], day: date
+    step: Step[S], task: Task, asked: Sequence[CommandGuidance], duties: Mapping[tuple[str, str], Duty], day: date
 ) -> TaskProgress[S]:
     if task.done:
         return TaskProgress(step, task, Progress.COMPLETED)
     items = {"", task.item, *map(str, task.about.values())}
-    due = min(
-        (duty for duty in duties if duty.duty == step.duty and duty.item in items),
-        key=lambda duty: duty.due,
-        default=None,
-    )
+    found = (duties.get((step.duty, item)) for item in items)
+    due = min((duty for duty in found if duty is not None), key=lambda duty: duty.due, default=None)
     standing: Any = {"due": None if due is None else due.due, "overdue": due is not None and due.overdue(day)}
     if all(command.status is Status.REFUSED for command in asked):
         refusing = (answer.rule for command in asked for answer in command.rules if answer.answer is Answer.BROKEN)

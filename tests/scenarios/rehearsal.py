@@ -147,6 +147,6 @@ def _printable(service: Service[Any], history: Sequence[Fact]) -> set[tuple[str,
     return {
         (name, item)
         for name, document in service.documents.items()
-        for item, chosen in facts_by_item(document, state, facts)
+        for item, chosen in facts_by_item(document, state, facts, ())
         if isinstance(document.fill(service.decider.fold(chosen), chosen), DocumentData)
     }

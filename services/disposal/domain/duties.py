@@ -1,5 +1,6 @@
 """What is due when in a disposal case: computed from the facts, with the policy of the day that opens each duty."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
@@ -151,9 +152,10 @@ def _yot_referral(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
 
 
 def _attendance_recorded(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    last_attendances = state.last_attendances
     for booking in state.bookings.values():
         starts_on = local_day(booking.starts_at)
-        last = state.last_attendance(booking.session_id)
+        last = last_attendances.get(booking.session_id)
         cancelled = last is not None and last.status is AttendanceStatus.CANCELLED_BY_SERVICE
         met_on = local_day(last.at) if last is not None and not cancelled else None
         condition = state.conditions.get(booking.condition_id)
@@ -184,16 +186,16 @@ def _absence_reason(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]
 
 def _missed_contact(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     """Yield the duty to contact a child who did not come, or somebody for the child, reached or not; a victim is neither."""
-    for_the_child = [contact.at for contact in state.contacts if contact.person_id not in state.victims]
+    contacted_at = state.contacted_at
     for missed in state.attendances:
         if missed.status in ABSENT and missed.status is not AttendanceStatus.DNA_ACCEPTABLE:
             opened_on = local_day(missed.at)
-            met_on = _day(min((at for at in for_the_child if at >= missed.at), default=None))
+            later = bisect_left(contacted_at, missed.at)
             yield Duty(
                 "MISSED_CONTACT",
                 opened_on,
                 due_after(opened_on, policy_on, "missed_contact_days"),
-                met_on=met_on,
+                met_on=local_day(contacted_at[later]) if later < len(contacted_at) else None,
                 item=str(missed.session_id),
             )
 

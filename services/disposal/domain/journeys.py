@@ -57,19 +57,19 @@ def _is_done(state: DisposalState, condition_id: UUID) -> bool:
     return state.conditions[condition_id].standing is ConditionStatus.COMPLETED
 
 
-def _is_booked(state: DisposalState, condition_id: UUID) -> bool:
-    awaited = (
-        booking.condition_id == condition_id and state.last_attendance(booking.session_id) is None
-        for booking in state.bookings.values()
-    )
-    return _is_done(state, condition_id) or any(awaited)
+def _sessions_to_book(state: DisposalState, _day: date) -> Iterator[Task]:
+    recorded = state.last_attendances
+    awaited = {booking.condition_id for booking in state.bookings.values() if booking.session_id not in recorded}
+    for id_ in _conditions(state, by_attendance=True):
+        yield Task(_is_done(state, id_) or id_ in awaited, about={"condition_id": id_})
 
 
 def _attendances_to_record(state: DisposalState, day: date) -> Iterator[Task]:
+    recorded = state.last_attendances
     for booking in state.bookings.values():
         if local_day(booking.starts_at) <= day:
             about = {"condition_id": booking.condition_id, "session_id": booking.session_id}
-            yield Task(state.last_attendance(booking.session_id) is not None, about=about)
+            yield Task(booking.session_id in recorded, about=about)
 
 
 def _absences(state: DisposalState, _day: date) -> Iterator[Task]:
@@ -79,7 +79,7 @@ def _absences(state: DisposalState, _day: date) -> Iterator[Task]:
 
 
 def _missed_contacts(state: DisposalState, _day: date) -> Iterator[Task]:
-    reached = [contact.at for contact in state.contacts if contact.person_id not in state.victims]
+    reached = state.contacted_at[-1:]
     for missed in state.attendances:
         if missed.status in ABSENT and missed.status is not AttendanceStatus.DNA_ACCEPTABLE:
             about = {"person_id": state.opened.person_id}
@@ -257,7 +257,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Book a session",
                 (commands.BookConditionSession,),
                 CASE_MANAGER,
-                each("condition_id", lambda state: _conditions(state, by_attendance=True), _is_booked),
+                _sessions_to_book,
                 duty="CONDITION",
             ),
             Step(

@@ -414,6 +414,17 @@ class DisposalState:
         """Return the last attendance recorded of a session, else None."""
         return next((a for a in reversed(self.attendances) if a.session_id == session_id), None)
 
+    @property
+    def last_attendances(self) -> Mapping[UUID, Attendance]:
+        """The last attendance recorded of each session, for whoever asks of many."""
+        return {attendance.session_id: attendance for attendance in self.attendances}
+
+    @property
+    def contacted_at(self) -> list[datetime]:
+        """When somebody tried to reach the child, or anybody but a victim: in order of time."""
+        victims = set(self.victims)
+        return sorted(contact.at for contact in self.contacts if contact.person_id not in victims)
+
     def pending_absence(self, session_id: UUID) -> Attendance | None:
         """Return the absence from a session that waits for a reason, else None."""
         return next((a for a in self.attendances if a.session_id == session_id and a.waits_for_a_reason), None)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.referral.domain.state import MessageStatus, Referral
 from services.referral.events import OF_AN_OFFENDER
-from services.victims import INFORMED, REFERRED, first_day, information_due, telling_duties
+from services.victims import CONTACTED, INFORMED, REFERRED, days_since, first_day, information_due, telling_duties
 from services.vocabulary import Flag, TriageOutcome
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.duties import Duty, due_after
@@ -81,10 +81,11 @@ def _of_alerts(state: Referral) -> Iterator[Duty]:
 
 
 def _of_messages(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    contacted_on = days_since(state.log, CONTACTED)
     for message_id, message in state.failures.items():
         assert message.failed_at is not None
         failed_on = local_day(message.failed_at)
-        met_on = state.contacted_since(message.person_id, message.failed_at)
+        met_on = contacted_on(message.person_id, message.failed_at)
         sent_again_on = None if message.status is MessageStatus.FAILED else local_day(message.at)
         yield Duty(
             "RING_INSTEAD",
@@ -96,7 +97,7 @@ def _of_messages(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
         )
     for absence in state.absences:
         said_on = local_day(absence.announced_at)
-        met_on = state.contacted_since(absence.person_id, absence.announced_at)
+        met_on = contacted_on(absence.person_id, absence.announced_at)
         due = due_after(said_on, policy_on, "answer_working_days")
         yield Duty("ANSWER_ABSENCE", said_on, due, met_on, f"{absence.person_id} {absence.about}")
 
@@ -128,8 +129,9 @@ def _of_victims(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
     to_others = [
         n for n, triage in enumerate(state.triages) if triage.outcome is not TriageOutcome.REFER_DISPOSAL_PANEL
     ]
+    of_a_child = bool(to_others) and _is_of_a_child(state, state.triages[to_others[0]].on, policy_on)
     for victim in state.victims:
-        if to_others:
+        if of_a_child:
             yield from _information(state, victim, to_others, policy_on)
         details = state.victim_details.get(victim)
         if details is not None and details.wanted_support_on is not None:
@@ -145,17 +147,20 @@ def _of_victims(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
             )
 
 
-def _information(state: Referral, victim: UUID, to_others: Sequence[int], policy_on: PolicyOn) -> Iterator[Duty]:
-    """From the first triage to other than the panel on; a later one to the panel ends it, since its disposal has the duty."""
-    opened_on = state.triages[to_others[0]].on
-    policy = policy_on(opened_on)
-    due = information_due(state.reported_on, policy, enhanced=state.has_enhanced_rights(victim))
-    adult = policy.number("adult_age")
-    of_a_child = any(
+def _is_of_a_child(state: Referral, day: date, policy_on: PolicyOn) -> bool:
+    """Whether a suspect was under age at the incident, by the policy of a day."""
+    adult = policy_on(day).number("adult_age")
+    return any(
         person.category in OF_AN_OFFENDER and person.age_at_incident is not None and person.age_at_incident < adult
         for person in state.people.values()
     )
-    if due is None or not of_a_child:
+
+
+def _information(state: Referral, victim: UUID, to_others: Sequence[int], policy_on: PolicyOn) -> Iterator[Duty]:
+    """From the first triage to other than the panel on; a later one to the panel ends it, since its disposal has the duty."""
+    opened_on = state.triages[to_others[0]].on
+    due = information_due(state.reported_on, policy_on(opened_on), enhanced=state.has_enhanced_rights(victim))
+    if due is None:
         return
     met_on = first_day(state.log, victim, INFORMED)
     later = state.triages[to_others[-1] + 1 :]

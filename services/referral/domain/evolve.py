@@ -120,9 +120,10 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         case events.AlertRaised():
             return _alert_raised(state, fact, event)
         case events.AlertEnded():
-            if event.alert_id not in state.open_alerts:
+            raised = state.alerts.get(event.alert_id)
+            if raised is None or raised.ended_on is not None:
                 raise BrokenHistory(fact, f"there is no open alert {event.alert_id}")
-            ended = replace(state.alerts[event.alert_id], ended_on=fact.day)
+            ended = replace(raised, ended_on=fact.day)
             return replace(state, alerts={**state.alerts, event.alert_id: ended})
         case events.SchoolLedOutcomeConfirmed():
             return replace(state, school_confirmed=True)
@@ -176,14 +177,13 @@ def _hold_lifted(state: Referral, fact: Fact) -> Referral:
 
 def _alert_raised(state: Referral, fact: Fact, event: events.AlertRaised) -> Referral:
     """Open an alert; it takes the place of an open one of its kind on the person."""
-    alerts = {
-        key: replace(alert, ended_on=fact.day)
-        if alert.ended_on is None and (alert.person_id, alert.kind) == (event.person_id, event.kind)
-        else alert
-        for key, alert in state.alerts.items()
-    }
+    alerts = dict(state.alerts)
+    of_its_kind = (event.person_id, event.kind)
+    if (before := state.latest_of_kind.get(of_its_kind)) is not None and alerts[before].ended_on is None:
+        alerts[before] = replace(alerts[before], ended_on=fact.day)
     raised = Alert(event.person_id, event.kind, fact.occurred_at, event.review_on)
-    return replace(state, alerts={**alerts, event.alert_id: raised})
+    alerts[event.alert_id] = raised
+    return replace(state, alerts=alerts, latest_of_kind={**state.latest_of_kind, of_its_kind: event.alert_id})
 
 
 def _screened(state: Referral, fact: Fact, event: events.NudesScreeningCompleted) -> Referral:

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.referral.domain import commands
 from services.referral.domain.state import MessageStatus, Referral, Stage
 from services.referral.domain.state_machine import BEFORE_TRIAGE, WITH_AN_OFFICER
-from services.victims import INFORMED, REFERRED, TOLD, first_day
+from services.victims import CONTACTED, INFORMED, REFERRED, TOLD, days_since, first_day
 from services.vocabulary import Flag, Role, TriageOutcome
 from shared.domain.journeys import Journey, Purposes, Step, Task, each, once
 
@@ -53,15 +53,17 @@ FIRST_CONTACT: Final[Step[Referral]] = Step(
 
 
 def _to_ring(state: Referral, _day: date) -> Iterator[Task]:
+    contacted_on = days_since(state.log, CONTACTED)
     for message_id, message in state.failures.items():
         again = message.status is not MessageStatus.FAILED
-        reached = state.contacted_since(message.person_id, message.failed_at) is not None
+        reached = message.failed_at is not None and contacted_on(message.person_id, message.failed_at) is not None
         yield Task(again or reached, about={"person_id": message.person_id}, item=str(message_id))
 
 
 def _absent(state: Referral, _day: date) -> Iterator[Task]:
+    contacted_on = days_since(state.log, CONTACTED)
     for absence in state.absences:
-        reached = state.contacted_since(absence.person_id, absence.announced_at) is not None
+        reached = contacted_on(absence.person_id, absence.announced_at) is not None
         yield Task(reached, about={"person_id": absence.person_id}, item=f"{absence.person_id} {absence.about}")
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.referral import events
 from services.referral.domain.commands import LinkPerson
-from services.victims import CONTACTED, Log, first_day
+from services.victims import Log
 from services.vocabulary import (
     AlertKind,
     Category,
@@ -196,6 +196,8 @@ class Referral:
     people: Mapping[UUID, LinkedPerson] = field(default_factory=dict)
     concerns: tuple[Concern, ...] = ()
     alerts: Mapping[UUID, Alert] = field(default_factory=dict)
+    latest_of_kind: Mapping[tuple[UUID, AlertKind], UUID] = field(default_factory=dict)
+    """The latest alert of each kind on a person."""
     mash_referrals: tuple[MashReferral, ...] = ()
     mash_decision: events.MashDecision | None = None
     screening: Screening | None = None
@@ -271,10 +273,6 @@ class Referral:
     def failures(self) -> Mapping[UUID, SentMessage]:
         """The messages that failed, by their ids, even if they were sent again since."""
         return {key: message for key, message in self.messages.items() if message.failed_at is not None}
-
-    def contacted_since(self, person: UUID, moment: datetime | None) -> date | None:
-        """Return the first day on which somebody tried to reach a person, from a time on; None if nobody did."""
-        return first_day(self.log, person, CONTACTED, moment)
 
     @property
     def unanswered(self) -> tuple[MashReferral, ...]:

@@ -13,6 +13,7 @@ from services.referral.service import service
 from shared import command_handler
 from shared.api.request import parse_command
 from shared.command_handler import Accepted, CommandHandler, Forbidden, Result
+from shared.domain import execution
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.domain.permissions import SYSTEM
@@ -93,3 +94,22 @@ async def test_a_case_takes_so_many_records_and_bytes_and_no_more(monkeypatch: p
     monkeypatch.setattr(command_handler, "FULL_BYTES", 500)
     assert isinstance(await refer(large), Forbidden)
     assert isinstance(await refer(uuid4()), Accepted)
+
+
+async def test_a_record_takes_no_more_duties_than_its_readers_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a record with as many duties as one may have, then a command that adds one is refused, and another is not."""
+    handler = CommandHandler(service, MemoryEventStore(), MemoryKeyring(), b"digest")
+    actor = Actor(id=uuid4(), role="SAFE_SCHOOLS_OFFICER", organisation="POLICE", labels={"area": "DORSET"})
+
+    async def send(body: dict[str, Any]) -> Result:
+        command = parse_command(service, json.dumps(body).encode(), NOON)
+        return await handler.handle(CommandRequest(command, STREAM, uuid4(), actor, NOON, uuid4()))
+
+    await send(received_referral(uuid4(), "2026-03-02T10:00:00+00:00"))
+    assert execution.MOST_DUTIES >= 1_000
+    monkeypatch.setattr(execution, "MOST_DUTIES", 1)
+    assert isinstance(await send({"type": "AcknowledgeReferral"}), Accepted)
+    assert isinstance(await send(linked(["braille"])), Accepted)
+    assert isinstance(
+        await send({"type": "RaiseSafeguardingConcern", "concern": "A bruise.", "dsl_informed": True}), Forbidden
+    )

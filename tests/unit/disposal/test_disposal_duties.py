@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 
@@ -21,11 +24,15 @@ from services.disposal.domain.commands import (
     ReferToYot,
     RequestAssessment,
 )
+from services.disposal.domain.duties import duties
+from services.disposal.domain.state import Attendance, Booking, Contact
 from services.disposal.events import AssessmentTool, ContactMeans, PriorRecord
+from services.disposal.service import service
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
 from shared.domain.sealing import Sealed
+from tests.counted import Counted
 from tests.unit.disposal.stories import (
     ADULT,
     AFTER,
@@ -322,3 +329,36 @@ def test_a_diversion_ends_with_its_outcome() -> None:
     story.ask(RecordActivityUndertaken(session_id=MOTHER), by="SYSTEM", at="2026-03-11T10:00:00+00:00")
     story.ask(AssignOutcome(code=OutcomeCode.C22), by=POLICE, at="2026-03-12T10:00:00+00:00")
     assert named(story, "VICTIM_RJ_INFORMATION", date(2026, 3, 12))[0].lapsed_on == date(2026, 3, 12)
+
+
+def test_what_is_due_costs_no_more_reads_for_more_sessions() -> None:
+    """Given a case with a hundred sessions, absences and contacts, then its duties, view and next steps read these as often as of a few."""
+
+    def reads(many: int) -> int:
+        case = CaseStory().issued()
+        sessions = [uuid4() for _ in range(many)]
+        at = datetime.fromisoformat(AFTER)
+        booked = {session: Booking(WORK, session, at, Decimal(1)) for session in sessions}
+        missed = Attendance(
+            WORK,
+            sessions[0],
+            AttendanceStatus.DNA_PENDING,
+            Decimal(0),
+            complied=False,
+            because=None,
+            at=at,
+            by_reaction=False,
+        )
+        attendances = Counted(replace(missed, session_id=session) for session in sessions)
+        contacts = Counted(Contact(LEO, at) for _ in sessions)
+        state = replace(case.state, bookings=booked, attendances=attendances, contacts=contacts)
+        before = Counted.read
+        assert len([duty for duty in duties(state, service.policy.on) if duty.duty == "MISSED_CONTACT"]) == many
+        assert len(service.read_model.view(state)["condition_terms"][str(WORK)]["sessions"]) == many
+        shown = [journey for journey in service.journeys if journey.is_shown(state)]
+        assert (
+            len([task for journey in shown for step in journey.steps for task in step.tasks(state, at.date())]) > many
+        )
+        return Counted.read - before
+
+    assert reads(100) == reads(3)

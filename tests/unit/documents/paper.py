@@ -36,7 +36,7 @@ def filled(story: CommandSpec, name: str, facts: Sequence[Fact] | None = None) -
     """Return the data of a document, of its first item if it has some, by the story, or why there is none yet."""
     document, fold = story.service.documents[name], story.service.decider.fold
     history: Sequence[Fact] = history_at(story.facts if facts is None else facts)
-    (_, chosen), *_ = facts_by_item(document, fold(history), history)
+    (_, chosen), *_ = facts_by_item(document, fold(history), history, ())
     return document.fill(fold(chosen), chosen)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,9 @@ import pytest
 
 from services.referral.domain.commands import CloseReferral, InformVictimOfRestorativeJustice, ReopenReferral
 from services.referral.events import EVENTS, PersonLinked
+from services.referral.service import service
 from services.vocabulary import Category, Personal, PersonRole, TriageOutcome
+from shared.domain.documents import ITEMS, Items, facts_by_item
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
 from shared.domain.sealing import Sealed
@@ -176,3 +179,12 @@ def test_a_suspect_is_no_victim_whatever_the_part(referral: ReferralStory, categ
     """Given a witness who is a suspect, then nothing of a victim is recorded of them."""
     referral.acknowledged().linked(MIA, "2009-03-14", role=PersonRole.WITNESS, category=category)
     assert referral.problems(victim_details(), LATER, WORKER) == {"V1"}
+
+
+def test_of_how_many_victims_a_document_is_asked_is_bounded(referral: ReferralStory) -> None:
+    """Given more victims than are asked whether a letter to them can be printed, then those whom the question names come first."""
+    document, asked = service.documents["victim-information"], [UUID(int=n) for n in range(ITEMS * 2)]
+    items: Items[Any] = Items(lambda _: asked, lambda facts, _: facts)
+    facts = harmed(referral).facts
+    found = [item for item, _ in facts_by_item(replace(document, items=items), referral.state, facts, asked[-1:])]
+    assert found == [asked[-1], *asked[: ITEMS - 1]]
