@@ -218,7 +218,7 @@ class _Comparison:
         before: str = old.get("pattern", "")
         after: str = new.get("pattern", before)
         if after != before and not adds_alternatives(before, after):
-            yield self._break(place, f"its pattern became {after}")
+            yield self._break(place, f"its pattern became `{after}`")
         for bound, sign in _BOUNDS:
             if bound in new and (bound not in old or (new[bound] - old[bound]) * sign > 0):
                 yield self._break(place, f"its {bound} became {new[bound]}, which is narrower")

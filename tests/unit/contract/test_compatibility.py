@@ -110,7 +110,7 @@ INCOMPATIBLE: dict[str, tuple[Edit, str]] = {
     ),
     "a sealed field is published in clear": (
         lambda c: part(c, "SessionPlanned.v1")["properties"]["place"].update(pattern=".*"),
-        "SessionPlanned.v1.data.place: its pattern became .*",
+        "SessionPlanned.v1.data.place: its pattern became `.*`",
     ),
     "a topic is removed": (
         lambda c: c["asyncapi.json"]["channels"].pop("education.events"),
