@@ -113,7 +113,6 @@ class ReferralView(TypedDict):
 
 def view(state: Referral) -> ReferralView:
     """Return the state of a referral; people by id, and victims with what was done for them."""
-    victims = dict.fromkeys(state.victims)
     return {
         "state": state.stage.value,
         "incident_type": state.incident_type.value,
@@ -124,12 +123,12 @@ def view(state: Referral) -> ReferralView:
         "triage_outcome": None if state.triage_outcome is None else state.triage_outcome.value,
         "outcome": None if state.outcome is None else state.outcome.value,
         "people": {str(person_id): person.category.value for person_id, person in state.people.items()},
-        "victims": {str(victim): _victim(state, victim) for victim in victims},
+        "victims": {str(victim): _victim(state, victim) for victim in state.victims},
         "progress": PROGRESS.get(state.stage, Progress.BEING_CONSIDERED).value,
         "alerts": {str(alert_id): _alert(alert) for alert_id, alert in state.open_alerts.items()},
         "mash_decision": state.mash_decision,
         "advice_given": state.advice_given,
-        "contacts": {str(person): _contact(state, person, is_harmed=person in victims) for person in state.named},
+        "contacts": {str(person): _contact(state, person) for person in state.named},
         "messages": {str(message_id): _message(message) for message_id, message in state.messages.items()},
     }
 
@@ -147,14 +146,14 @@ def _victim(state: Referral, victim: UUID) -> VictimOfReferral:
     }
 
 
-def _contact(state: Referral, person: UUID, *, is_harmed: bool) -> ContactView:
+def _contact(state: Referral, person: UUID) -> ContactView:
     part, details = state.people.get(person), state.victim_details.get(person)
     said = state.preferences.get(person)
     channel = None if part is None else part.preferred_channel
     if said is not None and said.preferred_channel is not None:
         channel = said.preferred_channel
     return {
-        "is_harmed": is_harmed,
+        "is_harmed": state.is_victim(person),
         "contact_is_safe": None if details is None else details.contact_is_safe,
         "wants_updates": None if details is None else details.wants_updates,
         "messages_wanted": None if said is None else said.messages_wanted,

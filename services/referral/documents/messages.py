@@ -36,7 +36,7 @@ def message_letter(state: Referral, facts: Sequence[Fact]) -> DocumentData | Not
     if not links:
         return NotAvailable("Nobody is linked to whom the letter went.")
     details = state.victim_details.get(person)
-    safe = person not in state.victims or (details is not None and details.contact_is_safe)
+    safe = not state.is_victim(person) or (details is not None and details.contact_is_safe)
     values = {
         "name": personal_value(links[-1].details.name),
         "address": value_if_open(links[-1].details.address) if safe else None,

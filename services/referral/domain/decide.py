@@ -22,9 +22,9 @@ def decide(command: Command, state: Referral | None, context: Context) -> NewEve
         case commands.LinkPerson():
             return [event_from(events.PersonLinked, command, **people.of_age(command, state, context))]
         case commands.RecordContact(person_id=person):
-            return [event_from(events.ContactRecorded, command, with_victim=person in state.victims or None)]
+            return [event_from(events.ContactRecorded, command, with_victim=state.is_victim(person) or None)]
         case commands.RecordMessage(person_id=person):
-            return [event_from(events.MessageSent, command, with_victim=person in state.victims)]
+            return [event_from(events.MessageSent, command, with_victim=state.is_victim(person))]
         case commands.RecordMessageDelivery(message_id=id_, outcome=outcome):
             sent = state.messages[id_]
             if outcome == "DELIVERED":

@@ -120,8 +120,8 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         case events.AlertRaised():
             return _alert_raised(state, fact, event)
         case events.AlertEnded():
-            raised = state.alerts.get(event.alert_id)
-            if raised is None or raised.ended_on is not None:
+            raised = state.open_alert(event.alert_id)
+            if raised is None:
                 raise BrokenHistory(fact, f"there is no open alert {event.alert_id}")
             ended = replace(raised, ended_on=fact.day)
             return replace(state, alerts={**state.alerts, event.alert_id: ended})

@@ -254,6 +254,11 @@ class Referral:
         unlinked = (person for person in self.victim_details if person not in self.people)
         return (*linked, *unlinked)
 
+    def is_victim(self, person: UUID) -> bool:
+        """Whether somebody is one of `victims`."""
+        part = self.people.get(person)
+        return person in self.victim_details if part is None else part.is_harmed
+
     @property
     def named(self) -> tuple[UUID, ...]:
         """Those who are linked, or of whom something is recorded that bears on writing to them, each once."""
@@ -268,6 +273,11 @@ class Referral:
     def open_alerts(self) -> Mapping[UUID, Alert]:
         """The alerts that hold, by their ids."""
         return {alert_id: alert for alert_id, alert in self.alerts.items() if alert.ended_on is None}
+
+    def open_alert(self, alert_id: UUID) -> Alert | None:
+        """Return an alert that holds; None if none of this id does."""
+        alert = self.alerts.get(alert_id)
+        return alert if alert is not None and alert.ended_on is None else None
 
     @property
     def failures(self) -> Mapping[UUID, SentMessage]:

@@ -127,7 +127,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         (commands.EndAlert,),
         EVERY_STAGE,
         "Only an open alert of this referral can be ended.",
-        condition=lambda command, referral, _: command.alert_id in referral.open_alerts,
+        condition=lambda command, referral, _: referral.open_alert(command.alert_id) is not None,
         looks_at=("alert_id",),
     ),
     AllowedStages(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from services.referral.domain.commands import EndAlert, RaiseAlert
+from services.referral.domain.state import Referral
 from services.vocabulary import AlertKind, Role
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
+from shared.domain.guidance import guidance_at
 from shared.domain.ids import derived_uuid
 from shared.domain.sealing import Sealed, sealed_fields
+from tests.command_spec import officer
 from tests.unit.referral.stories import LATER, LATEST, LEO, MIA, NEXT_DAY, NOON, SOON, ReferralStory
 
 FIRST, SECOND = derived_uuid("test", "first alert"), derived_uuid("test", "second alert")
@@ -103,3 +107,18 @@ def test_those_who_work_with_children_raise_and_end_alerts(command: type[RaiseAl
         Role.YJS_CASE_MANAGER,
         Role.SUPERVISOR,
     }
+
+
+def test_what_may_be_done_collects_no_alerts_for_each_of_them(
+    referral: ReferralStory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given ten alerts, when it is asked what may be done, then those that hold are not collected for each of them."""
+    referral.received()
+    for n in range(1, 11):
+        referral.does(alert(alert_id=UUID(int=n), person_id=UUID(int=n)))
+    asked: list[Referral] = []
+    monkeypatch.setattr(Referral, "open_alerts", property(asked.append))
+    at = datetime.fromisoformat(LATEST)
+    found = guidance_at(referral.service, officer(Role.SUPERVISOR), referral.stream, referral.facts, at, "EndAlert")
+    assert len(found[0].choices["alert_id"]) == 10
+    assert not asked

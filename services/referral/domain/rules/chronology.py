@@ -65,7 +65,7 @@ def not_before_the_alert(command: EndAlert, state: Referral, context: Context) -
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
-    alert = state.open_alerts.get(command.alert_id)
+    alert = state.open_alert(command.alert_id)
     return alert is None or context.occurred_at >= alert.raised_at
 
 

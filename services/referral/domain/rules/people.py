@@ -72,7 +72,7 @@ def wants_to_be_written_to(command: WriteToPerson, state: Referral, _context: Co
     person = command.person_id
     said, details = state.preferences.get(person), state.victim_details.get(person)
     safe = details is not None and details.contact_is_safe and details.wants_updates
-    return person in state.people and (said is None or said.messages_wanted) and (safe or person not in state.victims)
+    return person in state.people and (said is None or said.messages_wanted) and (safe or not state.is_victim(person))
 
 
 @rules.forbids("B8", LinkPerson, looks_at=("role", "category", "details"))
