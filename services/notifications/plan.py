@@ -285,7 +285,7 @@ def _recipients(line: Line, news: _News, people: People) -> Iterator[UUID]:
     """Yield each person of the line's audiences once."""
     of: Mapping[Audience, Sequence[UUID]] = {
         Audience.CHILD: (news.concerns,),
-        Audience.PARENT: people.parents_of(news.concerns),
+        Audience.PARENT: people.parents_of(news.concerns) if Audience.PARENT in line.audiences else (),
         Audience.PERSON: (news.concerns,),
         Audience.SCHOOL: news.accounts,
         Audience.VICTIM: news.victims,

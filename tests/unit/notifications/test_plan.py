@@ -23,6 +23,7 @@ from services.education.events import (
     RecordCorrected,
     SessionCancelled,
 )
+from services.notifications.people import People
 from services.notifications.plan import plan, plan_as_it_happened
 from services.referral.events import MessageRequested, PreferencesRecorded, ReferralClosed, ReferralReceived
 from services.rj_conference.events import (
@@ -352,6 +353,15 @@ def test_whoever_is_written_to_by_hand_gets_that_text_alone(person: UUID, *, saf
     case.add("referral", MessageRequested(person_id=person, template=MessageTemplate.TRIED_TO_RING))
     assert case.told() == ([("TRIED_TO_RING", person)] if heard else [])
     assert all(message.harmed is (person == HARMED) for message in case.plan())
+
+
+def test_whoever_alone_is_written_to_has_no_parents_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given messages by hand, then nobody goes through the people of the case for each of them to find parents."""
+    case = family()
+    for _ in range(3):
+        case.add("referral", MessageRequested(person_id=CHILD, template=MessageTemplate.TRIED_TO_RING))
+    monkeypatch.delattr(People, "parents_of")
+    assert len(case.told()) == 3
 
 
 def test_the_same_events_give_the_same_messages() -> None:
