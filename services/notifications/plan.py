@@ -368,15 +368,18 @@ def _of_conference(_case_id: UUID, history: Sequence[Fact], _corrections: Sequen
         return
     coming = _consenting(history)
     scheduled: Fact[ConferenceScheduled] | None = None
+    cancelled: _News | None = None  # the latest alone: a conference may be called off any number of times
     for fact in history:
         if has_event(fact, ConferenceScheduled):
             # Of letters nobody has an appointment.
             scheduled = None if fact.event.mode is ConferenceMode.LETTER_EXCHANGE else fact
         elif scheduled is not None and isinstance(fact.event, ConferenceDidNotProceed | ConferenceClosed):
-            yield _meeting(Occasion.MEETING_CANCELLED, fact, scheduled, proposed.harmer, coming)
+            cancelled = _meeting(Occasion.MEETING_CANCELLED, fact, scheduled, proposed.harmer, coming)
             scheduled = None
         elif isinstance(fact.event, ConferenceHeld):
             scheduled = None
+    if cancelled is not None:
+        yield cancelled
     if scheduled is not None:
         yield _meeting(Occasion.MEETING_PLANNED, scheduled, scheduled, proposed.harmer, coming)
 

@@ -235,6 +235,12 @@ def test_an_adult_who_was_harmed_leaves_no_doubt_whose_parent_it_is() -> None:
     assert {person for _, person in case.told()} == {CHILD, MOTHER}
 
 
+SCHEDULED = ConferenceScheduled(
+    mode=ConferenceMode.DIRECT_CONFERENCE, starts_at=STARTS_AT, hours=Decimal(1), place=Sealed("The Hall")
+)
+CALLED_OFF = ConferenceDidNotProceed(why=NotProceedingReason.FACILITATOR, harmer=CHILD)
+
+
 def _conference(case: CaseEvents) -> CaseEvents:
     case.add(
         "rj_conference",
@@ -251,12 +257,7 @@ def _conference(case: CaseEvents) -> CaseEvents:
         "rj_conference",
         ConsentGiven(person_id=HARMED, consent_version="1", scope=(ConferenceMode.DIRECT_CONFERENCE,)),
     )
-    case.add(
-        "rj_conference",
-        ConferenceScheduled(
-            mode=ConferenceMode.DIRECT_CONFERENCE, starts_at=STARTS_AT, hours=Decimal(1), place=Sealed("The Hall")
-        ),
-    )
+    case.add("rj_conference", SCHEDULED)
     return case
 
 
@@ -284,7 +285,16 @@ def test_whoever_withdraws_consent_is_told_no_more() -> None:
 def test_a_meeting_that_does_not_proceed_is_called_off() -> None:
     """Given a meeting that is planned and does not proceed, then that is told, and no reminder is left."""
     case = _conference(family())
-    case.add("rj_conference", ConferenceDidNotProceed(why=NotProceedingReason.FACILITATOR, harmer=CHILD))
+    case.add("rj_conference", CALLED_OFF)
+    assert case.told() == told("CONFERENCE_CANCELLED", *BOTH)
+
+
+def test_a_meeting_that_was_called_off_often_is_told_of_once() -> None:
+    """Given a meeting that is planned and called off again and again, then the last time alone is told."""
+    case = _conference(family())
+    case.add("rj_conference", CALLED_OFF)
+    case.add("rj_conference", SCHEDULED)
+    case.add("rj_conference", CALLED_OFF)
     assert case.told() == told("CONFERENCE_CANCELLED", *BOTH)
 
 
