@@ -28,6 +28,7 @@ from shared.evidence.witnessed import seen_by_witness, witness_key_of, witness_o
 from shared.privacy.signed_note import InvalidSigningKey, Signer, SigningKeys
 from shared.settings import NoPassword, Settings
 from tools.local.secret_files import write_private
+from tools.local.supervisor import until_signalled
 
 T = TypeVar("T")
 
@@ -185,7 +186,7 @@ async def _follow(folder: Path, recipient: str | None, seconds: float) -> None:
     to = _recipient(stores(), recipient)
     heartbeat = stores().heartbeat
     spool, signers = VAR / "receiving", await _signers(stores())
-    async with receiving(folder, spool, owner_database_url(), to, signers, heartbeat) as received:
+    async with until_signalled(), receiving(folder, spool, owner_database_url(), to, signers, heartbeat) as received:
         OUT.print("The write-ahead log is received. Ctrl-C ends it.")
         while True:
             await _make(folder, recipient)

@@ -17,6 +17,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from ooc.backup.follow import RECEIVING, WAL
 from ooc.evidence.keys import OWNER
 from services.addresses import SERVICES, NoSystem
 from services.console.database import DATABASE
@@ -107,6 +108,8 @@ def test_a_destroyed_system_is_restored_from_its_backup(
         before = len(writers.answered)
         wait_until(lambda: len(writers.answered) > before + 20, 300, "commands after that")
         destroy(system)
+    for file in (system.var / "receiving").iterdir():  # by it the last commits were answered
+        assert (tmp_path / "backup" / WAL / RECEIVING / file.name).read_bytes() == file.read_bytes()
     restored = ooc(system.var, *page["restore system"], "--to", f"{moment:%Y-%m-%dT%H:%M:%S}", "--json")
     assert restored.returncode == 0, restored.stdout + restored.stderr
     said = json.loads(restored.stdout)
