@@ -298,11 +298,11 @@ async def test_a_person_of_many_records_is_compared_once_for_a_look(
     compared: list[UUID] = []
     compare = SearchIndex._compare
 
-    def noted(index: SearchIndex, person_id: UUID) -> None:
+    def note_comparison(index: SearchIndex, person_id: UUID) -> None:
         compared.append(person_id)
         compare(index, person_id)
 
-    monkeypatch.setattr(SearchIndex, "_compare", noted)
+    monkeypatch.setattr(SearchIndex, "_compare", note_comparison)
     async with index_of(partnership) as index:
         await index.refresh()
     assert compared.count(record.person) == 1

@@ -267,11 +267,11 @@ async def test_a_target_that_is_tried_often_lets_others_go_first(
     tried: list[UUID] = []
     retry = reacting_desk.reacting.retry
 
-    async def noted(parked: Any, command_id: UUID) -> bool:
+    async def note_try(parked: Any, command_id: UUID) -> bool:
         tried.append(command_id)
         return await retry(parked, command_id)
 
-    monkeypatch.setattr(reacting_desk.reacting, "retry", noted)
+    monkeypatch.setattr(reacting_desk.reacting, "retry", note_try)
     await reacting_desk.reacting.retry_parked(reacting_desk.pool)
     waits = {one.command_id: one.source_stream for one in await parked_reactions(reacting_desk.pool)}
     assert [waits[id_] for id_ in tried] == [late.stream, *(ring.stream for ring in refused)]

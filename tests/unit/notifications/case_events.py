@@ -11,12 +11,12 @@ from uuid import UUID
 
 from services.disposal.events import EVENTS as DISPOSAL
 from services.education.events import EVENTS as EDUCATION
-from services.education.events import PlaceBooked, SessionPlanned
+from services.education.events import AttendanceRecorded, Booking, PlaceBooked, SessionPlanned
 from services.notifications.plan import Message, plan
 from services.referral.events import EVENTS as REFERRAL
 from services.referral.events import PersonLinked, VictimDetailsRecorded
 from services.rj_conference.events import EVENTS as CONFERENCE
-from services.vocabulary import Category, PersonDetails, PersonRole, SessionKind, Topic
+from services.vocabulary import AttendanceStatus, Category, PersonDetails, PersonRole, SessionKind, Topic
 from shared.domain.envelope import Envelope, EventRegistry, Fact, Origin, PolicyStamp
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Event
@@ -36,6 +36,21 @@ STARTS_AT: Final = datetime(2026, 6, 11, 15, 30, tzinfo=UTC)
 def stream_of(service: str) -> UUID:
     """Return the id of the one record of a service."""
     return derived_uuid("stream", service)
+
+
+def attendance(person: UUID, case_id: UUID, status: AttendanceStatus) -> AttendanceRecorded:
+    """Return the event that says whether a person came, who had a place in a session for a case."""
+    return AttendanceRecorded(
+        person_id=person,
+        status=status,
+        hours_credited=Decimal(0),
+        complied=False,
+        booking=Booking(person_id=person, case_id=case_id),
+        kind=SessionKind.WORKSHOP,
+        topic=Topic.RETAIL,
+        hours_scheduled=Decimal(2),
+        activity=False,
+    )
 
 
 @dataclass

@@ -17,8 +17,6 @@ from services.disposal.events import (
     DisposalIssued,
 )
 from services.education.events import (
-    AttendanceRecorded,
-    Booking,
     PlaceCancelled,
     RecordCorrected,
     SessionCancelled,
@@ -50,8 +48,6 @@ from services.vocabulary import (
     MessageTemplate,
     OffenceCategory,
     PersonRole,
-    SessionKind,
-    Topic,
     TrialMode,
 )
 from shared.domain.dates import add_working_days, local_day
@@ -68,6 +64,7 @@ from tests.unit.notifications.case_events import (
     NOW,
     STARTS_AT,
     CaseEvents,
+    attendance,
     family,
     stream_of,
 )
@@ -117,29 +114,15 @@ def test_a_place_booked_at_night_is_told_of_in_the_morning() -> None:
     assert case.plan()[0].not_before == datetime(2026, 6, 2, 7, tzinfo=UTC)
 
 
-def _attended(status: AttendanceStatus) -> Event:
-    return AttendanceRecorded(
-        person_id=CHILD,
-        status=status,
-        hours_credited=Decimal(0),
-        complied=False,
-        booking=Booking(person_id=CHILD, case_id=CASE),
-        kind=SessionKind.WORKSHOP,
-        topic=Topic.RETAIL,
-        hours_scheduled=Decimal(2),
-        activity=False,
-    )
-
-
 @pytest.mark.parametrize(
     ("event", "template"),
     [
         (PlaceCancelled(person_id=CHILD, why="WITHDRAWN"), "PLACE_CANCELLED"),
         (PlaceCancelled(person_id=CHILD, why="REBOOKED"), None),
         (SessionCancelled(by="SERVICE", why=Sealed("Snow"), bookings=()), "PLACE_CANCELLED"),
-        (_attended(AttendanceStatus.DNA_UNACCEPTABLE), "PLACE_MISSED"),
-        (_attended(AttendanceStatus.DNA_ACCEPTABLE), None),
-        (_attended(AttendanceStatus.ATTENDED), None),
+        (attendance(CHILD, CASE, AttendanceStatus.DNA_UNACCEPTABLE), "PLACE_MISSED"),
+        (attendance(CHILD, CASE, AttendanceStatus.DNA_ACCEPTABLE), None),
+        (attendance(CHILD, CASE, AttendanceStatus.ATTENDED), None),
     ],
 )
 def test_what_became_of_a_place_takes_the_rest_back(event: Event, template: str | None) -> None:
@@ -345,7 +328,7 @@ def test_a_story_of_the_past_tells_what_was_due_on_its_days() -> None:
     case = family()
     case.session()
     case.booked()
-    case.add("education", _attended(AttendanceStatus.ATTENDED), STARTS_AT + timedelta(hours=3))
+    case.add("education", attendance(CHILD, CASE, AttendanceStatus.ATTENDED), STARTS_AT + timedelta(hours=3))
     assert case.told() == []
     as_it_was = sorted(plan_as_it_happened(CASE, case.facts).values(), key=lambda one: (one.not_before, one.recipient))
     assert [(one.template, one.recipient) for one in as_it_was] == [

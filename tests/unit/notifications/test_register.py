@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from uuid import UUID
 
 from services.education.events import (
-    AttendanceRecorded,
     Booking,
     CorrectedPlace,
     PlaceBooked,
@@ -16,10 +14,10 @@ from services.education.events import (
 )
 from services.notifications.plan import plan
 from services.notifications.register import Register
-from services.vocabulary import AttendanceStatus, SessionKind, Topic
+from services.vocabulary import AttendanceStatus
 from shared.domain.ids import derived_uuid
 from shared.domain.sealing import Sealed
-from tests.unit.notifications.case_events import CASE, CHILD, STARTS_AT, CaseEvents, family
+from tests.unit.notifications.case_events import CASE, CHILD, STARTS_AT, CaseEvents, attendance, family
 
 OTHER, FRIEND, STRANGER = (derived_uuid("register", name) for name in ("case", "friend", "stranger"))
 
@@ -32,20 +30,6 @@ def versions(register: Register, case_id: UUID) -> list[int]:
     return [fact.version for fact in register.of_case(case_id)]
 
 
-def missed(person: UUID, case_id: UUID) -> AttendanceRecorded:
-    return AttendanceRecorded(
-        person_id=person,
-        status=AttendanceStatus.DNA_PENDING,
-        hours_credited=Decimal(0),
-        complied=False,
-        booking=Booking(person_id=person, case_id=case_id),
-        kind=SessionKind.WORKSHOP,
-        topic=Topic.RETAIL,
-        hours_scheduled=Decimal(2),
-        activity=False,
-    )
-
-
 def test_a_case_reads_the_plan_and_its_own_places_alone() -> None:
     """Given places of two cases and of none, then each case has the plan, its own places and the end, as the whole register plans it."""
     case = family()
@@ -54,7 +38,7 @@ def test_a_case_reads_the_plan_and_its_own_places_alone() -> None:
     case.add("education", PlaceBooked(person_id=FRIEND, case_id=OTHER))
     case.add("education", PlaceBooked(person_id=STRANGER))
     case.add("education", PlaceCancelled(person_id=FRIEND, why="OTHER"))
-    case.add("education", missed(CHILD, CASE))
+    case.add("education", attendance(CHILD, CASE, AttendanceStatus.DNA_PENDING))
     case.add("education", SessionCancelled(by="SERVICE", why=Sealed("A flood."), bookings=()))
     register = of_education(case)
     assert (versions(register, CASE), versions(register, OTHER)) == ([1, 2, 6, 7], [1, 3, 5, 7])
@@ -68,7 +52,7 @@ def test_a_new_fact_moves_those_whom_it_concerns() -> None:
     case.session()
     case.booked()
     case.add("education", PlaceBooked(person_id=FRIEND, case_id=OTHER))
-    case.add("education", missed(FRIEND, OTHER))
+    case.add("education", attendance(FRIEND, OTHER, AttendanceStatus.DNA_PENDING))
     case.add("education", SessionCancelled(by="SERVICE", why=Sealed("A flood."), bookings=()))
     register = of_education(case)
     moved = {number: register.moved_by({number}) for number in range(1, 6)}
