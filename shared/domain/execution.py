@@ -1,6 +1,6 @@
 """Execution of a command on a history, without a database. The command handler, tests and simulations share it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -110,28 +110,26 @@ def execute(
         return Refused(
             broken_rules(rule for rule in decider.rules.rules if rule.function is not_before_the_stream_began)
         )
-    claims = tuple(claims_of(service, facts, history, state))
+    claims, after = claims_and_state_after(service, facts, history, state)
     overfills = False
     if facts:  # a record whose duties no calendar tells would be lost to every reader
-        corrects = any(isinstance(fact.event, Correction) for fact in facts)
-        after = decider.fold(history_at([*history, *facts])) if corrects else decider.fold(facts, state)
         duties = len(service.read_model.duties(after, service.policy.on))
         overfills = duties > MOST_DUTIES and duties > len(all_duties(service.read_model, history))
     return Decision(facts, claims, approved.warnings, overfills)
 
 
-def claims_of(
+def claims_and_state_after(
     service: Service[Any], facts: Sequence[Fact], history: Sequence[Fact] = (), state: Any = None
-) -> Iterator[Claims]:
-    """Yield the claims that new facts take and release, in order, after a history with its state."""
+) -> tuple[tuple[Claims, ...], Any]:
+    """Fold new facts after a history with its state: the claims that they take and release, in order, and the last state."""
+    claims: list[Claims | None] = []
     for n, fact in enumerate(facts, start=1):
-        claims = service.claims(state, fact)
-        if claims is not None:
-            yield claims
+        claims.append(service.claims(state, fact))
         if isinstance(fact.event, Correction):
             state = service.decider.fold(history_at([*history, *facts[:n]]))
         else:
             state = service.decider.evolve(state, fact)
+    return tuple(filter(None, claims)), state
 
 
 def _new_facts(

@@ -14,7 +14,7 @@ from shared.database import Pool
 from shared.domain.data_rights import data_rights_service, is_data_right
 from shared.domain.decider import BrokenHistory, check_gapless
 from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
-from shared.domain.execution import claims_of
+from shared.domain.execution import claims_and_state_after
 from shared.domain.sealing import key_ids_in
 from shared.domain.service import Service
 from shared.domain.waiting import is_wait, waiting_service
@@ -152,7 +152,7 @@ def owner_of(service: Service[Any], type_name: str) -> Service[Any]:
 def claims_after(service: Service[Any], history: Sequence[Fact]) -> set[str]:
     """Fold a history, and return the keys that it holds in the end. Raises `BrokenHistory`."""
     keys = set[str]()
-    for claims in claims_of(service, history):
+    for claims in claims_and_state_after(service, history)[0]:
         keys = keys - set(claims.release) | set(claims.take)
     return keys
 
