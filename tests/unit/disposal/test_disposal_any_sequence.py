@@ -56,7 +56,7 @@ from services.disposal.events import (
 from services.disposal.service import service, uniqueness_key
 from services.vocabulary import AttendanceStatus, BreachDecision, Flag, OutcomeCode, TrialMode
 from shared.domain.decider import history_at
-from shared.domain.execution import claims_of
+from shared.domain.execution import claims_and_state_after
 from shared.domain.messages import Command
 from shared.domain.sealing import (
     DataKey,
@@ -269,7 +269,7 @@ def test_no_order_breaks_what_the_law_wants(start: str, step_list: list[tuple[St
     assert not {"ProsecutionDeferred", "DisposalIssued"} <= set(names)
     assert names.count("DisposalIssued") <= 1
     claimed_keys: set[str] = set()
-    for claimed in claims_of(service, story.facts):
+    for claimed in claims_and_state_after(service, story.facts)[0]:
         assert not claimed_keys & set(claimed.take)
         assert set(claimed.release) <= claimed_keys
         claimed_keys = (claimed_keys | set(claimed.take)) - set(claimed.release)
