@@ -34,7 +34,7 @@ from services.disposal.domain.state import (
     VictimView,
 )
 from services.victims import log_after
-from services.vocabulary import BreachDecision, Disposal, Recommendation, Role
+from services.vocabulary import AppropriateAdultKind, BreachDecision, Disposal, Recommendation, Role
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
@@ -84,10 +84,12 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.DisposalCaseOpened():
             raise BrokenHistory(fact, "the case is open already")
         case events.AdmissionRecorded():
+            if _is_before(at, state.asked_at):
+                return state
             admission = Admission(event.facts_accepted, event.appropriate_adult_present, at)
-            return replace(state, admission=admission)
+            return replace(state, admission=admission, asked_at=at)
         case events.AdmissionWithdrawn():
-            return replace(state, admission=None)
+            return replace(state, admission=None, asked_at=at)
         case events.EvidenceSufficiencyDecided():
             found = Evidence(event.sufficient, event.standard, at)
             return state if found.leaves(state.evidence) else replace(state, evidence=found)
@@ -108,7 +110,9 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             stage = state.stage if state.decision is not None else Stage.RECOMMENDED
             return replace(state, panel=event.recommended, stage=stage)
         case events.ProsecutorDecisionRecorded():
-            return replace(state, prosecutor=event.decision)
+            if _is_before(at, state.prosecutor_at):
+                return state
+            return replace(state, prosecutor=event.decision, prosecutor_at=at)
         case events.DisposalDecided():
             return _decided(state, fact, event)
         case events.ConditionProposed():
@@ -120,7 +124,7 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             conditions = {key: other for key, other in state.conditions.items() if key != event.condition_id}
             return _conditions_changed(state, fact, conditions)
         case events.AppropriateAdultConfirmed():
-            return replace(state, adults_at=(*state.adults_at, at))
+            return replace(state, adults_at=(*state.adults_at, at)) if _may_act(event) else state
         case events.EffectExplained():
             explanation = Explanation(
                 event.to_child, event.to_appropriate_adult, event.ordinary_language, event.warned_of_prosecution, at
@@ -201,6 +205,19 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             )
         case _:
             assert_never(event)
+
+
+def _is_before(at: datetime, last: datetime | None) -> bool:
+    """Tell whether a fact that is recorded late was overtaken before it was recorded."""
+    return last is not None and at < last
+
+
+def _may_act(adult: events.AppropriateAdultConfirmed) -> bool:
+    """Tell whether an appropriate adult, maybe as corrected since, is one that rule R7 lets act."""
+    comes_last = adult.kind is not AppropriateAdultKind.RESPONSIBLE_ADULT or adult.others_unavailable is not False
+    return (
+        adult.adult and not (adult.police_employee or adult.involved_in_case or adult.received_admission) and comes_last
+    )
 
 
 def _reviewed(state: DisposalState, unlawful_by: tuple[str, ...], at: datetime) -> tuple[Review, ...]:
@@ -293,7 +310,13 @@ def _decided(state: DisposalState, fact: Fact, event: events.DisposalDecided) ->
     return replace(
         state,
         stage=stage,
-        decision=Decision(event.decision, fact.actor.id, fact.actor.role != Role.SYSTEM, fact.occurred_at),
+        decision=Decision(
+            event.decision,
+            fact.actor.id,
+            fact.actor.role != Role.SYSTEM,
+            fact.occurred_at,
+            event.prosecution_inappropriate is True and event.ycc_inappropriate is True,
+        ),
         conditions={},
         adults_at=(),
         explanations=(),
@@ -301,6 +324,7 @@ def _decided(state: DisposalState, fact: Fact, event: events.DisposalDecided) ->
         conditions_changed_at=None,
         changed_since_signing=False,
         document_printed_here=None,
+        consent_withdrawn_at=None,
         ended_at=fact.occurred_at if stage in {Stage.CHARGED, Stage.CLOSED} else None,
     )
 
@@ -314,9 +338,14 @@ def _conditions_changed(state: DisposalState, fact: Fact, conditions: Mapping[UU
 def _signed(state: DisposalState, fact: Fact, event: events.DocumentSigned) -> DisposalState:
     """Note a signature, which binds the conditions as they were by then."""
     at, changed_at = fact.occurred_at, state.conditions_changed_at
+    withdrawn_at = state.consent_withdrawn_at
+    if _is_before(at, withdrawn_at):
+        return state
+    consents = event.consent and event.signed_by_child
     return replace(
         state,
-        signed_at=at if event.consent and event.signed_by_child else None,
+        signed_at=at if consents else None,
+        consent_withdrawn_at=None if consents else withdrawn_at,
         changed_since_signing=changed_at is not None and changed_at > at,
         document_printed_here=event.printed_here,
     )
@@ -341,7 +370,7 @@ def _issued(state: DisposalState, fact: Fact, event: events.DisposalIssued) -> D
         event.spent_on,
         event.spent_by_statute,
     )
-    issued = replace(state, issue=issue, stage=ISSUED[event.disposal], conditions=conditions)
+    issued = replace(state, issue=issue, stage=ISSUED[event.disposal], conditions=conditions, consent_withdrawn_at=None)
     if event.disposal is Disposal.YRD and not conditions:
         # Nothing was agreed that is still to be done: given is completed.
         return replace(issued, stage=Stage.COMPLETED, completed_on=event.issued_on, ended_at=fact.occurred_at)
@@ -408,14 +437,16 @@ def _varied(state: DisposalState, fact: Fact, event: events.ConditionsVaried) ->
                 change.condition, ConditionStatus.ACTIVE, fact.occurred_at, fact.day
             )
     issue = replace(_require_issue(state, fact), ends_on=event.ends_on, spent_on=event.spent_on)
-    # Consent to the variation is consent to the caution as it now stands.
-    withdrawn = None if event.consent else state.consent_withdrawn_at
+    # Consent to the variation is consent to the caution as it then stands.
+    withdrawn = state.consent_withdrawn_at
+    if event.consent and not _is_before(fact.occurred_at, withdrawn):
+        withdrawn = None
     return replace(state, conditions=conditions, issue=issue, consent_withdrawn_at=withdrawn)
 
 
 def _consent_withdrawn(state: DisposalState, fact: Fact) -> DisposalState:
     if state.issue is None:
-        return replace(state, signed_at=None, document_printed_here=None)
+        return replace(state, signed_at=None, document_printed_here=None, consent_withdrawn_at=fact.occurred_at)
     without = replace(state, stage=Stage.BREACH_REVIEW, consent_withdrawn_at=fact.occurred_at)
     if state.stage is Stage.BREACH_REVIEW:
         return without  # a breach that was referred stays as it was, and so does what was decided on it

@@ -92,8 +92,12 @@ class Evidence:
     at: datetime
 
     def leaves(self, standing: Self | None) -> bool:
-        """Tell whether what was found before still stands: what does not suffice to charge may yet have occurred."""
-        found_before = standing is not None and standing.sufficient and standing.standard is not self.standard
+        """Tell whether another finding still stands: a later one, or that an offence occurred which cannot be charged."""
+        if standing is None:
+            return False
+        if self.at < standing.at:
+            return not standing.leaves(self)
+        found_before = standing.sufficient and standing.standard is not self.standard
         return found_before and not self.sufficient and self.standard is events.EvidenceStandard.CHARGE
 
 
@@ -105,6 +109,8 @@ class Decision:
     by: UUID
     human: bool
     at: datetime
+    nothing_else_fits: bool = False
+    """Whether neither prosecution nor a conditional caution was found appropriate (rule R5)."""
 
     @property
     def disposal(self) -> Disposal | None:
@@ -281,6 +287,8 @@ class DisposalState:
     opened_at: datetime
     stage: Stage = Stage.OPENED
     admission: Admission | None = None
+    asked_at: datetime | None = None
+    """When the child last admitted or denied the offence, or took an admission back."""
     evidence: Evidence | None = None
     gravity: int | None = None
     gravity_on: date | None = None
@@ -288,6 +296,7 @@ class DisposalState:
     yjb_seriousness: int | None = None
     panel: Recommendation | None = None
     prosecutor: events.ProsecutorDecision | None = None
+    prosecutor_at: datetime | None = None
     decision: Decision | None = None
     conditions: Mapping[UUID, ConditionState] = field(default_factory=dict)
     adults_at: tuple[datetime, ...] = ()

@@ -342,6 +342,38 @@ def test_a_disposal_that_was_not_lawful_is_to_be_reviewed() -> None:
     assert story.duties(date(2026, 3, 27))["DISPOSAL_REVIEW"].overdue(date(2026, 3, 27))
 
 
+@pytest.mark.parametrize(
+    ("what", "event", "field", "value", "rule"),
+    [
+        ("YC", "DisposalDecided", "ycc_inappropriate", False, "R5"),
+        ("YCC", "DisposalCaseOpened", "offence.trial_mode", "INDICTABLE_ONLY", "R18"),
+        ("YC", "AppropriateAdultConfirmed", "adult", False, "R6"),
+        ("YC", "AppropriateAdultConfirmed", "police_employee", True, "R6"),
+        ("YC", "AppropriateAdultConfirmed", "involved_in_case", True, "R6"),
+        ("YC", "AppropriateAdultConfirmed", "received_admission", True, "R6"),
+    ],
+)
+def test_what_a_correction_shows_is_judged_at_the_giving(
+    what: str, event: str, field: str, value: object, rule: str
+) -> None:
+    """Given a decision or an adult that a correction shows unlawful, then the giving is refused; once given, it is to be reviewed."""
+    conditions = [condition()] if what == "YCC" else []
+    story = CaseStory().prepared(what, *conditions)
+    story.ask(correction(story, event, field, value), by=POLICE, at="2026-03-12T16:25:00+00:00")
+    assert story.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {rule}
+    given = CaseStory().issued(what, *conditions)
+    given.ask(correction(given, event, field, value), by=POLICE, at=THEN)
+    assert given.state.reviews[-1].unlawful_by == (rule,)
+
+
+def test_another_responsible_adult_is_judged_as_corrected() -> None:
+    """Given a parent who is found to have been another responsible adult, while others were available, then the giving is refused."""
+    story = CaseStory().prepared("YC")
+    for field, value in (("kind", "RESPONSIBLE_ADULT"), ("others_unavailable", False)):
+        story.ask(correction(story, "AppropriateAdultConfirmed", field, value), by=POLICE, at=ISSUED_AT)
+    assert story.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {"R6"}
+
+
 def test_a_fact_is_corrected_after_it_happened_whatever_happened_since() -> None:
     """Given a case opened and later decided, a correction between the two is of the opening, and not of the decision."""
     story = CaseStory().issued()

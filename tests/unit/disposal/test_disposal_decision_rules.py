@@ -9,6 +9,7 @@ import pytest
 
 from services.disposal.domain.commands import (
     CompleteAssessment,
+    IssueDisposal,
     RecordAdmission,
     RecordProsecutorDecision,
     WithdrawAdmission,
@@ -21,6 +22,7 @@ from services.disposal.events import (
 )
 from services.vocabulary import Flag, MemberKind, TrialMode
 from tests.unit.disposal.stories import (
+    AFTER,
     ASSESSED,
     DECIDED_AT,
     INVESTIGATOR,
@@ -126,6 +128,27 @@ def test_an_indictable_only_offence_needs_the_prosecutor(case: CaseStory, answer
         case.ask(decision("YCC"), by=POLICE, at=DECIDED_AT)
     else:
         assert case.refused(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"R18"}
+
+
+@pytest.mark.parametrize("at", [SOON, "2026-03-11T10:00:00+00:00"])
+def test_the_prosecutors_last_decision_counts(case: CaseStory, at: str) -> None:
+    """Given robbery, when the prosecutor decides for a charge last, then R18 refuses the decision or the giving, whatever comes late."""
+    case.ready("YCC", command=opening(offence=offence(TrialMode.INDICTABLE_ONLY)))
+
+    def decided(what: ProsecutorDecision, on: str) -> None:
+        command = RecordProsecutorDecision(reference="CPS/1", decision=what, child_information_form=True)
+        case.ask(command, by=POLICE, at=on)
+
+    earlier = "2026-03-09T11:30:00+00:00"
+    decided(ProsecutorDecision.YCC, earlier)
+    if at > DECIDED_AT:
+        case.ask(decision("YCC"), by=POLICE, at=DECIDED_AT)
+    decided(ProsecutorDecision.CHARGE, at)
+    decided(ProsecutorDecision.YCC, earlier)
+    if at < DECIDED_AT:
+        assert case.refused(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"R18"}
+    else:
+        assert "R18" in case.refused(IssueDisposal(), by=POLICE, at=AFTER)
 
 
 def test_the_child_information_form_goes_with_the_case(case: CaseStory) -> None:

@@ -30,7 +30,7 @@ from services.disposal.domain.commands import (
     WithdrawCondition,
     WithdrawConsent,
 )
-from services.disposal.events import AssessmentTool, ContactMeans, ProsecutorDecision
+from services.disposal.events import AssessmentTool, ContactMeans, EvidenceStandard, ProsecutorDecision
 from services.disposal.service import claims
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode
 from shared.domain.messages import Command
@@ -63,6 +63,7 @@ from tests.unit.disposal.stories import (
     evidence,
     letter,
     offence,
+    omitting,
     opening,
     proposed,
     recommended,
@@ -213,6 +214,47 @@ def test_a_signature_recorded_late_does_not_bind_what_came_after_it() -> None:
     assert story.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {"R9"}
     story.ask(SIGNED, by=POLICE, at="2026-03-12T16:15:00+00:00")
     story.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
+
+
+@pytest.mark.parametrize(
+    ("taken_back", "late", "rule"),
+    [
+        (WithdrawAdmission(), ADMITTED, "R4"),
+        (WithdrawConsent(), SIGNED, "R9"),
+        (evidence(sufficient=False), evidence(), "R3"),
+    ],
+    ids=["admission", "consent", "evidence"],
+)
+def test_what_is_recorded_late_brings_back_nothing_that_was_taken_back(
+    taken_back: Command, late: Command, rule: str
+) -> None:
+    """Given what a giving rests on, taken back, when an earlier record of it comes late, then the giving is refused all the same."""
+    story = CaseStory().prepared("YCC", condition())
+    story.ask(taken_back, by=POLICE, at="2026-03-12T16:25:00+00:00")
+    story.ask(late, by=POLICE, at="2026-03-12T16:24:00+00:00")
+    assert story.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {rule}
+    story.ask(late, by=POLICE, at="2026-03-12T16:26:00+00:00")
+    story.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
+
+
+def test_a_finding_recorded_late_is_taken_in_order_of_time() -> None:
+    """Given evidence that does not suffice to charge, when an earlier finding that the offence occurred comes late, then that one stands."""
+    story = CaseStory().opened()
+    story.ask(evidence(sufficient=False), by=POLICE, at="2026-03-05T11:00:00+00:00")
+    story.ask(evidence(EvidenceStandard.OFFENCE_OCCURRED), by=POLICE, at="2026-03-05T10:00:00+00:00")
+    assert (story.state.evidence.standard, story.state.evidence.sufficient) == (EvidenceStandard.OFFENCE_OCCURRED, True)
+
+
+def test_a_variation_recorded_late_is_no_consent_to_what_was_withdrawn_after_it() -> None:
+    """Given withdrawn consent, when a variation from before it is recorded late, then the consent is still withdrawn."""
+    story = CaseStory().issued()
+    story.ask(WithdrawConsent(), by=YJS, at="2026-03-20T10:00:00+00:00")
+    goes_on = DecideBreach(reasonable_excuse=True, decision=BreachDecision.VARY, rationale_text=Sealed("He came back."))
+    story.ask(goes_on, by=POLICE, at="2026-03-21T10:00:00+00:00")
+    story.ask(variation(adding(letter())), by=SUPERVISOR, at="2026-03-19T10:00:00+00:00")
+    assert story.state.consent_withdrawn_at is not None
+    story.ask(variation(omitting(LETTER)), by=SUPERVISOR, at="2026-03-22T10:00:00+00:00")
+    assert story.state.consent_withdrawn_at is None
 
 
 def test_an_admission_is_not_taken_back_before_it_is_made() -> None:

@@ -82,6 +82,15 @@ def neither_prosecution_nor_conditions_fit(command: DecideDisposal, _state: Disp
     return command.prosecution_inappropriate is True and command.ycc_inappropriate is True
 
 
+@rules.forbids("R5", IssueDisposal, lifted_by=(DecideDisposal,))
+def neither_prosecution_nor_conditions_fit_when_given(state: DisposalState, _context: Context) -> bool:
+    """The decision for a youth caution holds no more that neither prosecution nor a conditional caution is appropriate: decide anew.
+
+    Source: CDA 1998 s66ZA(1)(c)
+    """
+    return state.to_be_issued is not Disposal.YC or (state.decision is not None and state.decision.nothing_else_fits)
+
+
 @rules.forbids("R18", DecideDisposal, looks_at=("decision",), lifted_by=(RecordProsecutorDecision,))
 def prosecutor_agreed_for_an_indictable_only_offence(
     command: DecideDisposal, state: DisposalState, _context: Context
@@ -90,9 +99,22 @@ def prosecutor_agreed_for_an_indictable_only_offence(
 
     Source: LASPO 2012 s138; Director's guidance on youth conditional cautions
     """
-    if command.decision is not Recommendation.YCC or state.opened.offence.trial_mode is not TrialMode.INDICTABLE_ONLY:
-        return True
-    return state.prosecutor is ProsecutorDecision.YCC
+    return command.decision is not Recommendation.YCC or _prosecutor_agrees(state)
+
+
+@rules.forbids("R18", IssueDisposal, lifted_by=(RecordProsecutorDecision,))
+def prosecutor_agrees_when_given(state: DisposalState, _context: Context) -> bool:
+    """The offence is indictable only, and the prosecutor's last decision is not for a conditional caution: have it decided before giving.
+
+    Source: LASPO 2012 s138; Director's guidance on youth conditional cautions
+    """
+    return state.to_be_issued is not Disposal.YCC or _prosecutor_agrees(state)
+
+
+def _prosecutor_agrees(state: DisposalState) -> bool:
+    """Return whether the prosecutor decided last for a conditional caution, or need not be asked."""
+    indictable_only = state.opened.offence.trial_mode is TrialMode.INDICTABLE_ONLY
+    return not indictable_only or state.prosecutor is ProsecutorDecision.YCC
 
 
 @rules.warns("R18W", DecideDisposal, looks_at=("decision",))
