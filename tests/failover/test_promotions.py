@@ -15,7 +15,7 @@ from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.provision import databases, events_topic, position_topic, topics
 from tests.failover.conftest import SECONDS, SEED, Note
-from tests.failover.faults import FAULTS, Fault, worker_frozen
+from tests.failover.faults import PLAYABLE, Fault, worker_frozen
 from tests.failover.quorum import Quorum
 from tests.failover.rig import Outcome
 from tests.integration.event_store.streams import as_application
@@ -24,7 +24,7 @@ from tests.integration.failover.test_acknowledged import Officers
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import RelayedService, running
 
-PROMOTIONS: Final = [fault for fault in FAULTS if fault.promotes and fault.do is not worker_frozen]
+PROMOTIONS: Final = [fault for fault in PLAYABLE if fault.promotes and fault.do is not worker_frozen]
 SETTLE_SECONDS: Final = 300
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 900)]
