@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
@@ -70,6 +70,16 @@ def as_role(address: str, role: str, password: str | None = None) -> str:
     secret = "" if password is None else f":{quote(password, safe='')}"
     login = f"{role}{secret}@" if role else ""
     return urlunsplit(parts._replace(netloc=login + parts.netloc.rpartition("@")[2]))
+
+
+def without_password(address: str) -> tuple[str, dict[str, str]]:
+    """Split an address into one without its password and the variable in which a program of PostgreSQL finds that.
+
+    Everybody on a machine reads the arguments of its programs.
+    """
+    parts = urlsplit(address)
+    password = {} if parts.password is None else {"PGPASSWORD": unquote(parts.password)}
+    return as_role(address, parts.username or ""), password
 
 
 def hosts_of(address: str) -> list[str]:

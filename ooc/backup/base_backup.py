@@ -18,7 +18,7 @@ import asyncpg
 from ooc.backup.manifest import LogSize, Manifest
 from ooc.backup.sealed import BadBackup, SealedFile, seal
 from services.registry import SERVICES
-from shared.database import database_dsn, writable_host
+from shared.database import database_dsn, without_password, writable_host
 from shared.evidence.checkpoint import Checkpoint
 from shared.privacy.signed_note import SignedNote
 from shared.version import version
@@ -71,11 +71,12 @@ async def take_base(place: Path, server: str, recipient: Any, secrets: Mapping[s
 
 def _copy_cluster(path: Path, address: str, recipient: Any) -> tuple[SealedFile, bytes]:
     argv = [program_of("pg_basebackup"), "-D", "-", "-Ft", "-X", "fetch", "-c", "fast", "-v", "--no-manifest"]
+    place, password = without_password(address)
     with subprocess.Popen(
-        [*argv, "-Z", "gzip:1", "-d", address],
+        [*argv, "-Z", "gzip:1", "-d", place],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "LC_ALL": "C"},
+        env={**os.environ, "LC_ALL": "C", **password},
     ) as copying:
         assert copying.stdout is not None
         assert copying.stderr is not None

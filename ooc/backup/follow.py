@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ import structlog
 from ooc.backup.base_backup import program_of
 from ooc.backup.manifest import write_whole
 from ooc.backup.sealed import SUFFIX, BadBackup, SealedFile, seal
-from shared.database import TRANSIENT, database_dsn, writable_host
+from shared.database import TRANSIENT, database_dsn, without_password, writable_host
 from shared.privacy.signed_note import BadNote, SignedNote, Signer, VerifierKey, write_note
 from tools.local.child_process import run, run_program
 from tools.local.errors import CannotStart
@@ -71,19 +72,28 @@ async def receiving(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _with_slot(server: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Receiver:
+    """How pg_receivewal begins: its first arguments, and the variable with the password."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+
+
+async def _with_slot(server: str) -> _Receiver:
     """Return how pg_receivewal begins, at the host that takes writes, which has the slot from now on: a promoted one had none."""
-    address = await writable_host(database_dsn(server, "postgres"))
-    begin = [program_of("pg_receivewal"), "-d", address, "--slot", SLOT]
+    address, env = without_password(await writable_host(database_dsn(server, "postgres")))
+    begin = _Receiver([program_of("pg_receivewal"), "-d", address, "--slot", SLOT], env)
+    otherwise = f"the slot {SLOT} cannot be made:"
     try:
-        await run([*begin, "--create-slot", "--if-not-exists"], otherwise=f"the slot {SLOT} cannot be made:")
+        await run([*begin.argv, "--create-slot", "--if-not-exists"], otherwise=otherwise, env=begin.env)
     except CannotStart as error:
         raise BadBackup(str(error)) from None
     return begin
 
 
 async def _receive(
-    begin: list[str],
+    begin: _Receiver,
     server: str,
     spool: Path,
     wal: Path,
@@ -96,7 +106,8 @@ async def _receive(
     while refused < REFUSALS:
         before = _received(spool)
         try:
-            async with run_program([*begin, "-D", str(spool), "--synchronous", "--no-loop"]) as program:
+            argv = [*begin.argv, "-D", str(spool), "--synchronous", "--no-loop"]
+            async with run_program(argv, env=begin.env) as program:
                 while program.returncode is None:
                     await _to_its_end(keep_received, spool, wal, recipient, signers)
                     if heartbeat is not None:
@@ -110,7 +121,7 @@ async def _receive(
         refused = refused + 1 if _received(spool) == before else 0
         begin = await _with_slot_again(server, said)
     with suppress(CannotStart):  # somebody still receives by it
-        await run([*begin, "--drop-slot"], otherwise=f"the slot {SLOT} cannot be dropped:")
+        await run([*begin.argv, "--drop-slot"], otherwise=f"the slot {SLOT} cannot be dropped:", env=begin.env)
     for file in spool.iterdir():
         file.unlink()
     raise BadBackup(f"the log between is in no backup, so begin anew with a base backup: {said}")
@@ -126,7 +137,7 @@ async def _to_its_end(work: Callable[..., None], *arguments: object) -> None:
         raise
 
 
-async def _with_slot_again(server: str, said: str) -> list[str]:
+async def _with_slot_again(server: str, said: str) -> _Receiver:
     while True:
         _log.warning("not_received", error=said)
         await asyncio.sleep(AGAIN_SECONDS)

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from tools.local import drop_privileges
 from tools.local.errors import CannotStart
@@ -29,13 +29,16 @@ def tied_to_parent(
 
 
 @contextlib.asynccontextmanager
-async def run_program(argv: Sequence[str], *, user: str | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a program as long as the body does, with its output (and errors) to be read from `stdout`."""
+async def run_program(
+    argv: Sequence[str], *, user: str | None = None, env: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a program as long as the body does, with its output (and errors) to be read from `stdout`; `env` adds variables."""
     program = await asyncio.create_subprocess_exec(
         *tied_to_parent(argv, user=user),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **(env or {})},
     )
     try:
         yield program
@@ -46,9 +49,11 @@ async def run_program(argv: Sequence[str], *, user: str | None = None) -> AsyncI
             await program.wait()
 
 
-async def run(argv: Sequence[str], *, otherwise: str, user: str | None = None) -> None:
+async def run(
+    argv: Sequence[str], *, otherwise: str, user: str | None = None, env: Mapping[str, str] | None = None
+) -> None:
     """Run a program to its end. Raises `CannotStart` if it fails, with `otherwise` and what it printed."""
-    async with run_program(argv, user=user) as program:
+    async with run_program(argv, user=user, env=env) as program:
         output, _ = await program.communicate()
     if program.returncode != 0:
         raise CannotStart(f"{otherwise}\n{output.decode(errors='replace').strip()}")

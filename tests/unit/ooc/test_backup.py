@@ -20,6 +20,7 @@ import pyrage
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ooc.backup import base_backup, follow
 from ooc.backup import manifest as backup_manifest
 from ooc.backup.base_backup import CLUSTER
 from ooc.backup.commands import _secrets
@@ -388,6 +389,35 @@ async def test_an_exchanged_cluster_writes_nowhere_else(tmp_path: Path, kind: by
     with pytest.raises(BadBackup):
         unpack(tmp_path / "1", manifest, tmp_path / "data", IDENTITY)
     assert kept.read_text() == "mine"
+
+
+async def test_no_argument_of_a_program_has_the_owners_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an owner with a password, then the programs of PostgreSQL are given it where nobody else on the machine can read."""
+    said = tmp_path / "said"
+    program = tmp_path / "program"
+    program.write_text(f'#!/bin/sh\nprintf "%s " "$@" >> {said}\necho "[$PGPASSWORD]" >> {said}\nexit 1\n')
+    program.chmod(0o755)
+
+    async def itself(address: str) -> str:
+        return address
+
+    for module in (base_backup, follow):
+        monkeypatch.setattr(module, "program_of", lambda _name: str(program))
+    monkeypatch.setattr(follow, "writable_host", itself)
+    owner = "postgresql://postgres:hunter%2F2@one:5432/postgres?sslmode=verify-full"
+    with pytest.raises(BadBackup):
+        base_backup._copy_cluster(tmp_path / CLUSTER, owner, IDENTITY.to_public())
+    with pytest.raises(BadBackup):
+        await follow._with_slot(owner)
+    lines = said.read_text().splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        arguments, _, password = line.partition("[")
+        assert "hunter" not in arguments
+        assert "postgresql://postgres@one:5432/postgres?sslmode=verify-full" in arguments
+        assert password == "hunter/2]"
 
 
 def test_what_webhooks_are_signed_by_is_backed_up_and_no_key_that_opens_anything(
