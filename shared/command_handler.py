@@ -33,6 +33,7 @@ from shared.domain.permissions import (
     are_named,
     boundary,
     ids_mentioned,
+    ids_named,
 )
 from shared.domain.receipts import Receipt, ReceiptLine
 from shared.domain.rules import Linked, no_marks
@@ -267,12 +268,12 @@ class CommandHandler:
         return DryRun(tuple(history), judged.facts, judged.warnings)
 
     async def _linked(self, history: Sequence[Fact], command: Command) -> Linked:
-        """Look up the marks of other services' records that the rules look at. Raises `EventStoreUnavailable`."""
-        homes = set(ids_mentioned(self.service.events, history))
+        """Look up the marks that the rules look at. Raises `EventStoreUnavailable`."""
+        if not self.service.asks_marks_of:
+            return no_marks
+        homes = {*ids_mentioned(self.service.events, history), *ids_named(self.service.events, command)}
         if not history and (home := self.service.home(command)) is not None:
             homes.add(home)
-        if not self.service.asks_marks_of or not homes:
-            return no_marks
         marks = await self.event_store.linked_marks(homes)
         return lambda home: marks.get(home, frozenset())
 

@@ -1,16 +1,25 @@
 """The panel as a declaration: the kernel builds API, worker, relay and schema from it."""
 
-from typing import Final
+from typing import Any, Final
 
 from services.disposal.events import EVENTS as DISPOSAL_EVENTS
 from services.panel.documents import DOCUMENTS
 from services.panel.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.panel.domain.journeys import JOURNEYS, PURPOSES
 from services.panel.domain.state import Sitting
+from services.panel.events import CaseAddedToAgenda
 from services.panel.read_model import READ_MODEL
+from services.shared_records import claim_of
 from services.vocabulary import INHERITED_LABELS
 from services.words import words_of
-from shared.domain.service import Service
+from shared.domain.envelope import Fact
+from shared.domain.service import Claims, Service
+
+
+def claims(_sitting: Sitting | None, fact: Fact[Any]) -> Claims | None:
+    """Return the claim by which a sitting counts for a case that was on its agenda (P7)."""
+    return claim_of("P7", fact.event.case_id, fact) if isinstance(fact.event, CaseAddedToAgenda) else None
+
 
 service: Final[Service[Sitting]] = Service(
     commands=COMMANDS,
@@ -20,6 +29,7 @@ service: Final[Service[Sitting]] = Service(
     purposes=PURPOSES,
     read_model=READ_MODEL,
     inherited_labels=INHERITED_LABELS,
+    claims=claims,
     followers=("disposal",),
     published=(DISPOSAL_EVENTS,),
     asks_marks_of=frozenset({"disposal"}),

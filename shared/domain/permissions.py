@@ -13,6 +13,7 @@ Three boundaries apply to commands and reads alike:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -20,7 +21,7 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from shared.domain.envelope import EventRegistry, Fact
-from shared.domain.messages import Actor, Correction
+from shared.domain.messages import Actor, Command, Correction, CorrectionCommand, ids_by_name
 from shared.domain.sealing import FieldClass
 
 SYSTEM: Final = "SYSTEM"
@@ -163,6 +164,15 @@ def ids_mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID
     A correction mentions the right id; the event that it corrects still mentions the wrong one.
     """
     return _ids_in(book, book.mentions, history)
+
+
+def ids_named(book: EventRegistry, command: Command) -> Iterable[UUID]:
+    """Yield the ids in the same fields of a command; a correction names the right id."""
+    named = ids_by_name((command,))
+    yield from (id_ for name in book.mentions for id_ in named.get(name, ()))
+    if isinstance(command, CorrectionCommand) and command.field.rpartition(".")[2] in book.mentions:
+        with suppress(ValueError):
+            yield UUID(str(command.value))
 
 
 def people_mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID]:

@@ -87,7 +87,7 @@ class Context:
     began_at: datetime | None = None
     """The occurrence of the stream's first event; None: the stream has none yet."""
     linked: Linked = no_marks
-    """Lookup of the marks that other services' records give a home that the stream mentions (`Service.asks_marks_of`)."""
+    """Lookup of the marks that records give a home that the stream or the command mentions (`Service.asks_marks_of`)."""
     kept: Sequence[Fact] = ()
     """The kept events of other services (`Service.keeps`) of the stream's home, decrypted; those of one service in order."""
     _made_of_kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)

@@ -153,7 +153,10 @@ class Service(Generic[S]):
     published: tuple[EventRegistry, ...] = field(default=())
     """The event books of the services whose events the reactions read, or whose marks the access table asks for."""
     asks_marks_of: frozenset[str] = frozenset()
-    """The services whose marks the rules look at (`Context.linked`), of every home that a record, or its opening, mentions."""
+    """The services whose marks the rules look at (`Context.linked`), of every home that a record or the command mentions.
+
+    Its own marks are the claims whose keys begin with the home and a colon.
+    """
     keeps: tuple[type[Event], ...] = ()
     """The events of other services (of those `published`) that its worker keeps for the rules to look at (`Context.kept`)."""
     importers: frozenset[str] = frozenset()

@@ -198,7 +198,7 @@ class EventStore(Protocol):
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up the marks of other services' records of these homes, as a worker keeps them beside the events.
 
-        A home without any is left out. Raises `EventStoreUnavailable`.
+        The unique keys that begin with a home and a colon are marks of it too. A home without any is left out. Raises `EventStoreUnavailable`.
         """
 
     async def kept_events(self, homes: Collection[UUID]) -> Mapping[UUID, Sequence[RecordedEvent]]:

@@ -84,7 +84,13 @@ class MemoryEventStore:
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up marks (see `EventStore.linked_marks`)."""
-        return {home: frozenset(self._marks[home]) for home in homes if home in self._marks}
+        marks = {
+            home: frozenset(
+                self._marks.get(home, set()).union(key for key in self._claims if key.startswith(f"{home}:"))
+            )
+            for home in homes
+        }
+        return {home: of_home for home, of_home in marks.items() if of_home}
 
     def keep_marks(self, home: UUID, marks: Iterable[str]) -> None:
         """Keep the marks of another service's record, as a worker does."""

@@ -61,7 +61,13 @@ _SIZE: Final = f"""
     from event as opening join event using (stream) where opening.home = $1 and opening.version = 1
 """  # noqa: S608 - a number
 
-_MARKS: Final = "select home, array_agg(mark) as marks from linked_mark where home = any($1::uuid[]) group by home"
+_MARKS: Final = """
+    select home, array_agg(mark) as marks from (
+        select home, mark from linked_mark where home = any($1::uuid[])
+        union all
+        select home, key from unnest($1::uuid[]) as home join claim on key > home || ':' and key < home || ';'
+    ) as marks group by home
+"""
 
 _KEPT: Final = f"select {_RECORD} from kept_event where home = any($1::uuid[]) order by service, position"  # noqa: S608 - the columns are the constant above
 

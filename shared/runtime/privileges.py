@@ -158,7 +158,7 @@ EVENT_STORE: Final = Part(
         },
         "head": {_API: _READ, _WORKER: _READ, _RELAY: _READ, _VERIFY: _READ},
         "answer": {_API: _READ, _WORKER: _READ, _VERIFY: _READ},
-        "claim": {_API: _READ, _VERIFY: _READ},
+        "claim": {_API: _READ, _WORKER: _READ, _VERIFY: _READ},
         "event_store": {_VERIFY: _READ},
         "linked_mark": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},
         "kept_event": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},

@@ -128,6 +128,7 @@ def append(tx: Transaction, *columns: Any) -> Sequence[Any]:
             continue
         for key in taking:
             tx.put("claim", key, streams[i])
+            keep_marks(tx, [key.partition(":")[0]], [key])  # no claim that marks a home is given back
         for key in releasing:
             if tx.get("claim", key) == streams[i]:
                 tx.delete("claim", key)
@@ -233,8 +234,8 @@ def keep_marks(tx: Transaction, homes: Sequence[Any], marks: Sequence[str]) -> N
 
 @answers(store._MARKS)
 def linked_marks(tx: Transaction, homes: Sequence[Any]) -> Sequence[Any]:
-    found = [(home, sorted(marks)) for home in homes if (marks := tx.get("linked_mark", home))]
-    return rows("home marks", found)
+    marks = {home: {*(tx.get("linked_mark", home) or ()), *(tx.get("linked_mark", str(home)) or ())} for home in homes}
+    return rows("home marks", [(home, sorted(of_home)) for home, of_home in marks.items() if of_home])
 
 
 @answers(linking._KEEP)

@@ -1,12 +1,14 @@
 """The rules of education, by id. A rule answers True where it holds."""
 
 from datetime import datetime
+from uuid import UUID
 
 from services.education.domain import commands
 from services.education.domain.corrections import CORRECTIONS
 from services.education.domain.state import Session, Stage
 from services.education.domain.state_machine import PRACTICE, STATE_MACHINE
 from services.education.events import AttendanceRecorded
+from services.shared_records import has_room
 from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import OF_A_CORRECTION, facts_of
 from shared.domain.dates import BeyondCalendar, add_working_days, local_day
@@ -81,7 +83,7 @@ def feedback_after_delivery(state: Session, context: Context) -> bool:
     return state.delivered_at is None or context.occurred_at >= state.delivered_at
 
 
-# --- E1 to E6, E8: the register ---------------------------------------------------------------------
+# --- E1 to E6, E8, E9: the register ---------------------------------------------------------------------
 
 
 @rules.forbids("E1", commands.DeliverSession, commands.RecordAttendance, looks_at=("status",))
@@ -156,6 +158,20 @@ def has_a_place_left(state: Session, context: Context) -> bool:
     return len(state.places) < context.policy.number("places_of_a_session")
 
 
+def _has_room(case_id: UUID | None, state: Session, context: Context) -> bool:
+    most = context.policy.number("sessions_of_a_case")
+    return case_id is None or has_room(case_id, facts_of(state)[0], context, most)
+
+
+@rules.forbids("E9", commands.BookPlace, looks_at=("case_id",))
+def the_case_has_a_session_left(command: commands.BookPlace, state: Session, context: Context) -> bool:
+    """The case has had places in as many sessions as one may: book this one without the case, for its referral or disposal.
+
+    Source: team practice (attendance register)
+    """
+    return _has_room(command.case_id, state, context)
+
+
 # --- S1: the state machine's table, and the calendar --------------------------------------------
 
 register(rules, STATE_MACHINE, PRACTICE)
@@ -208,6 +224,21 @@ def stays_without_credit_for_absence(command: commands.CorrectRecord, state: Ses
     uncredited = context.policy.codes("statuses_without_credit")
     attendances = _attendances(CORRECTIONS.as_corrected(command, state))
     return all(event.hours_credited == 0 for event in attendances if event.status.value in uncredited)
+
+
+@rules.forbids("E9", commands.CorrectRecord, looks_at=OF_A_CORRECTION)
+def stays_within_the_sessions_of_the_case(command: commands.CorrectRecord, state: Session, context: Context) -> bool:
+    """The case has had places in as many sessions as one may: leave the place without it.
+
+    Source: team practice (attendance register)
+    """
+    after = CORRECTIONS.as_corrected(command, state)
+    cases = set() if after is None else _cases(after) - _cases(state)
+    return all(_has_room(case_id, state, context) for case_id in cases)
+
+
+def _cases(session: Session) -> set[UUID | None]:
+    return {place.booking.case_id for place in session.places.values()}
 
 
 @rules.allowed_in(commands.CorrectRecord, looks_at=OF_A_CORRECTION)

@@ -8,6 +8,7 @@ from services.panel.domain.corrections import CORRECTIONS
 from services.panel.domain.state import ItemStatus, Sitting
 from services.panel.domain.state_machine import SOURCE, STATE_MACHINE
 from services.panel.events import CaseConsidered, PresentMember
+from services.shared_records import has_room
 from shared.domain.corrections import OF_A_CORRECTION, facts_of
 from shared.domain.envelope import has_event
 from shared.domain.policy import Policy
@@ -63,7 +64,7 @@ def closed_after_the_last_case(sitting: Sitting, context: Context) -> bool:
     return all(context.occurred_at >= item.since for item in sitting.agenda.values())
 
 
-# --- P1 to P6: the panel -------------------------------------------------------------------------
+# --- P1 to P7: the panel -------------------------------------------------------------------------
 
 
 def _has_quorum(kinds: frozenset[str], policy: Policy) -> bool:
@@ -135,6 +136,16 @@ def the_agenda_has_room(sitting: Sitting, context: Context) -> bool:
     Source: local policy on the joint decision-making panel
     """
     return len(sitting.agenda) < context.policy.number("cases_of_a_sitting")
+
+
+@rules.forbids("P7", commands.AddToAgenda, looks_at=("case_id",))
+def the_case_has_a_sitting_left(command: commands.AddToAgenda, sitting: Sitting, context: Context) -> bool:
+    """The case has been on the agendas of as many sittings as one may: decide it by what the panel has said.
+
+    Source: local policy on the joint decision-making panel
+    """
+    most = context.policy.number("sittings_of_a_case")
+    return has_room(command.case_id, facts_of(sitting)[0], context, most)
 
 
 # --- S1: the state machine's table; corrections ---------------------------------------------------

@@ -32,6 +32,7 @@ from shared.event_store.log_hash import (
     next_log_hash,
 )
 from shared.event_store.memory import MemoryEventStore
+from shared.event_store.postgres import _MARKS, PostgresEventStore
 from shared.messaging import linking
 from tests.integration.event_store.streams import Stream, note_of
 
@@ -323,6 +324,16 @@ async def test_marks_of_others_records_are_looked_up_by_home(event_store: EventS
         await worker.execute(linking._MARK, *zip(*pairs, strict=True))
     assert await event_store.linked_marks([first, uuid4()]) == {first: {"desk.OPENED", "desk.LED"}}
     assert await event_store.linked_marks([]) == {}
+
+
+async def test_a_claim_that_begins_with_a_home_marks_it(event_store: EventStore, worker: Any) -> None:
+    """Given claims that begin with a home, one with a colon after it, then that is a mark of the home, for API and worker."""
+    home, stream = uuid4(), Stream()
+    key = f"{home}:DORSET:{uuid4()}"
+    await event_store.append(replace(stream.asks(b"one"), takes=(key, f"{home}/LOUD", f"{uuid4()}:DORSET")))
+    assert await event_store.linked_marks([home, uuid4()]) == {home: {key}}
+    if isinstance(event_store, PostgresEventStore):
+        assert len(await worker.fetch(_MARKS, [home])) == 1
 
 
 async def test_what_a_home_has_is_counted(event_store: EventStore) -> None:

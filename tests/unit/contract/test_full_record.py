@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
 
+from services.education.service import service as education
 from services.referral.service import service
 from shared import command_handler
 from shared.api.request import parse_command
 from shared.command_handler import Accepted, CommandHandler, Forbidden, Result
 from shared.domain import execution
+from shared.domain.decisions import Refused
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.domain.permissions import SYSTEM
 from shared.event_store.memory import MemoryEventStore
 from shared.privacy.keyring import MemoryKeyring
+from tests.policy_books import with_entry
 from tests.received_referral import received_referral
 
 NOON: Final = datetime(2026, 5, 4, 12, tzinfo=UTC)
+MARCH: Final = date(2026, 3, 1)
 STREAM: Final = uuid4()
 
 
@@ -113,3 +118,34 @@ async def test_a_record_takes_no_more_duties_than_its_readers_can_tell(monkeypat
     assert isinstance(
         await send({"type": "RaiseSafeguardingConcern", "concern": "A bruise.", "dsl_informed": True}), Forbidden
     )
+
+
+async def test_a_case_takes_places_in_so_many_sessions() -> None:
+    """Given as many sessions as a case may have places in, then a further one takes no place for it (E9), booked or by correction."""
+    model = replace(education.read_model, policy=with_entry(education.policy, "sessions_of_a_case", MARCH, 2))
+    handler = CommandHandler(replace(education, read_model=model), MemoryEventStore(), MemoryKeyring(), b"digest")
+    officer = Actor(id=uuid4(), role="SAFE_SCHOOLS_OFFICER", organisation="POLICE", labels={"area": "DORSET"})
+    case, sessions = uuid4(), [uuid4() for _ in range(3)]
+
+    async def send(session: UUID, body: dict[str, Any]) -> Result:
+        command = parse_command(education, json.dumps(body).encode(), NOON)
+        return await handler.handle(CommandRequest(command, session, uuid4(), officer, NOON, uuid4()))
+
+    async def book(session: UUID, **serves: str) -> Result:
+        return await send(session, {"type": "BookPlace", "person_id": str(uuid4()), **serves})
+
+    plan = {"kind": "WORKSHOP", "topic": "RETAIL", "starts_at": "2026-06-04T09:00:00Z", "hours": "2", "place": "Poole"}
+    for session in sessions:
+        assert isinstance(await send(session, {"type": "PlanSession", **plan}), Accepted)
+    for session in (*sessions[:2], sessions[0]):
+        assert isinstance(await book(session, case_id=str(case)), Accepted)
+    refused = await book(sessions[2], case_id=str(case))
+    assert isinstance(refused, Refused)
+    assert refused.ids == ("E9",)
+    booked = await book(sessions[2])
+    assert isinstance(booked, Accepted)
+    corrected = {"corrects": str(booked.receipt.events[0].event_id), "field": "case_id", "why": "Left out."}
+    refused = await send(sessions[2], {"type": "CorrectRecord", "value": str(case), **corrected})
+    assert isinstance(refused, Refused)
+    assert refused.ids == ("E9",)
+    assert isinstance(await send(sessions[2], {"type": "CorrectRecord", "value": str(uuid4()), **corrected}), Accepted)

@@ -40,6 +40,13 @@ def second_place(service: Service[Any]) -> Any:
     return answer(story, BookPlace(person_id=education.MIA), education.OFFICER, education.BOOKED)
 
 
+def second_session(service: Service[Any]) -> Any:
+    story: education.SessionStory = under(education.SessionStory(), service)
+    story.linked_marks = {education.CASE: frozenset({f"{education.CASE}:DORSET:{education.REFERRAL}"})}
+    booking = BookPlace(person_id=education.MIA, case_id=education.CASE)
+    return answer(story.planned(), booking, education.OFFICER, education.BOOKED)
+
+
 MOVES: Final[Mapping[str, Moved]] = {
     "attendance_recorded_working_days": Moved(2, missed("ATTENDANCE_RECORDED")),
     "missed_contact_working_days": Moved(2, missed("MISSED_CONTACT")),
@@ -47,4 +54,5 @@ MOVES: Final[Mapping[str, Moved]] = {
     "statuses_of_an_activity": Moved([], comes(AttendanceStatus.ATTENDED, "2")),
     "statuses_without_credit": Moved([], comes(AttendanceStatus.DNA_UNACCEPTABLE, "1")),
     "places_of_a_session": Moved(1, second_place),
+    "sessions_of_a_case": Moved(1, second_session),
 }

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
-from services.education.domain.commands import BookPlace, DeliverSession
+from services.education.domain.commands import BookPlace, CorrectRecord, DeliverSession
 from services.education.events import AttendanceRecorded
 from services.education.read_model import READ_MODEL
+from services.education.service import service
 from services.vocabulary import AttendanceStatus as Status
 from shared.domain.decisions import Refused
 from shared.domain.execution import CommandRequest, execute
+from shared.domain.sealing import Sealed
+from shared.evidence.verification.streams import claims_after
 from tests.command_spec import officer
 from tests.policy_books import with_entry
 from tests.unit.education.stories import (
     BEFORE,
     BOOKED,
+    CASE,
     DELIVERED,
     LATER,
     LEO,
     MIA,
+    MOTHER,
     PLANNED,
+    REFERRAL,
     REGISTER,
     START,
     SessionStory,
@@ -111,6 +118,42 @@ def test_a_full_session_takes_a_place_once_another_is_given_back(session: Sessio
     assert session.problems(BookPlace(person_id=MIA), BOOKED) == {"E8"}
     session.does(given_back(person("pupil 7")), BEFORE)
     assert session.does(BookPlace(person_id=MIA), BEFORE) == ["PlaceBooked"]
+
+
+def test_a_case_is_in_so_many_sessions(session: SessionStory) -> None:
+    """Given as many sessions of an area as a case may have, then a further one is refused E9, booked or by correction."""
+    session.planned()
+    elsewhere = frozenset(f"{CASE}:POOLE:{person(f'session {number}')}" for number in range(200))
+    earlier = [f"{CASE}:DORSET:{person(f'session {number}')}" for number in range(200)]
+    session.booked(LEO)
+    session.linked_marks = {CASE: frozenset(earlier)}
+    for_case = BookPlace(person_id=MOTHER, case_id=CASE)
+    assert session.problems(for_case, BOOKED) == {"E9"}
+    corrected = CorrectRecord(
+        corrects=session.facts[1].event_id, field="case_id", value=str(CASE), why=Sealed("Left out.")
+    )
+    assert session.problems(corrected, BOOKED) == {"E9"}
+    assert session.does(BookPlace(person_id=MOTHER, case_id=REFERRAL), BOOKED) == ["PlaceBooked"]
+    session.linked_marks = {CASE: frozenset([*earlier, f"{CASE}:DORSET:{session.stream}"])}
+    assert session.does(for_case.model_copy(update={"person_id": MIA}), BOOKED) == ["PlaceBooked"]
+    other = SessionStory().planned()
+    other.linked_marks = {CASE: elsewhere.union(earlier[1:])}
+    assert other.does(for_case, BOOKED) == ["PlaceBooked"]
+
+
+def test_a_session_counts_for_the_cases_that_had_a_place_in_it(session: SessionStory) -> None:
+    """Given places for a case, booked and corrected, then each claims the session for its case; an older event claims none."""
+    session.planned().booked(LEO, case_id=CASE).booked(MIA)
+    session.does(
+        CorrectRecord(
+            corrects=session.facts[2].event_id, field="case_id", value=str(REFERRAL), why=Sealed("Left out.")
+        ),
+        BOOKED,
+    )
+    session.does(given_back(), BEFORE)
+    assert claims_after(service, session.facts) == {f"{case}:DORSET:{session.stream}" for case in (CASE, REFERRAL)}
+    old = replace(session.facts[1], envelope=session.facts[1].envelope.model_copy(update={"rules": ("E8",)}))
+    assert claims_after(service, [session.facts[0], old]) == set()
 
 
 def test_nothing_before_it_was_planned(session: SessionStory) -> None:

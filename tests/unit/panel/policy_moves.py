@@ -23,7 +23,15 @@ def second_case(service: Service[Any]) -> Any:
     return answer(story, panel.listing(panel.MIA), panel.CHAIR, panel.LISTED)
 
 
+def second_sitting(service: Service[Any]) -> Any:
+    story: panel.SittingStory = under(panel.SittingStory(), service)
+    case = panel.case_of(panel.LEO)
+    story.linked_marks = {case: frozenset({f"{case}:DORSET:{panel.MIA}"})}
+    return answer(story.planned(), panel.listing(panel.LEO), panel.CHAIR, panel.LISTED)
+
+
 MOVES: Final[Mapping[str, Moved]] = {
     "panel_quorum": Moved(["POLICE"], quorum),
     "cases_of_a_sitting": Moved(1, second_case),
+    "sittings_of_a_case": Moved(1, second_sitting),
 }

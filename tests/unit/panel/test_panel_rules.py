@@ -17,9 +17,11 @@ from services.panel.domain.commands import (
     RemoveFromAgenda,
 )
 from services.panel.events import CaseConsidered, Member, RecordCorrected
+from services.panel.service import service
 from services.vocabulary import MemberKind
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed, sealed_fields
+from shared.evidence.verification.streams import claims_after
 from tests.unit.panel.stories import (
     ACTION,
     AFTERWARDS,
@@ -130,6 +132,17 @@ def test_an_adjourned_case_may_be_taken_up_again(sitting: SittingStory) -> None:
     sitting.sitting().does(adjournment(), CONSIDERED)
     sitting.considered(at=LATER)
     assert sitting.view["agenda"] == {str(disposal_of(LEO)): "CONSIDERED"}
+
+
+def test_a_case_is_on_so_many_agendas(sitting: SittingStory) -> None:
+    """Given as many sittings as a case may have, then it is put on no further agenda (P7), and it counts once for each."""
+    case = case_of(LEO)
+    sitting.planned()
+    sitting.linked_marks = {case: frozenset(f"{case}:DORSET:{known(str(number))}" for number in range(50))}
+    assert sitting.problems(listing(LEO), LISTED) == {"P7"}
+    sitting.linked_marks = {}
+    sitting.listed(LEO, MIA)
+    assert claims_after(service, sitting.facts) == {f"{case_of(one)}:DORSET:{sitting.stream}" for one in (LEO, MIA)}
 
 
 @pytest.mark.parametrize("part", ["INVESTIGATES", "DECIDES"])
