@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, FilePath, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -150,6 +150,16 @@ class Settings(BaseSettings):
     """
     port: int = 8100
     """The port on which it listens. Default: `8100`; a local system sets one for each process."""
+    tls_certificate: FilePath | None = None
+    """A PEM file with the certificate by which an API or the console is known; then it speaks TLS, and a new content is
+    used without a restart. Default: none: no TLS.
+    """
+    tls_key: FilePath | None = None
+    """A PEM file with its key. Default: `OOC_TLS_CERTIFICATE`, which then holds both."""
+    tls_authority: FilePath | None = None
+    """A PEM file with an authority whose certificates clients trust besides those of the machine's authorities: that which
+    signed `OOC_TLS_CERTIFICATE`.
+    """
     heartbeat: Path | None = None
     """A file that a worker touches every five seconds while it runs, for a health check."""
     var: Path = Path("var")

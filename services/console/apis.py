@@ -14,7 +14,7 @@ from services.addresses import Addresses
 from services.console.sessions import Session, Writes
 from services.console.words import within
 from services.vocabulary import Role
-from shared.api.authentication import shared_client
+from shared.http_client import shared_client
 from shared.tracing import current_traceparent, span
 
 T = TypeVar("T")

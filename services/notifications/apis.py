@@ -18,8 +18,8 @@ from services.addresses import Addresses
 from services.notifications.plan import Message
 from services.notifications.settings import NotificationsSettings
 from services.registry import COLLECTIONS
-from shared.api.authentication import shared_client
 from shared.domain.ids import derived_uuid
+from shared.http_client import shared_client
 from shared.settings import credentials_form
 
 ROLE: Final = "MESSENGER"

@@ -6,11 +6,8 @@ Tokens are access tokens by RFC 9068: JWTs with an asymmetric signature; an ID t
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Mapping, Sequence
-from functools import cache
 from hashlib import sha256
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic, time
 from typing import Any, Final
 
@@ -21,6 +18,7 @@ from joserfc.jwk import KeySet
 from pydantic import ValidationError
 
 from shared.domain.messages import Actor
+from shared.http_client import client_tls
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -203,18 +201,6 @@ class TokenVerifier:
                 _LOG.warning("the keys of %s cannot be fetched: %r", self._issuer, error)
                 self._failure = type(error).__name__
             self._requested_at = monotonic()
-
-
-@cache
-def client_tls() -> ssl.SSLContext:
-    """Return the TLS settings of a client of the issuer. Made once: reading the authorities blocks the process for 20 ms."""
-    return httpx2.create_ssl_context()
-
-
-def shared_client(seconds: float, **options: Any) -> httpx2.AsyncClient:
-    """Return an HTTP client that serves many people, so that it keeps no cookie. It asks no proxy."""
-    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-    return httpx2.AsyncClient(timeout=seconds, trust_env=False, verify=client_tls(), cookies=no_cookies, **options)
 
 
 def _check_lifetime(claims: Mapping[str, Any]) -> None:

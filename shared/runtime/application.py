@@ -4,7 +4,8 @@ Each call in `service_api` adds the routes of one subject. `/status`, `/health`,
 `/schemas` need no token and hold no data of anybody.
 """
 
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -108,4 +109,18 @@ def uvicorn_options(settings: Settings, limits: ConnectionLimits) -> dict[str, A
         "h11_max_incomplete_event_size": 32_768,
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": settings.trusted_proxies or "",
+        **(_tls(settings) if settings.tls_certificate else {}),
+    }
+
+
+def _tls(settings: Settings) -> dict[str, Any]:
+    def newest_version(_config: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        context = default()
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        return context
+
+    return {
+        "ssl_certfile": settings.tls_certificate,
+        "ssl_keyfile": settings.tls_key,
+        "ssl_context_factory": newest_version,
     }

@@ -1,11 +1,17 @@
 """The HTTP server of every process that answers one."""
 
 import asyncio
+import logging
+import ssl
 import sys
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
+from typing import Final
 
 import uvicorn
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
@@ -15,6 +21,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = asyncio.Event()
+        self._written = _written(config)
 
     def end(self) -> None:
         """Finish the running requests, and end."""
@@ -29,8 +36,26 @@ class Server(uvicorn.Server):
     async def main_loop(self) -> None:
         self._loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
+            self._take_a_new_certificate()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), 1)
+
+    def _take_a_new_certificate(self) -> None:
+        """Show new connections the certificate that has taken the place of the one that was read."""
+        tls = self.config.ssl
+        try:
+            if tls is not None and (written := _written(self.config)) != self._written:
+                # A context that refuses a certificate has lost the one before.
+                for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tls):
+                    context.load_cert_chain(self.config.ssl_certfile or "", self.config.ssl_keyfile)
+                self._written = written
+        except OSError as error:  # ssl.SSLError is one: the old one is shown until a whole one is there
+            _LOG.warning("the new certificate cannot be read: %r", error)
+
+
+def _written(config: uvicorn.Config) -> list[float]:
+    """Return when the files of the certificate were written."""
+    return [Path(file).stat().st_mtime for file in (config.ssl_certfile, config.ssl_keyfile) if file]
 
 
 def run(config: uvicorn.Config) -> None:

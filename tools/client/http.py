@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx2
 
 from services.addresses import Addresses
+from shared.http_client import client_tls
 from tools.client.tokens import NoToken, Tokens
 
 RESTART: Final = 60.0
@@ -158,7 +159,7 @@ class Client:
 def _http() -> httpx2.Client:
     """Return a client that goes through the proxy of the environment, save to this machine."""
     here = ("all://127.0.0.1", "all://localhost", "all://[::1]")
-    return httpx2.Client(timeout=30.0, headers={"User-Agent": "ooc"}, mounts=dict.fromkeys(here))
+    return httpx2.Client(timeout=30.0, headers={"User-Agent": "ooc"}, verify=client_tls(), mounts=dict.fromkeys(here))
 
 
 def _body(answer: httpx2.Response) -> Any:
