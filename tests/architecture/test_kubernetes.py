@@ -38,8 +38,8 @@ def manifests(folder: str = "") -> Iterator[Manifest]:
 
 
 BASE = list(manifests("base"))
-CORE = [each for each in manifests() if each["kind"] not in INDEXES and "strimzi" not in each["apiVersion"]]
-CORE = [each for each in CORE if "cnpg" not in each["apiVersion"]]
+OF_OPERATORS = ("kafka.strimzi.io", "postgresql.cnpg.io", "cert-manager.io")
+CORE = [each for each in manifests() if each["kind"] not in INDEXES and not each["apiVersion"].startswith(OF_OPERATORS)]
 
 
 def of_kind(kind: str) -> dict[str, Manifest]:
@@ -236,7 +236,9 @@ def test_a_pod_has_its_own_secrets_and_no_right(process: Process) -> None:
     ]
     files = {item["path"] for secret in secrets for item in secret.get("items", ())}
     servers = {f"{server}_authority" for server in (Server.POSTGRES, Server.KAFKA) if server in process.connects_to}
-    assert files == process.secrets | servers
+    shown = {"tls_certificate", "tls_key"} if process.listens else set()
+    asked = {"tls_authority"} if set(process.calls) - set(map(str, Server)) else set()
+    assert files == process.secrets | servers | shown | asked
     assert not [variable for variable in container["env"] if "valueFrom" in variable]
     assert container["args"] == list(process.arguments)
     assert spec["securityContext"]["runAsNonRoot"]
@@ -251,6 +253,37 @@ def test_a_pod_has_its_own_secrets_and_no_right(process: Process) -> None:
     own = {BACKUP, RECEIVED} if process.copies else set()
     assert {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")} == {"/tmp"} | own
     assert "emptyDir" in volumes["tmp"]
+
+
+@pytest.mark.parametrize("process", [each for each in DEPLOYED if each.listens], ids=str)
+def test_a_process_that_listens_speaks_tls_under_its_own_name(process: Process) -> None:
+    """A certificate names the Service that others ask, each by `https`, and its key is in the pods of that process alone."""
+    name = kubernetes_name(process.name)
+    certificate = of_kind("Certificate")[name]["spec"]
+    assert of_kind("Service")[name]["metadata"]["name"] in certificate["dnsNames"]
+    signer = of_kind("Issuer")[certificate["issuerRef"]["name"]]["spec"]["ca"]["secretName"]
+    assert signer == of_kind("Certificate")["authority"]["spec"]["secretName"]
+    readers = {
+        other.name
+        for other in DEPLOYED
+        for volume in pod_of(other)["spec"]["volumes"]
+        for source in volume.get("projected", {}).get("sources", ())
+        if source["secret"]["name"] == certificate["secretName"]
+    }
+    assert readers == {process.name}
+
+
+def test_processes_ask_each_other_over_tls() -> None:
+    """Each address that a pod is told of is that of a process with a certificate, by `https`."""
+    told = {
+        address.partition("=")[2]
+        for process in DEPLOYED
+        for variable in pod_of(process)["spec"]["containers"][0]["env"]
+        if variable["name"] == "OOC_URL"
+        for address in variable["value"].split()
+    }
+    assert told
+    assert told <= {f"https://{kubernetes_name(each.name)}:{PORT}" for each in DEPLOYED if each.listens}
 
 
 @pytest.mark.parametrize("process", [each for each in DEPLOYED if each.kind in (Kind.API, Kind.WORKER)], ids=str)

@@ -1,6 +1,6 @@
 """`python -m tests.deployment`: fetch what `make deploy-check` needs into .venv-deploy, once: Kustomize, and the schemas of operators.
 
-Strimzi publishes a program with its schemas' source, CloudNativePG the schemas within its Go module.
+Strimzi publishes a program with its schemas' source, CloudNativePG and cert-manager the schemas within their Go modules.
 """
 
 from __future__ import annotations
@@ -24,13 +24,21 @@ PLACE: Final = Path(".venv-deploy").absolute()
 KUSTOMIZE: Final = "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1"
 CLOUDNATIVE_PG: Final = "github.com/cloudnative-pg/cloudnative-pg@v1.28.0"
 CLUSTERS: Final = ("clusters", "scheduledbackups")
+CERT_MANAGER: Final = "github.com/cert-manager/cert-manager@v1.19.1"
+CERTIFICATES: Final = ("certificates", "issuers")
 STRIMZI: Final = "io.strimzi:crd-generator:1.2.0+io.strimzi:api:1.2.0"
 KINDS: Final = ("kafka.Kafka", "nodepool.KafkaNodePool", "user.KafkaUser", "topic.KafkaTopic")
 
 
+OF_MODULES: Final = {
+    CLOUDNATIVE_PG: [f"config/crd/bases/postgresql.cnpg.io_{kind}.yaml" for kind in CLUSTERS],
+    CERT_MANAGER: [f"deploy/crds/cert-manager.io_{kind}.yaml" for kind in CERTIFICATES],
+}
+"""The files of a module that are schemas."""
+
 NEEDED: Final = (
     PLACE / "kustomize",
-    *(PLACE / f"postgresql.cnpg.io_{kind}.yaml" for kind in CLUSTERS),
+    *(PLACE / Path(file).name for files in OF_MODULES.values() for file in files),
     *(PLACE / f"{kind}.yaml" for kind in KINDS),
 )
 
@@ -50,10 +58,11 @@ def fetch() -> None:
     """Fetch what is missing."""
     if not (PLACE / "kustomize").exists():
         run("go", "install", KUSTOMIZE, GOBIN=str(PLACE))
-    if not all((PLACE / f"postgresql.cnpg.io_{kind}.yaml").exists() for kind in CLUSTERS):
-        module = json.loads(run("go", "mod", "download", "-json", CLOUDNATIVE_PG))
-        for kind in CLUSTERS:
-            shutil.copy(Path(module["Dir"], "config", "crd", "bases", f"postgresql.cnpg.io_{kind}.yaml"), PLACE)
+    for name, files in OF_MODULES.items():
+        if not all((PLACE / Path(file).name).exists() for file in files):
+            module = json.loads(run("go", "mod", "download", "-json", name))
+            for file in files:
+                shutil.copy(Path(module["Dir"], file), PLACE)
     if not all((PLACE / f"{kind}.yaml").exists() for kind in KINDS):
         generate_schemas_of_strimzi()
 

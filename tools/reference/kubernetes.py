@@ -97,8 +97,9 @@ def _manifests(process: Process) -> Iterator[Manifest]:
         size = {"requests": {"storage": f"{FORCE_AREA[size_of(process)].disk_gib}Gi"}}
         yield _object("v1", "PersistentVolumeClaim", process, {"accessModes": ["ReadWriteOnce"], "resources": size})
     if process.listens:
-        ports = [{"name": "http", "port": PORT, "targetPort": "http"}]
+        ports = [{"name": "https", "port": PORT, "targetPort": "https", "appProtocol": "https"}]
         yield _object("v1", "Service", process, {"selector": _labels(process), "ports": ports})
+        yield _object("cert-manager.io/v1", "Certificate", process, _certificate(process))
     yield _object("networking.k8s.io/v1", "NetworkPolicy", process, _policy(process))
 
 
@@ -195,11 +196,23 @@ def _container(process: Process) -> Manifest:
     }
 
 
+def _certificate(process: Process) -> Manifest:
+    name = kubernetes_name(process.name)
+    return {
+        "secretName": f"{name}-tls",
+        "dnsNames": [name, f"{name}.ooc.svc"],
+        "usages": ["digital signature", "server auth"],
+        "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
+        "issuerRef": {"name": "authority", "kind": "Issuer"},
+    }
+
+
 def _environment(process: Process) -> dict[str, str]:
     beats = {"OOC_HEARTBEAT": "/tmp/heartbeat"}  # noqa: S108
     own = {Kind.WORKER: beats, Kind.SINGLE: beats}.get(process.kind, {}).copy()
     if process.listens:
         own["OOC_PORT"] = str(PORT)
+        own |= {"OOC_TLS_CERTIFICATE": f"{SECRETS}/tls_certificate", "OOC_TLS_KEY": f"{SECRETS}/tls_key"}
     if Server.KAFKA in process.connects_to:
         (login,) = process.logins
         own["OOC_KAFKA_LOGIN"] = kubernetes_name(login)
@@ -209,11 +222,17 @@ def _environment(process: Process) -> dict[str, str]:
         )
     if _copies(process):
         own["OOC_BACKUP_FOLDER"] = BACKUP
-    if addresses := [name for name in process.calls if name not in list(Server)]:
+    if addresses := _addresses(process):
+        own["OOC_TLS_AUTHORITY"] = f"{SECRETS}/tls_authority"
         own["OOC_URL"] = " ".join(
-            f"{name.rpartition('-')[0]}=http://{kubernetes_name(name)}:{PORT}" for name in addresses
+            f"{name.rpartition('-')[0]}=https://{kubernetes_name(name)}:{PORT}" for name in addresses
         )
     return own
+
+
+def _addresses(process: Process) -> list[str]:
+    """List the processes of ours that it asks."""
+    return [name for name in process.calls if name not in list(Server)]
 
 
 def _copies(process: Process) -> bool:
@@ -222,11 +241,11 @@ def _copies(process: Process) -> bool:
 
 
 def _probes(process: Process) -> Manifest:
-    port = {"name": "http", "containerPort": PORT}
+    port = {"name": "https", "containerPort": PORT}
     if process.kind is Kind.API:
 
         def asks(path: str) -> Manifest:
-            return {"httpGet": {"path": path, "port": "http"}, "timeoutSeconds": 5}
+            return {"httpGet": {"path": path, "port": "https", "scheme": "HTTPS"}, "timeoutSeconds": 5}
 
         return {
             "ports": [port],
@@ -255,6 +274,11 @@ def _secrets(process: Process) -> Iterator[Manifest]:
     for server, secret in ((Server.POSTGRES, "postgres-ca"), (Server.KAFKA, "kafka-cluster-ca-cert")):
         if server in process.connects_to:
             yield {"secret": {"name": secret, "items": [{"key": "ca.crt", "path": f"{server}_authority"}]}}
+    if process.listens:
+        pair = [{"key": "tls.crt", "path": "tls_certificate"}, {"key": "tls.key", "path": "tls_key"}]
+        yield {"secret": {"name": f"{kubernetes_name(process.name)}-tls", "items": pair}}
+    if _addresses(process):
+        yield {"secret": {"name": "authority-tls", "items": [{"key": "ca.crt", "path": "tls_authority"}]}}
 
 
 def _policy(process: Process) -> Manifest:
