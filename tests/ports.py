@@ -11,7 +11,7 @@ from typing import Final
 
 from tools.local.ports import PORTS_OF_A_SYSTEM, is_free
 
-FIRST: Final = 10_000
+FIRST: Final = 10_100  # browsers, and fetch of Node, refuse 10080 (the "bad ports" of the Fetch standard)
 # Linux takes the ports of connections from here to 60999, if nobody chose others (ip-sysctl.rst of its documentation).
 DEFAULT_END: Final = 32_768
 _RANGE_OF_CONNECTIONS: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
