@@ -38,7 +38,7 @@ from shared.domain.service import Service
 from shared.domain.waiting import CloseWaiting, waiting_service
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer.decisions import NothingHeld
-from shared.messaging.reactions import ParkedReaction, ReactionRunner, lock_parked, parked_reactions
+from shared.messaging.reactions import ParkedReaction, ReactionRunner, lock_parked, parked_reaction, parked_reactions
 from shared.messaging.wait_recorder import reaction_wait, record_wait
 from shared.messaging.waiting import end_wait
 
@@ -58,10 +58,11 @@ def add_reactions(app: FastAPI, service: Service[Any]) -> None:
 
     @app.get("/v1/reactions", tags=["operations"], response_model=list[WaitingReaction], **declared(LISTED))
     async def reactions(request: Request, actor: Caller) -> JSONResponse:
-        """List the parked reactions that the reader may see, oldest first. Each waits for its target stream to change."""
+        """List the parked reactions that the reader may see, oldest first, and 200 to the events of one person. Each waits for its target stream to change."""
         at: Dependencies = request.app.state.deps
         await at.gate.read(actor, "history", f"{service.name}/reactions", read_reason(request))
-        visible = [parked for parked in await _parked(at) if await _may_see(at, service, actor, parked)]
+        listed = await retry_or_raise(lambda: parked_reactions(at.database), EventStoreUnavailable)
+        visible = [parked for parked in listed if await _may_see(at, service, actor, parked)]
         return JSONResponse([_view(service, parked) for parked in visible])
 
     @app.get("/v1/reactions/{id}", tags=["operations"], response_model=WaitingReaction, **declared(ONE, 404))
@@ -98,9 +99,9 @@ def add_reactions(app: FastAPI, service: Service[Any]) -> None:
                 EventStoreUnavailable,
             )
             if to_try is not True:
-                left = [] if to_try is None else [again for again in await _parked(at) if again.command_id == id_]
-                after = left[0] if left else parked
-                return _decided(service, after, dry_run=False, waits=to_try is not None, taken_up=True)
+                return _decided(
+                    service, await _look_up(at, id_) or parked, dry_run=False, waits=to_try is not None, taken_up=True
+                )
             await asyncio.sleep(LOOK_SECONDS)
         return _decided(service, parked, dry_run=False, waits=None, taken_up=False)
 
@@ -164,16 +165,16 @@ async def _close(
     await end_wait(connection, id_, now, closed=True)
 
 
-async def _parked(at: Dependencies) -> list[ParkedReaction]:
-    return await retry_or_raise(lambda: parked_reactions(at.database), EventStoreUnavailable)
+async def _look_up(at: Dependencies, id_: UUID) -> ParkedReaction | None:
+    return await retry_or_raise(lambda: parked_reaction(at.database, id_), EventStoreUnavailable)
 
 
 async def _find(at: Dependencies, service: Service[Any], actor: Actor, id_: UUID) -> ParkedReaction:
     """Find a parked reaction that an actor may see. Raises `NothingHeld`."""
-    for parked in await _parked(at):
-        if parked.command_id == id_ and await _may_see(at, service, actor, parked):
-            return parked
-    raise NothingHeld(f"No reaction of the id {id_} waits here: it may have been settled meanwhile; list again.")
+    parked = await _look_up(at, id_)
+    if parked is None or not await _may_see(at, service, actor, parked):
+        raise NothingHeld(f"No reaction of the id {id_} waits here: it may have been settled meanwhile; list again.")
+    return parked
 
 
 def _view(service: Service[Any], parked: ParkedReaction) -> dict[str, Any]:

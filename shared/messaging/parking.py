@@ -7,6 +7,7 @@ from uuid import UUID
 
 from shared.database import Connection
 from shared.domain.envelope import Fact
+from shared.domain.permissions import SYSTEM
 from shared.messaging.waiting import closed_waits
 
 
@@ -80,10 +81,11 @@ class PostgresParkedReactions:
 
     async def park(self, parked: ReactionToPark, why: Rejection, tried_version: int) -> None:
         fact = parked.fact
+        sender = fact.envelope.home if fact.actor.role == SYSTEM else fact.actor.id
         await self._connection.execute(
             _PARK,
             *(parked.command_id, parked.consumer, parked.reaction, fact.envelope.stream, fact.version),
-            *(parked.target_stream, fact.body, list(why.rules), why.reason, tried_version),
+            *(parked.target_stream, fact.body, list(why.rules), why.reason, tried_version, sender),
         )
 
     async def lock(self, command_id: UUID) -> LockedReaction | None:
@@ -110,8 +112,8 @@ async def stream_with_nothing_to_do(connection: Connection, command_id: UUID) ->
 
 _PARK: Final = """
     insert into parked (command_id, consumer, reaction, source_stream, source_version, target_stream, body, rules, reason,
-                        tried_version)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                        tried_version, sender)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     on conflict (command_id) do update
     set attempts = parked.attempts + 1, rules = excluded.rules, reason = excluded.reason,
         tried_version = excluded.tried_version

@@ -8,8 +8,8 @@ keyring does not answer, the batch is tried again. The standard term is a proces
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import chain
@@ -54,6 +54,9 @@ class Settled(Enum):
 
 
 KEY_DESTROYED: Final = Rejection((), "the key of whom this is about has been destroyed")
+
+OF_ONE_SENDER: Final = 200
+"""How many parked reactions to the events of one person are listed, who so hides from lists of a thousand nobody else's."""
 
 _log = structlog.get_logger("reactions")
 
@@ -362,13 +365,28 @@ class ParkedReaction:
         }
 
 
+_COLUMNS: Final = ", ".join(column.name for column in fields(ParkedReaction))
+_LISTED: Final = f"""
+    select {_COLUMNS} from parked where command_id in (
+        select command_id from (
+            select command_id, sequence, row_number() over (partition by sender order by sequence) as nth from parked
+        ) as p where nth <= $2 order by sequence limit $1
+    ) order by sequence
+"""  # noqa: S608 - the columns above
+
+
 async def parked_reactions(connection: Connection, *, limit: int = 1000) -> list[ParkedReaction]:
-    """Return the parked reactions of a service's database, oldest first."""
-    rows = await connection.fetch(
-        "select command_id, consumer, reaction, source_stream, source_version, target_stream, rules, reason, attempts,"
-        " parked_at, body from parked order by sequence limit $1",
-        limit,
-    )
+    """Return the oldest parked reactions of a service's database, in order."""
+    return _parked(await connection.fetch(_LISTED, limit, OF_ONE_SENDER))
+
+
+async def parked_reaction(connection: Connection, command_id: UUID) -> ParkedReaction | None:
+    """Return the parked reaction with this id; None if there is none."""
+    one = f"select {_COLUMNS} from parked where command_id = $1"  # noqa: S608 - the columns above
+    return next(iter(_parked(await connection.fetch(one, command_id))), None)
+
+
+def _parked(rows: Iterable[asyncpg.Record]) -> list[ParkedReaction]:
     return [ParkedReaction(**{**dict(row), "rules": tuple(row["rules"])}) for row in rows]
 
 

@@ -62,7 +62,7 @@ ReadFact = Callable[[str, bytes], Fact | None]
 
 
 async def standing_waits(connection: Connection, service: Service[Any]) -> dict[UUID, StandingWait]:
-    """Read what waits in a service's database: the oldest parked reactions, streams in quarantine, commands that were lost."""
+    """Read what waits in a service's database: the oldest parked reactions of each sender, streams in quarantine, commands that were lost."""
     parked_list = await parked_reactions(connection, limit=MOST_PARKED)
     waits = {parked.command_id: reaction_wait(service, parked) for parked in parked_list}
     read, targets = partial(read_published, service), partial(_streams_to_reach, service)

@@ -518,7 +518,7 @@ def version_of(tx: Transaction, stream: str) -> Sequence[Any]:
 
 @answers(parking._PARK)
 def park(tx: Transaction, command: Any, consumer: str, reaction: str, *values: Any) -> None:
-    _, _, target, body, _, reason, tried = values
+    _, _, target, body, _, reason, tried, _ = values
     tx.put("parked", command, (consumer, reaction, target, body, reason, tried))
 
 

@@ -11,6 +11,8 @@ from shared.domain.ids import RESERVED
 from shared.domain.service import Service
 from shared.domain.waiting import DECIDER, WAITING_TYPES, Waiting, waiting_service
 from shared.evidence.verification.problems import CountedCheck, note_lasting
+from shared.messaging.reactions import parked_reactions
+from shared.messaging.wait_recorder import MOST_PARKED
 from shared.messaging.waiting import KnownWait
 
 PATIENCE_SECONDS: Final = 10.0
@@ -73,6 +75,8 @@ async def _differences(
         elif Waiting(KnownWait.of_row(row).wait, open=row["ended_at"] is None, closed=row["closed"]) != state:
             differences.append(f"wait {id_}: what its row shows is not what its events make")
     differences += [
-        f"reaction {id_}: it is parked, and no event tells of it" for id_ in sorted(parked - recorded.keys())
+        f"reaction {one.command_id}: it is parked, and no event tells of it"
+        for one in await parked_reactions(connection, limit=MOST_PARKED)
+        if one.command_id not in recorded
     ]
     return differences

@@ -26,7 +26,7 @@ from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.problems import CountedCheck
 from shared.evidence.verification.waits import check_waits
-from shared.messaging import wait_recorder
+from shared.messaging import reactions, wait_recorder
 from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.batch import BatchResult
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
@@ -69,14 +69,16 @@ class ReactingDesk:
     desk_id: UUID
     rings: int = 0
 
-    async def ask(self, handler: CommandHandler, stream: UUID, command: Command) -> None:
+    async def ask(self, handler: CommandHandler, stream: UUID, command: Command, by: Actor = CLERK) -> None:
         command_id = uuid4()
-        result = await handler.handle(CommandRequest(command, stream, command_id, CLERK, NOON, command_id))
+        result = await handler.handle(
+            CommandRequest(command, stream, command_id, by, NOON, command_id, labels=CLERK.labels)
+        )
         assert isinstance(result, Accepted), result
 
-    async def ring(self, hands: int, desk: UUID | None = None) -> Message:
+    async def ring(self, hands: int, desk: UUID | None = None, by: Actor = CLERK) -> Message:
         """Ring the bell, and what is published of it."""
-        await self.ask(self.bell, uuid4(), Ring(desk_id=desk or self.desk_id, hands=hands))
+        await self.ask(self.bell, uuid4(), Ring(desk_id=desk or self.desk_id, hands=hands), by)
         record = (await self.bell.event_store.read(self.rings, 1))[0]
         self.rings += 1
         headers = {
@@ -249,6 +251,19 @@ async def test_the_oldest_parked_reactions_wait_in_sight_and_the_next_follow(
     await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=4))
     await reacting_desk.reacting.retry_parked(reacting_desk.pool)
     assert await waiting() == [2, 3]
+
+
+async def test_nobody_hides_the_reactions_that_others_wait_for(
+    reacting_desk: ReactingDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given one clerk's many parked rings, then a later one of another's is listed, and those that a reaction recorded too."""
+    monkeypatch.setattr(reactions, "OF_ONE_SENDER", 10)
+    rings = [await reacting_desk.ring(hands) for hands in range(1, 13)]
+    rings.append(await reacting_desk.ring(13, by=CLERK.model_copy(update={"id": UUID(int=8)})))
+    rings += [await reacting_desk.ring(hands, by=system_actor(reacting_desk.bell.service)) for hands in (14, 15)]
+    await reacting_desk.take(rings)
+    listed = [one.source_stream for one in await parked_reactions(reacting_desk.pool)]
+    assert listed == [ring.stream for ring in (*rings[:10], *rings[12:])]
 
 
 async def test_a_target_that_is_tried_often_lets_others_go_first(
