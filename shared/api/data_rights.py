@@ -44,7 +44,6 @@ from shared.domain.data_rights import (
     ReleaseHold,
     RestrictProcessing,
     contents_of_home,
-    data_rights_id,
     data_rights_ids,
     data_rights_service,
     is_worked_with,
@@ -299,9 +298,9 @@ async def _rights_of(
     """Return what was decided about a person's data here, and its events."""
     decided: Sequence[RecordedEvent] = ()
     for id_ in data_rights_ids(rights.name, person):
-        decided = (await at.event_store.load(rights.stream_name(id_))).records
-        if not decided or rights.is_own(decided[0].type):
-            break
+        records = (await at.event_store.load(rights.stream_name(id_))).records
+        if records and rights.is_own(records[0].type):
+            decided = records
     return rights.decider.fold([rights.events.read(record.body) for record in decided]) or NOTHING, decided
 
 
@@ -336,8 +335,12 @@ async def _send(
     """Record a command, or rehearse it. Return the rules that refuse it, or None."""
     handler = at.handler.for_service(rights)
     command_id = uuid4()
-    stream = data_rights_id(rights.name, command.person_id)
-    request = CommandRequest(command, stream, command_id, actor, datetime.now(UTC), command_id)
+    begins, began_once = data_rights_ids(rights.name, command.person_id)
+    _, decided = await _rights_of(at, rights, command.person_id)
+    under_old_id = bool(decided) and decided[0].stream == rights.stream_name(began_once)
+    request = CommandRequest(
+        command, began_once if under_old_id else begins, command_id, actor, datetime.now(UTC), command_id
+    )
     result = await (handler.dry_run(request) if dry_run else handler.handle(request))
     if isinstance(result, Forbidden):
         raise NotAllowed(result.why)

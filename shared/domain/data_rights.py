@@ -231,14 +231,17 @@ def is_data_right(type_name: str) -> bool:
 
 
 def data_rights_id(service: str, person: UUID) -> UUID:
-    """Return the id of the stream of a person's data rights in a service's event store."""
-    return derived_uuid("data-rights", service, person)
+    """Return the id under which the stream of a person's data rights begins in a service's event store.
+
+    It is the kernel's: whoever begins a record under it learns nothing of whether the stream is there.
+    """
+    return data_rights_ids(service, person)[0]
 
 
 def data_rights_ids(service: str, person: UUID) -> tuple[UUID, UUID]:
-    """Return that id, and the one that the stream has where somebody's record took it."""
-    id_ = data_rights_id(service, person)
-    return id_, reserved_id(id_)
+    """Return that id, and the one under which an older release began the stream."""
+    id_ = derived_uuid("data-rights", service, person)
+    return reserved_id(id_), id_
 
 
 def restricted_in(types_by_stream: Iterable[tuple[str, str]]) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,7 +15,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from services.education.service import service as education
 from shared.api.queries import restricted_people
-from shared.domain.data_rights import data_rights_ids
+from shared.domain.data_rights import PlaceHold, data_rights_ids, data_rights_service
+from shared.domain.execution import CommandRequest
+from shared.domain.messages import Actor
 from shared.latency import BOUNDS, flush, observe
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.runtime.privileges import RoleKind, role_name
@@ -505,7 +507,7 @@ async def test_a_session_under_the_id_of_a_childs_data_rights_hides_none(
 ) -> None:
     """Given a session under the id that follows from a child's, then holds and a restriction of that child are recorded, shown and heeded all the same."""
     child = uuid4()
-    taken, reserved = data_rights_ids("education", child)
+    reserved, taken = data_rights_ids("education", child)
     statuses = [(await api.send(id_, PLAN)).status_code for id_ in (taken, reserved, stream)]
     assert statuses == [201, 404, 201]
     await api.send(stream, {"type": "BookPlace", "person_id": str(child)})
@@ -519,3 +521,47 @@ async def test_a_session_under_the_id_of_a_childs_data_rights_hides_none(
     assert await restricted_people(education_app.state.deps.database, education, [child]) == {child}
     forgotten = await api.http.post(f"/v1/people/{child}/forget?basis=RETENTION_ENDED", headers=headers)
     assert [rule["id"] for rule in forgotten.json()["rules"]] == ["DR1", "DR2"]
+
+
+async def test_whoever_knows_a_childs_id_learns_not_whether_anything_was_decided_of_their_data(
+    api: Client, stream: UUID
+) -> None:
+    """Given a child of whose data nothing is decided, and one with a hold, when an officer begins a record under an id of their data rights, then the answers are the same."""
+    children = (uuid4(), uuid4())
+    await api.send(stream, PLAN)
+    for child in children:
+        await api.send(stream, {"type": "BookPlace", "person_id": str(child)})
+    headers = {
+        "Authorization": f"Bearer {await api.token('DATA_PROTECTION_OFFICER', area='*')}",
+        "Access-Reason": "INC_1",
+    }
+    held = await api.http.post(f"/v1/people/{children[1]}/hold?kind=LEGAL", headers=headers)
+    assert held.status_code == 200, held.text
+    answers = [
+        [(await api.send(id_, PLAN)).status_code for id_ in data_rights_ids("education", child)] for child in children
+    ]
+    assert answers == [[404, 201], [404, 201]]
+
+
+async def test_what_an_older_release_recorded_of_data_rights_goes_on(
+    api: Client, education_app: FastAPI, stream: UUID
+) -> None:
+    """Given a hold under the id that an older release gave it, then it is shown, and its release is recorded in the same stream."""
+    child = uuid4()
+    await api.send(stream, PLAN)
+    await api.send(stream, {"type": "BookPlace", "person_id": str(child)})
+    at = education_app.state.deps
+    rights = at.handler.for_service(data_rights_service(education))
+    officer = Actor(id=uuid4(), role="DATA_PROTECTION_OFFICER", organisation="TEST", labels={"area": "*"})
+    begins, began_once = data_rights_ids("education", child)
+    hold = PlaceHold(person_id=child, kind="LEGAL")
+    await rights.handle(CommandRequest(hold, began_once, uuid4(), officer, datetime.now(UTC), uuid4()))
+    headers = {
+        "Authorization": f"Bearer {await api.token('DATA_PROTECTION_OFFICER', area='*')}",
+        "Access-Reason": "INC_1",
+    }
+    shown = (await api.http.get(f"/v1/people/{child}", headers=headers)).json()
+    released = (await api.http.post(f"/v1/people/{child}/release?kind=LEGAL", headers=headers)).json()
+    assert (shown["holds"], released["holds"]) == (["LEGAL"], [])
+    loaded = [len((await at.event_store.load(f"education/{id_}")).records) for id_ in (begins, began_once)]
+    assert loaded == [0, 2]

@@ -24,7 +24,6 @@ from shared.domain.data_rights import (
     ReleaseHold,
     RestrictProcessing,
     data_rights_events,
-    data_rights_id,
     data_rights_ids,
     data_rights_service,
     is_data_right,
@@ -43,7 +42,7 @@ GOLDEN = Path(__file__).parent / "golden" / "data_rights.json"
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ACTOR = Actor(id=UUID(int=7), role="DATA_PROTECTION_OFFICER", organisation="TEST", labels={"area": "*"})
 PERSON = UUID(int=3)
-STREAM = data_rights_id("disposal", PERSON)
+STREAM = data_rights_ids("disposal", PERSON)[1]
 HOLD = PlaceHold(person_id=PERSON, kind="APPEAL")
 RELEASE = ReleaseHold(person_id=PERSON, kind="APPEAL")
 RESTRICT = RestrictProcessing(person_id=PERSON, basis="PRINCIPLE_INFRINGED")
@@ -172,9 +171,9 @@ async def test_what_is_opened_again_is_worked_with_once_it_holds_something_new_o
 
 
 async def test_a_record_under_the_id_of_data_rights_keeps_none_from_being_recorded() -> None:
-    """Given a school's referral under the id that follows from a child's, then a hold is recorded beside it and bars forgetting; the other id is the kernel's alone."""
+    """Given a school's referral under the id that follows from a child's, then a hold is recorded and bars forgetting: its id is the kernel's alone."""
     handler = CommandHandler(referral, MemoryEventStore(), MemoryKeyring(), b"digest")
-    taken, reserved = data_rights_ids("referral", PERSON)
+    reserved, taken = data_rights_ids("referral", PERSON)
 
     async def sent(to: CommandHandler, command: Command, stream: UUID, actor: Actor = ACTOR) -> Result:
         return await to.handle(CommandRequest(command, stream, uuid4(), actor, NOON, uuid4()))
@@ -185,8 +184,8 @@ async def test_a_record_under_the_id_of_data_rights_keeps_none_from_being_record
     assert isinstance(await sent(handler, received, reserved, school), StreamNotFound)
     assert isinstance(await sent(handler, received, taken, school), Accepted)
     rights = handler.for_service(data_rights_service(referral))
-    assert isinstance(await sent(rights, HOLD, taken), Accepted)
-    assert isinstance(await sent(rights, HOLD, taken), NoChange)
-    assert isinstance(await sent(rights, FORGET, taken), Refused)
+    assert isinstance(await sent(rights, HOLD, reserved), Accepted)
+    assert isinstance(await sent(rights, HOLD, reserved), NoChange)
+    assert isinstance(await sent(rights, FORGET, reserved), Refused)
     assert isinstance(await sent(handler, received, reserved, school), StreamNotFound)
     assert len((await handler.event_store.load(f"referral/{reserved}")).records) == 1
