@@ -9,6 +9,7 @@ from services.disposal.domain import commands
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.duties import must_be_assessed
 from services.disposal.domain.rules.issuing import explains
+from services.disposal.domain.rules.outcomes import lacks_outcome
 from services.disposal.domain.state import (
     ABSENT,
     BEFORE_ISSUE,
@@ -321,7 +322,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Assign the outcome of the crime",
                 (commands.AssignOutcome,),
                 POLICE,
-                once(lambda state: state.outcome is not None),
+                once(lambda state: not lacks_outcome(state)),
             ),
         ),
     ),

@@ -8,6 +8,7 @@ from services.disposal.domain.commands import (
     AssignOutcome,
     CorrectRecord,
     InstituteProceedings,
+    IssueDisposal,
     RecordActivityUndertaken,
 )
 from services.vocabulary import BreachDecision, OutcomeCode
@@ -15,6 +16,7 @@ from shared.domain.sealing import Sealed
 from tests.as_one_test import as_one_test
 from tests.unit.disposal.stories import (
     FIRST,
+    ISSUED_AT,
     POLICE,
     SECOND,
     SUPERVISOR,
@@ -127,6 +129,19 @@ def test_a_correction_goes_around_no_rule_of_outcomes(decided_as: str, code: str
     story.ask(AssignOutcome(code=OutcomeCode.C2 if issued else OutcomeCode.C10), by=POLICE, at=LATER)
     misread = CorrectRecord(corrects=story.facts[-1].event_id, field="code", value=code, why=Sealed("Misread."))
     assert story.refused(misread, by=POLICE, at=LATER) == refused
+
+
+@pytest.mark.parametrize("what", ["YRD", "YC", "YCC"])
+def test_an_outcome_of_before_the_giving_gives_way_to_that_of_what_was_given(what: str) -> None:
+    """Given an outcome assigned before a disposal was given after all, then that of the disposal takes its place, once."""
+    story = CaseStory().prepared(what, *(() if what == "YC" else (conference(),)))
+    story.ask(AssignOutcome(code=OutcomeCode.C14), by=POLICE, at="2026-03-12T16:25:00+00:00")
+    story.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
+    code = min(OF_GIVEN[what])
+    assert story.refused(AssignOutcome(code=OutcomeCode.C10), by=POLICE, at=LATER) == {"O3"}
+    story.ask(AssignOutcome(code=code), by=POLICE, at=LATER)
+    assert story.view["outcome"] == code
+    assert story.refused(AssignOutcome(code=code), by=POLICE, at=LATER) == {"O4"}
 
 
 def test_proceedings_bring_outcome_1_by_themselves() -> None:

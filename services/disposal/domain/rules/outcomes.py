@@ -20,6 +20,13 @@ DECIDED_BY: Final = {
 """What each disposal, once given, leaves to choose from; 1 follows from proceedings by itself."""
 
 
+def lacks_outcome(state: DisposalState) -> bool:
+    """Tell whether no outcome stands. One of the time before the giving says of nothing that was given, corrected or not."""
+    if state.outcome is None or state.issue is None:
+        return state.outcome is None
+    return state.outcome not in DECIDED_BY[state.issue.disposal] | CHARGED
+
+
 def _was_issued_as(state: DisposalState, *disposals: Disposal) -> bool:
     return state.issue is not None and state.issue.disposal in disposals
 
@@ -99,4 +106,4 @@ def no_outcome_stands(state: DisposalState, _context: Context) -> bool:
 
     Source: Home Office crime outcomes framework; DPA 2018 s46
     """
-    return state.outcome is None
+    return lacks_outcome(state)
