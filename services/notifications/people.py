@@ -31,15 +31,18 @@ class People:
     def of(cls, facts: Iterable[Fact]) -> People:
         """Read the people of a case."""
         people = cls()
-        for fact in facts:
-            if has_event(fact, PersonLinked):
-                people.linked[fact.event.person_id] = fact.event
-                people.referrals[fact.event.person_id] = fact.stream_id
-            elif has_event(fact, VictimDetailsRecorded):
+        # What somebody said is in order of time, so that a record which comes late takes nothing back; links are as recorded.
+        facts = list(facts)
+        for fact in sorted(facts, key=lambda one: one.occurred_at):
+            if has_event(fact, VictimDetailsRecorded):
                 people.details[fact.event.person_id] = fact.event
             elif has_event(fact, PreferencesRecorded):
                 no = people.unwanted.discard if fact.event.messages_wanted else people.unwanted.add
                 no(fact.event.person_id)
+        for fact in facts:
+            if has_event(fact, PersonLinked):
+                people.linked[fact.event.person_id] = fact.event
+                people.referrals[fact.event.person_id] = fact.stream_id
             elif has_event(fact, AppropriateAdultConfirmed) and fact.event.kind is AppropriateAdultKind.PARENT_GUARDIAN:
                 people.own_parents.add(fact.event.person_id)
         return people

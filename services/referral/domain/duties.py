@@ -143,7 +143,7 @@ def _of_victims(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
                 add_working_days(state.reported_on, days),
                 met_on,
                 str(victim),
-                closed_on=None if details.wants_support or met_on is not None else details.recorded_on,
+                closed_on=None if details.wants_support or met_on is not None else local_day(details.recorded_at),
             )
 
 

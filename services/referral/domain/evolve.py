@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Final, assert_never
+from uuid import UUID
 
 from services.referral import events
 from services.referral.domain.state import (
@@ -91,8 +92,7 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         case events.CrimeRecorded():
             return replace(state, crime_number=event.crime_number, crime_recorded_at=fact.occurred_at)
         case events.VictimPreferenceRecorded():
-            wish = Wish(event.preference, fact.occurred_at)
-            return replace(state, wishes={**state.wishes, event.person_id: wish})
+            return _wished(state, fact, event)
         case events.VictimDetailsRecorded():
             return _victim_described(state, fact, event)
         case events.VictimInformedOfRestorativeJustice() | events.VictimReferredToSupport() | events.VictimTold():
@@ -108,8 +108,7 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         case events.ContactRecorded():
             return _contacted(state, fact, event)
         case events.PreferencesRecorded():
-            preferences = Preferences(event.messages_wanted, event.preferred_channel, event.language)
-            return replace(state, preferences={**state.preferences, event.person_id: preferences})
+            return _preferring(state, fact, event)
         case events.MessageSent() | events.MessageFailed():
             return _with_message(state, fact, event)
         case events.MessageDelivered():
@@ -199,13 +198,33 @@ def _screened(state: Referral, fact: Fact, event: events.NudesScreeningCompleted
     return replace(state, screening=Screening(fact.occurred_at, any(answers) or earlier_yes))
 
 
+def _is_overtaken(kept: Mapping[UUID, Wish | VictimDetails | Preferences], fact: Fact, person: UUID) -> bool:
+    """Tell whether what somebody said is recorded late, and they had said something else by then."""
+    return person in kept and fact.occurred_at < kept[person].recorded_at
+
+
+def _wished(state: Referral, fact: Fact, event: events.VictimPreferenceRecorded) -> Referral:
+    if _is_overtaken(state.wishes, fact, event.person_id):
+        return state
+    return replace(state, wishes={**state.wishes, event.person_id: Wish(event.preference, fact.occurred_at)})
+
+
+def _preferring(state: Referral, fact: Fact, event: events.PreferencesRecorded) -> Referral:
+    if _is_overtaken(state.preferences, fact, event.person_id):
+        return state
+    said = Preferences(fact.occurred_at, event.messages_wanted, event.preferred_channel, event.language)
+    return replace(state, preferences={**state.preferences, event.person_id: said})
+
+
 def _victim_described(state: Referral, fact: Fact, event: events.VictimDetailsRecorded) -> Referral:
     """Keep the latest details; support that is wanted on is wanted since the first day of that."""
+    if _is_overtaken(state.victim_details, fact, event.person_id):
+        return state
     earlier = state.victim_details.get(event.person_id)
     since = fact.day if earlier is None or earlier.wanted_support_on is None else earlier.wanted_support_on
     rights = event.enhanced_rights
     details = VictimDetails(
-        fact.day,
+        fact.occurred_at,
         earlier.enhanced_rights if rights is None and earlier is not None else rights,
         event.contact_is_safe,
         event.wants_updates,

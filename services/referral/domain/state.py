@@ -117,7 +117,7 @@ class Wish:
 class VictimDetails:
     """What is known of how to reach a harmed person, and of what they want to hear. `wanted_support_on` is the first day."""
 
-    recorded_on: date
+    recorded_at: datetime
     enhanced_rights: bool | None
     contact_is_safe: bool
     wants_updates: bool
@@ -129,6 +129,7 @@ class VictimDetails:
 class Preferences:
     """Whether somebody wants to be written to, how, and in which language. None: they have not said."""
 
+    recorded_at: datetime
     messages_wanted: bool
     preferred_channel: Channel | None
     language: Language | None

@@ -23,7 +23,13 @@ from services.education.events import (
 )
 from services.notifications.people import People
 from services.notifications.plan import plan, plan_as_it_happened
-from services.referral.events import MessageRequested, PreferencesRecorded, ReferralClosed, ReferralReceived
+from services.referral.events import (
+    MessageRequested,
+    PreferencesRecorded,
+    ReferralClosed,
+    ReferralReceived,
+    VictimDetailsRecorded,
+)
 from services.rj_conference.events import (
     ConferenceDidNotProceed,
     ConferenceProposed,
@@ -321,6 +327,16 @@ def test_whoever_says_no_is_told_nothing_until_they_say_yes() -> None:
     for wanted, people in ((False, {CHILD}), (True, {CHILD, MOTHER})):
         case.add("referral", PreferencesRecorded(person_id=MOTHER, messages_wanted=wanted))
         assert {person for _, person in case.told()} == people
+
+
+def test_what_is_recorded_late_has_nobody_told_who_said_no_since() -> None:
+    """Given who wants no messages, or whose contact is not safe, when an earlier yes is recorded late, then they are told nothing."""
+    case = _conference(family().link(HARMED, PersonRole.HARMED, Category.VICTIM, child=False))
+    for at, yes in ((NOW, False), (NOW - timedelta(days=1), True)):
+        case.add("referral", PreferencesRecorded(person_id=MOTHER, messages_wanted=yes), at)
+        details = VictimDetailsRecorded(person_id=HARMED, contact_is_safe=yes, wants_updates=True, wants_support=False)
+        case.add("referral", details, at)
+    assert {person for _, person in case.told()} == {CHILD}
 
 
 def test_a_story_of_the_past_tells_what_was_due_on_its_days() -> None:

@@ -29,7 +29,7 @@ def preferences(**other: Any) -> RecordPreferences:
         "preferred_channel": Channel.SMS,
         "language": Language.WELSH,
     }
-    return RecordPreferences(person_id=LEO, **said | other)
+    return RecordPreferences(**{"person_id": LEO} | said | other)
 
 
 def written(template: WrittenByHand = MessageTemplate.PLEASE_RING, **other: Any) -> WriteToPerson:

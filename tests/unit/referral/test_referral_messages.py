@@ -57,6 +57,16 @@ def show_message(story: ReferralStory) -> dict[str, Any]:
     return message
 
 
+def test_what_is_recorded_late_brings_back_no_contact(referral: ReferralStory) -> None:
+    """Given who wants no message, and whose contact is not safe, when an earlier yes is recorded late, then it is still no."""
+    referral.received().linked(MIA, category=Category.VICTIM, role=PersonRole.HARMED)
+    for at, yes in ((NOON, False), (SOON, True)):
+        referral.does(preferences(person_id=MIA, messages_wanted=yes), at)
+        referral.does(victim_details(MIA, contact_is_safe=yes), at, "VICTIM_WORKER")
+    assert referral.state.preferences[MIA].messages_wanted is False
+    assert referral.state.victim_details[MIA].contact_is_safe is False
+
+
 def test_a_message_that_was_sent_arrives_once(referral: ReferralStory) -> None:
     """Given a message, then it is shown as sent and then as delivered, each once; its receipt does not come before it."""
     referral.received().linked()

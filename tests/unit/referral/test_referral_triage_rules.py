@@ -16,6 +16,8 @@ from tests.unit.referral.stories import (
     LEO,
     MIA,
     NEXT_DAY,
+    NOON,
+    SOON,
     SUPERVISOR,
     SYSTEM,
     ReferralStory,
@@ -136,6 +138,13 @@ def test_the_school_deals_with_it_only_if_wished(referral: ReferralStory) -> Non
     assert referral.problems(triage(SCHOOL)) == {"B7"}
     referral.does(wish("SCHOOL_LED"))
     assert referral.does(triage(SCHOOL)) == ["ReferralTriaged"]
+
+
+def test_a_wish_recorded_late_takes_back_no_later_one(referral: ReferralStory) -> None:
+    """Given a wish for the police, when an earlier one for the school is recorded late, then the school may not keep it."""
+    referral.acknowledged().does(wish("POLICE"), NOON)
+    referral.does(wish("SCHOOL_LED"), SOON)
+    assert referral.problems(triage(SCHOOL)) == {"B7"}
 
 
 def test_every_harmed_person_is_heard(referral: ReferralStory) -> None:
