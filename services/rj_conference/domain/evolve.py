@@ -59,11 +59,12 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
             return _add_consent(state, event.person_id, consent)
         case events.ConsentWithdrawn(person_id=person):
             return _add_consent(state, person, Consent(at, given=False))
-        case events.FacilitatorAssigned(facilitator_id=facilitator):
+        case events.FacilitatorAssigned():
             state = replace(state, led_from=min(day, state.led_from or day))
             if state.facilitator is not None and state.facilitator.at > at:
                 return state
-            return replace(state, facilitator=Facilitator(at, facilitator))
+            trained = (event.rj_trained, event.sensitive_accredited)
+            return replace(state, facilitator=Facilitator(at, event.facilitator_id, *trained))
         case events.RiskAssessed(level=level):
             if state.risk is not None and state.risk.assessed_at > at:
                 return state

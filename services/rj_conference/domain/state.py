@@ -77,10 +77,12 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Facilitator:
-    """The person who leads the conference, and since when."""
+    """The person who leads the conference, since when, and for which cases they are trained."""
 
     at: datetime
     facilitator_id: UUID
+    rj_trained: bool
+    sensitive_accredited: bool
 
 
 @dataclass(frozen=True, slots=True)

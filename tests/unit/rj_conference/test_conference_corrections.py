@@ -18,7 +18,16 @@ from services.rj_conference.events import ConferenceHeld, CorrectedConference, N
 from services.vocabulary import ConferenceCategory, ConferenceMode
 from shared.domain.decider import history_at
 from shared.domain.sealing import Sealed
-from tests.unit.rj_conference.stories import CONDITION, HELD_AT, NOAH, REECE, STRANGER, ConferenceStory
+from tests.unit.rj_conference.stories import (
+    CONDITION,
+    HELD_AT,
+    NOAH,
+    REECE,
+    STRANGER,
+    ConferenceStory,
+    facilitator,
+    schedule,
+)
 
 BY = "RJ_FACILITATOR"
 AT = "2026-02-02T09:00:00+00:00"
@@ -110,6 +119,24 @@ def test_no_correction_makes_an_approved_risk_high(conference: ConferenceStory) 
     conference.ask(ApproveRisk(), by=BY, at=AT)
     assert conference.refused(high, by=BY, at=AT) == {"C4"}
     conference.ask(correction(conference, "RiskAssessed", "level", "MEDIUM"), by=BY, at=AT)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("FacilitatorAssigned", "rj_trained", False),
+        ("ConferenceProposed", "sensitive", "DOMESTIC"),
+    ],
+)
+def test_whether_the_facilitator_is_trained_is_judged_as_corrected(
+    conference: ConferenceStory, name: str, field: str, value: object
+) -> None:
+    """Given a facilitator, or a matter, that is found to be another than was recorded, then C5 refuses a date until another leads."""
+    conference.prepared()
+    conference.ask(correction(conference, name, field, value), by="SUPERVISOR", at=AT)
+    assert conference.refused(schedule(), by=BY, at=AT) == {"C5"}
+    conference.ask(facilitator(person=STRANGER, accredited=True), by="SUPERVISOR", at=AT)
+    conference.ask(schedule(), by=BY, at=AT)
 
 
 def test_a_term_is_corrected_by_its_number(conference: ConferenceStory) -> None:

@@ -25,7 +25,7 @@ from services.rj_conference.domain.commands import (
 )
 from services.rj_conference.domain.rules.consent import all_consent
 from services.rj_conference.domain.rules.rulebook import is_prepared, rules, was_held
-from services.rj_conference.domain.state import Conference, Stage, TermStatus
+from services.rj_conference.domain.state import Conference, Facilitator, Stage, TermStatus
 from services.rj_conference.events import RiskLevel, Sensitivity
 from services.vocabulary import ConferenceMode, Flag, Role
 from shared.domain.dates import local_day
@@ -131,9 +131,13 @@ def facilitator_is_trained(command: AssignFacilitator, conference: Conference, c
 
     Source: RJC Best Practice Guidance (safety; domestic and sexual harm)
     """
+    return _is_trained(command, conference, context)
+
+
+def _is_trained(facilitator: AssignFacilitator | Facilitator, conference: Conference, context: Context) -> bool:
     flags = flags_of_the_incident(conference.harmer, context.kept) or ()
     sensitive = conference.sensitive is not Sensitivity.NONE or not _SENSITIVE.isdisjoint(flags)
-    return command.rj_trained and (command.sensitive_accredited or not sensitive)
+    return facilitator.rj_trained and (facilitator.sensitive_accredited or not sensitive)
 
 
 @rules.forbids("C5", AssignFacilitator, looks_at=("facilitator_id",))
@@ -148,12 +152,12 @@ def nobody_takes_what_another_leads(command: AssignFacilitator, conference: Conf
 
 
 @rules.forbids("C5", ScheduleConference, lifted_by=(AssignFacilitator,))
-def facilitator_is_assigned(conference: Conference, _context: Context) -> bool:
-    """A trained facilitator must be assigned before the conference is scheduled.
+def facilitator_is_assigned(conference: Conference, context: Context) -> bool:
+    """A trained facilitator must be assigned before the conference is scheduled, one who is accredited where the case is sensitive.
 
-    Source: RJC Best Practice Guidance (safety)
+    Source: RJC Best Practice Guidance (safety; domestic and sexual harm)
     """
-    return conference.facilitator is not None
+    return conference.facilitator is not None and _is_trained(conference.facilitator, conference, context)
 
 
 @rules.forbids("C6", ConvertToIndirect, looks_at=("mode",), lifted_by=(GiveConsent,))
