@@ -89,15 +89,31 @@ async def _ask(apis: Apis, session: Session, records: Iterable[Record]) -> dict[
     parts = [wanted[n : n + MOST_NAMED] for n in range(0, len(wanted), MOST_NAMED)]
     answers = await asyncio.gather(*(_ask_for_names(apis, session, part) for part in parts))
     people: dict[str, list[Who]] = defaultdict(list)
-    for named in (named for answer in answers for named in answer):
-        people[named["id"]].append(Who(named["person_id"], named["part"] or "", named["name"], {}))
+    everyone = [named for answer in answers for named in answer]
+    for named, name in zip(everyone, in_full(everyone), strict=True):
+        people[named["id"]].append(Who(named["person_id"], named["part"] or "", name, {}))
     return {id_: children for id_, of_record in people.items() if (children := children_in(of_record))}
 
 
 async def of_people(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, str]:
     """Return the name of each person of some records by the person's id, for those that the person may read."""
     wanted = [f"{service}/{id_}" for service, id_ in records if service in NAMING][:MOST_NAMED]
-    return {named["person_id"]: named["name"] for named in await _ask_for_names(apis, session, wanted)}
+    people = await _ask_for_names(apis, session, wanted)
+    return {named["person_id"]: name for named, name in zip(people, in_full(people), strict=True)}
+
+
+def in_full(people: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of a list; several people of one name are told apart by the year of birth, or else by the case."""
+    born: dict[str, dict[str, int | None]] = defaultdict(dict)
+    for named in people:
+        born[named["name"].casefold()][named["person_id"]] = named["year_of_birth"]
+    names = []
+    for named in people:
+        years = born[named["name"].casefold()]
+        told = None not in years.values() and len(set(years.values())) == len(years)
+        apart = f", born {named['year_of_birth']}" if told else f", case {named['case_id'][:8]}"
+        names.append(f"{named['name']}{apart if len(years) > 1 else ''}")
+    return names
 
 
 async def _ask_for_names(apis: Apis, session: Session, records: Sequence[str]) -> list[Mapping[str, Any]]:

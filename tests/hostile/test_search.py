@@ -45,7 +45,7 @@ async def names_of(partnership: Partnership, *records: Recorded) -> list[str]:
     return sorted(person["name"] for person in answer.json()["people"] if person["person_id"] in children)
 
 
-async def child(partnership: Partnership, name: str, **details: str) -> Recorded:
+async def child(partnership: Partnership, name: str, **details: Any) -> Recorded:
     """Return a referral with a child of this name, projected."""
     made = await world.referral(partnership)
     linked = {
@@ -243,6 +243,25 @@ async def _project(partnership: Partnership, connection: Any, service: str, stre
     rows = await event_store.fetch("select * from event where stream = $1 order by version", f"{service}/{stream}")
     await event_store.close()
     await apply(connection, [event_of_row(row) for row in rows])
+
+
+async def test_the_year_of_birth_stands_beside_equal_names_alone(partnership: Partnership) -> None:
+    """Given two children of one name and one of another, then a list has the years of the two, as corrected, and of no other."""
+    first = await child(partnership, "Ottilie Twice", date_of_birth="2011-03-14")
+    second, other = await child(partnership, "OTTILIE TWICE"), await child(partnership, "Ottilie Once")
+    token = await partnership.token("SUPERVISOR")
+    history = await partnership.read("referral", f"{second.path}/history", token)
+    link = next(
+        line["event_id"] for line in history.json()["events"] if line["data"].get("person_id") == str(second.person)
+    )
+    correction = {"type": "CorrectReferral", "corrects": link, "field": "details.date_of_birth", "why": "Misheard."}
+    await partnership.tell("referral", second.stream, "SAFE_SCHOOLS_OFFICER", correction | {"value": "2009-03-14"})
+    await partnership.carry()
+    answer = await partnership.names(token, *(f"referral/{one.stream}" for one in (first, second, other)))
+    told = {person["person_id"]: (person["year_of_birth"], person["case_id"]) for person in answer.json()["people"]}
+    assert told[str(first.person)] == (2011, str(first.case))
+    assert told[str(second.person)] == (2009, str(second.case))
+    assert told[str(other.person)] == (None, str(other.case))
 
 
 async def test_an_unusable_key_hides_one_name_and_no_other(partnership: Partnership) -> None:

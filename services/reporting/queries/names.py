@@ -3,7 +3,8 @@
 Each name is one that the owning service would show in the state of the record, to the same token and with the same reason:
 as corrected, of the classes that the role may read, without people whose processing is restricted. The records stand in the
 body, since a page has more of them than an address holds. A record that the reader may not see is left out, as is one that
-does not exist. The access log gets a line for each record whose names are opened, among those of its case.
+does not exist. The access log gets a line for each record whose names are opened, among those of its case. Where two have
+one name, their years of birth are opened too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -31,6 +33,7 @@ from services.reporting.queries.asking import answer_projected, ask, ask_for_rea
 from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
 from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader, visible
+from services.reporting.search.fields import Compared, Kind
 from services.reporting.search.index import TYPES, Place, SearchedValue, searched_values
 from services.vocabulary import Personal, SearchKind
 from shared.api.bodies import read_model
@@ -61,6 +64,11 @@ _FACTS: Final = f"""
     ) as sized where size <= {MOST_BYTES} order by service, stream, version
 """  # noqa: S608 - a number
 
+Owner = tuple[Stream, UUID]
+"""A record, and a person of it."""
+SealedIn = tuple[Sealed[Any], UUID]
+"""A sealed value, and the event that sealed it."""
+
 RecordName = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(NAMING)})/{UUID_TEXT.pattern}$")]
 
 
@@ -87,6 +95,8 @@ class NamedPerson(Schema):
     person_id: UUID
     part: str | None = Field(description="The person's part in the record, where its state tells it.")
     name: str
+    case_id: UUID = Field(description="The case of the record.")
+    year_of_birth: int | None = Field(description="Where another of these people has the same name, and it is known.")
 
 
 class Names(Schema):
@@ -152,23 +162,24 @@ async def names_of(
         }
         facts = [read_row(row) for row in await connection.fetch(_FACTS, *split(rows), TYPES)]
         reached = await positions(connection, READ_MODELS)
-    values = names_in(facts)
-    restricted = await withheld_from(reader, pool, {(stream[0], person) for stream, person in values})
-    shown = {owner: value for owner, value in values.items() if (owner[0][0], owner[1]) not in restricted}
-    tokens = {owner: SealedToken.parse(value.token) for owner, (value, _) in shown.items()}
-    keys = await _keys(keyring, list({(token.subject, token.generation) for token in tokens.values()}))
-    people: list[NamedPerson] = []
-    for owner, token in tokens.items():
-        (stream, person), key = owner, keys[token.subject, token.generation]
-        if key is None:
-            continue
-        try:
-            name = unseal(token, key, shown[owner][1])
-        except TamperedToken as error:
-            _log.error("name_not_opened", event_id=str(shown[owner][1]), why=str(error))
-            continue
-        part = json.loads(rows[stream]["people"] or "{}").get(str(person))
-        people.append(NamedPerson(service=stream[0], id=stream[1], person_id=person, part=part, name=name))
+    restricted = await withheld_from(reader, pool, {(owner[0][0], owner[1]) for owner in values_in(facts)})
+    shown = {owner: value for owner, value in values_in(facts).items() if (owner[0][0], owner[1]) not in restricted}
+    names = await _open(shown, keyring)
+    alike = _alike(names)
+    births = {owner: value for owner, value in values_in(facts, Compared.DATE_OF_BIRTH).items() if owner in alike}
+    born = await _open(births, keyring)
+    people = [
+        NamedPerson(
+            service=stream[0],
+            id=stream[1],
+            person_id=person,
+            part=json.loads(rows[stream]["people"] or "{}").get(str(person)),
+            name=name,
+            case_id=rows[stream]["home"],
+            year_of_birth=_year(born.get((stream, person))),
+        )
+        for (stream, person), name in names.items()
+    ]
     answer = {"positions": reached, "people": [person.model_dump(mode="json") for person in people]}
     return OpenedNames(answer, _opened(rows, people))
 
@@ -187,6 +198,37 @@ def _opened(rows: Mapping[Stream, Any], people: Iterable[NamedPerson]) -> dict[f
     return targets
 
 
+async def _open(values: Mapping[Owner, SealedIn], keyring: Keyring) -> dict[Owner, Any]:
+    """Open some values; one that cannot be opened is left out."""
+    tokens = {owner: SealedToken.parse(value.token) for owner, (value, _) in values.items()}
+    keys = await _keys(keyring, list({(token.subject, token.generation) for token in tokens.values()}))
+    opened: dict[Owner, Any] = {}
+    for owner, token in tokens.items():
+        key = keys[token.subject, token.generation]
+        if key is None:
+            continue
+        try:
+            opened[owner] = unseal(token, key, values[owner][1])
+        except TamperedToken as error:
+            _log.error("name_not_opened", event_id=str(values[owner][1]), why=str(error))
+    return opened
+
+
+def _alike(names: Mapping[Owner, str]) -> set[Owner]:
+    """Return those whose name another person has."""
+    people: dict[str, set[UUID]] = defaultdict(set)
+    for (_, person), name in names.items():
+        people[name.casefold()].add(person)
+    return {owner for owner, name in names.items() if len(people[name.casefold()]) > 1}
+
+
+def _year(born: Any) -> int | None:
+    try:
+        return date.fromisoformat(str(born)).year
+    except ValueError:
+        return None
+
+
 async def _keys(keyring: Keyring, wanted: Sequence[KeyId]) -> dict[KeyId, DataKey | None]:
     """Fetch data keys; None stands for one that was destroyed, is lost or cannot be used: it hides one name and no other."""
     try:
@@ -198,16 +240,16 @@ async def _keys(keyring: Keyring, wanted: Sequence[KeyId]) -> dict[KeyId, DataKe
     return {key_id: key for wanted_id in wanted for key_id, key in (await _keys(keyring, [wanted_id])).items()}
 
 
-def names_in(facts: Iterable[Fact]) -> dict[tuple[Stream, UUID], tuple[Sealed[Any], UUID]]:
-    """Return the sealed name of each person of each record, as the facts in order leave it, with the event that sealed it."""
-    names: dict[Place, SearchedValue] = {}
-    for value in (value for fact in facts for value in searched_values(fact) if value.kind is SearchKind.NAME):
-        earlier = names.get(value.place)
-        # A correction names its event alone: whose name it is was said by the event.
-        names[value.place] = value if earlier is None else replace(value, person_id=earlier.person_id)
+def values_in(facts: Iterable[Fact], kind: Kind = SearchKind.NAME) -> dict[Owner, SealedIn]:
+    """Return the sealed value of a kind of each person of each record, by default the name, as the facts in order leave it."""
+    values: dict[Place, SearchedValue] = {}
+    for value in (value for fact in facts for value in searched_values(fact) if value.kind is kind):
+        earlier = values.get(value.place)
+        # A correction names its event alone: whose value it is was said by the event.
+        values[value.place] = value if earlier is None else replace(value, person_id=earlier.person_id)
     return {
         (place.stream, value.person_id): (value.content, value.event_id)
-        for place, value in names.items()
+        for place, value in values.items()
         if value.person_id is not None and isinstance(value.content, Sealed)
     }
 
