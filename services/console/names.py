@@ -74,9 +74,12 @@ def _sorted(people: Iterable[Who]) -> list[Who]:
     return sorted(people, key=lambda who: (who.part not in CHILD, who.part != "", who.name))
 
 
-async def of_records(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, str]:
-    """Return the names of the children by the id of the record, for those that the person may read: one question for many records."""
-    return {id_: " and ".join(who.name for who in all_) for id_, all_ in (await _ask(apis, session, records)).items()}
+async def of_records(
+    apis: Apis, session: Session, records: Iterable[Record], cases: Iterable[str] = ()
+) -> dict[str, str]:
+    """Return the names of the children by the id of the record or case, for those that the person may read: few questions for many."""
+    children = await _ask(apis, session, records, cases)
+    return {id_: " and ".join(who.name for who in all_) for id_, all_ in children.items()}
 
 
 async def children_of(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, Who]:
@@ -84,15 +87,22 @@ async def children_of(apis: Apis, session: Session, records: Iterable[Record]) -
     return {id_: children[0] for id_, children in (await _ask(apis, session, records)).items()}
 
 
-async def _ask(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, list[Who]]:
+async def _ask(
+    apis: Apis, session: Session, records: Iterable[Record], cases: Iterable[str] = ()
+) -> dict[str, list[Who]]:
     wanted = list(dict.fromkeys(f"{service}/{id_}" for service, id_ in records if service in NAMING))
-    parts = [wanted[n : n + MOST_NAMED] for n in range(0, len(wanted), MOST_NAMED)]
-    answers = await asyncio.gather(*(_ask_for_names(apis, session, part) for part in parts))
-    people: dict[str, list[Who]] = defaultdict(list)
-    everyone = [named for answer in answers for named in answer]
-    for named, name in zip(everyone, in_full(everyone), strict=True):
-        people[named["id"]].append(Who(named["person_id"], named["part"] or "", name, {}))
-    return {id_: children for id_, of_record in people.items() if (children := children_in(of_record))}
+    of_cases = list(dict.fromkeys(cases))
+    parts = [("records", wanted[n : n + MOST_NAMED]) for n in range(0, len(wanted), MOST_NAMED)]
+    parts += [("cases", of_cases[n : n + MOST_NAMED]) for n in range(0, len(of_cases), MOST_NAMED)]
+    answers = await asyncio.gather(*(_ask_for_names(apis, session, part, what) for what, part in parts))
+    everyone = [(what, named) for (what, _), answer in zip(parts, answers, strict=True) for named in answer]
+    people: dict[str, dict[str, Who]] = defaultdict(dict)
+    for (what, named), name in zip(everyone, in_full([named for _, named in everyone]), strict=True):
+        of_record = people[named["id" if what == "records" else "case_id"]]
+        known = of_record.get(named["person_id"])
+        part = known.part if known and known.part in CHILD else named["part"] or ""
+        of_record[named["person_id"]] = Who(named["person_id"], part, name, {})
+    return {id_: children for id_, who in people.items() if (children := children_in(who.values()))}
 
 
 async def of_people(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, str]:
@@ -116,10 +126,12 @@ def in_full(people: Sequence[Mapping[str, Any]]) -> list[str]:
     return names
 
 
-async def _ask_for_names(apis: Apis, session: Session, records: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Return the named people of some records; none where the person may not read them, or no service answers."""
+async def _ask_for_names(
+    apis: Apis, session: Session, ids: Sequence[str], what: str = "records"
+) -> list[Mapping[str, Any]]:
+    """Return the named people of some records or cases; none where the person may not read them, or no service answers."""
     try:
-        answer = await apis.post(session, PROJECTED, "/v1/names", {"records": records})
+        answer = await apis.post(session, PROJECTED, "/v1/names", {what: ids})
     except (Problem, NoAnswer):
         return []
     people: list[Mapping[str, Any]] = answer["people"]

@@ -264,6 +264,21 @@ async def test_the_year_of_birth_stands_beside_equal_names_alone(partnership: Pa
     assert told[str(other.person)] == (None, str(other.case))
 
 
+async def test_the_children_of_a_case_are_named_by_the_case(partnership: Partnership) -> None:
+    """Given a case, when its names are asked for, then its records that name people are read and logged; of another area none."""
+    record = await child(partnership, "Ottokar Whole")
+    roles = [await partnership.token(role) for role in ("SUPERVISOR", "AUDITOR")]
+    answers = [
+        await partnership.clients["reporting"].post(
+            "/v1/names", json={"cases": [str(record.case)]}, headers={"Authorization": f"Bearer {token}"}
+        )
+        for token in roles
+    ]
+    named = [(person["name"], person["id"], person["case_id"]) for person in answers[0].json()["people"]]
+    assert ("Ottokar Whole", str(record.stream), str(record.case)) in named
+    assert "Ottokar" not in answers[1].text
+
+
 async def test_an_unusable_key_hides_one_name_and_no_other(partnership: Partnership) -> None:
     """Given rubbish for one person's key, then the others are found and named all the same."""
     other, hidden = await child(partnership, "Ophelia Readable"), await child(partnership, "Ignatius Unreadable")

@@ -20,10 +20,11 @@ from services.console.officers.education import with_places
 from services.console.officers.in_turn import waiting_for
 from services.console.officers.panel import OVER, sittings_of
 from services.console.rendering import address, render
-from services.console.routing import INCOMPLETE, Form, console_of, first, see
+from services.console.routing import INCOMPLETE, Console, Form, console_of, first, see
 from services.console.schools.referrals import referrals_page
 from services.console.sessions import Session
 from services.console.words import today
+from services.reporting.access import NAMING
 from services.vocabulary import Role
 
 SHOWN: Final = 25
@@ -40,6 +41,7 @@ TO_THE_PANEL: Final = frozenset({Role.POLICE_DECISION_MAKER, Role.YJS_CASE_MANAG
 NEW_DAYS: Final = 7
 """How far back the first look at what is new reaches."""
 NEW_SHOWN: Final = 10
+NOT_NAMED: Final = "Officer who has not signed in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ async def my_day(request: Request, session: Session) -> Response:
     changed = [case for case in (news.value or {}).get("cases", ()) if case["work"]][:NEW_SHOWN]
     records = {case["case_id"]: record_of(case) for case in changed}
     in_turn = {case["case_id"]: record_of(case) for turn in turns for case, _ in turn.lines}
-    officers = await console.directory.names(session) if session.role == Role.SUPERVISOR else {}
+    officers = await _officers(console, session, groups, workload.value or ())
     return render(
         request,
         "my_day.html",
@@ -120,6 +122,7 @@ async def my_day(request: Request, session: Session) -> Response:
             console.apis,
             session,
             [*_records(groups), *_first_records(differing.value), *records.values(), *in_turn.values()],
+            _cases(groups),
         ),
         differing=differing.value or [],
         turns=turns,
@@ -158,7 +161,9 @@ async def daily_sheet(request: Request, session: Session) -> Response:
         groups=groups,
         waiting=[] if after else (sheet.value or {}).get("waiting", []),
         differing=[] if after else differing.value or [],
-        names=await names.of_records(console.apis, session, [*_records(groups), *_first_records(differing.value)]),
+        names=await names.of_records(
+            console.apis, session, [*_records(groups), *_first_records(differing.value)], _cases(groups)
+        ),
         goes_on=address("/daily-sheet", whose=request.query_params.get("whose"), after=(sheet.value or {}).get("next")),
         whole=not (after or (sheet.value or {}).get("next")),
     )
@@ -187,6 +192,17 @@ async def _workload(apis: Apis, session: Session) -> list[tuple[str, int]]:
     on = today().isoformat()
     answer = await apis.get(session, "reporting", "/v1/measures/workload", {"from": on, "to": on})
     return sorted(answer["by_officer"].items(), key=lambda item: -item[1])
+
+
+async def _officers(
+    console: Console, session: Session, groups: Iterable[Group], workload: Iterable[tuple[str, int]]
+) -> dict[str, str]:
+    """Return for a supervisor the names of officers; those who have not signed in yet are told apart by a number."""
+    if session.role != Role.SUPERVISOR:
+        return {}
+    named = await console.directory.names(session)
+    ids = [*(id_ for id_, _ in workload), *(duty["officer"] for group in groups for duty in group.duties)]
+    return names.told_apart({id_: NOT_NAMED for id_ in ids if id_ and id_ not in named}) | named
 
 
 async def _next_sitting(apis: Apis, session: Session) -> Mapping[str, Any] | None:
@@ -235,6 +251,12 @@ def _after(cut: str | None) -> Sequence[str]:
 
 def _records(groups: Iterable[Group]) -> list[names.Record]:
     return [(duty["service"], duty["stream"]) for group in groups for duty in group.duties]
+
+
+def _cases(groups: Iterable[Group]) -> list[str]:
+    """Return the cases of duties whose own record, such as a conference, names nobody."""
+    duties = (duty for group in groups for duty in group.duties)
+    return [case for duty in duties if duty["service"] not in NAMING for case in duty["case_ids"]]
 
 
 def group_by_urgency(duties: Iterable[Mapping[str, Any]], on: date, limit: int | None) -> Iterable[Group]:

@@ -53,6 +53,11 @@ _STREAMS: Final = f"""
     join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
     where {visible(3)}
 """  # noqa: S608 - the clause there, and no value
+_OF_CASES: Final = f"""
+    select s.service, s.stream, s.home, s.view -> 'people' as people, s.view -> 'victims' as victims from stream as s
+    where s.home = any($2::uuid[]) and s.service = any($1::text[]) and {visible(3)}
+    order by s.stream limit {2 * MOST_NAMED}
+"""  # noqa: S608 - the same, and a number
 MOST_BYTES: Final = 500_000
 """How much of a record is read for its names: a list has hundreds of records, and one of them may hold megabytes."""
 
@@ -72,18 +77,25 @@ SealedIn = tuple[Sealed[Any], UUID]
 RecordName = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(NAMING)})/{UUID_TEXT.pattern}$")]
 
 
+CaseId = Annotated[str, StringConstraints(pattern=rf"^{UUID_TEXT.pattern}$")]
+
+
 class NamesRequest(Schema):
-    """The records whose people's names are asked for."""
+    """The records whose people's names are asked for; of a case, its records that name people."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     records: Annotated[
         list[RecordName],
         Field(
+            default_factory=list,
             max_length=MOST_NAMED,
             description="Service and id of each record.",
             examples=[["referral/1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"]],
         ),
+    ]
+    cases: Annotated[
+        list[CaseId], Field(default_factory=list, max_length=MOST_NAMED, description="The id of each case.")
     ]
 
 
@@ -130,10 +142,11 @@ def add_names(app: FastAPI, settings: Settings) -> None:
         """Return the names of the people of some records, as far as the owning services would show them to the reader."""
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
-        wanted = _streams((await read_model(request, NamesRequest, settings.body_limit)).records)
+        asked = await read_model(request, NamesRequest, settings.body_limit)
+        wanted, cases = _streams(asked.records), list(dict.fromkeys(map(UUID, asked.cases)))
         await at.gate.read(actor, "cases", "reporting/names", reason)
         reader = await ask_for_reader(at.database, actor)
-        found = await ask(lambda: names_of(at.database, reader, wanted, at.keyring, reason=reason))
+        found = await ask(lambda: names_of(at.database, reader, wanted, at.keyring, cases=cases, reason=reason))
         # The lines are committed before the names leave.
         for classes, targets in found.opened.items():
             await at.gate.log_opening(actor, classes, reason, *targets)
@@ -151,15 +164,17 @@ async def names_of(
     records: Sequence[Stream],
     keyring: Keyring,
     *,
+    cases: Sequence[UUID] = (),
     reason: str | None = None,
 ) -> OpenedNames:
-    """Return the names of the people of some records. A name that cannot be opened is left out. Raises `KeyringUnavailable`."""
-    readable = [record for record in records if may_open(reader, record[0], reason)]
+    """Return the names of the people of some records and cases. A name that cannot be opened is left out. Raises `KeyringUnavailable`."""
+    services = [service for service in NAMING if may_open(reader, service, reason)]
+    readable = [record for record in records if record[0] in services]
+    reach = reader.reach("state").parameters
     async with snapshot(pool) as connection:
-        rows = {
-            (row["service"], row["stream"]): row
-            for row in await connection.fetch(_STREAMS, *split(readable), *reader.reach("state").parameters)
-        }
+        of_cases = await connection.fetch(_OF_CASES, services, cases, *reach) if cases else []
+        of_records = await connection.fetch(_STREAMS, *split(readable), *reach)
+        rows = {(row["service"], row["stream"]): row for row in (*of_records, *of_cases)}
         facts = [read_row(row) for row in await connection.fetch(_FACTS, *split(rows), TYPES)]
         reached = await positions(connection, READ_MODELS)
     restricted = await withheld_from(reader, pool, {(owner[0][0], owner[1]) for owner in values_in(facts)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from services.console.application import HEADERS
 from shared.database import as_role, database_dsn
 from shared.version import version
 from tests import loopback
-from tests.integration.console.browsing import Browser
+from tests.integration.console.browsing import Browser, text_of
+from tests.integration.console.conftest import play_until
 from tools.local.people import BY_KEY, PEOPLE
 
 pytestmark = pytest.mark.slow
@@ -30,6 +32,8 @@ FIRST = {
     "DATA_PROTECTION_OFFICER": "Why are you looking?",
 }
 """The first page of a role that has no day, or is asked first why it looks."""
+
+DUTY = "Assign a facilitator"
 
 
 @pytest.mark.parametrize("person", [person.key for person in PEOPLE])
@@ -53,6 +57,17 @@ def test_my_day_names_the_child_whose_duty_is_overdue(browser: Browser) -> None:
     assert "Jack" not in page.title
     sheet = browser.open("/daily-sheet")
     assert "Jack Tolliday" in sheet.words
+
+
+def test_a_duty_of_a_conference_names_the_child(browser: Browser, system: dict[str, Any]) -> None:
+    """Given a conference that nobody has taken on, when the supervisor opens my day, then the child of its case is named."""
+    play_until(system, "09-victim-withdraws.yaml", lambda step: step.command == "AssignFacilitator")
+    browser.sign_in("SUPERVISOR-1")
+    for address in ("/", "/daily-sheet"):
+        until = time.monotonic() + 60
+        while not (lines := [text_of(row) for row in browser.open(address).root.iter("tr") if DUTY in text_of(row)]):
+            assert time.monotonic() < until, "reporting has not projected the conference"
+        assert all(line.startswith("Noah Eddowes") for line in lines), lines
 
 
 def test_somebody_who_has_not_signed_in_sees_nothing(browser: Browser) -> None:
