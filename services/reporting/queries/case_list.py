@@ -99,6 +99,7 @@ class CaseLine(Schema):
     work: Annotated[list[Work], Column(_WORK, "work", to_json=json.loads, to_text=_work_lines)]
     opened_at: Annotated[datetime, Column("min(opened_at) filter (where shown)")]
     updated_at: Annotated[datetime, Column("max(updated_at) filter (where shown)")]
+    recorded_at: Annotated[datetime, Column("max(recorded_at) filter (where shown)")]
 
 
 def columns_of(model: type[Schema]) -> dict[str, Column]:
@@ -268,8 +269,7 @@ class _Question:
         limited = statement.bind(list(self.reader.limited), "text[]")
         stateless = statement.bind(self._stateless, "text[]")
         return f"""
-            select {", ".join(f"{column.sql} as {name}" for name, column in COLUMNS.items())},
-                   max(recorded_at) filter (where shown) as recorded_at
+            select {", ".join(f"{column.sql} as {name}" for name, column in COLUMNS.items())}
             from (
                 select s.home, s.service, s.stream, s.area, s.opened_at, s.updated_at, s.recorded_at, s.begun_at,
                        {QUEUED} and s.service <> all({limited}) as queued,

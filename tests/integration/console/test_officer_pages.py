@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.console.words import moment
 from shared.domain.dates import local_day
 from tests.integration.console.browsing import Browser, Page
 from tests.integration.console.filling import fill_in, record
@@ -55,6 +56,8 @@ def test_what_is_new_stands_on_my_day_until_the_person_has_seen_it(browser: Brow
     case = begun(browser).url.removeprefix(browser.base).partition("?")[0]
     page = browser.open("/")
     assert case in page.links().values()
+    news = page.words.partition("New since")[2]
+    assert f"recorded {moment(datetime.now(UTC)).partition(' at ')[0]}" in news, "entered today, of a day in November"
     changed = browser.open(next(one for one in page.links().values() if one.startswith(f"{case}/difference")))
     assert "Referral received" in changed.words
     seen = browser.send(page, page.form("/seen"))
