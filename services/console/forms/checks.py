@@ -273,7 +273,15 @@ async def delete_draft(request: Request, session: Session, _form: Form) -> Respo
 async def _draw_draft(request: Request, session: Session, draft: Draft, *, offers: bool = True) -> Drawn:
     collection, id_ = COLLECTIONS[draft.service], draft.stream
     return await draw_command(
-        request, session, collection, id_, draft.command, draft.answers, draft.case_id, offers=offers
+        request,
+        session,
+        collection,
+        id_,
+        draft.command,
+        draft.answers,
+        draft.case_id,
+        offers=offers,
+        guided=draft.guided,
     )
 
 

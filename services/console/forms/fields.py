@@ -67,7 +67,7 @@ class Field:
     """A field of a form. The options of a text are suggestions.
 
     `kind`: text, long, number, integer, date, time (with its day), yes_no, choice, choices, ticks (whose values are JSON), id,
-    ids, lines, json, file, hidden, group or rows. A group holds `fields`; rows hold one list of fields for each row.
+    ids, lines, json, file, hidden, group or rows. One without a title is filled in, and not shown. A group holds `fields`; rows hold one list of fields for each row.
     """
 
     name: str

@@ -50,6 +50,7 @@ from services.console.routing import (
     read_uuid,
     see,
 )
+from services.console.schools import questions
 from services.console.sessions import Draft, Session
 from services.console.words import today
 from services.partnership import partnership_on
@@ -296,10 +297,11 @@ async def draw_command(
     case_id: str | None,
     *,
     offers: bool = True,
+    guided: bool = False,
 ) -> Drawn:
     """Draw a form from the command's schema and the record's guidance. Raises `Problem` 404 for an unknown command.
 
-    One whose answers are only read offers nothing, and so looks at no record of the case.
+    A `guided` one is asked as a report, one question a page. One whose answers are only read offers nothing, and so looks at no record of the case.
     """
     apis, service = console_of(request).apis, SERVICES[collection]
     schema, guidance, titles = await asyncio.gather(
@@ -341,6 +343,8 @@ async def draw_command(
         fields = people.of_adult(fields, answers)
     elif command == files.COMMAND:
         fields = files.with_file(fields)
+    elif guided:
+        fields = questions.fields_for(session.role, session.organisation, fields)
     elif any(field.name == CORRECTS for field in fields):
         path, like = f"/v1/{collection}/{stream}", corrections.Like(*await apis.schemas(service))
         reads = offers and bool(answers.get(CORRECTS))

@@ -1,19 +1,25 @@
 """The questions of a report, one a page: which fields of `ReceiveReferral` each asks, and the warnings that answers call for.
 
-A field that no question names is asked by the last one, so a field that the command gains needs no line here. When the
-report was received is not asked: it follows from when the incident was reported.
+A field that no question names is asked with the account, so a field that the command gains needs no line here. When the
+report was received is not asked: it follows from when the incident was reported. A school is asked in its own words, and not
+what its report says by itself.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from services.console.forms.fields import Answers, Field, command_of, controls
+from services.console.forms.fields import Answers, Field, Option, command_of, controls
+from services.vocabulary import Role
 
 COMMAND: Final = "ReceiveReferral"
 FOLLOWS: Final = "occurred_at"
+ACCOUNT: Final = "account"
+URN: Final = re.compile(r"[0-9]{6,7}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +56,50 @@ WARNED_OF: Final[Mapping[str, Caution]] = {
 """Marks of gravity, each with the warning that it calls for."""
 
 
+def questions_for(role: str) -> tuple[Question, ...]:
+    """Return the questions that a role is asked."""
+    known = known_to(role, "", None).keys()
+    return tuple(question for question in QUESTIONS if not known >= set(question.fields))
+
+
+def known_to(role: str, organisation: str, now: datetime | None) -> dict[str, list[str]]:
+    """Return the answers that the report of a school gives by itself: whose it is, when it is made, and why it may be kept."""
+    if role != Role.SCHOOL:
+        return {}
+    known = {name: [value] for name, value in _TEXTS["school"]["knows"].items()}
+    school = {"school_urn": [organisation]} if URN.fullmatch(organisation) else {}
+    return known | school | {"reported_at": [now.isoformat(timespec="seconds")] if now else []}
+
+
+def fields_for(role: str, organisation: str, fields: Sequence[Field]) -> list[Field]:
+    """Return the fields of a report as a role is asked them: a school in its own words."""
+    if role != Role.SCHOOL:
+        return list(fields)
+    known, words = known_to(role, organisation, None), _TEXTS["school"]["fields"]
+    return [
+        replace(field, kind="hidden", title="") if field.name in known else _in_words(field, words.get(field.name, {}))
+        for field in fields
+    ]
+
+
+def _in_words(field: Field, words: Mapping[str, Any]) -> Field:
+    options = tuple(Option(code, text) for code, text in words.get("options", {}).items()) or field.options
+    return replace(field, title=words.get("title", field.title), help=words.get("help", field.help), options=options)
+
+
 def fields_asked(question: Question, fields: Sequence[Field]) -> list[Field]:
-    """Return the fields of a question; the last has those that no question names as well. Ids are filled in, not asked."""
+    """Return the fields of a question; the account has those that no question names as well. Ids are filled in, not asked."""
     named = {FOLLOWS, *(name for item in QUESTIONS for name in item.fields)}
-    by_name = {item.name: item for item in fields}
+    by_name = {item.name: item for item in fields if item.title}
     fields_of_question = [by_name[name] for name in question.fields if name in by_name]
-    if question is QUESTIONS[-1]:
+    if question is BY_NAME[ACCOUNT]:
         fields_of_question += [item for item in fields if item.name not in named and not item.is_new_id]
     return fields_of_question
 
 
 def question_of(field: str) -> Question:
     """Return the question that asks a field, or a part of it."""
-    return next((question for question in QUESTIONS if field.partition(".")[0] in question.fields), QUESTIONS[-1])
+    return next((question for question in QUESTIONS if field.partition(".")[0] in question.fields), BY_NAME[ACCOUNT])
 
 
 def is_complete(question: Question, fields: Sequence[Field], answers: Answers) -> bool:

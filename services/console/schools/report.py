@@ -6,6 +6,7 @@ Its answers are a draft as of any form, so the check page, the dry run and the s
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -31,7 +32,7 @@ OWN_FIELDS: Final = OWN | {"then"}
 
 async def report_page(request: Request, session: Session) -> Response:
     """Say what is needed for a report, and lead to its first question under an id of its own."""
-    return render(request, "report.html", session, questions=questions.QUESTIONS, draft=str(uuid4()))
+    return render(request, "report.html", session, questions=questions.questions_for(session.role), draft=str(uuid4()))
 
 
 async def list_page(request: Request, session: Session) -> Response:
@@ -46,7 +47,8 @@ async def list_page(request: Request, session: Session) -> Response:
         session,
         draft=draft,
         tasks=[
-            (question, questions.is_complete(question, drawn.fields, draft.answers)) for question in questions.QUESTIONS
+            (question, questions.is_complete(question, drawn.fields, draft.answers))
+            for question in questions.questions_for(session.role)
         ],
         warnings=questions.warnings_for(draft.answers),
     )
@@ -54,7 +56,7 @@ async def list_page(request: Request, session: Session) -> Response:
 
 async def question_page(request: Request, session: Session) -> Response:
     """Show a question, with the answer that was given before."""
-    draft, question = await _draft(request, session), _question(request)
+    draft, question = await _draft(request, session), _question(request, session)
     if draft.sent:
         return see(draft.sent)
     drawn = await _draw(request, session, draft)
@@ -63,12 +65,13 @@ async def question_page(request: Request, session: Session) -> Response:
 
 async def take_answer(request: Request, session: Session, form: Form) -> Response:
     """Keep the answer, and go on: to a warning that it calls for, to the next question, or to the check."""
-    draft, question = await _draft(request, session), _question(request)
+    draft, question = await _draft(request, session), _question(request, session)
     if draft.sent:
         return see(draft.sent)
     drawn = await _draw(request, session, draft)
     new = {name: values for name, values in form.items() if name not in OWN_FIELDS}
     answers = questions.answers_with(question, drawn.fields, draft.answers, new)
+    answers |= questions.known_to(session.role, session.organisation, datetime.now(UTC))
     then = first(form, "then")
     _, wrong = command_of(questions.fields_asked(question, drawn.fields), answers)
     if wrong:
@@ -80,7 +83,7 @@ async def take_answer(request: Request, session: Session, form: Form) -> Respons
     await console_of(request).drafts.save(session.person, changed)
     if "flags" in question.fields and questions.warnings_for(answers):
         return see(address(f"/report/{draft.id}/warning", then=then))
-    return see(_next(draft, question, then))
+    return see(_next(session, draft, question, then))
 
 
 async def keep_answer(request: Request, session: Session, form: Form) -> str:
@@ -96,7 +99,7 @@ async def warning_page(request: Request, session: Session) -> Response:
     """Show what must be known before going on."""
     draft = await _draft(request, session)
     warnings = questions.warnings_for(draft.answers)
-    after = _next(draft, questions.BY_NAME["gravity"], request.query_params.get("then", ""))
+    after = _next(session, draft, questions.BY_NAME["gravity"], request.query_params.get("then", ""))
     return render(request, "report_warning.html", session, warnings=warnings, after=after) if warnings else see(after)
 
 
@@ -134,22 +137,25 @@ async def _draft(request: Request, session: Session) -> Draft:
     return draft
 
 
-def _question(request: Request) -> questions.Question:
+def _question(request: Request, session: Session) -> questions.Question:
     question = questions.BY_NAME.get(read_name(request, "question"))
-    if question is None:
+    if question not in questions.questions_for(session.role):
         raise HTTPException(404)
     return question
 
 
 async def _draw(request: Request, session: Session, draft: Draft) -> Drawn:
-    return await draw_command(request, session, COLLECTION, draft.stream, questions.COMMAND, draft.answers, None)
+    return await draw_command(
+        request, session, COLLECTION, draft.stream, questions.COMMAND, draft.answers, None, guided=True
+    )
 
 
-def _next(draft: Draft, question: questions.Question, then: str) -> str:
-    place = questions.QUESTIONS.index(question) + 1
-    if then == CHECK or place == len(questions.QUESTIONS):
+def _next(session: Session, draft: Draft, question: questions.Question, then: str) -> str:
+    asked = questions.questions_for(session.role)
+    place = asked.index(question) + 1
+    if then == CHECK or place == len(asked):
         return f"/drafts/{draft.id}"
-    return f"/report/{draft.id}/{questions.QUESTIONS[place].name}"
+    return f"/report/{draft.id}/{asked[place].name}"
 
 
 def _page(
@@ -162,8 +168,9 @@ def _page(
     then: str,
     wrong: Sequence[FieldProblem] = (),
 ) -> Response:
-    place = questions.QUESTIONS.index(question)
-    before = f"/report/{draft.id}/{questions.QUESTIONS[place - 1].name}" if place else "/report"
+    asked = questions.questions_for(session.role)
+    place = asked.index(question)
+    before = f"/report/{draft.id}/{asked[place - 1].name}" if place else "/report"
     return render(
         request,
         "report_question.html",
@@ -172,7 +179,7 @@ def _page(
         draft=draft,
         question=question,
         number=place + 1,
-        total=len(questions.QUESTIONS),
+        total=len(asked),
         fields=questions.fields_asked(question, drawn.fields),
         answers=answers,
         errors={problem.name: problem.text for problem in wrong},

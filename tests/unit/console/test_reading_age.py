@@ -11,8 +11,9 @@ from typing import Any, Final
 import pytest
 
 from services.console.forms.fields import Drawing, Field, all_fields, fields_of
-from services.console.schools.questions import QUESTIONS
+from services.console.schools.questions import QUESTIONS, fields_for
 from services.registry import deciding_services
+from services.vocabulary import Flag, Role
 from shared.api.command_schemas import standalone_schemas
 from tests.as_one_test import as_one_test
 from tests.reading_age import reading_age
@@ -52,3 +53,13 @@ def test_no_hint_is_a_riddle() -> None:
 def test_the_guided_questions_are_read_at_nine() -> None:
     """Given the questions that a school answers, then a child of nine could read them."""
     assert reading_age(" ".join(question.title for question in QUESTIONS)) <= 9
+
+
+def test_a_school_is_asked_in_words_that_are_read_at_eleven() -> None:
+    """Given the fields of a report as a school is asked them, then a child of eleven could read them, and no mark lacks its words."""
+    fields = fields_for(Role.SCHOOL, "113867", fields_in(SCHEMAS["referral", "ReceiveReferral"]))
+    asked = [field for field in fields if field.title and not field.is_new_id]
+    words = [text for field in asked for text in (f"{field.title}.", field.help)]
+    flags = next(field for field in fields if field.name == "flags")
+    assert reading_age(" ".join([*words, *(f"{option.text}." for option in flags.options)])) <= FORM
+    assert {option.value for option in flags.options} == set(Flag) - {Flag.INDICTABLE_ONLY}
