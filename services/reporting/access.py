@@ -22,7 +22,7 @@ ACCESS: Final[Permissions] = {
     Role.POLICE_DECISION_MAKER: Permission(_SEARCHING),
     Role.VICTIM_WORKER: Permission(frozenset({"cases", "duties", "search"})),
     Role.SUPERVISOR: Permission(_SEARCHING | DECISIONS | {"returns"}),
-    Role.AUDITOR: Permission(_WORK | OPERATIONS | AUDIT | {"returns", "verifications"}, needs_reason=True),
+    Role.AUDITOR: Permission(_SEARCHING | OPERATIONS | AUDIT | {"returns", "verifications"}, needs_reason=True),
     Role.DATA_PROTECTION_OFFICER: Permission(_SEARCHING | AUDIT | DATA_RIGHTS, needs_reason=True),
     Role.SCHOOL: Permission(frozenset({"reports"})),
     Role.AGENCY: Permission(frozenset({"reports"})),

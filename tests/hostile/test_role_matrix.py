@@ -224,6 +224,7 @@ SEES_NAMES: Final[dict[str, set[str]]] = {
     "POLICE_DECISION_MAKER": {"referral", "disposal", "education", "panel"},
     "SUPERVISOR": {"referral", "disposal", "education", "panel"},
     "VICTIM_WORKER": set(),  # no child's: tests/hostile/test_victim_worker.py
+    "AUDITOR": set(),  # finds by numbers alone
     "DATA_PROTECTION_OFFICER": {"referral", "disposal", "education", "panel"},
 }
 PERSONAL: Final = {

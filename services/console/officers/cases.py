@@ -14,11 +14,14 @@ from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query
 from services.console.sessions import Session
 from services.console.words import today
+from services.registry import COLLECTIONS, RECORD_TITLES
+from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.search.terms import MIN_PREFIX
 from services.vocabulary import SearchKind
 
 DUE: Final = {"": "Any day", "overdue": "Overdue", "today": "By today", "week": "In the next 7 days"}
 SORTED: Final = {"": "Soonest duty", "changed": "Latest change", "opened": "Latest beginning"}
+SEVERAL: Final = "More than one kind of record"
 CASE_NUMBER: Final = re.compile(r"[0-9a-f]{8,32}")
 SEARCHED: Final = {
     SearchKind.NAME: "Name or any number",
@@ -53,11 +56,22 @@ async def case_list(request: Request, session: Session) -> Response:
         cases=cases,
         names=await _names(apis, session, {case["case_id"]: record_of(case) for case in cases if case["work"]}),
         filters=filters,
-        states=await apis.parameter_values("reporting", "/v1/cases", "state"),
+        stages=stages_of(await apis.parameter_values("reporting", "/v1/cases", "state")),
         due=DUE,
         sorts=SORTED,
         pages=_pages(answer),
     )
+
+
+def stages_of(states: Sequence[str]) -> dict[str, list[str]]:
+    """Return the states of the filter by the kind of record that has them; those that several kinds have stand last."""
+    kinds = {state: [name for name, model in READ_MODELS.items() if state in model.states] for state in states}
+    stages: dict[str, list[str]] = {RECORD_TITLES[COLLECTIONS[name]]: [] for name in READ_MODELS}
+    stages |= {SEVERAL: []}
+    for state, services in kinds.items():
+        name = services[0] if len(services) == 1 else "" if services else "referral"
+        stages[RECORD_TITLES[COLLECTIONS[name]] if name else SEVERAL].append(state)
+    return {title: of_kind for title, of_kind in stages.items() if of_kind}
 
 
 async def search_page(request: Request, session: Session) -> Response:

@@ -184,7 +184,7 @@ async def find_cases(
 ) -> dict[str, Any]:
     """Find the cases in which every text is found, in records that the reader may see and whose names it may read.
 
-    Who may read the names of victims alone finds these by name, and nobody else.
+    Who may read the names of victims alone finds these by name, and nobody else. By the number of a case its records are found.
     """
     searchable, of_victims = _searchable(reader, Personal.IDENTITY), _searchable(reader, Personal.VICTIM_IDENTITY)
     found: dict[SearchKind, Found] = {
@@ -206,7 +206,7 @@ async def find_cases(
         for row in rows
         if row["service"] not in searchable
     }
-    found = {kind: _of(of_kind, victims) for kind, of_kind in found.items()}
+    found = {kind: of_kind if kind is SearchKind.CASE else _of(of_kind, victims) for kind, of_kind in found.items()}
     rows = [row for row in rows if any((row["service"], row["stream"]) in of_kind for of_kind in found.values())]
     records: dict[UUID, list[Stream]] = defaultdict(list)
     changed: dict[UUID, datetime] = {}

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from services.console.officers.cases import SEVERAL
 from tests.integration.console.browsing import Browser, Page
 
 pytestmark = pytest.mark.slow
@@ -26,6 +27,30 @@ def test_the_list_names_the_children_and_filters(browser: Browser) -> None:
     assert "Reece Gannaway" not in filtered.words
     none = browser.send(page, page.form("/cases"), {"state": "PANEL_QUEUE"})
     assert "No case matches these filters" in none.words
+
+
+def test_the_stages_of_the_list_are_grouped_by_kind_of_record(browser: Browser) -> None:
+    """Given the list, then its stages stand under the kind of record that has them, each once, and what comes first is asked so."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open("/cases")
+    groups = {one.get("label"): [option.get("value") for option in one] for one in page.root.iter("optgroup")}
+    assert "PANEL_QUEUE" in groups["Referral"]
+    assert "BREACH_REVIEW" in groups["Disposal"]
+    assert "CLOSED" in groups[SEVERAL]
+    listed = [state for states in groups.values() for state in states]
+    assert len(listed) == len(set(listed)) > 30
+    assert "Show first" in page.words
+
+
+def test_an_auditor_finds_a_case_by_its_number_and_by_no_name(browser: Browser) -> None:
+    """Given an auditor, when they search, then a case is found by its number, and by a name that they may not read nothing is."""
+    page = browser.sign_in("AUDITOR-1")
+    browser.send(page, page.form("/reason"), {"reason": "AUDIT"})
+    browser.open("/cases")
+    number = next(text.removeprefix("Case ") for text in browser.open("/cases").links() if text.startswith("Case "))
+    page = browser.open(browser.open("/").links()["Search"])
+    assert "1 case found" in browser.send(page, page.form("/search"), {"words": number}).words
+    assert "0 cases found" in browser.send(page, page.form("/search"), {"words": "Hartnell"}).words
 
 
 def test_a_search_finds_by_a_name_that_stands_in_no_address(browser: Browser) -> None:

@@ -259,7 +259,7 @@ def test_an_imported_event_names_row_and_file() -> None:
         ("SCHOOL", ["Your referrals", "Report"]),
         ("ANALYST", ["Returns"]),
         ("VICTIM_WORKER", ["Victims", "My day", "Cases", "Search", "Sessions", "Panel"]),
-        ("AUDITOR", ["My day", "Cases", "Sessions", "Panel", "Returns"]),
+        ("AUDITOR", ["My day", "Cases", "Search", "Sessions", "Panel", "Returns"]),
     ],
 )
 def test_the_navigation_has_no_page_that_refuses_the_role(role: str, pages: list[str]) -> None:
