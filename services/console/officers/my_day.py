@@ -19,6 +19,7 @@ from services.console.officers.cases import record_of
 from services.console.officers.education import with_places
 from services.console.officers.in_turn import waiting_for
 from services.console.officers.panel import OVER, sittings_of
+from services.console.officers.victims import FORMS, Victim, victims_waiting
 from services.console.rendering import address, render
 from services.console.routing import INCOMPLETE, Console, Form, console_of, first, see
 from services.console.schools.referrals import referrals_page
@@ -77,6 +78,7 @@ async def my_day(request: Request, session: Session) -> Response:
         waiting_for(console.apis, session, officer),
         part_of(_workload(console.apis, session)),
         _next_sitting(console.apis, session),
+        _victims(console.apis, session),
     )
     late, rest, differing, calendar, news, drafts = await asyncio.gather(
         part_of(_duties(console.apis, session, officer, overdue="true")),
@@ -96,9 +98,16 @@ async def my_day(request: Request, session: Session) -> Response:
         ),
         console.drafts.list(session.person),
     )
-    turns, workload, sitting = await of_role
+    turns, workload, sitting, victims = await of_role
     sheet = late if rest.value is not None else rest
     groups = [*_groups(late.value, SHOWN), *_groups(rest.value, SHOWN)] if sheet.value is not None else []
+    counts = _counts(groups)
+    if victims:
+        groups = [
+            replace(group, duties=left, total=group.total - len(group.duties) + len(left))
+            for group in groups
+            if (left := [duty for duty in group.duties if duty["duty"] not in FORMS])
+        ]
     lessons = [
         lesson
         for lesson in (calendar.value or {}).get("sessions", ())
@@ -115,7 +124,9 @@ async def my_day(request: Request, session: Session) -> Response:
         session,
         sheet=sheet,
         groups=groups,
-        counts=_counts(groups),
+        counts=counts,
+        victims=victims,
+        forms=FORMS,
         uncounted=_after(next((group.id for group in groups if group.more and group.id in LATER), None)),
         waiting=(sheet.value or {}).get("waiting", []),
         names=await names.of_records(
@@ -192,6 +203,11 @@ async def _workload(apis: Apis, session: Session) -> list[tuple[str, int]]:
     on = today().isoformat()
     answer = await apis.get(session, "reporting", "/v1/measures/workload", {"from": on, "to": on})
     return sorted(answer["by_officer"].items(), key=lambda item: -item[1])
+
+
+async def _victims(apis: Apis, session: Session) -> Sequence[Victim]:
+    """Return for a victim worker the victims to whom something is due."""
+    return await victims_waiting(apis, session) if session.role == Role.VICTIM_WORKER else ()
 
 
 async def _officers(

@@ -108,6 +108,14 @@ async def victims_page(request: Request, session: Session) -> Response:
     )
 
 
+async def victims_waiting(apis: Apis, session: Session) -> Sequence[Victim]:
+    """List the victims to whom something is due, the soonest first: those of the first page of the list."""
+    answer = await part_of(apis.get_projected(session, "/v1/victims"))
+    return await _with_details(
+        apis, session, [line for line in (answer.value or {}).get("victims", ()) if line["duties"]]
+    )
+
+
 async def _with_details(apis: Apis, session: Session, lines: Sequence[Mapping[str, Any]]) -> list[Victim]:
     """Read the records of each victim, each record once, as far as the person may."""
     turn = asyncio.Semaphore(AT_ONCE)

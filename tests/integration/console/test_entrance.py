@@ -70,6 +70,18 @@ def test_a_duty_of_a_conference_names_the_child(browser: Browser, system: dict[s
         assert all(line.startswith("Noah Eddowes") for line in lines), lines
 
 
+def test_a_victim_worker_sees_first_who_waits(browser: Browser) -> None:
+    """Given victims to whom something is due, when a victim worker signs in, then they stand first, by name, each with the form."""
+    page = browser.sign_in("VICTIM_WORKER-1")
+    tables = [text_of(one) for one in page.root.iter("caption")]
+    assert tables[0] == "Victims who wait for you"
+    rows = [text_of(row) for row in page.root.iter("tr") if "Tell the victim" in text_of(row)]
+    assert rows
+    assert not [row for row in rows if row.startswith("Case ")], rows
+    assert any("/do/TellVictim" in address for address in page.links().values())
+    assert "Show only mine" not in page.links()
+
+
 def test_somebody_who_has_not_signed_in_sees_nothing(browser: Browser) -> None:
     """Given no session, when a page is opened, then the issuer's page comes, and after it the page that was asked for."""
     page = browser.open("/daily-sheet")
