@@ -461,10 +461,8 @@ def _time(name: str, answers: Answers) -> Any:
 
 
 def _how_to_answer(field: Field) -> str:
-    title = field.title[:1].lower() + field.title[1:]
-    if field.kind in {"choice", "yes_no", "choices", "ids"} or field.options:
-        return f"Select: {title}"
-    return f"Enter: {title}"
+    chooses = field.kind in {"choice", "yes_no", "choices", "ids"} or field.options
+    return f"{'Choose an answer to' if chooses else 'Fill in'} “{field.title}”"
 
 
 def answers_in_words(fields: Sequence[Field], answers: Answers) -> Iterator[tuple[Field, str]]:

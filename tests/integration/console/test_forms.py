@@ -69,6 +69,7 @@ def test_a_referral_is_begun_by_forms_alone(officer: Browser) -> None:
     case = officer.send(check, sending(check))
     assert "Recorded Referral received" in case.words
     assert case.words.count(str(REPORT["narrative"])) == 1
+    assert case.words.index("What was reported") < case.words.index("Next: ")
     linked = record(officer, form_of(case, "LinkPerson"), CHILD)
     assert linked.heading == "Zoë O'Hara-Whiteley"
     assert linked.title.startswith("Zoë O'Hara-Whiteley")
@@ -147,7 +148,7 @@ def test_what_is_missing_or_malformed_is_said_at_its_field(officer: Browser) -> 
     )
     assert wrong.status == 422
     assert "Enter a date that exists, such as 27 3 2026" in wrong.words
-    assert wrong.links()["Select: reported by"] == "#f-source"
+    assert wrong.links()["Choose an answer to “Reported by”"] == "#f-source"
     assert wrong.form("/do/").fields["reported_at.day"] == ["31"]
 
 

@@ -61,7 +61,7 @@ def test_a_question_says_what_is_missing_and_asks_for_nothing_else(browser: Brow
     page = begin(browser)
     wrong = browser.send(page, page.form("/report/"))
     assert (wrong.status, wrong.title.startswith("Error: ")) == (422, True)
-    assert wrong.links()["Select: reported by"] == "#f-source"
+    assert wrong.links()["Choose an answer to “Reported by”"] == "#f-source"
     assert "what happened" not in wrong.words.lower()
 
 

@@ -197,7 +197,7 @@ def test_what_is_required_and_missing_is_named() -> None:
     fields = drawn("referral.ReceiveReferral")
     _, wrong = command_of(fields, {})
     assert {one.name for one in wrong} == {one.name for one in fields if one.required} - {"flags"}
-    assert "Select: reported by" in {one.text for one in wrong}
+    assert "Choose an answer to “Reported by”" in {one.text for one in wrong}
 
 
 @pytest.mark.parametrize(

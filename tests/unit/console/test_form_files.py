@@ -114,5 +114,5 @@ def test_what_is_wrong_with_the_file_is_said_there(answers: dict[str, list[str]]
     _, wrong = command_of(fields, answers)
     assert in_words(wrong, answers) == [
         FieldProblem("sha256", sentence),
-        FieldProblem("document_id", "Enter: document"),
+        FieldProblem("document_id", "Fill in “Document”"),
     ]
