@@ -1,5 +1,7 @@
 """What a restore to an earlier moment must not undo: events and accesses that happened, keys that sealed, destructions of keys.
 
+Nor what was given out: a table that is published anew would tell of one child by its difference from the first.
+
 They are taken from a second recovery of the same backup, to the end of its log, and only added: what was harmed after the moment
 is not taken from there. So what goes back is the rest: reporting's tables, what waits, the console's drafts.
 """
@@ -33,6 +35,8 @@ _KEYS: Final = (
     ),
     ("tombstone", _KEEP),
 )
+_GIVEN_OUT: Final = ("frozen_return", "verification_report", "published_table")
+"""The tables of reporting with answers that somebody has, and that are never given otherwise."""
 _FORGOTTEN: Final = "delete from data_key using tombstone where data_key.subject = tombstone.subject"
 
 
@@ -48,6 +52,11 @@ async def take_later(
         await _take_lines(here[name], later[name])
         if name in deciding:
             await _take_events(here[name], later[name])
+        else:
+            async with _past_triggers(here[name]):
+                for table in _GIVEN_OUT:
+                    if await later[name].fetchval("select to_regclass($1)", table):  # an earlier release may lack one
+                        await _add(here[name], later[name], table, "true", _KEEP)
 
 
 async def _take_lines(here: Connection, later: Connection) -> None:

@@ -107,6 +107,8 @@ def test_a_destroyed_system_is_restored_from_its_backup(
         wait_until(lambda: datetime.now(UTC) > moment, 300, "a moment to which it is restored")
         before = len(writers.answered)
         wait_until(lambda: len(writers.answered) > before + 20, 300, "commands after that")
+        frozen = ooc(system.var, "returns", "freeze", "kpi6", "--from", "2026-01-01", "--to", "2026-03-31")
+        assert frozen.returncode == 0, frozen.stdout + frozen.stderr
         destroy(system)
     for file in (system.var / "receiving").iterdir():  # by it the last commits were answered
         assert (tmp_path / "backup" / WAL / RECEIVING / file.name).read_bytes() == file.read_bytes()
@@ -127,6 +129,7 @@ def test_a_destroyed_system_is_restored_from_its_backup(
     wait_until(lambda: caught_up(system.var), 300, "that story to be read")
     verified = ooc(system.var, *page["verify"])
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert json.loads(ooc(system.var, "returns", "list", "--json").stdout)["returns"], "a return is lost"
     drilled = ooc(system.var, *page["restore drill"], "--json")
     assert drilled.returncode == 1, drilled.stdout + drilled.stderr
     (late,) = [part["restored"] for part in json.loads(drilled.stdout) if "restored" in part]
