@@ -97,7 +97,7 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             score, yjb_score = event.final_score, event.yjb_seriousness_score
             return replace(state, gravity=score, gravity_on=fact.day, yjb_seriousness=yjb_score)
         case events.VictimViewSought():
-            return _view_sought(state, event)
+            return _view_sought(state, fact, event)
         case events.ComplianceMeetingRecorded() | events.CaseHandedOver() | events.VictimTold():
             return state
         case events.VictimInformedOfRestorativeJustice():
@@ -271,11 +271,15 @@ def _by_monitor(state: DisposalState, fact: Fact) -> DisposalState:
     return replace(state, monitors=state.monitors | {fact.actor.id})
 
 
-def _view_sought(state: DisposalState, event: events.VictimViewSought) -> DisposalState:
+def _view_sought(state: DisposalState, fact: Fact, event: events.VictimViewSought) -> DisposalState:
+    """Note what a victim said, in order of time; what they leave open stands as they said it before."""
+    said = VictimView(event.wants_rj, event.consents_to_contact, fact.occurred_at)
     before = state.views.get(event.person_id, VictimView())
+    first, last = (said, before) if _is_before(fact.occurred_at, before.at) else (before, said)
     view = VictimView(
-        before.wants_rj if event.wants_rj is None else event.wants_rj,
-        before.consents_to_contact if event.consents_to_contact is None else event.consents_to_contact,
+        first.wants_rj if last.wants_rj is None else last.wants_rj,
+        first.consents_to_contact if last.consents_to_contact is None else last.consents_to_contact,
+        last.at,
     )
     return replace(state, views={**state.views, event.person_id: view})
 

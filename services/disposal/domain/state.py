@@ -277,6 +277,7 @@ class VictimView:
 
     wants_rj: bool | None = None
     consents_to_contact: bool | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from shared.domain.duties_by_day import duties_on
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     AFTER,
+    DECIDED_AT,
     LEO,
     MANAGER,
     POLICE,
@@ -109,6 +110,17 @@ def test_a_breach_that_is_decided_is_told_as_a_second_decision() -> None:
 def test_a_deferred_prosecution_is_told() -> None:
     """Given a prosecution deferred on 13 March, then telling is due on the 20th."""
     assert [duty.due for duty in told(CaseStory().deferred())] == [date(2026, 3, 20)]
+
+
+def test_a_view_recorded_late_takes_back_no_later_one() -> None:
+    """Given a victim who wants no contact, when an earlier yes is recorded late, then it is still no, and what else was said counts."""
+    story = CaseStory().opened()
+    no = RecordVictimView(person_id=MANAGER, sought=True, consents_to_contact=False, before_decision=True)
+    yes = no.model_copy(update={"consents_to_contact": True, "wants_rj": True})
+    story.ask(no, by=VICTIM_WORKER, at=AFTER)
+    story.ask(yes, by=VICTIM_WORKER, at=DECIDED_AT)
+    (shown,) = story.view["victims"].values()
+    assert (shown["consents_to_contact"], shown["wants_rj"]) == (False, True)
 
 
 def test_the_view_shows_the_victims_with_their_log() -> None:
