@@ -319,24 +319,28 @@ def _of_session(case_id: UUID, history: Sequence[Fact], corrections: Sequence[Fa
     if planned is None:
         return
     moved = [one for one in corrections if _moves(one, planned)]
-    booked = (fact.event for fact in history if has_event(fact, PlaceBooked))
-    for person in dict.fromkeys(event.person_id for event in booked if event.case_id == case_id):
-        last = _last_of_place(person, history)
-        for occasion, because in _of_place(last, person, history, moved):
-            yield _News(occasion, because, person, planned.event.starts_at, planned.event.hours)
-
-
-def _last_of_place(person: UUID, history: Sequence[Fact]) -> Fact:
-    """Return the event that says how a person's place stands: of a session that is off, only places that were open."""
-    kinds = (PlaceBooked, PlaceCancelled, AttendanceRecorded)
-    *_, last = (fact for fact in history if isinstance(fact.event, kinds) and fact.event.person_id == person)
     called_off = next((fact for fact in history if has_event(fact, SessionCancelled)), None)
-    return called_off if called_off is not None and has_event(last, PlaceBooked) else last
+    for person, of_person in _by_person(history).items():
+        if any(has_event(fact, PlaceBooked) and fact.event.case_id == case_id for fact in of_person):
+            for occasion, because in _of_place(of_person, called_off, moved):
+                yield _News(occasion, because, person, planned.event.starts_at, planned.event.hours)
+
+
+def _by_person(history: Iterable[Fact]) -> Mapping[UUID, Sequence[Fact]]:
+    """Sort what a session says of places by whose they are: a case may have hundreds in it."""
+    places: dict[UUID, list[Fact]] = {}
+    for fact in history:
+        if isinstance(fact.event, PlaceBooked | PlaceCancelled | AttendanceRecorded | AbsenceReasonDecided):
+            places.setdefault(fact.event.person_id, []).append(fact)
+    return places
 
 
 def _of_place(
-    last: Fact, person: UUID, history: Sequence[Fact], moved: Sequence[Fact]
+    of_person: Sequence[Fact], called_off: Fact | None, moved: Sequence[Fact]
 ) -> Iterator[tuple[Occasion, Fact]]:
+    last = [fact for fact in of_person if not has_event(fact, AbsenceReasonDecided)][-1]
+    if called_off is not None and has_event(last, PlaceBooked):
+        last = called_off  # of a session that is off, only places that were open
     match last.event:
         case PlaceBooked():
             yield Occasion.PLACE_BOOKED, last
@@ -345,7 +349,7 @@ def _of_place(
                     yield Occasion.PLACE_MOVED, correction
         case SessionCancelled() | PlaceCancelled(why="WITHDRAWN" | "OTHER"):
             yield Occasion.PLACE_CANCELLED, last
-        case AttendanceRecorded(status=status) if status in _MISSED and not _is_excused(person, history):
+        case AttendanceRecorded(status=status) if status in _MISSED and not _is_excused(of_person):
             yield Occasion.PLACE_MISSED, last
 
 
@@ -354,9 +358,8 @@ def _moves(correction: Fact, planned: Fact) -> bool:
     return isinstance(event, Correction) and event.corrects == planned.event_id and event.field == "starts_at"
 
 
-def _is_excused(person: UUID, history: Sequence[Fact]) -> bool:
-    decided = [fact.event for fact in history if has_event(fact, AbsenceReasonDecided)]
-    return any(event.acceptable for event in decided if event.person_id == person)
+def _is_excused(of_person: Iterable[Fact]) -> bool:
+    return any(fact.event.acceptable for fact in of_person if has_event(fact, AbsenceReasonDecided))
 
 
 # --- conferences ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import UUID
 
 from services.education.events import (
@@ -12,9 +13,10 @@ from services.education.events import (
     RecordCorrected,
     SessionCancelled,
 )
-from services.notifications.plan import plan
+from services.notifications.plan import _of_session, plan
 from services.notifications.register import Register
 from services.vocabulary import AttendanceStatus
+from shared.domain.envelope import Fact
 from shared.domain.ids import derived_uuid
 from shared.domain.sealing import Sealed
 from tests.unit.notifications.case_events import CASE, CHILD, STARTS_AT, CaseEvents, attendance, family
@@ -77,3 +79,27 @@ def test_a_place_that_is_corrected_to_another_case_concerns_both() -> None:
     assert versions(register, CASE) == versions(register, OTHER) == [1, 2, 3, 4]
     assert register.moved_by({3}) == register.moved_by({4}) == {CASE, OTHER}
     assert register.moved_by({5}) == set()
+
+
+def test_a_session_is_read_as_often_for_one_place_as_for_many() -> None:
+    """Given a case with one place in a session, and one with fifty, then the plan goes through the session as often."""
+
+    class Counted(list[Fact]):
+        read = 0
+
+        def __iter__(self) -> Iterator[Fact]:
+            self.read += 1
+            return super().__iter__()
+
+    def readings(places: int) -> int:
+        case = family()
+        case.session()
+        for number in range(places):
+            person = derived_uuid("register", number)
+            case.add("education", PlaceBooked(person_id=person, case_id=CASE))
+            case.add("education", attendance(person, CASE, AttendanceStatus.DNA_PENDING))
+        session = Counted(fact for fact in case.facts if fact.envelope.stream.startswith("education/"))
+        assert len(list(_of_session(CASE, session, []))) == places
+        return session.read
+
+    assert readings(50) == readings(1)
