@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -34,6 +34,7 @@ from shared.domain.permissions import (
     boundary,
     ids_mentioned,
     ids_named,
+    marks_within,
 )
 from shared.domain.receipts import Receipt, ReceiptLine
 from shared.domain.rules import Linked, no_marks
@@ -232,7 +233,7 @@ class CommandHandler:
         if not are_named(self.service.events, history, request.about):
             return Forbidden(ABOUT_ANOTHER)
         kept = await self.kept_for(request.actor, history, request.command)
-        decision = await self._execute(request, history, await self._linked(history, request.command), kept)
+        decision = await self._execute(request, history, await self._linked(request, history), kept)
         if not isinstance(decision, Decision):
             return decision
         if not decision.facts:
@@ -267,15 +268,16 @@ class CommandHandler:
                 return DryRun(tuple(history), Refused((self._rule_of_claim(judged, key),)))
         return DryRun(tuple(history), judged.facts, judged.warnings)
 
-    async def _linked(self, history: Sequence[Fact], command: Command) -> Linked:
+    async def _linked(self, request: CommandRequest, history: Sequence[Fact]) -> Linked:
         """Look up the marks that the rules look at. Raises `EventStoreUnavailable`."""
         if not self.service.asks_marks_of:
             return no_marks
-        homes = {*ids_mentioned(self.service.events, history), *ids_named(self.service.events, command)}
-        if not history and (home := self.service.home(command)) is not None:
+        homes = {*ids_mentioned(self.service.events, history), *ids_named(self.service.events, request.command)}
+        if not history and (home := self.service.home(request.command)) is not None:
             homes.add(home)
         marks = await self.event_store.linked_marks(homes)
-        return lambda home: marks.get(home, frozenset())
+        labels = history[0].envelope.labels if history else _labels_of_new(request)
+        return lambda home: marks_within(marks.get(home, ()), labels, self.service.inherited_labels)
 
     async def kept_for(self, actor: Actor, history: Sequence[Fact], opening: Command | None = None) -> Sequence[Fact]:
         """Look up and open the kept events of the home of a stream, or of that which the command names that opens it.
@@ -362,7 +364,9 @@ class CommandHandler:
         home = records[0].home if records else self.service.home(request.command)
         if home is None:
             return False
-        count, size = await self.event_store.size_of_home(home)
+        labels = AccessFacts.of_opening(records[0].body).labels if records else _labels_of_new(request)
+        inherited = {name: labels[name] for name in self.service.inherited_labels if name in labels}
+        count, size = await self.event_store.size_of_home(home, inherited)
         short = records and _letters_in(request.command) <= SHORT
         times = 3 if request.actor.role == SYSTEM else 2 if short else 1
         return size > FULL_BYTES * times or (not records and count >= FULL_RECORDS * times)
@@ -510,6 +514,10 @@ def _keys_to_release(claims_in_order: Sequence[Claims]) -> tuple[str, ...]:
         for key in claims.take:
             released.pop(key, None)
     return tuple(released)
+
+
+def _labels_of_new(request: CommandRequest) -> Mapping[str, str]:
+    return request.actor.labels if request.labels is None else request.labels
 
 
 def _letters_in(command: Command) -> int:

@@ -261,9 +261,9 @@ class _DryRunStore(MemoryEventStore):
         records = self._streams.setdefault(stream, [*loaded.records])
         return LoadedStream(tuple(records), loaded.receipt)
 
-    async def size_of_home(self, home: UUID) -> tuple[int, int]:
+    async def size_of_home(self, home: UUID, labels: Mapping[str, str]) -> tuple[int, int]:
         """Count what a home has in the other store (see `EventStore.size_of_home`)."""
-        return await self._recorded.size_of_home(home)
+        return await self._recorded.size_of_home(home, labels)
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up marks in the other store (see `EventStore.linked_marks`)."""

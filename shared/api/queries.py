@@ -33,6 +33,7 @@ from shared.domain.permissions import (
     Denial,
     Permission,
     boundary,
+    marks_within,
     read_denial,
 )
 from shared.domain.service import Service
@@ -189,7 +190,7 @@ async def denial_of_facts(
 ) -> Denial | None:
     """Check the permission of an actor for a record with these access facts. Returns None if it may be read."""
     marks = await at.event_store.linked_marks({facts.home}) if permission.linked else {}
-    linked = frozenset[str]().union(*marks.values())
+    linked = marks_within(marks.get(facts.home, ()), facts.labels, service.inherited_labels)
     return read_denial(actor, permission, facts, service.inherited_labels, linked)
 
 

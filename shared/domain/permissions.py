@@ -2,7 +2,7 @@
 
 A service declares one table, role -> `Permission`. A permission can be limited to records with certain marks. Marks are
 short texts computed from the events of a record (`EventRegistry.marks`), such as `ONLINE` or `KEEPER:<id>`. A mark of a
-record of another service with the same home has the name of that service before it (`counter.ONLINE`).
+record of another service with the same home and labels has the name of that service before it (`counter.ONLINE`).
 
 Three boundaries apply to commands and reads alike:
 - labels: a record with another label than the token answers as one that does not exist;
@@ -156,6 +156,17 @@ def marks_of(book: EventRegistry, fact: Fact) -> Iterable[str]:
     """Compute the marks of one event, on which read permissions depend. Most events have none."""
     mark = book.marks.get(type(fact.event))
     return () if mark is None else mark(fact)
+
+
+def labelled(mark: str, labels: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return a mark of another service's record with those of its labels that have these names."""
+    return f"{mark}@{','.join(labels.get(name, '') for name in sorted(names))}"
+
+
+def marks_within(marks: Iterable[str], labels: Mapping[str, str], names: Iterable[str]) -> frozenset[str]:
+    """Return the marks of records with the same labels, and those without any, as an older release kept them."""
+    own = labelled("", labels, names)
+    return frozenset(mark.removesuffix(own) for mark in marks if "@" not in mark or mark.endswith(own))
 
 
 def ids_mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID]:

@@ -192,8 +192,8 @@ class EventStore(Protocol):
     async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Look up which stream has each of these unique keys; a free key is left out. Raises `EventStoreUnavailable`."""
 
-    async def size_of_home(self, home: UUID) -> tuple[int, int]:
-        """Count the streams of a home, and what their events weigh (`weight`). Raises `EventStoreUnavailable`."""
+    async def size_of_home(self, home: UUID, labels: Mapping[str, str]) -> tuple[int, int]:
+        """Count the streams of a home that were opened with these labels, and what their events weigh (`weight`). Raises `EventStoreUnavailable`."""
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up the marks of other services' records of these homes, as a worker keeps them beside the events.

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from pydantic_core import from_json
+
 from shared import event_store
 from shared.domain.envelope import GENESIS, next_hash
 from shared.event_store.log_hash import EMPTY_LOG, kept_answer, log_entry, next_log_hash
@@ -77,9 +79,14 @@ class MemoryEventStore:
         """Look up unique keys (see `EventStore.holders`)."""
         return {key: self._claims[key] for key in keys if key in self._claims}
 
-    async def size_of_home(self, home: UUID) -> tuple[int, int]:
+    async def size_of_home(self, home: UUID, labels: Mapping[str, str]) -> tuple[int, int]:
         """Count what a home has (see `EventStore.size_of_home`)."""
-        there = [record for record in self._records if record.home == home]
+        there = [
+            record
+            for record in self._records
+            if record.home == home
+            and labels.items() <= from_json(self._streams[record.stream][0].body)["labels"].items()
+        ]
         return sum(record.version == 1 for record in there), event_store.weight(there)
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:

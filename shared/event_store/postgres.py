@@ -59,6 +59,7 @@ _SIZE: Final = f"""
     select count(*) filter (where event.version = 1) as streams,
         coalesce(sum(octet_length(event.body) + {event_store.EVENT_WEIGHT}), 0) as weight
     from event as opening join event using (stream) where opening.home = $1 and opening.version = 1
+        and (convert_from(opening.body, 'UTF8')::json -> 'labels')::jsonb @> $2::jsonb
 """  # noqa: S608 - a number
 
 _MARKS: Final = """
@@ -221,9 +222,10 @@ class PostgresEventStore:
         rows = await retry_or_raise(lambda: self._pool.fetch(_HOLDERS, keys), event_store.EventStoreUnavailable)
         return {row["key"]: row["stream"] for row in rows}
 
-    async def size_of_home(self, home: UUID) -> tuple[int, int]:
+    async def size_of_home(self, home: UUID, labels: Mapping[str, str]) -> tuple[int, int]:
         """Count what a home has (see `EventStore.size_of_home`)."""
-        (row,) = await retry_or_raise(lambda: self._pool.fetch(_SIZE, home), event_store.EventStoreUnavailable)
+        asked = (_SIZE, home, json.dumps(dict(labels)))
+        (row,) = await retry_or_raise(lambda: self._pool.fetch(*asked), event_store.EventStoreUnavailable)
         return row["streams"], row["weight"]
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:

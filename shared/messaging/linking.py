@@ -3,34 +3,38 @@
 The event store gives them to whoever asks (`EventStore.linked_marks`, `EventStore.kept_events`): the access table, and rules.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from shared.database import Connection
 from shared.domain.envelope import EventRegistry
-from shared.domain.permissions import marks_of
+from shared.domain.permissions import labelled, marks_of
 from shared.domain.service import Service
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 
 
-async def keep_linked_marks(
-    connection: Connection, books: Sequence[EventRegistry], records: Iterable[ConsumedEvent]
-) -> None:
-    """Store the marks that events of these books give their homes; a repeat changes nothing. Raises `UnknownEvent`."""
-    if marks := marks_in(books, records):
+async def keep_linked_marks(connection: Connection, service: Service[Any], records: Iterable[ConsumedEvent]) -> None:
+    """Store the marks that others' events give their homes; a repeat changes nothing. Raises `UnknownEvent`."""
+    if marks := marks_in(service, records):
         await connection.execute(_MARK, *zip(*sorted(marks), strict=True))
 
 
-def marks_in(books: Sequence[EventRegistry], records: Iterable[ConsumedEvent]) -> set[tuple[UUID, str]]:
-    """Return home and mark of the marks that events of these books give. Raises `UnknownEvent`."""
-    marking = {stem: book for book in books for stem in _stems(book, book.marks)}
+def marks_in(service: Service[Any], records: Iterable[ConsumedEvent]) -> set[tuple[UUID, str]]:
+    """Return home and mark of the marks that events give of which a service keeps them. Raises `UnknownEvent`."""
+    marking = {stem: book for book in service.linked for stem in _stems(book, book.marks)}
     marks_by_home: set[tuple[UUID, str]] = set()
     for record in records:
         book = marking.get(record.type.rpartition(".v")[0])
         if book is not None:
             fact = record.fact(book)
-            marks_by_home |= {(fact.envelope.home, f"{book.service}.{mark}") for mark in marks_of(book, fact)}
+            marks_by_home |= {
+                (
+                    fact.envelope.home,
+                    labelled(f"{book.service}.{mark}", fact.envelope.labels, service.inherited_labels),
+                )
+                for mark in marks_of(book, fact)
+            }
     return marks_by_home
 
 
@@ -93,7 +97,7 @@ async def read_linked(
 async def link_again(connection: Connection, service: Service[Any], stores: Mapping[str, Connection]) -> None:
     """Store from others' event stores what the worker stores from their topics: what it lacks, or an older release kept not."""
     async for _, records in read_linked(service, stores):
-        await keep_linked_marks(connection, service.linked, records)
+        await keep_linked_marks(connection, service, records)
         await keep_events(connection, service, records)
 
 

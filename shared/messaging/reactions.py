@@ -114,7 +114,7 @@ class ReactionRunner:
 
     async def apply(self, connection: Connection, records: Sequence[ConsumedEvent]) -> None:
         """React to events, and store their marks and those that are kept; park refused reactions in the transaction of the checkpoint."""
-        await keep_linked_marks(connection, self.service.linked, records)
+        await keep_linked_marks(connection, self.service, records)
         await keep_events(connection, self.service, records)
         await keep_waits(connection, wait_facts(records))
         await self.react(PostgresParkedReactions(connection, self.service.name), records)

@@ -220,8 +220,12 @@ def holders(tx: Transaction, keys: Sequence[str]) -> Sequence[Any]:
 
 
 @answers(store._SIZE)
-def size_of_home(tx: Transaction, home: Any) -> Sequence[Any]:
+def size_of_home(tx: Transaction, home: Any, labels: str) -> Sequence[Any]:
     there = [tx.get("event", position) for position in tx.get("home", home) or ()]
+    opened = {
+        one[2] for one in there if one[3] == 1 and json.loads(labels).items() <= json.loads(one[8])["labels"].items()
+    }
+    there = [one for one in there if one[2] in opened]
     heavy = sum(len(one[8]) + EVENT_WEIGHT for one in there)
     return rows("streams weight", [(sum(one[3] == 1 for one in there), heavy)])
 

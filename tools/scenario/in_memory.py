@@ -24,15 +24,15 @@ from shared.command_handler import CommandHandler, DryRun
 from shared.command_handler import Result as HandlerResult
 from shared.domain.dates import LONDON, local_day
 from shared.domain.duties_by_day import duties_on
-from shared.domain.envelope import EventRegistry, Fact
+from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
-from shared.domain.permissions import marks_of
 from shared.domain.service import Service
 from shared.event_store import RecordedEvent
 from shared.event_store.memory import MemoryEventStore
 from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.messaging.linking import marks_in
 from shared.messaging.reactions import ReactionRunner
 from shared.privacy.keyring import MemoryKeyring
 from tools.client.http import Reply
@@ -76,9 +76,10 @@ class _RunningService:
         assert isinstance(self.handler.event_store, MemoryEventStore)
         return self.handler.event_store
 
-    def keep_marks(self, book: EventRegistry, fact: Fact) -> None:
-        """Keep the marks of another service's record."""
-        self.memory.keep_marks(fact.envelope.home, [f"{book.service}.{mark}" for mark in marks_of(book, fact)])
+    def keep_marks(self, event: ConsumedEvent) -> None:
+        """Keep the marks that an event of another service's record gives."""
+        for home, mark in marks_in(self.service, [event]):
+            self.memory.keep_marks(home, [mark])
 
 
 class Memory:
@@ -291,8 +292,7 @@ class Memory:
         if self._reporting is not None:
             self._reporting.record(source.service.name, consumed.fact(source.service.events))
         for running in self._services.values():
-            if source.service.events in running.service.linked:
-                running.keep_marks(source.service.events, consumed.fact(source.service.events))
+            running.keep_marks(consumed)
             if running.service.book_of_kept(event.type) is not None:
                 running.memory.keep_event(event)
             if source.service.topic in running.reactions.topics:

@@ -36,10 +36,11 @@ def visible(n: int) -> str:
             )
             or cardinality({linked}::text[]) > 0 and exists (
                 select 1 from stream as other, unnest(other.marks) as m
-                where other.home = s.home
+                where other.home = s.home and other.area is not distinct from s.area
                 and s.service || ' ' || other.service || '.' || m = any({linked})
                 and not exists (
                     select 1 from stream as ending, unnest(ending.marks) as e where ending.home = s.home
+                    and ending.area is not distinct from s.area
                     and s.service || ' ' || other.service || '.' || m || ' until ' || ending.service || '.' || e
                         = any({linked})
                 )

@@ -27,7 +27,7 @@ _LACKED: Final = """
     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[]) as l (home, mark, stream, version)
     where case when mark = '' then not exists (
         select from kept_event as k where k.home = l.home and k.stream = l.stream and k.version = l.version
-    ) else not exists (select from linked_mark as m where m.home = l.home and m.mark = l.mark) end
+    ) else not exists (select from linked_mark as m where m.home = l.home and m.mark in (l.mark, split_part(l.mark, '@', 1))) end
 """
 
 
@@ -42,7 +42,10 @@ async def check_marks(
         due: list[_Link] = []
         for record in records:
             links = _links(service, record)
-            unexplained.difference_update((home, mark) for home, mark, *_ in links)
+            # An older release kept marks without labels.
+            unexplained.difference_update(
+                (home, kept) for home, mark, *_ in links for kept in (mark, mark.partition("@")[0])
+            )
             due += links if record.position <= heads[book.service] else ()
         lacking += await _lacking(database, due)
         await asyncio.sleep(0)
@@ -65,7 +68,7 @@ _Link: TypeAlias = tuple[UUID, str, str, int]
 def _links(service: Service[Any], record: ConsumedEvent) -> list[_Link]:
     """Return what the worker keeps of an event; nothing if it cannot be read, as another check says."""
     with suppress(UnknownEvent):
-        kept = [*marks_in(service.linked, [record]), *((home, "") for home, *_ in copies_in(service, [record]))]
+        kept = [*marks_in(service, [record]), *((home, "") for home, *_ in copies_in(service, [record]))]
         return [(home, mark, record.stream, record.version) for home, mark in kept]
     return []
 

@@ -154,7 +154,7 @@ async def test_subject_access_opens_the_words_of_ones_own_case(api: Client) -> N
 
 
 async def test_who_investigates_a_case_does_not_vote_on_it(api: Client, settings: Settings) -> None:
-    """Given a member of whom the disposal says that they investigate, when they vote, then P3 refuses it; abstaining, it is recorded."""
+    """Given a member of whom the disposal says that they investigate, when they vote, then P3 refuses it; abstaining, it is recorded; what another area's disposal says is nothing to it."""
     stream, one, officer = uuid4(), Case(), uuid4()
     members = [
         {"officer_id": str(id_), "kind": kind, "organisation": "Dorset Council", "present": True}
@@ -165,8 +165,8 @@ async def test_who_investigates_a_case_does_not_vote_on_it(api: Client, settings
     for step in (plan, {"type": "AddToAgenda", **listed}, {"type": "RecordMembers", "members": members}):
         assert (await send(api, stream, step)).status_code == 201
     worker = await asyncpg.connect(settings.database(service.name, role_name(RoleKind.WORKER, service.name)))
-    await worker.execute("insert into linked_mark values ($1, $2)", one.case, f"disposal.INVESTIGATES:{officer}")
-    await worker.close()
+    keep, mark = "insert into linked_mark values ($1, $2)", f"disposal.INVESTIGATES:{officer}"
+    await worker.execute(keep, one.case, f"{mark}@POOLE")
     consider = {
         "type": "ConsiderCase",
         "disposal_id": str(one.disposal),
@@ -174,6 +174,14 @@ async def test_who_investigates_a_case_does_not_vote_on_it(api: Client, settings
         "reasons": "So.",
         "child_view": "Sorry.",
     }
+    elsewhere = await api.http.post(
+        f"/v1/sittings/{stream}/commands?dry_run=true",
+        json={"occurred_at": "2026-03-10T10:30:00+00:00", **consider},
+        headers={"Authorization": f"Bearer {await api.token(CHAIR)}", "Idempotency-Key": str(uuid4())},
+    )
+    assert elsewhere.status_code == 200, elsewhere.text
+    await worker.execute(keep, one.case, f"{mark}@DORSET")
+    await worker.close()
     refused = await send(api, stream, consider)
     assert (refused.status_code, [rule["id"] for rule in refused.json()["rules"]]) == (422, ["P3"])
     assert (await send(api, stream, consider | {"abstaining": [str(officer)]})).status_code == 201

@@ -173,7 +173,7 @@ async def test_the_marks_of_anothers_record_are_kept_by_its_home(reacting_desk: 
     first, second = [await reacting_desk.ring(1) for _ in range(2)]
     await reacting_desk.take([first])
     marks = await reacting_desk.desk.event_store.linked_marks([first.home, second.home, uuid4()])
-    assert marks == {first.home: {"bell.RUNG"}}
+    assert marks == {first.home: {"bell.RUNG@DORSET"}}
     await reacting_desk.lose_checkpoints()
     await reacting_desk.take([first, second])
     assert await reacting_desk.pool.fetchval("select count(*) from linked_mark") == 2

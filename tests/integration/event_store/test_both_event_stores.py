@@ -337,13 +337,17 @@ async def test_a_claim_that_begins_with_a_home_marks_it(event_store: EventStore,
 
 
 async def test_what_a_home_has_is_counted(event_store: EventStore) -> None:
-    """Given two events of a stream, when its home is asked for, then a stream and their weight are counted; of an unknown home none."""
+    """Given two events of a stream, when its home is asked for, then a stream and their weight are counted; with other labels, or of an unknown home, none."""
     stream = Stream()
     await stream.write(event_store, b"one", b"two")
     await Stream().write(event_store, b"three")
     records = (await event_store.load(stream.name)).records
-    assert await event_store.size_of_home(stream.id) == (1, sum(len(record.body) + EVENT_WEIGHT for record in records))
-    assert await event_store.size_of_home(uuid4()) == (0, 0)
+    assert await event_store.size_of_home(stream.id, {}) == (
+        1,
+        sum(len(record.body) + EVENT_WEIGHT for record in records),
+    )
+    assert await event_store.size_of_home(stream.id, {"area": "POOLE"}) == (0, 0)
+    assert await event_store.size_of_home(uuid4(), {}) == (0, 0)
 
 
 async def test_kept_events_of_others_are_looked_up_by_home(event_store: EventStore, worker: Any) -> None:

@@ -645,6 +645,20 @@ async def test_a_facilitator_sees_a_conference_that_nobody_leads_until_somebody_
             assert bool(seen) is sees
 
 
+async def test_a_record_of_another_area_opens_none(pool: asyncpg.Pool[asyncpg.Record], owner: Any) -> None:
+    """Given who leads a conference of a case, then they see its disposal; if that conference is of another area, they do not."""
+    facts = play("01").facts
+    await project(pool, facts, 500)
+    led = next(fact.event for fact in facts if fact.name == "FacilitatorAssigned")
+    disposal = next(fact.stream_id for fact in facts if fact.name == "DisposalIssued")
+    leader = Actor(id=led.facilitator_id, role="RJ_FACILITATOR", organisation="TEST")  # type: ignore[attr-defined]
+    reach = Reader(leader, None, frozenset()).reach("state")
+    async with pool.acquire() as connection:
+        assert await reach.select(connection, [("disposal", disposal)])
+        await owner.execute("update stream set area = 'POOLE' where service = 'rj_conference'")
+        assert not await reach.select(connection, [("disposal", disposal)])
+
+
 async def test_the_sheet_of_a_past_day_shows_what_was_due_then(pool: asyncpg.Pool[asyncpg.Record]) -> None:
     """Given due dates that were varied (scenario 16), when the sheet of an earlier day is asked, then it shows the old ones."""
     scenarios = play("16")

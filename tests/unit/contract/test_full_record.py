@@ -120,6 +120,22 @@ async def test_a_record_takes_no_more_duties_than_its_readers_can_tell(monkeypat
     )
 
 
+async def test_another_area_fills_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a case in which another area began as many referrals as one may have, and as many bytes, then its own area goes on there."""
+    handler = CommandHandler(service, MemoryEventStore(), MemoryKeyring(), b"digest")
+    monkeypatch.setattr(command_handler, "FULL_RECORDS", 2)
+    case = uuid4()
+
+    async def refer(area: str) -> Result:
+        school = Actor(id=uuid4(), role="SCHOOL", organisation="WESSEX_TRUST", labels={"area": area})
+        body = json.dumps(received_referral(case, "2026-03-02T10:00:00+00:00")).encode()
+        command = parse_command(service, body, NOON)
+        return await handler.handle(CommandRequest(command, uuid4(), uuid4(), school, NOON, uuid4()))
+
+    answers = [await refer(area) for area in ("POOLE", "POOLE", "POOLE", "DORSET", "DORSET", "DORSET")]
+    assert [isinstance(answer, Accepted) for answer in answers] == [True, True, False, True, True, False]
+
+
 async def test_a_case_takes_places_in_so_many_sessions() -> None:
     """Given as many sessions as a case may have places in, then a further one takes no place for it (E9), booked or by correction."""
     model = replace(education.read_model, policy=with_entry(education.policy, "sessions_of_a_case", MARCH, 2))
