@@ -159,6 +159,22 @@ def test_who_investigates_as_corrected_is_known_to_the_panel() -> None:
     assert {f"INVESTIGATES:{MANAGER}", f"INVESTIGATES:{MOTHER}"} <= marks
 
 
+@pytest.mark.parametrize(
+    ("event", "field", "rule"),
+    [
+        ("ConditionsVaried", "consent", "R22"),
+        ("ProsecutionDeferred", "child_agrees", "DP2"),
+        ("ProsecutionDeferred", "appropriate_adult_present", "DP2"),
+    ],
+)
+def test_no_correction_takes_away_what_a_child_has_agreed_to(event: str, field: str, rule: str) -> None:
+    """Given a variation or a plan, when a correction says that the child did not agree before an adult, then its rule refuses."""
+    story = CaseStory().issued() if event == "ConditionsVaried" else CaseStory().deferred()
+    if event == "ConditionsVaried":
+        story.ask(variation(adding(letter())), by=SUPERVISOR, at=AFTER)
+    assert story.refused(correction(story, event, field, value=False), by=POLICE, at=THEN) == {rule}
+
+
 def test_a_plan_stays_within_its_limits() -> None:
     """Given a plan, when a correction would end it too late, then the rules of an agreement refuse it."""
     story = CaseStory().deferred()

@@ -37,8 +37,14 @@ CORRECTIONS.judge_again(rules, CorrectRecord, DecideBreach, events.BreachDecided
 CORRECTIONS.judge_again(
     rules, CorrectRecord, RecordConditionAttendance, events.RecordOfSession, "hours_credited", "status"
 )
-CORRECTIONS.judge_again(rules, CorrectRecord, VaryConditions, events.ConditionsVaried, "changes")
-CORRECTIONS.judge_again(rules, CorrectRecord, AgreeDeferral, events.ProsecutionDeferred, "plan", "review_on")
+CORRECTIONS.judge_again(rules, CorrectRecord, VaryConditions, events.ConditionsVaried, "changes", "consent")
+CORRECTIONS.judge_again(
+    rules,
+    CorrectRecord,
+    AgreeDeferral,
+    events.ProsecutionDeferred,
+    *("plan", "review_on", "child_agrees", "appropriate_adult_present"),
+)
 
 
 _OF_THE_REGISTER: Final = frozenset({"status", "hours_credited", "complied", "because"})
