@@ -1,6 +1,7 @@
 """`ooc case`, `cases`, `duties`, `next`, `search`, `document` and `watch`: questions about cases."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -200,7 +201,8 @@ def document_command(
         fail(f"There is no folder {out.absolute().parent}: make it (mkdir -p), or give another file with --out.")
     body = reading.fetch_document(client_of(url), stream, name, lang, role, {"as_of": as_of, "known_at": known_at})
     try:
-        out.write_bytes(body)
+        with open(out, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:  # it names a child
+            file.write(body)
     except OSError as error:
         fail(f"{out} cannot be written ({error.strerror}): give another file with --out.")
     say(f"{out}: SHA-256 {sha256(body).hexdigest()}")

@@ -16,7 +16,9 @@ from uuid import UUID
 import pytest
 import typer
 from rich.console import Console
+from typer.testing import CliRunner
 
+from ooc.cases import commands, reading
 from ooc.cases.reading import streams_of
 from ooc.options import person_role
 from ooc.scenarios import STORIES
@@ -381,6 +383,20 @@ def test_what_cannot_be_asked_for_is_said_before_a_system_is_looked_for(
     assert result.returncode != 0
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_document_is_its_owners_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a paper that names a child, when it is printed into a file, then nobody else on the machine may read it."""
+    monkeypatch.setattr(commands, "client_of", lambda _url: None)
+    monkeypatch.setattr(reading, "fetch_document", lambda *_: b"%PDF")
+    paper = tmp_path / "yc.pdf"
+    before = os.umask(0o022)
+    try:
+        printed = CliRunner().invoke(commands.app, ["document", f"disposal/{STREAM}", "yc", "--out", str(paper)])
+    finally:
+        os.umask(before)
+    assert printed.exit_code == 0, printed.output
+    assert (paper.read_bytes(), paper.stat().st_mode & 0o777) == (b"%PDF", 0o600)
 
 
 def test_the_addresses_name_what_the_services_run_on_without_a_password(tmp_path: Path) -> None:
