@@ -8,7 +8,8 @@ Management Code (July 2023).
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -67,7 +68,7 @@ _PEOPLE: Final = f"""
     ) as people
     where {visible(1)}
 """  # noqa: S608 - the clauses there, and no value
-_NAMED: Final = f"select {_RECORD} where {visible(1)} and s.stream = any($6::uuid[])"
+_NAMED: Final = f"select {_RECORD} where {visible(1)} and s.stream = any($6::uuid[]) and s.mentions @> array[$7::uuid]"
 _RIGHTS: Final = """
     select convert_from(body, 'UTF8')::jsonb as event from fact
     where type ~ '\\.(RetentionReviewed|PersonForgotten)\\.v[0-9]+$' order by recorded_at
@@ -157,23 +158,27 @@ def add_retention(app: FastAPI) -> None:
         """Say when the retention of the records that name a person ends, as it stands today. It holds nobody's name."""
         at: ApiDependencies = request.app.state.deps
         person = read_id(read_query(request)[PERSON.name])
-        records = {read_id(text, RECORD.name) for text in request.query_params.getlist(RECORD.name)}
+        records = [read_id(text, RECORD.name) for text in request.query_params.getlist(RECORD.name)]
         await at.gate.read(actor, PART, f"reporting/retention/{person}", read_reason(request))
         reader = await ask_for_reader(at.database, actor)
         end = await ask(lambda: end_of_retention(at.database, reader, person, records))
         return JSONResponse(end.model_dump(mode="json"))
 
 
-async def end_of_retention(pool: Pool, reader: Reader, person: UUID, records: Collection[UUID]) -> RetentionEnd:
-    """Find the end of the clear period of these records, or the later day of the person's review, by the policy of today."""
+async def end_of_retention(pool: Pool, reader: Reader, person: UUID, records: Iterable[UUID]) -> RetentionEnd:
+    """Find the end of the clear period of these records, or the later day of the person's review, by the policy of today.
+
+    An id is there once for each service whose record has it: whoever begins a record chooses its id.
+    """
+    wanted = Counter(records)
     policy = POLICY.on(local_day(datetime.now(UTC)))
     async with snapshot(pool) as connection:
-        rows = await connection.fetch(_NAMED, *reader.reach("state").parameters, list(records))
+        rows = await connection.fetch(_NAMED, *reader.reach("state").parameters, list(wanted), person)
         decided, _ = await _decisions(connection)
     found = PersonRecords()
     for row in rows:
         found.add(row, policy)
-    unknown = sorted(set(records) - {row["stream"] for row in rows})
+    unknown = sorted(wanted - Counter(row["stream"] for row in rows))
     ends_on = _review_on(found, policy, decided.get(person)) if rows else None
     return RetentionEnd(person_id=person, ends_on=ends_on, unknown=unknown)
 
