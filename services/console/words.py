@@ -18,6 +18,7 @@ DUTIES: Final[Mapping[str, str]] = {
     "ANSWER_ABSENCE": "Ring them: they cannot come",
     "ASSESSMENT": "Complete the assessment",
     "ATTENDANCE_RECORDED": "Record who came to the session",
+    "CONCERN_RAISED": "Raise a safeguarding concern: a child may be exploited",
     "CONDITION": "Condition to be completed",
     "DEFERRAL_REVIEW": "Review the deferred prosecution",
     "DEFERRAL_STEP": "Step of the plan to be done",

@@ -23,6 +23,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         REFERRAL_ACKNOWLEDGED: the referral is received; `acknowledge_working_days`; it is acknowledged.
         REFERRAL_TRIAGED: the referral is received; `triage_working_days`; it is triaged for the first time.
         REFERRAL_CLOSED: the referral is received; `close_working_days`; it is closed.
+        CONCERN_RAISED: a referral marked as exploitation is received; `mash_referral_working_days` after the report; a safeguarding concern is raised, or the MASH referral is recorded.
         MASH_REFERRED: a safeguarding concern is raised; `mash_referral_working_days`; the MASH referral is recorded, or a supervisor lifts the hold.
         MASH_DECISION: MASH is told; `mash_decision_working_days`; the local authority's answer is recorded.
         YJS_REFERRAL: a referral with a knife is received; `yjs_referral_working_days`; the youth justice service is told.
@@ -64,6 +65,10 @@ def _of_receipt(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
 
 
 def _of_concerns(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    if Flag.EXPLOITATION in state.flags:
+        due = due_after(state.reported_on, policy_on, "mash_referral_working_days")
+        met_on = None if state.concern_at is None else local_day(state.concern_at)
+        yield Duty("CONCERN_RAISED", state.received_on, due, met_on)
     for number, concern in enumerate(state.concerns, start=1):
         raised_on = local_day(concern.raised_at)
         due = due_after(raised_on, policy_on, "mash_referral_working_days")

@@ -80,6 +80,13 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 duty="REFERRAL_ACKNOWLEDGED",
             ),
             Step(
+                "Raise the concern: a child may be exploited",
+                (commands.RaiseSafeguardingConcern,),
+                OFFICER,
+                once(lambda state: state.concern_at is not None, lambda state: Flag.EXPLOITATION in state.flags),
+                duty="CONCERN_RAISED",
+            ),
+            Step(
                 "Keep the child safe: refer to MASH",
                 (commands.RecordMashReferral,),
                 OFFICER,

@@ -234,6 +234,12 @@ class Referral:
         return local_day(self.reported_at)
 
     @property
+    def concern_at(self) -> datetime | None:
+        """The first time at which somebody raised a safeguarding concern or told MASH; None: nobody has."""
+        raised = (concern.raised_at for concern in self.concerns)
+        return min((*raised, *(told.made_at for told in self.mash_referrals)), default=None)
+
+    @property
     def received_on(self) -> date:
         """The Europe/London day on which the team received it."""
         return local_day(self.received_at)

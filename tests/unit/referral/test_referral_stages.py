@@ -440,6 +440,20 @@ def test_a_knife_is_referred_to_the_youth_justice_service_within_a_day(referral:
     assert referral.problems(ReferToYjs(), NEXT_DAY) == {"S1"}
 
 
+def test_a_mark_of_exploitation_asks_for_a_concern_on_the_same_day(referral: ReferralStory) -> None:
+    """Given a report that somebody marks so, then a concern is due that day, by duty and next step, until one is raised or MASH is told."""
+    assert "CONCERN_RAISED" not in ReferralStory().received(Flag.SEXUAL).duties(REPORT_DAY)
+    referral.received(Flag.EXPLOITATION)
+    duty = referral.duties(REPORT_DAY)["CONCERN_RAISED"]
+    assert (duty.due, duty.met_on) == (REPORT_DAY, None)
+    assert duty.overdue(date(2026, 2, 25))
+    referral.does(concern())
+    assert referral.duties(REPORT_DAY)["CONCERN_RAISED"].met_on == REPORT_DAY
+    told = ReferralStory().received(Flag.EXPLOITATION)
+    told.does(mash())
+    assert told.duties(REPORT_DAY)["CONCERN_RAISED"].met_on == REPORT_DAY
+
+
 def test_any_referral_may_go_to_the_youth_justice_service_until_it_is_closed(referral: ReferralStory) -> None:
     """Given no knife, the youth justice service may be told too; of a closed referral nobody is told any more."""
     referral.acknowledged().does(ReferToYjs())
