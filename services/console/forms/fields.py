@@ -89,7 +89,7 @@ class Field:
     """Whether an empty answer says that nothing is right."""
 
     is_folded: bool = False
-    """Whether it stands folded in its row, since few need it."""
+    """Whether it stands folded in its row or group, since few need it."""
 
     @property
     def id(self) -> str:

@@ -162,6 +162,8 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
         answers[ROWS + added] = [str(read_count(first(answers, ROWS + added), 1) + 1)]
     asks_more = draft.command == gravity.COMMAND and gravity.show_line(answers)
     asks_more |= corrections.show_value(answers)
+    asks_part = draft.command == people.LINKING and people.asks_part(answers)
+    asks_more |= asks_part
     asks_more |= draft.command == people.OPENING and offences.fill_in(answers, partnership_on(today()).offences)
     drawn = await _draw(request, session, answers, draft.case_id, offers=False)
     if draft.command == conditions.COMMAND:
@@ -179,7 +181,9 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
             session,
             drawn,
             await Place.of(request, session, draft.follows, last),
-            answers={**drawn.suggested, **answers} if corrections.VALUE_ASKED in answers and asks_more else answers,
+            answers={**drawn.suggested, **answers}
+            if asks_part or (corrections.VALUE_ASKED in answers and asks_more)
+            else answers,
             key=str(draft.id),
             version=draft.version,
             case_id=draft.case_id,
@@ -351,7 +355,7 @@ async def draw_command(
         event = await corrections.event_of(apis, session, service, path, answers) if reads else {}
         fields, suggested = corrections.with_fields(fields, event, answers, like)
     elif command == people.LINKING:
-        suggested = {"person_id": [str(uuid4())]}
+        fields, suggested = people.of_part(fields, answers)
     line = next((command_line for command_line in guidance["commands"] if command_line["type"] == command), None)
     if line is None:
         raise HTTPException(403, f"Your role may not do this: {schema['title']}.")

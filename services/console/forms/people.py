@@ -3,14 +3,15 @@
 The services refuse whoever does not fit (rules V1 and R7) and note details that differ (N1): here nobody comes to that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Final
+from uuid import uuid4
 
 from services.console.forms import conditions
 from services.console.forms.fields import Answers, Field, Option, boxes_of, boxes_of_time
-from services.vocabulary import AppropriateAdultKind
+from services.vocabulary import AppropriateAdultKind, Category, PersonRole
 
 OPENING: Final = "OpenDisposalCase"
 DETAILS: Final = "details"
@@ -25,6 +26,8 @@ LINKING: Final = "LinkPerson"
 """The command that mostly names somebody whom the case does not know yet: a new id is suggested."""
 SUGGESTED: Final = {"person_id": LINKED, CRIME_NUMBER: CRIME_NUMBER, "case_id": "case", "referral_id": "referral"}
 """Fields of an opening -> the ids that are known; where the case knows one alone, it is chosen."""
+PART: Final = "role"
+PARENT_OF: Final = "parent_of"
 CONFIRMING: Final = "ConfirmAppropriateAdult"
 CHILDREN: Final = frozenset({"SUSPECT", "CONVICTED", "DISPOSED_OOC", "CHILD_UNDER_10", "HARMER", "CHILD", "SUBJECT"})
 ADULTS: Final = frozenset({"PARENT_CARER", "PROFESSIONAL", "SUPPORTER"})
@@ -56,6 +59,28 @@ UNFIT: Final[Mapping[tuple[str, str], frozenset[str]]] = {
 }
 """Command and field -> the parts of those who do not fit there; a person whose part is not known fits everywhere."""
 
+_REACHED: Final = frozenset({"name", "date_of_birth", "address", "telephone", "email"})
+_WRITTEN_TO: Final = _REACHED | {"preferred_channel", "language"}
+_ORGANISATION: Final = frozenset({"kind", "contact_person"})
+NEEDED: Final[Mapping[str, frozenset[str]]] = {
+    PersonRole.HARMER: _WRITTEN_TO | {"school_urn", "ethnicity", "needs"},
+    PersonRole.HARMED: _WRITTEN_TO | _ORGANISATION | {"needs"},
+    PersonRole.WITNESS: _REACHED,
+    PersonRole.PARENT_CARER: _WRITTEN_TO,
+    PersonRole.PROFESSIONAL: _REACHED | _ORGANISATION,
+    PersonRole.SUPPORTER: _REACHED,
+}
+"""The part of a person -> the details that are asked at once; the others stand folded."""
+CATEGORY: Final[Mapping[str, Category]] = {
+    PersonRole.HARMER: Category.SUSPECT,
+    PersonRole.HARMED: Category.VICTIM,
+    PersonRole.WITNESS: Category.WITNESS,
+    PersonRole.PARENT_CARER: Category.PARENT_CARER,
+    PersonRole.PROFESSIONAL: Category.PROFESSIONAL,
+    PersonRole.SUPPORTER: Category.SUPPORTER,
+}
+"""The part of a person -> the category that they mostly have."""
+
 NEW: Final = {conditions.COMMAND: "condition", "RaiseAlert": "alert"}
 """Commands that begin something under an id of its own -> the field that has it: none that exists is offered."""
 
@@ -69,6 +94,29 @@ def of_adult(fields: Sequence[Field], answers: Answers) -> Sequence[Field]:
     """Ask whether no parent, guardian or social worker is available where the adult is none of them (rule R7)."""
     asked = AppropriateAdultKind.RESPONSIBLE_ADULT in answers.get("kind", ())
     return [replace(field, required=asked) if field.name == "others_unavailable" else field for field in fields]
+
+
+def asks_part(answers: Answers) -> bool:
+    """Tell whether the part of a person was asked alone, so that the details for it are to be asked now."""
+    return PART in answers and not any(name.startswith(f"{DETAILS}.") for name in answers)
+
+
+def of_part(fields: Sequence[Field], answers: Answers) -> tuple[Sequence[Field], Answers]:
+    """Return the fields of a person who is linked: who and in which part, and once that is known, the details for it."""
+    suggested = {"person_id": [str(uuid4())]}
+    part = next(iter(answers.get(PART, ())), "")
+    if part not in NEEDED:
+        return [field for field in fields if field.name in {"person_id", PART}], suggested
+    drawn = [
+        replace(field, fields=[_needed(one, NEEDED[part]) for one in field.fields]) if field.name == DETAILS else field
+        for field in fields
+        if field.name != PARENT_OF or part == PersonRole.PARENT_CARER
+    ]
+    return drawn, {**suggested, "category": [CATEGORY[part]]}
+
+
+def _needed(field: Field, needed: Collection[str]) -> Field:
+    return replace(field, is_folded=field.name.rpartition(".")[2] not in needed)
 
 
 def of_opening(

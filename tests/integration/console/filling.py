@@ -73,6 +73,9 @@ def fill_in(browser: Driver, page: Page, command: Mapping[str, Any], *, forged: 
         # The value is asked in the way of its field, once that is chosen.
         chosen = {name: str(command[name]) for name in ("corrects", "field") if name in command}
         page = browser.send(page, page.form("/do/"), chosen, forged=forged)
+    if {"role", "category"} <= command.keys() and "category" not in page.form("/do/").names:
+        # The details are asked for the part of the person, once that is chosen.
+        page = browser.send(page, page.form("/do/"), {"role": str(command["role"])}, forged=forged)
     form = page.form("/do/")
     form.buttons = [one for one in form.buttons if one[0] != "add"]
     if "person_id" in form.options and not any(name.startswith("details.") for name in form.names):

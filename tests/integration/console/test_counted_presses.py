@@ -139,7 +139,9 @@ def test_a_referral_with_two_people(chromium: Browser, system: dict[str, Any], h
         officer.press("summary:has-text('Something else happened') >> nth=0")
         officer.press("text=Link person")
         for name, role, category, born in PEOPLE:
-            officer.answer(role=role, category=category, details__name=name)
+            officer.answer(role=role)
+            officer.go_on()
+            officer.answer(category=category, details__name=name)
             officer.answer_day("details.date_of_birth", born)
             officer.record(ANOTHER if name == PEOPLE[0][0] else RECORD)
         expect(officer.tab.locator("main")).to_contain_text("Robin Roe")

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from services.console.forms.fields import Drawing, Option, command_of, fields_of
-from services.console.forms.people import CRIME_NUMBER, LINKED, REPORTED, fits, of_adult, of_opening
+from services.console.forms.fields import Drawing, Field, Option, command_of, fields_of
+from services.console.forms.people import (
+    CRIME_NUMBER,
+    LINKED,
+    REPORTED,
+    asks_part,
+    fits,
+    of_adult,
+    of_opening,
+    of_part,
+)
 from services.console.names import Who, called
 from services.disposal.service import service
+from services.vocabulary import PersonRole
 from shared.api.command_schemas import standalone_schemas
 
 SCHEMA = standalone_schemas(service)["OpenDisposalCase"]
@@ -95,3 +105,30 @@ def test_whether_others_are_available_is_asked_of_the_last_resort(kind: str, is_
     answers = {"kind": [kind]}
     _, wrong = command_of(of_adult(fields_of(schema, Drawing(schema["$defs"])), answers), answers)
     assert ("others_unavailable" in {problem.name for problem in wrong}) is is_asked
+
+
+def test_the_details_of_a_person_are_those_that_the_part_needs() -> None:
+    """Given no part, then who and the part are asked alone; of a witness nothing that only a child needs stands unfolded."""
+    names = ("name", "date_of_birth", "kind", "school_urn", "ethnicity", "needs")
+    details = [Field(f"details.{name}", "text", name) for name in names]
+    group = Field("details", "group", "Details", fields=details)
+    others = [Field(name, "choice", name) for name in ("person_id", "role", "category", "parent_of")]
+    drawn, _ = of_part([*others, group], {})
+    assert [field.name for field in drawn] == ["person_id", "role"]
+    shown = {}
+    for part in PersonRole:
+        drawn, suggested = of_part([*others, group], {"role": [part]})
+        shown[part] = {field.title for field in drawn[-1].fields if not field.is_folded}
+        assert ("parent_of" in {field.name for field in drawn}) == (part is PersonRole.PARENT_CARER)
+        assert len(drawn[-1].fields) == len(details), "what is folded can be given all the same"
+        assert suggested["category"]
+    assert shown[PersonRole.WITNESS] == {"name", "date_of_birth"}
+    assert shown[PersonRole.HARMER] == {"name", "date_of_birth", "school_urn", "ethnicity", "needs"}
+    assert shown[PersonRole.HARMED] == {"name", "date_of_birth", "kind", "needs"}
+
+
+def test_the_details_are_asked_once_the_part_is_known() -> None:
+    """Given the part alone, then the details are asked; once they were on the page, answered or not, they are not asked again."""
+    assert asks_part({"role": ["WITNESS"]})
+    assert not asks_part({"role": ["WITNESS"], "details.name": [""]})
+    assert not asks_part({})
