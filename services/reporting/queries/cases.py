@@ -26,7 +26,12 @@ from shared.domain.permissions import CONFLICT, Denial
 
 _STREAMS: Final = f"""
     select s.*, {QUEUED} as queued, coalesce({visible(3)}, false) as shown
-    from stream as s where s.cases @> array[$1::uuid] or ($2 and s.mentions @> array[$1::uuid])
+    from stream as s where s.cases @> array[$1::uuid] or ($2 and s.mentions @> array[$1::uuid] and exists (
+        select from fact as f where f.service = s.service and f.stream = s.stream and (
+            position(convert_to('"case_id":"' || $1::uuid || '"', 'UTF8') in f.body) > 0
+            or position(convert_to('"case_id","value":"' || $1::uuid || '"', 'UTF8') in f.body) > 0
+        )
+    ))
     order by s.opened_at, s.stream
 """  # noqa: S608 - the clauses above, and no value
 _DUTIES: Final = f"""
@@ -51,7 +56,8 @@ async def records_of_case(
 ) -> CaseRecords | Denial | None:
     """Find the streams of a case of which the reader may see a part; None if nothing is known of the case.
 
-    `ever` adds the shared streams that name the case in any event: they may have belonged to it before.
+    `ever` adds the shared streams that name the case as such in any event: they may have belonged to it before. Of those
+    that name its id as something else there may be any number.
     """
     found = await connection.fetch(_STREAMS, case_id, ever, *reader.reach(part).parameters)
     # By the id of a person or record nothing is read: the access log would know the read under that id alone.

@@ -19,7 +19,7 @@ from services.reporting.projection.fold import Folded, Stream, fold, service_of
 from services.reporting.projection.projector import load, read_row, stream_of
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries import timeline as timelines
-from services.reporting.queries.cases import case
+from services.reporting.queries.cases import case, records_of_case
 from services.reporting.queries.daily_sheet import daily_sheet
 from services.reporting.queries.measure_queries import measure
 from services.reporting.queries.timeline import Opened, changes, timeline
@@ -283,6 +283,22 @@ async def test_the_timeline_of_a_shared_session_holds_the_own_places_alone(
         assert people <= own | {None}
         assert own <= people
         assert {"SessionPlanned", "PlaceBooked"} <= {line["type"] for line in lines}
+
+
+async def test_a_session_that_names_a_case_as_something_else_is_none_of_its_records(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
+) -> None:
+    """Given ids that sessions name as a person's or a record's, then no session is read by them: of such there may be any number."""
+    await project(pool, scenarios.facts, 500)
+    booked = [fact.event for fact in scenarios.facts if fact.name == "PlaceBooked"]
+    named = {getattr(event, name) for event in booked for name in ("person_id", "disposal_id")} - {None}
+    async with pool.acquire() as connection:
+        for id_ in named:
+            assert await records_of_case(connection, reader(), id_, "history", ever=True) is None
+        for case_id in {event.case_id for event in booked} - {None}:  # type: ignore[attr-defined]
+            records = await records_of_case(connection, reader(), case_id, "history", ever=True)
+            assert not isinstance(records, Denial | None)
+            assert "education" in {row["service"] for row in records.rows}
 
 
 async def test_changes_after_a_position_are_what_was_recorded_since(
