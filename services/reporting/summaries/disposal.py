@@ -237,7 +237,9 @@ def _victims(opened: events.DisposalCaseOpened, history: Sequence[Fact]) -> tupl
         person: VictimSummary(person_id=person)
         for person in (*(opened.victims or ()), *(opened.victims_with_enhanced_rights or ()))
     }
-    for fact in history:
+    for fact in sorted(
+        history, key=lambda one: one.occurred_at
+    ):  # what was said last counts, also where it is recorded late
         match fact.event:
             case events.VictimInformedOfRestorativeJustice(person_id=person):
                 victims.setdefault(person, VictimSummary(person_id=person))
