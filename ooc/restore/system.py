@@ -6,11 +6,12 @@ No process reaches the databases before all of it is done: the folder of Postgre
 import shutil
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
@@ -22,6 +23,7 @@ from ooc.restore.recovery import recovered, unpack, unpack_log
 from ooc.restore.restore import CannotRestore, restore_events
 from services.console.database import DATABASE
 from services.lags import REPORTING
+from services.notifications import database as notifications
 from services.registry import DECIDING, SERVICES, deciding_services
 from shared.database import Connection, database_dsn
 from shared.domain.sealing import key_ids_in
@@ -37,6 +39,7 @@ from shared.privacy.signed_note import SigningKeys, VerifierKey
 
 KEYRING: Final = "keyring"
 CONSOLE: Final = DATABASE[0]
+NOTIFICATIONS: Final = notifications.DATABASE[0]
 PAGE: Final = 20_000
 _LAST_TRANSACTION: Final = "select pg_last_xact_replay_timestamp()"
 _LATEST: Final = "select body from event order by position desc limit $1"
@@ -133,6 +136,7 @@ async def restore_system(order: Order, data: Path) -> Restored:
                 unpack(order.folder / name, manifest, later, order.identity)
                 async with recovered(later, wal) as newest, _connected(newest) as of_the_end:
                     await take_later(databases, of_the_end, KEYRING, [entry.name for entry in DECIDING])
+                    await _remove_webhooks_again(server, newest)
                 await _end_what_opens(server)
             came, problems = await _complete(order, databases)
             problems = (*removed_backups(order.folder, order.seen, keys), *problems)
@@ -173,6 +177,21 @@ async def _end_what_opens(server: str) -> None:
                 await console.execute(f"truncate {table}")
     finally:
         await console.close()
+
+
+async def _remove_webhooks_again(server: str, newest: str) -> None:
+    """Remove the webhooks that were removed after the moment: who has left would get events again."""
+    with suppress(asyncpg.InvalidCatalogNameError, asyncpg.UndefinedTableError):  # a backup of an earlier release
+        kept = await _fetch_webhooks(newest, "select id from webhook")
+        await _fetch_webhooks(server, "delete from webhook where not id = any($1::uuid[])", kept)
+
+
+async def _fetch_webhooks(server: str, statement: str, *arguments: object) -> list[UUID]:
+    connection = await asyncpg.connect(database_dsn(server, NOTIFICATIONS), timeout=60)
+    try:
+        return [row["id"] for row in await connection.fetch(statement, *arguments)]
+    finally:
+        await connection.close()
 
 
 async def _complete(order: Order, databases: Mapping[str, Connection]) -> tuple[Mapping[str, int], tuple[str, ...]]:

@@ -21,6 +21,7 @@ from ooc.backup.follow import RECEIVING, WAL
 from ooc.evidence.keys import OWNER
 from services.addresses import SERVICES, NoSystem
 from services.console.database import DATABASE
+from services.notifications.database import DATABASE as NOTIFICATIONS
 from shared.database import as_role, database_dsn
 from tests.acknowledged import Writers, check_histories, tell_story
 from tests.whole_system import OOC, WholeSystem, caught_up, client_of, ooc, wait_until
@@ -60,12 +61,12 @@ def destroy(system: WholeSystem) -> None:
     shutil.rmtree(system.var / "postgres")
 
 
-def in_console(system: WholeSystem, statement: str) -> list[asyncpg.Record]:
-    """Run a statement in the console's database, as its owner."""
+def in_console(system: WholeSystem, statement: str, database: str = DATABASE[0]) -> list[asyncpg.Record]:
+    """Run a statement in the console's database, or in another one, as its owner."""
 
     async def run() -> list[asyncpg.Record]:
         noted = json.loads((system.var / "system.json").read_text(encoding="utf-8"))
-        console = await asyncpg.connect(database_dsn(as_role(noted["postgres"], OWNER), DATABASE[0]))
+        console = await asyncpg.connect(database_dsn(as_role(noted["postgres"], OWNER), database))
         try:
             return list(await console.fetch(statement))
         finally:
@@ -102,11 +103,14 @@ def test_a_destroyed_system_is_restored_from_its_backup(
             lambda: len(in_console(system, synchronous)) == 1, 300, "each commit to be received before it is answered"
         )
         in_console(system, "insert into link select sha256('1'), sha256('2'), '', now() + interval '1 day'")
+        webhook = "insert into webhook values (gen_random_uuid(), 'WESSEX_TRUST', 'https://left.example', 1)"
+        in_console(system, webhook, NOTIFICATIONS[0])
         writers = Writers(system.var, 3, patience=900)
         moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
         wait_until(lambda: datetime.now(UTC) > moment, 300, "a moment to which it is restored")
         before = len(writers.answered)
         wait_until(lambda: len(writers.answered) > before + 20, 300, "commands after that")
+        in_console(system, "delete from webhook", NOTIFICATIONS[0])
         frozen = ooc(system.var, "returns", "freeze", "kpi6", "--from", "2026-01-01", "--to", "2026-03-31")
         assert frozen.returncode == 0, frozen.stdout + frozen.stderr
         destroy(system)
@@ -121,6 +125,9 @@ def test_a_destroyed_system_is_restored_from_its_backup(
     system.launch()
     writers.end()  # each ends its story, so the system has come back
     assert in_console(system, "select * from link") == [], "a link that its owner may have ended since opens again"
+    assert in_console(system, "select * from webhook", NOTIFICATIONS[0]) == [], (
+        "an address that was removed gets events again"
+    )
     wait_until(lambda: caught_up(system.var), 300, "the system to catch up")
     with client_of(system.var, patience=300) as client:
         for story in writers.stories:
