@@ -116,7 +116,10 @@ def of_part(fields: Sequence[Field], answers: Answers) -> tuple[Sequence[Field],
 
 
 def _needed(field: Field, needed: Collection[str]) -> Field:
-    return replace(field, is_folded=field.name.rpartition(".")[2] not in needed)
+    """Return a field as a part needs it: the birth of whoever is no organisation has to be known."""
+    name = field.name.rpartition(".")[2]
+    is_born = name == "date_of_birth" and not _ORGANISATION & set(needed)
+    return replace(field, is_folded=name not in needed, required=field.required or is_born)
 
 
 def of_opening(

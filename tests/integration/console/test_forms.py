@@ -86,7 +86,7 @@ def test_a_form_and_its_check_say_whose_record_it_is(officer: Browser) -> None:
     case = officer.send(check, sending(check))
     form = officer.open(case.links()["Add a person"])
     assert f"Zoë O'Hara-Whiteley, case {number} {form.heading}" in form.words
-    check = fill_in(officer, form, {"role": "WITNESS", "category": "WITNESS", "details": {"name": "Ann Reed"}})
+    check = fill_in(officer, form, CHILD | {"role": "WITNESS", "category": "WITNESS"})
     assert f"Zoë O'Hara-Whiteley, case {number} {check.heading}" in check.words
 
 

@@ -122,6 +122,8 @@ def test_the_details_of_a_person_are_those_that_the_part_needs() -> None:
         assert ("parent_of" in {field.name for field in drawn}) == (part is PersonRole.PARENT_CARER)
         assert len(drawn[-1].fields) == len(details), "what is folded can be given all the same"
         assert suggested["category"]
+        (born,) = (field for field in drawn[-1].fields if field.title == "date_of_birth")
+        assert born.required == (part not in {PersonRole.HARMED, PersonRole.PROFESSIONAL}), "these may be organisations"
     assert shown[PersonRole.WITNESS] == {"name", "date_of_birth"}
     assert shown[PersonRole.HARMER] == {"name", "date_of_birth", "school_urn", "ethnicity", "needs"}
     assert shown[PersonRole.HARMED] == {"name", "date_of_birth", "kind", "needs"}
