@@ -77,7 +77,7 @@ deploy-tools: install-test
 	@if command -v go >/dev/null; then $(BIN)/python -m tests.deployment; else echo "Without Go deploy/kubernetes is not rendered."; fi
 
 .PHONY: deploy-check
-deploy-check: deploy-tools ## Render deploy/kubernetes, and validate every field with Strimzi's and CloudNativePG's schemas (Go)
+deploy-check: deploy-tools ## Render deploy/kubernetes, and validate every field with the schemas of its operators (Go)
 	$(BIN)/pytest tests/deployment tests/architecture/test_kubernetes.py
 
 .PHONY: chaos
