@@ -106,6 +106,7 @@ async def test_a_receipt_of_a_lost_primary_is_not_confirmed_by_the_next(
         asked = asyncio.create_task(of_another_api.append(append))
         await cancelled(pair, asked)
     asked.cancel()
+    await eventually(lambda: replicated.event_store.read(0, 1))  # nobody sees it before its wait has ended
     repeated = asyncio.create_task(replicated.event_store.load(append.stream, append.command_id))
     await eventually(lambda: pair.primary.ask(WAITING))
     assert await pair.standby.ask("select pg_promote(true, 60)")
