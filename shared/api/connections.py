@@ -2,12 +2,15 @@
 
 uvicorn limits only the idle time after a response (`timeout_keep_alive`). A connection without a complete request stayed
 open for ever. Another server (granian) has more limits, but also another process model. A protocol class, which uvicorn
-accepts as an option, needs only one more timer.
+accepts as an option, needs only one more timer. It begins TLS itself: where the socket does, a client that does not end the
+handshake is counted by nobody, for a minute.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+from asyncio.sslproto import SSLProtocol
 from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -29,7 +32,7 @@ class ConnectionLimits:
     per_address: int | None = 250
     """The most connections from one address. None: no limit, behind a proxy."""
     head_seconds: float = 10.0
-    """From the connection, or the first byte of a later request, to the end of the head."""
+    """From the connection, with its handshake, or the first byte of a later request, to the end of the head."""
     body_seconds: float = 30.0
     """From the end of the head to the end of the body."""
     read_seconds: float = 30.0
@@ -46,6 +49,7 @@ class BoundedProtocol(H11Protocol):
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     by_address: ClassVar[Counter[str]] = Counter()
+    tls: ClassVar[ssl.SSLContext | None] = None
 
     _pending_part: str | None = None
     _deadline: asyncio.TimerHandle | None = None
@@ -53,8 +57,10 @@ class BoundedProtocol(H11Protocol):
     _address: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept a connection, or refuse it above the maximum."""
+        """Accept a connection, or refuse it above the maximum. It is made again by the end of the handshake."""
         super().connection_made(transport)
+        if self._address is not None:
+            return
         self._address = network_of(self.client)
         self.by_address[self._address] += 1
         limit = self.limits.per_address
@@ -62,6 +68,25 @@ class BoundedProtocol(H11Protocol):
             self._refuse(503, "There are too many connections: close some, and try again in a moment.")
             return
         self._set_deadline()
+        if self.tls is not None:
+            self._begin_tls(transport, self.tls)
+
+    def _begin_tls(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> None:
+        ended: asyncio.Future[None] = self.loop.create_future()
+        handshake = _Handshake(self.loop, self, tls, ended, server_side=True)
+        ended.add_done_callback(self._after_handshake)
+        transport.set_protocol(handshake)
+        handshake.connection_made(transport)
+
+    def _after_handshake(self, ended: asyncio.Future[None]) -> None:
+        error = ended.exception()
+        if self._speaks_in_clear:
+            self.connection_lost(error if isinstance(error, Exception) else None)
+
+    @property
+    def _speaks_in_clear(self) -> bool:
+        """Whether the handshake of TLS is not over."""
+        return self.tls is not None and self.scheme == "http"
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._address is not None:
@@ -120,10 +145,18 @@ class BoundedProtocol(H11Protocol):
         """Send a problem, unless a response has begun, and close the connection."""
         if self.transport.is_closing():
             return
+        if self._speaks_in_clear:
+            self.transport.abort()
+            return
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(_problem_bytes(status, why))
         self.transport.close()
+
+
+class _Handshake(SSLProtocol):
+    max_size = 32_768
+    """Of the buffer that each connection has, in bytes; asyncio's is 256 KiB."""
 
 
 def with_limits(limits: ConnectionLimits) -> type[BoundedProtocol]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 import sys
 from contextlib import suppress
@@ -22,6 +23,7 @@ class Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = asyncio.Event()
         self._written = _written(config)
+        self._tls: ssl.SSLContext | None = None
 
     def end(self) -> None:
         """Finish the running requests, and end."""
@@ -33,6 +35,17 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
         self.end()
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; TLS is begun by the connections, which are counted (`BoundedProtocol`)."""
+        if self.config.ssl is not None:
+            from shared.api.connections import BoundedProtocol  # noqa: PLC0415 - it needs 24 MB, and few servers TLS
+
+            protocol = self.config.http_protocol_class
+            assert issubclass(protocol, BoundedProtocol)
+            self._tls = protocol.tls = self.config.ssl
+            self.config.ssl = None
+        await super().startup(sockets)
+
     async def main_loop(self) -> None:
         self._loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
@@ -42,7 +55,7 @@ class Server(uvicorn.Server):
 
     def _take_a_new_certificate(self) -> None:
         """Show new connections the certificate that has taken the place of the one that was read."""
-        tls = self.config.ssl
+        tls = self._tls
         try:
             if tls is not None and (written := _written(self.config)) != self._written:
                 # A context that refuses a certificate has lost the one before.

@@ -6,11 +6,13 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
 import uvicorn
+import uvloop
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -24,6 +26,8 @@ from tests.authority import Authority
 from tests.integration.local.waiting import eventually
 from tests.ports import free_ports
 
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy")
+
 
 class Quiet(Server):
     """A server whose signals are those of the tests."""
@@ -31,6 +35,13 @@ class Quiet(Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy])
+def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+    """Give the loop of the tests, and that of the processes."""
+    policy: asyncio.AbstractEventLoopPolicy = request.param()
+    return policy
 
 
 @pytest.fixture
@@ -42,8 +53,9 @@ async def port(tmp_path: Path) -> AsyncIterator[int]:
     settings = Settings(
         port=chosen, tls_certificate=tmp_path / "server.crt", tls_key=tmp_path / "server.key", connections=2
     )
+    limits = replace(ConnectionLimits.of(settings), head_seconds=3)
     app = Starlette(routes=[Route("/", lambda _request: PlainTextResponse("here"))])
-    options = uvicorn_options(settings, ConnectionLimits.of(settings))
+    options = uvicorn_options(settings, limits)
     server = Quiet(uvicorn.Config(app, host=settings.host, port=settings.port, **options))
     serving = asyncio.create_task(server.serve())
 
@@ -100,6 +112,29 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(port: int, tmp_p
             return False
 
     await eventually(is_renewed)
+
+
+async def test_whoever_does_not_end_the_handshake_is_counted_and_let_go(port: int, tmp_path: Path) -> None:
+    """Given silent clients up to the limit, then a further one is refused, they are let go, and the next is answered."""
+    silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    with pytest.raises(httpx2.TransportError):
+        await ask(port, tmp_path / "own")
+    async with asyncio.timeout(30):
+        assert [await reader.read() for reader, _ in silent] == [b"", b""]
+    for _, writer in silent:
+        writer.close()
+    for _ in range(3):
+        assert await ask(port, tmp_path / "own") == "here"
+
+
+async def test_nothing_that_was_said_before_the_handshake_counts(port: int, tmp_path: Path) -> None:
+    """Given a request in clear, then it is answered by nothing in clear, and counts as no part of a later one."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    async with asyncio.timeout(30):
+        assert b"HTTP" not in await reader.read()
+    writer.close()
+    assert await ask(port, tmp_path / "own") == "here"
 
 
 def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
