@@ -91,13 +91,10 @@ class MemoryEventStore:
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up marks (see `EventStore.linked_marks`)."""
-        marks = {
-            home: frozenset(
-                self._marks.get(home, set()).union(key for key in self._claims if key.startswith(f"{home}:"))
-            )
-            for home in homes
-        }
-        return {home: of_home for home, of_home in marks.items() if of_home}
+        marks = {str(home): {*self._marks.get(home, ())} for home in homes}
+        for key in self._claims:
+            marks.get(key.partition(":")[0], set()).add(key)
+        return {home: frozenset(of_home) for home in homes if (of_home := marks[str(home)])}
 
     def keep_marks(self, home: UUID, marks: Iterable[str]) -> None:
         """Keep the marks of another service's record, as a worker does."""

@@ -17,7 +17,7 @@ from shared.api.boundary import guard
 from shared.api.command_outcomes import add_command_outcomes
 from shared.api.command_schemas import add_command_schemas, command_schemas
 from shared.api.commands import add_commands
-from shared.api.connections import ConnectionLimits, with_limits
+from shared.api.connections import BoundedProtocol, ConnectionLimits, with_limits
 from shared.api.data_rights import add_data_rights
 from shared.api.dependencies import Dependencies, api_dependencies
 from shared.api.documents import add_documents
@@ -97,9 +97,10 @@ def serve(app: Starlette, settings: Settings) -> None:
 
 def uvicorn_options(settings: Settings, limits: ConnectionLimits) -> dict[str, Any]:
     """Build the options of uvicorn: time limits (seconds), and forwarded addresses from trusted proxies only."""
+    protocol = with_limits(limits)
     return {
         "loop": "uvloop",
-        "http": with_limits(limits),
+        "http": protocol,
         "ws": "none",
         "log_config": None,
         "access_log": False,
@@ -109,14 +110,15 @@ def uvicorn_options(settings: Settings, limits: ConnectionLimits) -> dict[str, A
         "h11_max_incomplete_event_size": 32_768,
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": settings.trusted_proxies or "",
-        **(_tls(settings) if settings.tls_certificate else {}),
+        **(_tls(settings, protocol) if settings.tls_certificate else {}),
     }
 
 
-def _tls(settings: Settings) -> dict[str, Any]:
+def _tls(settings: Settings, protocol: type[BoundedProtocol]) -> dict[str, Any]:
     def newest_version(_config: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
         context = default()
         context.minimum_version = ssl.TLSVersion.TLSv1_3
+        protocol.tls = context
         return context
 
     return {

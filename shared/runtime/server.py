@@ -36,13 +36,9 @@ class Server(uvicorn.Server):
         self.end()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen; TLS is begun by the connections, which are counted (`BoundedProtocol`)."""
-        if self.config.ssl is not None:
-            from shared.api.connections import BoundedProtocol  # noqa: PLC0415 - it needs 24 MB, and few servers TLS
-
-            protocol = self.config.http_protocol_class
-            assert issubclass(protocol, BoundedProtocol)
-            self._tls = protocol.tls = self.config.ssl
+        """Listen. Where the connections begin TLS (`BoundedProtocol.tls`), the sockets do not."""
+        self._tls = self.config.ssl
+        if getattr(self.config.http_protocol_class, "tls", None) is not None:
             self.config.ssl = None
         await super().startup(sockets)
 
