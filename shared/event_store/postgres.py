@@ -64,7 +64,7 @@ _SIZE: Final = f"""
 
 _MARKS: Final = """
     select home, array_agg(mark) as marks from (
-        select home, mark from linked_mark where home = any($1::uuid[])
+        select home, mark from linked_mark where home = any($1::uuid[]) and not for_older
         union all
         select home, key from unnest($1::uuid[]) as home join claim on key > home || ':' and key < home || ';'
     ) as marks group by home

@@ -38,9 +38,12 @@ def marks_in(service: Service[Any], records: Iterable[ConsumedEvent]) -> set[tup
     return marks_by_home
 
 
-_MARK: Final = (
-    "insert into linked_mark (home, mark) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing"
-)
+_MARK: Final = """
+    with given as (select * from unnest($1::uuid[], $2::text[]) as g (home, mark))
+    insert into linked_mark (home, mark, for_older) select home, mark, false from given
+    union all select distinct home, split_part(mark, '@', 1), true from given where mark like '%@%'
+    on conflict do nothing
+"""
 _KEEP: Final = """
     insert into kept_event (home, service, position, recorded_at, stream, version, event_id, type, hash, body)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing

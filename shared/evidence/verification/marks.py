@@ -27,7 +27,10 @@ _LACKED: Final = """
     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[]) as l (home, mark, stream, version)
     where case when mark = '' then not exists (
         select from kept_event as k where k.home = l.home and k.stream = l.stream and k.version = l.version
-    ) else not exists (select from linked_mark as m where m.home = l.home and m.mark in (l.mark, split_part(l.mark, '@', 1))) end
+    ) else not exists (
+        select from linked_mark as m where m.home = l.home
+        and (m.mark = l.mark or m.mark = split_part(l.mark, '@', 1) and not m.for_older)
+    ) end
 """
 
 
@@ -42,7 +45,7 @@ async def check_marks(
         due: list[_Link] = []
         for record in records:
             links = _links(service, record)
-            # An older release kept marks without labels.
+            # An older release kept marks without labels, and one that runs beside this reads them so.
             unexplained.difference_update(
                 (home, kept) for home, mark, *_ in links for kept in (mark, mark.partition("@")[0])
             )

@@ -326,6 +326,16 @@ async def test_marks_of_others_records_are_looked_up_by_home(event_store: EventS
     assert await event_store.linked_marks([]) == {}
 
 
+@pytest.mark.parametrize("event_store", ["postgres"], indirect=True)
+async def test_the_release_before_reads_the_marks_of_this_one(event_store: EventStore, worker: Any) -> None:
+    """Given marks with labels, then the release before, which knows none, reads them without, and this one does not."""
+    home = uuid4()
+    await worker.execute(linking._MARK, [home, home], ["desk.OPENED@DORSET", "desk.LED"])
+    before = await worker.fetch("select mark from linked_mark where home = $1", home)
+    assert {row["mark"] for row in before} >= {"desk.OPENED", "desk.LED"}
+    assert await event_store.linked_marks([home]) == {home: {"desk.OPENED@DORSET", "desk.LED"}}
+
+
 async def test_a_claim_that_begins_with_a_home_marks_it(event_store: EventStore, worker: Any) -> None:
     """Given claims that begin with a home, one with a colon after it, then that is a mark of the home, for API and worker."""
     home, stream = uuid4(), Stream()

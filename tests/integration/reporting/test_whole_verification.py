@@ -123,7 +123,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "update event set log_hash = sha256('x') where position = 3",
         """
         delete from linked_mark where (home, mark) =
-        (select home, mark from linked_mark where mark like 'disposal.OPENER:%' limit 1)
+        (select home, mark from linked_mark where mark like 'disposal.OPENER:%@%' limit 1)
         """,
         "update signed_checkpoint set root = sha256('x') where size = (select max(size) from signed_checkpoint)",
         "delete from relayed",
