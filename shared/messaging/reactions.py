@@ -375,9 +375,22 @@ _LISTED: Final = f"""
 """  # noqa: S608 - the columns above
 
 
+_RECORDED: Final = f"""
+    select {_COLUMNS} from parked where not command_id = any($2::uuid[]) and command_id in (
+        select id from waiting where service = $1 and ended_at is null
+    ) order by sequence
+"""  # noqa: S608 - the columns above
+
+
 async def parked_reactions(connection: Connection, *, limit: int = 1000) -> list[ParkedReaction]:
     """Return the oldest parked reactions of a service's database, in order."""
     return _parked(await connection.fetch(_LISTED, limit, OF_ONE_SENDER))
+
+
+async def parked_beside(connection: Connection, service: str, listed: Iterable[ParkedReaction]) -> list[ParkedReaction]:
+    """Return the parked reactions whose waits are recorded and open, beside those that are listed."""
+    ids = [parked.command_id for parked in listed]
+    return _parked(await connection.fetch(_RECORDED, service, ids))
 
 
 async def parked_reaction(connection: Connection, command_id: UUID) -> ParkedReaction | None:

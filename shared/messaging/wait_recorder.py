@@ -32,7 +32,7 @@ from shared.messaging.consumer.alarms import kind_of
 from shared.messaging.consumer.effects import is_transient, log_transient
 from shared.messaging.consumer.quarantine import held_stream_id
 from shared.messaging.polling import Poll
-from shared.messaging.reactions import ParkedReaction, parked_reactions, system_actor
+from shared.messaging.reactions import ParkedReaction, parked_beside, parked_reactions, system_actor
 from shared.messaging.waiting import begin_wait, change_wait, end_wait, open_waits
 
 MOST_PARKED: Final = 5_000
@@ -62,8 +62,12 @@ ReadFact = Callable[[str, bytes], Fact | None]
 
 
 async def standing_waits(connection: Connection, service: Service[Any]) -> dict[UUID, StandingWait]:
-    """Read what waits in a service's database: the oldest parked reactions of each sender, streams in quarantine, commands that were lost."""
+    """Read what waits in a service's database: the oldest parked reactions of each sender, streams in quarantine, commands that were lost.
+
+    A reaction whose wait is recorded waits until it is settled, whoever comes before it then: else its end would be recorded.
+    """
     parked_list = await parked_reactions(connection, limit=MOST_PARKED)
+    parked_list += await parked_beside(connection, service.name, parked_list)
     waits = {parked.command_id: reaction_wait(service, parked) for parked in parked_list}
     read, targets = partial(read_published, service), partial(_streams_to_reach, service)
     lost = {

@@ -39,7 +39,7 @@ from shared.messaging.reactions import (
     system_actor,
 )
 from shared.messaging.wait_recorder import recorder_of, standing_waits
-from shared.messaging.waiting import keep_waits, waits_of
+from shared.messaging.waiting import begin_wait, keep_waits, waits_of
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import service_database
@@ -264,6 +264,21 @@ async def test_nobody_hides_the_reactions_that_others_wait_for(
     await reacting_desk.take(rings)
     listed = [one.source_stream for one in await parked_reactions(reacting_desk.pool)]
     assert listed == [ring.stream for ring in (*rings[:10], *rings[12:])]
+
+
+async def test_what_waits_by_its_record_waits_until_it_is_settled(
+    reacting_desk: ReactingDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given parked rings whose waits are recorded, when fewer of one sender are listed, then none of them has ended."""
+    await reacting_desk.take([await reacting_desk.ring(hands) for hands in (1, 2, 3)])
+    service = reacting_desk.desk.service
+    async with reacting_desk.pool.acquire() as connection:
+        recorded = await standing_waits(connection, service)
+        for id_, standing in recorded.items():
+            await begin_wait(connection, id_, service.name, standing.home, standing.wait)
+        monkeypatch.setattr(reactions, "OF_ONE_SENDER", 1)
+        assert len(recorded) == 3
+        assert await standing_waits(connection, service) == recorded
 
 
 async def test_a_target_that_is_tried_often_lets_others_go_first(
