@@ -245,6 +245,15 @@ def test_a_finding_recorded_late_is_taken_in_order_of_time() -> None:
     assert (story.state.evidence.standard, story.state.evidence.sufficient) == (EvidenceStandard.OFFENCE_OCCURRED, True)
 
 
+def test_a_withdrawal_recorded_late_takes_back_no_later_signature() -> None:
+    """Given a signed document, when consent is said to have been withdrawn before the signature, then T1 refuses it."""
+    story = CaseStory().decided()
+    story.ask(proposed(letter()), by=YJS, at="2026-03-12T09:00:00+00:00")
+    story.ask(SIGNED, by=YJS, at="2026-03-12T14:00:00+00:00")
+    assert story.refused(WithdrawConsent(), by=YJS, at="2026-03-12T12:00:00+00:00") == {"T1"}
+    story.ask(WithdrawConsent(), by=YJS, at="2026-03-12T15:00:00+00:00")
+
+
 def test_a_variation_recorded_late_is_no_consent_to_what_was_withdrawn_after_it() -> None:
     """Given withdrawn consent, when a variation from before it is recorded late, then the consent is still withdrawn."""
     story = CaseStory().issued()

@@ -246,6 +246,7 @@ def not_before_the_condition(command: Command, state: DisposalState, context: Co
 @rules.forbids(
     "T1",
     commands.WithdrawAdmission,
+    commands.WithdrawConsent,
     commands.DecideAbsence,
     commands.IssueWarning,
     commands.DecideBreach,
@@ -266,6 +267,8 @@ def _answered(command: Command, state: DisposalState) -> datetime | None:
     match command:
         case commands.WithdrawAdmission():
             return state.admission.at if state.admission is not None else None
+        case commands.WithdrawConsent():
+            return state.signed_at
         case commands.DecideAbsence(session_id=session_id):
             pending = state.pending_absence(session_id)
             return pending.at if pending is not None else None
