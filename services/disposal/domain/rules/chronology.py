@@ -264,20 +264,18 @@ def not_before_what_it_answers(command: Command, state: DisposalState, context: 
 
 
 def _answered(command: Command, state: DisposalState) -> datetime | None:
+    answered: datetime | None = None
     match command:
-        case commands.WithdrawAdmission():
-            return state.admission.at if state.admission is not None else None
+        case commands.WithdrawAdmission() if state.admission is not None:
+            answered = state.admission.at
         case commands.WithdrawConsent():
-            return state.signed_at
-        case commands.DecideAbsence(session_id=session_id):
-            pending = state.pending_absence(session_id)
-            return pending.at if pending is not None else None
-        case commands.IssueWarning(session_id=session_id):
-            missed = state.last_attendance(session_id)
-            return None if missed is None else missed.decided_at or missed.at
-        case commands.DecideBreach() | commands.EndDeferral():
-            return state.breach.at if state.breach is not None else None
-        case commands.InstituteProceedings():
-            return state.breach.decided_at if state.breach is not None else None
-        case _:
-            return None
+            answered = state.signed_at
+        case commands.DecideAbsence(session_id=session_id) if pending := state.pending_absence(session_id):
+            answered = pending.at
+        case commands.IssueWarning(session_id=session_id) if missed := state.last_attendance(session_id):
+            answered = missed.decided_at or missed.at
+        case commands.DecideBreach() | commands.EndDeferral() if state.breach is not None:
+            answered = state.breach.at
+        case commands.InstituteProceedings() if state.breach is not None:
+            answered = state.breach.decided_at
+    return answered
