@@ -56,7 +56,7 @@ async def test_it_names_the_fields_that_decide(api: Client, stream: UUID) -> Non
     """Guidance names the fields on which an answer depends, and the version of the record."""
     answer = await api.read(f"/v1/sessions/{stream}/commands?as_of={ON_THE_DAY}")
     booking = commands(answer)["BookPlace"]
-    assert (booking["status"], booking["fields"], booking["begins"]) == ("depends", ["person_id"], False)
+    assert (booking["status"], booking["fields"], booking["begins"]) == ("depends", ["person_id", "case_id"], False)
     assert (answer.json()["id"], answer.json()["version"]) == (str(stream), 1)
     assert commands(answer)["PlanSession"]["status"] == "refused"
 
