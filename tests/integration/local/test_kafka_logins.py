@@ -39,7 +39,7 @@ class LateMetadata:
     @contextlib.contextmanager
     def held_back_for(self, seconds: float) -> Iterator[None]:
         """Hold new metadata back for so many seconds, at most until the block ends."""
-        self.flows.clear()
+        self._loop.call_soon_threadsafe(self.flows.clear)  # after the release of the block before
         timer = asyncio.get_running_loop().call_later(seconds, self._release)
         try:
             yield
