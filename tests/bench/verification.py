@@ -33,8 +33,8 @@ from tests.bench.place import Place
 from tests.bench.processes import process_running, relaying
 from tests.bench.relay import fill
 from tests.bench.rounds import OURS, Side
-from tests.hostile.partnership import link_services
 from tests.isolated_settings import IsolatedSettings
+from tests.linked_services import link_services
 
 HELD: Final = 24_000
 """How many events the system holds."""

@@ -29,7 +29,6 @@ from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from services.reporting.projection.projector import apply
 from shared.domain.service import Service
-from shared.messaging.linking import link_again
 from shared.runtime.application import service_api
 from shared.runtime.provision import KEYRING_DATABASE, service_database
 from tests import loopback
@@ -38,6 +37,7 @@ from tests.forked_ooc import run_command
 from tests.hostile.serving import served
 from tests.integration.reporting.recorded_scenarios import event_of_row
 from tests.isolated_settings import IsolatedSettings
+from tests.linked_services import link_services
 from tests.received_referral import received_referral
 
 PREFIX: Final = f"test_access_{uuid4().hex[:12]}"
@@ -176,17 +176,6 @@ class Partnership:
                 await apply(reporting, [event_of_row(row) for row in rows])
         await reporting.close()
         await link_services(self.settings)
-
-
-async def link_services(settings: IsolatedSettings) -> None:
-    """Keep in each service the events of others that it looks at, and their marks."""
-    async with contextlib.AsyncExitStack() as closing:
-        stores: dict[str, Any] = {}
-        for name in SERVICES:
-            stores[name] = await asyncpg.connect(settings.worker_database(name))
-            closing.push_async_callback(stores[name].close)
-        for service in SERVICES.values():
-            await link_again(stores[service.name], service, stores)
 
 
 _idle: dict[str, tuple[IsolatedSettings, dict[str, FastAPI]]] = {}
