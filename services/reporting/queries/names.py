@@ -177,12 +177,13 @@ async def names_of(
         rows = {(row["service"], row["stream"]): row for row in (*of_records, *of_cases)}
         facts = [read_row(row) for row in await connection.fetch(_FACTS, *split(rows), TYPES)]
         reached = await positions(connection, READ_MODELS)
-    restricted = await withheld_from(reader, pool, {(owner[0][0], owner[1]) for owner in values_in(facts)})
-    shown = {owner: value for owner, value in values_in(facts).items() if (owner[0][0], owner[1]) not in restricted}
+    values = values_in(facts)
+    restricted = await withheld_from(reader, pool, {(owner[0][0], owner[1]) for owner in values})
+    shown = {owner: value for owner, value in values.items() if (owner[0][0], owner[1]) not in restricted}
     names = await _open(shown, keyring)
     alike = _alike(names)
-    births = {owner: value for owner, value in values_in(facts, Compared.DATE_OF_BIRTH).items() if owner in alike}
-    born = await _open(births, keyring)
+    births = values_in(facts, Compared.DATE_OF_BIRTH) if alike else {}
+    born = await _open({owner: value for owner, value in births.items() if owner in alike}, keyring)
     people = [
         NamedPerson(
             service=stream[0],
