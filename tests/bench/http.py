@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from services.disposal.domain.commands import OpenDisposalCase
 from services.disposal.service import service
 from shared.api.connections import ConnectionLimits
 from shared.database import retry_for
@@ -58,28 +59,36 @@ class Post:
 
 
 def posts_of(case: SyntheticCase) -> list[Post]:
-    """Return the commands of a case to its first record of disposal, in order, as far as people sent them.
-
-    They end before a reaction's command, a signature, which prints first, and a command that names an event: its id follows
-    from the idempotency key, and is another one here. A second record could need the first to be closed.
-    """
-    events = {str(event_id) for accepted in case.accepted for event_id, *_ in accepted.events}
-    told = [sent for sent in case.sent if sent.service == service.name]
-    first = [sent for sent in told if sent.request.stream == told[0].request.stream]
+    """Return the commands of a case to its first record of disposal, in order, as their clients send them."""
     return [
         Post(
             sent.request.actor,
             f"/v1/{service.collection}/{sent.request.stream}/commands",
             sent.body.encode(),
         )
-        for sent in takewhile(lambda sent: not _ends(sent, events), first)
+        for sent in sent_alone(case)
     ]
 
 
+def sent_alone(case: SyntheticCase) -> list[SentCommand]:
+    """Return the commands to a case's first record of disposal, as far as people sent them and no other service is needed.
+
+    They end before a reaction's command, an opening with the details that a referral has, a signature, which prints first,
+    and a command that names an event: its id follows from the idempotency key, and is another one here. A second record
+    could need the first to be closed.
+    """
+    events = {str(event_id) for accepted in case.accepted for event_id, *_ in accepted.events}
+    told = [sent for sent in case.sent if sent.service == service.name]
+    first = [sent for sent in told if sent.request.stream == told[0].request.stream]
+    return list(takewhile(lambda sent: not _ends(sent, events), first))
+
+
 def _ends(sent: SentCommand, events: set[str]) -> bool:
+    command = sent.request.command
     return (
         sent.request.causation_id is not None
-        or type(sent.request.command).__name__ == "SignDocument"
+        or type(command).__name__ == "SignDocument"
+        or (isinstance(command, OpenDisposalCase) and command.details is None)
         or any(event in sent.body for event in events)
     )
 
