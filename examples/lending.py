@@ -85,7 +85,7 @@ def evolve(state: Book | None, fact: Fact) -> Book:
     raise BrokenHistory(fact, "a book is acquired first, and once")
 
 
-# 4. Rules: each returns True where it holds. Its docstring is the text for the librarian, with the source.
+# 4. Rules: each returns True if it holds. Its docstring is the text for the librarian, with the source.
 rules: RuleBook[Book] = RuleBook("lending")
 
 

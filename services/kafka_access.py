@@ -80,7 +80,7 @@ def declared_topics(replication: int) -> list[NewTopic]:
 
 
 async def provision_kafka(settings: Settings) -> None:
-    """Create every topic, and where Kafka asks for passwords give each login its password and its rights.
+    """Create every topic, and if Kafka asks for passwords give each login its password and its rights.
 
     Returns when every broker lets every login in. Raises `ProvisionFailed` and `NoPassword`.
     """

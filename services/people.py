@@ -45,7 +45,7 @@ def versions_of_link(person: UUID, kept: Sequence[Fact]) -> Sequence[PersonLinke
 
 
 def birth_date_of(person: UUID, context: Context) -> date | None:
-    """Return the date of birth of somebody linked; None for an organisation, and where it is forgotten or nobody linked them."""
+    """Return the date of birth of somebody linked; None for an organisation, and if it is forgotten or nobody linked them."""
     linked = context.of_kept(linked_people).get(person)
     born = None if linked is None else linked.details.date_of_birth
     return None if born is None else born.or_else(None)
@@ -64,7 +64,7 @@ def flags_of_the_incident(person: UUID, kept: Sequence[Fact]) -> Flags | None:
 
 
 def differing(given: PartyDetails, known: PartyDetails) -> tuple[str, ...]:
-    """Name what two records of a person say differently: name, date of birth or ethnicity, where both can be read."""
+    """Name what two records of a person say differently: name, date of birth or ethnicity, if both can be read."""
     return tuple(name for name in ("name", "date_of_birth", "ethnicity") if _differ(given, known, name))
 
 

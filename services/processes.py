@@ -43,7 +43,7 @@ class Server(StrEnum):
     WITNESS = "witness"
     """The witness of the checkpoints, which another party runs."""
     TELEMETRY = "telemetry"
-    """A collector of traces (OTLP over HTTP), where there is one."""
+    """A collector of traces (OTLP over HTTP), if there is one."""
     MAIL = "mail"
     NOTIFY = "notify"
     """GOV.UK Notify, or a proxy that leads there."""

@@ -110,7 +110,7 @@ INHERITED_LABELS: Final = frozenset({"area"})
 
 _WORDS: Final = tomllib.loads((Path(__file__).parent / "vocabulary.toml").read_text(encoding="utf-8"))["sentences"]
 WORDS: Final[Mapping[str, str]] = _WORDS["codes"] | _WORDS["sealed"]
-"""Codes and names of sealed fields as they stand within a sentence, where their own letters do not say it (`shared.domain.sentences`)."""
+"""Codes and names of sealed fields as they stand within a sentence, if their own letters do not say it (`shared.domain.sentences`)."""
 
 
 class Role(StrEnum):

@@ -149,7 +149,7 @@ class _Connection(asyncpg.Connection):
             waiter.set_result(None)
 
     def _process_log_message(self, fields: dict[str, str], _last_query: str) -> None:
-        """Lose the connection where PostgreSQL warns that it stopped waiting (its function, in every language)."""
+        """Lose the connection if PostgreSQL warns that it stopped waiting (its function, in every language)."""
         if fields.get("R") == "SyncRepWaitForLSN":
             self._abort()  # type: ignore[attr-defined]  # whoever has it from a pool gives it back
 
@@ -243,7 +243,7 @@ class Lease:
             yield
         finally:
             ended.set()  # a statement that is cancelled takes the connection with it
-            await asyncio.gather(beating, return_exceptions=True)  # where the lease was lost, the next renewal says so
+            await asyncio.gather(beating, return_exceptions=True)  # if the lease was lost, the next renewal says so
 
     @asynccontextmanager
     async def enter(self, connection: Connection, context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
@@ -278,7 +278,7 @@ class Lease:
                 with suppress(Exception):
                     async with asyncio.timeout(2):
                         await self.give_back(connection)
-            finally:  # where that is cancelled too
+            finally:  # if that is cancelled too
                 with suppress(Exception):
                     await connection.close(timeout=2)
 

@@ -41,7 +41,7 @@ class KafkaLogin:
 
 
 Kafka = str | KafkaLogin
-"""Where Kafka is: by an address alone where the broker asks nobody who they are."""
+"""Where Kafka is: by an address alone if the broker asks nobody who they are."""
 
 
 def client_options(kafka: Kafka) -> dict[str, Any]:
@@ -64,9 +64,9 @@ LOOK_MILLISECONDS: Final = 2_000
 
 
 def be_patient(consumer: Any, *, idle: bool) -> None:
-    """Let the broker keep the next fetches of a consumer of aiokafka for longer where nothing came: each costs both sides.
+    """Let the broker keep the next fetches of a consumer of aiokafka for longer if nothing came: each costs both sides.
 
-    Not for longer where something came: a partition that was just read waits for the end of the fetch under way, which asks
+    Not for longer if something came: a partition that was just read waits for the end of the fetch under way, which asks
     for the others alone.
     """
     consumer._fetcher._fetch_max_wait_ms = 2_000 if idle else 500  # noqa: SLF001 - it is set for good else
@@ -90,7 +90,7 @@ async def producing(kafka: Kafka, seconds: float, **options: Any) -> AsyncIterat
 async def stop(member: Any, client: Any, seconds: float) -> None:
     """Stop a producer or consumer of aiokafka, and close its client, each within so many seconds; what they raise is left alone.
 
-    Where the broker is away, stopping a consumer raises the CancelledError of a fetch that it cancels itself. That one
+    If the broker is away, stopping a consumer raises the CancelledError of a fetch that it cancels itself. That one
     would end the task that stops it, as if somebody had cancelled it, without a word.
     """
     for ending in (member.stop, client.close):

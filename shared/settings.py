@@ -208,7 +208,7 @@ class Settings(BaseSettings):
         )
 
     def kafka_password_of(self, principal: str) -> str:
-        """Return the password of a principal of Kafka; raises `NoPassword`, also where no directory is named."""
+        """Return the password of a principal of Kafka; raises `NoPassword`, also if no directory is named."""
         if self.kafka_passwords is None:
             raise NoPassword(
                 "the passwords of Kafka's principals are nowhere: name their directory in OOC_KAFKA_PASSWORDS"
@@ -224,7 +224,7 @@ class Settings(BaseSettings):
 
     @property
     def owner_database_url(self) -> str:
-        """The address for the owner of the databases; its password from the directory where the address has none."""
+        """The address for the owner of the databases; its password from the directory if the address has none."""
         address = self.admin_database_url or self.database_url
         parts = urlsplit(address)
         if self.database_passwords is None or not parts.username or parts.password:

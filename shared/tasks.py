@@ -9,7 +9,7 @@ from typing import Any
 async def end(task: asyncio.Task[Any]) -> None:
     """Cancel a task until it has ended.
 
-    Once is not enough: where a cancellation aborts a connection of PostgreSQL, the task may learn of a lost connection in
+    Once is not enough: if a cancellation aborts a connection of PostgreSQL, the task may learn of a lost connection in
     its place, and go on.
     """
     while not task.done():

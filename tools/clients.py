@@ -52,7 +52,7 @@ def generate(folder: Path = GENERATED) -> None:
 def _name_schemas(document: dict[str, Any]) -> dict[str, Any]:
     """Return the document with each class named as the contract names its schema, and headers as text.
 
-    The generator takes a schema's title for its name, and gives the HTTP client a UUID where a header must be text.
+    The generator takes a schema's title for its name, and gives the HTTP client a UUID though a header must be text.
     """
     for name, schema in document["components"]["schemas"].items():
         schema["title"] = name

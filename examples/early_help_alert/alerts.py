@@ -5,7 +5,7 @@ by step, is docs/how-to/react-from-outside.md. Run it with `python alerts.py --h
 
 It alerts for a child of the trust's schools
 - who was referred to early help, and
-- who has missed two sessions without an acceptable reason. That child it refers back, where it has credentials.
+- who has missed two sessions without an acceptable reason. That child it refers back, if it has credentials.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class PositionRecords:
         return self._known[topic]
 
     def is_foreign(self, topic: str, partition: int, offset: int) -> bool | None:
-        """Whether a record was written by somebody else than the partnership's relay; None where that is not known yet."""
+        """Whether a record was written by somebody else than the partnership's relay; None if that is not known yet."""
         if self._end(topic, partition) <= offset:
             self._known.pop(topic, None)
         if self._end(topic, partition) <= offset:
@@ -289,7 +289,7 @@ def show(database: sqlite3.Connection) -> None:
 
 
 def main() -> int:
-    """Follow the topics; exit 3 where a person must look."""
+    """Follow the topics; exit 3 if a person must look."""
     parser = argparse.ArgumentParser(description="Alert for children of a school trust, from the partnership's events.")
     parser.add_argument("--kafka", default="127.0.0.1:8121", help="Kafka's address, as `make run` prints it")
     parser.add_argument("--login", default="partner_wessex_trust", help="the login that the partnership has given us")

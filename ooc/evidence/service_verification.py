@@ -118,7 +118,7 @@ async def verify_checkpoints(
 ) -> AsyncIterator[Finding]:
     """Yield a finding for each log: whether it is still what its checkpoints have signed, and those kept `outside`.
 
-    Where the checkpoints of the topic cannot be read, those of the database are checked all the same.
+    If the checkpoints of the topic cannot be read, those of the database are checked all the same.
     """
     published, unread, stated = dict[str, dict[int, str]](), Problems(), list[GivenUp]()
     try:

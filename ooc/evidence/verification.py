@@ -256,7 +256,7 @@ async def verify_schemas(settings: Settings) -> Finding:
 
 
 async def _number(database: Pool, query: str, problems: Problems) -> int:
-    """Return the number that a query gives; where it fails, 0 and a problem."""
+    """Return the number that a query gives; if it fails, 0 and a problem."""
     number: int = await or_else(0, database.fetchval(query), problems)
     return number
 

@@ -142,7 +142,7 @@ async def _until_recovered(address: str, server: asyncio.subprocess.Process, log
 
 
 def give_to_server(folder: Path) -> None:
-    """Give a folder to the user as whom PostgreSQL runs where we are root."""
+    """Give a folder to the user as whom PostgreSQL runs if we are root."""
     if os.geteuid() != 0:
         return
     entry = pwd.getpwnam(UNPRIVILEGED)

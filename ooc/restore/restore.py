@@ -229,7 +229,7 @@ async def restore_events(
             problems.note(
                 f"the event store holds another event than the topic at position {differing[0]}: `ooc restore fork`"
             )
-        # Checkpoints may be ahead of the topic, where the relay ended before the signer.
+        # Checkpoints may be ahead of the topic, if the relay ended before the signer.
         compare_roots("the topic, with the event store,", {**stored, **topic.entries}, signed, problems)
         if topic.after and not signed:
             problems.note("no checkpoint is signed that could prove what is restored")

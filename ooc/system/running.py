@@ -101,7 +101,7 @@ def _answering(
 def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ, workers: int = 1) -> Sequence[Process]:
     """Everything that runs on the servers: two steps of preparation, then an API and `workers` workers for each service.
 
-    Where the environment says who hears of alarms, or where backups go, one more process does that.
+    If the environment says who hears of alarms, or where backups go, one more process does that.
 
     The workers of a service are one consumer group: they share the partitions of its topics.
     """

@@ -27,7 +27,7 @@ KINDS: Final = (API, WORKER)
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """Rows for people, and the reasons why the system is not ready and caught up (none where it is).
+    """Rows for people, and the reasons why the system is not ready and caught up (none if it is).
 
     A row says the process, its id, its state, how far it is, and its address.
     """

@@ -17,7 +17,7 @@ from shared.tracing import start_tracing
 
 
 def main() -> None:
-    """Serve the console; exits 1 with a sentence where that cannot be."""
+    """Serve the console; exits 1 with a sentence if that cannot be."""
     log_to_stderr("console")
     start_tracing("console")
     try:

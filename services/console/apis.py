@@ -98,7 +98,7 @@ class Apis:
     ) -> dict[str, Any]:
         """Read cases, duties or sessions from reporting, with what the person has just recorded.
 
-        The answer waits for the last change of the session. Where that is not projected in time, it is what is there, and
+        The answer waits for the last change of the session. If that is not projected in time, it is what is there, and
         the page says that it may lack the change (`Writes.missing`). Raises `Problem` or `NoAnswer`.
         """
         query = dict(params or {})
@@ -232,7 +232,7 @@ def _client() -> httpx2.AsyncClient:
 async def _after_writes(
     writes: Writes, ask: Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]], *, now: bool
 ) -> dict[str, Any]:
-    """Ask reporting, waiting for what was just recorded; note where the answer may lack it, if it is of `now`."""
+    """Ask reporting, waiting for what was just recorded; if the question is of `now`, note that the answer may lack it."""
     if writes.positions and writes.is_recent:
         try:
             return await ask({"min_position": writes.tokens})

@@ -1,4 +1,4 @@
-"""What two records of a case say differently of a person: the values side by side, and why, where somebody said so."""
+"""What two records of a case say differently of a person: the values side by side, and why, if somebody said so."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ def _reason(event: Mapping[str, Any]) -> str:
 
 
 def _of_note(note: Mapping[str, Any], field: str) -> str:
-    """Return the text of a note on a field, where the person may read it; else none."""
+    """Return the text of a note on a field, if the person may read it; else none."""
     value = note.get("value")
     return value if note["field"] == field and isinstance(value, str) else ""
 

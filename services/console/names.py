@@ -129,7 +129,7 @@ def in_full(people: Sequence[Mapping[str, Any]]) -> list[str]:
 async def _ask_for_names(
     apis: Apis, session: Session, ids: Sequence[str], what: str = "records"
 ) -> list[Mapping[str, Any]]:
-    """Return the named people of some records or cases; none where the person may not read them, or no service answers."""
+    """Return the named people of some records or cases; none if the person may not read them, or no service answers."""
     try:
         answer = await apis.post(session, PROJECTED, "/v1/names", {what: ids})
     except (Problem, NoAnswer):

@@ -44,12 +44,12 @@ class Record:
 
     @property
     def child(self) -> Who | None:
-        """The child whose record it is, the first of several, where the person may know the name."""
+        """The child whose record it is, the first of several, if the person may know the name."""
         return next(iter(self.children), None)
 
     @property
     def children(self) -> list[Who]:
-        """The children whose record it is, where the person may know their names."""
+        """The children whose record it is, if the person may know their names."""
         return children_in(self.people)
 
     @property
@@ -120,14 +120,14 @@ def as_it_stands(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def place_of(state: Mapping[str, Any]) -> str:
-    """Return where something is held, as the details of its record say last; empty where the reader may not know."""
+    """Return where something is held, as the details of its record say last; empty if the reader may not know."""
     texts = (state.get("details") or {}).get("texts") or ()
     places = [text.get("value") for text in texts if text["field"] == "place"]
     return next((place for place in reversed(places) if isinstance(place, str)), "")
 
 
 async def own_words(apis: Apis, session: Session, record: Record) -> dict[str, list[str]]:
-    """Return the texts of each condition of a disposal by its id, where the person may read its history."""
+    """Return the texts of each condition of a disposal by its id, if the person may read its history."""
     history = await part_of(apis.get(session, record.service, f"/v1/{record.collection}/{record.id}/history"))
     words: dict[str, list[str]] = {}
     for event in (history.value or {}).get("events", ()):

@@ -101,7 +101,7 @@ def page_route(path: str, page: Page) -> Route:
 
 
 async def read_form(request: Request, _session: Session | None = None) -> dict[str, list[str]]:
-    """Read the fields of a form, each with its values. Raises `HTTPException` where it is too large."""
+    """Read the fields of a form, each with its values. Raises `HTTPException` if it is too large."""
     form = await bounded(request, MAX_BODY, TOO_LARGE).form(max_fields=MAX_FIELDS, max_files=0, max_part_size=MAX_BODY)
     fields: dict[str, list[str]] = {}
     for name, value in form.multi_items():
@@ -309,7 +309,7 @@ def read_key(form: Mapping[str, Sequence[str]]) -> UUID:
 
 
 def read_count(text: str, otherwise: int) -> int:
-    """Return a number that a form of ours has carried; another where it is none."""
+    """Return a number that a form of ours has carried; another if it is none."""
     return int(text) if COUNT.fullmatch(text) else otherwise
 
 
@@ -334,5 +334,5 @@ def _day_of_boxes(request: Request, name: str) -> str | None:
 
 
 def read_page(text: str | None) -> int:
-    """Return the number of a page as an address has it: the first where it is none."""
+    """Return the number of a page as an address has it: the first if it is none."""
     return max(1, int(text)) if text and text.isascii() and text.isdecimal() and len(text) < 7 else 1

@@ -39,7 +39,7 @@ MOST_BYTES: Final = 20_000_000
 LINK_BYTES: Final = 16
 SEEN_LIFE: Final = timedelta(days=90)
 WAIT_SECONDS: Final = 10.0
-"""Seconds after a change within which pages wait for it. Later they show what is there, and say so where it lacks the
+"""Seconds after a change within which pages wait for it. Later they show what is there, and say so if it lacks the
 change: a projection that has stopped delays pages for no longer."""
 EARLY_SECONDS: Final = 30
 """Seconds before its end at which an access token is renewed."""
@@ -104,12 +104,12 @@ class Session:
     area: str
     tokens: Tokens
     name: str = ""
-    """As the issuer says it; empty where it says none."""
+    """As the issuer says it; empty if it says none."""
     email: str = ""
-    """The address that the issuer has verified; empty where it says none."""
+    """The address that the issuer has verified; empty if it says none."""
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     reason: str | None = None
-    """The reason for which records are read, where the person has given one."""
+    """The reason for which records are read, if the person has given one."""
     writes: Writes = field(default_factory=Writes)
 
 
@@ -122,7 +122,7 @@ class Draft:
     stream: UUID
     command: str
     version: int
-    """The version of the record that the form was drawn from; 0 where it begins one."""
+    """The version of the record that the form was drawn from; 0 if it begins one."""
     answers: dict[str, list[str]]
     rationale: dict[str, str] = field(default_factory=dict)
     case_id: str | None = None
@@ -191,7 +191,7 @@ class Sessions(_Rows):
         return self._opened(await self._pool.fetchval(query, _id(key), KEPT_AFTER), key)
 
     async def find_of_form(self, csrf: str) -> Session | None:
-        """Return the session in which a form was drawn, as `find_kept` does, where the browser has lost its cookie."""
+        """Return the session in which a form was drawn, as `find_kept` does, if the browser has lost its cookie."""
         query = "select id, sealed from session where form_token = $1 and ends_at > now() - $2::interval"
         row = await self._pool.fetchrow(query, _id(csrf), KEPT_AFTER)
         return None if row is None else self._opened(row["sealed"], "", row["id"])

@@ -253,7 +253,7 @@ class Condition(ConditionTerms):
 class Change(ValueObject):
     """One change of a variation (CDA 1998 s66D).
 
-    `condition` is the whole condition after it, and null where it is omitted.
+    `condition` is the whole condition after it, and null if it is omitted.
     """
 
     action: ChangeAction
@@ -394,7 +394,7 @@ class GravityScored(Event):
     """The offence was scored by the gravity matrix of the day: by itself, and after its factors (rules G1, G2).
 
     From 1 to 5 since October 2023 (NPCC), from 1 to 4 before (ACPO). `line` is the code of the offence in the matrix and
-    `factors` are those of that line that apply; `aggravating` and `mitigating` are others, in words. Both are null where the
+    `factors` are those of that line that apply; `aggravating` and `mitigating` are others, in words. Both are null if the
     score was read from a matrix on paper, as in every event of version 1.
 
     `yjb_seriousness_score` is on the YJB's other scale, which KPI 9 uses.
@@ -516,7 +516,7 @@ class DisposalDecided(Event):
     """A police decision-maker decided what is done, and why; no system decides (rule R26).
 
     A disposal is now prepared and issued, and the plan of a deferred prosecution agreed; a charge, outcome 21 or no
-    further action ends the case, and outcome 22 diverts the child. `age` is the child's in whole years on that day, null where it can no longer be known.
+    further action ends the case, and outcome 22 diverts the child. `age` is the child's in whole years on that day, null if it can no longer be known.
     """
 
     sentence = "Decided: {decision}[; the child was {age}]"
@@ -1057,7 +1057,7 @@ class RecordCorrected(Correction):
 
     The original event stays. A sealed value is encrypted with the key of the person `owner`, or of the case if that is
     null. `unlawful_by` names the rules by which the disposal could not have been issued, had this been known. It is
-    null where that was not judged: nothing was issued, or the correction follows from another one. `outcome` tells the
+    null if that was not judged: nothing was issued, or the correction follows from another one. `outcome` tells the
     referral to which a corrected outcome was carried what to change.
     """
 

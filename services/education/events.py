@@ -43,7 +43,7 @@ FeedbackGiver = Literal["PUPIL", "PARENT", "STAFF"]
 class Booking(ValueObject):
     """The person who has a place, and the case, referral, disposal and condition that it serves.
 
-    An id is null where the place serves none.
+    An id is null if the place serves none.
     """
 
     person_id: UUID
@@ -101,7 +101,7 @@ class PlaceCancelled(Event):
 class SessionDelivered(Event):
     """The session was held; attendance can be recorded from now on.
 
-    The numbers of people are those that were counted, and null where nobody counted.
+    The numbers of people are those that were counted, and null if nobody counted.
     """
 
     sentence = (
@@ -215,7 +215,7 @@ class CorrectedPlace(ValueObject):
     after: Booking
     starts_at: Timestamp | None = None
     hours: Hours | None = None
-    """The session's beginning and length, where its booking says them: the right condition is offered the place."""
+    """The session's beginning and length, if its booking says them: the right condition is offered the place."""
     attendance: AttendanceOfPlace | None = None
     told_by: tuple[UUID, ...] = ()
     """The events by which others had learned of the place as it was before: their reactions are superseded."""

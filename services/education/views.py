@@ -16,7 +16,7 @@ class SessionView(TypedDict):
     """For whom it is held."""
     starts_at: str
     headcount: int | None
-    """How many were there, from the delivery on, where nobody is named."""
+    """How many were there, from the delivery on, if nobody is named."""
     register: dict[str, str]
     """By person: BOOKED, or the attendance as last recorded."""
 

@@ -133,7 +133,7 @@ class Apis:
             raise NotRecorded(f"{body['type']} was refused (HTTP {answer.status_code})")
 
     async def link(self, message: Message, *, welsh: bool = False) -> str | None:
-        """Return a link to the page of an appointment, in the person's language; None where no console makes one now: the message does without."""
+        """Return a link to the page of an appointment, in the person's language; None if no console makes one now: the message does without."""
         service, _, id_ = message.record.partition("/")
         body = {
             "service": service,

@@ -118,7 +118,7 @@ _LEFT: Final = """
     m.state in ('SENDING', 'ACCEPTED') and coalesce(m.leased_until, '-infinity') < $1
     and coalesce(m.next_try, '-infinity') <= $1
 """
-# The first rows of an index: where ten thousand are due, the rest is not looked at.
+# The first rows of an index: if ten thousand are due, the rest is not looked at.
 _CANDIDATES: Final = f"""
     select recipient from message as m where m.state in ('PLANNED', 'SENDING', 'ACCEPTED')
     and coalesce(m.next_try, m.not_before) <= $1 and ({_LEFT} or {_DUE})
@@ -158,7 +158,7 @@ class Batch:
         return sent_as
 
     def __getitem__(self, column: str) -> Any:
-        """Return what the rows have in common: all but what they tell of."""
+        """Return what the rows have in common: all but their subjects."""
         return self.rows[0][column]
 
     @property

@@ -63,7 +63,7 @@ class People:
     def parents_of(self, child: UUID) -> Sequence[UUID]:
         """Return the child's parents and carers.
 
-        Where a link does not say whose parent somebody is, they count if the child is the only one of the case, or if they
+        If a link does not say whose parent somebody is, they count if the child is the only one of the case, or if they
         stood by the child as parent or guardian: nobody hears of another family's appointment.
         """
         only = self._is_only_child(child)

@@ -162,7 +162,7 @@ class _News:
     victims: tuple[UUID, ...] = ()
     item: UUID | None = None
     template: str | None = None
-    """The one text, where somebody chose it."""
+    """The one text, if somebody chose it."""
     accounts: tuple[UUID, ...] = ()
 
 
@@ -229,7 +229,7 @@ def told_as_it_happened(person: UUID, facts: Iterable[Fact]) -> Sequence[Message
 
 
 def cases_in(fact: Fact) -> set[UUID]:
-    """Return the cases that an event is about: its home, or where a session belongs to none, that of each place."""
+    """Return the cases that an event is about: its home, or if a session belongs to none, that of each place."""
     if fact.envelope.stream.partition("/")[0] != "education":
         return {fact.envelope.home}
     match fact.event:

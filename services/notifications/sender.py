@@ -212,7 +212,7 @@ class Sender(Part):
             await self._step(batch, "withdraw", why)
 
     async def _ring_instead(self, batch: Batch, messages: Sequence[Message]) -> None:
-        """Have somebody ring where a family has no address at all; of days that are over, nobody is rung."""
+        """Have somebody ring if a family has no address at all; of days that are over, nobody is rung."""
         if batch["handed_over"] or self._in_the_past:
             await self._give_up(batch, NO_ADDRESS)
             return
@@ -273,7 +273,7 @@ class Sender(Part):
         return Batch(left), [messages.get(row["id"]) or _of_row(row) for row in left]
 
     def _way(self, batch: Batch, contact: Contact | None) -> _Way | None:
-        """Choose carrier, channel and address: once begun, as it was begun. None where there is no address."""
+        """Choose carrier, channel and address: once begun, as it was begun. None if there is no address."""
         if contact is None:
             return None
         postal = "\n".join(filter(None, (contact.name, contact.address))) if contact.address else None
@@ -406,7 +406,7 @@ def _envelope(
     text: Text,
     link: str | None = None,
 ) -> Envelope:
-    """Return the message as it goes; with an invitation where a mail server takes it, and it changes one appointment.
+    """Return the message as it goes; with an invitation if a mail server takes it, and it changes one appointment.
 
     A link stands at the end of what is sent, and not in the record: it opens the page to whoever has it.
     """

@@ -30,7 +30,7 @@ class NotificationsSettings(MailSettings):
     messenger_secret_file: Path | None = None
     """A file with the secret of that client."""
     notify_key_file: Path | None = None
-    """A file with an API key of GOV.UK Notify. Default: none: texts and letters are recorded only, where no mail server is
+    """A file with an API key of GOV.UK Notify. Default: none: texts and letters are recorded only, if no mail server is
     set either.
     """
     notify_url: str = "https://api.notifications.service.gov.uk"

@@ -25,7 +25,7 @@ class Audience(StrEnum):
     CHILD = "CHILD"
     """The child whose appointment or condition it is."""
     PARENT = "PARENT"
-    """That child's parents and carers, where the case leaves no doubt whose they are."""
+    """That child's parents and carers, if the case leaves no doubt whose they are."""
     PERSON = "PERSON"
     """Whoever is written to by hand."""
     SCHOOL = "SCHOOL"
@@ -105,7 +105,7 @@ class Line:
     follows: tuple[MessageTemplate, ...] = ()
     """Templates of which the person must have got one about the same appointment: nobody is told of the end of what they never heard of."""
     planned_ahead: bool = False
-    """Whether it is left out where its time had passed when the occasion was recorded."""
+    """Whether it is left out if its time had passed when the occasion was recorded."""
 
 
 _FAMILY: Final = frozenset({Audience.CHILD, Audience.PARENT})

@@ -46,7 +46,7 @@ def run_worker(_settings: Settings) -> None:
 
 
 def carriers_of(settings: NotificationsSettings) -> Sequence[Carrier]:
-    """Return what takes messages to people; the record alone where nothing is set. Raises `InvalidSetting`."""
+    """Return what takes messages to people; the record alone if nothing is set. Raises `InvalidSetting`."""
     carriers: list[Carrier] = []
     if settings.smtp_host is not None:
         carriers.append(MailServer(settings))

@@ -119,7 +119,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """The differences of the live tables from the rebuilt ones, where both hold the same events of a stream."""
+    """The differences of the live tables from the rebuilt ones, in streams of which both hold the same events."""
 
     facts_missing: int
     """Events that the event store holds and the live tables lack, before the position that both have reached."""

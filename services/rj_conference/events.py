@@ -85,7 +85,7 @@ class Present(ValueObject):
 
 
 TermText = Annotated[str, StringConstraints(max_length=20_000), Visible()]
-"""What was agreed, in words; none at all where somebody left it out."""
+"""What was agreed, in words; none at all if somebody left it out."""
 
 
 class Term(ValueObject):
@@ -370,7 +370,7 @@ class ConferenceClosed(Event):
 
 
 class ServedCondition(ValueObject):
-    """The condition of a disposal that a conference serves. Both ids are null where it serves none."""
+    """The condition of a disposal that a conference serves. Both ids are null if it serves none."""
 
     disposal_id: UUID | None = None
     condition_id: UUID | None = None

@@ -17,7 +17,7 @@ from shared.domain.members import described
 from shared.domain.policy import Policy, PolicyOn
 
 OF_VICTIMS: Final = frozenset({"VICTIM_RJ_INFORMATION", "VICTIM_SUPPORT_REFERRAL", "VICTIM_TOLD"})
-"""The duties that a victim worker sees: no other, since an assessment or a time limit tells of the child."""
+"""The duties that a victim worker sees: no other, since an assessment or a time limit describes the child."""
 INFORMED: Final = "VictimInformedOfRestorativeJustice"
 REFERRED: Final = "VictimReferredToSupport"
 TOLD: Final = "VictimTold"

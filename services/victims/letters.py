@@ -1,6 +1,6 @@
 """The letters to a victim, which referral and disposal print: restorative justice, and what was decided and why.
 
-The reasons are those that the law gives for a decision of its kind, never the words of the officer: these tell of the child.
+The reasons are those that the law gives for a decision of its kind, never the words of the officer: these describe the child.
 """
 
 from collections.abc import Mapping

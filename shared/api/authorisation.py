@@ -27,7 +27,7 @@ class ReasonNeeded(NotAllowed):
 
 
 def command_denial(service: Service[Any], role: str, command: type[Command] | None = None) -> str | None:
-    """Return why a role may not send a command (None: any command at all) to a service; None where it may."""
+    """Return why a role may not send a command (None: any command at all) to a service; None if it may."""
     if role not in service.commanding_roles:
         return f"the role {role} may send no command to {service.name}"
     if command is None or role in (roles := service.roles_for(command)):

@@ -2,7 +2,7 @@
 
 uvicorn limits only the idle time after a response (`timeout_keep_alive`). A connection without a complete request stayed
 open for ever. Another server (granian) has more limits, but also another process model. A protocol class, which uvicorn
-accepts as an option, needs only one more timer. It begins TLS itself: where the socket does, a client that does not end the
+accepts as an option, needs only one more timer. It begins TLS itself: if the socket does, a client that does not end the
 handshake is counted by nobody, for a minute.
 """
 

@@ -105,9 +105,7 @@ class PersonView(Schema):
     restricted: bool
     forgotten: bool
     forgotten_at: datetime | None = Field(description="When this service recorded that the person is forgotten.")
-    review_on: date | None = Field(
-        description="The day on which the retention is reviewed again, where that was decided."
-    )
+    review_on: date | None = Field(description="The day on which the retention is reviewed again, if that was decided.")
 
 
 class DataRightsDecided(PersonView):

@@ -58,7 +58,7 @@ def _midnight(day: date) -> datetime:
 
 
 def headers_of(method: str, path: str) -> Mapping[str, str]:
-    """Return the headers of an answer of a route: those of the notice whose end comes first; none where nothing goes."""
+    """Return the headers of an answer of a route: those of the notice whose end comes first; none if nothing goes."""
     notices = [notice for notice in DEPRECATED if (notice.method, notice.path) == (method, path)]
     return min(notices, key=lambda notice: notice.since).headers if notices else {}
 

@@ -85,7 +85,7 @@ class TaskLine(Schema):
     commands: list[str] = Field(description="The commands that record what is left of it, in the order of their use.")
     roles: list[str] = Field(description="Whose turn it is.")
     about: dict[str, UUID] = Field(description="Fields of the command that are known, such as the person.")
-    due: date | None = Field(description="The last Europe/London day to do it, where a duty says so.")
+    due: date | None = Field(description="The last Europe/London day to do it, if a duty says so.")
     overdue: bool
     duty: str = Field(description="The code of the duty that it meets; empty if it meets none.")
     items: list[str] = Field(description="The ids that it is about, also those that no field of the command has.")
@@ -103,8 +103,8 @@ class JourneyLine(Schema):
 class Guidance(Schema):
     """What may be done next with a record, or to begin one, at a moment."""
 
-    id: UUID | None = Field(description="The record; null where it is not begun yet.")
-    version: int = Field(description="The version of the record that was asked; 0 where it is not begun yet.")
+    id: UUID | None = Field(description="The record; null if it is not begun yet.")
+    version: int = Field(description="The version of the record that was asked; 0 if it is not begun yet.")
     as_of: datetime
     commands: list[NextCommand]
     next: TaskLine | None = Field(
@@ -149,7 +149,7 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         """Say of each command that the role may send whether the rules allow it, and which rules and fields decide.
 
         Who may send commands to a record and not read it learns what a refusal would say, no later day and no id. So does
-        everybody but data protection where the processing of somebody in it is restricted.
+        everybody but data protection if the processing of somebody in it is restricted.
         """
         query, now = read_query(request), datetime.now(UTC)
         at = read_time(query, MOMENT.name) or now

@@ -72,7 +72,7 @@ class RowCommand(Schema):
     """What became, or would become, of a command of the row."""
 
     number: int = Field(description="Its place in the row, from 1.")
-    type: str | None = Field(description="The name of the command; null where it names none that there is.")
+    type: str | None = Field(description="The name of the command; null if it names none that there is.")
     outcome: Outcome = Field(
         description="recorded; repeated: an earlier import recorded the same; changed: an earlier import recorded it with"
         " other content; refused and needs_rationale: by `rules`; malformed: by `errors`; conflict; unknown: no such record."
@@ -91,7 +91,7 @@ class RowOutcome(Schema):
         " of `commands` says why. Commands before it stand, unless this is a dry run; the corrected row goes on from there."
     )
     position_token: str | None = Field(
-        description="That of the last command that is recorded; null in a dry run, and where none is."
+        description="That of the last command that is recorded; null in a dry run, and if none is."
     )
     commands: list[RowCommand]
 
@@ -169,7 +169,7 @@ async def _import(
 async def _at_home(
     at: Dependencies, service: Service[Any], stream: UUID, bodies: Sequence[dict[str, Any]]
 ) -> Sequence[dict[str, Any]]:
-    """Give the command that opens the record its home where it names none: that which stands, or one that nobody can derive."""
+    """Give the command that opens the record its home if it names none: that which stands, or one that nobody can derive."""
     if not service.home_field:
         return bodies
     recorded = (await at.event_store.load(service.stream_name(stream))).records

@@ -136,7 +136,7 @@ async def _of_consumers(pool: Pool, service: str, topics: Collection[str]) -> li
     metrics = [consumed, streams, age, standing, leases, terms, cycles, replicas, in_sync, clock]
     standbys = await pool.fetchval("select synchronous_standbys()")
     if standbys is not None:
-        meaning = "Synchronous standbys of the database, where one is demanded."
+        meaning = "Synchronous standbys of the database, if one is demanded."
         metrics.append(_gauge("ooc_synchronous_standbys", meaning, service, standbys))
     return metrics
 

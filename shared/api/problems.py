@@ -84,9 +84,7 @@ class RuleBroken(BaseModel):
     id: str
     text: str
     source: str
-    lifted_by: list[str] = Field(
-        description="The commands that lift it, in the order of their use; [] where none does."
-    )
+    lifted_by: list[str] = Field(description="The commands that lift it, in the order of their use; [] if none does.")
 
 
 def listed_rules(rules: Iterable[BrokenRule]) -> list[RuleBroken]:

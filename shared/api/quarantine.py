@@ -84,7 +84,7 @@ DRY_RUN: Final = Parameter(
 )
 _THROUGH: Final = Parameter(
     "through_offset",
-    "The offset of the last record to be skipped; all held records of the stream where it is absent.",
+    "The offset of the last record to be skipped; all held records of the stream if it is absent.",
     re.compile("[0-9]{1,18}"),
     "give the offset of a held record",
     schema={"type": "integer", "minimum": 0},

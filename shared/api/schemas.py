@@ -31,7 +31,7 @@ class WaitLine(Schema):
     name: str = Field(description="The reaction, or the alarm of the stream in quarantine.")
     service: str = Field(description="The service where it waits, whose operators can settle it.")
     source_stream: str = Field(description="The stream whose event it follows from, `service/uuid`.")
-    target_streams: list[str] = Field(description="Empty where the program cannot tell.")
+    target_streams: list[str] = Field(description="Empty if the program cannot tell.")
     rules: list[str] = Field(description="The ids of the rules that refuse it.")
     reason: str = Field(description="Why it waits, in the program's own words.")
 
@@ -45,8 +45,8 @@ class DetailText(Schema):
     field_class: str | None = Field(alias="class", description="The class by which roles may read it.")
     person_id: UUID | None = Field(description="Whose it is; null: of the case or of the record.")
     value: Any = None
-    sealed: Literal[True] | None = Field(default=None, description="Present where the reader's role may not read it.")
-    forgotten: Literal[True] | None = Field(default=None, description="Present where its key was destroyed.")
+    sealed: Literal[True] | None = Field(default=None, description="Present if the reader's role may not read it.")
+    forgotten: Literal[True] | None = Field(default=None, description="Present if its key was destroyed.")
 
 
 class Details(Schema):

@@ -44,7 +44,7 @@ BASIS: Final = replace(
 FREE_TEXTS: Final[Parameter] = replace(
     DRY_RUN,
     name="free_texts",
-    description="true: open the free texts of the home too; somebody has read that they tell of nobody else.",
+    description="true: open the free texts of the home too; somebody has read them, and they describe nobody else.",
 )
 _PARAMETERS: Final = (PERSON, RECORD, BASIS, FREE_TEXTS, ACCESS_REASON)
 

@@ -153,7 +153,7 @@ class CorrectionEngine(Generic[C, S]):
     derived_fields: Callable[[Fact[Any], Any, Context], Mapping[str, Any]] = lambda *_: {}
     """What a fact holds that was computed or copied: by name, as it follows from the fact itself and the state before it."""
     corrected_by: Mapping[type[Event], Collection[str]] = field(default_factory=dict)
-    """The roles that may correct an event, where not everybody may who may correct (`recorders`)."""
+    """The roles that may correct an event, if not everybody may who may correct (`recorders`)."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """The name of a derived field -> what it follows from, in words: that is to be corrected instead (rule COR1)."""
 

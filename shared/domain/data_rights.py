@@ -278,7 +278,7 @@ def data_rights_service(service: Service[Any]) -> Service[DataRights]:
 def is_worked_with(service: Service[Any], facts: Sequence[Fact], person: UUID, forgotten_at: datetime | None) -> bool:
     """Tell whether a record that names a person is open.
 
-    Where they were forgotten once, and their key still stands or is back, it must have been open then, or have sealed
+    If they were forgotten once, and their key still stands or is back, it must have been open then, or have sealed
     something by their key since: what was opened again later holds nothing new of theirs.
     """
 

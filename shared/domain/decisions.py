@@ -32,7 +32,7 @@ class BrokenRule:
     text: str
     source: str
     lifted_by: tuple[str, ...] = ()
-    """The types of the commands that lift it, in the order of their use; empty where none does."""
+    """The types of the commands that lift it, in the order of their use; empty if none does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def personal_value(value: Sealed[Any] | None) -> Any:
 
 
 def value_if_open(value: Sealed[Any] | None) -> Any:
-    """Convert a personal value that a document may go without: None where the reader's role may not read it."""
+    """Convert a personal value that a document may go without: None if the reader's role may not read it."""
     return None if value is None or value.is_closed else personal_value(value)
 
 

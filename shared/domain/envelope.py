@@ -201,7 +201,7 @@ class EventRegistry:
     of_records: tuple[str, ...] = ()
     """Those of `mentions` that hold the id of a record or a home, and of no person."""
     words: Mapping[str, str] = field(default_factory=dict)
-    """Plain English for codes and names of fields, where their own letters do not say it (`shared.domain.sentences`)."""
+    """Plain English for codes and names of fields, if their own letters do not say it (`shared.domain.sentences`)."""
     reasons: FieldClass | None = None
     """The class of rationales and of the reasons of corrections, which every service has."""
     narrowed: Callable[[Event, FieldClass], FieldClass] = lambda _event, declared: declared
@@ -257,7 +257,7 @@ class EventRegistry:
         return Fact(envelope, event, position, recorded_at, hash, body)
 
     def read_record(self, record: Recorded, keys: Mapping[tuple[str, int], Any] | None = None) -> Fact:
-        """Parse a recorded event. Raises `UnknownEvent`, also where its bytes say another stream, version, id or type."""
+        """Parse a recorded event. Raises `UnknownEvent`, also if its bytes say another stream, version, id or type."""
         fact = self.read(
             record.body, keys=keys, position=record.position, recorded_at=record.recorded_at, hash=record.hash
         )

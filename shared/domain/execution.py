@@ -79,7 +79,7 @@ def execute(
 
     `linked` are the marks, and `kept` the events, of other services that its rules look at.
 
-    Raises `NoPolicy` for a day before the first policy, and `BeyondCalendar`, also where no duty could be told afterwards.
+    Raises `NoPolicy` for a day before the first policy, and `BeyondCalendar`, also if no duty could be told afterwards.
     """
     decider = service.decider
     occurred_at = request.occurred_at

@@ -30,7 +30,7 @@ class Task:
     begun: bool = False
     about: Mapping[str, UUID] = field(default_factory=dict)
     item: str = ""
-    """The item of its duty, where no field of the command has it."""
+    """The item of its duty, if no field of the command has it."""
 
 
 Tasks = Callable[[S, date], Iterable[Task]]

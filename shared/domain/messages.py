@@ -122,8 +122,8 @@ class Command(Message):
     Class attributes: `roles`, the roles that may send it (None: the default roles of the service); `opens`, whether it
     begins a stream; `happens`, whether it records something, so that its time must be right; `prints`, whether its rules
     print documents, which takes some ten milliseconds each; `records`, the event that it records with its own fields,
-    where it does nothing else; `makes`, else the events that it may give; `dated_by`, the field with the time of the
-    occurrence where `occurred_at` is left out.
+    if it does nothing else; `makes`, else the events that it may give; `dated_by`, the field with the time of the
+    occurrence if `occurred_at` is left out.
     """
 
     # Built when first used, since each class gives its field `type` the class's own name first.
@@ -191,7 +191,7 @@ class Event(Message):
     """Base of all events. `version` is the version of the schema; each new one needs an upcaster (upcasting).
 
     `sentence` is the template of the event's sentence in plain English (`shared.domain.sentences`). `sealed_under` names
-    the field with the home whose key seals what has no other owner, rationales included, where that is not the stream's.
+    the field with the home whose key seals what has no other owner, rationales included, if that is not the stream's.
     """
 
     version: ClassVar[int] = 1

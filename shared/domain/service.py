@@ -51,7 +51,7 @@ class CommandFor:
     supersedes: tuple[UUID, ...] = ()
     """Ids of commands that earlier reactions asked for and that this one takes the place of: parked, they wait no longer."""
     if_begun: bool = False
-    """Whether nothing is to be done where the stream has not begun."""
+    """Whether nothing is to be done if the stream has not begun."""
     about: Mapping[str, UUID] = field(default_factory=dict)
     """Ids that the stream must name already, by field: whom and which case the event is about. A record of anybody else is refused."""
 
@@ -149,7 +149,7 @@ class Service(Generic[S]):
     reactions: tuple[Reaction, ...] = ()
     claims: Callable[[S | None, Fact[Any]], Claims | None] = lambda _state, _fact: None
     claim_rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Rule id -> (text of the refusal, source) of the rules that a lost claim breaks, where no function states them."""
+    """Rule id -> (text of the refusal, source) of the rules that a lost claim breaks, if no function states them."""
     published: tuple[EventRegistry, ...] = field(default=())
     """The event books of the services whose events the reactions read, or whose marks the access table asks for."""
     asks_marks_of: frozenset[str] = frozenset()

@@ -56,7 +56,7 @@ class AllowedStages(Generic[S]):
 
 
 def register(rules: RuleBook[S], table: Iterable[AllowedStages[S]], source: str) -> None:
-    """Enter each row in a rulebook: its stages as a precondition, its condition as a check where the stages allow it."""
+    """Enter each row in a rulebook: its stages as a precondition, its condition as a check if the stages allow it."""
     for row in table:
         precondition, check = _rules_of(row, row.source or source)
         rules.allowed_in(*row.commands)(precondition)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class FieldWords:
-    """A field for people: its title on a form, its help, and an example where its type alone gives none."""
+    """A field for people: its title on a form, its help, and an example if its type alone gives none."""
 
     title: str
     help: str
@@ -33,14 +33,14 @@ class Words:
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Name of an enumeration, or of a field -> code -> words."""
     titles: Mapping[str, str] = field(default_factory=dict)
-    """Class -> title, where the name of the class in words is none."""
+    """Class -> title, if the name of the class in words is none."""
 
     def of_field(self, cls: type[BaseModel], name: str) -> FieldWords | None:
         """Return the words of a field of a class or of its bases; None if there are none."""
         return _of(self.fields, cls, name)
 
     def codes_of(self, cls: type[BaseModel], name: str) -> Mapping[str, str] | None:
-        """Return the codes of a field in words, where it takes some of an enumeration those of that; None if there are none."""
+        """Return the codes that a field takes, in words; None if it takes no codes."""
         parts = types_in(cls.model_fields[name].annotation)
         enumeration = next((type(part).__name__ for part in parts if isinstance(part, Enum)), "")
         return _of(self.codes, cls, name) or self.codes.get(enumeration)

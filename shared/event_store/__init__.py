@@ -81,7 +81,7 @@ class AppendRequest:
 
     `version` is the expected version of the stream and `previous` its last hash (0 and 32 zero bytes for a new stream).
     `digest` is the keyed digest of the request. `takes` are keys that must be unique over all streams. If another stream
-    has one of them, the append is refused. Afterwards, those of `releases` that this stream has are released, also where
+    has one of them, the append is refused. Afterwards, those of `releases` that this stream has are released, also if
     the same append took them.
     """
 
@@ -180,7 +180,7 @@ class EventStore(Protocol):
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
         """Load a whole stream in order of version, and the receipt of a command.
 
-        Raises `EventStoreUnavailable`; where there is a receipt, `TimelineNotCompared`.
+        Raises `EventStoreUnavailable`; if there is a receipt, `TimelineNotCompared`.
         """
 
     async def append(self, append: AppendRequest) -> AppendResult:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class Anchors:
     """The log hash at the position reached, and the last line of the access log then: its number and hash.
 
-    Empty, or 0, where the position record is older than these headers.
+    Empty, or 0, if the position record is older than these headers.
     """
 
     log_hash: bytes = b""

@@ -254,7 +254,7 @@ class PostgresEventStore:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Raise `StoreBehindTopic` or `TimelineNotCompared` where the store says so."""
+    """Raise `StoreBehindTopic` or `TimelineNotCompared` if the store says so."""
     try:
         yield
     except asyncpg.PostgresError as error:

@@ -215,7 +215,7 @@ def check_consistency(first: int, first_root: bytes, second: int, second_root: b
         if first_root != EMPTY_ROOT:
             raise BadProof("a tree without entries has another root")
         return
-    # The subtree on the seam is the first of the proof, or the old tree itself where that is a complete subtree.
+    # The subtree on the seam is the first of the proof, or the old tree itself if that is a complete subtree.
     at_seam = [span for span in spans if span.end <= first]
     old = new = path[0] if at_seam else first_root
     rest = list(zip(spans, path, strict=True))[1 if at_seam else 0 :]

@@ -205,7 +205,7 @@ class CheckpointSigner(Service):
         return checkpoint.size - before == MAX_ENTRIES
 
     async def _signed(self, connection: Connection, log: Log, checkpoint: Checkpoint, before: int) -> str:
-        """Return the checkpoint as a note with the signatures of the log and, where it gives one, of the witness.
+        """Return the checkpoint as a note with the signatures of the log and, if it gives one, of the witness.
 
         Raises `LogBehindWitness`.
         """

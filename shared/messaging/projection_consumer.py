@@ -133,7 +133,7 @@ class ProjectionConsumer(Service):
         try:
             await consumer.start()
         except BaseException:
-            await stop(consumer, consumer._client, 5)  # noqa: SLF001 - what stop() leaves open where it raises
+            await stop(consumer, consumer._client, 5)  # noqa: SLF001 - what stop() leaves open if it raises
             raise
         return consumer
 

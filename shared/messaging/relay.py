@@ -73,7 +73,7 @@ ALARM_SECONDS: Final = 5.0
 """The time between two comparisons while an alarm is open."""
 
 UNSIGNED_SECONDS: Final = 3_600.0
-"""The time for comparing a whole topic with the event store, where no position record is signed."""
+"""The time for comparing a whole topic with the event store, if no position record is signed."""
 
 ALARMIST: Final = "relay"
 """The consumer of the relay's alarms, in the table `alarm`."""
@@ -372,7 +372,7 @@ class Relay(Service):
         return int(written.offset)
 
     async def _claimed_unsigned(self, barrier: int) -> HighWaterMark:
-        """Return what the topic says where no record is signed: no event store that lacks it may publish over it."""
+        """Return what the topic says if no record is signed: no event store that lacks it may publish over it."""
         keys = replace(self._keys, believes_unsigned=True)
         return (await last_position(self._bootstrap, self._position_topic, keys, barrier))[0] or HighWaterMark()
 
@@ -381,7 +381,7 @@ class Relay(Service):
     ) -> HighWaterMark:
         """Return the mark with the later records that are the next events of the event store; all others are foreign.
 
-        There are such events after the relay of an older release, which did not sign, or where a signed record is lost.
+        There are such events after the relay of an older release, which did not sign, or if a signed record is lost.
         """
         candidates = defaultdict[int, list[tuple[int, int, bytes]]](list)
         for partition, offset, (position, digest) in later:
@@ -488,7 +488,7 @@ class Relay(Service):
         async with self._lease.asking:
             if not (rows := await self._read(event_store, after, hash_)):
                 return portions
-            # What was read is published once a synchronous standby, where there is one, has all of it.
+            # What was read is published once a synchronous standby, if there is one, has all of it.
             accesses = await event_store.fetchrow(_CONFIRM)
         assert accesses is not None
         for n, row in enumerate(rows):

@@ -103,7 +103,7 @@ async def keep_waits(connection: Connection, facts: Iterable[Fact]) -> None:
         id_, service = fact.stream_id, fact.envelope.stream.partition("/")[0]
         waits_in = await connection.fetchval("select service from waiting where id = $1", id_)
         if waits_in not in {None, service}:
-            raise UnknownEvent(f"{service} tells of a wait of {waits_in}")
+            raise UnknownEvent(f"{service} records a wait of {waits_in}")
         match fact.event:
             case waiting.WaitingBegan(home=home, wait=wait):
                 await begin_wait(connection, id_, service, home, wait)

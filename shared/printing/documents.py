@@ -32,7 +32,7 @@ ROOT: Final = Path(__file__).parents[2]
 PAPER: Final = Path(__file__).parent / "layout"
 
 LANGUAGES: Final = ("en", "cy")
-"""Language codes (ISO 639-1). English is complete; Welsh uses the English text where a translation is missing."""
+"""Language codes (ISO 639-1). English is complete; Welsh uses the English text if a translation is missing."""
 
 AWAITING: Final = "[awaiting translation]"
 """The placeholder of a missing translation in a text file."""

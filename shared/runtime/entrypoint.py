@@ -1,7 +1,7 @@
 """A service's processes by the command line: `python -m services.NAME api` or `worker`.
 
 Each kind imports what it needs when it is chosen: an API needs no Faust and a worker no FastAPI, and half a second of
-imports in each of ten processes counts where the system must be ready in thirty.
+imports in each of ten processes counts if the system must be ready in thirty.
 """
 
 import sys

@@ -67,7 +67,7 @@ def _lines(error: BaseException) -> Iterator[str]:
 
 
 def _message_of(error: BaseException) -> str:
-    """Return what an error says where it quotes no value: errors of this house, of the system and of PostgreSQL's own."""
+    """Return what an error says if it quotes no value: errors of this house, of the system and of PostgreSQL's own."""
     if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.DataError):
         return f": {error.args[0]}" if error.args else ""  # without the row, which is its detail
     return f": {error}" if isinstance(error, OSError) or type(error).__module__.startswith(_HOUSE) else ""

@@ -248,7 +248,7 @@ async def _set_configs(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -
 async def provision_databases(settings: Settings, services: Iterable[str], more: Iterable[tuple[str, Schema]]) -> None:
     """Create and migrate every database: the keyring, an event store for each service, and `more`.
 
-    Raises `NoPassword`, and `ProvisionFailed` where the roles of a production system have no passwords.
+    Raises `NoPassword`, and `ProvisionFailed` if the roles of a production system have no passwords.
     """
     if settings.mode == "production" and settings.database_passwords is None:
         raise ProvisionFailed(

@@ -14,7 +14,7 @@ from typing import Final
 from shared.database import Connection
 
 Contents = Mapping[str, str]
-"""Each thing by its kind and name, with a digest of how it is made; nothing where the name says all."""
+"""Each thing by its kind and name, with a digest of how it is made; nothing if the name says all."""
 
 _CATALOGUE: Final = "set local search_path = pg_catalog"
 """Else a table of the name of a catalogue's could stand before it, and hide what it holds."""

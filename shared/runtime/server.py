@@ -16,7 +16,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
-    """A server that wakes up once a second, where uvicorn's does ten times: an idle system costs little."""
+    """A server that wakes up once a second, while uvicorn's does ten times: an idle system costs little."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -36,7 +36,7 @@ class Server(uvicorn.Server):
         self.end()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen. Where the connections begin TLS (`BoundedProtocol.tls`), the sockets do not."""
+        """Listen. If the connections begin TLS (`BoundedProtocol.tls`), the sockets do not."""
         self._tls = self.config.ssl
         if getattr(self.config.http_protocol_class, "tls", None) is not None:
             self.config.ssl = None

@@ -29,7 +29,7 @@ REMEDIES: Final = {
 
 
 def shortage(var: Path, needed: int = NEEDED_AGAIN) -> str | None:
-    """Say why there is no room to start a process (again), and what to do; None where there is."""
+    """Say why there is no room to start a process (again), and what to do; None if there is."""
     try:
         free = shutil.disk_usage(var).free
     except OSError as error:

@@ -28,7 +28,7 @@ def drop_privileges(user: str) -> None:
     """Stop being root, and be `user` instead.
 
     PostgreSQL refuses to run as root. On Linux the capability to pass closed directories is kept, since the data
-    may lie below one (a home, a temporary folder), and nobody's directory should be opened up for that. Where the
+    may lie below one (a home, a temporary folder), and nobody's directory should be opened up for that. If the
     machine does not grant it, the drop still happens, and a path that is open to all still works.
     """
     entry = pwd.getpwnam(user)

@@ -40,7 +40,7 @@ class ForkedProgram:
 
     Attributes:
         pid: its process id, which is also its process group's.
-        returncode: None while it runs; then its exit code, or minus the number of the signal that ended it, or 255 where
+        returncode: None while it runs; then its exit code, or minus the number of the signal that ended it, or 255 if
             the server ended, and the program with it.
 
     """

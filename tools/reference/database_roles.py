@@ -14,7 +14,7 @@ _MEANINGS = {
     privileges.RoleKind.RELAY: "publishes a service's events, from its worker's process on a connection of its own",
     privileges.RoleKind.VERIFY: "`ooc verify`; reads everything but wrapped keys, and writes nothing",
     privileges.RoleKind.ERASURE: "destroys a person's or a home's key by hand; its name is kept in the tombstone. No process connects by it",
-    privileges.RoleKind.SEALING: "no login: makes a first key where there is none, and opens keys; the roles of deciding services are members",
+    privileges.RoleKind.SEALING: "no login: makes a first key if there is none, and opens keys; the roles of deciding services are members",
     privileges.RoleKind.OPENING: "no login: opens keys; the role of reporting's API is a member",
 }
 

@@ -24,9 +24,9 @@ from tools.reference.state_table import allowed_commands
 CLASSES: Final = {
     RuleKind.FORBIDS: "forbids",
     RuleKind.WARNS: "warns: a reason under its id lets the command through",
-    RuleKind.STATE: "state machine: named only where nothing else refuses",
+    RuleKind.STATE: "state machine: named only if nothing else refuses",
 }
-GIVES_WAY: Final = f"{CLASSES[RuleKind.FORBIDS]}: named only where no other rule refuses, before the state machine"
+GIVES_WAY: Final = f"{CLASSES[RuleKind.FORBIDS]}: named only if no other rule refuses, before the state machine"
 _DUTY: Final = re.compile(r"^\s+([A-Z][A-Z_]+): (.+)$", re.MULTILINE)
 
 
@@ -135,7 +135,7 @@ def _doc(cls: type[BaseModel]) -> str:
 
 
 def _duties(service: Service[Any]) -> Iterator[Sequence[str]]:
-    """Yield the row of each duty; where its day follows from a dated value, that is linked and has its unit."""
+    """Yield the row of each duty; if its day follows from a dated value, that is linked and has its unit."""
     terms = service.policy.terms
 
     def linked(name: re.Match[str]) -> str:

@@ -157,7 +157,7 @@ async def counted_page(request: Request, session: Session) -> Response:
 
 
 async def board_page(request: Request, session: Session) -> Response:
-    """Show every measure of a period on one page, for the board: the last whole quarter where none is asked for."""
+    """Show every measure of a period on one page, for the board: the last whole quarter if none is asked for."""
     chosen = period_of(request)
     measures, answers = await measures_of(console_of(request).apis, session, chosen)
     parts: list[tuple[str, Part[ShownMeasure]]] = []
@@ -170,7 +170,7 @@ async def board_page(request: Request, session: Session) -> Response:
 
 
 def period_of(request: Request) -> dict[str, str]:
-    """Return the period of an address; the last whole quarter where it has none."""
+    """Return the period of an address; the last whole quarter if it has none."""
     chosen = query(request, "from", "to")
     if all(chosen.values()):
         return chosen
@@ -267,7 +267,7 @@ def short_name(name: str) -> str:
 
 
 def bars_of(table: Table) -> list[Bar]:
-    """Return the counts of a table as bars; none where there are too many rows or columns for a chart that can be read."""
+    """Return the counts of a table as bars; none if there are too many rows or columns for a chart that can be read."""
     columns = [column for column in table.columns if column not in NOT_COUNTS]
     if len(table.rows) > MOST_ROWS or len(columns) > MAX_SERIES:
         return []
@@ -310,7 +310,7 @@ async def _show_measure(
 
 
 def table_of(answer: Mapping[str, Any], officers: Mapping[str, str] = MappingProxyType({})) -> Table:
-    """Return the numbers of a measure as a table: a row for each group where it has groups, else one for each number.
+    """Return the numbers of a measure as a table: a row for each group if it has groups, else one for each number.
 
     `officers` are the names of those whom a number may be of, by id.
     """

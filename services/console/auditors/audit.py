@@ -122,7 +122,7 @@ async def _prove(request: Request, session: Session, service: str, event: Mappin
 
 
 async def _state(apis: Apis, session: Session, service: str, path: str, known_at: datetime) -> Any:
-    """Return a record as it was known at a time; nothing where it was not begun."""
+    """Return a record as it was known at a time; nothing if it was not begun."""
     try:
         return await apis.get(session, service, path, {"known_at": known_at.isoformat()})
     except Problem as problem:
@@ -217,7 +217,7 @@ def lanes_of(
 async def _evidence(request: Request, session: Session, case: str) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
     """Ask every service for its evidence of a case; return the answers, and what a service says that gives none.
 
-    Raises `HTTPException` where no service holds anything of the case, or the person may see none of it.
+    Raises `HTTPException` if no service holds anything of the case, or the person may see none of it.
     """
     apis = console_of(request).apis
     path = f"/v1/evidence/homes/{case}"
@@ -256,7 +256,7 @@ def _logs_of(parts: Sequence[Mapping[str, Any]], witness: VerifierKey | None) ->
 def _streams(
     parts: Sequence[Mapping[str, Any]], sentences: Mapping[tuple[str, int], Mapping[str, Any]]
 ) -> Iterator[Lane]:
-    """Yield the records of a case, each with its events; where the timeline has no sentence, the type stands for it."""
+    """Yield the records of a case, each with its events; if the timeline has no sentence, the type stands for it."""
     for part in parts:
         streams: dict[str, list[Mapping[str, Any]]] = {}
         for entry in part.get("events", {}).get("entries", ()):

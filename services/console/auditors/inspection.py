@@ -52,7 +52,7 @@ async def inspection_file(request: Request, session: Session) -> Response:
 
 
 def name_of(period: Mapping[str, str]) -> str:
-    """Return the name of the file. Raises `HTTPException` 422 where an address has another text for a day: it would stand on the page."""
+    """Return the name of the file. Raises `HTTPException` 422 if an address has another text for a day: it would stand on the page."""
     if not all(map(read_day, period.values())):
         raise HTTPException(422, "Give the first and the last day of the period, such as 30 9 2026.")
     return f"inspection-{period['from']}-{period['to']}.pdf"

@@ -67,7 +67,7 @@ class EventProof:
 
 
 def check_checkpoint(note: str, keys: Iterable[str], witness: VerifierKey | None) -> CheckedCheckpoint:
-    """Check a checkpoint by the public keys of its log, and by that of the witness where it is known."""
+    """Check a checkpoint by the public keys of its log, and by that of the witness if it is known."""
     try:
         known = [VerifierKey.parse(key) for key in keys]
         signed = SignedNote.parse(note)

@@ -97,7 +97,7 @@ async def end_links(request: Request) -> Response:
 
 
 async def account_address(request: Request) -> Response:
-    """Answer the e-mail address of an account, for the program that writes to people; empty where none is known."""
+    """Answer the e-mail address of an account, for the program that writes to people; empty if none is known."""
     await _check_messenger(request)
     email = await console_of(request).directory.email_of(str(read_uuid(request, "person")))
     return JSONResponse({"email": email})

@@ -1,6 +1,6 @@
 """The check of a person's turn: what its commands would do, by their dry runs; and their sending, each once.
 
-Where the record has moved on since a form was opened, the page shows what changed beside the answers, and nothing is sent
+If the record has moved on since a form was opened, the page shows what changed beside the answers, and nothing is sent
 until the person says that they have read it.
 """
 
@@ -59,10 +59,10 @@ class Checked:
     drawn: Drawn
     body: Mapping[str, Any]
     run: Mapping[str, Any] = field(default_factory=dict)
-    """The answer to its dry run; empty where there was none."""
+    """The answer to its dry run; empty if there was none."""
     wrong: Sequence[FieldProblem] = ()
     moved_to: int | None = None
-    """The version of the record, where it has moved on since the form was opened."""
+    """The version of the record, if it has moved on since the form was opened."""
     waits_for: Sequence[str] = ()
     """The titles of the earlier steps of the turn that lift what refuses it now."""
 
@@ -177,7 +177,7 @@ def _problems(step: Checked, last: Draft) -> list[dict[str, Any]]:
 async def send_draft(request: Request, session: Session, form: Form) -> Response:
     """Send the commands of a turn, each once: its key is its draft's id, so sent again it gives the same receipt.
 
-    Go on as the button says; or back to the check, where its answers are others than the page showed, or one is not accepted.
+    Go on as the button says; or back to the check, if its answers are others than the page showed, or one is not accepted.
     """
     draft = await read_draft(request, session)
     drafts, version, where = console_of(request).drafts, None, ""
@@ -220,7 +220,7 @@ def _digest(steps: Iterable[Draft]) -> str:
 
 
 async def _next_form(request: Request, session: Session, draft: Draft, case_id: str | None) -> str:
-    """Return the form of the next step of a record, where it is the person's turn; else none."""
+    """Return the form of the next step of a record, if it is the person's turn; else none."""
     apis, collection = console_of(request).apis, COLLECTIONS[draft.service]
     path = f"{collection}/{draft.stream}"
     guidance, titles = await asyncio.gather(

@@ -45,7 +45,7 @@ async def choices(
 ) -> Known:
     """Return, by the name of a field of a command without `_id`, the ids that it may mean in this case, or for a record that is begun.
 
-    Those that only events tell are left out where no field means one.
+    Those that only events tell are left out if no field means one.
     """
     of_case = apis.get_projected(session, f"/v1/cases/{case_id}") if case_id else asyncio.sleep(0, dict[str, Any]())
     case, timeline, officers = await asyncio.gather(

@@ -18,7 +18,7 @@ ROWS: Final = 4
 FIRST: Final = ("type", "object", "due", "hours")
 """The fields that every row shows; the others stand folded."""
 FILLED: Final = frozenset({"object", "due"})
-"""The fields that are filled in where they are left empty."""
+"""The fields that are filled in if they are left empty."""
 
 
 def due_of_condition(on: date, name: str = GROUP) -> Answers:

@@ -45,7 +45,7 @@ class Like:
     parts: Json
 
     def at(self, path: str) -> Field | None:
-        """Return the field that the forms have at a path of an event; None where none has one, or they differ."""
+        """Return the field that the forms have at a path of an event; None if none has one, or they differ."""
         drawing = Drawing(self.parts)
         fields = [field for schema in self.commands if (field := field_at(path, schema, drawing)) is not None]
         kinds = {(field.kind, *field.options, field.longest, repr(field.limits)) for field in fields}
@@ -54,7 +54,7 @@ class Like:
 
 
 async def event_of(apis: Apis, session: Session, service: str, path: str, answers: Answers) -> Mapping[str, Any]:
-    """Return the event of a record that the answers of a correction name; empty where the person may not read it."""
+    """Return the event of a record that the answers of a correction name; empty if the person may not read it."""
     wanted = next(iter(answers.get(CORRECTS, ())), "")
     history = await part_of(apis.get(session, service, f"{path}/history"))
     events = (history.value or {"events": ()})["events"]
@@ -76,7 +76,7 @@ def show_value(answers: dict[str, list[str]]) -> bool:
 def with_fields(
     fields: Sequence[Field], event: Mapping[str, Any], answers: Answers, like: Like
 ) -> tuple[Sequence[Field], Answers]:
-    """Offer the fields of the one event, with what they say; where none is known, a name is entered.
+    """Offer the fields of the one event, with what they say; if none is known, a name is entered.
 
     Once a field is chosen its value is asked, and the one that stands there is the answer to be changed.
     """

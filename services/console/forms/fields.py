@@ -103,7 +103,7 @@ class Field:
 
     @property
     def another(self) -> str:
-        """The words for an id beside those that are known; empty where the command means one that is there."""
+        """The words for an id beside those that are known; empty if the command means one that is there."""
         if self.is_officer or self.name.removesuffix("_id") in THERE:
             return ""
         return f"{'Somebody else' if self.name.endswith('person_id') else 'Another one'}, not in this list"
@@ -146,7 +146,7 @@ def fields_of(schema: Json, drawing: Drawing) -> list[Field]:
 
 
 def field_at(path: str, schema: Json, drawing: Drawing) -> Field | None:
-    """Return the field at a path, such as `terms.0.due`; None where the schema has none there."""
+    """Return the field at a path, such as `terms.0.due`; None if the schema has none there."""
     within, required = schema, False
     for part in path.split("."):
         holder, _ = _resolved(within, drawing.parts)
@@ -383,7 +383,7 @@ def _json(text: str) -> Any:
 
 
 def _group(field: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
-    """Return a group; one that may be left out is, where nothing in it is answered."""
+    """Return a group; one that may be left out is, if nothing in it is answered."""
     if not field.required and not is_answered(field.fields, answers):
         return MISSING
     body, problems = command_of(field.fields, answers)
@@ -514,7 +514,7 @@ def find_field(fields: Sequence[Field], name: str) -> Field | None:
 
 
 def problem_links(fields: Sequence[Field], problems: Sequence[FieldProblem]) -> list[dict[str, str]]:
-    """Return what is wrong, each with a link to its field on the same page, where it is about a field."""
+    """Return what is wrong, each with a link to its field on the same page, if it is about a field."""
     return [
         {"text": problem.text, **({"href": f"#{field.first_id}"} if field else {})}
         for problem in problems

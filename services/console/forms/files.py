@@ -34,7 +34,7 @@ _MEDIA_TYPE: Final[TypeAdapter[str]] = TypeAdapter(MediaType)
 async def read_with_file(request: Request, session: Session | None = None) -> Form:
     """Read a form that may have a file; one larger than a form is taken only in a session, and after its form has shown to be of it.
 
-    Raises `HTTPException` where it is too large, malformed or drawn for another.
+    Raises `HTTPException` if it is too large, malformed or drawn for another.
     """
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return await read_form(request)

@@ -72,7 +72,7 @@ class Place:
     before: Sequence[Draft] = ()
     """The drafts that are sent before it."""
     last: str = ""
-    """The last draft of a turn whose answers are changed, where they are checked again."""
+    """The last draft of a turn whose answers are changed, if they are checked again."""
 
     @classmethod
     async def of(cls, request: Request, session: Session, follows: str, last: str = "") -> Place:
@@ -101,7 +101,7 @@ class Drawn:
     """Those of some commands that the person may send to the record now."""
     guidance: Mapping[str, Any]
     child: str = ""
-    """The name of the child whose record it is, where the person may read it."""
+    """The name of the child whose record it is, if the person may read it."""
     suggested: Answers = field(default_factory=dict)
     """What the case answers by itself, for a form that is opened."""
 
@@ -214,7 +214,7 @@ def _step_after(
 
 
 def title_after(drawn: Drawn, session: Session, place: Place, answers: Answers, case_id: str | None) -> str:
-    """Return the title of what comes after this form in the person's turn; empty where nothing does."""
+    """Return the title of what comes after this form in the person's turn; empty if nothing does."""
     following = None if place.last else _step_after(drawn, session, place, answers, case_id)
     return following[0] if following else ""
 

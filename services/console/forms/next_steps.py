@@ -156,7 +156,7 @@ class Task:
 
     title: str
     about: str
-    """Whom or what it is about, where that is known by a name."""
+    """Whom or what it is about, if that is known by a name."""
     status: str
     colour: str
     address: str

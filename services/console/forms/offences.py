@@ -12,7 +12,7 @@ CODE: Final = "offence.code"
 SHOWN: Final = "shown.offence"
 """The code whose title was filled in; the browser sends it back."""
 FILLED: Final = ("title", "trial_mode", "recordable", "category")
-"""The fields of an offence that the list fills in where they are left empty."""
+"""The fields of an offence that the list fills in if they are left empty."""
 
 Listed = Mapping[str, Offence]
 

@@ -25,7 +25,7 @@ REPORTED: Final = "reported_at"
 LINKING: Final = "LinkPerson"
 """The command that mostly names somebody whom the case does not know yet: a new id is suggested."""
 SUGGESTED: Final = {"person_id": LINKED, CRIME_NUMBER: CRIME_NUMBER, "case_id": "case", "referral_id": "referral"}
-"""Fields of an opening -> the ids that are known; where the case knows one alone, it is chosen."""
+"""Fields of an opening -> the ids that are known; if the case knows one alone, it is chosen."""
 PART: Final = "role"
 PARENT_OF: Final = "parent_of"
 CONFIRMING: Final = "ConfirmAppropriateAdult"
@@ -91,7 +91,7 @@ def fits(command: str, field: str, part: str) -> bool:
 
 
 def of_adult(fields: Sequence[Field], answers: Answers) -> Sequence[Field]:
-    """Ask whether no parent, guardian or social worker is available where the adult is none of them (rule R7)."""
+    """If the adult is no parent, guardian or social worker, ask whether none of these is available (rule R7)."""
     asked = AppropriateAdultKind.RESPONSIBLE_ADULT in answers.get("kind", ())
     return [replace(field, required=asked) if field.name == "others_unavailable" else field for field in fields]
 

@@ -44,7 +44,7 @@ def step_after(
 ) -> tuple[str, str] | None:
     """Return what comes next in a person's turn after commands with their answers: its title, and the address of its form.
 
-    A step that cannot start yet is next where a command of the turn lifts what refuses it.
+    A step that cannot start yet is next if a command of the turn lifts what refuses it.
     """
     sent = {command for command, _ in turn}
     for task in (task for journey in guidance.get("journeys", ()) for task in journey["tasks"]):

@@ -158,7 +158,7 @@ def _work(record: Record, case: str, names: Mapping[str, str]) -> Work | None:
 
 
 async def duty_page(request: Request, session: Session) -> Response:
-    """Lead to the form that meets a duty of a record; to its case, or to the record, where the person cannot meet it now."""
+    """Lead to the form that meets a duty of a record; to its case, or to the record, if the person cannot meet it now."""
     apis, id_ = console_of(request).apis, str(read_uuid(request, "id"))
     collection, duty = read_collection(request), str(request.path_params["duty"])
     case, item = read_case(request.query_params.get("case")), read_case(request.query_params.get("item_id"))
@@ -240,7 +240,7 @@ async def _corrections(apis: Apis, session: Session, streams: Mapping[str, str])
 
 
 def correction_of(guidance: Mapping[str, Any] | None) -> str | None:
-    """Return the command that corrects a field of an event, where the guidance of a record lets the role send it."""
+    """Return the command that corrects a field of an event, if the guidance of a record lets the role send it."""
     commands = (guidance or {"commands": ()})["commands"]
     return next(
         (command["type"] for command in commands if command["type"] in CORRECTING and command["status"] != "refused"),

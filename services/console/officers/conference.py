@@ -1,6 +1,6 @@
 """A restorative conference as one page: who takes part and how far each is, risk, schedule, outcome and agreement.
 
-The page gathers what the history of the record says; each line leads to the form that comes next, where the role may send it.
+The page gathers what the history of the record says; each line leads to the form that comes next, if the role may send it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -63,14 +63,14 @@ FACTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "Outcome": ("Not held yet", ("RecordConferenceHeld", "RecordDidNotProceed")),
     "Agreement": ("None yet", ("SignAgreement", "RecordNoAgreement")),
 }
-"""The headings of the page, each with its words where nothing is recorded, and the commands that lead on."""
+"""The headings of the page, each with its words if nothing is recorded, and the commands that lead on."""
 
 PARTIES: Final = frozenset(map(in_words, ("HARMER", "HARMED")))
 """The parts of those without whose consent nothing is scheduled (rule C2)."""
 
 
 def conference_of(events: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> Conference:
-    """Gather a conference from its history; what was corrected reads as it was corrected, where the sentence says so.
+    """Gather a conference from its history; what was corrected reads as it was corrected, if the sentence says so.
 
     `names` has the people by their ids.
     """
@@ -120,7 +120,7 @@ _PARTS: Final[Mapping[str, tuple[str, str]]] = {
     "ConferenceProposed": ("harmer", "HARMER"),
     "ParticipantAdded": ("person_id", ""),
 }
-"""Events that name a person for the first time: the member with the id, and the part where the event does not say it."""
+"""Events that name a person for the first time: the member with the id, and the part if the event does not say it."""
 _COLUMNS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any], str], str]]]] = {
     "VictimInformed": ("informed", lambda _data, on: on),
     "ConsentGiven": ("consent", _consent),

@@ -40,9 +40,9 @@ class Holding:
 
     record: Record
     officer: str
-    """In words; empty where nobody has it."""
+    """In words; empty if nobody has it."""
     step: Step | None
-    """The command, where the role may know of it at all."""
+    """The command, if the role may know of it at all."""
     officers: Sequence[Option] = ()
     """Those to whom it may be given."""
 

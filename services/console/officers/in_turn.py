@@ -28,7 +28,7 @@ class Waiting:
 
     title: str
     state: str
-    """The state by which the list of cases shows all of them; empty where several states wait so."""
+    """The state by which the list of cases shows all of them; empty if several states wait so."""
     lines: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
     more: bool
 

@@ -201,7 +201,7 @@ async def _case_then(apis: Apis, session: Session, case: str, times: Mapping[str
 
 
 async def _names_of_ids(apis: Apis, session: Session, case: Case) -> dict[str, str]:
-    """Return the words for the ids of a case: its people by name, where the person may know them, and its conditions."""
+    """Return the words for the ids of a case: its people by name, if the person may know them, and its conditions."""
     records = await read_all(apis, session, case, {}, guidance=False)
     return {
         **called(all_people(records)),

@@ -45,7 +45,7 @@ OVER: Final = frozenset({"CLOSED", "CANCELLED"})
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A case on the panel's list, with its disposal where there is one."""
+    """A case on the panel's list, with its disposal if there is one."""
 
     case: Mapping[str, Any]
     name: str

@@ -1,6 +1,6 @@
 """The register of a session: every booked child on one page, held and attended in one step, with an answer for each child.
 
-The session is recorded as held first, where it is not yet. Then each child's line is a command of its own,
+The session is recorded as held first, if it is not yet. Then each child's line is a command of its own,
 RecordAttendance, at the time at which the session was held, under a key that follows from the form's key and the child.
 So a form that is sent twice acts once, and one child's refusal stops nobody else's line.
 """
@@ -181,7 +181,7 @@ async def _send(
 
 
 async def _read_register(request: Request, session: Session) -> Register:
-    """Return a session's register. Raises `Problem` where the person may not read the session."""
+    """Return a session's register. Raises `Problem` if the person may not read the session."""
     apis, id_ = console_of(request).apis, read_uuid(request, "id")
     path = f"/v1/{COLLECTIONS[SERVICE]}/{id_}"
     state, history, schema = await asyncio.gather(
@@ -225,7 +225,7 @@ def _line_fields(schema: Mapping[str, Any], person: str) -> list[Field]:
 
 
 async def _name(apis: Apis, session: Session, person: str, case: str | None) -> tuple[str, str]:
-    """Return the name of a person by the records of their case, where the reader may know it."""
+    """Return the name of a person by the records of their case, if the reader may know it."""
     if case is None:
         return person, ""
     try:

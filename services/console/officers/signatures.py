@@ -43,7 +43,7 @@ async def sign_page(request: Request, session: Session) -> Response:
     drawn = await draw_command(request, session, "disposals", id_, COMMAND, {}, case_id)
     place = await place_in_turn(request, session)
     answers = answered_alike(drawn.fields, place.before)
-    # The printed document is that of this moment, also where the record moves on before it is printed.
+    # The printed document is that of this moment, also if the record moves on before it is printed.
     known_at = datetime.now(UTC).isoformat()
     printed = await apis.document(
         session, "disposal", f"{path}/documents/{name}", {"lang": language, "known_at": known_at}

@@ -110,7 +110,7 @@ class Read:
 
 
 async def read_sitting(apis: Apis, session: Session, id_: str) -> Read:
-    """Read a sitting. Raises `Problem` where the person may not read it."""
+    """Read a sitting. Raises `Problem` if the person may not read it."""
     record, history = await asyncio.gather(
         read_record(apis, session, "sittings", id_, {}),
         part_of(apis.get(session, SERVICE, f"/v1/sittings/{id_}/history")),

@@ -52,7 +52,7 @@ class Condition:
 
     what: str
     details: Sequence[str]
-    """Its own words, where the person may read them."""
+    """Its own words, if the person may read them."""
     due: str
     booked: str
     hours: str
@@ -120,7 +120,7 @@ def reach_of(who: Who, records: Sequence[Record]) -> list[str]:
 
 
 def _wishes(who: Who, records: Iterable[Record]) -> Iterator[str]:
-    """Say how somebody would like to be reached, and whether they want to be written to; nothing where nobody has said."""
+    """Say how somebody would like to be reached, and whether they want to be written to; nothing if nobody has said."""
     for record in records:
         said = ((record.state.value or {}).get("contacts") or {}).get(who.id)
         if said is None:
@@ -267,7 +267,7 @@ def events_of_kind(events: Iterable[Mapping[str, Any]], types: frozenset[str]) -
 
 
 def fits(paper: str, state: Mapping[str, Any]) -> bool:
-    """Whether a paper is one of what was decided: that of another disposal, or of a plan where there is none, is not.
+    """Whether a paper is one of what was decided: that of another disposal, or of a plan if there is none, is not.
 
     The letter of a message stands beside the message.
     """

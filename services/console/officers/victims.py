@@ -57,7 +57,7 @@ class Victim:
 
     @property
     def name(self) -> str:
-        """The name, where a referral gives it to this reader."""
+        """The name, if a referral gives it to this reader."""
         return _text(self.details.get("name")) or "Victim, name not shown"
 
     @property

@@ -67,7 +67,7 @@ class ServiceLine:
     title: str
     status: Part[dict[str, Any]]
     behind: Sequence[tuple[Lag, str]]
-    """What it lags behind, each with its trend since the last look in words; empty where there was none."""
+    """What it lags behind, each with its trend since the last look in words; empty if there was none."""
     held: Sequence[Held]
     notices: Sequence[str]
 
@@ -116,7 +116,7 @@ def _parse_lag(text: str) -> tuple[str, int]:
 
 
 def trend_of(lag: Lag, before: Look | None) -> str:
-    """Say how a lag has moved since an earlier look; nothing where there was none."""
+    """Say how a lag has moved since an earlier look; nothing if there was none."""
     if before is None:
         return ""
     moved = lag.left - before.left.get(lag.name, 0)

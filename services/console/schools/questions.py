@@ -103,7 +103,7 @@ def question_of(field: str) -> Question:
 
 
 def is_complete(question: Question, fields: Sequence[Field], answers: Answers) -> bool:
-    """Whether a question was answered, and nothing of it is wrong. Where all may be left out, its page was sent."""
+    """Whether a question was answered, and nothing of it is wrong. If all may be left out, its page was sent."""
     fields_of_question = fields_asked(question, fields)
     _, wrong = command_of(fields_of_question, answers)
     return not wrong and any(name in answers for field in fields_of_question for name in controls(field))

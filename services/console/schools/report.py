@@ -127,7 +127,7 @@ async def receipt_page(request: Request, session: Session) -> Response:
 
 
 async def _draft(request: Request, session: Session) -> Draft:
-    """Return the draft of a report; an empty one where none was kept under its id yet."""
+    """Return the draft of a report; an empty one if none was kept under its id yet."""
     id_ = read_uuid(request, "draft")
     draft = await console_of(request).drafts.find(session.person, id_)
     if draft is None:

@@ -53,7 +53,7 @@ UNANSWERED: Final = frozenset({401, 403, 429, 500, 503})
 
 
 async def read_upload(request: Request, _session: Session | None = None) -> dict[str, list[str]]:
-    """Read a form with one file, whose bytes become base64. Raises `HTTPException` where it is too large."""
+    """Read a form with one file, whose bytes become base64. Raises `HTTPException` if it is too large."""
     too_large = f"The file is larger than {MAX_FILE // 1000:,} kB: split it, or import it with `ooc import`."
     whole = bounded(request, MAX_FILE + 10_000, too_large)
     fields: dict[str, list[str]] = {}
@@ -205,7 +205,7 @@ async def _plans(
 async def _send(
     request: Request, session: Session, register: Register, plans: Sequence[Plan], *, dry_run: bool
 ) -> Summary:
-    """Send the rows without errors. Raises `Problem` where the person may not import, and `NoAnswer`."""
+    """Send the rows without errors. Raises `Problem` if the person may not import, and `NoAnswer`."""
     apis, summary = console_of(request).apis, Summary.of_plans(plans)
     for plan in plans:
         if plan.errors:

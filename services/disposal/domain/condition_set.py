@@ -104,8 +104,8 @@ def ends_on(conditions: Iterable[Condition]) -> date | None:
 def spent_on(disposal: Disposal, issued_on: date, agreed_end: date | None, policy: Policy) -> date | None:
     """Return the day on which the disposal is spent (R24); without an agreed end, as the statute reads.
 
-    A caution is spent when given; a conditional caution at its agreed end where that is less than three months after
-    giving, else three calendar months after giving, to the month's last day where it is shorter. Source: ROA 1974 sch 2
+    A caution is spent when given; a conditional caution at its agreed end if that is less than three months after
+    giving, else three calendar months after giving, to the month's last day if it is shorter. Source: ROA 1974 sch 2
     para 1, as the Ministry of Justice's disclosure calculator reads it.
     """
     match disposal:

@@ -122,7 +122,7 @@ def of_variation(command: VaryConditions, state: DisposalState, policy: Policy) 
 
 
 def of_given(state: DisposalState) -> dict[str, Any]:
-    """Return the child and the disposal as given, which its end repeats; null where a diversion ends."""
+    """Return the child and the disposal as given, which its end repeats; null if a diversion ends."""
     issue = state.issue
     given = (None, None, None) if issue is None else (issue.disposal, issue.on, issue.age)
     return {**of_child(state), **dict(zip(("disposal", "issued_on", "age_at_issue"), given, strict=True))}

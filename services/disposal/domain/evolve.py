@@ -221,7 +221,7 @@ def _may_act(adult: events.AppropriateAdultConfirmed) -> bool:
 
 
 def _reviewed(state: DisposalState, unlawful_by: tuple[str, ...], at: datetime) -> tuple[Review, ...]:
-    """Return the reviews after a correction: its finding ends the open review, and opens one where a rule is broken."""
+    """Return the reviews after a correction: its finding ends the open review, and opens one if a rule is broken."""
     if state.reviews and state.reviews[-1].met_at is None:
         if state.reviews[-1].unlawful_by == unlawful_by:
             return state.reviews

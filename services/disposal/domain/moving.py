@@ -1,4 +1,4 @@
-"""A session as its register has it now, where the case had counted it otherwise.
+"""A session as its register has it now, when the case has recorded it differently.
 
 The register is the record of another service: education's of a place, or restorative justice's of a conference. To
 restate a session is to withdraw the case's own record of it and to record it anew; the events say so as a correction of

@@ -10,9 +10,9 @@ from shared.domain.rules import Context
 
 
 def known_details(command: OpenDisposalCase, context: Context) -> PersonDetails | None:
-    """Return what the case holds of the child, where it can still be read; an organisation is no child.
+    """Return what the case holds of the child, if it can still be read; an organisation is no child.
 
-    How somebody who was harmed is reached stays in the referral, also where a correction has made them a suspect: here it
+    How somebody who was harmed is reached stays in the referral, also if a correction has made them a suspect: here it
     would be the contact of a child, for more roles.
     """
     versions = versions_of_link(command.person_id, context.kept)

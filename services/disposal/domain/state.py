@@ -209,7 +209,7 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """The disposal as given. `spent_on` is the day by the calculator (R24), earlier where the caution ceased.
+    """The disposal as given. `spent_on` is the day by the calculator (R24), earlier if the caution ceased.
 
     By the statute it is spent three months after giving, or on the day on which it ceases to have effect, whichever is
     earlier: to complete its conditions is not to cease.
@@ -445,7 +445,7 @@ class DisposalState:
         return None if born is None else age_on(born, day)
 
     def age_when_given(self, day: date) -> int:
-        """Return the age for R16 in whole years: at issue, before that on the day, and at the offence where it is unknown."""
+        """Return the age for R16 in whole years: at issue, before that on the day, and at the offence if it is unknown."""
         if self.issue is not None:
             return self.issue.age
         age = self.age_on(day)

@@ -75,7 +75,7 @@ def matrix_on(day: date) -> Matrix | None:
 
 
 def line_in_words(version: str, code: str | None) -> str | None:
-    """Return a line of a version by title and code; by code alone where it is not loaded. None: no line was picked."""
+    """Return a line of a version by title and code; by code alone if it is not loaded. None: no line was picked."""
     line = _line(version, code)
     return f"{line.title} ({line.code})" if line else code
 

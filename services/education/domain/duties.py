@@ -14,7 +14,7 @@ def duties(state: Session, policy_on: PolicyOn) -> Sequence[Duty]:
     """List every duty that the session has opened.
 
     Duties:
-        ATTENDANCE_RECORDED: the day of the session, for each place (for the session itself where nobody has a place); `attendance_recorded_working_days`; the attendance is recorded (the session is recorded as delivered); the session is cancelled.
+        ATTENDANCE_RECORDED: the day of the session, for each place (for the session itself if nobody has a place); `attendance_recorded_working_days`; the attendance is recorded (the session is recorded as delivered); the session is cancelled.
         MISSED_CONTACT: an absence is recorded that serves no condition of a disposal; `missed_contact_working_days`; somebody tries to reach the child, or the parent of the only child who was missed.
         ABSENCE_REASON: an absence is recorded whose reason is not known and that serves no condition of a disposal; `absence_reason_working_days`; the reason is decided.
     """
@@ -38,7 +38,7 @@ def _register(state: Session, policy_on: PolicyOn) -> Iterator[Duty]:
 
 def _absences(state: Session, policy_on: PolicyOn) -> Iterator[Duty]:
     for person, place in state.places.items():
-        # Where a condition is served, the disposal holds these duties.
+        # If a condition is served, the disposal holds these duties.
         if place.absence is None or place.booking.condition_id is not None:
             continue
         absence, policy, item = place.absence, policy_on(place.absence.recorded_on), str(person)

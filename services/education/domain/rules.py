@@ -1,4 +1,4 @@
-"""The rules of education, by id. A rule answers True where it holds."""
+"""The rules of education, by id. A rule answers True if it holds."""
 
 from datetime import datetime
 from uuid import UUID

@@ -64,5 +64,5 @@ class Carrier(Protocol):
         ...
 
     async def outcome(self, id_: UUID) -> str | None:
-        """Return DELIVERED or NOT_DELIVERED; None while that is not known, or where the carrier cannot say."""
+        """Return DELIVERED or NOT_DELIVERED; None while that is not known, or if the carrier cannot say."""
         ...

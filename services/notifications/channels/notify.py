@@ -101,7 +101,7 @@ class Notify:
     async def _call(self, call: Callable[[NotificationsAPIClient], T]) -> T:
         """Ask Notify in a thread, with a client of its own: the client is not safe for several threads.
 
-        Raises ValueError where the answer does not come to its end: the thread is free then.
+        Raises ValueError if the answer does not come to its end: the thread is free then.
         """
         client = NotificationsAPIClient(self._key, self._url, TIMEOUT_SECONDS)
         connections = _Connections()

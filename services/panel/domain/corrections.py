@@ -41,7 +41,7 @@ def decide_correction(command: CorrectRecord, sitting: Sitting, context: Context
 
 
 def _recommendations(correction: RecordCorrected, sitting: Sitting) -> Iterator[CorrectedRecommendation]:
-    """Yield what the panel recommended, where a disposal was told otherwise."""
+    """Yield what the panel recommended, if a disposal was told otherwise."""
     before = {fact.event_id: _outcome_of(fact.event) for fact in _considered(facts_of(sitting))}
     for fact in _considered(facts_of(CORRECTIONS.applied(sitting, correction))):
         if _outcome_of(fact.event) != before[fact.event_id]:

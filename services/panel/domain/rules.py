@@ -1,4 +1,4 @@
-"""The rules of a sitting, by id. A rule answers True where it holds."""
+"""The rules of a sitting, by id. A rule answers True if it holds."""
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID

@@ -34,7 +34,7 @@ def closing_letter(state: Referral, facts: Sequence[Fact]) -> DocumentData | Not
 
 
 def _address(state: Referral, person: PersonLinked) -> Any:
-    """Return an address for who may read it; that of somebody who was harmed only where the contact is marked as safe."""
+    """Return an address for who may read it; that of somebody who was harmed only if the contact is marked as safe."""
     details = state.victim_details.get(person.person_id)
     safe = not person.is_harmed or (details is not None and details.contact_is_safe)
     return value_if_open(person.details.address) if safe else None

@@ -39,7 +39,7 @@ def victim_decision(state: Referral, facts: Sequence[Fact]) -> DocumentData | No
 
 
 def _to_victim(state: Referral, facts: Sequence[Fact]) -> dict[str, Any]:
-    """Return to whom a letter goes: an address only where the contact is marked as safe, for who may read it."""
+    """Return to whom a letter goes: an address only if the contact is marked as safe, for who may read it."""
     victim = state.victims[0]
     linked = next(
         fact.event for fact in reversed(facts) if has_event(fact, PersonLinked) and fact.event.person_id == victim

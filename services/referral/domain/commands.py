@@ -43,7 +43,7 @@ DEFAULT_ROLES: Final = frozenset({Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFET
 """Who may send a command that names no roles of its own."""
 
 Rationale = Annotated[str, StringConstraints(max_length=20_000), Visible()]
-"""Why an outcome is right. Where a rule asks for it, it may come empty: the rule then refuses by its name."""
+"""Why an outcome is right. If a rule asks for it, it may come empty: the rule then refuses by its name."""
 
 WITH_VICTIMS: Final = DEFAULT_ROLES | {Role.VICTIM_WORKER}
 

@@ -29,7 +29,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         YJS_REFERRAL: a referral with a knife is received; `yjs_referral_working_days`; the youth justice service is told.
         ALERT_REVIEW: an alert is raised; its own day; it is ended, or another of its kind is raised on the person.
         FIRST_CONTACT: the referral is triaged for the first time; `first_contact_working_days`; somebody is reached.
-        VICTIM_RJ_INFORMATION: the referral is triaged to other than the panel, for each victim where a suspect was under age; `victim_information_days` after the report, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice; a later triage leads to the panel.
+        VICTIM_RJ_INFORMATION: the referral is triaged to other than the panel, for each victim if a suspect was under age; `victim_information_days` after the report, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice; a later triage leads to the panel.
         VICTIM_SUPPORT_REFERRAL: a victim wants support; `victim_support_days` after the report; the victim is referred to support; the victim no longer wants it.
         VICTIM_TOLD: an outcome is assigned that no disposal has decided, for each victim; `victim_told_days`, with enhanced rights `victim_told_enhanced_days`; the victim is told; nothing ends it otherwise.
         RING_INSTEAD: a message fails; `answer_working_days`; somebody tries to reach the person; the message is sent again.

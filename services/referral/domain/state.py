@@ -57,7 +57,7 @@ class LinkedPerson:
 
 
 def born_on(date_of_birth: Sealed[date] | None) -> date | None:
-    """Return the day of birth; None where it is forgotten, and of an organisation."""
+    """Return the day of birth; None if it is forgotten, and of an organisation."""
     return None if date_of_birth is None else date_of_birth.or_else(None)
 
 

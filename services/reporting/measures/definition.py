@@ -38,7 +38,7 @@ class WorkItem:
 class Dataset:
     """All that a measure may count from, as of both times.
 
-    `ethnicities` holds the text of each child's recorded ethnicity, where a grant of keys opened it for this question;
+    `ethnicities` holds the text of each child's recorded ethnicity, if a grant of keys opened it for this question;
     `published` the tables of the same year that are known already. Both are for measures of a protected characteristic.
     """
 
@@ -86,5 +86,5 @@ class Measure(Generic[Row]):
     counts: Callable[[Dataset, Period], Mapping[str, int]] | None = None
     """Of a measure of a protected characteristic: the counts that may be shown, by group."""
     withheld: frozenset[str] = frozenset()
-    """The versions whose frozen answers are shown no longer, since they tell of few children."""
+    """The versions whose frozen answers are shown no longer, since they count few children."""
     columns: Mapping[str, str] = field(default_factory=dict)

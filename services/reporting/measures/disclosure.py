@@ -58,7 +58,7 @@ def shown_counts(
 
 
 def _tables(new: Published, published: Iterable[Published]) -> Iterator[tuple[Published, tuple[Published, ...]]]:
-    """Yield every table that a new one tells: itself, and each whole less some of its parts, where one of them is new."""
+    """Yield every table that a new one tells: itself, and each whole less some of its parts, if one of them is new."""
     tables = [*published, new]
     for whole in tables:
         parts = [
@@ -77,7 +77,7 @@ def _telling(
     groups: Collection[str],
     fewest: int,
 ) -> list[str]:
-    """Return the groups to hide so that what is left of a whole without its parts tells of no few children; empty: none."""
+    """Return the groups to hide so that no difference of a whole and its parts counts few children; empty: none."""
     left = {
         group: count - sum(part.shown[group] for part in parts)
         for group, count in whole.shown.items()

@@ -32,7 +32,7 @@ def select_ethnicities(dataset: Dataset, period: Period) -> list[SealedTexts]:
 
 
 def group_of(words: str | None, policy: Policy) -> str:
-    """Return the ethnic group of a recorded text, or code of the 18+1; NOT_KNOWN where none was recorded or opened, or it is unclear."""
+    """Return the ethnic group of a recorded text, or code of the 18+1; NOT_KNOWN if none was recorded or opened, or it is unclear."""
     recorded = (words or "").strip()
     lowered = _IN_WORDS.get(recorded.upper(), recorded).casefold()
     return next((group for word, group in policy.value("ethnic_groups") if word in lowered), NOT_KNOWN)
@@ -111,7 +111,7 @@ MEASURE: Final = Measure(
     counts=counts,
     withheld=frozenset({"1", "2"}),
     columns={
-        "disposals": "disposals given, null where it is suppressed",
+        "disposals": "disposals given, null if it is suppressed",
         "rate": "per 1,000 children aged 10 to 17 of the group",
         "relative_rate_index": "the group's rate over the White rate",
     },

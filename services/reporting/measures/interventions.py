@@ -1,7 +1,7 @@
 """Interventions that ended: the inclusion that KPI 6 and KPI 10 share.
 
-A youth caution, and outcomes 20 and 21, are interventions only where the youth justice service intervened. An intervention
-counts in the period in which it actually ended (not in that of its deadline), where the child was 10
+A youth caution, and outcomes 20 and 21, are interventions only if the youth justice service intervened. An intervention
+counts in the period in which it actually ended (not in that of its deadline), if the child was 10
 to 17 at its start, once for each child and offence: the most serious, then the latest (YJB KPI inclusion).
 """
 
@@ -42,7 +42,7 @@ class Intervention:
 
 
 def intervention_of(summary: DisposalSummary) -> Intervention | None:
-    """Return the ended intervention of a disposal case; None while it has not ended, or where there was none."""
+    """Return the ended intervention of a disposal case; None while it has not ended, or if there was none."""
     if summary.deferred is not None:
         return _deferral(summary.deferred, summary)
     return _issued_disposal(summary) if summary.given is not None else _diversion(summary)

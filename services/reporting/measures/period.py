@@ -10,7 +10,7 @@ class BadQuestion(ValueError):
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
-        """The parameter that is at fault, where it is a certain one."""
+        """The parameter that is at fault, if it is a certain one."""
 
 
 @dataclass(frozen=True, slots=True)

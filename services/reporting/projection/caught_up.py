@@ -41,7 +41,7 @@ class FreshnessRecorder(Service):
             try:
                 async with reader(self._kafka, "read_committed") as consumer:
                     while not self.should_stop:
-                        # It raises where Kafka does not answer: then nobody knows what is published.
+                        # It raises if Kafka does not answer: then nobody knows what is published.
                         await consumer.end_offsets(self._topics)
                         await note_caught_up(self._pool)
                         await self.sleep(NOTE_SECONDS)

@@ -100,7 +100,7 @@ async def _read_evidence(request: Request, actor: Actor, home: UUID) -> JSONResp
 
 
 async def _read_targets(request: Request, actor: Actor, query: Mapping[str, str]) -> Sequence[str]:
-    """Return the name under which the access log knows a case; nothing where the actor may not know of it."""
+    """Return the name under which the access log knows a case; nothing if the actor may not know of it."""
     home = read_id(query[CASE.name], CASE.name)
     target = f"reporting/cases/{home}"
     return [target] if await _may_audit(request, actor, home, f"{target}/access") else []

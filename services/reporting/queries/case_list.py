@@ -69,7 +69,7 @@ class Work(Schema):
 
     service: str = Field(description="The service of the record.")
     id: UUID = Field(description="The id of the record.")
-    state: str | None = Field(description="None where the reader may not see it.")
+    state: str | None = Field(description="None if the reader may not see it.")
     officer: UUID | None = Field(description="The officer of the record, if it has one.")
 
 

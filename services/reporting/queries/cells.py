@@ -1,6 +1,6 @@
 """The records behind a number of a measure: those that count in it, as far as the reader may see them.
 
-A record counts in a number where the measure, counted over that record alone, gives a number there. So no measure needs a
+A record counts in a number if the measure, counted over that record alone, gives a number there. So no measure needs a
 second definition of what it counts. Medians and rates count no records, and groups by ethnicity are not opened.
 """
 
@@ -102,7 +102,7 @@ async def counted_records(pool: Pool, reader: Reader, question: Question) -> dic
 
 
 def records_in_cell(measure: Measure[Any], dataset: Dataset, period: Period, cell: str) -> tuple[int, list[Stream]]:
-    """Return a number of a measure, and the records that count in it. Raises `BadQuestion` where it counts no records."""
+    """Return a number of a measure, and the records that count in it. Raises `BadQuestion` if it counts no records."""
     if measure.name not in OPENED:
         raise BadQuestion(f"{measure.name} is not opened: its groups follow from what is sealed of each child")
     path = cell.split(".")

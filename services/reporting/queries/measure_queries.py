@@ -50,7 +50,7 @@ _COUNTED: Final = f"{_ROWS} and counted && daterange($5, $6, '[]')"
 _OF_SUBJECTS: Final = (
     f"{_ROWS} and (subject = any($5::uuid[]) or stream = any($7::uuid[])) and not stream = any($6::uuid[])"
 )
-# Open work and what has overdue duties, counted here: a row is a stream, or the streams that are alike in its columns. Where
+# Open work and what has overdue duties, counted here: a row is a stream, or the streams that are alike in its columns. If
 # the answer is grouped, all streams, since a group is shown that has neither.
 _WORK: Final = f"""
     with late as materialized (

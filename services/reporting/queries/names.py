@@ -3,7 +3,7 @@
 Each name is one that the owning service would show in the state of the record, to the same token and with the same reason:
 as corrected, of the classes that the role may read, without people whose processing is restricted. The records stand in the
 body, since a page has more of them than an address holds. A record that the reader may not see is left out, as is one that
-does not exist. The access log gets a line for each record whose names are opened, among those of its case. Where two have
+does not exist. The access log gets a line for each record whose names are opened, among those of its case. If two have
 one name, their years of birth are opened too.
 """
 
@@ -105,10 +105,12 @@ class NamedPerson(Schema):
     service: str
     id: UUID = Field(description="The record.")
     person_id: UUID
-    part: str | None = Field(description="The person's part in the record, where its state tells it.")
+    part: str | None = Field(description="The person's part in the record, if its state tells it.")
     name: str
     case_id: UUID = Field(description="The case of the record.")
-    year_of_birth: int | None = Field(description="Where another of these people has the same name, and it is known.")
+    year_of_birth: int | None = Field(
+        description="Given if another of these people has the same name, and it is known."
+    )
 
 
 class Names(Schema):

@@ -10,7 +10,7 @@ from shared.domain.policy import NoPolicy
 
 @contextmanager
 def refusing_bad_questions(field: str = "body") -> Iterator[None]:
-    """Raise `Malformed` for a `BadQuestion`, of a field where it names none, and for a day before the first policy."""
+    """Raise `Malformed` for a `BadQuestion`, of a field if it names none, and for a day before the first policy."""
     try:
         yield
     except BadQuestion as error:

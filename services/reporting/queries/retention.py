@@ -230,7 +230,7 @@ def _review_on(records: PersonRecords, policy: Policy, decided: date | None) -> 
 
 
 def _years_after(day: date, years: int) -> date:
-    """Return the same day some years later; 28 February for the 29th where there is none."""
+    """Return the same day some years later; 28 February for the 29th if there is none."""
     try:
         return day.replace(year=day.year + years)
     except ValueError:

@@ -41,8 +41,8 @@ class Note(SealedField):
 
     field_class: str | None = Field(alias="class", description="The class by which roles may read it.")
     value: Any = None
-    sealed: Literal[True] | None = Field(default=None, description="Present where the reader's role may not read it.")
-    forgotten: Literal[True] | None = Field(default=None, description="Present where its key was destroyed.")
+    sealed: Literal[True] | None = Field(default=None, description="Present if the reader's role may not read it.")
+    forgotten: Literal[True] | None = Field(default=None, description="Present if its key was destroyed.")
 
 
 class TimelineLine(Schema):
@@ -233,7 +233,7 @@ async def _open(
 ) -> dict[str, frozenset[FieldClass]]:
     """Give the notes of some lines the values that the reader may see; return the classes of these by record.
 
-    Where the processing of somebody is restricted, their fields and the free texts of the case stay closed.
+    If the processing of somebody is restricted, their fields and the free texts of the case stay closed.
     """
     by_stream: dict[Stream, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:

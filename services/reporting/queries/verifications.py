@@ -56,7 +56,7 @@ _FIND: Final = "select * from verification_report where $1::uuid is null or id =
 
 
 class ReportedFinding(Schema):
-    """What one check looked at, and what is broken; nothing, where it is whole."""
+    """What one check looked at, and what is broken; nothing, if it is whole."""
 
     service: str
     check: str

@@ -45,8 +45,8 @@ class LogLine(Schema):
     event: str = Field(description="The name of the event.")
     version: int = Field(description="The version of the record after the event.")
     at: datetime = Field(description="When it happened, in UTC.")
-    means: str | None = Field(description="How the victim was reached, where the event says it.")
-    reached: bool | None = Field(description="Whether the victim was reached, where the event says it.")
+    means: str | None = Field(description="How the victim was reached, if the event says it.")
+    reached: bool | None = Field(description="Whether the victim was reached, if the event says it.")
 
 
 class VictimDuty(Schema):
@@ -80,7 +80,7 @@ class VictimLine(Schema):
     consents_to_contact: bool | None
     wants_rj: bool | None
     preference: str | None
-    may_be_contacted: bool = Field(description="False where the victim wants no updates, or does not agree to contact.")
+    may_be_contacted: bool = Field(description="False if the victim wants no updates, or does not agree to contact.")
     next_due: date | None
     records: list[VictimRecord]
     duties: list[VictimDuty] = Field(description="What is due, the soonest first.")

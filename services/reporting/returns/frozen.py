@@ -162,7 +162,7 @@ async def compare_with_today(pool: Pool, item: FrozenReturn, ethnicity: Grant | 
 async def reproduction_problems(pool: Pool) -> list[str]:
     """List the returns that their row, the access log, or a count up to their positions contradicts; in words.
 
-    A return is counted again only where definition and policy are those by which it was made, and no key is needed.
+    A return is counted again only if definition and policy are those by which it was made, and no key is needed.
     """
     rows = await pool.fetch("select * from frozen_return order by frozen_at, id")
     kept: dict[str, str] = {}

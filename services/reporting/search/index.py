@@ -35,7 +35,7 @@ from shared.event_store import EventStoreUnavailable
 from shared.privacy.keyring import CACHED_SECONDS, KeyMissing, PostgresKeyring, UnusableKey
 
 REFRESH_SECONDS: Final = 20.0
-"""Between two looks for new facts and destroyed keys, where nobody searches."""
+"""Between two looks for new facts and destroyed keys, while nobody searches."""
 BATCH: Final = 200
 """Values whose keys are fetched at a time."""
 TOKEN_BYTES: Final = 8
@@ -223,7 +223,7 @@ class SearchIndex:
             self._touched.add(person_id)
 
     def _compare(self, person_id: UUID) -> None:
-        """Note what the streams of a person say differently: the newest value in each, where one is given."""
+        """Note what the streams of a person say differently: the newest value in each, if one is given."""
         newest: dict[Kind, dict[Stream, Entry]] = defaultdict(dict)
         for kind, place in self._compared[person_id]:
             entry = self._entries[kind][place]

@@ -23,7 +23,7 @@ _SERVICES: Final[Mapping[type[Summary], str]] = {kind.model: service for service
 
 
 def summary_type(service: str) -> SummaryType[Any]:
-    """Return how a service's streams are summarised: plainly where reporting knows none of its events."""
+    """Return how a service's streams are summarised: plainly if reporting knows none of its events."""
     return _TYPES.get(service) or SummaryType(service, Summary, plain_summary)
 
 

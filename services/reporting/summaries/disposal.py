@@ -239,7 +239,7 @@ def _victims(opened: events.DisposalCaseOpened, history: Sequence[Fact]) -> tupl
     }
     for fact in sorted(
         history, key=lambda one: one.occurred_at
-    ):  # what was said last counts, also where it is recorded late
+    ):  # what was said last counts, also if it is recorded late
         match fact.event:
             case events.VictimInformedOfRestorativeJustice(person_id=person):
                 victims.setdefault(person, VictimSummary(person_id=person))

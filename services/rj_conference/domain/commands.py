@@ -40,7 +40,7 @@ class ProposeConference(Command):
 class AddParticipant(Command):
     """Invite somebody beside the harmer.
 
-    Each needs a preparation meeting; a harmed person must consent (rules C2 and C3). Where the case holds the date of
+    Each needs a preparation meeting; a harmed person must consent (rules C2 and C3). If the case holds the date of
     birth, the age is computed from it, and an answer given here is not looked at.
     """
 

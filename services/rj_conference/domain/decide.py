@@ -18,7 +18,7 @@ from shared.domain.rules import Context
 
 
 def decide(command: Command, state: Conference | None, context: Context) -> NewEvents:
-    """Return the event of a command that no rule refuses; none where a reaction's closing comes too late."""
+    """Return the event of a command that no rule refuses; none if a reaction's closing comes too late."""
     if state is None:
         return [event_that_it_records(command)]
     match command:

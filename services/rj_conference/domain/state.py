@@ -66,7 +66,7 @@ class Responsibility:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A party's statement about taking part, at one time: a consent, or (where `given` is false) its withdrawal."""
+    """A party's statement about taking part, at one time: a consent, or (if `given` is false) its withdrawal."""
 
     at: datetime
     given: bool
@@ -220,7 +220,7 @@ class Conference:
         return (statement.at for statement in statements if not statement.given and statement.at <= at)
 
     def signed_by_both(self, signed_by: Collection[UUID]) -> bool:
-        """Whether the harmer signed and, where a harmed party or representative took part, one of them."""
+        """Whether the harmer signed and, if a harmed party or representative took part, one of them."""
         other_side = self.held.signatories if self.held else frozenset[UUID]()
         return self.harmer in signed_by and (not other_side or not other_side.isdisjoint(signed_by))
 

@@ -1,6 +1,6 @@
 """The signed checkpoints of a service's logs: each against the log as it stands now, its signature, and its topic.
 
-The tree of each log is computed anew from the entries, a page at a time, with no more in memory than its right edge. Where a
+The tree of each log is computed anew from the entries, a page at a time, with no more in memory than its right edge. If a
 checkpoint has another root, the entries that differ from the stored tree are named.
 """
 

@@ -23,7 +23,7 @@ from shared.evidence.verification.problems import MOST_LINES, Passed, Problems, 
 PAGE: Final = 5_000
 
 READABLE_TIME: Final = "case when recorded_at between '0001-01-02' and '9999-12-30' then recorded_at end as recorded_at"
-"""recorded_at, or null where no calendar of Python's has the day: PostgreSQL knows 'infinity' and the year 294276."""
+"""recorded_at, or null if no calendar of Python's has the day: PostgreSQL knows 'infinity' and the year 294276."""
 
 # One statement, so one snapshot: whatever is appended meanwhile counts in neither.
 _END: Final = """
@@ -52,7 +52,7 @@ _FIRST: Final = -(2**63)
 class LogEnd:
     """The end of an event store at one moment: what its head says, how many answers it holds, and its last position.
 
-    Where the head is gone, `log_hash` is None, and the last position stands for the head's. Where PostgreSQL cannot read
+    If the head is gone, `log_hash` is None, and the last position stands for the head's. If PostgreSQL cannot read
     the end, `answers` is None too, and both positions are those that the topic has come to.
     """
 
@@ -148,7 +148,7 @@ class _Walk:
         self._recorded_at = recorded_at
 
     def _answer(self, row: asyncpg.Record, command: UUID | None, answer: asyncpg.Record | None) -> bytes:
-        """Return the event's command's answer, if it is its last event; notes where the answer does not cover the event."""
+        """Return the event's command's answer, if it is its last event; notes if the answer does not cover the event."""
         if command is None or answer is None:
             self._checks.answers.note(f"{place_of(row)}: the answer of its command is not kept")
             return b""

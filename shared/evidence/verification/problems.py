@@ -57,7 +57,7 @@ class CountedCheck:
 
 
 def one_line(text: str) -> str:
-    """Return the text on one line, without control characters, cut where it is too long."""
+    """Return the text on one line, without control characters, cut if it is too long."""
     printable = "".join(character if character.isprintable() else " " for character in text[: 4 * LONGEST_LINE])
     line = " ".join(printable.split())
     return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
@@ -75,7 +75,7 @@ async def note_lasting(look: Callable[[], Awaitable[list[str]]], seconds: float,
 
 
 async def or_else(default: T, work: Awaitable[T], *checks: Problems) -> T:
-    """Await a part of the verification; where it fails, note so in each of its checks, and return the default."""
+    """Await a part of the verification; if it fails, note so in each of its checks, and return the default."""
     try:
         return await work
     except Exception as error:  # noqa: BLE001 - whatever the data hold, the other parts are verified all the same
@@ -85,5 +85,5 @@ async def or_else(default: T, work: Awaitable[T], *checks: Problems) -> T:
 
 
 async def to_the_end(work: Awaitable[None], *checks: Problems) -> None:
-    """Await a part of the verification; where it fails, note so in each of its checks instead of raising."""
+    """Await a part of the verification; if it fails, note so in each of its checks instead of raising."""
     await or_else(None, work, *checks)

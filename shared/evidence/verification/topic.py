@@ -27,7 +27,7 @@ from shared.messaging.consumer.position_record import HighWaterMark, reader
 from shared.messaging.consumer.position_signature import PositionKeys
 
 PATIENCE_SECONDS: Final = 60.0
-"""How long the topic may take to reach the position that is verified, where a relay can still bring it there."""
+"""How long the topic may take to reach the position that is verified, if a relay can still bring it there."""
 
 STALL_SECONDS: Final = 10.0
 """How long a broker may give no record of a partition that has not come to its end."""
@@ -50,7 +50,7 @@ _STOPPED: Final = "select exists (select 1 from alarm where consumer = $1 and na
 async def read_position_record(
     service: Service[Any], database: Pool | Connection, bootstrap: Kafka, problems: Problems
 ) -> HighWaterMark:
-    """Read the last position record that can be believed; note each ignored, and why where none can be read."""
+    """Read the last position record that can be believed; note each ignored, and why if none can be read."""
     try:
         keys = PositionKeys.listed(service.name, await verifier_keys(database))
         record, ignored = await relay.last_position(bootstrap, service.position_topic, keys)
@@ -126,7 +126,7 @@ async def _wait_until_reached(
 async def committed_records(
     service: Service[Any], bootstrap: Kafka, reached: HighWaterMark, problems: Problems
 ) -> AsyncIterator[Sequence[Any]]:
-    """Every committed record of the topic, some of a partition at a time; notes where they end too early."""
+    """Every committed record of the topic, some of a partition at a time; notes if they end too early."""
     async with reader(bootstrap, "read_committed") as consumer:
         for partition, end in (await _ends_of(consumer, service, reached)).items():
             consumer.assign([partition])
@@ -145,7 +145,7 @@ async def _ends_of(consumer: Any, service: Service[Any], reached: HighWaterMark)
 async def _records_up_to(
     consumer: Any, partition: TopicPartition, end: int, problems: Problems
 ) -> AsyncIterator[Sequence[Any]]:
-    """Yield the records of one partition, up to its end; notes where the client cannot decode one, or no more come."""
+    """Yield the records of one partition, up to its end; notes if the client cannot decode one, or no more come."""
     limit, passed, until = PAGE, -1, time.monotonic() + STALL_SECONDS
     while (offset := await consumer.position(partition)) < end and time.monotonic() < until:
         try:
@@ -232,7 +232,7 @@ class _TopicComparison:
 
 
 def _position_of(message: Any) -> int | None:
-    """Return the position that a record names, where it can be read."""
+    """Return the position that a record names, if it can be read."""
     try:
         position = int(dict(message.headers or ())["ooc_position"])
     except (KeyError, ValueError, TypeError):

@@ -71,11 +71,11 @@ async def _differences(
         elif closed and (row is None or not row["closed"] or id_ in parked):
             differences.append(f"wait {id_}: its closure is recorded, and it still waits: close it again")
         elif row is None or state is None:
-            differences.append(f"wait {id_}: {'no row shows it' if row is None else 'no event tells of it'}")
+            differences.append(f"wait {id_}: {'no row shows it' if row is None else 'no event records it'}")
         elif Waiting(KnownWait.of_row(row).wait, open=row["ended_at"] is None, closed=row["closed"]) != state:
             differences.append(f"wait {id_}: what its row shows is not what its events make")
     differences += [
-        f"reaction {one.command_id}: it is parked, and no event tells of it"
+        f"reaction {one.command_id}: it is parked, and no event records it"
         for one in await parked_reactions(connection, limit=MOST_PARKED)
         if one.command_id not in recorded
     ]

@@ -293,7 +293,7 @@ class RecordHandler(Service):
     async def _alarm_late(self) -> None:
         """Raise an alarm if records have waited too long for a position record, and look for it on a new connection.
 
-        Only if their position topic answers: where a broker is lost, it may be away while the events are not.
+        Only if their position topic answers: if a broker is lost, it may be away while the events are not.
         """
         if not (late := self._late()):
             return

@@ -177,7 +177,7 @@ def _ranges(raw: Any) -> Ranges:
 class Ignored:
     """An invalid record of a position topic: the name of its alarm, its topic, and the reason in words.
 
-    `beyond` is its mark where that goes beyond the end of its topic: whoever has the event store can tell whether it was true.
+    `beyond` is its mark if that goes beyond the end of its topic: whoever has the event store can tell whether it was true.
     """
 
     alarm: str
@@ -335,4 +335,4 @@ async def reader(bootstrap: Kafka, isolation_level: str, wait_milliseconds: int 
         await consumer.start()
         yield consumer
     finally:
-        await stop(consumer, consumer._client, 5)  # noqa: SLF001 - what stop() leaves open where it raises
+        await stop(consumer, consumer._client, 5)  # noqa: SLF001 - what stop() leaves open if it raises

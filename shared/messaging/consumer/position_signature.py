@@ -47,7 +47,7 @@ class PositionKeys:
 
     @classmethod
     def listed(cls, service: str, keys: Iterable[VerifierKey]) -> PositionKeys:
-        """Return a service's keys among those that its database lists; where there is none, nothing can be checked."""
+        """Return a service's keys among those that its database lists; if there is none, nothing can be checked."""
         own = [key for key in keys if key.name.split("/")[-2:] == [service, SIGNER]]
         return cls(lambda _service: own, believes_unsigned=not own)
 
@@ -72,7 +72,7 @@ def position_signers(keys: SigningKeys, authority: str, service: str) -> list[Si
 
 
 def signed_text(topic: str, value: bytes, headers: Iterable[tuple[str, bytes]]) -> str:
-    """Return the text that is signed. Raises `ValueError` where it could be read as another record's, too."""
+    """Return the text that is signed. Raises `ValueError` if it could be read as another record's, too."""
     lines = [topic, *sorted(f"{name} {part.decode()}" for name, part in headers), value.decode()]
     if any("\n" in line for line in lines) or any(line.count(" ") != 1 for line in lines[1:-1]):
         raise ValueError("its signature could be another record's")

@@ -215,7 +215,7 @@ async def test_verification_finds_a_closure_that_does_not_match_its_record(
         f"wait {first}: its closure is recorded, and it still waits: close it again",
         f"wait {second}: it is closed, and no event says by whom and why",
         f"wait {third}: what its row shows is not what its events make",
-        f"reaction {NOBODY}: it is parked, and no event tells of it",
+        f"reaction {NOBODY}: it is parked, and no event records it",
     }
     await place.pool.execute("delete from parked where command_id = $1", NOBODY)
     await place.pool.execute("update waiting set closed = true, ended_at = now() where id = $1", first)

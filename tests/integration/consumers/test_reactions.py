@@ -418,7 +418,7 @@ async def test_no_service_ends_or_closes_what_waits_in_another(reacting_desk: Re
 
     opening = waiting_events("desk").read(began.body).event
     for event in (opening, WaitingEnded(), WaitingClosed(reason="NONE")):
-        with pytest.raises(UnknownEvent, match="bell tells of a wait of desk"):
+        with pytest.raises(UnknownEvent, match="bell records a wait of desk"):
             await keep_waits(reacting_desk.pool, [told_by_the_bell(wait.id, event)])
     assert await waits_of(reacting_desk.pool, ring.stream) == [wait]
     await keep_waits(

@@ -12,7 +12,7 @@ from services.vocabulary import ConditionType
 
 
 def _definition_of(code: ConditionType) -> ConditionDefinition:
-    """Return the definition in the module of a type; raise ModuleNotFoundError where the type has none."""
+    """Return the definition in the module of a type; raise ModuleNotFoundError if the type has none."""
     definition: ConditionDefinition = import_module(f"{__name__}.{code.lower()}").DEFINITION
     return definition
 

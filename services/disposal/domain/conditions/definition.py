@@ -32,7 +32,7 @@ class ConditionDefinition:
     """Whether the child attends sessions for it. The hours count towards the limit of 20 hours (R15), save for
     rehabilitation, and the condition is complete when all are credited. Source: CDA 1998 s66A(4), (5)."""
     one_attendance_completes: bool = False
-    """Whether one session, attended to its end, completes it where no hours are set. Source: local policy."""
+    """Whether one session, attended to its end, completes it if no hours are set. Source: local policy."""
     unpaid_reparation: bool = False
     """Whether its hours count towards the limit of unpaid reparation (R15). Source: DPP guidance on youth conditional
     cautions, annex A."""
@@ -43,6 +43,6 @@ class ConditionDefinition:
     quality_checked: bool = False
     """Whether it is complete only once its quality is checked (D1). Source: local policy on letters of apology."""
     held_again: bool = False
-    """Whether its session may be held later under the same id where it did not proceed (E5)."""
+    """Whether its session may be held later under the same id if it did not proceed (E5)."""
     requirements: tuple[Requirement, ...] = ()
-    """Rules of the type's own, asked where a condition is proposed or varied."""
+    """Rules of the type's own, asked when a condition is proposed or varied."""

@@ -94,7 +94,7 @@ def prosecution_was_decided(state: DisposalState, _context: Context) -> bool:
 
     Source: CDA 1998 s66E(1)
     """
-    # Where proceedings were instituted already the decision stands, and the state machine refuses them.
+    # If proceedings were instituted already the decision stands, and the state machine refuses them.
     return state.breach is not None and state.breach.decision is BreachDecision.PROSECUTE
 
 

@@ -132,7 +132,7 @@ def an_organisation_does_no_harm(command: LinkPerson, _state: Referral, _context
 
 
 def age_at_incident(command: LinkPerson, state: Referral) -> int | None:
-    """Return the person's age in whole years on the day of the incident; negative where born later."""
+    """Return the person's age in whole years on the day of the incident; negative if born later."""
     born = born_on(command.details.date_of_birth)
     return None if born is None else age_on(born, state.happened_on)
 
