@@ -93,19 +93,19 @@ def read_partnership(path: Path) -> tuple[Partnership, ...]:
         raise InvalidSetting(f"{path}: {error}") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries or [None]):
         raise InvalidSetting(f"{path}, line 1: it has no [[partnership]]: see {EXAMPLE.name}")
-    found: list[Partnership] = []
+    partnerships: list[Partnership] = []
     for number, entry in enumerate(entries):
         try:
-            found.append(Partnership.model_validate(entry))
+            partnerships.append(Partnership.model_validate(entry))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = [str(part) for part in first["loc"]]
             line = _line_of(text, number, where)
             raise InvalidSetting(f"{path}, line {line}: {'.'.join(where)}: {first['msg']}") from None
-        if number and found[number].since <= found[number - 1].since:
+        if number and partnerships[number].since <= partnerships[number - 1].since:
             line = _line_of(text, number, ["from"])
             raise InvalidSetting(f"{path}, line {line}: from: each entry is later than the one before")
-    return tuple(found)
+    return tuple(partnerships)
 
 
 def _line_of(text: str, number: int, where: Sequence[str]) -> int:

@@ -70,8 +70,8 @@ def differing(given: PartyDetails, known: PartyDetails) -> tuple[str, ...]:
 
 def _differ(given: PartyDetails, known: PartyDetails, name: str) -> bool:
     values = [sealed and sealed.or_else(None) for sealed in (getattr(given, name), getattr(known, name))]
-    one, other = (" ".join(value.split()).casefold() if isinstance(value, str) else value for value in values)
-    return one is not None and other is not None and one != other
+    first, second = (" ".join(value.split()).casefold() if isinstance(value, str) else value for value in values)
+    return first is not None and second is not None and first != second
 
 
 def _corrected(kept: Iterable[Fact]) -> Sequence[Fact]:

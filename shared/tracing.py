@@ -81,7 +81,7 @@ def _span(
         context=None if above is None else trace.set_span_in_context(trace.NonRecordingSpan(above)),
         kind=trace.SpanKind[kind],
         attributes=attributes,
-        links=[trace.Link(one) for one in islice(filter(None, contexts), MOST_LINKS)],
+        links=[trace.Link(context) for context in islice(filter(None, contexts), MOST_LINKS)],
         record_exception=False,
         set_status_on_exception=False,
     ) as made:

@@ -107,21 +107,21 @@ def audit_npm(
     if KNOWN[0] not in known:
         say(f"The advisory source of npm does not know of {KNOWN[0]} {KNOWN[1]}, so it is not a real one.")
         return UNREACHABLE
-    found = {name: known[name] for name in packages if name in known}
-    for name, one in found.items():
-        titles = "; ".join(via["title"] for via in one["via"] if isinstance(via, dict))
-        say(f"{name} {packages[name]}: {titles or 'vulnerable by what it depends on'}, severity {one['severity']}")
-    say(f"{len(packages)} packages, {len(found)} vulnerable, by the advisory source of npm.")
-    return VULNERABLE if found else 0
+    vulnerable = {name: known[name] for name in packages if name in known}
+    for name, package in vulnerable.items():
+        titles = "; ".join(via["title"] for via in package["via"] if isinstance(via, dict))
+        say(f"{name} {packages[name]}: {titles or 'vulnerable by what it depends on'}, severity {package['severity']}")
+    say(f"{len(packages)} packages, {len(vulnerable)} vulnerable, by the advisory source of npm.")
+    return VULNERABLE if vulnerable else 0
 
 
 def _packages(answer: str) -> list[Mapping[str, Any]] | None:
     """Return the packages that an answer tells of; None if it is no answer."""
     try:
-        found: list[Mapping[str, Any]] = json.loads(answer)["dependencies"]
+        packages: list[Mapping[str, Any]] = json.loads(answer)["dependencies"]
     except (ValueError, KeyError, TypeError):
         return None
-    return found
+    return packages
 
 
 def main() -> int:

@@ -322,7 +322,7 @@ def check_log(place: str, text_of: dict[str, Any], origin: str, size: int, keys:
     if (named, signed) != (origin, size):
         faults.note(place, f"its checkpoint is that of {named} at {signed}, the statement's that of {origin} at {size}")
     for entry in text_of["entries"]:
-        path = [base64.b64decode(one) for one in entry["proof"]]
+        path = [base64.b64decode(digest) for digest in entry["proof"]]
         try:
             led_to = root_by_inclusion(sha256(b"\x00", entry_of(entry)), entry["number"] - 1, signed, path)
         except ValueError as error:
@@ -397,12 +397,14 @@ def check_known(bundle: dict[str, Any], checkpoints: list[str], keys: Keys, faul
                 faults.note(place, f"the log has only {now} entries now: it was rolled back")
                 continue
             proofs = [
-                one["proof"] for one in part["extends"] if checkpoint_of(one["checkpoint"]) == (origin, size, root)
+                extension["proof"]
+                for extension in part["extends"]
+                if checkpoint_of(extension["checkpoint"]) == (origin, size, root)
             ]
             if not proofs and now != size:
                 faults.note(place, "the bundle has no proof for it: export again with --extends and this checkpoint")
                 continue
-            path = [base64.b64decode(one) for one in proofs[0]] if proofs else []
+            path = [base64.b64decode(digest) for digest in proofs[0]] if proofs else []
             try:
                 old_root, new_root = roots_by_consistency(size, root, now, path)
             except ValueError as error:
@@ -522,7 +524,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, str) and value.startswith(SEALED):
         return "[sealed]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name} {text_of(one)}" for name, one in value.items()) + "}"
+        return "{" + ", ".join(f"{name} {text_of(inner)}" for name, inner in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(text_of, value)) + "]"
     return "none" if value is None else str(value)

@@ -103,8 +103,8 @@ async def _state_of(server: str) -> tuple[tuple[LogSize, ...], tuple[str, ...]]:
     logs: list[LogSize] = []
     for entry in SERVICES:
         for row in await _rows(server, f"ooc_{entry.name}", _LAST):
-            one = Checkpoint.parse(SignedNote.parse(row["note"]).text)
-            logs.append(LogSize(one.origin, one.size, base64.b64encode(one.root).decode()))
+            checkpoint = Checkpoint.parse(SignedNote.parse(row["note"]).text)
+            logs.append(LogSize(checkpoint.origin, checkpoint.size, base64.b64encode(checkpoint.root).decode()))
     return tuple(logs), tuple(row["epoch"] for row in await _rows(server, "ooc_keyring", _EPOCHS))
 
 

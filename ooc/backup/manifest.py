@@ -68,8 +68,8 @@ class Manifest:
             read: dict[str, Any] = json.loads(content.decode())
             if datetime.fromisoformat(read["ended_at"]).utcoffset() is None:
                 raise ValueError("it does not say when it ended")
-            logs = tuple(LogSize(**one) for one in read.pop("logs"))
-            files = tuple(SealedFile(**one) for one in read.pop("files"))
+            logs = tuple(LogSize(**log) for log in read.pop("logs"))
+            files = tuple(SealedFile(**file) for file in read.pop("files"))
             return cls(**read | {"logs": logs, "files": files, "epochs": tuple(read["epochs"])})
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise BadBackup(f"{place} cannot be read as a manifest: {error}") from error

@@ -59,7 +59,7 @@ def parse_recipient(text: str) -> Any:
 def read_identity(file: Path) -> Any:
     """Read the private key that opens backups. Raises `BadBackup`."""
     try:
-        (line,) = [one for one in file.read_text(encoding="ascii").split() if one.startswith("AGE-SECRET-KEY-")]
+        (line,) = [word for word in file.read_text(encoding="ascii").split() if word.startswith("AGE-SECRET-KEY-")]
         return pyrage.x25519.Identity.from_str(line)
     except (OSError, ValueError, pyrage.IdentityError) as error:
         raise BadBackup(f"{file} holds no identity of age, with which the backup is opened: {error}") from error

@@ -50,8 +50,15 @@ def access(
         return
     about = f"case {case}" if case else f"record {record}" if record else f"person {person}"
     rows = [
-        (moment(one["at"]), f"{one['role']}\n{one['actor']}", one["action"], one["target"], one["reason"], _result(one))
-        for one in listed
+        (
+            moment(entry["at"]),
+            f"{entry['role']}\n{entry['actor']}",
+            entry["action"],
+            entry["target"],
+            entry["reason"],
+            _result(entry),
+        )
+        for entry in listed
     ]
     OUT.print(table(f"Who looked at the {about}", "when", "who", "did", "to", "why", "outcome", rows=rows))
 
@@ -67,9 +74,9 @@ def _lines_about(
         questions = {(entry.name, "case", str(case)) for entry in SERVICES}
     else:
         records = ask(client, "reporting", f"/v1/people/{person}", f"person {person}", role)["records"]
-        questions = {(one["service"], "record", one["id"]) for one in records}
-        questions |= {("reporting", "case", id_) for one in records for id_ in one["case_ids"]}
-    lines = [line for one in sorted(questions) for line in islice(lines_of(client, role, *one), most)]
+        questions = {(record["service"], "record", record["id"]) for record in records}
+        questions |= {("reporting", "case", id_) for record in records for id_ in record["case_ids"]}
+    lines = [line for question in sorted(questions) for line in islice(lines_of(client, role, *question), most)]
     if not lines:
         raise NotFound(f"Nothing is known of {case or record or person}: check the id.")
     return lines

@@ -112,7 +112,7 @@ def forget_again(reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRu
 
 def _destroy(client: Client, person: UUID, basis: str, rehearsed: Mapping[str, Mapping[str, Any]], reason: str) -> bool:
     """Ask every service to forget a person, and say what became of it; returns whether the key is destroyed."""
-    cases = sorted({one["home"] for answer in rehearsed.values() for one in answer["records"]})
+    cases = sorted({record["home"] for answer in rehearsed.values() for record in answer["records"]})
     answers = _decide(client, person, "forget", {"basis": basis, "case": cases}, reason, dry_run=False)
     waiting = answers[DECIDING[-1].name]["waits_for"]
     if waiting:
@@ -166,14 +166,14 @@ def list_due(
         return
     rows = [
         (
-            one["review_on"],
-            one["person_id"],
-            one["group"],
-            one["last_event"],
-            one["decided"],
-            "\n".join(one["case_ids"]),
+            person["review_on"],
+            person["person_id"],
+            person["group"],
+            person["last_event"],
+            person["decided"],
+            "\n".join(person["case_ids"]),
         )
-        for one in answer["people"]
+        for person in answer["people"]
     ]
     title = f"Due for review by {answer['due_by']}: {answer['total']}"
     columns = ("review on", "person", "group", "last event", "decided before", "cases")
@@ -205,8 +205,8 @@ def _say_decided(
     if not answers:
         raise NotFound(f"No record of any service names the person {person}: check the id.")
     rows = [
-        (service, len(one["records"]), ", ".join(one["holds"]), one["restricted"], one["forgotten"])
-        for service, one in answers.items()
+        (service, len(answer["records"]), ", ".join(answer["holds"]), answer["restricted"], answer["forgotten"])
+        for service, answer in answers.items()
     ]
     title = f"{'Nothing was done. ' if dry_run else ''}The data of person {person}"
     OUT.print(table(title, "service", "records", "holds", "restricted", "forgotten", rows=rows))
@@ -237,5 +237,5 @@ def _rules(reply: Reply) -> list[str]:
 
 
 def _backups(answers: Mapping[str, Mapping[str, Any]]) -> str:
-    days = [one["backups_until"] for one in answers.values() if one["backups_until"]]
+    days = [answer["backups_until"] for answer in answers.values() if answer["backups_until"]]
     return f"No backup holds a key to it after {max(days)}: `ooc keys list`." if days else "There was no key."

@@ -132,7 +132,7 @@ def check(*, as_json: AsJson = False) -> None:
     async def checked(settings: Settings, connection: Connection) -> None:
         opened, unusable = await open_all(connection, KeyEncryptionKeys.from_file(_file(settings)))
         if as_json:
-            OUT.print_json(data={"open": opened, "unusable": [str(one) for one in unusable]})
+            OUT.print_json(data={"open": opened, "unusable": [str(key) for key in unusable]})
         else:
             _name(unusable)
             say(f"{opened} data keys open, {len(unusable)} do not.")
@@ -227,10 +227,10 @@ async def rewrap(connection: Connection, kek: KeyEncryptionKeys, retention: time
     async for rows, opened in _pages(connection, kek, unusable, but=kek.epoch):
         epochs = {(row["subject"], row["generation"]): row["epoch"] for row in rows}
         columns = zip(
-            *((one.subject, one.generation, epochs[one.subject, one.generation]) for one in opened), strict=True
+            *((key.subject, key.generation, epochs[key.subject, key.generation]) for key in opened), strict=True
         )
         if opened:
-            await connection.execute(_REWRAP, kek.epoch, *map(list, columns), [kek.wrap(one) for one in opened])
+            await connection.execute(_REWRAP, kek.epoch, *map(list, columns), [kek.wrap(key) for key in opened])
         wrapped += len(opened)
     return Rewrapped(wrapped, unusable)
 
@@ -271,16 +271,16 @@ async def settle_unusable(
         finally:
             await store.close()
     _name(unusable)
-    stray = [(one.subject, one.generation) for one in unusable if (one.subject, one.generation) not in named]
+    stray = [(key.subject, key.generation) for key in unusable if (key.subject, key.generation) not in named]
     if stray:
         removed = await connection.fetch(_REMOVE, *map(list, zip(*stray, strict=True)))
         say(f"No event names {len(stray)} of these; {len(removed)} that are older than an hour are removed.")
-    return [one for one in unusable if (one.subject, one.generation) in named]
+    return [key for key in unusable if (key.subject, key.generation) in named]
 
 
 def _name(unusable: Sequence[UnusableKey]) -> None:
-    for one in unusable[:SHOWN]:
-        say(str(one))
+    for key in unusable[:SHOWN]:
+        say(str(key))
     if len(unusable) > SHOWN:
         say(f"and {len(unusable) - SHOWN} more")
 

@@ -96,7 +96,7 @@ async def verify_service(
     async def check_access() -> None:
         # Whether a statement stands is said with the logs' checkpoints.
         stated = await _given_up(database, Problems(), witness)
-        lost = [one.anchor for one in stated if one.anchor is not None]
+        lost = [statement.anchor for statement in stated if statement.anchor is not None]
         await check_access_log(database, reached.anchors, access, lost)
 
     await to_the_end(check_access(), access.problems)
@@ -123,7 +123,7 @@ async def verify_checkpoints(
     published, unread, stated = dict[str, dict[int, str]](), Problems(), list[GivenUp]()
     try:
         stated = await _given_up(database, unread, witness)
-        void = frozenset[Root]().union(*(one.void for one in stated))
+        void = frozenset[Root]().union(*(statement.void for statement in stated))
         published = await read_published(bootstrap, topic, void)
     except Exception as error:  # noqa: BLE001 - whatever stands there
         unread.note(f"{topic} cannot be read: {type(error).__name__}: {error}")
@@ -133,9 +133,9 @@ async def verify_checkpoints(
         await to_the_end(check_checkpoints(database, log, published.get(log.name, {}), check, of_log), check.problems)
         lines = unread.lines + check.problems.lines
         gaps = [
-            f"; what followed entry {one.common}, up to {max(size for size, _ in one.void)}, was given up by a statement"
-            for one in stated
-            if one.void and one.origin.endswith(f"/{service}/{log.name}")
+            f"; what followed entry {statement.common}, up to {max(size for size, _ in statement.void)}, was given up by a statement"
+            for statement in stated
+            if statement.void and statement.origin.endswith(f"/{service}/{log.name}")
         ]
         looked_at = counted(check.entries, "checkpoint") + "".join(gaps)
         yield Finding(service, f"the log {log.name} is what was signed", looked_at, lines)

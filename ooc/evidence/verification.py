@@ -97,7 +97,7 @@ async def require_answers(settings: Settings) -> None:
     databases = [urlsplit(host) for host in hosts_of(settings.database_url)]
     for what, addresses in {
         # Without a host it is a socket in the file system, which is not looked for.
-        "PostgreSQL": [f"{one.hostname}:{one.port or 5432}" for one in databases if one.hostname],
+        "PostgreSQL": [f"{address.hostname}:{address.port or 5432}" for address in databases if address.hostname],
         "Kafka": settings.kafka.split(","),
     }.items():
         if addresses and not any([await _listens(address) for address in addresses]):

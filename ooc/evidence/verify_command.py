@@ -84,18 +84,18 @@ def verify(
         raise typer.Exit(0 if asyncio.run(show_verification(as_json=as_json, kept=kept)) else 1)
     require_folders(report)
     client = client_of(url, patience=PATIENCE)
-    found = asyncio.run(run_verification(ERR, kept))
+    result = asyncio.run(run_verification(ERR, kept))
     if as_json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
-    signed = write_report(client, found, report, role)
-    word, lines = "whole" if found["whole"] else "BROKEN", ERR if as_json else OUT
+        print(json.dumps(result, indent=1, ensure_ascii=False))
+    signed = write_report(client, result, report, role)
+    word, lines = "whole" if result["whole"] else "BROKEN", ERR if as_json else OUT
     lines.print(f"{report}: {word}{', kept and signed' if signed else ', NOT signed'}", markup=False, soft_wrap=True)
     lines.print(
         f"Check it anywhere: python tools/verify_bundle.py {report} --keys KEYS (`ooc evidence keys > KEYS`)",
         markup=False,
         soft_wrap=True,
     )
-    raise typer.Exit(0 if found["whole"] and signed else 1)
+    raise typer.Exit(0 if result["whole"] and signed else 1)
 
 
 @verify_app.command("receipt")

@@ -348,7 +348,10 @@ async def _link_services_again(settings: Settings) -> None:
             return await closing.enter_async_context(await create_pool(dsn, max_size=1, statement_seconds=600))
 
         services = deciding_services()
-        stores = {one.name: await opened(settings.database(one.name, role_name(RoleKind.VERIFY))) for one in services}
+        stores = {
+            service.name: await opened(settings.database(service.name, role_name(RoleKind.VERIFY)))
+            for service in services
+        }
         for service in services:
             owned = await opened(database_dsn(owner_database_url(), service_database(service.name)[0]))
             await link_again(owned, service, stores)

@@ -58,7 +58,7 @@ async def forget_again(stores: Mapping[str, Connection], keyring: Connection) ->
     for name, store in stores.items():
         for row in await store.fetch(_FORGOTTEN, rights[name].type_name(PersonForgotten)):
             agreed[row[0]][name] = row[1]
-    own = {name: [events.type_name(one) for one in DATA_RIGHTS_TYPES] for name, events in rights.items()}
+    own = {name: [events.type_name(event) for event in DATA_RIGHTS_TYPES] for name, events in rights.items()}
     standing = await keyring.fetch(_STANDS, [f"person/{person}" for person in agreed])
     again, undecided = list[str](), list[str]()
     for row in standing:
@@ -115,9 +115,9 @@ async def _is_alone(
     others: set[str] = set()
     for service in deciding_services():
         contents = contents_of_home(service, await stores[service.name].fetch(_EVENTS, home))
-        if not contents.is_about({UUID(person), *(UUID(one) for one, by in agreed.items() if service.name in by)}):
+        if not contents.is_about({UUID(person), *(UUID(id_) for id_, by in agreed.items() if service.name in by)}):
             return False
         others |= {subject for subject, _ in contents.key_ids}
     others -= {f"person/{person}", f"home/{home}"}
-    own, foreign = [await keyring.fetchval(_WITH_KEY, one) for one in ([f"home/{home}"], sorted(others))]
+    own, foreign = [await keyring.fetchval(_WITH_KEY, subject) for subject in ([f"home/{home}"], sorted(others))]
     return bool(own and not foreign)

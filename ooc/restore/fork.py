@@ -84,7 +84,9 @@ async def give_up(connection: Connection, fork: Fork, note: str) -> None:
     for table in tables:
         await connection.execute(f"alter table {table} disable trigger user")
     if lost:
-        await connection.execute("delete from answer where command_id = any($1)", [one.command_id for one in lost])
+        await connection.execute(
+            "delete from answer where command_id = any($1)", [command.command_id for command in lost]
+        )
         await connection.execute("delete from event where position > $1", fork.common[0])
         await connection.execute(
             "update head set (position, recorded_at, log_hash) = ("

@@ -107,7 +107,7 @@ async def state_loss(connection: Connection, log: Log, note: str, evidence: byte
 
 async def loss_of_service(name: str, log: str, settings: Settings) -> Fork | None:
     """Name what a log of a service lacks of what its topic and its witness have seen. Raises `CannotRestore`."""
-    service = next((one for one in deciding_services() if one.name == name), None)
+    service = next((service for service in deciding_services() if service.name == name), None)
     async with opened(name) as (connection, kafka):
         problems, anchors = Problems(), Anchors()
         if service is not None and LOGS[log] is EVENTS:

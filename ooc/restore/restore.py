@@ -125,11 +125,11 @@ def _take(event: ConsumedEvent, after: int, topic: TopicEvents, problems: Proble
 
 def signed_roots(checkpoints: Iterable[Signed], problems: Problems) -> dict[int, Checkpoint]:
     """Return checkpoints by size; two of a size must be the same."""
-    found: dict[int, Checkpoint] = {}
+    by_size: dict[int, Checkpoint] = {}
     for checkpoint, _ in checkpoints:
-        if found.setdefault(checkpoint.size, checkpoint).root != checkpoint.root:
+        if by_size.setdefault(checkpoint.size, checkpoint).root != checkpoint.root:
             problems.note(f"two checkpoints of {checkpoint.size} entries have different roots: `ooc restore fork`")
-    return found
+    return by_size
 
 
 def compare_roots(
@@ -151,12 +151,12 @@ def compare_roots(
 
 async def entries_of_store(connection: Connection) -> dict[int, bytes]:
     """Read the log entry of each position of an event store."""
-    found: dict[int, bytes] = {}
+    entries: dict[int, bytes] = {}
     after = 0
     while page := await EVENTS.read(connection, after, PAGE):
-        found |= dict(page)
+        entries |= dict(page)
         after = page[-1][0]
-    return found
+    return entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,13 +257,15 @@ async def _checkpoints(
     void = await void_roots(connection, keys, problems)
     notes = [row["note"] for row in await connection.fetch(_NOTES)]
     published = await read_signed(kafka, service.checkpoints_topic, EVENTS, keys)
-    found = {note: checkpoint for checkpoint, note in published}
+    checkpoints = {note: checkpoint for checkpoint, note in published}
     for note in notes:
         try:
-            found[note] = open_checkpoint(note, keys)
+            checkpoints[note] = open_checkpoint(note, keys)
         except BadNote as error:
             problems.note(f"a checkpoint: {error}")
-    return [(one, note) for note, one in found.items() if (one.size, one.root) not in void]
+    return [
+        (checkpoint, note) for note, checkpoint in checkpoints.items() if (checkpoint.size, checkpoint.root) not in void
+    ]
 
 
 async def name_fork(
@@ -396,14 +398,14 @@ async def restore_service(
     name: str, known: Sequence[VerifierKey], statement: Statement | None = None
 ) -> tuple[int, int]:
     """Restore the event store of a service; returns its last position before and after. Raises KeyError for another name."""
-    service = {one.name: one for one in deciding_services()}[name]
+    service = {service.name: service for service in deciding_services()}[name]
     async with opened(service.name) as (connection, kafka):
         return await restore_events(service, connection, kafka, known, statement)
 
 
 async def fork_of_service(name: str, known: Sequence[VerifierKey]) -> Fork | None:
     """Find the fork of the event store of a service, if there is one. Raises KeyError for another name, and `CannotRestore`."""
-    service = {one.name: one for one in deciding_services()}[name]
+    service = {service.name: service for service in deciding_services()}[name]
     async with opened(service.name) as (connection, kafka):
         return await name_fork(service, connection, kafka, known)
 
@@ -414,5 +416,5 @@ async def opened(service: str) -> AsyncIterator[tuple[Connection, Kafka]]:
     settings = stores()
     await require_answers(settings)
     address = database_dsn(owner_database_url(), f"ooc_{service}")
-    async with await create_pool(address, max_size=1) as pool, pool.acquire() as one:
-        yield one, settings.kafka_as(VERIFIER)
+    async with await create_pool(address, max_size=1) as pool, pool.acquire() as connection:
+        yield connection, settings.kafka_as(VERIFIER)

@@ -110,10 +110,10 @@ def choose(folder: Path, to: datetime | None) -> tuple[str, Manifest]:
 
     Raises `BadBackup`.
     """
-    fitting = [(name, one) for name, one in backups_in(folder).items() if to is None or one.ended <= to]
+    fitting = [(name, backup) for name, backup in backups_in(folder).items() if to is None or backup.ended <= to]
     if not fitting:
         raise BadBackup(f"{folder} has no backup that was complete {'at all' if to is None else f'at {to}'}")
-    return max(fitting, key=lambda one: one[1].ended)
+    return max(fitting, key=lambda pair: pair[1].ended)
 
 
 async def restore_system(order: Order, data: Path) -> Restored:
@@ -242,9 +242,13 @@ async def _compare(
                 seen = seen_checkpoint(order.seen, origin, keys)
             except WitnessRefuses as error:
                 raise BadBackup(str(error)) from error
-            known += [one for one in (await _last_published(order, entry.name, log, keys), seen) if one is not None]
+            known += [
+                checkpoint
+                for checkpoint in (await _last_published(order, entry.name, log, keys), seen)
+                if checkpoint is not None
+            ]
             size, root = await _roots(database, log, known)
-            lost = max([0, *(one.size - size for one in known)])
+            lost = max([0, *(checkpoint.size - size for checkpoint in known)])
             logs.append(RestoredLog(origin, size, came.get(entry.name, 0) if log is EVENTS else 0, lost, root.hex()))
     return tuple(logs)
 
@@ -260,7 +264,7 @@ async def _last_published(order: Order, service: str, log: Log, keys: Sequence[s
 
 async def _roots(database: Connection, log: Log, known: Sequence[Checkpoint]) -> tuple[int, bytes]:
     """Compute the tree of a log, and return its size and root. Raises `BadBackup` if a known root is another one."""
-    roots = {one.size: one.root for one in known}
+    roots = {checkpoint.size: checkpoint.root for checkpoint in known}
     edge = RightEdge()
     while page := await log.read(database, edge.size, PAGE):
         for number, entry in page:

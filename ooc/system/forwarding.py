@@ -171,14 +171,14 @@ def look_by(client: Client) -> Look:
     """Look at each service through its API."""
 
     def look() -> dict[str, Iterable[Mapping[str, Any]] | None]:
-        found: dict[str, Iterable[Mapping[str, Any]] | None] = {}
+        alarms: dict[str, Iterable[Mapping[str, Any]] | None] = {}
         for service in client.addresses.watched:
             try:
                 status = client.open(service, "/status")
-                found[service] = status.body["alarms"] if status.status == 200 else None
+                alarms[service] = status.body["alarms"] if status.status == 200 else None
             except (NoAnswer, KeyError, TypeError):
-                found[service] = None
-        return found
+                alarms[service] = None
+        return alarms
 
     return look
 
@@ -206,8 +206,8 @@ class Forwarder:
                     self._heartbeat.touch()
                 await asyncio.sleep(pause)
 
-    def _note(self, found: Mapping[str, Any]) -> None:
-        for service, listed in found.items():
+    def _note(self, alarms_of: Mapping[str, Any]) -> None:
+        for service, listed in alarms_of.items():
             alarms = _read(service, listed)
             before = self._standing.get(service, set())
             if alarms is None:
@@ -219,7 +219,7 @@ class Forwarder:
                 self._silent[service] = 0
                 now = alarms
             self._standing[service] = now
-            for notice in sorted(now - before, key=lambda one: one.raised_at):
+            for notice in sorted(now - before, key=lambda alarm: alarm.raised_at):
                 if alarms is None or self._may_tell(notice):
                     self._told.add(notice)
                     self._queue(notice)
@@ -252,8 +252,8 @@ def _read(service: str, listed: Any) -> set[AlarmNotice] | None:
     """Read what a service lists, which a hostile role may have written; None if it is no list of alarms."""
     try:
         return {
-            AlarmNotice(service, **dict[str, Any]((name, one_line(one[name])) for name in _OF_AN_ALARM))
-            for one in listed
+            AlarmNotice(service, **dict[str, Any]((name, one_line(alarm[name])) for name in _OF_AN_ALARM))
+            for alarm in listed
         }
     except (TypeError, KeyError, AttributeError):
         return None

@@ -235,7 +235,7 @@ class RecordCorrected(Correction):
     @property
     def becomes_activity(self) -> bool:
         """Whether an attendance is an activity (O22) since this correction, and was none before."""
-        return any(one.field == "activity" and one.value is True for one in self.also)
+        return any(correction.field == "activity" and correction.value is True for correction in self.also)
 
 
 EventAfterPlanning: TypeAlias = (

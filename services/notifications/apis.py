@@ -111,12 +111,12 @@ class Apis:
         answer = await self._ask("GET", "reporting", "/v1/digests", {"Access-Reason": REASON}, params=query)
         if answer.status_code >= 300:
             raise NoAnswer(f"reporting answered {answer.status_code}")
-        return {UUID(one.pop("officer")): one for one in answer.json()["digests"]}
+        return {UUID(digest.pop("officer")): digest for digest in answer.json()["digests"]}
 
     async def place(self, record: str) -> str | None:
         """Return where an appointment is; None if that is not said, or forgotten. Raises `NoAnswer`."""
         texts = ((await self._read(record)).get("details") or {}).get("texts") or ()
-        return next((_text(one.get("value")) for one in reversed(texts) if one["field"] == "place"), None)
+        return next((_text(text.get("value")) for text in reversed(texts) if text["field"] == "place"), None)
 
     async def public_keys(self, service: str) -> list[str]:
         """Return the public keys that sign in a service, as anybody may read them. Raises `NoAnswer`."""

@@ -33,7 +33,7 @@ class People:
         people = cls()
         # What somebody said is in order of time, so that a record which comes late takes nothing back; links are as recorded.
         facts = list(facts)
-        for fact in sorted(facts, key=lambda one: one.occurred_at):
+        for fact in sorted(facts, key=lambda fact: fact.occurred_at):
             if has_event(fact, VictimDetailsRecorded):
                 people.details[fact.event.person_id] = fact.event
             elif has_event(fact, PreferencesRecorded):

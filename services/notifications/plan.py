@@ -221,7 +221,9 @@ def told_as_it_happened(person: UUID, facts: Iterable[Fact]) -> Sequence[Message
             of_cases.setdefault(case_id, []).extend(history)
     planned = (plan_as_it_happened(case_id, of_case).values() for case_id, of_case in of_cases.items())
     told: list[Message] = []
-    for message in sorted(chain.from_iterable(planned), key=lambda one: (one.not_before, one.template, one.key)):
+    for message in sorted(
+        chain.from_iterable(planned), key=lambda message: (message.not_before, message.template, message.key)
+    ):
         follows = (earlier.template in message.follows and earlier.record == message.record for earlier in told)
         if message.recipient == person and (not message.follows or any(follows)):
             told.append(message)
@@ -318,7 +320,7 @@ def _of_session(case_id: UUID, history: Sequence[Fact], corrections: Sequence[Fa
     planned = next((fact for fact in history if has_event(fact, SessionPlanned)), None)
     if planned is None:
         return
-    moved = [one for one in corrections if _moves(one, planned)]
+    moved = [correction for correction in corrections if _moves(correction, planned)]
     called_off = next((fact for fact in history if has_event(fact, SessionCancelled)), None)
     for person, of_person in _by_person(history).items():
         if any(has_event(fact, PlaceBooked) and fact.event.case_id == case_id for fact in of_person):
@@ -426,10 +428,10 @@ def _conditions(history: Sequence[Fact]) -> Iterator[_News]:
                 event = fact.event
                 before = due
                 due = {
-                    one.condition_id: before[one.condition_id]
-                    if one.condition_id in before and before[one.condition_id][1].due == one.due
-                    else (fact, one, event.person_id)
-                    for one in event.conditions
+                    condition.condition_id: before[condition.condition_id]
+                    if condition.condition_id in before and before[condition.condition_id][1].due == condition.due
+                    else (fact, condition, event.person_id)
+                    for condition in event.conditions
                 }
             case (
                 ConditionCompleted(condition_id=done)

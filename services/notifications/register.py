@@ -58,10 +58,10 @@ class Register:
                 | AbsenceReasonDecided(person_id=person)
             ):
                 return frozenset({person})
-        for one in places:
-            if one.case_id is not None:
-                self.people[one.case_id].add(one.person_id)
-        return frozenset(one.person_id for one in places)
+        for booking in places:
+            if booking.case_id is not None:
+                self.people[booking.case_id].add(booking.person_id)
+        return frozenset(place.person_id for place in places)
 
     def of_case(self, case_id: UUID) -> Sequence[Fact]:
         """Return what concerns a case, in order of version."""
@@ -72,5 +72,5 @@ class Register:
         """Return the cases that some new facts concern."""
         if any(fact.version in versions for fact in self.of_session):
             return set(self.people)
-        moved = {person for person, facts in self.of_person.items() if any(one.version in versions for one in facts)}
+        moved = {person for person, facts in self.of_person.items() if any(fact.version in versions for fact in facts)}
         return {case_id for case_id, people in self.people.items() if not moved.isdisjoint(people)}

@@ -61,16 +61,16 @@ def render(messages: Sequence[Message], places: Mapping[str, str | None], *, wel
 
 def render_digest(digest: Mapping[str, Sequence[str]]) -> Text:
     """Return the reminder of an officer: under what they are reminded of the numbers of cases, and nothing else."""
-    found = templates(ENGLISH)[AccountTemplate.OFFICER_DIGEST]
-    lines = [f"{found[kind]}: {', '.join(case[:8] for case in cases)}." for kind, cases in digest.items() if cases]
-    body = "\n".join((found["text"], *(lines or [found["nothing"]])))
-    return Text(AccountTemplate.OFFICER_DIGEST, found["version"], ENGLISH, found["subject"], body)
+    words = templates(ENGLISH)[AccountTemplate.OFFICER_DIGEST]
+    lines = [f"{words[kind]}: {', '.join(case[:8] for case in cases)}." for kind, cases in digest.items() if cases]
+    body = "\n".join((words["text"], *(lines or [words["nothing"]])))
+    return Text(AccountTemplate.OFFICER_DIGEST, words["version"], ENGLISH, words["subject"], body)
 
 
 def _render_message(message: Message, place: str | None, *, welsh: bool) -> Text:
     for_other = message.recipient != message.concerns
     language = WELSH if welsh and _has(WELSH, message.template, for_other=for_other) else ENGLISH
-    found, words = templates(language)[message.template], templates(language)["words"]
+    texts, words = templates(language)[message.template], templates(language)["words"]
     entry = partnership_on(local_day(message.moment))
     phone = (entry.victims if message.harmed else entry.yjs).telephone
     local = message.moment.astimezone(LONDON)
@@ -81,8 +81,8 @@ def _render_message(message: Message, place: str | None, *, welsh: bool) -> Text
         "phone": phone,
         "number": str(message.referral_id)[:8],
     }
-    body = found.get("for_other", found["text"]) if for_other else found["text"]
-    return Text(message.template, found["version"], language, found["subject"].format(**fields), body.format(**fields))
+    body = texts.get("for_other", texts["text"]) if for_other else texts["text"]
+    return Text(message.template, texts["version"], language, texts["subject"].format(**fields), body.format(**fields))
 
 
 def _has(language: Language, template: str, *, for_other: bool) -> bool:

@@ -224,8 +224,8 @@ class Sender(Part):
     async def _hand_over(self, batch: Batch, way: _Way, envelope: Envelope, text: Text) -> None:
         carrier = way.carrier
         try:
-            if envelope.repeated and (found := await carrier.find(envelope)) is not None:
-                await self._accept(batch, found, text, way.channel)
+            if envelope.repeated and (reference := await carrier.find(envelope)) is not None:
+                await self._accept(batch, reference, text, way.channel)
                 return
         except NotSent as error:
             await self._pause(batch, str(error), "NO_ANSWER", handed_over=True)
@@ -283,7 +283,10 @@ class Sender(Part):
         channels = [*wanted, *(channel for channel in _ORDER if channel != "LETTER" and channel not in wanted)]
         carriers = self._carriers
         if batch["handed_over"]:
-            channels, carriers = [batch["channel"]], [one for one in carriers if one.name == batch["provider"]]
+            channels, carriers = (
+                [batch["channel"]],
+                [carrier for carrier in carriers if carrier.name == batch["provider"]],
+            )
         for channel in channels:
             for carrier in carriers:
                 address = known[channel]

@@ -69,7 +69,7 @@ _BY: Final = "; ".join(f"{name} by {' or '.join(groupings)}" for name, groupings
 _GROUP_BY: Final = choice(
     "group_by",
     f"Counts each group apart: {_BY}.",
-    sorted({one for by in _GROUPINGS.values() for one in by}),
+    sorted({name for by in _GROUPINGS.values() for name in by}),
     f"group {_BY}",
 )
 _FORMAT: Final = choice("format", "How it is answered.", ("json", "csv"), "give json or csv", default="json")

@@ -278,15 +278,15 @@ async def _look(
             )
         state = service.decider.fold(history_at(facts))
         view = {} if state is None else service.read_model.view(state)
-        found = PersonRecord(
+        record = PersonRecord(
             id=facts[0].stream_id,
             home=facts[0].envelope.home,
             state=str(view.get("state")),
             open=service.read_model.is_open(view),
         )
-        naming.append(found)
+        naming.append(record)
         if is_worked_with(service, facts, person, forgotten_at):
-            barring.append(f"{service.name}/{found.id} ({found.state})")
+            barring.append(f"{service.name}/{record.id} ({record.state})")
     return _Held(tuple(naming), known, forgotten_at, tuple(barring))
 
 
@@ -315,7 +315,7 @@ async def _cases_without_others(
         events[row["home"]].append((row["stream"], row["type"], row["body"]))
     contents = {home: contents_of_home(service, events[home]) for home in homes}
     gone = {person}
-    for other in {one for content in contents.values() for names in content.named for one in names} - gone:
+    for other in {name for content in contents.values() for names in content.named for name in names} - gone:
         if (await _rights_of(at, rights, other))[0].forgotten:
             gone.add(other)
     others = {

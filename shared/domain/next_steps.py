@@ -74,7 +74,7 @@ def journeys_at(
     for duty in service.read_model.duties(state, service.policy.on):
         if duty.is_open(day):
             key = duty.duty, duty.item
-            duties[key] = min(duties.get(key, duty), duty, key=lambda one: one.due)
+            duties[key] = min(duties.get(key, duty), duty, key=lambda either: either.due)
 
     def tasks_of(step: Step[S]) -> Iterator[TaskProgress[S]]:
         tasks = list(step.tasks(state, day))

@@ -158,17 +158,17 @@ class _Fault(ValueError):
 
 def _line_of(text: str, name: str, entry: int | None) -> int:
     """Return the line on which an entry of a value begins, or the value itself."""
-    own, found, seen = False, 1, -1
+    own, first_line, seen = False, 1, -1
     for number, line in enumerate(text.splitlines(), start=1):
         if header := re.match(r"\s*\[+\s*([\w-]+)", line):
             if not own and header[1] == name:
-                found = number
+                first_line = number
             own = header[1] == name
         if own and entry is not None:
             seen += len(re.findall(r"\bfrom\s*=", line.partition("#")[0]))
             if seen >= entry:
                 return number
-    return found
+    return first_line
 
 
 def _policy_value(name: str, raw: Any) -> PolicyValue:

@@ -259,7 +259,9 @@ class Service(Generic[S]):
 
     def purpose_of(self, command: type[Command]) -> str:
         """Return what a command is about: its purpose, or the title of its first journey."""
-        journeys = (one.title for one in self.journeys if any(command in step.commands for step in one.steps))
+        journeys = (
+            journey.title for journey in self.journeys if any(command in step.commands for step in journey.steps)
+        )
         purposes = (title for title, commands in self.purposes.items() if command in commands)
         return next(iter((*purposes, *journeys)), OTHERWISE)
 

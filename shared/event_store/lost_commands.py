@@ -62,17 +62,21 @@ async def unsent_commands(connection: Connection) -> list[tuple[LostCommand, dat
     unsent: list[tuple[LostCommand, datetime]] = []
     for evidence, settled_at in await connection.fetch(_BRANCHES):
         lost = lost_commands(evidence)
-        known = {row["stream"] for row in await connection.fetch(_KNOWN, [one.stream for one in lost], settled_at)}
-        sent = await connection.fetch(_SENT_SINCE, settled_at, [one.types[0] for one in lost]) if lost else []
-        unsent += [(one, settled_at) for one in _unmatched(lost, known, sent)]
+        known = {
+            row["stream"] for row in await connection.fetch(_KNOWN, [command.stream for command in lost], settled_at)
+        }
+        sent = await connection.fetch(_SENT_SINCE, settled_at, [command.types[0] for command in lost]) if lost else []
+        unsent += [(command, settled_at) for command in _unmatched(lost, known, sent)]
     return unsent
 
 
 def _unmatched(lost: Iterable[LostCommand], known: set[str], sent: list[Any]) -> Iterable[LostCommand]:
-    for one in lost:
+    for command in lost:
         for n, (stream, type_, actor) in enumerate(sent):
-            if (type_, actor) == (one.types[0], one.actor) and (stream == one.stream or one.stream not in known):
+            if (type_, actor) == (command.types[0], command.actor) and (
+                stream == command.stream or command.stream not in known
+            ):
                 del sent[n]
                 break
         else:
-            yield one
+            yield command

@@ -47,7 +47,7 @@ class Fork:
         def root(of: Root) -> dict[str, Any]:
             return {"size": of[0], "root": of[1].hex()}
 
-        return {"common": root(self.common), "kept": root(self.kept), "void": [root(one) for one in self.void]}
+        return {"common": root(self.common), "kept": root(self.kept), "void": [root(head) for head in self.void]}
 
 
 def _line(name: str, root: Root) -> str:
@@ -132,7 +132,9 @@ async def void_roots(
     connection: Connection | Pool, keys: Iterable[VerifierKey], problems: Problems, witness: VerifierKey | None = None
 ) -> frozenset[Root]:
     """Return the sizes and roots of checkpoints that count no more, since they are of a branch that was given up."""
-    return frozenset[Root]().union(*(one.void for one in await given_up(connection, keys, problems, witness)))
+    return frozenset[Root]().union(
+        *(statement.void for statement in await given_up(connection, keys, problems, witness))
+    )
 
 
 def _digest(evidence: bytes) -> str:

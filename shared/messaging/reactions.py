@@ -395,8 +395,8 @@ async def parked_beside(connection: Connection, service: str, listed: Iterable[P
 
 async def parked_reaction(connection: Connection, command_id: UUID) -> ParkedReaction | None:
     """Return the parked reaction with this id; None if there is none."""
-    one = f"select {_COLUMNS} from parked where command_id = $1"  # noqa: S608 - the columns above
-    return next(iter(_parked(await connection.fetch(one, command_id))), None)
+    query = f"select {_COLUMNS} from parked where command_id = $1"  # noqa: S608 - the columns above
+    return next(iter(_parked(await connection.fetch(query, command_id))), None)
 
 
 def _parked(rows: Iterable[asyncpg.Record]) -> list[ParkedReaction]:

@@ -73,7 +73,7 @@ class TopicWatch(Service):
         """Note how many replicas the worst partition has, and how many of them are in sync."""
         (topic,) = await admin.describe_topics([self._topic])
         partitions = topic["partitions"]
-        replicas, in_sync = (min(len(one[kind]) for one in partitions) for kind in ("replicas", "isr"))
+        replicas, in_sync = (min(len(partition[kind]) for partition in partitions) for kind in ("replicas", "isr"))
         if self._noted != (replicas, in_sync):
             await write_unconfirmed(self._pool, _NOTE_REPLICAS, self._topic, replicas, in_sync)
             self._noted = replicas, in_sync

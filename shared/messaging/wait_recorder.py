@@ -71,8 +71,8 @@ async def standing_waits(connection: Connection, service: Service[Any]) -> dict[
     waits = {parked.command_id: reaction_wait(service, parked) for parked in parked_list}
     read, targets = partial(read_published, service), partial(_streams_to_reach, service)
     lost = {
-        derived_uuid("lost", one.command_id): _of_lost(service, one, at)
-        for one, at in await unsent_commands(connection)
+        derived_uuid("lost", command.command_id): _of_lost(service, command, at)
+        for command, at in await unsent_commands(connection)
     }
     return waits | lost | await held_streams(connection, service.name, read, targets)
 

@@ -210,7 +210,7 @@ def _needed_in(registry: EventRegistry, history: Sequence[Fact]) -> dict[str, Se
                 of_event, field = event.corrects, event.field
             own = registry.classes_of(versions[of_event], field)
             group = field.partition(".")[0]
-            later = (newest[one] for one in _groups(versions[of_event][-1]) if one[0] == group)
+            later = (newest[key] for key in _groups(versions[of_event][-1]) if key[0] == group)
             now = (registry.class_of(versions[event_id][-1], field) for event_id in later)
             needed[sealed.token] = tuple(dict.fromkeys((*own, *now)))
         for _, _, sealed in sealing.sealed_fields(fact.envelope, fact.sealing_home):

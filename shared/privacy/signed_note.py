@@ -206,7 +206,7 @@ class SignedNote:
     def only(self, keys: Iterable[VerifierKey]) -> str:
         """Return the note with the signatures of these keys alone, each once."""
         ids = {(key.name, key.identifier) for key in keys}
-        known = dict.fromkeys(one for one in self.signatures if (one[0], one[1][:4]) in ids)
+        known = dict.fromkeys(signature for signature in self.signatures if (signature[0], signature[1][:4]) in ids)
         return write_note(self.text, [_signature_line(name, signature) for name, signature in known])
 
 

@@ -89,9 +89,9 @@ async def role_problems(connection: Connection, schemas: Iterable[Schema]) -> li
     for member, group in sorted(there ^ members):
         problems.append(f"{member}: {'is' if (member, group) in there else 'is no'} member of {group}")
     wanted = {(role, None, f"{name}={value}") for role in logins for name, value in SETTINGS.items()}
-    found = {tuple(row) for row in await connection.fetch(_SET, sorted(logins))}
-    for role, database, setting in sorted(found ^ wanted, key=str):
-        what = "is set" if (role, database, setting) in found else "is not set any more"
+    settings = {tuple(row) for row in await connection.fetch(_SET, sorted(logins))}
+    for role, database, setting in sorted(settings ^ wanted, key=str):
+        what = "is set" if (role, database, setting) in settings else "is not set any more"
         problems.append(f"{role}: {setting} {what}{f' in {database}' if database else ''}")
     for row in await connection.fetch(_ATTRIBUTES, sorted(logins), list(_EVERYWHERE)):
         if row["connections"] != CONNECTIONS[logins[row["role"]]]:

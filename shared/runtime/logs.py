@@ -60,8 +60,8 @@ def _lines(error: BaseException) -> Iterator[str]:
     if before is not None:
         yield from _lines(before)
     if isinstance(error, BaseExceptionGroup):
-        for one in error.exceptions:
-            yield from _lines(one)
+        for inner in error.exceptions:
+            yield from _lines(inner)
     yield from traceback.format_tb(error.__traceback__)
     yield f"{type(error).__qualname__}{_message_of(error)}\n"
 

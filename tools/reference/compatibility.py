@@ -179,11 +179,11 @@ class _Comparison:
             self.seen.add(pair)
         was, now = _alternatives(old, self.before), _alternatives(new, self.after)
         if len(was) == len(now) == 1:
-            ((old_kind, one),), ((new_kind, other),) = was.items(), now.items()
+            ((old_kind, old_part),), ((new_kind, new_part),) = was.items(), now.items()
             if old_kind[0] != new_kind[0]:
                 yield self._break(place, f"{_describe_kind(old_kind)} became {_describe_kind(new_kind)}")
                 return
-            yield from self._compare_kind(place, one, other)
+            yield from self._compare_kind(place, old_part, new_part)
             return
         narrowed, widened = was.keys() - now.keys(), now.keys() - was.keys()
         if narrowed and self.direction is not Direction.RESPONSE:
@@ -265,9 +265,9 @@ Kind = tuple[str, str]
 
 def _alternatives(schema: Json, document: Json) -> dict[Kind, Json]:
     """Return what a schema allows, by kind: itself, or the branches of its `anyOf` or `oneOf`, with references resolved."""
-    found = dict(_branches(schema, document))
-    objects = [kind for kind in found if kind[0] == "object"]
-    return {("object", "") if objects == [kind] else kind: part for kind, part in found.items()}
+    parts = dict(_branches(schema, document))
+    objects = [kind for kind in parts if kind[0] == "object"]
+    return {("object", "") if objects == [kind] else kind: part for kind, part in parts.items()}
 
 
 def _branches(schema: Json, document: Json) -> Iterator[tuple[Kind, Json]]:
@@ -285,10 +285,10 @@ def _branches(schema: Json, document: Json) -> Iterator[tuple[Kind, Json]]:
 def _resolved(schema: Json, document: Json) -> Json:
     """Follow a reference, and join what `allOf` puts together."""
     if "$ref" in schema:
-        found: Any = document
+        target: Any = document
         for part in schema["$ref"].removeprefix("#/").split("/"):
-            found = found[part]
-        return _resolved({**found, **{key: value for key, value in schema.items() if key != "$ref"}}, document)
+            target = target[part]
+        return _resolved({**target, **{key: value for key, value in schema.items() if key != "$ref"}}, document)
     if "allOf" in schema:
         joined: Json = {"properties": {}, "required": []}
         for part in (*schema["allOf"], {key: value for key, value in schema.items() if key != "allOf"}):

@@ -27,7 +27,9 @@ def openapi_documents(services: Sequence[Service[Any]]) -> dict[str, Json]:
         "reporting": reporting_api(SETTINGS)
     }
     documents = {f"{name}/openapi.json": app.openapi() for name, app in apps.items()}
-    nowhere = {one.path for one in DEPRECATED} - {path for document in documents.values() for path in document["paths"]}
+    nowhere = {route.path for route in DEPRECATED} - {
+        path for document in documents.values() for path in document["paths"]
+    }
     assert not nowhere, f"no API has what shared/api/deprecations.py lists: {sorted(nowhere)}"
     return documents
 

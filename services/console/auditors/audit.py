@@ -221,13 +221,15 @@ async def _evidence(request: Request, session: Session, case: str) -> tuple[Sequ
     """
     apis = console_of(request).apis
     path = f"/v1/evidence/homes/{case}"
-    found: Sequence[Part[dict[str, Any]]] = await asyncio.gather(
+    answers: Sequence[Part[dict[str, Any]]] = await asyncio.gather(
         *(part_of(apis.get(session, entry.name, path)) for entry in SERVICES)
     )
-    parts = [one.value for one in found if one.value]
-    notices = [f"{entry.title}: {one.notice}" for entry, one in zip(SERVICES, found, strict=True) if one.value is None]
+    parts = [part.value for part in answers if part.value]
+    notices = [
+        f"{entry.title}: {part.notice}" for entry, part in zip(SERVICES, answers, strict=True) if part.value is None
+    ]
     if not any(part.get("events", {}).get("entries") for part in parts):
-        refused = next((one for one in found if one.status == 403), None)
+        refused = next((part for part in answers if part.status == 403), None)
         if refused is not None:
             raise HTTPException(403, refused.notice)
         if not notices:

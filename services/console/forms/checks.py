@@ -84,36 +84,36 @@ async def check_page(request: Request, session: Session) -> Response:
         return see(draft.sent)
     turn = await turns.turn_of(console_of(request).drafts, session.person, draft)
     steps: list[Checked] = []
-    for one in turn:
-        if one.sent:
+    for other in turn:
+        if other.sent:
             continue
-        step = await _check(request, session, one, steps)
+        step = await _check(request, session, other, steps)
         if step.run.get("outcome") == "repeated":
-            where = await _keep_destination(request, session, step.drawn, one, step.body, step.run["receipt"])
-            if one is draft:
+            where = await _keep_destination(request, session, step.drawn, other, step.body, step.run["receipt"])
+            if other is draft:
                 return see(where)
             continue
-        if step.wrong and not one.guided and not any(problem.name.startswith("rationale") for problem in step.wrong):
+        if step.wrong and not other.guided and not any(problem.name.startswith("rationale") for problem in step.wrong):
             return show_form(
                 request,
                 session,
                 step.drawn,
-                Place(last="" if one is draft else str(draft.id)),
-                answers=one.answers,
-                key=str(one.id),
-                version=one.version,
-                case_id=one.case_id,
+                Place(last="" if other is draft else str(draft.id)),
+                answers=other.answers,
+                key=str(other.id),
+                version=other.version,
+                case_id=other.case_id,
                 wrong=step.wrong,
             )
         steps.append(step)
     step = steps[-1]
-    moved = next((one for one in steps if one.moved_to is not None), None)
+    moved = next((step for step in steps if step.moved_to is not None), None)
     changed = await part_of(_changes(request, session, moved.draft)) if moved else None
     on = read_day(query(request, "on")["on"]) if len(steps) == 1 else None
     another_day = (
         await part_of(_run_on(request, session, step.drawn, draft, step.body, on)) if on and step.run else None
     )
-    problems = [problem for one in steps for problem in _problems(one, draft)]
+    problems = [problem for step in steps for problem in _problems(step, draft)]
     titles = await console_of(request).apis.titles(draft.service)
     return render(
         request,
@@ -124,17 +124,17 @@ async def check_page(request: Request, session: Session) -> Response:
         drawn=step.drawn,
         draft=draft,
         steps=steps,
-        recorded=[titles.get(one.command, "") for one in turn if one.sent],
+        recorded=[titles.get(step.command, "") for step in turn if step.sent],
         run=step.run,
         problems=problems,
         changed=changed,
         actual=moved.moved_to if moved else draft.version,
-        shown=_digest(one.draft for one in steps),
-        is_ready=all(one.is_ready for one in steps),
+        shown=_digest(step.draft for step in steps),
+        is_ready=all(step.is_ready for step in steps),
         on=on,
         another_day=another_day,
         edit=f"/report/{draft.id}" if draft.guided else address(step.drawn.path, draft=str(draft.id)),
-        address_of=lambda one, name: _field_address(one.drawn, one.draft, name, draft),
+        address_of=lambda step, name: _field_address(step.drawn, step.draft, name, draft),
         warnings=warnings_for(draft.answers) if draft.guided else (),
         adds=draft.command in turns.ADDED_TO,
     )
@@ -182,25 +182,25 @@ async def send_draft(request: Request, session: Session, form: Form) -> Response
     draft = await read_draft(request, session)
     drafts, version, where = console_of(request).drafts, None, ""
     body: Mapping[str, Any] = {}
-    left = [one for one in await turns.turn_of(drafts, session.person, draft) if not one.sent]
+    left = [other for other in await turns.turn_of(drafts, session.person, draft) if not other.sent]
     if draft.sent or _digest(left) != first(form, "shown"):
         return see(draft.sent or f"/drafts/{draft.id}")
     for kept in left:
-        one = kept if version is None else replace(kept, version=version)
-        if one != kept:
-            await drafts.save(session.person, one)
-        drawn = await _draw_draft(request, session, one, offers=False)
-        body, wrong = await _command(request, session, drawn, one)
+        changed = kept if version is None else replace(kept, version=version)
+        if changed != kept:
+            await drafts.save(session.person, changed)
+        drawn = await _draw_draft(request, session, changed, offers=False)
+        body, wrong = await _command(request, session, drawn, changed)
         if wrong:
             return see(f"/drafts/{draft.id}")
         try:
-            receipt = await _send(request, session, drawn, one, body, dry_run=False)
+            receipt = await _send(request, session, drawn, changed, body, dry_run=False)
         except Problem as problem:
             if problem.status in {409, 422}:
                 return see(f"/drafts/{draft.id}")  # its dry run says the same, with what to do
             raise
         version = receipt["version"]
-        where = await _keep_destination(request, session, drawn, one, body, receipt)
+        where = await _keep_destination(request, session, drawn, changed, body, receipt)
     case_id = draft.case_id or read_case(str(body.get("case_id", "")))
     match first(form, "then"):
         case "again":
@@ -215,7 +215,7 @@ async def send_draft(request: Request, session: Session, form: Form) -> Response
 
 def _digest(steps: Iterable[Draft]) -> str:
     """Return the digest of the answers and reasons of some steps."""
-    shown = [(str(one.id), one.answers, one.rationale) for one in steps]
+    shown = [(str(step.id), step.answers, step.rationale) for step in steps]
     return sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 
@@ -254,9 +254,9 @@ async def take_version(request: Request, session: Session, form: Form) -> Respon
     if version < 0:
         raise HTTPException(422, INCOMPLETE)
     drafts = console_of(request).drafts
-    for one in await turns.turn_of(drafts, session.person, draft):
-        if not one.sent:
-            await drafts.save(session.person, replace(one, version=version))
+    for other in await turns.turn_of(drafts, session.person, draft):
+        if not other.sent:
+            await drafts.save(session.person, replace(other, version=version))
     return see(f"/drafts/{draft.id}")
 
 
@@ -264,9 +264,9 @@ async def delete_draft(request: Request, session: Session, _form: Form) -> Respo
     """Forget a form that was begun, with the earlier ones of its turn."""
     drafts = console_of(request).drafts
     draft = await drafts.find(session.person, read_uuid(request, "draft"))
-    for one in await turns.turn_of(drafts, session.person, draft) if draft else ():
-        if not one.sent:
-            await drafts.remove(session.person, one.id)
+    for other in await turns.turn_of(drafts, session.person, draft) if draft else ():
+        if not other.sent:
+            await drafts.remove(session.person, other.id)
     return see("/")
 
 

@@ -109,9 +109,15 @@ def officers_in(
     Of these it knows whoever has recorded an event of the case.
     """
     options = {session.person: "You"} if session.role in roles else {}
-    options |= {one.id: one.words for one in officers if one.role in roles and one.id != session.person}
+    options |= {
+        officer.id: officer.words for officer in officers if officer.role in roles and officer.id != session.person
+    }
     actors = (event["actor"] for event in events)
-    others = {one["id"]: in_words(one["role"]) for one in actors if one["role"] in roles and one["id"] not in options}
+    others = {
+        actor["id"]: in_words(actor["role"])
+        for actor in actors
+        if actor["role"] in roles and actor["id"] not in options
+    }
     options |= unnamed(others)
     return [Option(id_, text) for id_, text in options.items()]
 

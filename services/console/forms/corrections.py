@@ -87,7 +87,7 @@ def with_fields(
     def drawn(field: Field) -> Field:
         match field.name:
             case "corrects" if event:
-                return replace(field, options=[one for one in field.options if one.value == event["event_id"]])
+                return replace(field, options=[option for option in field.options if option.value == event["event_id"]])
             case "field" if event:
                 options = [Option(name, _in_words(name, value, like.at(name))) for name, value in leaves.items()]
                 return replace(field, kind="choice", options=options, is_open=True, help="")

@@ -29,7 +29,7 @@ def with_matrix(fields: Sequence[Field], answers: Answers) -> Sequence[Field]:
     drawn = []
     for field in fields:
         if field.name == "line":
-            options = [Option(one.code, f"{one.title} ({one.code})") for one in matrix.lines.values()]
+            options = [Option(line.code, f"{line.title} ({line.code})") for line in matrix.lines.values()]
             help_ = "Its score is filled in, and its factors follow. Leave it empty for an offence that is not listed."
             drawn.append(replace(field, kind="choice", options=options, help=help_))
         elif field.name == "final_score" and line is not None:

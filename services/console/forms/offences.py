@@ -19,7 +19,7 @@ Listed = Mapping[str, Offence]
 
 def with_list(fields: Sequence[Field], answers: Answers, listed: Listed) -> Sequence[Field]:
     """Offer the listed offences by title; several that have the words that were typed, to choose from."""
-    drawn = [replace(field, fields=[_drawn(one, answers, listed) for one in field.fields]) for field in fields]
+    drawn = [replace(field, fields=[_drawn(inner, answers, listed) for inner in field.fields]) for field in fields]
     return [new if field.name == GROUP and listed else field for field, new in zip(fields, drawn, strict=True)]
 
 
@@ -32,7 +32,7 @@ def _drawn(field: Field, answers: Answers, listed: Listed) -> Field:
     options = [Option(code, f"{listed[code].title} ({code})") for code in codes_of(_text(answers, CODE), listed)]
     if len(options) > 1:
         return replace(field, kind="choice", options=options, help="Several offences have these words: choose one.")
-    every = [Option(code, one.title) for code, one in listed.items()]
+    every = [Option(code, offence.title) for code, offence in listed.items()]
     return replace(field, options=every, help=f"{field.help} Or words of its title, such as theft.")
 
 
@@ -41,7 +41,9 @@ def codes_of(text: str, listed: Listed) -> list[str]:
     if text.upper() in listed:
         return [text.upper()]
     words = set(text.casefold().split())
-    return [code for code, one in listed.items() if words and all(word in one.title.casefold() for word in words)]
+    return [
+        code for code, offence in listed.items() if words and all(word in offence.title.casefold() for word in words)
+    ]
 
 
 def fill_in(answers: dict[str, list[str]], listed: Listed) -> bool:

@@ -108,7 +108,9 @@ def of_part(fields: Sequence[Field], answers: Answers) -> tuple[Sequence[Field],
     if part not in NEEDED:
         return [field for field in fields if field.name in {"person_id", PART}], suggested
     drawn = [
-        replace(field, fields=[_needed(one, NEEDED[part]) for one in field.fields]) if field.name == DETAILS else field
+        replace(field, fields=[_needed(inner, NEEDED[part]) for inner in field.fields])
+        if field.name == DETAILS
+        else field
         for field in fields
         if field.name != PARENT_OF or part == PersonRole.PARENT_CARER
     ]

@@ -71,7 +71,7 @@ def answered_alike(fields: Sequence[Field], turn: Sequence[Draft]) -> dict[str, 
             if field.kind == "time" and field.name == "occurred_at":
                 answers |= {name: given for name, given in draft.answers.items() if name.startswith("occurred_at.")}
             elif field.kind == "choice" and set(draft.answers.get(field.name, ())) & {
-                one.value for one in field.options
+                option.value for option in field.options
             }:
                 answers[field.name] = draft.answers[field.name]
     return answers

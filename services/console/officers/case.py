@@ -144,7 +144,7 @@ async def case_page(request: Request, session: Session) -> Response:
         ),
         earlier=earlier,
         later=later,
-        books=any(one["collection"] == "sessions" for one in begun),
+        books=any(record["collection"] == "sessions" for record in begun),
         bookings=bookings,
     )
 
@@ -304,8 +304,8 @@ async def record_page(request: Request, session: Session) -> Response:
 
 async def _names_in(apis: Apis, session: Session, case: str) -> dict[str, str]:
     """Return the names of the people of a case by id: a conference has their ids alone."""
-    found = await part_of(apis.get_projected(session, f"/v1/cases/{case}"))
-    named = [(SERVICES[collection], line["id"]) for collection, line in records_in(found.value or {})]
+    records = await part_of(apis.get_projected(session, f"/v1/cases/{case}"))
+    named = [(SERVICES[collection], line["id"]) for collection, line in records_in(records.value or {})]
     return await of_people(apis, session, named)
 
 

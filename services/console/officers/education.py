@@ -86,10 +86,10 @@ async def _calendar(
 async def with_places(apis: Apis, session: Session, sessions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return sessions, the first ones with where each is held, if the person may know it: each is a look at a record."""
 
-    async def with_place(one: Mapping[str, Any]) -> Mapping[str, Any]:
-        path = f"/v1/{COLLECTIONS['education']}/{one['id']}"
+    async def with_place(session_: Mapping[str, Any]) -> Mapping[str, Any]:
+        path = f"/v1/{COLLECTIONS['education']}/{session_['id']}"
         state = await part_of(apis.get(session, "education", path))
-        return {**one, "place": place_of(state.value or {})}
+        return {**session_, "place": place_of(state.value or {})}
 
     read = await asyncio.gather(*map(with_place, sessions[:MOST_PLACES]))
     return [*read, *sessions[MOST_PLACES:]]

@@ -63,8 +63,8 @@ async def waiting_for(apis: Apis, session: Session, officer: str | None) -> list
             states,
             await asyncio.gather(
                 *(
-                    part_of(apis.get_projected(session, "/v1/cases", {"state": one, "officer": officer}))
-                    for one in states
+                    part_of(apis.get_projected(session, "/v1/cases", {"state": state, "officer": officer}))
+                    for state in states
                 )
             ),
             strict=True,

@@ -226,8 +226,8 @@ async def _next_sitting(apis: Apis, session: Session) -> Mapping[str, Any] | Non
     if session.role not in TO_THE_PANEL:
         return None
     now = datetime.now(UTC)
-    ahead = (one for one in await sittings_of(apis, session) if one["state"] not in OVER)
-    return next((one for one in ahead if datetime.fromisoformat(one["starts_at"]) >= now), None)
+    ahead = (sitting for sitting in await sittings_of(apis, session) if sitting["state"] not in OVER)
+    return next((sitting for sitting in ahead if datetime.fromisoformat(sitting["starts_at"]) >= now), None)
 
 
 async def _differences(apis: Apis, session: Session, officer: str | None) -> list[dict[str, Any]]:

@@ -82,19 +82,19 @@ class Listed:
         total = sum(first["total"] for first in firsts)
         pages = max(1, -(-total // size))
         page = min(page, pages)
-        found: list[Mapping[str, Any]] = []
+        cases: list[Mapping[str, Any]] = []
         start = (page - 1) * size
         for state, first in zip(states, firsts, strict=True):
-            while start < first["total"] and len(found) < size:
+            while start < first["total"] and len(cases) < size:
                 number, offset = divmod(start, first["page_size"])
                 answer = first if number == 0 else await _answer(apis, session, state, number + 1)
-                taken = answer["cases"][offset : offset + size - len(found)]
+                taken = answer["cases"][offset : offset + size - len(cases)]
                 if not taken:
                     break  # a case has moved on since it was counted
-                found += taken
+                cases += taken
                 start += len(taken)
             start = max(0, start - first["total"])
-        return cls(found, page, pages, total, any(first["more_than_total"] for first in firsts))
+        return cls(cases, page, pages, total, any(first["more_than_total"] for first in firsts))
 
 
 async def _answer(apis: Apis, session: Session, state: str, page: int) -> dict[str, Any]:
@@ -141,7 +141,7 @@ async def panel_page(request: Request, session: Session) -> Response:
         session,
         lists=LISTS,
         shown=shown,
-        sittings=[one for one in sittings if (one["state"] in OVER) == (shown == "past")],
+        sittings=[sitting for sitting in sittings if (sitting["state"] in OVER) == (shown == "past")],
         on_agenda=on_agendas(sittings),
         waiting=waiting,
         queue=[Item(case, called.get(record_of(case)[1], "")) for case in queue],

@@ -276,7 +276,7 @@ def _page(
         answers=answers,
         errors={
             problem.name: problem.text
-            for problem in (*wrong, *(one for line in register.lines for one in line.problems))
+            for problem in (*wrong, *(problem for line in register.lines for problem in line.problems))
         },
         recorded=[line for line in register.lines if line.said],
         new_id=uuid4,

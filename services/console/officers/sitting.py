@@ -213,7 +213,9 @@ def facts_for_the_panel(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 def _with_titles(score: Mapping[str, Any]) -> dict[str, Any]:
     """Return a gravity score with its line and its ticked factors by title."""
     version, line = score["matrix_version"], score["line"]
-    factors = [Factor(code=one["code"], direction=Direction(one["direction"])) for one in score["factors"] or ()]
+    factors = [
+        Factor(code=factor["code"], direction=Direction(factor["direction"])) for factor in score["factors"] or ()
+    ]
     return {
         **score,
         "line": line_in_words(version, line),
@@ -228,10 +230,10 @@ async def _page(request: Request, session: Session, problems: Sequence[str] = ()
     may_add = read.may("AddToAgenda")
     waiting = await _waiting(apis, session) if may_add else []
     children = await names.children_of(
-        apis, session, (("disposal", disposal) for disposal in [*sitting.items, *(one.disposal for one in waiting)])
+        apis, session, (("disposal", disposal) for disposal in [*sitting.items, *(item.disposal for item in waiting)])
     )
-    for one in waiting:
-        one.person = children[one.disposal].id if one.disposal in children else ""
+    for item in waiting:
+        item.person = children[item.disposal].id if item.disposal in children else ""
     return render(
         request,
         "sitting.html",
@@ -241,7 +243,7 @@ async def _page(request: Request, session: Session, problems: Sequence[str] = ()
         key=str(uuid4()),
         sitting=sitting,
         state=read.state,
-        waiting=[one for one in waiting if one.person],
+        waiting=[item for item in waiting if item.person],
         children=children,
         may_add=may_add,
         may_record_members=read.may("RecordMembers"),
@@ -282,7 +284,9 @@ def _officers(
     session: Session, sitting: Sitting, events: Sequence[Mapping[str, Any]], known: Sequence[Officer]
 ) -> dict[str, str]:
     """Return the officers who may be meant, by id: the person, those who are known by name, and whoever else has a part in the sitting."""
-    officers = {session.person: "You"} | {one.id: one.words for one in known if one.id != session.person}
+    officers = {session.person: "You"} | {
+        officer.id: officer.words for officer in known if officer.id != session.person
+    }
     others = {member["officer_id"]: in_words(member["kind"]) for member in sitting.members}
     others |= {sitting.chair: "The chair"}
     others |= {event["actor"]["id"]: in_words(event["actor"]["role"]) for event in events}

@@ -137,9 +137,9 @@ def _victim(line: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -
     known: dict[str, Any] = {}
     texts: dict[str, str] = {}
     noted: dict[tuple[str, int], str] = {}
-    for id_, one in details.items():
-        known |= (one.get("people") or {}).get(person) or {}
-        own = [text for text in one.get("texts") or () if text["person_id"] == person and _text(text.get("value"))]
+    for id_, record in details.items():
+        known |= (record.get("people") or {}).get(person) or {}
+        own = [text for text in record.get("texts") or () if text["person_id"] == person and _text(text.get("value"))]
         latest = max((text["version"] for text in own if text["event"] == "VictimDetailsRecorded"), default=0)
         texts |= {text["field"]: text["value"] for text in own if text["version"] == latest}
         noted |= {(id_, text["version"]): text["value"] for text in own if text["event"] in NOTED}

@@ -91,8 +91,8 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.AdmissionWithdrawn():
             return replace(state, admission=None, asked_at=at)
         case events.EvidenceSufficiencyDecided():
-            found = Evidence(event.sufficient, event.standard, at)
-            return state if found.leaves(state.evidence) else replace(state, evidence=found)
+            evidence = Evidence(event.sufficient, event.standard, at)
+            return state if evidence.leaves(state.evidence) else replace(state, evidence=evidence)
         case events.GravityScored():
             score, yjb_score = event.final_score, event.yjb_seriousness_score
             return replace(state, gravity=score, gravity_on=fact.day, yjb_seriousness=yjb_score)

@@ -87,7 +87,7 @@ def _line(number: int, cells: Sequence[str], scale: Sequence[int]) -> Line:
     code, title, score, aggravating, mitigating = (" ".join(cell.split()) for cell in cells)
     if not title:
         raise WrongLine(number, "the offence has no title")
-    if score not in {str(one) for one in scale}:
+    if score not in {str(number) for number in scale}:
         raise WrongLine(number, f"the score is {score!r}, and must be from {scale[0]} to {scale[-1]}")
     factors: dict[Factor, str] = {}
     for direction, cell in ((Direction.UP, aggravating), (Direction.DOWN, mitigating)):

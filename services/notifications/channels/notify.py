@@ -132,9 +132,9 @@ class _Connections(HTTPAdapter):
 
     def shut(self) -> None:
         """Shut every connection: whoever reads from it finds its end."""
-        for one in self._sockets:
+        for open_socket in self._sockets:
             with suppress(OSError):
-                socket.socket.shutdown(one, socket.SHUT_RDWR)
+                socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
 
 
 def _pool_noting(pool: Any, sockets: list[socket.socket]) -> Any:

@@ -57,7 +57,7 @@ class MailServer:
         try:
             await client.send_message(message)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            final = all(500 <= one.code < 600 for one in error.recipients)
+            final = all(500 <= recipient.code < 600 for recipient in error.recipients)
             raise (Refused if final else NotSent)(type(error).__name__) from None
         except aiosmtplib.SMTPResponseException as error:
             raise NotSent(f"{type(error).__name__} {error.code}") from None

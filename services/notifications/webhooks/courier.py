@@ -78,7 +78,7 @@ class Courier:
             self._looking[host] = asyncio.ensure_future(look)
             self._looking[host].add_done_callback(partial(self._end_look, host))
         found = await asyncio.shield(self._looking[host])
-        addresses = sorted((ip_address(entry[4][0]) for entry in found), key=lambda one: one.version)
+        addresses = sorted((ip_address(entry[4][0]) for entry in found), key=lambda ip: ip.version)
         if not addresses or not all(map(self._may_reach, addresses)):
             raise NotDelivered("ADDRESS_REFUSED")
         return addresses[0]
@@ -91,7 +91,7 @@ class Courier:
 
     def _may_reach(self, address: Address) -> bool:
         """Whether it is public, and no IPv6 address that holds another, or permitted by the settings."""
-        if any(address in one for one in self._permitted):
+        if any(address in network for network in self._permitted):
             return True
         if isinstance(address, IPv6Address) and (address.sixtofour or address.teredo or address not in _UNICAST):
             return False

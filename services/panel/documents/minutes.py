@@ -70,7 +70,7 @@ def _case(fact: Fact, done: dict[UUID, Fact[ActionCompleted]]) -> dict[str, Any]
         **case,
         "recommended": event.recommended.value,
         "voting": [kind.value for kind in event.voting],
-        "abstaining": [kinds[one] for one in event.abstaining or () if one in kinds],
+        "abstaining": [kinds[member] for member in event.abstaining or () if member in kinds],
         "reasons": personal_value(event.reasons),
         "child_view": personal_value(event.child_view),
         "no_child_view_because": personal_value(event.no_child_view_because),

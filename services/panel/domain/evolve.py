@@ -37,7 +37,9 @@ def _state_after(state: Sitting, fact: Fact, event: events.EventAfterPlanning) -
             agenda = {other: item for other, item in state.agenda.items() if other != disposal}
             return replace(state, agenda=agenda, removed={**state.removed, disposal: at})
         case events.MembersRecorded(members=members):
-            in_order = tuple(sorted((*state.memberships, Membership(at, members)), key=lambda one: one.at))
+            in_order = tuple(
+                sorted((*state.memberships, Membership(at, members)), key=lambda membership: membership.at)
+            )
             began = any(member.present for member in members)
             return replace(state, memberships=in_order, stage=Stage.SITTING if began else state.stage)
         case events.CaseConsidered():

@@ -74,7 +74,7 @@ class Sitting:
 
     def members(self, at: datetime) -> tuple[Member, ...]:
         """Return the members of the panel at a time, present or not."""
-        return next((one.members for one in reversed(self.memberships) if one.at <= at), ())
+        return next((membership.members for membership in reversed(self.memberships) if membership.at <= at), ())
 
     def present(self, at: datetime) -> tuple[PresentMember, ...]:
         """Return the members who were there at a time."""

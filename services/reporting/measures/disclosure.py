@@ -62,9 +62,9 @@ def _tables(new: Published, published: Iterable[Published]) -> Iterator[tuple[Pu
     tables = [*published, new]
     for whole in tables:
         parts = [
-            one
-            for one in tables
-            if one is not whole and one.period.first in whole.period and one.period.last in whole.period
+            table
+            for table in tables
+            if table is not whole and table.period.first in whole.period and table.period.last in whole.period
         ]
         for n in range(len(parts) + 1):
             yield from ((whole, some) for some in combinations(parts, n) if new in (whole, *some))

@@ -81,8 +81,8 @@ async def histories_in_turn(
 ) -> AsyncIterator[tuple[Stream, list[Fact]]]:
     """Yield the histories of many streams, as `histories_of` loads them: a few are in memory at a time."""
     for n in range(0, len(streams), AT_A_TIME):
-        for one in (await histories_of(connection, streams[n : n + AT_A_TIME], as_of, known_at)).items():
-            yield one
+        for history in (await histories_of(connection, streams[n : n + AT_A_TIME], as_of, known_at)).items():
+            yield history
 
 
 async def moved_after(connection: Connection, positions: Mapping[str, int]) -> list[Stream]:

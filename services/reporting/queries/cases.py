@@ -59,9 +59,9 @@ async def records_of_case(
     `ever` adds the shared streams that name the case as such in any event: they may have belonged to it before. Of those
     that name its id as something else there may be any number.
     """
-    found = await connection.fetch(_STREAMS, case_id, ever, *reader.reach(part).parameters)
+    named = await connection.fetch(_STREAMS, case_id, ever, *reader.reach(part).parameters)
     # By the id of a person or record nothing is read: the access log would know the read under that id alone.
-    rows = [row for row in found if case_id in {row["home"], *row["cases"]} or _is_shared(row)]
+    rows = [row for row in named if case_id in {row["home"], *row["cases"]} or _is_shared(row)]
     if not rows:
         return None
     area = _area(rows, case_id)

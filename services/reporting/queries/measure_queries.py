@@ -101,10 +101,10 @@ async def _published(pool: Pool, question: Measure[Any], period: Period, ethnici
     year = year_of(period.first)
     while True:
         earlier = [] if ethnicity is None else await published_in(pool, question.name, year, ethnicity.secret)
-        tables = [one.table for one in earlier]
-        for one in earlier:
-            if one.table.period == period:
-                return answer(question, Dataset(published=tables), period, one.positions)
+        tables = [publication.table for publication in earlier]
+        for publication in earlier:
+            if publication.table.period == period:
+                return answer(question, Dataset(published=tables), period, publication.positions)
         await require_whole(pool, question, period)
         async with snapshot(pool) as connection:
             reached = await positions(connection, question.reads)
@@ -114,8 +114,8 @@ async def _published(pool: Pool, question: Measure[Any], period: Period, ethnici
         sealed = await _unrestricted(pool, question.reads, question.sealed_texts(dataset, year))
         dataset = replace(dataset, ethnicities=await ethnicity.open(sealed), published=tables)
         total, shown = len(question.select(dataset, period)), question.counts(dataset, period)
-        found = Publication(Published(period, total, shown), reached)
-        await publish(pool, question.name, year, len(earlier) + 1, found, ethnicity.secret)
+        new = Publication(Published(period, total, shown), reached)
+        await publish(pool, question.name, year, len(earlier) + 1, new, ethnicity.secret)
 
 
 async def _unrestricted(pool: Pool, services: Collection[str], sealed: Sequence[SealedTexts]) -> list[SealedTexts]:

@@ -83,20 +83,20 @@ async def published_in(pool: Pool, measure: str, year: Period, secret: bytes) ->
     return listed
 
 
-def _prove(secret: bytes, measure: str, year: Period, number: int, found: Publication) -> bytes:
-    table = found.table
+def _prove(secret: bytes, measure: str, year: Period, number: int, publication: Publication) -> bytes:
+    table = publication.table
     days = [str(day) for day in (year.first, table.period.first, table.period.last)]
-    content: list[Any] = [measure, number, *days, table.total, dict(table.shown), dict(found.positions)]
+    content: list[Any] = [measure, number, *days, table.total, dict(table.shown), dict(publication.positions)]
     return hmac.digest(secret, rfc8785.dumps(content), "sha256")
 
 
-async def publish(pool: Pool, measure: str, year: Period, number: int, found: Publication, secret: bytes) -> None:
+async def publish(pool: Pool, measure: str, year: Period, number: int, publication: Publication, secret: bytes) -> None:
     """Publish as the n-th of the year, unless another was published meanwhile."""
-    table = found.table
+    table = publication.table
     await pool.execute(
         "insert into published_table (measure, year, number, first_day, last_day, total, shown, positions, proof)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing",
         *(measure, year.first, number, table.period.first, table.period.last, table.total),
-        *(json.dumps(dict(table.shown)), json.dumps(dict(found.positions))),
-        _prove(secret, measure, year, number, found),
+        *(json.dumps(dict(table.shown)), json.dumps(dict(publication.positions))),
+        _prove(secret, measure, year, number, publication),
     )

@@ -257,7 +257,9 @@ async def _withheld(pool: Pool, reader: Reader, service: str, history: Sequence[
     """Return the owners of sealed fields that stay closed to a reader, as the owning service withholds them."""
     homes = concerned(READ_MODELS[service].events, history)
     restricted = {person for _, person in await withheld_from(reader, pool, {(service, person) for person in homes})}
-    return frozenset[str]().union({f"person/{person}" for person in restricted}, *(homes[one] for one in restricted))
+    return frozenset[str]().union(
+        {f"person/{person}" for person in restricted}, *(homes[person] for person in restricted)
+    )
 
 
 def _line(service: str, stream: UUID, line: Mapping[str, Any]) -> dict[str, Any]:

@@ -238,7 +238,7 @@ def _victims(opened: events.DisposalCaseOpened, history: Sequence[Fact]) -> tupl
         for person in (*(opened.victims or ()), *(opened.victims_with_enhanced_rights or ()))
     }
     for fact in sorted(
-        history, key=lambda one: one.occurred_at
+        history, key=lambda fact: fact.occurred_at
     ):  # what was said last counts, also if it is recorded late
         match fact.event:
             case events.VictimInformedOfRestorativeJustice(person_id=person):

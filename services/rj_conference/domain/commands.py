@@ -211,7 +211,7 @@ class SignAgreement(Command):
 
     @model_validator(mode="after")
     def _names_only_who_signed(self) -> Self:
-        if any(one.person_id not in self.signed_by for one in self.signatories or ()):
+        if any(signatory.person_id not in self.signed_by for signatory in self.signatories or ()):
             raise ValueError("signatories: name only people who have signed, or add who is missing to those who have")
         return self
 

@@ -141,14 +141,14 @@ async def read_signed(
 
     Whoever may write there adds others, which prove nothing. Raises a KafkaError, or TimeoutError.
     """
-    found: list[tuple[Checkpoint, str]] = []
+    signed: list[tuple[Checkpoint, str]] = []
     for name, _, note in await read_notes(bootstrap, topic):
         if name == log.name:
             with contextlib.suppress(BadNote):
                 checkpoint = open_checkpoint(note, keys)
                 if checkpoint.origin.endswith(f"/{log.name}"):
-                    found.append((checkpoint, note))
-    return sorted(found, key=lambda one: one[0].size)
+                    signed.append((checkpoint, note))
+    return sorted(signed, key=lambda pair: pair[0].size)
 
 
 async def read_notes(bootstrap: Kafka, topic: str) -> list[tuple[str, int, str]]:

@@ -103,5 +103,5 @@ async def _recorded(rows: Sequence[Any], columns: str, stores: Mapping[str, Pool
     for row in rows:
         named[row["stream"].partition("/")[0]].append((row["stream"], row["version"]))
     query = f"select {columns} {_NAMED}"
-    found = [await stores[name].fetch(query, *zip(*of, strict=True)) for name, of in named.items() if name in stores]
-    return {tuple(row) for of_service in found for row in of_service}
+    recorded = [await stores[name].fetch(query, *zip(*of, strict=True)) for name, of in named.items() if name in stores]
+    return {tuple(row) for of_service in recorded for row in of_service}

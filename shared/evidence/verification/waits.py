@@ -75,8 +75,8 @@ async def _differences(
         elif Waiting(KnownWait.of_row(row).wait, open=row["ended_at"] is None, closed=row["closed"]) != state:
             differences.append(f"wait {id_}: what its row shows is not what its events make")
     differences += [
-        f"reaction {one.command_id}: it is parked, and no event records it"
-        for one in await parked_reactions(connection, limit=MOST_PARKED)
-        if one.command_id not in recorded
+        f"reaction {reaction.command_id}: it is parked, and no event records it"
+        for reaction in await parked_reactions(connection, limit=MOST_PARKED)
+        if reaction.command_id not in recorded
     ]
     return differences

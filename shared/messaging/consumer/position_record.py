@@ -299,12 +299,12 @@ async def records_after(
     ends = await end_offsets(consumer, events_topic)
     unknown = [n for n, end in ends.items() if end > reached.offsets.get(n, 0) + (n in reached.offsets)]
     consumer.assign([TopicPartition(events_topic, n) for n in unknown])
-    found = [
+    records = [
         (n, record.offset, identify(record))
         for n in unknown
         async for record in _read_between(consumer, TopicPartition(events_topic, n), reached.offsets.get(n, 0), ends[n])
     ]
-    return found, ends
+    return records, ends
 
 
 async def _read_between(consumer: Any, partition: TopicPartition, start: int, until: int) -> AsyncIterator[Any]:
