@@ -233,6 +233,17 @@ CHANGES = (
 )
 
 
+async def test_ranges_of_text_are_read_by_code_point(event_store_database: str) -> None:
+    """Given a database that sorts as its server likes, the columns that are read as ranges of text say by themselves how they sort."""
+    connection = await asyncpg.connect(event_store_database)
+    rows = await connection.fetch(
+        "select attrelid::regclass::text as of, attname, collname from pg_attribute join pg_collation as c on c.oid = attcollation"
+        " where (attrelid, attname) in (('claim'::regclass, 'key'), ('access_log'::regclass, 'target')) order by 1"
+    )
+    await connection.close()
+    assert [tuple(row) for row in rows] == [("access_log", "target", "C"), ("claim", "key", "C")]
+
+
 @pytest.mark.parametrize("change", CHANGES)
 async def test_even_the_owner_cannot_change_what_is_recorded(
     event_store_database: str, postgres_event_store: PostgresEventStore, change: str
