@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
@@ -65,11 +65,12 @@ def database_of(address: str) -> str:
 
 
 def as_role(address: str, role: str, password: str | None = None) -> str:
-    """Change the role and password of an address. An empty role removes both."""
+    """Change the role and password of an address, also where its options give them. An empty role removes both."""
     parts = urlsplit(address)
     secret = "" if password is None else f":{quote(password, safe='')}"
     login = f"{role}{secret}@" if role else ""
-    return urlunsplit(parts._replace(netloc=login + parts.netloc.rpartition("@")[2]))
+    options = [o for o in parts.query.split("&") if unquote(o.partition("=")[0]) not in {"user", "password"}]
+    return urlunsplit(parts._replace(netloc=login + parts.netloc.rpartition("@")[2], query="&".join(options)))
 
 
 def without_password(address: str) -> tuple[str, dict[str, str]]:
@@ -78,8 +79,10 @@ def without_password(address: str) -> tuple[str, dict[str, str]]:
     Everybody on a machine reads the arguments of its programs.
     """
     parts = urlsplit(address)
-    password = {} if parts.password is None else {"PGPASSWORD": unquote(parts.password)}
-    return as_role(address, parts.username or ""), password
+    options = dict(parse_qsl(parts.query))
+    password = options.get("password") if parts.password is None else unquote(parts.password)
+    role = parts.username or quote(options.get("user", ""), safe="")
+    return as_role(address, role), {} if password is None else {"PGPASSWORD": password}
 
 
 def hosts_of(address: str) -> list[str]:

@@ -391,8 +391,15 @@ async def test_an_exchanged_cluster_writes_nowhere_else(tmp_path: Path, kind: by
     assert kept.read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "owner",
+    [
+        "postgresql://postgres:hunter%2F2@one:5432/postgres?sslmode=verify-full",
+        "postgresql://one:5432/postgres?user=postgres&p%61ssword=hunter%2F2&sslmode=verify-full",
+    ],
+)
 async def test_no_argument_of_a_program_has_the_owners_password(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    owner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given an owner with a password, then the programs of PostgreSQL are given it where nobody else on the machine can read."""
     said = tmp_path / "said"
@@ -406,7 +413,6 @@ async def test_no_argument_of_a_program_has_the_owners_password(
     for module in (base_backup, follow):
         monkeypatch.setattr(module, "program_of", lambda _name: str(program))
     monkeypatch.setattr(follow, "writable_host", itself)
-    owner = "postgresql://postgres:hunter%2F2@one:5432/postgres?sslmode=verify-full"
     with pytest.raises(BadBackup):
         base_backup._copy_cluster(tmp_path / CLUSTER, owner, IDENTITY.to_public())
     with pytest.raises(BadBackup):
