@@ -59,16 +59,20 @@ def unpack_log(folder: Path, wal: Path, identity: Any, keys: Sequence[VerifierKe
     for file in sorted(archive.glob(f"*{PACKED}")):
         name = file.name.removesuffix(PACKED)
         if name[8:] >= start or name.endswith(".history"):
-            with opened(file, identity, signed_file(file, keys).sha256) as reader:
-                (wal / name).write_bytes(gzip.decompress(reader.read()))
+            signed = signed_file(file, keys)
+            with opened(file, identity, signed.sha256) as reader:
+                packed = reader.read(signed.size)
+            (wal / name).write_bytes(gzip.decompress(packed))
     for file in sorted((archive / RECEIVING).glob(f"*{PARTIAL}")):
         place = wal / file.name.removesuffix(PARTIAL)
         if not place.exists():
-            content, signed = file.read_bytes(), signed_file(file, keys)
-            received = content[: signed.size]
+            signed = signed_file(file, keys)
+            with file.open("rb") as partial:
+                received = partial.read(signed.size)
             if hashlib.sha256(received).hexdigest() != signed.sha256:
                 raise BadBackup(f"{file} is not what was signed: take it away")
-            place.write_bytes(received.ljust(len(content), b"\0"))
+            place.write_bytes(received)
+            os.truncate(place, file.stat().st_size)
     return len(list(wal.iterdir()))
 
 

@@ -11,6 +11,7 @@ import shutil
 import tarfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -258,6 +259,25 @@ def test_only_the_log_that_was_received_is_recovered(tmp_path: Path, changed: st
         files[second].write_bytes(files[second].read_bytes()[:-1])
     with pytest.raises(BadBackup, match=r"is not (?:signed|the file that was signed)|cannot be decrypted"):
         unpack_log(tmp_path, tmp_path / "restored", IDENTITY, KEYS, first[8:])
+
+
+@pytest.mark.parametrize("suffix", ["", ".partial"])
+def test_a_segment_that_is_not_the_signed_one_takes_no_memory(tmp_path: Path, suffix: str) -> None:
+    """Given a small file in the place of a segment, which holds a hundred megabytes of zeros, then it is refused before they are read."""
+    name, zeros = f"{'0' * 23}2{suffix}", 100_000_000
+    file = receive(tmp_path, name, b"true" * 100)
+    if suffix:
+        file = tmp_path / WAL / RECEIVING / name
+        file.write_bytes(b"evil")
+        os.truncate(file, zeros)
+    else:
+        seal(io.BytesIO(gzip.compress(bytes(zeros))), file, IDENTITY.to_public())
+    tracemalloc.start()
+    with pytest.raises(BadBackup, match="is not"):
+        unpack_log(tmp_path, tmp_path / "restored", IDENTITY, KEYS, "0" * 16)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < zeros / 10
 
 
 def test_nothing_is_signed_that_was_not_received(tmp_path: Path) -> None:
