@@ -55,8 +55,7 @@ async def take_later(
         else:
             async with _past_triggers(here[name]):
                 for table in _GIVEN_OUT:
-                    if await later[name].fetchval("select to_regclass($1)", table):  # an earlier release may lack one
-                        await _add(here[name], later[name], table, "true", _KEEP)
+                    await _add(here[name], later[name], table, "true", _KEEP)
 
 
 async def _take_lines(here: Connection, later: Connection) -> None:
@@ -108,8 +107,11 @@ async def _add(here: Connection, later: Connection, table: str, where: str, on_c
     """Insert the rows of a later table that fit a condition into that of here."""
     with tempfile.NamedTemporaryFile(prefix="ooc-later-") as file:
         path = Path(file.name)
-        await later.copy_from_query(f"select * from {table} where {where}", output=path, format="binary")  # noqa: S608
         await here.execute(f"create temporary table later (like {table}) on commit drop")
+        names = [column.name for column in (await here.prepare("select * from later")).get_attributes()]
+        # By name: a database that was brought to a release elsewhere may have them in another order, and more.
+        columns = ", ".join(f'"{name}"' for name in names)
+        await later.copy_from_query(f"select {columns} from {table} where {where}", output=path, format="binary")  # noqa: S608
         await here.copy_to_table("later", source=path, format="binary")
         await here.execute(f"insert into {table} select * from later {on_conflict}")  # noqa: S608 - all constants
         await here.execute("drop table later")

@@ -6,7 +6,7 @@ No process reaches the databases before all of it is done: the folder of Postgre
 import shutil
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,8 +24,8 @@ from ooc.restore.restore import CannotRestore, restore_events
 from services.console.database import DATABASE
 from services.lags import REPORTING
 from services.notifications import database as notifications
-from services.registry import DECIDING, SERVICES, deciding_services
-from shared.database import Connection, database_dsn
+from services.registry import DECIDING, SERVICES, databases_without_events, deciding_services
+from shared.database import Connection, as_role, database_dsn
 from shared.domain.sealing import key_ids_in
 from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.home_evidence import public_keys
@@ -36,12 +36,15 @@ from shared.evidence.witness_client import WitnessRefuses
 from shared.evidence.witnessed import seen_checkpoint
 from shared.kafka import Kafka
 from shared.privacy.signed_note import SigningKeys, VerifierKey
+from shared.runtime.provision import KEYRING_DATABASE, ProvisionFailed, every_database
+from shared.runtime.provision import databases as provision_all
 
 KEYRING: Final = "keyring"
 CONSOLE: Final = DATABASE[0]
 NOTIFICATIONS: Final = notifications.DATABASE[0]
 PAGE: Final = 20_000
 _LAST_TRANSACTION: Final = "select pg_last_xact_replay_timestamp()"
+_OWNER: Final = "select rolname from pg_database join pg_roles as r on r.oid = datdba where datname = $1"
 _LATEST: Final = "select body from event order by position desc limit $1"
 _WITHOUT_KEY: Final = """
     select count(*) from unnest($1::text[]) as s where s not in (select subject from data_key union select subject from tombstone)
@@ -159,7 +162,13 @@ def _segment(start: str) -> str:
 
 @asynccontextmanager
 async def _connected(server: str) -> AsyncIterator[Mapping[str, Connection]]:
-    """Connect to every database, as its owner."""
+    """Bring every database to this release, whichever made the backup, and connect as the superuser. Raises `BadBackup`."""
+    owner = await _owner(server)
+    try:
+        wanted = every_database((entry.name for entry in DECIDING), databases_without_events())
+        await provision_all(as_role(server, owner), wanted)
+    except ProvisionFailed as error:
+        raise BadBackup(str(error)) from error
     async with AsyncExitStack() as closing:
         databases: dict[str, Connection] = {}
         for name in (*(entry.name for entry in SERVICES), KEYRING):
@@ -168,22 +177,29 @@ async def _connected(server: str) -> AsyncIterator[Mapping[str, Connection]]:
         yield databases
 
 
+async def _owner(server: str) -> str:
+    """Return whose the databases are: what is added to them is theirs too."""
+    connection = await asyncpg.connect(server, timeout=60)
+    try:
+        owner: str = await connection.fetchval(_OWNER, KEYRING_DATABASE[0])
+        return owner
+    finally:
+        await connection.close()
+
+
 async def _end_what_opens(server: str) -> None:
     """End every session and link of the console: one that was ended after the moment would open again."""
     console = await asyncpg.connect(database_dsn(server, CONSOLE), timeout=60)
     try:
-        for table in ("session", "link"):
-            if await console.fetchval("select to_regclass($1)", table):  # a backup of an earlier release may lack one
-                await console.execute(f"truncate {table}")
+        await console.execute("truncate session, link")
     finally:
         await console.close()
 
 
 async def _remove_webhooks_again(server: str, newest: str) -> None:
     """Remove the webhooks that were removed after the moment: who has left would get events again."""
-    with suppress(asyncpg.InvalidCatalogNameError, asyncpg.UndefinedTableError):  # a backup of an earlier release
-        kept = await _fetch_webhooks(newest, "select id from webhook")
-        await _fetch_webhooks(server, "delete from webhook where not id = any($1::uuid[])", kept)
+    kept = await _fetch_webhooks(newest, "select id from webhook")
+    await _fetch_webhooks(server, "delete from webhook where not id = any($1::uuid[])", kept)
 
 
 async def _fetch_webhooks(server: str, statement: str, *arguments: object) -> list[UUID]:

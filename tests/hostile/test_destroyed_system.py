@@ -22,7 +22,9 @@ from ooc.evidence.keys import OWNER
 from services.addresses import SERVICES, NoSystem
 from services.console.database import DATABASE
 from services.notifications.database import DATABASE as NOTIFICATIONS
+from services.reporting.database import DATABASE as REPORTING
 from shared.database import as_role, database_dsn
+from shared.runtime import provision
 from tests.acknowledged import Writers, check_histories, tell_story
 from tests.whole_system import OOC, WholeSystem, caught_up, client_of, ooc, wait_until
 from tools.client.http import NoAnswer
@@ -61,12 +63,17 @@ def destroy(system: WholeSystem) -> None:
     shutil.rmtree(system.var / "postgres")
 
 
+def owner_address(system: WholeSystem) -> str:
+    """Return the address of a system's databases, for their owner."""
+    noted = json.loads((system.var / "system.json").read_text(encoding="utf-8"))
+    return as_role(noted["postgres"], OWNER)
+
+
 def in_console(system: WholeSystem, statement: str, database: str = DATABASE[0]) -> list[asyncpg.Record]:
     """Run a statement in the console's database, or in another one, as its owner."""
 
     async def run() -> list[asyncpg.Record]:
-        noted = json.loads((system.var / "system.json").read_text(encoding="utf-8"))
-        console = await asyncpg.connect(database_dsn(as_role(noted["postgres"], OWNER), database))
+        console = await asyncpg.connect(database_dsn(owner_address(system), database))
         try:
             return list(await console.fetch(statement))
         finally:
@@ -79,7 +86,7 @@ def in_console(system: WholeSystem, statement: str, database: str = DATABASE[0])
 def test_a_destroyed_system_is_restored_from_its_backup(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """Given writers, when all is destroyed, then restored to a moment before, each receipt and access line is there, and roots fit."""
+    """Given writers, when all is destroyed, then restored to before a migration, each receipt and access line is there, and roots fit."""
     tmp_path.chmod(0o711)  # PostgreSQL may run as another user
     system = WholeSystem(tmp_path)
     request.addfinalizer(system.stop)
@@ -106,11 +113,15 @@ def test_a_destroyed_system_is_restored_from_its_backup(
         webhook = "insert into webhook values (gen_random_uuid(), 'WESSEX_TRUST', 'https://left.example', 1)"
         in_console(system, webhook, NOTIFICATIONS[0])
         writers = Writers(system.var, 3, patience=900)
+        without = "delete from schema_migrations where version in ('20261128220000', '20261129180000')"
+        in_console(system, without, REPORTING[0])
+        in_console(system, "drop table published_table", REPORTING[0])
         moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
         wait_until(lambda: datetime.now(UTC) > moment, 300, "a moment to which it is restored")
         before = len(writers.answered)
         wait_until(lambda: len(writers.answered) > before + 20, 300, "commands after that")
         in_console(system, "delete from webhook", NOTIFICATIONS[0])
+        asyncio.run(provision.databases(owner_address(system), [REPORTING]))  # the release that has the table
         frozen = ooc(system.var, "returns", "freeze", "kpi6", "--from", "2026-01-01", "--to", "2026-03-31")
         assert frozen.returncode == 0, frozen.stdout + frozen.stderr
         destroy(system)
