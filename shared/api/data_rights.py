@@ -40,10 +40,13 @@ from shared.domain.data_rights import (
     HoldKind,
     KeepRecords,
     LiftRestriction,
+    PersonForgotten,
     PlaceHold,
     ReleaseHold,
     RestrictProcessing,
+    both,
     contents_of_home,
+    data_rights_id,
     data_rights_ids,
     data_rights_service,
     is_worked_with,
@@ -263,7 +266,8 @@ async def _look(
         lambda: at.database.fetch(_NAMING, str(person), timeout=SEARCH_SECONDS), EventStoreUnavailable, SEARCH_SECONDS
     )
     known, decided = await _rights_of(at, rights, person)
-    forgotten_at = decided[-1].recorded_at if known.forgotten else None
+    ends = [records[-1] for records in decided.values()]
+    forgotten_at = min((end.recorded_at for end in ends if f".{PersonForgotten.__name__}." in end.type), default=None)
     naming, barring = list[PersonRecord](), list[str]()
     for row in rows:
         records = (await at.event_store.load(row["stream"])).records
@@ -292,14 +296,20 @@ async def _look(
 
 async def _rights_of(
     at: Dependencies, rights: Service[DataRights], person: UUID
-) -> tuple[DataRights, Sequence[RecordedEvent]]:
-    """Return what was decided about a person's data here, and its events."""
-    decided: Sequence[RecordedEvent] = ()
+) -> tuple[DataRights, Mapping[UUID, Sequence[RecordedEvent]]]:
+    """Return what was decided about a person's data here, and its events by the id of their stream.
+
+    There are two streams if an older release, which knows one id only, began its own while this one ran.
+    """
+    decided: dict[UUID, Sequence[RecordedEvent]] = {}
+    known = NOTHING
     for id_ in data_rights_ids(rights.name, person):
         records = (await at.event_store.load(rights.stream_name(id_))).records
         if records and rights.is_own(records[0].type):
-            decided = records
-    return rights.decider.fold([rights.events.read(record.body) for record in decided]) or NOTHING, decided
+            decided[id_] = records
+            facts = [rights.events.read(record.body) for record in records]
+            known = both(known, rights.decider.fold(facts) or NOTHING)
+    return known, decided
 
 
 async def _cases_without_others(
@@ -332,19 +342,19 @@ async def _send(
 ) -> Refused | None:
     """Record a command, or rehearse it. Return the rules that refuse it, or None."""
     handler = at.handler.for_service(rights)
-    command_id = uuid4()
-    begins, began_once = data_rights_ids(rights.name, command.person_id)
     _, decided = await _rights_of(at, rights, command.person_id)
-    under_old_id = bool(decided) and decided[0].stream == rights.stream_name(began_once)
-    request = CommandRequest(
-        command, began_once if under_old_id else begins, command_id, actor, datetime.now(UTC), command_id
-    )
-    result = await (handler.dry_run(request) if dry_run else handler.handle(request))
-    if isinstance(result, Forbidden):
-        raise NotAllowed(result.why)
-    if isinstance(result, DryRun) and isinstance(result.outcome, Refused):
-        return result.outcome
-    return result if isinstance(result, Refused) else None
+    # Every stream allows what any of them records.
+    for rehearsal in (True,) if dry_run else (True, False):
+        for id_ in decided or (data_rights_id(rights.name, command.person_id),):
+            command_id = uuid4()
+            request = CommandRequest(command, id_, command_id, actor, datetime.now(UTC), command_id)
+            result = await (handler.dry_run(request) if rehearsal else handler.handle(request))
+            if isinstance(result, Forbidden):
+                raise NotAllowed(result.why)
+            outcome = result.outcome if isinstance(result, DryRun) else result
+            if isinstance(outcome, Refused):
+                return outcome
+    return None
 
 
 def _refused(refused: Refused, command: DataRightsCommand, held: _Held) -> JSONResponse:

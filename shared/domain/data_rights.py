@@ -149,6 +149,17 @@ class DataRights:
 
 NOTHING: Final = DataRights()
 
+
+def both(first: DataRights, second: DataRights) -> DataRights:
+    """Return what stands of a person's data rights that two streams have."""
+    return DataRights(
+        first.holds | second.holds,
+        first.restricted or second.restricted,
+        first.forgotten or second.forgotten,
+        max(filter(None, (first.review_on, second.review_on)), default=None),
+    )
+
+
 rules: Final[RuleBook[DataRights]] = RuleBook("data_rights")
 
 

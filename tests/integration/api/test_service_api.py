@@ -565,3 +565,29 @@ async def test_what_an_older_release_recorded_of_data_rights_goes_on(
     assert (shown["holds"], released["holds"]) == (["LEGAL"], [])
     loaded = [len((await at.event_store.load(f"education/{id_}")).records) for id_ in (begins, began_once)]
     assert loaded == [0, 2]
+
+
+async def test_data_rights_that_two_releases_began_at_once_stand_together(
+    api: Client, education_app: FastAPI, stream: UUID
+) -> None:
+    """Given a hold under the id of an older release, and another under this one's, then both are shown, each forbids forgetting, and each is released."""
+    child = uuid4()
+    await api.send(stream, PLAN)
+    await api.send(stream, {"type": "BookPlace", "person_id": str(child)})
+    rights = education_app.state.deps.handler.for_service(data_rights_service(education))
+    officer = Actor(id=uuid4(), role="DATA_PROTECTION_OFFICER", organisation="TEST", labels={"area": "*"})
+    holds = (PlaceHold(person_id=child, kind="APPEAL"), PlaceHold(person_id=child, kind="LEGAL"))
+    for id_, hold in zip(data_rights_ids("education", child), holds, strict=True):
+        await rights.handle(CommandRequest(hold, id_, uuid4(), officer, datetime.now(UTC), uuid4()))
+    headers = {
+        "Authorization": f"Bearer {await api.token('DATA_PROTECTION_OFFICER', area='*')}",
+        "Access-Reason": "INC_1",
+    }
+    shown = (await api.http.get(f"/v1/people/{child}", headers=headers)).json()
+    left = []
+    for kind in ("LEGAL", "APPEAL"):
+        forgotten = await api.http.post(f"/v1/people/{child}/forget?basis=RETENTION_ENDED", headers=headers)
+        assert [rule["id"] for rule in forgotten.json()["rules"]] == ["DR1", "DR2"]
+        released = await api.http.post(f"/v1/people/{child}/release?kind={kind}", headers=headers)
+        left.append(released.json()["holds"])
+    assert (shown["holds"], left) == (["APPEAL", "LEGAL"], [["APPEAL"], []])
