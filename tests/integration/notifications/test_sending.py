@@ -11,7 +11,7 @@ import pytest
 
 from ooc.messages import _RETRY
 from services.addresses import Addresses
-from services.notifications import outbox
+from services.notifications import follow, outbox
 from services.notifications.apis import Apis, NoAnswer
 from services.notifications.channels import NotSent, Refused, Uncertain
 from services.notifications.channels.record import RecordOnly
@@ -321,6 +321,15 @@ async def test_a_childs_forgetting_makes_no_other_familys_parent_theirs(told: To
     await follow_forgetting(told, other)
     await told.follow("education")
     assert {row["recipient"] for row in await told.messages()} == {told.child}
+
+
+async def test_whoever_is_forgotten_is_found_without_reading_every_message(told: Told) -> None:
+    """Given somebody who is forgotten, when their cases are looked for, then indexes find the messages."""
+    async with told.pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local enable_seqscan = off")
+        plan = await connection.fetch(f"explain {follow._CASES_OF}", uuid4())
+    assert not [row[0] for row in plan if "Filter: " in row[0]]
+    assert len([row[0] for row in plan if "Index Cond: " in row[0]]) == 2
 
 
 async def test_the_keys_of_relays_are_read_without_an_account(told: Told, unused_tcp_port: int) -> None:
