@@ -205,7 +205,7 @@ class Lease:
         self._holder = uuid4()
         self._renewed = 0.0
         self.asking = asyncio.Lock()
-        """Whoever asks something on the connection while the lease is kept has this."""
+        """The lock of the connection: take it for each query while the lease is kept."""
 
     async def take(self, connection: Connection) -> bool:
         """Take or renew the lease, and return whether it is held; not if another process has it."""

@@ -87,10 +87,9 @@ def _of_alerts(state: Referral) -> Iterator[Duty]:
 
 def _of_messages(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
     contacted_on = days_since(state.log, CONTACTED)
-    for message_id, message in state.failures.items():
-        assert message.failed_at is not None
-        failed_on = local_day(message.failed_at)
-        met_on = contacted_on(message.person_id, message.failed_at)
+    for message_id, message, failed_at in state.failures:
+        failed_on = local_day(failed_at)
+        met_on = contacted_on(message.person_id, failed_at)
         sent_again_on = None if message.status is MessageStatus.FAILED else local_day(message.at)
         yield Duty(
             "RING_INSTEAD",

@@ -54,9 +54,9 @@ FIRST_CONTACT: Final[Step[Referral]] = Step(
 
 def _to_ring(state: Referral, _day: date) -> Iterator[Task]:
     contacted_on = days_since(state.log, CONTACTED)
-    for message_id, message in state.failures.items():
+    for message_id, message, failed_at in state.failures:
         again = message.status is not MessageStatus.FAILED
-        reached = message.failed_at is not None and contacted_on(message.person_id, message.failed_at) is not None
+        reached = contacted_on(message.person_id, failed_at) is not None
         yield Task(again or reached, about={"person_id": message.person_id}, item=str(message_id))
 
 

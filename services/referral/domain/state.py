@@ -287,9 +287,9 @@ class Referral:
         return alert if alert is not None and alert.ended_on is None else None
 
     @property
-    def failures(self) -> Mapping[UUID, SentMessage]:
-        """The messages that failed, by their ids, even if they were sent again since."""
-        return {key: message for key, message in self.messages.items() if message.failed_at is not None}
+    def failures(self) -> tuple[tuple[UUID, SentMessage, datetime], ...]:
+        """Each message that failed, even if it was sent again since: its id, the message, and when it failed last."""
+        return tuple((id_, sent, sent.failed_at) for id_, sent in self.messages.items() if sent.failed_at is not None)
 
     @property
     def unanswered(self) -> tuple[MashReferral, ...]:

@@ -18,7 +18,7 @@ from shared.domain.state_machine import register
 register(rules, STATE_MACHINE, PRACTICE)
 
 _OWN_SOURCE: Final[Mapping[str, str]] = {Role.SCHOOL: "SCHOOL", Role.AGENCY: "OTHER_AGENCY"}
-"""What whoever reports from outside says of where the report comes from."""
+"""Role outside the partnership -> the source that its own report must name."""
 
 
 @rules.allowed_in(ReceiveReferral, looks_at=("reported_at",))
