@@ -5,7 +5,7 @@ Keys, checkpoints and proofs hold hashes only: they need no token, and no access
 
 import base64
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -70,12 +70,6 @@ def add_evidence(
     `receipt_key` derives the key by which this process signs receipts.
     """
     own = {(service, name) for name in (*(log.name for log in logs), STATEMENT, RELAY)}
-    names = choice(
-        "log", "The log.", [log.name for log in logs], f"choose one of {', '.join(log.name for log in logs)}", "path"
-    )
-
-    def log_of(request: Request) -> tuple[Log, Pool]:
-        return LOGS[names.validate(request.path_params["log"])], request.app.state.deps.database
 
     @app.get("/evidence/keys", tags=["evidence"], response_model=list[str], responses=problems(503))
     async def keys(request: Request) -> JSONResponse:
@@ -89,6 +83,29 @@ def add_evidence(
             if signing
             else problem_response("unavailable", "No key signs here yet", "Try again when a worker has started.")
         )
+
+    _add_proofs(app, [log.name for log in logs])
+
+    @app.get(
+        "/v1/evidence/homes/{id}",
+        tags=["evidence"],
+        response_model=dict[str, Any],
+        **declared((HOME, ACCESS_REASON), 503),
+    )
+    async def home(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+        """Return a home's entries as stored, with proofs, checkpoints, and a statement that there are no others, or none at all."""
+        read_reason(request)
+        try:
+            return await read_home(request, actor, read_id(id))
+        except NoStatement as error:
+            return problem_response("unavailable", "No statement was signed", str(error))
+
+
+def _add_proofs(app: FastAPI, logs: Sequence[str]) -> None:
+    names = choice("log", "The log.", logs, f"choose one of {', '.join(logs)}", "path")
+
+    def log_of(request: Request) -> tuple[Log, Pool]:
+        return LOGS[names.validate(request.path_params["log"])], request.app.state.deps.database
 
     @app.get(
         "/evidence/{log}/checkpoint",  # noqa: FAST003 - declared below, with its values
@@ -144,20 +161,6 @@ def add_evidence(
             return _missing(f"no checkpoint of the log {chosen.name} has the size {second}, or {first} is greater")
         async with database.acquire() as connection:
             return _hashes(await prove_consistency(connection, chosen, first, second))
-
-    @app.get(
-        "/v1/evidence/homes/{id}",
-        tags=["evidence"],
-        response_model=dict[str, Any],
-        **declared((HOME, ACCESS_REASON), 503),
-    )
-    async def home(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
-        """Return a home's entries as stored, with proofs, checkpoints, and a statement that there are no others, or none at all."""
-        read_reason(request)
-        try:
-            return await read_home(request, actor, read_id(id))
-        except NoStatement as error:
-            return problem_response("unavailable", "No statement was signed", str(error))
 
 
 def add_service_evidence(app: FastAPI, service: Service[Any], settings: Settings) -> None:
