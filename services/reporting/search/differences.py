@@ -24,7 +24,7 @@ from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader, visible
 from services.reporting.search.api import LOADING, LOADING_SECONDS, positions_of
 from services.reporting.search.fields import Compared, Kind
-from services.reporting.search.index import SearchIndex
+from services.reporting.search.index import Differing, SearchIndex
 from services.vocabulary import Personal, SearchKind
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.problems import problem_response
@@ -35,6 +35,9 @@ from shared.api.schemas import Schema
 MOST: Final = 100
 """People in one answer."""
 
+AT_A_TIME: Final = 500
+"""People whose records are read at a time."""
+
 CLASSES: Final[Mapping[Kind, Personal]] = {
     SearchKind.NAME: Personal.IDENTITY,
     Compared.DATE_OF_BIRTH: Personal.IDENTITY,
@@ -43,6 +46,7 @@ CLASSES: Final[Mapping[Kind, Personal]] = {
 """What is compared, with the class of field that the reader must be able to read in each of the records."""
 
 _OFFICER: Final = an_id("officer", "Only people of records that this officer has.", "query")
+_OFFICERS: Final = "select service, stream from stream where officer = $1"
 _SEEN: Final = f"""
     select s.service, s.stream, s.home, s.cases, s.officer from stream as s
     join unnest($1::text[], $2::uuid[]) as found (service, stream) using (service, stream) where {visible(3)}
@@ -106,8 +110,25 @@ def add_differences(app: FastAPI) -> None:
 async def find_differences(
     pool: Pool, reader: Reader, index: SearchIndex, reason: str | None, officer: UUID | None = None
 ) -> list[dict[str, Any]]:
-    """List the people whose records differ, as far as the reader may see and read them; of one officer's cases if asked."""
-    candidates = index.differing
+    """List the people whose records differ, as far as the reader may see and read them; of one officer's cases if asked.
+
+    Reads no more of the candidates than fill the answer, and some at a time.
+    """
+    candidates = list(index.differing.items())
+    if officer is not None:
+        theirs = {(row["service"], row["stream"]) for row in await pool.fetch(_OFFICERS, officer)}
+        candidates = [(person, kinds) for person, kinds in candidates if any(theirs & t.keys() for t in kinds.values())]
+    people: list[dict[str, Any]] = []
+    for first in range(0, len(candidates), AT_A_TIME):
+        people += await _find_among(pool, reader, dict(candidates[first : first + AT_A_TIME]), reason, officer)
+        if len(people) >= MOST:
+            break
+    return people[:MOST]
+
+
+async def _find_among(
+    pool: Pool, reader: Reader, candidates: Mapping[UUID, Differing], reason: str | None, officer: UUID | None
+) -> list[dict[str, Any]]:
     streams = {stream for kinds in candidates.values() for tokens in kinds.values() for stream in tokens}
     rows = await pool.fetch(_SEEN, *split(streams), *reader.reach("state").parameters)
     seen = {(row["service"], row["stream"]): row for row in rows}
@@ -140,7 +161,7 @@ async def find_differences(
                     ],
                 }
             )
-    return people[:MOST]
+    return people
 
 
 def _compared(kind: Kind, tokens: Mapping[Stream, bytes], home: Mapping[Stream, UUID]) -> Iterator[set[Stream]]:
