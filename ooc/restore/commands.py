@@ -24,7 +24,7 @@ from ooc.tables import ERR, OUT, complain, progress_bar, say
 from services.addresses import VAR, NoSystem
 from services.registry import DECIDING, SERVICES, deciding_services
 from services.reporting.database import DATABASE
-from services.reporting.rebuild import CannotRebuild, Rebuild, Rebuilt, Step
+from services.reporting.rebuild import CannotRebuild, Rebuild, RebuildStep, Rebuilt
 from shared.database import Pool, create_pool, database_dsn
 from shared.domain.envelope import UnknownEvent
 from shared.event_store.lost_commands import LostCommand, lost_commands
@@ -327,7 +327,7 @@ async def _rebuild_tables(processes: int, *, swap: bool) -> Rebuilt:
         bar = progress.add_task("beginning", total=None)
         doing = ""
 
-        def show(step: Step) -> None:
+        def show(step: RebuildStep) -> None:
             nonlocal doing
             progress.update(bar, description=step.doing, completed=step.done, total=step.of or None)
             if progress.disable and step.doing != doing:
@@ -335,7 +335,7 @@ async def _rebuild_tables(processes: int, *, swap: bool) -> Rebuilt:
                 ERR.print(doing, markup=False)
 
         if swap:
-            show(Step("storing marks and copies that services lack"))
+            show(RebuildStep("storing marks and copies that services lack"))
             await _link_services_again(settings)
         return await Rebuild(sources, database_dsn(owner_database_url(), DATABASE[0]), processes, show).run(swap=swap)
 

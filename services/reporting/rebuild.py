@@ -109,7 +109,7 @@ class CannotRebuild(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RebuildStep:
     """How far a rebuild has come: what it does, and how much of that is done, in events or in tables; of 0, not known."""
 
     doing: str
@@ -243,7 +243,11 @@ class Rebuild:
     """
 
     def __init__(
-        self, sources: Mapping[str, str], target: str, processes: int, tell: Callable[[Step], None] = lambda _step: None
+        self,
+        sources: Mapping[str, str],
+        target: str,
+        processes: int,
+        tell: Callable[[RebuildStep], None] = lambda _step: None,
     ) -> None:
         self._sources = sources
         self._target = target
@@ -266,7 +270,7 @@ class Rebuild:
                 await self._index(connection, positions)
                 while await self._catch_up(connection) > NEARLY:
                     pass
-                self._tell(Step("comparing each row with the live tables"))
+                self._tell(RebuildStep("comparing each row with the live tables"))
                 differences = await _compare(connection, self._sources)
                 if swap:
                     await self._swap(connection)
@@ -295,7 +299,7 @@ class Rebuild:
 
     async def _copy(self, positions: Mapping[str, int]) -> None:
         total, done = sum(positions.values()), 0
-        self._tell(Step("folding and copying", 0, total))
+        self._tell(RebuildStep("folding and copying", 0, total))
         loop = asyncio.get_running_loop()
         executor = ProcessPoolExecutor(
             self._processes, multiprocessing.get_context("spawn"), initializer=_begin_process
@@ -304,7 +308,7 @@ class Rebuild:
         try:
             for part in asyncio.as_completed(parts):
                 done += await part
-                self._tell(Step("folding and copying", done, total))
+                self._tell(RebuildStep("folding and copying", done, total))
         finally:
             for future in parts:
                 future.cancel()
@@ -324,7 +328,7 @@ class Rebuild:
                 yield _Range(service, self._sources[service], self._target, low, high, position, self._held)
 
     async def _index(self, connection: Connection, positions: Mapping[str, int]) -> None:
-        self._tell(Step("indexing"))
+        self._tell(RebuildStep("indexing"))
         await asyncio.gather(*(self._index_table(table) for table in PROJECTED))
         async with _in_shadow(connection):
             await projector.advance(connection, sorted(positions))
@@ -347,7 +351,7 @@ class Rebuild:
             async with _connected(dsn) as source:
                 while records := await self._catch_up_service(connection, source, service):
                     done += records
-                    self._tell(Step("catching up", done))
+                    self._tell(RebuildStep("catching up", done))
         return done
 
     async def _catch_up_service(self, connection: Connection, source: Connection, service: str) -> int:
@@ -368,9 +372,9 @@ class Rebuild:
 
     async def _swap(self, connection: Connection) -> None:
         """Swap in one transaction. Reads under way end first; while one takes long, the others go on, and the lock is retried."""
-        self._tell(Step("swapping"))
+        self._tell(RebuildStep("swapping"))
         while not await self._swapped(connection):
-            self._tell(Step("waiting for a long read to end"))
+            self._tell(RebuildStep("waiting for a long read to end"))
             await asyncio.sleep(LOCK_MILLISECONDS / 1000)
             await self._catch_up(connection)
 

@@ -105,8 +105,8 @@ class Context:
         return local_day(self.occurred_at)
 
 
-class Step(IntEnum):
-    """The steps of an evaluation, in their order. A step is reached only if no rule of an earlier one is broken."""
+class Precedence(IntEnum):
+    """The order in which rules are asked. A group is reached only if no rule of an earlier one is broken."""
 
     FIRST = 0
     FORBIDS = 1
@@ -115,7 +115,7 @@ class Step(IntEnum):
     WARNS = 4
 
 
-_KINDS: Final = {Step.STATE: RuleKind.STATE, Step.WARNS: RuleKind.WARNS}
+_KINDS: Final = {Precedence.STATE: RuleKind.STATE, Precedence.WARNS: RuleKind.WARNS}
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Rule:
     """A registered rule: its commands, function, text and source."""
 
     id: str
-    step: Step
+    precedence: Precedence
     commands: tuple[type[Command], ...]
     function: Callable[..., bool]
     looks_at: tuple[str, ...]
@@ -149,12 +149,12 @@ class Rule:
     @property
     def kind(self) -> RuleKind:
         """The kind of the rule: forbids, warns, or state machine."""
-        return _KINDS.get(self.step, RuleKind.FORBIDS)
+        return _KINDS.get(self.precedence, RuleKind.FORBIDS)
 
     @property
     def gives_way(self) -> bool:
         """Whether a forbidding rule is evaluated only if no other one refuses, before the state machine."""
-        return self.step is Step.GIVES_WAY
+        return self.precedence is Precedence.GIVES_WAY
 
     @property
     def broken(self) -> BrokenRule:
@@ -205,8 +205,8 @@ class RuleBook(Generic[S]):
         `first`: it is evaluated before every other rule, and refuses alone. `gives_way`: it is evaluated only if no other
         forbidding rule refuses, before the state machine.
         """
-        step = Step.FIRST if first else Step.GIVES_WAY if gives_way else Step.FORBIDS
-        return self._register(rule_id, step, commands, looks_at, when, lifted_by)
+        precedence = Precedence.FIRST if first else Precedence.GIVES_WAY if gives_way else Precedence.FORBIDS
+        return self._register(rule_id, precedence, commands, looks_at, when, lifted_by)
 
     def warns(
         self,
@@ -217,18 +217,18 @@ class RuleBook(Generic[S]):
         lifted_by: Sequence[type[Command]] = (),
     ) -> Callable[[F], F]:
         """Register a warning (class W): the command needs a rationale under its id."""
-        return self._register(rule_id, Step.WARNS, commands, looks_at, when, lifted_by)
+        return self._register(rule_id, Precedence.WARNS, commands, looks_at, when, lifted_by)
 
     def allowed_in(
         self, *commands: type[Command], looks_at: Sequence[str] = (), when: When | None = None
     ) -> Callable[[F], F]:
         """Register a part of the state machine (S1): the states in which the commands are allowed."""
-        return self._register("S1", Step.STATE, commands, looks_at, when)
+        return self._register("S1", Precedence.STATE, commands, looks_at, when)
 
     def _register(
         self,
         rule_id: str,
-        step: Step,
+        precedence: Precedence,
         commands: tuple[type[Command], ...],
         looks_at: Sequence[str],
         when: When | None,
@@ -249,7 +249,7 @@ class RuleBook(Generic[S]):
                 )
             one_line, one_source = " ".join(text.split()), " ".join(source.split())
             declared = (tuple(looks_at), when, function.__name__, one_line, one_source, tuple(lifted_by))
-            self.rules.append(Rule(rule_id, step, commands, function, *declared))
+            self.rules.append(Rule(rule_id, precedence, commands, function, *declared))
             self._by_command.clear()
             return function
 
@@ -278,7 +278,7 @@ class RuleBook(Generic[S]):
         guards = self._by_command.get(command)
         if guards is None:
             rules = self.rules_for(command)
-            steps = tuple(tuple(rule for rule in rules if rule.step is step) for step in Step)
+            steps = tuple(tuple(rule for rule in rules if rule.precedence is precedence) for precedence in Precedence)
             guards = self._by_command[command] = _Guards(unique(rule.id for rule in rules), steps)
         return guards
 

@@ -26,7 +26,7 @@ from services.console.forms.fields import (
     command_of,
     find_field,
 )
-from services.console.forms.forms import Drawn, Place, draw_command, show_form, with_query
+from services.console.forms.forms import Drawn, PlaceInTurn, draw_command, show_form, with_query
 from services.console.forms.next_steps import page_of, work_of
 from services.console.rendering import address, render
 from services.console.routing import (
@@ -98,7 +98,7 @@ async def check_page(request: Request, session: Session) -> Response:
                 request,
                 session,
                 step.drawn,
-                Place(last="" if other is draft else str(draft.id)),
+                PlaceInTurn(last="" if other is draft else str(draft.id)),
                 answers=other.answers,
                 key=str(other.id),
                 version=other.version,

@@ -66,7 +66,7 @@ ROWS: Final = "rows."
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PlaceInTurn:
     """Where a form stands in a person's turn."""
 
     before: Sequence[Draft] = ()
@@ -75,7 +75,7 @@ class Place:
     """The last draft of a turn whose answers are changed, if they are checked again."""
 
     @classmethod
-    async def of(cls, request: Request, session: Session, follows: str, last: str = "") -> Place:
+    async def of(cls, request: Request, session: Session, follows: str, last: str = "") -> PlaceInTurn:
         """Read it from the ids of drafts."""
         if not follows:
             return cls(last=last)
@@ -136,10 +136,10 @@ async def form_page(request: Request, session: Session) -> Response:
     )
 
 
-async def place_in_turn(request: Request, session: Session, draft: Draft | None = None) -> Place:
+async def place_in_turn(request: Request, session: Session, draft: Draft | None = None) -> PlaceInTurn:
     """Read from an address where a form stands in the person's turn. Raises `HTTPException` 404 for what is no id."""
     follows = draft.follows if draft else read_case(request.query_params.get("follows")) or ""
-    return await Place.of(request, session, follows, read_case(request.query_params.get("last")) or "")
+    return await PlaceInTurn.of(request, session, follows, read_case(request.query_params.get("last")) or "")
 
 
 async def _rows_of(request: Request, session: Session) -> Answers:
@@ -180,7 +180,7 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
             request,
             session,
             drawn,
-            await Place.of(request, session, draft.follows, last),
+            await PlaceInTurn.of(request, session, draft.follows, last),
             answers={**drawn.suggested, **answers}
             if asks_part or (corrections.VALUE_ASKED in answers and asks_more)
             else answers,
@@ -198,14 +198,14 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
         await console_of(request).drafts.save(session.person, draft)
     if last or not (then := first(form, "then")):
         return see(f"/drafts/{last or draft.id}")
-    place = await Place.of(request, session, draft.follows)
+    place = await PlaceInTurn.of(request, session, draft.follows)
     following = None if then == "again" else _step_after(drawn, session, place, draft.answers, draft.case_id)
     form_ = following[1] if following else address(drawn.path, case=draft.case_id)
     return see(with_query(form_, follows=str(draft.id)))
 
 
 def _step_after(
-    drawn: Drawn, session: Session, place: Place, answers: Answers, case_id: str | None
+    drawn: Drawn, session: Session, place: PlaceInTurn, answers: Answers, case_id: str | None
 ) -> tuple[str, str] | None:
     """Return the title and the address of the form that comes after this one in the person's turn."""
     turn = [*((draft.command, draft.answers) for draft in place.before), (drawn.command, answers)]
@@ -213,7 +213,7 @@ def _step_after(
     return turns.step_after(turn, drawn.guidance, session.role, path, case_id)
 
 
-def title_after(drawn: Drawn, session: Session, place: Place, answers: Answers, case_id: str | None) -> str:
+def title_after(drawn: Drawn, session: Session, place: PlaceInTurn, answers: Answers, case_id: str | None) -> str:
     """Return the title of what comes after this form in the person's turn; empty if nothing does."""
     following = None if place.last else _step_after(drawn, session, place, answers, case_id)
     return following[0] if following else ""
@@ -404,7 +404,7 @@ def show_form(
     request: Request,
     session: Session,
     drawn: Drawn,
-    place: Place,
+    place: PlaceInTurn,
     *,
     answers: Answers,
     key: str,

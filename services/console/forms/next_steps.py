@@ -56,7 +56,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NextStep:
     """A command that the role may send, and how it stands with it."""
 
     type: str
@@ -92,13 +92,13 @@ class Step:
 class Steps:
     """The steps of a record: those to show, and those that do not belong to its state."""
 
-    shown: Sequence[Step]
-    out_of_place: Sequence[Step]
+    shown: Sequence[NextStep]
+    out_of_place: Sequence[NextStep]
 
     @property
-    def by_purpose(self) -> Mapping[str, Sequence[Step]]:
+    def by_purpose(self) -> Mapping[str, Sequence[NextStep]]:
         """What is shown, by what it is about; a purpose with something that can be done now comes first."""
-        groups: dict[str, list[Step]] = {}
+        groups: dict[str, list[NextStep]] = {}
         for step in self.shown:
             groups.setdefault(step.purpose, []).append(step)
         return groups
@@ -106,12 +106,12 @@ class Steps:
 
 def steps_of(guidance: Mapping[str, Any], titles: Mapping[str, str]) -> Steps:
     """Sort the commands of a guidance answer: the possible ones first; what the state alone refuses apart."""
-    shown: list[Step] = []
-    apart: list[Step] = []
+    shown: list[NextStep] = []
+    apart: list[NextStep] = []
     for command in guidance["commands"]:
         rules = list({(rule["id"], rule["text"], rule["answer"]): rule for rule in command["rules"]}.values())
         changes = sorted(rule["changes_on"] for rule in rules if rule["answer"] == "broken" and rule["changes_on"])
-        step = Step(
+        step = NextStep(
             command["type"],
             titles.get(command["type"]) or in_words(command["type"]),
             _kind(command["status"], changes),

@@ -17,7 +17,7 @@ from services.console.apis import part_of
 from services.console.directory import roles_for
 from services.console.forms.choices import events_of, officers_in
 from services.console.forms.fields import Option
-from services.console.forms.next_steps import Step, Steps, steps_of
+from services.console.forms.next_steps import NextStep, Steps, steps_of
 from services.console.records import Record, read_all, records_in
 from services.console.rendering import address, render
 from services.console.routing import console_of, query, read_uuid, see
@@ -41,7 +41,7 @@ class Holding:
     record: Record
     officer: str
     """In words; empty if nobody has it."""
-    step: Step | None
+    step: NextStep | None
     """The command, if the role may know of it at all."""
     officers: Sequence[Option] = ()
     """Those to whom it may be given."""

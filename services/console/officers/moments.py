@@ -41,7 +41,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NeighbouringEvent:
     """An event to which one can step: its sentence, and the times at which the case is shown after it."""
 
     sentence: str
@@ -101,15 +101,15 @@ async def all_events(
 
 async def steps_around(
     apis: Apis, session: Session, case: str, times: Mapping[str, Any]
-) -> tuple[Step | None, Step | None]:
+) -> tuple[NeighbouringEvent | None, NeighbouringEvent | None]:
     """Return the steps to the event before the one that a moment shows last, and to the one after it."""
     name, key = ("known_at", "recorded_at") if times["known_at"] else ("as_of", "occurred_at")
     moment = moment_of(times[name])
     events = [] if moment is None else await all_events(apis, session, case, {}, key)
     before, after = neighbours([datetime.fromisoformat(event[key]) for event in events], moment)
 
-    def step(n: int | None) -> Step | None:
-        return None if n is None else Step(events[n]["sentence"], {name: events[n][key]})
+    def step(n: int | None) -> NeighbouringEvent | None:
+        return None if n is None else NeighbouringEvent(events[n]["sentence"], {name: events[n][key]})
 
     return step(before), step(after)
 

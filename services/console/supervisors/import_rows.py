@@ -31,7 +31,7 @@ _NUMBER: Final = re.compile(r"[A-Z]{0,4}[/-]?[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ImportStep:
     """A step of a row: its command, the column of its time, and its columns with the fields that they fill."""
 
     command: str
@@ -64,38 +64,38 @@ def _alike(*names: str) -> dict[str, str]:
 
 
 STEPS: Final = (
-    Step(
+    ImportStep(
         "ReceiveReferral",
         "received_on",
         {"happened_on": "happened_at", "reported_on": "reported_at"}
         | _alike("source", "incident_type", "setting", "school_urn", "on_premises", "in_school_hours", "flags")
         | _alike("narrative", "assessment", "lawful_basis"),
     ),
-    Step("LinkPerson", "received_on", _person("child"), {"role": "HARMER"}, "child"),
-    Step("LinkPerson", "received_on", _person("harmed"), {"role": "HARMED"}, "harmed"),
-    Step(
+    ImportStep("LinkPerson", "received_on", _person("child"), {"role": "HARMER"}, "child"),
+    ImportStep("LinkPerson", "received_on", _person("harmed"), {"role": "HARMED"}, "harmed"),
+    ImportStep(
         "RecordVictimPreference",
         "received_on",
         {"harmed_preference": "preference", "preference_given_by": "given_by"},
         person="harmed",
     ),
-    Step("RecordCrime", "received_on", _alike("crime_number")),
-    Step("AcknowledgeReferral", "acknowledged_on", {}),
-    Step("ReferToYjs", "yjs_referred_on", {}),
-    Step(
+    ImportStep("RecordCrime", "received_on", _alike("crime_number")),
+    ImportStep("AcknowledgeReferral", "acknowledged_on", {}),
+    ImportStep("ReferToYjs", "yjs_referred_on", {}),
+    ImportStep(
         "TriageReferral",
         "triaged_on",
         {"triage_outcome": "outcome", "triage_reason": "rationale_text"} | _alike("supervisor_reviewed"),
     ),
-    Step("AllocateReferral", "allocated_on", _alike("officer_id")),
-    Step(
+    ImportStep("AllocateReferral", "allocated_on", _alike("officer_id")),
+    ImportStep(
         "AssignCrimeOutcome",
         "outcome_on",
         {"outcome_code": "code", "outcome_reason": "rationale_text"}
         | _alike("named_suspect", "victim_informed", "parent_informed"),
         person="child",
     ),
-    Step("CloseReferral", "closed_on", {"closing_reason": "reason"}),
+    ImportStep("CloseReferral", "closed_on", {"closing_reason": "reason"}),
 )
 
 BIRTH: Final = "details.date_of_birth"
@@ -141,7 +141,7 @@ class Plan:
     number: int
     stream: UUID
     commands: Sequence[Mapping[str, Any]] = ()
-    steps: Sequence[Step] = ()
+    steps: Sequence[ImportStep] = ()
     errors: Sequence[RowError] = ()
 
 
@@ -463,6 +463,6 @@ def errors_of(plan: Plan, outcomes: Iterable[Mapping[str, Any]]) -> Iterator[Row
                 pass
 
 
-def _title(step: Step) -> str:
+def _title(step: ImportStep) -> str:
     """Name a step by its columns, as the register does."""
     return ", ".join([*step.fields][:2] or [step.when])

@@ -13,7 +13,7 @@ from services.console.analysts.returns import table_of
 from services.console.apis import Part
 from services.console.application import STATIC
 from services.console.everyone.appointments import WORDS
-from services.console.forms.next_steps import Step
+from services.console.forms.next_steps import NextStep
 from services.console.rendering import render
 from services.console.sessions import Session, Tokens
 from tests.integration.console.hands import CHROMIUM
@@ -81,7 +81,7 @@ CONSOLE: Final = "http://console.test/"
 def text_of(name: str) -> str:
     """Return a page, by its template."""
     if name == "plan":
-        return page_of(STATE, Step("RecordDeferralStep", "Record a step", "needs"))
+        return page_of(STATE, NextStep("RecordDeferralStep", "Record a step", "needs"))
     request = Request({"type": "http", "path": f"/{name}", "query_string": b"", "headers": []})
     session = None if name in FOR_NOBODY else SUPERVISOR
     return bytes(render(request, f"{name}.html", session, **PAGES[name]).body).decode()

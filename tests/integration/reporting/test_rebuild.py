@@ -23,7 +23,7 @@ from services.reporting.projection.snapshot import LOCKED, PROJECTED, snapshot
 from services.reporting.queries.case_list import list_cases
 from services.reporting.queries.daily_sheet import daily_sheet
 from services.reporting.queries.measure_queries import measure
-from services.reporting.rebuild import CannotRebuild, Rebuild, Step
+from services.reporting.rebuild import CannotRebuild, Rebuild, RebuildStep
 from shared.database import as_role, create_pool, database_dsn
 from shared.domain.dates import end_of_day
 from shared.domain.envelope import GENESIS, Fact, has_event
@@ -177,7 +177,7 @@ async def test_reads_never_fail_or_go_back_while_the_tables_are_rebuilt(
     lost = await owner.fetchval("delete from fact where service = 'disposal' and position = 3 returning event_id")
     before = await owner.fetch(_TABLES, list(PROJECTED))
     readers = Readers(pool)
-    heard: list[Step] = []
+    heard: list[RebuildStep] = []
 
     async def record_the_rest() -> None:
         for command in commands[most:]:

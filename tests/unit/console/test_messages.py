@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.console.apis import Part
-from services.console.forms.next_steps import Step, Steps
+from services.console.forms.next_steps import NextStep, Steps
 from services.console.officers.messages import SentMessage, messages_of, open_in
 from services.console.records import Record
 from tests.unit.console.test_alerts import page_of
@@ -66,7 +66,7 @@ def test_messages_stand_in_words_the_latest_first() -> None:
 
 def test_somebody_can_be_written_to_from_the_case_page() -> None:
     """Where the referral's guidance lets the reader write, the page leads to the form; elsewhere it does not."""
-    can, cannot = (Steps([Step("WriteToPerson", "Write to a person", kind)], []) for kind in ("needs", "never"))
+    can, cannot = (Steps([NextStep("WriteToPerson", "Write to a person", kind)], []) for kind in ("needs", "never"))
     writing = open_in({"r1": can, "r2": cannot, "d1": Steps([], [])}, "WriteToPerson")
     assert writing == ["r1"]
     assert "/records/referrals/r1/do/WriteToPerson" in page_of(writing=writing)

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from services.console.apis import Part
-from services.console.forms.next_steps import Step, Steps
+from services.console.forms.next_steps import NextStep, Steps
 from services.console.officers.deferral import Line, plan_of
 from services.console.records import Record
 from services.console.rendering import render
@@ -34,7 +34,7 @@ STATE: dict[str, Any] = {
 AFTER_THE_FIRST = date(2026, 4, 25)
 
 
-def page_of(state: dict[str, Any], *steps: Step) -> str:
+def page_of(state: dict[str, Any], *steps: NextStep) -> str:
     """Return the page of a disposal in a state, for a role that may take these steps."""
     record = Record("disposals", "d1", Part(state), Part({"commands": [], "version": 9}), {})
     answer = render(
@@ -70,7 +70,9 @@ def test_a_plan_is_told_step_by_step() -> None:
 
 def test_the_page_leads_to_what_a_case_manager_does_next() -> None:
     """Given a missed step and a done one, when the page is shown, then only the missed one leads to its form, with the step chosen."""
-    page = page_of(STATE, Step("RecordDeferralStep", "Record a step", "needs"), Step("SignDocument", "Sign", "can"))
+    page = page_of(
+        STATE, NextStep("RecordDeferralStep", "Record a step", "needs"), NextStep("SignDocument", "Sign", "can")
+    )
     assert "Plan of the deferred prosecution" in page
     assert "Talk with the nurse." in page
     assert page.count("/records/disposals/d1/do/RecordDeferralStep?step_id=s1&amp;case=c1") == 1

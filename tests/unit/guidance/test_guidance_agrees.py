@@ -17,7 +17,7 @@ from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import Fact
 from shared.domain.guidance import Answer, CommandGuidance, Guide, Status
 from shared.domain.messages import Command, ids_by_name
-from shared.domain.rules import Approved, Context, Rule, Step
+from shared.domain.rules import Approved, Context, Precedence, Rule
 from shared.domain.service import Service
 from tests.unit.guidance.played_histories import SERVICES, context_at, played_histories, written_commands
 from tools.reference.command_variants import BEGUN_AT, seen_in
@@ -85,8 +85,8 @@ def test_guidance_and_the_rules_agree(situation: Situation) -> None:
         match guided.status:
             case Status.REFUSED:
                 assert isinstance(explained, Refused)
-                first = min(answer.rule.step for answer in guided.rules)
-                assert first is not Step.FORBIDS or named <= set(explained.ids)
+                first = min(answer.rule.precedence for answer in guided.rules)
+                assert first is not Precedence.FORBIDS or named <= set(explained.ids)
             case Status.AVAILABLE:
                 assert isinstance(unexplained, Approved)
             case Status.NEEDS_RATIONALE:
