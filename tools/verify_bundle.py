@@ -598,12 +598,12 @@ def main() -> int:
         faults = check(bundle, keys, known, Key(chosen.witness) if chosen.witness else None, receipts)
         unchecked = list(not_checked(bundle, own_keys=not chosen.keys, known=bool(known), witness=bool(chosen.witness)))
         head = (f"The case {bundle['case']}, as recorded; exported {in_utc(bundle['made_at'])[:16]}:", "")
-        told = list(report_lines(bundle)) if bundle["format"] in KEPT else [*head, *history(bundle)]
+        lines = list(report_lines(bundle)) if bundle["format"] in KEPT else [*head, *history(bundle)]
     except (Unreadable, OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         say(f"Not checked: {error}", to=sys.stderr)
         return 2
     if not chosen.quiet:
-        say(*told, "")
+        say(*lines, "")
     say(*(f"BROKEN  {fault}" for fault in faults))
     say(
         *(

@@ -120,8 +120,8 @@ def in_full(people: Sequence[Mapping[str, Any]]) -> list[str]:
     names = []
     for named in people:
         years = born[named["name"].casefold()]
-        told = None not in years.values() and len(set(years.values())) == len(years)
-        apart = f", born {named['year_of_birth']}" if told else f", case {named['case_id'][:8]}"
+        differ = None not in years.values() and len(set(years.values())) == len(years)
+        apart = f", born {named['year_of_birth']}" if differ else f", case {named['case_id'][:8]}"
         names.append(f"{named['name']}{apart if len(years) > 1 else ''}")
     return names
 

@@ -220,14 +220,14 @@ def told_as_it_happened(person: UUID, facts: Iterable[Fact]) -> Sequence[Message
         for case_id in {case for fact in history for case in cases_in(fact)}:
             of_cases.setdefault(case_id, []).extend(history)
     planned = (plan_as_it_happened(case_id, of_case).values() for case_id, of_case in of_cases.items())
-    told: list[Message] = []
+    messages: list[Message] = []
     for message in sorted(
         chain.from_iterable(planned), key=lambda message: (message.not_before, message.template, message.key)
     ):
-        follows = (earlier.template in message.follows and earlier.record == message.record for earlier in told)
+        follows = (earlier.template in message.follows and earlier.record == message.record for earlier in messages)
         if message.recipient == person and (not message.follows or any(follows)):
-            told.append(message)
-    return told
+            messages.append(message)
+    return messages
 
 
 def cases_in(fact: Fact) -> set[UUID]:

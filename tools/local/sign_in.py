@@ -66,9 +66,9 @@ class SignIn:
 
     def identity(self, claims: Claims, subject: str, person: Person, issuer: str) -> str:
         """Return an ID token, which says no more than who signed in and where."""
-        told = {"iss": issuer, "aud": claims["client_id"], "sub": subject, "name": person.name, "iat": _now()}
-        told |= {"email": person.email, "email_verified": True}
-        return self._signed(IDENTITY, told, CODE_SECONDS)
+        content = {"iss": issuer, "aud": claims["client_id"], "sub": subject, "name": person.name, "iat": _now()}
+        content |= {"email": person.email, "email_verified": True}
+        return self._signed(IDENTITY, content, CODE_SECONDS)
 
     def sign_out_error(self, query: Mapping[str, str]) -> str | None:
         """Say what is wrong with the question of a client that signs somebody out; None if nothing is."""

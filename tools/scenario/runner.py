@@ -212,14 +212,14 @@ class Run:
 
     def _look_at_messages(self, step: CheckStep) -> Callable[[], Iterator[Differs]] | None:
         person, until = self.names.id(step.stream), None if step.as_of is None else parse_moment(step.as_of)
-        told = self.backend.messages(person, as_of=until)
-        if told is None:
+        sent = self.backend.messages(person, as_of=until)
+        if sent is None:
             return None
         expected = [
             {**message, "record": self._id_text(message["record"])} if "record" in message else message
             for message in step.messages
         ]
-        return lambda: messages_differ(expected, told)
+        return lambda: messages_differ(expected, sent)
 
     def _look_at_measure(self, step: CheckStep, known_at: datetime | None) -> Callable[[], Iterator[Differs]] | None:
         before = self._before.get(_measure_key(step))

@@ -95,13 +95,13 @@ class _Reader(MultiPartParser):
         super().on_part_data(data, start, end)
 
 
-def kind_of(name: str, told: str) -> str:
+def kind_of(name: str, declared: str) -> str:
     """Return the media type of a file by its name; else what the browser tells, which depends on the person's machine."""
     by_name = mimetypes.guess_type(name)[0] or ""
     try:
         return _MEDIA_TYPE.validate_python(by_name)
     except ValidationError:
-        return told
+        return declared
 
 
 def with_file(fields: Sequence[Field]) -> Sequence[Field]:

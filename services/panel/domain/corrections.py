@@ -66,5 +66,5 @@ def _earlier_corrections(sitting: Sitting, disposal: UUID) -> Iterator[UUID]:
     return (
         fact.event_id
         for fact in corrections
-        if any(told.disposal_id == disposal for told in fact.event.recommendations)
+        if any(recommendation.disposal_id == disposal for recommendation in fact.event.recommendations)
     )

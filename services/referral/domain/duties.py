@@ -42,11 +42,11 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         *_of_triage(state, policy_on),
         *_of_victims(state, policy_on),
     )
-    told = telling_duties(
+    to_victims = telling_duties(
         "VICTIM_TOLD", state.decided_at, state.victims, state.log, state.has_enhanced_rights, policy_on
     )
     outlasting = (*_of_alerts(state), *_of_messages(state, policy_on))
-    return (*(duty.lapsing(state.closed_on) for duty in opened), *outlasting, *told)
+    return (*(duty.lapsing(state.closed_on) for duty in opened), *outlasting, *to_victims)
 
 
 def _of_receipt(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
@@ -74,10 +74,10 @@ def _of_concerns(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
         due = due_after(raised_on, policy_on, "mash_referral_working_days")
         item = "" if number == 1 else str(number)
         yield Duty("MASH_REFERRED", raised_on, due, concern.answered_on, item)
-    for number, told in enumerate(state.mash_referrals, start=1):
-        told_on = local_day(told.made_at)
-        due = due_after(told_on, policy_on, "mash_decision_working_days")
-        yield Duty("MASH_DECISION", told_on, due, told.answered_on, "" if number == 1 else str(number))
+    for number, referral in enumerate(state.mash_referrals, start=1):
+        referred_on = local_day(referral.made_at)
+        due = due_after(referred_on, policy_on, "mash_decision_working_days")
+        yield Duty("MASH_DECISION", referred_on, due, referral.answered_on, "" if number == 1 else str(number))
 
 
 def _of_alerts(state: Referral) -> Iterator[Duty]:

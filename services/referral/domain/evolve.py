@@ -74,11 +74,12 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
             on_hold = _move_to(state, fact, Stage.SAFEGUARDING_HOLD)
             return replace(on_hold, concerns=(*state.concerns, Concern(fact.occurred_at)), triage_outcome=None)
         case events.MashReferralMade():
-            told = MashReferral(fact.occurred_at)
-            return replace(_hold_lifted(state, fact), mash_referrals=(*state.mash_referrals, told))
+            referral = MashReferral(fact.occurred_at)
+            return replace(_hold_lifted(state, fact), mash_referrals=(*state.mash_referrals, referral))
         case events.MashDecisionRecorded():
             answered = tuple(
-                told if told.answered_on else replace(told, answered_on=fact.day) for told in state.mash_referrals
+                referral if referral.answered_on else replace(referral, answered_on=fact.day)
+                for referral in state.mash_referrals
             )
             return replace(state, mash_referrals=answered, mash_decision=event.decision)
         case events.SafeguardingHoldOverridden():

@@ -237,7 +237,7 @@ class Referral:
     def concern_at(self) -> datetime | None:
         """The first time at which somebody raised a safeguarding concern or told MASH; None: nobody has."""
         raised = (concern.raised_at for concern in self.concerns)
-        return min((*raised, *(told.made_at for told in self.mash_referrals)), default=None)
+        return min((*raised, *(referral.made_at for referral in self.mash_referrals)), default=None)
 
     @property
     def received_on(self) -> date:
@@ -294,7 +294,7 @@ class Referral:
     @property
     def unanswered(self) -> tuple[MashReferral, ...]:
         """The referrals to MASH that wait for the local authority's answer."""
-        return tuple(told for told in self.mash_referrals if told.answered_on is None)
+        return tuple(referral for referral in self.mash_referrals if referral.answered_on is None)
 
     @property
     def on_hold(self) -> bool:

@@ -56,7 +56,7 @@ def not_before_mash_was_told(state: Referral, context: Context) -> bool:
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
-    return all(context.occurred_at >= told.made_at for told in state.unanswered)
+    return all(context.occurred_at >= referral.made_at for referral in state.unanswered)
 
 
 @rules.forbids("T1", EndAlert, looks_at=("alert_id",))
