@@ -13,6 +13,8 @@ from services.reporting.access import MOST_NAMED, NAMING
 
 CHILD: Final = ("SUSPECT", "HARMER", "CHILD", "SUBJECT")
 """Parts in a record of the child whose case it is."""
+VICTIM: Final = "VICTIM"
+"""The part in a record of whoever was harmed."""
 
 Record = tuple[str, str]
 """A service, and the id of a record of it."""
@@ -77,19 +79,35 @@ def _sorted(people: Iterable[Who]) -> list[Who]:
 async def of_records(
     apis: Apis, session: Session, records: Iterable[Record], cases: Iterable[str] = ()
 ) -> dict[str, str]:
-    """Return the names of the children by the id of the record or case, for those that the person may read: few questions for many."""
-    children = await _ask(apis, session, records, cases)
-    return {id_: " and ".join(who.name for who in all_) for id_, all_ in children.items()}
+    """Return the names of the children by the id of the record or case, for those that the person may read: few questions for many.
+
+    Who may read no child's name there gets those of the victims, and is told so.
+    """
+    people = await _ask(apis, session, records, cases)
+    named = {id_: (children_in(all_), victims_in(all_)) for id_, all_ in people.items()}
+    return {id_: _in_words(*who) for id_, who in named.items() if any(who)}
+
+
+def victims_in(people: Iterable[Who]) -> list[Who]:
+    """Return those who were harmed, as far as the reader may know their names."""
+    return [who for who in people if who.name and who.part == VICTIM]
+
+
+def _in_words(children: Sequence[Who], victims: Sequence[Who]) -> str:
+    names = " and ".join(who.name for who in children or victims)
+    return names if children else f"{names} ({'victims' if len(victims) > 1 else 'victim'})"
 
 
 async def children_of(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, Who]:
     """Return the first child by the id of the record, for those that the person may read: one question for many records."""
-    return {id_: children[0] for id_, children in (await _ask(apis, session, records)).items()}
+    people = await _ask(apis, session, records)
+    return {id_: children[0] for id_, all_ in people.items() if (children := children_in(all_))}
 
 
 async def _ask(
     apis: Apis, session: Session, records: Iterable[Record], cases: Iterable[str] = ()
 ) -> dict[str, list[Who]]:
+    """Return the people by the id of the record or case whom the answer names."""
     wanted = list(dict.fromkeys(f"{service}/{id_}" for service, id_ in records if service in NAMING))
     of_cases = list(dict.fromkeys(cases))
     parts = [("records", wanted[n : n + MOST_NAMED]) for n in range(0, len(wanted), MOST_NAMED)]
@@ -102,7 +120,7 @@ async def _ask(
         known = of_record.get(named["person_id"])
         part = known.part if known and known.part in CHILD else named["part"] or ""
         of_record[named["person_id"]] = Who(named["person_id"], part, name, {})
-    return {id_: children for id_, who in people.items() if (children := children_in(who.values()))}
+    return {id_: list(who.values()) for id_, who in people.items()}
 
 
 async def of_people(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, str]:

@@ -147,6 +147,9 @@ async def test_no_door_tells_a_victim_worker_of_the_child(
     answers |= {"names": names, **searches}
     told = {path: leaks(answer.text) for path, answer in answers.items()}
     assert not {path: values for path, values in told.items() if values}
+    assert [(person["id"], person["name"]) for person in names.json()["people"]] == [
+        (str(referral.stream), "Merryn Tregear")
+    ]
     opened = {path for path, answer in answers.items() if answer.status_code == 200}
     assert opened >= {referral.path, disposal.path, "/v1/cases", f"/v1/cases/{case}", "/v1/victims", "Tregear"}
     assert answers["Penrose"].json()["total"] == 0
@@ -197,6 +200,8 @@ async def test_no_door_tells_a_victim_worker_of_the_child(
     assert not {page: values for page, values in told.items() if values}
     assert all(value in read["/victims"] for value in ("Merryn Tregear", "tel:07700900458", "After the bell", HER_NOTE))
     assert f"/victims?case={case}" in found.text
+    for page in ("/", "/cases", next(page for page in pages if "TellVictim" in page)):
+        assert "Merryn Tregear (victim)" in read[page], page
 
 
 @pytest.mark.parametrize(

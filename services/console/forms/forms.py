@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.apis import Problem, part_of
+from services.console.apis import Apis, Problem, part_of
 from services.console.forms import conditions, corrections, files, gravity, offences, people, present, turns
 from services.console.forms.choices import BY_EVENTS, choices
 from services.console.forms.corrections import CORRECTS
@@ -312,7 +312,7 @@ async def draw_command(
         apis.schema(service, command), _guidance(request, session, collection, stream, command), apis.titles(service)
     )
     begun = guidance["version"] > 0
-    named = await of_records(apis, session, [(service, str(stream))]) if offers and begun else {}
+    child = await _child_of(apis, session, service, stream, case_id) if offers and begun else ""
     text = json.dumps(schema)
     known = (
         await choices(
@@ -370,9 +370,17 @@ async def draw_command(
         line["rules"],
         lambda types: remedies_of(types, guidance, titles),
         guidance,
-        named.get(str(stream), ""),
+        child,
         suggested,
     )
+
+
+async def _child_of(apis: Apis, session: Session, service: str, stream: UUID, case_id: str | None) -> str:
+    """Return whose record it is: as the record names them, else as its case does; empty where the person may not read it."""
+    named = await of_records(apis, session, [(service, str(stream))])
+    if case_id and not named:
+        named = await of_records(apis, session, (), [case_id])
+    return next(iter(named.values()), "")
 
 
 async def _guidance(request: Request, session: Session, collection: str, stream: UUID, command: str) -> Any:

@@ -118,6 +118,7 @@ async def my_day(request: Request, session: Session) -> Response:
     records = {case["case_id"]: record_of(case) for case in changed}
     in_turn = {case["case_id"]: record_of(case) for turn in turns for case, _ in turn.lines}
     officers = await _officers(console, session, groups, workload.value or ())
+    drafts = last_of_turns(drafts)
     return render(
         request,
         "my_day.html",
@@ -132,8 +133,14 @@ async def my_day(request: Request, session: Session) -> Response:
         names=await names.of_records(
             console.apis,
             session,
-            [*_records(groups), *_first_records(differing.value), *records.values(), *in_turn.values()],
-            _cases(groups),
+            [
+                *_records(groups),
+                *_first_records(differing.value),
+                *records.values(),
+                *in_turn.values(),
+                *((draft.service, str(draft.stream)) for draft in drafts if draft.version),
+            ],
+            [*_cases(groups), *(draft.case_id for draft in drafts if draft.case_id and draft.service not in NAMING)],
         ),
         differing=differing.value or [],
         turns=turns,
@@ -141,7 +148,7 @@ async def my_day(request: Request, session: Session) -> Response:
         in_turn={case: id_ for case, (_, id_) in in_turn.items()},
         workload=workload.value or [],
         officers=officers,
-        drafts=last_of_turns(drafts),
+        drafts=drafts,
         mine=mine,
         workers=WORKERS,
         calendar=calendar,

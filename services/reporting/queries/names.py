@@ -1,7 +1,8 @@
 """The names of the people of many records at once, for a page that lists them.
 
 Each name is one that the owning service would show in the state of the record, to the same token and with the same reason:
-as corrected, of the classes that the role may read, without people whose processing is restricted. The records stand in the
+as corrected, of the classes that the role may read (a victim worker the victims alone), without people whose processing is
+restricted. The records stand in the
 body, since a page has more of them than an address holds. A record that the reader may not see is left out, as is one that
 does not exist. The access log gets a line for each record whose names are opened, among those of its case. If two have
 one name, their years of birth are opened too.
@@ -41,20 +42,21 @@ from shared.api.parameters import ACCESS_REASON, UUID_TEXT
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
+from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact
-from shared.domain.sealing import DataKey, Sealed, SealedToken, TamperedToken, unseal
+from shared.domain.sealing import DataKey, FieldClass, Sealed, SealedToken, TamperedToken, unseal
 from shared.privacy.keyring import KeyId, KeyMissing, Keyring, UnusableKey
 from shared.settings import Settings
 
 _log = structlog.get_logger("names")
 
 _STREAMS: Final = f"""
-    select s.service, s.stream, s.home, s.view -> 'people' as people, s.view -> 'victims' as victims from stream as s
+    select s.service, s.stream, s.home, s.view -> 'people' as people from stream as s
     join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
     where {visible(3)}
 """  # noqa: S608 - the clause there, and no value
 _OF_CASES: Final = f"""
-    select s.service, s.stream, s.home, s.view -> 'people' as people, s.view -> 'victims' as victims from stream as s
+    select s.service, s.stream, s.home, s.view -> 'people' as people from stream as s
     where s.home = any($2::uuid[]) and s.service = any($1::text[]) and {visible(3)}
     order by s.stream limit {2 * MOST_NAMED}
 """  # noqa: S608 - the same, and a number
@@ -71,8 +73,8 @@ _FACTS: Final = f"""
 
 Owner = tuple[Stream, UUID]
 """A record, and a person of it."""
-SealedIn = tuple[Sealed[Any], UUID]
-"""A sealed value, and the event that sealed it."""
+SealedIn = tuple[Sealed[Any], UUID, frozenset[FieldClass | None]]
+"""A sealed value, the event that sealed it, and the classes that open it."""
 
 RecordName = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(NAMING)})/{UUID_TEXT.pattern}$")]
 
@@ -126,7 +128,7 @@ class OpenedNames:
     """An answer, and for the access log the targets of each record in which a name was opened, by the classes of its names."""
 
     answer: dict[str, Any]
-    opened: Mapping[frozenset[Personal], Sequence[str]]
+    opened: Mapping[frozenset[FieldClass], Sequence[str]]
 
 
 def add_names(app: FastAPI, settings: Settings) -> None:
@@ -170,7 +172,8 @@ async def names_of(
     reason: str | None = None,
 ) -> OpenedNames:
     """Return the names of the people of some records and cases. A name that cannot be opened is left out. Raises `KeyringUnavailable`."""
-    services = [service for service in NAMING if may_open(reader, service, reason)]
+    classes = {service: _opened_by(reader, service, reason) for service in NAMING}
+    services = [service for service in NAMING if classes[service]]
     readable = [record for record in records if record[0] in services]
     reach = reader.reach("state").parameters
     async with snapshot(pool) as connection:
@@ -181,7 +184,11 @@ async def names_of(
         reached = await positions(connection, READ_MODELS)
     values = values_in(facts)
     restricted = await withheld_from(reader, pool, {(owner[0][0], owner[1]) for owner in values})
-    shown = {owner: value for owner, value in values.items() if (owner[0][0], owner[1]) not in restricted}
+    shown = {
+        owner: value
+        for owner, value in values.items()
+        if (owner[0][0], owner[1]) not in restricted and value[2] <= classes[owner[0][0]]
+    }
     names = await _open(shown, keyring)
     alike = _alike(names)
     births = values_in(facts, Compared.DATE_OF_BIRTH) if alike else {}
@@ -199,17 +206,26 @@ async def names_of(
         for (stream, person), name in names.items()
     ]
     answer = {"positions": reached, "people": [person.model_dump(mode="json") for person in people]}
-    return OpenedNames(answer, _opened(rows, people))
+    return OpenedNames(answer, _opened(rows, {owner: shown[owner][2] for owner in names}))
 
 
-def _opened(rows: Mapping[Stream, Any], people: Iterable[NamedPerson]) -> dict[frozenset[Personal], list[str]]:
+def _opened_by(reader: Reader, service: str, reason: str | None) -> frozenset[FieldClass]:
+    """Return the classes that the reader may read in the details of a service's records; none if not of identity."""
+    permission = READ_MODELS[service].access.get(reader.actor.role)
+    if permission is None or "state" not in permission.parts or not permission.shows("details"):
+        return frozenset()
+    classes = permission.classes(reason)
+    return classes if classes & {Personal.IDENTITY, Personal.VICTIM_IDENTITY} else frozenset()
+
+
+def _opened(
+    rows: Mapping[Stream, Any], names: Mapping[Owner, frozenset[FieldClass | None]]
+) -> dict[frozenset[FieldClass], list[str]]:
     """Return the targets of the records of named people, by the classes of the names that were opened in each."""
-    classes: dict[Stream, set[Personal]] = defaultdict(set)
-    for person in people:
-        record = person.service, person.id
-        is_victim = str(person.person_id) in json.loads(rows[record]["victims"] or "{}")
-        classes[record].add(Personal.VICTIM_IDENTITY if is_victim else Personal.IDENTITY)
-    targets: dict[frozenset[Personal], list[str]] = defaultdict(list)
+    classes: dict[Stream, set[FieldClass]] = defaultdict(set)
+    for (record, _), opened in names.items():
+        classes[record].update(filter(None, opened))
+    targets: dict[frozenset[FieldClass], list[str]] = defaultdict(list)
     for (service, stream), of_record in classes.items():
         target = f"reporting/cases/{rows[service, stream]['home']}/names/{service}/{stream}"
         targets[frozenset(of_record)].append(target)
@@ -218,7 +234,7 @@ def _opened(rows: Mapping[Stream, Any], people: Iterable[NamedPerson]) -> dict[f
 
 async def _open(values: Mapping[Owner, SealedIn], keyring: Keyring) -> dict[Owner, Any]:
     """Open some values; one that cannot be opened is left out."""
-    tokens = {owner: SealedToken.parse(value.token) for owner, (value, _) in values.items()}
+    tokens = {owner: SealedToken.parse(value.token) for owner, (value, *_) in values.items()}
     keys = await _keys(keyring, list({(token.subject, token.generation) for token in tokens.values()}))
     opened: dict[Owner, Any] = {}
     for owner, token in tokens.items():
@@ -260,24 +276,23 @@ async def _keys(keyring: Keyring, wanted: Sequence[KeyId]) -> dict[KeyId, DataKe
 
 def values_in(facts: Iterable[Fact], kind: Kind = SearchKind.NAME) -> dict[Owner, SealedIn]:
     """Return the sealed value of a kind of each person of each record, by default the name, as the facts in order leave it."""
+    facts = list(facts)
+    versions = versions_of(facts)
     values: dict[Place, SearchedValue] = {}
     for value in (value for fact in facts for value in searched_values(fact) if value.kind is kind):
         earlier = values.get(value.place)
         # A correction names its event alone: whose value it is was said by the event.
         values[value.place] = value if earlier is None else replace(value, person_id=earlier.person_id)
     return {
-        (place.stream, value.person_id): (value.content, value.event_id)
+        (place.stream, value.person_id): (
+            value.content,
+            value.event_id,
+            frozenset(
+                READ_MODELS[place.stream[0]].events.classes_of(
+                    [fact.event for fact in versions[place.event_id]], place.field
+                )
+            ),
+        )
         for place, value in values.items()
         if value.person_id is not None and isinstance(value.content, Sealed)
     }
-
-
-def may_open(reader: Reader, service: str, reason: str | None, personal: Personal = Personal.IDENTITY) -> bool:
-    """Whether the reader may see the fields of a class, by default names, in the state of a service's records at all."""
-    permission = READ_MODELS[service].access.get(reader.actor.role)
-    return (
-        permission is not None
-        and "state" in permission.parts
-        and permission.fields is None
-        and personal in permission.classes(reason)
-    )

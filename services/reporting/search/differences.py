@@ -15,11 +15,11 @@ from pydantic import Field
 
 from services.reporting.dependencies import Dependencies
 from services.reporting.projection.fold import Stream, split
+from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool
 from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
 from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
 from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
-from services.reporting.queries.names import may_open
 from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader, visible
 from services.reporting.search.api import LOADING, LOADING_SECONDS, positions_of
@@ -144,7 +144,7 @@ async def _find_among(
                 stream: value
                 for stream, value in tokens.items()
                 if stream in seen
-                and may_open(reader, stream[0], reason, CLASSES[kind])
+                and _may_open(reader, stream[0], reason, CLASSES[kind])
                 and (stream[0], person) not in withheld
             }
             for group in _compared(kind, readable, home):
@@ -170,3 +170,14 @@ def _compared(kind: Kind, tokens: Mapping[Stream, bytes], home: Mapping[Stream, 
     for stream in tokens:
         groups[None if kind is Compared.DATE_OF_BIRTH else home[stream]].add(stream)
     yield from (group for group in groups.values() if len({tokens[stream] for stream in group}) > 1)
+
+
+def _may_open(reader: Reader, service: str, reason: str | None, personal: Personal) -> bool:
+    """Whether the reader may see every field of a class in the state of a service's records at all."""
+    permission = READ_MODELS[service].access.get(reader.actor.role)
+    return (
+        permission is not None
+        and "state" in permission.parts
+        and permission.fields is None
+        and personal in permission.classes(reason)
+    )
