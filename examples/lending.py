@@ -16,7 +16,7 @@ from shared.domain.corrections import CorrectionEngine, PastFacts
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import Actor, Command, Correction, CorrectionCommand, Event, event_from
+from shared.domain.messages import Actor, Command, Correction, CorrectionCommand, Event, model_from
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed
@@ -118,7 +118,7 @@ makes: dict[type[Command], type[Event]] = {AcquireBook: BookAcquired, LendBook: 
 def decide(command: Command, state: Book | None, _context: Context) -> list[Event]:
     if isinstance(command, CorrectRecord):
         return [corrections.correction(command, state)]
-    return [event_from(makes[type(command)], command)]
+    return [model_from(makes[type(command)], command)]
 
 
 # 6. The service: a declaration. The API, the worker, the relay and the database schema are built from it.

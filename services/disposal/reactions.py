@@ -21,6 +21,7 @@ from services.panel import events as panel
 from services.rj_conference import events as conference
 from services.vocabulary import AttendanceStatus
 from shared.domain.envelope import Fact
+from shared.domain.messages import model_from
 from shared.domain.service import CommandFor, ReactionsTo, reaction_command_id
 
 to_education = ReactionsTo("education")
@@ -229,13 +230,12 @@ def _corrected(
         return
     if served.condition_id is not None:
         because = CancellationReason.SERVICE if attendance.status is AttendanceStatus.CANCELLED_BY_SERVICE else None
-        correction = CorrectConditionAttendance(
+        correction = model_from(
+            CorrectConditionAttendance,
+            attendance,
             occurred_at=fact.occurred_at,
             condition_id=served.condition_id,
             session_id=fact.stream_id,
-            status=attendance.status,
-            hours_credited=attendance.hours_credited,
-            complied=attendance.complied,
             because=because,
             recorded_at=attendance.occurred_at,
         )

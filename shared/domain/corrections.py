@@ -25,8 +25,8 @@ from shared.domain.messages import (
     CorrectionCommand,
     DerivedCorrection,
     Event,
-    command_from,
     events_of,
+    model_from,
 )
 from shared.domain.rules import Context, Rule, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed, mentions_sealed, to_json
@@ -307,7 +307,7 @@ class CorrectionEngine(Generic[C, S]):
         `asks` is that command. `asked` writes it from the corrected event and the state before it, or None: nobody gave it.
         Left out, the command has the event's own values.
         """
-        written = asked or (lambda corrected, _before: command_from(asks, corrected))
+        written = asked or (lambda corrected, _before: model_from(asks, corrected))
         for name in fields:
             for rule in rules.rules_for(asks, RuleKind.FORBIDS):
                 if name in rule.looks_at:

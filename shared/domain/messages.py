@@ -243,28 +243,17 @@ Asked = Annotated[A | None, Field(json_schema_extra={"x-asked": True})]
 """A field added to a command after its first publication: forms require it, older clients leave it out."""
 
 
-E = TypeVar("E", bound=Event)
+M = TypeVar("M", bound=BaseModel)
 
 
-def event_from(cls: type[E], command: Command, **more: Any) -> E:
-    """Build an event from the fields of the same names of a command, and from `more`."""
-    return cls(
-        **{name: getattr(command, name) for name in _shared_names(cls, type(command)) if name not in more}, **more
-    )
-
-
-C = TypeVar("C", bound=Command)
-
-
-def command_from(cls: type[C], event: Event) -> C:
-    """Build a command from the fields of the same names of an event."""
-    return cls(**{name: getattr(event, name) for name in _shared_names(type(event), cls)})
+def model_from(cls: type[M], source: BaseModel, **more: Any) -> M:
+    """Build an event, command or value from the fields of the same names of another, a command's own alone, and from `more`."""
+    return cls(**{name: getattr(source, name) for name in _shared_names(cls, type(source)) if name not in more}, **more)
 
 
 @cache
-def _shared_names(event: type[Event], command: type[Command]) -> tuple[str, ...]:
-    """Return the names of the fields that an event has in common with a command of its own fields."""
-    return tuple(name for name in event.model_fields if name in command.model_fields and name not in COMMAND_FIELDS)
+def _shared_names(cls: type[BaseModel], source: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(name for name in cls.model_fields if name in source.model_fields and name not in COMMAND_FIELDS)
 
 
 def events_of(command: type[Command]) -> tuple[type[Event], ...]:
@@ -276,7 +265,7 @@ def event_that_it_records(command: Command) -> Event:
     """Return the event that a command's class names (`records`), with the command's own fields."""
     recorded = type(command).records
     assert recorded is not None, f"{command.type} has no branch in decide, and names no event that it records"
-    return event_from(recorded, command)
+    return model_from(recorded, command)
 
 
 def ids_by_name(messages: Iterable[BaseModel]) -> dict[str, list[UUID]]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
-from shared.domain.messages import Command, Event, FreeText, event_from
+from shared.domain.messages import Command, Event, FreeText, model_from
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import RuleBook
 from shared.domain.sealing import Sealed
@@ -65,11 +65,11 @@ DESK_EVENTS: Final = EventRegistry("desk", (Opened, Answered))
 def _decide(command: Command, _state: Any, _context: Any) -> list[Event]:
     match command:
         case Ring():
-            return [event_from(Rung, command)]
+            return [model_from(Rung, command)]
         case Open():
             return [Opened()]
         case Answer():
-            return [event_from(Answered, command)]
+            return [model_from(Answered, command)]
     raise AssertionError(command)
 
 

@@ -8,7 +8,7 @@ from services.disposal.domain.derived import of_ceasing, of_end, of_outcome
 from services.disposal.domain.state import DisposalState
 from services.vocabulary import BreachDecision, OutcomeCode
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import event_from
+from shared.domain.messages import model_from
 from shared.domain.rules import Context
 
 
@@ -20,7 +20,7 @@ def _failed_conditions(state: DisposalState) -> Sequence[events.ConditionFailed]
 
 def decide_breach(command: DecideBreach, state: DisposalState, context: Context) -> NewEvents:
     """Record the decision; without proceedings the same conditions fail and the disposal closes."""
-    decision = event_from(events.BreachDecided, command)
+    decision = model_from(events.BreachDecided, command)
     if command.decision is not BreachDecision.NO_PROCEEDINGS:
         return (decision,)
     closed = events.DisposalClosedWithoutProceedings(
@@ -36,7 +36,7 @@ def decide_proceedings(command: InstituteProceedings, state: DisposalState, cont
     """
     ceased = events.DisposalCeased(**of_ceasing(state, context.day), ceased_on=context.day)
     return (
-        event_from(events.ProceedingsInstituted, command),
+        model_from(events.ProceedingsInstituted, command),
         *_failed_conditions(state),
         ceased,
         events.OutcomeAssigned(code=OutcomeCode.C1, **of_outcome(state, context)),

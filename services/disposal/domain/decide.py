@@ -20,7 +20,7 @@ from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import Command, event_from, event_that_it_records
+from shared.domain.messages import Command, event_that_it_records, model_from
 from shared.domain.rules import Context
 
 
@@ -30,21 +30,21 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
         command = opening.completed(command, context)
         under_age = opening.victims_under_age(command, context)
         follows = derived.of_opening(command, context.policy)
-        return (event_from(events.DisposalCaseOpened, command, **follows, victims_under_age=under_age),)
+        return (model_from(events.DisposalCaseOpened, command, **follows, victims_under_age=under_age),)
     if state is None:
         raise TypeError(f"{command.type} opens no case: open it first")
     opened = state.opened
     match command:
         case commands.RecordVictimView():
-            return (event_from(events.VictimViewSought, command, child_id=opened.person_id, case_id=opened.case_id),)
+            return (model_from(events.VictimViewSought, command, child_id=opened.person_id, case_id=opened.case_id),)
         case commands.InformVictimOfRestorativeJustice():
-            return (event_from(events.VictimInformedOfRestorativeJustice, command, case_id=opened.case_id),)
+            return (model_from(events.VictimInformedOfRestorativeJustice, command, case_id=opened.case_id),)
         case commands.RecordContact(person_id=person):
-            return (event_from(events.ContactRecorded, command, with_victim=person in state.everyone_harmed or None),)
+            return (model_from(events.ContactRecorded, command, with_victim=person in state.everyone_harmed or None),)
         case commands.CompleteAssessment():
-            return (event_from(events.AssessmentCompleted, command, person_id=opened.person_id),)
+            return (model_from(events.AssessmentCompleted, command, person_id=opened.person_id),)
         case commands.DecideDisposal():
-            return (event_from(events.DisposalDecided, command, **derived.of_decision(state, context.day)),)
+            return (model_from(events.DisposalDecided, command, **derived.of_decision(state, context.day)),)
         case commands.SignDocument():
             return issuing.decide_signature(command, state, context)
         case commands.IssueDisposal():
@@ -52,7 +52,7 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
         case commands.AgreeDeferral():
             return deferral.decide_agreement(command, state, context)
         case commands.RecordDeferralStep():
-            return (event_from(events.DeferralStepRecorded, command, person_id=opened.person_id),)
+            return (model_from(events.DeferralStepRecorded, command, person_id=opened.person_id),)
         case commands.CompleteDeferral():
             return deferral.decide_completion(command, state, context)
         case commands.EndDeferral():
@@ -66,7 +66,7 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
         case commands.CorrectConditionAttendance():
             return moving.decide_attendance_correction(command, state, context)
         case commands.DecideAbsence():
-            return (event_from(events.AbsenceDecided, command, person_id=opened.person_id),)
+            return (model_from(events.AbsenceDecided, command, person_id=opened.person_id),)
         case commands.CompleteCondition():
             return monitoring.decide_completion(command, state, context)
         case commands.ExcuseCondition():
@@ -80,9 +80,9 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
         case commands.InstituteProceedings():
             return breach.decide_proceedings(command, state, context)
         case commands.AssignOutcome():
-            return (event_from(events.OutcomeAssigned, command, **derived.of_outcome(state, context)),)
+            return (model_from(events.OutcomeAssigned, command, **derived.of_outcome(state, context)),)
         case commands.RecordActivityUndertaken():
-            return (event_from(events.ActivityUndertaken, command, session_id=activity_id(command, context)),)
+            return (model_from(events.ActivityUndertaken, command, session_id=activity_id(command, context)),)
         case commands.CorrectRecord():
             return correcting.decide_correction(command, state, context)
         case _:

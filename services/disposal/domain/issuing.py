@@ -7,14 +7,14 @@ from services.disposal.domain.state import DisposalState
 from services.disposal.events import DisposalIssued, DocumentSigned
 from shared.domain.corrections import facts_of, required
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import event_from
+from shared.domain.messages import model_from
 from shared.domain.rules import Context
 
 
 def decide_signature(command: SignDocument, state: DisposalState, context: Context) -> NewEvents:
     """Record the signature, and whether the document is the one that this system prints of the case."""
     printed_here = is_printed_here(command.document_sha256, state, facts_of(state), context)
-    return (event_from(DocumentSigned, command, printed_here=printed_here),)
+    return (model_from(DocumentSigned, command, printed_here=printed_here),)
 
 
 def decide_issue(state: DisposalState, context: Context) -> NewEvents:

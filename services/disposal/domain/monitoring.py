@@ -17,7 +17,7 @@ from services.disposal.domain.state import ABSENT, ConditionStatus, DisposalStat
 from services.vocabulary import AttendanceStatus
 from shared.domain.dates import local_day
 from shared.domain.decisions import EventAt, NewEvents
-from shared.domain.messages import event_from
+from shared.domain.messages import model_from
 from shared.domain.rules import Context
 from shared.domain.states import replace
 
@@ -33,7 +33,7 @@ def _record_of(status: AttendanceStatus) -> type[events.RecordOfSession]:
 def decide_attendance(command: RecordConditionAttendance, state: DisposalState, context: Context) -> NewEvents:
     """Record how a session ended; complete the condition, and perhaps the disposal, if no further session is needed."""
     person_id = state.opened.person_id
-    record = event_from(_record_of(command.status), command, person_id=person_id)
+    record = model_from(_record_of(command.status), command, person_id=person_id)
     when = completed_by(command, state, context)
     if when is None:
         return (record,)
@@ -46,7 +46,7 @@ def decide_attendance(command: RecordConditionAttendance, state: DisposalState, 
 def decide_completion(command: CompleteCondition, state: DisposalState, context: Context) -> NewEvents:
     """Complete a condition, at the latest of now and the sessions credited for it."""
     when = latest_credit(state, command.condition_id, context)
-    completion = event_from(
+    completion = model_from(
         events.ConditionCompleted, command, person_id=state.opened.person_id, completed_on=local_day(when)
     )
     return (EventAt(completion, when), *disposal_completed(state, {command.condition_id: when}, context))
@@ -55,13 +55,13 @@ def decide_completion(command: CompleteCondition, state: DisposalState, context:
 def decide_excuse(command: ExcuseCondition, state: DisposalState, context: Context) -> NewEvents:
     """Release the child from a condition."""
     done = {command.condition_id: context.occurred_at}
-    return (event_from(events.ConditionExcused, command), *disposal_completed(state, done, context))
+    return (model_from(events.ConditionExcused, command), *disposal_completed(state, done, context))
 
 
 def decide_variation(command: VaryConditions, state: DisposalState, context: Context) -> NewEvents:
     """Change the conditions, and with them the deadline and the day on which the caution is spent (R24)."""
     issue, after = state.required_issue, varied(command, state)
-    event = event_from(events.ConditionsVaried, command, **of_variation(command, state, context.policy))
+    event = model_from(events.ConditionsVaried, command, **of_variation(command, state, context.policy))
     if any(condition_state.standing is ConditionStatus.ACTIVE for condition_state in after.values()):
         return (event,)
     omitted = {change.condition_id: context.occurred_at for change in command.changes if change.action is OMIT}
@@ -70,4 +70,4 @@ def decide_variation(command: VaryConditions, state: DisposalState, context: Con
 
 def decide_non_engagement(command: RecordNonEngagement, state: DisposalState, context: Context) -> NewEvents:
     """Record that a voluntary disposal or programme was not taken up, which is never a breach."""
-    return (event_from(events.DisposalNotCompleted, command, **of_given(state), ended_on=context.day),)
+    return (model_from(events.DisposalNotCompleted, command, **of_given(state), ended_on=context.day),)

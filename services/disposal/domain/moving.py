@@ -29,7 +29,7 @@ from shared.domain.dates import local_day
 from shared.domain.decider import BrokenHistory
 from shared.domain.decisions import EventAt, NewEvents
 from shared.domain.envelope import Fact, has_event
-from shared.domain.messages import DerivedCorrection
+from shared.domain.messages import DerivedCorrection, model_from
 from shared.domain.rules import Context
 from shared.domain.sealing import Sealed
 
@@ -165,14 +165,7 @@ class RegisteredSession:
         """Return the command that records it anew; None if it counts for no condition of this case."""
         if self.condition_id is None:
             return None
-        return RecordConditionAttendance(
-            condition_id=self.condition_id,
-            session_id=self.registered.session_id,
-            status=self.registered.status,
-            hours_credited=self.registered.hours_credited,
-            complied=self.registered.complied,
-            because=self.registered.because,
-        )
+        return model_from(RecordConditionAttendance, self.registered, condition_id=self.condition_id)
 
     def context_of_register(self) -> Context:
         """Return the context of the register's own record."""

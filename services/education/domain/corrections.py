@@ -14,7 +14,7 @@ from services.education.domain.state import Session
 from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import CorrectionEngine, facts_of
 from shared.domain.envelope import Fact, has_event
-from shared.domain.messages import Event
+from shared.domain.messages import Event, model_from
 from shared.domain.rules import Context
 
 CORRECTIONS: Final[CorrectionEngine[events.RecordCorrected, Session]] = CorrectionEngine(
@@ -74,10 +74,12 @@ def _corrected_place(correction: events.RecordCorrected, state: Session) -> even
     booked = _booking_of(correction, facts)
     if booked is None:
         return None
-    after = _booking(booked.event)
+    after = model_from(events.Booking, booked.event)
     if booked.event_id == correction.corrects:
         bookings = (fact for fact in facts_of(state) if has_event(fact, events.PlaceBooked))
-        before = _booking(next(fact.event for fact in bookings if fact.event_id == correction.corrects))
+        before = model_from(
+            events.Booking, next(fact.event for fact in bookings if fact.event_id == correction.corrects)
+        )
         if before == after:
             return None
     else:
@@ -119,23 +121,13 @@ def _booking_of(correction: events.RecordCorrected, facts: Sequence[Fact]) -> Fa
             return None
 
 
-def _booking(event: events.PlaceBooked) -> events.Booking:
-    return events.Booking(**{name: getattr(event, name) for name in events.Booking.model_fields})
-
-
 def _attendance(followed: Sequence[Fact]) -> events.AttendanceOfPlace | None:
     """Return the attendance that the register has for the place; None if there is none yet."""
     attendance: events.AttendanceOfPlace | None = None
     for fact in followed:
         match fact.event:
             case events.AttendanceRecorded() as event:
-                attendance = events.AttendanceOfPlace(
-                    status=event.status,
-                    hours_credited=event.hours_credited,
-                    complied=event.complied,
-                    activity=event.activity,
-                    occurred_at=fact.occurred_at,
-                )
+                attendance = model_from(events.AttendanceOfPlace, event, occurred_at=fact.occurred_at)
             case events.AbsenceReasonDecided(acceptable=acceptable) if attendance is not None:
                 decided = AttendanceStatus.DNA_ACCEPTABLE if acceptable else AttendanceStatus.DNA_UNACCEPTABLE
                 attendance = attendance.model_copy(update={"status": decided})

@@ -11,7 +11,7 @@ from services.education.domain.state import Session
 from services.education.events import AbsenceReasonDecided, AttendanceRecorded, PlaceBooked, SessionCancelled
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import Command, event_from, event_that_it_records
+from shared.domain.messages import Command, event_that_it_records, model_from
 from shared.domain.rules import Context
 
 
@@ -21,14 +21,14 @@ def decide(command: Command, state: Session | None, context: Context) -> NewEven
         return [event_that_it_records(command)]
     match command:
         case commands.BookPlace():
-            return [event_from(PlaceBooked, command, **of_place(state))]
+            return [model_from(PlaceBooked, command, **of_place(state))]
         case commands.RecordAttendance():
-            return [event_from(AttendanceRecorded, command, **of_attendance(command, state, context.policy))]
+            return [model_from(AttendanceRecorded, command, **of_attendance(command, state, context.policy))]
         case commands.DecideAbsenceReason():
             booking = state.places[command.person_id].booking
-            return [event_from(AbsenceReasonDecided, command, booking=booking)]
+            return [model_from(AbsenceReasonDecided, command, booking=booking)]
         case commands.CancelSession():
-            return [event_from(SessionCancelled, command, bookings=state.open_bookings)]
+            return [model_from(SessionCancelled, command, bookings=state.open_bookings)]
         case commands.CorrectRecord():
             return [decide_correction(command, state, context)]
         case _:

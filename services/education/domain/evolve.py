@@ -9,6 +9,7 @@ from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
+from shared.domain.messages import model_from
 from shared.domain.states import replace
 
 MISSED: Final = frozenset({AttendanceStatus.DNA_PENDING, AttendanceStatus.DNA_UNACCEPTABLE})
@@ -73,14 +74,7 @@ def _with(state: Session, place: Place) -> Session:
 def _booked(state: Session, fact: Fact, event: events.PlaceBooked) -> Session:
     if event.person_id in state.places:
         raise BrokenHistory(fact, "this person has a place already")
-    booking = events.Booking(
-        person_id=event.person_id,
-        case_id=event.case_id,
-        referral_id=event.referral_id,
-        disposal_id=event.disposal_id,
-        condition_id=event.condition_id,
-    )
-    return _with(state, Place(booking, booked_at=fact.occurred_at))
+    return _with(state, Place(model_from(events.Booking, event), booked_at=fact.occurred_at))
 
 
 def _given_back(state: Session, fact: Fact, event: events.PlaceCancelled) -> Session:

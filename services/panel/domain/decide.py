@@ -10,7 +10,7 @@ from services.panel.domain.state import Sitting
 from services.panel.events import ActionCompleted, CaseAdjourned, CaseConsidered, CaseRemovedFromAgenda
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import Command, event_from, event_that_it_records
+from shared.domain.messages import Command, event_that_it_records, model_from
 from shared.domain.rules import Context
 
 
@@ -20,14 +20,14 @@ def decide(command: Command, state: Sitting | None, context: Context) -> NewEven
         return [event_that_it_records(command)]
     match command:
         case commands.RemoveFromAgenda(disposal_id=disposal):
-            return [event_from(CaseRemovedFromAgenda, command, case_id=state.agenda[disposal].case_id)]
+            return [model_from(CaseRemovedFromAgenda, command, case_id=state.agenda[disposal].case_id)]
         case commands.AdjournCase(disposal_id=disposal):
-            return [event_from(CaseAdjourned, command, case_id=state.agenda[disposal].case_id)]
+            return [model_from(CaseAdjourned, command, case_id=state.agenda[disposal].case_id)]
         case commands.ConsiderCase(disposal_id=disposal):
             item, copied = state.agenda[disposal], of_considered(state, context.occurred_at)
-            return [event_from(CaseConsidered, command, case_id=item.case_id, person_id=item.person_id, **copied)]
+            return [model_from(CaseConsidered, command, case_id=item.case_id, person_id=item.person_id, **copied)]
         case commands.CompleteAction(action_id=action):
-            return [event_from(ActionCompleted, command, case_id=state.actions[action].case_id)]
+            return [model_from(ActionCompleted, command, case_id=state.actions[action].case_id)]
         case commands.CorrectRecord():
             return [decide_correction(command, state, context)]
         case _:

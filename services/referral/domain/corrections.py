@@ -13,7 +13,7 @@ from shared.domain.corrections import CorrectionEngine, facts_of, recorders
 from shared.domain.dates import age_on
 from shared.domain.decisions import EventAt, NewEvents
 from shared.domain.envelope import has_event
-from shared.domain.messages import DerivedCorrection, event_from
+from shared.domain.messages import DerivedCorrection, model_from
 from shared.domain.rules import Context
 from shared.domain.sealing import Sealed
 
@@ -85,7 +85,7 @@ def decide_carried_outcome(command: CorrectCarriedOutcome, state: Referral) -> N
         return (correction,)
     if any(fact.event.code is command.code for fact in carried):
         return ()
-    outcome = event_from(events.CrimeOutcomeAssigned, command)
+    outcome = model_from(events.CrimeOutcomeAssigned, command)
     return (EventAt(outcome, command.assigned_at),)
 
 

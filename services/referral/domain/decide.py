@@ -10,7 +10,7 @@ from services.referral.domain.rules import people, rules
 from services.referral.domain.state import Referral
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import Command, event_from, event_that_it_records
+from shared.domain.messages import Command, event_that_it_records, model_from
 from shared.domain.rules import Context
 
 
@@ -20,15 +20,15 @@ def decide(command: Command, state: Referral | None, context: Context) -> NewEve
         return [event_that_it_records(command)]
     match command:
         case commands.LinkPerson():
-            return [event_from(events.PersonLinked, command, **people.of_age(command, state, context))]
+            return [model_from(events.PersonLinked, command, **people.of_age(command, state, context))]
         case commands.RecordContact(person_id=person):
-            return [event_from(events.ContactRecorded, command, with_victim=state.is_victim(person) or None)]
+            return [model_from(events.ContactRecorded, command, with_victim=state.is_victim(person) or None)]
         case commands.RecordMessage(person_id=person):
-            return [event_from(events.MessageSent, command, with_victim=state.is_victim(person))]
+            return [model_from(events.MessageSent, command, with_victim=state.is_victim(person))]
         case commands.RecordMessageDelivery(message_id=id_, outcome=outcome):
             sent = state.messages[id_]
             if outcome == "DELIVERED":
-                return [event_from(events.MessageDelivered, command, person_id=sent.person_id)]
+                return [model_from(events.MessageDelivered, command, person_id=sent.person_id)]
             return [
                 events.MessageFailed(
                     message_id=id_,
@@ -41,7 +41,7 @@ def decide(command: Command, state: Referral | None, context: Context) -> NewEve
                 )
             ]
         case commands.TriageReferral():
-            return [event_from(events.ReferralTriaged, command, **of_triage(state))]
+            return [model_from(events.ReferralTriaged, command, **of_triage(state))]
         case commands.CorrectCarriedOutcome():
             return decide_carried_outcome(command, state)
         case commands.CorrectReferral():

@@ -13,7 +13,7 @@ from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ConferenceClosed, ConferenceDidNotProceed, ConferenceHeld, ParticipantAdded
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import Command, event_from, event_that_it_records
+from shared.domain.messages import Command, event_that_it_records, model_from
 from shared.domain.rules import Context
 
 
@@ -24,15 +24,15 @@ def decide(command: Command, state: Conference | None, context: Context) -> NewE
     match command:
         case commands.AddParticipant(person_id=person, under_16=given):
             computed = is_under_age(person, context.day, context)
-            return [event_from(ParticipantAdded, command, under_16=given if computed is None else computed)]
+            return [model_from(ParticipantAdded, command, under_16=given if computed is None else computed)]
         case commands.RecordConferenceHeld():
-            return [event_from(ConferenceHeld, command, **of_held(command.present, state, context.day, context.policy))]
+            return [model_from(ConferenceHeld, command, **of_held(command.present, state, context.day, context.policy))]
         case commands.RecordDidNotProceed():
-            return [event_from(ConferenceDidNotProceed, command, **of_end(state))]
+            return [model_from(ConferenceDidNotProceed, command, **of_end(state))]
         case commands.CorrectRecord():
             return [decide_correction(command, state, context)]
         case commands.CloseConference():
-            return [] if comes_too_late(state, context) else [event_from(ConferenceClosed, command)]
+            return [] if comes_too_late(state, context) else [model_from(ConferenceClosed, command)]
         case _:
             return [event_that_it_records(command)]
 

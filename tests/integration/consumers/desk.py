@@ -9,7 +9,7 @@ from uuid import UUID
 
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
-from shared.domain.messages import Command, Event, event_from
+from shared.domain.messages import Command, Event, model_from
 from shared.domain.permissions import STATE, Permission
 from shared.domain.rules import Context, RuleBook
 from shared.domain.service import CommandFor, Reaction, Service
@@ -79,15 +79,15 @@ def hands_enough(command: Answer, state: Desk | None, _context: Context) -> bool
 def decide(command: Command, _state: Any, _context: Context) -> list[Event]:
     match command:
         case Ring():
-            return [event_from(Rung, command)]
+            return [model_from(Rung, command)]
         case Open():
             return [Opened()]
         case Staff():
-            return [event_from(Staffed, command)]
+            return [model_from(Staffed, command)]
         case Answer(hands=0):
             return []  # nobody is needed
         case Answer():
-            return [event_from(Answered, command)]
+            return [model_from(Answered, command)]
     raise AssertionError(command)
 
 

@@ -12,7 +12,7 @@ from shared.command_handler import CommandHandler
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import Actor, Command, Event, FreeText, ShortText, event_from
+from shared.domain.messages import Actor, Command, Event, FreeText, ShortText, model_from
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed
@@ -117,13 +117,13 @@ def open_still(state: Tally | None, _context: Context) -> bool:
 def decide(command: Command, _state: Tally | None, _context: Context) -> Sequence[Event]:
     """One event for each command; counting by two or more is two events."""
     if isinstance(command, OpenTally):
-        return (event_from(TallyOpened, command),)
+        return (model_from(TallyOpened, command),)
     if isinstance(command, Count):
-        one = event_from(Counted, command, by=1)
+        one = model_from(Counted, command, by=1)
         return (
-            (event_from(Counted, command),)
+            (model_from(Counted, command),)
             if command.by < 2
-            else (one, event_from(Counted, command, by=command.by - 1))
+            else (one, model_from(Counted, command, by=command.by - 1))
         )
     return (TallyClosed(),)
 

@@ -20,7 +20,7 @@ from shared.domain.messages import (
     Hours,
     ShortText,
     ValueObject,
-    event_from,
+    model_from,
 )
 from shared.domain.policy import Policy
 from shared.domain.rules import Context, RuleBook
@@ -135,7 +135,7 @@ class PutOut(Command):
 def decide(command: Command, _lamp: Lamp | None, _context: Context) -> Sequence[Event]:
     """Return one event for each command."""
     if isinstance(command, HangLamp):
-        return (event_from(LampHung, command),)
+        return (model_from(LampHung, command),)
     return (LampOut(),) if isinstance(command, PutOut) else (LampLit(),)
 
 

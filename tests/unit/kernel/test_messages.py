@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.envelope import GENESIS, Envelope, EventRegistry, UnknownEvent, encode_event, next_hash
 from shared.domain.ids import derived_uuid, event_id
-from shared.domain.messages import Command, Hours, Pence, ShortText, Timestamp, event_from, unique
+from shared.domain.messages import Command, Hours, Pence, ShortText, Timestamp, model_from, unique
 from shared.domain.sealing import PREFIX, Sealed
 from shared.domain.texts import Code, CommandContext
 from tests.unit.kernel.lamps import (
@@ -175,8 +175,8 @@ def test_messages_never_change() -> None:
 def test_event_takes_the_commands_fields() -> None:
     """Given a command, then its event has the fields of the same names, and what is given besides, which wins."""
     command = HangLamp(room="hall", note=Sealed("old"), occurred_at=NOON, rationale={"W1": "because"})
-    assert event_from(LampHung, command) == LampHung(room="hall", note=Sealed("old"))
-    assert event_from(LampHung, command, room="attic", bright=True) == LampHung(
+    assert model_from(LampHung, command) == LampHung(room="hall", note=Sealed("old"))
+    assert model_from(LampHung, command, room="attic", bright=True) == LampHung(
         room="attic", bright=True, note=Sealed("old")
     )
 
