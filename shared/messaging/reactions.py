@@ -22,13 +22,14 @@ from mode import Service as Running
 
 from shared import command_handler
 from shared.database import Connection
+from shared.domain.consequences import FollowingCommand
 from shared.domain.decisions import NeedsRationale, Refused
-from shared.domain.envelope import EventRegistry, Fact, Origin
+from shared.domain.envelope import EventRegistry, Origin
 from shared.domain.execution import CommandRequest
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
 from shared.domain.permissions import SYSTEM
-from shared.domain.service import CommandFor, Reaction, Service
+from shared.domain.service import Reaction, Service
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import is_transient, log_transient
@@ -71,17 +72,6 @@ def system_actor(service: Service[Any]) -> Actor:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Due:
-    reaction: Reaction
-    fact: Fact
-    effect: CommandFor
-
-    @property
-    def command_id(self) -> UUID:
-        return self.reaction.command_id(self.fact, self.effect)
-
-
 class ReactionRunner:
     """The reactions of a service, which a consumer applies to events.
 
@@ -121,7 +111,7 @@ class ReactionRunner:
 
     async def react(self, parked: ParkedReactions, records: Sequence[ConsumedEvent]) -> None:
         """Send the commands that follow from events; park the rejected ones."""
-        homes: dict[bytes, list[_Due]] = {}
+        homes: dict[bytes, list[FollowingCommand]] = {}
         dues = [(record, due) for record in records for due in self._due_to(record)]
         closed = await parked.closed([due.command_id for _, due in dues]) if dues else ()
         for record, due in dues:
@@ -129,7 +119,7 @@ class ReactionRunner:
                 homes.setdefault(record.key or record.stream.encode(), []).append(due)
         limit = asyncio.Semaphore(MAX_CONCURRENT_HOMES)
 
-        async def one_home(dues: Sequence[_Due]) -> list[tuple[_Due, Rejection | Settled]]:
+        async def one_home(dues: Sequence[FollowingCommand]) -> list[tuple[FollowingCommand, Rejection | Settled]]:
             async with limit:
                 return [(due, await self._send(due)) for due in dues]
 
@@ -148,20 +138,20 @@ class ReactionRunner:
         if superseded := [command_id for _, due in dues for command_id in due.effect.supersedes]:
             await parked.remove(superseded)
 
-    def _due_to(self, record: ConsumedEvent) -> list[_Due]:
+    def _due_to(self, record: ConsumedEvent) -> list[FollowingCommand]:
         """Return the effects of the reactions to an event, none if no reaction is declared for it. Raises `UnknownEvent`."""
-        dues: list[_Due] = []
+        dues: list[FollowingCommand] = []
         for reaction, book in self._reactions.get(_stem(record.type), ()):
             fact = record.fact(book)
-            dues += [_Due(reaction, fact, effect) for effect in reaction.react(fact)]
+            dues += [FollowingCommand(self.service, reaction, fact, effect) for effect in reaction.react(fact)]
         return dues
 
-    async def _keep(self, parked: ParkedReactions, due: _Due, outcome: Settled) -> None:
+    async def _keep(self, parked: ParkedReactions, due: FollowingCommand, outcome: Settled) -> None:
         """Store that a command had nothing to do, since no event says so."""
         if outcome is Settled.NOTHING_TO_DO:
-            await parked.keep_nothing_to_do(due.command_id, self.service.stream_name(due.effect.stream))
+            await parked.keep_nothing_to_do(due.command_id, due.stream)
 
-    async def _send(self, due: _Due) -> Rejection | Settled:
+    async def _send(self, due: FollowingCommand) -> Rejection | Settled:
         try:
             with span(f"react {due.reaction.name}", parent=due.fact.envelope.traceparent):
                 result = await self.handler.handle(self._request(due))
@@ -188,7 +178,7 @@ class ReactionRunner:
         outcome = _outcome_of(due, result)
         return outcome if isinstance(outcome, Rejection) else None
 
-    def _request(self, due: _Due) -> CommandRequest:
+    def _request(self, due: FollowingCommand) -> CommandRequest:
         envelope = due.fact.envelope
         inherited = {name: value for name, value in envelope.labels.items() if name in self.service.inherited_labels}
         return CommandRequest(
@@ -204,24 +194,22 @@ class ReactionRunner:
             about=due.effect.about,
         )
 
-    async def _park(self, parked: ParkedReactions, due: _Due) -> None:
+    async def _park(self, parked: ParkedReactions, due: FollowingCommand) -> None:
         """Park a refused effect. It is tried once more after its target's version is read, so that no change is missed."""
-        target = self.service.stream_name(due.effect.stream)
-        version = await parked.version(target)
+        version = await parked.version(due.stream)
         why = await self._send(due)
         if isinstance(why, Settled):
             await self._keep(parked, due, why)
             await parked.remove([due.command_id])
             return
-        fact = due.fact
-        rejected = ReactionToPark(due.command_id, self.consumer, due.reaction.name, fact, target)
+        rejected = ReactionToPark(due.command_id, self.consumer, due.reaction.name, due.fact, due.stream)
         await parked.park(rejected, why, version)
         _log.warning(
             "parked",
             reaction=due.reaction.name,
             command_id=str(due.command_id),
-            source=fact.envelope.stream,
-            target=target,
+            source=due.fact.envelope.stream,
+            target=due.stream,
             rules=why.rules,
         )
 
@@ -267,14 +255,14 @@ class ReactionRunner:
         await parked.keep(command_id, why, version)
         return False
 
-    def _parked_due(self, command_id: UUID, name: str, body: bytes) -> _Due:
+    def _parked_due(self, command_id: UUID, name: str, body: bytes) -> FollowingCommand:
         """Compute the effect of a parked reaction again from its event. Raises LookupError."""
         for reaction, book in chain(*self._reactions.values()):
             if reaction.name == name:
                 fact = book.read(body)
                 for effect in reaction.react(fact):
                     if reaction.command_id(fact, effect) == command_id:
-                        return _Due(reaction, fact, effect)
+                        return FollowingCommand(self.service, reaction, fact, effect)
         raise LookupError(f"the reaction {name} does not ask for this any more")
 
 
@@ -309,7 +297,7 @@ def _stem(type_name: str) -> str:
     return type_name.rpartition(".v")[0]
 
 
-def _outcome_of(due: _Due, result: command_handler.Result) -> Rejection | Settled:
+def _outcome_of(due: FollowingCommand, result: command_handler.Result) -> Rejection | Settled:
     match result:
         case command_handler.Accepted() | command_handler.IdempotencyKeyReused():
             return Settled.DONE
