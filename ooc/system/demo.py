@@ -68,7 +68,8 @@ async def _show_all(client: Client, addresses: Addresses) -> None:
 
 def _play_and_show(client: Client) -> None:
     wait_until_idle(client)
-    if _empty(statuses(client)):
+    answers = statuses(client)
+    if all(int(answers[service]["position"]) == 0 for service in SOURCES):
         OUT.print(f"The system is empty: playing {STORY.name}", style="bold")
         run_scenario_files([STORY], client, run=RUN, quiet=True)
         wait_until_idle(client)
@@ -81,10 +82,6 @@ def _play_and_show(client: Client) -> None:
         OUT.print()
         reply = client.get("reporting", f"/v1/measures/{name}", role="ANALYST", params=QUARTER)
         OUT.print(measure(name, require_found(reply, f"measure {name}", "ANALYST")))
-
-
-def _empty(answers: Statuses) -> bool:
-    return all(int(answers[service]["position"]) == 0 for service in SOURCES)
 
 
 def _show_case(client: Client, answers: Statuses) -> None:

@@ -97,7 +97,8 @@ class Followed:
 
     async def _read(self, query: str, key: UUID | str) -> Sequence[Fact]:
         rows = await self._connection.fetch(query, key)
-        return [_registry(row["stream"]).read(row["body"], recorded_at=row["recorded_at"]) for row in rows]
+        books = [REGISTRIES[row["stream"].partition("/")[0]] for row in rows]
+        return [book.read(row["body"], recorded_at=row["recorded_at"]) for book, row in zip(books, rows, strict=True)]
 
 
 def following(plan_of: Plan = plan) -> Apply:
@@ -135,10 +136,6 @@ async def planned(
 def session_of(record: str) -> str | None:
     """Return the session that a record is; None for a record of a case itself."""
     return record if record.startswith(f"{EDUCATION.service}/") else None
-
-
-def _registry(stream: str) -> EventRegistry:
-    return REGISTRIES[stream.partition("/")[0]]
 
 
 def _people_of(message: Message) -> tuple[UUID, UUID]:

@@ -86,7 +86,7 @@ class _Exploration:
     def run(self) -> Explored:
         while self._waiting:
             history = self._waiting.popleft()
-            state, here = self._fold(history), seen_in(fact.event for fact in history)
+            state, here = self.service.decider.fold(history), seen_in(fact.event for fact in history)
             for command in self.service.commands:
                 self._try(command, history, state, here)
         return Explored(sorted(self.found), self.made)
@@ -109,9 +109,6 @@ class _Exploration:
         if history and kind not in similar and len(similar) < WITNESSES:
             similar.add(kind)
             self._waiting.append(history)
-
-    def _fold(self, history: Sequence[Fact]) -> Any:
-        return self.service.decider.fold(history)
 
     def _state(self, state: Any) -> str:
         if state is None:

@@ -64,11 +64,6 @@ def gravity_matrices() -> tuple[Matrix, ...]:
     return () if folder is None else read_folder(folder)
 
 
-def matrix_of(version: str) -> Matrix | None:
-    """Return a version of the matrix; None if it is not loaded."""
-    return next((matrix for matrix in gravity_matrices() if matrix.version == version), None)
-
-
 def matrix_on(day: date) -> Matrix | None:
     """Return the version in force on a day; None if none is loaded."""
     return next((matrix for matrix in reversed(gravity_matrices()) if matrix.version <= day.isoformat()), None)
@@ -92,7 +87,7 @@ def factors_in_words(version: str, line: str | None, factors: Iterable[Factor], 
 
 
 def _line(version: str, code: str | None) -> Line | None:
-    matrix = matrix_of(version)
+    matrix = next((matrix for matrix in gravity_matrices() if matrix.version == version), None)
     return None if matrix is None or code is None else matrix.lines.get(code)
 
 

@@ -78,13 +78,8 @@ async def list_sittings(pool: Pool, reader: Reader, first: date, last: date) -> 
     lines = [
         SittingLine.model_validate(
             {name: row[name] for name in SittingLine.model_fields}
-            | {"agenda": [_agenda_line(item) for item in json.loads(row["agenda"])]}
+            | {"agenda": [{name: item[name] for name in AgendaLine.model_fields} for item in json.loads(row["agenda"])]}
         )
         for row in rows
     ]
     return {"positions": reached, "sittings": [line.model_dump(mode="json") for line in lines]}
-
-
-def _agenda_line(item: dict[str, Any]) -> AgendaLine:
-    ids = {name: UUID(item[name]) for name in ("disposal_id", "case_id", "person_id")}
-    return AgendaLine(**ids, status=item["status"])

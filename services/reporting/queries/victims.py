@@ -127,13 +127,12 @@ async def list_victims(
     pool: Pool,
     reader: Reader,
     *,
-    page: int = 1,
-    person: UUID | None = None,
-    case: UUID | None = None,
-    today: date | None = None,
+    page: int,
+    person: UUID | None,
+    case: UUID | None,
 ) -> dict[str, Any]:
     """List one page of victims, as far as the owning services would show them to the reader."""
-    today = today or local_day(datetime.now(UTC))
+    today = local_day(datetime.now(UTC))
     async with snapshot(pool) as connection:
         statement = Statement()
         rows = await statement.fetch(connection, _list(statement, reader, page, person, case))
@@ -186,10 +185,6 @@ def _list(statement: Statement, reader: Reader, page: int, person: UUID | None, 
 def _line(row: asyncpg.Record, today: date) -> VictimLine:
     records: list[dict[str, Any]] = json.loads(row["records"])
     victims = [record["victim"] for record in records]
-
-    def first_known(name: str) -> Any:
-        return next((victim[name] for victim in victims if victim.get(name) is not None), None)
-
     duties = sorted(
         (
             VictimDuty(**duty, overdue=duty["due"] < today.isoformat())
@@ -203,7 +198,7 @@ def _line(row: asyncpg.Record, today: date) -> VictimLine:
         case_id=row["case_id"],
         enhanced_rights=any(victim["enhanced_rights"] for victim in victims),
         **{
-            name: first_known(name)
+            name: next((victim[name] for victim in victims if victim.get(name) is not None), None)
             for name in (
                 "contact_is_safe",
                 "wants_updates",
