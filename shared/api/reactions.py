@@ -17,6 +17,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
@@ -178,7 +179,7 @@ async def _find(at: Dependencies, service: Service[Any], actor: Actor, id_: UUID
 
 
 def _view(service: Service[Any], parked: ParkedReaction) -> dict[str, Any]:
-    return {**parked.view(), "sentence": reaction_wait(service, parked).wait.sentence}
+    return {**jsonable_encoder(parked, exclude={"body"}), "sentence": reaction_wait(service, parked).wait.sentence}
 
 
 def _decided(

@@ -8,8 +8,8 @@ keyring does not answer, the batch is tried again. The standard term is a proces
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import chain
@@ -341,16 +341,6 @@ class ParkedReaction:
     parked_at: datetime
     body: bytes = field(repr=False)
     """The event that it follows."""
-
-    def view(self) -> Mapping[str, Any]:
-        """Return the JSON members, without the event."""
-        values = asdict(self)
-        del values["body"]
-        return values | {
-            "command_id": str(self.command_id),
-            "rules": list(self.rules),
-            "parked_at": self.parked_at.isoformat(),
-        }
 
 
 _COLUMNS: Final = ", ".join(column.name for column in fields(ParkedReaction))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 from unittest import mock
@@ -21,9 +20,7 @@ from pydantic import TypeAdapter
 from services.addresses import SERVICES
 from services.reporting.api import reporting_api
 from shared.api.problems import MEDIA_TYPE, Problem
-from shared.api.schemas import WaitingReaction
 from shared.domain.messages import Actor
-from shared.messaging.reactions import ParkedReaction
 from shared.runtime.application import service_api
 from shared.settings import Settings
 from tests.integration.api.conftest import Client
@@ -241,12 +238,6 @@ async def test_what_a_service_answers_has_the_declared_shape(api: Client, educat
 @pytest.fixture
 def education(settings: Settings) -> FastAPI:
     return service_api(import_module("services.education.service").service, settings)
-
-
-def test_a_reaction_that_waits_has_the_declared_shape() -> None:
-    """A parked reaction is shown with the members that are declared of it."""
-    waits = ParkedReaction(uuid4(), "c", "r", "a/1", 1, "b/1", ("R1",), "why", 2, datetime.now(UTC), b"{}")
-    WaitingReaction.model_validate_json(json.dumps({**waits.view(), "sentence": "it has not arrived: why"}))
 
 
 async def test_what_reporting_answers_has_the_declared_shape(reporting: Client, reporting_app: FastAPI) -> None:

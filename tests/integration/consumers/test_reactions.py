@@ -221,7 +221,7 @@ async def test_a_refused_reaction_is_parked_and_goes_through_when_its_target_mov
     assert await reacting_desk.reacting.retry_parked(reacting_desk.pool) == 2
     assert await reacting_desk.answered() == [2, 1]
     (left,) = await parked_reactions(reacting_desk.pool)
-    assert left.view()["reaction"] == "answer-ring"
+    assert left.reaction == "answer-ring"
     many, age = await parked_summary(reacting_desk.pool)
     assert (many, age > timedelta(0)) == (1, True)
 
