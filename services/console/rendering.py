@@ -94,6 +94,11 @@ def address(path: str, **parameters: Any) -> str:
     return f"{path}?{urlencode(present)}" if present else path
 
 
+def with_query(page: str, **more: str) -> str:
+    """Return an address with more in its query."""
+    return f"{page}{'&' if '?' in page else '?'}{urlencode(more)}"
+
+
 TEMPLATES: Final = environment()
 
 

@@ -109,7 +109,7 @@ class HeldStream(QuarantinedStream):
     held: tuple[QuarantinedRecord, ...]
 
 
-L = TypeVar("L", StandingAlarm, QuarantinedStream, HeldGap)
+L = TypeVar("L", bound=StandingAlarm | QuarantinedStream | HeldGap)
 
 
 class Decided(Schema):
@@ -206,14 +206,7 @@ def _add_decisions(app: FastAPI, name: str) -> None:
     async def release_a_gap(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Do without the versions that never came; the records that were held behind them are tried next."""
         decision = await let_decide(request, actor, "RELEASE_GAP", f"{name}/gaps/{read_id(id)}")
-
-        async def decide(connection: Connection) -> tuple[list[Decision], Concerned]:
-            gap = _of_id(id, await gaps(connection), "gap")
-            who = {"actor": decision.actor, "reason": decision.reason}
-            made = await release_gap(connection, gap.consumer, gap.stream, **who)
-            return [made], Concerned(gap.consumer, gap.stream, gap.waiting)
-
-        return await _answer(request, decision, decide)
+        return await _decide_stream(request, decision, id, release_gap, gaps, "gap")
 
 
 async def let_read(request: Request, actor: Actor, target: str) -> None:
@@ -289,11 +282,14 @@ async def _decide_stream(
     decision: OperatorDecision,
     id_: str,
     act: Callable[..., Awaitable[Decision | list[Decision]]],
+    look: Callable[[Connection], Awaitable[Sequence[QuarantinedStream | HeldGap]]] = quarantined_streams,
+    what: str = "stream in quarantine",
 ) -> JSONResponse:
     async def decide(connection: Connection) -> tuple[list[Decision], Concerned]:
-        held = _of_id(id_, await quarantined_streams(connection), "stream in quarantine")
+        held = _of_id(id_, await look(connection), what)
         made = await act(connection, held.consumer, held.stream, actor=decision.actor, reason=decision.reason)
-        return made if isinstance(made, list) else [made], Concerned(held.consumer, held.stream, held.records)
+        records = held.waiting if isinstance(held, HeldGap) else held.records
+        return made if isinstance(made, list) else [made], Concerned(held.consumer, held.stream, records)
 
     return await _answer(request, decision, decide)
 

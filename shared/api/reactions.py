@@ -19,7 +19,6 @@ from uuid import UUID, uuid4
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
 
 from shared.api.authorisation import NotAllowed
 from shared.api.bodies import read_model
@@ -28,7 +27,7 @@ from shared.api.quarantine import DECIDED, LISTED, LOOK_SECONDS, ONE, TAKEN_UP_S
 from shared.api.queries import denial_of
 from shared.api.request import Caller, read_id, read_reason
 from shared.api.routes import declared, json_body
-from shared.api.schemas import ReactionDecided, WaitingReaction
+from shared.api.schemas import ReactionDecided, Schema, WaitingReaction
 from shared.command_handler import Accepted, Forbidden, NoChange
 from shared.database import Connection, retry_or_raise
 from shared.domain.execution import CommandRequest
@@ -46,10 +45,8 @@ from shared.messaging.waiting import end_wait
 _MAX_BODY: Final = 100_000
 
 
-class ClosureWords(BaseModel):
+class ClosureWords(Schema):
     """Why a reaction is closed, in a person's own words; they are sealed."""
-
-    model_config = ConfigDict(extra="forbid")
 
     why: FreeText | None = None
 

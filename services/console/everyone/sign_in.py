@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import httpx2
 
 from services.console.apis import NoAnswer
+from services.console.rendering import with_query
 from services.console.sessions import RENEWAL_SECONDS, Session, Sessions, Tokens
 from services.console.settings import ConsoleSettings
 from services.vocabulary import INHERITED_LABELS, Role
@@ -89,7 +89,7 @@ class Provider:
             "code_challenge_method": "S256",
             **({"prompt": "login"} if anew else {}),
         }
-        return _with_query(endpoint, question)
+        return with_query(endpoint, **question)
 
     async def sign_out_address(self, session: Session) -> str | None:
         """Return the address at which the issuer's session ends (OpenID Connect RP-Initiated Logout 1.0); None if it says none."""
@@ -100,7 +100,7 @@ class Provider:
         question = {"client_id": self._client_id, "post_logout_redirect_uri": self._signed_out}
         if session.tokens.identity is not None:
             question["id_token_hint"] = session.tokens.identity
-        return _with_query(endpoint, question) if endpoint else None
+        return with_query(endpoint, **question) if endpoint else None
 
     async def session(self, code: str, verifier: str) -> Session:
         """Begin a session with a code. Raises `SignInFailed` or `NoAnswer`."""
@@ -197,10 +197,6 @@ def _email_in(identity: Mapping[str, Any]) -> str:
 
 def _client() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(timeout=ISSUER_SECONDS, trust_env=False, verify=client_tls())
-
-
-def _with_query(endpoint: str, question: Mapping[str, str]) -> str:
-    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(question)}"
 
 
 async def fresh(sessions: Sessions, provider: Provider, session: Session) -> Session:

@@ -26,9 +26,9 @@ from services.console.forms.fields import (
     command_of,
     find_field,
 )
-from services.console.forms.forms import Drawn, PlaceInTurn, draw_command, show_form, with_query
+from services.console.forms.forms import Drawn, PlaceInTurn, draw_command, show_form
 from services.console.forms.next_steps import page_of, work_of
-from services.console.rendering import address, render
+from services.console.rendering import address, render, with_query
 from services.console.routing import (
     INCOMPLETE,
     Form,

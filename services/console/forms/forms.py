@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from starlette.exceptions import HTTPException
@@ -34,7 +33,7 @@ from services.console.forms.fields import (
 from services.console.forms.next_steps import Remedy, remedies_of, steps_of
 from services.console.names import of_records
 from services.console.records import SERVICES
-from services.console.rendering import address, render
+from services.console.rendering import address, render, with_query
 from services.console.routing import (
     CSRF,
     INCOMPLETE,
@@ -217,11 +216,6 @@ def title_after(drawn: Drawn, session: Session, place: PlaceInTurn, answers: Ans
     """Return the title of what comes after this form in the person's turn; empty if nothing does."""
     following = None if place.last else _step_after(drawn, session, place, answers, case_id)
     return following[0] if following else ""
-
-
-def with_query(page: str, **more: str) -> str:
-    """Return an address with more in its query."""
-    return f"{page}{'&' if '?' in page else '?'}{urlencode(more)}"
 
 
 async def keep_form(request: Request, session: Session, form: Form) -> str:
