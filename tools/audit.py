@@ -116,7 +116,7 @@ def audit_npm(
 
 
 def _packages(answer: str) -> list[Mapping[str, Any]] | None:
-    """Return the packages that an answer tells of; None if it is no answer."""
+    """Return the packages in an answer; None if it is no answer."""
     try:
         packages: list[Mapping[str, Any]] = json.loads(answer)["dependencies"]
     except (ValueError, KeyError, TypeError):

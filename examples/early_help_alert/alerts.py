@@ -116,7 +116,7 @@ def _text(value: str | bytes | None) -> str:
 
 
 def _correct(database: sqlite3.Connection, data: Mapping[str, Any]) -> None:
-    """Put right what an earlier event of the stream said. A sealed value is none of our business."""
+    """Correct what an earlier event of the stream said. A sealed value is none of our business."""
     corrected = [data] if data["sealed"] is None else []
     for change in (*corrected, *data["also"]):
         path = "$" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in change["field"].split("."))

@@ -1,4 +1,4 @@
-"""What the metrics tell of backups and drills: when the last one was, in reporting's database, where the owner writes it."""
+"""Metrics of backups and drills: when the last one was, in reporting's database, where the owner writes it."""
 
 import asyncpg
 

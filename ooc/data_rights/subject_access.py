@@ -64,7 +64,7 @@ def subject_access(
         typer.Option(
             "--free-texts",
             metavar="CASE",
-            help="A case whose free texts you have read, and found to tell of nobody else (repeat). All others are left out.",
+            help="A case whose free texts you have read, and which describe nobody else (repeat). All others are left out.",
         ),
     ] = None,
     lang: Annotated[Language, typer.Option("--lang", help="The language of the PDF.")] = Language.EN,

@@ -190,7 +190,7 @@ async def _named_loss(name: str, log: str, settings: Settings) -> Fork | None:
 
 
 def _write_statement(fork: Fork, output: Path) -> str:
-    """Write a statement, signed if the key is there, and its evidence; returns what to tell of it."""
+    """Write a statement, signed if the key is there, and its evidence; returns what to print about it."""
     try:
         signers = signing_keys(stores_or_settings()).signers(fork.origin)
         unsigned = ""

@@ -1,6 +1,6 @@
 """What a restore to an earlier moment must not undo: events and accesses that happened, keys that sealed, destructions of keys.
 
-Nor what was given out: a table that is published anew would tell of one child by its difference from the first.
+Nor what was given out: a table that is published anew would reveal one child by its difference from the first.
 
 They are taken from a second recovery of the same backup, to the end of its log, and only added: what was harmed after the moment
 is not taken from there. So what goes back is the rest: reporting's tables, what waits, the console's drafts.

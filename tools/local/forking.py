@@ -36,7 +36,7 @@ PR_SET_NAME: Final = 15
 
 
 class ForkedProgram:
-    """A program in a child of the server; tells what `asyncio.subprocess.Process` tells of a child of our own.
+    """A program in a child of the server; has what `asyncio.subprocess.Process` has for a child of our own.
 
     Attributes:
         pid: its process id, which is also its process group's.
