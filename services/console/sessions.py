@@ -293,8 +293,7 @@ class Drafts(_Rows):
         Raises `HTTPException` 413 for one that is too large.
         """
         owner = self._cipher.owner(person)
-        value = {**asdict(draft), "id": str(draft.id), "stream": str(draft.stream)}
-        sealed = self._cipher.seal(value, owner + draft.id.bytes)
+        sealed = self._sealed(owner, draft)
         if len(sealed) > LONGEST_BYTES:
             raise HTTPException(413, "This form is too large: shorten its texts.")
         await self._pool.execute(
@@ -315,6 +314,24 @@ class Drafts(_Rows):
             "select sealed from draft where owner = $1 and id = $2 and ends_at > now()", owner, id_
         )
         return None if sealed is None else _draft(self._cipher.open(sealed, owner + id_.bytes))
+
+    async def change(self, person: str, id_: UUID, change: Callable[[Draft], Draft]) -> Draft | None:
+        """Change a draft as it is kept now, with what other requests have changed of it; None if it has ended."""
+        owner = self._cipher.owner(person)
+        async with self._pool.acquire() as connection, connection.transaction():
+            query = "select sealed from draft where owner = $1 and id = $2 and ends_at > now() for update"
+            sealed = await connection.fetchval(query, owner, id_)
+            stored = None if sealed is None else _draft(self._cipher.open(sealed, owner + id_.bytes))
+            if stored is None:
+                return None
+            changed = change(stored)
+            query = "update draft set sealed = $3 where owner = $1 and id = $2"
+            await connection.execute(query, owner, id_, self._sealed(owner, changed))
+            return changed
+
+    def _sealed(self, owner: bytes, draft: Draft) -> bytes:
+        value = {**asdict(draft), "id": str(draft.id), "stream": str(draft.stream)}
+        return self._cipher.seal(value, owner + draft.id.bytes)
 
     async def list(self, person: str) -> list[Draft]:
         """List the drafts of a person, the latest change first."""

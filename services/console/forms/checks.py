@@ -8,7 +8,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from hashlib import sha256
 from typing import Any, Final
 
@@ -42,7 +42,7 @@ from services.console.routing import (
     read_uuid,
     see,
 )
-from services.console.schools.questions import question_of, warnings_for
+from services.console.schools.questions import SENT, known_to, question_of, warnings_for
 from services.console.sessions import Draft, Session
 from services.console.words import today
 from services.registry import COLLECTIONS
@@ -185,7 +185,7 @@ async def send_draft(request: Request, session: Session, form: Form) -> Response
     left = [other for other in await turns.turn_of(drafts, session.person, draft) if not other.sent]
     if draft.sent or _digest(left) != first(form, "shown"):
         return see(draft.sent or f"/drafts/{draft.id}")
-    for kept in left:
+    for kept in [await _as_first_sent(request, session, step) if step.guided else step for step in left]:
         changed = kept if version is None else replace(kept, version=version)
         if changed != kept:
             await drafts.save(session.person, changed)
@@ -211,6 +211,16 @@ async def send_draft(request: Request, session: Session, form: Form) -> Response
             return see(with_query(form_, after=draft.command) if form_ else where)
         case _:
             return see(where)
+
+
+async def _as_first_sent(request: Request, session: Session, draft: Draft) -> Draft:
+    """Let a report say of itself what is known when it is sent first: sent again it says the same."""
+    known = known_to(session.role, session.organisation, datetime.now(UTC))
+
+    def sent(kept: Draft) -> Draft:
+        return kept if kept.sent or SENT in kept.answers else replace(kept, answers={**kept.answers, **known, SENT: []})
+
+    return await console_of(request).drafts.change(session.person, draft.id, sent) or draft
 
 
 def _digest(steps: Iterable[Draft]) -> str:

@@ -19,6 +19,8 @@ from services.vocabulary import Role
 COMMAND: Final = "ReceiveReferral"
 FOLLOWS: Final = "occurred_at"
 ACCOUNT: Final = "account"
+SENT: Final = "shown.sent"
+"""Among the answers of a report: they were sent, whatever came of it."""
 URN: Final = re.compile(r"[0-9]{6,7}")
 
 
@@ -114,7 +116,8 @@ def answers_with(
 ) -> dict[str, Sequence[str]]:
     """Return the answers with those of one question in place of its earlier ones."""
     names = {field.name for field in fields_asked(question, fields)}
-    others = {name: values for name, values in answers.items() if name not in names and name.split(".")[0] not in names}
+    names_left = [name for name in answers if name != SENT and not names & {name, name.split(".")[0]}]
+    others = {name: answers[name] for name in names_left}
     # A list of which nothing is chosen sends nothing: it is kept as an answer of none.
     return {**others, **{name: [] for name in names}, **new}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -10,6 +12,7 @@ from services.console.schools.questions import QUESTIONS
 from tests.integration.console.browsing import Browser, Page
 from tests.integration.console.filling import answers
 from tests.integration.console.test_forms import REPORT
+from tests.whole_system import client_of, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -140,6 +143,23 @@ def test_a_school_is_asked_what_it_knows_in_its_words(browser: Browser) -> None:
     receipt = browser.send(page, page.form("/send"))
     assert receipt.heading == "Report recorded"
     assert browser.open(f"/report/{receipt.url.split('/')[-2]}/who").status == 404
+
+
+def test_a_report_of_a_school_is_made_when_it_is_first_sent(browser: Browser, system: dict[str, Any]) -> None:
+    """Given answers that wait, when the report is sent twice, then it was reported at the first of them, and stands once."""
+    check = to_the_check(browser, begin(browser, "SCHOOL-1"))
+    answered = datetime.now(UTC).replace(microsecond=0)
+    wait_until(lambda: datetime.now(UTC) >= answered + timedelta(seconds=2), 60, "the clock to go on")
+    before = datetime.now(UTC).replace(microsecond=0)
+    receipts = [browser.send(check, check.form("/send")) for _ in range(2)]
+    assert [receipt.heading for receipt in receipts] == ["Report recorded"] * 2
+    reference = re.search("Referral ([0-9a-f]{8})", receipts[0].words)
+    assert reference
+    with client_of(system["var"]) as client:
+        (case,) = client.search({"case": reference[1]}, role="SAFE_SCHOOLS_OFFICER").body["cases"]
+        (stream,) = {record["id"] for record in case["records"]}
+        state = client.get("referral", f"/v1/referrals/{stream}", role="SAFE_SCHOOLS_OFFICER").body
+    assert datetime.fromisoformat(state["reported_at"]) >= before
 
 
 def test_a_school_reports_and_gets_a_receipt(browser: Browser) -> None:
