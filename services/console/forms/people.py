@@ -28,6 +28,8 @@ SUGGESTED: Final = {"person_id": LINKED, CRIME_NUMBER: CRIME_NUMBER, "case_id": 
 """Fields of an opening -> the ids that are known; if the case knows one alone, it is chosen."""
 PART: Final = "role"
 PARENT_OF: Final = "parent_of"
+FOLDED: Final = frozenset({"person_id", PART, "occurred_at"})
+"""The fields that are answered already where the details are asked, or that few need."""
 CONFIRMING: Final = "ConfirmAppropriateAdult"
 CHILDREN: Final = frozenset({"SUSPECT", "CONVICTED", "DISPOSED_OOC", "CHILD_UNDER_10", "HARMER", "CHILD", "SUBJECT"})
 ADULTS: Final = frozenset({"PARENT_CARER", "PROFESSIONAL", "SUPPORTER"})
@@ -63,7 +65,7 @@ _REACHED: Final = frozenset({"name", "date_of_birth", "address", "telephone", "e
 _WRITTEN_TO: Final = _REACHED | {"preferred_channel", "language"}
 _ORGANISATION: Final = frozenset({"kind", "contact_person"})
 NEEDED: Final[Mapping[str, frozenset[str]]] = {
-    PersonRole.HARMER: _WRITTEN_TO | {"school_urn", "ethnicity", "needs"},
+    PersonRole.HARMER: _REACHED - {"email"} | {"school_urn", "ethnicity", "needs"},
     PersonRole.HARMED: _WRITTEN_TO | _ORGANISATION | {"needs"},
     PersonRole.WITNESS: _REACHED,
     PersonRole.PARENT_CARER: _WRITTEN_TO,
@@ -110,7 +112,7 @@ def of_part(fields: Sequence[Field], answers: Answers) -> tuple[Sequence[Field],
     drawn = [
         replace(field, fields=[_needed(inner, NEEDED[part]) for inner in field.fields])
         if field.name == DETAILS
-        else field
+        else replace(field, is_folded=field.name in FOLDED)
         for field in fields
         if field.name != PARENT_OF or part == PersonRole.PARENT_CARER
     ]

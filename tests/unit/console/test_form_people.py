@@ -109,10 +109,10 @@ def test_whether_others_are_available_is_asked_of_the_last_resort(kind: str, is_
 
 def test_the_details_of_a_person_are_those_that_the_part_needs() -> None:
     """Given no part, then who and the part are asked alone; of a witness nothing that only a child needs stands unfolded."""
-    names = ("name", "date_of_birth", "kind", "school_urn", "ethnicity", "needs")
+    names = ("name", "date_of_birth", "kind", "school_urn", "ethnicity", "needs", "email", "language")
     details = [Field(f"details.{name}", "text", name) for name in names]
     group = Field("details", "group", "Details", fields=details)
-    others = [Field(name, "choice", name) for name in ("person_id", "role", "category", "parent_of")]
+    others = [Field(name, "choice", name) for name in ("occurred_at", "person_id", "role", "category", "parent_of")]
     drawn, _ = of_part([*others, group], {})
     assert [field.name for field in drawn] == ["person_id", "role"]
     shown = {}
@@ -122,11 +122,12 @@ def test_the_details_of_a_person_are_those_that_the_part_needs() -> None:
         assert ("parent_of" in {field.name for field in drawn}) == (part is PersonRole.PARENT_CARER)
         assert len(drawn[-1].fields) == len(details), "what is folded can be given all the same"
         assert suggested["category"]
+        assert {field.name for field in drawn if field.is_folded} == {"occurred_at", "person_id", "role"}
         (born,) = (field for field in drawn[-1].fields if field.title == "date_of_birth")
         assert born.required == (part not in {PersonRole.HARMED, PersonRole.PROFESSIONAL}), "these may be organisations"
-    assert shown[PersonRole.WITNESS] == {"name", "date_of_birth"}
+    assert shown[PersonRole.WITNESS] == {"name", "date_of_birth", "email"}
     assert shown[PersonRole.HARMER] == {"name", "date_of_birth", "school_urn", "ethnicity", "needs"}
-    assert shown[PersonRole.HARMED] == {"name", "date_of_birth", "kind", "needs"}
+    assert shown[PersonRole.HARMED] == {"name", "date_of_birth", "kind", "needs", "email", "language"}
 
 
 def test_the_details_are_asked_once_the_part_is_known() -> None:
