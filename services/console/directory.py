@@ -98,6 +98,11 @@ class Directory:
         return {officer.id: officer.name for officer in await self.of_area(session)}
 
 
+def nameless(id_: str, words: str = "Officer") -> str:
+    """Return what to call an officer whose name is not known here: the role, and the beginning of the id, alike on every page."""
+    return f"{words} {id_[:8]}, name not known here"
+
+
 def roles_for(field: str) -> frozenset[Role]:
     """Return the roles of the officers whom a field may name; it is named without `_id`."""
     return ROLES.get(field, WORKERS)

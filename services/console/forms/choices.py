@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from services.console.apis import Apis, part_of
-from services.console.directory import WORKERS, Directory, Officer, roles_for
+from services.console.directory import WORKERS, Directory, Officer, nameless, roles_for
 from services.console.forms.corrections import CORRECTS
 from services.console.forms.fields import OFFICERS, Option
 from services.console.forms.gravity import OFFENCE
 from services.console.forms.people import CHILDREN, CRIME_NUMBER, HAPPENED, LINKED, REPORTED, fits
-from services.console.names import called, children_of, told_apart, unnamed
+from services.console.names import called, children_of, told_apart
 from services.console.records import Record, all_people, as_it_stands, read_all, read_record
 from services.console.sessions import Session
 from services.console.words import day, in_words, moment
@@ -118,7 +118,7 @@ def officers_in(
         for actor in actors
         if actor["role"] in roles and actor["id"] not in options
     }
-    options |= unnamed(others)
+    options |= {id_: nameless(id_, role) for id_, role in others.items()}
     return [Option(id_, text) for id_, text in options.items()]
 
 

@@ -104,7 +104,7 @@ class Field:
     @property
     def another(self) -> str:
         """The words for an id beside those that are known; empty if the command means one that is there."""
-        if self.is_officer or self.name.removesuffix("_id") in THERE:
+        if self.name.removesuffix("_id") in {*THERE, *OFFICERS}:
             return ""
         return f"{'Somebody else' if self.name.endswith('person_id') else 'Another one'}, not in this list"
 
@@ -487,7 +487,7 @@ def _in_words(field: Field, answers: Answers) -> str:
             return _day_in_words(field, answers) or " ".join(texts)
         case "id" | "ids":
             words = {option.value: option.text for option in field.options}
-            return ", ".join(words.get(text, "Another one") for text in texts)
+            return ", ".join(words.get(text, text if field.is_officer else "Another one") for text in texts)
         case _:
             words = {option.value: option.text for option in field.options}
             return ", ".join(words.get(text, text) for text in texts)

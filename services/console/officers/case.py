@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from services.console.apis import Apis, Problem, part_of
 from services.console.differences import differences_of
+from services.console.directory import nameless
 from services.console.forms.forms import beginnings
 from services.console.forms.next_steps import Work, steps_of, work_of
 from services.console.names import Who, of_people, of_records
@@ -84,7 +85,10 @@ async def case_page(request: Request, session: Session) -> Response:
     conferences = [record for record in records if record.collection == "conferences"]
     duties = duties_of(case["duties"], works, names)
     children: Sequence[Who] = next((record.children for record in records if record.children), ())
-    named = {event["actor"]["id"]: in_words(event["actor"]["role"]) for event in events.value or ()}
+    named = {
+        officer["id"]: nameless(officer["id"], in_words(officer["role"]))
+        for officer in (event["actor"] for event in events.value or ())
+    }
     named |= await console_of(request).directory.names(session)
     return render(
         request,
@@ -105,7 +109,7 @@ async def case_page(request: Request, session: Session) -> Response:
         victims=victims_of(records, people),
         standing=standing_of(records),
         officers=[
-            (record.title, "you" if officer == session.person else named.get(officer, "an officer"))
+            (record.title, "you" if officer == session.person else named.get(officer) or nameless(officer))
             for (_, line), record in zip(records_in(case), records, strict=True)
             if (officer := line.get("officer"))
         ],

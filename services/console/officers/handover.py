@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import part_of
-from services.console.directory import roles_for
+from services.console.directory import nameless, roles_for
 from services.console.forms.choices import events_of, officers_in
 from services.console.forms.fields import Option
 from services.console.forms.next_steps import NextStep, Steps, steps_of
@@ -102,7 +102,7 @@ def _holding(
     guidance = record.guidance.value
     steps = steps_of(guidance, record.titles) if guidance else Steps((), ())
     step = next((step for step in (*steps.shown, *steps.out_of_place) if step.type in HANDING), None)
-    words = (names.get(officer) or "an officer whose name is not known here") if officer else ""
+    words = (names.get(officer) or nameless(officer)) if officer else ""
     if step is None:
         return Holding(record, words, None)
     fit = officers_of(roles_for(HANDING[step.type].removesuffix("_id")))

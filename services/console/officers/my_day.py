@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from services.console import names
 from services.console.apis import Apis, part_of
-from services.console.directory import WORKERS
+from services.console.directory import WORKERS, nameless
 from services.console.forms.turns import last_of_turns
 from services.console.navigation import permission_of
 from services.console.officers.cases import record_of
@@ -42,7 +42,6 @@ TO_THE_PANEL: Final = frozenset({Role.POLICE_DECISION_MAKER, Role.YJS_CASE_MANAG
 NEW_DAYS: Final = 7
 """How far back the first look at what is new reaches."""
 NEW_SHOWN: Final = 10
-NOT_NAMED: Final = "Officer who has not signed in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +219,12 @@ async def _victims(apis: Apis, session: Session) -> Sequence[Victim]:
 async def _officers(
     console: Console, session: Session, groups: Iterable[Group], workload: Iterable[tuple[str, int]]
 ) -> dict[str, str]:
-    """Return for a supervisor the names of officers; those who have not signed in yet are told apart by a number."""
+    """Return for a supervisor the names of officers; whoever has not signed in yet has none."""
     if session.role != Role.SUPERVISOR:
         return {}
     named = await console.directory.names(session)
     ids = [*(id_ for id_, _ in workload), *(duty["officer"] for group in groups for duty in group.duties)]
-    return names.told_apart({id_: NOT_NAMED for id_ in ids if id_ and id_ not in named}) | named
+    return {id_: nameless(id_) for id_ in ids if id_} | named
 
 
 async def _next_sitting(apis: Apis, session: Session) -> Mapping[str, Any] | None:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from services.console import names
 from services.console.apis import Apis, Part, Problem, part_of, sentence
-from services.console.directory import Officer
+from services.console.directory import Officer, nameless
 from services.console.forms.next_steps import steps_of
 from services.console.officers.panel import CONSIDERED, WAITING, Listed, on_agendas, sittings_of
 from services.console.records import as_it_stands, read_record
@@ -290,7 +290,7 @@ def _officers(
     others = {member["officer_id"]: in_words(member["kind"]) for member in sitting.members}
     others |= {sitting.chair: "The chair"}
     others |= {event["actor"]["id"]: in_words(event["actor"]["role"]) for event in events}
-    return officers | names.unnamed({id_: part for id_, part in others.items() if id_ not in officers})
+    return officers | {id_: nameless(id_, part) for id_, part in others.items() if id_ not in officers}
 
 
 async def _send(apis: Apis, session: Session, id_: str, body: Mapping[str, Any], key: UUID, about: str) -> list[str]:

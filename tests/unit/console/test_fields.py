@@ -266,12 +266,19 @@ def test_ids_that_are_known_can_be_chosen_by_name() -> None:
     assert [text for _, text in answers_in_words([field], {"person_id": [PERSON]})] == ["Ida"]
 
 
+def test_an_officer_who_is_not_listed_is_shown_before_a_record_is_handed_to_them() -> None:
+    """Given the id of an officer who is not listed, then the check shows it: a slip of it hands the record to nobody."""
+    (field,) = (field for field in drawn("referral.AllocateReferral") if field.name == "officer_id")
+    assert [text for _, text in answers_in_words([field], {"officer_id": [PERSON]})] == [PERSON]
+
+
 @pytest.mark.parametrize(
     ("command", "name", "offered"),
     [
         ("disposal.ExcuseCondition", "condition_id", ["Theirs"]),
         ("disposal.CorrectRecord", "corrects", ["Theirs"]),
         ("panel.PlanSitting", "chair", ["Theirs"]),
+        ("disposal.OpenDisposalCase", "investigating_officer", ["None of them", "Theirs"]),
         ("referral.RecordVictimDetails", "person_id", ["Theirs", "Somebody else, not in this list"]),
         ("disposal.AgreeDeferral", "plan.0.step_id", ["Theirs", "Another one, not in this list"]),
     ],
