@@ -26,6 +26,7 @@ def test_a_document_is_printed_signed_and_confirmed_on_one_page(
     page = browser.open(f"/records/disposals/{unsigned}")
     sign = browser.open(link_of(page, "Sign document"))
     assert sign.heading == "Print, sign and confirm"
+    assert "Leo Hartnell" in sign.words
     printed = browser.client.get(f"{browser.base}{link_of(sign, 'Print the document in English')}")
     assert printed.content.startswith(b"%PDF")
     command = {"consent": True, "signed_by_child": True, "occurred_at": "2025-10-02T15:20:00+00:00"}
@@ -66,6 +67,21 @@ def test_a_turn_is_checked_on_one_page_and_ends_at_the_first_refusal(browser: Br
             "events"
         ]
     assert [event["type"] for event in events[-2:]] == ["EffectExplained", "DocumentSigned"]
+
+
+def test_a_page_at_which_something_is_done_says_whose_record_it_is(browser: Browser, system: dict[str, Any]) -> None:
+    """Given a conference that is prepared, then its page, each form, and the form that was begun on my day name the child."""
+    run = play_until(system, "03-bullying-yrd-rj.yaml", lambda step: step.command == "ScheduleConference")
+    case, disposal, conference = (run.names.id(name) for name in ("case", "d1", "d1+c1"))
+    browser.sign_in("RJ_FACILITATOR-1")
+    page = browser.open(f"/records/conferences/{conference}")
+    assert page.heading.startswith("Restorative conference of Reece Gannaway"), page.heading
+    form = browser.open(f"/records/conferences/{conference}/do/RecordFollowUp?case={case}")
+    assert f"Reece Gannaway, case {str(case)[:8]}" in form.words
+    browser.sign_in("YJS_CASE_MANAGER-1")
+    form = browser.open(f"/records/disposals/{disposal}/do/RecordContact?case={case}")
+    fill_in(browser, form, {"means": "PHONE", "reached": True, "person_id": str(run.names.id("reece"))})
+    assert "Record contact: Reece Gannaway" in browser.open("/").words
 
 
 def test_a_document_of_nothing_is_not_there_to_sign(browser: Browser) -> None:
@@ -122,7 +138,10 @@ def test_a_referral_is_handed_to_another_officer(browser: Browser) -> None:
     assert form.form("/do/AllocateReferral").fields["officer_id"] == [officer]
     done = record(browser, form.url, {})
     assert "Recorded" in done.words
-    assert "It is with: an officer whose name is not known here" in browser.open(f"{address}/officer").words
+    given = browser.open(f"{address}/officer").words
+    assert f"It is with: Officer {officer[:8]}, name not known here" in given
+    assert CHILD["details"]["name"] in given
+    assert f"Referral with Officer {officer[:8]}, name not known here" in browser.open(address).words
     browser.sign_in("SAFE_SCHOOLS_OFFICER-1")
     assert "Your role does not hand it on" in browser.open(f"{address}/officer").words
 

@@ -8,6 +8,7 @@ import pytest
 
 from services.console.names import children_in, people_of
 from services.console.officers.victims import Victim, _victim
+from services.console.rendering import TEMPLATES
 
 PERSON = "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
 
@@ -72,3 +73,14 @@ def test_the_latest_details_count() -> None:
 def test_who_has_no_name_here_is_called_a_victim() -> None:
     """Given no referral that names the victim to this reader, then the page says so, without an id."""
     assert _victim(line(), {}).name == "Victim, name not shown"
+
+
+def test_victims_of_one_name_are_told_apart_by_their_cases() -> None:
+    """Given two victims of one name, then each is shown with the case; of any other the case is said to who hears the page alone."""
+    victims = [
+        Victim(line(case_id=f"case-{n}"), {"name": name}) for n, name in enumerate(("Kim Hale", "Kim Hale", "Vera"))
+    ]
+    macros: Any = TEMPLATES.get_template("parts.html").make_module({})
+    shown = [str(macros.victim_name(victim, victims)).strip() for victim in victims]
+    assert shown[:2] == ["Kim Hale<span>, case case-0</span>", "Kim Hale<span>, case case-1</span>"]
+    assert shown[2] == 'Vera<span class="govuk-visually-hidden">, case case-2</span>'
