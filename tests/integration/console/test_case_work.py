@@ -71,17 +71,17 @@ def test_a_turn_is_checked_on_one_page_and_ends_at_the_first_refusal(browser: Br
 
 def test_a_page_at_which_something_is_done_says_whose_record_it_is(browser: Browser, system: dict[str, Any]) -> None:
     """Given a conference that is prepared, then its page, each form, and the form that was begun on my day name the child."""
-    run = play_until(system, "03-bullying-yrd-rj.yaml", lambda step: step.command == "ScheduleConference")
+    run = play_until(system, "09-victim-withdraws.yaml", lambda step: step.command == "ScheduleConference")
     case, disposal, conference = (run.names.id(name) for name in ("case", "d1", "d1+c1"))
     browser.sign_in("RJ_FACILITATOR-1")
     page = browser.open(f"/records/conferences/{conference}")
-    assert page.heading.startswith("Restorative conference of Reece Gannaway"), page.heading
+    assert page.heading.startswith("Restorative conference of Noah Eddowes"), page.heading
     form = browser.open(f"/records/conferences/{conference}/do/RecordFollowUp?case={case}")
-    assert f"Reece Gannaway, case {str(case)[:8]}" in form.words
+    assert f"Noah Eddowes, case {str(case)[:8]}" in form.words
     browser.sign_in("YJS_CASE_MANAGER-1")
     form = browser.open(f"/records/disposals/{disposal}/do/RecordContact?case={case}")
-    fill_in(browser, form, {"means": "PHONE", "reached": True, "person_id": str(run.names.id("reece"))})
-    assert "Record contact: Reece Gannaway" in browser.open("/").words
+    fill_in(browser, form, {"means": "PHONE", "reached": True, "person_id": str(run.names.id("noah"))})
+    assert "Record contact: Noah Eddowes" in browser.open("/").words
 
 
 def test_a_document_of_nothing_is_not_there_to_sign(browser: Browser) -> None:

@@ -82,5 +82,5 @@ def test_victims_of_one_name_are_told_apart_by_their_cases() -> None:
     ]
     macros: Any = TEMPLATES.get_template("parts.html").make_module({})
     shown = [str(macros.victim_name(victim, victims)).strip() for victim in victims]
-    assert shown[:2] == ["Kim Hale<span>, case case-0</span>", "Kim Hale<span>, case case-1</span>"]
+    assert shown[:2] == ['Kim Hale<span class="">, case case-0</span>', 'Kim Hale<span class="">, case case-1</span>']
     assert shown[2] == 'Vera<span class="govuk-visually-hidden">, case case-2</span>'
