@@ -14,6 +14,8 @@ from services.registry import deciding_services
 from shared.database import Connection
 from shared.domain.data_rights import (
     DATA_RIGHTS_TYPES,
+    HoldPlaced,
+    HoldReleased,
     PersonForgotten,
     contents_of_home,
     data_rights_events,
@@ -23,9 +25,11 @@ from shared.domain.envelope import Fact
 from shared.domain.permissions import people_mentioned
 from shared.domain.service import Service
 
-_FORGOTTEN: Final = (
-    "select convert_from(body, 'UTF8')::jsonb #>> '{data,person_id}', recorded_at from event where type = $1"
-)
+_DECIDED: Final = """
+    select type, stream, data ->> 'person_id' as person, data ->> 'kind' as kind, recorded_at
+    from event, lateral (select convert_from(body, 'UTF8')::jsonb -> 'data' as data) as of
+    where type = any($1::text[]) order by position
+"""
 _NAMING: Final = "select distinct home from event where position(convert_to($1, 'UTF8') in body) > 0"
 _RECORDED: Final = (
     "select exists (select from event where position(convert_to($1, 'UTF8') in body) > 0 and type <> all ($2::text[]))"
@@ -51,13 +55,25 @@ class Forgotten:
 async def forget_again(stores: Mapping[str, Connection], keyring: Connection) -> Forgotten:
     """Repeat each destruction on which every service with a record of a person has agreed; `stores` are the event stores by service.
 
-    A service in which somebody works with the person since then does not agree.
+    A service in which somebody works with the person since then does not agree, nor one in which a hold stands.
     """
     agreed: dict[str, dict[str, datetime]] = defaultdict(dict)
+    holds: set[tuple[str, str, str]] = set()
     rights = {name: data_rights_events(name) for name in stores}
     for name, store in stores.items():
-        for row in await store.fetch(_FORGOTTEN, rights[name].type_name(PersonForgotten)):
-            agreed[row[0]][name] = row[1]
+        forgotten, placed, released = (
+            rights[name].type_name(event) for event in (PersonForgotten, HoldPlaced, HoldReleased)
+        )
+        # A person may have two streams, of two releases: what stands in either counts (`shared.api.data_rights`).
+        for row in await store.fetch(_DECIDED, [forgotten, placed, released]):
+            hold = row["person"], row["stream"], row["kind"]
+            if row["type"] == forgotten:
+                agreed[row["person"]].setdefault(name, row["recorded_at"])
+            elif row["type"] == placed:
+                holds.add(hold)
+            else:
+                holds.discard(hold)
+    held = {person for person, _, _ in holds}
     own = {name: [events.type_name(event) for event in DATA_RIGHTS_TYPES] for name, events in rights.items()}
     standing = await keyring.fetch(_STANDS, [f"person/{person}" for person in agreed])
     again, undecided = list[str](), list[str]()
@@ -69,7 +85,7 @@ async def forget_again(stores: Mapping[str, Connection], keyring: Connection) ->
             for service in deciding_services()
             if service.name in agreed[person]
         ]
-        if holding - agreed[person].keys() or any(working):
+        if person in held or holding - agreed[person].keys() or any(working):
             undecided.append(person)
             continue
         await keyring.execute("select destroy_keys($1)", row[0])

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -15,7 +15,14 @@ from ooc.evidence.verification import check_forgotten, find_forgotten
 from ooc.restore.forgotten import Forgotten, forget_again
 from services.vocabulary import Role
 from shared.command_handler import CommandHandler
-from shared.domain.data_rights import ForgetPerson, data_rights_id, data_rights_service
+from shared.domain.data_rights import (
+    DataRightsCommand,
+    ForgetPerson,
+    PlaceHold,
+    data_rights_id,
+    data_rights_ids,
+    data_rights_service,
+)
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.event_store.postgres import PostgresEventStore
@@ -151,21 +158,24 @@ async def test_a_key_that_is_back_is_named_and_destroyed_again(
     assert str(record.person) not in again.stdout
 
 
+async def record_alone(partnership: Partnership, service: str, stream: UUID, command: DataRightsCommand) -> None:
+    """Record what a process of one service decides about somebody's data, in a stream, without its API."""
+    command_id = uuid4()
+    dsn = partnership.settings.database(service, role_name(RoleKind.API, service))
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
+        rights = data_rights_service(world.SERVICES[service])
+        handler = CommandHandler(rights, PostgresEventStore(pool), MemoryKeyring(), bytes(32))
+        actor = Actor(id=uuid4(), role=OFFICER, organisation="Dorset Police")
+        await handler.handle(CommandRequest(command, stream, command_id, actor, datetime.now(UTC), command_id))
+
+
 async def test_one_service_that_says_somebody_is_forgotten_destroys_no_key(
     partnership: Partnership, settings: IsolatedSettings, urls: list[str]
 ) -> None:
     """Given a service whose process says that a child is forgotten, of whom others hold records, then repeating destroys no key."""
     record = await closed(partnership)
-    rights, command_id = data_rights_service(world.SERVICES["education"]), uuid4()
-    dsn = partnership.settings.database("education", role_name(RoleKind.API, "education"))
-    async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
-        handler = CommandHandler(rights, PostgresEventStore(pool), MemoryKeyring(), bytes(32))
-        actor = Actor(id=uuid4(), role=OFFICER, organisation="Dorset Police")
-        says, stream = (
-            ForgetPerson(person_id=record.person, basis="COURT_ORDER"),
-            data_rights_id("education", record.person),
-        )
-        await handler.handle(CommandRequest(says, stream, command_id, actor, datetime.now(UTC), command_id))
+    says = ForgetPerson(person_id=record.person, basis="COURT_ORDER")
+    await record_alone(partnership, "education", data_rights_id("education", record.person), says)
     assert (await listed(partnership, record))["key_stands"] is True
     repeated = await world.run_ooc(settings, urls, "forget-again", "--yes")
     assert repeated.returncode == 1, repeated.stdout
@@ -201,6 +211,24 @@ async def test_a_restore_destroys_the_key_again_before_any_process_runs(partners
         assert await forget_again(stores, keyring) == Forgotten((str(record.person),), ())
         assert await keys_of(partnership, record) == []
         assert await forget_again(stores, keyring) == Forgotten((), ())
+
+
+async def test_a_restore_destroys_no_key_while_a_hold_stands(partnership: Partnership) -> None:
+    """Given somebody forgotten, and a hold in the other stream of their data rights, then the restore names them, and the key stands."""
+    record = await closed(partnership)
+    backup = await wrapped_keys(partnership, record)
+    hold, (_, began_once) = PlaceHold(person_id=record.person, kind="LEGAL"), data_rights_ids("referral", record.person)
+    await forget(partnership, record)
+    await record_alone(partnership, "referral", began_once, hold)
+    await restore_keys(partnership, backup, tombstones=False)
+    async with AsyncExitStack() as closing:
+        stores: dict[str, Any] = {}
+        for name in (*world.SERVICES, "keyring"):
+            stores[name] = await asyncpg.connect(partnership.settings.database(name, "postgres"))
+            closing.push_async_callback(stores[name].close)
+        keyring = stores.pop("keyring")
+        assert await forget_again(stores, keyring) == Forgotten((), (str(record.person),))
+    assert len(await keys_of(partnership, record)) == 2
 
 
 async def test_a_lost_tombstone_is_named_and_made_again(
