@@ -51,6 +51,8 @@ class Conference:
     participants: dict[str, Participant] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     terms: dict[str, Term] = field(default_factory=dict)
+    harmer: str = ""
+    """The name of the child who did harm, if the reader may know it."""
 
 
 FACTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
@@ -78,6 +80,7 @@ def conference_of(events: Iterable[Mapping[str, Any]], names: Mapping[str, str])
     for event in events:
         _take(conference, event, names)
     people = [Who(who.id, who.part, who.name, {}) for who in conference.participants.values()]
+    conference.harmer = next((who.name for who in people if who.part == in_words("HARMER")), "")
     for id_, words in called(people).items():
         conference.participants[id_].name = words
     parties = [who for who in conference.participants.values() if who.part in PARTIES]

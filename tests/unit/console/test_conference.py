@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from starlette.requests import Request
+
+from services.console.apis import Part
+from services.console.forms.next_steps import Steps
 from services.console.forms.present import rows_of
 from services.console.officers.conference import FACTS, conference_of
+from services.console.records import Record
+from services.console.rendering import render
 
 HARMER, HARMED, TERM = "7b25a32c-7a6b-5cf9-bdc4-0b84d596c200", "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11", "t1"
 NAMES = {HARMER: "Robin Doe"}
@@ -47,6 +54,29 @@ def test_each_participant_has_what_is_recorded_of_them() -> None:
     assert harmed.consent == "Given on 9 June 2026: shuttle, until 1 August 2026"
     assert harmed.present == "Took part"
     assert found.facts["Outcome"] == "ConferenceHeld was recorded, on 9 June 2026"
+
+
+@pytest.mark.parametrize(("names", "heading"), [(NAMES, "conference of Robin Doe: "), ({}, "conference: ")])
+def test_the_page_is_headed_by_a_name_alone(names: dict[str, str], heading: str) -> None:
+    """Given a reader who may not know the child's name, then the heading has no other words in its place."""
+    page = render(
+        Request({"type": "http", "path": "/records/conferences/c1", "headers": []}),
+        "record.html",
+        None,
+        record=Record("conferences", "c1", Part({"state": "PROPOSED"}), Part({"commands": [], "version": 1}), {}),
+        case_id="",
+        conference=conference_of([event("ConferenceProposed", harmer=HARMER)], names),
+        facts=FACTS,
+        columns={},
+        plan=None,
+        steps=Steps((), ()),
+        work=None,
+        corrections={"c1": None},
+        history=Part({"events": []}),
+        papers=[],
+        recorded=[],
+    )
+    assert f'<h1 class="govuk-heading-l">Restorative {heading}' in bytes(page.body).decode()
 
 
 def test_what_is_not_recorded_yet_is_said_to_be_so() -> None:
