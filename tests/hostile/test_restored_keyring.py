@@ -19,6 +19,7 @@ from shared.domain.data_rights import (
     DataRightsCommand,
     ForgetPerson,
     PlaceHold,
+    ReleaseHold,
     data_rights_id,
     data_rights_ids,
     data_rights_service,
@@ -214,7 +215,7 @@ async def test_a_restore_destroys_the_key_again_before_any_process_runs(partners
 
 
 async def test_a_restore_destroys_no_key_while_a_hold_stands(partnership: Partnership) -> None:
-    """Given somebody forgotten, and a hold in the other stream of their data rights, then the restore names them, and the key stands."""
+    """Given somebody forgotten, and a hold in the other stream of their data rights, then the restore names them, and the key stands until it is released."""
     record = await closed(partnership)
     backup = await wrapped_keys(partnership, record)
     hold, (_, began_once) = PlaceHold(person_id=record.person, kind="LEGAL"), data_rights_ids("referral", record.person)
@@ -228,7 +229,10 @@ async def test_a_restore_destroys_no_key_while_a_hold_stands(partnership: Partne
             closing.push_async_callback(stores[name].close)
         keyring = stores.pop("keyring")
         assert await forget_again(stores, keyring) == Forgotten((), (str(record.person),))
-    assert len(await keys_of(partnership, record)) == 2
+        assert len(await keys_of(partnership, record)) == 2
+        release = ReleaseHold(person_id=record.person, kind="LEGAL")
+        await record_alone(partnership, "referral", began_once, release)
+        assert await forget_again(stores, keyring) == Forgotten((str(record.person),), ())
 
 
 async def test_a_lost_tombstone_is_named_and_made_again(
