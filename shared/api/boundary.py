@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.api.deprecations import headers_of
 from shared.api.metrics import REQUESTS
 from shared.api.problems import TooManyRequests, fault_response, problem_response, too_many_response
-from shared.api.rates import AT_ONCE, RateLimit, network_of
+from shared.api.rates import AT_ONCE, UNDER_WAY, RateLimit, network_of
 from shared.api.sandbox import Sandbox
 from shared.settings import Settings
 from shared.stream_queue import Turns
@@ -94,7 +95,8 @@ class Boundary:
             elif self._rate is not None and (seconds := self._rate.take(network_of(scope.get("client")))):
                 await too_many_response(TooManyRequests(seconds))(scope, receive, answer)
             else:
-                await self._app(scope, receive, answer)
+                async with AsyncExitStack() as scope[UNDER_WAY]:
+                    await self._app(scope, receive, answer)
         except ClientDisconnect:
             return  # the client has left, and nothing was recorded
         except Exception:

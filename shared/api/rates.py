@@ -21,6 +21,8 @@ MAX_KEYS: Final = 20_000
 
 AT_ONCE: Final = 8
 """The most requests of an actor that an API works on at once. The cost of a request is not bounded by a rate."""
+UNDER_WAY: Final = "under_way"
+"""The key of a request's ASGI scope with an exit stack that ends once it is answered: its actor's turn."""
 
 
 def network_of(client: Sequence[Any] | None) -> str:

@@ -1,7 +1,7 @@
 """Parsers of requests: body, ids, times and reasons. Each raises `Malformed` for malformed input."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from shared.api.bodies import read_body
 from shared.api.parameters import ACCESS_REASON, DAY, IDEMPOTENCY_KEY, TIME_HINT, UUID_HINT, UUID_TEXT, Parameter
 from shared.api.problems import Malformed, TooManyRequests
-from shared.api.rates import RateLimit, network_of
+from shared.api.rates import UNDER_WAY, RateLimit, network_of
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.messages import Actor, Command
 from shared.domain.service import Service
@@ -29,8 +29,8 @@ BEARER: Final = HTTPBearer(scheme_name="token", bearerFormat="JWT", auto_error=F
 async def read_actor(
     request: Request,
     _token: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],  # for the OpenAPI document
-) -> AsyncIterator[Actor]:
-    """Verify the bearer token and yield the actor, when it is the turn of the request among those of the actor.
+) -> Actor:
+    """Verify the bearer token and return the actor, when it is the turn of the request among those of the actor.
 
     Raises `InvalidToken`, `IssuerUnavailable`, or `TooManyRequests` above the rate limit of an actor.
     """
@@ -42,8 +42,10 @@ async def read_actor(
     if rate is not None and (seconds := rate.take(str(actor.id), _size_of(request))):
         raise TooManyRequests(seconds)
     turns: Turns | None = request.app.state.actor_turns
-    async with nullcontext() if turns is None else turns.turn(str(actor.id)):
-        yield actor
+    if turns is not None:
+        under_way: AsyncExitStack = request.scope[UNDER_WAY]
+        await under_way.enter_async_context(turns.turn(str(actor.id)))
+    return actor
 
 
 def _size_of(request: Request) -> int:

@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -97,7 +98,7 @@ class Signer:
     private: Ed25519PrivateKey
     kind: int = ED25519
 
-    @property
+    @cached_property
     def key(self) -> VerifierKey:
         """The public key, with which signatures are verified."""
         return VerifierKey(self.name, self.kind, self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
