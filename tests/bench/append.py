@@ -17,8 +17,10 @@ from tests.bench.limits import DurableRows
 from tests.bench.peer import PEER, Recorder
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
-from tests.integration.event_store.streams import SERVICE, EventTail, Stream
+from tests.integration.event_store.streams import EventTail, Stream
 
+SERVICE: Final = "disposal"
+"""A service that the system has: verification names the database roles of any other."""
 CALLERS: Final = 64
 CONNECTIONS: Final = 32
 LENGTH: Final = 10
@@ -41,7 +43,7 @@ class Appending:
         async def call() -> None:
             now = time.perf_counter()
             while now < until:
-                stream = Stream()
+                stream = Stream(service=SERVICE)
                 while stream.version < LENGTH and now < until:
                     append = stream.asks(self._rest)
                     result = await self._event_store.append(append)

@@ -8,12 +8,13 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any, Final
 
+from services.disposal.domain.commands import OpenDisposalCase
 from services.registry import deciding_services
 from shared.domain.envelope import GENESIS
 from shared.domain.envelope import next_hash as chained
 from shared.domain.service import Service
 from shared.event_store import AppendRequest, EventToAppend
-from tools.scenario.synthetic_cases import AcceptedCommand, SyntheticCase, SyntheticCases
+from tools.scenario.synthetic_cases import AcceptedCommand, SentCommand, SyntheticCase, SyntheticCases
 
 SERVICES: Final = {service.name: service for service in deciding_services()}
 STORIES: Final = Path(__file__).parents[1] / "scenarios"
@@ -21,8 +22,18 @@ AT_ONCE: Final = 300
 """How many cases are under way at once where events of many are mixed, as they would be in an event store."""
 
 
+def needs_referral(sent: SentCommand) -> bool:
+    """Return whether a command relies on what its referral has linked: it opens a disposal without the child's details."""
+    return isinstance(sent.request.command, OpenDisposalCase) and sent.request.command.details is None
+
+
 class Corpus:
     """Synthetic cases of scenarios, by default of all, as many as are asked for. None is given out twice."""
+
+    @classmethod
+    def unlinked(cls) -> Corpus:
+        """Return the cases that services accept which keep nothing of each other's."""
+        return cls(lambda case: not any(map(needs_referral, case.sent)))
 
     def __init__(
         self,

@@ -24,7 +24,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from services.disposal.domain.commands import OpenDisposalCase
 from services.disposal.service import service
 from shared.api.connections import ConnectionLimits
 from shared.database import retry_for
@@ -33,7 +32,7 @@ from shared.runtime.application import uvicorn_options
 from shared.runtime.provision import provision_databases
 from shared.settings import Settings
 from tests import loopback
-from tests.bench.corpus import Corpus
+from tests.bench.corpus import Corpus, needs_referral
 from tests.bench.figures import milliseconds
 from tests.bench.place import Place
 from tests.bench.processes import process_running
@@ -84,11 +83,10 @@ def sent_alone(case: SyntheticCase) -> list[SentCommand]:
 
 
 def _ends(sent: SentCommand, events: set[str]) -> bool:
-    command = sent.request.command
     return (
         sent.request.causation_id is not None
-        or type(command).__name__ == "SignDocument"
-        or (isinstance(command, OpenDisposalCase) and command.details is None)
+        or type(sent.request.command).__name__ == "SignDocument"
+        or needs_referral(sent)
         or any(event in sent.body for event in events)
     )
 

@@ -77,5 +77,5 @@ async def visible(place: Place, rate: int) -> AsyncIterator[Sequence[Side]]:
             process_running(feeding, reporting, place.kafka, namespace, NotingProjection(notes)),
             process_running(reading, reporting, notes),
         ):
-            following = Following(ours, Corpus(), rate, Timeline(notes))
+            following = Following(ours, Corpus.unlinked(), rate, Timeline(notes))
             yield [Side(OURS, f"{rate} commands/s of the scenarios, relayed and projected", following.round)]

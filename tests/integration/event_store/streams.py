@@ -58,10 +58,15 @@ class Stream:
     id: UUID = field(default_factory=uuid4)
     version: int = 0
     hash: bytes = GENESIS
+    service: str = SERVICE
 
     @property
     def name(self) -> str:
-        return f"{SERVICE}/{self.id}"
+        return f"{self.service}/{self.id}"
+
+    @property
+    def type(self) -> str:
+        return f"ooc.{self.service}.Noted.v1"
 
     def asks(
         self,
@@ -80,7 +85,7 @@ class Stream:
                 note if isinstance(note, EventTail) else event_tail({"note": note.hex()})
             )
             hash_ = next_hash(hash_, body)
-            events.append(EventToAppend(event_id, TYPE, self.id, body, hash_))
+            events.append(EventToAppend(event_id, self.type, self.id, body, hash_))
         digest = hashlib.sha256(b"".join(notes)).digest()
         return AppendRequest(
             command_id,
@@ -95,7 +100,7 @@ class Stream:
 
     def _begin(self, event_id: UUID, version: int, command_id: UUID) -> bytes:
         return (
-            f'{{"event_id":"{event_id}","type":"{TYPE}","stream":"{self.name}","version":{version},"home":"{self.id}",'
+            f'{{"event_id":"{event_id}","type":"{self.type}","stream":"{self.name}","version":{version},"home":"{self.id}",'
             f'"command_id":"{command_id}",'
         ).encode()
 
