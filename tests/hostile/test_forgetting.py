@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -110,6 +110,17 @@ async def stored(partnership: Partnership, service: str, person: UUID) -> list[d
     rows = await owner.fetch("select body from event where type like '%.PersonForgotten.v1'")
     await owner.close()
     return [event for row in rows if (event := json.loads(row["body"]))["data"]["person_id"] == str(person)]
+
+
+@asynccontextmanager
+async def owned_databases(partnership: Partnership) -> AsyncIterator[tuple[dict[str, Any], Any]]:
+    """Connect to the databases of the services, by name, and to the keyring, as their owner."""
+    async with AsyncExitStack() as closing:
+        stores: dict[str, Any] = {}
+        for name in (*world.SERVICES, "keyring"):
+            stores[name] = await asyncpg.connect(partnership.settings.database(name, "postgres"))
+            closing.push_async_callback(stores[name].close)
+        yield stores, stores.pop("keyring")
 
 
 async def keys_of(partnership: Partnership, record: Recorded) -> list[str]:
@@ -274,12 +285,7 @@ async def test_a_record_that_begins_between_two_runs_keeps_its_name(partnership:
         assert (rule["id"], f"referral/{new} (RECEIVED)" in rule["text"]) == ("DR1", True)
         assert str(record.stream) not in rule["text"]
     assert answers[-1].json()["waits_for"] == [role_name(RoleKind.API, "referral")]
-    async with AsyncExitStack() as closing:
-        stores: dict[str, Any] = {}
-        for name in (*world.SERVICES, "keyring"):
-            stores[name] = await asyncpg.connect(partnership.settings.database(name, "postgres"))
-            closing.push_async_callback(stores[name].close)
-        keyring = stores.pop("keyring")
+    async with owned_databases(partnership) as (stores, keyring):
         assert str(record.person) in (await forget_again(stores, keyring)).undecided
     assert NAME in await read_record(partnership, Recorded("referral", new, new, record.person))
 

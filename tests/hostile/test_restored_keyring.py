@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -32,7 +31,7 @@ from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
-from tests.hostile.test_forgetting import NAME, closed, forget, keys_of, read_record
+from tests.hostile.test_forgetting import NAME, closed, forget, keys_of, owned_databases, read_record
 from tests.integration.local.waiting import eventually
 from tests.isolated_settings import IsolatedSettings
 
@@ -190,12 +189,7 @@ async def test_a_restore_destroys_the_key_again_before_any_process_runs(partners
     """Given old rows of the keyring, the restore destroys them once all services have agreed; until then it names the person."""
     record = await closed(partnership)
     backup = await wrapped_keys(partnership, record)
-    async with AsyncExitStack() as closing:
-        stores: dict[str, Any] = {}
-        for name in (*world.SERVICES, "keyring"):
-            stores[name] = await asyncpg.connect(partnership.settings.database(name, "postgres"))
-            closing.push_async_callback(stores[name].close)
-        keyring = stores.pop("keyring")
+    async with owned_databases(partnership) as (stores, keyring):
         assert [answer.status_code for answer in await forget(partnership, record)] == [200] * len(world.SERVICES)
         await restore_keys(partnership, backup, tombstones=False)
         elsewhere = await stores["referral"].fetchrow(
@@ -222,12 +216,7 @@ async def test_a_restore_destroys_no_key_while_a_hold_stands(partnership: Partne
     await forget(partnership, record)
     await record_alone(partnership, "referral", began_once, hold)
     await restore_keys(partnership, backup, tombstones=False)
-    async with AsyncExitStack() as closing:
-        stores: dict[str, Any] = {}
-        for name in (*world.SERVICES, "keyring"):
-            stores[name] = await asyncpg.connect(partnership.settings.database(name, "postgres"))
-            closing.push_async_callback(stores[name].close)
-        keyring = stores.pop("keyring")
+    async with owned_databases(partnership) as (stores, keyring):
         assert await forget_again(stores, keyring) == Forgotten((), (str(record.person),))
         assert len(await keys_of(partnership, record)) == 2
         release = ReleaseHold(person_id=record.person, kind="LEGAL")
