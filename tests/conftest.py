@@ -199,16 +199,17 @@ class _Background:
 
 
 @pytest.fixture(scope="session")
-def _background() -> Iterator[_Background]:
-    background = _Background()
-    yield background
-    background.close()
-
-
-@pytest.fixture(scope="session")
 def _server_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="ooc-test-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def _background(_server_folder: Path) -> Iterator[_Background]:
+    # The folder is asked for, since it must outlive the servers: without it a checkpoint fails, and what waits for one.
+    background = _Background()
+    yield background
+    background.close()
 
 
 @pytest.fixture(scope="session")
