@@ -334,6 +334,7 @@ def _broker(port: int) -> dict[str, str]:
         "transaction.state.log.min.isr": "1",
         "transaction.max.timeout.ms": "15000",
         "socket.request.max.bytes": "16777216",
+        "max.decompressed.message.bytes": "1048588",
         "max.incremental.fetch.session.cache.slots": "0",
         "group.coordinator.rebalance.protocols": "classic",
         "group.max.size": "12",

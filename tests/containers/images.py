@@ -26,7 +26,7 @@ from tools.local import jars
 
 PYTHON: Final = "python:3.11-slim"
 POSTGRES: Final = "postgres:18"
-KAFKA: Final = "apache/kafka:4.3.1"
+KAFKA: Final = "apache/kafka:4.4.0"
 HAPROXY: Final = "haproxy:3.2"
 ETCD: Final = "quay.io/coreos/etcd:v3.6.7"
 KEYCLOAK: Final = f"keycloak/keycloak:{keycloak.VERSION}"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
-from aiokafka.errors import KafkaError
+from aiokafka.errors import UnknownError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -130,12 +130,13 @@ def _varint(number: int) -> bytes:
 
 
 async def test_compressed_bombs_are_refused_by_the_broker(attacked: Scene) -> None:
-    """Given batches of 200 KB that hold 200 MB each, several at once, the broker refuses them, and what follows is applied."""
+    """Given batches of 200 KB that hold 200 MB each, several at once, the broker refuses them and runs on, and what follows is applied."""
     home = one_home_for_each_partition()[4]
     await attacked.publish([home])
     bombs = [attacked.forge_bytes(_by_gzip_bomb, partition) for partition in range(6)]
     refused = await asyncio.gather(*bombs, return_exceptions=True)
-    assert [type(error) for error in refused if not isinstance(error, KafkaError)] == []
+    # A broker that ends would be found not ready, or its connection closed. aiokafka has no name for Kafka's INVALID_RECORD.
+    assert {type(error) for error in refused} == {UnknownError}
     await attacked.publish([home])
     await attacked.applied_exactly()
 

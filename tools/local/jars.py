@@ -19,7 +19,7 @@ from typing import Final
 
 from tools.local.errors import CannotStart
 
-ENDPOINT: Final = "org.apache.kafka:kafka_2.13:4.3.1+org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!"
+ENDPOINT: Final = "org.apache.kafka:kafka_2.13:4.4.0+org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!"
 """Kafka itself, and the bridge that lets it log (`!`: whose own parent must not choose versions for Kafka)."""
 
 LIST: Final = Path(__file__).with_name("kafka-jars.txt")
