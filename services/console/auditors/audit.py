@@ -18,7 +18,7 @@ from starlette.responses import Response
 from services.console.apis import Apis, Part, Problem, part_of
 from services.console.auditors.proofs import CheckedCheckpoint, EventProof, check_checkpoint, check_event
 from services.console.documents import print_case_file
-from services.console.names import people_of
+from services.console.names import of_records, people_of
 from services.console.officers.moments import HEAD, all_events, changed_facts, members
 from services.console.records import SERVICES as SERVICE_OF
 from services.console.rendering import render
@@ -76,10 +76,11 @@ async def event_page(request: Request, session: Session) -> Response:
         raise HTTPException(404)
     event = history[place]
     at = datetime.fromisoformat(event["recorded_at"])
-    proof, before, after = await asyncio.gather(
+    proof, before, after, children = await asyncio.gather(
         part_of(_prove(request, session, service, event)),
         part_of(_state(apis, session, service, path, at - INSTANT)),
         part_of(_state(apis, session, service, path, at)),
+        of_records(apis, session, [(service, id_)]),
     )
     then = after.value or {}
     names = {who.id: who.name for who in people_of(then) if who.name}
@@ -87,6 +88,7 @@ async def event_page(request: Request, session: Session) -> Response:
         request,
         "event.html",
         session,
+        child=children.get(id_, ""),
         title=f"Event {event['version']} of {RECORD_TITLES[collection].lower()} {id_[:8]}",
         service=RECORD_TITLES[collection],
         record=f"/records/{collection}/{id_}",

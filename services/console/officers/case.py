@@ -219,6 +219,7 @@ async def timeline_page(request: Request, session: Session) -> Response:
         "timeline.html",
         session,
         officers=await console_of(request).directory.names(session),
+        child=(await of_records(apis, session, (), [str(id_)])).get(str(id_), ""),
         id=str(id_),
         times=times,
         now=now,

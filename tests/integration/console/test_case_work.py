@@ -27,6 +27,7 @@ def test_a_document_is_printed_signed_and_confirmed_on_one_page(
     sign = browser.open(link_of(page, "Sign document"))
     assert sign.heading == "Print, sign and confirm"
     assert "Leo Hartnell" in sign.words
+    assert "Youth conditional caution" in sign.words
     printed = browser.client.get(f"{browser.base}{link_of(sign, 'Print the document in English')}")
     assert printed.content.startswith(b"%PDF")
     command = {"consent": True, "signed_by_child": True, "occurred_at": "2025-10-02T15:20:00+00:00"}

@@ -126,6 +126,9 @@ def test_the_timeline_tells_each_event_with_both_times(browser: Browser) -> None
     """Given a case, when its timeline is opened, then each event is a sentence that leads to what was known then."""
     browser.sign_in("SUPERVISOR-1")
     page = browser.open(f"{case_of(browser, 'Jack Tolliday')}/timeline")
+    assert page.words.startswith("Jack Tolliday What happened in case")
+    event = browser.open(next(one for text, one in page.links().items() if text.startswith("Event and proof")))
+    assert "Jack Tolliday" in event.words
     assert "Safeguarding concern" in page.words or "safeguarding concern" in page.words
     assert "recorded" in page.words
     then = [address for text, address in page.links().items() if text.startswith("What was known then")]
