@@ -20,6 +20,9 @@ OF_A_PERSON: Final[Mapping[str, tuple[str, ...]]] = {
 """The columns of the participants, each with the commands that its cell leads to."""
 
 
+HARMED: Final = in_words("HARMED")
+
+
 @dataclass(slots=True)
 class Participant:
     """A person who takes part, and what is recorded of them, in words."""
@@ -32,6 +35,10 @@ class Participant:
     prepared: str = ""
     present: str = ""
     follow_up: str = ""
+
+    def is_concerned_by(self, column: str) -> bool:
+        """Whether a column asks something of them: who was harmed alone is informed (rule C2)."""
+        return column != "informed" or self.part == HARMED
 
 
 @dataclass(slots=True)
@@ -67,7 +74,7 @@ FACTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 }
 """The headings of the page, each with its words if nothing is recorded, and the commands that lead on."""
 
-PARTIES: Final = frozenset(map(in_words, ("HARMER", "HARMED")))
+PARTIES: Final = frozenset({in_words("HARMER"), HARMED})
 """The parts of those without whose consent nothing is scheduled (rule C2)."""
 
 

@@ -53,6 +53,9 @@ def test_each_participant_has_what_is_recorded_of_them() -> None:
     )
     assert harmed.consent == "Given on 9 June 2026: shuttle, until 1 August 2026"
     assert harmed.present == "Took part"
+    assert not harmer.is_concerned_by("informed"), "a victim alone is informed"
+    assert harmer.is_concerned_by("consent")
+    assert harmed.is_concerned_by("informed")
     assert found.facts["Outcome"] == "ConferenceHeld was recorded, on 9 June 2026"
 
 
