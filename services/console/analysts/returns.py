@@ -20,6 +20,8 @@ from services.console import names
 from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart
 from services.console.analysts.workbooks import workbook_of
 from services.console.apis import Apis, Part, Problem, part_of
+from services.console.directory import nameless
+from services.console.officers.moments import UUID_KEY
 from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query, read_key, read_name, read_page, read_uuid, see
 from services.console.sessions import Session
@@ -330,11 +332,15 @@ def table_of(answer: Mapping[str, Any], officers: Mapping[str, str] = MappingPro
     return Table(
         ["Number"],
         [
-            (_words(", ".join(officers.get(part) or in_words(part) for part in path)), [_number(value)])
+            (_words(", ".join(_called(part, officers) for part in path)), [_number(value)])
             for path, value in leaves
         ],
         [[".".join((*prefix, *path))] for path, _ in leaves],
     )
+
+
+def _called(part: str, officers: Mapping[str, str]) -> str:
+    return officers.get(part) or (nameless(part) if UUID_KEY.fullmatch(part) else in_words(part))
 
 
 def _is_nested(row: Mapping[str, Any]) -> bool:

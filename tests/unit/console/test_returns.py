@@ -44,6 +44,9 @@ def test_each_number_has_its_place_in_the_answer() -> None:
     alone = {"count": 3, "by_quarter": {"2025-26-Q3": 2}}
     assert table_of(HEAD | alone).cells == [["count"], ["by_quarter.2025-26-Q3"]]
     assert table_of(HEAD | {"by_state": {"OPEN": 1}}).cells == [["by_state.OPEN"]]
+    officer = "7b25a32c-7a6b-5cf9-bdc4-0b84d596c200"
+    assert table_of(HEAD | {"by_officer": {officer: 1}}).rows[0][0] == "Officer 7b25a32c, name not known here"
+    assert table_of(HEAD | {"by_officer": {officer: 1}}, {officer: "PC Doe"}).rows[0][0] == "PC Doe"
 
 
 @pytest.mark.parametrize(
