@@ -182,16 +182,12 @@ async def names_of(
         rows = {(row["service"], row["stream"]): row for row in (*of_records, *of_cases)}
         facts = [read_row(row) for row in await connection.fetch(_FACTS, *split(rows), TYPES)]
         reached = await positions(connection, READ_MODELS)
-    values = values_in(facts)
+    values = _readable(values_in(facts), classes)
     restricted = await withheld_from(reader, pool, {(owner[0][0], owner[1]) for owner in values})
-    shown = {
-        owner: value
-        for owner, value in values.items()
-        if (owner[0][0], owner[1]) not in restricted and value[2] <= classes[owner[0][0]]
-    }
+    shown = {owner: value for owner, value in values.items() if (owner[0][0], owner[1]) not in restricted}
     names = await _open(shown, keyring)
     alike = _alike(names)
-    births = values_in(facts, Compared.DATE_OF_BIRTH) if alike else {}
+    births = _readable(values_in(facts, Compared.DATE_OF_BIRTH), classes) if alike else {}
     born = await _open({owner: value for owner, value in births.items() if owner in alike}, keyring)
     people = [
         NamedPerson(
@@ -207,6 +203,10 @@ async def names_of(
     ]
     answer = {"positions": reached, "people": [person.model_dump(mode="json") for person in people]}
     return OpenedNames(answer, _opened(rows, {owner: shown[owner][2] for owner in names}))
+
+
+def _readable(values: Mapping[Owner, SealedIn], classes: Mapping[str, frozenset[FieldClass]]) -> dict[Owner, SealedIn]:
+    return {owner: value for owner, value in values.items() if value[2] <= classes[owner[0][0]]}
 
 
 def _opened_by(reader: Reader, service: str, reason: str | None) -> frozenset[FieldClass]:
