@@ -331,10 +331,7 @@ def table_of(answer: Mapping[str, Any], officers: Mapping[str, str] = MappingPro
     leaves = list(_leaves(numbers))
     return Table(
         ["Number"],
-        [
-            (_words(", ".join(_called(part, officers) for part in path)), [_number(value)])
-            for path, value in leaves
-        ],
+        [(_words(", ".join(_called(part, officers) for part in path)), [_number(value)]) for path, value in leaves],
         [[".".join((*prefix, *path))] for path, _ in leaves],
     )
 
