@@ -95,6 +95,7 @@ def test_old_bytes_are_told_on_pages_and_papers(history: Sequence[Fact]) -> None
         Request({"type": "http", "path": f"/cases/{case}/timeline", "headers": []}),
         "timeline.html",
         None,
+        child="",
         id=case,
         times={},
         now=True,
