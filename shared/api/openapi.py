@@ -17,7 +17,6 @@ from shared.api.dependencies import OwnDatabase
 from shared.api.deprecations import mark_deprecated
 from shared.api.limits import limits_of
 from shared.api.problems import PROBLEM_TYPES, Problem, example_response, problems
-from shared.api.routes import explain_missing
 from shared.settings import Settings
 from shared.version import version
 
@@ -55,7 +54,7 @@ def new_application(
         async with open_dependencies() as app.state.deps:
             yield
 
-    app = FastAPI(
+    return FastAPI(
         title=title,
         version=version(),
         license_info={"name": "MIT", "identifier": "MIT"},
@@ -70,8 +69,6 @@ def new_application(
         # The boundary may answer them to any request.
         responses=problems(429, 500),
     )
-    explain_missing(app)
-    return app
 
 
 def complete_openapi(app: FastAPI, settings: Settings, schemas: Callable[[], Mapping[str, Any]] = dict) -> None:

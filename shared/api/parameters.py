@@ -1,18 +1,15 @@
 """Parameters of paths, queries and headers, each declared once: a route names its own in `routes.declared`."""
 
-import inspect
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import Header, Path, Query
+from fastapi import Path
 from pydantic import WithJsonSchema
 
 from shared.api.problems import Malformed
 from shared.printing.documents import LANGUAGES
-
-_DECLARATIONS: Final[Mapping[str, Any]] = {"query": Query, "header": Header, "path": Path}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +36,28 @@ class Parameter:
         return text
 
     @property
-    def is_required(self) -> bool:
-        """Whether a request without it is malformed (422)."""
-        return self.required or self.place == "path"
-
-    @property
-    def default(self) -> Any:
-        """The value that its absence means, as FastAPI documents it."""
-        return inspect.Parameter.empty if self.is_required else self.schema.get("default")
-
-    @property
     def annotation(self) -> Any:
-        """The parameter as FastAPI reads it: a text, or several, with its JSON schema."""
+        """A parameter of a path as FastAPI reads it: a text with its JSON schema."""
+        return Annotated[str, WithJsonSchema(self._json_schema), Path(alias=self.name, description=self.description)]
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """A parameter of a query or a header as OpenAPI has it."""
+        schema = {"type": "array", "items": self._json_schema} if self.repeatable else self._json_schema
+        return {
+            "name": self.name,
+            "in": self.place,
+            "required": self.required,
+            "schema": schema,
+            "description": self.description,
+        }
+
+    @property
+    def _json_schema(self) -> dict[str, Any]:
         schema = {"type": "string", "pattern": f"^({self.pattern.pattern})$", **self.schema}
         if "enum" in schema or schema["type"] != "string":
             del schema["pattern"]
-        type_: Any = list[str] if self.repeatable else str
-        if not self.is_required:
-            type_ |= None
-        declaration = _DECLARATIONS[self.place](alias=self.name, description=self.description)
-        shape = {"type": "array", "items": schema} if self.repeatable else schema
-        return Annotated[type_, WithJsonSchema(shape), declaration]
+        return schema
 
 
 def choice(

@@ -9,7 +9,6 @@ from math import ceil
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
@@ -162,7 +161,7 @@ class Malformed(Exception):
         self.errors = errors
 
     @classmethod
-    def from_validation(cls, error: ValidationError | RequestValidationError) -> Malformed:
+    def from_validation(cls, error: ValidationError) -> Malformed:
         """Convert errors of pydantic, without the values and names in the input, which may be personal."""
         return cls(*map(_error, error.errors()))
 

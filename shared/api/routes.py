@@ -3,7 +3,7 @@
     @app.get("/v1/loans/{id}", response_model=StateView, **declared((ID, *TIMES, ACCESS_REASON), 404))
     async def state(request: Request, actor: Caller, id: str) -> JSONResponse: ...
 
-FastAPI derives the OpenAPI document from these dependencies, and solves them before it calls the route. So the order of
+FastAPI solves these dependencies before it calls the route. So the order of
 answers is the same everywhere: the token (401), the parameters (422), the right (403), the record (404).
 """
 
@@ -11,12 +11,10 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import Depends, Request
 
 from shared.api.parameters import Parameter
-from shared.api.problems import Malformed, malformed_response, problems
+from shared.api.problems import problems
 from shared.api.request import Caller, check_parameters
 
 PROBLEMS: Final = (401, 403, 422, 503)
@@ -24,30 +22,26 @@ PROBLEMS: Final = (401, 403, 422, 503)
 
 
 class ParameterCheck:
-    """A dependency that declares parameters to FastAPI and checks them: unknown, repeated, malformed, missing.
+    """A dependency that checks parameters: unknown, repeated, malformed, missing. FastAPI reads those of the path alone.
 
-    FastAPI itself takes the last of repeated parameters and passes over unknown ones, and its errors repeat the input,
-    which may be personal. So it only reads and documents them here.
+    It would take the last of repeated parameters and pass over unknown ones, and its errors repeat the input, which may be
+    personal.
     """
 
     def __init__(self, parameters: Sequence[Parameter], *, with_caller: bool) -> None:
         self._parameters = tuple(parameters)
         arguments = [_argument("request", Request), *([_argument("actor", Caller)] if with_caller else ())]
-        for n, parameter in enumerate(parameters):
-            arguments.append(_argument(f"parameter_{n}", parameter.annotation, parameter.default))
+        of_path = [parameter.annotation for parameter in parameters if parameter.place == "path"]
+        arguments += [_argument(f"parameter_{n}", annotation) for n, annotation in enumerate(of_path)]
         self.__signature__ = inspect.Signature(arguments)
 
     async def __call__(self, *, request: Request, **_values: Any) -> None:
         """Check the parameters of a request. Raises `Malformed`."""
-        self.check(request)
-
-    def check(self, request: Request) -> None:
-        """Check the parameters of a request. Raises `Malformed`."""
         check_parameters(request, self._parameters)
 
 
-def _argument(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+def _argument(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
 
 
 def declared(
@@ -60,7 +54,7 @@ def declared(
     return {
         "dependencies": [Depends(ParameterCheck(parameters, with_caller=True))],
         "responses": {**(answers or {}), **problems(*PROBLEMS, *statuses)},
-        **({} if body is None else {"openapi_extra": {"requestBody": dict(body)}}),
+        "openapi_extra": _described(parameters) | ({} if body is None else {"requestBody": dict(body)}),
     }
 
 
@@ -74,18 +68,11 @@ def declared_openly(parameters: Sequence[Parameter], *statuses: int) -> dict[str
     return {
         "dependencies": [Depends(ParameterCheck(parameters, with_caller=False))],
         "responses": problems(*statuses),
+        "openapi_extra": _described(parameters),
     }
 
 
-def explain_missing(app: FastAPI) -> None:
-    """Answer a missing parameter as every malformed one: FastAPI notices it before the route's check is called."""
-
-    @app.exception_handler(RequestValidationError)
-    async def _missing(request: Request, raised: RequestValidationError) -> JSONResponse:
-        for dependency in request.scope["route"].dependencies:
-            if isinstance(dependency.dependency, ParameterCheck):
-                try:
-                    dependency.dependency.check(request)
-                except Malformed as error:
-                    return malformed_response(error)
-        return malformed_response(Malformed.from_validation(raised))
+def _described(parameters: Sequence[Parameter]) -> dict[str, Any]:
+    """Describe the parameters of a query and of headers to the OpenAPI document."""
+    places = ("query", "header")
+    return {"parameters": [p.described for place in places for p in parameters if p.place == place]}
