@@ -103,10 +103,9 @@ def execute(
         return verdict
     new_events, approved = verdict
     facts = tuple(_new_facts(service, request, context, new_events, approved, history))
-    early = [
-        fact for fact in facts if not not_before_the_stream_began(state, replace(context, occurred_at=fact.occurred_at))
-    ]
-    if early:  # an event that takes the time of another record
+    times = {fact.occurred_at for fact in facts}
+    contexts = (context if at == occurred_at else replace(context, occurred_at=at) for at in times)
+    if not all(not_before_the_stream_began(state, then) for then in contexts):  # one takes the time of another record
         return Refused(
             broken_rules(rule for rule in decider.rules.rules if rule.function is not_before_the_stream_began)
         )
