@@ -16,6 +16,7 @@ controller alone (`_end_registration`), and may never expire while the node runs
 import asyncio
 import base64
 import contextlib
+import json
 import logging
 import os
 import string
@@ -166,8 +167,17 @@ async def _prepare(folder: Path, port: int, controller: int, *, closed: bool) ->
             _java(folder, "log4j2.properties", "kafka.tools.StorageTool", "format", *arguments),
             otherwise=f"Kafka could not format {data}:",
         )
-    elif (data / "__cluster_metadata-0").exists() and not (data / ".kafka_cleanshutdown").exists():
+    elif (data / "__cluster_metadata-0").exists() and not _ended_in_order(data):
         await _end_registration(folder)
+
+
+def _ended_in_order(data: Path) -> bool:
+    """Whether the last broker was registered, and ended with that: one that could not register says so too, without an epoch (KIP-966)."""
+    try:
+        epoch: int = json.loads((data / ".kafka_cleanshutdown").read_bytes())["brokerEpoch"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+    return epoch >= 0
 
 
 def _filled(file: str, **places: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tests.integration.local.waiting import eventually
 from tests.local_servers import servers
 from tests.ports import free_ports
-from tools.local import jars, postgres, postgres_programs
+from tools.local import jars, kafka, postgres, postgres_programs
 from tools.local.errors import CannotStart
 from tools.local.supervisor import Supervisor
 
@@ -164,6 +165,24 @@ async def test_kafka_killed_comes_back_with_its_messages(tmp_path: Path) -> None
     port, controller = free_ports(2)
     async with servers(tmp_path, kafka_ports=(port, controller)):
         assert await messages(f"127.0.0.1:{port}", 2) == ["one", "two"]
+
+
+async def test_kafka_comes_back_after_a_start_that_could_not_register(tmp_path: Path) -> None:
+    """Given a killed broker, and a start that the old registration ended but that marks its end as orderly, the next one succeeds."""
+    port, controller = free_ports(2)
+    ports = (port, controller)
+    async with servers(tmp_path, kafka_ports=ports):
+        await make_topic(f"127.0.0.1:{port}")
+        await write_message(f"127.0.0.1:{port}", "one")
+    java = kafka.process(tmp_path / "kafka", *ports).argv
+    with subprocess.Popen(java) as killed:
+        await eventually(lambda: kafka.answers(port))
+        killed.kill()
+    failed = await asyncio.create_subprocess_exec(*java, "--override", "initial.broker.registration.timeout.ms=1000")
+    assert await failed.wait() == 1
+    assert (tmp_path / "kafka/data/.kafka_cleanshutdown").exists()
+    async with servers(tmp_path, kafka_ports=ports):
+        assert await messages(f"127.0.0.1:{port}", 1) == ["one"]
 
 
 SERVERS = """
