@@ -3,8 +3,8 @@
     @app.get("/v1/loans/{id}", response_model=StateView, **declared((ID, *TIMES, ACCESS_REASON), 404))
     async def state(request: Request, actor: Caller, id: str) -> JSONResponse: ...
 
-FastAPI solves these dependencies before it calls the route. So the order of
-answers is the same everywhere: the token (401), the parameters (422), the right (403), the record (404).
+FastAPI solves these dependencies before it calls the route. So the order of answers is the same everywhere: the token
+(401), the parameters (422), the right (403), the record (404).
 """
 
 import inspect

@@ -214,16 +214,21 @@ async def timeline_page(request: Request, session: Session) -> Response:
     events = answer["events"][part * size : (part + 1) * size]
     streams = {event["stream"]: COLLECTIONS[event["service"]] for event in events}
     now = not any(times.values())
+    officers, children, corrections = await asyncio.gather(
+        console_of(request).directory.names(session),
+        of_records(apis, session, (), [str(id_)]),
+        _corrections(apis, session, streams if now else {}),
+    )
     return render(
         request,
         "timeline.html",
         session,
-        officers=await console_of(request).directory.names(session),
-        child=(await of_records(apis, session, (), [str(id_)])).get(str(id_), ""),
+        officers=officers,
+        child=children.get(str(id_), ""),
         id=str(id_),
         times=times,
         now=now,
-        corrections=await _corrections(apis, session, streams) if now else {},
+        corrections=corrections,
         answer=answer,
         events=events,
         places={event["event_id"]: event for event in events},
