@@ -41,7 +41,7 @@ MAX_WAITING_BYTES: Final = 32_000_000
 """The waiting bytes of a partition at which it is paused; a transaction of the relay has half as many."""
 
 RETRY_SECONDS: Final = 1.0
-"""The time between two looks for requested retries, and for records that wait too long."""
+"""The time between two looks for requested retries, for records that wait too long, and for position records to be noted alone."""
 
 _RECORD_BYTES: Final = 500
 _log = structlog.get_logger("consumer")
@@ -156,12 +156,15 @@ class RecordHandler(Service):
             self._paused.discard(place)
         self._settled = set() if places is None else self._settled - set(places)
 
-    async def settle(self) -> None:
-        """Process the waiting records that a position record covers. Raises what `process_batches` raises."""
+    async def settle(self, *, note_alone: bool = False) -> None:
+        """Process the waiting records that a position record covers, and note it. Raises what `process_batches` raises.
+
+        A position record whose events are on their way is noted with them, in one transaction; `note_alone` notes it before.
+        """
         async with self.busy:
             covered = self._covered()
             unnoted = self._unnoted()
-            if not covered and not unnoted:
+            if not covered and not (note_alone and unnoted):
                 return
             began = time.perf_counter()
             bodies = [record.body for _, records in covered.values() for record in records]
@@ -275,6 +278,7 @@ class RecordHandler(Service):
     async def _look_after(self) -> None:
         while not self.should_stop:
             await self.sleep(RETRY_SECONDS)
+            await self.settle(note_alone=True)
             await self._alarm_late()
             with log_transient(_log, "retry_later", consumer=self.consumer):
                 async with self._pool.acquire() as connection:

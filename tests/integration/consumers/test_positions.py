@@ -58,6 +58,34 @@ async def test_a_position_is_passed_when_every_offset_before_it_is(projection: P
         assert await progress(connection, NAME, "note") == (3, 3)
 
 
+async def test_a_position_is_noted_with_its_events(projection: Pool) -> None:
+    """Given a position record before its events, when they come, then it is noted with them; without any it is noted alone."""
+    noted = "select position from position_record order by position"
+    handler = handling.RecordHandler(
+        NAME,
+        position_topics=["ooc.note.position"],
+        pool=projection,
+        bootstrap="",
+        keys=KEYS,
+        apply=write_down,
+        membership=handling.DEFAULT_GROUP,
+        pause=lambda _: None,
+        resume=lambda _: None,
+        note=note_positions,
+    )
+    handler.follower.believed[TOPIC] = HighWaterMark(1, {0: 1})
+    await handler.settle()
+    assert await projection.fetch(noted) == []
+    message = Author("note").write(uuid4())
+    handler.add({(TOPIC, 0): [decode(TOPIC, 0, 0, None, message.headers, message.body)]})
+    await handler.settle()
+    assert await projection.fetchval("select count(*) from effect") == 1
+    assert [row["position"] for row in await projection.fetch(noted)] == [1]
+    handler.follower.believed[TOPIC] = HighWaterMark(2, {0: 1, 1: 1})
+    await handler.settle(note_alone=True)
+    assert [row["position"] for row in await projection.fetch(noted)] == [1, 2]
+
+
 async def test_only_the_recent_records_are_kept(projection: Pool) -> None:
     """Given more position records than are kept, when they are noted, then the last five hundred stay."""
     async with projection.acquire() as connection, connection.transaction():
