@@ -91,26 +91,25 @@ _BEFORE: Final = """
 async def process_batches(
     connection: Connection, consumer: str, batch: Mapping[TopicPartition, Sequence[ConsumedEvent]], apply: Apply
 ) -> list[BatchResult]:
-    """Process a batch of some partitions, each in order of offset, in one transaction (a savepoint within one).
+    """Process a batch of some partitions, each in order of offset, within the transaction of the caller.
 
     Each step is one statement for all partitions, and `apply` gets the good events of all of them. The checkpoints are locked
-    in order, against deadlocks. Raises `OffsetGap`, or an error that no event caused; then nothing was processed.
+    in order, against deadlocks. Raises `OffsetGap`, or an error that no event caused, which rolls that transaction back.
     """
-    async with connection.transaction():
-        standing: dict[str, StreamProgress] = {}
-        rows = await connection.fetch(_TAKE, consumer, *map(list, zip(*batch, strict=True)))
-        classified = [BatchClassifier((topic, partition), offset, standing) for topic, partition, offset in rows]
-        new_records = [sorting.new_records(batch[sorting.place]) for sorting in classified]
-        await _look_up(connection, consumer, standing, list(chain(*new_records)))
-        for sorting, records in zip(classified, new_records, strict=True):
-            sorting.sort(records)
-        good = [record for sorting in classified for record in sorting.good]
-        failed = await apply_or_quarantine(connection, consumer, good, apply)
-        await quarantine(connection, consumer, [*chain(*(sorting.held for sorting in classified)), *failed])
-        results = [await _result(connection, consumer, sorting, failed, apply) for sorting in classified]
-        reached = zip(*((*sorting.place, sorting.reached) for sorting in classified), strict=True)
-        await connection.execute(_MOVE, consumer, *map(list, reached))
-        return results
+    standing: dict[str, StreamProgress] = {}
+    rows = await connection.fetch(_TAKE, consumer, *map(list, zip(*batch, strict=True)))
+    classified = [BatchClassifier((topic, partition), offset, standing) for topic, partition, offset in rows]
+    new_records = [sorting.new_records(batch[sorting.place]) for sorting in classified]
+    await _look_up(connection, consumer, standing, list(chain(*new_records)))
+    for sorting, records in zip(classified, new_records, strict=True):
+        sorting.sort(records)
+    good = [record for sorting in classified for record in sorting.good]
+    failed = await apply_or_quarantine(connection, consumer, good, apply)
+    await quarantine(connection, consumer, [*chain(*(sorting.held for sorting in classified)), *failed])
+    results = [await _result(connection, consumer, sorting, failed, apply) for sorting in classified]
+    reached = zip(*((*sorting.place, sorting.reached) for sorting in classified), strict=True)
+    await connection.execute(_MOVE, consumer, *map(list, reached))
+    return results
 
 
 async def _result(

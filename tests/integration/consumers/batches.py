@@ -13,5 +13,6 @@ from shared.messaging.consumer.effects import Apply
 async def process_batch(
     connection: Connection, consumer: str, topic: str, partition: int, records: Sequence[ConsumedEvent], apply: Apply
 ) -> BatchResult:
-    """Process a batch of one partition, as `process_batches` does."""
-    return (await process_batches(connection, consumer, {(topic, partition): records}, apply))[0]
+    """Process a batch of one partition in a transaction, as a handler of records does."""
+    async with connection.transaction():
+        return (await process_batches(connection, consumer, {(topic, partition): records}, apply))[0]
