@@ -21,7 +21,6 @@ from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart
 from services.console.analysts.workbooks import workbook_of
 from services.console.apis import Apis, Part, Problem, part_of
 from services.console.directory import nameless
-from services.console.officers.moments import UUID_KEY
 from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query, read_key, read_name, read_page, read_uuid, see
 from services.console.sessions import Session
@@ -29,6 +28,7 @@ from services.console.words import day, in_words, today
 from services.csv_text import csv_text
 from services.registry import COLLECTIONS, RECORD_TITLES
 from services.reporting.access import ACCESS
+from shared.api.parameters import UUID_TEXT
 
 FILES: Final = {
     "csv": "text/csv; charset=utf-8",
@@ -337,7 +337,7 @@ def table_of(answer: Mapping[str, Any], officers: Mapping[str, str] = MappingPro
 
 
 def _called(part: str, officers: Mapping[str, str]) -> str:
-    return officers.get(part) or (nameless(part) if UUID_KEY.fullmatch(part) else in_words(part))
+    return officers.get(part) or (nameless(part) if UUID_TEXT.fullmatch(part) else in_words(part))
 
 
 def _is_nested(row: Mapping[str, Any]) -> bool:

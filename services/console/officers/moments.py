@@ -1,7 +1,6 @@
 """A case at two moments: the difference as a table, the events between them, and the steps from one event to the next."""
 
 import asyncio
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from services.console.routing import console_of, query, read_day, read_uuid
 from services.console.sessions import Session
 from services.console.words import day, duty_in_words, in_words
 from services.registry import RECORD_TITLES
+from shared.api.parameters import UUID_TEXT
 from shared.domain.dates import end_of_day
 
 MOMENTS: Final = ("as_from", "known_from", "as_to", "known_to")
@@ -26,7 +26,6 @@ HEAD: Final = frozenset({"id", "version", "position", "updated_at", "details", "
 MAX_PAGES: Final = 20
 """Pages of a timeline that are read, of a hundred events each."""
 ABSENT: Final = "Not there"
-UUID_KEY: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Case = Mapping[str, Any]
 
@@ -162,7 +161,7 @@ def members(what: str, value: Any, names: Mapping[str, str]) -> Iterator[tuple[s
         yield what, "Forgotten: its key was destroyed" if value.get("forgotten") else "Not shown to your role"
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            name = names.get(str(key)) or (str(key)[:8] if UUID_KEY.fullmatch(str(key)) else _words(str(key)))
+            name = names.get(str(key)) or (str(key)[:8] if UUID_TEXT.fullmatch(str(key)) else _words(str(key)))
             yield from members(f"{what}, {name}" if what else name[:1].upper() + name[1:], item, names)
     elif isinstance(value, list):
         yield what, ", ".join(names.get(str(item)) or _text(item) for item in value) or "None"
