@@ -305,22 +305,6 @@ def test_the_broker_is_the_one_that_the_tests_run_on() -> None:
     )
 
 
-def test_every_broker_has_the_same_limits() -> None:
-    """What bounds a client's use of a broker is the same on one machine, in compose, in Kubernetes and, as far as it has them, in the tests' container."""
-    lines = (kafka.SETTINGS / "server.properties").read_text(encoding="utf-8").splitlines()
-    local = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    limits = {name: told for name, told in local.items() if re.search(r"[.]max[.]|^max[.]|protocols$", name)}
-    del limits["metadata.max.idle.interval.ms"]  # sets how often the controller writes, and bounds nobody
-    assert limits.keys() > {"socket.request.max.bytes", "max.decompressed.message.bytes", "group.max.size"}
-    documents = yaml.safe_load_all((ROOT / "deploy/kubernetes/base/kafka.yaml").read_text(encoding="utf-8"))
-    (cluster,) = (each["spec"]["kafka"]["config"] for each in documents if each["kind"] == "Kafka")
-    assert {name: str(cluster.get(name)) for name in limits} == limits
-    in_image = {f"KAFKA_{name.upper().replace('.', '_')}": told for name, told in limits.items()}
-    assert CONTAINERS["kafka"]["environment"].items() >= in_image.items()
-    tested = conftest._broker(9092)
-    assert {name: told for name, told in tested.items() if name in in_image}.items() <= in_image.items()
-
-
 def test_the_broker_lets_nobody_in_without_a_password() -> None:
     """Clients prove a password within TLS; what no access control list allows is refused; the controller is not reached from outside."""
     told = CONTAINERS["kafka"]["environment"]

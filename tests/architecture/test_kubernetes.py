@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -19,8 +20,10 @@ from services.kafka_access import accesses, declared_topics
 from services.processes import Kind, Process, Server, processes
 from shared.runtime.kafka_grants import GROUP, LITERAL, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding
 from shared.runtime.privileges import CONNECTIONS, RoleKind
+from tests import conftest
 from tests.architecture.test_compose import CONTAINERS
 from tests.as_one_test import as_one_test
+from tools.local import kafka
 from tools.reference.kubernetes import BACKUP, HEARTBEAT, PORT, RECEIVED, kubernetes_name, of_kubernetes
 from tools.reference.kubernetes_sizes import FORCE_AREA, Size, resources
 
@@ -181,6 +184,21 @@ def test_kafka_asks_for_a_password_within_tls() -> None:
     (listener,) = kafka["listeners"]
     assert (listener["tls"], listener["authentication"]["type"]) == (True, "scram-sha-512")
     assert kafka["authorization"] == {"type": "simple"}
+
+
+def test_every_broker_has_the_same_limits() -> None:
+    """What bounds a client's use of a broker is the same on one machine, in compose, in Kubernetes and, as far as it has them, in the tests' container."""
+    lines = (kafka.SETTINGS / "server.properties").read_text(encoding="utf-8").splitlines()
+    local = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    limits = {name: told for name, told in local.items() if re.search(r"[.]max[.]|^max[.]|protocols$", name)}
+    del limits["metadata.max.idle.interval.ms"]  # sets how often the controller writes, and bounds nobody
+    assert limits.keys() > {"socket.request.max.bytes", "max.decompressed.message.bytes", "group.max.size"}
+    cluster = of_kind("Kafka")["kafka"]["spec"]["kafka"]["config"]
+    assert {name: str(cluster.get(name)) for name in limits} == limits
+    in_image = {f"KAFKA_{name.upper().replace('.', '_')}": told for name, told in limits.items()}
+    assert CONTAINERS["kafka"]["environment"].items() >= in_image.items()
+    tested = conftest._broker(9092)
+    assert {name: told for name, told in tested.items() if name in in_image}.items() <= in_image.items()
 
 
 def test_the_manifests_are_fresh() -> None:
