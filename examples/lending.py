@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from shared.command_handler import Accepted, CommandHandler
 from shared.domain.corrections import CorrectionEngine, PastFacts
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
@@ -22,6 +21,7 @@ from shared.domain.rules import Context, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed
 from shared.domain.service import ReadModel, Service
 from shared.event_store.memory import MemoryEventStore
+from shared.handling.command_handler import Accepted, CommandHandler
 from shared.privacy.keyring import MemoryKeyring
 
 

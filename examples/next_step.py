@@ -21,8 +21,8 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import httpx2
 
-from services.addresses import Addresses, find_addresses
-from services.registry import COLLECTIONS
+from services.system.addresses import Addresses, find_addresses
+from services.system.registry import COLLECTIONS
 from tools.client.tokens import Tokens
 
 Json = Mapping[str, Any]

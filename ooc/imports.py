@@ -12,7 +12,7 @@ from ooc.options import ROLE_NAMES, Urls, client_of, role_option
 from ooc.tables import ERR, OUT, complain, progress_bar, say, table
 from services.console.supervisors.import_rows import COMMANDS, Owner, Plan, Summary, body_of, plans_of
 from services.console.supervisors.import_table import Register, read_register, with_errors, write_private
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from tools.client.http import RESTART, Client, NoAnswer, Reply
 from tools.client.tokens import claims_in
 

@@ -60,7 +60,7 @@ class _Commands(TyperGroup):
             raise
         except ValueError as error:
             from ooc.options import fail  # noqa: PLC0415  only if it is needed
-            from shared.settings import InvalidSetting  # noqa: PLC0415
+            from shared.servers.settings import InvalidSetting  # noqa: PLC0415
 
             if isinstance(error, InvalidSetting):
                 fail(str(error))
@@ -80,7 +80,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from shared.version import version  # noqa: PLC0415  only if it is asked for
+        from shared.servers.version import version  # noqa: PLC0415  only if it is asked for
 
         print(f"ooc {version()}")
         raise typer.Exit

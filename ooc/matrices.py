@@ -9,7 +9,7 @@ import typer
 from ooc.tables import OUT
 from services.disposal.matrices import MatrixSettings, read_file
 from shared.domain.dates import local_day
-from shared.settings import InvalidSetting
+from shared.servers.settings import InvalidSetting
 
 app = typer.Typer(add_completion=False)
 

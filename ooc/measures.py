@@ -13,7 +13,7 @@ from ooc.evidence.export import require_folders, write_whole
 from ooc.options import AsJson, AsOf, AsRole, From, GroupBy, KnownAt, To, Urls, client_of, role_option
 from ooc.tables import OUT, measure, say, table
 from services.console.plain_text import moment
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.evidence.bundle import RETURN_FORMAT, report_bundle
 from tools.client.http import NoAnswer
 
@@ -125,7 +125,7 @@ def export(
     proved = ask(client_of(url), "reporting", f"/v1/returns/{return_id}/evidence", f"return {return_id}", role)
     bundle = report_bundle(str(return_id), proved["answer"], [proved["evidence"]], RETURN_FORMAT)
     write_whole(out, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n")
-    say(f"{out}: check it anywhere: python tools/verify_bundle.py FILE --keys KEYS")
+    say(f"{out}: check it anywhere: python shared/evidence/verify_bundle.py FILE --keys KEYS")
 
 
 def _about(line: Mapping[str, Any]) -> Any:

@@ -13,14 +13,14 @@ import typer
 from ooc.evidence.verification import owner_database_url, stores
 from ooc.options import AsJson, DryRun, Yes, fail
 from ooc.tables import OUT, table
-from services.addresses import VAR, NoSystem
 from services.console.plain_text import moment
 from services.notifications.times import opening_of_next_day
-from shared.database import WRITABLE, Connection, database_dsn
+from services.system.addresses import VAR, NoSystem
 from shared.messaging.consumer.decisions import release_gap, release_quarantined, request_retry
 from shared.messaging.consumer.quarantine import QuarantinedStream, quarantined_streams
 from shared.runtime.privileges import RoleKind, role_name
-from shared.settings import NoPassword
+from shared.servers.database import WRITABLE, Connection, database_dsn
+from shared.servers.settings import NoPassword
 
 T = TypeVar("T")
 

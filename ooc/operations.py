@@ -14,12 +14,12 @@ from ooc.cases.reading import ask, require_found
 from ooc.options import AsJson, DryRun, Urls, Yes, client_of, fail, role_option
 from ooc.system.forwarding import ForwardingSettings, forward_alarms
 from ooc.tables import OUT, say, table
-from services.addresses import SERVICES
 from services.console.plain_text import moment
-from services.lags import SOURCES
-from services.vocabulary import Role
+from services.system.addresses import SERVICES
+from services.system.lags import SOURCES
+from services.trade.vocabulary import Role
 from shared.runtime.logs import log_to_stderr
-from shared.settings import InvalidSetting
+from shared.servers.settings import InvalidSetting
 from tools.client.http import Client
 
 SERVICE = StrEnum("SERVICE", {name.upper(): name for name in SERVICES})  # type: ignore[misc]

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from ooc.tables import complain
-from services.addresses import find_addresses
-from services.vocabulary import PROGRAMS, Role
+from services.system.addresses import find_addresses
+from services.trade.vocabulary import PROGRAMS, Role
 from tools.client.http import Client
 
 SOON: Final = 5.0

@@ -8,8 +8,8 @@ from typing import Final
 from ooc.cases.reading import NotFound
 from ooc.scenarios import Differs
 from ooc.tables import OUT, complain
-from services.addresses import VAR, NoSystem
 from services.console.supervisors.import_table import UnreadableRegister
+from services.system.addresses import VAR, NoSystem
 from tools.client.http import NoAnswer
 from tools.client.idle import NotIdle
 from tools.client.tokens import NoToken

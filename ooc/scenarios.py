@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ooc.options import Urls
 from ooc.tables import OUT, complain, say
-from services.addresses import find_addresses
+from services.system.addresses import find_addresses
 from tools.client.http import Client
 from tools.scenario.over_http import Http
 from tools.scenario.parser import read_scenario
@@ -75,7 +75,7 @@ def scenario_run(
 @scenarios.command("check")
 def scenario_check(files: Files) -> None:
     """Check scenario files: their form, and that what they name exists."""
-    from services.registry import deciding_services  # noqa: PLC0415  only here
+    from services.system.registry import deciding_services  # noqa: PLC0415  only here
     from tools.scenario.validation import problems_of  # noqa: PLC0415  only here
 
     services = {service.name: service for service in deciding_services()}

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.console.plain_text import cell_text, moment
-from services.registry import COLLECTIONS
+from services.system.registry import COLLECTIONS
 
 # In a file or a pipe there is no screen to fold tables for.
 WIDE: Final = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160

@@ -4,7 +4,7 @@ import typer
 
 from ooc.options import AsRole, Urls, client_of
 from ooc.tables import say
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 
 app = typer.Typer(add_completion=False)
 

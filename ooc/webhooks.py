@@ -9,9 +9,9 @@ import typer
 from ooc.messages import Id, ask_database, print_rows
 from ooc.options import AsJson, Yes, fail
 from ooc.tables import OUT
-from services.addresses import VAR
 from services.notifications.settings import NotificationsSettings, webhook_key
 from services.notifications.webhooks import registry
+from services.system.addresses import VAR
 from shared.messaging.signed_webhook import secret_text
 
 app = typer.Typer(add_completion=False)

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from services.addresses import Addresses, find_addresses
+from services.system.addresses import Addresses, find_addresses
 from tests import loopback
 from tools.client.http import Client
 

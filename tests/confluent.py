@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.kafka import Kafka, KafkaLogin
+from shared.servers.kafka import Kafka, KafkaLogin
 
 
 def confluent_options(login: Kafka) -> dict[str, str]:

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import asyncpg
 
-from shared.database import database_dsn
 from shared.runtime import provision
 from shared.runtime.privileges import Schema
+from shared.servers.database import database_dsn
 
 _TEMPLATES: Final[dict[Hashable, list[str]]] = {}
 

@@ -26,7 +26,7 @@ import ooc
 
 SCRIPT: Final = Path(sys.executable).parent / "ooc"
 
-READ_THE_ENVIRONMENT: Final = ("ooc.", "tools.", "services.addresses")
+READ_THE_ENVIRONMENT: Final = ("ooc.", "tools.", "services.system.addresses")
 """How the names of the modules begin that may read the environment as they are imported: each command imports them anew."""
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from services.registry import deciding_services
 from services.reporting.measures import Dataset, answer, measure_named
 from services.reporting.measures.period import Period
 from services.reporting.projection.fold import Folded, fold, service_of
+from services.system.registry import deciding_services
 from shared.domain.dates import end_of_day, parse_moment
 from shared.domain.envelope import Fact
 from tools.scenario.in_memory import Memory

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shared.database import as_role, database_dsn
 from shared.runtime.privileges import RoleKind, role_name
-from shared.settings import Settings
+from shared.servers.database import as_role, database_dsn
+from shared.servers.settings import Settings
 
 
 class IsolatedSettings(Settings):

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.messaging.linking import link_again
 from tests.isolated_settings import IsolatedSettings
 

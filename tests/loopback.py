@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from shared.database import retry_for
+from shared.servers.database import retry_for
 
 
 def client(**options: Any) -> httpx2.AsyncClient:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from tools.reference.state_explorer import play_stories
 from tools.scenario.in_memory import Memory
 

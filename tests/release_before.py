@@ -10,7 +10,7 @@ from pydantic import Field
 from services.disposal import events
 from services.disposal.domain import commands
 from services.disposal.service import service as today
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 
 FIRST_VERSION: Final = "ooc.disposal.GravityScored.v1"
 

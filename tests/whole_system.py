@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ooc.system.status import system_status
-from services.addresses import find_addresses, written
+from services.system.addresses import find_addresses, written
 from tests import loopback
 from tests.forked_ooc import SCRIPT, run_command
 from tests.ports import free_base

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import structlog
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.envelope import Fact
 from shared.messaging.relay import headers_of, key_and_partition
 from tools.scenario.in_memory import Memory

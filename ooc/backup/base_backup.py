@@ -17,11 +17,11 @@ import asyncpg
 
 from ooc.backup.manifest import LogSize, Manifest
 from ooc.backup.sealed import BadBackup, SealedFile, seal
-from services.registry import SERVICES
-from shared.database import database_dsn, without_password, writable_host
+from services.system.registry import SERVICES
 from shared.evidence.checkpoint import Checkpoint
 from shared.privacy.signed_note import SignedNote
-from shared.version import version
+from shared.servers.database import database_dsn, without_password, writable_host
+from shared.servers.version import version
 from tools.local.errors import CannotStart
 from tools.local.postgres_programs import program
 

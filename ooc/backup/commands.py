@@ -20,13 +20,13 @@ from ooc.backup.upkeep import note_upkeep
 from ooc.evidence.verification import owner_database_url, stores
 from ooc.options import AsJson, fail
 from ooc.tables import OUT, complain, say
-from services.addresses import VAR, NoSystem
 from services.console.settings import ConsoleSettings
 from services.notifications.settings import NotificationsSettings
+from services.system.addresses import VAR, NoSystem
 from shared.evidence.witness_client import WitnessRefuses, WitnessSilent
 from shared.evidence.witnessed import seen_by_witness, witness_key_of, witness_of
 from shared.privacy.signed_note import InvalidSigningKey, Signer, SigningKeys
-from shared.settings import NoPassword, Settings
+from shared.servers.settings import NoPassword, Settings
 from tools.local.secret_files import write_private
 from tools.local.supervisor import until_signalled
 

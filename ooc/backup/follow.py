@@ -21,8 +21,8 @@ import structlog
 from ooc.backup.base_backup import program_of
 from ooc.backup.manifest import write_whole
 from ooc.backup.sealed import SUFFIX, BadBackup, SealedFile, seal
-from shared.database import TRANSIENT, database_dsn, without_password, writable_host
 from shared.privacy.signed_note import BadNote, SignedNote, Signer, VerifierKey, write_note
+from shared.servers.database import TRANSIENT, database_dsn, without_password, writable_host
 from tools.local.child_process import run, run_program
 from tools.local.errors import CannotStart
 

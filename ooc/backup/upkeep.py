@@ -3,7 +3,7 @@
 import asyncpg
 
 from services.reporting.database import DATABASE
-from shared.database import database_dsn, writable_host
+from shared.servers.database import database_dsn, writable_host
 
 
 async def note_upkeep(server: str, kind: str) -> None:

@@ -11,8 +11,8 @@ from ooc.cases.reading import NotFound, address_of, ask, require_found
 from ooc.options import PATIENT, AsJson, client_of, role_option
 from ooc.tables import OUT, table
 from services.console.plain_text import moment
-from services.registry import SERVICES
-from services.vocabulary import Role
+from services.system.registry import SERVICES
+from services.trade.vocabulary import Role
 from tools.client.http import Client
 
 Line = Mapping[str, Any]

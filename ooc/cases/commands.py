@@ -16,7 +16,7 @@ from ooc.cases.guidance import answers, next_table
 from ooc.cases.watch import Watcher, line_of, watch
 from ooc.options import AsJson, AsOf, AsRole, KnownAt, Lang, Pdf, Urls, client_of, fail
 from ooc.tables import OUT, alerts, case_list, say, search_results, sheet, standings, timeline, waits
-from services.vocabulary import Role, SearchKind
+from services.trade.vocabulary import Role, SearchKind
 from tools.client.http import RESTART
 
 app = typer.Typer(add_completion=False)

@@ -11,7 +11,7 @@ from ooc.cases.reading import NotFound, ask, fetch_projected_case, streams_of
 from ooc.tables import table
 from services.console.plain_text import cell_text, moment
 from services.console.words import command_in_words
-from services.registry import COLLECTIONS
+from services.system.registry import COLLECTIONS
 from tools.client.http import Client
 
 CASE: Final = "case"

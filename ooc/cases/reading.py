@@ -5,8 +5,8 @@ from itertools import count
 from typing import Any, Final
 from uuid import UUID
 
-from services.lags import SOURCES, Statuses
-from services.registry import COLLECTIONS
+from services.system.lags import SOURCES, Statuses
+from services.system.registry import COLLECTIONS
 from tools.client.http import Client, NoAnswer, Reply
 
 PLURALS = {plural: service for service, plural in COLLECTIONS.items()}

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from ooc.cases.reading import ask, changes_of
 from services.console.plain_text import moment
-from services.lags import REPORTING, SOURCES
-from services.registry import COLLECTIONS
+from services.system.lags import REPORTING, SOURCES
+from services.system.registry import COLLECTIONS
 from shared.domain.dates import local_day
 from tools.client.http import Client
 

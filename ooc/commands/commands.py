@@ -12,7 +12,7 @@ from ooc.commands.sending import outcome_of, outcome_tables, read_body, send_com
 from ooc.commands.signing import disposal_document, sign
 from ooc.options import AsJson, AsRole, Lang, Pdf, Urls, client_of, fail
 from ooc.tables import OUT, complain, say
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 
 app = typer.Typer(add_completion=False)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from ooc.cases.reading import NotFound, address_of, ask
 from ooc.tables import table
-from services.registry import COLLECTIONS
+from services.system.registry import COLLECTIONS
 from tools.client.http import Client, NoAnswer
 
 

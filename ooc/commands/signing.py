@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from ooc.cases.reading import NotFound, ask
 from services.disposal.domain.signing import document_to_sign
-from services.registry import COLLECTIONS
+from services.system.registry import COLLECTIONS
 from tools.client.http import Client, NoAnswer
 
 

@@ -11,8 +11,8 @@ from ooc.cases.reading import NotFound, ask, require_found
 from ooc.operations import confirm
 from ooc.options import PATIENT, AsJson, DryRun, Urls, Yes, client_of
 from ooc.tables import OUT, complain, say, table
-from services.registry import DECIDING
-from services.vocabulary import Role
+from services.system.registry import DECIDING
+from services.trade.vocabulary import Role
 from shared.domain.dates import local_day
 from tools.client.http import Client, Reply
 

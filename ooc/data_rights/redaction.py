@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from services.registry import read_models
+from services.system.registry import read_models
 
 OTHER: Final = "another person"
 NOT_SHOWN: Final = "[not shown]"

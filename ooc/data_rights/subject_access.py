@@ -23,7 +23,7 @@ from ooc.data_rights.redaction import Redaction
 from ooc.options import PATIENT, Urls, client_of
 from ooc.tables import complain, say
 from services.console.documents import print_subject_access
-from services.registry import DECIDING
+from services.system.registry import DECIDING
 from shared.domain.dates import local_day
 from shared.printing.documents import NotPrintable
 from tools.client.http import Client

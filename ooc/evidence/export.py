@@ -12,8 +12,8 @@ import typer
 from ooc.cases.reading import NotFound, require_found
 from ooc.options import PATIENT, Urls, client_of, fail, role_option
 from ooc.tables import say
-from services.registry import SERVICES
-from services.vocabulary import Role
+from services.system.registry import SERVICES
+from services.trade.vocabulary import Role
 from shared.evidence.bundle import bundle_of
 from shared.evidence.checkpoint import Checkpoint
 from shared.printing.documents import NotPrintable
@@ -63,7 +63,7 @@ def export_case(
     say(f"{out}: {events} events and {lines} lines of the access log, stated by {len(parts)} services.")
     if pdf is not None:
         _print_case_file(pdf, text)
-    say("Check it anywhere: python tools/verify_bundle.py FILE --keys KEYS (`ooc evidence keys > KEYS`)")
+    say("Check it anywhere: python shared/evidence/verify_bundle.py FILE --keys KEYS (`ooc evidence keys > KEYS`)")
 
 
 def _print_case_file(path: Path, bundle: str) -> None:

@@ -19,13 +19,13 @@ import typer
 
 from ooc.options import AsJson, DryRun, fail
 from ooc.tables import OUT, say, table
-from services.addresses import VAR, written
 from services.console.plain_text import moment
-from services.registry import DECIDING
-from shared.database import WRITABLE, Connection, as_role, database_dsn
+from services.system.addresses import VAR, written
+from services.system.registry import DECIDING
 from shared.domain.sealing import DataKey, key_ids_in
 from shared.privacy.keyring import DERIVE, InvalidKeyEncryptionKeys, KeyEncryptionKeys, UnusableKey
-from shared.settings import NoPassword, Settings
+from shared.servers.database import WRITABLE, Connection, as_role, database_dsn
+from shared.servers.settings import NoPassword, Settings
 
 PAGE: Final = 500
 """How many data keys are wrapped again in one transaction."""

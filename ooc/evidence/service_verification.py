@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.database import Pool
 from shared.domain.service import Service
 from shared.evidence.fork import GivenUp, Root, given_up
 from shared.evidence.home_evidence import verifier_keys
@@ -20,8 +19,9 @@ from shared.evidence.verification.problems import CountedCheck, Passed, Problems
 from shared.evidence.verification.streams import StreamChecks, check_streams
 from shared.evidence.verification.topic import check_reached, check_topic, read_position_record
 from shared.evidence.verification.waits import check_waits
-from shared.kafka import Kafka
 from shared.privacy.signed_note import VerifierKey
+from shared.servers.database import Pool
+from shared.servers.kafka import Kafka
 
 
 @dataclass(frozen=True)

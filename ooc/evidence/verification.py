@@ -16,16 +16,15 @@ from urllib.parse import urlsplit
 
 from ooc.evidence.keys import OWNER
 from ooc.evidence.service_verification import Finding, counted, verify_checkpoints, verify_service
-from services.addresses import VAR, NoSystem, written
-from services.lags import REPORTING
 from services.notifications.database import COPIES, NOTIFICATIONS
-from services.registry import DECIDING, databases_without_events, deciding_services
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.projection.verify import check_projection
 from services.reporting.queries.verifications import report_problems
 from services.reporting.rebuild import SHADOW as REBUILT
 from services.reporting.returns.frozen import reproduction_problems
-from shared.database import as_role, connect, create_pool, hosts_of
+from services.system.addresses import VAR, NoSystem, written
+from services.system.lags import REPORTING
+from services.system.registry import DECIDING, databases_without_events, deciding_services
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service
 from shared.evidence.log import ACCESS, EVENTS
@@ -35,13 +34,14 @@ from shared.evidence.verification.problems import CountedCheck, Passed, Problems
 from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.evidence.witness_client import WitnessSilent
 from shared.evidence.witnessed import seen_by_witness
-from shared.kafka import VERIFIER, Kafka
 from shared.privacy.signed_note import VerifierKey
 from shared.runtime.grants import logins_of, role_problems
 from shared.runtime.privileges import RoleKind, Schema, role_name
 from shared.runtime.provision import every_database
 from shared.runtime.schema_contents import Contents, schema_problems
-from shared.settings import NoPassword, Settings
+from shared.servers.database import as_role, connect, create_pool, hosts_of
+from shared.servers.kafka import VERIFIER, Kafka
+from shared.servers.settings import NoPassword, Settings
 
 ANSWER_SECONDS: Final = 5.0
 """How long a server may take to answer at all."""

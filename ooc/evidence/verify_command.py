@@ -19,8 +19,8 @@ from ooc.evidence.export import read_note, require_folders, write_whole
 from ooc.options import AsJson, AsRole, client_of
 from ooc.tables import ERR, OUT, complain, say
 from services.console.plain_text import moment
-from services.registry import COLLECTIONS
-from services.vocabulary import Role
+from services.system.registry import COLLECTIONS
+from services.trade.vocabulary import Role
 from shared.api.bodies import check_body
 from shared.api.problems import Malformed
 from shared.domain.receipts import Receipt
@@ -91,7 +91,7 @@ def verify(
     word, lines = "whole" if result["whole"] else "BROKEN", ERR if as_json else OUT
     lines.print(f"{report}: {word}{', kept and signed' if signed else ', NOT signed'}", markup=False, soft_wrap=True)
     lines.print(
-        f"Check it anywhere: python tools/verify_bundle.py {report} --keys KEYS (`ooc evidence keys > KEYS`)",
+        f"Check it anywhere: python shared/evidence/verify_bundle.py {report} --keys KEYS (`ooc evidence keys > KEYS`)",
         markup=False,
         soft_wrap=True,
     )

@@ -21,11 +21,10 @@ from ooc.restore.from_backup import rehearse_here, restore_here, show_restored
 from ooc.restore.loss import loss_of_service, lost_backups, state_loss_of_service
 from ooc.restore.restore import CannotRestore, Drill, Statement, drill_every_service, fork_of_service, restore_service
 from ooc.tables import ERR, OUT, complain, progress_bar, say
-from services.addresses import VAR, NoSystem
-from services.registry import DECIDING, SERVICES, deciding_services
 from services.reporting.database import DATABASE
 from services.reporting.rebuild import CannotRebuild, Rebuild, RebuildStep, Rebuilt
-from shared.database import Pool, create_pool, database_dsn
+from services.system.addresses import VAR, NoSystem
+from services.system.registry import DECIDING, SERVICES, deciding_services
 from shared.domain.envelope import UnknownEvent
 from shared.event_store.lost_commands import LostCommand, lost_commands
 from shared.evidence.fork import Fork
@@ -36,7 +35,8 @@ from shared.messaging.linking import link_again
 from shared.privacy.signed_note import BadNote, InvalidSigningKey, VerifierKey, write_note
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import service_database
-from shared.settings import NoPassword, Settings
+from shared.servers.database import Pool, create_pool, database_dsn
+from shared.servers.settings import NoPassword, Settings
 from tools.local.errors import CannotStart
 
 T = TypeVar("T")

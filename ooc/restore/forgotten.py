@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.registry import deciding_services
-from shared.database import Connection
+from services.system.registry import deciding_services
 from shared.domain.data_rights import (
     DATA_RIGHTS_TYPES,
     HoldPlaced,
@@ -24,6 +23,7 @@ from shared.domain.data_rights import (
 from shared.domain.envelope import Fact
 from shared.domain.permissions import people_mentioned
 from shared.domain.service import Service
+from shared.servers.database import Connection
 
 _DECIDED: Final = """
     select type, stream, data ->> 'person_id' as person, data ->> 'kind' as kind, recorded_at

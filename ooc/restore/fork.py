@@ -9,11 +9,11 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from shared.database import Connection
 from shared.event_store.lost_commands import lost_commands
 from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.fork import Fork, Root
 from shared.evidence.merkle import EMPTY_ROOT, RightEdge, hash_leaf
+from shared.servers.database import Connection
 
 _LOST: Final = "select position, recorded_at, stream, version, event_id, type, hash, body from event where position > $1 order by 1"
 

@@ -19,12 +19,12 @@ from ooc.evidence.verification import owner_database_url, stores
 from ooc.restore.system import Order, Restored, choose, restore_system
 from ooc.system.running import witness_process, witness_settings
 from ooc.tables import OUT, complain, say, table
-from services.addresses import VAR
 from services.console.plain_text import moment
+from services.system.addresses import VAR
 from shared.evidence.witness_client import WitnessSilent
 from shared.evidence.witnessed import seen_by_witness, witness_key_of
-from shared.kafka import VERIFIER, Kafka
-from shared.settings import Settings
+from shared.servers.kafka import VERIFIER, Kafka
+from shared.servers.settings import Settings
 from tools.local import kafka as local_kafka
 from tools.local.local_system import Addresses
 from tools.local.ports import HOST, Ports

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from shared.database import Connection
+from shared.servers.database import Connection
 
 _TREE: Final = "on conflict (log, level, number) do update set hashes = excluded.hashes"
 _KEEP: Final = "on conflict do nothing"

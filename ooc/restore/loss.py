@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ooc.restore.restore import CannotRestore, opened, read_topic
-from services.registry import deciding_services
-from shared.database import Connection
+from services.system.registry import deciding_services
 from shared.event_store.anchors import Anchors
 from shared.evidence.checkpoint import open_checkpoint
 from shared.evidence.fork import Fork, Root, read_statement, require_signed_by, void_roots
@@ -22,7 +21,8 @@ from shared.evidence.verification.problems import Problems
 from shared.evidence.verification.topic import read_position_record
 from shared.evidence.witnessed import seen_by_witness
 from shared.privacy.signed_note import BadNote, SignedNote, VerifierKey
-from shared.settings import Settings
+from shared.servers.database import Connection
+from shared.servers.settings import Settings
 
 PAGE: Final = 20_000
 _SIGNED: Final = "select note from signed_checkpoint where log = $1"

@@ -13,8 +13,7 @@ from uuid import UUID
 
 from ooc.evidence.verification import owner_database_url, require_answers, stores
 from ooc.restore.fork import find_fork, give_up, without
-from services.registry import deciding_services
-from shared.database import Connection, create_pool, database_dsn
+from services.system.registry import deciding_services
 from shared.domain.envelope import GENESIS, next_hash
 from shared.domain.service import Service
 from shared.event_store import RecordedEvent
@@ -29,9 +28,10 @@ from shared.evidence.verification.checkpoints import read_signed
 from shared.evidence.verification.problems import Problems
 from shared.evidence.verification.streams import claims_after, owner_of
 from shared.evidence.verification.topic import committed_records, read_position_record
-from shared.kafka import VERIFIER, Kafka
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.privacy.signed_note import BadNote, VerifierKey
+from shared.servers.database import Connection, create_pool, database_dsn
+from shared.servers.kafka import VERIFIER, Kafka
 
 PAGE: Final = 20_000
 """Entries of an event store that are read at once."""

@@ -22,10 +22,9 @@ from ooc.restore.later import take_later
 from ooc.restore.recovery import recovered, unpack, unpack_log
 from ooc.restore.restore import CannotRestore, restore_events
 from services.console.database import DATABASE
-from services.lags import REPORTING
 from services.notifications import database as notifications
-from services.registry import DECIDING, SERVICES, databases_without_events, deciding_services
-from shared.database import Connection, as_role, database_dsn
+from services.system.lags import REPORTING
+from services.system.registry import DECIDING, SERVICES, databases_without_events, deciding_services
 from shared.domain.sealing import key_ids_in
 from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.home_evidence import public_keys
@@ -34,10 +33,11 @@ from shared.evidence.merkle import EMPTY_ROOT, RightEdge, hash_leaf
 from shared.evidence.verification.checkpoints import read_signed
 from shared.evidence.witness_client import WitnessRefuses
 from shared.evidence.witnessed import seen_checkpoint
-from shared.kafka import Kafka
 from shared.privacy.signed_note import SigningKeys, VerifierKey
 from shared.runtime.provision import KEYRING_DATABASE, ProvisionFailed, every_database
 from shared.runtime.provision import databases as provision_all
+from shared.servers.database import Connection, as_role, database_dsn
+from shared.servers.kafka import Kafka
 
 KEYRING: Final = "keyring"
 CONSOLE: Final = DATABASE[0]

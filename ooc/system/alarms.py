@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ooc.tables import complain
-from services.registry import FOLLOWERS
+from services.system.registry import FOLLOWERS
 from tools.client.http import Client, NoAnswer
 
 LOOK_SECONDS: Final = 10.0

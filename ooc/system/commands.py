@@ -13,7 +13,7 @@ from ooc.options import AsJson, Urls, client_of, fail
 from ooc.progress import Progress
 from ooc.system.alarms import tell_alarms
 from ooc.tables import OUT, complain, say, table
-from services.addresses import VAR, find_addresses
+from services.system.addresses import VAR, find_addresses
 from tools.client.http import Client
 
 MOST_WORKERS: Final = 4
@@ -43,7 +43,7 @@ def sandbox() -> None:
     A request with the header `Prefer: example=409` (a status, or a type of docs/reference/problems.md) gets that problem, and
     does nothing else.
     """
-    from services.vocabulary import Role  # noqa: PLC0415  it brings the services' words
+    from services.trade.vocabulary import Role  # noqa: PLC0415  it brings the services' words
     from tools.client.tokens import credentials  # noqa: PLC0415  only here
 
     os.environ["OOC_SANDBOX"] = "true"
@@ -115,13 +115,13 @@ def migrate(
     ] = False,
 ) -> None:
     """Create the databases and their roles, and bring schemas and privileges up to date (OOC_ADMIN_DATABASE_URL)."""
-    from services.registry import DECIDING, databases_without_events  # noqa: PLC0415  only here
+    from services.system.registry import DECIDING, databases_without_events  # noqa: PLC0415  only here
     from shared.runtime.provision import (  # noqa: PLC0415  the same
         ProvisionFailed,
         provision_databases,
         schema_states,
     )
-    from shared.settings import NoPassword, Settings  # noqa: PLC0415  the same
+    from shared.servers.settings import NoPassword, Settings  # noqa: PLC0415  the same
 
     what = Settings(), [entry.name for entry in DECIDING], databases_without_events()
     try:
@@ -143,9 +143,9 @@ def migrate(
 @app.command()
 def topics() -> None:
     """Create the topics that are missing, and give each service and partner its rights on them (OOC_KAFKA)."""
-    from services.kafka_access import provision_kafka  # noqa: PLC0415  only here
+    from services.system.kafka_access import provision_kafka  # noqa: PLC0415  only here
     from shared.runtime.provision import ProvisionFailed  # noqa: PLC0415  the same
-    from shared.settings import NoPassword, Settings  # noqa: PLC0415  the same
+    from shared.servers.settings import NoPassword, Settings  # noqa: PLC0415  the same
 
     try:
         asyncio.run(provision_kafka(Settings()))

@@ -11,8 +11,8 @@ from ooc.scenarios import STORIES, run_scenario_files
 from ooc.system.alarms import tell_alarms
 from ooc.system.running import address_rows, console_url, running_system
 from ooc.tables import OUT, complain, measure, standings, table, timeline
-from services.addresses import find_addresses
-from services.lags import SOURCES, Statuses
+from services.system.addresses import find_addresses
+from services.system.lags import SOURCES, Statuses
 from tools.client.http import Client
 from tools.client.idle import statuses, wait_until_idle
 from tools.client.tokens import officer_id

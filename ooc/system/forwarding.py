@@ -25,7 +25,7 @@ from shared.domain.ids import derived_uuid
 from shared.evidence.verification.problems import one_line
 from shared.messaging.consumer.alarms import kind_of
 from shared.messaging.signed_webhook import secret_bytes, signed_headers
-from shared.settings import InvalidSetting, MailSettings, secret_in_file
+from shared.servers.settings import InvalidSetting, MailSettings, secret_in_file
 from tools.client.http import Client, NoAnswer
 
 LOOK_SECONDS: Final = 3.0

@@ -16,15 +16,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ooc.backup.manifest import origin_of_backups
-from services.addresses import VAR
-from services.kafka_access import principals
-from services.registry import FOLLOWERS, SERVICES, RegisteredService
-from shared.database import as_role
+from services.system.addresses import VAR
+from services.system.kafka_access import principals
+from services.system.registry import FOLLOWERS, SERVICES, RegisteredService
 from shared.evidence.log import ACCESS, EVENTS, origin_of
-from shared.kafka import PROVISIONER
 from shared.privacy.signed_note import SigningKeys, VerifierKey
 from shared.runtime.privileges import DECIDING, PROJECTING, RoleKind
-from shared.settings import DEFAULT_ORIGIN
+from shared.servers.database import as_role
+from shared.servers.kafka import PROVISIONER
+from shared.servers.settings import DEFAULT_ORIGIN
 from tools.local.kafka import passwords_in
 from tools.local.local_system import SERVERS, Addresses, local_system, own_servers
 from tools.local.ports import HOST
@@ -49,7 +49,7 @@ IMPORTS: Final = (
     "ooc.system.commands",
     "services.console.application",
     "services.notifications.worker",
-    "services.registry",
+    "services.system.registry",
     "services.reporting.api",
     "services.reporting.worker",
     "shared.api",

@@ -20,15 +20,15 @@ from typing import Final
 
 from ooc.scenarios import STORIES
 from ooc.tables import OUT, progress_bar
-from services.addresses import VAR, NoSystem, written
-from shared.command_handler import Accepted, CommandHandler
+from services.system.addresses import VAR, NoSystem, written
 from shared.domain.dates import BeyondCalendar
 from shared.domain.policy import NoPolicy
 from shared.event_store.postgres import PostgresEventStore
+from shared.handling.command_handler import Accepted, CommandHandler
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.privileges import RoleKind
-from shared.settings import NoPassword, Settings
+from shared.servers.settings import NoPassword, Settings
 from tools.scenario.synthetic_cases import SyntheticCase, SyntheticCases
 
 AT_ONCE: Final = 32
@@ -123,7 +123,7 @@ def _settings(var: Path) -> Settings:
 
 
 async def _fill(settings: Settings, files: Sequence[Path], cases: int, weeks: int) -> Seeded:
-    from services.registry import deciding_services  # noqa: PLC0415  it brings the services' declarations
+    from services.system.registry import deciding_services  # noqa: PLC0415  it brings the services' declarations
 
     services = deciding_services()
     async with AsyncExitStack() as stack:

@@ -7,10 +7,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ooc.system.alarms import alarm_line
-from services.addresses import SERVICES, VAR, written
-from services.lags import lags_of
-from services.registry import FOLLOWERS
-from services.vocabulary import Role
+from services.system.addresses import SERVICES, VAR, written
+from services.system.lags import lags_of
+from services.system.registry import FOLLOWERS
+from services.trade.vocabulary import Role
 from tools.client.http import Client, NoAnswer
 from tools.client.tokens import NoToken
 from tools.local.data_dir import holder, shortage

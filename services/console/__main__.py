@@ -2,18 +2,18 @@
 
 import sys
 
-from services.addresses import NoSystem, find_addresses
 from services.console.application import console_application
 from services.console.settings import ConsoleSettings
 from services.disposal.matrices import gravity_matrices
-from services.partnership import partnership
+from services.system.addresses import NoSystem, find_addresses
+from services.trade.partnership import partnership
 from shared.domain.dates import BadCalendar, bank_holidays
+from shared.observing.tracing import start_tracing
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
 from shared.privacy.signed_note import BadNote
 from shared.runtime.application import serve
 from shared.runtime.logs import log_to_stderr
-from shared.settings import InvalidSetting, NoPassword
-from shared.tracing import start_tracing
+from shared.servers.settings import InvalidSetting, NoPassword
 
 
 def main() -> None:

@@ -10,12 +10,12 @@ from typing import Any, Final, Generic, TypeVar
 
 import httpx2
 
-from services.addresses import Addresses
 from services.console.sessions import Session, Writes
 from services.console.words import within
-from services.vocabulary import Role
-from shared.http_client import shared_client
-from shared.tracing import current_traceparent, span
+from services.system.addresses import Addresses
+from services.trade.vocabulary import Role
+from shared.observing.tracing import current_traceparent, span
+from shared.servers.http_client import shared_client
 
 T = TypeVar("T")
 

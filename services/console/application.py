@@ -14,7 +14,6 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from services.addresses import Addresses
 from services.console.analysts import returns
 from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.auditors import audit, inspection
@@ -46,14 +45,15 @@ from services.console.schools import report
 from services.console.sessions import Drafts, Links, SeenTimes, Session, Sessions
 from services.console.settings import ConsoleSettings
 from services.console.supervisors import import_pages as imports
+from services.system.addresses import Addresses
 from shared.api.boundary import Boundary
 from shared.api.metrics import text_of
 from shared.api.operations import OpenMetrics
 from shared.api.rates import RateLimit
-from shared.database import create_pool
 from shared.evidence.witnessed import witness_key_of
 from shared.runtime.privileges import RoleKind, role_name
-from shared.version import version
+from shared.servers.database import create_pool
+from shared.servers.version import version
 
 REQUESTS_OF_A_PAGE: Final = 20
 """About as many as a page asks of one API at most. To an API the console is one address, whoever uses it."""

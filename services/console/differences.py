@@ -7,7 +7,7 @@ from typing import Any, Final
 from services.console.records import Record
 from services.console.rendering import address
 from services.console.words import day, in_words
-from services.vocabulary import EXPLAINS_A_DIFFERENCE
+from services.trade.vocabulary import EXPLAINS_A_DIFFERENCE
 
 COMPARED: Final[Mapping[str, str]] = {
     "name": "Name",

@@ -12,7 +12,7 @@ import asyncpg
 from services.console.cipher import Cipher
 from services.console.sessions import Session
 from services.console.words import in_words
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.permissions import EVERY
 
 LIFE: Final = timedelta(days=3 * 365)

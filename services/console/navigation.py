@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from services.console.directory import WORKERS
 from services.reporting.access import ACCESS
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.permissions import Permission
 
 BEGINS: Final = "begins"

@@ -10,7 +10,7 @@ from services.console.apis import Apis, Part, part_of
 from services.console.names import Who, children_in, people_of
 from services.console.sessions import Session
 from services.console.words import day, in_words, moment, within
-from services.registry import COLLECTIONS, RECORD_TITLES
+from services.system.registry import COLLECTIONS, RECORD_TITLES
 
 SEALED: Final = frozenset({"sealed", "forgotten"})
 """Members of a personal field without its value."""

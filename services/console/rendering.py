@@ -11,8 +11,8 @@ from starlette.responses import HTMLResponse
 from services.console import words
 from services.console.navigation import navigation, permission_of
 from services.console.sessions import Session
-from services.partnership import partnership_on
-from services.registry import COLLECTIONS, RECORD_TITLES
+from services.system.registry import COLLECTIONS, RECORD_TITLES
+from services.trade.partnership import partnership_on
 
 PACKAGE: Final = "services.console"
 QUIET: Final = frozenset({"caller", "undefined"})

@@ -23,7 +23,7 @@ from services.console.directory import Directory
 from services.console.everyone.sign_in import Provider, SessionEnded, fresh
 from services.console.rendering import address, render
 from services.console.sessions import Draft, Drafts, Links, SeenTimes, Session, Sessions
-from services.registry import COLLECTIONS
+from services.system.registry import COLLECTIONS
 from shared.api.parameters import DAY
 from shared.api.rates import RateLimit
 from shared.privacy.signed_note import VerifierKey

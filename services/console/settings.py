@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from shared.privacy.keyring import InvalidKeyEncryptionKeys, KeyEncryptionKeys
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 
 class ConsoleSettings(Settings):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from services.vocabulary import WORDS
+from services.trade.vocabulary import WORDS
 from shared.domain.dates import LONDON, age_on, local_day
 from shared.domain.sentences import words_of
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from services.victims import OF_VICTIMS
-from services.vocabulary import CASE_FIELDS, LEADS_IN_THE_CASE, NOT_BY_PROPOSING, OVERSIGHT, Personal, Role
+from services.trade.victims import OF_VICTIMS
+from services.trade.vocabulary import CASE_FIELDS, LEADS_IN_THE_CASE, NOT_BY_PROPOSING, OVERSIGHT, Personal, Role
 from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
 
 ACCESS: Final[Permissions] = {

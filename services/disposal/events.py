@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from services.vocabulary import (
+from services.trade.vocabulary import (
     LAW_ENFORCEMENT,
     RECORD_IDS,
     WORDS,

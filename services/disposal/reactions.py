@@ -19,7 +19,7 @@ from services.disposal.events import CancellationReason
 from services.education import events as education
 from services.panel import events as panel
 from services.rj_conference import events as conference
-from services.vocabulary import AttendanceStatus
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.envelope import Fact
 from shared.domain.messages import model_from
 from shared.domain.service import CommandFor, ReactionsTo, reaction_command_id

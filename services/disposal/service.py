@@ -14,11 +14,11 @@ from services.disposal.reactions import REACTIONS
 from services.disposal.read_model import READ_MODEL
 from services.education import events as education
 from services.panel import events as panel
-from services.people import KEPT
 from services.referral import events as referral
 from services.rj_conference import events as rj_conference
-from services.vocabulary import INHERITED_LABELS
-from services.words import words_of
+from services.trade.people import KEPT
+from services.trade.vocabulary import INHERITED_LABELS
+from services.trade.words import words_of
 from shared.domain.envelope import Fact
 from shared.domain.service import Claims, Service
 from shared.printing.documents import is_print

@@ -12,8 +12,8 @@ from typing_extensions import TypedDict
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.state import Attendance, Booking, ConditionState, DisposalState, Stage, VictimView
 from services.disposal.events import PlanStep
-from services.victims import Progress, VictimLogLine, log_view
-from services.vocabulary import ConditionType
+from services.trade.victims import Progress, VictimLogLine, log_view
+from services.trade.vocabulary import ConditionType
 from shared.domain.dates import local_day
 from shared.domain.members import described
 

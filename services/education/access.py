@@ -5,7 +5,7 @@ The table is in docs/reference/access.md.
 
 from typing import Final
 
-from services.vocabulary import CASE_FIELDS, OVERSIGHT, WHEN_AND_WHERE, Role
+from services.trade.vocabulary import CASE_FIELDS, OVERSIGHT, WHEN_AND_WHERE, Role
 from shared.domain.permissions import EVERYTHING, STATE_AND_DUTIES, Permission, Permissions
 
 ACCESS: Final[Permissions] = {

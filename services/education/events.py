@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from services.vocabulary import (
+from services.trade.vocabulary import (
     RECORD_IDS,
     WORDS,
     AttendanceStatus,

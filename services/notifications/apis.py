@@ -14,13 +14,13 @@ from uuid import UUID
 
 import httpx2
 
-from services.addresses import Addresses
 from services.notifications.plan import Message
 from services.notifications.settings import NotificationsSettings
-from services.registry import COLLECTIONS
+from services.system.addresses import Addresses
+from services.system.registry import COLLECTIONS
 from shared.domain.ids import derived_uuid
-from shared.http_client import shared_client
-from shared.settings import credentials_form
+from shared.servers.http_client import shared_client
+from shared.servers.settings import credentials_form
 
 ROLE: Final = "MESSENGER"
 REASON: Final = "MESSAGE"

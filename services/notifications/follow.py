@@ -14,7 +14,6 @@ from services.notifications.plan import FOLLOWED, Message, Plan, cases_in, plan
 from services.notifications.register import Register
 from services.referral.events import EVENTS as REFERRAL
 from services.rj_conference.events import EVENTS as CONFERENCE
-from shared.database import Connection
 from shared.domain.data_rights import (
     PersonForgotten,
     ProcessingRestricted,
@@ -25,6 +24,7 @@ from shared.domain.data_rights import (
 from shared.domain.envelope import EventRegistry, Fact, type_in
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import Apply
+from shared.servers.database import Connection
 
 CONSUMER: Final = "notifications"
 SESSIONS: Final = 200

@@ -8,9 +8,9 @@ from typing import Final
 from mode import Service as Part
 
 from services.notifications.apis import Apis, NoAnswer
-from shared.database import retry_for
 from shared.messaging.consumer.position_signature import PositionKeys
 from shared.privacy.signed_note import VerifierKey
+from shared.servers.database import retry_for
 
 PATIENCE_SECONDS: Final = 120.0
 """How long a service may take to list its keys: its worker makes them when it first starts."""

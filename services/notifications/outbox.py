@@ -16,8 +16,8 @@ from uuid import UUID
 
 from services.notifications.plan import Message
 from services.notifications.table import LINKED, AccountTemplate
-from shared.database import Connection
 from shared.domain.ids import derived_uuid
+from shared.servers.database import Connection
 
 NO_ADDRESS: Final = "NO_ADDRESS"
 """Why a message failed that is no fault: the alarm leaves it out, and somebody rings."""

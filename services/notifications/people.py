@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.disposal.events import AppropriateAdultConfirmed
 from services.referral.events import PersonLinked, PreferencesRecorded, VictimDetailsRecorded
-from services.vocabulary import AppropriateAdultKind, PersonRole
+from services.trade.vocabulary import AppropriateAdultKind, PersonRole
 from shared.domain.envelope import Fact, has_event
 
 

@@ -65,7 +65,7 @@ from services.rj_conference.events import (
     ParticipantRole,
 )
 from services.rj_conference.events import RecordCorrected as ConferenceCorrected
-from services.vocabulary import AttendanceStatus, ConditionType, ConferenceMode, Role
+from services.trade.vocabulary import AttendanceStatus, ConditionType, ConferenceMode, Role
 from shared.domain.dates import end_of_day
 from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact, has_event

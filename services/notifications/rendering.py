@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from icalendar import Calendar, Event, vCalAddress
 
-from services.languages import day_of_week
 from services.notifications.plan import Message
 from services.notifications.table import AccountTemplate
-from services.partnership import partnership_on
-from services.vocabulary import Language
+from services.trade.languages import day_of_week
+from services.trade.partnership import partnership_on
+from services.trade.vocabulary import Language
 from shared.domain.dates import LONDON, local_day
 from shared.domain.ids import derived_uuid
 

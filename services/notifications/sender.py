@@ -27,11 +27,11 @@ from services.notifications.policy import POLICY
 from services.notifications.rendering import METHODS, Text, invitation, render, render_digest, templates
 from services.notifications.table import LINKED, AccountTemplate
 from services.notifications.times import at_hour, next_open, opening_of_next_day, pause_after
-from shared.database import Pool
 from shared.domain.dates import end_of_day, is_working_day, local_day
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.effects import is_transient, log_transient
 from shared.messaging.polling import Poll
+from shared.servers.database import Pool
 
 AT_ONCE: Final = 6
 """How many messages one worker sends at the same time."""

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from pydantic import model_validator
 
-from shared.settings import InvalidSetting, MailSettings, secret_in_file
+from shared.servers.settings import InvalidSetting, MailSettings, secret_in_file
 
 SHORTEST_KEY: Final = 43
 """Characters of 32 bytes in base64, at least."""

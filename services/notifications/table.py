@@ -15,7 +15,7 @@ from typing import Final, get_args
 from services.notifications.policy import POLICY
 from services.notifications.times import at_hour, days_before, next_open
 from services.referral.events import WrittenByHand
-from services.vocabulary import MessageTemplate
+from services.trade.vocabulary import MessageTemplate
 from shared.domain.dates import end_of_day, local_day
 
 

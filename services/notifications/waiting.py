@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from shared.database import Pool
+from shared.servers.database import Pool
 
 _MESSAGES: Final = "select state, count(*) as number from message where state in ('PLANNED', 'SENDING', 'ACCEPTED', 'FAILED') group by 1"
 _WEBHOOKS: Final = "select count(head) as waiting, count(*) filter (where dead) as dead from webhook_case"

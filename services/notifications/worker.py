@@ -7,7 +7,6 @@ from typing import Final
 
 from mode import Service as Part
 
-from services.addresses import find_addresses
 from services.notifications.apis import Apis
 from services.notifications.channels import Carrier
 from services.notifications.channels.notify import Notify
@@ -22,14 +21,15 @@ from services.notifications.waiting import waiting
 from services.notifications.webhooks import follow as webhooks
 from services.notifications.webhooks.courier import Courier
 from services.notifications.webhooks.sender import WebhookSender
-from shared.kafka import worker_principal
+from services.system.addresses import find_addresses
 from shared.messaging.polling import waking
 from shared.messaging.projection_consumer import ProjectionConsumer, events_topic
 from shared.runtime.bootstrap import Resources, open_resources
 from shared.runtime.operations_port import OperationsPort, operations_app
 from shared.runtime.privileges import RoleKind
 from shared.runtime.worker import run
-from shared.settings import Settings
+from shared.servers.kafka import worker_principal
+from shared.servers.settings import Settings
 
 CONNECTIONS: Final = 16
 """Of its pool to its own database: the consumers, and as many messages and events as are sent at once."""

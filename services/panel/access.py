@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.vocabulary import CASE_FIELDS, OVERSIGHT, Role
+from services.trade.vocabulary import CASE_FIELDS, OVERSIGHT, Role
 from shared.domain.permissions import EVERYTHING, Permission, Permissions
 
 ACCESS: Final[Permissions] = {

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.vocabulary import LAW_ENFORCEMENT, WORDS, MemberKind, Personal, Recommendation
+from services.trade.vocabulary import LAW_ENFORCEMENT, WORDS, MemberKind, Personal, Recommendation
 from shared.domain.envelope import EventRegistry
 from shared.domain.messages import Correction, Event, FreeText, ShortText, Timestamp, ValueObject
 from shared.domain.sealing import OwnedBy, Sealed

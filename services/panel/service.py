@@ -9,9 +9,9 @@ from services.panel.domain.journeys import JOURNEYS, PURPOSES
 from services.panel.domain.state import Sitting
 from services.panel.events import CaseAddedToAgenda
 from services.panel.read_model import READ_MODEL
-from services.shared_records import claim_of
-from services.vocabulary import INHERITED_LABELS
-from services.words import words_of
+from services.trade.shared_records import claim_of
+from services.trade.vocabulary import INHERITED_LABELS
+from services.trade.words import words_of
 from shared.domain.envelope import Fact
 from shared.domain.service import Claims, Service
 

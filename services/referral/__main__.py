@@ -1,7 +1,7 @@
 """`python -m services.referral api` or `worker`."""
 
 from services.referral.service import service
-from services.registry import services_named
+from services.system.registry import services_named
 from shared.runtime.entrypoint import run_service
 
 if __name__ == "__main__":

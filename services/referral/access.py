@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
-from services.victims import OF_VICTIMS
-from services.vocabulary import (
+from services.trade.victims import OF_VICTIMS
+from services.trade.vocabulary import (
     CASE_FIELDS,
     LEADS_IN_THE_CASE,
     NOT_BY_PROPOSING,

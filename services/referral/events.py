@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.vocabulary import (
+from services.trade.vocabulary import (
     LAW_ENFORCEMENT,
     RECORD_IDS,
     WORDS,

@@ -12,8 +12,8 @@ from services.referral.events import ReferralReceived
 from services.referral.reactions import REACTIONS
 from services.referral.read_model import READ_MODEL
 from services.rj_conference.events import EVENTS as RJ_CONFERENCE
-from services.vocabulary import INHERITED_LABELS, Role
-from services.words import words_of
+from services.trade.vocabulary import INHERITED_LABELS, Role
+from services.trade.words import words_of
 from shared.domain.service import Service
 
 service: Final[Service[Referral]] = Service(

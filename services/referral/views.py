@@ -7,7 +7,7 @@ from uuid import UUID
 from typing_extensions import TypedDict
 
 from services.referral.domain.state import Alert, Referral, SentMessage, Stage
-from services.victims import Progress, VictimLogLine, log_view
+from services.trade.victims import Progress, VictimLogLine, log_view
 from shared.domain.members import described
 
 PROGRESS: Final[Mapping[Stage, Progress]] = {

@@ -1,7 +1,7 @@
 """`python -m services.reporting api` or `worker`."""
 
 from shared.runtime.entrypoint import run_process
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 
 def api(settings: Settings) -> None:

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from services.registry import DECIDING
-from services.vocabulary import Role
+from services.system.registry import DECIDING
+from services.trade.vocabulary import Role
 from shared.domain.permissions import AUDIT, DATA_RIGHTS, DECISIONS, OPERATIONS, Permission, Permissions
 
 NAMING: Final = tuple(entry.name for entry in DECIDING if entry.names_people)

@@ -59,7 +59,7 @@ from shared.domain.dates import end_of_day
 from shared.domain.messages import Actor
 from shared.domain.permissions import Denial
 from shared.messaging.projection_consumer import events_topic
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 _MEASURE: Final = choice(
     "measure", "Which measure.", MEASURES, f"there is no such measure; there is {', '.join(MEASURES)}", "path"

@@ -9,15 +9,15 @@ from typing import Final
 from services.reporting.access import ACCESS
 from services.reporting.queries.ethnicity import Grant, keyring_grant
 from services.reporting.search.index import SearchIndex
-from services.vocabulary import INHERITED_LABELS
+from services.trade.vocabulary import INHERITED_LABELS
 from shared.api.dependencies import ApiDependencies, api_dependencies
 from shared.evidence.log import ACCESS as LINES
 from shared.evidence.witnessed import compare_at_start
 from shared.privacy.keyring import Keyring
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.privileges import RoleKind
-from shared.settings import Settings
-from shared.tasks import end
+from shared.servers.settings import Settings
+from shared.servers.tasks import end
 
 CONNECTIONS: Final = 12
 PAST_AT_ONCE: Final = CONNECTIONS // 2

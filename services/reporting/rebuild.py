@@ -27,13 +27,13 @@ from services.reporting.projection import projector
 from services.reporting.projection.fold import fold
 from services.reporting.projection.read_models import CONSUMER
 from services.reporting.projection.snapshot import LOCKED, PROJECTED
-from shared.database import WRITABLE, Connection
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact, UnknownEvent
 from shared.event_store import RecordedEvent
 from shared.messaging.projection_consumer import progress
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.grants import grant_privileges
+from shared.servers.database import WRITABLE, Connection
 
 SHADOW: Final = "rebuild"
 """The schema of the shadow tables."""

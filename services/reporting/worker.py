@@ -6,7 +6,6 @@ from services.reporting.projection.caught_up import FreshnessRecorder
 from services.reporting.projection.projector import apply, read_or_none
 from services.reporting.projection.read_models import CONSUMER, READ_MODELS
 from shared.evidence.log import ACCESS
-from shared.kafka import worker_principal
 from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.polling import waking
 from shared.messaging.projection_consumer import ProjectionConsumer
@@ -14,7 +13,8 @@ from shared.messaging.wait_recorder import WaitRecorder, held_streams
 from shared.runtime.bootstrap import Resources, open_resources
 from shared.runtime.privileges import RoleKind
 from shared.runtime.worker import checkpoint_signers, run
-from shared.settings import Settings
+from shared.servers.kafka import worker_principal
+from shared.servers.settings import Settings
 
 
 def run_worker(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.vocabulary import CASE_FIELDS, OVERSIGHT, WHEN_AND_WHERE, Role
+from services.trade.vocabulary import CASE_FIELDS, OVERSIGHT, WHEN_AND_WHERE, Role
 from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
 
 _STATUS: Final = Permission(STATE, fields=frozenset({"state"}))

@@ -8,7 +8,15 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from services.vocabulary import LAW_ENFORCEMENT, RECORD_IDS, WORDS, ConferenceCategory, ConferenceMode, Personal, Role
+from services.trade.vocabulary import (
+    LAW_ENFORCEMENT,
+    RECORD_IDS,
+    WORDS,
+    ConferenceCategory,
+    ConferenceMode,
+    Personal,
+    Role,
+)
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Added, Correction, Event, FreeText, Hours, Timestamp, ValueObject, Version
 from shared.domain.sealing import OwnedBy, Sealed

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 from services.disposal.events import ChangeAction, ConditionsVaried, ConditionTerms, DisposalIssued
 from services.rj_conference.domain.commands import CloseConference, ProposeConference
 from services.rj_conference.events import Sensitivity
-from services.vocabulary import ConditionType, ConferenceCategory, OffenceCategory
+from services.trade.vocabulary import ConditionType, ConferenceCategory, OffenceCategory
 from shared.domain.envelope import Fact
 from shared.domain.service import CommandFor, ReactionsTo
 

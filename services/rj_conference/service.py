@@ -3,7 +3,6 @@
 from typing import Final
 
 from services.disposal.events import EVENTS as DISPOSAL_EVENTS
-from services.people import KEPT
 from services.referral.events import EVENTS as REFERRAL_EVENTS
 from services.rj_conference.documents import DOCUMENTS
 from services.rj_conference.domain.commands import COMMANDS, ProposeConference
@@ -12,8 +11,9 @@ from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ConferenceProposed
 from services.rj_conference.reactions import REACTIONS
 from services.rj_conference.read_model import READ_MODEL
-from services.vocabulary import INHERITED_LABELS, Role
-from services.words import words_of
+from services.trade.people import KEPT
+from services.trade.vocabulary import INHERITED_LABELS, Role
+from services.trade.words import words_of
 from shared.domain.service import Service
 
 service: Final[Service[Conference]] = Service(

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from shared.database import Connection, retry_or_raise
 from shared.domain.messages import Actor
 from shared.event_store.postgres import LOG_BEHIND_WITNESS
+from shared.servers.database import Connection, retry_or_raise
 
 
 class LogUnavailable(Exception):

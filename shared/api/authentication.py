@@ -18,7 +18,7 @@ from joserfc.jwk import KeySet
 from pydantic import ValidationError
 
 from shared.domain.messages import Actor
-from shared.http_client import client_tls
+from shared.servers.http_client import client_tls
 
 _LOG: Final = logging.getLogger(__name__)
 

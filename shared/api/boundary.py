@@ -17,9 +17,9 @@ from shared.api.metrics import REQUESTS
 from shared.api.problems import TooManyRequests, fault_response, problem_response, too_many_response
 from shared.api.rates import AT_ONCE, UNDER_WAY, RateLimit, network_of
 from shared.api.sandbox import Sandbox
-from shared.settings import Settings
-from shared.stream_queue import Turns
-from shared.tracing import span
+from shared.handling.stream_queue import Turns
+from shared.observing.tracing import span
+from shared.servers.settings import Settings
 
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """Headers of every response: no caching (RFC 9111), no guessing of media types (Fetch standard)."""

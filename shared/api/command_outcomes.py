@@ -19,13 +19,13 @@ from shared.api.queries import history_of
 from shared.api.request import Caller, read_id, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import CommandOutcome, FollowingState
-from shared.database import retry_or_raise
 from shared.domain.consequences import FollowingCommand, following_commands
 from shared.domain.service import Service
 from shared.domain.waiting import is_wait
 from shared.event_store import EventStoreUnavailable, RecordedEvent, StoredReceipt
 from shared.messaging.parking import stream_with_nothing_to_do
 from shared.messaging.waiting import KnownWait, WaitState, waits_named, waits_of
+from shared.servers.database import retry_or_raise
 
 COMMAND_ID: Final = an_id("command_id", "The id of the command, as its receipt names it.", "path")
 OUTCOME: Final = (COMMAND_ID, ACCESS_REASON)

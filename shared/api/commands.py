@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from shared import command_handler
 from shared.api.authorisation import NotAllowed, command_denial
 from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import Dependencies
@@ -22,8 +21,9 @@ from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.execution import CommandRequest
 from shared.domain.receipts import Receipt
 from shared.domain.service import Service
-from shared.settings import Settings
-from shared.tracing import current_traceparent
+from shared.handling import command_handler
+from shared.observing.tracing import current_traceparent
+from shared.servers.settings import Settings
 
 COMMAND: Final = (ID, DRY_RUN, JUDGED_AT, IDEMPOTENCY_KEY, CORRELATION, TRACEPARENT)
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {

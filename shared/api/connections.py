@@ -21,7 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from shared.api.problems import MEDIA_TYPE, Problem
 from shared.api.rates import network_of
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,6 @@ from shared.api.queries import closed_facts, denial_of
 from shared.api.request import Caller, read_day, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
-from shared.command_handler import DryRun, Forbidden
-from shared.database import retry_or_raise
 from shared.domain.data_rights import (
     NOTHING,
     Basis,
@@ -58,8 +56,10 @@ from shared.domain.messages import Actor
 from shared.domain.permissions import people_mentioned
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable, RecordedEvent
+from shared.handling.command_handler import DryRun, Forbidden
 from shared.privacy.keyring import PostgresKeyring
-from shared.settings import Settings
+from shared.servers.database import retry_or_raise
+from shared.servers.settings import Settings
 
 PART: Final = "data_rights"
 

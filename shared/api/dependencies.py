@@ -11,10 +11,10 @@ import asyncpg
 from shared.api.access_log import AccessLog
 from shared.api.authentication import TokenVerifier
 from shared.api.authorisation import ReadGate
-from shared.command_handler import CommandHandler
 from shared.domain.permissions import Permissions
 from shared.event_store import EventStore
-from shared.settings import Settings
+from shared.handling.command_handler import CommandHandler
+from shared.servers.settings import Settings
 
 
 @dataclass

@@ -8,7 +8,6 @@ from shared.api.dependencies import Dependencies
 from shared.api.problems import listed_rules
 from shared.api.queries import denial_of_facts, withheld_people
 from shared.api.schemas import DryRunAnswer, DutyChangeLine, EventPreview, FollowingCommandLine
-from shared.command_handler import Accepted, DryRun
 from shared.domain.consequences import FollowingCommand, duty_changes, following_commands, new_documents
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import Fact
@@ -17,6 +16,7 @@ from shared.domain.permissions import AccessFacts, Permission
 from shared.domain.sealing import Sealed, to_json
 from shared.domain.sentences import sentence_of
 from shared.domain.service import Service
+from shared.handling.command_handler import Accepted, DryRun
 
 Followers = Callable[[], Iterable[Service[Any]]]
 """The services whose reactions follow the events of a service. They are imported when the first dry run asks."""

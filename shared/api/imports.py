@@ -23,7 +23,6 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints
 
-from shared import command_handler
 from shared.api.authorisation import NotAllowed, command_denial
 from shared.api.bodies import read_model
 from shared.api.command_schemas import IN_OPENAPI
@@ -42,6 +41,7 @@ from shared.domain.sealing import DataKey
 from shared.domain.service import Service
 from shared.event_store import AppendRequest, AppendResult, EventStore, LoadedStream, RecordedEvent
 from shared.event_store.memory import MemoryEventStore
+from shared.handling import command_handler
 from shared.privacy.keyring import KeyId, Keyring, MemoryKeyring
 
 MAX_BYTES: Final = 262_144

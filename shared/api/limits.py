@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shared.api.authentication import LONGEST_SECONDS
 from shared.api.connections import ConnectionLimits
 from shared.api.rates import AT_ONCE, BURST_SECONDS, SMALL_BYTES
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from prometheus_client import Counter
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from shared.database import Pool
-from shared.kafka import PARTITIONS
-from shared.latency import latencies
 from shared.messaging.consumer.alarms import alarms, kind_of
 from shared.messaging.projection_consumer import events_topic
-from shared.version import version
+from shared.observing.latency import latencies
+from shared.servers.database import Pool
+from shared.servers.kafka import PARTITIONS
+from shared.servers.version import version
 
 REQUESTS: Final = Counter(
     "ooc_requests", "Requests that this process has answered.", ("method", "route", "status"), registry=None

@@ -17,8 +17,8 @@ from shared.api.dependencies import OwnDatabase
 from shared.api.deprecations import mark_deprecated
 from shared.api.limits import limits_of
 from shared.api.problems import PROBLEM_TYPES, Problem, example_response, problems
-from shared.settings import Settings
-from shared.version import version
+from shared.servers.settings import Settings
+from shared.servers.version import version
 
 TAGS: Final = {
     "commands": "Record what has happened, or try a command without recording it.",

@@ -16,11 +16,11 @@ from shared.api.dependencies import Dependencies
 from shared.api.metrics import exposition
 from shared.api.problems import problem_response, problems
 from shared.api.schemas import ServiceStatus, Status
-from shared.database import TRANSIENT, Pool, WriteProbe, retry_or_raise
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer.alarms import alarms, kind_of
-from shared.version import version
+from shared.servers.database import TRANSIENT, Pool, WriteProbe, retry_or_raise
+from shared.servers.version import version
 
 
 class OpenMetrics(PlainTextResponse):

@@ -38,7 +38,6 @@ from shared.api.problems import unknown_response
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import AlarmLine, Schema
-from shared.database import Connection, retry_or_raise
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
 from shared.event_store import EventStoreUnavailable
@@ -61,6 +60,7 @@ from shared.messaging.consumer.quarantine import (
     quarantined_records,
     quarantined_streams,
 )
+from shared.servers.database import Connection, retry_or_raise
 
 T = TypeVar("T")
 

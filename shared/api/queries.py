@@ -18,7 +18,6 @@ from shared.api.problems import unknown_response
 from shared.api.request import Caller, read_id, read_reason, read_times, today
 from shared.api.routes import declared
 from shared.api.schemas import DutyLine, History, state_view
-from shared.database import retry_or_raise
 from shared.domain.data_rights import data_rights_ids, is_data_right, restricted_in
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.decider import history_at
@@ -40,6 +39,7 @@ from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable, RecordedEvent
 from shared.messaging.waiting import waits_of
 from shared.privacy.disclosure import Disclosure, concerned, disclose
+from shared.servers.database import retry_or_raise
 
 PARAMETERS: Final = (ID, *TIMES, ACCESS_REASON)
 RESTRICTED: Final = "the processing of a person in this record is restricted: it may be kept, and not used. Ask a colleague for data protection"

@@ -28,8 +28,6 @@ from shared.api.queries import denial_of
 from shared.api.request import Caller, read_id, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import ReactionDecided, Schema, WaitingReaction
-from shared.command_handler import Accepted, Forbidden, NoChange
-from shared.database import Connection, retry_or_raise
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, FreeText
 from shared.domain.permissions import AccessFacts, boundary
@@ -37,10 +35,12 @@ from shared.domain.sealing import Sealed
 from shared.domain.service import Service
 from shared.domain.waiting import CloseWaiting, waiting_service
 from shared.event_store import EventStoreUnavailable
+from shared.handling.command_handler import Accepted, Forbidden, NoChange
 from shared.messaging.consumer.decisions import NothingHeld
 from shared.messaging.reactions import ParkedReaction, ReactionRunner, lock_parked, parked_reaction, parked_reactions
 from shared.messaging.wait_recorder import reaction_wait, record_wait
 from shared.messaging.waiting import end_wait
+from shared.servers.database import Connection, retry_or_raise
 
 _MAX_BODY: Final = 100_000
 

@@ -17,7 +17,7 @@ from shared.api.rates import UNDER_WAY, RateLimit, network_of
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.messages import Actor, Command
 from shared.domain.service import Service
-from shared.stream_queue import Turns
+from shared.handling.stream_queue import Turns
 
 MAX_PARAMETERS: Final = 50
 """The most query parameters of a request, repetitions included; their check takes quadratic time."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from shared.database import Connection
+from shared.servers.database import Connection
 
 _BRANCHES: Final = "select evidence, settled_at from fork order by settled_at"
 # The actor comes before all that a person has written, and a quotation mark in a text is escaped: the first match is theirs.

@@ -19,9 +19,9 @@ from uuid import UUID
 import asyncpg
 
 from shared import event_store
-from shared.database import TRANSIENT, Connection, Pool, retry_or_raise
-from shared.latency import observe
-from shared.tracing import span
+from shared.observing.latency import observe
+from shared.observing.tracing import span
+from shared.servers.database import TRANSIENT, Connection, Pool, retry_or_raise
 
 LOG_BEHIND_WITNESS: Final = "OOC03"
 """The SQLSTATE by which `append` and `log_access` refuse on a log behind its witness."""

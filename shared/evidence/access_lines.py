@@ -21,10 +21,10 @@ from shared.api.queries import denial_of
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
-from shared.database import Pool, retry_or_raise
 from shared.domain.messages import Actor
 from shared.domain.service import Service
 from shared.evidence.log import LINES_ABOUT, line_of
+from shared.servers.database import Pool, retry_or_raise
 
 PAGE_SIZE: Final = 200
 

@@ -1,6 +1,6 @@
 """Bundles for an auditor: a home's evidence, a report of a verification, or a return, as a file that is checked offline.
 
-docs/explanation/evidence.md describes the formats. tools/verify_bundle.py checks them, and shares no code with this.
+docs/explanation/evidence.md describes the formats. shared/evidence/verify_bundle.py checks them, and shares no code with this.
 """
 
 from collections.abc import Mapping, Sequence

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.database import Connection, Pool
 from shared.evidence.verification.problems import Problems
 from shared.privacy.signed_note import BadNote, SignedNote, VerifierKey
+from shared.servers.database import Connection, Pool
 
 KIND: Final = "fork v1"
 

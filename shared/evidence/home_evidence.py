@@ -1,6 +1,6 @@
 """The evidence of a home: its entries in a service's logs as they are stored, with proofs, checkpoints and a statement.
 
-Everything in it can be checked offline, by a program that shares no code with this one: tools/verify_bundle.py does.
+Everything in it can be checked offline, by a program that shares no code with this one: shared/evidence/verify_bundle.py does.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from shared.database import Connection, Pool
 from shared.domain.envelope import GENESIS
 from shared.evidence.log import ACCESS, EVENTS, LINES_ABOUT, Log, line_of, prove_all
 from shared.evidence.statement import Reader, ask_for_statement, record_names, sizes_in
 from shared.privacy.signed_note import VerifierKey
+from shared.servers.database import Connection, Pool
 
 _EVENTS: Final = """
     select position, recorded_at, stream, version, hash, body from event

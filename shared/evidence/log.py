@@ -12,10 +12,10 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.database import Connection
 from shared.event_store.log_hash import log_entry
 from shared.evidence import merkle
 from shared.evidence.checkpoint import Checkpoint
+from shared.servers.database import Connection
 
 MAX_ENTRIES: Final = 20_000
 """How many entries one checkpoint adds at most; a longer backlog becomes several checkpoints."""

@@ -19,7 +19,6 @@ from shared.api.problems import problem_response, problems
 from shared.api.queries import denial_of
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared, declared_openly
-from shared.database import Pool
 from shared.domain.messages import Actor
 from shared.domain.permissions import AUDIT
 from shared.domain.service import Service
@@ -31,7 +30,8 @@ from shared.evidence.statement import STATEMENT, NoStatement, Reader
 from shared.messaging.consumer.position_signature import SIGNER as RELAY
 from shared.privacy.keyring import KeyEncryptionKeys
 from shared.privacy.signed_note import VerifierKey
-from shared.settings import Settings
+from shared.servers.database import Pool
+from shared.servers.settings import Settings
 
 _SIZE = re.compile(r"[1-9][0-9]{0,17}")
 

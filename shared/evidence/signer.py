@@ -16,7 +16,6 @@ from typing import Any, Final
 import structlog
 from mode import Service
 
-from shared.database import Connection, Lease
 from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of, prove_consistency
@@ -24,10 +23,11 @@ from shared.evidence.statement import WAKE, sign_statements, statement_name
 from shared.evidence.witness_client import WitnessClient, WitnessRefuses, WitnessSilent
 from shared.evidence.witnessed import ALARM as BEHIND
 from shared.evidence.witnessed import ALARMIST, LogBehindWitness, note_comparison, require_extension
-from shared.kafka import Kafka, producing
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
+from shared.observing.progress import finish_cycle, leave_off
 from shared.privacy.signed_note import SigningKeys, VerifierKey, write_note
-from shared.progress import finish_cycle, leave_off
+from shared.servers.database import Connection, Lease
+from shared.servers.kafka import Kafka, producing
 
 INTERVAL: Final = 2.0
 """Seconds between two looks at the logs."""

@@ -20,10 +20,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from shared.database import Connection, Pool
 from shared.domain.permissions import EVERY
 from shared.evidence.log import EVENTS, Log
 from shared.privacy.signed_note import SignedNote, SigningKeys, write_note
+from shared.servers.database import Connection, Pool
 
 PATIENCE: Final = 20.0
 """Seconds for which a signer is waited for."""

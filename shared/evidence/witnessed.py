@@ -11,7 +11,6 @@ from typing import Final
 
 import structlog
 
-from shared.database import Connection, Pool
 from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.home_evidence import public_keys
 from shared.evidence.log import Log, origin_of, read_tiles
@@ -19,7 +18,8 @@ from shared.evidence.merkle import IncompleteTile, Span, append_leaves, frontier
 from shared.evidence.witness_client import WitnessClient, WitnessRefuses, WitnessSilent
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.privacy.signed_note import BadNote, VerifierKey
-from shared.settings import Settings
+from shared.servers.database import Connection, Pool
+from shared.servers.settings import Settings
 
 ALARM: Final = "log_behind_witness"
 

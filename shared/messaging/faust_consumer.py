@@ -18,9 +18,8 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from faust.types import TP
 from mode import CrashingSupervisor, Service
 
-from shared.command_handler import CommandHandler
 from shared.domain.service import Service as Declared
-from shared.kafka import LOOK_MILLISECONDS, Kafka, be_patient, client_options, worker_principal
+from shared.handling.command_handler import CommandHandler
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.effects import Apply
 from shared.messaging.consumer.handling import DEFAULT_GROUP, GroupSettings, RecordHandler
@@ -28,8 +27,9 @@ from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.polling import waking
 from shared.messaging.reactions import ParkedReactionRetrier, ReactionRunner
 from shared.messaging.wait_recorder import recorder_of
-from shared.progress import finish_cycle
-from shared.settings import Settings
+from shared.observing.progress import finish_cycle
+from shared.servers.kafka import LOOK_MILLISECONDS, Kafka, be_patient, client_options, worker_principal
+from shared.servers.settings import Settings
 
 MAX_RECORDS: Final = 500
 """The most events of a batch: those that have arrived during the batch before."""

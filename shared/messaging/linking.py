@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from shared.database import Connection
 from shared.domain.envelope import EventRegistry
 from shared.domain.permissions import labelled, marks_of
 from shared.domain.service import Service
 from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.servers.database import Connection
 
 
 async def keep_linked_marks(connection: Connection, service: Service[Any], records: Iterable[ConsumedEvent]) -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
-from shared.database import Connection
 from shared.domain.envelope import Fact
 from shared.domain.permissions import SYSTEM
 from shared.messaging.waiting import closed_waits
+from shared.servers.database import Connection
 
 
 @dataclass(frozen=True, slots=True)

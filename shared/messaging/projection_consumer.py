@@ -23,16 +23,16 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
-from shared.database import Connection, retry_for
-from shared.kafka import LOOK_MILLISECONDS, Kafka, be_patient, client_options, stop
-from shared.latency import observe
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.effects import Apply, log_transient
 from shared.messaging.consumer.handling import DEFAULT_GROUP, GroupSettings, RecordHandler
 from shared.messaging.consumer.position_record import HighWaterMark
 from shared.messaging.consumer.position_signature import PositionKeys
-from shared.progress import finish_cycle
+from shared.observing.latency import observe
+from shared.observing.progress import finish_cycle
+from shared.servers.database import Connection, retry_for
+from shared.servers.kafka import LOOK_MILLISECONDS, Kafka, be_patient, client_options, stop
 
 MAX_RECORDS: Final = 5_000
 """The most records of a batch."""

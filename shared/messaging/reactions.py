@@ -20,8 +20,6 @@ import asyncpg
 import structlog
 from mode import Service as Running
 
-from shared import command_handler
-from shared.database import Connection
 from shared.domain.consequences import FollowingCommand
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import EventRegistry, Origin
@@ -30,6 +28,7 @@ from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
 from shared.domain.permissions import SYSTEM
 from shared.domain.service import Reaction, Service
+from shared.handling import command_handler
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import is_transient, log_transient
@@ -37,8 +36,9 @@ from shared.messaging.linking import keep_events, keep_linked_marks
 from shared.messaging.parking import ParkedReactions, PostgresParkedReactions, ReactionToPark, Rejection
 from shared.messaging.polling import Poll
 from shared.messaging.waiting import keep_waits, wait_facts
+from shared.observing.tracing import current_traceparent, span
 from shared.privacy.keyring import KeyDestroyed
-from shared.tracing import current_traceparent, span
+from shared.servers.database import Connection
 
 MAX_CONCURRENT_HOMES: Final = 32
 """The most homes whose events are reacted to at once; those of one home go in order."""

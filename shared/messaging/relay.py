@@ -33,11 +33,8 @@ from aiokafka import TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 from mode import Service
 
-from shared.database import Lease
 from shared.event_store.anchors import Anchors
 from shared.event_store.postgres import MOVED
-from shared.kafka import PARTITIONS, Kafka, producing
-from shared.latency import observe
 from shared.messaging.consumer.alarms import clear_alarms, raise_alarm
 from shared.messaging.consumer.position_record import (
     HighWaterMark,
@@ -50,9 +47,12 @@ from shared.messaging.consumer.position_record import (
 )
 from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.polling import Poll
+from shared.observing.latency import observe
+from shared.observing.progress import finish_cycle, leave_off
+from shared.observing.tracing import messaging, span
 from shared.privacy.signed_note import Signer
-from shared.progress import finish_cycle, leave_off
-from shared.tracing import messaging, span
+from shared.servers.database import Lease
+from shared.servers.kafka import PARTITIONS, Kafka, producing
 
 MAX_EVENTS: Final = 4_000
 """The most events of a transaction."""

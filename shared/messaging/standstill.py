@@ -9,9 +9,9 @@ from typing import Final
 
 import structlog
 
-from shared.database import Connection, Pool
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
-from shared.tasks import repeating
+from shared.servers.database import Connection, Pool
+from shared.servers.tasks import repeating
 
 ALARMIST: Final = "watch"
 """The consumer of these alarms, in the table `alarm`."""

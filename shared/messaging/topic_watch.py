@@ -10,12 +10,12 @@ import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from mode import Service
 
-from shared.database import Pool
-from shared.kafka import Kafka, administering
 from shared.messaging.consumer.position_record import end_offsets, reader
 from shared.messaging.standstill import ALARMIST, LOOK_SECONDS, Standstill
-from shared.progress import finish_cycle, write_unconfirmed
-from shared.tasks import tolerantly
+from shared.observing.progress import finish_cycle, write_unconfirmed
+from shared.servers.database import Pool
+from shared.servers.kafka import Kafka, administering
+from shared.servers.tasks import tolerantly
 
 _log = structlog.get_logger("watch")
 

@@ -17,8 +17,6 @@ import asyncpg
 import structlog
 from mode import Service as Running
 
-from shared.command_handler import Accepted, CommandHandler, NoChange
-from shared.database import Connection, Lease, LeaseLost
 from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
@@ -28,12 +26,14 @@ from shared.domain.sentences import sentence_of
 from shared.domain.service import Service
 from shared.domain.waiting import EndWaiting, RecordWaiting, Wait, waiting_service
 from shared.event_store.lost_commands import LostCommand, unsent_commands
+from shared.handling.command_handler import Accepted, CommandHandler, NoChange
 from shared.messaging.consumer.alarms import kind_of
 from shared.messaging.consumer.effects import is_transient, log_transient
 from shared.messaging.consumer.quarantine import held_stream_id
 from shared.messaging.polling import Poll
 from shared.messaging.reactions import ParkedReaction, parked_beside, parked_reactions, system_actor
 from shared.messaging.waiting import begin_wait, change_wait, end_wait, open_waits
+from shared.servers.database import Connection, Lease, LeaseLost
 
 MOST_PARKED: Final = 5_000
 """How many parked reactions are recorded as waits: any wrong place in a session parks one, and each look reads them all."""

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from shared.database import Connection
 from shared.domain import waiting
 from shared.domain.envelope import Fact, UnknownEvent
 from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.servers.database import Connection
 
 _FIELDS: Final = (
     "kind",

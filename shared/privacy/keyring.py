@@ -32,10 +32,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from shared.database import Pool, retry_or_raise
 from shared.domain.sealing import DataKey
 from shared.privacy.epochs import parse_epochs
-from shared.settings import Settings
+from shared.servers.database import Pool, retry_or_raise
+from shared.servers.settings import Settings
 
 CACHED_SECONDS: Final = 29.0
 """How long a key is cached, and how long what it decrypted (`FactCache`): one after the other they stay under a minute."""

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.privacy.epochs import parse_epochs
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 ED25519: Final = 0x01
 """The signature type of a log's own signature."""

@@ -43,7 +43,7 @@ from shared.runtime.bootstrap import open_resources
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind
 from shared.runtime.server import run
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 
 def service_api(service: Service[Any], settings: Settings, followers: Followers = tuple) -> FastAPI:

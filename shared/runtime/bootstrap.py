@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from shared.command_handler import CommandHandler
-from shared.database import Pool, create_pool
 from shared.domain.service import Service
 from shared.event_store import EventStore
 from shared.evidence.receipts import receipt_signer, sign_receipt
-from shared.latency import recording_latency
+from shared.handling.command_handler import CommandHandler
 from shared.messaging.consumer.alarms import log_alarms
+from shared.observing.latency import recording_latency
+from shared.observing.progress import recording_progress
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
-from shared.progress import recording_progress
 from shared.runtime.missing_keys import MissingKeys
 from shared.runtime.privileges import RoleKind, role_name
-from shared.settings import Settings
-from shared.tasks import end
+from shared.servers.database import Pool, create_pool
+from shared.servers.settings import Settings
+from shared.servers.tasks import end
 
 CLOSING_SECONDS: Final = 5.0
 """How long the calls under way may take at the end of a process; after that its connections are cut."""

@@ -12,11 +12,11 @@ from typing import Any
 
 from shared.domain.dates import BadCalendar, bank_holidays, local_day
 from shared.domain.service import Service
+from shared.observing.tracing import start_tracing
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
 from shared.privacy.signed_note import BadNote, InvalidSigningKey
 from shared.runtime.logs import log_to_stderr
-from shared.settings import InvalidSetting, NoPassword, Settings
-from shared.tracing import start_tracing
+from shared.servers.settings import InvalidSetting, NoPassword, Settings
 
 
 def run_service(service: Service[Any], services_named: Callable[[Sequence[str]], Iterable[Service[Any]]]) -> None:

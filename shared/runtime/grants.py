@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from shared.database import Connection
 from shared.runtime.privileges import CONNECTIONS, GROUPS, SETTINGS, RoleKind, Schema, role_name
+from shared.servers.database import Connection
 
 _EVERYWHERE: Final = ("postgres", "template0", "template1")
 """The databases that every server has, and every role may connect to unless that is revoked."""

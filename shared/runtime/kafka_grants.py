@@ -13,9 +13,9 @@ from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, Descri
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import CompactArray, CompactBytes, CompactString, Int8, Int16, Int32, Schema, TaggedFields
 
-from shared.database import retry_for
-from shared.kafka import KafkaLogin, administering, client_options
 from shared.runtime.provision import ProvisionFailed
+from shared.servers.database import retry_for
+from shared.servers.kafka import KafkaLogin, administering, client_options
 
 TOPIC, GROUP, TRANSACTIONAL_ID = 2, 3, 5
 """Kinds of resource, as Kafka numbers them (org.apache.kafka.common.resource.ResourceType)."""

@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 import structlog
 
-from shared.tracing import with_trace_id
+from shared.observing.tracing import with_trace_id
 
 
 def log_to_stderr(process: str) -> None:

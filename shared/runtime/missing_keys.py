@@ -6,10 +6,10 @@ from typing import Final
 
 import structlog
 
-from shared.database import Pool
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.effects import log_transient
 from shared.privacy.keyring import KeyId, PostgresKeyring
+from shared.servers.database import Pool
 
 ALARM: Final = "key_missing"
 

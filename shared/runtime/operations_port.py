@@ -16,10 +16,10 @@ from shared.api.dependencies import OwnDatabase
 from shared.api.openapi import new_application
 from shared.api.operations import add_health, add_metrics, add_progress
 from shared.api.problems import install_handlers
-from shared.database import Pool, WriteProbe
 from shared.runtime.application import uvicorn_options
 from shared.runtime.server import Server
-from shared.settings import Settings
+from shared.servers.database import Pool, WriteProbe
+from shared.servers.settings import Settings
 
 Counts = Callable[[Pool], Awaitable[Mapping[str, Mapping[str, int]]]]
 """Reads what waits in the database of a process: of each kind, how many are in each state."""

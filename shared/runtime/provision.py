@@ -18,8 +18,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
 
-from shared.database import Connection, database_dsn, database_of, retry_for, writable_host
-from shared.kafka import PARTITIONS, PROVISIONER, Kafka, administering
 from shared.runtime.grants import create_roles, grant_privileges, revoke_advisory_locks
 from shared.runtime.privileges import (
     ACCESS_LOG,
@@ -31,7 +29,9 @@ from shared.runtime.privileges import (
     RoleKind,
     Schema,
 )
-from shared.settings import Settings
+from shared.servers.database import Connection, database_dsn, database_of, retry_for, writable_host
+from shared.servers.kafka import PARTITIONS, PROVISIONER, Kafka, administering
+from shared.servers.settings import Settings
 
 
 class ProvisionFailed(Exception):

@@ -1,6 +1,6 @@
 """What stands in a database besides its rows: relations, functions, triggers, privileges, settings, and all else that acts.
 
-`schema_contents` describes it, `schema_problems` compares it with what a release makes (services/schemas.json, which
+`schema_contents` describes it, `schema_problems` compares it with what a release makes (services/system/schemas.json, which
 `make docs` writes from databases that it has just migrated). Whoever held the owner's login can leave there what no
 migration undoes.
 """
@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from shared.database import Connection
+from shared.servers.database import Connection
 
 Contents = Mapping[str, str]
 """Each thing by its kind and name, with a digest of how it is made; nothing if the name says all."""

@@ -9,7 +9,6 @@ import uvloop
 from mode import Service as Part
 from mode import Worker
 
-from shared.database import create_pool
 from shared.domain.service import Service
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.contract import NO_CONTRACT, contract_of
@@ -17,18 +16,19 @@ from shared.evidence.log import ACCESS, EVENTS, Log
 from shared.evidence.receipts import receipt_signer
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.witnessed import compare_at_start, witness_of
-from shared.kafka import worker_principal
 from shared.messaging.consumer.position_signature import position_signers
 from shared.messaging.faust_consumer import reactor
 from shared.messaging.relay import Relay
 from shared.messaging.topic_watch import TopicWatch
+from shared.observing.progress import hanging_parts
 from shared.privacy.keyring import KeyEncryptionKeys
 from shared.privacy.signed_note import SigningKeys, VerifierKey
-from shared.progress import hanging_parts
 from shared.runtime.bootstrap import Resources, open_resources
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
-from shared.settings import Settings
+from shared.servers.database import create_pool
+from shared.servers.kafka import worker_principal
+from shared.servers.settings import Settings
 
 HEARTBEAT_SECONDS: Final = 5.0
 """Seconds between two touches of a worker's heartbeat file, which rest while one of its parts hangs."""

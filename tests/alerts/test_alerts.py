@@ -23,9 +23,9 @@ import httpx2
 import pytest
 import yaml
 
-from services.addresses import find_addresses, written
-from shared.database import as_role
+from services.system.addresses import find_addresses, written
 from shared.messaging.consumer.alarms import ALARMS
+from shared.servers.database import as_role
 from tests import loopback
 from tests.acknowledged import tell_story
 from tests.collector import Collector, collector

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.service import Service
 
 ROOT = Path(__file__).parents[2]

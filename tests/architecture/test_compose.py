@@ -28,12 +28,12 @@ from ooc.main import COMMANDS
 from ooc.system.forwarding import ForwardingSettings
 from services.console.settings import ConsoleSettings
 from services.notifications.settings import NotificationsSettings
-from services.processes import Server, processes
-from services.registry import FOLLOWERS
-from services.registry import SERVICES as REGISTERED
-from shared.kafka import PROVISIONER
+from services.system.processes import Server, processes
+from services.system.registry import FOLLOWERS
+from services.system.registry import SERVICES as REGISTERED
 from shared.runtime.worker import HEARTBEAT_SECONDS
-from shared.version import version
+from shared.servers.kafka import PROVISIONER
+from shared.servers.version import version
 from tests import conftest
 from tests.as_one_test import as_one_test
 from tests.containers import images

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from services.processes import Kind, Server, processes
-from shared.version import version
+from services.system.processes import Kind, Server, processes
+from shared.servers.version import version
 from tests.architecture.test_compose import CONTAINERS
 from tests.containers import images
 from tools.reference.kubernetes import of_containers

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.decisions import RuleKind
 from shared.domain.duties_by_day import all_duties
 from shared.domain.service import Service

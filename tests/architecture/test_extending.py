@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from services.registry import FOLLOWERS, SERVICES
+from services.system.registry import FOLLOWERS, SERVICES
 
 ROOT = Path(__file__).parents[2]
 TABLE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -83,7 +83,7 @@ def append(text: str) -> Edit:
 CONDITION = Addition(
     "a type of condition",
     {
-        "services/vocabulary.py": add('    CURFEW = "CURFEW"', '    BICYCLE_COURSE = "BICYCLE_COURSE"'),
+        "services/trade/vocabulary.py": add('    CURFEW = "CURFEW"', '    BICYCLE_COURSE = "BICYCLE_COURSE"'),
         "services/disposal/domain/conditions/bicycle_course.py": new(
             '"""A course about bicycles."""\n\n'
             "from services.disposal.domain.conditions.definition import ConditionDefinition\n\n"
@@ -132,7 +132,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from services.disposal.domain.commands import ProposeCondition
 from services.disposal.service import service
-from services.vocabulary import ConditionType
+from services.trade.vocabulary import ConditionType
 from tests.unit.disposal.stories import CaseStory, condition
 from tests.unit.kernel.lamps import context
 (rule,) = [rule for rule in service.decider.rules.rules_for(ProposeCondition) if rule.name == "course_is_short"]
@@ -348,7 +348,7 @@ assert (type(old.event), old.event.notice_days) == (SessionCancelled, 0)
 from services.education.service import service
 from tools.reference.contract import contract_of_code
 from tools.reference.pages import of_service
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 messages = contract_of_code(deciding_services())["asyncapi.json"]["components"]["messages"]
 assert {"ooc.education.SessionCancelled.v1", "ooc.education.SessionCancelled.v2"} <= messages.keys()
 assert any("notice_days" in text for text in of_service(service).values())
@@ -431,7 +431,7 @@ def _renamed(line: str) -> str:
 SERVICE = Addition(
     "a service",
     {
-        "services/registry.py": add(
+        "services/system/registry.py": add(
             'RegisteredService("education"', f'    RegisteredService("mentoring", "Mentoring", {FREE}, "mentorings"),'
         ),
         "docker-compose.yml": doubled,
@@ -443,10 +443,10 @@ SERVICE = Addition(
 import subprocess, sys
 from services.console.records import records_in
 from services.console.rendering import TEMPLATES
-from services.registry import DECIDING, RECORD_TITLES, read_models
+from services.system.registry import DECIDING, RECORD_TITLES, read_models
 from services.reporting.projection.read_models import READ_MODELS
 from shared.runtime.application import service_api
-from shared.settings import Settings
+from shared.servers.settings import Settings
 assert "mentoring" in READ_MODELS and read_models()["mentoring"].collection == "mentorings"
 assert "/v1/mentorings/{id}/commands" in service_api(
     next(entry for entry in DECIDING if entry.name == "mentoring").service(), Settings(mode="local")

@@ -16,8 +16,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from services.kafka_access import accesses, declared_topics
-from services.processes import Kind, Process, Server, processes
+from services.system.kafka_access import accesses, declared_topics
+from services.system.processes import Kind, Process, Server, processes
 from shared.runtime.kafka_grants import GROUP, LITERAL, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding
 from shared.runtime.privileges import CONNECTIONS, RoleKind
 from tests import conftest

@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from services.registry import DECIDING
-from services.vocabulary import Role
+from services.system.registry import DECIDING
+from services.trade.vocabulary import Role
 from shared.domain.messages import Command, Event
 from tests.as_one_test import as_one_test
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.registry import deciding_services
-from services.vocabulary import Role
+from services.system.registry import deciding_services
+from services.trade.vocabulary import Role
 from shared.domain.messages import events_of
 from shared.domain.service import Service
 from tools.reference.__main__ import MEASURED, declared_pages, explored_pages
@@ -92,7 +92,9 @@ def test_the_state_machines_are_fresh(explored: list[tuple[Service[Any], Explore
 def test_a_command_is_open_to_known_roles(service: Service[Any]) -> None:
     """No command names a role that the vocabulary does not have."""
     unknown = {command.__name__: sorted(service.roles_for(command) - set(Role)) for command in service.commands}
-    assert not any(unknown.values()), f"{unknown}: add the role to services/vocabulary.py, or take it from the command"
+    assert not any(unknown.values()), (
+        f"{unknown}: add the role to services/trade/vocabulary.py, or take it from the command"
+    )
 
 
 def test_every_duty_is_described_in_the_same_way() -> None:

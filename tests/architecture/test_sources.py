@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from tools.reference.sources_page import SOURCES, citations, cited, of_sources
 
 

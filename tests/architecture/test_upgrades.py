@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from services.registry import DECIDING, databases_without_events
+from services.system.registry import DECIDING, databases_without_events
 from shared.runtime.privileges import Schema
 from shared.runtime.provision import KEYRING_DATABASE, service_database
 from tests.as_one_test import as_one_test

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from ooc.main import app
 from services.console.application import live
-from shared import version as version_module
 from shared.api.operations import add_health
+from shared.servers import version as version_module
 
 ROOT = Path(__file__).parents[2]
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]

@@ -8,9 +8,9 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
-from shared.database import create_pool
 from shared.event_store import Appended
 from shared.event_store.postgres import PostgresEventStore
+from shared.servers.database import create_pool
 from tests.bench.corpus import Corpus
 from tests.bench.figures import milliseconds
 from tests.bench.limits import DurableRows

@@ -8,10 +8,10 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from shared.command_handler import CommandHandler
-from shared.database import create_pool
 from shared.event_store.postgres import PostgresEventStore
+from shared.handling.command_handler import CommandHandler
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
+from shared.servers.database import create_pool
 from tests.bench.corpus import SERVICES
 from tests.bench.place import Place
 

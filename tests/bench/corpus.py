@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.disposal.domain.commands import OpenDisposalCase
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.envelope import GENESIS
 from shared.domain.envelope import next_hash as chained
 from shared.domain.service import Service

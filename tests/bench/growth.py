@@ -31,12 +31,12 @@ from services.reporting.queries.cells import OPENED
 from services.reporting.queries.daily_sheet import daily_sheet
 from services.reporting.queries.measure_queries import measure
 from services.reporting.queries.visibility import reader_of
-from services.vocabulary import Role
-from shared.database import create_pool
+from services.trade.vocabulary import Role
 from shared.domain.dates import end_of_day
 from shared.domain.messages import Actor
 from shared.evidence.verification.problems import Problems
 from shared.runtime.garbage_collection import exempt_from_collection
+from shared.servers.database import create_pool
 from tests.bench.history import LAST_DAY, history
 from tests.bench.machine import machine
 from tests.bench.place import Place, place

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from uuid import UUID
 
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.envelope import Fact
 from shared.domain.guidance import guidance_at
 from shared.domain.ids import derived_uuid

@@ -26,11 +26,11 @@ from starlette.routing import Route
 
 from services.disposal.service import service
 from shared.api.connections import ConnectionLimits
-from shared.database import retry_for
 from shared.domain.messages import Actor
 from shared.runtime.application import uvicorn_options
 from shared.runtime.provision import provision_databases
-from shared.settings import Settings
+from shared.servers.database import retry_for
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.bench.corpus import Corpus, needs_referral
 from tests.bench.figures import milliseconds

@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from services.addresses import Addresses
 from services.notifications.apis import Apis
 from services.notifications.channels.record import RecordOnly
 from services.notifications.database import DATABASE
@@ -22,17 +21,18 @@ from services.notifications.times import opening_of_next_day
 from services.notifications.worker import CONNECTIONS
 from services.referral.domain.commands import LinkPerson, WriteToPerson
 from services.referral.service import service
-from services.vocabulary import Category, MessageTemplate, PersonDetails, PersonRole
-from shared.command_handler import Accepted, CommandHandler
-from shared.database import Pool, as_role, create_pool, database_dsn
+from services.system.addresses import Addresses
+from services.trade.vocabulary import Category, MessageTemplate, PersonDetails, PersonRole
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command
 from shared.domain.sealing import Sealed
 from shared.event_store.postgres import PostgresEventStore
+from shared.handling.command_handler import Accepted, CommandHandler
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import databases, provision_databases
-from shared.settings import Settings
+from shared.servers.database import Pool, as_role, create_pool, database_dsn
+from shared.servers.settings import Settings
 from tests.bench.http import answers, module_running
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side

@@ -25,18 +25,18 @@ from uuid import UUID
 import asyncpg
 
 from services.console.database import DATABASE as CONSOLE
-from services.registry import COLLECTIONS
-from services.registry import SERVICES as REGISTERED
 from services.reporting.database import DATABASE as REPORTING
 from services.reporting.projection.projector import apply
-from shared.command_handler import Accepted, CommandHandler
-from shared.database import create_pool
+from services.system.registry import COLLECTIONS
+from services.system.registry import SERVICES as REGISTERED
 from shared.event_store import RecordedEvent
 from shared.event_store.postgres import PostgresEventStore
+from shared.handling.command_handler import Accepted, CommandHandler
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, provision_databases, service_database
-from shared.settings import Settings
+from shared.servers.database import create_pool
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.figures import milliseconds

@@ -14,7 +14,6 @@ from uuid import uuid4
 import asyncpg
 
 from services.reporting.database import DATABASE
-from shared.database import as_role, database_dsn
 from shared.runtime.privileges import RoleKind, Schema, role_name
 from shared.runtime.provision import (
     KEYRING_DATABASE,
@@ -24,6 +23,7 @@ from shared.runtime.provision import (
     service_database,
     topics,
 )
+from shared.servers.database import as_role, database_dsn
 from tests.local_servers import servers
 from tests.ports import free_ports
 from tools.local import postgres

@@ -13,12 +13,12 @@ import uvloop
 
 from services.reporting.projection.projector import apply
 from services.reporting.projection.read_models import CONSUMER, READ_MODELS
-from shared.database import as_role, create_pool
 from shared.messaging.consumer.effects import Apply
 from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.relay import Relay
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
+from shared.servers.database import as_role, create_pool
 from tests.bench.timeline import Notes, NotingRelay
 from tests.position_keys import KEYS, signers
 

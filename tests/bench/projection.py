@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from services.reporting.projection.projector import apply
 from services.reporting.projection.read_models import CONSUMER, READ_MODELS
 from services.reporting.rebuild import Rebuild
-from shared.database import as_role, create_pool, database_dsn
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.projection_consumer import MAX_RECORDS, ProjectionConsumer
 from shared.runtime.privileges import RoleKind, role_name
+from shared.servers.database import as_role, create_pool, database_dsn
 from tests.bench.corpus import SERVICES, Corpus, mixed
 from tests.bench.limits import Copied
 from tests.bench.peer import PEER, Projecting

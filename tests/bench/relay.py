@@ -11,7 +11,6 @@ from typing import Any, Final
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from shared.database import create_pool
 from shared.event_store import Appended
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.relay import (
@@ -22,6 +21,7 @@ from shared.messaging.relay import (
     headers_of,
     key_and_partition,
 )
+from shared.servers.database import create_pool
 from tests.bench.corpus import Corpus, appends, mixed
 from tests.bench.place import Place
 from tests.bench.processes import relay_of

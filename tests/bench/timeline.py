@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from services.reporting.projection.projector import apply
-from shared.database import create_pool
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.relay import Relay
+from shared.servers.database import create_pool
 from tests.bench.figures import milliseconds, percentile
 
 STEPS: Final = ("relay wakes", "transaction", "fetch", "projection", "commit")

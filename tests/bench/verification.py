@@ -16,9 +16,8 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
 from ooc.evidence.verification import verify
-from services.registry import databases_without_events
 from services.reporting.projection.projector import apply
-from shared.database import as_role, create_pool
+from services.system.registry import databases_without_events
 from shared.domain.envelope import GENESIS, type_in
 from shared.domain.sealing import key_ids_in
 from shared.event_store.postgres import PostgresEventStore
@@ -28,6 +27,7 @@ from shared.evidence.verification.streams import claims_after, owner_of
 from shared.privacy.signed_note import SigningKeys
 from shared.runtime.privileges import RoleKind, Schema, role_name
 from shared.runtime.provision import databases, every_database, provision_topics
+from shared.servers.database import as_role, create_pool
 from tests.bench.corpus import SERVICES, Corpus, mixed
 from tests.bench.place import Place
 from tests.bench.processes import process_running, relaying

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
-from shared.command_handler import Accepted
+from shared.handling.command_handler import Accepted
 from tests.bench.command import CommandSide, command_side
 from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.place import Place

@@ -17,7 +17,7 @@ from typing import Final
 
 import pyrage
 
-from services.addresses import SERVICES, Addresses
+from services.system.addresses import SERVICES, Addresses
 from tests.acknowledged import Writers, check_histories
 from tests.containers.compose import (
     BACK_SECONDS,

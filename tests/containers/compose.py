@@ -13,8 +13,8 @@ from typing import Any, Final
 import httpx2
 import yaml
 
-from services.addresses import SERVICES
-from shared.version import version
+from services.system.addresses import SERVICES
+from shared.servers.version import version
 from tests.containers.engine import EngineError, docker, inspect
 
 ROOT: Final = Path(__file__).parents[2]

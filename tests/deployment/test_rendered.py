@@ -19,7 +19,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from services.processes import Kind, processes
+from services.system.processes import Kind, processes
 from tests.architecture.test_kubernetes import PLACE, RELEASE
 from tests.deployment.__main__ import NEEDED
 from tests.deployment.__main__ import PLACE as FETCHED

@@ -14,8 +14,8 @@ from typing import Any, Final
 import asyncpg
 import psutil
 
-from shared.database import database_dsn
 from shared.messaging.relay import last_position
+from shared.servers.database import database_dsn
 from tests.acknowledged import STREAMS, Story, Writers
 from tests.failover.brokers import Brokers
 from tests.failover.quorum import Quorum

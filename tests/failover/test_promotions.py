@@ -11,9 +11,9 @@ from typing import Final
 
 import pytest
 
-from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.provision import databases, events_topic, position_topic, topics
+from shared.servers import database as connections
 from tests.failover.conftest import SECONDS, SEED, Note
 from tests.failover.faults import PLAYABLE, Fault, worker_frozen
 from tests.failover.quorum import Quorum

@@ -12,9 +12,9 @@ import asyncpg
 
 from services.console.database import DATABASE as CONSOLE
 from services.reporting.database import DATABASE
-from shared.database import as_role, database_dsn
 from shared.runtime.privileges import GROUPS, Schema, role_name
 from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
+from shared.servers.database import as_role, database_dsn
 
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "event store": service_database("tests")[1],

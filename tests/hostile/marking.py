@@ -11,8 +11,8 @@ from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
 
-from services.registry import deciding_services
-from services.vocabulary import PersonDetails
+from services.system.registry import deciding_services
+from services.trade.vocabulary import PersonDetails
 from shared.domain.sealing import Sealed, field_class
 from tools.scenario.parser import read_scenario
 from tools.scenario.story import CommandStep, Result, Scenario

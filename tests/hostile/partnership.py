@@ -24,10 +24,10 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from services.registry import deciding_services
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from services.reporting.projection.projector import apply
+from services.system.registry import deciding_services
 from shared.domain.service import Service
 from shared.runtime.application import service_api
 from shared.runtime.provision import KEYRING_DATABASE, service_database

@@ -10,10 +10,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from shared.api.connections import ConnectionLimits
-from shared.database import retry_for
 from shared.runtime.application import uvicorn_options
 from shared.runtime.server import Server
-from shared.settings import Settings
+from shared.servers.database import retry_for
+from shared.servers.settings import Settings
 from tests.ports import free_ports
 
 

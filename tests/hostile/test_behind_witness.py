@@ -18,7 +18,6 @@ from ooc.evidence.verification import ask_witness
 from ooc.restore.loss import loss_of, state_loss
 from ooc.restore.restore import CannotRestore
 from shared.api.access_log import AccessLog, AccessLogBehindWitness
-from shared.database import Connection, Pool, as_role, create_pool
 from shared.domain.messages import Actor
 from shared.event_store import Appended, StoreBehindWitness
 from shared.event_store.anchors import Anchors
@@ -34,7 +33,8 @@ from shared.privacy.signed_note import COSIGNATURE, Signer, SigningKeys, write_n
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import checkpoints_topic, topics
 from shared.runtime.worker import checkpoint_signers
-from shared.settings import Settings
+from shared.servers.database import Connection, Pool, as_role, create_pool
+from shared.servers.settings import Settings
 from tests.integration.event_store.streams import SERVICE, Stream, as_application, as_verifier
 from tests.integration.local.waiting import eventually
 from tests.integration.transparency import conftest

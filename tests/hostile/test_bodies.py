@@ -14,7 +14,7 @@ import pytest
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from services.registry import COLLECTIONS
+from services.system.registry import COLLECTIONS
 from shared.api.bodies import MAX_DEPTH, MAX_VALUES, check_body
 from shared.api.parameters import AS_OF
 from shared.api.problems import MAX_ERRORS, Malformed, malformed_response

@@ -13,7 +13,6 @@ from typing import Final
 import asyncpg
 import pytest
 
-from shared import database as connections
 from shared.api.access_log import AccessLog
 from shared.event_store import ClocksApart
 from shared.event_store.anchors import Anchors
@@ -21,6 +20,7 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.access_log import check_access_log
 from shared.evidence.verification.problems import CountedCheck
 from shared.runtime.provision import databases, service_database
+from shared.servers import database as connections
 from tests.hostile.test_failing_servers import require_whole, write_surely
 from tests.integration.event_store.streams import Stream, as_application, as_verifier
 from tests.integration.event_store.tallies import KEEPER

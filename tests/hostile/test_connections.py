@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from services.education.service import service
 from shared.api.connections import ConnectionLimits
 from shared.runtime.application import service_api
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.hostile.serving import answer_to, served
 from tests.integration.api import conftest

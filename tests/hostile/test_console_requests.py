@@ -27,15 +27,15 @@ import httpx2
 import pytest
 from starlette.routing import Route
 
-from services.addresses import Addresses
 from services.console.application import HEADERS, console_application, routes
 from services.console.database import DATABASE
 from services.console.routing import COOKIE, Console
 from services.console.sessions import Session, Tokens
 from services.console.settings import ConsoleSettings
 from services.reporting.measures import MEASURES
-from services.vocabulary import Role
-from shared.database import as_role, database_dsn
+from services.system.addresses import Addresses
+from services.trade.vocabulary import Role
+from shared.servers.database import as_role, database_dsn
 from tests.copied_databases import databases
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded, person_in

@@ -10,7 +10,7 @@ import httpx2
 
 from services.education.service import service
 from shared.runtime.application import service_api
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.hostile.serving import served
 from tests.integration.api import conftest

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from services.addresses import SERVICES as SERVICE_NAMES
+from services.system.addresses import SERVICES as SERVICE_NAMES
 from shared.domain.data_rights import data_rights_id
 from shared.evidence.bundle import bundle_of
 from shared.evidence.contract import NO_CONTRACT, contract_of
@@ -25,6 +25,7 @@ from shared.evidence.log import ACCESS, EVENTS
 from shared.evidence.receipts import receipt_signer
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.statement import statement_name
+from shared.evidence.verify_bundle import Keys, check, not_checked
 from shared.privacy.keyring import KeyEncryptionKeys
 from shared.privacy.signed_note import SignedNote, SigningKeys, write_note
 from shared.runtime.application import service_api
@@ -35,7 +36,6 @@ from tests.hostile.partnership import SERVICES, Partnership, disposal, opened_di
 from tests.pdf import pdf_text
 from tests.release_before import FIRST_VERSION
 from tests.release_before import SERVICES as RELEASE_BEFORE
-from tools.verify_bundle import Keys, check, not_checked
 
 settings, partnership = world.settings, world.partnership
 

@@ -12,9 +12,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from services.registry import databases_without_events
+from services.system.registry import databases_without_events
 from shared.api.access_log import AccessLog
-from shared.database import database_dsn
 from shared.domain.messages import Actor
 from shared.runtime import provision
 from shared.runtime.privileges import (
@@ -27,7 +26,8 @@ from shared.runtime.provision import (
     provision_databases,
     service_database,
 )
-from shared.settings import NoPassword, Settings
+from shared.servers.database import database_dsn
+from shared.servers.settings import NoPassword, Settings
 from tests.hostile.databases import Databases
 from tests.integration.local.waiting import eventually
 from tests.integration.passwords import new_passwords

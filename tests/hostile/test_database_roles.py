@@ -10,9 +10,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from shared.database import as_role, database_dsn
 from shared.runtime.grants import role_problems
 from shared.runtime.privileges import CONNECTIONS, SETTINGS, RoleKind, role_name
+from shared.servers.database import as_role, database_dsn
 from tests.hostile.databases import (
     COLUMN_PRIVILEGES,
     SCHEMAS,

@@ -19,12 +19,12 @@ import pytest
 
 from ooc.backup.follow import RECEIVING, WAL
 from ooc.evidence.keys import OWNER
-from services.addresses import SERVICES, NoSystem
 from services.console.database import DATABASE
 from services.notifications.database import DATABASE as NOTIFICATIONS
 from services.reporting.database import DATABASE as REPORTING
-from shared.database import as_role, database_dsn
+from services.system.addresses import SERVICES, NoSystem
 from shared.runtime import provision
+from shared.servers.database import as_role, database_dsn
 from tests.acknowledged import Writers, check_histories, tell_story
 from tests.whole_system import OOC, WholeSystem, caught_up, client_of, ooc, wait_until
 from tools.client.http import NoAnswer

@@ -14,13 +14,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from shared import database as connections
 from shared.event_store import Appended, DuplicateCommand, EventStoreUnavailable
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.log import LogChecks, check_log, end_of_log
 from shared.runtime import provision
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import events_topic, position_topic, service_database, topics
+from shared.servers import database as connections
 from tests.copied_databases import databases
 from tests.hostile.test_full_disk import fill, small_disk
 from tests.integration.event_store.streams import Stream, as_application, as_verifier

@@ -9,12 +9,12 @@ import asyncpg
 import pytest
 
 from shared.api.access_log import AccessLog
-from shared.database import create_pool
 from shared.domain.messages import Actor
 from shared.event_store import Appended
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.runtime.privileges import RoleKind, role_name
+from shared.servers.database import create_pool
 from tests.hostile.databases import Databases
 from tests.integration.event_store.streams import Stream
 

@@ -20,6 +20,7 @@ import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from shared.evidence import verify_bundle
 from shared.evidence.receipts import NotSigned, check_receipt, receipt_signer
 from shared.privacy.keyring import KeyEncryptionKeys
 from shared.privacy.signed_note import Signer, VerifierKey
@@ -27,7 +28,6 @@ from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, opened_disposal
 from tests.received_referral import received_referral
-from tools import verify_bundle
 
 settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from ooc.restore.forgotten import forget_again
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.api import data_rights
 from shared.evidence.verification.problems import Problems
 from shared.evidence.verification.streams import StreamChecks, check_streams

@@ -106,4 +106,4 @@ def test_csv_is_written_in_one_place() -> None:
         )
         or (isinstance(node, ast.ImportFrom) and node.module == "csv")
     }
-    assert writing == {"services/csv_text.py"}
+    assert writing == {"services/trade/csv_text.py"}

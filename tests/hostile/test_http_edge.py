@@ -18,7 +18,7 @@ from services.reporting.api import reporting_api
 from shared.api.problems import MEDIA_TYPE
 from shared.api.rates import AT_ONCE, BURST_SECONDS, MAX_KEYS, RateLimit
 from shared.runtime.application import service_api
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.hostile.serving import answer_to, served
 from tests.integration.api import conftest

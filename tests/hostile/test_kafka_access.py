@@ -1,4 +1,4 @@
-"""Kafka is closed: nobody connects without a password, and a login does what services/kafka_access.py says, no more."""
+"""Kafka is closed: nobody connects without a password, and a login does what services/system/kafka_access.py says, no more."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from confluent_kafka import Consumer
 from confluent_kafka import KafkaError as OtherError
 
 from ooc.system.running import PARTNER
-from services.kafka_access import principals, provision_kafka
-from shared.kafka import PARTITIONS, PROVISIONER, VERIFIER, Kafka, client_options
+from services.system.kafka_access import principals, provision_kafka
 from shared.runtime.kafka_grants import ALLOW, ANY, LITERAL, TOPIC, WRITE
-from shared.settings import NoPassword, Settings
+from shared.servers.kafka import PARTITIONS, PROVISIONER, VERIFIER, Kafka, client_options
+from shared.servers.settings import NoPassword, Settings
 from tests.confluent import confluent_options
 from tests.conftest import _Background
 from tests.integration.local.waiting import eventually

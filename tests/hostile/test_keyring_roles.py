@@ -11,11 +11,11 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 from structlog.testing import capture_logs
 
-from shared import database as connections
 from shared.api.problems import install_handlers
 from shared.messaging.consumer.effects import is_transient
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring, UnusableKey
 from shared.runtime.privileges import DECIDING, PROJECTING, RoleKind, role_name
+from shared.servers import database as connections
 from tests.hostile.databases import Databases
 from tests.integration.keyring.rings import new_kek
 

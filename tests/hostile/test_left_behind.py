@@ -80,7 +80,7 @@ async def owner(databases: Databases) -> AsyncIterator[asyncpg.Connection[asyncp
 
 @pytest.mark.parametrize("which", KINDS)
 async def test_a_database_is_what_the_release_makes(databases: Databases, which: str) -> None:
-    """The role of `ooc verify` finds each database as services/schemas.json says; after a change to a migration, run `make docs`."""
+    """The role of `ooc verify` finds each database as services/system/schemas.json says; after a change to a migration, run `make docs`."""
     verifier = await asyncpg.connect(databases.as_role(which, role_name(RoleKind.VERIFY)))
     service = SCHEMAS[which].service if KINDS[which] == "<service>" else None
     assert await schema_problems(verifier, schemas_of_release()[KINDS[which]], service) == []

@@ -25,11 +25,11 @@ import asyncpg
 import pytest
 
 from ooc.evidence.keys import OWNER
-from services.addresses import written
-from shared.database import as_role, database_dsn
+from services.system.addresses import written
 from shared.domain.messages import Event
 from shared.domain.sealing import DataKey, SealedToken, key_ids_in, sealed_fields
 from shared.privacy.keyring import KeyEncryptionKeys, UnusableKey
+from shared.servers.database import as_role, database_dsn
 from tests.hostile.byte_search import base64_forms, days_in, files_under, forms, holding, written_files
 from tests.hostile.marking import SERVICES, TELEPHONE, Marker, marked_path, marked_scenarios
 from tests.integration.console.browsing import Browser

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from ooc.evidence.keys import begin_epoch, remove_epoch, rewrap
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.sealing import sealed_fields
 from shared.privacy.keyring import KeyEncryptionKeys, UnusableKey
 from tests.hostile import partnership as world

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
 from tests.pdf import pdf_text

@@ -17,10 +17,10 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from shared.database import database_dsn
-from shared.kafka import PROVISIONER, Kafka, client_options
 from shared.messaging.relay import key_and_partition
-from shared.settings import Settings
+from shared.servers.database import database_dsn
+from shared.servers.kafka import PROVISIONER, Kafka, client_options
+from shared.servers.settings import Settings
 from tests.integration.api.test_service_api import PLAN
 from tests.integration.local.waiting import eventually
 from tests.whole_system import WholeSystem, client_of, ooc, status_reasons

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.permissions import ABOUT_ANOTHER
 from tests.hostile.partnership import opened_disposal
 from tests.received_referral import received_referral

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from aiokafka.record.util import calc_crc32c
 
-from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.problems import Problems
 from shared.evidence.verification.topic import check_reached, check_topic, read_position_record
 from shared.runtime.provision import checkpoints_topic, events_topic, position_topic, service_database, topics
+from shared.servers import database as connections
 from tests.copied_databases import databases
 from tests.integration.event_store.streams import as_application, as_verifier
 from tests.integration.event_store.tallies import SERVICE

@@ -12,8 +12,7 @@ import pytest
 
 from ooc.evidence.verification import check_forgotten, find_forgotten
 from ooc.restore.forgotten import Forgotten, forget_again
-from services.vocabulary import Role
-from shared.command_handler import CommandHandler
+from services.trade.vocabulary import Role
 from shared.domain.data_rights import (
     DataRightsCommand,
     ForgetPerson,
@@ -27,6 +26,7 @@ from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.problems import Problems
+from shared.handling.command_handler import CommandHandler
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world

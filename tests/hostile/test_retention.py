@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.dates import local_day
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded

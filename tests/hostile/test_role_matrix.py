@@ -15,8 +15,8 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from services.registry import COLLECTIONS
-from services.vocabulary import Role
+from services.system.registry import COLLECTIONS
+from services.trade.vocabulary import Role
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded

@@ -13,7 +13,6 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from shared import database as connections
 from shared.domain.envelope import next_hash
 from shared.event_store import (
     Appended,
@@ -23,6 +22,7 @@ from shared.event_store import (
 )
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.privileges import RoleKind, role_name
+from shared.servers import database as connections
 from tests.hostile.databases import Databases
 from tests.integration.event_store.streams import (
     EventTail,

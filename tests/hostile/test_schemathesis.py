@@ -13,12 +13,12 @@ from time import monotonic
 import pytest
 from fastapi import FastAPI
 
-from services.addresses import SERVICES
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
+from services.system.addresses import SERVICES
 from shared.runtime.application import service_api
 from shared.runtime.provision import databases, provision_databases
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.hostile.serving import served
 from tests.integration.api import conftest

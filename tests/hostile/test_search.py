@@ -14,10 +14,10 @@ import pytest
 from services.reporting.projection.projector import apply
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.search.index import SearchIndex
-from services.vocabulary import SearchKind
-from shared.database import retry_for
+from services.trade.vocabulary import SearchKind
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
+from shared.servers.database import retry_for
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.integration.reporting.recorded_scenarios import event_of_row

@@ -23,7 +23,6 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 
-from services.addresses import SERVICES, Addresses
 from services.console import sessions
 from services.console.application import console_application
 from services.console.database import DATABASE
@@ -33,8 +32,9 @@ from services.console.officers.diary import KIND
 from services.console.routing import COOKIE, Console
 from services.console.sessions import Session, Tokens
 from services.console.settings import ConsoleSettings
+from services.system.addresses import SERVICES, Addresses
 from shared.api.rates import RateLimit
-from shared.database import as_role, database_dsn, retry_for
+from shared.servers.database import as_role, database_dsn, retry_for
 from tests.copied_databases import databases
 from tools.local.issuer import ALGORITHM, claims_of
 

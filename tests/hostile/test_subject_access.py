@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
 from tests.hostile.test_forgetting import decide, forget

@@ -18,8 +18,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from services.disposal.events import Offence
 from services.referral.events import ReferralReceived
-from services.registry import COLLECTIONS
-from services.vocabulary import CrimeNumber, OffenceCode, OffenceTitle, Reference, SchoolUrn
+from services.system.registry import COLLECTIONS
+from services.trade.vocabulary import CrimeNumber, OffenceCode, OffenceTitle, Reference, SchoolUrn
 from shared.domain.corrections import WrongType, _Field, _parse_value
 from shared.domain.decider import with_value_at
 from shared.domain.execution import CommandRequest, Decision, execute

@@ -19,8 +19,8 @@ from joserfc import jws
 
 from shared.api import authentication
 from shared.api.authentication import LEEWAY_SECONDS, InvalidToken, TokenVerifier
-from shared.database import retry_for
-from shared.settings import Settings
+from shared.servers.database import retry_for
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.ports import free_ports
 from tools.local.issuer import ALGORITHM, key_in

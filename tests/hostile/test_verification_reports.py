@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from services.reporting.queries.verifications import report_problems
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, person_in

@@ -8,10 +8,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from services.vocabulary import Role
-from shared.database import database_dsn
+from services.trade.vocabulary import Role
 from shared.evidence.access_lines import PAGE_SIZE
 from shared.runtime.privileges import RoleKind, role_name
+from shared.servers.database import database_dsn
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded, person_in
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from shared.database import Connection
 from shared.evidence.checkpoint import open_checkpoint
 from shared.evidence.log import EVENTS
 from shared.evidence.witness_client import WitnessRefuses
 from shared.privacy.signed_note import SignedNote, SigningKeys
+from shared.servers.database import Connection
 from tests.integration.transparency import conftest as transparency
 from tests.integration.transparency.conftest import Office, running_witness
 from tests.integration.transparency.test_signer import rewrite_all, wait_for_alarm

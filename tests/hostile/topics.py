@@ -14,10 +14,10 @@ from uuid import UUID, uuid4
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.util import calc_crc32c
 
-from shared import database as connections
 from shared.messaging.consumer.alarms import alarms
 from shared.messaging.relay import key_and_partition
 from shared.runtime.privileges import CONSUMER, PROJECTION, Schema
+from shared.servers import database as connections
 from tests.copied_databases import databases
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, Message, Publisher, publishing

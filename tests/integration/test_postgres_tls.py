@@ -10,10 +10,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from shared.database import create_pool, database_dsn, writable_host
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, databases, schema_state
-from shared.settings import Settings
+from shared.servers.database import create_pool, database_dsn, writable_host
+from shared.servers.settings import Settings
 from tests.authority import Authority
 from tests.integration.failover.pair import START_SECONDS, private
 from tests.integration.local.waiting import eventually

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from shared.command_handler import CommandHandler, DryRun
-from shared.command_handler import Result as HandlerResult
 from shared.domain.consequences import DutyChange, duty_changes, following_commands, new_documents
 from shared.domain.decider import history_at
 from shared.domain.decisions import NeedsRationale
@@ -19,6 +17,8 @@ from shared.domain.execution import CommandRequest
 from shared.domain.sealing import to_json
 from shared.domain.service import Service
 from shared.event_store.memory import MemoryEventStore
+from shared.handling.command_handler import CommandHandler, DryRun
+from shared.handling.command_handler import Result as HandlerResult
 from tools.scenario.backend import Request, Response
 from tools.scenario.in_memory import Memory
 from tools.scenario.story import Result

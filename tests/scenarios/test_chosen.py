@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from tests.integration.console.test_forms import CHOSEN as BY_FORMS
 from tests.played_stories import played_stories
 from tests.scenarios.test_over_http import CHOSEN as OVER_HTTP

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command
 from shared.domain.sealing import to_json

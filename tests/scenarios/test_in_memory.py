@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ooc.scenarios import STORIES as PACKAGED
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from tests.in_memory_reporting import InMemoryReporting
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, ProducerFenced
 
-from shared.kafka import PARTITIONS
+from shared.servers.kafka import PARTITIONS
 from tests.simulation.loop import Loop, Process, current
 from tests.simulation.network import Network
 

@@ -13,12 +13,12 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any, Final
 
-from shared import database
 from shared.domain.envelope import GENESIS, next_hash
 from shared.domain.ids import derived_uuid
 from shared.domain.sealing import key_ids_in
 from shared.event_store.log_hash import EMPTY_LOG, kept_answer, log_entry, next_log_hash
 from shared.privacy.keyring import PostgresKeyring
+from shared.servers import database
 from tests.simulation.loop import Process
 from tests.simulation.postgres import Table
 from tests.simulation.services import BELL

@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 from uuid import UUID
 
-from shared.database import LEASE_SECONDS
 from shared.messaging.relay import TRANSACTION_SECONDS
+from shared.servers.database import LEASE_SECONDS
 from tests.simulation.loop import Process
 from tests.simulation.postgres import Cluster
 from tests.simulation.system import Broken, System

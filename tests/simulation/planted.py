@@ -15,20 +15,20 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from shared import database
-from shared.command_handler import CommandHandler
-from shared.database import retry_or_raise
 from shared.domain.sealing import DataKey
 from shared.domain.service import Reaction
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence import signer, witnessed
-from shared.kafka import producing
+from shared.handling.command_handler import CommandHandler
 from shared.messaging import projection_consumer
 from shared.messaging.consumer import handling
 from shared.messaging.consumer.batch import process_batches
 from shared.messaging.relay import Relay
 from shared.privacy import keyring
 from shared.privacy.keyring import KeyringUnavailable, PostgresKeyring
+from shared.servers import database
+from shared.servers.database import retry_or_raise
+from shared.servers.kafka import producing
 from tests.simulation import nemesis, statements
 from tests.simulation.postgres import rows
 from tests.simulation.run import Run, run

@@ -451,7 +451,7 @@ def _seconds(setting: str) -> float:
 
 
 class FakeConnection:
-    """asyncpg's connection. What `shared.database` makes of a time-out and of a warning is the product's own code."""
+    """asyncpg's connection. What `shared.servers.database` makes of a time-out and of a warning is the product's own code."""
 
     _log_listeners = ()
 
@@ -511,7 +511,7 @@ class FakeConnection:
     def terminate(self) -> None:
         self._abort()
 
-    # --- what shared.database does to a connection ------------------------------------------------
+    # --- what shared.servers.database does to a connection ------------------------------------------------
 
     def _abort(self) -> None:
         self.lose(asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"))

@@ -25,8 +25,6 @@ import httpx2
 import structlog
 from mode import Service as Part
 
-from shared import database
-from shared.command_handler import Accepted, CommandHandler
 from shared.domain.execution import CommandRequest
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor, Command
@@ -38,8 +36,8 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.log import EVENTS
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.witnessed import compare_at_start
-from shared.fact_cache import FactCache
-from shared.kafka import PARTITIONS
+from shared.handling.command_handler import Accepted, CommandHandler
+from shared.handling.fact_cache import FactCache
 from shared.messaging import projection_consumer
 from shared.messaging.consumer import position_record
 from shared.messaging.consumer.handling import GroupSettings
@@ -49,6 +47,8 @@ from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.reactions import ParkedReactionRetrier, ReactionRunner
 from shared.messaging.relay import Relay
 from shared.privacy.keyring import KeyEncryptionKeys, KeyringUnavailable, PostgresKeyring
+from shared.servers import database
+from shared.servers.kafka import PARTITIONS
 from tests.simulation.kafka import Broker, FakeConsumer, FakeProducer
 from tests.simulation.loop import START, Loop, Process
 from tests.simulation.network import Network

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.registry import deciding_services
-from services.vocabulary import FieldCorrection, Role
+from services.system.registry import deciding_services
+from services.trade.vocabulary import FieldCorrection, Role
 from shared.domain.service import Service
 
 HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
-from services.registry import DECIDING, deciding_services
+from services.system.registry import DECIDING, deciding_services
 from shared.api.command_schemas import command_schemas, parts_of, standalone_schemas
 from shared.domain.data_rights import DATA_RIGHTS_TYPES
 from shared.domain.messages import Command
@@ -137,7 +137,7 @@ def test_no_words_are_left_over(entry: Any) -> None:
 
 def test_no_shared_words_are_left_over() -> None:
     """What vocabulary.toml words, a command or event of some service has."""
-    shared = tomllib.loads((ROOT / "vocabulary.toml").read_text(encoding="utf-8"))
+    shared = tomllib.loads((ROOT / "trade" / "vocabulary.toml").read_text(encoding="utf-8"))
     parts = {
         part
         for service in SERVICES
@@ -165,7 +165,7 @@ def test_a_field_or_a_code_without_words_is_named() -> None:
 
 def test_a_sentence_words_no_code_that_there_is_not() -> None:
     """What vocabulary.toml words for sentences is a code, or a field, of some event."""
-    words = tomllib.loads((ROOT / "vocabulary.toml").read_text(encoding="utf-8"))["sentences"]
+    words = tomllib.loads((ROOT / "trade" / "vocabulary.toml").read_text(encoding="utf-8"))["sentences"]
     parts = {part for service in SERVICES for part in parts_of((*service.commands, *service.events.events))}
     codes = {code.value for part in parts if issubclass(part, Enum) for code in part}
     texts = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("*/events.py"))

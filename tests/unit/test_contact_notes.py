@@ -13,7 +13,7 @@ from services.disposal.events import ContactMeans
 from services.education.domain.commands import RecordContact as EducationContact
 from services.referral.domain.commands import RecordContact as ReferralContact
 from services.referral.domain.commands import RecordVictimDetails
-from services.vocabulary import Category, Personal, PersonRole, Role
+from services.trade.vocabulary import Category, Personal, PersonRole, Role
 from shared.domain.messages import Command
 from shared.domain.sealing import DataKey, Sealed, sealed_fields
 from tests.any_sequence import sealed_bytes

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from ooc.system.running import PARTNER
-from services.kafka_access import accesses, partners, principals
 from services.notifications.webhooks import follow as webhooks
-from services.registry import DECIDING, SERVICES
-from shared.kafka import VERIFIER, KafkaLogin, client_options, worker_principal
+from services.system.kafka_access import accesses, partners, principals
+from services.system.registry import DECIDING, SERVICES
 from shared.runtime.kafka_grants import GROUP, LITERAL, READ, TOPIC, TRANSACTIONAL_ID, WRITE
 from shared.runtime.provision import ProvisionFailed
-from shared.settings import Settings
+from shared.servers.kafka import VERIFIER, KafkaLogin, client_options, worker_principal
+from shared.servers.settings import Settings
 
 
 def test_each_topic_has_one_writer() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.decisions import RuleKind
 from shared.domain.service import Service
 

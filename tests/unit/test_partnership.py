@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services.partnership import EXAMPLE, read_partnership
-from shared.settings import InvalidSetting
+from services.trade.partnership import EXAMPLE, read_partnership
+from shared.servers.settings import InvalidSetting
 
 TEXT = EXAMPLE.read_text(encoding="utf-8")
 

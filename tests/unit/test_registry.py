@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from services.registry import (
+from services.system.registry import (
     DECIDING,
     FOLLOWERS,
     SERVICES,
@@ -44,9 +44,11 @@ def test_who_decides_nothing_has_a_database_too() -> None:
 
 def test_the_registry_alone_imports_no_service() -> None:
     """Given a new process, when it imports the registry, then no service comes with it."""
-    program = "import sys, services.registry; print([name for name in sys.modules if name.startswith('services.')])"
+    program = (
+        "import sys, services.system.registry; print([name for name in sys.modules if name.startswith('services.')])"
+    )
     printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert printed.stdout.strip() == "['services.registry']"
+    assert printed.stdout.strip() == "['services.system', 'services.system.registry']"
 
 
 @pytest.mark.slow

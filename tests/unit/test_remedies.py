@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 from pydantic import ValidationError
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.api.command_schemas import standalone_schemas
 from shared.api.problems import Malformed
 from shared.domain.remedies import OTHERWISE

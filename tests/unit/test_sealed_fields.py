@@ -8,8 +8,8 @@ from typing import Any, Final, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from services.registry import deciding_services
-from services.vocabulary import Role
+from services.system.registry import deciding_services
+from services.trade.vocabulary import Role
 from shared.domain.messages import Correction, Event
 from shared.domain.sealing import Sealed, field_class
 from shared.domain.service import Service

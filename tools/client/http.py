@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import httpx2
 
-from services.addresses import Addresses
-from shared.http_client import client_tls
+from services.system.addresses import Addresses
+from shared.servers.http_client import client_tls
 from tools.client.tokens import NoToken, Tokens
 
 RESTART: Final = 60.0

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from services.addresses import SERVICES
-from services.lags import SOURCES, Lag, Statuses, consumer_lags, relay_lags, relayed_offsets
+from services.system.addresses import SERVICES
+from services.system.lags import SOURCES, Lag, Statuses, consumer_lags, relay_lags, relayed_offsets
 from tools.client.http import Client, Ended, NoAnswer
 
 LONGEST_CHAIN: Final = len(SOURCES) + 2

@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from shared.kafka import PROVISIONER, Kafka, KafkaLogin, client_options
+from shared.servers.kafka import PROVISIONER, Kafka, KafkaLogin, client_options
 from tools.local import child_process, jars
 from tools.local.errors import CannotStart
 from tools.local.ports import HOST, unused

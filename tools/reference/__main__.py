@@ -1,4 +1,4 @@
-"""Write docs/reference, the contract within it, services/schemas.json and the manifests of deploy/kubernetes from the code: `python -m tools.reference`, or `make docs`.
+"""Write docs/reference, the contract within it, services/system/schemas.json and the manifests of deploy/kubernetes from the code: `python -m tools.reference`, or `make docs`.
 
 A change that would break a program of somebody else is refused, unless `--incompatible REASON` says that it is meant.
 """
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.service import Service
 from tools.reference.access_page import of_access
 from tools.reference.alerts import of_alerts

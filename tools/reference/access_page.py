@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from services.reporting.access import ACCESS as REPORTING
-from services.vocabulary import Personal, Role
+from services.trade.vocabulary import Personal, Role
 from shared.domain.envelope import EventRegistry
 from shared.domain.permissions import Permission, Permissions
 from shared.domain.sealing import FieldClass

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from shared.domain.envelope import GENESIS
 from shared.domain.service import Service
-from shared.kafka import PARTITIONS
-from shared.version import version
+from shared.servers.kafka import PARTITIONS
+from shared.servers.version import version
 from tools.reference.event_schemas import TEXTS, Json, envelope_members, is_message, published_events, schemas_file
 from tools.reference.markdown import TITLES, fill
 

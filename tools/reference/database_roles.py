@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from services.registry import DECIDING, databases_without_events
+from services.system.registry import DECIDING, databases_without_events
 from shared.runtime import privileges
 from shared.runtime.provision import KEYRING_DATABASE, service_database
 from tools.reference.markdown import page, prose, table

@@ -11,17 +11,17 @@ from typing import Any, Final
 
 import yaml
 
-from services.kafka_access import accesses, declared_topics
-from services.processes import OWNER, Kind, Process, Server, processes
-from services.registry import SERVICES
+from services.system.kafka_access import accesses, declared_topics
+from services.system.processes import OWNER, Kind, Process, Server, processes
+from services.system.registry import SERVICES
 from shared.runtime.kafka_grants import GROUP, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding, KafkaAccess
-from shared.version import version
+from shared.servers.version import version
 from tools.local.ports import Ports
 from tools.reference.kubernetes_sizes import FORCE_AREA, of_ceiling, of_sizes, resources, size_of
 from tools.reference.markdown import fill, fill_file
 
 PLACE: Final = Path("deploy/kubernetes")
-NOTE: Final = "# Written by `make docs` from services/processes.py: change that, not this file.\n"
+NOTE: Final = "# Written by `make docs` from services/system/processes.py: change that, not this file.\n"
 BACKUP: Final = "/backup"
 """Where the volume of backups is."""
 RECEIVED: Final = "/var/lib/ooc"

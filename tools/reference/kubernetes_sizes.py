@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from services.processes import Kind, Process
+from services.system.processes import Kind, Process
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jinja2
 
-from services.registry import SERVICES
+from services.system.registry import SERVICES
 from tools.reference.state_explorer import Move
 
 NOTE: Final = "<!-- Written by `make docs` from the code: change the code, not this page. -->"

@@ -9,7 +9,7 @@ from shared.api.limits import limits_of
 from shared.api.problems import PROBLEM_TYPES
 from shared.domain.service import Service
 from shared.runtime.application import service_api
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tools.reference.markdown import TITLES, fill
 
 Json = dict[str, Any]

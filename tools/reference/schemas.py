@@ -1,4 +1,4 @@
-"""What a release makes in its databases, found by making them on a server of its own: services/schemas.json, which `ooc verify` compares."""
+"""What a release makes in its databases, found by making them on a server of its own: services/system/schemas.json, which `ooc verify` compares."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 
 import asyncpg
 
-from services.registry import DECIDING, databases_without_events
-from shared.database import database_dsn
+from services.system.registry import DECIDING, databases_without_events
 from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
 from shared.runtime.schema_contents import Contents, schema_contents
+from shared.servers.database import database_dsn
 from tools.local import postgres
 from tools.local.ports import unused
 from tools.local.supervisor import Supervisor
 
-PLACE: Final = Path("services/schemas.json")
+PLACE: Final = Path("services/system/schemas.json")
 
 
 async def made_schemas(server: str) -> Mapping[str, Contents]:

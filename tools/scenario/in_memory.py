@@ -20,8 +20,6 @@ from shared.api.authorisation import NotAllowed, command_denial
 from shared.api.commands import command_response
 from shared.api.problems import Malformed
 from shared.api.request import parse_command
-from shared.command_handler import CommandHandler, DryRun
-from shared.command_handler import Result as HandlerResult
 from shared.domain.dates import LONDON, local_day
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
@@ -31,6 +29,8 @@ from shared.domain.messages import Actor
 from shared.domain.service import Service
 from shared.event_store import RecordedEvent
 from shared.event_store.memory import MemoryEventStore
+from shared.handling.command_handler import CommandHandler, DryRun
+from shared.handling.command_handler import Result as HandlerResult
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.linking import marks_in
 from shared.messaging.reactions import ReactionRunner

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.addresses import NoSystem
-from services.registry import COLLECTIONS
+from services.system.addresses import NoSystem
+from services.system.registry import COLLECTIONS
 from tools.client.http import Client, NoAnswer, Reply
 from tools.client.idle import NotIdle, statuses, wait_until_idle
 from tools.client.tokens import NoToken

@@ -10,8 +10,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from services.registry import COLLECTIONS
-from services.vocabulary import MessageTemplate, Role
+from services.system.registry import COLLECTIONS
+from services.trade.vocabulary import MessageTemplate, Role
 from tools.scenario.naming import NAME, references_in
 from tools.scenario.story import CheckStep, CommandStep, Expected, MarkStep, Officer, Result, Scenario, Step, Target
 from tools.scenario.yaml_text import BadFile, read_yaml

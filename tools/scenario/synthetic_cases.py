@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from shared.command_handler import Accepted, CommandHandler, Result
 from shared.domain.execution import CommandRequest
 from shared.domain.ids import event_id as event_id_of
 from shared.domain.sealing import to_json
 from shared.domain.service import CommandFor, Service
+from shared.handling.command_handler import Accepted, CommandHandler, Result
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run

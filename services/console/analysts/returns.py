@@ -25,9 +25,9 @@ from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query, read_key, read_name, read_page, read_uuid, see
 from services.console.sessions import Session
 from services.console.words import day, in_words, today
-from services.csv_text import csv_text
-from services.registry import COLLECTIONS, RECORD_TITLES
 from services.reporting.access import ACCESS
+from services.system.registry import COLLECTIONS, RECORD_TITLES
+from services.trade.csv_text import csv_text
 from shared.api.parameters import UUID_TEXT
 
 FILES: Final = {

@@ -1,6 +1,6 @@
 """The auditor's pages: a case's events with their proofs, what each changed, both clocks beside each other, and the export.
 
-The console computes each proof itself from the APIs' answers: see `proofs.py`, and tools/verify_bundle.py for a whole case.
+The console computes each proof itself from the APIs' answers: see `proofs.py`, and shared/evidence/verify_bundle.py for a whole case.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from services.console.rendering import render
 from services.console.routing import console_of, read_case, read_collection, read_name, read_uuid
 from services.console.sessions import Session
 from services.console.words import command_in_words
-from services.registry import COLLECTIONS, RECORD_TITLES, SERVICES
+from services.system.registry import COLLECTIONS, RECORD_TITLES, SERVICES
 from shared.evidence.bundle import bundle_of, report_bundle
+from shared.evidence.verify_bundle import Keys, Unreadable, check
 from shared.privacy.signed_note import VerifierKey
-from tools.verify_bundle import Keys, Unreadable, check
 
 CLOCKS: Final = {"occurred_at": "when it happened", "recorded_at": "when it was recorded"}
 MOST_LANES: Final = 50

@@ -13,15 +13,15 @@ import segno
 
 from services.console.plain_text import cell_text, moment
 from services.console.words import command_in_words, in_words
-from services.partnership import POLICE
-from services.registry import SERVICES
-from services.words import words_of
+from services.system.registry import SERVICES
+from services.trade.partnership import POLICE
+from services.trade.words import words_of
 from shared.domain.documents import Document, DocumentData, NotAvailable, day_of
 from shared.domain.words import Words
 from shared.evidence.checkpoint import Checkpoint
+from shared.evidence.verify_bundle import text_of
 from shared.printing.documents import render
 from shared.privacy.signed_note import SignedNote
-from tools.verify_bundle import text_of
 
 _TITLES: Final = {entry.name: entry.title for entry in SERVICES}
 

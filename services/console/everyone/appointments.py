@@ -23,10 +23,10 @@ from services.console.records import place_of
 from services.console.rendering import render
 from services.console.routing import console_of, opened_by_link, read_uuid
 from services.console.words import today
-from services.languages import day_of_week
-from services.partnership import partnership_on
-from services.registry import COLLECTIONS
-from services.vocabulary import Language
+from services.system.registry import COLLECTIONS
+from services.trade.languages import day_of_week
+from services.trade.partnership import partnership_on
+from services.trade.vocabulary import Language
 from shared.api.authentication import InvalidToken, IssuerUnavailable
 from shared.domain.dates import LONDON
 from shared.domain.ids import derived_uuid

@@ -17,7 +17,7 @@ from services.console.rendering import render
 from services.console.routing import query, read_day
 from services.console.sessions import Session
 from services.console.words import day, in_words, today
-from services.registry import DECIDING
+from services.system.registry import DECIDING
 from shared.domain.decisions import RuleKind
 from shared.domain.policy import PolicyValue
 from shared.domain.rules import Rule

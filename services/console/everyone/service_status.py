@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.console.rendering import render
 from services.console.routing import console_of
-from services.registry import SERVICES
+from services.system.registry import SERVICES
 
 
 async def status_page(request: Request) -> Response:

@@ -21,13 +21,13 @@ from services.console.apis import NoAnswer
 from services.console.rendering import with_query
 from services.console.sessions import RENEWAL_SECONDS, Session, Sessions, Tokens
 from services.console.settings import ConsoleSettings
-from services.vocabulary import INHERITED_LABELS, Role
+from services.trade.vocabulary import INHERITED_LABELS, Role
 from shared.api.authentication import InvalidToken, IssuerUnavailable, TokenVerifier
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
-from shared.http_client import client_tls
-from shared.settings import credentials_form
+from shared.servers.http_client import client_tls
+from shared.servers.settings import credentials_form
 
 CALLBACK: Final = "/signed-in"
 SIGNED_OUT: Final = "/signed-out"

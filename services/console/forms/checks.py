@@ -45,7 +45,7 @@ from services.console.routing import (
 from services.console.schools.questions import SENT, known_to, question_of, warnings_for
 from services.console.sessions import Draft, Session
 from services.console.words import today
-from services.registry import COLLECTIONS
+from services.system.registry import COLLECTIONS
 from shared.domain.dates import LONDON
 
 NOON: Final = time(12)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from services.console.forms.fields import MAX_ROWS, Answers, Field, boxes_of, is_answered
 from services.disposal.domain.conditions import DEFINITIONS
 from services.reporting.projection.read_models import READ_MODELS
-from services.vocabulary import ConditionType
+from services.trade.vocabulary import ConditionType
 
 COMMAND: Final = "ProposeCondition"
 GROUP: Final = "condition"

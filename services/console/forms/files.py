@@ -16,7 +16,7 @@ from starlette.requests import Request
 from services.console.forms.fields import Answers, Field, FieldProblem
 from services.console.routing import CSRF, MAX_BODY, MAX_FIELDS, NOT_DRAWN, TOO_LARGE, Form, bounded, first, read_form
 from services.console.sessions import Session
-from services.vocabulary import MediaType
+from services.trade.vocabulary import MediaType
 
 COMMAND: Final = "AttachDocument"
 DIGEST: Final = "sha256"

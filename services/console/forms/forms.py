@@ -52,8 +52,8 @@ from services.console.routing import (
 from services.console.schools import questions
 from services.console.sessions import Draft, Session
 from services.console.words import today
-from services.partnership import partnership_on
-from services.registry import RECORD_TITLES
+from services.system.registry import RECORD_TITLES
+from services.trade.partnership import partnership_on
 
 OWN: Final = frozenset({CSRF, "key", "version", "case", "add", "follows", "last", "then"})
 """Fields of every form that are no answers."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.console.forms.fields import Answers, Field, Option
-from services.partnership import Offence
+from services.trade.partnership import Offence
 
 GROUP: Final = "offence"
 CODE: Final = "offence.code"

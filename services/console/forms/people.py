@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from services.console.forms import conditions
 from services.console.forms.fields import Answers, Field, Option, boxes_of, boxes_of_time
-from services.vocabulary import AppropriateAdultKind, Category, PersonRole
+from services.trade.vocabulary import AppropriateAdultKind, Category, PersonRole
 
 OPENING: Final = "OpenDisposalCase"
 DETAILS: Final = "details"

@@ -40,7 +40,7 @@ from services.console.routing import console_of, query, read_case, read_collecti
 from services.console.schools.questions import NUDE_IMAGERY, SAFEGUARDING_HOLD, Caution
 from services.console.sessions import Session
 from services.console.words import age, in_words, today
-from services.registry import COLLECTIONS
+from services.system.registry import COLLECTIONS
 
 TIMES: Final = ("as_of", "known_at")
 PARTS: Final = 4

@@ -14,10 +14,10 @@ from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query
 from services.console.sessions import Session
 from services.console.words import today
-from services.registry import COLLECTIONS, RECORD_TITLES
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.search.terms import MIN_PREFIX
-from services.vocabulary import SearchKind
+from services.system.registry import COLLECTIONS, RECORD_TITLES
+from services.trade.vocabulary import SearchKind
 
 DUE: Final = {"": "Any day", "overdue": "Overdue", "today": "By today", "week": "In the next 7 days"}
 SORTED: Final = {"": "Soonest duty", "changed": "Latest change", "opened": "Latest beginning"}

@@ -16,7 +16,7 @@ from services.console.rendering import render
 from services.console.routing import console_of, read_case, read_day, read_uuid
 from services.console.sessions import Session
 from services.console.words import today
-from services.registry import COLLECTIONS
+from services.system.registry import COLLECTIONS
 from shared.domain.dates import local_day
 
 WEEKS: Final = 4

@@ -22,7 +22,7 @@ from services.console.records import Record, read_all, records_in
 from services.console.rendering import address, render
 from services.console.routing import console_of, query, read_uuid, see
 from services.console.sessions import Session
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 
 HANDING: Final[Mapping[str, str]] = {
     "AllocateReferral": "officer_id",

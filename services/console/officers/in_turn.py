@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from services.console.apis import Apis, part_of
 from services.console.sessions import Session
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 
 SHOWN: Final = 10
 """Cases of a list that the page shows."""

@@ -16,7 +16,7 @@ from services.console.rendering import render
 from services.console.routing import console_of, query, read_day, read_uuid
 from services.console.sessions import Session
 from services.console.words import day, duty_in_words, in_words
-from services.registry import RECORD_TITLES
+from services.system.registry import RECORD_TITLES
 from shared.api.parameters import UUID_TEXT
 from shared.domain.dates import end_of_day
 

@@ -26,7 +26,7 @@ from services.console.schools.referrals import referrals_page
 from services.console.sessions import Session
 from services.console.words import today
 from services.reporting.access import NAMING
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 
 SHOWN: Final = 25
 """Duties of a group that the page shows; the daily sheet shows all of them."""

@@ -22,8 +22,8 @@ from services.console.records import SERVICES, as_it_stands, records_in
 from services.console.rendering import address, render
 from services.console.routing import Form, console_of, first, read_draft, read_key, read_uuid
 from services.console.sessions import Draft, Session
-from services.registry import COLLECTIONS
-from services.vocabulary import AttendanceStatus
+from services.system.registry import COLLECTIONS
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.dates import LONDON
 
 COMMAND: Final = "RecordAttendance"

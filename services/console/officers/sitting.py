@@ -26,7 +26,7 @@ from services.console.sessions import Session
 from services.console.words import in_words
 from services.disposal.events import Direction, Factor
 from services.disposal.matrices import factors_in_words, line_in_words
-from services.vocabulary import MemberKind
+from services.trade.vocabulary import MemberKind
 
 SERVICE: Final = "panel"
 OPEN: Final = frozenset({"PLANNED", "SITTING"})

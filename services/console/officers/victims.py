@@ -17,7 +17,7 @@ from services.console.rendering import address, render
 from services.console.routing import console_of, query, read_page
 from services.console.sessions import Session
 from services.console.words import in_words
-from services.registry import COLLECTIONS
+from services.system.registry import COLLECTIONS
 
 AT_ONCE: Final = 8
 FORMS: Final = {

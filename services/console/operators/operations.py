@@ -20,8 +20,8 @@ from services.console.rendering import render
 from services.console.routing import Form, console_of, first, read_name, read_uuid
 from services.console.sessions import Session
 from services.console.words import in_words
-from services.lags import Lag, lags_of
-from services.registry import FOLLOWERS, SERVICES
+from services.system.lags import Lag, lags_of
+from services.system.registry import FOLLOWERS, SERVICES
 
 KINDS: Final[Mapping[str, Mapping[str, str]]] = {
     "alarms": {"attend": "Say that I look after it", "acknowledge": "Take the alarm back"},

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.console.forms.fields import Answers, Field, Option, command_of, controls
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 
 COMMAND: Final = "ReceiveReferral"
 FOLLOWS: Final = "occurred_at"

@@ -30,8 +30,8 @@ from services.console.supervisors.import_rows import (
     plans_of,
 )
 from services.console.supervisors.import_table import Register, UnreadableRegister, register_of, with_errors
-from services.vocabulary import Role
-from shared.stream_queue import Turns
+from services.trade.vocabulary import Role
+from shared.handling.stream_queue import Turns
 
 SERVICE: Final = "referral"
 COMMAND: Final = "Import"

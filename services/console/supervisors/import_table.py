@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from services.console.supervisors.workbook import UnreadableWorkbook, rows_of
-from services.csv_text import csv_lines, csv_text
+from services.trade.csv_text import csv_lines, csv_text
 
 ERRORS: Final = "Errors"
 """The heading of the column of errors. In a file that is imported again it is passed over."""

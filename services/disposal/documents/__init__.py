@@ -19,9 +19,9 @@ from services.disposal.documents.victims import victim_letter
 from services.disposal.documents.warning import warning_letter
 from services.disposal.documents.words import condition_texts
 from services.disposal.domain.state import DisposalState
-from services.partnership import POLICE, YJS
-from services.victims.letters import FOLDER as LETTERS
-from services.vocabulary import Role
+from services.trade.partnership import POLICE, YJS
+from services.trade.victims.letters import FOLDER as LETTERS
+from services.trade.vocabulary import Role
 from shared.domain.documents import Document
 
 FOLDER: Final = Path(__file__).parent

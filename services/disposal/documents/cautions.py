@@ -12,7 +12,7 @@ from uuid import UUID
 from services.disposal import events
 from services.disposal.documents.words import child, conditions, offence
 from services.disposal.domain.state import DisposalState
-from services.vocabulary import Disposal, OffenceCategory
+from services.trade.vocabulary import Disposal, OffenceCategory
 from shared.domain.documents import DocumentData, NotAvailable, day_of, latest
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event

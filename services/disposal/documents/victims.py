@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from services.disposal.domain.state import DisposalState
-from services.victims.letters import letter_about
-from services.vocabulary import Recommendation
+from services.trade.victims.letters import letter_about
+from services.trade.vocabulary import Recommendation
 from shared.domain.documents import DocumentData, NotAvailable
 from shared.domain.envelope import Fact
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.disposal.documents.words import child, condition
 from services.disposal.domain.state import DisposalState
 from services.disposal.events import WarningIssued
-from services.vocabulary import AttendanceStatus
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.documents import DocumentData, NotAvailable, clock_of, day_of
 from shared.domain.envelope import Fact, has_event
 

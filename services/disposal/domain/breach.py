@@ -6,7 +6,7 @@ from services.disposal import events
 from services.disposal.domain.commands import DecideBreach, InstituteProceedings
 from services.disposal.domain.derived import of_ceasing, of_end, of_outcome
 from services.disposal.domain.state import DisposalState
-from services.vocabulary import BreachDecision, OutcomeCode
+from services.trade.vocabulary import BreachDecision, OutcomeCode
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import model_from
 from shared.domain.rules import Context

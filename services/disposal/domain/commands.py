@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.disposal import events
-from services.vocabulary import (
+from services.trade.vocabulary import (
     AppropriateAdultKind,
     AttendanceStatus,
     BreachDecision,

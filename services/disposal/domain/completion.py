@@ -10,7 +10,7 @@ from services.disposal.domain.commands import RecordConditionAttendance
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.state import PRESENT, ConditionStatus, DisposalState
 from services.disposal.events import DisposalCompleted
-from services.vocabulary import AttendanceStatus
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.dates import local_day
 from shared.domain.decisions import EventAt
 from shared.domain.rules import Context

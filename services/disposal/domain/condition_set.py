@@ -8,7 +8,7 @@ from uuid import UUID
 from services.disposal.domain.commands import IssueDisposal, ProposeCondition, VaryConditions
 from services.disposal.domain.state import ConditionState, ConditionStatus, DisposalState
 from services.disposal.events import ChangeAction, Condition, OmittedCondition, RetypedCondition
-from services.vocabulary import ConditionType, Disposal
+from services.trade.vocabulary import ConditionType, Disposal
 from shared.domain.corrections import required
 from shared.domain.dates import add_months
 from shared.domain.policy import Policy

@@ -12,7 +12,7 @@ from services.disposal.domain.derived import SOURCES, derived_fields
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.signing import is_printed_here
 from services.disposal.domain.state import DisposalState
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.corrections import CorrectionEngine, derived, facts_of, recorders
 from shared.domain.messages import Event
 from shared.domain.rules import Context

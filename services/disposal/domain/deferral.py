@@ -4,7 +4,7 @@ from services.disposal import events
 from services.disposal.domain.commands import AgreeDeferral, CompleteDeferral, EndDeferral
 from services.disposal.domain.derived import of_deferral, of_deferral_end, of_end, of_outcome
 from services.disposal.domain.state import DisposalState
-from services.vocabulary import OutcomeCode
+from services.trade.vocabulary import OutcomeCode
 from shared.domain.corrections import required
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import model_from

@@ -14,7 +14,7 @@ from services.disposal.domain.completion import of_child
 from services.disposal.domain.condition_set import ends_on, omitted_by, remaining_terms, retyped_by, spent_on, varied
 from services.disposal.domain.state import DisposalState
 from services.disposal.domain.time_limit import prosecution_time_limit
-from services.vocabulary import Disposal
+from services.trade.vocabulary import Disposal
 from shared.domain.dates import age_on, local_day
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event

@@ -12,8 +12,8 @@ from services.disposal.domain.state import (
     Stage,
     StepStatus,
 )
-from services.victims import information_due, telling_duties
-from services.vocabulary import AttendanceStatus, Disposal
+from services.trade.victims import information_due, telling_duties
+from services.trade.vocabulary import AttendanceStatus, Disposal
 from shared.domain.dates import local_day
 from shared.domain.duties import Duty, due_after
 from shared.domain.policy import PolicyOn

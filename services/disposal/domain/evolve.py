@@ -33,8 +33,8 @@ from services.disposal.domain.state import (
     StepStatus,
     VictimView,
 )
-from services.victims import log_after
-from services.vocabulary import AppropriateAdultKind, BreachDecision, Disposal, Recommendation, Role
+from services.trade.victims import log_after
+from services.trade.vocabulary import AppropriateAdultKind, BreachDecision, Disposal, Recommendation, Role
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact

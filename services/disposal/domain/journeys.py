@@ -20,8 +20,8 @@ from services.disposal.domain.state import (
     Stage,
 )
 from services.disposal.domain.state_machine import CARED_FOR
-from services.victims import TOLD, first_day
-from services.vocabulary import AttendanceStatus, BreachDecision, ConditionType, Disposal, Role, TrialMode
+from services.trade.victims import TOLD, first_day
+from services.trade.vocabulary import AttendanceStatus, BreachDecision, ConditionType, Disposal, Role, TrialMode
 from shared.domain.dates import local_day
 from shared.domain.journeys import Journey, Purposes, Step, Task, each, once
 

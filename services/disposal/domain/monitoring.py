@@ -14,7 +14,7 @@ from services.disposal.domain.completion import completed_by, disposal_completed
 from services.disposal.domain.condition_set import varied
 from services.disposal.domain.derived import of_given, of_variation
 from services.disposal.domain.state import ABSENT, ConditionStatus, DisposalState
-from services.vocabulary import AttendanceStatus
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.dates import local_day
 from shared.domain.decisions import EventAt, NewEvents
 from shared.domain.messages import model_from

@@ -23,7 +23,7 @@ from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.monitoring import decide_attendance
 from services.disposal.domain.state import UNDER_WAY, ConditionStatus, DisposalState
 from services.disposal.events import AbsenceDecided, ConditionCompleted, RecordCorrected, RecordOfSession
-from services.vocabulary import AttendanceStatus
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.corrections import derived
 from shared.domain.dates import local_day
 from shared.domain.decider import BrokenHistory

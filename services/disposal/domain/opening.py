@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from services.disposal.domain.commands import OpenDisposalCase
-from services.people import flags_of_the_incident, linked_people, versions_of_link
 from services.referral.events import EVENTS
-from services.vocabulary import Personal, PersonDetails
+from services.trade.people import flags_of_the_incident, linked_people, versions_of_link
+from services.trade.vocabulary import Personal, PersonDetails
 from shared.domain.rules import Context
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.disposal.domain.state import DisposalState, Stage
-from services.vocabulary import Disposal
+from services.trade.vocabulary import Disposal
 from shared.domain.envelope import Fact
 from shared.domain.rules import Context
 

@@ -9,8 +9,8 @@ from typing import Final, Self
 from uuid import UUID
 
 from services.disposal import events
-from services.victims import Log
-from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, Flag, OutcomeCode, Recommendation
+from services.trade.victims import Log
+from services.trade.vocabulary import AttendanceStatus, BreachDecision, Disposal, Flag, OutcomeCode, Recommendation
 from shared.domain.corrections import PastFacts, required
 from shared.domain.dates import age_on
 

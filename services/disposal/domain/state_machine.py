@@ -13,7 +13,7 @@ from services.disposal.domain.moving import may_be_corrected, may_be_moved
 from services.disposal.domain.signing import document_to_sign
 from services.disposal.domain.state import BEFORE_ISSUE, ISSUED_AND_OPEN, SETTLED, UNDER_WAY, DisposalState, Stage
 from services.disposal.events import Change, ChangeAction
-from services.vocabulary import AttendanceStatus, Disposal, Role
+from services.trade.vocabulary import AttendanceStatus, Disposal, Role
 from shared.domain.rules import Context
 from shared.domain.state_machine import NOTHING_YET, AllowedStages
 

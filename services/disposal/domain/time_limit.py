@@ -3,7 +3,7 @@
 from datetime import date
 
 from services.disposal.events import Offence, TimeLimit
-from services.vocabulary import TrialMode
+from services.trade.vocabulary import TrialMode
 from shared.domain.dates import add_months
 from shared.domain.policy import Policy
 

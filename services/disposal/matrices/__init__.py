@@ -13,7 +13,7 @@ from typing import Final
 from services.disposal.domain.matrix import POLICY_VALUE, Line, Matrix, WrongLine, read_matrix
 from services.disposal.events import Direction, Factor
 from shared.domain.policy import Entry, PolicyBook, PolicyValue
-from shared.settings import InvalidSetting, Settings
+from shared.servers.settings import InvalidSetting, Settings
 
 SAMPLE: Final = Path(__file__).parent
 POLICY: Final = PolicyBook.load(SAMPLE.parent / "domain" / "policy.toml")

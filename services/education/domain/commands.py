@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from services.education import events
-from services.vocabulary import AttendanceStatus, FieldCorrection, KeyStage, Role, SchoolUrn, SessionKind, Topic
+from services.trade.vocabulary import AttendanceStatus, FieldCorrection, KeyStage, Role, SchoolUrn, SessionKind, Topic
 from shared.domain.messages import Command, FreeText, Hours, Timestamp, commands_in
 from shared.domain.sealing import OwnedBy, Sealed
 

@@ -11,7 +11,7 @@ from services.education.domain.commands import CorrectRecord
 from services.education.domain.derived import SOURCES, derived_fields
 from services.education.domain.evolve import evolve
 from services.education.domain.state import Session
-from services.vocabulary import AttendanceStatus
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.corrections import CorrectionEngine, facts_of
 from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import Event, model_from

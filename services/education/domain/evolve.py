@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.education import events
 from services.education.domain.state import Absence, Contact, Place, Session, Stage
-from services.vocabulary import AttendanceStatus
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact

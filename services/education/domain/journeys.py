@@ -4,7 +4,7 @@ from typing import Final
 
 from services.education.domain import commands
 from services.education.domain.state import Session, Stage
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.journeys import Journey, Purposes, Step, each, once
 
 OFFICER: Final = frozenset(

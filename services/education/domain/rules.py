@@ -8,8 +8,8 @@ from services.education.domain.corrections import CORRECTIONS
 from services.education.domain.state import Session, Stage
 from services.education.domain.state_machine import PRACTICE, STATE_MACHINE
 from services.education.events import AttendanceRecorded
-from services.shared_records import has_room
-from services.vocabulary import AttendanceStatus
+from services.trade.shared_records import has_room
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.corrections import OF_A_CORRECTION, facts_of
 from shared.domain.dates import BeyondCalendar, add_working_days, local_day
 from shared.domain.rules import Context, RuleBook

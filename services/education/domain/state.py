@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.education.events import Booking, EducationEvent
-from services.vocabulary import AttendanceStatus, SessionKind, Topic
+from services.trade.vocabulary import AttendanceStatus, SessionKind, Topic
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.education.domain import commands
 from services.education.domain.state import Session, Stage
-from services.vocabulary import AttendanceStatus
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.rules import Context
 from shared.domain.state_machine import NOTHING_YET, AllowedStages
 

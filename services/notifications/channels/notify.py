@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from services.notifications.channels import Envelope, NotSent, Refused, Uncertain
 from services.notifications.settings import NotificationsSettings
-from shared.settings import secret_in_file
+from shared.servers.settings import secret_in_file
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ import aiosmtplib
 
 from services.notifications.channels import Envelope, NotSent, Refused, Uncertain
 from services.notifications.settings import NotificationsSettings
-from shared.settings import secret_in_file
+from shared.servers.settings import secret_in_file
 
 TIMEOUT_SECONDS: Final = 20.0
 

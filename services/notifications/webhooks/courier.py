@@ -13,7 +13,7 @@ import httpx2
 
 from services.notifications.settings import NotificationsSettings
 from services.notifications.webhooks.registry import check_url
-from shared.http_client import shared_client
+from shared.servers.http_client import shared_client
 
 SECONDS: Final = 10.0
 """How long a receiver may take, from the look for its address to the head of its answer; the rest is not read."""

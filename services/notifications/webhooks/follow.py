@@ -11,10 +11,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.notifications.webhooks.registry import LOCK, PLACE
-from services.vocabulary import Role
-from shared.database import Connection
+from services.trade.vocabulary import Role
 from shared.domain.data_rights import PersonForgotten, ProcessingRestricted, RestrictionLifted
 from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.servers.database import Connection
 
 CONSUMER: Final = "webhooks"
 SERVICE: Final = "referral"

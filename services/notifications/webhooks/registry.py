@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from shared.database import Connection
+from shared.servers.database import Connection
 
 LOCK: Final = "select pg_advisory_xact_lock(hashtextextended('webhooks', 0))"
 """Taken by whoever adds events or webhooks, so that neither misses the other's."""

@@ -20,12 +20,12 @@ from services.notifications.times import pause_after
 from services.notifications.webhooks.courier import Courier, NotDelivered, ReceiverGone
 from services.notifications.webhooks.follow import CONSUMER
 from services.notifications.webhooks.registry import secret_of
-from shared.database import Pool
 from shared.domain.dates import local_day
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.effects import is_transient, log_transient
 from shared.messaging.polling import Poll
 from shared.messaging.signed_webhook import signed_headers
+from shared.servers.database import Pool
 
 AT_ONCE: Final = 4
 """How many cases of one webhook are sent at the same time: a slow receiver keeps no other waiting."""

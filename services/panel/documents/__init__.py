@@ -7,7 +7,7 @@ from typing import Final
 from services.panel.documents.minutes import facts_of_case, minutes
 from services.panel.domain.commands import DEFAULT_ROLES
 from services.panel.domain.state import Sitting
-from services.partnership import YJS
+from services.trade.partnership import YJS
 from shared.domain.documents import Document, Items
 
 FOLDER: Final = Path(__file__).parent

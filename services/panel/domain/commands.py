@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.panel import events
-from services.vocabulary import FieldCorrection, Recommendation, Role
+from services.trade.vocabulary import FieldCorrection, Recommendation, Role
 from shared.domain.messages import Command, FreeText, Timestamp, commands_in, require_each_once
 from shared.domain.sealing import Sealed
 

@@ -5,7 +5,7 @@ from typing import Final
 from services.panel.domain import commands
 from services.panel.domain.state import ItemStatus, Sitting, Stage
 from services.panel.domain.state_machine import OPEN
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.journeys import Journey, Purposes, Step, each, once
 
 CHAIR: Final = frozenset({Role.POLICE_DECISION_MAKER.value, Role.YJS_CASE_MANAGER.value, Role.SUPERVISOR.value})

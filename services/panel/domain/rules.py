@@ -8,7 +8,7 @@ from services.panel.domain.corrections import CORRECTIONS
 from services.panel.domain.state import ItemStatus, Sitting
 from services.panel.domain.state_machine import SOURCE, STATE_MACHINE
 from services.panel.events import CaseConsidered, PresentMember
-from services.shared_records import has_room
+from services.trade.shared_records import has_room
 from shared.domain.corrections import OF_A_CORRECTION, facts_of
 from shared.domain.envelope import has_event
 from shared.domain.policy import Policy

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from services.partnership import POLICE, YJS
 from services.referral.documents.closing import closing_letter
 from services.referral.documents.messages import facts_of_message, letters, message_letter
 from services.referral.documents.victims import facts_of_victim, victim_decision, victim_information
 from services.referral.domain.commands import WITH_VICTIMS
 from services.referral.domain.state import Referral
-from services.victims.letters import FOLDER
-from services.vocabulary import Role
+from services.trade.partnership import POLICE, YJS
+from services.trade.victims.letters import FOLDER
+from services.trade.vocabulary import Role
 from shared.domain.documents import Document, Items
 
 VICTIMS: Final[Items[Referral]] = Items(lambda referral: referral.victims, facts_of_victim)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from services.referral.domain.state import Referral, Stage
 from services.referral.events import PersonLinked, ReferralClosed
-from services.vocabulary import PersonRole
+from services.trade.vocabulary import PersonRole
 from shared.domain.documents import DocumentData, NotAvailable, latest, personal_value, value_if_open
 from shared.domain.envelope import Fact
 

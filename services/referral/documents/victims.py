@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.referral.domain.state import Referral
 from services.referral.events import CrimeOutcomeAssigned, PersonLinked, VictimDetailsRecorded
-from services.victims.letters import letter_about
+from services.trade.victims.letters import letter_about
 from shared.domain.documents import DocumentData, NotAvailable, latest, personal_value, value_if_open
 from shared.domain.envelope import Fact, has_event
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import StringConstraints, model_validator
 
 from services.referral import events
-from services.vocabulary import (
+from services.trade.vocabulary import (
     AlertKind,
     Category,
     Channel,

@@ -8,7 +8,7 @@ from services.referral import events
 from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES, CorrectCarriedOutcome, CorrectReferral
 from services.referral.domain.evolve import evolve
 from services.referral.domain.state import Referral, born_on
-from services.vocabulary import Category, Role
+from services.trade.vocabulary import Category, Role
 from shared.domain.corrections import CorrectionEngine, facts_of, recorders
 from shared.domain.dates import age_on
 from shared.domain.decisions import EventAt, NewEvents

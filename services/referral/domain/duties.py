@@ -6,8 +6,8 @@ from uuid import UUID
 
 from services.referral.domain.state import MessageStatus, Referral
 from services.referral.events import OF_AN_OFFENDER
-from services.victims import CONTACTED, INFORMED, REFERRED, days_since, first_day, information_due, telling_duties
-from services.vocabulary import Flag, TriageOutcome
+from services.trade.victims import CONTACTED, INFORMED, REFERRED, days_since, first_day, information_due, telling_duties
+from services.trade.vocabulary import Flag, TriageOutcome
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.duties import Duty, due_after
 from shared.domain.policy import PolicyOn

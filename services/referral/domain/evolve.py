@@ -21,8 +21,8 @@ from services.referral.domain.state import (
     VictimDetails,
     Wish,
 )
-from services.victims import log_after
-from services.vocabulary import TriageOutcome
+from services.trade.victims import log_after
+from services.trade.vocabulary import TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact

@@ -8,8 +8,8 @@ from uuid import UUID
 from services.referral.domain import commands
 from services.referral.domain.state import MessageStatus, Referral, Stage
 from services.referral.domain.state_machine import BEFORE_TRIAGE, WITH_AN_OFFICER
-from services.victims import CONTACTED, INFORMED, REFERRED, TOLD, days_since, first_day
-from services.vocabulary import Flag, Role, TriageOutcome
+from services.trade.victims import CONTACTED, INFORMED, REFERRED, TOLD, days_since, first_day
+from services.trade.vocabulary import Flag, Role, TriageOutcome
 from shared.domain.journeys import Journey, Purposes, Step, Task, each, once
 
 OFFICER: Final = frozenset({Role.SAFE_SCHOOLS_OFFICER.value, Role.INTERNET_SAFETY_OFFICER.value})

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from services.referral import events
 from services.referral.domain.commands import LinkPerson
-from services.victims import Log
-from services.vocabulary import (
+from services.trade.victims import Log
+from services.trade.vocabulary import (
     AlertKind,
     Category,
     Channel,

@@ -9,7 +9,7 @@ from services.reporting.measures.disclosure import Counted, shown_counts
 from services.reporting.measures.period import Period, year_of
 from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import SealedTexts
-from services.vocabulary import ETHNIC_GROUPS
+from services.trade.vocabulary import ETHNIC_GROUPS
 from shared.domain.policy import Policy
 
 NOT_KNOWN: Final = "NOT_KNOWN"

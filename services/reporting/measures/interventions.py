@@ -13,7 +13,7 @@ from services.reporting.measures.definition import Dataset
 from services.reporting.measures.period import Period
 from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import DeferralSummary, End
-from services.vocabulary import Disposal, OutcomeCode
+from services.trade.vocabulary import Disposal, OutcomeCode
 
 COLUMN: Final = {
     Disposal.YRD: "community_resolution",

@@ -9,10 +9,10 @@ from mode import Service
 
 from services.reporting.projection.read_models import CONSUMER, READ_MODELS
 from services.reporting.projection.snapshot import Pool
-from shared.kafka import Kafka
 from shared.messaging.consumer.effects import is_transient
 from shared.messaging.consumer.position_record import reader
 from shared.messaging.projection_consumer import progress
+from shared.servers.kafka import Kafka
 
 NOTE_SECONDS: Final = 2.0
 """Seconds between two notes of the worker."""

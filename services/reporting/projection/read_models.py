@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from services.registry import read_models
+from services.system.registry import read_models
 from shared.domain.envelope import EventRegistry
 from shared.domain.messages import Event
 from shared.domain.service import ReadModel

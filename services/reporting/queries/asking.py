@@ -12,9 +12,9 @@ from services.reporting.queries.min_position import furthest, not_yet, wait_for
 from services.reporting.queries.visibility import Reader, reader_of
 from shared.api.dependencies import ApiDependencies
 from shared.api.request import read_reason
-from shared.database import retry_or_raise
 from shared.domain.messages import Actor
 from shared.event_store import EventStoreUnavailable
+from shared.servers.database import retry_or_raise
 
 T = TypeVar("T")
 

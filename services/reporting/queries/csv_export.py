@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from services.csv_text import csv_text
+from services.trade.csv_text import csv_text
 
 
 def as_csv(answered: Mapping[str, Any]) -> str:

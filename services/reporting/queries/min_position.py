@@ -14,9 +14,9 @@ from services.reporting.projection.read_models import CONSUMER, READ_MODELS
 from services.reporting.projection.snapshot import Pool
 from shared.api.parameters import Parameter
 from shared.api.problems import problem_response
-from shared.database import retry_or_raise
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.projection_consumer import has_reached, progress
+from shared.servers.database import retry_or_raise
 
 PATIENCE_SECONDS: Final = 15.0
 """How long a query waits for the position that it asks for."""

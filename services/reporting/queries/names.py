@@ -36,7 +36,7 @@ from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader, visible
 from services.reporting.search.fields import Compared, Kind
 from services.reporting.search.index import TYPES, Place, SearchedValue, searched_values
-from services.vocabulary import Personal, SearchKind
+from services.trade.vocabulary import Personal, SearchKind
 from shared.api.bodies import read_model
 from shared.api.parameters import ACCESS_REASON, UUID_TEXT
 from shared.api.request import Caller, read_reason
@@ -46,7 +46,7 @@ from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact
 from shared.domain.sealing import DataKey, FieldClass, Sealed, SealedToken, TamperedToken, unseal
 from shared.privacy.keyring import KeyId, KeyMissing, Keyring, UnusableKey
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 _log = structlog.get_logger("names")
 

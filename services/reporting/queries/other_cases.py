@@ -10,7 +10,7 @@ from pydantic import Field
 
 from services.reporting.projection.snapshot import Connection
 from services.reporting.queries.visibility import Reader, visible
-from services.vocabulary import Category
+from services.trade.vocabulary import Category
 from shared.api.schemas import Schema
 
 OF_A_CHILD: Final = frozenset({Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC, Category.CHILD_UNDER_10})

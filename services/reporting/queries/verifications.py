@@ -29,11 +29,11 @@ from shared.api.quarantine import REASON
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
-from shared.database import retry_or_raise
 from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.home_evidence import evidence_of
 from shared.evidence.log import ACCESS as LINES
 from shared.evidence.statement import NoStatement, Reader
+from shared.servers.database import retry_or_raise
 
 PART: Final = "verifications"
 ACTION: Final = "KEEP_VERIFICATION"

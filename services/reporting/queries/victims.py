@@ -22,7 +22,7 @@ from services.reporting.queries.asking import answer_reader
 from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
 from services.reporting.queries.min_position import MIN_POSITION
 from services.reporting.queries.visibility import Reader, Statement
-from services.victims import OF_VICTIMS
+from services.trade.victims import OF_VICTIMS
 from shared.api.parameters import ACCESS_REASON, PAGE, an_id
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared

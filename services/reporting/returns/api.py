@@ -36,13 +36,13 @@ from shared.api.problems import key_reused_response, problem_response
 from shared.api.request import Caller, read_id, read_key, read_query, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
-from shared.database import retry_or_raise
 from shared.domain.messages import Actor
 from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.home_evidence import evidence_of
 from shared.evidence.log import ACCESS as LINES
 from shared.evidence.statement import NoStatement, Reader
-from shared.settings import Settings
+from shared.servers.database import retry_or_raise
+from shared.servers.settings import Settings
 
 READ: Final = "returns"
 FREEZE: Final = "return_freezing"

@@ -23,14 +23,14 @@ from services.reporting.queries.visibility import Reader, visible
 from services.reporting.search.fields import REGISTRIES
 from services.reporting.search.index import Found, SearchIndex
 from services.reporting.search.terms import code, searched_words
-from services.vocabulary import Personal, SearchKind
+from services.trade.vocabulary import Personal, SearchKind
 from shared.api.bodies import read_model
 from shared.api.parameters import ACCESS_REASON
 from shared.api.problems import problem_response
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 MOST: Final = 50
 """Cases in one answer: whoever finds more must ask more exactly."""

@@ -25,7 +25,7 @@ from services.reporting.queries.visibility import Reader, visible
 from services.reporting.search.api import LOADING, LOADING_SECONDS, positions_of
 from services.reporting.search.fields import Compared, Kind
 from services.reporting.search.index import Differing, SearchIndex
-from services.vocabulary import Personal, SearchKind
+from services.trade.vocabulary import Personal, SearchKind
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.problems import problem_response
 from shared.api.request import Caller, read_id, read_query, read_reason

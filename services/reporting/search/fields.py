@@ -8,7 +8,7 @@ from services.disposal import events as disposal
 from services.disposal.events import DisposalCaseOpened, ProceedingsInstituted, ProsecutorDecisionRecorded
 from services.referral import events as referral
 from services.referral.events import CrimeRecorded, MashReferralMade, PersonLinked, ReferralReceived
-from services.vocabulary import SearchKind
+from services.trade.vocabulary import SearchKind
 from shared.domain.envelope import EventRegistry
 from shared.domain.messages import Event
 

@@ -26,13 +26,13 @@ from services.reporting.projection.read_models import published_types
 from services.reporting.projection.snapshot import Pool
 from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED, Compared, Kind
 from services.reporting.search.terms import code, indexed_terms, searched_words
-from services.vocabulary import EXPLAINS_A_DIFFERENCE, SearchKind
-from shared.database import retry_or_raise
+from services.trade.vocabulary import EXPLAINS_A_DIFFERENCE, SearchKind
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction
 from shared.domain.sealing import Sealed, SealedToken, TamperedToken, unseal
 from shared.event_store import EventStoreUnavailable
 from shared.privacy.keyring import CACHED_SECONDS, KeyMissing, PostgresKeyring, UnusableKey
+from shared.servers.database import retry_or_raise
 
 REFRESH_SECONDS: Final = 20.0
 """Between two looks for new facts and destroyed keys, while nobody searches."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.disposal import events
 from services.reporting.summaries.summary import Summary, SummaryType, common_fields
-from services.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation, Role
+from services.trade.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation, Role
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event, Timestamp, ValueObject
 

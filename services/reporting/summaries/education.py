@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.education.events import EVENTS, PlaceBooked, PlaceCancelled, SessionDelivered, SessionPlanned
 from services.reporting.summaries.summary import CaseView, Summary, SummaryType, common_fields
-from services.vocabulary import SessionKind, Topic
+from services.trade.vocabulary import SessionKind, Topic
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction, Timestamp, ValueObject
 

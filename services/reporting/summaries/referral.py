@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.referral import events
 from services.reporting.summaries.summary import Summary, SummaryType, common_fields
-from services.vocabulary import TriageOutcome
+from services.trade.vocabulary import TriageOutcome
 from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.messages import ValueObject

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from services.partnership import YJS
 from services.rj_conference.documents.agreement import conference_agreement
 from services.rj_conference.domain.state import Conference
-from services.vocabulary import Role
+from services.trade.partnership import YJS
+from services.trade.vocabulary import Role
 from shared.domain.documents import Document
 
 DOCUMENTS: Final[Mapping[str, Document[Conference]]] = {

@@ -1,7 +1,7 @@
 """When a reaction that would close a conference comes too late to do anything."""
 
 from services.rj_conference.domain.state import BEFORE_HELD, Conference
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.rules import Context
 
 

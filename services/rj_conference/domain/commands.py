@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from services.rj_conference import events
-from services.vocabulary import ConferenceCategory, ConferenceMode, FieldCorrection, Role
+from services.trade.vocabulary import ConferenceCategory, ConferenceMode, FieldCorrection, Role
 from shared.domain.messages import Command, FreeText, Hours, Timestamp, Version, commands_in, require_each_once
 from shared.domain.sealing import OwnedBy, Sealed
 

@@ -20,7 +20,7 @@ from services.rj_conference.domain.state import (
     Stage,
     TermStatus,
 )
-from services.vocabulary import ConferenceMode, Role
+from services.trade.vocabulary import ConferenceMode, Role
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact

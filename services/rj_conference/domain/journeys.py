@@ -4,7 +4,7 @@ from typing import Final
 
 from services.rj_conference.domain import commands
 from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage, TermStatus
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.journeys import Journey, Purposes, Step, each, once
 
 FACILITATOR: Final = frozenset({Role.RJ_FACILITATOR.value})

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from services.rj_conference.events import ConferenceEvent, ParticipantRole, PresentRole, RiskLevel, Sensitivity
-from services.vocabulary import ConferenceCategory, ConferenceMode
+from services.trade.vocabulary import ConferenceCategory, ConferenceMode
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
 

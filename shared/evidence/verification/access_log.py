@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from typing import Final
 
-from shared.database import Pool
 from shared.event_store.anchors import Anchors
 from shared.evidence.fork import Root
 from shared.evidence.verification.problems import MOST_LINES, CountedCheck
+from shared.servers.database import Pool
 
 # The database hashes its own lines again; only those that do not follow come back.
 _BROKEN: Final = """

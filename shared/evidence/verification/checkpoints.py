@@ -13,16 +13,16 @@ from typing import Final
 import asyncpg
 from aiokafka import TopicPartition
 
-from shared.database import Pool
 from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.fork import Root
 from shared.evidence.home_evidence import verifier_keys
 from shared.evidence.log import Log, read_tiles
 from shared.evidence.merkle import SIZE, WIDTH, RightEdge, TileId, hash_leaf
 from shared.evidence.verification.problems import CountedCheck, Problems
-from shared.kafka import Kafka
 from shared.messaging.consumer.position_record import reader
 from shared.privacy.signed_note import BadNote, VerifierKey
+from shared.servers.database import Pool
+from shared.servers.kafka import Kafka
 
 PAGE: Final = 20 * WIDTH
 """Entries that are read at once: some whole tiles."""

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from shared.database import Pool
 from shared.evidence.verification.log import PAGE
 from shared.evidence.verification.problems import CountedCheck
+from shared.servers.database import Pool
 
 _PAGE_OF_KEYS: Final = """
     select k.subject, k.generation, k.epoch, e.epoch is null as unknown, e.destroyed_at from (

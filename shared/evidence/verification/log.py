@@ -11,7 +11,6 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pgproto import pgproto
 
-from shared.database import Pool
 from shared.event_store.log_hash import (
     EMPTY_LOG,
     kept_answer,
@@ -19,6 +18,7 @@ from shared.event_store.log_hash import (
     next_log_hash,
 )
 from shared.evidence.verification.problems import MOST_LINES, Passed, Problems, ignore_passed, or_else
+from shared.servers.database import Pool
 
 PAGE: Final = 5_000
 

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from shared.database import Pool
 from shared.domain.envelope import UnknownEvent
 from shared.domain.service import Service
 from shared.evidence.verification.log import PAGE
@@ -18,6 +17,7 @@ from shared.evidence.verification.problems import CountedCheck, note_lasting
 from shared.evidence.verification.waits import PATIENCE_SECONDS
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.linking import copies_in, marks_in, read_linked
+from shared.servers.database import Pool
 
 _KEPT: Final = "select home, mark from linked_mark"
 OF_AN_EVENT: Final = "position, recorded_at, stream, version, event_id, type, home, hash"

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import asyncpg
 
-from shared.database import Pool
 from shared.domain.data_rights import data_rights_service, is_data_right
 from shared.domain.decider import BrokenHistory, check_gapless
 from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
@@ -20,6 +19,7 @@ from shared.domain.service import Service
 from shared.domain.waiting import is_wait, waiting_service
 from shared.evidence.verification.log import PAGE, READABLE_TIME, place_of
 from shared.evidence.verification.problems import MOST_LINES, Passed, Problems, ignore_passed, or_else, to_the_end
+from shared.servers.database import Pool
 
 _PAGE_OF_STREAMS: Final = f"""
     select position, {READABLE_TIME}, stream, version, event_id, type, home, hash, body

@@ -16,15 +16,15 @@ import asyncpg
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException
 
-from shared.database import Connection, Pool
 from shared.domain.service import Service
 from shared.evidence.home_evidence import verifier_keys
 from shared.evidence.verification.log import PAGE, READABLE_TIME
 from shared.evidence.verification.problems import Passed, Problems, ignore_passed
-from shared.kafka import PARTITIONS, Kafka
 from shared.messaging import relay
 from shared.messaging.consumer.position_record import HighWaterMark, reader
 from shared.messaging.consumer.position_signature import PositionKeys
+from shared.servers.database import Connection, Pool
+from shared.servers.kafka import PARTITIONS, Kafka
 
 PATIENCE_SECONDS: Final = 60.0
 """How long the topic may take to reach the position that is verified, if a relay can still bring it there."""

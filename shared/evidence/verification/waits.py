@@ -5,7 +5,6 @@ from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
-from shared.database import Connection, Pool
 from shared.domain.decider import BrokenHistory
 from shared.domain.ids import RESERVED
 from shared.domain.service import Service
@@ -14,6 +13,7 @@ from shared.evidence.verification.problems import CountedCheck, note_lasting
 from shared.messaging.reactions import parked_reactions
 from shared.messaging.wait_recorder import MOST_PARKED
 from shared.messaging.waiting import KnownWait
+from shared.servers.database import Connection, Pool
 
 PATIENCE_SECONDS: Final = 10.0
 """How long a difference may last: a worker records what waits within a second."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from shared.database import Connection
+from shared.servers.database import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Final
 
 import structlog
 
-from shared.database import Connection
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import BEHIND, Apply, QuarantinedEvent, apply_or_quarantine
 from shared.messaging.consumer.quarantine import apply_held, quarantine
+from shared.servers.database import Connection
 
 TopicPartition = tuple[str, int]
 

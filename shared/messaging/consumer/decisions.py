@@ -7,10 +7,10 @@ transaction and roll it back.
 from datetime import datetime
 from typing import Any, Final
 
-from shared.database import Connection
 from shared.domain.messages import ValueObject
 from shared.messaging.consumer.alarms import clear_alarm
 from shared.messaging.consumer.quarantine import lock_stream, settle_alarms, whole_text
+from shared.servers.database import Connection
 
 
 class NothingHeld(Exception):

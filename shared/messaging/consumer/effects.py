@@ -7,10 +7,10 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
-from shared.database import TRANSIENT, Connection, retry_for
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.privacy.keyring import KeyringUnavailable
+from shared.servers.database import TRANSIENT, Connection, retry_for
 
 T = TypeVar("T")
 

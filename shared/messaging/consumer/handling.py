@@ -19,9 +19,6 @@ import asyncpg
 import structlog
 from mode import Service
 
-from shared.database import Connection
-from shared.kafka import PARTITIONS, Kafka
-from shared.latency import observe
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.batch import BatchResult, TopicPartition, load_checkpoints, log_results, process_batches
 from shared.messaging.consumer.consumed_event import ConsumedEvent
@@ -30,7 +27,10 @@ from shared.messaging.consumer.position_record import HighWaterMark, Ignored, lo
 from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.consumer.positions import PositionFollower
 from shared.messaging.consumer.quarantine import retry_requested, settle_alarms
-from shared.tracing import messaging, span
+from shared.observing.latency import observe
+from shared.observing.tracing import messaging, span
+from shared.servers.database import Connection
+from shared.servers.kafka import PARTITIONS, Kafka
 
 Batch = Mapping[TopicPartition, Sequence[ConsumedEvent]]
 

@@ -20,11 +20,11 @@ from typing import Any, Final, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.event_store.anchors import Anchors
-from shared.kafka import LOOK_MILLISECONDS, PARTITIONS, Kafka, client_options, stop
 from shared.messaging.consumer.consumed_event import MAX_POSITION, Headers
 from shared.messaging.consumer.lenient_records import install
 from shared.messaging.consumer.position_signature import NotSigned, PositionKeys, signature_of
 from shared.privacy.signed_note import Signer, VerifierKey
+from shared.servers.kafka import LOOK_MILLISECONDS, PARTITIONS, Kafka, client_options, stop
 
 T = TypeVar("T")
 

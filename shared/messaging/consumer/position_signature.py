@@ -13,7 +13,7 @@ from typing import Final
 
 from shared.messaging.consumer.consumed_event import Headers
 from shared.privacy.signed_note import BadNote, SignedNote, Signer, SigningKeys, VerifierKey
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 SIGNER: Final = "position"
 """The last part of the name of a relay's key."""

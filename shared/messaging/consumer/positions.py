@@ -14,7 +14,6 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from shared.kafka import Kafka
 from shared.messaging.consumer.position_record import (
     HighWaterMark,
     Ignored,
@@ -26,6 +25,7 @@ from shared.messaging.consumer.position_record import (
     reader,
 )
 from shared.messaging.consumer.position_signature import PositionKeys
+from shared.servers.kafka import Kafka
 
 FOLLOW_MILLISECONDS: Final = 2_000
 """The wait of a fetch for the next position record."""

@@ -15,12 +15,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.database import Connection
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import ValueObject
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.consumed_event import ConsumedEvent, Headers, decode, lone_stream
 from shared.messaging.consumer.effects import ALONE, Apply, QuarantinedEvent, apply_or_quarantine
+from shared.servers.database import Connection
 
 CAUSES: Final = ("gap", "poison", "unreadable_record", "foreign_record", "forked", "broken_chain")
 """The causes of quarantine that are names of alarms."""

@@ -17,16 +17,16 @@ import pytest
 from fastapi import FastAPI
 
 from services.education.service import service
-from services.registry import services_named
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from services.reporting.projection.read_models import READ_MODELS
+from services.system.registry import services_named
 from shared.api.authentication import IssuerUnavailable
-from shared.database import retry_for
 from shared.privacy.keyring import KeyEncryptionKeys
 from shared.runtime.application import service_api
 from shared.runtime.provision import KEYRING_DATABASE, provision_databases
-from shared.settings import Settings
+from shared.servers.database import retry_for
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.copied_databases import databases
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project

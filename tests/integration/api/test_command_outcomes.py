@@ -12,7 +12,7 @@ import pytest
 from shared.domain.waiting import Wait
 from shared.messaging.parking import PostgresParkedReactions
 from shared.messaging.waiting import begin_wait, end_wait
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.api.test_dry_run_api import PLAN, logged
 

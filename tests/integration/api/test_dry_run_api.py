@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client, rows_of
 
 PLAN = {

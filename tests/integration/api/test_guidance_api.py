@@ -12,7 +12,7 @@ import pytest
 
 from shared.api.guidance import Guidance
 from shared.runtime.privileges import RoleKind, role_name
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.api.test_service_api import PLAN
 

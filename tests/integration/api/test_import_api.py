@@ -14,7 +14,7 @@ import pytest
 from services.referral.service import service
 from shared.runtime.application import service_api
 from shared.runtime.provision import provision_databases
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.integration.api.conftest import rows_of
 from tests.received_referral import received_referral

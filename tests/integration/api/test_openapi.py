@@ -17,12 +17,12 @@ from fastapi import FastAPI
 from fastapi.openapi.models import OpenAPI
 from pydantic import TypeAdapter
 
-from services.addresses import SERVICES
 from services.reporting.api import reporting_api
+from services.system.addresses import SERVICES
 from shared.api.problems import MEDIA_TYPE, Problem
 from shared.domain.messages import Actor
 from shared.runtime.application import service_api
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.api.test_service_api import PLAN
 

@@ -14,13 +14,13 @@ import httpx2
 import pytest
 
 from services.panel.service import service
-from shared import database as connections
 from shared.domain.sealing import key_ids_in
 from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import provision_databases
-from shared.settings import Settings
+from shared.servers import database as connections
+from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.pdf import pdf_text
 

@@ -17,14 +17,14 @@ from structlog.testing import capture_logs
 
 from services.education.service import service
 from shared.api import quarantine
-from shared.database import Connection
 from shared.messaging.consumer.alarms import ALARMS, clear_alarms, raise_alarm
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.decisions import Decision
 from shared.messaging.consumer.quarantine import HeldGap, QuarantinedStream, retry_requested
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
-from shared.settings import Settings
+from shared.servers.database import Connection
+from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.consumers.batches import process_batch
 from tests.integration.consumers.publishing import Author, Message

@@ -16,10 +16,10 @@ import pytest
 
 from services.disposal.service import service
 from shared.api.schemas import ReactionDecided, WaitingReaction
-from shared.command_handler import CommandHandler
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.problems import CountedCheck
 from shared.evidence.verification.waits import check_waits
+from shared.handling.command_handler import CommandHandler
 from shared.messaging.consumer.batch import BatchResult
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.reactions import ReactionRunner
@@ -29,7 +29,7 @@ from shared.privacy.keyring import KeyEncryptionKeys, MemoryKeyring, PostgresKey
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import provision_databases
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.consumers.batches import process_batch
 from tests.integration.reporting.recorded_scenarios import play

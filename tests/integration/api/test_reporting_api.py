@@ -20,7 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from services.reporting.measures import MEASURES
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries import min_position as served
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.dates import end_of_day
 from shared.messaging.projection_consumer import has_reached
 from tests.in_memory_reporting import measure_facts

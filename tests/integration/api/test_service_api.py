@@ -18,10 +18,10 @@ from shared.api.queries import restricted_people
 from shared.domain.data_rights import PlaceHold, data_rights_ids, data_rights_service
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
-from shared.latency import BOUNDS, flush, observe
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
+from shared.observing.latency import BOUNDS, flush, observe
 from shared.runtime.privileges import RoleKind, role_name
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client
 
 PLAN = {

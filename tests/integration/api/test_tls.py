@@ -18,10 +18,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from shared.api.connections import ConnectionLimits
-from shared.http_client import client_tls, shared_client
 from shared.runtime.application import uvicorn_options
 from shared.runtime.server import Server
-from shared.settings import InvalidSetting, Settings
+from shared.servers.http_client import client_tls, shared_client
+from shared.servers.settings import InvalidSetting, Settings
 from tests.authority import Authority
 from tests.integration.local.waiting import eventually
 from tests.ports import free_ports

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
-from services.registry import COLLECTIONS
+from services.system.registry import COLLECTIONS
 from tests.integration.console.browsing import Driver, Page
 from tests.integration.console.filling import NotDrawn, fill_in
 from tools.client.http import Client

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from services.addresses import written
+from services.system.addresses import written
 from tests.integration.console.browsing import Browser
 from tests.whole_system import client_of, ooc, running_system
 from tools.scenario.over_http import Http

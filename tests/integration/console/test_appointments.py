@@ -17,8 +17,8 @@ from services.console.words import moment
 from services.notifications.apis import Apis
 from services.notifications.plan import Message
 from services.notifications.settings import NotificationsSettings
-from shared.database import as_role, database_dsn
 from shared.domain.dates import LONDON
+from shared.servers.database import as_role, database_dsn
 from tests.integration.console.browsing import Browser
 from tests.received_referral import received_referral
 from tests.whole_system import client_of, wait_until

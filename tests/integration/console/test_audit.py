@@ -16,7 +16,7 @@ from tests.whole_system import ooc
 
 pytestmark = pytest.mark.slow
 
-CHECKER = Path(__file__).parents[3] / "tools" / "verify_bundle.py"
+CHECKER = Path(__file__).parents[3] / "shared" / "evidence" / "verify_bundle.py"
 
 
 @pytest.fixture

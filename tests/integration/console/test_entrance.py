@@ -13,10 +13,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.addresses import SERVICES
 from services.console.application import HEADERS
-from shared.database import as_role, database_dsn
-from shared.version import version
+from services.system.addresses import SERVICES
+from shared.servers.database import as_role, database_dsn
+from shared.servers.version import version
 from tests import loopback
 from tests.integration.console.browsing import Browser, text_of
 from tests.integration.console.conftest import play_until

@@ -16,7 +16,7 @@ import asyncpg
 from ooc.evidence.keys import OWNER
 from services.console.supervisors.import_rows import Owner
 from services.console.supervisors.import_table import register_of
-from shared.database import as_role, database_dsn
+from shared.servers.database import as_role, database_dsn
 from tests.integration.local.waiting import eventually
 from tests.whole_system import OOC, client_of, ooc
 from tools.client.tokens import AREA, ORGANISATION

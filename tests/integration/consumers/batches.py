@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.database import Connection
 from shared.messaging.consumer.batch import BatchResult, process_batches
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import Apply
+from shared.servers.database import Connection
 
 
 async def process_batch(

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from shared import database as connections
 from shared.runtime.privileges import CONSUMER, PROJECTION, Schema
+from shared.servers import database as connections
 from tests.copied_databases import databases
 from tests.integration.consumers.worker import EFFECTS
 from tests.integration.local.waiting import PATIENCE

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import pytest
 
-from shared.kafka import administering
 from shared.messaging.consumer import handling, positions
 from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.messaging.consumer.consumed_event import decode
@@ -22,6 +21,7 @@ from shared.messaging.projection_consumer import (
     reconcile,
 )
 from shared.runtime.provision import events_topic, position_topic, topics
+from shared.servers.kafka import administering
 from tests.integration.consumers.batches import process_batch
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, publishing

@@ -14,9 +14,6 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from shared import database as connections
-from shared.command_handler import Accepted, CommandHandler, StreamNotFound
-from shared.database import Lease, as_role
 from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command, Event
@@ -26,6 +23,7 @@ from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.problems import CountedCheck
 from shared.evidence.verification.waits import check_waits
+from shared.handling.command_handler import Accepted, CommandHandler, StreamNotFound
 from shared.messaging import reactions, wait_recorder
 from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.batch import BatchResult
@@ -43,7 +41,9 @@ from shared.messaging.waiting import begin_wait, keep_waits, waits_of
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import service_database
-from shared.settings import Settings
+from shared.servers import database as connections
+from shared.servers.database import Lease, as_role
+from shared.servers.settings import Settings
 from tests.copied_databases import databases
 from tests.integration.consumers.batches import process_batch
 from tests.integration.consumers.conftest import Pool, until

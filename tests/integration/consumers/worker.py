@@ -16,12 +16,12 @@ import asyncpg
 import uvloop
 from mode import Worker
 
-from shared import database
-from shared.database import Connection
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.handling import GroupSettings
 from shared.messaging.faust_consumer import FaustConsumer
 from shared.messaging.projection_consumer import ProjectionConsumer, events_topic
+from shared.servers import database
+from shared.servers.database import Connection
 from tests.position_keys import KEYS
 
 CONSUMER = "under-test"

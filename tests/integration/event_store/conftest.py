@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared import database as connections
-from shared.database import as_role
 from shared.event_store import EventStore
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import service_database
+from shared.servers import database as connections
+from shared.servers.database import as_role
 from tests.copied_databases import databases
 from tests.integration.event_store.streams import as_application
 from tests.simulation.loop import Process, WallLoop

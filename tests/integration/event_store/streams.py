@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from shared.database import as_role
 from shared.domain.envelope import GENESIS, next_hash
 from shared.event_store import (
     Appended,
@@ -18,6 +17,7 @@ from shared.event_store import (
     EventToAppend,
 )
 from shared.runtime.privileges import RoleKind, role_name
+from shared.servers.database import as_role
 
 SERVICE = "tests"
 TYPE = f"ooc.{SERVICE}.Noted.v1"

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID, uuid4
 
-from shared.command_handler import CommandHandler
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.execution import CommandRequest
@@ -17,6 +16,7 @@ from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed
 from shared.domain.service import Claims, ReadModel, Service
+from shared.handling.command_handler import CommandHandler
 
 
 class TallyOpened(Event):

@@ -8,9 +8,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from shared.database import create_pool
 from shared.event_store import Appended, ClocksApart
 from shared.event_store.postgres import PostgresEventStore, _columns
+from shared.servers.database import create_pool
 from tests.integration.event_store.streams import Stream, as_application
 
 ALARMS = "select name, place from alarm"

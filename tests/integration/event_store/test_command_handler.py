@@ -12,8 +12,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from shared import database as connections
-from shared.command_handler import (
+from shared.domain.decisions import NeedsRationale, Refused
+from shared.domain.messages import Actor
+from shared.domain.sealing import Forgotten, Sealed
+from shared.event_store import EventStore
+from shared.event_store.postgres import PostgresEventStore
+from shared.handling.command_handler import (
     Accepted,
     CommandHandler,
     DryRun,
@@ -23,12 +27,6 @@ from shared.command_handler import (
     StreamNotFound,
     VersionConflict,
 )
-from shared.database import as_role
-from shared.domain.decisions import NeedsRationale, Refused
-from shared.domain.messages import Actor
-from shared.domain.sealing import Forgotten, Sealed
-from shared.event_store import EventStore
-from shared.event_store.postgres import PostgresEventStore
 from shared.privacy.keyring import (
     KeyDestroyed,
     Keyring,
@@ -36,6 +34,8 @@ from shared.privacy.keyring import (
     MemoryKeyring,
     PostgresKeyring,
 )
+from shared.servers import database as connections
+from shared.servers.database import as_role
 from tests.integration.event_store.streams import as_application
 from tests.integration.event_store.tallies import (
     KEEPER,

@@ -16,7 +16,6 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from shared import database as connections
 from shared.event_store import (
     Appended,
     AppendRequest,
@@ -25,6 +24,7 @@ from shared.event_store import (
     RecordedEvent,
 )
 from shared.event_store.postgres import MAX_GROUP, PostgresEventStore
+from shared.servers import database as connections
 from tests.integration.event_store.streams import Stream, as_application, note_of
 from tests.integration.local.waiting import PATIENCE
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
+from shared.servers import database as connections
 from tests.integration.event_store.streams import Stream
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.provision import databases, events_topic, position_topic, service_database, topics
+from shared.servers import database as connections
 from tests.integration.event_store.streams import as_application
 from tests.integration.failover.pair import Pair, pair_in
 from tests.integration.relay.conftest import RelayedService

@@ -11,12 +11,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from shared.database import create_pool, database_dsn
 from shared.event_store import Appended, DuplicateCommand, EventStoreUnavailable
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.relay import last_position
 from shared.privacy.keyring import KeyringUnavailable, PostgresKeyring
 from shared.runtime.provision import KEYRING_DATABASE, checkpoints_topic, databases, topics
+from shared.servers.database import create_pool, database_dsn
 from tests.integration.event_store.streams import Stream, as_application
 from tests.integration.failover.conftest import NAME, SCHEMA
 from tests.integration.failover.pair import Pair
@@ -35,7 +35,7 @@ CANCEL = "select pg_cancel_backend(pid) from pg_stat_activity where wait_event =
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have requests give a database up after some seconds."""
-    monkeypatch.setattr("shared.database.PATIENCE_SECONDS", 4.0)
+    monkeypatch.setattr("shared.servers.database.PATIENCE_SECONDS", 4.0)
 
 
 @asynccontextmanager
@@ -98,7 +98,7 @@ async def test_a_receipt_of_a_lost_primary_is_not_confirmed_by_the_next(
     pair: Pair, replicated: RelayedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a receipt that was read where no standby has it, when the standby is promoted before it is confirmed, it is none."""
-    monkeypatch.setattr("shared.database.PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr("shared.servers.database.PATIENCE_SECONDS", 60.0)
     await pair.synchronous()
     await pair.cut()
     append = Stream().asks(b"lost")
@@ -139,7 +139,9 @@ async def test_the_witness_sees_only_what_a_standby_holds(
     pair: Pair, replicated: RelayedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given an event on the primary alone, the signer waits for the standby: a promotion would leave a log behind its witness."""
-    monkeypatch.setattr("shared.database.LEASE_SECONDS", 600)  # that a renewal waits for the standby does not count
+    monkeypatch.setattr(
+        "shared.servers.database.LEASE_SECONDS", 600
+    )  # that a renewal waits for the standby does not count
     office = Office(replicated.namespace, replicated.owner, replicated.bootstrap, replicated.event_store)
     await topics(office.bootstrap, [checkpoints_topic(office.topic, 1)])
     await pair.synchronous()

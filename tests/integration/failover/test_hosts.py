@@ -10,9 +10,9 @@ import pytest
 
 import shared
 from ooc.evidence.verification import require_answers
-from services.addresses import NoSystem
-from shared.database import TRANSIENT, WriteProbe, connect, create_pool, hosts_of, writable_host
-from shared.settings import Settings
+from services.system.addresses import NoSystem
+from shared.servers.database import TRANSIENT, WriteProbe, connect, create_pool, hosts_of, writable_host
+from shared.servers.settings import Settings
 from tests.integration.failover.pair import Pair
 from tests.integration.local.waiting import PATIENCE, eventually
 

@@ -6,9 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from shared.database import create_pool, database_dsn
 from shared.privacy.keyring import PostgresKeyring
 from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
+from shared.servers.database import create_pool, database_dsn
 from tests.integration.event_store.streams import as_application
 from tests.integration.failover.pair import Server, private
 from tests.integration.keyring.rings import new_kek

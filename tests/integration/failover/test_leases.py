@@ -9,8 +9,8 @@ import sys
 import asyncpg
 import pytest
 
-from shared.database import Lease, LeaseLost, connect
 from shared.runtime.privileges import RoleKind
+from shared.servers.database import Lease, LeaseLost, connect
 from tests.integration.event_store.streams import as_application
 from tests.integration.local.waiting import eventually
 from tests.integration.relay import conftest
@@ -53,11 +53,11 @@ async def test_a_lease_is_one_processs_until_it_expires(
     assert not await other.take(connection), "only its holder gives it back"
     await one.give_back(connection)
     assert await other.take(connection)
-    monkeypatch.setattr("shared.database.LEASE_SECONDS", 0.01)
+    monkeypatch.setattr("shared.servers.database.LEASE_SECONDS", 0.01)
     await eventually(lambda: one.take(connection))
     await asyncio.sleep(0.02)
     assert await other.take(connection)
-    monkeypatch.setattr("shared.database.LEASE_SECONDS", 60.0)
+    monkeypatch.setattr("shared.servers.database.LEASE_SECONDS", 60.0)
     assert await other.take(connection)
     one._renewed = 0.0
     with pytest.raises(LeaseLost):

@@ -9,10 +9,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import TopicAlreadyExistsError
 
-from shared.kafka import administering
 from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.position_record import HighWaterMark
 from shared.runtime.provision import events_topic
+from shared.servers.kafka import administering
 from tests.integration.local.waiting import eventually
 from tests.integration.relay import conftest
 from tests.integration.relay.conftest import RelayedService

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from shared.kafka import administering
 from shared.runtime.provision import events_topic, position_topic, topics
+from shared.servers.kafka import administering
 
 
 async def test_a_topic_elects_no_leader_that_lacks_what_was_confirmed(kafka_bootstrap: str, topic_prefix: str) -> None:

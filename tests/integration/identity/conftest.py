@@ -22,7 +22,7 @@ from services.referral.service import service as referral
 from shared.api import authentication
 from shared.runtime.application import service_api
 from shared.runtime.provision import KEYRING_DATABASE, provision_databases, service_database
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests.conftest import _Background
 from tests.integration.api.conftest import Client
 from tests.integration.identity import keycloak as dist

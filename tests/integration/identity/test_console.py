@@ -14,13 +14,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
-from services.addresses import Addresses
 from services.console import sessions
 from services.console.application import console_application
 from services.console.routing import COOKIE, Console
 from services.console.sessions import Session
 from services.console.settings import ConsoleSettings
-from shared.settings import Settings
+from services.system.addresses import Addresses
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.integration.identity.conftest import OFFICER, Keycloak
 from tests.integration.identity.signing_in import Person

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from services.addresses import Addresses
 from services.console.everyone.sign_in import invited_form
 from services.console.settings import ConsoleSettings
 from services.notifications.apis import Apis
 from services.notifications.settings import NotificationsSettings
+from services.system.addresses import Addresses
 from shared.api.authentication import TokenVerifier
 from tests import loopback
 from tests.integration.identity.conftest import Keycloak

@@ -18,7 +18,7 @@ import pytest
 from services.referral.service import service
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.hostile.serving import served
 from tests.integration.identity.conftest import Keycloak

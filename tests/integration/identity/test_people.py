@@ -11,9 +11,9 @@ import asyncpg
 import httpx2
 import pytest
 
-from services.vocabulary import PROGRAMS, Role
+from services.trade.vocabulary import PROGRAMS, Role
 from shared.runtime.privileges import RoleKind, role_name
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import OFFICER, Keycloak

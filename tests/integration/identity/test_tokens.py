@@ -14,8 +14,8 @@ from joserfc import jws
 from joserfc.jwk import RSAKey
 
 from shared.api import authentication
-from shared.database import retry_for
-from shared.settings import Settings
+from shared.servers.database import retry_for
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import Keycloak, an_api

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from shared.api import authentication
-from shared.settings import Settings
+from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import Clock, Keycloak, an_api
 from tests.integration.identity.stories import PLAN, status, with_unknown_key

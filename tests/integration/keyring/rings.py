@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import asyncpg
 
-from shared.database import database_dsn
 from shared.privacy.keyring import KeyEncryptionKeys
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, service_database
+from shared.servers.database import database_dsn
 from tests.copied_databases import databases
 
 KEEPER = "test_keeper"

@@ -13,11 +13,11 @@ import asyncpg
 import pytest
 
 from ooc.evidence.keys import Rewrapped, add_epoch, begin_epoch, open_all, remove_epoch, rewrap, settle_unusable
-from shared import database as connections
-from shared.database import as_role
 from shared.event_store.postgres import PostgresEventStore
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring, UnusableKey
 from shared.runtime.provision import databases, service_database
+from shared.servers import database as connections
+from shared.servers.database import as_role
 from tests.integration.event_store.streams import Stream, as_application, event_tail
 from tests.integration.keyring.rings import KEEPER, ring_database
 

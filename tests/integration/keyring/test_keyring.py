@@ -12,8 +12,6 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from shared import database as connections
-from shared.database import as_role
 from shared.domain.sealing import DataKey
 from shared.privacy.keyring import (
     CACHED_SECONDS,
@@ -27,6 +25,8 @@ from shared.privacy.keyring import (
     PostgresKeyring,
     UnusableKey,
 )
+from shared.servers import database as connections
+from shared.servers.database import as_role
 from tests.integration.keyring.rings import KEEPER, new_kek, ring_database
 from tests.integration.local.waiting import eventually
 

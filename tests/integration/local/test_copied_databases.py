@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import asyncpg
 
-from shared.database import database_dsn
 from shared.runtime import provision
 from shared.runtime.provision import KEYRING_DATABASE, service_database
+from shared.servers.database import database_dsn
 from tests.copied_databases import databases
 
 PRIVILEGES: Final = """

@@ -22,15 +22,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from ooc.evidence.keys import OWNER
 from ooc.evidence.verification import stores
 from ooc.system.running import PARTNER
-from shared.database import as_role, database_dsn
-from shared.kafka import client_options
+from shared.servers.database import as_role, database_dsn
+from shared.servers.kafka import client_options
 from tests.integration.local.waiting import eventually
 from tests.received_referral import received_referral
 from tests.whole_system import OOC, WholeSystem, client_of, ooc
 from tools.client.http import Client
 
 UUID_PATTERN: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-CHECKER: Final = Path(__file__).parents[3] / "tools" / "verify_bundle.py"
+CHECKER: Final = Path(__file__).parents[3] / "shared" / "evidence" / "verify_bundle.py"
 OFFICER: Final = "SAFE_SCHOOLS_OFFICER"
 WHEN: Final = "2026-03-02T15:20:00+00:00"
 

@@ -20,7 +20,7 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
 
-from services.vocabulary import PROGRAMS, Role
+from services.trade.vocabulary import PROGRAMS, Role
 from tests import loopback
 from tests.ports import free_ports
 from tools.client.tokens import officer_id

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from aiokafka.conn import create_conn
 
-from services.kafka_access import accesses, principals, provision_kafka
-from shared.kafka import PROVISIONER, KafkaLogin, client_options
+from services.system.kafka_access import accesses, principals, provision_kafka
 from shared.runtime.kafka_grants import grant_access
 from shared.runtime.provision import ProvisionFailed
-from shared.settings import Settings
+from shared.servers.kafka import PROVISIONER, KafkaLogin, client_options
+from shared.servers.settings import Settings
 from tests.conftest import _Background
 from tests.ports import free_ports
 from tools.local import child_process, kafka

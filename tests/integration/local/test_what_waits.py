@@ -15,9 +15,9 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 
-from services.addresses import SERVICES, written
-from services.registry import COLLECTIONS, DECIDING
-from shared.kafka import PARTITIONS, PROVISIONER, KafkaLogin, client_options
+from services.system.addresses import SERVICES, written
+from services.system.registry import COLLECTIONS, DECIDING
+from shared.servers.kafka import PARTITIONS, PROVISIONER, KafkaLogin, client_options
 from tests.integration.local.waiting import eventually
 from tests.whole_system import WholeSystem, client_of, ooc
 from tools.client.http import Client

@@ -13,7 +13,6 @@ import asyncpg
 import httpx2
 import pytest
 
-from services.addresses import Addresses
 from services.notifications.apis import Apis
 from services.notifications.channels import Carrier, Envelope
 from services.notifications.database import DATABASE
@@ -21,6 +20,7 @@ from services.notifications.follow import following
 from services.notifications.sender import Sender
 from services.notifications.settings import NotificationsSettings
 from services.notifications.times import opening_of_next_day
+from services.system.addresses import Addresses
 from tests.copied_databases import databases
 from tests.hostile import partnership as world
 from tests.hostile.partnership import PREFIX, SERVICES, Partnership

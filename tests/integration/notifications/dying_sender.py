@@ -19,11 +19,11 @@ from uuid import UUID
 
 import asyncpg
 
-from services.addresses import Addresses
 from services.notifications.apis import Apis
 from services.notifications.channels import Envelope
 from services.notifications.sender import Sender
 from services.notifications.settings import NotificationsSettings
+from services.system.addresses import Addresses
 
 
 class Mail:

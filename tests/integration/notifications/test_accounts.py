@@ -14,7 +14,6 @@ import asyncpg
 import httpx2
 import pytest
 
-from services.addresses import Addresses
 from services.console.application import console_application
 from services.console.database import DATABASE
 from services.console.directory import Directory
@@ -23,8 +22,9 @@ from services.console.settings import ConsoleSettings
 from services.notifications.apis import Apis
 from services.notifications.settings import NotificationsSettings
 from services.notifications.times import opening_of_next_day
-from shared.database import as_role, database_dsn
+from services.system.addresses import Addresses
 from shared.domain.dates import is_working_day, local_day
+from shared.servers.database import as_role, database_dsn
 from tests.copied_databases import databases
 from tests.hostile.partnership import PREFIX, SERVICES, person_in
 from tests.integration.notifications.conftest import NOW, Post, Told, _ByHost

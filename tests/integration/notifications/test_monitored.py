@@ -7,9 +7,9 @@ import asyncio
 import httpx2
 
 from ooc.system.forwarding import look_by
-from services.addresses import SERVICES, Addresses
 from services.notifications.channels import Refused
 from services.notifications.waiting import waiting
+from services.system.addresses import SERVICES, Addresses
 from shared.runtime.operations_port import OperationsPort, operations_app
 from tests.integration.notifications.conftest import Post, Told
 from tests.isolated_settings import IsolatedSettings

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from ooc.messages import _RETRY
-from services.addresses import Addresses
 from services.notifications import follow, outbox
 from services.notifications.apis import Apis, NoAnswer
 from services.notifications.channels import NotSent, Refused, Uncertain
@@ -18,6 +17,7 @@ from services.notifications.channels.record import RecordOnly
 from services.notifications.follow import following
 from services.notifications.settings import NotificationsSettings
 from services.notifications.times import next_open
+from services.system.addresses import Addresses
 from shared.domain.data_rights import PersonForgotten, data_rights_events, data_rights_id
 from shared.domain.envelope import EventRegistry, encode_event
 from shared.event_store import RecordedEvent

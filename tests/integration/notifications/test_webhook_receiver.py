@@ -25,11 +25,11 @@ from services.notifications.settings import NotificationsSettings
 from services.notifications.webhooks import follow, registry, sender
 from services.notifications.webhooks.courier import Courier, NotDelivered
 from services.notifications.webhooks.sender import WebhookSender
-from shared.database import as_role
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.polling import waking
 from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.signed_webhook import secret_text, signed_headers
+from shared.servers.database import as_role
 from tests.copied_databases import databases
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Message, publishing

@@ -20,8 +20,8 @@ from services.notifications.webhooks import courier, registry
 from services.notifications.webhooks.courier import NotDelivered
 from services.notifications.webhooks.follow import keep_for_agencies
 from services.notifications.webhooks.sender import LEASE
-from shared.database import as_role
 from shared.domain.envelope import GENESIS, next_hash
+from shared.servers.database import as_role
 from tests.copied_databases import databases
 from tests.integration.consumers.conftest import until
 from tests.integration.notifications.conftest import Told

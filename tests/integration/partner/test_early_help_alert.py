@@ -23,10 +23,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from ooc.evidence.verification import stores
 from ooc.system.running import PARTNER
-from services.addresses import SERVICES, find_addresses
-from services.registry import COLLECTIONS
-from shared.kafka import PROVISIONER
-from shared.settings import Settings
+from services.system.addresses import SERVICES, find_addresses
+from services.system.registry import COLLECTIONS
+from shared.servers.kafka import PROVISIONER
+from shared.servers.settings import Settings
 from tests import loopback
 from tests.confluent import confluent_options
 from tests.doors.calls import calls_of

@@ -16,9 +16,9 @@ import pytest
 from pydantic import BaseModel
 
 from examples import next_step
-from services.addresses import find_addresses
-from services.registry import COLLECTIONS, deciding_services
-from services.vocabulary import Role
+from services.system.addresses import find_addresses
+from services.system.registry import COLLECTIONS, deciding_services
+from services.trade.vocabulary import Role
 from shared.api import guidance, schemas
 from shared.api.command_schemas import parts_of
 from shared.domain.envelope import Envelope

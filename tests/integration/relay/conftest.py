@@ -13,13 +13,13 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer.position_record import HighWaterMark
 from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.relay import Relay, last_position
 from shared.runtime.privileges import RoleKind
 from shared.runtime.provision import checkpoints_topic, events_topic, position_topic, service_database, topics
+from shared.servers import database as connections
 from tests.copied_databases import databases
 from tests.integration.event_store.streams import (
     SERVICE,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from mode import Service
 
-from shared.database import Lease
 from shared.runtime.privileges import RoleKind
+from shared.servers.database import Lease
 from tests.integration.event_store.streams import as_application
 from tests.integration.relay.conftest import RelayedService
 

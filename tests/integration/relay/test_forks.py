@@ -11,7 +11,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ooc.restore.restore import CannotRestore, Statement, name_fork, restore_events, run_drill
-from shared.database import create_pool
 from shared.event_store.lost_commands import lost_commands
 from shared.evidence.fork import Fork, void_roots
 from shared.evidence.log import EVENTS
@@ -23,6 +22,7 @@ from shared.messaging.wait_recorder import recorder_of
 from shared.messaging.waiting import open_waits
 from shared.privacy.signed_note import COSIGNATURE, Signer, write_note
 from shared.runtime.privileges import RoleKind
+from shared.servers.database import create_pool
 from tests.integration.event_store.streams import as_application
 from tests.integration.event_store.tallies import KEEPER, Count
 from tests.integration.local.waiting import eventually

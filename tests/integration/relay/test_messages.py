@@ -8,8 +8,8 @@ import pytest
 from aiokafka.partitioner import murmur2
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 
-from shared.kafka import PARTITIONS
 from shared.messaging.relay import key_and_partition, rfc3339
+from shared.servers.kafka import PARTITIONS
 from tests.integration.event_store.streams import TYPE, Stream
 from tests.integration.relay.conftest import RelayedService, body_of
 

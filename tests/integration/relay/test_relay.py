@@ -20,7 +20,6 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
 from shared.event_store.postgres import PostgresEventStore
-from shared.kafka import PARTITIONS
 from shared.messaging import relay as relay_module
 from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.position_record import HighWaterMark, Ignored, reader
@@ -28,6 +27,7 @@ from shared.messaging.consumer.positions import PositionFollower
 from shared.messaging.polling import Poll
 from shared.messaging.relay import MAX_EVENTS, last_position
 from shared.runtime.provision import topics
+from shared.servers.kafka import PARTITIONS
 from tests.integration.event_store.streams import Stream
 from tests.integration.local.waiting import PATIENCE, eventually
 from tests.integration.relay.conftest import RelayedService, body_of, committed, running

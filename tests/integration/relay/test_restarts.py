@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.provision import (
     databases,
@@ -22,6 +21,7 @@ from shared.runtime.provision import (
     service_database,
     topics,
 )
+from shared.servers import database as connections
 from tests.integration.event_store.streams import Stream, as_application
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import RelayedService, body_of, running

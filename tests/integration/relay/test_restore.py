@@ -14,10 +14,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from ooc.restore.restore import CannotRestore, restore_events, run_drill
-from shared.command_handler import Accepted
 from shared.evidence.log import EVENTS, origin_of
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.verification.checkpoints import read_published
+from shared.handling.command_handler import Accepted
 from shared.privacy.signed_note import SigningKeys, VerifierKey
 from shared.runtime.privileges import RoleKind
 from shared.runtime.provision import checkpoints_topic, events_topic, position_topic, topics

@@ -9,12 +9,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from shared.api.metrics import exposition
-from shared.database import Pool, create_pool
 from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.messaging.standstill import ALARMIST, watching_relay
 from shared.messaging.topic_watch import TopicWatch
-from shared.progress import write_progress
+from shared.observing.progress import write_progress
 from shared.runtime.privileges import RoleKind
+from shared.servers.database import Pool, create_pool
 from tests.integration.event_store.streams import as_application
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import RelayedService

@@ -15,13 +15,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from ooc.evidence.service_verification import Finding, verify_service
-from shared import database as connections
 from shared.api.access_log import AccessLog
-from shared.command_handler import Accepted, CommandHandler
 from shared.domain.messages import Command
 from shared.domain.service import Service
 from shared.evidence.verification.topic import PATIENCE_SECONDS
+from shared.handling.command_handler import Accepted, CommandHandler
 from shared.privacy.keyring import PostgresKeyring
+from shared.servers import database as connections
 from tests.corruption import spoil_page
 from tests.integration.event_store.streams import as_application, as_verifier
 from tests.integration.event_store.tallies import (

@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from services.reporting.database import DATABASE
-from shared.database import as_role, database_dsn
 from shared.runtime.privileges import RoleKind, role_name
+from shared.servers.database import as_role, database_dsn
 from tests.copied_databases import databases
 
 

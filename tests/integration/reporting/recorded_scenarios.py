@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from services.registry import deciding_services
 from services.reporting.projection.projector import apply
 from services.reporting.projection.verify import check_projection
 from services.reporting.queries.visibility import Reader
-from services.vocabulary import Role
+from services.system.registry import deciding_services
+from services.trade.vocabulary import Role
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY

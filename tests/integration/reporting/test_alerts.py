@@ -13,7 +13,7 @@ import pytest
 from services.disposal.domain.commands import OpenDisposalCase
 from services.reporting.queries.cases import case
 from services.reporting.queries.visibility import Reader
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, play, project, reader

@@ -25,7 +25,7 @@ from services.reporting.queries.measure_queries import measure
 from services.reporting.queries.timeline import Opened, changes, timeline
 from services.reporting.queries.visibility import Reader
 from services.reporting.returns.frozen import ReturnQuestion, compare_with_today, prepare_return
-from services.vocabulary import Personal, Role
+from services.trade.vocabulary import Personal, Role
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on

@@ -11,7 +11,7 @@ import asyncpg
 from services.reporting.queries.cells import OPENED, Question, counted_records
 from services.reporting.queries.measure_queries import measure
 from services.reporting.queries.visibility import reader_of
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.messages import Actor
 from tests.integration.reporting.recorded_scenarios import play, project, reader
 

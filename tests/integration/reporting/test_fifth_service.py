@@ -14,7 +14,7 @@ from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries.case_list import list_cases
 from services.reporting.queries.cases import case
 from services.reporting.queries.daily_sheet import daily_sheet
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.dates import end_of_day
 from shared.domain.duties import Duty
 from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash

@@ -12,7 +12,7 @@ import pytest
 from services.reporting.queries.visibility import Reader
 from services.reporting.search.differences import AT_A_TIME, MOST, find_differences
 from services.reporting.search.fields import Compared
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.messages import Actor
 
 OFFICER = UUID(int=7)

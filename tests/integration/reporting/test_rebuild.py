@@ -16,7 +16,6 @@ import asyncpg
 import pytest
 
 from services.education.events import SessionDelivered, SessionPlanned
-from services.registry import DECIDING
 from services.reporting import rebuild
 from services.reporting.projection.projector import apply
 from services.reporting.projection.snapshot import LOCKED, PROJECTED, snapshot
@@ -24,13 +23,14 @@ from services.reporting.queries.case_list import list_cases
 from services.reporting.queries.daily_sheet import daily_sheet
 from services.reporting.queries.measure_queries import measure
 from services.reporting.rebuild import CannotRebuild, Rebuild, RebuildStep
-from shared.database import as_role, create_pool, database_dsn
+from services.system.registry import DECIDING
 from shared.domain.dates import end_of_day
 from shared.domain.envelope import GENESIS, Fact, has_event
 from shared.event_store import Appended, AppendRequest, EventToAppend
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import service_database
+from shared.servers.database import as_role, create_pool, database_dsn
 from tests.architecture.test_extending import SUMMED, copied, make, run_in
 from tests.copied_databases import databases
 from tests.integration.local.waiting import eventually
@@ -239,7 +239,7 @@ import asyncio, json, sys
 from datetime import date
 from services.reporting.queries.measure_queries import measure
 from services.reporting.rebuild import Rebuild
-from shared.database import create_pool
+from shared.servers.database import create_pool
 
 async def rebuilt():
     at = json.loads(sys.argv[1])

@@ -17,7 +17,6 @@ import pytest
 
 from services import reporting
 from services.education.events import PlaceBooked, PlaceCancelled, SessionPlanned
-from services.registry import deciding_services
 from services.reporting.access import ACCESS
 from services.reporting.measures import MEASURES
 from services.reporting.measures.period import BadQuestion
@@ -34,6 +33,7 @@ from services.reporting.queries.measure_queries import measure
 from services.reporting.queries.sessions import list_sessions
 from services.reporting.queries.sittings import list_sittings
 from services.reporting.queries.visibility import Reader
+from services.system.registry import deciding_services
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.decider import BrokenHistory
 from shared.domain.duties_by_day import duties_on

@@ -9,7 +9,7 @@ import pytest
 
 from services.reporting.queries.reports import list_reports
 from services.reporting.queries.visibility import Reader
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.messages import Actor
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, play, project
 

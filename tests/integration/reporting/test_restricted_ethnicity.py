@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from services.registry import deciding_services
 from services.reporting.measures import MEASURES
 from services.reporting.measures.disproportionality import group_of, select_ethnicities
 from services.reporting.measures.period import Period
@@ -19,7 +18,7 @@ from services.reporting.projection.snapshot import snapshot
 from services.reporting.queries.ethnicity import Grant, keyring_grant
 from services.reporting.queries.measure_queries import load_dataset, measure
 from services.reporting.summaries.disposal import SealedTexts
-from shared.command_handler import Accepted
+from services.system.registry import deciding_services
 from shared.domain.data_rights import (
     DataRightsCommand,
     LiftRestriction,
@@ -31,6 +30,7 @@ from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
 from shared.domain.sealing import SealedToken
+from shared.handling.command_handler import Accepted
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, play, project
 
 DISPOSAL: Final = next(service for service in deciding_services() if service.name == "disposal")

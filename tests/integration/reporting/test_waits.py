@@ -14,13 +14,13 @@ from services.disposal.service import service as disposal
 from services.reporting.projection.projector import read_or_none
 from services.reporting.queries.cases import case
 from services.reporting.queries.daily_sheet import daily_sheet
-from shared.command_handler import CommandHandler
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command
 from shared.domain.waiting import EndWaiting, RecordWaiting, Wait, waiting_service
 from shared.event_store.memory import MemoryEventStore
+from shared.handling.command_handler import CommandHandler
 from shared.messaging.wait_recorder import StandingWait, WaitRecorder, held_streams
 from shared.privacy.keyring import MemoryKeyring
 from tests.integration.reporting.recorded_scenarios import (

@@ -15,12 +15,12 @@ from aiokafka import AIOKafkaProducer
 
 from ooc.evidence.service_verification import Finding
 from ooc.evidence.verification import verify
-from services.registry import DECIDING, SERVICES, databases_without_events
-from shared.database import create_pool
+from services.system.registry import DECIDING, SERVICES, databases_without_events
 from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import every_database, provision_topics
-from shared.settings import Settings
+from shared.servers.database import create_pool
+from shared.servers.settings import Settings
 from tests.bench.corpus import Corpus
 from tests.bench.verification import System
 from tests.copied_databases import databases

@@ -17,8 +17,6 @@ import asyncpg
 import httpx2
 import pytest
 
-from shared import database as connections
-from shared.database import Connection
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.checkpoint import Checkpoint, open_checkpoint
 from shared.evidence.log import ACCESS, EVENTS, Log, origin_of
@@ -27,6 +25,8 @@ from shared.evidence.witness_client import WitnessClient
 from shared.privacy.signed_note import SigningKeys, VerifierKey
 from shared.runtime.privileges import RoleKind
 from shared.runtime.provision import checkpoints_topic, service_database, topics
+from shared.servers import database as connections
+from shared.servers.database import Connection
 from tests.copied_databases import databases
 from tests.integration.event_store.streams import SERVICE, Stream, as_application
 from tests.integration.local.waiting import eventually

@@ -16,18 +16,18 @@ import asyncpg
 import pytest
 
 from shared.api.access_log import AccessLog
-from shared.database import Connection, create_pool
 from shared.domain.envelope import GENESIS, next_hash
 from shared.domain.messages import Actor
 from shared.evidence import bundle
 from shared.evidence.home_evidence import evidence_of
 from shared.evidence.log import ACCESS, EVENTS, prove_consistency
 from shared.evidence.statement import Reader
+from shared.evidence.verify_bundle import Key, Keys, Unreadable, check, history, read_bundle
 from shared.privacy.signed_note import SignedNote, SigningKeys, write_note
 from shared.runtime.privileges import RoleKind
+from shared.servers.database import Connection, create_pool
 from tests.integration.event_store.streams import SERVICE, Stream, as_application
 from tests.integration.transparency.conftest import AUTHORITY, Office, running_witness
-from tools.verify_bundle import Key, Keys, Unreadable, check, history, read_bundle
 
 Bundle = dict[str, Any]
 

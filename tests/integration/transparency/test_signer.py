@@ -12,7 +12,6 @@ import asyncpg
 import pytest
 
 from shared.api.access_log import AccessLog, AccessLogBehindWitness
-from shared.database import Connection, create_pool
 from shared.domain.messages import Actor
 from shared.evidence.checkpoint import open_checkpoint
 from shared.evidence.log import ACCESS, EVENTS, Log, prove_consistency, prove_inclusion, read_tiles
@@ -20,6 +19,7 @@ from shared.evidence.merkle import TileId, check_consistency, check_inclusion, h
 from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.privacy.signed_note import SignedNote
 from shared.runtime.privileges import RoleKind
+from shared.servers.database import Connection, create_pool
 from tests.integration.event_store.streams import as_application
 from tests.integration.local.waiting import eventually
 from tests.integration.transparency.conftest import Office, running_witness

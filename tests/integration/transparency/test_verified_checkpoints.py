@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 
 from ooc.evidence.service_verification import Finding, verify_checkpoints
-from shared.database import Connection, create_pool
 from shared.evidence.log import EVENTS
 from shared.runtime.privileges import RoleKind
+from shared.servers.database import Connection, create_pool
 from tests.integration.event_store.streams import SERVICE, as_application, as_verifier
 from tests.integration.local.waiting import eventually
 from tests.integration.transparency.conftest import Office

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from shared.command_handler import Accepted, CommandHandler
 from shared.event_store.memory import MemoryEventStore
+from shared.handling.command_handler import Accepted, CommandHandler
 from shared.privacy.keyring import MemoryKeyring
 from tests.bench.corpus import SERVICES, STORIES, Corpus
 from tests.bench.http import sent_alone

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from services.addresses import Addresses
 from services.console import sessions
 from services.console.apis import NOT_YET, PROJECTED, Apis
 from services.console.sessions import Session, Tokens, Writes
+from services.system.addresses import Addresses
 from tests.unit.ooc.test_console_http import serving
 
 LATE = {"type": NOT_YET, "detail": "disposal:8 has not been projected within 15 seconds: ask again."}

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from services.addresses import Addresses
 from services.console.apis import Apis, NoAnswer, Problem
 from services.console.sessions import Session, Tokens
+from services.system.addresses import Addresses
 from tests.ports import free_ports
 from tests.unit.ooc.test_console_http import serving
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from services.console.everyone.appointments import WORDS, Appointment
 from services.console.rendering import render
-from services.vocabulary import Language
+from services.trade.vocabulary import Language
 from tests.reading_age import reading_age
 
 BEGINS = datetime(2026, 6, 11, 15, 30, tzinfo=UTC)

@@ -24,9 +24,9 @@ from services.console.forms.fields import (
 )
 from services.console.officers.register import NOT_THERE
 from services.console.rendering import TEMPLATES
-from services.registry import deciding_services
 from services.reporting.measures.disproportionality import group_of
 from services.reporting.measures.policy import POLICY
+from services.system.registry import deciding_services
 from shared.api.command_schemas import standalone_schemas
 from shared.domain.dates import LONDON
 from tests.as_one_test import as_one_test

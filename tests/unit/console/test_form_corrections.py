@@ -13,7 +13,7 @@ import pytest
 from services.console.forms.corrections import VALUE_ASKED, Like, show_value, with_fields
 from services.console.forms.fields import Answers, Field, Option, command_of
 from services.referral.service import service
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.api.command_schemas import standalone_schemas
 from shared.domain.service import Service
 

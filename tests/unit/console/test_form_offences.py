@@ -9,7 +9,7 @@ import pytest
 from services.console.forms.fields import Drawing, all_fields, command_of, fields_of
 from services.console.forms.offences import CODE, codes_of, fill_in, with_list
 from services.disposal.service import service
-from services.partnership import EXAMPLE, read_partnership
+from services.trade.partnership import EXAMPLE, read_partnership
 from shared.api.command_schemas import standalone_schemas
 
 SCHEMA = standalone_schemas(service)["OpenDisposalCase"]

@@ -17,7 +17,7 @@ from services.console.forms.people import (
 )
 from services.console.names import Who, called
 from services.disposal.service import service
-from services.vocabulary import PersonRole
+from services.trade.vocabulary import PersonRole
 from shared.api.command_schemas import standalone_schemas
 
 SCHEMA = standalone_schemas(service)["OpenDisposalCase"]

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from services.addresses import SERVICES, Addresses
 from services.console.apis import Apis
 from services.console.everyone.rules import value_in_words, value_on
 from services.console.operators.operations import Look, _item_held, look_before, service_lines, trend_of
 from services.console.rendering import render
 from services.console.sessions import Session, Tokens
-from services.lags import Lag
+from services.system.addresses import SERVICES, Addresses
+from services.system.lags import Lag
 from shared.domain.policy import Entry, PolicyValue
 from tests.unit.ooc.test_console_http import serving
 

@@ -12,8 +12,8 @@ import pytest
 
 from services.console.forms.fields import Drawing, Field, all_fields, fields_of
 from services.console.schools.questions import QUESTIONS, fields_for
-from services.registry import deciding_services
-from services.vocabulary import Flag, Role
+from services.system.registry import deciding_services
+from services.trade.vocabulary import Flag, Role
 from shared.api.command_schemas import standalone_schemas
 from tests.as_one_test import as_one_test
 from tests.reading_age import reading_age

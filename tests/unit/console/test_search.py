@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.console.officers.cases import kinds_of
-from services.vocabulary import SearchKind
+from services.trade.vocabulary import SearchKind
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Mount, Route
 
-from services.addresses import Addresses
 from services.console.apis import sentence
 from services.console.application import HEADERS, STATIC, console_application, routes
 from services.console.cipher import Cipher
@@ -29,8 +28,9 @@ from services.console.rendering import TEMPLATES, render
 from services.console.routing import read_case, read_count
 from services.console.settings import ConsoleSettings
 from services.console.words import day, distance, duty_in_words, import_note, in_words, moment
-from services.registry import deciding_services
-from services.vocabulary import PROGRAMS
+from services.system.addresses import Addresses
+from services.system.registry import deciding_services
+from services.trade.vocabulary import PROGRAMS
 from shared.privacy.keyring import KeyEncryptionKeys
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.envelope import Fact
 from shared.domain.service import Service
 from tools.scenario.in_memory import Memory

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.api.deprecations import SUNSET
 from tools.reference.compatibility import incompatible_changes
 from tools.reference.contract import contract_of_code, explain

@@ -13,8 +13,7 @@ import pytest
 
 from services.disposal.service import service as disposal
 from services.referral.service import service as referral
-from services.registry import deciding_services
-from shared.command_handler import Accepted, CommandHandler, NoChange, Result, StreamNotFound
+from services.system.registry import deciding_services
 from shared.domain.data_rights import (
     DECIDER,
     ForgetPerson,
@@ -35,6 +34,7 @@ from shared.domain.envelope import Fact, type_in
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command
 from shared.event_store.memory import MemoryEventStore
+from shared.handling.command_handler import Accepted, CommandHandler, NoChange, Result, StreamNotFound
 from shared.privacy.keyring import MemoryKeyring
 from tests.received_referral import received_referral
 

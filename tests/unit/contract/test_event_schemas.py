@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from jsonschema_rs import Draft7Validator, Draft202012Validator, meta
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.messages import Event
 from shared.domain.service import Service
 from tools.reference.asyncapi import OPTIONAL_HEADERS, asyncapi

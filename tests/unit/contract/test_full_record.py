@@ -12,15 +12,15 @@ import pytest
 
 from services.education.service import service as education
 from services.referral.service import service
-from shared import command_handler
 from shared.api.request import parse_command
-from shared.command_handler import Accepted, CommandHandler, Forbidden, Result
 from shared.domain import execution
 from shared.domain.decisions import Refused
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.domain.permissions import SYSTEM
 from shared.event_store.memory import MemoryEventStore
+from shared.handling import command_handler
+from shared.handling.command_handler import Accepted, CommandHandler, Forbidden, Result
 from shared.privacy.keyring import MemoryKeyring
 from tests.policy_books import with_entry
 from tests.received_referral import received_referral

@@ -11,7 +11,7 @@ import pytest
 
 from services.disposal.views import _hours
 from services.education.domain.commands import PlanSession
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.service import Service
 from tests.unit.contract.test_event_schemas import SCHEMAS
 from tools.reference.event_schemas import DECIMAL, published_events, samples_of

@@ -11,8 +11,7 @@ from uuid import UUID
 import pytest
 
 from services.disposal.service import service as disposal
-from services.registry import DECIDING, deciding_services
-from shared.command_handler import Accepted, CommandHandler, NoChange, Result
+from services.system.registry import DECIDING, deciding_services
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact, type_in
 from shared.domain.execution import CommandRequest
@@ -29,6 +28,7 @@ from shared.domain.waiting import (
     waiting_service,
 )
 from shared.event_store.memory import MemoryEventStore
+from shared.handling.command_handler import Accepted, CommandHandler, NoChange, Result
 from shared.privacy.keyring import MemoryKeyring
 
 GOLDEN = Path(__file__).parent / "golden" / "waiting.json"

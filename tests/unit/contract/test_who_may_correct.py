@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.corrections import CorrectionEngine, PastFacts, Uncorrectable
 from shared.domain.decider import apply_correction
 from shared.domain.envelope import Fact

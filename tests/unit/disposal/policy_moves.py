@@ -15,7 +15,7 @@ from services.disposal.domain.commands import (
     RequestAssessment,
 )
 from services.disposal.events import AssessmentTool, ProsecutorDecision, TimeLimit
-from services.vocabulary import (
+from services.trade.vocabulary import (
     AttendanceStatus,
     Flag,
     MemberKind,

@@ -42,7 +42,7 @@ from services.disposal.events import (
     PriorRecord,
 )
 from services.disposal.service import service
-from services.vocabulary import (
+from services.trade.vocabulary import (
     AppropriateAdultKind,
     AttendanceStatus,
     ConditionObject,

@@ -54,7 +54,7 @@ from services.disposal.events import (
     StepResult,
 )
 from services.disposal.service import service, uniqueness_key
-from services.vocabulary import AttendanceStatus, BreachDecision, Flag, OutcomeCode, TrialMode
+from services.trade.vocabulary import AttendanceStatus, BreachDecision, Flag, OutcomeCode, TrialMode
 from shared.domain.decider import history_at
 from shared.domain.execution import claims_and_state_after
 from shared.domain.messages import Command

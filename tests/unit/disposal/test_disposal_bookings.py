@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from services.disposal.domain.commands import OfferSession
-from services.vocabulary import AttendanceStatus
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.dates import BeyondCalendar
 from shared.domain.policy import NoPolicy
 from tests.unit.disposal.stories import (

@@ -11,7 +11,7 @@ import pytest
 from services.disposal.domain.commands import CompleteCondition
 from services.disposal.events import Change, Condition, ConditionsVaried, OmittedCondition, RetypedCondition
 from services.disposal.service import service
-from services.vocabulary import ConditionObject, ConditionType, TrialMode
+from services.trade.vocabulary import ConditionObject, ConditionType, TrialMode
 from tests.policy_books import with_entry
 from tests.unit.disposal.stories import (
     AFTER,

@@ -14,7 +14,7 @@ from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.conditions.definition import Requirement
 from services.disposal.domain.rules.conditions import requirement_rule
 from services.disposal.events import Condition
-from services.vocabulary import ConditionType
+from services.trade.vocabulary import ConditionType
 from shared.domain.rules import Context
 from shared.printing.documents import AWAITING, LANGUAGES
 from tests.unit.disposal.stories import CaseStory, condition

@@ -12,7 +12,7 @@ import pytest
 from services.disposal.domain.commands import AssignOutcome, CorrectRecord, IssueDisposal
 from services.disposal.events import EVENTS, DisposalIssued, RecordCorrected
 from services.disposal.service import claims
-from services.vocabulary import OutcomeCode, TrialMode
+from services.trade.vocabulary import OutcomeCode, TrialMode
 from shared.domain.decider import BrokenHistory, history_at
 from shared.domain.decisions import Refused
 from shared.domain.ids import derived_uuid

@@ -20,7 +20,7 @@ from services.disposal.events import (
     PriorRecord,
     ProsecutorDecision,
 )
-from services.vocabulary import Flag, MemberKind, TrialMode
+from services.trade.vocabulary import Flag, MemberKind, TrialMode
 from tests.unit.disposal.stories import (
     AFTER,
     ASSESSED,

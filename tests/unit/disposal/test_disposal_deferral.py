@@ -37,7 +37,7 @@ from services.disposal.events import (
     StepResult,
 )
 from services.disposal.service import uniqueness_key
-from services.vocabulary import BreachDecision, Flag, OutcomeCode, TrialMode
+from services.trade.vocabulary import BreachDecision, Flag, OutcomeCode, TrialMode
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed

@@ -28,7 +28,7 @@ from services.disposal.domain.duties import duties
 from services.disposal.domain.state import Attendance, Booking, Contact
 from services.disposal.events import AssessmentTool, ContactMeans, PriorRecord
 from services.disposal.service import service
-from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
+from services.trade.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
 from shared.domain.sealing import Sealed

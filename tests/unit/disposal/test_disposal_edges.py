@@ -31,7 +31,7 @@ from services.disposal.events import (
     RecordCorrected,
 )
 from services.disposal.read_model import READ_MODEL
-from services.vocabulary import AttendanceStatus, BreachDecision, MemberKind, OutcomeCode, TrialMode
+from services.trade.vocabulary import AttendanceStatus, BreachDecision, MemberKind, OutcomeCode, TrialMode
 from shared.domain.decisions import Refused
 from shared.domain.sealing import Sealed
 from tests.policy_books import with_entry

@@ -19,7 +19,7 @@ from ooc.main import app
 from services.disposal.domain.matrix import WrongLine, read_matrix
 from services.disposal.events import GravityScored
 from services.disposal.matrices import SAMPLE, read_folder
-from shared.settings import InvalidSetting
+from shared.servers.settings import InvalidSetting
 from tests.policy_books import with_matrices
 from tests.unit.disposal.stories import POLICE, CaseStory, scored
 

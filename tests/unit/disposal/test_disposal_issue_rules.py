@@ -17,7 +17,7 @@ from services.disposal.domain.commands import (
     WithdrawAdmission,
     WithdrawCondition,
 )
-from services.vocabulary import AppropriateAdultKind
+from services.trade.vocabulary import AppropriateAdultKind
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     ADMITTED,

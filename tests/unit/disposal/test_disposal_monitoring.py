@@ -23,7 +23,14 @@ from services.disposal.domain.commands import (
     WithdrawConsent,
 )
 from services.disposal.events import CancellationReason, DisposalCeased, OutcomeAssigned
-from services.vocabulary import AttendanceStatus, BreachDecision, ConditionObject, ConditionType, OutcomeCode, TrialMode
+from services.trade.vocabulary import (
+    AttendanceStatus,
+    BreachDecision,
+    ConditionObject,
+    ConditionType,
+    OutcomeCode,
+    TrialMode,
+)
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     AFTER,

@@ -19,7 +19,7 @@ from services.disposal.domain.commands import (
 )
 from services.disposal.domain.state import ConditionStatus
 from services.disposal.events import Condition
-from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType
+from services.trade.vocabulary import AttendanceStatus, ConditionObject, ConditionType
 from shared.domain.decisions import Refused
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed

@@ -11,7 +11,7 @@ from services.disposal.domain.commands import (
     IssueDisposal,
     RecordActivityUndertaken,
 )
-from services.vocabulary import BreachDecision, OutcomeCode
+from services.trade.vocabulary import BreachDecision, OutcomeCode
 from shared.domain.sealing import Sealed
 from tests.as_one_test import as_one_test
 from tests.unit.disposal.stories import (

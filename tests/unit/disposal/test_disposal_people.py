@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from services.disposal.domain.commands import ConfirmAppropriateAdult
-from services.vocabulary import AppropriateAdultKind, Category, Flag, PersonDetails, PersonRole
+from services.trade.vocabulary import AppropriateAdultKind, Category, Flag, PersonDetails, PersonRole
 from shared.domain.envelope import Fact
 from shared.domain.guidance import guidance_at
 from shared.domain.messages import Actor

@@ -20,7 +20,7 @@ from services.disposal.service import service
 from services.education import events as education
 from services.panel import events as panel
 from services.rj_conference import events as conference_events
-from services.vocabulary import (
+from services.trade.vocabulary import (
     AttendanceStatus,
     ConferenceCategory,
     ConferenceMode,

@@ -9,7 +9,7 @@ import pytest
 
 from services.disposal.domain.commands import InstituteProceedings, OpenDisposalCase
 from services.disposal.events import TimeLimit
-from services.vocabulary import BreachDecision, TrialMode
+from services.trade.vocabulary import BreachDecision, TrialMode
 from tests.unit.disposal.stories import (
     OPENED_AT,
     POLICE,

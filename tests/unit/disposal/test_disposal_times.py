@@ -32,7 +32,7 @@ from services.disposal.domain.commands import (
 )
 from services.disposal.events import AssessmentTool, ContactMeans, EvidenceStandard, ProsecutorDecision
 from services.disposal.service import claims
-from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode
+from services.trade.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (

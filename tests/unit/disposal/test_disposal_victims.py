@@ -14,7 +14,7 @@ from services.disposal.domain.commands import (
 )
 from services.disposal.events import ContactMeans
 from services.reporting.summaries.disposal import disposal_summary
-from services.vocabulary import BreachDecision, Category, PersonRole
+from services.trade.vocabulary import BreachDecision, Category, PersonRole
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
 from shared.domain.sealing import Sealed

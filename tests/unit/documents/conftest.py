@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.partnership import partnership
+from services.trade.partnership import partnership
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -10,8 +10,8 @@ from typing import Any
 
 from pypdf import PdfReader
 
-from services.registry import deciding_services
-from services.vocabulary import PersonDetails
+from services.system.registry import deciding_services
+from services.trade.vocabulary import PersonDetails
 from shared.domain.decider import history_at
 from shared.domain.documents import DocumentData, NotAvailable, facts_by_item
 from shared.domain.envelope import Fact

@@ -25,7 +25,7 @@ from services.disposal.domain.commands import (
     WithdrawConsent,
 )
 from services.disposal.events import AfterDeferral, Condition, DeferralEndReason, PlanStepKind, PriorRecord, StepResult
-from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType, OffenceCategory, Recommendation
+from services.trade.vocabulary import AttendanceStatus, ConditionObject, ConditionType, OffenceCategory, Recommendation
 from shared.domain.dates import LONDON
 from shared.domain.sealing import Sealed
 from shared.printing.documents import text_file

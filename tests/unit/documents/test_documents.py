@@ -24,8 +24,8 @@ from services.disposal.domain.commands import IssueWarning
 from services.disposal.events import AssessmentTool, EvidenceStandard, PaymentMethod, ProsecutorDecision
 from services.referral.events import ClosingReason
 from services.rj_conference.events import PresentRole
-from services.victims.letters import DECIDED
-from services.vocabulary import Category, ConferenceMode, MemberKind, PersonRole, Recommendation, TrialMode
+from services.trade.victims.letters import DECIDED
+from services.trade.vocabulary import Category, ConferenceMode, MemberKind, PersonRole, Recommendation, TrialMode
 from shared.domain.documents import DocumentData, pounds
 from shared.domain.envelope import Fact
 from shared.domain.sealing import Sealed
@@ -127,7 +127,7 @@ def test_it_is_accessible(name: str, language: str) -> None:
 
 PRINT_ELSEWHERE = """
 import datetime, json, sys
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.documents import DocumentData
 from shared.printing.documents import render
 services = {service.name: service for service in deciding_services()}

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from services.referral.domain.commands import LinkPerson
 from services.referral.events import PersonLinked
 from services.rj_conference.domain.commands import RecordNoAgreement
-from services.vocabulary import Category, PersonDetails, PersonRole
+from services.trade.vocabulary import Category, PersonDetails, PersonRole
 from shared.domain.decider import with_value_at
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import CaseStory

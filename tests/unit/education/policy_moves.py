@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from services.education.domain.commands import BookPlace
-from services.vocabulary import AttendanceStatus
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.service import Service
 from tests.unit.education import stories as education
 from tests.unit.policy.moves import Moved, answer, due, under

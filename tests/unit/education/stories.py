@@ -22,7 +22,7 @@ from services.education.domain.commands import (
 )
 from services.education.read_model import READ_MODEL
 from services.education.service import service
-from services.vocabulary import AttendanceStatus, SessionKind, Topic
+from services.trade.vocabulary import AttendanceStatus, SessionKind, Topic
 from shared.domain.messages import Command
 from shared.domain.policy import PolicyBook
 from shared.domain.sealing import Sealed

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.education.domain.commands import BookPlace, CorrectRecord, DeliverSession
 from services.education.events import EVENTS, AttendanceRecorded
 from services.education.service import service
-from services.vocabulary import AttendanceStatus as Status
+from services.trade.vocabulary import AttendanceStatus as Status
 from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import encode_event

@@ -12,8 +12,8 @@ import pytest
 
 from services.education.domain.commands import CorrectRecord
 from services.education.events import AttendanceRecorded, CorrectedPlace, RecordCorrected, SessionCancelled
-from services.vocabulary import AttendanceStatus as Status
-from services.vocabulary import Topic
+from services.trade.vocabulary import AttendanceStatus as Status
+from services.trade.vocabulary import Topic
 from shared.domain.decider import history_at
 from shared.domain.sealing import Sealed
 from tests.unit.education.stories import (

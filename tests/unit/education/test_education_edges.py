@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from services.education.read_model import READ_MODEL
-from services.vocabulary import AttendanceStatus as Status
+from services.trade.vocabulary import AttendanceStatus as Status
 from shared.domain.dates import bank_holidays
 from tests.policy_books import with_entry
 from tests.unit.education.stories import (

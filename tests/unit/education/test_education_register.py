@@ -18,8 +18,8 @@ from services.education.events import (
     PlaceBooked,
     SessionCancelled,
 )
-from services.vocabulary import AttendanceStatus as Status
-from services.vocabulary import SessionKind, Topic
+from services.trade.vocabulary import AttendanceStatus as Status
+from services.trade.vocabulary import SessionKind, Topic
 from shared.domain.duties_by_day import duties_on
 from tests.unit.education.stories import (
     BEFORE,

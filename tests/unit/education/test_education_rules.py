@@ -11,7 +11,7 @@ from services.education.domain.commands import BookPlace, CorrectRecord, Deliver
 from services.education.events import AttendanceRecorded
 from services.education.read_model import READ_MODEL
 from services.education.service import service
-from services.vocabulary import AttendanceStatus as Status
+from services.trade.vocabulary import AttendanceStatus as Status
 from shared.domain.decisions import Refused
 from shared.domain.execution import CommandRequest, execute
 from shared.domain.sealing import Sealed

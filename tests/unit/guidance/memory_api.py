@@ -9,13 +9,13 @@ from uuid import UUID
 
 import httpx2
 
-from services.registry import COLLECTIONS, deciding_services
+from services.system.registry import COLLECTIONS, deciding_services
 from shared.api.command_schemas import standalone_schemas
 from shared.api.guidance import _guidance
 from shared.api.problems import listed_rules
-from shared.command_handler import DryRun
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.service import Service
+from shared.handling.command_handler import DryRun
 from tests.command_spec import officer
 from tools.scenario.backend import Request
 from tools.scenario.in_memory import Memory

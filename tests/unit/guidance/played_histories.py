@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Final
 
 from services.disposal.matrices import SAMPLE, read_folder
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.messages import Command

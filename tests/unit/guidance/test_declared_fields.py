@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from services.vocabulary import PROGRAMS
+from services.trade.vocabulary import PROGRAMS
 from shared.domain.envelope import Fact
 from shared.domain.messages import Command, fields_of
 from shared.domain.rules import Rule

@@ -16,7 +16,7 @@ from services.disposal.domain.commands import (
 from services.education.domain.commands import DeliverSession
 from services.education.service import service as education
 from services.rj_conference.domain.commands import RecordFollowUp, ScheduleConference
-from services.vocabulary import BreachDecision, TrialMode
+from services.trade.vocabulary import BreachDecision, TrialMode
 from shared.domain.guidance import Answer, CommandGuidance, RuleAnswer, Status, guidance_at
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed

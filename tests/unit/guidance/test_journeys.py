@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.rj_conference.domain.commands import RecordResponsibility
-from services.vocabulary import TriageOutcome
+from services.trade.vocabulary import TriageOutcome
 from shared.domain.guidance import Status, guidance_at
 from shared.domain.next_steps import Progress, journeys_at, next_step
 from shared.domain.service import Service

@@ -11,7 +11,7 @@ import pytest
 
 from examples import next_step
 from examples.next_step import Follower
-from services.registry import COLLECTIONS, read_models
+from services.system.registry import COLLECTIONS, read_models
 from tests.integration.program.test_a_program_that_knows_only_the_answers import (
     names_in,
     words_of_the_answers,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from shared.database import retry_for, retry_or_raise
+from shared.servers.database import retry_for, retry_or_raise
 
 
 class Away(Exception):

@@ -15,7 +15,7 @@ from shared.api import deprecations
 from shared.api.boundary import guard
 from shared.api.deprecations import SUNSET, Deprecated
 from shared.api.openapi import complete_openapi
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 SINCE = date(2026, 12, 15)
 ROUTE = Deprecated("GET", "/v1/old/{id}", SINCE, "Ask GET /v1/new/{id}.")

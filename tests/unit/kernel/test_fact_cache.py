@@ -14,7 +14,7 @@ from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.messages import Event
 from shared.domain.sealing import Sealed, sealed_fields
 from shared.event_store import RecordedEvent
-from shared.fact_cache import MAX_BYTES, FactCache
+from shared.handling.fact_cache import MAX_BYTES, FactCache
 from shared.privacy.keyring import CACHED_SECONDS, MemoryKeyring
 from tests.unit.kernel.lamps import (
     EVENTS,
@@ -107,7 +107,7 @@ async def test_nothing_stays_in_memory_where_nobody_asks_again(monkeypatch: pyte
     """Given opened facts, when their time is over and no command comes, then they are gone all the same."""
     shelf = Shelf()
     records = await shelf.records(hung(), LampLit())
-    monkeypatch.setattr("shared.fact_cache.CACHED_SECONDS", 0.02)
+    monkeypatch.setattr("shared.handling.fact_cache.CACHED_SECONDS", 0.02)
     recent: FactCache = FactCache(EVENTS, shelf.keyring)
     facts = await recent.open(records)
     collected = [asyncio.Event() for _ in facts]
@@ -158,7 +158,7 @@ async def test_the_oldest_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_BYTES > 1_000_000
     shelf = Shelf()
     records = await shelf.records(hung("a" * 3_000), LampLit(), LampOut())
-    monkeypatch.setattr("shared.fact_cache.MAX_BYTES", 3_000)
+    monkeypatch.setattr("shared.handling.fact_cache.MAX_BYTES", 3_000)
     first = await shelf.recent.open(records)
     second = await shelf.recent.open(records)
     assert [a is b for a, b in zip(first, second, strict=True)] == [False, True, True]

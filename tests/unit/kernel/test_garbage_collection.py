@@ -9,7 +9,7 @@ import sys
 def test_what_was_loaded_is_not_collected_again() -> None:
     """Given a process that has loaded its code, then none of its objects is looked at by a later collection."""
     code = (
-        "import gc, services.registry\n"
+        "import gc, services.system.registry\n"
         "from shared.runtime.garbage_collection import exempt_from_collection\n"
         "exempt_from_collection()\n"
         "print(len(gc.get_objects()) < gc.get_freeze_count() / 100)"

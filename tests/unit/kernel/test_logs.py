@@ -15,7 +15,7 @@ from services.referral.domain.commands import LinkPerson
 from services.referral.service import service
 from shared.domain.dates import BeyondCalendar
 from shared.runtime.logs import format_trace
-from shared.settings import InvalidSetting, Settings
+from shared.servers.settings import InvalidSetting, Settings
 
 NAME = "Zébulon Quartermaine"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared import progress
-from shared.progress import finish_cycle, hanging_parts, leave_off
+from shared.observing import progress
+from shared.observing.progress import finish_cycle, hanging_parts, leave_off
 from shared.runtime.worker import beat
 
 
@@ -15,7 +15,7 @@ def test_a_part_hangs_that_has_finished_no_cycle_for_a_while(monkeypatch: pytest
     """Given two parts, the one that finished nothing since hangs, until it goes on or leaves off."""
     now = 1000.0
     monkeypatch.setattr(progress, "_finished", {})
-    monkeypatch.setattr("shared.progress.time.monotonic", lambda: now)
+    monkeypatch.setattr("shared.observing.progress.time.monotonic", lambda: now)
     finish_cycle("relay")
     finish_cycle("signer")
     now += progress.HANGING_SECONDS + 1

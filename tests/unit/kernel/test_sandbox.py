@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from services.education.service import service
 from shared.api.problems import MEDIA_TYPE, PROBLEM_TYPES, Problem
 from shared.runtime.application import service_api
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 
 @cache

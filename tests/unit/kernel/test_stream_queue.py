@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from shared.stream_queue import QueueFull, StreamQueue
+from shared.handling.stream_queue import QueueFull, StreamQueue
 
 
 async def test_turns_come_in_order_and_one_at_a_time() -> None:

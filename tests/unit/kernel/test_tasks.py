@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from shared.tasks import end
+from shared.servers.tasks import end
 
 
 async def test_a_task_that_takes_a_cancellation_for_a_lost_connection_is_ended() -> None:

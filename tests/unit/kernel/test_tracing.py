@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from shared import tracing
 from shared.api.boundary import Boundary
-from shared.tracing import current_traceparent, messaging, span, start_tracing, with_trace_id
+from shared.observing import tracing
+from shared.observing.tracing import current_traceparent, messaging, span, start_tracing, with_trace_id
 from tests.collector import Collector, collector
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -88,7 +88,7 @@ def test_a_malformed_traceparent_begins_a_trace(collected: Collector, header: st
 def test_without_a_collector_nothing_is_traced_or_loaded() -> None:
     """Given no collector, then OpenTelemetry is not even imported, and a span yields nothing."""
     code = (
-        "import sys; from shared.tracing import *; start_tracing('x')\n"
+        "import sys; from shared.observing.tracing import *; start_tracing('x')\n"
         "with span('a', links=[b'x']) as one: assert one is None and current_traceparent() is None\n"
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )

@@ -16,7 +16,7 @@ from services.notifications.plan import Message, plan
 from services.referral.events import EVENTS as REFERRAL
 from services.referral.events import PersonLinked, VictimDetailsRecorded
 from services.rj_conference.events import EVENTS as CONFERENCE
-from services.vocabulary import AttendanceStatus, Category, PersonDetails, PersonRole, SessionKind, Topic
+from services.trade.vocabulary import AttendanceStatus, Category, PersonDetails, PersonRole, SessionKind, Topic
 from shared.domain.envelope import Envelope, EventRegistry, Fact, Origin, PolicyStamp
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Event

@@ -41,7 +41,7 @@ from services.rj_conference.events import (
     ParticipantRole,
     Sensitivity,
 )
-from services.vocabulary import (
+from services.trade.vocabulary import (
     AppropriateAdultKind,
     AttendanceStatus,
     Category,

@@ -15,7 +15,7 @@ from services.education.events import (
 )
 from services.notifications.plan import _of_session, plan
 from services.notifications.register import Register
-from services.vocabulary import AttendanceStatus
+from services.trade.vocabulary import AttendanceStatus
 from shared.domain.envelope import Fact
 from shared.domain.ids import derived_uuid
 from shared.domain.sealing import Sealed

@@ -11,7 +11,7 @@ from icalendar import Calendar
 from services.notifications.plan import Message
 from services.notifications.rendering import ENGLISH, METHODS, WELSH, invitation, render, render_digest, templates
 from services.notifications.table import TABLE
-from services.vocabulary import IncidentType, Topic
+from services.trade.vocabulary import IncidentType, Topic
 from tests.reading_age import reading_age
 from tests.unit.notifications.case_events import CHILD, MOTHER, family
 

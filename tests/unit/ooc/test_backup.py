@@ -44,7 +44,7 @@ from ooc.restore.recovery import unpack, unpack_log
 from ooc.restore.system import choose
 from shared.evidence.merkle import EMPTY_ROOT
 from shared.privacy.signed_note import COSIGNATURE, SignedNote, Signer, SigningKeys, write_note
-from shared.settings import Settings
+from shared.servers.settings import Settings
 
 IDENTITY = pyrage.x25519.Identity.generate()
 SIGNERS = SigningKeys.read(base64.b64encode(os.urandom(32)).decode()).signers(origin_of_backups("test.example"))

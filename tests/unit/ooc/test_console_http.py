@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from ooc.cases.reading import changes_of, timeline_of
 from ooc.main import app
 from ooc.system import alarms
-from services.addresses import SERVICES, Addresses, NoSystem, find_addresses
-from services.lags import SOURCES, lags_of
+from services.system.addresses import SERVICES, Addresses, NoSystem, find_addresses
+from services.system.lags import SOURCES, lags_of
 from tests import loopback
 from tools.client.http import Client, NoAnswer, Reply
 from tools.client.idle import NotIdle, wait_until_idle

@@ -27,7 +27,7 @@ from standardwebhooks import Webhook as Reference
 
 from ooc.system import forwarding
 from ooc.system.forwarding import MOST_OF_A_KIND, SILENT_LOOKS, AlarmNotice, Forwarder, ForwardingSettings, receivers_of
-from shared.settings import InvalidSetting
+from shared.servers.settings import InvalidSetting
 from tests import loopback
 from tests.integration.local.waiting import eventually
 from tests.ports import free_ports

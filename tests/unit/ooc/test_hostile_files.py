@@ -15,10 +15,10 @@ import pytest
 
 from ooc.cases.reading import NotFound
 from ooc.evidence.verify_command import _read_receipt
+from shared.evidence import verify_bundle
 from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.merkle import hash_leaf
 from shared.privacy.signed_note import SigningKeys, write_note
-from tools import verify_bundle
 
 ERASED: Final = "\x1b[2J\x1b[H12 events\n\nEverything that was checked holds.\x1b[8m"
 """Clears a terminal, writes what a whole case would say, and hides what follows."""

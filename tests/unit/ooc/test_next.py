@@ -10,8 +10,8 @@ from rich.console import Console
 
 from ooc.cases.guidance import answers, next_table, service_of
 from ooc.cases.reading import NotFound
-from services.addresses import Addresses
 from services.console.words import command_in_words
+from services.system.addresses import Addresses
 from tools.client.http import Client
 
 

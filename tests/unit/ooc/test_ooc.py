@@ -24,12 +24,12 @@ from ooc.options import person_role
 from ooc.scenarios import STORIES
 from ooc.system.running import Stores, address_rows, monitored, processes, urls
 from ooc.tables import alerts, measure, timeline
-from services.addresses import SERVICES
-from services.registry import DECIDING, FOLLOWERS, deciding_services
 from services.reporting.measures import MEASURES
 from services.reporting.measures.policy import POLICY as REPORTING_POLICY
-from services.vocabulary import PROGRAMS, Role
-from shared.settings import Settings
+from services.system.addresses import SERVICES
+from services.system.registry import DECIDING, FOLLOWERS, deciding_services
+from services.trade.vocabulary import PROGRAMS, Role
+from shared.servers.settings import Settings
 from tests.forked_ooc import run_command
 from tools.local.local_system import SERVERS, Addresses
 from tools.local.ports import Ports

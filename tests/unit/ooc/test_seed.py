@@ -11,10 +11,10 @@ from uuid import UUID
 import pytest
 
 from ooc.system.seed import QUIET, days_back, seed, some_cases
-from services.registry import deciding_services
-from shared.command_handler import CommandHandler
+from services.system.registry import deciding_services
 from shared.domain.consequences import following_commands
 from shared.event_store.memory import MemoryEventStore
+from shared.handling.command_handler import CommandHandler
 from shared.privacy.keyring import MemoryKeyring
 from tools.scenario.synthetic_cases import SyntheticCase, SyntheticCases
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from ooc.data_rights.redaction import NOT_SHOWN, Redaction
 from ooc.data_rights.subject_access import copy_for
 from ooc.main import app
-from services.addresses import SERVICES
 from services.console.documents import print_subject_access
+from services.system.addresses import SERVICES
 from tests.pdf import pdf_text
 from tests.unit.ooc.test_console_http import serving
 

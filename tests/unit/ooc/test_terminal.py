@@ -24,9 +24,9 @@ from ooc.cases.watch import Watcher, line_of, watch
 from ooc.main import COMMANDS, app
 from ooc.system.status import _address
 from ooc.tables import standings
-from services.addresses import SERVICES, Addresses
-from services.lags import SOURCES
-from services.registry import DECIDING
+from services.system.addresses import SERVICES, Addresses
+from services.system.lags import SOURCES
+from services.system.registry import DECIDING
 from tests.unit.ooc.test_console_http import serving
 from tests.unit.ooc.test_ooc import ooc
 from tools.client.http import Client, Reply
@@ -295,7 +295,7 @@ def test_an_export_says_how_it_is_checked_and_where_the_keys_are(
         done = CliRunner().invoke(app, ["export", "case", str(CASE), "--out", str(tmp_path / "file.json")])
     assert done.exit_code == 0, done.exception
     said = " ".join(done.stdout.split())  # where a line ends follows from the length of the file's path
-    assert "tools/verify_bundle.py FILE --keys KEYS (`ooc evidence keys > KEYS`)" in said
+    assert "shared/evidence/verify_bundle.py FILE --keys KEYS (`ooc evidence keys > KEYS`)" in said
 
 
 def test_the_servers_of_the_status_have_their_addresses() -> None:

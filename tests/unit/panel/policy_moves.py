@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.vocabulary import MemberKind
+from services.trade.vocabulary import MemberKind
 from shared.domain.service import Service
 from tests.unit.panel import stories as panel
 from tests.unit.policy.moves import Moved, answer, under

@@ -20,7 +20,7 @@ from services.panel.domain.commands import (
 from services.panel.events import Action, Member
 from services.panel.read_model import READ_MODEL
 from services.panel.service import service
-from services.vocabulary import MemberKind, Recommendation
+from services.trade.vocabulary import MemberKind, Recommendation
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command
 from shared.domain.policy import PolicyBook

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.panel.domain.commands import CancelSitting, CorrectRecord, RecordMembers, RemoveFromAgenda
 from services.panel.events import EVENTS, CaseConsidered
 from services.panel.service import service
-from services.vocabulary import MemberKind
+from services.trade.vocabulary import MemberKind
 from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import encode_event

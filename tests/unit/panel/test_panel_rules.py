@@ -18,7 +18,7 @@ from services.panel.domain.commands import (
 )
 from services.panel.events import CaseConsidered, Member, RecordCorrected
 from services.panel.service import service
-from services.vocabulary import MemberKind
+from services.trade.vocabulary import MemberKind
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed, sealed_fields
 from shared.evidence.verification.streams import claims_after

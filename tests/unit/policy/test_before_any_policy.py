@@ -11,7 +11,7 @@ import pytest
 from services.rj_conference.domain.commands import ProposeConference
 from services.rj_conference.events import Sensitivity
 from services.rj_conference.service import service
-from services.vocabulary import ConferenceCategory, Role
+from services.trade.vocabulary import ConferenceCategory, Role
 from shared.domain.execution import CommandRequest, Decision, execute
 from shared.domain.messages import Actor
 from shared.domain.policy import NoPolicy

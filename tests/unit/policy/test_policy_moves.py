@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from services.registry import deciding_services
+from services.system.registry import deciding_services
 from shared.domain.service import Service
 from tests.as_one_test import as_one_test
 from tests.policy_books import with_entry

@@ -13,7 +13,7 @@ from services.referral.domain.commands import (
     WriteToPerson,
 )
 from services.referral.events import WrittenByHand
-from services.vocabulary import Channel, Language, MessageTemplate
+from services.trade.vocabulary import Channel, Language, MessageTemplate
 from shared.domain.sealing import Sealed
 from tests.unit.referral.stories import LEO, named
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from services.vocabulary import Category, Flag, PersonRole, TriageOutcome
+from services.trade.vocabulary import Category, Flag, PersonRole, TriageOutcome
 from shared.domain.service import Service
 from tests.unit.policy.moves import Moved, answer, due, under
 from tests.unit.referral import stories as referral

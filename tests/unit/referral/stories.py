@@ -35,7 +35,7 @@ from services.referral.domain.commands import (
 from services.referral.events import Preference
 from services.referral.read_model import READ_MODEL
 from services.referral.service import service
-from services.vocabulary import (
+from services.trade.vocabulary import (
     Category,
     Flag,
     IncidentType,

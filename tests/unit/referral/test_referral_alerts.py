@@ -10,7 +10,7 @@ import pytest
 
 from services.referral.domain.commands import EndAlert, RaiseAlert
 from services.referral.domain.state import Referral
-from services.vocabulary import AlertKind, Role
+from services.trade.vocabulary import AlertKind, Role
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
 from shared.domain.guidance import guidance_at

@@ -24,7 +24,7 @@ from services.referral.domain.commands import (
 )
 from services.referral.events import EVENTS
 from services.referral.service import service
-from services.vocabulary import AlertKind, Category, Flag, PersonRole, TriageOutcome
+from services.trade.vocabulary import AlertKind, Category, Flag, PersonRole, TriageOutcome
 from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import encode_event

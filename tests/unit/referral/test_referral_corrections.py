@@ -9,7 +9,7 @@ import pytest
 
 from services.referral.domain.commands import CorrectReferral, RaiseAlert, RecordContact
 from services.referral.events import PersonLinked, ReferralCorrected
-from services.vocabulary import AlertKind, Category, Flag, TriageOutcome
+from services.trade.vocabulary import AlertKind, Category, Flag, TriageOutcome
 from shared.domain.decider import history_at
 from shared.domain.decisions import Refused
 from shared.domain.sealing import Sealed, sealed_fields

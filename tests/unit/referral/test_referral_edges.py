@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.referral.domain.commands import LinkPerson
-from services.vocabulary import Category, PartyDetails, PersonKind, PersonRole, TriageOutcome
+from services.trade.vocabulary import Category, PartyDetails, PersonKind, PersonRole, TriageOutcome
 from shared.domain.dates import BeyondCalendar
 from shared.domain.execution import CommandRequest
 from shared.domain.sealing import Sealed

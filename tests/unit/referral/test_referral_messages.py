@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from services.referral.domain.commands import RecordPreferences
 from services.referral.events import EVENTS
-from services.vocabulary import Category, Channel, Personal, PersonDetails, PersonRole, Role
+from services.trade.vocabulary import Category, Channel, Personal, PersonDetails, PersonRole, Role
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
 from shared.domain.sealing import sealed_fields

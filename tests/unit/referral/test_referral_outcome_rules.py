@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from services.referral.domain.commands import CorrectReferral
 from services.referral.events import EVENTS
 from services.referral.read_model import READ_MODEL
-from services.vocabulary import Category, Flag
+from services.trade.vocabulary import Category, Flag
 from shared.domain.permissions import AccessFacts
 from shared.domain.sealing import Sealed
 from tests.policy_books import with_entry

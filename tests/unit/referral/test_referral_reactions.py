@@ -15,7 +15,7 @@ from services.referral.domain.commands import CarryOutcome, RecordActivityUndert
 from services.referral.reactions import activity_undertaken, conference_undertaken, outcome_carried
 from services.referral.service import service
 from services.rj_conference.events import ConferenceHeld
-from services.vocabulary import (
+from services.trade.vocabulary import (
     AttendanceStatus,
     ConferenceCategory,
     ConferenceMode,

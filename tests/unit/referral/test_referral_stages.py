@@ -19,7 +19,7 @@ from services.referral.domain.commands import (
 )
 from services.referral.events import ReferralTriaged
 from services.referral.read_model import READ_MODEL
-from services.vocabulary import Flag, IncidentType, TriageOutcome
+from services.trade.vocabulary import Flag, IncidentType, TriageOutcome
 from shared.domain.duties_by_day import duties_on
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed

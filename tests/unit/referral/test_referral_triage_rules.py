@@ -8,7 +8,7 @@ import pytest
 
 from services.referral.domain.commands import AcknowledgeReferral, OverrideSafeguardingHold
 from services.referral.read_model import READ_MODEL
-from services.vocabulary import Category, Flag, PersonRole, TriageOutcome
+from services.trade.vocabulary import Category, Flag, PersonRole, TriageOutcome
 from shared.domain.decisions import NeedsRationale
 from shared.domain.sealing import Sealed
 from tests.policy_books import with_entry

@@ -8,7 +8,7 @@ from uuid import uuid4
 from services.referral.documents.victims import facts_of_victim, victim_information
 from services.referral.domain.commands import EndAlert, RaiseAlert
 from services.referral.service import service
-from services.vocabulary import AlertKind, Category, PersonRole
+from services.trade.vocabulary import AlertKind, Category, PersonRole
 from shared.domain.consequences import new_documents
 from shared.domain.decider import history_at
 from shared.domain.documents import DocumentData

@@ -12,7 +12,7 @@ import pytest
 from services.referral.domain.commands import CloseReferral, InformVictimOfRestorativeJustice, ReopenReferral
 from services.referral.events import EVENTS, PersonLinked
 from services.referral.service import service
-from services.vocabulary import Category, Personal, PersonRole, TriageOutcome
+from services.trade.vocabulary import Category, Personal, PersonRole, TriageOutcome
 from shared.domain.documents import ITEMS, Items, facts_by_item
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on

@@ -16,7 +16,7 @@ from services.reporting.summaries.disposal import (
     OutcomeSummary,
     VictimSummary,
 )
-from services.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation
+from services.trade.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation
 from shared.domain.dates import LONDON
 
 

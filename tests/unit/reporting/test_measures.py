@@ -15,7 +15,7 @@ from services.reporting.measures.policy import POLICY
 from services.reporting.queries.csv_export import as_csv
 from services.reporting.summaries import LapsedDuty, ReferralSummary, SessionSummary
 from services.reporting.summaries.disposal import DeferralSummary, SealedTexts
-from services.vocabulary import OffenceCategory, SessionKind, Topic
+from services.trade.vocabulary import OffenceCategory, SessionKind, Topic
 from shared.domain.messages import ValueObject
 from shared.domain.policy import NoPolicy
 from tests.in_memory_reporting import measure_facts

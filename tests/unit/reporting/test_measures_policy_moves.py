@@ -16,7 +16,7 @@ from services.reporting.measures.policy import POLICY
 from services.reporting.queries.publication import require_publishable
 from services.reporting.summaries import ReferralSummary, Summary
 from services.reporting.summaries.disposal import SealedTexts
-from services.vocabulary import OffenceCategory
+from services.trade.vocabulary import OffenceCategory
 from shared.domain.policy import PolicyBook
 from tests.policy_books import with_entry
 from tests.unit.reporting.summaries_of import case, day

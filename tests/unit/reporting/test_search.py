@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from services.registry import deciding_services
 from services.reporting.access import NAMING
 from services.reporting.search.api import SearchRequest
 from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED
 from services.reporting.search.index import TYPES
 from services.reporting.search.terms import code, indexed_terms, searched_words
-from services.vocabulary import Personal, SearchKind
+from services.system.registry import deciding_services
+from services.trade.vocabulary import Personal, SearchKind
 from shared.domain.messages import Correction
 from shared.domain.sealing import field_class
 

@@ -33,7 +33,7 @@ from services.rj_conference.events import (
     Term,
 )
 from services.rj_conference.service import service
-from services.vocabulary import ConferenceCategory, ConferenceMode
+from services.trade.vocabulary import ConferenceCategory, ConferenceMode
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed

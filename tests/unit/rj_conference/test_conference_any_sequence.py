@@ -31,7 +31,7 @@ from services.rj_conference.events import (
     RiskLevel,
 )
 from services.rj_conference.service import service
-from services.vocabulary import ConferenceMode, Role
+from services.trade.vocabulary import ConferenceMode, Role
 from shared.domain.decider import history_at
 from shared.domain.messages import Command
 from shared.domain.sealing import (

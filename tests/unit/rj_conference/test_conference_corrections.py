@@ -15,7 +15,7 @@ from services.rj_conference.domain.commands import (
     RecordFollowUp,
 )
 from services.rj_conference.events import ConferenceHeld, CorrectedConference, NotProceedingReason, RecordCorrected
-from services.vocabulary import ConferenceCategory, ConferenceMode
+from services.trade.vocabulary import ConferenceCategory, ConferenceMode
 from shared.domain.decider import history_at
 from shared.domain.sealing import Sealed
 from tests.unit.rj_conference.stories import (

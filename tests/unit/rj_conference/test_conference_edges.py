@@ -21,7 +21,7 @@ from services.rj_conference.events import (
     Present,
     PresentRole,
 )
-from services.vocabulary import ConferenceMode
+from services.trade.vocabulary import ConferenceMode
 from shared.domain.messages import Command
 from tests.unit.rj_conference.stories import (
     HELD_AT,

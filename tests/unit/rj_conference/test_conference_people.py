@@ -8,7 +8,7 @@ import pytest
 
 from services.rj_conference.domain.commands import InformVictim
 from services.rj_conference.events import ParticipantAdded, ParticipantRole
-from services.vocabulary import Category, Flag, PersonRole
+from services.trade.vocabulary import Category, Flag, PersonRole
 from shared.domain.decisions import Refused
 from tests.unit.referral.stories import ReferralStory
 from tests.unit.rj_conference.stories import (

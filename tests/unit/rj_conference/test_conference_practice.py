@@ -32,7 +32,7 @@ from services.rj_conference.events import (
     RiskLevel,
     Sensitivity,
 )
-from services.vocabulary import ConferenceMode
+from services.trade.vocabulary import ConferenceMode
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed
 from tests.command_spec import officer

@@ -28,7 +28,7 @@ from services.rj_conference.events import (
     Sensitivity,
 )
 from services.rj_conference.service import service
-from services.vocabulary import (
+from services.trade.vocabulary import (
     ConditionObject,
     ConditionType,
     ConferenceCategory,

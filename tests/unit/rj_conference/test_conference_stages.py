@@ -33,7 +33,7 @@ from services.rj_conference.events import (
     PresentRole,
 )
 from services.rj_conference.service import service
-from services.vocabulary import ConferenceMode
+from services.trade.vocabulary import ConferenceMode
 from shared.domain.messages import Command
 from shared.domain.permissions import AccessFacts, read_denial
 from shared.domain.sealing import Sealed

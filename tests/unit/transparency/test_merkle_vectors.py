@@ -11,8 +11,8 @@ from typing import Any, Final
 import pytest
 
 from shared.evidence.merkle import EMPTY_ROOT, SIZE, BadProof, check_consistency, check_inclusion
+from shared.evidence.verify_bundle import root_by_inclusion, roots_by_consistency
 from tests.as_one_test import as_one_test
-from tools.verify_bundle import root_by_inclusion, roots_by_consistency
 
 _VECTORS: Final = json.loads(Path(__file__).with_name("merkle_vectors.json").read_text(encoding="utf-8"))
 _SHORT: Final = {"additional/sizes-are-equal-one-and-proof-is-empty"}

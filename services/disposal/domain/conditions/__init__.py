@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition
-from services.vocabulary import ConditionType
+from services.trade.vocabulary import ConditionType
 
 
 def _definition_of(code: ConditionType) -> ConditionDefinition:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.disposal.events import Condition
-from services.vocabulary import ConditionObject
+from services.trade.vocabulary import ConditionObject
 from shared.domain.rules import Context
 
 

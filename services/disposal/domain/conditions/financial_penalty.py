@@ -4,7 +4,7 @@ from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition, Requirement
 from services.disposal.events import Condition
-from services.vocabulary import ConditionObject
+from services.trade.vocabulary import ConditionObject
 from shared.domain.rules import Context
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition
-from services.vocabulary import ConditionObject
+from services.trade.vocabulary import ConditionObject
 
 DEFINITION: Final = ConditionDefinition(
     english="Go to the workshop about shops and theft",

@@ -15,7 +15,7 @@ from services.disposal.domain.state import (
     Booking,
     DisposalState,
 )
-from services.vocabulary import AttendanceStatus, Role
+from services.trade.vocabulary import AttendanceStatus, Role
 from shared.domain.rules import Context
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from services.disposal.domain.commands import DecideBreach, InstituteProceedings, ReferBreach, VaryConditions
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import LOST_TO_HARMED, DisposalState, Stage
-from services.vocabulary import BreachDecision, Disposal
+from services.trade.vocabulary import BreachDecision, Disposal
 from shared.domain.rules import Context
 
 

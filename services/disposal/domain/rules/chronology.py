@@ -12,7 +12,7 @@ from services.disposal.domain.rules.issuing import explains
 from services.disposal.domain.rules.outcomes import CAUTIONED
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
-from services.vocabulary import AttendanceStatus, Disposal, OutcomeCode, Recommendation
+from services.trade.vocabulary import AttendanceStatus, Disposal, OutcomeCode, Recommendation
 from shared.domain.dates import BeyondCalendar, is_working_day, local_day
 from shared.domain.messages import Command
 from shared.domain.rules import Context

@@ -11,7 +11,7 @@ from services.disposal.domain.conditions.definition import Requirement
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import Condition
-from services.vocabulary import ConditionObject, ConditionType, Disposal, TrialMode
+from services.trade.vocabulary import ConditionObject, ConditionType, Disposal, TrialMode
 from shared.domain.decisions import RuleKind
 from shared.domain.rules import Context, Rule
 

@@ -11,7 +11,7 @@ from services.disposal.domain.commands import (
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import BEFORE_ISSUE, DisposalState
 from services.disposal.events import AssessmentTool, EvidenceStandard, ProsecutorDecision
-from services.vocabulary import Disposal, Recommendation, TrialMode
+from services.trade.vocabulary import Disposal, Recommendation, TrialMode
 from shared.domain.rules import Context
 
 CAUTIONS = frozenset({Disposal.YC, Disposal.YCC})

@@ -13,7 +13,7 @@ from services.disposal.domain.rules.decision import suffices_to_charge
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import SETTLED, DisposalState
 from services.disposal.events import PlanStepKind
-from services.vocabulary import OutcomeCode, Recommendation
+from services.trade.vocabulary import OutcomeCode, Recommendation
 from shared.domain.rules import Context
 
 

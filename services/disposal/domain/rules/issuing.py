@@ -8,7 +8,7 @@ from services.disposal.domain.state import (
     Explanation,
     Stage,
 )
-from services.vocabulary import AppropriateAdultKind, Disposal
+from services.trade.vocabulary import AppropriateAdultKind, Disposal
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.rules import Context
 

@@ -6,7 +6,7 @@ from services.disposal.domain.activity import activities
 from services.disposal.domain.commands import AssignOutcome, CorrectRecord, DecideDisposal
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState, Stage
-from services.vocabulary import Disposal, OutcomeCode, Recommendation
+from services.trade.vocabulary import Disposal, OutcomeCode, Recommendation
 from shared.domain.rules import Context
 
 CHARGED: Final = frozenset({OutcomeCode.C1, OutcomeCode.C1A})

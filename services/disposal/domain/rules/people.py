@@ -10,8 +10,8 @@ from services.disposal.domain.commands import (
 from services.disposal.domain.opening import known_details
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
-from services.people import did_harm, differing, had_a_part, linked_people
-from services.vocabulary import EXPLAINS_A_DIFFERENCE, Role
+from services.trade.people import did_harm, differing, had_a_part, linked_people
+from services.trade.vocabulary import EXPLAINS_A_DIFFERENCE, Role
 from shared.domain.rules import Context
 
 

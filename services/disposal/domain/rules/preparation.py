@@ -11,7 +11,7 @@ from services.disposal.domain.opening import known_details
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
 from services.disposal.events import Direction
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.dates import age_on
 from shared.domain.rules import Context
 

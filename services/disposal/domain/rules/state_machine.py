@@ -16,7 +16,7 @@ from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.domain.state_machine import SOURCE, STATE_MACHINE
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
 from shared.domain.rules import Context
 from shared.domain.state_machine import register

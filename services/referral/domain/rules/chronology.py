@@ -19,7 +19,7 @@ from services.referral.domain.commands import (
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.rules.triage import TO_OTHERS
 from services.referral.domain.state import Referral
-from services.vocabulary import OutcomeCode, TriageOutcome
+from services.trade.vocabulary import OutcomeCode, TriageOutcome
 from shared.domain.rules import Context
 
 

@@ -12,7 +12,7 @@ from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import LinkedPerson, Referral, born_on
 from services.referral.events import CrimeOutcomeAssigned
-from services.vocabulary import OutcomeCode
+from services.trade.vocabulary import OutcomeCode
 from shared.domain.corrections import Uncorrectable
 from shared.domain.dates import age_on
 from shared.domain.rules import Context

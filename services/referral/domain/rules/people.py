@@ -16,7 +16,7 @@ from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral, born_on, fits_its_kind
 from services.referral.events import OF_AN_OFFENDER, PersonLinked
-from services.vocabulary import Category, PersonRole, Role
+from services.trade.vocabulary import Category, PersonRole, Role
 from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
 from shared.domain.dates import age_on
 from shared.domain.decider import with_value_at

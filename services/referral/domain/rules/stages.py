@@ -9,7 +9,7 @@ from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral, born_on, fits_its_kind
 from services.referral.domain.state_machine import PRACTICE, STATE_MACHINE
 from services.referral.events import PersonLinked
-from services.vocabulary import Role
+from services.trade.vocabulary import Role
 from shared.domain.corrections import OF_A_CORRECTION, facts_of
 from shared.domain.dates import BeyondCalendar, add_working_days, local_day
 from shared.domain.rules import Context

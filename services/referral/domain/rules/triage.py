@@ -7,7 +7,7 @@ from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
 from services.referral.events import ReferralTriaged
-from services.vocabulary import Flag, TriageOutcome
+from services.trade.vocabulary import Flag, TriageOutcome
 from shared.domain.policy import Policy
 from shared.domain.rules import Context
 

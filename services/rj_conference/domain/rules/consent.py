@@ -3,10 +3,10 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from services.people import birth_date_of
 from services.rj_conference.domain.state import Conference, Consent
 from services.rj_conference.events import ParticipantRole
-from services.vocabulary import ConferenceMode
+from services.trade.people import birth_date_of
+from services.trade.vocabulary import ConferenceMode
 from shared.domain.dates import age_on
 from shared.domain.rules import Context
 

@@ -1,10 +1,10 @@
 """Whom a command may name, as referral links the people of the case. A person whom nobody has linked passes."""
 
-from services.people import did_harm
 from services.rj_conference.domain.commands import AddParticipant, InformVictim
 from services.rj_conference.domain.rules.consent import is_under_age
 from services.rj_conference.domain.rules.rulebook import rules
 from services.rj_conference.domain.state import Conference
+from services.trade.people import did_harm
 from shared.domain.rules import Context
 
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Final
 
-from services.people import flags_of_the_incident
 from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import (
     AddParticipant,
@@ -27,7 +26,8 @@ from services.rj_conference.domain.rules.consent import all_consent
 from services.rj_conference.domain.rules.rulebook import is_prepared, rules, was_held
 from services.rj_conference.domain.state import Conference, Facilitator, Stage, TermStatus
 from services.rj_conference.events import RiskLevel, Sensitivity
-from services.vocabulary import ConferenceMode, Flag, Role
+from services.trade.people import flags_of_the_incident
+from services.trade.vocabulary import ConferenceMode, Flag, Role
 from shared.domain.dates import local_day
 from shared.domain.rules import Context
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import structlog
 
-from shared.database import Pool
-from shared.tasks import repeating
+from shared.servers.database import Pool
+from shared.servers.tasks import repeating
 
 FLUSH_SECONDS: Final = 5.0
 """Seconds between two writes."""

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from services.referral.events import PersonLinked, ReferralCorrected, ReferralReceived
-from services.vocabulary import Flags, PartyDetails, PersonRole
+from services.trade.vocabulary import Flags, PartyDetails, PersonRole
 from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact, has_event
 from shared.domain.rules import Context

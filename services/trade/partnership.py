@@ -14,8 +14,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from services.vocabulary import OffenceCategory, OffenceCode, OffenceTitle, TrialMode
-from shared.settings import InvalidSetting, Settings
+from services.trade.vocabulary import OffenceCategory, OffenceCode, OffenceTitle, TrialMode
+from shared.servers.settings import InvalidSetting, Settings
 
 EXAMPLE: Final = Path(__file__).with_name("partnership.toml")
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from services.kafka_access import principals
-from services.registry import FOLLOWERS, SERVICES, RegisteredService, databases_without_events
-from shared.kafka import PROVISIONER, VERIFIER, worker_principal
+from services.system.kafka_access import principals
+from services.system.registry import FOLLOWERS, SERVICES, RegisteredService, databases_without_events
 from shared.runtime.privileges import GROUPS, OF_SERVICE, RoleKind, Schema, role_name
 from shared.runtime.provision import KEYRING_DATABASE, service_database
+from shared.servers.kafka import PROVISIONER, VERIFIER, worker_principal
 
 OWNER: Final = "postgres"
 """The role that owns the databases; only `ooc migrate` connects by it."""

@@ -120,7 +120,7 @@ def roots_by_consistency(first: int, first_root: bytes, second: int, path: list[
     if first & (first - 1) == 0:  # the earlier tree is a complete subtree of the later one
         path = [first_root, *path]
     fn, sn = first - 1, second - 1
-    while fn & 1:  # a right child
+    while fn & 1:  # a right branch
         fn, sn = fn >> 1, sn >> 1
     return climb(fn, sn, path)
 
@@ -429,7 +429,7 @@ def not_checked(bundle: dict[str, Any], *, own_keys: bool, known: bool, witness:
                 yield f"The log {log} of {part['service']}: it was not counted {statement.reader}."
     if bundle["format"] == FORMAT:
         yield "Personal values: they are sealed. A plain text that you were shown beside this file is not proved by it."
-        yield "Records whose home is not this case, such as a session with several children: each has a bundle of its own."
+        yield "Records whose home is not this case, such as a session with several people: each has a bundle of its own."
 
 
 def check_receipt(receipt: dict[str, Any], keys: Keys) -> list[str]:

@@ -8,8 +8,8 @@ from pydantic import Field, FilePath, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.database import as_role, database_dsn
-from shared.kafka import Kafka, KafkaLogin
+from shared.servers.database import as_role, database_dsn
+from shared.servers.kafka import Kafka, KafkaLogin
 
 DEFAULT_ORIGIN: Final = "ooc.local"
 """The authority of the logs of a system whose operator has named none."""

@@ -12,13 +12,14 @@ from typing import Any
 from shared.domain.words import FieldWords, Words
 
 HERE = Path(__file__).parent
+SERVICES = HERE.parent
 
 
 def words_of(service: str, codes: Mapping[str, Mapping[str, str]] | None = None) -> Words:
     """Read the words of a service; `codes` are those that it states in Python, by enumeration."""
-    common, own = _read(HERE / "vocabulary.toml"), _read(HERE / service / "words.toml")
+    common, own = _read(HERE / "vocabulary.toml"), _read(SERVICES / service / "words.toml")
     printed = own.get("printed", {})
-    documents = _read(HERE / service / "documents" / "en.toml") if printed else {}
+    documents = _read(SERVICES / service / "documents" / "en.toml") if printed else {}
     fields = common["fields"] | own["fields"]
     return Words(
         {name: FieldWords(**texts) for name, texts in fields.items()},

@@ -14,11 +14,11 @@ from typing import Final
 
 from aiokafka.admin import NewTopic
 
-from services.registry import DECIDING, FOLLOWERS, SERVICES
-from shared.kafka import PROVISIONER, VERIFIER, KafkaLogin, worker_principal
+from services.system.registry import DECIDING, FOLLOWERS, SERVICES
 from shared.runtime.kafka_grants import KafkaAccess, grant_access
 from shared.runtime.provision import ProvisionFailed, provision_topics, topics_of
-from shared.settings import Settings
+from shared.servers.kafka import PROVISIONER, VERIFIER, KafkaLogin, worker_principal
+from shared.servers.settings import Settings
 
 NAMESPACE: Final = "ooc"
 PARTNER_PREFIX: Final = "partner_"

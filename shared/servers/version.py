@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-_DECLARED: Final = Path(__file__).parents[1] / "pyproject.toml"
+_DECLARED: Final = Path(__file__).parents[2] / "pyproject.toml"
 
 
 @cache

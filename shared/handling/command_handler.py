@@ -56,9 +56,9 @@ from shared.event_store import (
     WrongExpectedVersion,
     weight,
 )
-from shared.fact_cache import FactCache
+from shared.handling.fact_cache import FactCache
+from shared.handling.stream_queue import QueueFull, StreamQueue
 from shared.privacy.keyring import Keyring
-from shared.stream_queue import QueueFull, StreamQueue
 
 FULL_BYTES: Final = 8_000_000
 """The weight of a home's events of a service at which it takes no long text any more, with twice as much nothing that a person

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from services.vocabulary import Language
+from services.trade.vocabulary import Language
 
 _WEEKDAYS: Final[Mapping[Language, tuple[str, ...]]] = {
     Language.ENGLISH: ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),

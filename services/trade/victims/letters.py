@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from services.vocabulary import Disposal, OutcomeCode, Recommendation
+from services.trade.vocabulary import Disposal, OutcomeCode, Recommendation
 
 FOLDER: Final = Path(__file__).parent / "documents"
 

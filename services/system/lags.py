@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.registry import DECIDING
+from services.system.registry import DECIDING
 
 Statuses = Mapping[str, Mapping[str, Any]]
 """What GET /status of each service says."""

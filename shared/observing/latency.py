@@ -19,8 +19,8 @@ from typing import Final
 import structlog
 from prometheus_client.core import HistogramMetricFamily
 
-from shared.database import Pool
-from shared.tasks import repeating
+from shared.servers.database import Pool
+from shared.servers.tasks import repeating
 
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, inf)
 """The upper bounds of the buckets, in seconds."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from shared.settings import InvalidSetting, Settings
+from shared.servers.settings import InvalidSetting, Settings
 
 
 @cache

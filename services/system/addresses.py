@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from services import registry
+from services.system import registry
 
 SERVICES: Final = tuple(entry.name for entry in registry.SERVICES)
 

@@ -1,0 +1,1 @@
+"""The registry of services, and what follows from it: processes, addresses, Kafka access."""

@@ -1,0 +1,1 @@
+"""The words that the trade shares: vocabulary, partnership, people, languages."""

@@ -1,0 +1,1 @@
+"""Tracing, latency and progress."""

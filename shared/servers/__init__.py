@@ -1,0 +1,1 @@
+"""Connections and settings: PostgreSQL, Kafka, HTTP."""
