@@ -24,7 +24,6 @@ BENCH ?=
 SECONDS ?= 3
 HOSTILE ?= 3600
 CHAOS ?= 600
-CLUSTER ?=
 FAILOVER ?= 3600
 FAULT ?=
 SIMULATE ?= 1000000
@@ -69,8 +68,8 @@ ifndef TESTS
 endif
 
 .PHONY: containers
-containers: install-test ## Run docker-compose.yml for real: stories, kills, restart (a Docker engine; CLUSTER=1: docker-compose.cluster.yml)
-	@$(BIN)/python -m tests.containers $(if $(CLUSTER),--cluster)
+containers: install-test ## Run docker-compose.yml for real: stories, kills, restart (a Docker engine)
+	@$(BIN)/python -m tests.containers
 
 .PHONY: deploy-tools
 deploy-tools: install-test
@@ -231,8 +230,7 @@ lock: .venv-lock/.installed ## Renew requirements/*.txt from pyproject.toml (a r
 	lock bench pyproject.toml --extra bench --constraint requirements/local.txt; \
 	lock audit --group pyproject.toml:audit; \
 	lock clients --group pyproject.toml:clients; \
-	lock lock --group pyproject.toml:lock; \
-	lock patroni --group pyproject.toml:patroni
+	lock lock --group pyproject.toml:lock
 
 .PHONY: reset
 reset: ## Remove var/, or what OOC_VAR names: the local system's data, keys and logs

@@ -17,7 +17,7 @@ make_certificate() {
         -addext "keyUsage=critical,keyCertSign" -keyout "$work/authority.key" -out "$work/authority" 2> "$work/said"
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=kafka" \
         -keyout "$work/key" -out "$work/request" 2>> "$work/said"
-    printf '%s\n' "subjectAltName=DNS:kafka,DNS:kafka-1,DNS:kafka-2,DNS:kafka-3,DNS:localhost,IP:127.0.0.1" "basicConstraints=critical,CA:FALSE" \
+    printf '%s\n' "subjectAltName=DNS:kafka,DNS:localhost,IP:127.0.0.1" "basicConstraints=critical,CA:FALSE" \
         "keyUsage=critical,digitalSignature" "extendedKeyUsage=serverAuth,clientAuth" \
         "subjectKeyIdentifier=hash" "authorityKeyIdentifier=keyid" > "$work/extensions"
     openssl x509 -req -in "$work/request" -CA "$work/authority" -CAkey "$work/authority.key" -CAcreateserial -days 825 \

@@ -1,7 +1,5 @@
 """`make containers`: docker-compose.yml, run for real on a Docker engine, with the development issuer and with Keycloak.
 
-With `--cluster` it is docker-compose.cluster.yml instead, with the development issuer.
-
 The images are those that Dockerfile and docker-compose.yml name, or stand-ins for them; which is said first.
 """
 
@@ -17,11 +15,8 @@ from typing import Final
 
 import pyrage
 
-from services.system.addresses import SERVICES, Addresses
-from tests.acknowledged import Writers, check_histories
+from services.system.addresses import SERVICES
 from tests.containers.compose import (
-    BACK_SECONDS,
-    CLUSTER,
     ROOT,
     System,
     build,
@@ -30,10 +25,9 @@ from tests.containers.compose import (
     positions,
 )
 from tests.containers.engine import EngineError, require_engine
-from tests.containers.images import ETCD, HAPROXY, KAFKA, KEYCLOAK, POSTGRES, PYTHON, provide
+from tests.containers.images import KAFKA, KEYCLOAK, POSTGRES, PYTHON, provide
 from tests.containers.people import ISSUER, People
 from tests.maven import NotFetched
-from tools.client.http import Client
 from tools.local.errors import CannotStart
 
 STORIES: Final = tuple(
@@ -49,25 +43,16 @@ class Failed(Exception):
 
 
 def main() -> None:
-    """Run the system twice, or the cluster once; exit 1, saying what went wrong, where something did."""
+    """Run the system twice; exit 1, saying what went wrong, where something did."""
     begun = time.monotonic()
     try:
         require_engine()
-        cluster = "--cluster" in sys.argv
-        for name in (PYTHON, POSTGRES, KAFKA, *((HAPROXY, ETCD) if cluster else (KEYCLOAK,))):
+        for name in (PYTHON, POSTGRES, KAFKA, KEYCLOAK):
             print(provide(name), flush=True)
         _say("building the project's images")
-        build("backup", *(["patroni"] if cluster else []))
+        build()
         make_secrets()
         backed_up = {"OOC_BACKUP_RECIPIENT": str(pyrage.x25519.Identity.generate().to_public())}
-        if cluster:
-            _try(
-                System(backed_up, profiles=("backup",), more=(CLUSTER,)),
-                lambda: {"OOC_ISSUER": ports()["issuer"]},
-                Addresses(ports()["issuer"], ports()),
-            )
-            print(f"\nThe cluster does what it should ({time.monotonic() - begun:.0f} s).")
-            return
         _say("with the development issuer")
         _try(System(backed_up, ("backup",)), lambda: {"OOC_ISSUER": ports()["issuer"]})
         _say("with Keycloak")
@@ -78,21 +63,15 @@ def main() -> None:
     print(f"\nThe system in containers does what it should ({time.monotonic() - begun:.0f} s).")
 
 
-def _try(system: System, tokens: Callable[[], dict[str, str]], at_work: Addresses | None = None) -> None:
-    """Start, play, verify, kill, restart and verify again; take all down, whatever happened.
-
-    Where people are `at_work`, they go on while containers are killed.
-    """
+def _try(system: System, tokens: Callable[[], dict[str, str]]) -> None:
+    """Start, play, verify, kill, restart and verify again; take all down, whatever happened."""
     system.down(with_data=True)
     try:
         _say(f"all healthy after {system.up():.0f} s")
         _play(tokens())
         _verify(system)
-        if at_work is None:
-            for service in system.running():
-                _say(f"{service} was killed, and healthy again after {system.kill(service):.0f} s")
-        else:
-            _kill_under_load(system, at_work)
+        for service in system.running():
+            _say(f"{service} was killed, and healthy again after {system.kill(service):.0f} s")
         _play(tokens())
         _verify(system)
         before = positions()
@@ -110,38 +89,6 @@ def _try(system: System, tokens: Callable[[], dict[str, str]], at_work: Addresse
         raise
     finally:
         system.down(with_data=True)
-
-
-def _kill_under_load(system: System, addresses: Addresses) -> None:
-    """Kill each container in turn while people work. Raises `AssertionError` for a receipt that is lost, or not given in two minutes.
-
-    The pauses are told, not judged: so many containers wait for the processors of one machine. `make failover` measures them.
-    """
-    writers = Writers(addresses, 3)
-    try:
-        while not writers.answered:
-            writers.require_success()
-            time.sleep(0.1)
-        for service in system.running():
-            since = time.monotonic()
-            took = system.kill(service)
-            back = time.monotonic()
-            while writers.answered[-1][0] < back:
-                writers.require_success()
-                time.sleep(0.1)
-            pause = writers.longest_pause(since)
-            _say(f"{service} was killed, and healthy again after {took:.0f} s; commands waited for {pause:.1f} s")
-    finally:
-        writers.end()
-    client = Client(addresses)
-    last, until = writers.stories[-1].case, time.monotonic() + BACK_SECONDS
-    while client.get("reporting", f"/v1/cases/{last}", role="SUPERVISOR").status != 200 and time.monotonic() < until:
-        time.sleep(1)
-    for story in writers.stories:
-        check_histories(client, story)
-    _say(
-        f"{len(writers.answered)} commands of {len(writers.stories)} stories were acknowledged meanwhile, and each receipt stands"
-    )
 
 
 def _play(tokens: dict[str, str]) -> None:

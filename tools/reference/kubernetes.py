@@ -13,12 +13,10 @@ import yaml
 
 from services.system.kafka_access import accesses, declared_topics
 from services.system.processes import OWNER, Kind, Process, Server, processes
-from services.system.registry import SERVICES
 from shared.runtime.kafka_grants import GROUP, READ, TOPIC, TRANSACTIONAL_ID, WRITE, Binding, KafkaAccess
 from shared.servers.version import version
-from tools.local.ports import Ports
 from tools.reference.kubernetes_sizes import FORCE_AREA, of_ceiling, of_sizes, resources, size_of
-from tools.reference.markdown import fill, fill_file
+from tools.reference.markdown import fill
 
 PLACE: Final = Path("deploy/kubernetes")
 NOTE: Final = "# Written by `make docs` from services/system/processes.py: change that, not this file.\n"
@@ -54,19 +52,6 @@ def of_kubernetes() -> dict[str, str]:
     files["kustomization.yaml"] = [index]
     ceiling = {"ceiling/kustomization.yaml": _text([of_ceiling()])}
     return {f"base/processes/{name}": _text(manifests) for name, manifests in files.items()} | ceiling
-
-
-def of_containers() -> dict[str, str]:
-    """Write what makes a cluster of docker-compose.yml, by path: two of each process, and the ways to them."""
-    ports = {f"{entry.name}-api": Ports().api(entry.port_offset) for entry in SERVICES} | {"console": Ports().console}
-    facts = {
-        "note": NOTE.strip(),
-        "version": version(),
-        "staying": [process.name for process in processes() if process.kind in (Kind.API, Kind.WORKER)],
-        "listening": ports,
-    }
-    files = {"docker-compose.cluster.yml": "docker-compose.cluster.yml", "deploy/haproxy.cfg": "haproxy.cfg"}
-    return {path: fill_file(template, **facts) for path, template in files.items()}
 
 
 def of_deployment() -> dict[str, str]:

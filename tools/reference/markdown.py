@@ -22,11 +22,6 @@ def fill(template: str, **context: Any) -> str:
     return re.sub(r"\n{3,}", "\n\n", f"{title}\n\n{NOTE}\n{text.rstrip()}\n")
 
 
-def fill_file(template: str, **context: Any) -> str:
-    """Write a file that is no page from its template."""
-    return _TEMPLATES.get_template(f"{template}.jinja").render(context).rstrip() + "\n"
-
-
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a table; nothing if it would be empty."""
     lines = [f"| {' | '.join(map(cell, row))} |" for row in rows]
