@@ -1,4 +1,4 @@
-"""The table "Where do I add …" of CONTRIBUTING.md, played: each thing is added to a copy, works there, and takes as many files as it says."""
+"""The table "Where do I add …" of CONTRIBUTING.md, played: each thing is added to a copy and works there, with the files that the steps name."""
 
 from __future__ import annotations
 
@@ -474,6 +474,14 @@ def copy(one_copy: Path) -> Iterator[Path]:
     restore(filecmp.dircmp(one_copy, ROOT))
 
 
+def names(steps: str, file: str) -> bool:
+    """Return whether steps name a file, by its path in the project or in its service; `<code>` is any name."""
+    return any(
+        re.fullmatch(rf"(services/\w+/)?{re.sub(r'<[a-z]+>', r'[a-z_]+', re.escape(word))}", file)
+        for word in re.findall(r"`([^`\s]+)`", steps)
+    )
+
+
 def copied(folder: Path) -> Path:
     """Copy the project into a folder, with what is compiled of it."""
     return Path(shutil.copytree(ROOT, folder / "copy", ignore=NOT_COPIED))
@@ -528,11 +536,14 @@ def run_in(copy: Path, code: str, *arguments: str) -> str:
     "addition", [CONDITION, FIGURE, RULE, MEASURE, SUMMED, COMMAND, FIELD, SHAPE, PAGE, SERVICE], ids=lambda it: it.row
 )
 def test_an_addition_takes_the_files_that_its_row_says(addition: Addition, copy: Path) -> None:
-    """Given the guide, when somebody adds the thing by hand, then it works, and as many files changed as the guide says."""
-    (row,) = re.findall(rf"^\| {re.escape(addition.row)} \| ([^|]*) \|", TABLE, re.MULTILINE)
-    promised = re.search(addition.promised, row)
+    """Given the guide, when somebody adds the thing by hand, then it works, and the guide names each file and their number."""
+    ((number, steps),) = re.findall(rf"^\| {re.escape(addition.row)} \| ([^|]*) \| ([^|]*) \|", TABLE, re.MULTILINE)
+    promised = re.search(addition.promised, number)
     assert promised is not None
     assert len(addition.edits) == int(promised[1])
+    for page in re.findall(r"docs/how-to/extend/[a-z]+\.md", steps):
+        steps += (ROOT / page).read_text(encoding="utf-8")
+    assert [file for file in addition.edits if not names(steps, file)] == []
 
     if addition is SERVICE:
         mentoring(copy)
