@@ -122,8 +122,8 @@ class Command(Message):
     Class attributes: `roles`, the roles that may send it (None: the default roles of the service); `opens`, whether it
     begins a stream; `happens`, whether it records something, so that its time must be right; `prints`, whether its rules
     print documents, which takes some ten milliseconds each; `records`, the event that it records with its own fields,
-    if it does nothing else; `makes`, else the events that it may give; `dated_by`, the field with the time of the
-    occurrence if `occurred_at` is left out.
+    if it does nothing else; `makes`, else the events that it may give; `unrecorded`, its fields that none of them has;
+    `dated_by`, the field with the time of the occurrence if `occurred_at` is left out.
     """
 
     # Built when first used, since each class gives its field `type` the class's own name first.
@@ -135,6 +135,7 @@ class Command(Message):
     prints: ClassVar[bool] = False
     records: ClassVar[type[Event] | None] = None
     makes: ClassVar[tuple[type[Event], ...]] = ()
+    unrecorded: ClassVar[frozenset[str]] = frozenset()
     dated_by: ClassVar[str | None] = None
 
     type: str = ""
@@ -144,9 +145,11 @@ class Command(Message):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_options: Any) -> None:
-        """Narrow `type` to the name of the class, by which the union is discriminated."""
+        """Narrow `type` to the name of the class, by which the union is discriminated. Raises TypeError if its events lack a field."""
         name: Any = Literal[cls.__name__]
         cls.model_fields["type"] = FieldInfo.from_annotated_attribute(name, cls.__name__)
+        if events := events_of(cls):
+            _require_every_field(cls, events)
 
     @model_validator(mode="after")
     def _refuse_sealed_prefix(self, info: ValidationInfo) -> Self:
@@ -165,6 +168,32 @@ COMMAND_FIELDS: Final = frozenset(Command.model_fields)
 def fields_of(command: type[Command]) -> tuple[str, ...]:
     """Return the names of the fields of a command that its sender fills, apart from those of every command."""
     return tuple(name for name in command.model_fields if name not in COMMAND_FIELDS)
+
+
+def events_of(command: type[Command]) -> tuple[type[Event], ...]:
+    """Return the events that a command may give, in the order in which its service declares them."""
+    return command.makes if command.records is None else (command.records,)
+
+
+def _require_every_field(command: type[Command], events: tuple[type[Event], ...]) -> None:
+    """Raise TypeError unless each field of a command is in one of its events or in `unrecorded`, and `records` requires no other."""
+    recorded = {name for event in events for name in event.model_fields}
+    named = " or ".join(event.__name__ for event in events)
+    if lost := [name for name in fields_of(command) if name not in recorded | command.unrecorded]:
+        raise TypeError(
+            f"{command.__name__} asks for {', '.join(lost)}, which {named} does not record:"
+            " add the field to the event, or its name to `unrecorded` of the command"
+        )
+    if wrong := sorted(command.unrecorded - (set(fields_of(command)) - recorded)):
+        raise TypeError(
+            f"{command.__name__}.unrecorded names {', '.join(wrong)}, which the command lacks or {named} records: take it out"
+        )
+    fields = {} if command.records is None else command.records.model_fields
+    if missing := [name for name, info in fields.items() if info.is_required() and name not in command.model_fields]:
+        raise TypeError(
+            f"{command.__name__} records {named}, whose {', '.join(missing)} it does not ask for:"
+            " add the field to the command, or name another event"
+        )
 
 
 def commands_in(module: str) -> tuple[type[Command], ...]:
@@ -254,11 +283,6 @@ def model_from(cls: type[M], source: BaseModel, **more: Any) -> M:
 @cache
 def _shared_names(cls: type[BaseModel], source: type[BaseModel]) -> tuple[str, ...]:
     return tuple(name for name in cls.model_fields if name in source.model_fields and name not in COMMAND_FIELDS)
-
-
-def events_of(command: type[Command]) -> tuple[type[Event], ...]:
-    """Return the events that a command may give, in the order in which its service declares them."""
-    return command.makes if command.records is None else (command.records,)
 
 
 def event_that_it_records(command: Command) -> Event:

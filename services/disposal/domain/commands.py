@@ -406,6 +406,7 @@ class MoveConditionAttendance(Command):
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
     makes = (*_SESSION_ENDS, events.RecordCorrected)
+    unrecorded = frozenset({"recorded_at"})
 
     condition_id: UUID | None
     session_id: UUID
@@ -421,6 +422,7 @@ class CorrectConditionAttendance(Command):
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
     makes = (*_SESSION_ENDS, events.RecordCorrected)
+    unrecorded = frozenset({"recorded_at"})
 
     condition_id: UUID
     session_id: UUID

@@ -351,6 +351,7 @@ class RecordMessageDelivery(Command):
 
     roles: ClassVar[frozenset[str] | None] = _MESSENGER
     makes = (events.MessageFailed, events.MessageDelivered)
+    unrecorded = frozenset({"outcome"})
 
     message_id: UUID
     outcome: Literal["DELIVERED", "NOT_DELIVERED"]
@@ -456,6 +457,7 @@ class CorrectCarriedOutcome(Command):
 
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
     makes = (events.CrimeOutcomeAssigned, events.ReferralCorrected)
+    unrecorded = frozenset({"was", "assigned_at"})
 
     code: OutcomeCode
     was: OutcomeCode
