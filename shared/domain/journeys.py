@@ -3,12 +3,13 @@
     JOURNEYS: Final[tuple[Journey[Loan], ...]] = (
         Journey("Lend", lambda loan: loan.returned_at is None, (
             Step("Check the reader's card", (CheckCard,), LIBRARIANS, once(lambda loan, day: loan.card_checked)),
-            Step("Hand over the book", (LendBook,), LIBRARIANS, each(lambda loan, day: loan.books), duty="LENT"),
+            Step("Hand over the book", (LendBook,), LIBRARIANS, duty="LENT", about=item_as("book_id")),
         )),
     )
 
-The steps stand in an order that makes sense to whoever does them. A step has a task for each thing that it is done for, such
-as each reader; without tasks it is not asked. Whether a task can start is not written here: the rules say it.
+The order of the steps is that of the work. A step has a task for each thing that it is done for, such as each reader; without
+tasks it is not shown. A step that meets a duty takes its tasks from the duty, unless it lists tasks of its own. The rules,
+not the journey, decide whether a task can start.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from datetime import date
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
+from shared.domain.duties import Duty
 from shared.domain.messages import Command
 
 S = TypeVar("S")
@@ -34,6 +36,8 @@ class Task:
 
 
 Tasks = Callable[[S, date], Iterable[Task]]
+About = Callable[[S, str], Mapping[str, UUID]]
+"""The fields of the command that are known from the item of a duty."""
 Purposes = Mapping[str, tuple[type[Command], ...]]
 """What commands that no journey asks for are about, in words, such as "Ending it"."""
 OTHERWISE: Final = "About the record"
@@ -47,9 +51,23 @@ class Step(Generic[S]):
     title: str
     commands: tuple[type[Command], ...]
     who: frozenset[str]
-    tasks: Tasks[S]
+    tasks: Tasks[S] | None = None
+    """Its tasks on a day; None: one for each of its duties."""
     duty: str = ""
-    """The code of the duty that it meets; the item of such a duty is a value of `about`."""
+    """The code of the duty that it meets."""
+    about: About[S] = lambda _state, _item: {}
+    """For a step whose tasks are its duties: the fields of the command that the item of a duty gives."""
+
+    def __post_init__(self) -> None:
+        if self.tasks is None and not self.duty:
+            raise ValueError(f"the step '{self.title}' has neither tasks nor a duty: give it one of them")
+
+    def tasks_on(self, state: S, day: date, duties: Iterable[Duty]) -> list[Task]:
+        """Return its tasks on a day; `duties` are all of the stream."""
+        if self.tasks is not None:
+            return list(self.tasks(state, day))
+        shown = (duty for duty in duties if duty.duty == self.duty and duty.is_shown(day))
+        return [Task(not duty.is_open(day), about=self.about(state, duty.item), item=duty.item) for duty in shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +99,12 @@ def each(name: str, ids: Callable[[S], Iterable[UUID]], done: Callable[[S, UUID]
             yield Task(done(state, id_), about={name: id_})
 
     return tasks
+
+
+def item_as(name: str) -> About[object]:
+    """Return that the item of a duty is an id, which the field `name` of the command takes."""
+
+    def about(_state: object, item: str) -> Mapping[str, UUID]:
+        return {name: UUID(item)}
+
+    return about

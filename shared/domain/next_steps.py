@@ -70,14 +70,15 @@ def journeys_at(
     if state is None:
         return []
     day = context.day
+    every_duty = service.read_model.duties(state, service.policy.on)
     duties: dict[tuple[str, str], Duty] = {}
-    for duty in service.read_model.duties(state, service.policy.on):
+    for duty in every_duty:
         if duty.is_open(day):
             key = duty.duty, duty.item
             duties[key] = min(duties.get(key, duty), duty, key=lambda either: either.due)
 
     def tasks_of(step: Step[S]) -> Iterator[TaskProgress[S]]:
-        tasks = list(step.tasks(state, day))
+        tasks = step.tasks_on(state, day, every_duty)
         asked = [] if all(task.done for task in tasks) else _ask_rules(service, state, context, step)
         return (_standing(step, task, asked, duties, day) for task in tasks)
 

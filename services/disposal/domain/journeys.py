@@ -11,19 +11,17 @@ from services.disposal.domain.duties import must_be_assessed
 from services.disposal.domain.rules.issuing import explains
 from services.disposal.domain.rules.outcomes import lacks_outcome
 from services.disposal.domain.state import (
-    ABSENT,
     BEFORE_ISSUE,
-    SETTLED,
     UNDER_WAY,
     ConditionStatus,
     DisposalState,
     Stage,
 )
 from services.disposal.domain.state_machine import CARED_FOR
-from services.trade.victims import TOLD, first_day
-from services.trade.vocabulary import AttendanceStatus, BreachDecision, ConditionType, Disposal, Role, TrialMode
+from services.trade.victims import told_victim
+from services.trade.vocabulary import BreachDecision, ConditionType, Disposal, Role, TrialMode
 from shared.domain.dates import local_day
-from shared.domain.journeys import Journey, Purposes, Step, Task, each, once
+from shared.domain.journeys import Journey, Purposes, Step, Task, each, item_as, once
 
 CASE_MANAGER: Final = frozenset({Role.YJS_CASE_MANAGER.value})
 POLICE: Final = frozenset({Role.POLICE_DECISION_MAKER.value})
@@ -65,26 +63,13 @@ def _sessions_to_book(state: DisposalState, _day: date) -> Iterator[Task]:
         yield Task(_is_done(state, id_) or id_ in awaited, about={"condition_id": id_})
 
 
-def _attendances_to_record(state: DisposalState, day: date) -> Iterator[Task]:
-    recorded = state.last_attendances
-    for booking in state.bookings.values():
-        if local_day(booking.starts_at) <= day:
-            about = {"condition_id": booking.condition_id, "session_id": booking.session_id}
-            yield Task(booking.session_id in recorded, about=about)
+def _of_session(state: DisposalState, item: str) -> dict[str, UUID]:
+    session = UUID(item)
+    return {"condition_id": state.bookings[session].condition_id, "session_id": session}
 
 
-def _absences(state: DisposalState, _day: date) -> Iterator[Task]:
-    for missed in state.attendances:
-        if missed.status is AttendanceStatus.DNA_PENDING:
-            yield Task(not missed.waits_for_a_reason, about={"session_id": missed.session_id})
-
-
-def _missed_contacts(state: DisposalState, _day: date) -> Iterator[Task]:
-    reached = state.contacted_at[-1:]
-    for missed in state.attendances:
-        if missed.status in ABSENT and missed.status is not AttendanceStatus.DNA_ACCEPTABLE:
-            about = {"person_id": state.opened.person_id}
-            yield Task(any(at >= missed.at for at in reached), about=about, item=str(missed.session_id))
+def _of_child(state: DisposalState, _item: str) -> dict[str, UUID]:
+    return {"person_id": state.opened.person_id}
 
 
 def _warnings(state: DisposalState, _day: date) -> Iterator[Task]:
@@ -214,12 +199,8 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Record the step of the plan",
                 (commands.RecordDeferralStep,),
                 CASE_MANAGER,
-                each(
-                    "step_id",
-                    lambda state: () if state.deferral is None else state.deferral.steps,
-                    lambda state, step: state.required_deferral.steps[step].status in SETTLED,
-                ),
                 duty="DEFERRAL_STEP",
+                about=item_as("step_id"),
             ),
             Step(
                 "Complete the deferral",
@@ -265,8 +246,8 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Record who came",
                 (commands.RecordConditionAttendance,),
                 CASE_MANAGER,
-                _attendances_to_record,
                 duty="ATTENDANCE_RECORDED",
+                about=_of_session,
             ),
             Step(
                 "Complete the condition",
@@ -279,15 +260,15 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Reach the child after an absence",
                 (commands.RecordContact,),
                 CASE_MANAGER,
-                _missed_contacts,
                 duty="MISSED_CONTACT",
+                about=_of_child,
             ),
             Step(
                 "Decide whether the absence is acceptable",
                 (commands.DecideAbsence,),
                 CASE_MANAGER,
-                _absences,
                 duty="ABSENCE_REASON",
+                about=item_as("session_id"),
             ),
             Step("Warn the child in writing", (commands.IssueWarning,), CASE_MANAGER, _warnings),
         ),
@@ -335,12 +316,8 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Tell the victim what was decided",
                 (commands.TellVictim,),
                 VICTIM_WORKER,
-                each(
-                    "person_id",
-                    lambda state: state.everyone_harmed if state.decided_at else (),
-                    lambda state, victim: first_day(state.log, victim, TOLD, max(state.decided_at)) is not None,
-                ),
                 duty="VICTIM_TOLD",
+                about=told_victim,
             ),
         ),
     ),

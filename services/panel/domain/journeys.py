@@ -6,7 +6,7 @@ from services.panel.domain import commands
 from services.panel.domain.state import ItemStatus, Sitting, Stage
 from services.panel.domain.state_machine import OPEN
 from services.trade.vocabulary import Role
-from shared.domain.journeys import Journey, Purposes, Step, each, once
+from shared.domain.journeys import Journey, Purposes, Step, each, item_as, once
 
 CHAIR: Final = frozenset({Role.POLICE_DECISION_MAKER.value, Role.YJS_CASE_MANAGER.value, Role.SUPERVISOR.value})
 
@@ -38,12 +38,8 @@ JOURNEYS: Final[tuple[Journey[Sitting], ...]] = (
                 "Do what the panel agreed",
                 (commands.CompleteAction,),
                 CHAIR,
-                each(
-                    "action_id",
-                    lambda state: state.actions,
-                    lambda state, action: state.actions[action].done_on is not None,
-                ),
                 duty="PANEL_ACTION",
+                about=item_as("action_id"),
             ),
         ),
     ),

@@ -6,9 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from services.referral.domain import commands
-from services.referral.domain.state import MessageStatus, Referral, Stage
+from services.referral.domain.state import Referral, Stage
 from services.referral.domain.state_machine import BEFORE_TRIAGE, WITH_AN_OFFICER
-from services.trade.victims import CONTACTED, INFORMED, REFERRED, TOLD, days_since, first_day
+from services.trade.victims import INFORMED, REFERRED, first_day, told_victim
 from services.trade.vocabulary import Flag, Role, TriageOutcome
 from shared.domain.journeys import Journey, Purposes, Step, Task, each, once
 
@@ -52,19 +52,12 @@ FIRST_CONTACT: Final[Step[Referral]] = Step(
 )
 
 
-def _to_ring(state: Referral, _day: date) -> Iterator[Task]:
-    contacted_on = days_since(state.log, CONTACTED)
-    for message_id, message, failed_at in state.failures:
-        again = message.status is not MessageStatus.FAILED
-        reached = contacted_on(message.person_id, failed_at) is not None
-        yield Task(again or reached, about={"person_id": message.person_id}, item=str(message_id))
+def _person_written_to(state: Referral, item: str) -> dict[str, UUID]:
+    return {"person_id": state.messages[UUID(item)].person_id}
 
 
-def _absent(state: Referral, _day: date) -> Iterator[Task]:
-    contacted_on = days_since(state.log, CONTACTED)
-    for absence in state.absences:
-        reached = contacted_on(absence.person_id, absence.announced_at) is not None
-        yield Task(reached, about={"person_id": absence.person_id}, item=f"{absence.person_id} {absence.about}")
+def _absent_person(_state: Referral, item: str) -> dict[str, UUID]:
+    return {"person_id": UUID(item.split(maxsplit=1)[0])}
 
 
 JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
@@ -173,8 +166,20 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
         "Messages",
         lambda state: bool(state.failures or state.absences),
         (
-            Step("Ring them: a message did not arrive", (commands.RecordContact,), OFFICER, _to_ring, "RING_INSTEAD"),
-            Step("Ring them: they cannot come", (commands.RecordContact,), OFFICER, _absent, "ANSWER_ABSENCE"),
+            Step(
+                "Ring them: a message did not arrive",
+                (commands.RecordContact,),
+                OFFICER,
+                duty="RING_INSTEAD",
+                about=_person_written_to,
+            ),
+            Step(
+                "Ring them: they cannot come",
+                (commands.RecordContact,),
+                OFFICER,
+                duty="ANSWER_ABSENCE",
+                about=_absent_person,
+            ),
         ),
     ),
     Journey(
@@ -228,12 +233,8 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 "Tell them what was decided",
                 (commands.TellVictim,),
                 VICTIM_WORKER,
-                each(
-                    "person_id",
-                    lambda state: state.victims if state.decided_at else (),
-                    lambda state, person: first_day(state.log, person, TOLD, max(state.decided_at)) is not None,
-                ),
                 duty="VICTIM_TOLD",
+                about=told_victim,
             ),
         ),
     ),

@@ -3,9 +3,9 @@
 from typing import Final
 
 from services.rj_conference.domain import commands
-from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage, TermStatus
+from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage
 from services.trade.vocabulary import Role
-from shared.domain.journeys import Journey, Purposes, Step, each, once
+from shared.domain.journeys import Journey, Purposes, Step, each, item_as, once
 
 FACILITATOR: Final = frozenset({Role.RJ_FACILITATOR.value})
 FACILITATORS: Final = frozenset({Role.SUPERVISOR.value, Role.RJ_FACILITATOR.value})
@@ -95,12 +95,8 @@ JOURNEYS: Final[tuple[Journey[Conference], ...]] = (
                 "See that each term is kept",
                 (commands.CompleteTerm, commands.FailTerm),
                 FACILITATOR,
-                each(
-                    "term_id",
-                    lambda state: state.terms,
-                    lambda state, term: state.terms[term].status is not TermStatus.OPEN,
-                ),
                 duty="TERM",
+                about=item_as("term_id"),
             ),
             Step(
                 "Ask how it was",

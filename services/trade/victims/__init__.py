@@ -156,3 +156,8 @@ def telling_duties(
                 met_on=told_on(victim, decided_at),
                 item=str(victim) if number == 1 else f"{victim} {number}",
             )
+
+
+def told_victim(_state: object, item: str) -> dict[str, UUID]:
+    """Return the victim of one of `telling_duties`, as the command that meets it names them."""
+    return {"person_id": UUID(item.split(maxsplit=1)[0])}

@@ -353,11 +353,20 @@ def test_what_is_due_costs_no_more_reads_for_more_sessions() -> None:
         contacts = Counted(Contact(LEO, at) for _ in sessions)
         state = replace(case.state, bookings=booked, attendances=attendances, contacts=contacts)
         before = Counted.read
-        assert len([duty for duty in duties(state, service.policy.on) if duty.duty == "MISSED_CONTACT"]) == many
+        opened = duties(state, service.policy.on)
+        assert len([duty for duty in opened if duty.duty == "MISSED_CONTACT"]) == many
         assert len(service.read_model.view(state)["condition_terms"][str(WORK)]["sessions"]) == many
         shown = [journey for journey in service.journeys if journey.is_shown(state)]
         assert (
-            len([task for journey in shown for step in journey.steps for task in step.tasks(state, at.date())]) > many
+            len(
+                [
+                    task
+                    for journey in shown
+                    for step in journey.steps
+                    for task in step.tasks_on(state, at.date(), opened)
+                ]
+            )
+            > many
         )
         return Counted.read - before
 
