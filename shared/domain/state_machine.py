@@ -5,7 +5,8 @@
         AllowedStages("out_on_loan", (ReturnBook,), frozenset({Stage.LENT}), "The book is not lent.", "byelaw 4"),
     )
 
-`register` enters the rows in a rulebook as rules of id S1.
+`register` enters the rows in a rulebook as rules of id S1. A command without a row is an error at the declaration, unless it
+is listed as one that every stage allows.
 """
 
 from collections.abc import Callable, Iterable
@@ -55,13 +56,29 @@ class AllowedStages(Generic[S]):
         return state.stage in self.stages and (self.standing is None or self.standing(state))
 
 
-def register(rules: RuleBook[S], table: Iterable[AllowedStages[S]], source: str) -> None:
-    """Enter each row in a rulebook: its stages as a precondition, its condition as a check if the stages allow it."""
+def register(
+    rules: RuleBook[S],
+    table: Iterable[AllowedStages[S]],
+    source: str,
+    commands: Iterable[type[Command]],
+    in_every_stage: tuple[type[Command], ...] = (),
+) -> None:
+    """Enter each row in a rulebook: its stages as a precondition, its condition as a check if the stages allow it.
+
+    Raises TypeError for a command without a row that is not listed as allowed in every stage.
+    """
+    staged = list(in_every_stage)
     for row in table:
+        staged += row.commands
         precondition, check = _rules_of(row, row.source or source)
         rules.allowed_in(*row.commands)(precondition)
         if row.condition is not None:
             rules.allowed_in(*row.commands, looks_at=row.looks_at, when=row.allows)(check)
+    if forgotten := [command.__name__ for command in commands if command not in staged]:
+        raise TypeError(
+            f"{', '.join(forgotten)} of {rules.service}: name the stages that allow it in a row of STATE_MACHINE"
+            " (domain/state_machine.py), or add it to IN_EVERY_STAGE there"
+        )
 
 
 def _rules_of(row: AllowedStages[S], source: str) -> tuple[Callable[..., bool], Callable[..., bool]]:

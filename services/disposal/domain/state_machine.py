@@ -1,8 +1,7 @@
 """The state machine of a disposal as a table: each command, the stages in which it is allowed, and the text elsewhere.
 
 A row has a function only for what stages cannot say: `standing` of the state, `condition` of command and state, such as
-that the condition is active. `DecideBreach` and `AssignOutcome` have no row: R23, O3 and O4 say when they are allowed.
-`TellVictim` has none either: a victim is told in every stage, above all when the case has ended.
+that the condition is active.
 """
 
 from typing import Final
@@ -333,3 +332,6 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         looks_at=("session_id", "provider"),
     ),
 )
+
+IN_EVERY_STAGE: Final = (commands.DecideBreach, commands.AssignOutcome, commands.TellVictim, commands.CorrectRecord)
+"""R23, O3 and O4 say when a breach is decided and an outcome assigned. A victim is told above all when the case has ended."""

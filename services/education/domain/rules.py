@@ -6,7 +6,7 @@ from uuid import UUID
 from services.education.domain import commands
 from services.education.domain.corrections import CORRECTIONS
 from services.education.domain.state import Session, Stage
-from services.education.domain.state_machine import PRACTICE, STATE_MACHINE
+from services.education.domain.state_machine import IN_EVERY_STAGE, PRACTICE, STATE_MACHINE
 from services.education.events import AttendanceRecorded
 from services.trade.shared_records import has_room
 from services.trade.vocabulary import AttendanceStatus
@@ -174,7 +174,7 @@ def the_case_has_a_session_left(command: commands.BookPlace, state: Session, con
 
 # --- S1: the state machine's table, and the calendar --------------------------------------------
 
-register(rules, STATE_MACHINE, PRACTICE)
+register(rules, STATE_MACHINE, PRACTICE, commands.COMMANDS, IN_EVERY_STAGE)
 
 
 @rules.allowed_in(commands.PlanSession, looks_at=("starts_at",))

@@ -1,7 +1,4 @@
-"""The state machine of a session: the stages in which each command is allowed (rule S1).
-
-A command without a row is allowed in every stage.
-"""
+"""The state machine of a session: the stages in which each command is allowed (rule S1)."""
 
 from typing import Final
 
@@ -72,3 +69,6 @@ STATE_MACHINE: Final[tuple[AllowedStages[Session], ...]] = (
         "Feedback is kept of a session that was held.",
     ),
 )
+
+IN_EVERY_STAGE: Final = (commands.DecideAbsenceReason, commands.RecordContact, commands.CorrectRecord)
+"""Commands about an absence or a person, and corrections: they go on after the session."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from services.panel.domain import commands
 from services.panel.domain.corrections import CORRECTIONS
 from services.panel.domain.state import ItemStatus, Sitting
-from services.panel.domain.state_machine import SOURCE, STATE_MACHINE
+from services.panel.domain.state_machine import IN_EVERY_STAGE, SOURCE, STATE_MACHINE
 from services.panel.events import CaseConsidered, PresentMember
 from services.trade.shared_records import has_room
 from shared.domain.corrections import OF_A_CORRECTION, facts_of
@@ -150,7 +150,7 @@ def the_case_has_a_sitting_left(command: commands.AddToAgenda, sitting: Sitting,
 
 # --- S1: the state machine's table; corrections ---------------------------------------------------
 
-register(rules, STATE_MACHINE, SOURCE)
+register(rules, STATE_MACHINE, SOURCE, commands.COMMANDS, IN_EVERY_STAGE)
 
 CORRECTIONS.guard(rules, commands.CorrectRecord)
 

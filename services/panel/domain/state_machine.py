@@ -12,6 +12,7 @@ from services.panel.domain.commands import (
     CloseSitting,
     CompleteAction,
     ConsiderCase,
+    CorrectRecord,
     PlanSitting,
     RecordMembers,
     RemoveFromAgenda,
@@ -103,3 +104,5 @@ STATE_MACHINE: Final[tuple[AllowedStages[Sitting], ...]] = (
         standing=lambda sitting: all(item.status is not ItemStatus.CONSIDERED for item in sitting.agenda.values()),
     ),
 )
+
+IN_EVERY_STAGE: Final = (CorrectRecord,)

@@ -1,7 +1,4 @@
-"""The state machine of a referral: the stages in which each command is allowed (rule S1).
-
-A command without a row is allowed in every stage: contacts, corrections, and the facts of other services.
-"""
+"""The state machine of a referral: the stages in which each command is allowed (rule S1)."""
 
 from typing import Final
 
@@ -172,3 +169,18 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         "Only a closed referral can be opened again.",
     ),
 )
+
+IN_EVERY_STAGE: Final = (
+    commands.RecordVictimDetails,
+    commands.InformVictimOfRestorativeJustice,
+    commands.ReferVictimToSupport,
+    commands.TellVictim,
+    commands.RecordContact,
+    commands.RecordPreferences,
+    commands.WriteToPerson,
+    commands.RecordActivityUndertaken,
+    commands.CarryOutcome,
+    commands.CorrectCarriedOutcome,
+    commands.CorrectReferral,
+)
+"""Commands about people, corrections, and the facts of other services: they go on after the referral is closed."""

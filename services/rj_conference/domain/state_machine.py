@@ -1,7 +1,4 @@
-"""The state machine of a conference: the stages in which each command is allowed (rule S1).
-
-`CloseConference` has a rule of its own (`rules/stages.py`), since a reaction's closing may come too late.
-"""
+"""The state machine of a conference: the stages in which each command is allowed (rule S1)."""
 
 from typing import Final
 
@@ -124,3 +121,6 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
         "People are asked how it was after the conference was held and before it is closed.",
     ),
 )
+
+IN_EVERY_STAGE: Final = (commands.CloseConference, commands.CorrectRecord)
+"""Closing has a rule of its own (`rules/stages.py`), since a reaction's closing may come too late."""

@@ -61,6 +61,7 @@ register(
         ),
     ),
     "byelaw 3",
+    (LendBook, ReturnBook),
 )
 
 
@@ -97,7 +98,7 @@ def test_the_stages_of_a_row_are_a_precondition_and_its_condition_a_check_where_
     book: RuleBook[Loan] = RuleBook("lending")
     stages = frozenset({Stage.LENT})
     row = AllowedStages[Loan]("paid", (ReturnBook,), stages, "Pay.", standing=lambda loan: not loan.owes)
-    register(book, (row,), "byelaw 4")
+    register(book, (row,), "byelaw 4", (ReturnBook,))
     (rule,) = book.rules_for(ReturnBook, RuleKind.STATE)
     assert rule.looks_at == ()
     assert rule.check(ReturnBook(), Loan(Stage.LENT), NOW)

@@ -4,6 +4,7 @@ from typing import Final
 
 from services.disposal import events
 from services.disposal.domain.commands import (
+    COMMANDS,
     AgreeDeferral,
     AssignOutcome,
     CorrectRecord,
@@ -15,13 +16,13 @@ from services.disposal.domain.commands import (
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState, Stage
-from services.disposal.domain.state_machine import SOURCE, STATE_MACHINE
+from services.disposal.domain.state_machine import IN_EVERY_STAGE, SOURCE, STATE_MACHINE
 from services.trade.vocabulary import Role
 from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
 from shared.domain.rules import Context
 from shared.domain.state_machine import register
 
-register(rules, STATE_MACHINE, SOURCE)
+register(rules, STATE_MACHINE, SOURCE, COMMANDS, IN_EVERY_STAGE)
 CORRECTIONS.guard(rules, CorrectRecord)
 
 

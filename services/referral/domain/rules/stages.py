@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-from services.referral.domain.commands import CorrectReferral, ReceiveReferral
+from services.referral.domain.commands import COMMANDS, CorrectReferral, ReceiveReferral
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral, born_on, fits_its_kind
-from services.referral.domain.state_machine import PRACTICE, STATE_MACHINE
+from services.referral.domain.state_machine import IN_EVERY_STAGE, PRACTICE, STATE_MACHINE
 from services.referral.events import PersonLinked
 from services.trade.vocabulary import Role
 from shared.domain.corrections import OF_A_CORRECTION, facts_of
@@ -15,7 +15,7 @@ from shared.domain.dates import BeyondCalendar, add_working_days, local_day
 from shared.domain.rules import Context
 from shared.domain.state_machine import register
 
-register(rules, STATE_MACHINE, PRACTICE)
+register(rules, STATE_MACHINE, PRACTICE, COMMANDS, IN_EVERY_STAGE)
 
 _OWN_SOURCE: Final[Mapping[str, str]] = {Role.SCHOOL: "SCHOOL", Role.AGENCY: "OTHER_AGENCY"}
 """Role outside the partnership -> the source that its own report must name."""

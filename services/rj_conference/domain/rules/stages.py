@@ -1,14 +1,14 @@
 """S1: the state machine's table, and the parts of S1 that a table cannot say."""
 
 from services.rj_conference.domain.closing import comes_too_late
-from services.rj_conference.domain.commands import CloseConference
+from services.rj_conference.domain.commands import COMMANDS, CloseConference
 from services.rj_conference.domain.rules.rulebook import rules
 from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage
-from services.rj_conference.domain.state_machine import SOURCE, STATE_MACHINE
+from services.rj_conference.domain.state_machine import IN_EVERY_STAGE, SOURCE, STATE_MACHINE
 from shared.domain.rules import Context
 from shared.domain.state_machine import register
 
-register(rules, STATE_MACHINE, SOURCE)
+register(rules, STATE_MACHINE, SOURCE, COMMANDS, IN_EVERY_STAGE)
 
 
 @rules.allowed_in(CloseConference)

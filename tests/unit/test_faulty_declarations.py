@@ -7,7 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from services.rj_conference.domain.commands import COMMANDS
+from services.rj_conference.domain.state_machine import IN_EVERY_STAGE, SOURCE, STATE_MACHINE
 from shared.domain.messages import Command, Event, ShortText
+from shared.domain.rules import RuleBook
+from shared.domain.state_machine import register
 
 
 class RiskRecorded(Event):
@@ -50,3 +54,16 @@ def test_a_wrong_event_is_refused() -> None:
     said = "RecordRisk records RiskApproved, whose approved_by it does not ask for: .*, or name another event"
     with pytest.raises(TypeError, match=said):
         command({}, records=RiskApproved)
+
+
+def test_a_command_without_a_row_in_the_state_machine_is_refused() -> None:
+    """Given a new command of a conference that no row names, when the rules are declared, then it and both remedies are named.
+
+    Without the row a closed conference would call the command available, and answer it with a fault.
+    """
+    forgotten = command({})
+    declared = (*COMMANDS, forgotten)
+    said = r"RecordRisk of rj_conference: name the stages .* in a row of STATE_MACHINE \(domain/state_machine.py\), or add it to IN_EVERY_STAGE"
+    with pytest.raises(TypeError, match=said):
+        register(RuleBook("rj_conference"), STATE_MACHINE, SOURCE, declared, IN_EVERY_STAGE)
+    register(RuleBook("rj_conference"), STATE_MACHINE, SOURCE, declared, (*IN_EVERY_STAGE, forgotten))
