@@ -58,9 +58,13 @@ run: install ## Start the system, play a child's case, show the results, stay up
 	@exec $(BIN)/ooc demo $(if $(filter-out 0,$(ONCE)),--once)
 
 .PHONY: test
-test: ## Run everything: lint, types, layers and every test, on real servers
+test: ## Run everything: lint, types, layers and every test, on real servers (TESTS=path: a part of the tests alone)
+ifdef TESTS
+	@$(MAKE) install-test aot-cache
+else
 	@$(MAKE) -j2 install-test doors
 	@$(MAKE) -j2 deploy-tools $(LINT) collect aot-cache
+endif
 	$(IN_MEMORY) $(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(TESTS)
 ifndef TESTS
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then $(MAKE) containers; else \
@@ -105,9 +109,9 @@ alerts: install-test ## Let Prometheus watch a system whose processes and server
 	OOC_ALERTS=1 $(BIN)/pytest tests/alerts
 
 .PHONY: check
-check: install-test lint ## The quick loop: lint, types, layers and unit tests; no servers, no documents, no architecture tests
+check: install-test lint ## The quick loop: lint, types, layers, unit tests, sources and the reference pages; no servers, no documents
 	@log=$$(mktemp); $(QUICK) $(HALF) >"$$log" 2>&1 & half=$$!; trap 'kill $$half 2>/dev/null || :; rm -f "$$log"' EXIT; \
-	ended=0; $(QUICK) $(addprefix --ignore=,$(HALF)) tests/unit || ended=$$?; \
+	ended=0; $(QUICK) $(addprefix --ignore=,$(HALF)) tests/unit tests/architecture/test_{sources,reference}.py || ended=$$?; \
 	wait $$half || ended=$$?; cat "$$log"; exit $$ended
 
 .PHONY: lint
@@ -135,16 +139,16 @@ aot-cache:
 	@$(BIN)/python -m tools.local.fetch --aot-cache
 
 .PHONY: install
-install: $(VENV)/.installed-run ## Make .venv and install what `make run` needs, checked by hash
+install: $(VENV)/.editable-run ## Make .venv and install what `make run` needs, checked by hash
 	@:
 
 .PHONY: install-test
-install-test: $(VENV)/.installed-test ## The same, and what tests and lint need besides
+install-test: $(VENV)/.editable-test ## The same, and what tests and lint need besides
 	@:
 
 $(VENV)/.installed-run: LOCK := local
 $(VENV)/.installed-test: LOCK := test
-$(VENV)/.installed-%: pyproject.toml requirements/local.txt requirements/test.txt
+$(VENV)/.installed-%: requirements/local.txt requirements/test.txt
 	@$(REQUIRE_PYTHON)
 	@if ! { [ -x $(BIN)/python ] && $(BIN)/python -c '$(NEW_ENOUGH)' && $(BIN)/python -m pip --version; } >/dev/null 2>&1; then \
 		echo "Making $(VENV) with $$($(PYTHON) --version)"; \
@@ -161,8 +165,12 @@ $(VENV)/.installed-%: pyproject.toml requirements/local.txt requirements/test.tx
 		echo "  - 'No space left on device': this needs about 1 GB in $(CURDIR) and pip's temporary folder (TMPDIR)."; \
 		exit 1; \
 	} >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m tools.local.fetch
+	@touch $@
+
+# A changed pyproject.toml installs the project alone again, and what it needs only once `make lock` has pinned it.
+$(VENV)/.editable-run $(VENV)/.editable-test: $(VENV)/.editable-%: pyproject.toml $(VENV)/.installed-%
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .PHONY: mutate

@@ -79,3 +79,33 @@ def test_reset_removes_no_directory_of_somebody_else(folder: Path) -> None:
     assert ended.returncode != 0
     assert "holds no local system" in ended.stderr
     assert (folder / "letters").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "renewed"),
+    [("pyproject.toml", {"editable"}), ("requirements/test.txt", {"editable", "locked"})],
+    ids=["the project", "a lock file"],
+)
+def test_a_change_installs_what_it_changed(folder: Path, changed: str, renewed: set[str]) -> None:
+    """Given an installation, when pyproject.toml changes, then the project alone is installed again; a lock file renews both."""
+    (folder / ".venv").mkdir()
+    old, new = 1_000_000_000, 2_000_000_000
+    for path in (*folder.rglob("*.t*t"), folder / "pyproject.toml"):
+        os.utime(path, (old, old))
+    for name in (".installed-test", ".editable-test"):
+        (folder / ".venv" / name).touch()
+        os.utime(folder / ".venv" / name, (old + 1, old + 1))
+    assert "pip install" not in make(folder, "-n", "install-test").stdout
+    os.utime(folder / changed, (new, new))
+    said = make(folder, "-n", "install-test").stdout
+    assert {
+        name for name, option in (("locked", "--require-hashes"), ("editable", " -e .")) if option in said
+    } == renewed
+
+
+def test_a_part_of_the_tests_runs_without_lint(folder: Path) -> None:
+    """Given TESTS, when the recipe of `make test` is printed, then it runs pytest on these, and no lint."""
+    said = make(folder, "-n", "test", "TESTS=tests/unit/education").stdout
+    assert "pytest" in said
+    assert "tests/unit/education" in said
+    assert "mypy" not in said
