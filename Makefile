@@ -162,10 +162,11 @@ $(VENV)/.installed-%: requirements/local.txt requirements/test.txt
 		echo "  - a network error or a time-out: check the connection (or pip's proxy settings), then run the same command again;"; \
 		echo "  - 'THESE PACKAGES DO NOT MATCH THE HASHES': what came is not what was pinned. Run 'pip cache purge' and try"; \
 		echo "    again; if it stays, do not install it: report it;"; \
-		echo "  - 'No space left on device': this needs about 1 GB in $(CURDIR) and pip's temporary folder (TMPDIR)."; \
+		echo "  - 'No space left on device': this needs about 2 GB in $(CURDIR) and pip's temporary folder (TMPDIR)."; \
 		exit 1; \
 	} >&2
 	@$(BIN)/python -m tools.local.fetch
+	@$(if $(filter test,$(LOCK)),$(BIN)/python -m tests.browsers)
 	@touch $@
 
 # A changed pyproject.toml installs the project alone again, and what it needs only once `make lock` has pinned it.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Final
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 
-FIREFOX: Final = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
+from tests.browsers import FIREFOX
+
 UNKNOWN: Final = "emulation.setMediaFeaturesOverride"
 LISTENS: Final = re.compile(r"(WebDriver BiDi listening on )(ws://\S+)")
 MOST_BYTES: Final = 256 * 1024 * 1024

@@ -1,13 +1,11 @@
 """Somebody at a page of the console, by mouse or by the keyboard alone."""
 
-import shutil
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from playwright.sync_api import Locator, Page, Response
 
-CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MOST_TABS: Final = 400
 """Presses of Tab within which every control of a page is reached."""
 WAY: Final = """one => {

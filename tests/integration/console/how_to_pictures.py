@@ -1,18 +1,19 @@
 """Makes the pictures of docs/how-to/console from the screenshots that the tests in a real browser write to var/screens.
 
-Run `make test` or tests/integration/console/test_browser.py first, then `python -m tests.integration.console.how_to_pictures`. Chromium itself
-makes them smaller, so that no library for pictures is needed.
+Run `make test` or tests/integration/console/test_browser.py first, then `python -m tests.integration.console.how_to_pictures`. Chromium makes
+them smaller, so that no library for pictures is needed.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 from base64 import b64encode
 from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import sync_playwright
+
+from tests.browsers import CHROMIUM
 
 ROOT: Final = Path(__file__).parents[3]
 PAGES: Final = ROOT / "docs" / "how-to" / "console"
@@ -25,15 +26,12 @@ QUALITY: Final = 60
 
 
 def main() -> None:
-    """Make every picture that a page shows. Raises `SystemExit` if a screenshot or Chromium is missing."""
+    """Make every picture that a page shows. Raises `SystemExit` if a screenshot is missing."""
     names = sorted({name for page in PAGES.glob("*.md") for name in SHOWN.findall(page.read_text(encoding="utf-8"))})
     if missing := [name for name in names if not (SCREENS / f"{name}.png").exists()]:
         raise SystemExit(f"No screenshot in {SCREENS} of: {', '.join(missing)}. Run the tests in a browser first.")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        raise SystemExit("No Chromium is on PATH (Debian: apt-get install chromium).")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": WIDTH, "height": TALLEST})
         for name in names:
             encoded = b64encode((SCREENS / f"{name}.png").read_bytes()).decode()

@@ -1,7 +1,7 @@
 """The console in a real browser: journeys by clicking and by keyboard, and every page checked by axe and looked at.
 
-Chromium and Firefox are the machine's own. Where there is none its tests are skipped; the same pages and journeys are tested
-over HTTP beside them always. Pictures of every page are written to var/screens.
+tests/browsers.py says which browsers. Where there is none its tests are skipped; the same pages and journeys are tested over
+HTTP beside them always. Pictures of every page are written to var/screens.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
-from tests.integration.console.firefox import FIREFOX, program
-from tests.integration.console.hands import CHROMIUM
+from tests.browsers import CHROMIUM, FIREFOX
+from tests.integration.console.firefox import program
 from tests.integration.console.test_forms import REPORT
 
 LAUNCH: Final = ("--no-sandbox", "--disable-gpu", "--renderer-process-limit=1", "--disable-site-isolation-trials")
@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
         CHROMIUM is None,
-        reason="no Chromium is on PATH (Debian: apt-get install chromium): the pages are tested over HTTP alone",
+        reason="there is no Chromium (python -m tests.browsers says why): the pages are tested over HTTP alone",
     ),
 ]
 

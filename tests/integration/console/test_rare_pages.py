@@ -16,11 +16,14 @@ from services.console.everyone.appointments import WORDS
 from services.console.forms.next_steps import NextStep
 from services.console.rendering import render
 from services.console.sessions import Session, Tokens
-from tests.integration.console.hands import CHROMIUM
+from tests.browsers import CHROMIUM
 from tests.integration.console.test_browser import LAUNCH, check, is_narrow_enough
 from tests.unit.console.test_plan import STATE, page_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is on PATH")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: python -m tests.browsers"),
+]
 
 SUPERVISOR: Final = Session(
     "key", "me", "SUPERVISOR", "YJS", "DORSET", Tokens("t", 2e9, None), "Sam Hart", reason="AUDIT"
