@@ -133,7 +133,7 @@ class ProjectionConsumer(Service):
         try:
             await consumer.start()
         except BaseException:
-            await stop(consumer, consumer._client, 5)  # noqa: SLF001 - what stop() leaves open if it raises
+            await stop(consumer, 5)
             raise
         return consumer
 
@@ -141,7 +141,7 @@ class ProjectionConsumer(Service):
         """Wait for the batch in flight, and leave the group."""
         async with self.busy:
             if self._consumer is not None:
-                await stop(self._consumer, self._consumer._client, 5)  # noqa: SLF001 - the same
+                await stop(self._consumer, 5)
 
     def leave(self) -> None:
         """Forget the offsets of all partitions, so that records are ignored until the next seek."""

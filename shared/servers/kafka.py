@@ -84,15 +84,16 @@ async def producing(kafka: Kafka, seconds: float, **options: Any) -> AsyncIterat
         yield producer
     finally:
         # A sender that is in trouble may never end by itself, and its connections must not stay.
-        await stop(producer, producer.client, 2)
+        await stop(producer, 2)
 
 
-async def stop(member: Any, client: Any, seconds: float) -> None:
+async def stop(member: Any, seconds: float) -> None:
     """Stop a producer or consumer of aiokafka, and close its client, each within so many seconds; what they raise is left alone.
 
     If the broker is away, stopping a consumer raises the CancelledError of a fetch that it cancels itself. That one
     would end the task that stops it, as if somebody had cancelled it, without a word.
     """
+    client = member.client if hasattr(member, "client") else member._client  # noqa: SLF001 - what stop() leaves open if it raises
     for ending in (member.stop, client.close):
         task = asyncio.ensure_future(ending())
         task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

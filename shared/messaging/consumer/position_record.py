@@ -335,4 +335,4 @@ async def reader(bootstrap: Kafka, isolation_level: str, wait_milliseconds: int 
         await consumer.start()
         yield consumer
     finally:
-        await stop(consumer, consumer._client, 5)  # noqa: SLF001 - what stop() leaves open if it raises
+        await stop(consumer, 5)
