@@ -1,4 +1,4 @@
-"""How a conference's events fold and what is shown of them."""
+"""How a conference's events fold, and what is shown and counted of them."""
 
 from pathlib import Path
 from typing import Final
@@ -8,6 +8,7 @@ from services.rj_conference.domain.decide import decider
 from services.rj_conference.domain.duties import duties
 from services.rj_conference.domain.state import Conference, Stage
 from services.rj_conference.events import EVENTS
+from services.rj_conference.summary import summary
 from services.rj_conference.views import view
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
@@ -17,6 +18,7 @@ READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
     events=EVENTS,
     decider=decider,
     view=view,
+    summary=summary,
     duties=duties,
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
     access=ACCESS,

@@ -101,13 +101,15 @@ def reaction_command_id(event: UUID, reaction: str, stream: UUID, item: str = ""
 
 @dataclass(frozen=True)
 class ReadModel(Generic[S]):
-    """The read model of a service: how its events fold, and what is shown of the state."""
+    """The read model of a service: how its events fold, and what is shown and counted of the state."""
 
     collection: str
     events: EventRegistry
     decider: Decider[S]
     view: Callable[[S], Mapping[str, Any]]
     """The state as the catalogue names it: clear JSON values only, nothing sealed."""
+    summary: Callable[[S, Fact], Any] | None = None
+    """What is counted and listed of the state, by the stream's first fact, in the class that the function returns."""
     duties: Callable[[S, PolicyOn], Sequence[Duty]] = lambda _state, _policy_on: ()
     """Every duty of the state, met, open or closed; the second argument gives the policy of a day."""
     policy: PolicyBook = field(default_factory=lambda: PolicyBook({}))

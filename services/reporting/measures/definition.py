@@ -8,9 +8,9 @@ from uuid import UUID
 from services.reporting.measures.disclosure import Published
 from services.reporting.measures.period import Period
 from services.reporting.measures.policy import POLICY
-from services.reporting.summaries import Summary
 from services.reporting.summaries.disposal import SealedTexts
 from services.system.registry import DECIDING
+from services.trade.summary import Summary
 from shared.domain.policy import PolicyBook
 
 Row = TypeVar("Row")

@@ -8,9 +8,10 @@ from uuid import UUID
 from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.interventions import select_interventions
 from services.reporting.measures.period import Period
-from services.reporting.summaries import ConferenceSummary, DisposalSummary, ReferralSummary
+from services.reporting.summaries import DisposalSummary, ReferralSummary
 from services.reporting.summaries.disposal import VictimSummary
 from services.reporting.summaries.referral import VictimWishes
+from services.rj_conference.summary import ConferenceSummary
 
 
 @dataclass(frozen=True, slots=True)

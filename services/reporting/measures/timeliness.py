@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from services.reporting.measures.definition import EVERY_SERVICE, Dataset, Measure
 from services.reporting.measures.period import Period
-from services.reporting.summaries import DisposalSummary, ReferralSummary, Summary
+from services.reporting.summaries import DisposalSummary, ReferralSummary
 from services.reporting.summaries.disposal import End
+from services.trade.summary import Summary
 from shared.domain.dates import add_working_days
 
 INTERVALS: Final = ("report_to_triage", "referral_to_assessment", "offence_to_disposal", "issue_to_completion")

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from services.reporting.measures import WorkItem
 from services.reporting.projection.read_models import READ_MODELS
-from services.reporting.summaries import LapsedDuty, Summary, summary_type
+from services.reporting.summaries import summary_type
+from services.trade.summary import LapsedDuty, Summary, plain_summary
 from shared.domain.decider import history_at
 from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
@@ -99,9 +100,10 @@ def fold(
     service = service_of(history[0])
     read_model = READ_MODELS[service]
     state = read_model.decider.fold(shown)
-    summary = summary_type(service).summarise(shown) if shown else None
-    if state is None or summary is None:
+    if state is None:
         return None
+    old = summary_type(service)
+    summary = old.summarise(shown) if old else (read_model.summary or plain_summary)(state, shown[0])
     duties = tuple(read_model.duties(state, read_model.policy.on))
     lapsed = tuple(LapsedDuty(duty=duty.duty, on=duty.lapsed_on) for duty in duties if duty.lapsed_on is not None)
     return Folded(

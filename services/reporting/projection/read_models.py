@@ -3,12 +3,20 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from services.reporting.summaries import summary_type
 from services.system.registry import read_models
+from services.trade.summary import Summary
 from shared.domain.envelope import EventRegistry
 from shared.domain.messages import Event
 from shared.domain.service import ReadModel
 
 READ_MODELS: Final[dict[str, ReadModel[Any]]] = read_models()
+
+SUMMARIES: Final[dict[str, type[Summary]]] = {
+    name: old.model if (old := summary_type(name)) else model.summary.__annotations__["return"]
+    for name, model in READ_MODELS.items()
+}
+"""The class of each service's summaries, as its function says. A service that has none is summarised plainly."""
 
 CONSUMER: Final = "reporting"
 """The name under which the projection's checkpoints are filed."""

@@ -19,7 +19,7 @@ from services.reporting.queries.other_cases import other_cases
 from services.reporting.queries.visibility import Reader, visible
 from services.reporting.queries.waits import list_waits
 from services.reporting.summaries import summary_type
-from services.reporting.summaries.summary import CaseView
+from services.trade.summary import CaseView
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at
 from shared.domain.permissions import CONFLICT, Denial
@@ -200,7 +200,7 @@ def _rows_then(rows: Sequence[Row], past: Mapping[Stream, _PastStream | None], c
 
 
 def _is_shared(row: Row) -> bool:
-    return summary_type(row["service"]).events_for_case is not None
+    return summary_type(row["service"]) is not None and summary_type(row["service"]).events_for_case is not None
 
 
 def _area(rows: Sequence[Row], case_id: UUID) -> str | None:
@@ -214,7 +214,7 @@ def _area(rows: Sequence[Row], case_id: UUID) -> str | None:
 def _view_for_case(row: Row, case_id: UUID) -> CaseView:
     view: dict[str, Any] = json.loads(row["view"])
     kind = summary_type(row["service"])
-    if kind.view_for_case is None:
+    if kind is None or kind.view_for_case is None:
         return CaseView(view)
     return kind.view_for_case(view, kind.model.model_validate_json(row["record"]), case_id)
 

@@ -16,11 +16,12 @@ from pydantic import Field
 from services.reporting.measures import MEASURES, Dataset, Measure, WorkItem, measure_named
 from services.reporting.measures.period import BadQuestion, Period
 from services.reporting.projection.fold import Stream, split
+from services.reporting.projection.read_models import SUMMARIES
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.freshness import StaleService
 from services.reporting.queries.measure_queries import load_dataset
 from services.reporting.queries.visibility import Reader, record_line, visible
-from services.reporting.summaries import Summary, service_of
+from services.trade.summary import Summary
 from shared.api.parameters import Parameter
 from shared.api.schemas import Schema
 
@@ -131,6 +132,4 @@ def _records_of(row: Any) -> Iterator[Stream]:
             yield row.service, row.stream
         return
     summary: Summary = row if isinstance(row, Summary) else row.summary
-    service = service_of(summary)
-    if service is not None:
-        yield service, summary.stream
+    yield from ((service, summary.stream) for service, kind in SUMMARIES.items() if kind is type(summary))

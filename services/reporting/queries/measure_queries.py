@@ -22,6 +22,7 @@ from services.reporting.measures.disclosure import Published
 from services.reporting.measures.period import Period, year_of
 from services.reporting.projection.as_of import fold_changed_streams
 from services.reporting.projection.projector import stood_open
+from services.reporting.projection.read_models import SUMMARIES
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.ethnicity import Grant
 from services.reporting.queries.publication import (
@@ -32,8 +33,8 @@ from services.reporting.queries.publication import (
     require_whole,
 )
 from services.reporting.queries.restriction import restricted_people
-from services.reporting.summaries import Summary, summary_type
 from services.reporting.summaries.disposal import SealedTexts
+from services.trade.summary import Summary
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.sealing import SealedToken
 
@@ -165,5 +166,4 @@ async def load_dataset(
 @lru_cache(MOST_READ)
 def _read_summary(service: str, record: str) -> Summary:
     """Read a stored summary; cached, since the measures of one period parse the same ones."""
-    summary: Summary = summary_type(service).model.model_validate_json(record)
-    return summary
+    return SUMMARIES.get(service, Summary).model_validate_json(record)

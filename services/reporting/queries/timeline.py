@@ -210,7 +210,8 @@ async def _lines(
     for (service, stream), history in histories.items():
         events = READ_MODELS[service].events
         facts = history_at(history, as_of=as_of, known_at=known_at)
-        select = summary_type(service).events_for_case
+        kind = summary_type(service)
+        select = None if kind is None else kind.events_for_case
         recorded = {fact.event_id: fact for fact in history}
         own = None if select is None else select([(recorded[fact.event_id], fact) for fact in facts], case_id)
         lines += [

@@ -7,7 +7,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.disposal import events
-from services.reporting.summaries.summary import Summary, SummaryType, common_fields
+from services.reporting.summaries.summary import SummaryType, first_fields
+from services.trade.summary import Summary
 from services.trade.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation, Role
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event, Timestamp, ValueObject
@@ -136,7 +137,7 @@ def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
     assert isinstance(opened, events.DisposalCaseOpened)
     prior = opened.prior
     return DisposalSummary(
-        **common_fields(history),
+        **first_fields(history),
         officer=_officer(opening, history),
         cases=(opened.case_id,),
         referral_id=opened.referral_id,

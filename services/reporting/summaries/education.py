@@ -6,7 +6,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.education.events import EVENTS, PlaceBooked, PlaceCancelled, SessionDelivered, SessionPlanned
-from services.reporting.summaries.summary import CaseView, Summary, SummaryType, common_fields
+from services.reporting.summaries.summary import SummaryType, first_fields
+from services.trade.summary import CaseView, Summary
 from services.trade.vocabulary import SessionKind, Topic
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction, Timestamp, ValueObject
@@ -60,7 +61,7 @@ def session_summary(history: Sequence[Fact]) -> SessionSummary | None:
     if planned is None:
         return None
     return SessionSummary(
-        **common_fields(history),
+        **first_fields(history),
         officer=history[0].actor.id,
         cases=tuple(dict.fromkeys(place.case_id for place in places.values() if place.case_id is not None)),
         topic=planned.topic,

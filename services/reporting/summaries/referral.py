@@ -6,7 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from services.referral import events
-from services.reporting.summaries.summary import Summary, SummaryType, common_fields
+from services.reporting.summaries.summary import SummaryType, first_fields
+from services.trade.summary import Summary
 from services.trade.vocabulary import TriageOutcome
 from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
@@ -46,7 +47,7 @@ def referral_summary(history: Sequence[Fact]) -> ReferralSummary | None:
     last = triages[-1].event if triages else None
     officers = [fact.event.officer_id for fact in history if isinstance(fact.event, events.ReferralAllocated)]
     return ReferralSummary(
-        **common_fields(history),
+        **first_fields(history),
         officer=officers[-1] if officers else None,
         cases=(received.case_id,),
         reported_on=local_day(received.reported_at),

@@ -5,7 +5,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.panel.events import EVENTS, CaseAddedToAgenda, CaseConsidered, CaseRemovedFromAgenda, SittingPlanned
-from services.reporting.summaries.summary import CaseView, Summary, SummaryType, common_fields
+from services.reporting.summaries.summary import SummaryType, first_fields
+from services.trade.summary import CaseView, Summary
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction, Timestamp, ValueObject
 
@@ -46,7 +47,7 @@ def sitting_summary(history: Sequence[Fact]) -> SittingSummary | None:
     if planned is None:
         return None
     return SittingSummary(
-        **common_fields(history),
+        **first_fields(history),
         officer=planned.chair,
         cases=tuple(dict.fromkeys(item.case_id for item in agenda.values())),
         starts_at=planned.starts_at,

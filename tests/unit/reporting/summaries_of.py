@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.reporting.summaries import ConferenceSummary, DisposalSummary
+from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import (
     DecisionSummary,
     End,
@@ -16,6 +16,7 @@ from services.reporting.summaries.disposal import (
     OutcomeSummary,
     VictimSummary,
 )
+from services.rj_conference.summary import ConferenceSummary
 from services.trade.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation
 from shared.domain.dates import LONDON
 

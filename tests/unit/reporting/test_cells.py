@@ -11,7 +11,8 @@ import pytest
 from services.reporting.measures import MEASURES, Dataset, WorkItem
 from services.reporting.measures.period import BadQuestion, Period
 from services.reporting.queries.cells import OPENED, records_in_cell
-from services.reporting.summaries import LapsedDuty, ReferralSummary
+from services.reporting.summaries import ReferralSummary
+from services.trade.summary import LapsedDuty
 from tests.unit.reporting.summaries_of import case, day, victim
 
 Q4 = Period(date(2026, 1, 1), date(2026, 3, 31))

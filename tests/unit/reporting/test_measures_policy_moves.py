@@ -14,8 +14,9 @@ from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.period import BadQuestion, Period
 from services.reporting.measures.policy import POLICY
 from services.reporting.queries.publication import require_publishable
-from services.reporting.summaries import ReferralSummary, Summary
+from services.reporting.summaries import ReferralSummary
 from services.reporting.summaries.disposal import SealedTexts
+from services.trade.summary import Summary
 from services.trade.vocabulary import OffenceCategory
 from shared.domain.policy import PolicyBook
 from tests.policy_books import with_entry

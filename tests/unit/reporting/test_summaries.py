@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,29 @@ from services.reporting.projection.fold import fold
 from services.reporting.queries.ethnicity import keyring_grant
 from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import SealedTexts
+from services.rj_conference.service import service as conferences
 from shared.domain.envelope import Fact
 from shared.domain.ids import derived_uuid
 from shared.domain.sealing import seal
 from shared.privacy.keyring import MemoryKeyring
+from tests.command_spec import CommandSpec
 from tests.in_memory_reporting import PlayedStories, measure_facts
+from tests.unit.rj_conference.stories import FACILITATOR, STRANGER, facilitator, proposal
 
 STORIES = Path(__file__).parents[2] / "scenarios"
 Q4 = (date(2026, 1, 1), date(2026, 3, 31))
 
 
-def disposal_of(history: list[Fact], **times: Any) -> DisposalSummary:
+def summary_of(history: Sequence[Fact], **times: Any) -> Any:
     folded = fold(history, **times)
     assert folded is not None
-    assert isinstance(folded.summary, DisposalSummary)
     return folded.summary
+
+
+def disposal_of(history: list[Fact], **times: Any) -> DisposalSummary:
+    summary = summary_of(history, **times)
+    assert isinstance(summary, DisposalSummary)
+    return summary
 
 
 def test_a_correction_is_counted_from_when_it_is_known() -> None:
@@ -110,3 +118,15 @@ def test_a_case_is_with_the_officer_to_whom_it_was_handed() -> None:
     assert disposal_of(history).officer == second.event.to  # type: ignore[attr-defined]
     assert disposal_of(history, as_of=first.occurred_at).officer == first.event.to  # type: ignore[attr-defined]
     assert disposal_of(history, as_of=opened.occurred_at).officer == opened.actor.id
+
+
+def test_a_conference_is_with_the_facilitator_who_was_assigned_last() -> None:
+    """Given a facilitator, when an earlier assignment is recorded late, then the later one has the work, as in the state."""
+    story = CommandSpec(conferences)
+    story.ask(proposal(), by="RJ_FACILITATOR", at="2025-11-20T09:00:00+00:00")
+    for person, at in (
+        (FACILITATOR, "2025-11-22T09:00:00+00:00"),
+        (STRANGER, "2025-11-21T09:00:00+00:00"),
+    ):
+        story.ask(facilitator(person=person), by="SUPERVISOR", at=at)
+    assert summary_of(story.facts).officer == story.state.facilitator.facilitator_id == FACILITATOR
