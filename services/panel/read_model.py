@@ -1,4 +1,4 @@
-"""How a sitting's events fold and what is shown of them."""
+"""How a sitting's events fold, and what is shown and counted of them."""
 
 from pathlib import Path
 from typing import Final
@@ -8,6 +8,7 @@ from services.panel.domain.decide import decider
 from services.panel.domain.duties import duties
 from services.panel.domain.state import Sitting, Stage
 from services.panel.events import EVENTS
+from services.panel.summary import summary
 from services.panel.views import view
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
@@ -17,6 +18,7 @@ READ_MODEL: Final[ReadModel[Sitting]] = ReadModel(
     events=EVENTS,
     decider=decider,
     view=view,
+    summary=summary,
     duties=duties,
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
     access=ACCESS,

@@ -108,11 +108,11 @@ class ReadModel(Generic[S]):
     decider: Decider[S]
     view: Callable[[S], Mapping[str, Any]]
     """The state as the catalogue names it: clear JSON values only, nothing sealed."""
-    summary: Callable[[S, Fact], Any] | None = None
-    """What is counted and listed of the state, by the stream's first fact, in the class that the function returns."""
     duties: Callable[[S, PolicyOn], Sequence[Duty]] = lambda _state, _policy_on: ()
     """Every duty of the state, met, open or closed; the second argument gives the policy of a day."""
     policy: PolicyBook = field(default_factory=lambda: PolicyBook({}))
+    summary: Callable[[S, Fact], Any] | None = None
+    """What is counted and listed of the state, by the stream's first fact, in the class that the function returns."""
     access: Permissions = field(default_factory=dict)
     """Role -> what it may read: every entrance asks this one table."""
     states: tuple[str, ...] = ()

@@ -179,7 +179,7 @@ MEASURE = Addition(
         "services/reporting/measures/staff.py": new('''"""Members of staff who were taught."""
 
 from services.reporting.measures.definition import Measure
-from services.reporting.summaries import SessionSummary
+from services.education.summary import SessionSummary
 
 MEASURE = Measure(
     name="staff",
@@ -207,15 +207,15 @@ assert answer(measure_named("staff"), Dataset(), period, {})["staff"] == 0
 SUMMED = Addition(
     "a measure",
     {
-        "services/reporting/summaries/education.py": each(
+        "services/education/summary.py": each(
             add("    staff: int | None = None", "    hours: Decimal | None = None"),
-            add("        key_stage=planned.key_stage,", "        hours=planned.hours,"),
+            add("        key_stage=state.key_stage,", "        hours=state.hours,"),
             add("from datetime import date", "from decimal import Decimal"),
         ),
         "services/reporting/measures/hours.py": new('''"""Hours that were taught."""
 
 from services.reporting.measures.definition import Measure
-from services.reporting.summaries import SessionSummary
+from services.education.summary import SessionSummary
 
 MEASURE = Measure(
     name="hours",
@@ -232,7 +232,7 @@ MEASURE = Measure(
 '''),
     },
     """
-from services.reporting.summaries import SessionSummary
+from services.education.summary import SessionSummary
 assert SessionSummary.model_fields["hours"].default is None
 """,
     r"(?:\d+); (\d+) with a field",

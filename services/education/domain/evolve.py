@@ -33,7 +33,14 @@ def _state_after(state: Session, fact: Fact, event: events.EventAfterPlanning) -
         case events.PlaceCancelled():
             return _given_back(state, fact, event)
         case events.SessionDelivered():
-            return replace(state, stage=Stage.DELIVERED, headcount=event.headcount, delivered_at=fact.occurred_at)
+            return replace(
+                state,
+                stage=Stage.DELIVERED,
+                headcount=event.headcount,
+                staff=event.staff,
+                parents=event.parents,
+                delivered_at=fact.occurred_at,
+            )
         case events.AttendanceRecorded():
             return _attended(state, fact, event)
         case events.AbsenceReasonDecided():
@@ -58,6 +65,8 @@ def _planned(state: Session | None, fact: Fact, event: events.SessionPlanned) ->
         planned_at=fact.occurred_at,
         starts_at=event.starts_at,
         hours=event.hours,
+        school_urn=event.school_urn,
+        key_stage=event.key_stage,
     )
 
 

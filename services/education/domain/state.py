@@ -70,7 +70,11 @@ class Session:
     planned_at: datetime
     starts_at: datetime
     hours: Decimal
+    school_urn: str | None = None
+    key_stage: str | None = None
     headcount: int | None = None
+    staff: int | None = None
+    parents: int | None = None
     delivered_at: datetime | None = None
     cancelled_at: datetime | None = None
     places: Mapping[UUID, Place] = field(default_factory=dict)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from services.education.summary import SessionSummary
 from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.period import Period
-from services.reporting.summaries import SessionSummary
 
 
 def select_sessions(dataset: Dataset, period: Period) -> list[SessionSummary]:

@@ -103,7 +103,7 @@ def fold(
     if state is None:
         return None
     old = summary_type(service)
-    summary = old.summarise(shown) if old else (read_model.summary or plain_summary)(state, shown[0])
+    summary: Summary = old.summarise(shown) if old else (read_model.summary or plain_summary)(state, shown[0])  # type: ignore[assignment]
     duties = tuple(read_model.duties(state, read_model.policy.on))
     lapsed = tuple(LapsedDuty(duty=duty.duty, on=duty.lapsed_on) for duty in duties if duty.lapsed_on is not None)
     return Folded(

@@ -10,7 +10,7 @@ from uuid import UUID
 from services.reporting.projection.as_of import histories_of
 from services.reporting.projection.fold import Folded, Stream, fold
 from services.reporting.projection.projector import COLUMNS, stream_row
-from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.read_models import READ_MODELS, SUMMARIES
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.alerts import alerts_of
 from services.reporting.queries.case_list import QUEUED
@@ -18,8 +18,7 @@ from services.reporting.queries.daily_sheet import Listed
 from services.reporting.queries.other_cases import other_cases
 from services.reporting.queries.visibility import Reader, visible
 from services.reporting.queries.waits import list_waits
-from services.reporting.summaries import summary_type
-from services.trade.summary import CaseView
+from services.trade.summary import CaseView, Summary
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at
 from shared.domain.permissions import CONFLICT, Denial
@@ -200,7 +199,7 @@ def _rows_then(rows: Sequence[Row], past: Mapping[Stream, _PastStream | None], c
 
 
 def _is_shared(row: Row) -> bool:
-    return summary_type(row["service"]) is not None and summary_type(row["service"]).events_for_case is not None
+    return SUMMARIES.get(row["service"], Summary).is_shared
 
 
 def _area(rows: Sequence[Row], case_id: UUID) -> str | None:
@@ -213,10 +212,8 @@ def _area(rows: Sequence[Row], case_id: UUID) -> str | None:
 
 def _view_for_case(row: Row, case_id: UUID) -> CaseView:
     view: dict[str, Any] = json.loads(row["view"])
-    kind = summary_type(row["service"])
-    if kind is None or kind.view_for_case is None:
-        return CaseView(view)
-    return kind.view_for_case(view, kind.model.model_validate_json(row["record"]), case_id)
+    summary = SUMMARIES.get(row["service"], Summary).model_validate_json(row["record"])
+    return summary.view_for_case(view, case_id)
 
 
 def _as_json(row: Row, view: Mapping[str, Any], fields: frozenset[str] | None) -> dict[str, Any]:

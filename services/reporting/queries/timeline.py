@@ -11,13 +11,13 @@ from pydantic import Field
 
 from services.reporting.projection.as_of import histories_of
 from services.reporting.projection.fold import Stream
-from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.read_models import READ_MODELS, SUMMARIES
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.cases import records_of_case
 from services.reporting.queries.freshness import StaleService
 from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader
-from services.reporting.summaries import summary_type
+from services.trade.summary import Summary
 from shared.api.history_view import history_view
 from shared.api.schemas import ActorLine, Schema, SealedField
 from shared.domain.decider import history_at
@@ -210,14 +210,13 @@ async def _lines(
     for (service, stream), history in histories.items():
         events = READ_MODELS[service].events
         facts = history_at(history, as_of=as_of, known_at=known_at)
-        kind = summary_type(service)
-        select = None if kind is None else kind.events_for_case
         recorded = {fact.event_id: fact for fact in history}
-        own = None if select is None else select([(recorded[fact.event_id], fact) for fact in facts], case_id)
+        pairs = [(recorded[fact.event_id], fact) for fact in facts]
+        own = set(SUMMARIES.get(service, Summary).events_for_case(pairs, case_id))
         lines += [
             _line(service, stream, line)
             for line in history_view(events, undisclosed(events, history), as_of=as_of, known_at=known_at)
-            if own is None or UUID(line["event_id"]) in own
+            if UUID(line["event_id"]) in own
         ]
     states = await records_of_case(connection, reader, case_id, "state", ever=False)
     readable = set() if states is None or isinstance(states, Denial) else {row["service"] for row in states.rows}

@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from services.reporting.summaries.disposal import DISPOSAL, DisposalSummary
-from services.reporting.summaries.education import SESSION, SessionSummary
 from services.reporting.summaries.referral import REFERRAL, ReferralSummary
-from services.reporting.summaries.sitting import SITTING, SittingSummary
 from services.reporting.summaries.summary import SummaryType
 
-_TYPES: Final[Mapping[str, SummaryType[Any]]] = {kind.service: kind for kind in (REFERRAL, SESSION, DISPOSAL, SITTING)}
+_TYPES: Final[Mapping[str, SummaryType[Any]]] = {kind.service: kind for kind in (REFERRAL, DISPOSAL)}
 
 
 def summary_type(service: str) -> SummaryType[Any] | None:
@@ -24,7 +22,5 @@ def summary_type(service: str) -> SummaryType[Any] | None:
 __all__ = [
     "DisposalSummary",
     "ReferralSummary",
-    "SessionSummary",
-    "SittingSummary",
     "summary_type",
 ]

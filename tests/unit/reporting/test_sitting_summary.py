@@ -7,7 +7,8 @@ from uuid import UUID
 
 from services.panel.events import CaseAddedToAgenda, CaseConsidered
 from services.panel.read_model import READ_MODEL
-from services.reporting.summaries.sitting import sitting_events_for_case, sitting_for_case, sitting_summary
+from services.panel.summary import SittingSummary
+from services.reporting.projection.fold import fold
 from shared.domain.decider import history_at
 from shared.domain.envelope import Fact
 from tests.in_memory_reporting import PlayedStories
@@ -20,10 +21,16 @@ def history() -> list[Fact]:
     return max((facts for name, facts in histories.items() if name.startswith("panel")), key=len)
 
 
+def summary_of(facts: list[Fact]) -> SittingSummary:
+    folded = fold(facts)
+    assert folded is not None
+    assert isinstance(folded.summary, SittingSummary)
+    return folded.summary
+
+
 def test_a_sitting_belongs_to_the_cases_on_its_agenda() -> None:
     """Given a sitting, then three cases share it, the one taken off does not, and the chair has the work."""
-    summary = sitting_summary(history_at(history()))
-    assert summary is not None
+    summary = summary_of(history())
     assert len(summary.cases) == len(summary.agenda) == 3
     assert not summary.is_work
     assert summary.officer is not None
@@ -33,20 +40,19 @@ def test_a_sitting_belongs_to_the_cases_on_its_agenda() -> None:
 def test_a_case_sees_its_own_part_of_a_sitting() -> None:
     """Given a sitting of three cases, when one of them is shown, then no other case's item, action or event is in it."""
     facts = history()
-    summary = sitting_summary(history_at(facts))
-    assert summary is not None
+    summary = summary_of(facts)
     view = READ_MODEL.view_of(facts)
     assert view is not None
     considered = next(fact.event for fact in facts if isinstance(fact.event, CaseConsidered))
-    part = sitting_for_case(view, summary, considered.case_id)
+    part = summary.view_for_case(view, considered.case_id)
     assert set(part.view["agenda"]) == {str(considered.disposal_id)}
     assert len(part.view["actions"]) == 1
     assert part.hidden_items == frozenset()
     (other, *_) = (item for item in summary.agenda if item.case_id != considered.case_id)
-    assert sitting_for_case(view, summary, other.case_id).hidden_items == set(part.view["actions"])
+    assert summary.view_for_case(view, other.case_id).hidden_items == set(part.view["actions"])
     pairs = list(zip(facts, history_at(facts), strict=True))
     for case_id in summary.cases:
-        own = [fact.event for fact in facts if fact.event_id in sitting_events_for_case(pairs, case_id)]
+        own = [fact.event for fact in facts if fact.event_id in SittingSummary.events_for_case(pairs, case_id)]
         assert {getattr(event, "case_id", None) for event in own} <= {case_id, None}
         assert any(isinstance(event, CaseAddedToAgenda) for event in own)
-    assert not sitting_events_for_case(pairs, UUID(int=1))
+    assert not SittingSummary.events_for_case(pairs, UUID(int=1))

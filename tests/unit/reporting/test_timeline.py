@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.education.events import PlaceBooked
+from services.education.summary import SessionSummary
 from services.reporting.projection.fold import service_of
 from services.reporting.projection.read_models import READ_MODELS
-from services.reporting.summaries.education import session_events_for_case
 from shared.api.history_view import history_view
 from shared.domain.decider import history_at
 from shared.domain.envelope import Fact
@@ -84,7 +84,7 @@ def test_a_shared_session_tells_a_case_only_of_its_own_places() -> None:
     seen_ids: set[UUID] = set()
     for case_id in cases:
         assert case_id is not None
-        own = session_events_for_case(pairs(history), case_id)
+        own = SessionSummary.events_for_case(pairs(history), case_id)
         events = [fact.event for fact in history if fact.event_id in own]
         assert {event.case_id for event in events if isinstance(event, PlaceBooked)} == {case_id}
         assert {"SessionPlanned", "SessionDelivered"} <= {type(event).__name__ for event in events}
@@ -102,10 +102,10 @@ def test_a_place_that_was_moved_to_another_case_is_told_in_both() -> None:
     both = [(fact, moved if fact is booking else fact) for fact in history]
     assert booking.event.case_id is not None
     for case_id in (booking.event.case_id, moved_to):
-        assert booking.event_id in session_events_for_case(both, case_id)
+        assert booking.event_id in SessionSummary.events_for_case(both, case_id)
 
 
 def test_a_session_that_never_had_a_place_of_the_case_is_not_told() -> None:
     """Given a session, when a case without a place in it is told, then nothing of the session is in it."""
     (history, *_) = sessions("13-workshop-register.yaml")
-    assert not session_events_for_case(pairs(history), UUID(int=1))
+    assert not SessionSummary.events_for_case(pairs(history), UUID(int=1))
