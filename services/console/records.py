@@ -119,6 +119,15 @@ def as_it_stands(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return data
 
 
+def texts_of(state: Mapping[str, Any], version: int | None) -> dict[str, str]:
+    """Return the sealed texts that one event of a record holds, as corrected, by their fields: those that are shown."""
+    return {
+        text["field"]: text["value"]
+        for text in (state.get("details") or {}).get("texts") or ()
+        if text["version"] == version and isinstance(text.get("value"), str)
+    }
+
+
 def place_of(state: Mapping[str, Any]) -> str:
     """Return where something is held, as the details of its record say last; empty if the reader may not know."""
     texts = (state.get("details") or {}).get("texts") or ()
@@ -126,18 +135,14 @@ def place_of(state: Mapping[str, Any]) -> str:
     return next((place for place in reversed(places) if isinstance(place, str)), "")
 
 
-async def own_words(apis: Apis, session: Session, record: Record) -> dict[str, list[str]]:
-    """Return the texts of each condition of a disposal by its id, if the person may read its history."""
-    history = await part_of(apis.get(session, record.service, f"/v1/{record.collection}/{record.id}/history"))
+def own_words(record: Record) -> dict[str, list[str]]:
+    """Return the texts of each condition of a disposal by its id, as far as the person may read them."""
+    state = record.state.value or {}
     words: dict[str, list[str]] = {}
-    for event in (history.value or {}).get("events", ()):
-        # An event proposes one condition, or says which apply from then on.
-        data = as_it_stands(event)
-        listed = data.get("conditions")
-        for condition in (data.get("condition"), *(listed if isinstance(listed, list) else ())):
-            if isinstance(condition, Mapping) and "condition_id" in condition:
-                texts = (condition.get(name) for name in ("detail", "place", "payee"))
-                words[str(condition["condition_id"])] = [text for text in texts if isinstance(text, str)]
+    for id_, asked in (state.get("condition_terms") or {}).items():
+        texts = texts_of(state, asked["told_by"])
+        names = (f"{asked['field']}.{name}" for name in ("detail", "place", "payee"))
+        words[id_] = [texts[name] for name in names if name in texts]
     return words
 
 

@@ -74,6 +74,10 @@ class ConditionView(TypedDict):
     sessions: list[SessionOfCondition]
     """In order of time."""
     last_attendance: str | None
+    told_by: int
+    """The version of the event that gave its terms, which has its sealed texts."""
+    field: str
+    """The path of the terms in that event."""
 
 
 @described
@@ -93,6 +97,8 @@ class VictimOfDisposal(TypedDict):
     """By law, or as recorded."""
     consents_to_contact: bool | None
     wants_rj: bool | None
+    view_told_by: int | None
+    """The version of the event by which their view was last sought, or was not."""
     log: list[VictimLogLine]
 
 
@@ -141,6 +147,8 @@ class DisposalView(TypedDict):
     """The last day for proceedings, of a summary offence."""
     document_printed_here: bool | None
     """Whether the signed paper was printed by this system; null before a signature."""
+    told_by: dict[str, int]
+    """The version of the event that counts, of ADMISSION, GRAVITY and ASSESSMENT."""
 
 
 def view(state: DisposalState) -> DisposalView:
@@ -171,7 +179,18 @@ def view(state: DisposalState) -> DisposalView:
         "warnings_issued": state.warnings_issued,
         "prosecution_time_limit": _day(state.opened.prosecution_time_limit),
         "document_printed_here": state.document_printed_here,
+        "told_by": _told_by(state),
     }
+
+
+def _told_by(state: DisposalState) -> dict[str, int]:
+    assessed = max(state.assessments, key=lambda assessment: assessment.at, default=None)
+    versions = {
+        "ADMISSION": None if state.admission is None else state.admission.version,
+        "GRAVITY": state.gravity_version,
+        "ASSESSMENT": None if assessed is None else assessed.version,
+    }
+    return {name: version for name, version in versions.items() if version is not None}
 
 
 def _victim(state: DisposalState, victim: UUID) -> VictimOfDisposal:
@@ -181,6 +200,7 @@ def _victim(state: DisposalState, victim: UUID) -> VictimOfDisposal:
         "enhanced_rights": state.has_enhanced_rights(victim),
         "consents_to_contact": said.consents_to_contact,
         "wants_rj": said.wants_rj,
+        "view_told_by": said.version,
         "log": log_view(state.log, victim),
     }
 
@@ -217,6 +237,8 @@ def _terms(
             _session(booking, recorded) for booking in sorted(bookings, key=lambda booking: booking.starts_at)
         ],
         "last_attendance": attendances[-1].status.value if attendances else None,
+        "told_by": condition.version,
+        "field": condition.field,
     }
 
 

@@ -19,6 +19,11 @@ class SessionView(TypedDict):
     """How many were there, from the delivery on, if nobody is named."""
     register: dict[str, str]
     """By person: BOOKED, or the attendance as last recorded."""
+    hours: int | float
+    """How long it lasts, as planned."""
+    delivered_at: str | None
+    booked_for: dict[str, str | None]
+    """By person of the register: the case for which the place is booked."""
 
 
 def view(state: Session) -> SessionView:
@@ -31,6 +36,12 @@ def view(state: Session) -> SessionView:
         "headcount": state.headcount,
         "register": {
             str(person): "BOOKED" if place.status is None else place.status.value
+            for person, place in state.places.items()
+        },
+        "hours": int(state.hours) if state.hours == state.hours.to_integral_value() else float(state.hours),
+        "delivered_at": None if state.delivered_at is None else state.delivered_at.isoformat(),
+        "booked_for": {
+            str(person): None if place.booking.case_id is None else str(place.booking.case_id)
             for person, place in state.places.items()
         },
     }

@@ -35,6 +35,8 @@ class SittingSummary(Summary):
         own_fields = {
             "agenda": {disposal: status for disposal, status in view["agenda"].items() if disposal in disposals},
             "actions": {action: status for action, status in view["actions"].items() if action in actions},
+            # A row of an earlier release has none.
+            "cases": [item for item in view.get("cases", ()) if item["disposal_id"] in disposals],
             "starts_at": self.starts_at.isoformat(),
         }
         people = frozenset(item.person_id for item in own)

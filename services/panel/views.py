@@ -1,9 +1,36 @@
 """What is shown of a sitting: the catalogue's state, in clear JSON values."""
 
+from uuid import UUID
+
 from typing_extensions import TypedDict
 
-from services.panel.domain.state import Sitting
+from services.panel.domain.state import AgendaItem, ItemStatus, Sitting
+from services.panel.events import Member
 from shared.domain.members import described
+
+
+@described
+class AgendaCase(TypedDict):
+    """A case on the agenda."""
+
+    disposal_id: str
+    case_id: str
+    person_id: str
+    status: str
+    dealt_with_at: str | None
+    """When it was considered or adjourned last."""
+    told_by: int | None
+    """The version of the event that says what the panel said of it then."""
+
+
+@described
+class MemberView(TypedDict):
+    """A member of the panel."""
+
+    officer_id: str
+    kind: str
+    organisation: str
+    present: bool
 
 
 @described
@@ -15,6 +42,12 @@ class SittingView(TypedDict):
     """By disposal: TO_CONSIDER, CONSIDERED or ADJOURNED."""
     actions: dict[str, str]
     """By agreed action: OPEN or DONE."""
+    starts_at: str
+    chair: str
+    members: list[MemberView]
+    """As recorded last, present or not."""
+    cases: list[AgendaCase]
+    """The agenda in the order in which it was filled."""
 
 
 def view(sitting: Sitting) -> SittingView:
@@ -25,4 +58,29 @@ def view(sitting: Sitting) -> SittingView:
             str(action_id): "OPEN" if action.done_on is None else "DONE"
             for action_id, action in sitting.actions.items()
         },
+        "starts_at": sitting.starts_at.isoformat(),
+        "chair": str(sitting.chair),
+        "members": [_member(member) for member in (sitting.memberships[-1].members if sitting.memberships else ())],
+        "cases": [_case(disposal, item) for disposal, item in sitting.agenda.items()],
+    }
+
+
+def _member(member: Member) -> MemberView:
+    return {
+        "officer_id": str(member.officer_id),
+        "kind": member.kind.value,
+        "organisation": member.organisation,
+        "present": member.present,
+    }
+
+
+def _case(disposal: UUID, item: AgendaItem) -> AgendaCase:
+    waits = item.status is ItemStatus.TO_CONSIDER
+    return {
+        "disposal_id": str(disposal),
+        "case_id": str(item.case_id),
+        "person_id": str(item.person_id),
+        "status": item.status.value,
+        "dealt_with_at": None if waits else item.since.isoformat(),
+        "told_by": None if waits else item.version,
     }

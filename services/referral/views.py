@@ -33,6 +33,8 @@ class VictimOfReferral(TypedDict):
     wants_support: bool | None
     preference: str | None
     """How they wish to be contacted, as last recorded."""
+    details_told_by: int | None
+    """The version of the event with the details that count: its sealed texts say how to reach them."""
     log: list[VictimLogLine]
 
 
@@ -142,6 +144,7 @@ def _victim(state: Referral, victim: UUID) -> VictimOfReferral:
         "wants_updates": None if details is None else details.wants_updates,
         "wants_support": None if details is None else details.wants_support,
         "preference": None if wish is None else wish.preference,
+        "details_told_by": None if details is None else details.version,
         "log": log_view(state.log, victim),
     }
 

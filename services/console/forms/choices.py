@@ -12,7 +12,7 @@ from services.console.forms.fields import OFFICERS, Option
 from services.console.forms.gravity import OFFENCE
 from services.console.forms.people import CHILDREN, CRIME_NUMBER, HAPPENED, LINKED, REPORTED, fits
 from services.console.names import called, children_of, told_apart
-from services.console.records import Record, all_people, as_it_stands, read_all, read_record
+from services.console.records import Record, all_people, read_all, read_record
 from services.console.sessions import Session
 from services.console.words import day, in_words, moment
 
@@ -57,7 +57,8 @@ async def choices(
         records = []
     else:
         records = [await read_record(apis, session, collection, id_, {}, guidance=False)]
-    of_sitting = await _of_sitting(apis, session, id_) if collection == "sittings" and begun else ()
+    sitting = next((record for record in records if (record.collection, record.id) == ("sittings", id_)), None)
+    of_sitting = () if sitting is None else await _of_sitting(apis, session, sitting.state.value or {})
     events = timeline.value or []
     options: dict[str, list[Option]] = defaultdict(list)
     of_officers = [
@@ -122,21 +123,18 @@ def officers_in(
     return [Option(id_, text) for id_, text in options.items()]
 
 
-async def _of_sitting(apis: Apis, session: Session, id_: str) -> list[tuple[str, Option]]:
-    """Return the cases on the agenda of a sitting and its members, as its history names them."""
-    history = await part_of(apis.get(session, "panel", f"/v1/sittings/{id_}/history"))
-    events = (history.value or {}).get("events", ())
-    listed = [event["data"] for event in events if event["type"] == "CaseAddedToAgenda"]
+async def _of_sitting(apis: Apis, session: Session, state: Mapping[str, Any]) -> list[tuple[str, Option]]:
+    """Return the cases on the agenda of a sitting, and its members."""
+    listed = state.get("cases") or ()
     children = await children_of(apis, session, (("disposal", item["disposal_id"]) for item in listed))
     options = [
         ("disposal", Option(item["disposal_id"], child.name if child else f"Case {item['case_id'][:8]}"))
         for item in listed
         for child in (children.get(item["disposal_id"]),)
     ]
-    for event in events:
-        for member in as_it_stands(event).get("members") or ():
-            words = f"{in_words(member['kind'])}, {member['organisation']}"
-            options += [(name, Option(member["officer_id"], words)) for name in ("abstaining", "owner")]
+    for member in state.get("members") or ():
+        words = f"{in_words(member['kind'])}, {member['organisation']}"
+        options += [(name, Option(member["officer_id"], words)) for name in ("abstaining", "owner")]
     return options
 
 

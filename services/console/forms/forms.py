@@ -147,9 +147,9 @@ async def _rows_of(request: Request, session: Session) -> Answers:
         return {f"{ROWS}{conditions.GROUP}": [str(conditions.ROWS)]}
     if read_name(request, "command") != present.COMMAND:
         return {}
-    path = f"/v1/{read_collection(request)}/{read_uuid(request, 'id')}/history"
-    history = await part_of(console_of(request).apis.get(session, SERVICES[read_collection(request)], path))
-    return present.rows_of((history.value or {"events": ()})["events"])
+    path = f"/v1/{read_collection(request)}/{read_uuid(request, 'id')}"
+    state = await part_of(console_of(request).apis.get(session, SERVICES[read_collection(request)], path))
+    return present.rows_of(state.value or {})
 
 
 async def take_form(request: Request, session: Session, form: Form) -> Response:

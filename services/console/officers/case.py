@@ -77,8 +77,7 @@ async def case_page(request: Request, session: Session) -> Response:
     steps = {record.id: steps_of(record.guidance.value, record.titles) for record in records if record.guidance.value}
     works = {record.id: _work(record, id_, names) for record in records}
     disposals = [record for record in records if (record.state.value or {}).get("condition_terms")]
-    texts, papers, others = await asyncio.gather(
-        asyncio.gather(*(own_words(apis, session, record) for record in disposals)),
+    papers, others = await asyncio.gather(
         asyncio.gather(*(part_of(names_of_papers(apis, record.collection)) for record in records)),
         of_records(apis, session, [(other["service"], other["id"]) for other in case["other_cases"]]),
     )
@@ -117,8 +116,8 @@ async def case_page(request: Request, session: Session) -> Response:
         next=next_of(works.values(), duties) if now else None,
         conditions=[
             line
-            for record, words in zip(disposals, texts, strict=True)
-            for line in conditions_of(record, works[record.id], conferences, words, today().isoformat())
+            for record in disposals
+            for line in conditions_of(record, works[record.id], conferences, own_words(record), today().isoformat())
         ],
         duties=duties,
         reports=events_of_kind(events.value or (), REPORTS),
@@ -290,6 +289,7 @@ async def record_page(request: Request, session: Session) -> Response:
     case = next(
         (str(event["data"]["case_id"]) for event in events if event["version"] == 1 and "case_id" in event["data"]), ""
     )
+    state = record.state.value or {}
     people = {who.id: who.name for who in record.people if who.name}
     if collection == "conferences" and case:
         people |= await _names_in(apis, session, case)
@@ -300,8 +300,8 @@ async def record_page(request: Request, session: Session) -> Response:
         record=record,
         case_id=case,
         work=_work(record, case, people | record.names),
-        conference=conference_of(events, people) if events and collection == "conferences" else None,
-        plan=plan_of(record.state.value or {}, today()),
+        conference=conference_of(state, events, people) if events and "participants" in state else None,
+        plan=plan_of(state, today()),
         columns=OF_A_PERSON,
         facts=FACTS,
         steps=steps_of(record.guidance.value, record.titles) if record.guidance.value else None,

@@ -1,14 +1,15 @@
 """A restorative conference as one page: who takes part and how far each is, risk, schedule, outcome and agreement.
 
-The page gathers what the history of the record says; each line leads to the form that comes next, if the role may send it.
+The page shows the state of the record, and for each heading the sentence of the event that counts; each line leads to the
+form that comes next, if the role may send it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from services.console.names import Who, called
-from services.console.records import as_it_stands
+from services.console.records import place_of, texts_of
 from services.console.words import day, in_words, moment
 
 OF_A_PERSON: Final[Mapping[str, tuple[str, ...]]] = {
@@ -20,28 +21,30 @@ OF_A_PERSON: Final[Mapping[str, tuple[str, ...]]] = {
 """The columns of the participants, each with the commands that its cell leads to."""
 
 
-HARMED: Final = in_words("HARMED")
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Participant:
     """A person who takes part, and what is recorded of them, in words."""
 
     id: str
     name: str
-    part: str
-    informed: str = ""
-    consent: str = ""
-    prepared: str = ""
-    present: str = ""
-    follow_up: str = ""
+    role: str
+    informed: str
+    consent: str
+    prepared: str
+    present: str
+    follow_up: str
+
+    @property
+    def part(self) -> str:
+        """The part, in words."""
+        return in_words(self.role)
 
     def is_concerned_by(self, column: str) -> bool:
         """Whether a column asks something of them: who was harmed alone is informed (rule C2)."""
-        return column != "informed" or self.part == HARMED
+        return column != "informed" or self.role == "HARMED"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Term:
     """A term of the agreement."""
 
@@ -51,121 +54,90 @@ class Term:
     standing: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Conference:
-    """A conference as its history tells it."""
+    """A conference in words."""
 
-    participants: dict[str, Participant] = field(default_factory=dict)
-    facts: dict[str, str] = field(default_factory=dict)
-    terms: dict[str, Term] = field(default_factory=dict)
-    harmer: str = ""
+    participants: Mapping[str, Participant]
+    facts: Mapping[str, str]
+    """By heading."""
+    terms: Mapping[str, Term]
+    harmer: str
     """The name of the child who did harm, if the reader may know it."""
 
 
 FACTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "Proposed": ("", ()),
-    "Responsibility": ("Not recorded yet", ("RecordResponsibility",)),
-    "Consent": ("Nobody asked yet", ()),
-    "Facilitator": ("Nobody yet", ("AssignFacilitator",)),
-    "Risk": ("Not assessed yet", ("AssessRisk", "ApproveRisk")),
-    "Schedule": ("Not scheduled yet", ("ScheduleConference", "ConvertToIndirect")),
-    "Outcome": ("Not held yet", ("RecordConferenceHeld", "RecordDidNotProceed")),
-    "Agreement": ("None yet", ("SignAgreement", "RecordNoAgreement")),
+    "PROPOSED": ("", ()),
+    "RESPONSIBILITY": ("Not recorded yet", ("RecordResponsibility",)),
+    "CONSENT": ("Nobody asked yet", ()),
+    "FACILITATOR": ("Nobody yet", ("AssignFacilitator",)),
+    "RISK": ("Not assessed yet", ("AssessRisk", "ApproveRisk")),
+    "SCHEDULE": ("Not scheduled yet", ("ScheduleConference", "ConvertToIndirect")),
+    "OUTCOME": ("Not held yet", ("RecordConferenceHeld", "RecordDidNotProceed")),
+    "AGREEMENT": ("None yet", ("SignAgreement", "RecordNoAgreement")),
 }
 """The headings of the page, each with its words if nothing is recorded, and the commands that lead on."""
 
-PARTIES: Final = frozenset({in_words("HARMER"), HARMED})
-"""The parts of those without whose consent nothing is scheduled (rule C2)."""
+PARTIES: Final = frozenset({"HARMER", "HARMED"})
+"""The roles of those without whose consent nothing is scheduled (rule C2)."""
 
 
-def conference_of(events: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> Conference:
-    """Gather a conference from its history; what was corrected reads as it was corrected, if the sentence says so.
+def conference_of(
+    state: Mapping[str, Any], events: Iterable[Mapping[str, Any]], names: Mapping[str, str]
+) -> Conference:
+    """Return a conference in words: its state, and the sentences of the events of its history that count, as corrected.
 
     `names` has the people by their ids.
     """
-    conference = Conference({}, {heading: words for heading, (words, _) in FACTS.items() if words})
-    for event in events:
-        _take(conference, event, names)
-    people = [Who(who.id, who.part, who.name, {}) for who in conference.participants.values()]
-    conference.harmer = next((who.name for who in people if who.part == in_words("HARMER")), "")
-    for id_, words in called(people).items():
-        conference.participants[id_].name = words
-    parties = [who for who in conference.participants.values() if who.part in PARTIES]
-    lacking = [who.name for who in parties if not who.consent.startswith("Given")]
-    if parties:
-        conference.facts["Consent"] = f"Lacks that of {', '.join(lacking)}" if lacking else "Given by each"
-    return conference
+    people = [Who(id_, in_words(who["role"]), names.get(id_, ""), {}) for id_, who in state["participants"].items()]
+    words = called(people)
+    participants = {id_: _participant(id_, words[id_], who) for id_, who in state["participants"].items()}
+    told = {event["version"]: event for event in events}
+    facts = {heading: missing for heading, (missing, _) in FACTS.items()}
+    facts |= {heading: _sentence(told[version]) for heading, version in state["told_by"].items()}
+    if state["risk_approved_on"]:
+        facts["RISK"] += f"; approved on {day(state['risk_approved_on'])}"
+    facts["CONSENT"] = _consents(state, participants)
+    facts["SCHEDULE"] = _schedule(state) or facts["SCHEDULE"]
+    texts = texts_of(state, state["told_by"].get("AGREEMENT"))
+    return Conference(
+        participants,
+        facts,
+        {
+            id_: Term(id_, texts.get(term["field"], "Not shown to your role"), day(term["due"]), term["status"])
+            for id_, term in state["agreed_terms"].items()
+        },
+        next((who.name for who in people if state["participants"][who.id]["role"] == "HARMER"), ""),
+    )
 
 
-def _take(conference: Conference, event: Mapping[str, Any], names: Mapping[str, str]) -> None:
-    data, on, type_ = as_it_stands(event), day(event["occurred_at"]), event["type"]
-    sentence = str(event["corrected_sentence"] or event["sentence"])
-    if type_ in _PARTS:
-        member, part = _PARTS[type_]
-        _participant(conference, data[member], names, part or data["role"])
-    if type_ in _COLUMNS:
-        column, words = _COLUMNS[type_]
-        setattr(_participant(conference, data["person_id"], names), column, words(data, on))
-    if type_ in _FACTS:
-        conference.facts[_FACTS[type_]] = f"{sentence}, on {on}"
-    if type_ == "RiskApproved":
-        conference.facts["Risk"] += f"; approved on {on}"
-    elif type_ in {"ConferenceScheduled", "ConvertedToIndirect"}:
-        conference.facts["Schedule"] = _schedule(data)
-    for person in data.get("present") or ():
-        who = _participant(conference, person["person_id"], names, person["role"])
-        who.present = "Took part" if person["attended"] else "Was absent"
-    if type_ == "AgreementSigned":
-        conference.terms |= {str(term["term_id"]): _term(term) for term in data["terms"]}
-    elif type_ in _STANDINGS and (term := conference.terms.get(str(data["term_id"]))) is not None:
-        term.standing = _STANDINGS[type_]
+def _sentence(event: Mapping[str, Any]) -> str:
+    return f"{event['corrected_sentence'] or event['sentence']}, on {day(event['occurred_at'])}"
 
 
-def _consent(data: Mapping[str, Any], on: str) -> str:
-    until = f", until {day(data['valid_until'])}" if data.get("valid_until") else ""
-    return f"Given on {on}: {', '.join(in_words(mode).lower() for mode in data['scope'])}{until}"
+def _participant(id_: str, name: str, who: Mapping[str, Any]) -> Participant:
+    follow_up = f"{day(who['followed_up_on'])}, satisfaction {who['satisfaction']}" if who["followed_up_on"] else ""
+    present = {None: "", True: "Took part", False: "Was absent"}[who["took_part"]]
+    dates = (day(who["informed_on"]), _consent(who["consent"]), day(who["prepared_on"]))
+    return Participant(id_, name, who["role"], *dates, present, follow_up)
 
 
-_PARTS: Final[Mapping[str, tuple[str, str]]] = {
-    "ConferenceProposed": ("harmer", "HARMER"),
-    "ParticipantAdded": ("person_id", ""),
-}
-"""Events that name a person for the first time: the member with the id, and the part if the event does not say it."""
-_COLUMNS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any], str], str]]]] = {
-    "VictimInformed": ("informed", lambda _data, on: on),
-    "ConsentGiven": ("consent", _consent),
-    "ConsentWithdrawn": ("consent", lambda _data, on: f"Withdrawn on {on}"),
-    "PreparationHeld": ("prepared", lambda _data, on: on),
-    "FollowUpCompleted": ("follow_up", lambda data, on: f"{on}, satisfaction {data['satisfaction']}"),
-}
-"""Events of a person: the column, and its words from the data and the day."""
-_FACTS: Final[Mapping[str, str]] = {
-    "ConferenceProposed": "Proposed",
-    "ResponsibilityRecorded": "Responsibility",
-    "FacilitatorAssigned": "Facilitator",
-    "RiskAssessed": "Risk",
-    "ConferenceHeld": "Outcome",
-    "ConferenceDidNotProceed": "Outcome",
-    "AgreementSigned": "Agreement",
-    "NoAgreementReached": "Agreement",
-}
-"""Events that their sentence tells under a heading."""
-_STANDINGS: Final[Mapping[str, str]] = {"TermCompleted": "COMPLETED", "TermNotCompleted": "NOT_COMPLETED"}
+def _consent(said: Mapping[str, Any] | None) -> str:
+    if said is None:
+        return ""
+    if not said["given"]:
+        return f"Withdrawn on {day(said['on'])}"
+    until = f", until {day(said['valid_until'])}" if said["valid_until"] else ""
+    return f"Given on {day(said['on'])}: {', '.join(in_words(mode).lower() for mode in said['scope'])}{until}"
 
 
-def _schedule(data: Mapping[str, Any]) -> str:
-    when = moment(data["starts_at"]) if "starts_at" in data else ""
-    place = data["place"] if isinstance(data.get("place"), str) else ""
-    return ", ".join(filter(None, (in_words(data["mode"]), when, place)))
+def _consents(state: Mapping[str, Any], participants: Mapping[str, Participant]) -> str:
+    parties = [who for who in participants.values() if who.role in PARTIES]
+    lacking = [who.name for who in parties if not state["consents"].get(who.id)]
+    return f"Lacks that of {', '.join(lacking)}" if lacking else "Given by each"
 
 
-def _term(term: Mapping[str, Any]) -> Term:
-    text = term["text"] if isinstance(term["text"], str) else "Not shown to your role"
-    return Term(str(term["term_id"]), text, day(term.get("due")), "OPEN")
-
-
-def _participant(conference: Conference, id_: Any, names: Mapping[str, str], part: str = "") -> Participant:
-    person = str(id_)
-    line = conference.participants.setdefault(person, Participant(person, names.get(person, ""), in_words(part)))
-    line.part = line.part or in_words(part)
-    return line
+def _schedule(state: Mapping[str, Any]) -> str:
+    """Say when and where it is, as last scheduled; of one that was converted since, the mode alone."""
+    dated = (moment(state["starts_at"]), place_of(state)) if state["mode"] == state["scheduled_mode"] else ()
+    return ", ".join(filter(None, (in_words(state["mode"]), *dated)))

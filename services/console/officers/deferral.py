@@ -39,11 +39,7 @@ def plan_of(state: Mapping[str, Any], today: date) -> Plan | None:
     """Return the plan that the state of a disposal holds, as corrected; None if it has none, or the role is not shown it."""
     if not state.get("plan"):
         return None
-    texts = {
-        text["field"]: text.get("value")
-        for text in (state.get("details") or {}).get("texts", ())
-        if text["event"] == "ProsecutionDeferred"
-    }
+    texts = {text["field"]: text.get("value") for text in (state.get("details") or {}).get("texts", ())}
     lines = []
     for place, step in enumerate(state["plan"]):
         standing = str(state["steps"][step["step_id"]])

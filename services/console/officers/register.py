@@ -18,7 +18,7 @@ from starlette.responses import Response
 from services.console import names
 from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.forms.fields import Answers, Drawing, Field, FieldProblem, command_of, controls, fields_of
-from services.console.records import SERVICES, as_it_stands, records_in
+from services.console.records import SERVICES, place_of, records_in
 from services.console.rendering import address, render
 from services.console.routing import Form, console_of, first, read_draft, read_key, read_uuid
 from services.console.sessions import Draft, Session
@@ -44,8 +44,6 @@ NOT_THERE: Final = frozenset(
 """Whoever was not there has no hours, and took no part: nothing more is asked."""
 RECORDED_ONCE: Final = "E5"
 HELD_AT: Final = Field("held_at", "time", "When was it held?", "The time at which the session began.", required=True)
-BOOKED: Final = "PlaceBooked"
-CANCELLED: Final = "PlaceCancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,40 +181,28 @@ async def _send(
 async def _read_register(request: Request, session: Session) -> Register:
     """Return a session's register. Raises `Problem` if the person may not read the session."""
     apis, id_ = console_of(request).apis, read_uuid(request, "id")
-    path = f"/v1/{COLLECTIONS[SERVICE]}/{id_}"
-    state, history, schema = await asyncio.gather(
-        apis.get(session, SERVICE, path), apis.get(session, SERVICE, f"{path}/history"), apis.schema(SERVICE, COMMAND)
+    state, schema = await asyncio.gather(
+        apis.get(session, SERVICE, f"/v1/{COLLECTIONS[SERVICE]}/{id_}"), apis.schema(SERVICE, COMMAND)
     )
-    events = history["events"]
-    places = _places(events)
+    places = state["booked_for"]
     called = dict(await asyncio.gather(*(_name(apis, session, person, case) for person, case in places.items())))
-    plan: Mapping[str, Any] = next(as_it_stands(event) for event in events if "starts_at" in event["data"])
     nameless = names.unnamed({person: "Child" for person in sorted(places) if not called[person]})
-    lines = []
-    for person in places:
-        standing = str((state.get("register") or {}).get(person) or "")
-        lines.append(
-            Line(
-                person,
-                called[person] or nameless[person],
-                _line_fields(schema, person),
-                "" if standing == "BOOKED" else standing,
-                {f"{person}.hours_credited": [str(plan.get("hours", ""))]},
-            )
+    lines = [
+        Line(
+            person,
+            called[person] or nameless[person],
+            _line_fields(schema, person),
+            "" if standing == "BOOKED" else standing,
+            {f"{person}.hours_credited": [str(state["hours"])]},
         )
-    held = next((event["occurred_at"] for event in events if event["type"] == "SessionDelivered"), plan["starts_at"])
-    return Register(plan, state["state"] == "PLANNED", held, sorted(lines, key=lambda line: line.name))
-
-
-def _places(events: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    places: dict[str, str | None] = {}
-    for event in events:
-        name, data = event["type"], as_it_stands(event)
-        if name == BOOKED:
-            places[str(data["person_id"])] = data.get("case_id")
-        elif name == CANCELLED:
-            places.pop(str(data["person_id"]), None)
-    return places
+        for person, standing in state["register"].items()
+    ]
+    return Register(
+        {**state, "place": place_of(state)},
+        state["state"] == "PLANNED",
+        state["delivered_at"] or state["starts_at"],
+        sorted(lines, key=lambda line: line.name),
+    )
 
 
 def _line_fields(schema: Mapping[str, Any], person: str) -> list[Field]:

@@ -19,7 +19,7 @@ from services.console.apis import Apis, Part, Problem, part_of, sentence
 from services.console.directory import Officer, nameless
 from services.console.forms.next_steps import steps_of
 from services.console.officers.panel import CONSIDERED, WAITING, Listed, on_agendas, sittings_of
-from services.console.records import as_it_stands, read_record
+from services.console.records import as_it_stands, place_of, read_record
 from services.console.rendering import render
 from services.console.routing import INCOMPLETE, Form, console_of, first, read_key, read_uuid
 from services.console.sessions import Session
@@ -49,41 +49,37 @@ class Item:
     """When that happened."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sitting:
-    """A sitting as its history tells it."""
+    """A sitting, as its record shows it."""
 
     id: str
-    starts_at: str = ""
-    place: str = ""
-    chair: str = ""
-    members: Sequence[Mapping[str, Any]] = ()
-    items: dict[str, Item] = field(default_factory=dict)
+    starts_at: str
+    place: str
+    chair: str
+    members: Sequence[Mapping[str, Any]]
+    items: Mapping[str, Item]
 
     def known_at(self, item: Item) -> str:
         """Return the moment of the sitting: when it dealt with a case, or else its beginning."""
         return item.at or self.starts_at
 
 
-def sitting_of(id_: str, events: Iterable[Mapping[str, Any]], agenda: Mapping[str, str]) -> Sitting:
-    """Gather a sitting from its history and from its agenda as it stands."""
-    sitting = Sitting(id_)
-    for event in events:
-        data = as_it_stands(event)
-        match event["type"]:
-            case "SittingPlanned":
-                place = data["place"] if isinstance(data["place"], str) else ""
-                sitting.starts_at, sitting.place, sitting.chair = data["starts_at"], place, data["chair"]
-            case "CaseAddedToAgenda" if data["disposal_id"] in agenda:
-                disposal = data["disposal_id"]
-                sitting.items[disposal] = Item(disposal, data["case_id"], data["person_id"], agenda[disposal])
-            case "MembersRecorded":
-                sitting.members = data["members"]
-            case "CaseConsidered" | "CaseAdjourned" if (item := sitting.items.get(data["disposal_id"])) is not None:
-                item.said, item.at = data, event["occurred_at"]
-            case _:
-                pass
-    return sitting
+def sitting_of(id_: str, state: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> Sitting:
+    """Return a sitting, each case of its agenda with the data of the event that says what the panel said of it."""
+    said = {event["version"]: as_it_stands(event) for event in events}
+    items = {
+        item["disposal_id"]: Item(
+            item["disposal_id"],
+            item["case_id"],
+            item["person_id"],
+            item["status"],
+            said.get(item["told_by"], {}),
+            item["dealt_with_at"] or "",
+        )
+        for item in state["cases"]
+    }
+    return Sitting(id_, state["starts_at"], place_of(state), state["chair"], state["members"], items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +111,11 @@ async def read_sitting(apis: Apis, session: Session, id_: str) -> Read:
         read_record(apis, session, "sittings", id_, {}),
         part_of(apis.get(session, SERVICE, f"/v1/sittings/{id_}/history")),
     )
-    if record.state.value is None:
-        await apis.get(session, SERVICE, f"/v1/sittings/{id_}")  # raises, and its page is shown
-    state = record.state.value or {}
+    state = record.state.value
+    if state is None:  # this raises, and its page is shown
+        state = await apis.get(session, SERVICE, f"/v1/sittings/{id_}")
     events = (history.value or {}).get("events", ())
-    return Read(sitting_of(id_, events, state.get("agenda", {})), state, record.guidance, record.titles, events)
+    return Read(sitting_of(id_, state, events), state, record.guidance, record.titles, events)
 
 
 async def sitting_page(request: Request, session: Session) -> Response:
@@ -177,7 +173,7 @@ async def considered_page(request: Request, session: Session) -> Response:
         item=item,
         record=record,
         child=record.child,
-        facts=facts_for_the_panel((history.value or {}).get("events", ())),
+        facts=facts_for_the_panel(record.state.value or {}, (history.value or {}).get("events", ())),
         history=history,
         kinds={
             member["officer_id"]: known.get(member["officer_id"]) or in_words(member["kind"])
@@ -191,23 +187,21 @@ async def considered_page(request: Request, session: Session) -> Response:
     )
 
 
-def facts_for_the_panel(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Gather, from the history of a disposal, what the panel looks at first: the latest of each, as corrected."""
-    facts: dict[str, Any] = {"victims": {}}
-    for event in events:
-        data = as_it_stands(event)
-        match event["type"]:
-            case "GravityScored":
-                facts["gravity"] = _with_titles(data)
-            case "AdmissionRecorded":
-                facts["admission"] = data
-            case "AssessmentCompleted":
-                facts["assessment"] = data
-            case "VictimViewSought":
-                facts["victims"][data["person_id"]] = data
-            case _:
-                pass
-    return facts
+def facts_for_the_panel(state: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the panel looks at first of a disposal: of each fact the data of the event that counts, as corrected."""
+    said = {event["version"]: as_it_stands(event) for event in events}
+    told = {name: said.get(version) for name, version in (state.get("told_by") or {}).items()}
+    gravity, views = told.get("GRAVITY"), (state.get("victims") or {}).values()
+    return {
+        "gravity": gravity and _with_titles(gravity),
+        "admission": told.get("ADMISSION"),
+        "assessment": told.get("ASSESSMENT"),
+        "victims": [
+            said[view["view_told_by"]] | {"wants_rj": view["wants_rj"]}
+            for view in views
+            if view["view_told_by"] in said
+        ],
+    }
 
 
 def _with_titles(score: Mapping[str, Any]) -> dict[str, Any]:

@@ -123,25 +123,26 @@ async def _with_details(apis: Apis, session: Session, lines: Sequence[Mapping[st
     async def read(service: str, id_: str) -> Mapping[str, Any]:
         async with turn:
             state = await part_of(apis.get(session, service, f"/v1/{COLLECTIONS[service]}/{id_}"))
-        return (state.value or {}).get("details") or {}
+        return state.value or {}
 
     records = {record["id"]: record["service"] for line in lines for record in line["records"]}
     answers = await asyncio.gather(*(read(service, id_) for id_, service in records.items()))
-    details = dict(zip(records, answers, strict=True))
-    return [_victim(line, {record["id"]: details[record["id"]] for record in line["records"]}) for line in lines]
+    states = dict(zip(records, answers, strict=True))
+    return [_victim(line, {record["id"]: states[record["id"]] for record in line["records"]}) for line in lines]
 
 
-def _victim(line: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> Victim:
+def _victim(line: Mapping[str, Any], states: Mapping[str, Mapping[str, Any]]) -> Victim:
     """Put together what the records of a case, by id, show of a victim."""
     person = line["person_id"]
     known: dict[str, Any] = {}
     texts: dict[str, str] = {}
     noted: dict[tuple[str, int], str] = {}
-    for id_, record in details.items():
-        known |= (record.get("people") or {}).get(person) or {}
-        own = [text for text in record.get("texts") or () if text["person_id"] == person and _text(text.get("value"))]
-        latest = max((text["version"] for text in own if text["event"] == "VictimDetailsRecorded"), default=0)
-        texts |= {text["field"]: text["value"] for text in own if text["version"] == latest}
+    for id_, state in states.items():
+        details = state.get("details") or {}
+        known |= (details.get("people") or {}).get(person) or {}
+        own = [text for text in details.get("texts") or () if text["person_id"] == person and _text(text.get("value"))]
+        counts = ((state.get("victims") or {}).get(person) or {}).get("details_told_by")
+        texts |= {text["field"]: text["value"] for text in own if text["version"] == counts}
         noted |= {(id_, text["version"]): text["value"] for text in own if text["event"] in NOTED}
     return Victim(line, known, texts, noted)
 

@@ -86,7 +86,7 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.AdmissionRecorded():
             if _is_before(at, state.asked_at):
                 return state
-            admission = Admission(event.facts_accepted, event.appropriate_adult_present, at)
+            admission = Admission(event.facts_accepted, event.appropriate_adult_present, at, fact.version)
             return replace(state, admission=admission, asked_at=at)
         case events.AdmissionWithdrawn():
             return replace(state, admission=None, asked_at=at)
@@ -95,7 +95,8 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             return state if evidence.leaves(state.evidence) else replace(state, evidence=evidence)
         case events.GravityScored():
             score, yjb_score = event.final_score, event.yjb_seriousness_score
-            return replace(state, gravity=score, gravity_on=fact.day, yjb_seriousness=yjb_score)
+            scored = replace(state, gravity=score, gravity_on=fact.day, yjb_seriousness=yjb_score)
+            return replace(scored, gravity_version=fact.version)
         case events.VictimViewSought():
             return _view_sought(state, fact, event)
         case events.ComplianceMeetingRecorded() | events.CaseHandedOver() | events.VictimTold():
@@ -116,7 +117,7 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.DisposalDecided():
             return _decided(state, fact, event)
         case events.ConditionProposed():
-            condition = ConditionState(event.condition, ConditionStatus.PROPOSED, at)
+            condition = ConditionState(event.condition, ConditionStatus.PROPOSED, at, version=fact.version)
             conditions = {**state.conditions, event.condition.condition_id: condition}
             return _conditions_changed(state, fact, conditions)
         case events.ConditionWithdrawn():
@@ -273,13 +274,14 @@ def _by_monitor(state: DisposalState, fact: Fact) -> DisposalState:
 
 def _view_sought(state: DisposalState, fact: Fact, event: events.VictimViewSought) -> DisposalState:
     """Note what a victim said, in order of time; what they leave open stands as they said it before."""
-    said = VictimView(event.wants_rj, event.consents_to_contact, fact.occurred_at)
+    said = VictimView(event.wants_rj, event.consents_to_contact, fact.occurred_at, fact.version)
     before = state.views.get(event.person_id, VictimView())
     first, last = (said, before) if _is_before(fact.occurred_at, before.at) else (before, said)
     view = VictimView(
         first.wants_rj if last.wants_rj is None else last.wants_rj,
         first.consents_to_contact if last.consents_to_contact is None else last.consents_to_contact,
         last.at,
+        last.version,
     )
     return replace(state, views={**state.views, event.person_id: view})
 
@@ -303,7 +305,7 @@ def _assessed(state: DisposalState, fact: Fact, event: events.AssessmentComplete
     return replace(
         state,
         requests=requests,
-        assessments=(*state.assessments, Assessment(at, programme, event.tool)),
+        assessments=(*state.assessments, Assessment(at, programme, event.tool, fact.version)),
         stage=Stage.ASSESSED if state.stage is Stage.OPENED else state.stage,
     )
 
@@ -425,7 +427,8 @@ def _with_condition_status(
 
 def _varied(state: DisposalState, fact: Fact, event: events.ConditionsVaried) -> DisposalState:
     conditions = dict(state.conditions)
-    for change in event.changes:
+    for place, change in enumerate(event.changes):
+        field = f"changes.{place}.condition"
         if change.action is events.ChangeAction.OMIT:
             condition = _require_condition(state, fact, change.condition_id)
             conditions[change.condition_id] = replace(
@@ -435,10 +438,12 @@ def _varied(state: DisposalState, fact: Fact, event: events.ConditionsVaried) ->
             raise BrokenHistory(fact, "a condition was added or modified without its terms")
         elif change.action is events.ChangeAction.MODIFY:
             condition = _require_condition(state, fact, change.condition_id)
-            conditions[change.condition_id] = replace(condition, terms=change.condition)
+            conditions[change.condition_id] = replace(
+                condition, terms=change.condition, version=fact.version, field=field
+            )
         else:
             conditions[change.condition_id] = ConditionState(
-                change.condition, ConditionStatus.ACTIVE, fact.occurred_at, fact.day
+                change.condition, ConditionStatus.ACTIVE, fact.occurred_at, fact.day, version=fact.version, field=field
             )
     issue = replace(_require_issue(state, fact), ends_on=event.ends_on, spent_on=event.spent_on)
     # Consent to the variation is consent to the caution as it then stands.

@@ -81,6 +81,8 @@ class Admission:
     facts_accepted: bool
     appropriate_adult_present: bool
     at: datetime
+    version: int
+    """The version of the event that says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,10 @@ class ConditionState:
     since: datetime
     given_on: date | None = None
     done_at: datetime | None = None
+    version: int = 0
+    """The version of the event that gave the terms."""
+    field: str = "condition"
+    """The path of the terms in that event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +267,7 @@ class Assessment:
     at: datetime
     programme: bool
     tool: events.AssessmentTool
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +285,8 @@ class VictimView:
     wants_rj: bool | None = None
     consents_to_contact: bool | None = None
     at: datetime | None = None
+    version: int | None = None
+    """The version of the event by which their view was last sought, or was not."""
 
 
 @dataclass(frozen=True)
@@ -294,6 +303,7 @@ class DisposalState:
     gravity: int | None = None
     gravity_on: date | None = None
     """The day of the score: it stands on the scale of that day."""
+    gravity_version: int | None = None
     yjb_seriousness: int | None = None
     panel: Recommendation | None = None
     prosecutor: events.ProsecutorDecision | None = None

@@ -30,7 +30,7 @@ def _state_after(state: Sitting, fact: Fact, event: events.EventAfterPlanning) -
         case events.CaseAddedToAgenda():
             if event.disposal_id in state.agenda:
                 raise BrokenHistory(fact, "the case is on the agenda already")
-            item = AgendaItem(event.case_id, event.person_id, ItemStatus.TO_CONSIDER, at)
+            item = AgendaItem(event.case_id, event.person_id, ItemStatus.TO_CONSIDER, at, fact.version)
             return replace(state, agenda={**state.agenda, event.disposal_id: item})
         case events.CaseRemovedFromAgenda(disposal_id=disposal):
             _item(state, fact, disposal)
@@ -69,7 +69,7 @@ def _item(state: Sitting, fact: Fact, disposal: UUID) -> AgendaItem:
 
 
 def _with(state: Sitting, fact: Fact, disposal: UUID, status: ItemStatus) -> Sitting:
-    item = replace(_item(state, fact, disposal), status=status, since=fact.occurred_at)
+    item = replace(_item(state, fact, disposal), status=status, since=fact.occurred_at, version=fact.version)
     return replace(state, agenda={**state.agenda, disposal: item})
 
 

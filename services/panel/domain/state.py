@@ -35,6 +35,8 @@ class AgendaItem:
     person_id: UUID
     status: ItemStatus
     since: datetime
+    version: int
+    """The version of the event that gave it its status."""
 
 
 @dataclass(frozen=True, slots=True)

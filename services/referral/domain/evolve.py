@@ -231,6 +231,7 @@ def _victim_described(state: Referral, fact: Fact, event: events.VictimDetailsRe
         event.wants_updates,
         event.wants_support,
         since if event.wants_support else (None if earlier is None else earlier.wanted_support_on),
+        fact.version,
     )
     return replace(state, victim_details={**state.victim_details, event.person_id: details})
 

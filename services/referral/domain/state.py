@@ -123,6 +123,8 @@ class VictimDetails:
     wants_updates: bool
     wants_support: bool
     wanted_support_on: date | None
+    version: int
+    """The version of the event that says it."""
 
 
 @dataclass(frozen=True)

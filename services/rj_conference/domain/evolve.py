@@ -7,11 +7,11 @@ from services.rj_conference import events
 from services.rj_conference.domain.state import (
     BEFORE_HELD,
     GETTING_READY,
-    OTHER_SIDE,
     AgreedTerm,
     Conference,
     Consent,
     Facilitator,
+    FollowUp,
     HeldConference,
     Participant,
     Responsibility,
@@ -50,7 +50,7 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
         case events.ResponsibilityRecorded(accepts=accepts, facts_disputed=disputed):
             if state.responsibility is not None and state.responsibility.at > at:
                 return state
-            return replace(state, responsibility=Responsibility(at, accepts, disputed))
+            return replace(state, responsibility=Responsibility(at, accepts, disputed, fact.version))
         case events.VictimInformed(person_id=person):
             return replace(state, informed={**state.informed, person: min(at, state.informed.get(person, at))})
         case events.ConsentGiven():
@@ -64,11 +64,11 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
             if state.facilitator is not None and state.facilitator.at > at:
                 return state
             trained = (event.rj_trained, event.sensitive_accredited)
-            return replace(state, facilitator=Facilitator(at, event.facilitator_id, *trained))
+            return replace(state, facilitator=Facilitator(at, event.facilitator_id, *trained, fact.version))
         case events.RiskAssessed(level=level):
             if state.risk is not None and state.risk.assessed_at > at:
                 return state
-            return replace(state, risk=Risk(at, level, fact.actor.id))
+            return replace(state, risk=Risk(at, level, fact.actor.id, fact.version))
         case events.RiskApproved():
             if state.risk is None:
                 raise BrokenHistory(fact, "no risk was assessed")
@@ -84,7 +84,8 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
         case events.ConferenceHeld():
             return _with_held(_require_stage(state, fact, Stage.SCHEDULED), fact, event)
         case events.ConferenceDidNotProceed():
-            return _move_to(_require_stage(state, fact, Stage.SCHEDULED), Stage.DID_NOT_PROCEED, fact)
+            lost = _move_to(_require_stage(state, fact, Stage.SCHEDULED), Stage.DID_NOT_PROCEED, fact)
+            return replace(lost, outcome_version=fact.version)
         case events.ConvertedToIndirect(mode=mode):
             if state.stage not in BEFORE_HELD:
                 raise BrokenHistory(fact, f"it is {state.stage}")
@@ -93,7 +94,8 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
         case events.AgreementSigned():
             return _agreed(_require_stage(state, fact, Stage.HELD), fact, event)
         case events.NoAgreementReached():
-            return _move_to(_require_stage(state, fact, Stage.HELD), Stage.FOLLOW_UP, fact)
+            ended = _move_to(_require_stage(state, fact, Stage.HELD), Stage.FOLLOW_UP, fact)
+            return replace(ended, agreement_version=fact.version)
         case events.TermCompleted(term_id=term):
             return _settled(state, fact, term, TermStatus.COMPLETED)
         case events.TermNotCompleted(term_id=term):
@@ -101,7 +103,9 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
         case events.FollowUpCompleted(person_id=person):
             if state.held is None:
                 raise BrokenHistory(fact, "it was not held")
-            return replace(state, follow_ups={**state.follow_ups, person: min(day, state.follow_ups.get(person, day))})
+            answers = (*state.follow_ups.get(person, ()), FollowUp(day, event.satisfaction))
+            in_order = tuple(sorted(answers, key=lambda answer: answer.on))
+            return replace(state, follow_ups={**state.follow_ups, person: in_order})
         case events.ConferenceClosed():
             return replace(_move_to(state, Stage.CLOSED, fact), closed_on=day)
         case events.RecordCorrected():  # the corrected value already stands in its place
@@ -153,13 +157,10 @@ def _add_consent(state: Conference, person: UUID, consent: Consent) -> Conferenc
 
 
 def _with_held(state: Conference, fact: Fact, event: events.ConferenceHeld) -> Conference:
-    signatories = frozenset(
-        person.person_id for person in event.present if person.attended and person.role in OTHER_SIDE
-    )
     conference_held = HeldConference(
-        fact.occurred_at, fact.day, frozenset(event.harmed_ids), signatories, event.follow_up_due
+        fact.occurred_at, fact.day, frozenset(event.harmed_ids), event.present, event.follow_up_due
     )
-    return replace(_move_to(state, Stage.HELD, fact), held=conference_held)
+    return replace(_move_to(state, Stage.HELD, fact), held=conference_held, outcome_version=fact.version)
 
 
 def _agreed(state: Conference, fact: Fact, event: events.AgreementSigned) -> Conference:
@@ -168,7 +169,8 @@ def _agreed(state: Conference, fact: Fact, event: events.AgreementSigned) -> Con
         if term.due is None:
             raise BrokenHistory(fact, "a term has no due date")
         terms[term.term_id] = AgreedTerm(fact.occurred_at, fact.day, term.due)
-    return replace(_move_to(state, Stage.MONITORING if terms else Stage.FOLLOW_UP, fact), terms=terms)
+    agreed = _move_to(state, Stage.MONITORING if terms else Stage.FOLLOW_UP, fact)
+    return replace(agreed, terms=terms, agreement_version=fact.version)
 
 
 def _settled(state: Conference, fact: Fact, term_id: UUID, status: TermStatus) -> Conference:

@@ -8,7 +8,14 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from services.rj_conference.events import ConferenceEvent, ParticipantRole, PresentRole, RiskLevel, Sensitivity
+from services.rj_conference.events import (
+    ConferenceEvent,
+    ParticipantRole,
+    Present,
+    PresentRole,
+    RiskLevel,
+    Sensitivity,
+)
 from services.trade.vocabulary import ConferenceCategory, ConferenceMode
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
@@ -57,11 +64,12 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Responsibility:
-    """The latest statement of the harmer about the facts."""
+    """The latest statement of the harmer about the facts, and the version of the event that says it."""
 
     at: datetime
     accepts: bool
     facts_disputed: bool
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ class Facilitator:
     facilitator_id: UUID
     rj_trained: bool
     sensitive_accredited: bool
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,7 @@ class Risk:
     assessed_at: datetime
     level: RiskLevel
     assessed_by: UUID
+    version: int
     approved_at: datetime | None = None
 
 
@@ -117,9 +127,22 @@ class HeldConference:
     on: date
     harmed: frozenset[UUID]
     """The harmed parties who took part."""
-    signatories: frozenset[UUID]
-    """The harmed parties and representatives who took part: one of them signs an agreement."""
+    present: tuple[Present, ...]
+    """Everybody who was expected, and whether they took part."""
     follow_up_due: date
+
+    @property
+    def signatories(self) -> frozenset[UUID]:
+        """The harmed parties and representatives who took part: one of them signs an agreement."""
+        return frozenset(person.person_id for person in self.present if person.attended and person.role in OTHER_SIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A participant's answer on a day to how the conference was for them: satisfaction from 0 to 10."""
+
+    on: date
+    satisfaction: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +189,13 @@ class Conference:
     """The mode last scheduled, or the one to which it was converted after that."""
     converted_to: ConferenceMode | None = None
     held: HeldConference | None = None
+    outcome_version: int | None = None
+    """The version of the event by which it was held, or last did not proceed."""
     terms: Mapping[UUID, AgreedTerm] = field(default_factory=dict)
-    follow_ups: Mapping[UUID, date] = field(default_factory=dict)
-    """The day on which a participant was first asked how it was."""
+    agreement_version: int | None = None
+    """The version of the event by which they agreed, or did not."""
+    follow_ups: Mapping[UUID, tuple[FollowUp, ...]] = field(default_factory=dict)
+    """What each participant answered who was asked how it was, in order of time."""
     closed_on: date | None = None
     record: PastFacts[ConferenceEvent] | None = field(default=None, compare=False, repr=False)
 
@@ -232,6 +259,5 @@ class Conference:
     @property
     def followed_up_on(self) -> date | None:
         """The day on which the last of them had been asked; None while one is missing."""
-        first_asked = [self.follow_ups.get(person) for person in self.to_follow_up]
-        days = [day for day in first_asked if day is not None]
-        return max(days) if days and len(days) == len(first_asked) else None
+        first_asked = [self.follow_ups[person][0].on for person in self.to_follow_up if person in self.follow_ups]
+        return max(first_asked) if first_asked and len(first_asked) == len(self.to_follow_up) else None

@@ -1,7 +1,8 @@
-"""The page of a conference: what it gathers from a history."""
+"""The page of a conference: its state in words, in whatever order its facts were recorded."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,57 +11,111 @@ from starlette.requests import Request
 from services.console.apis import Part
 from services.console.forms.next_steps import Steps
 from services.console.forms.present import rows_of
-from services.console.officers.conference import FACTS, conference_of
+from services.console.officers.conference import FACTS, Conference, conference_of
 from services.console.records import Record
 from services.console.rendering import render
+from services.rj_conference.domain.commands import (
+    ApproveRisk,
+    ConvertToIndirect,
+    HoldPreparation,
+    InformVictim,
+    RecordDidNotProceed,
+    RecordFollowUp,
+    WithdrawConsent,
+)
+from services.rj_conference.events import IndirectMode, NotProceedingReason, ParticipantRole, RiskLevel
+from services.trade.vocabulary import WORDS, ConferenceMode
+from shared.domain.decider import history_at
+from shared.domain.sentences import sentence_of
+from tests.unit.rj_conference.stories import (
+    BUS,
+    HIS_MOTHER,
+    NOAH,
+    REECE,
+    ConferenceStory,
+    consent,
+    facilitator,
+    participant,
+    risk,
+)
 
-HARMER, HARMED, TERM = "7b25a32c-7a6b-5cf9-bdc4-0b84d596c200", "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11", "t1"
-NAMES = {HARMER: "Robin Doe"}
+BY = "RJ_FACILITATOR"
+NAMES = {str(REECE): "Robin Doe"}
+PLACE = {"version": 14, "field": "place", "value": "The school library"}
 
 
-def event(type_: str, **data: Any) -> dict[str, Any]:
-    """Return a line of a history."""
-    return {
-        "type": type_,
-        "sentence": f"{type_} was recorded",
-        "corrected_sentence": None,
-        "occurred_at": "2026-06-09T09:15:00+00:00",
-        "data": data,
-    }
+@pytest.fixture
+def conference() -> ConferenceStory:
+    """Return a conference that was proposed."""
+    return ConferenceStory().proposed()
+
+
+def page_of(story: ConferenceStory, names: Mapping[str, str] = NAMES, *texts: Mapping[str, Any]) -> Conference:
+    """Return what the page says of a conference to somebody who reads these sealed texts of it."""
+    events = [
+        {
+            "version": fact.version,
+            "sentence": sentence_of(fact.event, WORDS),
+            "corrected_sentence": None,
+            "occurred_at": fact.occurred_at.isoformat(),
+        }
+        for fact in history_at(story.facts)
+    ]
+    return conference_of({**story.view, "details": {"texts": texts}}, events, names)
 
 
 def test_each_participant_has_what_is_recorded_of_them() -> None:
-    """Given consent given and withdrawn, a meeting and presence, when they are gathered, then each line has the latest."""
-    found = conference_of(
-        [
-            event("ConferenceProposed", harmer=HARMER),
-            event("ParticipantAdded", person_id=HARMED, role="HARMED"),
-            event("VictimInformed", person_id=HARMED),
-            event("ConsentGiven", person_id=HARMED, scope=["SHUTTLE"], valid_until="2026-08-01"),
-            event("ConsentGiven", person_id=HARMER, scope=["SHUTTLE"]),
-            event("ConsentWithdrawn", person_id=HARMER),
-            event("PreparationHeld", person_id=HARMED),
-            event("ConferenceHeld", present=[{"person_id": HARMED, "role": "HARMED", "attended": True}]),
-        ],
-        NAMES,
+    """Given consents, a meeting, an answer and presence, when the page is read, then each line has the latest."""
+    conference = ConferenceStory().held()
+    conference.ask(RecordFollowUp(person_id=NOAH, satisfaction=8), by=BY, at="2025-12-12T09:00:00+00:00")
+    harmer, harmed, mother = page_of(conference).participants.values()
+    assert (harmer.name, harmer.part, harmer.consent) == (
+        "Robin Doe",
+        "Harmer",
+        "Given on 20 November 2025: direct conference",
     )
-    harmer, harmed = found.participants.values()
-    assert (harmer.name, harmer.part, harmer.consent) == ("Robin Doe", "Harmer", "Withdrawn on 9 June 2026")
-    assert (harmed.name, harmed.informed, harmed.prepared) == (
+    assert (harmed.name, harmed.informed, harmed.prepared, harmed.present, harmed.follow_up) == (
         "Harmed, name not shown",
-        "9 June 2026",
-        "9 June 2026",
+        "20 November 2025",
+        "27 November 2025",
+        "Took part",
+        "12 December 2025, satisfaction 8",
     )
-    assert harmed.consent == "Given on 9 June 2026: shuttle, until 1 August 2026"
-    assert harmed.present == "Took part"
+    assert (mother.part, mother.consent, mother.follow_up) == ("Supporter", "", "")
     assert not harmer.is_concerned_by("informed"), "a victim alone is informed"
     assert harmer.is_concerned_by("consent")
     assert harmed.is_concerned_by("informed")
-    assert found.facts["Outcome"] == "ConferenceHeld was recorded, on 9 June 2026"
+
+
+def test_a_consent_recorded_late_takes_no_withdrawal_back(conference: ConferenceStory) -> None:
+    """Given a harmed person who withdrew, when an earlier consent is recorded late, then the page says that it is lacking."""
+    conference.ask(participant(NOAH, ParticipantRole.HARMED), by=BY, at="2025-11-20T17:00:00+00:00")
+    conference.ask(InformVictim(person_id=NOAH), by="VICTIM_WORKER", at="2025-11-20T18:00:00+00:00")
+    for person in (REECE, NOAH):
+        conference.ask(consent(person), by=BY, at="2025-11-20T18:10:00+00:00")
+    conference.ask(WithdrawConsent(person_id=NOAH), by=BY, at="2025-11-22T09:00:00+00:00")
+    conference.ask(consent(NOAH), by=BY, at="2025-11-21T09:00:00+00:00")
+    page = page_of(conference)
+    assert page.participants[str(NOAH)].consent == "Withdrawn on 22 November 2025"
+    assert page.facts["CONSENT"] == "Lacks that of Harmed, name not shown"
+
+
+def test_a_risk_recorded_late_is_not_the_risk(conference: ConferenceStory) -> None:
+    """Given a high risk, when an earlier low one is recorded late, then the page says the high one."""
+    conference.ask(risk(RiskLevel.HIGH), by=BY, at="2025-11-24T10:00:00+00:00")
+    conference.ask(risk(RiskLevel.LOW), by=BY, at="2025-11-23T10:00:00+00:00")
+    assert page_of(conference).facts["RISK"] == "Risk assessed: high, on 24 November 2025"
+
+
+def test_a_facilitator_recorded_late_does_not_lead(conference: ConferenceStory) -> None:
+    """Given an accredited facilitator, when an earlier one is recorded late, then the page names the later one's training."""
+    conference.ask(facilitator(accredited=True), by=BY, at="2025-11-24T10:00:00+00:00")
+    conference.ask(facilitator(), by=BY, at="2025-11-23T10:00:00+00:00")
+    assert "trained, accredited for sensitive cases, on 24 November" in page_of(conference).facts["FACILITATOR"]
 
 
 @pytest.mark.parametrize(("names", "heading"), [(NAMES, "conference of Robin Doe: "), ({}, "conference: ")])
-def test_the_page_is_headed_by_a_name_alone(names: dict[str, str], heading: str) -> None:
+def test_the_page_is_headed_by_a_name_alone(conference: ConferenceStory, names: dict[str, str], heading: str) -> None:
     """Given a reader who may not know the child's name, then the heading has no other words in its place."""
     page = render(
         Request({"type": "http", "path": "/records/conferences/c1", "headers": []}),
@@ -68,7 +123,7 @@ def test_the_page_is_headed_by_a_name_alone(names: dict[str, str], heading: str)
         None,
         record=Record("conferences", "c1", Part({"state": "PROPOSED"}), Part({"commands": [], "version": 1}), {}),
         case_id="",
-        conference=conference_of([event("ConferenceProposed", harmer=HARMER)], names),
+        conference=page_of(conference, names),
         facts=FACTS,
         columns={},
         plan=None,
@@ -79,49 +134,75 @@ def test_the_page_is_headed_by_a_name_alone(names: dict[str, str], heading: str)
         papers=[],
         recorded=[],
     )
-    assert f'<h1 class="govuk-heading-l">Restorative {heading}' in bytes(page.body).decode()
+    text = bytes(page.body).decode()
+    assert f'<h1 class="govuk-heading-l">Restorative {heading}' in text
+    assert '<dt class="govuk-summary-list__key">Responsibility</dt>' in text
 
 
-def test_what_is_not_recorded_yet_is_said_to_be_so() -> None:
-    """Given a conference that was only proposed, when it is gathered, then each heading says that nothing is there yet."""
-    found = conference_of([event("ConferenceProposed", harmer=HARMER)], NAMES)
-    assert found.facts == {
+def test_what_is_not_recorded_yet_is_said_to_be_so(conference: ConferenceStory) -> None:
+    """Given a conference that was only proposed, when the page is read, then each heading says that nothing is there yet."""
+    assert page_of(conference).facts == {
         **{heading: words for heading, (words, _) in FACTS.items()},
-        "Proposed": "ConferenceProposed was recorded, on 9 June 2026",
-        "Consent": "Lacks that of Robin Doe",
+        "PROPOSED": "Conference proposed: bullying, the harmer is 13, on 20 November 2025",
+        "CONSENT": "Lacks that of Robin Doe",
     }
 
 
-def test_an_approval_counts_for_the_latest_assessment() -> None:
-    """Given an approved assessment and a newer one, when they are gathered, then the newer one is not approved."""
-    events = [event("ConferenceProposed", harmer=HARMER), event("RiskAssessed", level="LOW"), event("RiskApproved")]
-    assert conference_of(events, NAMES).facts["Risk"].endswith("; approved on 9 June 2026")
-    newer = conference_of([*events, event("RiskAssessed", level="HIGH")], NAMES)
-    assert "approved" not in newer.facts["Risk"]
+def test_an_approval_counts_for_the_latest_assessment(conference: ConferenceStory) -> None:
+    """Given an approved assessment and a newer one, when the page is read, then the newer one is not approved."""
+    conference.ask(risk(), by=BY, at="2025-11-24T10:00:00+00:00")
+    conference.ask(ApproveRisk(), by="SUPERVISOR", at="2025-11-24T14:00:00+00:00")
+    assert page_of(conference).facts["RISK"].endswith("; approved on 24 November 2025")
+    conference.ask(risk(RiskLevel.HIGH), by=BY, at="2025-11-25T10:00:00+00:00")
+    assert "approved" not in page_of(conference).facts["RISK"]
 
 
-def test_a_term_of_which_the_text_may_not_be_shown_stands_without_it() -> None:
-    """Given an agreement with sealed terms, when one is kept, then its line says so, and shows no text."""
-    signed = event("AgreementSigned", terms=[{"term_id": TERM, "text": {"sealed": True}, "due": "2026-07-01"}])
-    found = conference_of(
-        [event("ConferenceProposed", harmer=HARMER), signed, event("TermCompleted", term_id=TERM)], NAMES
+def test_a_converted_conference_has_no_date() -> None:
+    """Given a date and a place, when the conference is converted, then the page says its new mode alone."""
+    conference = ConferenceStory().scheduled()
+    assert page_of(conference, NAMES, PLACE).facts["SCHEDULE"] == (
+        "Direct conference, 4 December 2025 at 16:00, The school library"
     )
-    (term,) = found.terms.values()
-    assert (term.text, term.due, term.standing) == ("Not shown to your role", "1 July 2026", "COMPLETED")
+    conference.ask(RecordDidNotProceed(why=NotProceedingReason.HARMED_WITHDREW), by=BY, at="2025-12-04T16:30:00+00:00")
+    for person in (REECE, NOAH):
+        conference.ask(consent(person, ConferenceMode.SHUTTLE), by=BY, at="2025-12-05T09:00:00+00:00")
+    conference.ask(ConvertToIndirect(mode=IndirectMode.SHUTTLE), by=BY, at="2025-12-05T10:00:00+00:00")
+    assert page_of(conference, NAMES, PLACE).facts["SCHEDULE"] == "Shuttle"
+    assert page_of(conference).facts["OUTCOME"].startswith("Conference did not proceed: ")
+
+
+def test_a_term_has_its_text_for_those_who_may_read_it() -> None:
+    """Given an agreement with a sealed term, when it is kept, then its line says so, and has its text for who may read it."""
+    conference = ConferenceStory().kept()
+    (term,) = page_of(conference).terms.values()
+    assert (term.id, term.text, term.due, term.standing) == (
+        str(BUS),
+        "Not shown to your role",
+        "18 December 2025",
+        "COMPLETED",
+    )
+    signed = next(fact.version for fact in conference.facts if fact.name == "AgreementSigned")
+    text = {"version": signed, "field": "terms.0.text", "value": "Sits downstairs"}
+    (shown,) = page_of(conference, NAMES, text).terms.values()
+    assert shown.text == "Sits downstairs"
+
+
+def test_a_meeting_recorded_late_is_not_the_last(conference: ConferenceStory) -> None:
+    """Given a preparation meeting, when an earlier one is recorded late, then the page has the day of the later one."""
+    for day in (25, 24):
+        conference.ask(HoldPreparation(person_id=REECE), by=BY, at=f"2025-11-{day}T10:00:00+00:00")
+    assert page_of(conference).participants[str(REECE)].prepared == "25 November 2025"
 
 
 def test_whoever_was_invited_is_filled_in_and_attendance_is_asked() -> None:
     """Given a proposal and an invited person, when it is asked who took part, then each has a row with the role, and no answer yet."""
-    events = [
-        {"type": "ConferenceProposed", "data": {"harmer": "h"}},
-        {"type": "ParticipantAdded", "data": {"person_id": "v", "role": "HARMED"}},
-        {"type": "PreparationHeld", "data": {"person_id": "v"}},
-    ]
-    assert rows_of(events) == {
-        "rows.present": ["2"],
-        "present.0.person_id": ["h"],
+    assert rows_of(ConferenceStory().scheduled().view) == {
+        "rows.present": ["3"],
+        "present.0.person_id": [str(REECE)],
         "present.0.role": ["HARMER"],
-        "present.1.person_id": ["v"],
+        "present.1.person_id": [str(NOAH)],
         "present.1.role": ["HARMED"],
+        "present.2.person_id": [str(HIS_MOTHER)],
+        "present.2.role": ["SUPPORTER"],
     }
-    assert rows_of([]) == {}
+    assert rows_of({}) == {}

@@ -102,7 +102,7 @@ def test_without_a_matrix_the_form_is_as_it_was() -> None:
 
 def scored(**other: Any) -> Any:
     data = {"matrix_version": "2023-10-01", "line": None, "factors": None, "aggravating": ["He laughed."], **other}
-    return facts_for_the_panel([{"type": "GravityScored", "data": data}])["gravity"]
+    return facts_for_the_panel({"told_by": {"GRAVITY": 5}}, [{"version": 5, "data": data}])["gravity"]
 
 
 def test_the_panel_sees_line_and_factors_by_title(sample_matrix: str) -> None:
@@ -117,5 +117,5 @@ def test_the_panel_sees_line_and_factors_by_title(sample_matrix: str) -> None:
 def test_the_panel_sees_a_score_as_it_was_corrected() -> None:
     """Given a score that was corrected, then the page of a case has the right one."""
     data = {"matrix_version": "2025", "line": None, "factors": None, "final_score": 4}
-    line = {"type": "GravityScored", "data": data, "corrected_data": {**data, "final_score": 3}}
-    assert facts_for_the_panel([line])["gravity"]["final_score"] == 3
+    line = {"version": 5, "data": data, "corrected_data": {**data, "final_score": 3}}
+    assert facts_for_the_panel({"told_by": {"GRAVITY": 5}}, [line])["gravity"]["final_score"] == 3

@@ -53,16 +53,17 @@ def test_the_number_of_the_referral_alone_is_not_called() -> None:
 
 
 def test_the_latest_details_count() -> None:
-    """Given details recorded twice, then the first contact is not used beside the second's silence; support is by its event, and so is a note."""
+    """Given details recorded late, then their contact is not used beside the later silence; support is by its event, and so is a note."""
     people = {PERSON: {"name": "Merryn Tregear", "date_of_birth": {"forgotten": True}}}
     texts = [
-        text(3, "contact", "07700 900 114"),
-        text(5, "language", "Kernewek"),
+        text(3, "language", "Kernewek"),
+        text(5, "contact", "07700 900 114"),
         text(6, "service", "Young Victims", "VictimReferredToSupport"),
         {**text(7, "contact", "another's"), "person_id": "another"},
     ]
-    of_another_record = {"texts": [text(6, "note", "Her aunt answered.", "ContactRecorded")]}
-    victim = _victim(line(), {"r": {"people": people, "texts": texts}, "d": of_another_record})
+    of_another_record = {"details": {"texts": [text(6, "note", "Her aunt answered.", "ContactRecorded")]}}
+    referral = {"victims": {PERSON: {"details_told_by": 3}}, "details": {"people": people, "texts": texts}}
+    victim = _victim(line(), {"r": referral, "d": of_another_record})
     assert (victim.name, victim.contact, victim.texts) == ("Merryn Tregear", "", {"language": "Kernewek"})
     done = {"stream": "r", "event": "VictimReferredToSupport", "version": 6, "means": None, "reached": None}
     assert victim.done(done) == "Referred to support: Young Victims"

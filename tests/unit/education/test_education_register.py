@@ -58,6 +58,9 @@ def test_a_register_from_booking_to_reason(session: SessionStory) -> None:
         "starts_at": "2026-03-10T09:30:00+00:00",
         "headcount": None,
         "register": {str(LEO): "BOOKED", str(MIA): "BOOKED"},
+        "hours": 2,
+        "delivered_at": None,
+        "booked_for": {str(LEO): None, str(MIA): None},
     }
     session.delivered(headcount=1).recorded(Status.ATTENDED, LEO, "2").recorded(Status.DNA_PENDING, MIA)
     session.does(decided(MIA, acceptable=True), LATER)

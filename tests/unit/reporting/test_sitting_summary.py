@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from uuid import UUID
 
@@ -47,6 +48,8 @@ def test_a_case_sees_its_own_part_of_a_sitting() -> None:
     part = summary.view_for_case(view, considered.case_id)
     assert set(part.view["agenda"]) == {str(considered.disposal_id)}
     assert len(part.view["actions"]) == 1
+    others = {item.case_id for item in summary.agenda} - {considered.case_id}
+    assert not [case_id for case_id in others if str(case_id) in json.dumps(part.view)]
     assert part.hidden_items == frozenset()
     (other, *_) = (item for item in summary.agenda if item.case_id != considered.case_id)
     assert summary.view_for_case(view, other.case_id).hidden_items == set(part.view["actions"])
