@@ -15,8 +15,6 @@ COMPARED: Final[Mapping[str, str]] = {
     "ethnicity": "Ethnic group",
 }
 """The fields that services compare (rule N1), in the words of the page."""
-NAMING: Final = frozenset({"PersonLinked", "DisposalCaseOpened"})
-"""The events that say who a person is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +72,7 @@ def _naming(
         (
             event
             for event in reversed(events)
-            if event["type"] in NAMING
-            and event["stream"] == record.id
+            if event["stream"] == record.id
             and any(_of_note(note, "details.name") == details.get("name") for note in event["notes"])
         ),
         None,

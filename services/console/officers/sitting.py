@@ -197,7 +197,7 @@ def facts_for_the_panel(state: Mapping[str, Any], events: Iterable[Mapping[str, 
         "admission": told.get("ADMISSION"),
         "assessment": told.get("ASSESSMENT"),
         "victims": [
-            said[view["view_told_by"]] | {"wants_rj": view["wants_rj"]}
+            {**said[view["view_told_by"]], "wants_rj": view["wants_rj"]}
             for view in views
             if view["view_told_by"] in said
         ],

@@ -19,8 +19,21 @@ from services.console.officers.standing import (
     standing_of,
     what_happened,
 )
-from services.console.records import Record
+from services.console.records import Record, own_words
+from shared.domain.sealing import Sealed, sealed_fields
 from tests.unit.console.test_next_steps import command, task
+from tests.unit.disposal.stories import (
+    AFTER,
+    LETTER,
+    SUPERVISOR,
+    WORK,
+    CaseStory,
+    adding,
+    condition,
+    letter,
+    modifying,
+    variation,
+)
 
 GIVEN: dict[str, Any] = {
     "state": "ACTIVE",
@@ -183,3 +196,21 @@ def test_people_stand_with_what_they_wish(wish: dict[str, Any], lines: list[str]
     contact = {"messages_wanted": None, "preferred_channel": None, "language": None} | wish
     who = Who("una", "SUSPECT", "Una", {"preferred_channel": "LETTER"})
     assert reach_of(who, [record("referrals", {"contacts": {"una": contact}})]) == lines
+
+
+def test_a_condition_that_was_varied_has_its_new_words() -> None:
+    """Given a condition whose terms were modified, and one that was added, then each has the words of its terms now."""
+    story = CaseStory().issued("YCC", letter(detail=Sealed("To Boots.")))
+    added = condition(detail=Sealed("Four hours in the garden."))
+    story.ask(
+        variation(modifying(letter(detail=Sealed("To Boots and the guard."))), adding(added)), by=SUPERVISOR, at=AFTER
+    )
+    texts = [
+        {"version": fact.version, "field": path, "value": sealed.value}
+        for fact in story.facts
+        for path, _, sealed in sealed_fields(fact.event, fact.sealing_home)
+    ]
+    assert own_words(record("disposals", {**story.view, "details": {"texts": texts}})) == {
+        str(LETTER): ["To Boots and the guard."],
+        str(WORK): ["Four hours in the garden."],
+    }
