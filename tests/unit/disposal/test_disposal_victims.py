@@ -138,5 +138,5 @@ def test_the_view_shows_the_victims_with_their_log() -> None:
     story.ask(refusal, by=VICTIM_WORKER, at=AFTER)
     (shown,) = story.view["victims"].values()
     assert [line["event"] for line in shown.pop("log")] == ["ContactRecorded", "VictimViewSought"]
-    assert shown == {"enhanced_rights": False, "consents_to_contact": False, "wants_rj": True}
+    assert shown == {"enhanced_rights": False, "consents_to_contact": False, "wants_rj": True, "view_told_by": 4}
     assert story.view["progress"] == "BEING_CONSIDERED"

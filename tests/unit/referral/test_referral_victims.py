@@ -129,6 +129,7 @@ def test_the_view_shows_each_victim_with_the_log_and_nobody_else(referral: Refer
         "wants_updates": True,
         "wants_support": True,
         "preference": "SCHOOL_LED",
+        "details_told_by": 8,
     }
     assert referral.view["progress"] == "BEING_CONSIDERED"
 
