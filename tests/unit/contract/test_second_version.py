@@ -110,7 +110,9 @@ def test_old_bytes_are_told_on_pages_and_papers(history: Sequence[Fact]) -> None
     )
     scores = score_in(history).event
     assert f"Gravity scored {scores.final_score} (offence {scores.offence_score}), matrix" in bytes(page.body).decode()
-    gravity: Any = facts_for_the_panel(lines)["gravity"]
+    view = today.read_model.view_of(history)
+    assert view is not None
+    gravity: Any = facts_for_the_panel(view, lines)["gravity"]
     assert (gravity["line"], gravity["ticked"]) == (None, {"UP": [], "DOWN": []})
     assert gravity["final_score"] == scores.final_score
 
