@@ -1,4 +1,4 @@
-"""How the events of a disposal fold, and what is shown of them; projections read by this alone."""
+"""How the events of a disposal fold, and what is shown and counted of them; projections read by this alone."""
 
 from pathlib import Path
 from typing import Final
@@ -9,6 +9,7 @@ from services.disposal.domain.duties import duties
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import EVENTS
 from services.disposal.matrices import as_policy
+from services.disposal.summary import summary
 from services.disposal.views import view
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
@@ -18,6 +19,7 @@ READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     events=EVENTS,
     decider=decider,
     view=view,
+    summary=summary,
     duties=duties,
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml", as_policy),
     access=ACCESS,

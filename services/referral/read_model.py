@@ -1,4 +1,4 @@
-"""The reading face of referral: how its events fold, and what is shown of them. Reporting may import it."""
+"""The reading face of referral: how its events fold, and what is shown and counted of them. Reporting may import it."""
 
 from pathlib import Path
 from typing import Final
@@ -8,6 +8,7 @@ from services.referral.domain.decide import decider
 from services.referral.domain.duties import duties
 from services.referral.domain.state import Referral, Stage
 from services.referral.events import EVENTS
+from services.referral.summary import summary
 from services.referral.views import view
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
@@ -17,6 +18,7 @@ READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
     events=EVENTS,
     decider=decider,
     view=view,
+    summary=summary,
     duties=duties,
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
     access=ACCESS,

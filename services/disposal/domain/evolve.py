@@ -5,7 +5,7 @@ reference is impossible here, never an unusual order.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, assert_never
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from services.disposal.domain.state import (
     Explanation,
     Informed,
     Issue,
+    ProgrammeEnd,
     Review,
     Stage,
     StepState,
@@ -61,7 +62,12 @@ def evolve(state: DisposalState | None, fact: Fact[events.DisposalEvent]) -> Dis
     if state is None:
         if not isinstance(fact.event, events.DisposalCaseOpened):
             raise BrokenHistory(fact, "the case was never opened")
-        after = DisposalState(opened=fact.event, opened_at=fact.occurred_at)
+        after = DisposalState(
+            opened=fact.event,
+            opened_at=fact.occurred_at,
+            ethnicity_in=fact.event_id,
+            officer_id=None if fact.actor.role == Role.SYSTEM else fact.actor.id,
+        )
         return replace(after, record=PastFacts(fact))
     after = _state_after(state, fact)
     decided_at = (*state.decided_at, fact.occurred_at) if _is_to_be_told(fact.event) else state.decided_at
@@ -99,8 +105,12 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             return replace(scored, gravity_version=fact.version)
         case events.VictimViewSought():
             return _view_sought(state, fact, event)
-        case events.ComplianceMeetingRecorded() | events.CaseHandedOver() | events.VictimTold():
+        case events.ComplianceMeetingRecorded() | events.VictimTold():
             return state
+        case events.CaseHandedOver():
+            if _is_before(at, state.handed_over_at):
+                return state
+            return replace(state, officer_id=event.to, handed_over_at=at)
         case events.VictimInformedOfRestorativeJustice():
             return _victim_informed(state, fact, event)
         case events.AssessmentRequested():
@@ -144,9 +154,10 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.DeferralStepRecorded():
             return _step_recorded(state, fact, event)
         case events.DeferralCompleted():
-            completed = replace(_require_deferral(state, fact), ended_at=at)
+            deferral = replace(_require_deferral(state, fact), ended_at=at)
+            state = _with_end(state, event.completed_on, completed=True)
             return replace(
-                state, stage=Stage.COMPLETED, deferral=completed, completed_on=event.completed_on, ended_at=at
+                state, stage=Stage.COMPLETED, deferral=deferral, completed_on=event.completed_on, ended_at=at
             )
         case events.DeferralEnded():
             return _deferral_ended(state, fact, event)
@@ -172,9 +183,11 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.ConsentWithdrawn():
             return _consent_withdrawn(state, fact)
         case events.DisposalCompleted():
+            state = _with_end(state, event.completed_on, completed=True)
             return replace(state, stage=Stage.COMPLETED, completed_on=event.completed_on, ended_at=at)
         case events.DisposalNotCompleted():
-            # A voluntary programme beside a caution or a diversion is tracked without consequence.
+            state = _with_end(state, event.ended_on, completed=False)
+            # A voluntary programme beside a caution or a diversion is counted, without consequence.
             return replace(state, stage=Stage.NOT_COMPLETED, ended_at=at) if state.stage is Stage.AGREED else state
         case events.BreachReferred():
             if state.disposal is not Disposal.YCC:
@@ -184,23 +197,26 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.BreachDecided():
             return _breach_decided(state, fact, event)
         case events.DisposalClosedWithoutProceedings():
+            state = _with_end(state, event.ended_on, completed=False)
             return replace(state, stage=Stage.CLOSED_NO_PROCEEDINGS, ended_at=at)
         case events.ProceedingsInstituted():
             return replace(state, proceedings_at=at)
         case events.DisposalCeased():
-            ceased = replace(state, stage=Stage.CEASED, ended_at=at)
+            ceased = replace(_with_end(state, event.ceased_on, completed=False), stage=Stage.CEASED, ended_at=at)
             if state.deferral is not None:
                 return ceased
             issue = _require_issue(state, fact)
             by_statute = None if issue.spent_by_statute is None else min(issue.spent_by_statute, event.ceased_on)
             return replace(ceased, issue=replace(issue, spent_on=event.spent_on, spent_by_statute=by_statute))
         case events.OutcomeAssigned():
-            return replace(state, outcome=event.code, outcome_at=at)
+            return replace(state, outcome=event.code, outcome_at=at, outcome_age=event.age)
         case events.ActivityUndertaken():
             return replace(state, activities={**state.activities, event.session_id: at})
         case events.RecordCorrected():  # the corrected value already stands in its place
             if state.stage is Stage.DECIDED and event.field.partition(".")[0] == "condition":
                 state = _conditions_changed(state, fact, state.conditions)
+            if event.field == "details.ethnicity" and event.sealed is not None:
+                state = replace(state, ethnicity_in=fact.event_id)
             return (
                 state if event.unlawful_by is None else replace(state, reviews=_reviewed(state, event.unlawful_by, at))
             )
@@ -260,9 +276,17 @@ def _step_recorded(state: DisposalState, fact: Fact, event: events.DeferralStepR
 def _deferral_ended(state: DisposalState, fact: Fact, event: events.DeferralEnded) -> DisposalState:
     """Put the failed deferral under review, as a breach of which the decision is taken; closing is an event of its own."""
     deferral = _require_deferral(state, fact)
+    state = _with_end(state, event.ended_on, completed=False)
     ended = replace(deferral, ended_at=deferral.ended_at or fact.occurred_at)
     breach = Breach((), fact.occurred_at, BreachDecision(event.then), fact.occurred_at)
     return replace(state, stage=Stage.BREACH_REVIEW, deferral=ended, breach=breach)
+
+
+def _with_end(state: DisposalState, day: date, *, completed: bool) -> DisposalState:
+    """Note an end. A deferral ends once: neither what follows nor a decision anew moves that day."""
+    if state.deferral is not None and state.end is not None:
+        return state
+    return replace(state, end=ProgrammeEnd(day, completed))
 
 
 def _by_monitor(state: DisposalState, fact: Fact) -> DisposalState:
@@ -282,6 +306,7 @@ def _view_sought(state: DisposalState, fact: Fact, event: events.VictimViewSough
         first.consents_to_contact if last.consents_to_contact is None else last.consents_to_contact,
         last.at,
         last.version,
+        before.sought_before_decision or (event.sought and event.before_decision),
     )
     return replace(state, views={**state.views, event.person_id: view})
 
@@ -301,11 +326,12 @@ def _assessed(state: DisposalState, fact: Fact, event: events.AssessmentComplete
         replace(request, completed_at=at) if request.completed_at is None and request.at <= at else request
         for request in state.requests
     )
-    programme = event.programme_plan or event.programme_inappropriate_reason is not None
+    plan = event.programme_plan
+    programme = plan or event.programme_inappropriate_reason is not None
     return replace(
         state,
         requests=requests,
-        assessments=(*state.assessments, Assessment(at, programme, event.tool, fact.version)),
+        assessments=(*state.assessments, Assessment(at, plan, programme, event.tool, fact.version)),
         stage=Stage.ASSESSED if state.stage is Stage.OPENED else state.stage,
     )
 
@@ -321,6 +347,7 @@ def _decided(state: DisposalState, fact: Fact, event: events.DisposalDecided) ->
             fact.actor.id,
             fact.actor.role != Role.SYSTEM,
             fact.occurred_at,
+            event.age,
             event.prosecution_inappropriate is True and event.ycc_inappropriate is True,
         ),
         conditions={},
@@ -379,6 +406,7 @@ def _issued(state: DisposalState, fact: Fact, event: events.DisposalIssued) -> D
     issued = replace(state, issue=issue, stage=ISSUED[event.disposal], conditions=conditions, consent_withdrawn_at=None)
     if event.disposal is Disposal.YRD and not conditions:
         # Nothing was agreed that is still to be done: given is completed.
+        issued = _with_end(issued, event.issued_on, completed=True)
         return replace(issued, stage=Stage.COMPLETED, completed_on=event.issued_on, ended_at=fact.occurred_at)
     return issued
 

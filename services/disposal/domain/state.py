@@ -111,6 +111,8 @@ class Decision:
     by: UUID
     human: bool
     at: datetime
+    age: int | None = None
+    """The child's age that day in years, None if it can no longer be known."""
     nothing_else_fits: bool = False
     """Whether neither prosecution nor a conditional caution was found appropriate (rule R5)."""
 
@@ -262,9 +264,10 @@ class AssessmentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A completed assessment; `programme` says whether it plans one or gives the reason why not."""
+    """A completed assessment: `plan`, whether it plans a programme; `programme`, whether it does or says why not."""
 
     at: datetime
+    plan: bool
     programme: bool
     tool: events.AssessmentTool
     version: int
@@ -287,6 +290,16 @@ class VictimView:
     at: datetime | None = None
     version: int | None = None
     """The version of the event by which their view was last sought, or was not."""
+    sought_before_decision: bool = False
+    """Whether the view was ever sought before the decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeEnd:
+    """The end of an issued disposal, of a diversion's programme, or of a deferral."""
+
+    on: date
+    completed: bool
 
 
 @dataclass(frozen=True)
@@ -295,6 +308,11 @@ class DisposalState:
 
     opened: events.DisposalCaseOpened
     opened_at: datetime
+    ethnicity_in: UUID
+    """The event for which the child's ethnicity is sealed: the opening, or the last correction of it."""
+    officer_id: UUID | None = None
+    """Who has the case: to whom it was handed over last, else who opened it; None if a reaction did."""
+    handed_over_at: datetime | None = None
     stage: Stage = Stage.OPENED
     admission: Admission | None = None
     asked_at: datetime | None = None
@@ -328,8 +346,11 @@ class DisposalState:
     proceedings_at: datetime | None = None
     completed_on: date | None = None
     ended_at: datetime | None = None
+    end: ProgrammeEnd | None = None
     outcome: OutcomeCode | None = None
     outcome_at: datetime | None = None
+    outcome_age: int | None = None
+    """The child's age in years on the day of the outcome."""
     activities: Mapping[UUID, datetime] = field(default_factory=dict)
     requests: tuple[AssessmentRequest, ...] = ()
     assessments: tuple[Assessment, ...] = ()

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
+from services.disposal.summary import SealedTexts
 from services.reporting.measures.disclosure import Published
 from services.reporting.measures.period import Period
 from services.reporting.measures.policy import POLICY
-from services.reporting.summaries.disposal import SealedTexts
 from services.system.registry import DECIDING
 from services.trade.summary import Summary
 from shared.domain.policy import PolicyBook

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
+from services.disposal.summary import DisposalSummary, SealedTexts
 from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.disclosure import Counted, shown_counts
 from services.reporting.measures.period import Period, year_of
-from services.reporting.summaries import DisposalSummary
-from services.reporting.summaries.disposal import SealedTexts
 from services.trade.vocabulary import ETHNIC_GROUPS
 from shared.domain.policy import Policy
 

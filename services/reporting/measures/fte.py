@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from services.disposal.summary import DisposalSummary
 from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.period import Period, quarter
-from services.reporting.summaries import DisposalSummary
 
 
 def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:

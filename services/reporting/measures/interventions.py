@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from services.disposal.summary import DeferralSummary, DisposalSummary, End
 from services.reporting.measures.definition import Dataset
 from services.reporting.measures.period import Period
-from services.reporting.summaries import DisposalSummary
-from services.reporting.summaries.disposal import DeferralSummary, End
 from services.trade.vocabulary import Disposal, OutcomeCode
 
 COLUMN: Final = {

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from services.disposal.summary import DisposalSummary, VictimSummary
+from services.referral.summary import ReferralSummary, VictimWishes
 from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.interventions import select_interventions
 from services.reporting.measures.period import Period
-from services.reporting.summaries import DisposalSummary, ReferralSummary
-from services.reporting.summaries.disposal import VictimSummary
-from services.reporting.summaries.referral import VictimWishes
 from services.rj_conference.summary import ConferenceSummary
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from services.disposal.summary import DisposalSummary
 from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.period import Period
-from services.reporting.summaries import DisposalSummary
 
 
 def select_cautions(dataset: Dataset, period: Period) -> list[DisposalSummary]:

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Any, Final
 
+from services.disposal.summary import DisposalSummary, End
+from services.referral.summary import ReferralSummary
 from services.reporting.measures.definition import EVERY_SERVICE, Dataset, Measure
 from services.reporting.measures.period import Period
-from services.reporting.summaries import DisposalSummary, ReferralSummary
-from services.reporting.summaries.disposal import End
 from services.trade.summary import Summary
 from shared.domain.dates import add_working_days
 

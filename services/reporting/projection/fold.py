@@ -9,7 +9,6 @@ from uuid import UUID
 
 from services.reporting.measures import WorkItem
 from services.reporting.projection.read_models import READ_MODELS
-from services.reporting.summaries import summary_type
 from services.trade.summary import LapsedDuty, Summary, plain_summary
 from shared.domain.decider import history_at
 from shared.domain.duties import Duty
@@ -102,8 +101,7 @@ def fold(
     state = read_model.decider.fold(shown)
     if state is None:
         return None
-    old = summary_type(service)
-    summary: Summary = old.summarise(shown) if old else (read_model.summary or plain_summary)(state, shown[0])  # type: ignore[assignment]
+    summary: Summary = (read_model.summary or plain_summary)(state, shown[0])
     duties = tuple(read_model.duties(state, read_model.policy.on))
     lapsed = tuple(LapsedDuty(duty=duty.duty, on=duty.lapsed_on) for duty in duties if duty.lapsed_on is not None)
     return Folded(

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from services.reporting.summaries import summary_type
 from services.system.registry import read_models
 from services.trade.summary import Summary
 from shared.domain.envelope import EventRegistry
@@ -13,8 +12,7 @@ from shared.domain.service import ReadModel
 READ_MODELS: Final[dict[str, ReadModel[Any]]] = read_models()
 
 SUMMARIES: Final[dict[str, type[Summary]]] = {
-    name: old.model if (old := summary_type(name)) else model.summary.__annotations__["return"]
-    for name, model in READ_MODELS.items()
+    name: model.summary.__annotations__["return"] for name, model in READ_MODELS.items() if model.summary is not None
 }
 """The class of each service's summaries, as its function says. A service that has none is summarised plainly."""
 

@@ -7,7 +7,7 @@ and only counts by group leave it.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.reporting.summaries.disposal import SealedTexts
+from services.disposal.summary import SealedTexts
 from shared.domain.sealing import SealedToken, unseal
 from shared.privacy.keyring import Keyring
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
+from services.disposal.summary import SealedTexts
 from services.reporting.measures import (
     Dataset,
     Measure,
@@ -33,7 +34,6 @@ from services.reporting.queries.publication import (
     require_whole,
 )
 from services.reporting.queries.restriction import restricted_people
-from services.reporting.summaries.disposal import SealedTexts
 from services.trade.summary import Summary
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.sealing import SealedToken

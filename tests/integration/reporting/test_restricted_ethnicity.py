@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from services.disposal.summary import SealedTexts
 from services.reporting.measures import MEASURES
 from services.reporting.measures.disproportionality import group_of, select_ethnicities
 from services.reporting.measures.period import Period
@@ -17,7 +18,6 @@ from services.reporting.projection.projector import apply
 from services.reporting.projection.snapshot import snapshot
 from services.reporting.queries.ethnicity import Grant, keyring_grant
 from services.reporting.queries.measure_queries import load_dataset, measure
-from services.reporting.summaries.disposal import SealedTexts
 from services.system.registry import deciding_services
 from shared.domain.data_rights import (
     DataRightsCommand,

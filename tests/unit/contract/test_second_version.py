@@ -19,9 +19,9 @@ from services.console.rendering import render
 from services.disposal.domain.state import DisposalState
 from services.disposal.events import EVENTS, GravityScored
 from services.disposal.service import service as today
+from services.disposal.summary import DisposalSummary
 from services.reporting.projection import read_models
 from services.reporting.projection.fold import fold
-from services.reporting.summaries.disposal import DisposalSummary
 from services.system.registry import COLLECTIONS, deciding_services
 from shared.api.history_view import history_view
 from shared.domain.documents import DocumentData

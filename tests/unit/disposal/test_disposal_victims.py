@@ -13,7 +13,7 @@ from services.disposal.domain.commands import (
     TellVictim,
 )
 from services.disposal.events import ContactMeans
-from services.reporting.summaries.disposal import disposal_summary
+from services.disposal.summary import summary
 from services.trade.vocabulary import BreachDecision, Category, PersonRole
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
@@ -122,8 +122,7 @@ def test_a_view_recorded_late_takes_back_no_later_one() -> None:
     story.ask(yes, by=VICTIM_WORKER, at=DECIDED_AT)
     (shown,) = story.view["victims"].values()
     assert (shown["consents_to_contact"], shown["wants_rj"]) == (False, True)
-    counted = disposal_summary(story.facts)
-    assert counted is not None
+    counted = summary(story.state, story.facts[0])
     assert [victim.consents_to_contact for victim in counted.victims] == [False]
 
 

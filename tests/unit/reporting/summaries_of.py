@@ -6,9 +6,9 @@ from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.reporting.summaries import DisposalSummary
-from services.reporting.summaries.disposal import (
+from services.disposal.summary import (
     DecisionSummary,
+    DisposalSummary,
     End,
     EndSummary,
     IssueSummary,

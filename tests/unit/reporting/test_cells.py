@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
+from services.referral.summary import ReferralSummary
 from services.reporting.measures import MEASURES, Dataset, WorkItem
 from services.reporting.measures.period import BadQuestion, Period
 from services.reporting.queries.cells import OPENED, records_in_cell
-from services.reporting.summaries import ReferralSummary
 from services.trade.summary import LapsedDuty
 from tests.unit.reporting.summaries_of import case, day, victim
 

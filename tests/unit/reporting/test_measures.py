@@ -8,14 +8,14 @@ from uuid import uuid4
 
 import pytest
 
+from services.disposal.summary import DeferralSummary, SealedTexts
 from services.education.summary import SessionSummary
+from services.referral.summary import ReferralSummary
 from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
 from services.reporting.measures.period import BadQuestion, Period, quarter, quarter_of, year_of
 from services.reporting.measures.policy import POLICY
 from services.reporting.queries.csv_export import as_csv
-from services.reporting.summaries import ReferralSummary
-from services.reporting.summaries.disposal import DeferralSummary, SealedTexts
 from services.trade.summary import LapsedDuty
 from services.trade.vocabulary import OffenceCategory, SessionKind, Topic
 from shared.domain.messages import ValueObject

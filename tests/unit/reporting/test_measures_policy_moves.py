@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import pytest
 
+from services.disposal.summary import SealedTexts
+from services.referral.summary import ReferralSummary
 from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.period import BadQuestion, Period
 from services.reporting.measures.policy import POLICY
 from services.reporting.queries.publication import require_publishable
-from services.reporting.summaries import ReferralSummary
-from services.reporting.summaries.disposal import SealedTexts
 from services.trade.summary import Summary
 from services.trade.vocabulary import OffenceCategory
 from shared.domain.policy import PolicyBook

@@ -7,10 +7,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from services.disposal.domain.commands import HandOverCase
+from services.disposal.summary import DisposalSummary, SealedTexts
+from services.referral.domain.commands import RecordVictimDetails
 from services.reporting.projection.fold import fold
 from services.reporting.queries.ethnicity import keyring_grant
-from services.reporting.summaries import DisposalSummary
-from services.reporting.summaries.disposal import SealedTexts
 from services.rj_conference.service import service as conferences
 from shared.domain.envelope import Fact
 from shared.domain.ids import derived_uuid
@@ -18,6 +19,8 @@ from shared.domain.sealing import seal
 from shared.privacy.keyring import MemoryKeyring
 from tests.command_spec import CommandSpec
 from tests.in_memory_reporting import PlayedStories, measure_facts
+from tests.unit.disposal.stories import AFTER, DECIDED_AT, LEO, MANAGER, CaseStory
+from tests.unit.referral.stories import MIA, NEXT_DAY, NOON, ReferralStory
 from tests.unit.rj_conference.stories import FACILITATOR, STRANGER, facilitator, proposal
 
 STORIES = Path(__file__).parents[2] / "scenarios"
@@ -130,3 +133,21 @@ def test_a_conference_is_with_the_facilitator_who_was_assigned_last() -> None:
     ):
         story.ask(facilitator(person=person), by="SUPERVISOR", at=at)
     assert summary_of(story.facts).officer == story.state.facilitator.facilitator_id == FACILITATOR
+
+
+def test_a_victim_wants_what_they_said_last() -> None:
+    """Given details that want no updates, when earlier ones that wanted some are recorded late, then none are wanted."""
+    story = ReferralStory().acknowledged()
+    for updates, at in ((False, NEXT_DAY), (True, NOON)):
+        details = RecordVictimDetails(person_id=MIA, contact_is_safe=True, wants_updates=updates, wants_support=updates)
+        story.does(details, at)
+    (wishes,) = summary_of(story.facts).victims
+    assert (wishes.wants_updates, wishes.wants_support) == (False, False)
+
+
+def test_a_handover_recorded_late_takes_no_case_back() -> None:
+    """Given a case handed over, when an earlier handover is recorded late, then it stays with the later officer."""
+    story = CaseStory().opened()
+    for officer, at in ((LEO, AFTER), (MANAGER, DECIDED_AT)):
+        story.ask(HandOverCase(to=officer), by="SUPERVISOR", at=at)
+    assert disposal_of(story.facts).officer == LEO

@@ -1,0 +1,183 @@
+"""What is counted and listed of a disposal case: one child, one offence, the disposal issued and how it ended."""
+
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from services.disposal.domain.state import DisposalState, VictimView
+from services.trade.summary import Summary, common_fields
+from services.trade.victims import TOLD, first_day
+from services.trade.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation
+from shared.domain.dates import local_day
+from shared.domain.envelope import Fact
+from shared.domain.messages import Timestamp, ValueObject
+
+
+class End(StrEnum):
+    """The way in which an intervention ended."""
+
+    COMPLETED = "COMPLETED"
+    NOT_COMPLETED = "NOT_COMPLETED"
+
+
+class SealedTexts(ValueObject):
+    """A sealed value as it stands in an event's bytes; the event's id is needed to open it."""
+
+    event_id: UUID
+    token: str
+
+
+class OffenceSummary(ValueObject):
+    """The offence, as corrected."""
+
+    code: str
+    on: date
+    category: OffenceCategory
+    recordable: bool
+
+
+class VictimSummary(ValueObject):
+    """A victim of the offence. Consent is as last said; None: never asked or not answered."""
+
+    person_id: UUID
+    consents_to_contact: bool | None = None
+    view_sought_before_decision: bool = False
+    told: bool = False
+    """Whether the victim was told of a decision."""
+
+
+class DecisionSummary(ValueObject):
+    """The latest decision of the police; the child's age that day, in years."""
+
+    decision: Recommendation
+    on: date
+    age: int | None = None
+
+
+class IssueSummary(ValueObject):
+    """The disposal that was issued, and the child's age that day, in whole years."""
+
+    disposal: Disposal
+    at: Timestamp
+    on: date
+    age: int
+
+
+class DeferralSummary(ValueObject):
+    """The deferral of the prosecution that was agreed, and the child's age that day, in whole years."""
+
+    on: date
+    age: int
+
+
+class EndSummary(ValueObject):
+    """The end of an issued disposal, of a diversion's programme, or of a deferral."""
+
+    on: date
+    how: End
+
+
+class OutcomeSummary(ValueObject):
+    """The crime outcome as it stands; the child's age on the day that it was assigned, in years."""
+
+    code: OutcomeCode
+    on: date
+    age: int | None = None
+
+
+class DisposalSummary(Summary):
+    """All that is counted of a disposal case. `prior_cautions` are earlier cautions and convictions, None if unknown."""
+
+    referral_id: UUID | None = None
+    child: UUID
+    age_at_offence: int
+    offence: OffenceSummary
+    victims: tuple[VictimSummary, ...] = ()
+    prior_cautions: int | None = None
+    ethnicity: SealedTexts | None = None
+    opened_on: date
+    yjb_score: int | None = None
+    assessment_asked_on: date | None = None
+    assessed_on: date | None = None
+    intervened: bool = False
+    """Whether the youth justice service intervened: it planned a programme, or an activity is recorded."""
+    decided: DecisionSummary | None = None
+    given: IssueSummary | None = None
+    deferred: DeferralSummary | None = None
+    ended: EndSummary | None = None
+    outcome: OutcomeSummary | None = None
+
+    @property
+    def counted_days(self) -> list[date]:
+        """The days of assessment, issue, end and outcome, and those on which duties lapsed."""
+        course = (self.given, self.ended, self.outcome)
+        assessed = [] if self.assessed_on is None else [self.assessed_on]
+        return [*super().counted_days, *assessed, *(event.on for event in course if event is not None)]
+
+    @property
+    def subject(self) -> UUID:
+        """The child."""
+        return self.child
+
+    @property
+    def follows(self) -> UUID | None:
+        """The referral that led to it."""
+        return self.referral_id
+
+
+def summary(state: DisposalState, first: Fact) -> DisposalSummary:
+    """Summarise a disposal case. A first assessment counts, and of a decision, issue, end and outcome the latest."""
+    opened, prior, offence = state.opened, state.opened.prior, state.opened.offence
+    decision, issue, deferral, end = state.decision, state.issue, state.deferral, state.end
+    assessed_at = min((assessment.at for assessment in state.assessments), default=None)
+    asked_at = min((request.at for request in state.requests), default=state.yot_referred_at or state.opened_at)
+    return DisposalSummary(
+        **common_fields(first),
+        officer=state.officer_id,
+        cases=(first.envelope.home,),
+        referral_id=opened.referral_id,
+        child=opened.person_id,
+        age_at_offence=opened.age_at_offence,
+        offence=OffenceSummary(
+            code=offence.code, on=offence.date, category=offence.category, recordable=offence.recordable
+        ),
+        victims=tuple(_victim(state, person) for person in state.everyone_harmed),
+        prior_cautions=None if prior is None else prior.yc + prior.ycc + prior.convictions,
+        ethnicity=_ethnicity(state),
+        opened_on=local_day(state.opened_at),
+        yjb_score=state.yjb_seriousness,
+        assessment_asked_on=local_day(asked_at),
+        assessed_on=None if assessed_at is None else local_day(assessed_at),
+        intervened=bool(state.activities) or any(assessment.plan for assessment in state.assessments),
+        decided=None
+        if decision is None
+        else DecisionSummary(decision=decision.what, on=local_day(decision.at), age=decision.age),
+        given=None if issue is None else IssueSummary(disposal=issue.disposal, at=issue.at, on=issue.on, age=issue.age),
+        deferred=None if deferral is None else DeferralSummary(on=deferral.on, age=deferral.age),
+        ended=None if end is None else EndSummary(on=end.on, how=End.COMPLETED if end.completed else End.NOT_COMPLETED),
+        outcome=_outcome(state),
+    )
+
+
+def _outcome(state: DisposalState) -> OutcomeSummary | None:
+    if state.outcome is None or state.outcome_at is None:
+        return None
+    return OutcomeSummary(code=state.outcome, on=local_day(state.outcome_at), age=state.outcome_age)
+
+
+def _victim(state: DisposalState, person: UUID) -> VictimSummary:
+    said = state.views.get(person, VictimView())
+    return VictimSummary(
+        person_id=person,
+        consents_to_contact=said.consents_to_contact,
+        view_sought_before_decision=said.sought_before_decision,
+        told=first_day(state.log, person, TOLD) is not None,
+    )
+
+
+def _ethnicity(state: DisposalState) -> SealedTexts | None:
+    """Return the token of the child's ethnicity as corrected last; None if none was recorded, or it is not sealed yet."""
+    ethnicity = state.opened.details.ethnicity
+    if ethnicity is None or not ethnicity.has_token:
+        return None
+    return SealedTexts(event_id=state.ethnicity_in, token=ethnicity.token)

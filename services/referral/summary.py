@@ -1,0 +1,64 @@
+"""What is counted and listed of a referral."""
+
+from collections.abc import Iterator
+from datetime import date
+from uuid import UUID
+
+from services.referral.domain.state import Referral
+from services.trade.summary import Summary, common_fields
+from services.trade.victims import REFERRED, TOLD, first_day
+from services.trade.vocabulary import TriageOutcome
+from shared.domain.envelope import Fact
+from shared.domain.messages import ValueObject
+
+
+class VictimWishes(ValueObject):
+    """What a victim wanted last, and what was done: of updates on progress, and of support."""
+
+    person_id: UUID
+    wants_updates: bool = False
+    wants_support: bool = False
+    told: bool = False
+    supported: bool = False
+
+
+class ReferralSummary(Summary):
+    """The days on which an incident was reported and first triaged. A reopened referral keeps its first triage."""
+
+    reported_on: date
+    triaged_on: date | None = None
+    triage_outcome: TriageOutcome | None = None
+    victims: tuple[VictimWishes, ...] = ()
+
+    @property
+    def counted_days(self) -> list[date]:
+        """The day of the first triage, and those on which duties lapsed."""
+        return [*super().counted_days, *([] if self.triaged_on is None else [self.triaged_on])]
+
+
+def summary(state: Referral, first: Fact) -> ReferralSummary:
+    """Summarise a referral. The officer to whom it is allocated has the work."""
+    return ReferralSummary(
+        **common_fields(first),
+        officer=state.officer_id,
+        cases=(first.envelope.home,),
+        reported_on=state.reported_on,
+        triaged_on=state.triages[0].on if state.triages else None,
+        triage_outcome=state.triages[-1].outcome if state.triages else None,
+        victims=tuple(_wishes(state)),
+    )
+
+
+def _wishes(state: Referral) -> Iterator[VictimWishes]:
+    """Yield the wishes of everybody who has said any, or for whom something was done."""
+    for person in dict.fromkeys((*state.victim_details, *state.log)):
+        details = state.victim_details.get(person)
+        told, supported = (first_day(state.log, person, event) is not None for event in (TOLD, REFERRED))
+        if details is not None or told or supported:
+            yield VictimWishes(
+                person_id=person,
+                wants_updates=details is not None and details.wants_updates,
+                wants_support=details is not None and details.wants_support,
+                told=told,
+                supported=supported,
+            )
