@@ -26,6 +26,7 @@ HOSTILE ?= 3600
 CHAOS ?= 600
 FAILOVER ?= 3600
 FAULT ?=
+UNTIL ?=
 SIMULATE ?= 1000000
 SEED ?=
 ROUNDS ?= 5
@@ -58,15 +59,16 @@ run: install ## Start the system, play a child's case, show the results, stay up
 	@exec $(BIN)/ooc demo $(if $(filter-out 0,$(ONCE)),--once)
 
 .PHONY: test
-test: ## Run everything: lint, types, layers and every test, on real servers (TESTS=path: a part of the tests alone)
-ifdef TESTS
-	@$(MAKE) install-test aot-cache
-else
-	@$(MAKE) -j2 install-test doors
-	@$(MAKE) -j2 deploy-tools $(LINT) collect aot-cache
-endif
-	$(IN_MEMORY) $(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(TESTS)
-ifndef TESTS
+test: install-test ## Lint, types, layers, and the tests of a working day, on real servers: twelve minutes on two idle cores (TESTS=path: just those tests)
+	@$(MAKE) -j2 $(if $(TESTS),,$(LINT) collect) aot-cache
+	$(IN_MEMORY) $(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(or $(TESTS),-m "not nightly")
+
+.PHONY: nightly
+nightly: install-test .venv-bench/.installed ## Every other test: more systems, restore, upgrade, failover, both browsers, benches: hours (UNTIL=Unix time after which none begins)
+	@$(BIN)/python -m tests.browsers firefox
+	@$(MAKE) -j2 doors deploy-tools aot-cache
+	$(IN_MEMORY) OOC_TESTS_UNTIL=$(or $(UNTIL),inf) OOC_HOSTILE_SECONDS=300 $(BIN)/pytest -n 2 --no-loadscope-reorder -m nightly
+ifndef UNTIL
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then $(MAKE) containers; else \
 		echo "No Docker engine with Compose answers here, so docker-compose.yml was not run: see 'make containers'."; fi
 endif
@@ -93,12 +95,12 @@ failover: install-test ## Promote standbys, lose brokers, break networks and clo
 
 .PHONY: simulate
 simulate: install-test ## Find planted faults, then play failovers in memory until a law is broken (SIMULATE=1000000 steps, SEED=7: one seed)
-	@$(if $(SEED),,OOC_SIMULATE_PLANTED=1 $(BIN)/pytest tests/simulation)
+	@$(if $(SEED),,$(BIN)/pytest tests/simulation)
 	@$(BIN)/python -m tests.simulation --steps $(SIMULATE) $(if $(SEED),--seed $(SEED))
 
 .PHONY: browser
 browser: install-test ## Play stories 1 to 14 by clicking and by keyboard, wide and narrow in turn, in Chromium and Firefox: about an hour
-	OOC_BROWSER=1 $(BIN)/pytest tests/integration/console/test_stories_by_clicking.py
+	$(BIN)/pytest tests/integration/console/test_stories_by_clicking.py
 
 .PHONY: hostile
 hostile: install-test ## Attack it: every test of tests/hostile, and made-up requests to the five APIs and the console (HOSTILE=3600 seconds)
@@ -106,7 +108,7 @@ hostile: install-test ## Attack it: every test of tests/hostile, and made-up req
 
 .PHONY: alerts
 alerts: install-test ## Let Prometheus watch a system whose processes and servers hang (Debian: apt-get install prometheus faketime)
-	OOC_ALERTS=1 $(BIN)/pytest tests/alerts
+	$(BIN)/pytest tests/alerts
 
 .PHONY: check
 check: install-test lint ## The quick loop: lint, types, layers, unit tests, sources and the reference pages; no servers, no documents

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -91,6 +92,36 @@ STORIES_PLAYED = (
 )
 """Tests that look at every story, which is played once in the process that runs them (tests/played_stories.py)."""
 
+NIGHTLY = (
+    "tests/hostile/test_destroyed_system.py",
+    "tests/hostile/test_rolled_back_system.py",
+    "tests/integration/relay/test_restarts.py",
+    "tests/hostile/test_full_disk.py",
+    "tests/hostile/test_operating.py",
+    "tests/hostile/test_marked_system.py",
+    "tests/failover/test_upgrade.py",
+    "tests/failover/test_promotions.py",
+    "tests/failover/test_failover.py",
+    "tests/integration/failover/",
+    "tests/integration/identity/",
+    "tests/integration/partner/",
+    "tests/integration/printing/",
+    "tests/deployment/",
+    "tests/bench/",
+    "tests/hostile/test_schemathesis.py",
+    "tests/integration/console/test_counted_presses.py",
+    "tests/integration/console/test_pictures.py",
+    "tests/integration/console/test_rare_pages.py",
+    "tests/alerts/",
+)
+"""What `make nightly` runs and `make test` does not, the most valuable first: what it has no time for is left out.
+
+Of other files a test may have the mark as well, such as one that a parameter doubles.
+"""
+
+UNTIL = float(os.environ.get("OOC_TESTS_UNTIL", "inf"))
+"""The Unix time after which no test begins: it is skipped, and the run names it."""
+
 
 class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
     """Runs the tests of a file in one process, in their order, and so the files that share something.
@@ -115,15 +146,37 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduli
     return FileScheduling(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the whole systems, which take longest, in the order of their lists, and with what leaves them the processor."""
+    """Mark what runs at night. Begin with whole systems, which take longest, and with what leaves them the processor."""
     first = (*CONSOLE, *WHOLE_SYSTEMS, *MORE_SYSTEMS, *WAITING)
-    places = {path: place for place, path in enumerate(first)}
 
-    def place_of(item: pytest.Item) -> int:
-        return next((places[path] for path in first if item.nodeid.startswith(path)), len(first))
+    def place_in(paths: tuple[str, ...], item: pytest.Item) -> int:
+        return next((place for place, path in enumerate(paths) if item.nodeid.startswith(path)), len(paths))
 
-    items.sort(key=place_of)
+    for item in items:
+        if item.nodeid.startswith(NIGHTLY):
+            item.add_marker(pytest.mark.nightly)
+    items.sort(
+        key=lambda item: (place_in(NIGHTLY, item) if item.get_closest_marker("nightly") else -1, place_in(first, item))
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begin no test after `UNTIL`."""
+    if time.time() > UNTIL:
+        pytest.skip("left out: the time of this run was over")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name each test that was skipped, and why."""
+    why: dict[str, list[str]] = {}
+    for report in terminalreporter.getreports("skipped"):
+        why.setdefault(report.longrepr[2].removeprefix("Skipped: "), []).append(report.nodeid)
+    for reason, tests in why.items():
+        terminalreporter.section(f"{len(tests)} skipped: {reason}")
+        terminalreporter.write_line("\n".join(tests))
 
 
 if "OOC_DATABASE_URL" not in os.environ:

@@ -362,7 +362,6 @@ def every_alarm(system: WholeSystem) -> Iterator[None]:
 @pytest.mark.timeout(1800)
 @needs_prometheus
 @pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed (Debian: apt-get install faketime)")
-@pytest.mark.skipif("OOC_ALERTS" not in os.environ, reason="some minutes more: make alerts")
 async def test_faults_of_servers_are_seen_within_a_minute_and_no_longer_once_they_end() -> None:
     """Given a system on three brokers and three databases, each fault of servers and clocks is seen within a minute, and clears."""
     with tempfile.TemporaryDirectory(prefix="ooc-alerts-", ignore_cleanup_errors=True) as folder:

@@ -35,16 +35,17 @@ CASES: Final = 100
 """How many cases a load adds besides, of all scenarios: relays, reactions and the projection carry them on."""
 
 
-def megabytes(pid: int, apart: Collection[int] = ()) -> float:
-    """Return the memory of a process with its children, save those that are looked at apart.
+def with_children(pid: int, apart: Collection[int] = ()) -> set[int]:
+    """Return a process and all below it, save those that are looked at apart."""
+    return {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))} - (set(apart) - {pid})
 
-    It is the proportional set size, so that what processes share counts once.
-    """
-    process = psutil.Process(pid)
+
+def megabytes(pids: Collection[int]) -> float:
+    """Return the memory of processes: the proportional set size, so that what they share counts once."""
     total = 0
-    for one in (process, *(child for child in process.children(recursive=True) if child.pid not in apart)):
+    for pid in pids:
         with contextlib.suppress(psutil.NoSuchProcess):
-            total += one.memory_full_info().pss
+            total += psutil.Process(pid).memory_full_info().pss
     return total / 1e6
 
 
@@ -58,6 +59,7 @@ class WholeSystem:
         self._var = var
         self._environment = inherited | {"OOC_VAR": str(var), "OOC_PORT_BASE": str(free_base())}
         self._rest: Mapping[str, float] = {}
+        self._up = 0
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -65,6 +67,7 @@ class WholeSystem:
         with (self._var.parent / "up.log").open("wb") as log:
             up = await asyncio.create_subprocess_exec(*OOC, "up", env=self._environment, stdout=log, stderr=log)
             try:
+                self._up = up.pid
                 await self._at_rest()
                 await asyncio.sleep(REST_SECONDS)
                 self._rest = self._memory("at rest")
@@ -82,10 +85,10 @@ class WholeSystem:
 
     def _memory(self, when: str) -> dict[str, float]:
         pids = local_running(self._var)
-        found = {name: megabytes(pid, pids.values()) for name, pid in sorted(pids.items())}
-        return {
-            f"{name} {when}, MB": amount for name, amount in {**found, "all processes": sum(found.values())}.items()
-        }
+        named = {name: with_children(pid, pids.values()) for name, pid in sorted(pids.items())}
+        # Also `ooc up`, and the server that its processes are forked from.
+        named["all processes"] = with_children(self._up).union(*named.values())
+        return {f"{name} {when}, MB": megabytes(found) for name, found in named.items()}
 
     async def _at_rest(self) -> None:
         async with asyncio.timeout(PATIENCE):

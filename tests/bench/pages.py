@@ -85,7 +85,7 @@ async def fill(settings: Settings, keys: KeyEncryptionKeys, cases: int) -> Fille
             handlers[name] = CommandHandler(
                 service, stores[name], PostgresKeyring(keyring, keys), keys.derived("request-digest")
             )
-        corpus = Corpus()
+        corpus = Corpus.unlinked()
 
         def synthetic_cases() -> Iterator[SyntheticCase]:
             while len(homes) < cases:

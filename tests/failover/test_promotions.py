@@ -1,4 +1,4 @@
-"""Promotions under load, of one service's event store and relay: quick enough for `make test`, and for fifty in some minutes."""
+"""Promotions under load, of one service's event store and relay: quick enough for fifty in some minutes."""
 
 from __future__ import annotations
 

@@ -27,10 +27,7 @@ BEFORE: Final = os.environ.get("OOC_FAILOVER_BEFORE", "")
 SECONDS: Final = 900
 """A deadline for a busy machine."""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif("OOC_FAILOVER_SECONDS" not in os.environ, reason="two whole systems: make failover"),
-]
+pytestmark = pytest.mark.slow
 
 
 def last_release() -> str:

@@ -22,7 +22,7 @@ from tests.integration.relay.conftest import RelayedService
 relayed_service = relaying.relayed_service
 
 
-@pytest.fixture(params=["feed", "stream"])
+@pytest.fixture(params=[pytest.param("feed", marks=pytest.mark.nightly), "stream"])
 async def attacked(
     request: pytest.FixtureRequest, database: str, postgres_url: str, kafka_bootstrap: str, topic_prefix: str
 ) -> AsyncIterator[Scene]:

@@ -43,13 +43,7 @@ from tools.scenario.over_http import Http
 from tools.scenario.runner import Run
 from tools.scenario.story import Scenario
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(
-        not os.environ.get("OOC_HOSTILE_SECONDS"), reason="it takes 100 s of processor time: `make hostile` plays it"
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 READ: Final = ("09", "noah")
 """A child who is searched for and read."""

@@ -74,7 +74,7 @@ def test_decoding_yields_only_what_the_tables_can_hold(name: str) -> None:
     assert 0 <= found.version < 2**31
 
 
-@pytest.fixture(params=["feed", "stream"])
+@pytest.fixture(params=[pytest.param("feed", marks=pytest.mark.nightly), "stream"])
 async def attacked(
     request: pytest.FixtureRequest, database: str, postgres_url: str, kafka_bootstrap: str, topic_prefix: str
 ) -> AsyncIterator[Scene]:

@@ -44,9 +44,7 @@ def test_relays_that_are_slower_than_their_lease_publish() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "OOC_SIMULATE_PLANTED" not in os.environ, reason="it takes minutes of processor time: `make simulate` plays it"
-)
+@pytest.mark.nightly
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
 def test_a_planted_fault_is_found(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a mistake in the product, one of a few seeds breaks a law that says so, and without it breaks none."""

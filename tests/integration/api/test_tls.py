@@ -37,7 +37,9 @@ class Quiet(Server):
         yield
 
 
-@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy])
+@pytest.fixture(
+    params=[pytest.param(asyncio.DefaultEventLoopPolicy, marks=pytest.mark.nightly), uvloop.EventLoopPolicy]
+)
 def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
     """Give the loop of the tests, and that of the processes."""
     policy: asyncio.AbstractEventLoopPolicy = request.param()

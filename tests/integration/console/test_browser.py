@@ -63,7 +63,7 @@ def firefox(driver: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Ite
     browser.close()
 
 
-@pytest.fixture(scope="module", params=["chromium", "firefox"])
+@pytest.fixture(scope="module", params=["chromium", pytest.param("firefox", marks=pytest.mark.nightly)])
 def either(request: pytest.FixtureRequest) -> Browser:
     """Return each of the browsers in its turn."""
     browser: Browser = request.getfixturevalue(request.param)

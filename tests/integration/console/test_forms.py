@@ -232,9 +232,6 @@ def forms(system: dict[str, Any]) -> Iterator[Forms]:
 
 
 STORIES = sorted(path.stem for path in SCENARIOS.glob("*.yaml") if int(path.stem.partition("-")[0]) < 15)
-BY_CLICKING = "07-nine-year-old"
-"""The story that test_stories_by_clicking.py plays wherever there is a Chromium."""
-
 CHOSEN = (
     "01-shoplifting-ycc",
     "04-sexting",
@@ -248,9 +245,13 @@ CHOSEN = (
     "14-school-led-and-education",
 )
 """Stories that send by forms whatever the first fourteen do: tests/scenarios/test_chosen.py compares."""
+DAILY = "14-school-led-and-education"
+"""The story of `make test`; test_stories_by_clicking.py plays others."""
 
 
-@pytest.mark.parametrize("story", CHOSEN)
+@pytest.mark.parametrize(
+    "story", [pytest.param(story, marks=() if story == DAILY else pytest.mark.nightly) for story in CHOSEN]
+)
 def test_a_story_is_carried_out_by_forms_alone(forms: Forms, story: str) -> None:
     """Given a story, when every command of it is sent by the console's forms, then every check of it agrees."""
     Run(read_scenario(SCENARIOS / f"{story}.yaml"), forms).play()

@@ -1,13 +1,12 @@
 """The stories 1 to 14 in real browsers: each command by pressing what stands on a page, wide and as on a telephone.
 
 The people of a story have a wide window and a telephone in turn, and in the other browser the other way round: so each form
-is filled in in both, and in both sizes. One story is played with the other tests, in place of its forms over HTTP; all of
-them, in both browsers, by `make browser`. Two go by the keyboard alone.
+is filled in in both, and in both sizes. One browser plays the chief stories in `make test`, both all of them in
+`make nightly`. Two go by the keyboard alone.
 """
 
 import contextlib
-import os
-from itertools import cycle
+from itertools import cycle, product
 from typing import Any, Final
 
 import pytest
@@ -18,7 +17,7 @@ from tests.integration.console.by_forms import Forms
 from tests.integration.console.clicking import Tab
 from tests.integration.console.conftest import SCENARIOS
 from tests.integration.console.hands import Hand, Keys
-from tests.integration.console.test_forms import BY_CLICKING, STORIES
+from tests.integration.console.test_forms import STORIES
 from tests.whole_system import client_of
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
@@ -29,11 +28,10 @@ driver, chromium, firefox = test_browser.driver, test_browser.chromium, test_bro
 KEYBOARD: Final = ("06-no-admission", "10-audit")
 WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
 SIZES: Final = {"chromium": (WIDE, NARROW), "firefox": (NARROW, WIDE)}
-PLAYED: Final = (
-    [(story, browser) for browser in SIZES for story in STORIES]
-    if "OOC_BROWSER" in os.environ
-    else [(BY_CLICKING, "chromium")]
-)
+CHIEF: Final = {("01-shoplifting-ycc", "chromium"), ("07-nine-year-old", "chromium")}
+PLAYED: Final = [
+    pytest.param(*one, marks=() if one in CHIEF else pytest.mark.nightly) for one in product(STORIES, SIZES)
+]
 
 
 @pytest.mark.parametrize(("story", "browser"), PLAYED)

@@ -30,7 +30,7 @@ from tests.integration.local.waiting import PATIENCE
 SERVICE = "note"
 
 
-@pytest.fixture(params=["feed", "stream"])
+@pytest.fixture(params=[pytest.param("feed", marks=pytest.mark.nightly), "stream"])
 def adapter(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name

@@ -50,7 +50,13 @@ async def simulated_event_store() -> PostgresEventStore:
     return PostgresEventStore(pool, process.now)
 
 
-@pytest.fixture(params=["memory", "postgres", "simulated"])
+@pytest.fixture(
+    params=[
+        pytest.param("memory", marks=pytest.mark.nightly),
+        "postgres",
+        pytest.param("simulated", marks=pytest.mark.nightly),
+    ]
+)
 def event_store(request: pytest.FixtureRequest) -> EventStore:
     """Each of the event stores; all answer alike."""
     if request.param == "memory":

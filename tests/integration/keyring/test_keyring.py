@@ -55,7 +55,7 @@ async def rings(postgres_url: str) -> AsyncIterator[Rings]:
         pool.terminate()
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=[pytest.param("memory", marks=pytest.mark.nightly), "postgres"])
 def ring(request: pytest.FixtureRequest) -> Keyring:
     """Each of the two keyrings; both answer alike."""
     if request.param == "memory":
