@@ -15,7 +15,7 @@ from shared.domain.corrections import CorrectionEngine, PastFacts
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import Actor, Command, Correction, CorrectionCommand, Event, model_from
+from shared.domain.messages import Actor, Command, Correction, CorrectionCommand, Event, event_that_it_records
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed
@@ -43,24 +43,29 @@ class BookReturned(Event):
 class RecordCorrected(Correction): ...
 
 
-# 2. Commands: what may be asked. An event takes over the fields that it has in common with its command.
+# 2. Commands: what may be asked, and the event that each records with its own fields.
 class AcquireBook(Command):
     opens = True
+    records = BookAcquired
     title: str
 
 
 class LendBook(Command):
+    records = BookLent
     reader_id: UUID
     reader: Annotated[Sealed[str], OwnedBy("reader_id")]
     due: date
 
 
 class ReturnBook(Command):
+    records = BookReturned
     damaged: bool = False
 
 
 class CorrectRecord(CorrectionCommand):
     """The kernel has the fields: which event and field, the right value, and why."""
+
+    makes = (RecordCorrected,)
 
 
 # 3. State, and evolve: the fold of the events. It never validates; an impossible history raises `BrokenHistory`.
@@ -112,13 +117,10 @@ corrections = CorrectionEngine(RecordCorrected, evolve)
 corrections.guard(rules, CorrectRecord)
 
 
-makes: dict[type[Command], type[Event]] = {AcquireBook: BookAcquired, LendBook: BookLent, ReturnBook: BookReturned}
-
-
 def decide(command: Command, state: Book | None, _context: Context) -> list[Event]:
     if isinstance(command, CorrectRecord):
         return [corrections.correction(command, state)]
-    return [model_from(makes[type(command)], command)]
+    return [event_that_it_records(command)]
 
 
 # 6. The service: a declaration. The API, the worker, the relay and the database schema are built from it.
@@ -130,7 +132,7 @@ read_model = ReadModel[Book](
     duties=lambda _book, _policy_on: (),
     policy=PolicyBook({}),
 )
-commands: tuple[type[Command], ...] = (*makes, CorrectRecord)
+commands: tuple[type[Command], ...] = (AcquireBook, LendBook, ReturnBook, CorrectRecord)
 roles, no_labels = frozenset({"LIBRARIAN"}), frozenset[str]()
 lending = Service(commands, roles, read_model, home=lambda _event: None, inherited_labels=no_labels)
 

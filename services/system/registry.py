@@ -42,8 +42,13 @@ class RegisteredService:
         return self.record or self.title
 
     def service(self) -> Service[Any]:
-        """Import the declaration of a deciding service."""
+        """Import the declaration of a deciding service. Raises TypeError if it has no command for corrections."""
         declaration: Service[Any] = import_module(f"services.{self.name}.service").service
+        if not any("corrects" in command.model_fields for command in declaration.commands):
+            raise TypeError(
+                f"{self.name} has no command for corrections: add a FieldCorrection to its domain/commands.py,"
+                " and the CorrectionEngine that guards it to domain/corrections.py"
+            )
         return declaration
 
     def read_model(self) -> ReadModel[Any]:

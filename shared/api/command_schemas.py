@@ -8,7 +8,7 @@ the roles that may send it, `x-opens` whether it begins a record. `x-sealed` mar
 no log may contain. `x-asked` marks an optional field that a form requires.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache, partial
 from typing import Any, Final
@@ -80,19 +80,20 @@ def add_command_schemas(app: FastAPI, service: Service[Any]) -> None:
 def command_schemas(service: Service[Any], prefix: str = IN_OPENAPI) -> dict[str, Json]:
     """Build the schemas of all commands and of their parts, by name. References begin with `prefix`.
 
-    Raises ValueError if a field or a code has no words.
+    Raises ValueError that names every field and code without words.
     """
     _, definitions = models_json_schema(
         [(command, "validation") for command in service.commands], ref_template=prefix + "{model}"
     )
     schemas: dict[str, Json] = definitions["$defs"]
+    missing: list[str] = []
     for cls in parts_of(service.commands):
         schema = schemas[cls.__name__]
         schema["title"] = service.words.title_of(cls)
         if issubclass(cls, Enum):
-            label_codes(schema, service.words.codes.get(cls.__name__), cls.__name__)
+            missing += label_codes(schema, service.words.codes.get(cls.__name__), cls.__name__)
         else:
-            describe_fields(cls, schema, service.words)
+            missing += describe_fields(cls, schema, service.words)
     for command in service.commands:
         schema = schemas[command.__name__]
         # In Python the class implies the type; a request must state it.
@@ -102,7 +103,8 @@ def command_schemas(service: Service[Any], prefix: str = IN_OPENAPI) -> dict[str
         schema["x-rules"] = list(unique([*rules, *(service.claim_rules if command.opens else ())]))
         schema["x-roles"] = sorted(service.roles_for(command))
         schema["x-opens"] = command.opens
-        schema["examples"] = [_example(schema, schemas, prefix)]
+        schema["examples"] = [_example(schema, schemas, prefix, missing)]
+    require_words(missing)
     return schemas
 
 
@@ -146,14 +148,22 @@ def parts_of(messages: Iterable[type[Message]]) -> list[type[BaseModel | Enum]]:
     return list(parts)
 
 
-def describe_fields(cls: type[BaseModel], schema: Json, words: Words) -> None:
-    """Give each field of a class its title, help, example and codes in words. Raises ValueError if one has none."""
+def require_words(missing: Sequence[str]) -> None:
+    """Raise ValueError with a line for each field or code without words, each once."""
+    if missing:
+        raise ValueError("\n".join(unique(missing)))
+
+
+def describe_fields(cls: type[BaseModel], schema: Json, words: Words) -> list[str]:
+    """Give each field of a class its title, help, example and codes in words. Return a sentence for each that has none."""
+    missing: list[str] = []
     for name, field in cls.model_fields.items():
         field_words = words.of_field(cls, name)
         if field_words is None:
-            raise ValueError(
+            missing.append(
                 f"{cls.__name__}.{name} has no title and help: add them to the words of its service (words.toml)"
             )
+            continue
         described = schema["properties"][field.alias or name]
         hint = described.get("description")
         described["title"] = field_words.title
@@ -161,7 +171,8 @@ def describe_fields(cls: type[BaseModel], schema: Json, words: Words) -> None:
         if field_words.example is not None:
             described["examples"] = [[field_words.example] if _is_list(described) else field_words.example]
         for part in enumerations_in(described):
-            label_codes(part, words.codes_of(cls, name), f"{cls.__name__}.{name}")
+            missing += label_codes(part, words.codes_of(cls, name), f"{cls.__name__}.{name}")
+    return missing
 
 
 def _is_list(schema: Json) -> bool:
@@ -176,20 +187,21 @@ def enumerations_in(schema: Json) -> Iterator[Json]:
         yield from enumerations_in(part)
 
 
-def label_codes(schema: Json, words: Mapping[str, str] | None, name: str) -> None:
-    """Put the codes of a schema in words, as `oneOf`. Raises ValueError if a code has none."""
-    missing = [code for code in schema["enum"] if code not in (words or {})]
-    if words is None or missing:
-        raise ValueError(
-            f"the codes {missing} of {name} are not in words: add them to the words of its service (words.toml)"
-        )
+def label_codes(schema: Json, words: Mapping[str, str] | None, name: str) -> list[str]:
+    """Put the codes of a schema in words, as `oneOf`. Return a sentence if some have none."""
+    words = words or {}
+    if missing := [code for code in schema["enum"] if code not in words]:
+        return [f"the codes {missing} of {name} are not in words: add them to the words of its service (words.toml)"]
     schema["oneOf"] = [{"const": code, "title": words[code]} for code in schema["enum"]]
+    return []
 
 
-def _example(schema: Json, schemas: Mapping[str, Json], prefix: str) -> Any:  # noqa: PLR0911 - one line for each kind
-    """Compose an example of what a schema requires. Raises ValueError if a text has none."""
+def _example(  # noqa: PLR0911 - one line for each kind
+    schema: Json, schemas: Mapping[str, Json], prefix: str, missing: list[str]
+) -> Any:
+    """Compose an example of what a schema requires; add a sentence to `missing` for each text that has none."""
     if "$ref" in schema:
-        return _example(schemas[schema["$ref"].removeprefix(prefix)], schemas, prefix)
+        return _example(schemas[schema["$ref"].removeprefix(prefix)], schemas, prefix, missing)
     if "const" in schema:
         return schema["const"]
     if "examples" in schema:
@@ -197,19 +209,17 @@ def _example(schema: Json, schemas: Mapping[str, Json], prefix: str) -> Any:  # 
     if "properties" in schema:
         required, parts = schema.get("required", ()), schema["properties"]
         return {
-            name: _example(part, schemas, prefix)
+            name: _example(part, schemas, prefix, missing)
             for name, part in parts.items()
             if name in required or "x-asked" in part
         }
     if schema.get("type") == "array":
-        return [_example(schema["items"], schemas, prefix)]
+        return [_example(schema["items"], schemas, prefix, missing)]
     if "enum" in schema:
         return schema["enum"][0]
     if "anyOf" in schema:
-        return _example(schema["anyOf"][0], schemas, prefix)
+        return _example(schema["anyOf"][0], schemas, prefix, missing)
     example = _EXAMPLES.get(schema.get("format", ""), _EXAMPLES.get(schema.get("type", "")))
     if example is None:
-        raise ValueError(
-            f"the field {schema.get('title')!r} has no example: add one to its title and help (words.toml)"
-        )
+        missing.append(f"the field {schema.get('title')!r} has no example: add one to its title and help (words.toml)")
     return example

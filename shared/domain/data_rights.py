@@ -16,7 +16,7 @@ from shared.domain.decider import BrokenHistory, Decider, history_at
 from shared.domain.decisions import NewEvents
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid, reserved_id
-from shared.domain.messages import Command, Event
+from shared.domain.messages import Command, Event, event_that_it_records
 from shared.domain.permissions import people_mentioned
 from shared.domain.rules import Context, RuleBook
 from shared.domain.sealing import key_ids_in
@@ -104,34 +104,42 @@ class DataRightsCommand(Command):
 class PlaceHold(DataRightsCommand):
     """Keep the person's records, and forbid to forget the person, until the hold is released."""
 
+    records = HoldPlaced
     kind: HoldKind
 
 
 class ReleaseHold(DataRightsCommand):
     """End a hold of this kind. Nothing is recorded if none stands."""
 
+    records = HoldReleased
     kind: HoldKind
 
 
 class RestrictProcessing(DataRightsCommand):
     """Keep the person's data, and let nobody use them, until the restriction is lifted."""
 
+    records = ProcessingRestricted
     basis: Basis
 
 
 class LiftRestriction(DataRightsCommand):
     """Let the person's data be used again. Nothing is recorded if no restriction stands."""
 
+    records = RestrictionLifted
+
 
 class KeepRecords(DataRightsCommand):
     """Keep the person's records until the next review of their retention."""
 
+    records = RetentionReviewed
     review_on: date
 
 
 class ForgetPerson(DataRightsCommand):
     """Erase the person's data. `open_records` are those of the service in which somebody works with them (`is_worked_with`)."""
 
+    records = PersonForgotten
+    unrecorded = frozenset({"open_records"})
     basis: Basis
     open_records: tuple[str, ...] = ()
     backups_until: date | None = None
@@ -193,23 +201,19 @@ def not_evidence(state: DataRights | None, _context: Context) -> bool:
 def decide(command: Command, state: DataRights | None, _context: Context) -> NewEvents:
     """Decide a command; nothing is recorded twice, and nothing after the person is forgotten."""
     rights = state or NOTHING
-    event: DataRightsEvent
+    new = True
     match command:
-        case PlaceHold(person_id=person, kind=kind):
-            event, new = HoldPlaced(person_id=person, kind=kind), kind not in rights.holds
-        case ReleaseHold(person_id=person, kind=kind):
-            event, new = HoldReleased(person_id=person, kind=kind), kind in rights.holds
-        case RestrictProcessing(person_id=person, basis=basis):
-            event, new = ProcessingRestricted(person_id=person, basis=basis), not rights.restricted
-        case LiftRestriction(person_id=person):
-            event, new = RestrictionLifted(person_id=person), rights.restricted
-        case KeepRecords(person_id=person, review_on=day):
-            event, new = RetentionReviewed(person_id=person, review_on=day), day != rights.review_on
-        case ForgetPerson(person_id=person, basis=basis, backups_until=day):
-            event, new = PersonForgotten(person_id=person, basis=basis, backups_until=day), True
-        case _:
-            raise AssertionError(command)
-    return (event,) if new and not rights.forgotten else ()
+        case PlaceHold(kind=kind):
+            new = kind not in rights.holds
+        case ReleaseHold(kind=kind):
+            new = kind in rights.holds
+        case RestrictProcessing():
+            new = not rights.restricted
+        case LiftRestriction():
+            new = rights.restricted
+        case KeepRecords(review_on=day):
+            new = day != rights.review_on
+    return (event_that_it_records(command),) if new and not rights.forgotten else ()
 
 
 def evolve(state: DataRights | None, fact: Fact) -> DataRights:

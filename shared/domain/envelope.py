@@ -207,6 +207,17 @@ class EventRegistry:
     narrowed: Callable[[Event, FieldClass], FieldClass] = lambda _event, declared: declared
     """Function that gives a field another class than its annotation declares, by the event in which it stands."""
 
+    def __post_init__(self) -> None:
+        """Raise TypeError for an event that has an older version which no upcaster reads."""
+        for cls in self.events:
+            stem = self.type_name(cls).rpartition(".v")[0]
+            for old in (f"{stem}.v{version}" for version in range(1, cls.version)):
+                if old not in self.upcasters:
+                    raise TypeError(
+                        f"{cls.__name__} of {self.service} has version {cls.version}, and no upcaster reads {old}:"
+                        " add one to `upcasters` of EVENTS (events.py)"
+                    )
+
     def type_name(self, cls: type[Event]) -> str:
         """Build the stable name that is stored and published, such as `ooc.lending.BookLent.v1`."""
         return f"{self.namespace}.{self.service}.{cls.__name__}.v{cls.version}"

@@ -18,7 +18,7 @@ from shared.domain.duties import Duty
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid
 from shared.domain.journeys import OTHERWISE, Journey, Purposes
-from shared.domain.messages import Command, Event
+from shared.domain.messages import Command, Event, events_of
 from shared.domain.permissions import SYSTEM, Permissions
 from shared.domain.policy import PolicyBook, PolicyOn
 from shared.domain.sealing import PREFIX
@@ -177,6 +177,20 @@ class Service(Generic[S]):
     """Its work in its own words: from this, guidance names the next step."""
     purposes: Purposes = field(default_factory=dict)
     """What the commands are about that no journey asks for."""
+
+    def __post_init__(self) -> None:
+        """Raise TypeError for a command without events, or with one that `EVENTS` lacks: nothing could read it again."""
+        for command in self.commands:
+            if command.happens and not events_of(command):
+                raise TypeError(
+                    f"{command.__name__} of {self.name} names no event: give it `records` or `makes`,"
+                    " or `happens = False` if it records nothing"
+                )
+            if unknown := [event.__name__ for event in events_of(command) if event not in self.events.events]:
+                raise TypeError(
+                    f"{command.__name__} records {', '.join(unknown)}, which EVENTS of {self.name} lacks:"
+                    " add it to the union in events.py"
+                )
 
     @property
     def name(self) -> str:

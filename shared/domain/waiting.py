@@ -92,6 +92,7 @@ class RecordWaiting(Command):
 
     roles = frozenset[str]()
     opens = True
+    makes = (WaitingBegan, WaitingChanged)
     home: UUID
     wait: Wait
 
@@ -100,12 +101,14 @@ class EndWaiting(Command):
     """Record that nothing waits any more: it went through, or something else took its place."""
 
     roles = frozenset[str]()
+    records = WaitingEnded
 
 
 class CloseWaiting(Command):
     """Close a wait for good: what waits shall not be done."""
 
     roles = frozenset[str]()
+    records = WaitingClosed
     reason: ShortText
     why: Sealed[FreeText] | None = None
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
-from shared.domain.messages import Command, Event, FreeText, model_from
+from shared.domain.messages import Command, Event, FreeText, event_that_it_records
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import RuleBook
 from shared.domain.sealing import Sealed
@@ -24,6 +24,7 @@ class Rung(Event):
 
 class Ring(Command):
     opens: ClassVar[bool] = True
+    records = Rung
     type: Literal["Ring"] = "Ring"
     desk_id: UUID
     number: int
@@ -40,10 +41,12 @@ class Answered(Event):
 
 class Open(Command):
     opens: ClassVar[bool] = True
+    records = Opened
     type: Literal["Open"] = "Open"
 
 
 class Answer(Command):
+    records = Answered
     type: Literal["Answer"] = "Answer"
     number: int
 
@@ -63,14 +66,7 @@ DESK_EVENTS: Final = EventRegistry("desk", (Opened, Answered))
 
 
 def _decide(command: Command, _state: Any, _context: Any) -> list[Event]:
-    match command:
-        case Ring():
-            return [model_from(Rung, command)]
-        case Open():
-            return [Opened()]
-        case Answer():
-            return [model_from(Answered, command)]
-    raise AssertionError(command)
+    return [event_that_it_records(command)]
 
 
 def _evolve_bell(state: Bell | None, _fact: Fact) -> Bell:

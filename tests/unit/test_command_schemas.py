@@ -155,12 +155,14 @@ def test_no_shared_words_are_left_over() -> None:
 
 
 def test_a_field_or_a_code_without_words_is_named() -> None:
-    """A field or code without words fails with its name, and the place of its words."""
+    """Given fields and codes without words, then one error names every one of them, and the place of its words."""
     service = SERVICES[0]
-    with pytest.raises(ValueError, match=r"ReceiveReferral\.\w+ has no title and help"):
+    with pytest.raises(ValueError, match=r"ReceiveReferral\.\w+ has no title and help") as no_titles:
         command_schemas(replace(service, words=replace(service.words, fields={})))
-    with pytest.raises(ValueError, match="are not in words"):
+    assert "LinkPerson.person_id has no title and help" in str(no_titles.value)
+    with pytest.raises(ValueError, match="are not in words") as no_codes:
         command_schemas(replace(service, words=replace(service.words, codes={})))
+    assert len(str(no_codes.value).splitlines()) == str(no_codes.value).count("are not in words") > 10
 
 
 def test_a_sentence_words_no_code_that_there_is_not() -> None:

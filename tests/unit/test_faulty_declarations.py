@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
 
+from services.panel import service as panel
 from services.rj_conference.domain.commands import COMMANDS
 from services.rj_conference.domain.state_machine import IN_EVERY_STAGE, SOURCE, STATE_MACHINE
+from services.system.registry import DECIDING
+from shared.domain.envelope import EventRegistry
 from shared.domain.messages import Command, Event, ShortText
 from shared.domain.rules import RuleBook
 from shared.domain.state_machine import register
+
+PANEL: Final = panel.service
 
 
 class RiskRecorded(Event):
@@ -47,6 +53,42 @@ def test_an_unrecorded_field_is_one_that_no_event_has(field: str) -> None:
     """Given `unrecorded` with a field that is recorded, or that the command lacks, then the declaration is refused."""
     with pytest.raises(TypeError, match=rf"RecordRisk.unrecorded names {field}, which .*: take it out"):
         command({"risk": ShortText}, records=RiskRecorded, unrecorded=frozenset({field}))
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({}, "RecordRisk of panel names no event: give it `records` or `makes`, or `happens = False`"),
+        (
+            {"records": RiskRecorded},
+            r"RecordRisk records RiskRecorded, which EVENTS of panel lacks: add it to the union",
+        ),
+    ],
+    ids=["none", "another service's"],
+)
+def test_a_command_names_events_of_its_service(declared: dict[str, Any], said: str) -> None:
+    """Given a command without an event, or with one that its service cannot read, then the service cannot be declared."""
+    with pytest.raises(TypeError, match=said):
+        replace(PANEL, commands=(*PANEL.commands, command({"risk": ShortText} if declared else {}, **declared)))
+
+
+def test_a_new_version_without_an_upcaster_is_refused() -> None:
+    """Given an event in its second version, when nothing reads the first, then the missing upcaster is named."""
+    second = type("RiskRecorded", (RiskRecorded,), {"__module__": __name__, "__annotations__": {}, "version": 2})
+    said = (
+        r"RiskRecorded of risks has version 2, and no upcaster reads ooc.risks.RiskRecorded.v1: add one to `upcasters`"
+    )
+    with pytest.raises(TypeError, match=said):
+        EventRegistry("risks", (second,))
+    EventRegistry("risks", (second,), upcasters={"ooc.risks.RiskRecorded.v1": lambda data: data})
+
+
+def test_a_service_without_corrections_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a service without a command for corrections, when it is imported, then what to add is named."""
+    monkeypatch.setattr(panel, "service", replace(PANEL, commands=PANEL.commands[:1]))
+    (entry,) = (entry for entry in DECIDING if entry.name == "panel")
+    with pytest.raises(TypeError, match="panel has no command for corrections: add a FieldCorrection to its domain/"):
+        entry.service()
 
 
 def test_a_wrong_event_is_refused() -> None:

@@ -20,7 +20,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
-from shared.api.command_schemas import ALONE, DIALECT, describe_fields, enumerations_in, label_codes, parts_of
+from shared.api.command_schemas import (
+    ALONE,
+    DIALECT,
+    describe_fields,
+    enumerations_in,
+    label_codes,
+    parts_of,
+    require_words,
+)
 from shared.domain.data_rights import data_rights_events
 from shared.domain.envelope import Envelope, EventRegistry
 from shared.domain.messages import Event
@@ -63,13 +71,12 @@ def event_schemas(service: Service[Any]) -> Json:
     """Build the schemas of all events of a service's topic. Each message stands in `$defs` under its full type name.
 
     Types that an upcaster reads have no class any more; their schemas are taken from the document as it is committed.
-    Raises ValueError if a field or a code has no words.
+    Raises ValueError that names every field and code without words.
     """
     events = [event for _, event, _ in published_events(service)]
     _, found = models_json_schema([(event, "serialization") for event in events], ref_template=ALONE + "{model}")
     parts: dict[str, Json] = found["$defs"]
-    for cls in parts_of(events):
-        _describe_part(service, cls, parts[cls.__name__])
+    require_words([fault for cls in parts_of(events) for fault in _describe_part(service, cls, parts[cls.__name__])])
     for event in events:
         parts[f"{event.__name__}.v{event.version}"] = parts.pop(event.__name__)
     envelope, inner = _envelope()
@@ -160,15 +167,15 @@ def _envelope() -> tuple[Json, dict[str, Json]]:
     return schema, inner
 
 
-def _describe_part(service: Service[Any], cls: type[BaseModel | Enum], schema: Json) -> None:
-    """Put an event, a group of fields or an enumeration in words."""
+def _describe_part(service: Service[Any], cls: type[BaseModel | Enum], schema: Json) -> list[str]:
+    """Put an event, a group of fields or an enumeration in words. Return a sentence for each field or code without words."""
     schema["title"] = service.words.title_of(cls)
     if issubclass(cls, Enum):
         codes = {code: _plain(code, service.events.words) for code in schema["enum"]}
-        label_codes(schema, codes | dict(service.words.codes.get(cls.__name__, {})), cls.__name__)
-        return
+        return label_codes(schema, codes | dict(service.words.codes.get(cls.__name__, {})), cls.__name__)
     schema["description"] = " ".join((inspect.getdoc(cls) or "").split())
-    describe_fields(cls, schema, _with_plain_codes(service, cls, schema))
+    if missing := describe_fields(cls, schema, _with_plain_codes(service, cls, schema)):
+        return missing
     schema.pop("additionalProperties", None)
     own = {field.alias or name: field for name, field in cls.model_fields.items()}
     # A field with a default is written like any other; only one that was added later may be absent.
@@ -180,6 +187,7 @@ def _describe_part(service: Service[Any], cls: type[BaseModel | Enum], schema: J
             part["description"] += " Absent from events that are older than the field."
         _mark_sealed(field, part)
         _mark_decimal(field.annotation, part)
+    return []
 
 
 def _with_plain_codes(service: Service[Any], cls: type[BaseModel], schema: Json) -> Words:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
-from shared.domain.messages import Command, Event, model_from
+from shared.domain.messages import Command, Event, event_that_it_records
 from shared.domain.permissions import STATE, Permission
 from shared.domain.rules import Context, RuleBook
 from shared.domain.service import CommandFor, Reaction, Service
@@ -23,6 +23,7 @@ class Rung(Event):
 
 class Ring(Command):
     opens = True
+    records = Rung
     type: Literal["Ring"] = "Ring"
     desk_id: UUID
     hands: int
@@ -42,15 +43,18 @@ class Answered(Event):
 
 class Open(Command):
     opens = True
+    records = Opened
     type: Literal["Open"] = "Open"
 
 
 class Staff(Command):
+    records = Staffed
     type: Literal["Staff"] = "Staff"
     hands: int
 
 
 class Answer(Command):
+    records = Answered
     type: Literal["Answer"] = "Answer"
     hands: int
 
@@ -77,18 +81,8 @@ def hands_enough(command: Answer, state: Desk | None, _context: Context) -> bool
 
 
 def decide(command: Command, _state: Any, _context: Context) -> list[Event]:
-    match command:
-        case Ring():
-            return [model_from(Rung, command)]
-        case Open():
-            return [Opened()]
-        case Staff():
-            return [model_from(Staffed, command)]
-        case Answer(hands=0):
-            return []  # nobody is needed
-        case Answer():
-            return [model_from(Answered, command)]
-    raise AssertionError(command)
+    nobody_needed = isinstance(command, Answer) and command.hands == 0
+    return [] if nobody_needed else [event_that_it_records(command)]
 
 
 def evolve_bell(state: int | None, _fact: Fact) -> int:

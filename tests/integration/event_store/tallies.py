@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import Actor, Command, Event, FreeText, ShortText, model_from
+from shared.domain.messages import Actor, Command, Event, FreeText, ShortText, event_that_it_records, model_from
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
 from shared.domain.sealing import OwnedBy, Sealed
@@ -45,6 +45,7 @@ class OpenTally(Command):
     """Open a tally."""
 
     opens: ClassVar[bool] = True
+    records = TallyOpened
     type: Literal["OpenTally"] = "OpenTally"
     person_id: UUID
     name: Annotated[Sealed[FreeText], OwnedBy("person_id")]
@@ -54,6 +55,7 @@ class OpenTally(Command):
 class Count(Command):
     """Count up."""
 
+    records = Counted
     type: Literal["Count"] = "Count"
     by: int
     note: Sealed[FreeText] | None = None
@@ -62,6 +64,7 @@ class Count(Command):
 class CloseTally(Command):
     """Close the tally."""
 
+    records = TallyClosed
     type: Literal["CloseTally"] = "CloseTally"
 
 
@@ -116,16 +119,9 @@ def open_still(state: Tally | None, _context: Context) -> bool:
 
 def decide(command: Command, _state: Tally | None, _context: Context) -> Sequence[Event]:
     """One event for each command; counting by two or more is two events."""
-    if isinstance(command, OpenTally):
-        return (model_from(TallyOpened, command),)
-    if isinstance(command, Count):
-        one = model_from(Counted, command, by=1)
-        return (
-            (model_from(Counted, command),)
-            if command.by < 2
-            else (one, model_from(Counted, command, by=command.by - 1))
-        )
-    return (TallyClosed(),)
+    if isinstance(command, Count) and command.by >= 2:
+        return (model_from(Counted, command, by=1), model_from(Counted, command, by=command.by - 1))
+    return (event_that_it_records(command),)
 
 
 def evolve(tally: Tally | None, fact: Fact) -> Tally:

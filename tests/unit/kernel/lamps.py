@@ -20,7 +20,7 @@ from shared.domain.messages import (
     Hours,
     ShortText,
     ValueObject,
-    model_from,
+    event_that_it_records,
 )
 from shared.domain.policy import Policy
 from shared.domain.rules import Context, RuleBook
@@ -111,6 +111,7 @@ class HangLamp(Command):
     """Hang a lamp."""
 
     opens: ClassVar[bool] = True
+    records = LampHung
     type: Literal["HangLamp"] = "HangLamp"
     room: ShortText
     note: Sealed[FreeText] | None = None
@@ -119,6 +120,7 @@ class HangLamp(Command):
 class LightLamp(Command):
     """Light the lamp."""
 
+    records = LampLit
     type: Literal["LightLamp"] = "LightLamp"
 
 
@@ -129,14 +131,13 @@ class LightLampBrightly(LightLamp):
 class PutOut(Command):
     """Put the lamp out."""
 
+    records = LampOut
     type: Literal["PutOut"] = "PutOut"
 
 
 def decide(command: Command, _lamp: Lamp | None, _context: Context) -> Sequence[Event]:
     """Return one event for each command."""
-    if isinstance(command, HangLamp):
-        return (model_from(LampHung, command),)
-    return (LampOut(),) if isinstance(command, PutOut) else (LampLit(),)
+    return (event_that_it_records(command),)
 
 
 def decider(rules: RuleBook[Lamp] | None = None) -> Decider[Lamp]:
