@@ -28,6 +28,7 @@ from services.console.forms.fields import (
 )
 from services.console.forms.forms import Drawn, PlaceInTurn, draw_command, show_form
 from services.console.forms.next_steps import page_of, work_of
+from services.console.forms.special import special_form
 from services.console.rendering import address, render, with_query
 from services.console.routing import (
     INCOMPLETE,
@@ -136,7 +137,7 @@ async def check_page(request: Request, session: Session) -> Response:
         edit=f"/report/{draft.id}" if draft.guided else address(step.drawn.path, draft=str(draft.id)),
         address_of=lambda step, name: _field_address(step.drawn, step.draft, name, draft),
         warnings=warnings_for(draft.answers) if draft.guided else (),
-        adds=draft.command in turns.ADDED_TO,
+        adds=special_form(draft.command).is_repeated,
     )
 
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Apis, Problem, part_of
-from services.console.forms import conditions, corrections, files, gravity, offences, people, present, turns
+from services.console.forms import conditions, corrections, present, turns
 from services.console.forms.choices import BY_EVENTS, choices
 from services.console.forms.corrections import CORRECTS
 from services.console.forms.fields import (
@@ -31,6 +31,7 @@ from services.console.forms.fields import (
     problem_links,
 )
 from services.console.forms.next_steps import Remedy, remedies_of, steps_of
+from services.console.forms.special import Sketch, special_form
 from services.console.names import of_records
 from services.console.records import SERVICES
 from services.console.rendering import address, render, with_query
@@ -58,8 +59,6 @@ from services.trade.partnership import partnership_on
 OWN: Final = frozenset({CSRF, "key", "version", "case", "add", "follows", "last", "then"})
 """Fields of every form that are no answers."""
 NAME_OF_ID: Final = re.compile(r"[a-z]+(_[a-z]+)*")
-ASKS_THE_CASE: Final = (people.OPENING, gravity.COMMAND)
-"""Commands whose fields depend on what the case knows."""
 ROWS: Final = "rows."
 """Before the name of a repeated group: how many rows of it are drawn."""
 
@@ -159,19 +158,13 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
     answers = draft.answers
     if added:
         answers[ROWS + added] = [str(read_count(first(answers, ROWS + added), 1) + 1)]
-    asks_more = draft.command == gravity.COMMAND and gravity.show_line(answers)
-    asks_more |= corrections.show_value(answers)
-    asks_part = draft.command == people.LINKING and people.asks_part(answers)
-    asks_more |= asks_part
-    asks_more |= draft.command == people.OPENING and offences.fill_in(answers, partnership_on(today()).offences)
+    special = special_form(draft.command)
+    asks_value = corrections.show_value(answers)
+    asks_more = special.asks_more(answers) or asks_value
     drawn = await _draw(request, session, answers, draft.case_id, offers=False)
-    if draft.command == conditions.COMMAND:
-        answers = conditions.without_empty_rows(drawn.fields, answers)
-    elif draft.command == gravity.COMMAND:
-        gravity.fill_in(answers)
+    answers = special.complete(drawn.fields, answers)
     _, wrong = command_of(drawn.fields, answers)
-    if draft.command == files.COMMAND:
-        wrong = files.in_words(wrong, answers)
+    wrong = special.word_problems(wrong, answers)
     last = read_case(first(form, "last")) or ""
     if added or asks_more or wrong:
         drawn = await _draw(request, session, answers, draft.case_id)
@@ -180,18 +173,14 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
             session,
             drawn,
             await PlaceInTurn.of(request, session, draft.follows, last),
-            answers={**drawn.suggested, **answers}
-            if asks_part or (corrections.VALUE_ASKED in answers and asks_more)
-            else answers,
+            answers={**drawn.suggested, **answers} if asks_value or (special.suggests_again and asks_more) else answers,
             key=str(draft.id),
             version=draft.version,
             case_id=draft.case_id,
             wrong=[] if added or asks_more else wrong,
         )
-    as_list = draft.command == conditions.COMMAND and f"{ROWS}{conditions.GROUP}" in answers
-    steps = conditions.in_commands(answers, draft.id, today()) if as_list else [(draft.id, answers)]
     before = draft.follows
-    for id_, given in steps:
+    for id_, given in special.split(answers, draft.id):
         draft = replace(draft, id=id_, answers=given, follows=before)
         before = str(id_)
         await console_of(request).drafts.save(session.person, draft)
@@ -301,7 +290,7 @@ async def draw_command(
 
     A `guided` one is asked as a report, one question a page. One whose answers are only read offers nothing, and so looks at no record of the case.
     """
-    apis, service = console_of(request).apis, SERVICES[collection]
+    apis, service, special = console_of(request).apis, SERVICES[collection], special_form(command)
     schema, guidance, titles = await asyncio.gather(
         apis.schema(service, command), _guidance(request, session, collection, stream, command), apis.titles(service)
     )
@@ -320,36 +309,22 @@ async def draw_command(
             begun=begun,
             by_events=any(f'"{name}": ' in text for name in BY_EVENTS),
         )
-        if command in ASKS_THE_CASE or (offers and '"uuid"' in text)
+        if special.asks_the_case or (offers and '"uuid"' in text)
         else {}
     )
     rows = {name.removeprefix(ROWS): read_count(first(answers, name), 1) for name in answers if name.startswith(ROWS)}
-    known = {name: options for name, options in known.items() if name != people.NEW.get(command)}
+    known = {name: options for name, options in known.items() if name != special.begins}
     schools = [Option(urn, f"{name} ({urn})") for urn, name in partnership_on(today()).schools.items()]
     drawing = Drawing(schema.get("$defs", {}), {**known, "school_urn": schools}, rows)
     fields: Sequence[Field] = fields_of(schema, drawing)
-    suggested: Answers = {}
-    if command == people.OPENING:
-        fields, suggested = people.of_opening(fields, answers, known)
-        fields = offences.with_list(fields, answers, partnership_on(today()).offences)
-    elif command == conditions.COMMAND and conditions.GROUP in rows:
-        fields, suggested = conditions.as_list(fields, rows[conditions.GROUP], today())
-    elif command == gravity.COMMAND:
-        suggested = gravity.of_offence(known.get(gravity.OFFENCE, ()), answers)
-        fields = gravity.with_matrix(fields, {**suggested, **answers})
-    elif command == people.CONFIRMING:
-        fields = people.of_adult(fields, answers)
-    elif command == files.COMMAND:
-        fields = files.with_file(fields)
-    elif guided:
+    fields, suggested = special.draw(Sketch(fields, answers, known, rows))
+    if guided:
         fields = questions.fields_for(session.role, session.organisation, fields)
     elif any(field.name == CORRECTS for field in fields):
         path, like = f"/v1/{collection}/{stream}", corrections.Like(*await apis.schemas(service))
         reads = offers and bool(answers.get(CORRECTS))
         event = await corrections.event_of(apis, session, service, path, answers) if reads else {}
         fields, suggested = corrections.with_fields(fields, event, answers, like)
-    elif command == people.LINKING:
-        fields, suggested = people.of_part(fields, answers)
     line = next((command_line for command_line in guidance["commands"] if command_line["type"] == command), None)
     if line is None:
         raise HTTPException(403, f"Your role may not do this: {schema['title']}.")
@@ -431,5 +406,5 @@ def show_form(
         after=after,
         place=place,
         next_step=title_after(drawn, session, place, answers, case_id),
-        adds=drawn.command in turns.ADDED_TO and drawn.version > 0 and drawn.command != conditions.COMMAND,
+        adds=special_form(drawn.command).is_repeated and drawn.version > 0 and drawn.command != conditions.COMMAND,
     )

@@ -49,17 +49,16 @@ def of_offence(codes: Sequence[Option], answers: Answers) -> Answers:
     return {} if matrix is None or line is None else {"line": [line.code], **_answers_of(matrix, line)}
 
 
-def fill_in(answers: dict[str, list[str]]) -> None:
+def with_score(answers: dict[str, list[str]]) -> dict[str, list[str]]:
     """Fill in a final score that was left empty: that of the line, a step away if factors of one direction are ticked."""
     matrix = matrix_on(_day(answers))
     line = _chosen(matrix, answers) if matrix else None
     if line is None or _text(answers, "final_score"):
-        return
+        return answers
     ways = {json.loads(factor)["direction"] for factor in answers.get("factors", ())}
     step = READ_MODELS["disposal"].policy.on(_day(answers)).number("gravity_steps_of_factors")
     moved = {frozenset(): 0, frozenset({Direction.UP}): step, frozenset({Direction.DOWN}): -step}.get(frozenset(ways))
-    if moved is not None:
-        answers["final_score"] = [str(line.score + moved)]
+    return answers if moved is None else {**answers, "final_score": [str(line.score + moved)]}
 
 
 def show_line(answers: dict[str, list[str]]) -> bool:

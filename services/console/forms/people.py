@@ -9,7 +9,6 @@ from datetime import date
 from typing import Final
 from uuid import uuid4
 
-from services.console.forms import conditions
 from services.console.forms.fields import Answers, Field, Option, boxes_of, boxes_of_time
 from services.trade.vocabulary import AppropriateAdultKind, Category, PersonRole
 
@@ -82,9 +81,6 @@ CATEGORY: Final[Mapping[str, Category]] = {
     PersonRole.SUPPORTER: Category.SUPPORTER,
 }
 """The part of a person -> the category that they mostly have."""
-
-NEW: Final = {conditions.COMMAND: "condition", "RaiseAlert": "alert"}
-"""Commands that begin something under an id of its own -> the field that has it: none that exists is offered."""
 
 
 def fits(command: str, field: str, part: str) -> bool:

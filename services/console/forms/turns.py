@@ -15,8 +15,6 @@ from services.console.forms.next_steps import page_of
 from services.console.rendering import address
 from services.console.sessions import Draft, Drafts
 
-ADDED_TO: Final = frozenset({"ProposeCondition", "LinkPerson", "AddParticipant", "BookPlace"})
-"""Commands that are mostly sent several times, each about something else."""
 MOST: Final = 30
 """The most steps of a turn."""
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from services.console.forms.fields import Drawing, Field, Option, command_of, fields_of
-from services.console.forms.gravity import SHOWN, fill_in, of_offence, show_line, with_matrix
+from services.console.forms.gravity import SHOWN, of_offence, show_line, with_matrix, with_score
 from services.console.officers.sitting import facts_for_the_panel
 from services.console.rendering import TEMPLATES
 from services.disposal.domain.commands import ScoreGravity
@@ -80,11 +80,9 @@ def test_a_final_score_that_is_left_empty_is_moved_by_the_factors(sample_matrix:
     returned = '{"code": "M1", "direction": "DOWN"}'
     for ticked, final in (([], ["2"]), ([PLANNED], ["3"]), ([returned], ["1"]), ([PLANNED, returned], None)):
         answers = {"line": ["TH68010"], "factors": ticked}
-        fill_in(answers)
-        assert answers.get("final_score") == final
+        assert with_score(answers).get("final_score") == final
     given = {"line": ["TH68010"], "factors": [PLANNED], "final_score": ["2"]}
-    fill_in(given)
-    assert given["final_score"] == ["2"]
+    assert with_score(given)["final_score"] == ["2"]
 
 
 def test_a_day_before_the_matrix_is_scored_by_hand(sample_matrix: str) -> None:
