@@ -175,6 +175,8 @@ class Guide(Generic[S]):
 
     def _answer(self, rule: Rule, command: type[Command]) -> RuleAnswer:
         """Answer a rule. Several commands may have the same precondition, which is answered once."""
+        if rule.looks_at and not rule.applies(self._context):
+            return RuleAnswer(rule, Answer.HOLDS)
         if rule.looks_at:
             says_nothing = rule.when is not None and not rule.when(self._state)
             answer = self._ahead if says_nothing or not rule.fields_of(command) else self._by_field

@@ -30,6 +30,8 @@ The first is a precondition: it looks at state and context alone, so guidance an
 (`shared.domain.guidance`). The second is a check: it declares the fields of the command that it reads (`looks_at`).
 A rule whose refusal another command of the service lifts names it (`lifted_by`), and so does every refusal.
 A rule that says something in some states only may declare these (`when`): elsewhere it holds, whatever the fields are.
+A new rule names its first day (`since`), as a dated value does: facts that occurred before it are not refused when they are
+recorded late. With `spares_old_records` records that began before that day are not judged either.
 A test compares the declarations with what the rules read (tests/unit/guidance/test_declared_fields.py).
 
 Rules are evaluated in this order, and a refusal names every broken rule of its step:
@@ -135,10 +137,19 @@ class Rule:
     source: str
     lifted_by: tuple[type[Command], ...] = ()
     """The commands of the service that lift a refusal, in the order of their use."""
+    since: date | None = None
+    """The first day of the rule; None: it has always held."""
+    spares_old_records: bool = False
+    """Whether the rule leaves out the records that began before its first day."""
+
+    def applies(self, context: Context) -> bool:
+        """Tell whether the rule had begun when the command's fact occurred, or its record began."""
+        began_at = context.began_at if self.spares_old_records else None
+        return self.since is None or local_day(began_at or context.occurred_at) >= self.since
 
     def check(self, command: Command, state: Any, context: Context) -> bool:
         """Say whether the command may proceed."""
-        if self.when is not None and not self.when(state):
+        if not self.applies(context) or (self.when is not None and not self.when(state)):
             return True
         return self.function(command, state, context) if self.looks_at else self.function(state, context)
 
@@ -199,6 +210,8 @@ class RuleBook(Generic[S]):
         first: bool = False,
         gives_way: bool = False,
         lifted_by: Sequence[type[Command]] = (),
+        since: date | None = None,
+        spares_old_records: bool = False,
     ) -> Callable[[F], F]:
         """Register a forbidding rule (class H) for these commands and their subclasses.
 
@@ -206,7 +219,8 @@ class RuleBook(Generic[S]):
         forbidding rule refuses, before the state machine.
         """
         precedence = Precedence.FIRST if first else Precedence.GIVES_WAY if gives_way else Precedence.FORBIDS
-        return self._register(rule_id, precedence, commands, looks_at, when, lifted_by)
+        first_day = (since, spares_old_records)
+        return self._register(rule_id, precedence, commands, looks_at, when, lifted_by, first_day)
 
     def warns(
         self,
@@ -215,9 +229,12 @@ class RuleBook(Generic[S]):
         looks_at: Sequence[str] = (),
         when: When | None = None,
         lifted_by: Sequence[type[Command]] = (),
+        since: date | None = None,
+        spares_old_records: bool = False,
     ) -> Callable[[F], F]:
         """Register a warning (class W): the command needs a rationale under its id."""
-        return self._register(rule_id, Precedence.WARNS, commands, looks_at, when, lifted_by)
+        first_day = (since, spares_old_records)
+        return self._register(rule_id, Precedence.WARNS, commands, looks_at, when, lifted_by, first_day)
 
     def allowed_in(
         self, *commands: type[Command], looks_at: Sequence[str] = (), when: When | None = None
@@ -233,6 +250,7 @@ class RuleBook(Generic[S]):
         looks_at: Sequence[str],
         when: When | None,
         lifted_by: Sequence[type[Command]] = (),
+        first_day: tuple[date | None, bool] = (None, False),
     ) -> Callable[[F], F]:
         def register(function: F) -> F:
             called = f"rule {rule_id} ({function.__name__})"
@@ -248,7 +266,7 @@ class RuleBook(Generic[S]):
                     f"{called} looks at fields that its commands do not have: {', '.join(sorted(unknown))}"
                 )
             one_line, one_source = " ".join(text.split()), " ".join(source.split())
-            declared = (tuple(looks_at), when, function.__name__, one_line, one_source, tuple(lifted_by))
+            declared = (tuple(looks_at), when, function.__name__, one_line, one_source, tuple(lifted_by), *first_day)
             self.rules.append(Rule(rule_id, precedence, commands, function, *declared))
             self._by_command.clear()
             return function

@@ -60,6 +60,7 @@ def of_service(service: Service[Any]) -> dict[str, str]:
         "doc": _doc,
         "value": _value,
         "rules_of": rules_of,
+        "since": _since,
         "class_of": lambda rule: GIVES_WAY if rule.gives_way else CLASSES[rule.kind],
         "lifted_by": lambda rule: codes(command.__name__ for command in rule.lifted_by),
         "guarded_by": lambda rule: _commands_of(service, rule),
@@ -109,6 +110,12 @@ def duty_texts(service: Service[Any]) -> Mapping[str, tuple[str, ...]]:
         name: tuple(part.strip() for part in description.rstrip(".").split(";"))
         for name, description in _DUTY.findall(text)
     }
+
+
+def _since(rule: Rule) -> str:
+    """Say from which day on a rule holds; nothing if it always has."""
+    records = ", for records that began on it or later" if rule.spares_old_records else ""
+    return "" if rule.since is None else f" Since {rule.since:%-d %B %Y}{records}."
 
 
 def rules_of(service: Service[Any]) -> Mapping[str, Sequence[Rule]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from shared.domain.decisions import NeedsRationale, Refused
+from shared.domain.guidance import Guide, Status
 from shared.domain.rules import Approved, Context, RuleBook
 from tests.unit.kernel.lamps import NOON, HangLamp, Lamp, LightLamp, LightLampBrightly, PutOut, context
 
@@ -285,3 +288,34 @@ def test_a_rule_that_is_asked_first_refuses_alone() -> None:
 def test_day_of_an_occasion_is_londons() -> None:
     """Given half past eleven at night in UTC in summer, then the day is London's next."""
     assert context(NOON.replace(month=7, hour=23, minute=30)).day.day == NOON.day + 1
+
+
+@pytest.mark.parametrize("looks_at", [(), ("room",)], ids=["precondition", "check"])
+@pytest.mark.parametrize("warns", [False, True])
+@pytest.mark.parametrize(
+    ("days", "began", "spares", "asked"),
+    [
+        (-1, None, False, False),
+        (0, None, False, True),
+        (0, -1, False, True),
+        (0, -1, True, False),
+        (1, 0, True, True),
+        (0, None, True, True),
+    ],
+    ids=["recorded late", "first day", "old record", "old record spared", "new record", "opening"],
+)
+def test_a_rule_holds_from_its_first_day(
+    days: int, began: int | None, looks_at: tuple[str, ...], *, spares: bool, asked: bool, warns: bool
+) -> None:
+    """Given a rule with a first day, then it refuses no fact that occurred before, and spares old records if it says so."""
+    book: RuleBook[Lamp] = RuleBook("lamps")
+    function: Callable[..., bool] = (lambda _command, _lamp, _at: False) if looks_at else (lambda _lamp, _at: False)
+    function.__doc__ = "No lamp is hung any more.\n\nSource: the house"
+    register = book.warns if warns else book.forbids
+    register("L9", HangLamp, looks_at=looks_at, since=NOON.date(), spares_old_records=spares)(function)
+    at = NOON + timedelta(days=days)
+    now = replace(context(at), began_at=None if began is None else NOON + timedelta(days=began))
+    verdict = book.evaluate(HangLamp(room="hall"), Lamp("hall", bright=True), now)
+    assert (not isinstance(verdict, Approved)) is asked
+    (guidance,) = Guide(book, Lamp("hall", bright=True), now, later=False).of_commands([HangLamp])
+    assert (guidance.status is not Status.AVAILABLE) is asked
