@@ -14,6 +14,8 @@ from services.disposal.views import view
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
+__all__ = ["READ_MODEL", "DisposalState"]
+
 READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     collection="disposals",
     events=EVENTS,

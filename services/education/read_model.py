@@ -13,6 +13,8 @@ from services.education.views import view
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
+__all__ = ["READ_MODEL", "Session"]
+
 READ_MODEL: Final[ReadModel[Session]] = ReadModel(
     collection="sessions",
     events=EVENTS,

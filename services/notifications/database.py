@@ -11,7 +11,7 @@ _WORKER: Final = RoleKind.WORKER
 
 NOTIFICATIONS: Final = "notifications"
 COPIES: Final = {
-    "followed_event": "stream, version, event_id, recorded_at, body",
+    "stream_event": "stream, version, event_id, recorded_at, body",
     "agency_event": "stream, version, event_id, recorded_at, body, position, home, hash",
 }
 """The tables of copies of events, and what a copy has of its event."""
@@ -25,7 +25,9 @@ DATABASE: Final = (
             Part(
                 Path(__file__).parent / "migrations",
                 {
-                    "followed_event": {_WORKER: "select, insert", RoleKind.VERIFY: "select"},
+                    # Of the release before: the next one drops it.
+                    "followed_event": {_WORKER: "select, insert"},
+                    "stream_event": {_WORKER: "select, insert", RoleKind.VERIFY: "select"},
                     "stream_case": {_WORKER: "select, insert"},
                     "data_right": {_WORKER: "select, insert, delete"},
                     "message": {_WORKER: "select, insert, update"},

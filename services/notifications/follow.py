@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from services.disposal.events import EVENTS as DISPOSAL
-from services.education.events import EVENTS as EDUCATION
+from services.notifications.news import READ_MODELS, REFERRAL, SESSION, Record, cases_moved, fold
 from services.notifications.outbox import settle
-from services.notifications.plan import FOLLOWED, Message, Plan, cases_in, plan
-from services.notifications.register import Register
-from services.referral.events import EVENTS as REFERRAL
-from services.rj_conference.events import EVENTS as CONFERENCE
+from services.notifications.plan import Message, Plan, people_by_area, plan
 from shared.domain.data_rights import (
     PersonForgotten,
     ProcessingRestricted,
@@ -21,44 +16,49 @@ from shared.domain.data_rights import (
     data_rights_events,
     is_data_right,
 )
-from shared.domain.envelope import EventRegistry, Fact, type_in
+from shared.domain.envelope import Fact, type_in
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import Apply
 from shared.servers.database import Connection
 
 CONSUMER: Final = "notifications"
+CHECKPOINTS: Final = "messages"
+"""The name of its checkpoints. Those of `notifications` are of the release before, which kept no whole streams (ADR 89)."""
 SESSIONS: Final = 200
-"""How many sessions of a case, the latest, are planned anew for an event of its own records: a child has some dozens."""
+"""How many sessions of a case, the latest, are planned anew when its people change: a child has some dozens."""
 MOST_FACTS: Final = 20_000
 """About how many facts of sessions are in memory."""
-REGISTRIES: Final[Mapping[str, EventRegistry]] = {
-    registry.service: registry for registry in (REFERRAL, EDUCATION, DISPOSAL, CONFERENCE)
-}
-_KEPT: Final[Mapping[str, frozenset[str]]] = {
-    service: frozenset(cls.__name__ for cls in FOLLOWED[service]) for service in REGISTRIES
-}
 
 _KEEP: Final = """
-    insert into followed_event (stream, version, event_id, recorded_at, body)
+    insert into stream_event (stream, version, event_id, recorded_at, body)
     select * from unnest($1::text[], $2::integer[], $3::uuid[], $4::timestamptz[], $5::bytea[]) on conflict do nothing
 """
 _ABOUT: Final = """
     insert into stream_case (case_id, stream) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing
 """
+_CASES_OF_STREAMS: Final = "select distinct case_id from stream_case where stream = any($1::text[])"
 _SESSIONS_OF: Final = f"""
-    select e.stream from stream_case as c join followed_event as e on e.stream = c.stream and e.version = 1
-    where c.case_id = $1 and starts_with(c.stream, '{EDUCATION.service}/') order by e.recorded_at desc limit $2
+    select e.stream from stream_case as c join stream_event as e on e.stream = c.stream and e.version = 1
+    where c.case_id = $1 and starts_with(c.stream, '{SESSION}/') order by e.recorded_at desc limit $2
 """  # noqa: S608 - the name of a service
 _OF_RECORDS: Final = f"""
-    select e.stream, e.body, e.recorded_at from followed_event as e join stream_case as c using (stream)
-    where c.case_id = $1 and not starts_with(c.stream, '{EDUCATION.service}/') order by e.stream, e.version
+    select e.stream, e.body, e.recorded_at from stream_event as e join stream_case as c using (stream)
+    where c.case_id = $1 and not starts_with(c.stream, '{SESSION}/') order by e.stream, e.version
 """  # noqa: S608 - the name of a service
-_OF_STREAM: Final = "select stream, body, recorded_at from followed_event where stream = $1 order by version"
+_OF_STREAM: Final = "select stream, body, recorded_at from stream_event where stream = $1 order by version"
+_PLANNED_BEFORE: Final = f"select topic, partition, next_offset from checkpoint where consumer = '{CONSUMER}'"  # noqa: S608 - the name above
+_IS_BEHIND: Final = f"""
+    select exists (
+        select from checkpoint as b left join checkpoint as c
+            on c.consumer = '{CHECKPOINTS}' and c.topic = b.topic and c.partition = b.partition
+        where b.consumer = '{CONSUMER}' and coalesce(c.next_offset, 0) < b.next_offset
+    )
+"""  # noqa: S608 - the names above
 _RESTRICT: Final = "insert into data_right (person_id, service, kind) values ($1, $2, $3) on conflict do nothing"
 _LIFT: Final = "delete from data_right where person_id = $1 and service = $2 and kind = 'RESTRICTED'"
 _FORGOTTEN: Final = f"""
     select person_id from data_right
-    where kind = 'FORGOTTEN' and service = '{REFERRAL.service}' and person_id = any($1::uuid[])
+    where kind = 'FORGOTTEN' and service = '{REFERRAL}' and person_id = any($1::uuid[])
 """  # noqa: S608 - the name of a service
 _CASES_OF: Final = "select distinct case_id from message where recipient = $1 or concerns = $1"
 
@@ -68,36 +68,34 @@ Part = tuple[UUID, str | None]
 
 
 class Followed:
-    """What was followed, as it is read for one batch: the records of the last case, and some registers of sessions."""
+    """What was followed, as it is read for one batch: the records of the last case, and some sessions."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._case: UUID | None = None
-        self._records: Sequence[Fact] = ()
-        self._registers: dict[str, Register] = {}
+        self._records: Sequence[Record] = ()
+        self._sessions: dict[str, Sequence[Record]] = {}
         self._held = 0
 
-    async def of_part(self, case_id: UUID, session: str | None) -> Sequence[Fact]:
-        """Return the facts from which the messages of a part follow, each stream in order of version."""
+    async def of_part(self, case_id: UUID, session: str | None) -> Sequence[Record]:
+        """Return the records from which the messages of a part follow."""
         if case_id != self._case:
-            self._case, self._records = case_id, await self._read(_OF_RECORDS, case_id)
-        if session is None:
-            return self._records
-        return [*self._records, *(await self.register(session)).of_case(case_id)]
+            self._case, self._records = case_id, fold(await self._read(_OF_RECORDS, case_id))
+        return self._records if session is None else [*self._records, *await self.session(session)]
 
-    async def register(self, session: str) -> Register:
-        """Return the register of a session."""
-        if session not in self._registers:
+    async def session(self, session: str) -> Sequence[Record]:
+        """Return the record of a session; nothing if it is unknown."""
+        if session not in self._sessions:
             if self._held > MOST_FACTS:
-                self._registers, self._held = {}, 0
+                self._sessions, self._held = {}, 0
             facts = await self._read(_OF_STREAM, session)
-            self._registers[session] = Register.of(facts)
+            self._sessions[session] = fold(facts)
             self._held += len(facts)
-        return self._registers[session]
+        return self._sessions[session]
 
     async def _read(self, query: str, key: UUID | str) -> Sequence[Fact]:
         rows = await self._connection.fetch(query, key)
-        books = [REGISTRIES[row["stream"].partition("/")[0]] for row in rows]
+        books = [READ_MODELS[row["stream"].partition("/")[0]].events for row in rows]
         return [book.read(row["body"], recorded_at=row["recorded_at"]) for book, row in zip(books, rows, strict=True)]
 
 
@@ -106,17 +104,70 @@ def following(plan_of: Plan = plan) -> Apply:
 
     async def apply(connection: Connection, records: Sequence[ConsumedEvent]) -> None:
         followed = Followed(connection)
-        moved, sessions = await _keep(connection, records)
-        moved |= await _keep_rights(connection, records)
-        parts: set[Part] = {(case_id, None) for case_id in moved}
-        for case_id in moved:
-            parts |= {(case_id, row["stream"]) for row in await connection.fetch(_SESSIONS_OF, case_id, SESSIONS)}
-        for name, versions in sessions.items():
-            parts |= {(case_id, name) for case_id in (await followed.register(name)).moved_by(versions)}
+        kept = [record for record in records if not is_data_right(type_in(record.body))]
+        await _keep(connection, kept)
+        since = await _unplanned(connection, kept)
+        sessions = [name for name in since if session_of(name) is not None]
+        parts = {part for name in sessions for part in await _moved_by_session(connection, followed, name, since[name])}
+        cases = await connection.fetch(_CASES_OF_STREAMS, [name for name in since if name not in sessions])
+        for case_id in sorted(row["case_id"] for row in cases):
+            parts |= await _moved_by_records(connection, case_id, await followed.of_part(case_id, None), since)
+        for case_id in await _keep_rights(connection, records):
+            parts |= await _all_parts(connection, case_id)
         for case_id, session in sorted(parts, key=lambda part: (part[0], part[1] or "")):
             await settle(connection, case_id, session, await planned(connection, followed, case_id, session, plan_of))
 
     return apply
+
+
+async def is_behind(connection: Connection) -> bool:
+    """Tell whether the release before had followed more than this one has: until then the events of a case are not whole."""
+    return bool(await connection.fetchval(_IS_BEHIND))
+
+
+async def _keep(connection: Connection, records: Sequence[ConsumedEvent]) -> None:
+    """Store events, and whose the records are that they begin. Raises `UnknownEvent`."""
+    columns = ("stream", "version", "event_id", "recorded_at", "body")
+    await connection.execute(_KEEP, *([getattr(record, column) for record in records] for column in columns))
+    begun = [record for record in records if record.version == 1 and session_of(record.stream) is None]
+    facts = [READ_MODELS[record.stream.partition("/")[0]].events.read_record(record) for record in begun]
+    await connection.execute(_ABOUT, [fact.envelope.home for fact in facts], [record.stream for record in begun])
+
+
+async def _unplanned(connection: Connection, records: Sequence[ConsumedEvent]) -> Mapping[str, int]:
+    """Return the first version of each stream that the release before has not planned."""
+    rows = await connection.fetch(_PLANNED_BEFORE)
+    before = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    since: dict[str, int] = {}
+    for record in records:
+        if not before or record.offset >= before.get((record.topic, record.partition), 0):
+            since.setdefault(record.stream, record.version)
+    return since
+
+
+async def _all_parts(connection: Connection, case_id: UUID) -> set[Part]:
+    sessions = await connection.fetch(_SESSIONS_OF, case_id, SESSIONS)
+    return {(case_id, None), *((case_id, row["stream"]) for row in sessions)}
+
+
+async def _moved_by_records(
+    connection: Connection, case_id: UUID, now: Sequence[Record], since: Mapping[str, int]
+) -> set[Part]:
+    """Return the parts of a case of which its own records say something else since some versions."""
+    earlier = (record.before(since[record.name]) if record.name in since else record for record in now)
+    before = [record for record in earlier if record is not None]
+    if people_by_area(before) != people_by_area(now):
+        return await _all_parts(connection, case_id)
+    return {(moved, None) for moved in cases_moved(before, now)}
+
+
+async def _moved_by_session(connection: Connection, followed: Followed, session: str, since: int) -> set[Part]:
+    """Return the places of which a session says something else since a version; note whose they are."""
+    now = await followed.session(session)
+    before = [record for record in (record.before(since) for record in now) if record is not None]
+    cases = sorted({case_id for record in now for case_id in record.news})
+    await connection.execute(_ABOUT, cases, [session] * len(cases))
+    return {(case_id, session) for case_id in cases_moved(before, now)}
 
 
 async def planned(
@@ -135,43 +186,11 @@ async def planned(
 
 def session_of(record: str) -> str | None:
     """Return the session that a record is; None for a record of a case itself."""
-    return record if record.startswith(f"{EDUCATION.service}/") else None
+    return record if record.startswith(f"{SESSION}/") else None
 
 
 def _people_of(message: Message) -> tuple[UUID, UUID]:
     return message.recipient, message.concerns
-
-
-async def _keep(connection: Connection, records: Sequence[ConsumedEvent]) -> tuple[set[UUID], Mapping[str, set[int]]]:
-    """Store the events that are followed; return the cases of whose records they are, and the versions of sessions.
-
-    Raises `UnknownEvent`.
-    """
-    kept: list[ConsumedEvent] = []
-    about: set[tuple[UUID, str]] = set()
-    sessions: dict[str, set[int]] = defaultdict(set)
-    for record in records:
-        service, name = record.stream.partition("/")[0], type_in(record.body).rpartition(".v")[0].rpartition(".")[2]
-        if name not in _KEPT.get(service, ()) or is_data_right(type_in(record.body)):
-            continue
-        fact = REGISTRIES[service].read_record(record)
-        kept.append(record)
-        about |= {(case, record.stream) for case in cases_in(fact)}
-        if session_of(record.stream) is not None:
-            sessions[record.stream].add(record.version)
-    if not kept:
-        return set(), sessions
-    await connection.execute(
-        _KEEP,
-        [record.stream for record in kept],
-        [record.version for record in kept],
-        [record.event_id for record in kept],
-        [record.recorded_at for record in kept],
-        [record.body for record in kept],
-    )
-    pairs = sorted(about)
-    await connection.execute(_ABOUT, [case for case, _ in pairs], [stream for _, stream in pairs])
-    return {case for case, stream in pairs if session_of(stream) is None}, sessions
 
 
 async def _keep_rights(connection: Connection, records: Sequence[ConsumedEvent]) -> set[UUID]:

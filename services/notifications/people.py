@@ -1,56 +1,55 @@
-"""Who may be told in a case, as referral's events say: nobody who said no, and nobody harmed without a safe contact."""
+"""Who may be told in a case, as the states of its records say: nobody who said no, and nobody harmed without a safe contact."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
-from services.disposal.events import AppropriateAdultConfirmed
-from services.referral.events import PersonLinked, PreferencesRecorded, VictimDetailsRecorded
-from services.trade.vocabulary import AppropriateAdultKind, PersonRole
-from shared.domain.envelope import Fact, has_event
+from services.disposal.read_model import DisposalState
+from services.notifications.news import DISPOSAL, REFERRAL, Record
+from services.referral.read_model import LinkedPerson, Preferences, Referral, VictimDetails
+from services.trade.vocabulary import PersonRole
+
+Said = TypeVar("Said", VictimDetails, Preferences)
 
 
 @dataclass
 class People:
-    """The people of one case, by the facts of its records, each as corrected."""
+    """The people of one case, by the states of its records."""
 
-    linked: dict[UUID, PersonLinked] = field(default_factory=dict)
+    linked: dict[UUID, LinkedPerson] = field(default_factory=dict)
     """The newest link of each person."""
     referrals: dict[UUID, UUID] = field(default_factory=dict)
     """The referral that links each person."""
-    details: dict[UUID, VictimDetailsRecorded] = field(default_factory=dict)
-    """What was recorded last of each person who was harmed."""
-    unwanted: set[UUID] = field(default_factory=set)
-    """Those who said that they want no messages."""
+    details: dict[UUID, VictimDetails] = field(default_factory=dict)
+    """The latest details of each person who was harmed, of all referrals."""
+    preferences: dict[UUID, Preferences] = field(default_factory=dict)
+    """The latest preferences of each person, of all referrals."""
     own_parents: set[UUID] = field(default_factory=set)
     """Those who are the appropriate adult as the child's parent or guardian."""
 
     @classmethod
-    def of(cls, facts: Iterable[Fact]) -> People:
+    def of(cls, records: Iterable[Record]) -> People:
         """Read the people of a case."""
         people = cls()
-        # What somebody said is in order of time, so that a record which comes late takes nothing back; links are as recorded.
-        facts = list(facts)
-        for fact in sorted(facts, key=lambda fact: fact.occurred_at):
-            if has_event(fact, VictimDetailsRecorded):
-                people.details[fact.event.person_id] = fact.event
-            elif has_event(fact, PreferencesRecorded):
-                no = people.unwanted.discard if fact.event.messages_wanted else people.unwanted.add
-                no(fact.event.person_id)
-        for fact in facts:
-            if has_event(fact, PersonLinked):
-                people.linked[fact.event.person_id] = fact.event
-                people.referrals[fact.event.person_id] = fact.stream_id
-            elif has_event(fact, AppropriateAdultConfirmed) and fact.event.kind is AppropriateAdultKind.PARENT_GUARDIAN:
-                people.own_parents.add(fact.event.person_id)
+        for record in records:
+            if record.service == REFERRAL:
+                referral: Referral = record.state
+                people.linked |= referral.people
+                people.referrals |= dict.fromkeys(referral.people, record.history[0].stream_id)
+                _keep_latest(people.details, referral.victim_details)
+                _keep_latest(people.preferences, referral.preferences)
+            elif record.service == DISPOSAL:
+                disposal: DisposalState = record.state
+                people.own_parents |= disposal.parents
         return people
 
     def may_be_told(self, person: UUID) -> bool:
         """Whether messages may go to somebody: not to who is unknown here, and only by a safe contact to who was harmed."""
-        linked, details = self.linked.get(person), self.details.get(person)
-        if linked is None or person in self.unwanted:
+        preferences, details = self.preferences.get(person), self.details.get(person)
+        if person not in self.linked or (preferences is not None and not preferences.messages_wanted):
             return False
         safe = details is not None and details.contact_is_safe and details.wants_updates
         return safe or not self.is_harmed(person)
@@ -75,9 +74,16 @@ class People:
         ]
 
     def _is_only_child(self, child: UUID) -> bool:
-        others = [link for person, link in self.linked.items() if person != child and not link.details.is_organisation]
+        others = [link for person, link in self.linked.items() if person != child and not link.is_organisation]
         parts = {PersonRole.HARMER, PersonRole.HARMED, PersonRole.WITNESS}
         return not any(
             (link.role in parts or link.is_harmed or link.did_harm) and link.child_at_report is not False
             for link in others
         )
+
+
+def _keep_latest(kept: dict[UUID, Said], said: Mapping[UUID, Said]) -> None:
+    """Keep what each person said last, in whichever referral."""
+    for person, statement in said.items():
+        if person not in kept or kept[person].recorded_at <= statement.recorded_at:
+            kept[person] = statement

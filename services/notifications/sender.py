@@ -20,7 +20,7 @@ from services.notifications import outbox
 from services.notifications.apis import Apis, Contact, NoAnswer, NotRecorded
 from services.notifications.channels import Carrier, Envelope, NotSent, Refused, Uncertain
 from services.notifications.channels.record import RecordOnly
-from services.notifications.follow import CONSUMER, Followed, planned, session_of
+from services.notifications.follow import CONSUMER, Followed, is_behind, planned, session_of
 from services.notifications.outbox import NO_ADDRESS, Batch
 from services.notifications.plan import Message, Plan, plan
 from services.notifications.policy import POLICY
@@ -80,11 +80,16 @@ class Sender(Part):
     async def _send_all(self) -> None:
         while not self.should_stop:
             with log_transient(_log, "sending_later"):
-                await self.end_links()
-                await self.plan_digests()
-                await asyncio.gather(*(self.send_due() for _ in range(AT_ONCE)))
-                await self.note_failures()
+                if not await self._is_behind():
+                    await self.end_links()
+                    await self.plan_digests()
+                    await asyncio.gather(*(self.send_due() for _ in range(AT_ONCE)))
+                    await self.note_failures()
             await self.poll.pause()
+
+    async def _is_behind(self) -> bool:
+        async with self._pool.acquire() as connection:
+            return await is_behind(connection)
 
     @Part.task
     async def _look_for_receipts(self) -> None:

@@ -30,6 +30,10 @@ class Audience(StrEnum):
     """Whoever is written to by hand."""
     SCHOOL = "SCHOOL"
     """The school's account that sent a referral in."""
+    OFFICER = "OFFICER"
+    """The account of the officer to whom a referral is allocated."""
+    FACILITATOR = "FACILITATOR"
+    """The account of whoever leads a conference."""
     VICTIM = "VICTIM"
     """Somebody who was harmed, if their contact is marked as safe and they want updates."""
 
@@ -106,6 +110,11 @@ class Line:
     """Templates of which the person must have got one about the same appointment: nobody is told of the end of what they never heard of."""
     planned_ahead: bool = False
     """Whether it is left out if its time had passed when the occasion was recorded."""
+
+    @property
+    def to_accounts(self) -> bool:
+        """Whether it goes to accounts, and to no person of the case."""
+        return isinstance(self.template, AccountTemplate)
 
 
 _FAMILY: Final = frozenset({Audience.CHILD, Audience.PARENT})

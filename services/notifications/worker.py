@@ -12,8 +12,9 @@ from services.notifications.channels import Carrier
 from services.notifications.channels.notify import Notify
 from services.notifications.channels.record import RecordOnly
 from services.notifications.channels.smtp import MailServer
-from services.notifications.follow import CONSUMER, REGISTRIES, following
+from services.notifications.follow import CHECKPOINTS, CONSUMER, following
 from services.notifications.keys import ListedKeys
+from services.notifications.news import READ_MODELS
 from services.notifications.plan import plan, plan_as_it_happened
 from services.notifications.sender import Sender
 from services.notifications.settings import NotificationsSettings, webhook_key
@@ -71,15 +72,16 @@ async def _parts(resources: Resources, settings: NotificationsSettings, carriers
     plan_of = plan_as_it_happened if in_the_past else plan
     apis = Apis(settings, find_addresses())
     sender = Sender(resources.database, apis, carriers, in_the_past=in_the_past, plan_of=plan_of)
-    services = sorted(REGISTRIES)
+    services = sorted(READ_MODELS)
     listed = ListedKeys(apis, services)
     consumer = ProjectionConsumer(
-        CONSUMER,
+        CHECKPOINTS,
         services=services,
         pool=resources.database,
         bootstrap=settings.kafka_as(worker_principal(CONSUMER)),
         keys=listed.position_keys(believes_unsigned=settings.unsigned_positions),
         apply=waking(following(plan_of), sender.poll),
+        group=f"ooc-{CONSUMER}",
     )
     topics = [events_topic(service) for service in services]
     port = OperationsPort(operations_app(CONSUMER, topics, resources.database, settings, waiting), settings)

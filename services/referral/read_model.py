@@ -6,12 +6,14 @@ from typing import Final
 from services.referral.access import ACCESS
 from services.referral.domain.decide import decider
 from services.referral.domain.duties import duties
-from services.referral.domain.state import Referral, Stage
+from services.referral.domain.state import LinkedPerson, Preferences, Referral, Stage, VictimDetails
 from services.referral.events import EVENTS
 from services.referral.summary import summary
 from services.referral.views import view
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
+
+__all__ = ["READ_MODEL", "LinkedPerson", "Preferences", "Referral", "VictimDetails"]
 
 READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
     collection="referrals",

@@ -13,6 +13,8 @@ from services.rj_conference.views import view
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
+__all__ = ["READ_MODEL", "Conference"]
+
 READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
     collection="conferences",
     events=EVENTS,

@@ -15,11 +15,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
-from services.notifications.plan import FOLLOWED, told_as_it_happened
+from services.notifications.news import READ_MODELS
+from services.notifications.plan import told_as_it_happened
 from shared.api.authorisation import NotAllowed, command_denial
 from shared.api.commands import command_response
 from shared.api.problems import Malformed
 from shared.api.request import parse_command
+from shared.domain.data_rights import is_data_right
 from shared.domain.dates import LONDON, local_day
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
@@ -278,12 +280,13 @@ class Memory:
     async def _published(self) -> Sequence[Fact]:
         """Return the events that notifications follows, with what is sealed in them closed."""
         facts: list[Fact] = []
-        for name, kinds in FOLLOWED.items():
+        for name, read_model in READ_MODELS.items():
             running = self._services[name]
-            store, book = running.handler.event_store, running.service.events
-            names = {book.type_name(kind) for kind in kinds}
+            store, book = running.handler.event_store, read_model.events
             events = await store.read(0, (await store.head()).position)
-            facts += [_consumed(running.service.topic, event).fact(book) for event in events if event.type in names]
+            facts += [
+                _consumed(running.service.topic, event).fact(book) for event in events if not is_data_right(event.type)
+            ]
         return facts
 
     async def _deliver(self, source: _RunningService, event: RecordedEvent) -> None:

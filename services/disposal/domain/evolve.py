@@ -135,6 +135,8 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             conditions = {key: other for key, other in state.conditions.items() if key != event.condition_id}
             return _conditions_changed(state, fact, conditions)
         case events.AppropriateAdultConfirmed():
+            if event.kind is AppropriateAdultKind.PARENT_GUARDIAN:
+                state = replace(state, parents=state.parents | {event.person_id})
             return replace(state, adults_at=(*state.adults_at, at)) if _may_act(event) else state
         case events.EffectExplained():
             explanation = Explanation(
@@ -347,6 +349,7 @@ def _decided(state: DisposalState, fact: Fact, event: events.DisposalDecided) ->
             fact.actor.id,
             fact.actor.role != Role.SYSTEM,
             fact.occurred_at,
+            fact.version,
             event.age,
             event.prosecution_inappropriate is True and event.ycc_inappropriate is True,
         ),
@@ -388,7 +391,13 @@ def _issued(state: DisposalState, fact: Fact, event: events.DisposalIssued) -> D
     if state.decision is None:
         raise BrokenHistory(fact, "nothing was decided")
     conditions = {
-        key: replace(condition, standing=ConditionStatus.ACTIVE, since=fact.occurred_at, given_on=event.issued_on)
+        key: replace(
+            condition,
+            standing=ConditionStatus.ACTIVE,
+            since=fact.occurred_at,
+            given_on=event.issued_on,
+            due_set_by=fact.version,
+        )
         for key, condition in state.conditions.items()
         if event.disposal is not Disposal.YC
     }
@@ -466,12 +475,23 @@ def _varied(state: DisposalState, fact: Fact, event: events.ConditionsVaried) ->
             raise BrokenHistory(fact, "a condition was added or modified without its terms")
         elif change.action is events.ChangeAction.MODIFY:
             condition = _require_condition(state, fact, change.condition_id)
+            is_moved = change.condition.due != condition.terms.due
             conditions[change.condition_id] = replace(
-                condition, terms=change.condition, version=fact.version, field=field
+                condition,
+                terms=change.condition,
+                version=fact.version,
+                field=field,
+                due_set_by=fact.version if is_moved else condition.due_set_by,
             )
         else:
             conditions[change.condition_id] = ConditionState(
-                change.condition, ConditionStatus.ACTIVE, fact.occurred_at, fact.day, version=fact.version, field=field
+                change.condition,
+                ConditionStatus.ACTIVE,
+                fact.occurred_at,
+                fact.day,
+                version=fact.version,
+                field=field,
+                due_set_by=fact.version,
             )
     issue = replace(_require_issue(state, fact), ends_on=event.ends_on, spent_on=event.spent_on)
     # Consent to the variation is consent to the caution as it then stands.

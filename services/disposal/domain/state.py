@@ -9,7 +9,8 @@ from typing import Final, Self
 from uuid import UUID
 
 from services.disposal import events
-from services.trade.victims import Log
+from services.disposal.domain.conditions import DEFINITIONS
+from services.trade.victims import TOLD, Log, first_day
 from services.trade.vocabulary import AttendanceStatus, BreachDecision, Disposal, Flag, OutcomeCode, Recommendation
 from shared.domain.corrections import PastFacts, required
 from shared.domain.dates import age_on
@@ -111,6 +112,8 @@ class Decision:
     by: UUID
     human: bool
     at: datetime
+    version: int
+    """The version of the record that decides it."""
     age: int | None = None
     """The child's age that day in years, None if it can no longer be known."""
     nothing_else_fits: bool = False
@@ -155,6 +158,8 @@ class ConditionState:
     """The version of the event that gave the terms."""
     field: str = "condition"
     """The path of the terms in that event."""
+    due_set_by: int | None = None
+    """The version of the record that last set its day, since it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +334,8 @@ class DisposalState:
     decision: Decision | None = None
     conditions: Mapping[UUID, ConditionState] = field(default_factory=dict)
     adults_at: tuple[datetime, ...] = ()
+    parents: frozenset[UUID] = frozenset()
+    """Those who were confirmed as the appropriate adult as the child's parent or guardian."""
     explanations: tuple[Explanation, ...] = ()
     signed_at: datetime | None = None
     conditions_changed_at: datetime | None = None
@@ -437,6 +444,22 @@ class DisposalState:
         informed = self.informed.get(victim)
         by_opening = victim in (self.opened.victims_with_enhanced_rights or ())
         return by_opening or (informed is not None and informed.enhanced_rights)
+
+    @property
+    def untold_victims(self) -> tuple[UUID, ...]:
+        """The victims whom nobody has told of anything that was decided."""
+        return tuple(victim for victim in self.victims if first_day(self.log, victim, TOLD) is None)
+
+    @property
+    def to_do_by_a_day(self) -> Mapping[UUID, ConditionState]:
+        """The conditions that are to be done by their day: not those that hold until it."""
+        if self.stage not in ISSUED_AND_OPEN:
+            return {}
+        return {
+            key: condition
+            for key, condition in self.conditions.items()
+            if condition.standing is ConditionStatus.ACTIVE and not DEFINITIONS[condition.terms.type].lasts
+        }
 
     def active(self, condition_id: UUID) -> ConditionState | None:
         """Return the condition if it is active, else None."""

@@ -1,19 +1,16 @@
 """The fold of a session: how each fact changes the state. It applies no rule."""
 
-from typing import Final, assert_never
+from typing import assert_never
 from uuid import UUID
 
 from services.education import events
-from services.education.domain.state import Absence, Contact, Place, Session, Stage
+from services.education.domain.state import MISSED, Absence, Contact, GivenBack, Place, Session, Stage
 from services.trade.vocabulary import AttendanceStatus
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
 from shared.domain.messages import model_from
 from shared.domain.states import replace
-
-MISSED: Final = frozenset({AttendanceStatus.DNA_PENDING, AttendanceStatus.DNA_UNACCEPTABLE})
-"""Statuses of an absence that a child may have to answer for."""
 
 
 def evolve(state: Session | None, fact: Fact[events.EducationEvent]) -> Session:
@@ -49,6 +46,8 @@ def _state_after(state: Session, fact: Fact, event: events.EventAfterPlanning) -
             return _cancelled(state, fact)
         case events.ContactRecorded():
             return replace(state, contacts=(*state.contacts, Contact(event.person_id, fact.day)))
+        case events.RecordCorrected(field="starts_at"):
+            return replace(state, moved_by=fact.version)
         case events.FeedbackRecorded() | events.RecordCorrected():  # a corrected value already stands in its place
             return state
         case _:
@@ -83,15 +82,15 @@ def _with(state: Session, place: Place) -> Session:
 def _booked(state: Session, fact: Fact, event: events.PlaceBooked) -> Session:
     if event.person_id in state.places:
         raise BrokenHistory(fact, "this person has a place already")
-    return _with(state, Place(model_from(events.Booking, event), booked_at=fact.occurred_at))
+    return _with(state, Place(model_from(events.Booking, event), fact.occurred_at, fact.version))
 
 
 def _given_back(state: Session, fact: Fact, event: events.PlaceCancelled) -> Session:
-    _place(state, fact, event.person_id)
+    given_back = GivenBack(_place(state, fact, event.person_id).booking, fact.occurred_at, event.why, fact.version)
     return replace(
         state,
         places={person: place for person, place in state.places.items() if person != event.person_id},
-        given_back={**state.given_back, event.person_id: fact.occurred_at},
+        given_back={**state.given_back, event.person_id: given_back},
     )
 
 
@@ -101,7 +100,8 @@ def _attended(state: Session, fact: Fact, event: events.AttendanceRecorded) -> S
         raise BrokenHistory(fact, "attendance is recorded already")
     pending = event.status is AttendanceStatus.DNA_PENDING
     absence = Absence(fact.day, pending) if event.status in MISSED else None
-    return _with(state, replace(place, status=event.status, recorded_at=fact.occurred_at, absence=absence))
+    ended = replace(place, status=event.status, recorded_at=fact.occurred_at, absence=absence, version=fact.version)
+    return _with(state, ended)
 
 
 def _decided(state: Session, fact: Fact, event: events.AbsenceReasonDecided) -> Session:
@@ -114,7 +114,9 @@ def _decided(state: Session, fact: Fact, event: events.AbsenceReasonDecided) -> 
 
 def _cancelled(state: Session, fact: Fact) -> Session:
     places = {
-        person: replace(place, status=AttendanceStatus.CANCELLED_BY_SERVICE) if place.open else place
+        person: replace(place, status=AttendanceStatus.CANCELLED_BY_SERVICE, version=fact.version)
+        if place.open
+        else place
         for person, place in state.places.items()
     }
     return replace(state, stage=Stage.CANCELLED, cancelled_at=fact.occurred_at, places=places)

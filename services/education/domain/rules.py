@@ -28,7 +28,7 @@ def booked_again_after_giving_back(command: commands.BookPlace, state: Session, 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     given_back = state.given_back.get(command.person_id)
-    return given_back is None or context.occurred_at >= given_back
+    return given_back is None or context.occurred_at >= given_back.at
 
 
 @rules.forbids("T1", commands.RecordAttendance, looks_at=("person_id", "status"))

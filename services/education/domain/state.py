@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
-from services.education.events import Booking, EducationEvent
+from services.education.events import Booking, EducationEvent, WhyPlaceCancelled
 from services.trade.vocabulary import AttendanceStatus, SessionKind, Topic
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
@@ -19,6 +20,10 @@ class Stage(StrEnum):
     PLANNED = "PLANNED"
     DELIVERED = "DELIVERED"
     CANCELLED = "CANCELLED"
+
+
+MISSED: Final = frozenset({AttendanceStatus.DNA_PENDING, AttendanceStatus.DNA_UNACCEPTABLE})
+"""Statuses of an absence that a child may have to answer for."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Place:
 
     booking: Booking
     booked_at: datetime
+    version: int
+    """The version of the record by which it was booked, or by which it is known how it ended."""
     status: AttendanceStatus | None = None
     recorded_at: datetime | None = None
     """When the attendance is said to have been recorded (occurred_at)."""
@@ -47,9 +54,29 @@ class Place:
         return self.status is None
 
     @property
+    def called_off(self) -> bool:
+        """Whether the session was cancelled while it was open."""
+        return not self.open and self.recorded_at is None
+
+    @property
+    def missed(self) -> bool:
+        """Whether the person did not come, and nobody has accepted that."""
+        return self.status in MISSED
+
+    @property
     def waits_for_reason(self) -> bool:
         """Whether somebody did not come and nobody knows why."""
         return self.status is AttendanceStatus.DNA_PENDING
+
+
+@dataclass(frozen=True)
+class GivenBack:
+    """A place that a person gave back: when, why, and by which version of the record."""
+
+    booking: Booking
+    at: datetime
+    why: WhyPlaceCancelled
+    version: int
 
 
 @dataclass(frozen=True)
@@ -78,8 +105,10 @@ class Session:
     delivered_at: datetime | None = None
     cancelled_at: datetime | None = None
     places: Mapping[UUID, Place] = field(default_factory=dict)
-    given_back: Mapping[UUID, datetime] = field(default_factory=dict)
-    """When each person last gave a place back."""
+    given_back: Mapping[UUID, GivenBack] = field(default_factory=dict)
+    """The place that each person last gave back."""
+    moved_by: int | None = None
+    """The version of the record that last corrected when it starts."""
     contacts: tuple[Contact, ...] = ()
     record: PastFacts[EducationEvent] | None = field(default=None, compare=False, repr=False)
 

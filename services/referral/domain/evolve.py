@@ -14,6 +14,7 @@ from services.referral.domain.state import (
     MessageStatus,
     Preferences,
     Referral,
+    RequestedMessage,
     Screening,
     SentMessage,
     Stage,
@@ -59,13 +60,16 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
     match event:
         case events.PersonLinked():
             person = LinkedPerson(
+                event.role,
                 event.category,
                 event.age_at_incident,
                 event.details.date_of_birth,
+                event.details.is_organisation,
                 event.is_harmed,
-                bool(event.child_at_report),
+                event.child_at_report,
                 event.did_harm,
                 event.details.preferred_channel,
+                event.parent_of,
             )
             return replace(state, people={**state.people, event.person_id: person})
         case events.ReferralAcknowledged():
@@ -98,8 +102,11 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
             return _victim_described(state, fact, event)
         case events.VictimInformedOfRestorativeJustice() | events.VictimReferredToSupport() | events.VictimTold():
             return state  # the log has it
-        case events.DocumentAttached() | events.MessageRequested():
+        case events.DocumentAttached():
             return state
+        case events.MessageRequested():
+            requested = RequestedMessage(event.person_id, event.template, fact.version)
+            return replace(state, requested=(*state.requested, requested))
         case events.ReferralTriaged():
             return _triaged(state, fact, event)
         case events.ReferralAllocated():
@@ -239,7 +246,8 @@ def _victim_described(state: Referral, fact: Fact, event: events.VictimDetailsRe
 def _triaged(state: Referral, fact: Fact, event: events.ReferralTriaged) -> Referral:
     moved = _move_to(state, fact, STAGE_AFTER_TRIAGE[event.outcome])
     triages = (*state.triages, Triage(event.outcome, fact.day))
-    return replace(moved, triages=triages, triage_outcome=event.outcome, reopened=False)
+    moves = (*state.moves, fact.version)
+    return replace(moved, triages=triages, moves=moves, triage_outcome=event.outcome, reopened=False)
 
 
 def _allocated(state: Referral, fact: Fact, event: events.ReferralAllocated) -> Referral:
@@ -294,7 +302,8 @@ def _arrived(state: Referral, fact: Fact, event: events.MessageDelivered) -> Ref
 def _closed(state: Referral, fact: Fact) -> Referral:
     if state.stage is Stage.CLOSED:
         raise BrokenHistory(fact, "it is closed already")
-    return replace(_move_to(state, fact, Stage.CLOSED), closed_on=fact.day)
+    closed = _move_to(state, fact, Stage.CLOSED)
+    return replace(closed, moves=(*state.moves, fact.version), closed_on=fact.day)
 
 
 def _reopened(state: Referral, fact: Fact) -> Referral:

@@ -47,13 +47,18 @@ class Stage(StrEnum):
 class LinkedPerson:
     """A person's part in the incident. The age is in years on the day of the incident; the birth date stays sealed."""
 
+    role: PersonRole
     category: Category
     age_at_incident: int | None
     date_of_birth: Sealed[date] | None
+    is_organisation: bool
     is_harmed: bool = False
-    child_at_report: bool = False
+    child_at_report: bool | None = None
+    """Whether the person was under age on the day of the report; None: that is not said."""
     did_harm: bool = False
     preferred_channel: Channel | None = None
+    parent_of: tuple[UUID, ...] | None = None
+    """Whose parent or carer the person is; None: that is not said."""
 
 
 def born_on(date_of_birth: Sealed[date] | None) -> date | None:
@@ -137,6 +142,15 @@ class Preferences:
     language: Language | None
 
 
+@dataclass(frozen=True)
+class RequestedMessage:
+    """A text that somebody is to be sent, and the version of the record that asks for it."""
+
+    person_id: UUID
+    template: MessageTemplate
+    version: int
+
+
 class MessageStatus(StrEnum):
     """How far a message is."""
 
@@ -210,11 +224,14 @@ class Referral:
     wishes: Mapping[UUID, Wish] = field(default_factory=dict)
     victim_details: Mapping[UUID, VictimDetails] = field(default_factory=dict)
     preferences: Mapping[UUID, Preferences] = field(default_factory=dict)
+    requested: tuple[RequestedMessage, ...] = ()
     messages: Mapping[UUID, SentMessage] = field(default_factory=dict)
     absences: tuple[Absence, ...] = ()
     log: Log = field(default_factory=dict)
     """What was done for each person, of which a victim's is shown."""
     triages: tuple[Triage, ...] = ()
+    moves: tuple[int, ...] = ()
+    """The versions of the record by which it was triaged or closed."""
     triage_outcome: TriageOutcome | None = None
     reopened: bool = False
     """Whether it was opened again and not triaged since."""

@@ -8,6 +8,7 @@ from services.rj_conference.domain.state import (
     BEFORE_HELD,
     GETTING_READY,
     AgreedTerm,
+    CalledOff,
     Conference,
     Consent,
     Facilitator,
@@ -39,6 +40,8 @@ def evolve(state: Conference | None, fact: Fact[events.ConferenceEvent]) -> Conf
     if state.stage is Stage.CLOSED and not isinstance(event, events.RecordCorrected):
         raise BrokenHistory(fact, "the conference is closed")
     after = replace(_state_after(state, fact, event), record=PastFacts(fact, state.record))
+    if state.meeting is not None and after.stage not in {Stage.SCHEDULED, Stage.HELD}:
+        after = replace(after, called_off=CalledOff(state.meeting, fact.version))
     return replace(after, stage=_readiness(after)) if after.stage in GETTING_READY else after
 
 
@@ -79,7 +82,7 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
         case events.ConferenceScheduled():
             if state.stage not in BEFORE_HELD:
                 raise BrokenHistory(fact, f"it is {state.stage}")
-            schedule = Schedule(event.mode, event.starts_at, event.hours)
+            schedule = Schedule(event.mode, event.starts_at, event.hours, fact.version)
             return replace(_move_to(state, Stage.SCHEDULED, fact), schedule=schedule, mode=schedule.mode)
         case events.ConferenceHeld():
             return _with_held(_require_stage(state, fact, Stage.SCHEDULED), fact, event)

@@ -112,11 +112,26 @@ class Schedule:
     mode: ConferenceMode
     starts_at: datetime
     hours: Decimal
+    version: int
+    """The version of the record that fixed them."""
+
+    @property
+    def is_meeting(self) -> bool:
+        """Whether people meet: for an exchange of letters, nobody has an appointment."""
+        return self.mode is not ConferenceMode.LETTER_EXCHANGE
 
     @property
     def day(self) -> date:
         """The day of the conference, in Europe/London."""
         return local_day(self.starts_at)
+
+
+@dataclass(frozen=True, slots=True)
+class CalledOff:
+    """A meeting that does not take place, and the version of the record by which it was called off."""
+
+    schedule: Schedule
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +200,8 @@ class Conference:
     risk: Risk | None = None
     preparations: Mapping[UUID, tuple[datetime, ...]] = field(default_factory=dict)
     schedule: Schedule | None = None
+    called_off: CalledOff | None = None
+    """The latest meeting that was called off."""
     mode: ConferenceMode | None = None
     """The mode last scheduled, or the one to which it was converted after that."""
     converted_to: ConferenceMode | None = None
@@ -225,6 +242,12 @@ class Conference:
         """Whether a harmed party, or somebody who represents one, is invited."""
         sides = {ParticipantRole.HARMED, ParticipantRole.REPRESENTATIVE}
         return any(invited.role in sides for invited in self.participants.values())
+
+    @property
+    def meeting(self) -> Schedule | None:
+        """The meeting to come; None if there is none."""
+        stands = self.stage is Stage.SCHEDULED and self.schedule is not None and self.schedule.is_meeting
+        return self.schedule if stands else None
 
     def role_of(self, person: UUID) -> PresentRole | None:
         if person == self.harmer:

@@ -21,6 +21,7 @@ from services.notifications.sender import Sender
 from services.notifications.settings import NotificationsSettings
 from services.notifications.times import opening_of_next_day
 from services.system.addresses import Addresses
+from shared.event_store import RecordedEvent
 from tests.copied_databases import databases
 from tests.hostile import partnership as world
 from tests.hostile.partnership import PREFIX, SERVICES, Partnership
@@ -119,16 +120,20 @@ class Told:
 
     async def follow(self, *services: str) -> None:
         """Take the events of this case, or of some services, as the consumer does: what was taken before is taken again."""
-        streams = [f"referral/{self.referral}", *(f"education/{session}" for session in self.sessions)]
         for name in services or ("referral", "education"):
-            store = await asyncpg.connect(self.partnership.settings.worker_database(name))
-            rows = await store.fetch("select * from event where stream = any($1) order by position", streams)
-            await store.close()
             async with self.pool.acquire() as connection, connection.transaction():
-                records: Any = [event_of_row(row) for row in rows]
+                records: Any = await self.recorded_events(name)
                 await following()(connection, records)
         # A row is as old as the database says; these tests say themselves what time it is, at whatever hour they run.
         await self.pool.execute("update message set planned_at = $1 where case_id = $2", NOW, self.case)
+
+    async def recorded_events(self, service: str) -> Sequence[RecordedEvent]:
+        """Return the events of this case that a service has recorded."""
+        streams = [f"referral/{self.referral}", *(f"education/{session}" for session in self.sessions)]
+        store = await asyncpg.connect(self.partnership.settings.worker_database(service))
+        rows = await store.fetch("select * from event where stream = any($1) order by position", streams)
+        await store.close()
+        return [event_of_row(row) for row in rows]
 
     def sender(self, *carriers: Carrier, now: datetime = NOW) -> Sender:
         """Return a worker that sends at a time."""

@@ -52,7 +52,7 @@ async def test_the_outbox_holds_neither_address_nor_text(told: Told) -> None:
     await told.book()
     await told.follow()
     await told.sender(Post()).send_due()
-    for table in ("message", "followed_event", "stream_case", "data_right", "alarm"):
+    for table in ("message", "stream_event", "stream_case", "data_right", "alarm"):
         for row in await told.pool.fetch(f"select t::text from {table} as t"):
             raw = (
                 bytes.fromhex("".join(part for part in row[0].split("\\x")[1:2]).rstrip('")'))

@@ -152,7 +152,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "insert into data_key (subject, generation, epoch, wrapped) values ('person/nobody', 1, 'x', decode(repeat('00', 60), 'hex'))",
     ),
     "notifications": (
-        "insert into followed_event values ('education/forged', 1, gen_random_uuid(), now(), '{}')",
+        "insert into stream_event values ('education/forged', 1, gen_random_uuid(), now(), '{}')",
         """
         insert into agency_event values
         ('NHS', 9, gen_random_uuid(), 'nobody/forged', 1, gen_random_uuid(), now(), sha256('x'), '{}')

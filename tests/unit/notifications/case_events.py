@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -10,18 +11,30 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.disposal.events import EVENTS as DISPOSAL
+from services.disposal.events import Condition, ConditionProposed, DisposalCaseOpened, DisposalDecided, DisposalIssued
 from services.education.events import EVENTS as EDUCATION
 from services.education.events import AttendanceRecorded, Booking, PlaceBooked, SessionPlanned
+from services.notifications.news import fold
 from services.notifications.plan import Message, plan
 from services.referral.events import EVENTS as REFERRAL
-from services.referral.events import PersonLinked, VictimDetailsRecorded
+from services.referral.events import PersonLinked, ReferralReceived, VictimDetailsRecorded
 from services.rj_conference.events import EVENTS as CONFERENCE
-from services.trade.vocabulary import AttendanceStatus, Category, PersonDetails, PersonRole, SessionKind, Topic
+from services.trade.vocabulary import (
+    AttendanceStatus,
+    Category,
+    Disposal,
+    PersonDetails,
+    PersonRole,
+    Recommendation,
+    SessionKind,
+    Topic,
+)
 from shared.domain.envelope import Envelope, EventRegistry, Fact, Origin, PolicyStamp
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Event
 from shared.domain.sealing import Sealed
 from tests.command_spec import officer
+from tests.unit.contract.sample import samples
 
 CASE: Final = derived_uuid("case")
 CHILD: Final = derived_uuid("child")
@@ -61,7 +74,9 @@ class CaseEvents:
     versions: Counter[str] = field(default_factory=Counter)
 
     def add(self, service: str, event: Event, at: datetime = NOW, role: str = "SAFE_SCHOOLS_OFFICER") -> Fact:
-        """Record an event of a service's one record."""
+        """Record an event of a service's one record, after the one that begins it."""
+        if service in OPENINGS and not self.versions[service] and not isinstance(event, OPENINGS[service]):
+            self.add(service, opening(service))
         self.versions[service] += 1
         made = fact_of(REGISTRIES[service], event, self.versions[service], at, role)
         self.facts.append(made)
@@ -103,13 +118,42 @@ class CaseEvents:
         """Book the child's place."""
         return self.add("education", PlaceBooked(person_id=CHILD, case_id=CASE), at)
 
+    def issued(self, *conditions: Condition) -> None:
+        """Decide and issue a youth conditional caution."""
+        decided, issued = sampled("disposal", DisposalDecided), sampled("disposal", DisposalIssued)
+        decision = {"decision": Recommendation.YCC, "person_id": CHILD, "case_id": CASE}
+        self.add("disposal", decided.model_copy(update=decision))
+        for condition in conditions:
+            self.add("disposal", ConditionProposed(condition=condition))
+        terms = tuple(condition.terms for condition in conditions)
+        issue = {"disposal": Disposal.YCC, "conditions": terms, "person_id": CHILD, "case_id": CASE}
+        self.add("disposal", issued.model_copy(update=issue))
+
     def plan(self) -> list[Message]:
         """Return the messages that follow, by their times."""
-        return sorted(plan(CASE, self.facts).values(), key=lambda one: (one.not_before, one.template, one.recipient))
+        return sorted(
+            plan(CASE, fold(self.facts)).values(), key=lambda one: (one.not_before, one.template, one.recipient)
+        )
 
     def told(self) -> list[tuple[str, UUID]]:
         """Return the templates and recipients of the messages that follow."""
         return [(message.template, message.recipient) for message in self.plan()]
+
+
+OPENINGS: Final[Mapping[str, type[Event]]] = {"referral": ReferralReceived, "disposal": DisposalCaseOpened}
+"""The events that begin a record and say nothing that a message follows from."""
+
+
+def sampled(service: str, kind: type[Event]) -> Event:
+    """Return the golden sample of an event."""
+    registry = REGISTRIES[service]
+    return registry.read(samples(service)[registry.type_name(kind)]["body"].encode()).event
+
+
+def opening(service: str) -> Event:
+    """Return the event that begins a record of the case."""
+    opens, own = sampled(service, OPENINGS[service]), {"case_id": CASE, "person_id": CHILD, "victims": ()}
+    return opens.model_copy(update={field: value for field, value in own.items() if field in type(opens).model_fields})
 
 
 def family() -> CaseEvents:

@@ -12,15 +12,15 @@ import pytest
 
 from services.disposal.events import (
     AppropriateAdultConfirmed,
+    Condition,
     ConditionCompleted,
-    ConditionTerms,
-    DisposalIssued,
 )
 from services.education.events import (
     PlaceCancelled,
     RecordCorrected,
     SessionCancelled,
 )
+from services.notifications.news import fold
 from services.notifications.people import People
 from services.notifications.plan import plan, plan_as_it_happened
 from services.referral.events import (
@@ -49,12 +49,9 @@ from services.trade.vocabulary import (
     ConditionType,
     ConferenceCategory,
     ConferenceMode,
-    Disposal,
     IncidentType,
     MessageTemplate,
-    OffenceCategory,
     PersonRole,
-    TrialMode,
 )
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.ids import derived_uuid
@@ -75,7 +72,6 @@ from tests.unit.notifications.case_events import (
     stream_of,
 )
 
-OFFICER = officer("POLICE_DECISION_MAKER").id
 BOTH = [CHILD, MOTHER]
 
 
@@ -196,10 +192,10 @@ def test_a_record_of_another_area_reaches_nobody_of_the_case() -> None:
         for stream in (f"{fact.envelope.stream.partition('/')[0]}/{derived_uuid('devon')}",)
     ]
     case = family()
-    assert not plan(CASE, [*case.facts, *devon[:2]])
+    assert not plan(CASE, fold([*case.facts, *devon[:2]]))
     case.session()
     case.booked()
-    messages = plan(CASE, [*case.facts, *devon[2:]])
+    messages = plan(CASE, fold([*case.facts, *devon[2:]]))
     assert messages
     assert {one.referral_id for one in messages.values()} == {stream_of("referral")}
     assert messages.keys() == {one.key for one in case.plan()}
@@ -227,6 +223,7 @@ def test_an_adult_who_was_harmed_leaves_no_doubt_whose_parent_it_is() -> None:
 SCHEDULED = ConferenceScheduled(
     mode=ConferenceMode.DIRECT_CONFERENCE, starts_at=STARTS_AT, hours=Decimal(1), place=Sealed("The Hall")
 )
+CONSENT = ConsentGiven(person_id=HARMED, consent_version="1", scope=(ConferenceMode.DIRECT_CONFERENCE,))
 CALLED_OFF = ConferenceDidNotProceed(why=NotProceedingReason.FACILITATOR, harmer=CHILD)
 
 
@@ -242,10 +239,7 @@ def _conference(case: CaseEvents) -> CaseEvents:
         ),
     )
     case.add("rj_conference", ParticipantAdded(person_id=HARMED, role=ParticipantRole.HARMED, under_16=False))
-    case.add(
-        "rj_conference",
-        ConsentGiven(person_id=HARMED, consent_version="1", scope=(ConferenceMode.DIRECT_CONFERENCE,)),
-    )
+    case.add("rj_conference", CONSENT)
     case.add("rj_conference", SCHEDULED)
     return case
 
@@ -271,6 +265,14 @@ def test_whoever_withdraws_consent_is_told_no_more() -> None:
     assert {person for _, person in case.told()} == {CHILD, MOTHER}
 
 
+def test_an_earlier_consent_that_is_recorded_late_invites_nobody_who_withdrew() -> None:
+    """Given a harmed person who withdrew, when an earlier consent is recorded late, then they are not invited again."""
+    case = _conference(family().link(HARMED, PersonRole.HARMED, Category.VICTIM, child=False).victim())
+    case.add("rj_conference", ConsentWithdrawn(person_id=HARMED), NOW + timedelta(hours=2))
+    case.add("rj_conference", CONSENT, NOW + timedelta(hours=1))
+    assert {person for _, person in case.told()} == {CHILD, MOTHER}
+
+
 def test_a_meeting_that_does_not_proceed_is_called_off() -> None:
     """Given a meeting that is planned and does not proceed, then that is told, and no reminder is left."""
     case = _conference(family())
@@ -290,29 +292,13 @@ def test_a_meeting_that_was_called_off_often_is_told_of_once() -> None:
 def test_a_condition_is_told_of_a_week_before_it_is_due_until_it_is_done() -> None:
     """Given a condition that is to be done by a day, then the family hears a week before; of one that is done, nothing."""
     case = family()
-    terms = ConditionTerms(
+    letter = Condition(
         condition_id=CONDITION,
         type=ConditionType.LETTER_OF_APOLOGY,
         object=ConditionObject.REPARATION,
         due=date(2026, 7, 31),
     )
-    curfew = terms.model_copy(update={"condition_id": stream_of("curfew"), "type": ConditionType.CURFEW})
-    issued = DisposalIssued(
-        person_id=CHILD,
-        case_id=CASE,
-        disposal=Disposal.YCC,
-        issued_on=NOW.date(),
-        age_at_offence=15,
-        age_at_issue=15,
-        conditions=(terms, curfew),
-        offence_code="TH68010",
-        offence_category=OffenceCategory.THEFT,
-        offence_date=date(2026, 5, 1),
-        trial_mode=TrialMode.EITHER_WAY,
-        recordable=True,
-        deciding_officer=OFFICER,
-    )
-    case.add("disposal", issued)
+    case.issued(letter, letter.model_copy(update={"condition_id": stream_of("curfew"), "type": ConditionType.CURFEW}))
     assert case.told() == told("CONDITION_DUE", *BOTH)
     assert {message.not_before.date() for message in case.plan()} == {date(2026, 7, 24)}
     case.add("disposal", ConditionCompleted(person_id=CHILD, condition_id=CONDITION, completed_on=date(2026, 7, 1)))
@@ -346,7 +332,9 @@ def test_a_story_of_the_past_tells_what_was_due_on_its_days() -> None:
     case.booked()
     case.add("education", attendance(CHILD, CASE, AttendanceStatus.ATTENDED), STARTS_AT + timedelta(hours=3))
     assert case.told() == []
-    as_it_was = sorted(plan_as_it_happened(CASE, case.facts).values(), key=lambda one: (one.not_before, one.recipient))
+    as_it_was = sorted(
+        plan_as_it_happened(CASE, fold(case.facts)).values(), key=lambda one: (one.not_before, one.recipient)
+    )
     assert [(one.template, one.recipient) for one in as_it_was] == [
         *told("PLACE_BOOKED", *BOTH),
         *told("PLACE_REMINDER", *BOTH),
@@ -385,7 +373,7 @@ def test_the_same_events_give_the_same_messages() -> None:
 @pytest.mark.parametrize(("role", "hears"), [("SCHOOL", True), ("SAFE_SCHOOLS_OFFICER", False)])
 def test_a_school_hears_within_a_working_day_that_its_referral_is_there_and_moves_on(role: str, *, hears: bool) -> None:
     """Given a referral, then the school's account that sent it in hears of it and of its end; an officer's does not."""
-    case = family()
+    case = CaseEvents()
     received = ReferralReceived(
         case_id=CASE,
         source="SCHOOL",
@@ -400,6 +388,7 @@ def test_a_school_hears_within_a_working_day_that_its_referral_is_there_and_move
         lawful_basis="public task",
     )
     case.add("referral", received, NOW, role)
+    case.link(CHILD, PersonRole.HARMER, Category.SUSPECT, child=True)
     case.add("referral", ReferralClosed(reason="ADVICE_GIVEN"), NOW + timedelta(days=2))
     school = officer(role).id
     assert case.told() == ([("SCHOOL_RECEIVED", school), ("SCHOOL_NEWS", school)] if hears else [])

@@ -44,5 +44,7 @@ class ConditionDefinition:
     """Whether it is complete only once its quality is checked (D1). Source: local policy on letters of apology."""
     held_again: bool = False
     """Whether its session may be held later under the same id if it did not proceed (E5)."""
+    lasts: bool = False
+    """Whether it holds until its day, and is not to be done by it: nobody is reminded of that day."""
     requirements: tuple[Requirement, ...] = ()
     """Rules of the type's own, asked when a condition is proposed or varied."""
