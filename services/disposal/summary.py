@@ -108,13 +108,6 @@ class DisposalSummary(Summary):
     outcome: OutcomeSummary | None = None
 
     @property
-    def counted_days(self) -> list[date]:
-        """The days of assessment, issue, end and outcome, and those on which duties lapsed."""
-        course = (self.given, self.ended, self.outcome)
-        assessed = [] if self.assessed_on is None else [self.assessed_on]
-        return [*super().counted_days, *assessed, *(event.on for event in course if event is not None)]
-
-    @property
     def subject(self) -> UUID:
         """The child."""
         return self.child

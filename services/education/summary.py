@@ -37,11 +37,6 @@ class SessionSummary(Summary):
     parents: int | None = None
     places: tuple[PlaceSummary, ...] = ()
 
-    @property
-    def counted_days(self) -> list[date]:
-        """The day of its delivery, and those on which duties lapsed."""
-        return [*super().counted_days, *([] if self.delivered_on is None else [self.delivered_on])]
-
     def view_for_case(self, view: Mapping[str, Any], case_id: UUID) -> CaseView:
         """Return the session as a case may see it: the register holds the places of this case alone."""
         people = frozenset(place.person_id for place in self.places if place.case_id == case_id)

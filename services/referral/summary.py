@@ -30,11 +30,6 @@ class ReferralSummary(Summary):
     triage_outcome: TriageOutcome | None = None
     victims: tuple[VictimWishes, ...] = ()
 
-    @property
-    def counted_days(self) -> list[date]:
-        """The day of the first triage, and those on which duties lapsed."""
-        return [*super().counted_days, *([] if self.triaged_on is None else [self.triaged_on])]
-
 
 def summary(state: Referral, first: Fact) -> ReferralSummary:
     """Summarise a referral. The officer to whom it is allocated has the work."""

@@ -17,11 +17,6 @@ class ConferenceSummary(Summary):
     took_part: tuple[UUID, ...] = ()
 
     @property
-    def counted_days(self) -> list[date]:
-        """The day of the conference, and those on which duties lapsed."""
-        return [*super().counted_days, *([] if self.held_on is None else [self.held_on])]
-
-    @property
     def subject(self) -> UUID:
         """The child that did the harm."""
         return self.harmer

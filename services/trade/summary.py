@@ -47,11 +47,6 @@ class Summary(ValueObject):
     """The duties of the service that lapsed; reporting adds them."""
 
     @property
-    def counted_days(self) -> list[date]:
-        """The days on which it may count in a measure of a period."""
-        return [duty.on for duty in self.lapsed]
-
-    @property
     def subject(self) -> UUID | None:
         """The person by whom a measure finds what else is recorded of them."""
         return None

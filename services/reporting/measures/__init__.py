@@ -1,6 +1,7 @@
 """The measures, by name, and their answers. A measure is one module here: its API, CSV and reference page follow."""
 
 from collections.abc import Mapping
+from datetime import date
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Final
@@ -12,6 +13,7 @@ from services.reporting.measures.definition import (
     WorkItem,
 )
 from services.reporting.measures.period import BadQuestion, Period
+from services.trade.summary import Summary
 
 
 def _find_measures() -> dict[str, Measure[Any]]:
@@ -22,6 +24,11 @@ def _find_measures() -> dict[str, Measure[Any]]:
 
 
 MEASURES: Final[Mapping[str, Measure[Any]]] = _find_measures()
+
+
+def counted_days(summary: Summary) -> list[date]:
+    """Return the days by which any measure finds a summary."""
+    return [day for measure in MEASURES.values() for day in measure.days(summary) if day is not None]
 
 
 def measure_named(name: str) -> Measure[Any]:
@@ -41,7 +48,7 @@ def answer(
     if group_by is not None and group_by not in measure.groupings:
         groupings = ", ".join(measure.groupings) or "nothing"
         raise BadQuestion(f"{measure.name} cannot be grouped by {group_by!r}, only by: {groupings}")
-    rows = measure.select(dataset, period)
+    rows = measure.rows(dataset, period)
     answered = {
         "measure": measure.name,
         "from": period.first.isoformat(),
@@ -60,4 +67,4 @@ def answer(
     return answered
 
 
-__all__ = ["MEASURES", "Dataset", "Measure", "WorkItem", "answer", "measure_named"]
+__all__ = ["MEASURES", "Dataset", "Measure", "WorkItem", "answer", "counted_days", "measure_named"]

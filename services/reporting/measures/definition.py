@@ -1,7 +1,8 @@
 """A measure: the words of its definition, the services that it reads, and two pure functions, `select` and `aggregate`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -70,6 +71,8 @@ class Measure(Generic[Row]):
     definition: str
     source: str
     reads: frozenset[str]
+    days: Callable[[Any], Iterable[date | None]]
+    """The days of a summary by which `select` finds it; None: not reached. A summary that has none in the period is not given to it."""
     select: Callable[[Dataset, Period], Sequence[Row]]
     aggregate: Callable[[Sequence[Row], Dataset, Period], dict[str, Any]]
     groupings: Mapping[str, Grouping]
@@ -88,3 +91,17 @@ class Measure(Generic[Row]):
     withheld: frozenset[str] = frozenset()
     """The versions whose frozen answers are shown no longer, since they count few children."""
     columns: Mapping[str, str] = field(default_factory=dict)
+
+    def rows(self, dataset: Dataset, period: Period) -> Sequence[Row]:
+        """Select the rows of a period, of the summaries with a declared day in it: tables are searched by the same days.
+
+        With `needs_subjects`, the other summaries of their subjects, and those that they follow, are given too.
+        """
+        summaries = [summary for summary in dataset.summaries if any(day in period for day in self.days(summary))]
+        if self.needs_subjects:
+            streams = {summary.stream for summary in summaries} | {summary.follows for summary in summaries}
+            subjects = {summary.subject for summary in summaries} - {None}
+            summaries = [
+                summary for summary in dataset.summaries if summary.stream in streams or summary.subject in subjects
+            ]
+        return self.select(replace(dataset, summaries=summaries), period)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from services.disposal.summary import DisposalSummary, SealedTexts
 from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.disclosure import Counted, shown_counts
+from services.reporting.measures.interventions import given_on
 from services.reporting.measures.period import Period, year_of
 from services.trade.vocabulary import ETHNIC_GROUPS
 from shared.domain.policy import Policy
@@ -98,6 +99,7 @@ MEASURE: Final = Measure(
     ),
     source="YJB disproportionality toolkit; relative rate index",
     reads=frozenset({"disposal"}),
+    days=given_on,
     select=select_disposals,
     aggregate=aggregate,
     # Breaking small groups down further would only help to find a child.

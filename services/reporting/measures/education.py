@@ -38,6 +38,7 @@ MEASURE: Final = Measure(
     ),
     source="local measure",
     reads=frozenset({"education"}),
+    days=lambda summary: [summary.delivered_on] if isinstance(summary, SessionSummary) else [],
     select=select_sessions,
     aggregate=aggregate,
     groupings={

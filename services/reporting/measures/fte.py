@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.disposal.summary import DisposalSummary
 from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.interventions import given_on
 from services.reporting.measures.period import Period, quarter
 
 
@@ -55,6 +56,7 @@ MEASURE: Final = Measure(
     ),
     source="Ministry of Justice, first-time entrants",
     reads=frozenset({"disposal"}),
+    days=given_on,
     select=select_entrants,
     aggregate=aggregate,
     needs_subjects=True,

@@ -12,6 +12,7 @@ from typing import Final
 from services.disposal.summary import DeferralSummary, DisposalSummary, End
 from services.reporting.measures.definition import Dataset
 from services.reporting.measures.period import Period
+from services.trade.summary import Summary
 from services.trade.vocabulary import Disposal, OutcomeCode
 
 COLUMN: Final = {
@@ -38,6 +39,17 @@ class Intervention:
     ended_on: date
     completed: bool
     age_at_start: int
+
+
+def given_on(summary: Summary) -> list[date]:
+    """Return the day on which a disposal was given, as the days of a measure."""
+    return [summary.given.on] if isinstance(summary, DisposalSummary) and summary.given is not None else []
+
+
+def ended_on(summary: Summary) -> list[date]:
+    """Return the day on which an intervention ended, as the days of a measure."""
+    intervention = intervention_of(summary) if isinstance(summary, DisposalSummary) else None
+    return [] if intervention is None else [intervention.ended_on]
 
 
 def intervention_of(summary: DisposalSummary) -> Intervention | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.disposal.summary import DisposalSummary, VictimSummary
 from services.referral.summary import ReferralSummary, VictimWishes
 from services.reporting.measures.definition import Dataset, Measure
-from services.reporting.measures.interventions import select_interventions
+from services.reporting.measures.interventions import ended_on, select_interventions
 from services.reporting.measures.period import Period
 from services.rj_conference.summary import ConferenceSummary
 
@@ -103,6 +103,7 @@ MEASURE: Final = Measure(
     ),
     source="YJB key performance indicator 10",
     reads=frozenset({"disposal", "rj_conference", "referral"}),
+    days=ended_on,
     select=select_victims,
     aggregate=aggregate,
     needs_subjects=True,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.reporting.measures.definition import Dataset, Measure
-from services.reporting.measures.interventions import Intervention, select_interventions
+from services.reporting.measures.interventions import Intervention, ended_on, select_interventions
 from services.reporting.measures.period import Period
 
 COLUMNS: Final = (
@@ -40,6 +40,7 @@ MEASURE: Final = Measure(
     ),
     source="YJB key performance indicator 6, from 1 April 2023; KPI inclusion",
     reads=frozenset({"disposal"}),
+    days=ended_on,
     select=select_interventions,
     aggregate=aggregate,
     groupings={"area": lambda row: row.summary.area},

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from services.disposal.summary import DisposalSummary
 from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.interventions import given_on
 from services.reporting.measures.period import Period
 
 
@@ -48,6 +49,7 @@ MEASURE: Final = Measure(
     ),
     source="YJB key performance indicator 9",
     reads=frozenset({"disposal"}),
+    days=given_on,
     select=select_cautions,
     aggregate=aggregate,
     groupings={"area": lambda row: row.area},

@@ -44,6 +44,19 @@ def select_intervals_and_lapses(dataset: Dataset, period: Period) -> list[Interv
     return [*select_intervals(dataset, period), *lapses]
 
 
+def last_days(summary: Summary) -> list[date | None]:
+    """Return the days on which intervals of a summary may end, and those on which duties lapsed."""
+    days: list[date | None] = [lapsed.on for lapsed in summary.lapsed]
+    match summary:
+        case ReferralSummary():
+            days += [summary.triaged_on]
+        case DisposalSummary():
+            days += [summary.assessed_on, *(end.on for end in (summary.given, summary.ended) if end is not None)]
+        case _:
+            pass
+    return days
+
+
 def select_intervals(dataset: Dataset, period: Period) -> list[Interval]:
     """Select the intervals that ended in the period; each target is that of the day on which it began."""
     intervals: list[Interval] = []
@@ -95,6 +108,7 @@ MEASURE: Final = Measure(
     ),
     source="local measure, a proposed local value, to be confirmed before real use; YJB 2014 for the assessment",
     reads=EVERY_SERVICE,
+    days=last_days,
     select=select_intervals_and_lapses,
     aggregate=aggregate,
     groupings={"area": lambda row: row.summary.area},

@@ -40,6 +40,7 @@ MEASURE: Final = Measure(
     ),
     source="local measure",
     reads=EVERY_SERVICE,
+    days=lambda _summary: (),
     select=select_work,
     aggregate=aggregate,
     groupings={"area": lambda row: row.area, "service": lambda row: row.service},

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
+from services.reporting.measures import counted_days
 from services.reporting.projection.fold import Folded, Stream, fold, service_of, split
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection
@@ -79,7 +80,7 @@ _STREAM: Final[Mapping[str, tuple[str, Callable[[Folded], Any]]]] = {
     "mentions": ("uuid[]", lambda item: sorted(item.access.mentions)),
     "marks": ("text[]", lambda item: sorted(item.access.marks)),
     "begun_at": ("timestamptz", lambda item: item.begun_at),
-    "counted": ("daterange", lambda item: _range_of(item.summary.counted_days)),
+    "counted": ("daterange", lambda item: _range_of(counted_days(item.summary))),
     "subject": ("uuid", lambda item: item.summary.subject),
 }
 COLUMNS: Final[Mapping[str, str]] = {column: type_ for column, (type_, _) in _STREAM.items()}

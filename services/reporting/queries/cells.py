@@ -107,7 +107,7 @@ def records_in_cell(measure: Measure[Any], dataset: Dataset, period: Period, cel
     if measure.name not in OPENED:
         raise BadQuestion(f"{measure.name} is not opened: its groups follow from what is sealed of each child")
     path = cell.split(".")
-    rows = measure.select(dataset, period)
+    rows = measure.rows(dataset, period)
     value = _at(measure.aggregate(rows, dataset, period), path)
     if not isinstance(value, int):
         raise BadQuestion(f"{measure.name} counts no records in {cell}: name one of its counts")

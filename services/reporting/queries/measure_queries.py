@@ -114,7 +114,7 @@ async def _published(pool: Pool, question: Measure[Any], period: Period, ethnici
             return answer(question, dataset, period, reached)
         sealed = await _unrestricted(pool, question.reads, question.sealed_texts(dataset, year))
         dataset = replace(dataset, ethnicities=await ethnicity.open(sealed), published=tables)
-        total, shown = len(question.select(dataset, period)), question.counts(dataset, period)
+        total, shown = len(question.rows(dataset, period)), question.counts(dataset, period)
         new = Publication(Published(period, total, shown), reached)
         await publish(pool, question.name, year, len(earlier) + 1, new, ethnicity.secret)
 

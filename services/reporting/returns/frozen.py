@@ -253,8 +253,7 @@ def _counts(frozen_measure: Measure[Any], item: FrozenReturn, folded: Folded | N
     period = Period(item.question.first, item.question.last)
     if frozen_measure.needs_work_items:
         return folded.state, folded.open, folded.summary, folded.duties
-    days = folded.summary.counted_days
-    in_period = bool(days) and min(days) <= period.last and max(days) >= period.first
+    in_period = any(day in period for day in frozen_measure.days(folded.summary))
     return folded.summary if in_period or frozen_measure.needs_subjects else None
 
 
