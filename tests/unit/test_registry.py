@@ -13,8 +13,6 @@ from services.system.registry import (
     SERVICES,
     RegisteredService,
     databases_without_events,
-    deciding_services,
-    services_named,
 )
 
 
@@ -58,11 +56,3 @@ def test_a_worker_loads_no_web_framework(worker: str) -> None:
     code = f"import sys, {worker}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"fastapi", "uvicorn", "shared.api"} & set(loaded)
-
-
-def test_a_service_names_those_that_follow_its_events() -> None:
-    """A dry run asks exactly the services whose reactions name this one."""
-    services = deciding_services()
-    for service in services:
-        following = {other.name for other in services if service.name in {one.service for one in other.reactions}}
-        assert {other.name for other in services_named(service.followers)} == following
