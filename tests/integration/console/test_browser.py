@@ -280,6 +280,7 @@ def contexts(chromium: Browser, system: dict[str, Any]) -> Iterator[dict[str, Br
         context.close()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_fit_for_everyone(contexts: dict[str, BrowserContext], name: str) -> None:
     """Given a page, when it is opened on 320 pixels, printed and in forced colours, then axe finds nothing and nothing is cut off."""
@@ -300,6 +301,7 @@ def test_a_page_is_fit_for_everyone(contexts: dict[str, BrowserContext], name: s
     tab.close()
 
 
+@pytest.mark.nightly
 def test_a_case_and_its_timeline_are_fit_for_everyone(contexts: dict[str, BrowserContext]) -> None:
     """Given a child's case, when overview, timeline, past and a long form are opened, then axe finds nothing on any."""
     tab = contexts["SUPERVISOR-1"].new_page()
@@ -339,6 +341,7 @@ def test_a_case_and_its_timeline_are_fit_for_everyone(contexts: dict[str, Browse
     tab.close()
 
 
+@pytest.mark.nightly
 def test_the_pages_of_an_auditor_are_fit_for_everyone(contexts: dict[str, BrowserContext]) -> None:
     """Given a case, when its proof, an event, its lanes and the evidence are opened wide and narrow, then axe finds nothing on any."""
     tab = contexts["AUDITOR-1"].new_page()
@@ -373,6 +376,7 @@ def test_the_pages_of_an_auditor_are_fit_for_everyone(contexts: dict[str, Browse
     tab.close()
 
 
+@pytest.mark.nightly
 def test_the_work_of_a_case_is_fit_for_everyone(contexts: dict[str, BrowserContext]) -> None:
     """Given a case, when its officers and the correction of a line are opened, then axe finds nothing on any."""
     tab = contexts["SUPERVISOR-1"].new_page()
@@ -391,6 +395,7 @@ def test_the_work_of_a_case_is_fit_for_everyone(contexts: dict[str, BrowserConte
     tab.close()
 
 
+@pytest.mark.nightly
 def test_signing_is_fit_for_everyone(chromium: Browser, system: dict[str, Any], unsigned: UUID) -> None:
     """Given a decided disposal, when the page of its signature is opened wide and narrow, then axe finds nothing."""
     context = chromium.new_context(base_url=system["console"], viewport={"width": 1200, "height": 900})
@@ -404,6 +409,7 @@ def test_signing_is_fit_for_everyone(chromium: Browser, system: dict[str, Any], 
     context.close()
 
 
+@pytest.mark.nightly
 def test_a_conference_is_fit_for_everyone(contexts: dict[str, BrowserContext]) -> None:
     """Given a conference, when its page is opened wide and narrow, then axe finds nothing, and nothing is cut off."""
     tab = contexts["SUPERVISOR-1"].new_page()
@@ -437,6 +443,7 @@ def test_the_keyboard_is_enough(contexts: dict[str, BrowserContext]) -> None:
     tab.close()
 
 
+@pytest.mark.nightly
 def test_the_pages_of_a_sitting_are_fit_for_everyone(
     chromium: Browser, system: dict[str, Any], waiting: list[UUID]
 ) -> None:
