@@ -71,6 +71,8 @@ nightly: install-test .venv-bench/.installed ## Every other test: more systems, 
 ifndef UNTIL
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then $(MAKE) containers; else \
 		echo "No Docker engine with Compose answers here, so docker-compose.yml was not run: see 'make containers'."; fi
+else
+	@echo "make containers was left out: it takes longer than CI has."
 endif
 
 .PHONY: containers
