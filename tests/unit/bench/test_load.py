@@ -10,7 +10,7 @@ import pytest
 from tests.bench.targets import TARGETS
 
 PAGE = Path(__file__).parents[3].joinpath("docs/explanation/load.md").read_text(encoding="utf-8").replace("**", "")
-IN_WORDS = {4.0: "four", 9.0: "nine", 1_000.0: "1 GB"}
+IN_WORDS = {4.0: "four", 9.0: "nine", 1_500: "1.5 GB"}
 """Amounts that the page writes in another way."""
 HALF_OF_A_PAGE = "guidance"
 
