@@ -109,9 +109,7 @@ def waits(title: str, waiting: Sequence[Mapping[str, Any]]) -> Group:
     return table(
         title,
         *("since", "what", "in", "case"),
-        rows=[
-            (moment(wait["since"]), wait["sentence"], wait["service"], "\n".join(wait["case_ids"])) for wait in waiting
-        ],
+        rows=[(moment(wait["since"]), wait["sentence"], wait["service"], "\n".join(wait["homes"])) for wait in waiting],
     )
 
 

@@ -54,6 +54,8 @@ def case(
             say(f"{case_id} belongs to the case {owner}.")
         case_id = owner
         answer = reading.fetch_projected_case(client, case_id, role, times=times)
+    if not (as_of or known_at):
+        answer = {**answer, "waiting": reading.list_waits(client, role, case_id)}
     if changes_after:
         events, tokens = reading.changes_of(client, case_id, role, changes_after)
         if as_json:
@@ -77,7 +79,7 @@ def _show(title: str, answer: Mapping[str, Any]) -> None:
     OUT.print(standings(title, answer))
     if answer["alerts"]:
         OUT.print(alerts("Alerts", answer["alerts"]))
-    if answer["waiting"]:
+    if answer.get("waiting"):
         OUT.print(waits("What waits", answer["waiting"]))
 
 
@@ -121,13 +123,16 @@ def duties(
 ) -> None:
     """Show the daily sheet: duties that are due, overdue and met."""
     params = {"as_of": as_of, "known_at": known_at, "overdue": "true" if overdue else None}
-    answer = reading.ask(client_of(url), "reporting", "/v1/duties", "daily sheet", role, params)
+    client = client_of(url)
+    answer = reading.ask(client, "reporting", "/v1/duties", "daily sheet", role, params)
+    if not (as_of or known_at):
+        answer = {**answer, "waiting": reading.list_waits(client, role)}
     if as_json:
         OUT.print_json(data=answer)
         return
     title = f"Duties on {answer['as_of']}{_times_in_words({'known_at': known_at})}"
     OUT.print(sheet(title, answer["duties"]) if answer["duties"] else f"{title}: none")
-    if answer["waiting"]:
+    if answer.get("waiting"):
         OUT.print(waits("What waits", answer["waiting"]))
 
 

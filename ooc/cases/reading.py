@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any, Final
 from uuid import UUID
 
+from services.system.addresses import SERVICES
 from services.system.lags import SOURCES, Statuses
 from services.system.registry import COLLECTIONS
 from tools.client.http import Client, NoAnswer, Reply
@@ -40,6 +41,17 @@ def fetch_projected_case(
         client, "reporting", f"/v1/cases/{case_id}", f"case {case_id}", role, {**times, **_waiting_for(statuses)}
     )
     return answer
+
+
+def list_waits(client: Client, role: str, home: UUID | None = None) -> list[Mapping[str, Any]]:
+    """List what waits in the services that the role may read, longest first: of one case, or of all. Raises `NoAnswer`."""
+    waits: list[Mapping[str, Any]] = []
+    for service in SERVICES:
+        query = {"home": home and str(home), "limit": "1000"}
+        reply = client.get(service, "/v1/waits", role=role, params=query)
+        if reply.status != 403:
+            waits += require_found(reply, f"list of what waits in {service}", role)["waits"]
+    return sorted(waits, key=lambda wait: str(wait["since"]))
 
 
 def timeline_of(

@@ -102,7 +102,7 @@ def outcome_of(client: Client, service: str, command_id: UUID, role: str) -> Map
     answer = ask(client, service, f"/v1/commands/{command_id}", f"command {command_id}", role)
     follows = []
     for command in answer["follows"]:
-        state, detail = _state(client, command, role)
+        state, detail = _state(client, command, answer["receipt"]["stream"], role)
         follows.append({**command, "state": state, "detail": detail})
     return {**answer, "follows": follows}
 
@@ -126,8 +126,8 @@ def outcome_tables(answer: Mapping[str, Any]) -> Iterator[Any]:
     )
 
 
-def _state(client: Client, following: Mapping[str, Any], role: str) -> tuple[str, str]:
-    """Return the state of a following command in words: as its own service says it, else as the sender knows it."""
+def _state(client: Client, following: Mapping[str, Any], source: str, role: str) -> tuple[str, str]:
+    """Return the state of a following command in words, as its own service says it; it may hold the source in quarantine."""
     reply = client.get(following["service"], f"/v1/commands/{following['command_id']}", role=role)
     match reply.status:
         case 200 if reply.body["state"] == "recorded":
@@ -136,9 +136,12 @@ def _state(client: Client, following: Mapping[str, Any], role: str) -> tuple[str
             return "nothing to do", ""
         case 200:
             return str(reply.body["state"]), str(reply.body["sentence"])
-        case 404 if following["state"] != "not_waiting":
-            return str(following["state"]), str(following["sentence"])
         case 404:
+            reply = client.get(following["service"], "/v1/waits", role=role, params={"limit": "1000"})
+            waits = reply.body["waits"] if reply.status == 200 else ()
+            held = (wait for wait in waits if wait["kind"] == "STREAM" and wait["source_stream"] == source)
+            if (wait := next(held, None)) is not None:
+                return "quarantined", str(wait["sentence"])
             return "not tried yet", "ask again in a moment"
         case 403:
             return "not shown", f"{role} may not read that record"

@@ -18,7 +18,6 @@ from shared.evidence.verification.log import LogChecks, check_log, end_of_log
 from shared.evidence.verification.problems import CountedCheck, Passed, Problems, ignore_passed, to_the_end
 from shared.evidence.verification.streams import StreamChecks, check_streams
 from shared.evidence.verification.topic import check_reached, check_topic, read_position_record
-from shared.evidence.verification.waits import check_waits
 from shared.privacy.signed_note import VerifierKey
 from shared.servers.database import Pool
 from shared.servers.kafka import Kafka
@@ -82,10 +81,6 @@ async def verify_service(
     yield Finding(service.name, "events readable, histories fold", number, streams.histories.lines)
     yield Finding(service.name, "answers and claims follow from events", events, follow)
     yield Finding(service.name, "data keys there, or destroyed with a tombstone", events, streams.keys.lines)
-
-    waits = CountedCheck()
-    await to_the_end(check_waits(service, database, waits), waits.problems)
-    yield Finding(service.name, "waits and closures recorded", counted(waits.entries, "wait"), waits.problems.lines)
 
     topic = Problems()
     await to_the_end(check_topic(service, database, bootstrap, min(end.position, end.last), topic, passed), topic)

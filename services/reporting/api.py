@@ -43,6 +43,7 @@ from services.reporting.queries.timeline import ORDERS, Changes, Opened, Timelin
 from services.reporting.queries.verifications import add_verifications
 from services.reporting.queries.victims import add_victims
 from services.reporting.queries.visibility import Reader
+from services.reporting.queries.waits import add_waits
 from services.reporting.returns.api import add_returns
 from services.reporting.search.api import add_search
 from services.reporting.search.differences import add_differences
@@ -188,6 +189,7 @@ def reporting_api(settings: Settings) -> FastAPI:
     add_digests(app)
     add_reports(app)
     add_victims(app)
+    add_waits(app)
     add_search(app, settings)
     add_differences(app)
     add_names(app, settings)

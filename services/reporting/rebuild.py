@@ -6,8 +6,7 @@ they are indexed, caught up event by event, and compared row by row with the liv
 some milliseconds: what the event stores recorded since is projected under the lock, so that no answer goes back in time. A
 rebuild that is cancelled or killed leaves the live tables as they are, and what it leaves behind goes with the next one.
 
-What the consumer of reporting holds in quarantine stays out, as it stays out of the live tables. What waits (`waiting`) is
-no table of the projection alone, and is not rebuilt.
+What the consumer of reporting holds in quarantine stays out, as it stays out of the live tables.
 """
 
 import asyncio

@@ -3,13 +3,11 @@
 from mode import Service as Part
 
 from services.reporting.projection.caught_up import FreshnessRecorder
-from services.reporting.projection.projector import apply, read_or_none
+from services.reporting.projection.projector import apply
 from services.reporting.projection.read_models import CONSUMER, READ_MODELS
 from shared.evidence.log import ACCESS
 from shared.messaging.consumer.position_signature import PositionKeys
-from shared.messaging.polling import waking
 from shared.messaging.projection_consumer import ProjectionConsumer
-from shared.messaging.wait_recorder import WaitRecorder, held_streams
 from shared.runtime.bootstrap import Resources, open_resources
 from shared.runtime.privileges import RoleKind
 from shared.runtime.worker import checkpoint_signers, run
@@ -25,9 +23,6 @@ def run_worker(settings: Settings) -> None:
 async def _parts(resources: Resources) -> list[Part]:
     database, settings = resources.database, resources.settings
     kafka = settings.kafka_as(worker_principal("reporting"))
-    recorder = WaitRecorder(
-        "reporting", lambda connection: held_streams(connection, "reporting", read_or_none), database
-    )
     return [
         *await checkpoint_signers("reporting", (ACCESS,), "ooc.reporting.checkpoints", settings),
         ProjectionConsumer(
@@ -36,8 +31,7 @@ async def _parts(resources: Resources) -> list[Part]:
             pool=database,
             bootstrap=kafka,
             keys=PositionKeys.derived(settings),
-            apply=waking(apply, recorder.poll),
+            apply=apply,
         ),
         FreshnessRecorder(database, kafka),
-        recorder,
     ]

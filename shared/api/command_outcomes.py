@@ -1,12 +1,12 @@
-"""Following a receipt: GET /v1/commands/{command_id} says what a command recorded, and what waits of what follows from it.
+"""Following a receipt: GET /v1/commands/{command_id} says what a command recorded, or that it waits, and what follows from it.
 
-A service knows its own database alone: the receipt, and the waits that other services have published. The commands that
-follow are computed from the recorded events, as a dry run does. Whether one of them was recorded, or had nothing to do, is
-for its service to say, under its own command id.
+A service knows its own database alone. The commands that follow are computed from the recorded events, as a dry run does.
+How one of them fares is for its service to say, under its own command id.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal
+from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -18,14 +18,15 @@ from shared.api.problems import unknown_response
 from shared.api.queries import history_of
 from shared.api.request import Caller, read_id, read_reason
 from shared.api.routes import declared
-from shared.api.schemas import CommandOutcome, FollowingState
-from shared.domain.consequences import FollowingCommand, following_commands
+from shared.api.schemas import CommandOutcome, Following
+from shared.domain.consequences import following_commands
 from shared.domain.service import Service
-from shared.domain.waiting import is_wait
-from shared.event_store import EventStoreUnavailable, RecordedEvent, StoredReceipt
+from shared.domain.waiting import Wait, is_wait
+from shared.event_store import EventStoreUnavailable, RecordedEvent
 from shared.messaging.parking import stream_with_nothing_to_do
-from shared.messaging.waiting import KnownWait, WaitState, waits_named, waits_of
-from shared.servers.database import retry_or_raise
+from shared.messaging.reactions import parked_reaction
+from shared.messaging.waits import closed_wait, reaction_wait
+from shared.servers.database import Connection, retry_or_raise
 
 COMMAND_ID: Final = an_id("command_id", "The id of the command, as its receipt names it.", "path")
 OUTCOME: Final = (COMMAND_ID, ACCESS_REASON)
@@ -36,20 +37,20 @@ def add_command_outcomes(app: FastAPI, service: Service[Any], followers: Followe
 
     @app.get("/v1/commands/{command_id}", tags=["queries"], response_model=CommandOutcome, **declared(OUTCOME, 404))
     async def command_outcome(request: Request, actor: Caller, command_id: str) -> JSONResponse:
-        """Say what a command recorded, or that it waits, and the state of each command that follows in other services."""
+        """Say what a command recorded, or that it waits, and which commands follow in other services."""
         reason = read_reason(request)
         at: Dependencies = request.app.state.deps
         id_ = read_id(command_id, COMMAND_ID.name)
         stored = (await at.event_store.load("", id_)).receipt
         if stored is not None and is_wait(stored.records[0].type):
             stored = None
-        own = (await retry_or_raise(lambda: waits_named(at.database, [id_]), EventStoreUnavailable)).get(id_)
-        if own is not None and (own.known.service != service.name or own.known.wait.kind != "REACTION"):
-            own = None
-        idle = None
+        waits = closed = idle = None
+        if stored is None:
+            waits, closed = await retry_or_raise(lambda: _wait_of(at.database, service, id_), EventStoreUnavailable)
+        own = waits or closed
         if stored is None and own is None:
             idle = await retry_or_raise(lambda: stream_with_nothing_to_do(at.database, id_), EventStoreUnavailable)
-        stream = stored.stream if stored is not None else own.known.wait.targets[0] if own is not None else idle
+        stream = stored.stream if stored is not None else own.targets[0] if own is not None else idle
         records: Sequence[RecordedEvent] = ()
         if stream is not None:
             records = await history_of(request, service, actor, stream.partition("/")[2], "state", f"/commands/{id_}")
@@ -64,41 +65,22 @@ def add_command_outcomes(app: FastAPI, service: Service[Any], followers: Followe
             )
         state: Literal["recorded", "nothing_to_do", "waiting", "closed"] = "recorded"
         if stored is None:
-            state = "nothing_to_do" if own is None else "closed" if own.closed else "waiting"
+            state = "waiting" if waits else "closed" if closed else "nothing_to_do"
+        facts = [service.events.read(record.body) for record in stored.records] if stored else []
+        following = following_commands(service, followers(), facts) if facts else ()
         answer = CommandOutcome(
             command_id=id_,
             state=state,
             receipt=None if stored is None else at.handler.receipt_of(id_, stored),
-            sentence=own.known.wait.sentence if stored is None and own is not None else None,
-            follows=[] if stored is None else await _follows(at, service, followers(), stored),
+            sentence=own.sentence if stored is None and own is not None else None,
+            follows=[Following(**members_of(one)) for one in following],
         )
         return JSONResponse(answer.model_dump(mode="json"))
 
 
-async def _follows(
-    at: Dependencies, service: Service[Any], followers: Iterable[Service[Any]], stored: StoredReceipt
-) -> list[FollowingState]:
-    """Look up the state of each command that follows from the recorded events."""
-    facts = [service.events.read(record.body) for record in stored.records]
-    following = list(following_commands(service, followers, facts))
-    if not following:
-        return []
-    ids = [command.command_id for command in following]
-    waits = await retry_or_raise(lambda: waits_named(at.database, ids), EventStoreUnavailable)
-    own_waits = await retry_or_raise(lambda: waits_of(at.database, stored.stream), EventStoreUnavailable)
-    quarantined = [known for known in own_waits if known.wait.kind == "STREAM" and known.wait.source == stored.stream]
-    return [_state_of(command, waits.get(command.command_id), quarantined) for command in following]
-
-
-def _state_of(following: FollowingCommand, wait: WaitState | None, quarantined: Sequence[KnownWait]) -> FollowingState:
-    """Return the state of a following command, as far as this service knows it: waiting, in quarantine, or neither."""
-    state: Literal["waiting", "quarantined", "closed", "not_waiting"] = "not_waiting"
-    sentence = None
-    if wait is not None and wait.known.service == following.service.name and (wait.closed or not wait.ended):
-        state, sentence = "closed" if wait.ended else "waiting", wait.known.wait.sentence
-    else:
-        for known in quarantined:
-            if known.service == following.service.name and known.wait.version <= following.fact.version:
-                state, sentence = "quarantined", known.wait.sentence
-                break
-    return FollowingState(**members_of(following), state=state, sentence=sentence)
+async def _wait_of(connection: Connection, service: Service[Any], id_: UUID) -> tuple[Wait | None, Wait | None]:
+    """Return what waits under the id of a reaction's command, and what a person closed under it."""
+    parked = await parked_reaction(connection, id_)
+    if parked is not None:
+        return reaction_wait(service, parked).wait, None
+    return None, await closed_wait(connection, service, id_)

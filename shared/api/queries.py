@@ -37,7 +37,7 @@ from shared.domain.permissions import (
 )
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable, RecordedEvent
-from shared.messaging.waiting import waits_of
+from shared.messaging.waits import waits_for
 from shared.privacy.disclosure import Disclosure, concerned, disclose
 from shared.servers.database import retry_or_raise
 
@@ -76,9 +76,11 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
             only = None if permission.fields is None else permission.classes(read_reason(request))
             cut = history_at(disclosure.facts, as_of=as_of, known_at=known_at)
             answer["details"] = disclosure.details(cut, only)
-        if permission.fields is None:
-            database, stream = request.app.state.deps.database, facts[0].envelope.stream
-            waits = await retry_or_raise(lambda: waits_of(database, stream, known_at), EventStoreUnavailable)
+        if permission.fields is None and as_of is None and known_at is None:
+            database, envelope = request.app.state.deps.database, facts[0].envelope
+            waits = await retry_or_raise(
+                lambda: waits_for(database, service, envelope.stream, envelope.home), EventStoreUnavailable
+            )
             answer["waiting"] = [wait.view() for wait in waits]
         return JSONResponse(answer)
 

@@ -38,8 +38,7 @@ from shared.event_store import EventStoreUnavailable
 from shared.handling.command_handler import Accepted, Forbidden, NoChange
 from shared.messaging.consumer.decisions import NothingHeld
 from shared.messaging.reactions import ParkedReaction, ReactionRunner, lock_parked, parked_reaction, parked_reactions
-from shared.messaging.wait_recorder import reaction_wait, record_wait
-from shared.messaging.waiting import end_wait
+from shared.messaging.waits import reaction_wait
 from shared.servers.database import Connection, retry_or_raise
 
 _MAX_BODY: Final = 100_000
@@ -142,25 +141,25 @@ async def _close(
     reason: str,
     why: str | None,
 ) -> None:
-    """Record the closure, and remove the reaction in the same transaction as the row by which it is never done again.
+    """Record the closure, and remove the reaction: what is closed is never done, though it be parked still.
 
-    The event is recorded before the commit. If the commit fails, the reaction still waits, `ooc verify` reports it, and
-    the same decision made again completes it. Raises `NothingHeld` or `NotAllowed`.
+    The event is recorded before the commit. If the commit fails, the reaction still waits, and the same decision made again
+    removes it. Raises `NothingHeld` or `NotAllowed`.
     """
     id_ = parked.command_id
     if not await lock_parked(connection, id_):
         raise NothingHeld(f"The reaction {id_} has been settled meanwhile: list again.")
+    standing, command_id, now = reaction_wait(service, parked), uuid4(), datetime.now(UTC)
+    words = None if why is None else Sealed(why)
+    command = CloseWaiting(home=standing.home, wait=standing.wait, reason=reason, why=words)
+    labels = standing.access.labels if standing.access else {}
     waits = at.handler.for_service(waiting_service(service))
-    await record_wait(waits, connection, id_, reaction_wait(service, parked))
-    command_id, now = uuid4(), datetime.now(UTC)
-    command = CloseWaiting(reason=reason, why=None if why is None else Sealed(why))
-    result = await waits.handle(CommandRequest(command, id_, command_id, actor, now, command_id))
+    result = await waits.handle(CommandRequest(command, id_, command_id, actor, now, command_id, labels=labels))
     if isinstance(result, Forbidden):
         raise NotAllowed(result.why)
     # Nothing else may be: without its record the reaction must not be removed.
     assert isinstance(result, (Accepted, NoChange)), result
     await connection.execute("delete from parked where command_id = $1", id_)
-    await end_wait(connection, id_, now, closed=True)
 
 
 async def _look_up(at: Dependencies, id_: UUID) -> ParkedReaction | None:

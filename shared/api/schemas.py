@@ -34,6 +34,7 @@ class WaitLine(Schema):
     target_streams: list[str] = Field(description="Empty if the program cannot tell.")
     rules: list[str] = Field(description="The ids of the rules that refuse it.")
     reason: str = Field(description="Why it waits, in the program's own words.")
+    homes: list[UUID] = Field(description="The cases that it concerns, as far as the service knows them.")
 
 
 class DetailText(Schema):
@@ -59,7 +60,8 @@ class Details(Schema):
 class StateView(BaseModel):
     """The state of a record: its id, the version and position of the latest event that it shows, and members of the service.
 
-    `waiting` is what waits of it or for it, shown to those who may read the whole state.
+    `waiting` is what waits now in this service to reach it, shown to those who may read the whole state; `GET /v1/waits` of
+    the other services lists what waits there.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -259,25 +261,18 @@ class DryRunAnswer(Schema):
     receipt: Receipt | None = None
 
 
-class FollowingState(Following):
-    """A command that follows in another service, and what is known here of it.
-
-    `not_waiting` means that it went through, had nothing to do, or has not been tried yet: its service says which, for
-    the command id.
-    """
-
-    state: Literal["waiting", "quarantined", "closed", "not_waiting"]
-    sentence: str | None = Field(description="Why it waits, or was closed, in words.")
-
-
 class CommandOutcome(Schema):
-    """What a command recorded, or that it waits, was closed or had nothing to do, and what follows in other services."""
+    """What a command recorded, or that it waits, was closed or had nothing to do, and what follows in other services.
+
+    How a following command fares, its own service answers under its command id; and while events are in quarantine there,
+    `GET /v1/waits`.
+    """
 
     command_id: UUID
     state: Literal["recorded", "nothing_to_do", "waiting", "closed"]
     receipt: Receipt | None
     sentence: str | None = Field(description="Why it waits, or was closed, in words.")
-    follows: list[FollowingState]
+    follows: list[Following]
 
 
 class WaitingReaction(Schema):

@@ -171,7 +171,7 @@ class Service(Generic[S]):
     A service whose rules compare signatures with prints names `shared.printing.documents.is_print`.
     """
     followers: tuple[str, ...] = ()
-    """The services whose reactions follow this one's events: it learns from them what waits."""
+    """The services whose reactions follow this one's events."""
     words: Words = field(default_factory=Words)
     journeys: tuple[Journey[S], ...] = ()
     """Its work in its own words: from this, guidance names the next step."""
@@ -253,9 +253,9 @@ class Service(Generic[S]):
 
     @cached_property
     def consumed_topics(self) -> tuple[str, ...]:
-        """The topics that it reads: for its reactions, for marks and events of others' records, and for what waits with its followers."""
+        """The topics that it reads: for its reactions, and for marks and events of others' records."""
         books = {reaction.service for reaction in self.reactions} | {book.service for book in self.linked}
-        books |= {book.service for book in self.kept} | set(self.followers)
+        books |= {book.service for book in self.kept}
         return tuple(sorted(f"{self.events.namespace}.{service}.events" for service in books))
 
     def roles_for(self, command: type[Command]) -> frozenset[str]:

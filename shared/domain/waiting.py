@@ -1,9 +1,10 @@
-"""Waits: the kernel's own events about what did not reach its stream, in streams of their own in each event store.
+"""Waits: what did not reach its stream, and the kernel's own events about it, in streams of their own in each event store.
 
-A wait is a parked reaction, a stream in quarantine, or a command that was lost with a branch of the log and waits to be sent
-again. Its stream has the id of the wait: of a reaction the id of its command, of the others a UUIDv5 of what they name. The events go the way of all others (event store,
-hash chain, relay, topic), so that the service that sent what waits and every projection learn of it, and no consumer can
-be told of a wait that nobody recorded. They are listed here, and not in a service's book; nothing in them is personal.
+A wait is a parked reaction, a stream in quarantine, or a command that was lost with a branch of the log and is to be sent
+again. What waits is queried (shared/messaging/waits.py). Only a person's decision that it shall not be done is recorded:
+`WaitingBegan` says what waited, `WaitingClosed` who closed it and why. Earlier releases recorded every wait:
+`WaitingChanged` and `WaitingEnded` are no longer written, and are read for ever. Nothing in these events is personal. The
+stream of a wait has the id of the reaction's command.
 """
 
 from dataclasses import dataclass, replace
@@ -61,13 +62,13 @@ class WaitingBegan(Event):
 
 
 class WaitingChanged(Event):
-    """What waits was tried again, and waits for another reason."""
+    """What waits was tried again, and waits for another reason. It is no longer written."""
 
     wait: Wait
 
 
 class WaitingEnded(Event):
-    """Nothing waits any more: it went through, or something else took its place."""
+    """Nothing waits any more: it went through, or something else took its place. It is no longer written."""
 
 
 class WaitingClosed(Event):
@@ -87,28 +88,14 @@ WAITING_TYPES: Final[tuple[type[Event], ...]] = get_args(WaitingEvent)
 _NAMES: Final = frozenset(cls.__name__ for cls in WAITING_TYPES)
 
 
-class RecordWaiting(Command):
-    """Record that something waits, or waits for another reason."""
-
-    roles = frozenset[str]()
-    opens = True
-    makes = (WaitingBegan, WaitingChanged)
-    home: UUID
-    wait: Wait
-
-
-class EndWaiting(Command):
-    """Record that nothing waits any more: it went through, or something else took its place."""
-
-    roles = frozenset[str]()
-    records = WaitingEnded
-
-
 class CloseWaiting(Command):
     """Close a wait for good: what waits shall not be done."""
 
     roles = frozenset[str]()
-    records = WaitingClosed
+    opens = True
+    makes = (WaitingBegan, WaitingClosed)
+    home: UUID
+    wait: Wait
     reason: ShortText
     why: Sealed[FreeText] | None = None
 
@@ -126,17 +113,14 @@ RULES: Final[RuleBook[Waiting]] = RuleBook("waiting")
 
 
 def decide(command: Command, state: Waiting | None, _context: Context) -> NewEvents:
-    """Decide a command; nothing is recorded twice, and what was closed stays so."""
-    match command:
-        case RecordWaiting(home=home, wait=wait):
-            if state is None or not (state.open or state.closed):
-                return (WaitingBegan(home=home, wait=wait),)
-            return () if state.closed or state.wait == wait else (WaitingChanged(wait=wait),)
-        case EndWaiting():
-            return (WaitingEnded(),) if state is not None and state.open else ()
-        case CloseWaiting(reason=reason, why=why):
-            return (WaitingClosed(reason=reason, why=why),) if state is not None and state.open else ()
-    raise AssertionError(command)
+    """Decide a closure; a repeat records nothing."""
+    assert isinstance(command, CloseWaiting), command
+    if state is not None and state.closed:
+        return ()
+    closed = WaitingClosed(reason=command.reason, why=command.why)
+    if state is not None and state.open:
+        return (closed,)
+    return (WaitingBegan(home=command.home, wait=command.wait), closed)
 
 
 def evolve(state: Waiting | None, fact: Fact) -> Waiting:
@@ -173,7 +157,7 @@ def waiting_service(service: Service[Any]) -> Service[Waiting]:
         view=lambda waiting: waiting.wait.model_dump(mode="json"),
     )
     return Service(
-        commands=(RecordWaiting, EndWaiting, CloseWaiting),
+        commands=(CloseWaiting,),
         default_roles=frozenset(),
         read_model=read_model,
         home=lambda event: event.home if isinstance(event, WaitingBegan) else None,

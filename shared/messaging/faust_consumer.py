@@ -26,7 +26,6 @@ from shared.messaging.consumer.handling import DEFAULT_GROUP, GroupSettings, Rec
 from shared.messaging.consumer.position_signature import PositionKeys
 from shared.messaging.polling import waking
 from shared.messaging.reactions import ParkedReactionRetrier, ReactionRunner
-from shared.messaging.wait_recorder import recorder_of
 from shared.observing.progress import finish_cycle
 from shared.servers.kafka import LOOK_MILLISECONDS, Kafka, be_patient, client_options, worker_principal
 from shared.servers.settings import Settings
@@ -264,7 +263,7 @@ def _app(app_id: str, bootstrap: Kafka, membership: GroupSettings) -> ConsumerAp
 
 
 class Reactor(Service):
-    """The reactions of a service: its stream, the retries of parked ones, and the recorder of waits."""
+    """The reactions of a service: its stream, and the retries of parked ones."""
 
     def __init__(self, stream: FaustConsumer | None, *beside: Service) -> None:
         super().__init__()
@@ -293,7 +292,7 @@ def reactor(
     `pool` may be that of the handler, with room for two connections at least.
     """
     reacting = ReactionRunner(handler, f"{service.name}-reactor")
-    parked, recorder = ParkedReactionRetrier(reacting, pool), recorder_of(handler, pool)
+    parked = ParkedReactionRetrier(reacting, pool)
     stream = None
     if reacting.topics:  # a Faust worker without agents breaks
         stream = FaustConsumer(
@@ -302,8 +301,8 @@ def reactor(
             pool=pool,
             bootstrap=settings.kafka_as(worker_principal(service.name)),
             keys=PositionKeys.derived(settings),
-            apply=waking(reacting.apply, parked.poll, recorder.poll),
+            apply=waking(reacting.apply, parked.poll),
             app_id=f"{service.events.namespace}-{service.name}-reactor",
             membership=membership,
         )
-    return Reactor(stream, parked, recorder)
+    return Reactor(stream, parked)

@@ -6,8 +6,8 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from shared.domain.envelope import Fact
+from shared.domain.ids import reserved_id
 from shared.domain.permissions import SYSTEM
-from shared.messaging.waiting import closed_waits
 from shared.servers.database import Connection
 
 
@@ -72,7 +72,9 @@ class PostgresParkedReactions:
         self._service = service
 
     async def closed(self, command_ids: Collection[UUID]) -> frozenset[UUID]:
-        return await closed_waits(self._connection, self._service, command_ids)
+        streams = {name: id_ for id_ in command_ids for name in wait_streams(self._service, id_)}
+        rows = await self._connection.fetch(_CLOSED, list(streams))
+        return frozenset(streams[row["stream"]] for row in rows)
 
     async def version(self, stream: str) -> int:
         latest = "select coalesce(max(version), 0) from event where stream = $1"
@@ -104,12 +106,18 @@ class PostgresParkedReactions:
         await self._connection.execute(insert, command_id, stream)
 
 
+def wait_streams(service: str, command_id: UUID) -> list[str]:
+    """Return the names that the stream of a wait may have: the second if somebody began a record under its id."""
+    return [f"{service}/{command_id}", f"{service}/{reserved_id(command_id)}"]
+
+
 async def stream_with_nothing_to_do(connection: Connection, command_id: UUID) -> str | None:
     """Return the stream in which the command of a reaction had nothing to do; None if it is no such command."""
     stream: str | None = await connection.fetchval("select stream from nothing_to_do where command_id = $1", command_id)
     return stream
 
 
+_CLOSED: Final = "select stream from event where stream = any($1::text[]) and type like '%.WaitingClosed.v_'"
 _PARK: Final = """
     insert into parked (command_id, consumer, reaction, source_stream, source_version, target_stream, body, rules, reason,
                         tried_version, sender)

@@ -35,7 +35,6 @@ from shared.messaging.consumer.effects import is_transient, log_transient
 from shared.messaging.linking import keep_events, keep_linked_marks
 from shared.messaging.parking import ParkedReactions, PostgresParkedReactions, ReactionToPark, Rejection
 from shared.messaging.polling import Poll
-from shared.messaging.waiting import keep_waits, wait_facts
 from shared.observing.tracing import current_traceparent, span
 from shared.privacy.keyring import KeyDestroyed
 from shared.servers.database import Connection
@@ -106,7 +105,6 @@ class ReactionRunner:
         """React to events, and store their marks and those that are kept; park refused reactions in the transaction of the checkpoint."""
         await keep_linked_marks(connection, self.service, records)
         await keep_events(connection, self.service, records)
-        await keep_waits(connection, wait_facts(records))
         await self.react(PostgresParkedReactions(connection, self.service.name), records)
 
     async def react(self, parked: ParkedReactions, records: Sequence[ConsumedEvent]) -> None:
@@ -235,6 +233,9 @@ class ReactionRunner:
         locked = await parked.lock(command_id)
         if locked is None:
             return False
+        if await parked.closed([command_id]):  # its removal was not committed
+            await parked.remove([command_id])
+            return False
         version = await parked.version(locked.target_stream)
         why: Rejection | Settled
         try:
@@ -352,23 +353,21 @@ _LISTED: Final = f"""
     ) order by sequence
 """  # noqa: S608 - the columns above
 
-
-_RECORDED: Final = f"""
-    select {_COLUMNS} from parked where not command_id = any($2::uuid[]) and command_id in (
-        select id from waiting where service = $1 and ended_at is null
-    ) order by sequence
+_OF_HOME: Final = f"""
+    select {_COLUMNS} from parked
+    where target_stream in (select stream from event where home = $2 and version = 1)
+       or position(convert_to('"home":"' || $2::uuid || '"', 'UTF8') in body) > 0
+    order by sequence limit $1
 """  # noqa: S608 - the columns above
 
 
-async def parked_reactions(connection: Connection, *, limit: int = 1000) -> list[ParkedReaction]:
-    """Return the oldest parked reactions of a service's database, in order."""
+async def parked_reactions(
+    connection: Connection, *, limit: int = 1000, home: UUID | None = None
+) -> list[ParkedReaction]:
+    """Return the oldest parked reactions of a service's database, in order: of each sender some, or of a home all."""
+    if home is not None:
+        return _parked(await connection.fetch(_OF_HOME, limit, home))
     return _parked(await connection.fetch(_LISTED, limit, OF_ONE_SENDER))
-
-
-async def parked_beside(connection: Connection, service: str, listed: Iterable[ParkedReaction]) -> list[ParkedReaction]:
-    """Return the parked reactions whose waits are recorded and open, beside those that are listed."""
-    ids = [parked.command_id for parked in listed]
-    return _parked(await connection.fetch(_RECORDED, service, ids))
 
 
 async def parked_reaction(connection: Connection, command_id: UUID) -> ParkedReaction | None:

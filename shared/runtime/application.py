@@ -32,6 +32,7 @@ from shared.api.quarantine import add_quarantine
 from shared.api.queries import add_queries
 from shared.api.reactions import add_reactions
 from shared.api.subject_access import add_subject_access
+from shared.api.waits import add_waits
 from shared.domain.service import Service
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.access_lines import add_service_access_lines
@@ -46,8 +47,13 @@ from shared.runtime.server import run
 from shared.servers.settings import Settings
 
 
-def service_api(service: Service[Any], settings: Settings, followers: Followers = tuple) -> FastAPI:
-    """Build the application of one deciding service. `followers` gives the services whose reactions follow its events."""
+def service_api(
+    service: Service[Any], settings: Settings, followers: Followers = tuple, sources: Followers = tuple
+) -> FastAPI:
+    """Build the application of one deciding service.
+
+    `followers` gives the services whose reactions follow its events, `sources` those whose events it reads.
+    """
     app = new_application(
         f"The service {service.name}",
         f"Commands and queries of the service {service.name}. Every read is recorded.",
@@ -65,6 +71,7 @@ def service_api(service: Service[Any], settings: Settings, followers: Followers 
         add_documents(app, service)
     add_operations(app, service)
     add_reactions(app, service)
+    add_waits(app, service, sources)
     add_quarantine(app, service.name)
     add_service_evidence(app, service, settings)
     add_service_access_lines(app, service)

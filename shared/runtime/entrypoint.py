@@ -32,7 +32,9 @@ def run_service(service: Service[Any], services_named: Callable[[Sequence[str]],
             document.sender(today, "en")
         from shared.runtime.application import serve, service_api  # noqa: PLC0415 - see above
 
-        serve(service_api(service, settings, partial(services_named, service.followers)), settings)
+        sources = [book.service for book in service.published]
+        named = (partial(services_named, names) for names in (service.followers, sources))
+        serve(service_api(service, settings, *named), settings)
 
     def worker(settings: Settings) -> None:
         service.policy.on(local_day(datetime.now(UTC)))  # reactions are judged by it

@@ -510,8 +510,8 @@ def count_taken(tx: Transaction, consumer: str, service: str, topic: str, counte
 # --- reactions ------------------------------------------------------------------------------------
 
 
-@answers("select id from waiting where id = any($1::uuid[]) and closed and service = $2")
-def closed_waits(tx: Transaction, ids: Sequence[Any], service: str) -> Sequence[Any]:
+@answers(parking._CLOSED)
+def closed_waits(tx: Transaction, streams: Sequence[str]) -> Sequence[Any]:
     return ()  # nobody closes one
 
 

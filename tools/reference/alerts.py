@@ -56,7 +56,7 @@ WITHOUT_ALARM: Final = (
         "NobodyHoldsTheLease",
         "max by (service, role) (ooc_lease_remaining_seconds) == 0",
         30,
-        "What a service has only one of (relay, signer, record of waits) is done by nobody.",
+        "What a service has only one of (relay, signer) is done by nobody.",
         f"{RUNBOOK}/relay_stuck.md",
     ),
     Alert(

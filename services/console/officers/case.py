@@ -39,6 +39,7 @@ from services.console.rendering import render
 from services.console.routing import console_of, query, read_case, read_collection, read_page, read_uuid, see
 from services.console.schools.questions import NUDE_IMAGERY, SAFEGUARDING_HOLD, Caution
 from services.console.sessions import Session
+from services.console.waits import Waits, list_waits
 from services.console.words import age, in_words, today
 from services.system.registry import COLLECTIONS
 
@@ -63,11 +64,12 @@ async def case_page(request: Request, session: Session) -> Response:
             return render(request, "recorded.html", session)
         raise
     now = not any(times.values())
-    records, events, begun, around = await asyncio.gather(
+    records, events, begun, around, waiting = await asyncio.gather(
         read_all(apis, session, case, times, guidance=now),
         part_of(all_events(apis, session, id_, times, "occurred_at")),
         beginnings(request, session) if now else asyncio.sleep(0, list[dict[str, Any]]()),
         part_of(steps_around(apis, session, id_, times)),
+        list_waits(apis, session, id_) if now else asyncio.sleep(0, Waits()),
     )
     earlier, later = around.value or (None, None)
     people = all_people(records)
@@ -97,6 +99,7 @@ async def case_page(request: Request, session: Session) -> Response:
         case=case,
         times=times,
         now=now,
+        waiting=waiting,
         records=records,
         steps=steps,
         works=works,

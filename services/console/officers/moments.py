@@ -151,8 +151,6 @@ def _facts(case: Case, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             f"Duty: {duty_in_words(duty['duty'])}{f' ({item})' if item else ''}, opened {day(duty['opened_on'])}",
             _standing(duty),
         )
-    for wait in case.get("waiting", ()):
-        yield f"Waiting: {wait['sentence']}", f"since {day(wait['since'])}"
 
 
 def members(what: str, value: Any, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:

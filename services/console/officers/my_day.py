@@ -24,6 +24,7 @@ from services.console.rendering import address, render
 from services.console.routing import INCOMPLETE, Console, Form, console_of, first, see
 from services.console.schools.referrals import referrals_page
 from services.console.sessions import Session
+from services.console.waits import Waits, list_waits
 from services.console.words import today
 from services.reporting.access import NAMING
 from services.trade.vocabulary import Role
@@ -78,6 +79,7 @@ async def my_day(request: Request, session: Session) -> Response:
         part_of(_workload(console.apis, session)),
         _next_sitting(console.apis, session),
         _victims(console.apis, session),
+        list_waits(console.apis, session),
     )
     late, rest, differing, calendar, news, drafts = await asyncio.gather(
         part_of(_duties(console.apis, session, officer, overdue="true")),
@@ -97,7 +99,7 @@ async def my_day(request: Request, session: Session) -> Response:
         ),
         console.drafts.list(session.person),
     )
-    turns, workload, sitting, victims = await of_role
+    turns, workload, sitting, victims, waiting = await of_role
     sheet = late if rest.value is not None else rest
     groups = [*_groups(late.value, SHOWN), *_groups(rest.value, SHOWN)] if sheet.value is not None else []
     counts = _counts(groups)
@@ -128,7 +130,7 @@ async def my_day(request: Request, session: Session) -> Response:
         victims=victims,
         forms=FORMS,
         uncounted=_after(next((group.id for group in groups if group.more and group.id in LATER), None)),
-        waiting=(sheet.value or {}).get("waiting", []),
+        waiting=waiting,
         names=await names.of_records(
             console.apis,
             session,
@@ -165,9 +167,10 @@ async def daily_sheet(request: Request, session: Session) -> Response:
     console = console_of(request)
     officer = session.person if _is_mine(request) else None
     after = request.query_params.get("after")
-    sheet, differing = await asyncio.gather(
+    sheet, differing, waiting = await asyncio.gather(
         part_of(_duties(console.apis, session, officer, after=after)),
         part_of(_differences(console.apis, session, officer)),
+        asyncio.sleep(0, Waits()) if after else list_waits(console.apis, session),
     )
     groups = _groups(sheet.value, None)
     return render(
@@ -176,7 +179,7 @@ async def daily_sheet(request: Request, session: Session) -> Response:
         session,
         sheet=sheet,
         groups=groups,
-        waiting=[] if after else (sheet.value or {}).get("waiting", []),
+        waiting=waiting,
         differing=[] if after else differing.value or [],
         names=await names.of_records(
             console.apis, session, [*_records(groups), *_first_records(differing.value)], _cases(groups)

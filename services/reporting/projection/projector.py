@@ -24,7 +24,6 @@ from shared.domain.duties import Duty
 from shared.domain.envelope import EventRegistry, Fact, UnknownEvent, type_in
 from shared.domain.waiting import is_wait, waiting_events
 from shared.event_store import RecordedEvent
-from shared.messaging.waiting import keep_waits
 
 if TYPE_CHECKING:  # it brings the Kafka client, which no API loads
     from shared.messaging.consumer.consumed_event import ConsumedEvent
@@ -140,7 +139,6 @@ async def apply(connection: Connection, records: Sequence[ConsumedEvent | Record
     if not facts:
         return
     new = await _keep(connection, facts)
-    await keep_waits(connection, [fact for fact in facts if is_wait(fact.envelope.type)])
     await _project(connection, [fact for fact in new if not is_of_kernel(fact.envelope.type)])
     await advance(connection, sorted({service_of(fact) for fact in facts}))
 

@@ -9,14 +9,19 @@ import asyncpg
 from pydantic_core import from_json
 
 from services.reporting.projection.fold import Folded, Stream, fold
-from services.reporting.projection.projector import COLUMNS, DUTY_COLUMNS, duty_rows, read_row, stream_of, stream_row
+from services.reporting.projection.projector import (
+    COLUMNS,
+    DUTY_COLUMNS,
+    duty_rows,
+    is_of_kernel,
+    read_row,
+    stream_of,
+    stream_row,
+)
 from services.reporting.projection.snapshot import Connection, Pool, snapshot
-from shared.domain.data_rights import is_data_right
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import GENESIS, Fact, next_hash
-from shared.domain.waiting import DECIDER, Waiting, is_wait
 from shared.evidence.verification.problems import Passed, Problems, ignore_passed, to_the_end
-from shared.messaging.waiting import KnownWait
 
 STREAMS: Final = 200
 """How many streams are folded at a time."""
@@ -93,38 +98,25 @@ async def _compared(connection: Connection, service: str, streams: Sequence[UUID
     duties = defaultdict[UUID, Counter[tuple[Any, ...]]](Counter)
     for row in await connection.fetch(_DUTY_ROWS, service, streams):
         duties[row["stream"]][tuple(row[column] for column in DUTY_COLUMNS)] += 1
-    waits = {
-        row["id"]: Waiting(KnownWait.of_row(row).wait, open=row["ended_at"] is None, closed=row["closed"])
-        for row in await connection.fetch("select * from waiting where id = any($1::uuid[])", streams)
-    }
     lines = [
         f"{service}/{stream}: {line}"
         for stream in streams
-        for line in _of_stream(
-            (service, stream), histories[stream], rows.get(stream), duties[stream], waits.get(stream)
-        )
+        for line in _of_stream((service, stream), histories[stream], rows.get(stream), duties[stream])
     ]
     passed(len(facts))
     return lines
 
 
 def _of_stream(
-    stream: Stream,
-    history: Sequence[Fact],
-    row: asyncpg.Record | None,
-    duties: Counter[tuple[Any, ...]],
-    waiting: Waiting | None,
+    stream: Stream, history: Sequence[Fact], row: asyncpg.Record | None, duties: Counter[tuple[Any, ...]]
 ) -> Iterator[str]:
-    """Yield the differences between one stream's rows and its facts; a wait has a row of its own."""
+    """Yield the differences between one stream's rows and its facts; events of the kernel have no row."""
     fault = _fault(stream, history)
     if fault is not None:
         yield fault
-    elif is_wait(history[0].envelope.type):
-        if waiting != DECIDER.state_at(history):
-            yield "what waits is not what its facts make"
-    elif is_data_right(history[0].envelope.type):
+    elif is_of_kernel(history[0].envelope.type):
         if row is not None:
-            yield "a row stands for a person's data rights"
+            yield "a row stands for a wait or a person's data rights"
     elif row is None:
         yield "its facts have no row"
     else:

@@ -11,7 +11,7 @@ from services.reporting.queries.alerts import Alert
 from services.reporting.queries.case_list import MOST_COUNTED, CaseLine
 from services.reporting.queries.freshness import StaleService
 from services.reporting.queries.other_cases import OtherCase
-from shared.api.schemas import DutyLine, Schema, WaitLine, state_view
+from shared.api.schemas import DutyLine, Schema, state_view
 
 
 class Measured(BaseModel):
@@ -37,22 +37,14 @@ class ListedDuty(DutyLine):
     area: str | None = Field(description="The area of the record.")
 
 
-class ListedWait(WaitLine):
-    """What waits, with the cases that it concerns, and the officers of both ends."""
-
-    case_ids: list[UUID] = Field(description="The cases that it concerns.")
-    officers: list[UUID] = Field(description="The officers of the source and of the targets.")
-
-
 class Sheet(Schema):
-    """The daily sheet: the open duties at the end of a Europe/London day, a page of them, and all that waits."""
+    """The daily sheet: the open duties at the end of a Europe/London day, a page of them."""
 
     as_of: date = Field(description="The Europe/London day at whose end the duties stand so.")
     positions: dict[str, int] = Field(description="For each service the position up to which events are counted.")
     stale: list[StaleService]
     duties: list[ListedDuty]
     next: str | None = Field(description="The `after` of the following duties; null after the last.")
-    waiting: list[ListedWait] = Field(description="What waits, the longest first and at most 1,000, on every page.")
 
 
 class CaseList(Schema):
@@ -83,7 +75,6 @@ class CaseHead(Schema):
         description="The other cases of the same child that the reader may see, as they stand now; none at an earlier time."
     )
     duties: list[ListedDuty]
-    waiting: list[ListedWait]
     positions: dict[str, int] = Field(description="For each service the position up to which events are shown.")
     stale: list[StaleService]
 

@@ -17,7 +17,6 @@ from services.reporting.queries.case_list import QUEUED
 from services.reporting.queries.daily_sheet import Listed
 from services.reporting.queries.other_cases import other_cases
 from services.reporting.queries.visibility import Reader, visible
-from services.reporting.queries.waits import list_waits
 from services.trade.summary import CaseView, Summary
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at
@@ -88,7 +87,6 @@ async def case(
     reader; of a stream that several cases share, only the part of this case. Duties are judged on the Europe/London day of
     `as_of`, or today. A denial says why the reader may see nothing of the case.
     """
-    moments = [moment for moment in (as_of, known_at) if moment is not None] or [datetime.now(UTC)]
     day = local_day(as_of or datetime.now(UTC))
     cut = as_of is not None or known_at is not None
     async with snapshot(pool) as connection:
@@ -110,7 +108,6 @@ async def case(
                 if then is not None and stream in visible_duties and case_id in then.folded.summary.cases
                 for listed in Listed.of_fold(then.folded)
             ]
-        waiting = await list_waits(connection, reader, "state", min(moments), case_id)
         views = [_view_for_case(row, case_id) for row in rows]
         people = (
             person
@@ -148,7 +145,6 @@ async def case(
         "referral": next(iter(streams["referrals"]), None),
         **streams,
         "duties": [listed.as_json(day) | {"case_ids": [str(case_id)]} for listed in shown_duties],
-        "waiting": [listed | {"case_ids": [str(case_id)]} for listed in waiting],
         "positions": reached,
     }
 

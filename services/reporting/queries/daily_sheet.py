@@ -1,4 +1,4 @@
-"""The daily sheet: the duties of all services as they stood at the end of a day, and what waited then."""
+"""The daily sheet: the duties of all services as they stood at the end of a day."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from services.reporting.projection.projector import UNMET, duty_of
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.visibility import Reach, Reader, Statement
-from services.reporting.queries.waits import list_waits
 from shared.api.parameters import DAY, UUID_TEXT
 from shared.domain.dates import local_day
 from shared.domain.duties import Duty
@@ -105,10 +104,10 @@ async def daily_sheet(
     after: SheetPlace | None = None,
     limit: int | None = None,
 ) -> dict[str, Any]:
-    """List the duties that were not met on the Europe/London day of `as_of`, soonest first, and what waited then.
+    """List the duties that were not met on the Europe/London day of `as_of`, soonest first.
 
     The duties are those that the owning services would show to the reader, by both times. They may be limited to those past
-    their due date or the others (`overdue`), to an officer's records, and to those after a place. What waits is not filtered.
+    their due date or the others (`overdue`), to an officer's records, and to those after a place.
     """
     day, reach = local_day(as_of), reader.reach("duties")
     areas = None if reach.areas is None else list(reach.areas)
@@ -124,7 +123,6 @@ async def daily_sheet(
         readable = await reach.select(connection, {(listed.service, listed.stream) for listed in moved})
         duties += [listed for listed in moved if (listed.service, listed.stream) in readable]
         reached = await positions(connection, READ_MODELS, known_at)
-        waiting = await list_waits(connection, reader, "duties", min(as_of, known_at or as_of))
     shown = [
         listed
         for listed in duties
@@ -139,7 +137,6 @@ async def daily_sheet(
         "positions": reached,
         "duties": [listed.as_json(day) for listed in page],
         "next": str(page[-1].place) if page and len(page) < len(shown) else None,
-        "waiting": waiting,
     }
 
 

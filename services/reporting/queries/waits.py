@@ -1,52 +1,61 @@
-"""What waits, for the case and the daily sheet: shown to readers of either end, with the officers of both, and to who sent it."""
+"""What waits in reporting itself: streams in quarantine, whose records lag behind in cases and lists."""
 
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 from uuid import UUID
 
-from services.reporting.projection.snapshot import Connection
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from services.reporting.dependencies import Dependencies
+from services.reporting.projection.fold import split
+from services.reporting.projection.projector import read_or_none
+from services.reporting.projection.snapshot import Pool
+from services.reporting.queries.asking import ask, ask_for_reader
 from services.reporting.queries.visibility import Reader, visible
-from shared.messaging.waiting import STANDING, KnownWait
+from shared.api.request import Caller, read_reason
+from shared.api.routes import declared
+from shared.api.waits import PARAMETERS, Waits, read_home, waits_page, waits_target
+from shared.messaging.waits import StandingWait, held_waits
 
-MOST: Final = 1_000
-"""How many are listed: anybody's mistake makes one wait."""
-
-# A stream in quarantine may not say its ends: then all streams of its case are its ends. A reaction is of the cases of its
-# targets: what it follows may be a session of several.
-_WAITS: Final = f"""
-    select w.*, array_append(ends.officers, w.sender) as officers, ends.cases
-    from waiting as w cross join lateral (
-        select array_agg(distinct s.officer) filter (where s.officer is not null) as officers,
-               coalesce(
-                   array_agg(distinct c) filter (
-                       where c is not null and w.kind = 'REACTION' and s.service || '/' || s.stream = any(w.targets)
-                   ),
-                   array_agg(distinct c) filter (where c is not null)
-               ) as cases,
-               bool_or({visible(5)} and not s.service = any($3::text[])) as shown
-        from (
-            select split_part(name, '/', 1) as service, split_part(name, '/', 2)::uuid as stream
-            from unnest(w.targets || w.source) as name
-            where name ~ '^[^/]+/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'
-            union
-            select found.service, found.stream from stream as found where w.kind in ('STREAM', 'COMMAND') and found.home = w.home
-        ) as named join stream as s using (service, stream) left join lateral unnest(s.cases) as c on true
-    ) as ends
-    where {STANDING.format("$1::timestamptz")} and (ends.shown or w.sender = $4) and ($2::uuid is null or $2 = any(ends.cases))
-    order by w.since, w.id limit {MOST}
-"""  # noqa: S608 - the clauses above, and no value
+_ENDS: Final = f"""
+    select s.service, s.stream, s.home, s.cases from stream as s
+    where (s.home = any($1::uuid[]) or (s.service, s.stream) in (select * from unnest($2::text[], $3::uuid[])))
+      and {visible(5)} and not s.service = any($4::text[])
+"""  # noqa: S608 - the clause above, and no value
 
 
-async def list_waits(
-    connection: Connection, reader: Reader, part: str, at: datetime, case_id: UUID | None = None
-) -> list[dict[str, Any]]:
-    """List what waited at a time, the longest first and at most `MOST`, if the reader may read all of a part (state or duties) at either end."""
-    parameters = (at, case_id, list(reader.limited), reader.actor.id, *reader.reach(part).parameters)
-    return [
-        KnownWait.of_row(row).view()
-        | {
-            "case_ids": [str(case) for case in row["cases"] or ()],
-            "officers": [str(officer) for officer in row["officers"] or () if officer],
-        }
-        for row in await connection.fetch(_WAITS, *parameters)
-    ]
+def add_waits(app: FastAPI) -> None:
+    """Add the route of what waits in reporting."""
+
+    @app.get("/v1/waits", tags=["cases"], response_model=Waits, **declared(PARAMETERS))
+    async def waits(request: Request, actor: Caller) -> JSONResponse:
+        """List the streams whose events are in quarantine here, longest first, as far as the reader may read their cases."""
+        at: Dependencies = request.app.state.deps
+        home = read_home(request)
+        await at.gate.read(actor, "cases", waits_target("reporting", home), read_reason(request))
+        reader = await ask_for_reader(at.database, actor)
+        listed = await ask(lambda: list_waits(at.database, reader, home))
+
+        async def is_shown(_: StandingWait) -> bool:
+            return True
+
+        return await waits_page(request, listed, is_shown)
+
+
+async def list_waits(pool: Pool, reader: Reader, home: UUID | None = None) -> Sequence[StandingWait]:
+    """List what waits, longest first, if the reader may read the whole state of a record of its home: all, or of a home."""
+    held = sorted(await held_waits(pool, "reporting", read_or_none), key=lambda wait: wait.place)
+    if not held:
+        return ()
+    streams = [(name, UUID(id_)) for name, _, id_ in (wait.wait.source.partition("/") for wait in held)]
+    ends = await pool.fetch(
+        _ENDS, [wait.home for wait in held], *split(streams), list(reader.limited), *reader.reach("state").parameters
+    )
+    shown = []
+    for wait, stream in zip(held, streams, strict=True):
+        rows = [row for row in ends if row["home"] == wait.home or (row["service"], row["stream"]) == stream]
+        if rows:
+            shown.append(replace(wait, homes=frozenset(case for row in rows for case in row["cases"])))
+    return [wait for wait in shown if wait.concerns(home)]

@@ -14,12 +14,13 @@ from shared.domain.envelope import UnknownEvent
 from shared.domain.service import Service
 from shared.evidence.verification.log import PAGE
 from shared.evidence.verification.problems import CountedCheck, note_lasting
-from shared.evidence.verification.waits import PATIENCE_SECONDS
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.linking import copies_in, marks_in, read_linked
 from shared.servers.database import Pool
 
 _KEPT: Final = "select home, mark from linked_mark"
+PATIENCE_SECONDS: Final = 10.0
+"""How long a mark may be lacking: a worker stores it within a second."""
 OF_AN_EVENT: Final = "position, recorded_at, stream, version, event_id, type, home, hash"
 """The columns of an event beside its body, in its store and in copies of it."""
 _NAMED: Final = "from event join unnest($1::text[], $2::integer[]) as c (stream, version) using (stream, version)"

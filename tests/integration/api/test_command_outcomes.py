@@ -8,15 +8,16 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from fastapi import FastAPI
 
-from shared.domain.waiting import Wait
-from shared.messaging.parking import PostgresParkedReactions
-from shared.messaging.waiting import begin_wait, end_wait
+from services.education.service import service
+from shared.domain.execution import CommandRequest
+from shared.domain.waiting import CloseWaiting, waiting_service
+from shared.messaging.parking import PostgresParkedReactions, ReactionToPark, Rejection
+from shared.messaging.waits import standing_waits
 from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.api.test_dry_run_api import PLAN, logged
-
-SENTENCE = "the session of 23 May 2026 has not reached the condition: there is no such condition in this disposal."
 
 
 @pytest.fixture
@@ -34,63 +35,43 @@ async def booked(api: Client, stream: UUID) -> dict[str, Any]:
     return receipt
 
 
-def wait(source: str, *targets: str, kind: Any = "REACTION", version: int = 1) -> Wait:
-    return Wait(
-        kind=kind,
-        consumer="disposal-reactor",
-        name="booking-of-condition",
-        source=source,
-        version=version,
-        targets=targets,
-        rules=("E7",),
-        reason="There is no such condition.",
-        sentence=SENTENCE,
-        since=datetime(2026, 5, 8, 9, tzinfo=UTC),
-    )
-
-
 async def test_a_receipt_is_followed_into_another_service(api: Client, stream: UUID, settings: Settings) -> None:
-    """The receipt comes again, with the command that follows: not waiting, then waiting in words, then closed."""
+    """The receipt comes again, with the command that follows, for whose id its service answers."""
     receipt = await booked(api, stream)
     path = f"/v1/commands/{receipt['command_id']}"
     answer = (await api.read(path)).json()
     assert (answer["state"], answer["receipt"]) == ("recorded", receipt)
     (following,) = answer["follows"]
     assert (following["service"], following["type"]) == ("disposal", "OfferSession")
-    assert (following["state"], following["sentence"]) == ("not_waiting", None)
     assert ("READ_STATE", "GIVEN", []) in await logged(settings, f"{stream}/commands/{receipt['command_id']}")
 
-    owner = await asyncpg.connect(settings.database("education", "postgres"))
-    id_ = UUID(following["command_id"])
-    await begin_wait(owner, id_, "disposal", stream, wait(f"education/{stream}", following["stream"]))
-    (waiting,) = (await api.read(path)).json()["follows"]
-    assert (waiting["state"], waiting["sentence"]) == ("waiting", SENTENCE)
-    await end_wait(owner, id_, datetime.now(UTC), closed=True)
-    (closed,) = (await api.read(path)).json()["follows"]
-    assert (closed["state"], closed["sentence"]) == ("closed", SENTENCE)
-    await owner.close()
 
-
-async def test_what_stands_behind_a_quarantined_stream_says_so(api: Client, stream: UUID, settings: Settings) -> None:
-    """Where the other service holds this stream in quarantine, what follows from later events is quarantined with it."""
-    receipt = await booked(api, stream)
-    owner = await asyncpg.connect(settings.database("education", "postgres"))
-    stream_wait = wait(f"education/{stream}", kind="STREAM", version=2)
-    await begin_wait(owner, uuid4(), "disposal", stream, stream_wait)
-    await owner.close()
-    (following,) = (await api.read(f"/v1/commands/{receipt['command_id']}")).json()["follows"]
-    assert (following["state"], following["sentence"]) == ("quarantined", SENTENCE)
-
-
-async def test_a_command_that_waits_here_says_why(api: Client, stream: UUID, settings: Settings) -> None:
-    """The service where a reaction's command waits answers for it, without a receipt."""
+async def test_a_command_that_waits_here_says_why_until_it_is_closed(
+    api: Client, stream: UUID, settings: Settings, education_app: FastAPI
+) -> None:
+    """The service where a reaction's command waits, or was closed, answers for it, without a receipt; so does the record."""
     await api.send(stream, PLAN)
+    (record,) = (await education_app.state.deps.event_store.load(f"education/{stream}")).records
+    fact, id_ = service.events.read(record.body), uuid4()
     owner = await asyncpg.connect(settings.database("education", "postgres"))
-    id_ = uuid4()
-    await begin_wait(owner, id_, "education", stream, wait(f"disposal/{uuid4()}", f"education/{stream}"))
-    await owner.close()
+    parked = ReactionToPark(id_, "education-reactor", "a-reaction", fact, f"education/{stream}")
+    await PostgresParkedReactions(owner, "education").park(parked, Rejection(("E7",), "There is no such condition."), 1)
+    sentence = "what a-reaction carries has not arrived: there is no such condition."
     answer = (await api.read(f"/v1/commands/{id_}")).json()
-    assert (answer["state"], answer["receipt"], answer["sentence"]) == ("waiting", None, SENTENCE)
+    assert (answer["state"], answer["receipt"], answer["sentence"]) == ("waiting", None, sentence)
+    (wait,) = (await api.read(f"/v1/sessions/{stream}")).json()["waiting"]
+    assert (wait["id"], wait["sentence"]) == (str(id_), sentence)
+    long_ago = (await api.read(f"/v1/sessions/{stream}?known_at=2040-01-01")).json()
+    assert long_ago.get("waiting") is None
+
+    (standing,) = await standing_waits(owner, service)
+    waits = education_app.state.deps.handler.for_service(waiting_service(service))
+    command = CloseWaiting(home=standing.home, wait=standing.wait, reason="INC_1")
+    await waits.handle(CommandRequest(command, id_, uuid4(), fact.actor, datetime.now(UTC), uuid4()))
+    await owner.execute("delete from parked")
+    answer = (await api.read(f"/v1/commands/{id_}")).json()
+    assert (answer["state"], answer["receipt"], answer["sentence"]) == ("closed", None, sentence)
+    await owner.close()
 
 
 async def test_a_command_that_had_nothing_to_do_says_so(api: Client, stream: UUID, settings: Settings) -> None:

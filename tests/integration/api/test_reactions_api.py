@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,16 +16,15 @@ import httpx2
 import pytest
 
 from services.disposal.service import service
+from services.system.registry import services_named
 from shared.api.schemas import ReactionDecided, WaitingReaction
+from shared.api.waits import Waits
+from shared.domain.waiting import waiting_service
 from shared.event_store.postgres import PostgresEventStore
-from shared.evidence.verification.problems import CountedCheck
-from shared.evidence.verification.waits import check_waits
 from shared.handling.command_handler import CommandHandler
 from shared.messaging.consumer.batch import BatchResult
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.reactions import ReactionRunner
-from shared.messaging.wait_recorder import recorder_of
-from shared.messaging.waiting import waits_of
 from shared.privacy.keyring import KeyEncryptionKeys, MemoryKeyring, PostgresKeyring
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
@@ -69,6 +69,13 @@ class Place:
             WaitingReaction.model_validate(line)
         return [line["command_id"] for line in answer.json()]
 
+    async def waits(self, role: str = "SUPERVISOR", query: str = "", **more: Any) -> dict[str, Any]:
+        """Return a page of what a person is shown as waiting, each line of the declared shape."""
+        token = await self.client.token(role, **more)
+        answer = await self.client.read(f"/v1/waits{query}", token=token, reason="INC_1")
+        assert answer.status_code == 200, answer.text
+        return Waits.model_validate(answer.json()).model_dump(mode="json")
+
     async def decide(self, path: str, *, token: str | None = None, **more: Any) -> httpx2.Response:
         headers = {
             "Authorization": f"Bearer {token or await self.client.token('SUPERVISOR')}",
@@ -96,7 +103,8 @@ class Place:
 @pytest.fixture
 async def place(settings: Settings, issuer: str) -> AsyncIterator[Place]:
     await provision_databases(settings, [service.name], ())
-    app = service_api(service, settings)
+    sources = [book.service for book in service.published]
+    app = service_api(service, settings, sources=partial(services_named, sources))
     scenarios = play("13")
     register = next(fact.envelope.stream for fact in scenarios.facts if fact.name == "AttendanceRecorded")
     topic = "ooc.education.events"
@@ -130,12 +138,6 @@ async def place(settings: Settings, issuer: str) -> AsyncIterator[Place]:
         await pool.execute("delete from parked")
 
 
-async def problems_of(place: Place) -> tuple[str, ...]:
-    check = CountedCheck()
-    await check_waits(service, place.auditor, check)
-    return check.problems.lines
-
-
 async def test_a_parked_reaction_is_shown_and_tried_again(place: Place) -> None:
     """Given reactions to a case that is not open, when one is tried again, then it is refused again, and is shown with its tries."""
     await place.take()
@@ -158,9 +160,7 @@ async def test_a_parked_reaction_is_shown_and_tried_again(place: Place) -> None:
 
 async def test_a_closed_reaction_is_recorded_and_never_done(place: Place, settings: Settings) -> None:
     """Given a parked reaction, when a supervisor closes it, then it is gone, its words are sealed, and its event does nothing."""
-    recorder = recorder_of(place.reacting.handler, place.pool, lambda: datetime.now(UTC))
     await place.take()
-    await recorder.record()
     first, *others = await place.ids()
     assert (await place.decide(f"{first}/close?dry_run=true")).json()["waits"] is True
     assert await place.ids() == [first, *others]
@@ -177,60 +177,18 @@ async def test_a_closed_reaction_is_recorded_and_never_done(place: Place, settin
     assert b"INC_1" in rows[1]["body"]
     assert b"another child" not in rows[1]["body"]
     keys = await asyncpg.create_pool(settings.database("keyring", role_name(RoleKind.API, service.name)), min_size=1)
-    opening = place.reacting.handler.for_service(recorder._handler.service)  # type: ignore[union-attr]
-    opening = CommandHandler(
-        opening.service, opening.event_store, PostgresKeyring(keys, KeyEncryptionKeys.of(settings)), b""
-    )
+    keyring = PostgresKeyring(keys, KeyEncryptionKeys.of(settings))
+    opening = CommandHandler(waiting_service(service), place.reacting.handler.event_store, keyring, b"")
     facts = await opening.open((await opening.event_store.load(f"disposal/{first}")).records)
     assert facts[-1].event.why.value == "It belongs to another child."  # type: ignore[attr-defined]
     assert facts[-1].actor.role == "SUPERVISOR"
     await keys.close()
 
-    await recorder.record()
     await place.take()
     assert await place.ids() == others
-    source = place.records[0].stream
-    assert first not in [str(one.id) for one in await waits_of(place.pool, source)]
+    assert {wait["id"] for wait in (await place.waits())["waits"]} == set(others)
     state = await place.client.read(f"/v1/disposals/{first}", role="SUPERVISOR")
     assert state.status_code == 404
-    assert await problems_of(place) == ()
-
-
-async def test_verification_finds_a_closure_that_does_not_match_its_record(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Given waits and closures, when rows are changed behind the record's back, then each difference is found."""
-    monkeypatch.setattr("shared.evidence.verification.waits.PATIENCE_SECONDS", 0.0)
-    recorder = recorder_of(place.reacting.handler, place.pool, lambda: datetime.now(UTC))
-    await place.take()
-    await recorder.record()
-    first, second, third = (await place.ids())[:3]
-    await place.decide(f"{first}/close")
-    assert await problems_of(place) == ()
-    await place.pool.execute("update waiting set closed = false, ended_at = null where id = $1", first)
-    await place.pool.execute("update waiting set closed = true where id = $1", second)
-    await place.pool.execute("update waiting set sentence = 'all is well' where id = $1", third)
-    await place.pool.execute("update parked set command_id = $2 where command_id = $1", third, NOBODY)
-    assert set(await problems_of(place)) == {
-        f"wait {first}: its closure is recorded, and it still waits: close it again",
-        f"wait {second}: it is closed, and no event says by whom and why",
-        f"wait {third}: what its row shows is not what its events make",
-        f"reaction {NOBODY}: it is parked, and no event records it",
-    }
-    await place.pool.execute("delete from parked where command_id = $1", NOBODY)
-    await place.pool.execute("update waiting set closed = true, ended_at = now() where id = $1", first)
-    await place.pool.execute("update waiting set closed = false where id = $1", second)
-    await recorder.record()
-    await place.pool.execute("update waiting set sentence = $2 where id = $1", third, await _sentence(place, third))
-    assert await problems_of(place) == ()
-
-
-async def _sentence(place: Place, id_: str) -> str:
-    """Return the sentence that the events of a wait tell."""
-    handler = recorder_of(place.reacting.handler, place.pool, lambda: datetime.now(UTC) + timedelta(0))._handler
-    assert handler is not None
-    facts = await handler.open((await handler.event_store.load(f"disposal/{id_}")).records)
-    return str(facts[0].event.wait.sentence)  # type: ignore[attr-defined]
 
 
 async def test_many_closures_at_once_leave_connections_to_each_other(place: Place) -> None:
@@ -247,3 +205,29 @@ async def test_many_closures_at_once_leave_connections_to_each_other(place: Plac
         answers = await asyncio.gather(*(place.decide(f"{id_}/close") for id_ in ids))
     assert {answer.status_code for answer in answers} == {200}
     assert set(ids).isdisjoint(await place.ids())
+
+
+async def test_what_waits_is_listed_for_both_ends_by_pages(place: Place) -> None:
+    """Given parked attendances, then those who may read their register list them by pages, and by its home; others see none."""
+    await place.take()
+    ids = set(await place.ids())
+    listed = await place.waits()
+    assert ({wait["id"] for wait in listed["waits"]}, listed["next"]) == (ids, None)
+    assert {wait["source_stream"] for wait in listed["waits"]} == {place.records[0].stream}
+    pages, after = [], ""
+    while after is not None:
+        page = await place.waits(query=f"?limit=2{after and f'&after={after}'}")
+        pages.append([wait["id"] for wait in page["waits"]])
+        after = page["next"]
+    assert [id_ for page_ids in pages for id_ in page_ids] == [wait["id"] for wait in listed["waits"]]
+    assert {len(page_ids) for page_ids in pages[:-1]} <= {2}
+    home = place.records[0].fact(service.published[1]).envelope.home
+    assert await place.waits(query=f"?home={home}") == listed
+    assert (await place.waits(query=f"?home={NOBODY}"))["waits"] == []
+    officer = await place.waits("SAFE_SCHOOLS_OFFICER")
+    assert {wait["id"] for wait in officer["waits"]} == ids, "the register is theirs"
+    assert (await place.waits("SUPERVISOR", area="DEVON"))["waits"] == []
+    assert (await place.waits("SUPERVISOR", conflicts=str(home)))["waits"] == []
+    assert (await place.waits("RJ_FACILITATOR"))["waits"] == []
+    assert (await place.client.read("/v1/waits", role="SCHOOL")).status_code == 403
+    assert (await place.client.read("/v1/waits", role="AUDITOR")).status_code == 403, "no reason is given"

@@ -14,17 +14,15 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
+from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import Actor, Command, Event
+from shared.domain.messages import Actor, Command
 from shared.domain.service import CommandFor, Reaction, reaction_command_id
-from shared.domain.waiting import WaitingClosed, WaitingEnded, waiting_events
+from shared.domain.waiting import CloseWaiting, waiting_service
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
-from shared.evidence.verification.problems import CountedCheck
-from shared.evidence.verification.waits import check_waits
 from shared.handling.command_handler import Accepted, CommandHandler, StreamNotFound
-from shared.messaging import reactions, wait_recorder
+from shared.messaging import reactions
 from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.batch import BatchResult
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
@@ -36,13 +34,12 @@ from shared.messaging.reactions import (
     parked_summary,
     system_actor,
 )
-from shared.messaging.wait_recorder import recorder_of, standing_waits
-from shared.messaging.waiting import begin_wait, keep_waits, waits_of
+from shared.messaging.waits import StandingWait, closed_wait, standing_waits, waits_for
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import service_database
 from shared.servers import database as connections
-from shared.servers.database import Lease, as_role
+from shared.servers.database import as_role
 from shared.servers.settings import Settings
 from tests.copied_databases import databases
 from tests.integration.consumers.batches import process_batch
@@ -231,28 +228,6 @@ async def test_a_refused_reaction_is_parked_and_goes_through_when_its_target_mov
     assert await parked_summary(reacting_desk.pool) == (0, timedelta(0))
 
 
-async def test_the_oldest_parked_reactions_wait_in_sight_and_the_next_follow(
-    reacting_desk: ReactingDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Given more parked reactions than are listed, then the oldest wait in sight; when these have gone through, the next do."""
-    monkeypatch.setattr(wait_recorder, "MOST_PARKED", 2)
-    rings = [await reacting_desk.ring(hands) for hands in (1, 2, 9, 8)]
-    await reacting_desk.take(rings)
-
-    async def waiting() -> list[int]:
-        async with reacting_desk.pool.acquire() as connection:
-            waits = await standing_waits(connection, reacting_desk.desk.service)
-        return sorted(
-            index for index, ring in enumerate(rings) for one in waits.values() if one.wait.source == ring.stream
-        )
-
-    assert await waiting() == [0, 1]
-    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
-    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=4))
-    await reacting_desk.reacting.retry_parked(reacting_desk.pool)
-    assert await waiting() == [2, 3]
-
-
 async def test_nobody_hides_the_reactions_that_others_wait_for(
     reacting_desk: ReactingDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,21 +239,9 @@ async def test_nobody_hides_the_reactions_that_others_wait_for(
     await reacting_desk.take(rings)
     listed = [one.source_stream for one in await parked_reactions(reacting_desk.pool)]
     assert listed == [ring.stream for ring in (*rings[:10], *rings[12:])]
-
-
-async def test_what_waits_by_its_record_waits_until_it_is_settled(
-    reacting_desk: ReactingDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Given parked rings whose waits are recorded, when fewer of one sender are listed, then none of them has ended."""
-    await reacting_desk.take([await reacting_desk.ring(hands) for hands in (1, 2, 3)])
-    service = reacting_desk.desk.service
-    async with reacting_desk.pool.acquire() as connection:
-        recorded = await standing_waits(connection, service)
-        for id_, standing in recorded.items():
-            await begin_wait(connection, id_, service.name, standing.home, standing.wait)
-        monkeypatch.setattr(reactions, "OF_ONE_SENDER", 1)
-        assert len(recorded) == 3
-        assert await standing_waits(connection, service) == recorded
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    of_the_desk = await parked_reactions(reacting_desk.pool, home=reacting_desk.desk_id)
+    assert [one.source_stream for one in of_the_desk] == [ring.stream for ring in rings]
 
 
 async def test_a_target_that_is_tried_often_lets_others_go_first(
@@ -347,151 +310,90 @@ async def test_a_superseded_reaction_waits_no_longer(reacting_desk: ReactingDesk
     assert await reacting_desk.answered() == [2]
 
 
-async def recorded_waits(reacting_desk: ReactingDesk, id_: UUID) -> list[str]:
-    """Return the names of the events of a wait, in order."""
-    records = (await reacting_desk.desk.event_store.load(f"desk/{id_}")).records
-    return [record.type for record in records]
+async def waiting_of(reacting_desk: ReactingDesk, home: UUID | None = None) -> list[StandingWait]:
+    owner = await asyncpg.connect(reacting_desk.owner)
+    try:
+        return await standing_waits(owner, reacting_desk.desk.service, home)
+    finally:
+        await owner.close()
 
 
-async def test_what_waits_is_recorded_once_and_told_to_whoever_reads_the_topic(reacting_desk: ReactingDesk) -> None:
-    """Given a parked ring, when it is looked at twice, refused for another reason and answered, then three events tell of it."""
-    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON + timedelta(hours=2))
+async def close(reacting_desk: ReactingDesk, standing: StandingWait) -> None:
+    """Record that a person has closed a wait, as the API does before it removes the reaction."""
+    waits = reacting_desk.desk.for_service(waiting_service(reacting_desk.desk.service))
+    command = CloseWaiting(home=standing.home, wait=standing.wait, reason="INC_1")
+    result = await waits.handle(CommandRequest(command, standing.id, uuid4(), CLERK, NOON, uuid4()))
+    assert isinstance(result, Accepted)
+
+
+async def test_what_waits_is_seen_at_both_ends_until_it_is_done(reacting_desk: ReactingDesk) -> None:
+    """Given a parked ring, when it is refused for another reason and then answered, then its wait says so, and is gone."""
     ring = await reacting_desk.ring(2)
     await reacting_desk.take([ring])
-    assert (await recorder.record(), await recorder.record()) == (1, 0)
-    (wait,) = await waits_of(reacting_desk.pool, f"desk/{reacting_desk.desk_id}")
-    assert await waits_of(reacting_desk.pool, ring.stream) == [wait]
-    assert wait.view()["sentence"] == (
+    bell_id = UUID(ring.stream.partition("/")[2])
+    (standing,) = await waiting_of(reacting_desk)
+    assert standing.view()["sentence"] == (
         "the ring of 2 March 2026 has not been answered: the stream that it asks has not begun"
     )
-    assert await waits_of(reacting_desk.pool, ring.stream, NOON) == []
+    assert await waiting_of(reacting_desk, bell_id) == [standing]
+    assert await waiting_of(reacting_desk, reacting_desk.desk_id) == []
     await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
     await reacting_desk.reacting.retry_parked(reacting_desk.pool)
-    assert (await recorder.record(), await recorder.record()) == (1, 0)
-    (changed,) = await waits_of(reacting_desk.pool, ring.stream)
+    (changed,) = await waiting_of(reacting_desk)
     assert (changed.wait.rules, changed.wait.reason) == (("D1",), "Staff the desk first.")
+    assert changed.homes == {reacting_desk.desk_id}
+    for home in (bell_id, reacting_desk.desk_id):
+        assert await waiting_of(reacting_desk, home) == [changed]
+    service, target = reacting_desk.desk.service, f"desk/{reacting_desk.desk_id}"
+    assert await waits_for(reacting_desk.pool, service, target, reacting_desk.desk_id) == [changed]
     await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=4))
     await reacting_desk.reacting.retry_parked(reacting_desk.pool)
-    assert (await recorder.record(), await recorder.record()) == (1, 0)
-    assert await waits_of(reacting_desk.pool, ring.stream) == []
-    assert await recorded_waits(reacting_desk, wait.id) == [
-        f"ooc.desk.{name}.v1" for name in ("WaitingBegan", "WaitingChanged", "WaitingEnded")
-    ]
-
-
-async def test_another_service_keeps_what_waits_for_its_streams(reacting_desk: ReactingDesk) -> None:
-    """Given the events of a wait, when a follower's topic brings them, some twice, then the wait stands until it ends."""
-    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON)
-    ring = await reacting_desk.ring(2)
-    await reacting_desk.take([ring])
-    await recorder.record()
-    (wait,) = await waits_of(reacting_desk.pool, ring.stream)
-    await reacting_desk.pool.execute("delete from parked")
-    await recorder.record()
-    records = (await reacting_desk.desk.event_store.load(f"desk/{wait.id}")).records
-    began, ended = [
-        waiting_events("desk").read(record.body, position=record.position, recorded_at=record.recorded_at)
-        for record in records
-    ]
-    owner = await asyncpg.connect(reacting_desk.owner)
-    await owner.execute("delete from waiting")
-    await keep_waits(owner, [began, began])
-    assert await waits_of(owner, ring.stream) == [wait]
-    await keep_waits(owner, [ended, ended])
-    assert await waits_of(owner, ring.stream) == []
-    await owner.close()
-
-
-async def test_no_service_ends_or_closes_what_waits_in_another(reacting_desk: ReactingDesk) -> None:
-    """Given a service that closes waits of the desk, known or to come, then the desk's stand, and its reactions are tried."""
-    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON)
-    ring, coming = await reacting_desk.ring(2), await reacting_desk.ring(1)
-    await reacting_desk.take([ring])
-    await recorder.record()
-    (wait,) = await waits_of(reacting_desk.pool, ring.stream)
-    (began,) = (await reacting_desk.desk.event_store.load(f"desk/{wait.id}")).records
-    to_come = reaction_command_id(UUID(dict(coming.headers)["ce_id"].decode()), "answer-ring", reacting_desk.desk_id)
-
-    def told_by_the_bell(id_: UUID, event: Event) -> Fact:
-        fact = waiting_events("desk").read(began.body)
-        return Fact(fact.envelope.model_copy(update={"stream": f"bell/{id_}"}), event)
-
-    opening = waiting_events("desk").read(began.body).event
-    for event in (opening, WaitingEnded(), WaitingClosed(reason="NONE")):
-        with pytest.raises(UnknownEvent, match="bell records a wait of desk"):
-            await keep_waits(reacting_desk.pool, [told_by_the_bell(wait.id, event)])
-    assert await waits_of(reacting_desk.pool, ring.stream) == [wait]
-    await keep_waits(
-        reacting_desk.pool,
-        [told_by_the_bell(to_come, opening), told_by_the_bell(to_come, WaitingClosed(reason="NONE"))],
-    )
-    await reacting_desk.take([coming], first_offset=1)
-    assert await recorder.record() == 1
-    assert {known.service for known in await waits_of(reacting_desk.pool, coming.stream)} == {"desk"}
-    assert len(await parked_reactions(reacting_desk.pool)) == 2
+    assert await waiting_of(reacting_desk) == []
 
 
 async def test_a_stream_in_quarantine_waits_in_sight_until_it_is_released(reacting_desk: ReactingDesk) -> None:
     """Given a ring that cannot be read, when it is held, then it waits for the desk; once it is released, it does not."""
-    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON)
     ring = await reacting_desk.ring(1)
     body = (ring.body or b"").replace(b"Rung.v1", b"Rung.v2")
     newer = Message(ring.home, body, ring.headers, ring.stream, ring.version).having("ce_type", b"ooc.bell.Rung.v2")
     await reacting_desk.take([newer.having("ooc_hash", next_hash(GENESIS, body).hex().encode())])
-    assert await recorder.record() == 1
-    (wait,) = await waits_of(reacting_desk.pool, ring.stream)
-    assert wait.wait.sentence == (
+    (standing,) = await waiting_of(reacting_desk, UUID(ring.stream.partition("/")[2]))
+    assert (standing.wait.source, standing.fact) == (ring.stream, None)
+    assert standing.wait.sentence == (
         "what was recorded in bell from version 1 on has not reached desk:"
         " an event cannot be applied; it and the later events of its stream wait in quarantine."
     )
     async with reacting_desk.pool.acquire() as connection:
         await connection.execute("delete from quarantine")
-    assert await recorder.record() == 1
-    assert await waits_of(reacting_desk.pool, ring.stream) == []
+    assert await waiting_of(reacting_desk) == []
 
 
-async def test_one_worker_of_a_service_records_at_a_time(reacting_desk: ReactingDesk) -> None:
-    """Given a worker that records, when another one looks, then it records nothing, and does so once the first is done."""
-    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON)
-    ring = await reacting_desk.ring(2)
-    await reacting_desk.take([ring])
-    async with reacting_desk.pool.acquire() as other:
-        lease = Lease()
-        assert await lease.take(other)
-        assert await recorder.record() == 0
-        await lease.give_back(other)
-    assert await waits_of(reacting_desk.pool, ring.stream) == []
-    assert (await recorder.record(), await recorder.record()) == (1, 0)
-    assert len(await waits_of(reacting_desk.pool, ring.stream)) == 1
-
-
-async def test_a_wait_is_no_record_of_the_service(reacting_desk: ReactingDesk) -> None:
-    """Given the stream of a wait, when a command is sent to it as if it were a desk's, then there is no such stream."""
-    ring = await reacting_desk.ring(2)
-    await reacting_desk.take([ring])
-    await recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON).record()
-    (wait,) = await waits_of(reacting_desk.pool, ring.stream)
+async def test_a_closure_is_no_record_of_the_service(reacting_desk: ReactingDesk) -> None:
+    """Given the stream of a closure, when a command is sent to it as if it were a desk's, then there is no such stream."""
+    await reacting_desk.take([await reacting_desk.ring(2)])
+    (standing,) = await waiting_of(reacting_desk)
+    await close(reacting_desk, standing)
     for command in (Open(), Staff(hands=1)):
-        command_request = CommandRequest(command, wait.id, uuid4(), CLERK, NOON, uuid4())
+        command_request = CommandRequest(command, standing.id, uuid4(), CLERK, NOON, uuid4())
         assert await reacting_desk.desk.handle(command_request) == StreamNotFound()
 
 
-async def test_a_record_under_the_id_of_a_wait_hides_no_wait(reacting_desk: ReactingDesk) -> None:
-    """Given a desk that somebody opened under the id of a parked reaction, then that wait is recorded and ended all the same, as its row shows."""
-    ring = await reacting_desk.ring(2)
-    await reacting_desk.take([ring])
-    (parked,) = await parked_reactions(reacting_desk.pool)
-    await reacting_desk.ask(reacting_desk.desk, parked.command_id, Open())
-    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON)
-    assert (await recorder.record(), await recorder.record()) == (1, 0)
-    (wait,) = await waits_of(reacting_desk.pool, ring.stream)
-    assert wait.id == parked.command_id
-    check = CountedCheck()
-    await check_waits(reacting_desk.desk.service, reacting_desk.pool, check)
-    assert (check.entries, check.problems.lines) == (1, ())
-    await reacting_desk.pool.execute("delete from parked")
-    assert (await recorder.record(), await recorder.record()) == (1, 0)
-    assert await waits_of(reacting_desk.pool, ring.stream) == []
+async def test_a_closed_reaction_is_not_done_though_its_removal_was_lost(reacting_desk: ReactingDesk) -> None:
+    """Given a closed ring that is still parked, when the desk could answer it, then it is removed and not answered.
+
+    Somebody opened a desk under the id of the reaction before, which changes nothing.
+    """
+    await reacting_desk.take([await reacting_desk.ring(2)])
+    (standing,) = await waiting_of(reacting_desk)
+    await reacting_desk.ask(reacting_desk.desk, standing.id, Open())
+    service = reacting_desk.desk.service
+    assert await closed_wait(reacting_desk.pool, service, standing.id) is None
+    await close(reacting_desk, standing)
+    assert await closed_wait(reacting_desk.pool, service, standing.id) == standing.wait
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=3))
+    assert await reacting_desk.reacting.retry_parked(reacting_desk.pool) == 0
+    assert (await reacting_desk.answered(), await parked_reactions(reacting_desk.pool)) == ([], [])
 
 
 async def test_a_retry_that_is_asked_for_needs_no_move_of_its_target(reacting_desk: ReactingDesk) -> None:
@@ -519,9 +421,9 @@ async def test_a_closed_reaction_is_not_done_when_its_event_comes_again(reacting
     """Given a parked ring that was closed, when the desk could answer it and the ring comes again, then it is not answered."""
     ring = await reacting_desk.ring(2)
     await reacting_desk.take([ring])
-    await recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON).record()
+    (standing,) = await waiting_of(reacting_desk)
+    await close(reacting_desk, standing)
     await reacting_desk.pool.execute("delete from parked")
-    await reacting_desk.pool.execute("update waiting set closed = true, ended_at = now()")
     await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
     await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=3))
     await reacting_desk.lose_checkpoints()

@@ -25,7 +25,7 @@ from tools.local.supervisor import running
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "ooc-reporting": tuple(entry.service().topic for entry in DECIDING),
-    **{f"ooc-{entry.name}-reactor": entry.service().consumed_topics for entry in DECIDING},
+    **{f"ooc-{entry.name}-reactor": topics for entry in DECIDING if (topics := entry.service().consumed_topics)},
 }
 """Each consumer group of the system, with the topics that it reads."""
 
@@ -85,21 +85,19 @@ class Story:
         return session
 
     def waiting(self, session: UUID) -> tuple[set[str], ...]:
-        """Return the sentences that wait of a session: in its state, that of the disposal, the case, and on the sheet."""
+        """Return the sentences that wait of a session: for itself, in the state of the disposal, for the case, and for all."""
         answers = [
-            self._read("education", f"/v1/sessions/{session}"),
-            self._read("disposal", f"/v1/disposals/{self.disposal}"),
-            self._read("reporting", f"/v1/cases/{self.case}"),
-            self._read("reporting", "/v1/duties"),
+            self._read("disposal", f"/v1/waits?home={session}")["waits"],
+            self._read("disposal", f"/v1/disposals/{self.disposal}")["waiting"],
+            self._read("disposal", f"/v1/waits?home={self.case}")["waits"],
+            self._read("disposal", "/v1/waits")["waits"],
         ]
         source = f"education/{session}"
-        return tuple(
-            {one["sentence"] for one in answer["waiting"] if one["source_stream"] == source} for answer in answers
-        )
+        return tuple({one["sentence"] for one in answer if one["source_stream"] == source} for answer in answers)
 
     def _read(self, service: str, path: str) -> dict[str, Any]:
         reply = self.client.get(service, path, role="SUPERVISOR")
-        return reply.body if reply.status == 200 else {"waiting": []}
+        return reply.body if reply.status == 200 else {"waiting": [], "waits": []}
 
 
 @pytest.fixture
@@ -144,7 +142,7 @@ def every_step_is_measured(client: Client) -> bool:
 
 
 def waits_once_each(story: Story, session: UUID) -> bool:
-    """Whether the place and the attendance of a session wait at each end, in the case and on the sheet."""
+    """Whether the place and the attendance of a session wait at each end, in the case and in the whole list."""
     return [len(waits) for waits in story.waiting(session)] == [2, 2, 2, 2]
 
 
@@ -175,6 +173,8 @@ async def test_what_waits_is_seen_everywhere_until_it_is_corrected_or_closed(
     waits = story.waiting(first)
     assert waits[0] == waits[1] == waits[2] == waits[3]
     assert any(one.startswith("the attendance of 4 May 2026 has not reached the condition: ") for one in waits[0])
+    for listing in (ooc(system, "case", str(story.case), "--as", "SUPERVISOR"), ooc(system, "duties")):
+        assert "What waits" in listing.stdout, listing.stderr
 
     history = story.client.get("education", f"/v1/sessions/{first}/history", role="SUPERVISOR").body["events"]
     booked = next(event["event_id"] for event in history if event["type"] == "PlaceBooked")

@@ -56,7 +56,7 @@ async def test_it_carries_a_case_from_report_to_outcome(
     assert sum(named == broken for named, broken in refused) > len(refused) / 2 > 2
     assert program.followed >= 2
     case = program.read("reporting", f"/v1/cases/{goal.case}", min_position=list(program.positions.values()))
-    assert case["waiting"] == []
+    assert program.read("disposal", "/v1/waits", home=str(goal.case))["waits"] == []
     records = {one["id"]: one for listed in case.values() if isinstance(listed, list) for one in listed if "id" in one}
     assert records.keys() == {str(record) for _, record in goal.ends}
     for (_, record), members in goal.ends.items():

@@ -18,8 +18,7 @@ from shared.evidence.merkle import EMPTY_ROOT
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.verification.checkpoints import read_notes
 from shared.evidence.verification.problems import Problems
-from shared.messaging.wait_recorder import recorder_of
-from shared.messaging.waiting import open_waits
+from shared.messaging.waits import standing_waits
 from shared.privacy.signed_note import COSIGNATURE, Signer, write_note
 from shared.runtime.privileges import RoleKind
 from shared.servers.database import create_pool
@@ -164,18 +163,16 @@ async def test_a_lost_command_waits_until_its_sender_has_sent_it_again(
     signed = await fork(relayed_service, tallies, owner)
     settled = statement(await named(relayed_service, tallies, owner), signed)
     await restore_events(tallies.service, owner, relayed_service.bootstrap, statement=settled)
-    pool = await create_pool(as_application(relayed_service.owner, RoleKind.WORKER))
-    recorder = recorder_of(tallies.handler, pool)
+    pool = await create_pool(as_application(relayed_service.owner, RoleKind.API))
     async with relayed_service.relay():
         await relayed_service.relayed()
-        assert await recorder.record() == 2
-        waits = (await open_waits(owner, "tests")).values()
+        waits = [standing.wait for standing in await standing_waits(pool, tallies.service)]
+        assert len(waits) == 2
         assert {(wait.kind, wait.sender, wait.source) for wait in waits} == {
             ("COMMAND", KEEPER.id, f"tests/{tallies.open}")
         }
         assert all(wait.sentence.startswith("lost: ") and wait.sentence.endswith("Send it again.") for wait in waits)
         for left in (1, 0):
             await tallies.does(tallies.open, Count(by=1))
-            assert await recorder.record() == 1
-            assert len(await open_waits(owner, "tests")) == left
+            assert len(await standing_waits(pool, tallies.service)) == left
     await pool.close()

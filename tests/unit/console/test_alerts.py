@@ -27,13 +27,14 @@ RISK = {"alert_id": "a2", "person_id": UNCLE, "kind": "RISK_TO_STAFF", "review_o
 
 def page_of(*alerts: dict[str, Any], messages: Sequence[SentMessage] = (), writing: Sequence[str] = ()) -> str:
     """Return the page of a case with these alerts and messages."""
-    case = {"area": "DORSET", "referral": None, "duties": [], "waiting": [], "alerts": list(alerts)}
+    case = {"area": "DORSET", "referral": None, "duties": [], "alerts": list(alerts)}
     answer = render(
         Request({"type": "http", "path": "/cases/c1", "headers": []}),
         "case.html",
         None,
         id="c1",
         case=case,
+        waiting=Waits(),
         times={"as_of": None, "known_at": None},
         now=True,
         records=[],

@@ -22,7 +22,7 @@ def test_a_moment_without_a_zone_is_none(text: str | None) -> None:
 def disposal(state: str, standing: str | None, **more: object) -> dict[str, object]:
     """Return a case with one disposal."""
     record = {"id": "d", "version": 3, "state": state, "conditions": {CONDITION: standing} if standing else {}, **more}
-    return {"disposals": [record], "duties": [], "waiting": []}
+    return {"disposals": [record], "duties": []}
 
 
 def test_what_differs_is_said_in_words_and_what_is_the_same_is_left_out() -> None:

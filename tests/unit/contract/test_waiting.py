@@ -1,4 +1,4 @@
-"""The kernel's events of waits: their bytes, what decides them, and who learns of them."""
+"""The kernel's events of waits: what earlier releases recorded stays readable, and a closure is recorded."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from shared.domain.sealing import Sealed
 from shared.domain.waiting import (
     DECIDER,
     CloseWaiting,
-    EndWaiting,
-    RecordWaiting,
     Wait,
+    WaitingBegan,
+    WaitingClosed,
+    decide,
     is_wait,
     waiting_events,
     waiting_service,
@@ -31,7 +32,8 @@ from shared.event_store.memory import MemoryEventStore
 from shared.handling.command_handler import Accepted, CommandHandler, NoChange, Result
 from shared.privacy.keyring import MemoryKeyring
 
-GOLDEN = Path(__file__).parent / "golden" / "waiting.json"
+GOLDEN: Sequence[str] = json.loads((Path(__file__).parent / "golden" / "waiting.json").read_text(encoding="utf-8"))
+"""The bytes of a wait that began, changed, ended, began again and was closed."""
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 WAIT = Wait(
     kind="REACTION",
@@ -45,11 +47,9 @@ WAIT = Wait(
     sentence="the attendance of 4 May 2026 has not reached the condition: the condition is not active.",
     since=NOON,
 )
-LATER = WAIT.model_copy(update={"reason": "The case has ended.", "rules": ("S1",)})
 ACTOR = Actor(id=UUID(int=7), role="SUPERVISOR", organisation="TEST", labels={"area": "DORSET"})
-RECORD = RecordWaiting(home=UUID(int=1), wait=WAIT)
-CHANGE = RecordWaiting(home=UUID(int=1), wait=LATER)
-CLOSE = CloseWaiting(reason="INC_1234", why=Sealed("It belongs to another child."))
+CLOSE = CloseWaiting(home=UUID(int=1), wait=WAIT, reason="INC_1234")
+WITH_WORDS = CLOSE.model_copy(update={"why": Sealed("It belongs to another child.")})
 
 
 async def send(commands: Sequence[Command]) -> tuple[list[Result], list[Fact]]:
@@ -62,32 +62,40 @@ async def send(commands: Sequence[Command]) -> tuple[list[Result], list[Fact]]:
     return results, await handler.open((await handler.event_store.load(f"disposal/{UUID(int=9)}")).records)
 
 
-async def test_the_bytes_of_a_wait_are_what_they_were() -> None:
-    """Given the golden bytes of each event, when the same commands are sent, then the same bytes are written and read."""
-    _, facts = await send([RECORD, CHANGE, EndWaiting(), RECORD, CloseWaiting(reason="INC_1234")])
-    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    assert [(fact.body or b"").decode() for fact in facts] == golden
+def test_waits_that_an_earlier_release_recorded_are_read_and_fold() -> None:
+    """Given the golden bytes of each event, then they are read, and the wait is closed in the end."""
     book = waiting_events("disposal")
-    assert {type_in(body.encode()) for body in golden} == set(book.by_type)
-    assert [book.read(body.encode()).event for body in golden] == [fact.event for fact in facts]
-
-
-async def test_nothing_is_recorded_twice_and_what_is_closed_stays_closed() -> None:
-    """Given a wait that begins, ends, begins and is closed, when each is asked again, then nothing is recorded."""
-    sequence = [RECORD, RECORD, EndWaiting(), EndWaiting(), RECORD, CLOSE, CLOSE, RECORD, EndWaiting()]
-    results, facts = await send(sequence)
-    assert [isinstance(one, Accepted) for one in results] == [True, False, True, False, True, True, False, False, False]
-    assert all(isinstance(one, (Accepted, NoChange)) for one in results)
-    state = DECIDER.state_at(facts)
-    assert state is not None
-    assert (state.open, state.closed) == (False, True)
+    assert {type_in(body.encode()) for body in GOLDEN} == set(book.by_type)
+    history = [book.read(body.encode()) for body in GOLDEN]
+    states = [DECIDER.fold(history[:n]) for n in range(1, 6)]
+    assert [(one.open, one.closed) for one in states if one] == [
+        *((True, False), (True, False), (False, False)),
+        *((True, False), (False, True)),
+    ]
     with pytest.raises(BrokenHistory):
-        DECIDER.fold(facts[1:2])
+        DECIDER.fold(history[1:2])
+
+
+async def test_a_closure_records_what_waited_and_who_closed_it_once() -> None:
+    """Given a reaction that waits, when it is closed twice, then its wait and closure are recorded once, as they were before."""
+    results, facts = await send([CLOSE, CLOSE])
+    assert [type(one) for one in results] == [Accepted, NoChange]
+    recorded = [json.loads(fact.body or b"")["data"] for fact in facts]
+    assert recorded == [json.loads(body)["data"] for body in GOLDEN[3:]]
+
+
+@pytest.mark.parametrize(("stored", "recorded"), [(1, 1), (2, 1), (3, 2), (5, 0)])
+def test_a_wait_of_an_earlier_release_is_closed(stored: int, recorded: int) -> None:
+    """Given a stored wait that is open, has ended or is closed, when it is closed, then what is lacking is recorded."""
+    book = waiting_events("disposal")
+    state = DECIDER.fold(book.read(body.encode()) for body in GOLDEN[:stored])
+    events = decide(CLOSE, state, None)  # type: ignore[arg-type]
+    assert [type(event) for event in events] == [WaitingBegan, WaitingClosed][2 - recorded :]
 
 
 async def test_the_words_of_a_closure_are_sealed() -> None:
     """Given a closure with words of its own, when its bytes are looked at, then the words are not in them."""
-    _, facts = await send([RECORD, CLOSE])
+    _, facts = await send([WITH_WORDS])
     body = facts[-1].body or b""
     assert b"INC_1234" in body
     assert b"another child" not in body
@@ -101,8 +109,8 @@ def test_no_event_of_a_service_has_the_name_of_one_of_a_wait() -> None:
         assert all(is_wait(name) and not service.is_own(name) for name in waiting_events(service.name).by_type)
 
 
-def test_each_service_follows_those_that_react_to_it() -> None:
-    """Given the reactions of every service, when followers are compared, then each learns what waits where it is followed."""
+def test_each_service_names_those_that_react_to_it() -> None:
+    """Given the reactions of every service, then its followers are those that react to it, and each says what waits."""
     services = deciding_services()
     for one in services:
         following = {other.name for other in services if any(r.service == one.name for r in other.reactions)}
