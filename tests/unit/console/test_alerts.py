@@ -13,6 +13,7 @@ from services.console.names import Who
 from services.console.officers.messages import SentMessage
 from services.console.records import Record
 from services.console.rendering import render
+from services.console.waits import Waits
 
 IVY, UNCLE = "7b25a32c-7a6b-5cf9-bdc4-0b84d596c200", "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
 NEED = {
