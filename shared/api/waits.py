@@ -1,4 +1,4 @@
-"""What waits: GET /v1/waits lists the facts that have not reached their records, for the officers of both ends.
+"""What waits: GET /v1/waits lists the facts that have not reached their records, for the readers of both ends.
 
 A client asks each service: a reaction waits in the service of its target, a stream in quarantine where it was not applied.
 """

@@ -47,7 +47,6 @@ FOLLOWS = "answers and claims follow from events"
 KEYS = "data keys there, or destroyed with a tombstone"
 TOPIC = "topic equals event store, byte for byte"
 ACCESS = "access log dense and chained"
-WAITS = "waits and closures recorded"
 SIGNED = "the log events is what was signed"
 READS_SIGNED = "the log access is what was signed"
 CHECKS = [STORE, PLACES, LOG, VERSIONS, CHAINS, FOLDS, FOLLOWS, KEYS, WAITS, TOPIC, ACCESS, SIGNED, READS_SIGNED]
