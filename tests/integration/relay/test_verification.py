@@ -49,7 +49,7 @@ TOPIC = "topic equals event store, byte for byte"
 ACCESS = "access log dense and chained"
 SIGNED = "the log events is what was signed"
 READS_SIGNED = "the log access is what was signed"
-CHECKS = [STORE, PLACES, LOG, VERSIONS, CHAINS, FOLDS, FOLLOWS, KEYS, WAITS, TOPIC, ACCESS, SIGNED, READS_SIGNED]
+CHECKS = [STORE, PLACES, LOG, VERSIONS, CHAINS, FOLDS, FOLLOWS, KEYS, TOPIC, ACCESS, SIGNED, READS_SIGNED]
 
 CUT_TAIL = (
     "delete from answer where (stream, first_version) in (select stream, version from event where position > 4)",
@@ -403,7 +403,7 @@ async def test_a_keyring_that_was_rolled_back_alone_is_found(relayed_service: Re
 
 
 SPOILT = {
-    "event": {STORE, PLACES, LOG, VERSIONS, CHAINS, FOLDS, FOLLOWS, KEYS, WAITS, TOPIC},
+    "event": {STORE, PLACES, LOG, VERSIONS, CHAINS, FOLDS, FOLLOWS, KEYS, TOPIC},
     "head": {STORE, PLACES, FOLLOWS},
     "answer": {PLACES, LOG, FOLLOWS},
     "claim": {FOLLOWS},

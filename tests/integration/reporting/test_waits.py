@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -91,7 +90,7 @@ async def test_a_row_that_nobody_can_read_keeps_no_other_from_being_listed(
     assert listed[other], "the case of a known stream is known though its event cannot be read"
 
 
-async def test_waits_that_an_earlier_release_recorded_are_kept_and_ignored(pool: Pool, owner: Any) -> None:
+async def test_waits_that_an_earlier_release_recorded_are_kept_and_ignored(pool: Pool) -> None:
     """Given the stored events of a wait, when they are projected, then they are facts without a row, and the check agrees."""
     scenarios = play("13")
     await project(pool, scenarios.facts, 100)
@@ -106,5 +105,4 @@ async def test_waits_that_an_earlier_release_recorded_are_kept_and_ignored(pool:
     id_ = UUID(facts[0].envelope.stream.partition("/")[2])
     assert await pool.fetchval("select count(*) from fact where stream = $1", id_) == 5
     assert await pool.fetchval("select count(*) from stream where stream = $1", id_) == 0
-    assert await owner.fetchval("select count(*) from waiting") == 0
     assert await refold_differences(pool) == []
