@@ -214,7 +214,8 @@ async def test_what_waits_is_listed_for_both_ends_by_pages(place: Place) -> None
     listed = await place.waits()
     assert ({wait["id"] for wait in listed["waits"]}, listed["next"]) == (ids, None)
     assert {wait["source_stream"] for wait in listed["waits"]} == {place.records[0].stream}
-    pages, after = [], ""
+    pages: list[list[str]] = []
+    after: str | None = ""
     while after is not None:
         page = await place.waits(query=f"?limit=2{after and f'&after={after}'}")
         pages.append([wait["id"] for wait in page["waits"]])
