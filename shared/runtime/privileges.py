@@ -115,14 +115,14 @@ ACCESS_LOG: Final = Part(
         "access_head": {_RELAY: _READ, _VERIFY: _READ},
         "log_access()": {_API: _CALL},
         "probe_write()": {_API: _CALL},
-        "refuse_change()": {},
         "refuse_log_behind_witness()": {},
     },
 )
 CONSUMER: Final = Part(
     _MIGRATIONS / "consumer",
     {
-        "checkpoint": {_API: "select, update", _WORKER: _WRITE, _VERIFY: _READ},
+        # An API locks the checkpoints of what an operator decides about, for which PostgreSQL asks the right to change a column.
+        "checkpoint": {_API: "select, update (consumer)", _WORKER: _WRITE, _VERIFY: _READ},
         "seen": {_API: _WRITE, _WORKER: _WRITE, _VERIFY: _READ},
         "quarantine": {_API: "select, update (retry), delete", _WORKER: _REPLACE, _VERIFY: _READ},
         "quarantine_decision": {_API: "select, insert", _WORKER: _READ, _VERIFY: _READ},
@@ -141,9 +141,6 @@ CONSUMER: Final = Part(
         "lease": {_API: _READ, _WORKER: _READ, _VERIFY: _READ},
         "take_lease()": {_RELAY: _CALL, _SIGNER: _CALL},
         "refuse_decision_change()": {},
-        "refuse_foreign_alarm()": {},
-        "refuse_moved_checkpoint()": {},
-        "require_decision()": {},
     },
 )
 EVENT_STORE: Final = Part(
@@ -187,10 +184,8 @@ TRANSPARENCY: Final = Part(
         "log_key": {_API: _READ, _SIGNER: "select, insert", _VERIFY: _READ},
         "statement": {_API: "select, insert, delete", _SIGNER: "select, update (note)", _VERIFY: _READ},
         "fork": {_API: _READ, _VERIFY: _READ},
+        "refuse_change()": {},
         "refuse_tile_change()": {},
-        "refuse_strange_tile()": {},
-        "refuse_strange_checkpoint()": {},
-        "refuse_checkpoint_change()": {},
     },
 )
 PROJECTION: Final = Part(

@@ -9,4 +9,3 @@ create table position_record (
 );
 
 -- migrate:down
-drop table position_record;

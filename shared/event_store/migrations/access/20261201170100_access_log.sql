@@ -1,11 +1,5 @@
 -- migrate:up
 
--- The trigger function of every append-only table of the database.
-create function refuse_change() returns trigger language plpgsql as $$
-begin
-    raise exception '% is append-only: % is refused', tg_table_name, tg_op using errcode = 'insufficient_privilege';
-end $$;
-
 -- Every access: the caller, the target, the time and the outcome. Append-only, dense, chained, without personal data in clear.
 create table access_log (
     sequence bigint primary key,
@@ -14,15 +8,24 @@ create table access_log (
     role text not null,
     organisation text not null,
     action text not null,
-    target text not null,
+    -- Lines about a record, and what is below it, are a range of targets by code point, whatever the database sorts by:
+    -- '/' is followed by '0'.
+    target text collate "C" not null,
     reason text,
     outcome text not null,
     rules text [] not null,
     hash bytea not null check (octet_length(hash) = 32),
     -- The database role that wrote the line, which no argument can claim. It is no part of the hash.
-    written_by text default session_user
+    written_by text default session_user,
+    -- Verification and each export read every line: one of a gigabyte would end them for good.
+    constraint line_is_short check (
+        octet_length(role) + octet_length(organisation) + octet_length(action) + octet_length(target)
+        + coalesce(octet_length(reason), 0) + octet_length(outcome) + octet_length(rules::text) <= 20000
+    )
 );
+create index access_log_by_target on access_log (target);
 
+-- The last line. A single row, locked by each access, so that lines are dense and in order of time.
 create table access_head (
     only_row boolean primary key default true check (only_row),
     sequence bigint not null,
@@ -56,7 +59,23 @@ begin
     return v.sequence;
 end $$;
 
+-- A line that is written to an access log which lacks what its witness has seen would take the number of a line that is gone.
+create function refuse_log_behind_witness() returns trigger language plpgsql as $$
+declare
+    v_why text;
+begin
+    select alarm.detail into v_why from alarm where alarm.name = 'log_behind_witness' and alarm.place like '%/access' limit 1;
+    if found then
+        raise exception '%', v_why using errcode = 'OOC03';
+    end if;
+    return null;
+end $$;
+create trigger access_log_extends_what_was_seen after insert on access_log
+for each statement execute function refuse_log_behind_witness();
+
+-- Writes nothing but a record of the write-ahead log, so that an API learns whether a commit would return now.
+create function probe_write() returns void language sql security definer set search_path = public, pg_temp as $$
+    select pg_logical_emit_message(true, 'ooc', '')
+$$;
+
 -- migrate:down
-drop function log_access;
-drop table access_head, access_log;
-drop function refuse_change;

@@ -13,8 +13,13 @@ create table event (
     body bytea not null,
     -- The hash of the whole log up to this event: see next_log_hash.
     log_hash bytea not null check (octet_length(log_hash) = 32),
-    unique (stream, version)
+    unique (stream, version),
+    -- A record that no broker takes would stop the relay for ever: a batch holds 1,000,000 bytes (shared/messaging/relay.py),
+    -- headers and key included.
+    constraint event_fits_a_record check (octet_length(body) <= 900000)
 );
+-- What a home has: whoever begins a record there, or adds a long text, is refused where that is too much.
+create index stream_by_home on event (home) where version = 1;
 
 -- A single row, locked by each append: order of position is order of commit, and a missing number is proof of loss.
 create table head (
@@ -36,9 +41,12 @@ create table answer (
 
 -- Unique keys that events take and release; they follow from the events and can be rebuilt.
 create table claim (
-    key text primary key,
+    -- The claims of a home are read as a range of keys, which is one by code point alone, whatever the database sorts by.
+    key text collate "C" primary key,
     stream text not null
 );
+-- What a stream holds: an append that releases keys, and the verification of a page of streams, read no other claims.
+create index claim_by_stream on claim (stream);
 
 create trigger event_is_append_only before update or delete or truncate on event
 for each statement execute function refuse_change();
@@ -67,16 +75,46 @@ create table parked (
     attempts integer not null default 1,
     tried_version integer not null,
     parked_at timestamptz not null default clock_timestamp(),
-    sequence bigint generated always as identity
+    sequence bigint generated always as identity,
+    -- A person has asked the worker to try the reaction again, whether its target has moved or not.
+    retry boolean not null default false,
+    -- Whose event it follows, or of which home, if a reaction recorded that too: lists have some of each.
+    sender uuid
 );
 create index parked_by_target on parked (target_stream);
+create index parked_by_sender on parked (sender, sequence, command_id);
+
+-- The commands of reactions that had nothing to do. They recorded no event; who follows a receipt is told so.
+create table nothing_to_do (
+    command_id uuid primary key,
+    stream text not null,
+    at timestamptz not null default clock_timestamp()
+);
 
 -- What other services' events say of a home that access depends on, such as who leads its work there. Marks are codes
 -- and ids of officers; they are only ever added, and follow from the topics.
 create table linked_mark (
     home uuid not null,
     mark text not null,
+    -- Whether the mark stands without its labels for the release before alone, which knows none.
+    for_older boolean not null default false,
     primary key (home, mark)
+);
+
+-- Events of other services that this one's rules look at, as they were recorded, by the home that they are about. They come
+-- from the topics, sealed as they are there: who is forgotten is forgotten here.
+create table kept_event (
+    home uuid not null,
+    service text not null,
+    position bigint not null,
+    recorded_at timestamptz not null,
+    stream text not null,
+    version integer not null,
+    event_id uuid not null,
+    type text not null,
+    hash bytea not null,
+    body bytea not null,
+    primary key (home, service, position)
 );
 
 -- The high-water mark of what the relay has published, for people, readiness probes and `append`, which sees by the hash
@@ -89,6 +127,51 @@ create table relayed (
     relayed_at timestamptz not null default clock_timestamp(),
     hash bytea
 );
+
+-- The history that this server writes: PostgreSQL's system identifier, and its timeline, of which a promotion begins another.
+-- A standby in recovery writes none. (That of the last checkpoint, in the control file, lags behind a promotion.)
+create function timeline() returns text language plpgsql as $$
+begin
+    if pg_is_in_recovery() then
+        return 'of a standby';
+    end if;
+    return (select system_identifier from pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8);
+end $$;
+
+-- The timeline on which the relay has compared the event store with its topic. A standby that is promoted has that of its
+-- primary, however far it lagged. A new store begins on its own.
+create table compared_timeline (
+    only_row boolean primary key default true check (only_row),
+    timeline text not null,
+    compared_at timestamptz not null default clock_timestamp()
+);
+insert into compared_timeline (timeline) values (timeline());
+
+-- Refuses to go on where the relay has not compared this timeline. Raises OOC02.
+create function require_compared_timeline() returns void language plpgsql as $$
+declare
+    v_compared text := (select compared_timeline.timeline from compared_timeline);
+    v_timeline text := timeline();
+begin
+    if v_compared is distinct from v_timeline then
+        raise exception 'the event store is on the timeline %, and its relay has compared % with the topic', v_timeline, v_compared
+        using errcode = 'OOC02';
+    end if;
+end $$;
+
+-- Returns once what was read may be given out or published: the relay has compared this timeline, and each synchronous
+-- standby has the write-ahead log up to here, since a commit whose wait was cancelled can be read too. That takes a commit
+-- of its own, of whatever the log keeps; without synchronous standbys it takes none.
+create function confirm() returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    perform require_compared_timeline();
+    if current_setting('synchronous_standby_names') <> '' then
+        if current_setting('synchronous_commit') in ('off', 'local') then
+            perform set_config('synchronous_commit', 'on', true);
+        end if;
+        perform pg_logical_emit_message(true, 'ooc', '');
+    end if;
+end $$;
 
 -- Refuses what is no event of a service, with check_violation. The columns are compared with the beginning of the bytes,
 -- whose order of fields is part of their format (shared/domain/envelope.py); the rest must be JSON with the envelope's
@@ -152,38 +235,47 @@ create function next_log_hash(
     )
 $$;
 
--- Refuses to go on where the store does not hold what its topic does: by the high-water mark, or by the relay's alarm.
--- Raises OOC01.
+-- Refuses to go on where the store does not hold what its topic does (OOC01), or a log of it what its witness has seen
+-- (OOC03). And where the relay has not compared this timeline yet (OOC02).
 create function require_high_water_mark(p_position bigint) returns void language plpgsql as $$
 declare
     v_why text;
+    v_code text;
 begin
-    select found.why into v_why from (
-        select format('its topic has come to position %s, which the event store, at %s, does not hold', relayed.position, p_position) as why
+    select found.why, found.code into v_why, v_code from (
+        select format('its topic has come to position %s, which the event store, at %s, does not hold', relayed.position, p_position) as why,
+            'OOC01' as code
         from relayed
         where relayed.position > p_position or relayed.hash is not null and not exists (
             select 1 from event where event.position = relayed.position and event.hash = relayed.hash
         )
         union all
-        select alarm.detail from alarm where alarm.name = 'topic_ahead_of_event_store'
+        select alarm.detail, case alarm.name when 'log_behind_witness' then 'OOC03' else 'OOC01' end from alarm
+        where alarm.name in ('topic_ahead_of_event_store', 'log_behind_witness')
     ) as found limit 1;
     if found then
-        raise exception '%', v_why using errcode = 'OOC01';
+        raise exception '%', v_why using errcode = v_code;
     end if;
+    perform require_compared_timeline();
 end $$;
 
 -- Appends the commands of one group, answering each separately, in the order given:
 -- appended, repeated (the command was answered before), conflict (the stream has moved on, or its last hash is another),
 -- or claimed (with the key that another stream holds). Positions are dense; recorded_at only grows.
 -- Bytes that are no event of this database's service (see check_event) refuse the group whole, and change nothing.
+-- Where the event's time would be a minute and more from the caller's clock (p_now), each is answered apart: recorded_at only
+-- grows, so one time from a fast clock would be in every later one. That is an alarm, which the next append ends.
 -- A command, and a stream, stand in a group once: what the group records is looked up before and written after its loop.
 create function append(
     p_commands uuid [], p_digests bytea [], p_streams text [], p_versions integer [], p_previous bytea [],
     p_takes jsonb [], p_releases jsonb [], p_counts integer [],
-    p_event_ids uuid [], p_types text [], p_homes uuid [], p_bodies bytea [], p_hashes bytea []
+    p_event_ids uuid [], p_types text [], p_homes uuid [], p_bodies bytea [], p_hashes bytea [],
+    p_now timestamptz default null
 ) returns table (n integer, outcome text, detail text, last_position bigint, last_recorded_at timestamptz)
 language plpgsql security definer
 set search_path = public, pg_temp
+-- Whoever holds the head row stops no command for ever; the waiting ones are answered 503.
+set lock_timeout = '10s'
 -- Plans are made once, not for each call, on tables that may be empty still: they must not count on that.
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off as $$
 declare
@@ -207,9 +299,24 @@ declare
     i integer;
     k integer;
     v_known record;
+    v_apart interval;
 begin
+    if exists (select from unnest(p_counts) as c where c is null or c < 1)
+        or (select sum(c) from unnest(p_counts) as c) <> cardinality(p_event_ids) then
+        raise exception 'each command has one event or more, and each event a command' using errcode = 'check_violation';
+    end if;
     select head.position, head.recorded_at, head.log_hash into strict v_position, v_recorded, v_log_hash from head for update;
     perform require_high_water_mark(v_position);
+    v_apart := greatest(clock_timestamp(), v_recorded + interval '1 microsecond') - p_now;
+    if v_apart not between interval '-1 minute' and interval '1 minute' then
+        insert into alarm (consumer, name, place, detail) values (
+            session_user, 'clocks_apart', v_service, format('the next event would be recorded %s from the clock of its service', v_apart)
+        ) on conflict on constraint alarm_pkey do update set detail = excluded.detail;
+        return query select asked.ordinality::integer, 'apart', v_apart::text, null::bigint, null::timestamptz
+        from unnest(p_commands) with ordinality as asked (command, ordinality);
+        return;
+    end if;
+    delete from alarm where alarm.consumer = session_user and alarm.name = 'clocks_apart';
     v_start := v_position;
     for v_known in
         select asked.ordinality as i, answer.command_id is not null as repeated, last.version, last.hash, last.home
@@ -295,5 +402,3 @@ begin
 end $$;
 
 -- migrate:down
-drop function append, require_high_water_mark, next_log_hash, check_event;
-drop table relayed, linked_mark, parked, event_store, claim, answer, head, event;
