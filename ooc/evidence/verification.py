@@ -5,11 +5,9 @@ runs to its end, whatever it meets.
 """
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -20,11 +18,10 @@ from services.notifications.database import COPIES, NOTIFICATIONS
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.projection.verify import check_projection
 from services.reporting.queries.verifications import report_problems
-from services.reporting.rebuild import SHADOW as REBUILT
 from services.reporting.returns.frozen import reproduction_problems
 from services.system.addresses import VAR, NoSystem, written
 from services.system.lags import REPORTING
-from services.system.registry import DECIDING, databases_without_events, deciding_services
+from services.system.registry import deciding_services
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service
 from shared.evidence.log import ACCESS, EVENTS
@@ -35,11 +32,8 @@ from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.evidence.witness_client import WitnessSilent
 from shared.evidence.witnessed import seen_by_witness
 from shared.privacy.signed_note import VerifierKey
-from shared.runtime.grants import logins_of, role_problems
-from shared.runtime.privileges import RoleKind, Schema, role_name
-from shared.runtime.provision import every_database
-from shared.runtime.schema_contents import Contents, schema_problems
-from shared.servers.database import as_role, connect, create_pool, hosts_of
+from shared.runtime.privileges import RoleKind, role_name
+from shared.servers.database import as_role, create_pool, hosts_of
 from shared.servers.kafka import VERIFIER, Kafka
 from shared.servers.settings import NoPassword, Settings
 
@@ -145,11 +139,6 @@ async def verify(
 
         reporting, keyring = await connected(REPORTING), await connected("keyring")
         services = deciding_services()
-        schemas = [schema for _, schema in _databases()]
-        await to_the_end(_note_all(role_problems(keyring, schemas), roles := Problems()), roles)
-        logins = counted(len(logins_of(schemas)), "role")
-        yield Finding("PostgreSQL", "database roles are as they were provisioned", logins, roles.lines)
-        yield await verify_schemas(settings)
         ahead, again, forgotten = Problems(), Problems(), dict[str, str]()
         databases: dict[str, Pool] = {}
         heads: dict[str, int] = {}
@@ -222,37 +211,6 @@ async def _verify_marks(
         await to_the_end(check_copies(NOTIFICATIONS, notifications, table, columns, databases, check), problems)
         entries += check.entries
     return Finding("access", "marks and copies follow from others' events", counted(entries, "record"), problems.lines)
-
-
-def _databases() -> list[tuple[str, Schema]]:
-    return every_database((entry.name for entry in DECIDING), databases_without_events())
-
-
-def schemas_of_release() -> Mapping[str, Contents]:
-    """Read what this release makes in each kind of database: the event store of any service is `<service>`."""
-    release: Mapping[str, Contents] = json.loads(files("services").joinpath("schemas.json").read_text("utf-8"))
-    return release
-
-
-async def verify_schemas(settings: Settings) -> Finding:
-    """Compare what acts in each database, and who may do what there, with what this release makes."""
-    release = schemas_of_release()
-    problems, databases = Problems(), [(name.removeprefix("ooc_"), schema.service) for name, schema in _databases()]
-
-    async def compare(name: str, service: str | None, made: Contents) -> None:
-        dsn = settings.database(name, role_name(RoleKind.VERIFY))
-        connection = await connect(dsn, statement_seconds=STATEMENT_SECONDS)
-        try:
-            for line in await schema_problems(connection, made, service, REBUILT):
-                problems.note(f"{name}: {line}")
-        finally:
-            await connection.close()
-
-    for name, service in databases:
-        own = name in release
-        await to_the_end(compare(name, None if own else service, release[name if own else "<service>"]), problems)
-    check = "functions, triggers, tables and privileges are those of the release"
-    return Finding("PostgreSQL", check, counted(len(databases), "database"), problems.lines)
 
 
 async def _number(database: Pool, query: str, problems: Problems) -> int:

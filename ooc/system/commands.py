@@ -130,6 +130,7 @@ def migrate(
             for state in states:
                 missing, newer = len(state.missing), len(state.newer)
                 has = f"{missing} of its migrations are missing" if missing else "the database has it"
+                has = state.too_old if state.is_too_old else has
                 more = f", and {newer} of a newer release" if newer else ""
                 say(f"{state.database}: this release reads {state.reads} and newer; {has}{more}.")
             if any(state.missing for state in states):

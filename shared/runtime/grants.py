@@ -26,23 +26,6 @@ _SET: Final = """
     from pg_db_role_setting as c join pg_roles as r on r.oid = c.setrole left join pg_database as d on d.oid = c.setdatabase
     cross join unnest(c.setconfig) as s (setting) where r.rolname = any($1::text[])
 """
-_MEMBERS: Final = """
-    select m.member::regrole::text, m.roleid::regrole::text
-        || case when m.admin_option or m.set_option or not m.inherit_option then ', with other options' else '' end
-    from pg_auth_members as m join pg_database as d on d.datname = current_database() and d.datdba <> m.member
-    where m.roleid::regrole::text = any($1::text[]) and has_database_privilege(m.member, d.oid, 'connect')
-        or m.member::regrole::text = any($1::text[])
-"""
-"""Who is a member of what, of our roles and of others that may connect to the keyring."""
-
-_ATTRIBUTES: Final = """
-    select rolname as role, rolconnlimit as connections, rolsuper or rolcreaterole or rolcreatedb or rolreplication
-        or rolbypassrls as privileged, array(
-            select datname::text from pg_database
-            where datname = any($2::text[]) and has_database_privilege(rolname, oid, 'connect')
-        ) as reaches
-    from pg_roles where rolname = any($1::text[])
-"""
 
 
 async def create_roles(
@@ -71,36 +54,6 @@ async def create_roles(
             await _join(connection, schema.roles[kind], group)
     for name in _EVERYWHERE:
         await _execute(connection, "revoke connect, temporary on database %I from public", name)
-
-
-async def role_problems(connection: Connection, schemas: Iterable[Schema]) -> list[str]:
-    """List in words what of the roles of some databases is not as `create_roles` left it; asked in the keyring's database."""
-    schemas = list(schemas)
-    logins = logins_of(schemas)
-    problems: list[str] = []
-    groups = [role_name(group) for group in sorted(GROUPS)]
-    members = {
-        (schema.roles[kind], role_name(group))
-        for schema in schemas
-        for kind, group in schema.keyring_use.items()
-        if group is not None
-    }
-    there = {tuple(row) for row in await connection.fetch(_MEMBERS, [*groups, *logins])}
-    for member, group in sorted(there ^ members):
-        problems.append(f"{member}: {'is' if (member, group) in there else 'is no'} member of {group}")
-    wanted = {(role, None, f"{name}={value}") for role in logins for name, value in SETTINGS.items()}
-    settings = {tuple(row) for row in await connection.fetch(_SET, sorted(logins))}
-    for role, database, setting in sorted(settings ^ wanted, key=str):
-        what = "is set" if (role, database, setting) in settings else "is not set any more"
-        problems.append(f"{role}: {setting} {what}{f' in {database}' if database else ''}")
-    for row in await connection.fetch(_ATTRIBUTES, sorted(logins), list(_EVERYWHERE)):
-        if row["connections"] != CONNECTIONS[logins[row["role"]]]:
-            problems.append(f"{row['role']}: may have {row['connections']} connections")
-        if row["privileged"]:
-            problems.append(f"{row['role']}: may do what no role of a process may")
-        if row["reaches"]:
-            problems.append(f"{row['role']}: may connect to {', '.join(row['reaches'])}")
-    return problems
 
 
 def logins_of(schemas: Iterable[Schema]) -> dict[str, RoleKind]:

@@ -91,8 +91,8 @@ class Schema:
 
     @property
     def roles(self) -> Mapping[RoleKind, str]:
-        """The name of every database role that may connect, by its kind; the one that verifies looks at what each database is."""
-        named = {RoleKind.VERIFY} | {kind for granted in self.privileges.values() for kind in granted}
+        """The name of every database role that may connect, by its kind."""
+        named = {kind for granted in self.privileges.values() for kind in granted}
         return {
             kind: role_name(kind, self.service or "" if kind in OF_SERVICE else "")
             for kind in RoleKind

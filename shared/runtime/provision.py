@@ -57,9 +57,11 @@ async def databases(
         await connection.execute("select pg_advisory_lock(7350713001)")
         await create_roles(connection, [schema for _, schema in wanted], passwords)
         there = {row["datname"] for row in await connection.fetch("select datname from pg_database")}
-        for name, _ in wanted:
+        for name, schema in wanted:
             if name not in there:
                 await connection.execute(f'create database "{name}"')
+            elif (state := await schema_state(database_dsn(admin_url, name), schema)).is_too_old:
+                raise ProvisionFailed(state.too_old)
         for name, schema in wanted:
             await _migrate(database_dsn(admin_url, name), [part.migrations for part in schema.parts])
             await _settle(database_dsn(admin_url, name), name, schema)
@@ -120,17 +122,31 @@ async def _migrate(dsn: str, folders: Sequence[Path]) -> None:
         raise ProvisionFailed(f"the migrations of {database_of(dsn)} failed: {process.stderr.strip()}")
 
 
+SQUASHED_AFTER: Final = "release 2026.12.0 (commit 304fb530)"
+"""The last code that had the migrations up to `_SQUASHED` one by one."""
+
+_SQUASHED: Final = "20261201170200"
+"""Migrations up to this number are one for each part of a schema, under the number of the last that the part had."""
+
+
 @dataclass(frozen=True, slots=True)
 class SchemaState:
     """How the schema of a database compares with what this release reads: its own, and any newer one, since migrations only add.
 
     `reads` is the newest migration of this release; `missing` are those that the database lacks, `newer` those of a later release.
+    `is_too_old`: it began with migrations that this release has squashed, and lacks the last of them.
     """
 
     database: str
     reads: str
     missing: tuple[str, ...]
     newer: tuple[str, ...]
+    is_too_old: bool
+
+    @property
+    def too_old(self) -> str:
+        """The sentence that says what to do with a database that is too old."""
+        return f"the database {self.database} is older than this release can migrate: run `ooc migrate` of {SQUASHED_AFTER} first"
 
 
 async def schema_state(dsn: str, schema: Schema) -> SchemaState:
@@ -150,6 +166,7 @@ async def schema_state(dsn: str, schema: Schema) -> SchemaState:
         newest,
         tuple(sorted(own - applied)),
         tuple(sorted(n for n in applied - own if n > newest)),
+        any(n < _SQUASHED for n in applied - own) and any(n <= _SQUASHED for n in own - applied),
     )
 
 

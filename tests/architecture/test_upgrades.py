@@ -24,11 +24,8 @@ COMMENT: Final = re.compile(r"--.*")
 TRIGGER: Final = re.compile(r"create trigger .*?;", re.DOTALL)
 
 TAKEN: Final = {
-    "20261126000230_keys_in_one_call.sql": "before the first release",
-    "20261126000300_answers_by_index.sql": "before the first release",
-    "20261127170000_facts_stay.sql": "it broke the worker of the release before: the reason for this test",
-    "20261128220300_clocks.sql": "the function that follows takes the same calls, and whoever could call it can",
-    "20261129220100_attended_alarms.sql": "the trigger that follows refuses the same alarms, and the wider check takes the same actions",
+    "20261202070000_no_trigger_by_role.sql": "the release before only met the refusals of these triggers",
+    "20261202070100_one_tree.sql": "the same; and a function that refuses the same takes the place of another",
 }
 """Migrations that take something away, and why the release before does without it."""
 

@@ -19,6 +19,7 @@ from typing import Final
 import psutil
 import pytest
 
+from shared.runtime.provision import SQUASHED_AFTER
 from tests.acknowledged import Writers, check_histories
 from tests.whole_system import WholeSystem, client_of, ooc, status_reasons, wait_until
 
@@ -31,9 +32,11 @@ pytestmark = pytest.mark.slow
 
 
 def last_release() -> str:
-    """Return the commit of the last release, which set the version that stands now; or what OOC_FAILOVER_BEFORE names."""
-    asked = ["git", "log", "-1", "--format=%H", "-G^version = ", "--", "pyproject.toml"]
-    return BEFORE or subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    """Return the commit of the last release, whose databases this one migrates; or what OOC_FAILOVER_BEFORE names."""
+    (squashed,) = re.findall(r"commit (\w+)", SQUASHED_AFTER)
+    asked = ["git", "log", "-1", "--format=%H", "-G^version = ", f"{squashed}..", "--", "pyproject.toml"]
+    found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    return BEFORE or found or squashed
 
 
 @pytest.fixture

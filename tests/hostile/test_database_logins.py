@@ -15,6 +15,7 @@ import pytest
 from services.system.registry import databases_without_events
 from shared.api.access_log import AccessLog
 from shared.domain.messages import Actor
+from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.runtime import provision
 from shared.runtime.privileges import (
     RoleKind,
@@ -156,14 +157,29 @@ async def test_no_line_of_the_access_log_is_too_long_to_be_read(databases: Datab
         await intruder.close()
 
 
+async def test_no_alarm_is_too_long_or_too_many_to_read(databases: Databases) -> None:
+    """Given a role that fills the table of alarms, when a process reads them at its start, then it reads some of them, all short."""
+    intruder = await asyncpg.connect(databases.as_role("event store", role_name(RoleKind.SIGNER, "tests")))
+    consumer = f"x{uuid4().hex}"
+    try:
+        with pytest.raises(asyncpg.CheckViolationError, match="alarm_is_short"):
+            await intruder.execute("insert into alarm values ($1, 'poison', '', repeat('x', 5000))", consumer)
+        await raise_alarm(intruder, consumer, "poison", "long", "é" * 5000)
+        await intruder.execute(
+            "insert into alarm select $1, 'poison', n::text, '' from generate_series(1, 3000) as n", consumer
+        )
+        assert len(await alarms(intruder)) <= 1000
+    finally:
+        await intruder.execute("select clear_alarms($1, '{poison}')", consumer)
+        await intruder.close()
+
+
 REWRITES: Final = (
     "update quarantine set body = '{}'",
     "update quarantine set headers = '[]', stream = 'referral/x', version = 2, hash = sha256('x'), key = 'x'",
     "update quarantine set cause = 'gap' where cause = 'foreign_record'",
     "insert into quarantine (consumer, topic, partition, \"offset\", stream, headers, body, error) values ('x', 'x', 0, 0, 'x', '[]', '', '')",
     "update checkpoint set next_offset = 1000000 where consumer = 'hostile'",
-    "insert into seen (consumer, stream, version) values ('hostile', 'referral/x', 1000000)",
-    "delete from quarantine where consumer = 'hostile'",
 )
 
 
@@ -184,7 +200,7 @@ async def test_an_api_rewrites_nothing_that_a_consumer_takes_up(databases: Datab
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await intruder.execute(rewrite)
     finally:
-        for table in ("checkpoint", "quarantine", "seen"):
+        for table in ("checkpoint", "quarantine"):
             await owner.execute(f"delete from {table} where consumer = 'hostile'")
         await intruder.close()
         await owner.close()

@@ -113,15 +113,15 @@ def test_a_destroyed_system_is_restored_from_its_backup(
         webhook = "insert into webhook values (gen_random_uuid(), 'WESSEX_TRUST', 'https://left.example', 1)"
         in_console(system, webhook, NOTIFICATIONS[0])
         writers = Writers(system.var, 3, patience=900)
-        without = "delete from schema_migrations where version in ('20261128220000', '20261129180000')"
-        in_console(system, without, REPORTING[0])
-        in_console(system, "drop table published_table", REPORTING[0])
+        in_console(system, "delete from schema_migrations where version = '20261202070100'", REPORTING[0])
+        dropped = "create function refuse_strange_tile() returns trigger language plpgsql as 'begin return new; end'"
+        in_console(system, dropped, REPORTING[0])
         moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
         wait_until(lambda: datetime.now(UTC) > moment, 300, "a moment to which it is restored")
         before = len(writers.answered)
         wait_until(lambda: len(writers.answered) > before + 20, 300, "commands after that")
         in_console(system, "delete from webhook", NOTIFICATIONS[0])
-        asyncio.run(provision.databases(owner_address(system), [REPORTING]))  # the release that has the table
+        asyncio.run(provision.databases(owner_address(system), [REPORTING]))  # the release that drops the function
         frozen = ooc(system.var, "returns", "freeze", "kpi6", "--from", "2026-01-01", "--to", "2026-03-31")
         assert frozen.returncode == 0, frozen.stdout + frozen.stderr
         destroy(system)
@@ -140,6 +140,8 @@ def test_a_destroyed_system_is_restored_from_its_backup(
         "an address that was removed gets events again"
     )
     wait_until(lambda: caught_up(system.var), 300, "the system to catch up")
+    gone = "select from pg_proc where proname = 'refuse_strange_tile'"
+    assert in_console(system, gone, REPORTING[0]) == [], "what was restored has not been migrated"
     with client_of(system.var, patience=300) as client:
         for story in writers.stories:
             check_histories(client, story)

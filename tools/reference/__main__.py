@@ -1,10 +1,9 @@
-"""Write docs/reference, the contract within it, services/system/schemas.json and the manifests of deploy/kubernetes from the code: `python -m tools.reference`, or `make docs`.
+"""Write docs/reference, the contract within it, and the manifests of deploy/kubernetes from the code: `python -m tools.reference`, or `make docs`.
 
 A change that would break a program of somebody else is refused, unless `--incompatible REASON` says that it is meant.
 """
 
 import argparse
-import asyncio
 import logging
 import sys
 from collections.abc import Iterable
@@ -36,7 +35,6 @@ from tools.reference.kubernetes import PLACE as KUBERNETES
 from tools.reference.kubernetes import of_deployment, of_kubernetes
 from tools.reference.openapi import of_apis, openapi_documents
 from tools.reference.pages import index, of_measures, of_service, of_states
-from tools.reference.schemas import write_schemas
 from tools.reference.sources_page import of_sources
 from tools.reference.state_explorer import Explored, explore, play_stories
 
@@ -117,7 +115,6 @@ def main() -> None:
         record_breaks(PLACE, breaks, reason)
     write_contract(contract)
     write_deployment()
-    asyncio.run(write_schemas())
     played = play_stories(services, STORIES)
     write(declared_pages() | explored_pages((service, explore(service, played)) for service in services))
 

@@ -98,7 +98,7 @@ class Alarm:
 async def raise_alarm(connection: Connection, consumer: str, name: str, place: str, detail: str) -> None:
     """Store an alarm; one that exists keeps its time and gets the new detail, of `LONGEST_DETAIL` characters at most.
 
-    Raises KeyError if `ALARMS` has no such name, and InsufficientPrivilegeError for one that another role raises.
+    Raises KeyError if `ALARMS` has no such name.
     """
     await connection.execute(
         "insert into alarm (consumer, name, place, detail) values ($1, $2, $3, $4)"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Final
 
 import pytest
 
-import shared
 from ooc.evidence.verification import require_answers
 from services.system.addresses import NoSystem
+from shared.runtime.privileges import ACCESS_LOG
 from shared.servers.database import TRANSIENT, WriteProbe, connect, create_pool, hosts_of, writable_host
 from shared.servers.settings import Settings
 from tests.integration.failover.pair import Pair
 from tests.integration.local.waiting import PATIENCE, eventually
 
-PROBE: Final = next(Path(shared.__file__).parent.glob("event_store/migrations/access/*_probe.sql"))
+ACCESS: Final = next(ACCESS_LOG.migrations.glob("*_access_log.sql")).read_text(encoding="utf-8")
 
 
 async def test_every_connection_goes_to_the_primary(pair: Pair) -> None:
@@ -40,7 +39,7 @@ async def test_every_connection_goes_to_the_primary(pair: Pair) -> None:
 
 async def test_what_cannot_write_is_not_ready(pair: Pair) -> None:
     """Given a standby that is cut off, so that writes wait, a process is not ready until it is back; and none is on a standby."""
-    await pair.primary.ask(PROBE.read_text(encoding="utf-8").partition("-- migrate:down")[0])
+    await pair.primary.ask("create function probe_write" + ACCESS.partition("create function probe_write")[2])
     await pair.synchronous()
     pool = await create_pool(pair.url)
     probe = WriteProbe()

@@ -15,7 +15,6 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services import reporting
 from services.education.events import PlaceBooked, PlaceCancelled, SessionPlanned
 from services.reporting.access import ACCESS
 from services.reporting.measures import MEASURES
@@ -40,7 +39,6 @@ from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY, Denial
-from shared.runtime.privileges import RoleKind, role_name
 from tests.in_memory_reporting import measure_facts
 from tests.integration.reporting.recorded_scenarios import (
     RecordedScenarios,
@@ -51,7 +49,6 @@ from tests.integration.reporting.recorded_scenarios import (
     refold_differences,
 )
 
-MIGRATION = Path(reporting.__file__).parent / "migrations" / "20261126000300_answers_by_index.sql"
 ANEW = Path(__file__).parents[3] / "docs" / "how-to" / "rehearse-a-restore.md"
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))
 
@@ -239,19 +236,6 @@ async def test_the_high_water_mark_waits_for_what_is_missing(pool: asyncpg.Pool[
     known_at = facts[9].recorded_at
     assert (await measure(pool, "timeliness", *YEAR, known_at=known_at))["positions"]["referral"] == facts[9].position
     assert await refold_differences(pool) == []
-
-
-async def test_rows_from_before_the_indexes_are_filled_by_the_migration(
-    pool: asyncpg.Pool[asyncpg.Record], owner: Any, scenarios: RecordedScenarios
-) -> None:
-    """Given a projection from before the migration, then its rows and marks become what a fresh fold makes, found by more days."""
-    await project(pool, scenarios.facts, 500)
-    up, _, down = MIGRATION.read_text(encoding="utf-8").removeprefix("-- migrate:up").partition("-- migrate:down")
-    await owner.execute(down)
-    await owner.execute(up)
-    await owner.execute(f"grant select on high_water_mark to {role_name(RoleKind.WORKER, 'reporting')}")
-    await pool.expire_connections()
-    assert all(": counted is " in line for line in await refold_differences(pool))
 
 
 async def test_the_case_shows_its_own_and_nobody_elses(pool: asyncpg.Pool[asyncpg.Record]) -> None:
