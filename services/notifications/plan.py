@@ -93,10 +93,13 @@ def people_by_area(records: Iterable[Record]) -> Mapping[str | None, People]:
     return {area: People.of(of_area) for area, of_area in areas.items()}
 
 
-def plan_as_it_happened(case_id: UUID, records: Sequence[Record]) -> Mapping[UUID, Message]:
+def plan_as_it_happened(
+    case_id: UUID, records: Sequence[Record], until: datetime | None = None
+) -> Mapping[UUID, Message]:
     """Return the messages that were due before the next event, after each one: for a story whose days are over."""
     histories = [[replace(fact, recorded_at=fact.occurred_at) for fact in record.history] for record in records]
-    days = sorted({fact.occurred_at for history in histories for fact in history})
+    happened = {fact.occurred_at for history in histories for fact in history}
+    days = sorted(at for at in happened if until is None or at <= until)
     messages: dict[UUID, Message] = {}
     for day, following in zip(days, [*days[1:], None], strict=True):
         known = (Record.of(history, known_at=day) for history in histories)
@@ -106,15 +109,15 @@ def plan_as_it_happened(case_id: UUID, records: Sequence[Record]) -> Mapping[UUI
     return messages
 
 
-def told_as_it_happened(person: UUID, facts: Iterable[Fact]) -> Sequence[Message]:
-    """Return what somebody was told in the days of a story, in order of time, by the events of all its records."""
+def told_as_it_happened(person: UUID, facts: Iterable[Fact], until: datetime | None = None) -> Sequence[Message]:
+    """Return what somebody was told in the days of a story, in order of time, by the events of all its records until a time."""
     records = fold(facts)
     cases: dict[UUID, list[Record]] = {}
     for record in records:
         if record.service != SESSION:
             cases.setdefault(record.history[0].envelope.home, []).append(record)
     sessions = [record for record in records if record.service == SESSION]
-    planned = (plan_as_it_happened(case_id, [*own, *sessions]).values() for case_id, own in cases.items())
+    planned = (plan_as_it_happened(case_id, [*own, *sessions], until).values() for case_id, own in cases.items())
     messages: list[Message] = []
     for message in sorted(
         chain.from_iterable(planned), key=lambda message: (message.not_before, message.template, message.key)

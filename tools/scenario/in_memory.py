@@ -178,14 +178,13 @@ class Memory:
     def messages(self, person: UUID, *, as_of: datetime | None) -> Sequence[Mapping[str, Any]]:
         """Return what notifications plans by the events as published, each sent when it was due."""
         until = as_of or datetime.max.replace(tzinfo=UTC)
-        facts = [fact for fact in self._run(self._published()) if fact.occurred_at <= until]
         return [
             {
                 "template": str(message.template),
                 "at": message.not_before.astimezone(LONDON).isoformat(),
                 "record": message.record.partition("/")[2],
             }
-            for message in told_as_it_happened(person, facts)
+            for message in told_as_it_happened(person, self._run(self._published()), until)
             if message.not_before <= until
         ]
 
