@@ -109,14 +109,25 @@ def plan_as_it_happened(
     return messages
 
 
+def _names(history: Iterable[Fact], id_: UUID) -> bool:
+    """Tell whether a history names an id, in the bytes of any of its events."""
+    return any(str(id_).encode() in (fact.body or b"") for fact in history)
+
+
 def told_as_it_happened(person: UUID, facts: Iterable[Fact], until: datetime | None = None) -> Sequence[Message]:
     """Return what somebody was told in the days of a story, in order of time, by the events of all its records until a time."""
-    records = fold(facts)
+    histories: dict[tuple[str, UUID], list[Fact]] = {}
+    for fact in facts:
+        histories.setdefault((fact.envelope.stream, fact.envelope.home), []).append(fact)
+    # A whole system has thousands of records: only those of the person's cases are folded, once for each of their days.
+    homes = {home for (_, home), history in histories.items() if _names(history, person)}
     cases: dict[UUID, list[Record]] = {}
-    for record in records:
-        if record.service != SESSION:
-            cases.setdefault(record.history[0].envelope.home, []).append(record)
-    sessions = [record for record in records if record.service == SESSION]
+    sessions: list[Record] = []
+    for (stream, home), history in histories.items():
+        if stream.partition("/")[0] == SESSION:
+            sessions += fold(history) if any(_names(history, case_id) for case_id in homes) else []
+        elif home in homes:
+            cases.setdefault(home, []).extend(fold(history))
     planned = (plan_as_it_happened(case_id, [*own, *sessions], until).values() for case_id, own in cases.items())
     messages: list[Message] = []
     for message in sorted(
