@@ -17,7 +17,7 @@ from shared.domain.data_rights import (
     is_data_right,
 )
 from shared.domain.envelope import Fact, type_in
-from shared.domain.waiting import is_wait
+from shared.domain.waiting import is_of_kernel
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import Apply
 from shared.servers.database import Connection
@@ -105,7 +105,7 @@ def following(plan_of: Plan = plan) -> Apply:
 
     async def apply(connection: Connection, records: Sequence[ConsumedEvent]) -> None:
         followed = Followed(connection)
-        kept = [record for record in records if not _is_of_kernel(type_in(record.body))]
+        kept = [record for record in records if not is_of_kernel(type_in(record.body))]
         await _keep(connection, kept)
         since = await _unplanned(connection, kept)
         sessions = [name for name in since if session_of(name) is not None]
@@ -119,11 +119,6 @@ def following(plan_of: Plan = plan) -> Apply:
             await settle(connection, case_id, session, await planned(connection, followed, case_id, session, plan_of))
 
     return apply
-
-
-def _is_of_kernel(type_name: str) -> bool:
-    """Tell whether an event is one of the kernel's own, in a stream of its own: no message follows from a wait."""
-    return is_data_right(type_name) or is_wait(type_name)
 
 
 async def is_behind(connection: Connection) -> bool:

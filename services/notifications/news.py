@@ -97,12 +97,17 @@ class Record:
         return Record.of(self.history[: version - 1]) if version > 1 else None
 
 
-def fold(facts: Iterable[Fact]) -> list[Record]:
-    """Fold the facts of some records, each in order of version. Raises `BrokenHistory`."""
+def by_stream(facts: Iterable[Fact]) -> list[list[Fact]]:
+    """Group the facts of some records, each in order of version, by their streams."""
     histories: dict[str, list[Fact]] = {}
     for fact in facts:
         histories.setdefault(fact.envelope.stream, []).append(fact)
-    return [record for history in histories.values() if (record := Record.of(history)) is not None]
+    return list(histories.values())
+
+
+def fold(facts: Iterable[Fact]) -> list[Record]:
+    """Fold the facts of some records, each in order of version. Raises `BrokenHistory`."""
+    return [record for history in by_stream(facts) if (record := Record.of(history)) is not None]
 
 
 def cases_moved(before: Iterable[Record], now: Iterable[Record]) -> set[UUID]:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import chain
 from uuid import UUID
 
-from services.notifications.news import REFERRAL, SESSION, News, Record, fold
+from services.notifications.news import REFERRAL, SESSION, News, Record, by_stream
 from services.notifications.people import People
 from services.notifications.table import LINES, Audience, Line
 from services.notifications.times import next_open
@@ -116,18 +116,17 @@ def _names(history: Iterable[Fact], id_: UUID) -> bool:
 
 def told_as_it_happened(person: UUID, facts: Iterable[Fact], until: datetime | None = None) -> Sequence[Message]:
     """Return what somebody was told in the days of a story, in order of time, by the events of all its records until a time."""
-    histories: dict[tuple[str, UUID], list[Fact]] = {}
-    for fact in facts:
-        histories.setdefault((fact.envelope.stream, fact.envelope.home), []).append(fact)
+    histories = by_stream(facts)
     # A whole system has thousands of records: only those of the person's cases are folded, once for each of their days.
-    homes = {home for (_, home), history in histories.items() if _names(history, person)}
+    homes = {history[0].envelope.home for history in histories if _names(history, person)}
     cases: dict[UUID, list[Record]] = {}
     sessions: list[Record] = []
-    for (stream, home), history in histories.items():
-        if stream.partition("/")[0] == SESSION:
-            sessions += fold(history) if any(_names(history, case_id) for case_id in homes) else []
-        elif home in homes:
-            cases.setdefault(home, []).extend(fold(history))
+    for history in histories:
+        home = history[0].envelope.home
+        is_session = history[0].envelope.stream.partition("/")[0] == SESSION
+        concerned = any(_names(history, case_id) for case_id in homes) if is_session else home in homes
+        if concerned and (record := Record.of(history)) is not None:
+            (sessions if is_session else cases.setdefault(home, [])).append(record)
     planned = (plan_as_it_happened(case_id, [*own, *sessions], until).values() for case_id, own in cases.items())
     messages: list[Message] = []
     for message in sorted(

@@ -28,6 +28,7 @@ from services.reporting.projection.read_models import CONSUMER
 from services.reporting.projection.snapshot import LOCKED, PROJECTED
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact, UnknownEvent
+from shared.domain.waiting import is_of_kernel
 from shared.event_store import RecordedEvent
 from shared.messaging.projection_consumer import progress
 from shared.runtime.garbage_collection import exempt_from_collection
@@ -186,7 +187,7 @@ async def _copy_range(part: _Range) -> int:
     duties: list[tuple[Any, ...]] = []
     for name, history in streams.items():
         facts += map(projector.fact_row, history)
-        if projector.is_of_kernel(history[0].envelope.type):
+        if is_of_kernel(history[0].envelope.type):
             continue
         try:
             made = fold(history)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
+from shared.domain.data_rights import is_data_right
 from shared.domain.decider import BrokenHistory, Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.envelope import EventRegistry, Fact
@@ -139,6 +140,11 @@ def evolve(state: Waiting | None, fact: Fact) -> Waiting:
 
 def is_wait(type_name: str) -> bool:
     return type_name.rpartition(".v")[0].rpartition(".")[2] in _NAMES
+
+
+def is_of_kernel(type_name: str) -> bool:
+    """Tell whether an event is one of the kernel's own, about a wait or a person's data rights."""
+    return is_wait(type_name) or is_data_right(type_name)
 
 
 DECIDER: Final = Decider(RULES, decide, evolve)

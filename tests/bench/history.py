@@ -17,9 +17,10 @@ from typing import Final
 from uuid import UUID
 
 from services.reporting.projection.fold import fold
-from services.reporting.projection.projector import is_of_kernel, read
+from services.reporting.projection.projector import read
 from shared.domain.dates import end_of_day
 from shared.domain.envelope import GENESIS, Fact, next_hash
+from shared.domain.waiting import is_of_kernel
 from shared.event_store import RecordedEvent
 from tests.bench.corpus import Corpus
 from tools.scenario.synthetic_cases import SyntheticCase

@@ -21,7 +21,6 @@ from shared.api.authorisation import NotAllowed, command_denial
 from shared.api.commands import command_response
 from shared.api.problems import Malformed
 from shared.api.request import parse_command
-from shared.domain.data_rights import is_data_right
 from shared.domain.dates import LONDON, local_day
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
@@ -29,6 +28,7 @@ from shared.domain.execution import CommandRequest
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
 from shared.domain.service import Service
+from shared.domain.waiting import is_of_kernel
 from shared.event_store import RecordedEvent
 from shared.event_store.memory import MemoryEventStore
 from shared.handling.command_handler import CommandHandler, DryRun
@@ -284,7 +284,7 @@ class Memory:
             store, book = running.handler.event_store, read_model.events
             events = await store.read(0, (await store.head()).position)
             facts += [
-                _consumed(running.service.topic, event).fact(book) for event in events if not is_data_right(event.type)
+                _consumed(running.service.topic, event).fact(book) for event in events if not is_of_kernel(event.type)
             ]
         return facts
 

@@ -22,7 +22,7 @@ from services.reporting.projection.snapshot import Connection
 from shared.domain.data_rights import data_rights_events, is_data_right
 from shared.domain.duties import Duty
 from shared.domain.envelope import EventRegistry, Fact, UnknownEvent, type_in
-from shared.domain.waiting import is_wait, waiting_events
+from shared.domain.waiting import is_of_kernel, is_wait, waiting_events
 from shared.event_store import RecordedEvent
 
 if TYPE_CHECKING:  # it brings the Kafka client, which no API loads
@@ -186,11 +186,6 @@ def read_or_none(stream: str, body: bytes) -> Fact | None:
         return _book(stream.partition("/")[0], body).read(body)
     except (UnknownEvent, KeyError):
         return None
-
-
-def is_of_kernel(type_name: str) -> bool:
-    """Tell whether an event is one of the kernel's own, about a wait or a person's data rights."""
-    return is_wait(type_name) or is_data_right(type_name)
 
 
 def _book(service: str, body: bytes) -> EventRegistry:

@@ -13,7 +13,6 @@ from services.reporting.projection.projector import (
     COLUMNS,
     DUTY_COLUMNS,
     duty_rows,
-    is_of_kernel,
     read_row,
     stream_of,
     stream_row,
@@ -21,6 +20,7 @@ from services.reporting.projection.projector import (
 from services.reporting.projection.snapshot import Connection, Pool, snapshot
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import GENESIS, Fact, next_hash
+from shared.domain.waiting import is_of_kernel
 from shared.evidence.verification.problems import Passed, Problems, ignore_passed, to_the_end
 
 STREAMS: Final = 200
