@@ -48,7 +48,7 @@ class News:
     victims: tuple[UUID, ...] = ()
     item: UUID | None = None
     template: MessageTemplate | None = None
-    """The one text, if somebody chose it."""
+    """The one text, if an officer chose it."""
     accounts: Mapping[Audience, UUID] = field(default_factory=dict)
     """The accounts of those who work on it, by audience."""
     case_id: UUID | None = None
@@ -89,7 +89,7 @@ class Record:
 
     @property
     def area(self) -> str | None:
-        """The area of whoever began it."""
+        """The area of the actor who began it."""
         return self.history[0].envelope.labels.get("area")
 
     def before(self, version: int) -> Record | None:

@@ -115,7 +115,7 @@ def _names(history: Iterable[Fact], id_: UUID) -> bool:
 
 
 def told_as_it_happened(person: UUID, facts: Iterable[Fact], until: datetime | None = None) -> Sequence[Message]:
-    """Return what somebody was told in the days of a story, in order of time, by the events of all its records until a time."""
+    """Return the messages that a person got in the days of a story until a time, in order of time."""
     histories = by_stream(facts)
     # A whole system has thousands of records: only those of the person's cases are folded, once for each of their days.
     homes = {history[0].envelope.home for history in histories if _names(history, person)}
@@ -177,7 +177,7 @@ def _messages(line: Line, news: News, record: Record, case_id: UUID, people: Peo
 
 
 def _referral(line: Line, news: News, record: Record, people: People, recipient: UUID) -> UUID | None:
-    """Return the referral by which somebody is reached, or of which an account is told; None if none is known."""
+    """Return the referral that names a recipient, or that concerns an account; None if none is known."""
     if not line.to_accounts:
         return people.referrals[recipient]
     return news.because.stream_id if record.service == REFERRAL else people.referrals.get(news.concerns)

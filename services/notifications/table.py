@@ -33,7 +33,7 @@ class Audience(StrEnum):
     OFFICER = "OFFICER"
     """The account of the officer to whom a referral is allocated."""
     FACILITATOR = "FACILITATOR"
-    """The account of whoever leads a conference."""
+    """The account of the officer who leads a conference."""
     VICTIM = "VICTIM"
     """Somebody who was harmed, if their contact is marked as safe and they want updates."""
 
