@@ -49,13 +49,14 @@ def unpack(backup: Path, manifest: Manifest, data: Path, identity: Any) -> None:
     (data / "recovery.signal").touch()
 
 
-def unpack_log(folder: Path, wal: Path, identity: Any, keys: Sequence[VerifierKey], start: str) -> int:
-    """Decrypt the write-ahead log from a segment on, with what was signed of the last one; returns how many segments.
+def unpack_log(folder: Path, wal: Path, identity: Any, keys: Sequence[VerifierKey], start: str) -> str:
+    """Decrypt the write-ahead log from a segment on, with what was signed of the last one; returns the last full one, or nothing.
 
     Raises `BadBackup` for one that `ooc backup follow` has not signed.
     """
     wal.mkdir(mode=0o700, parents=True)
     archive = folder / WAL
+    last = ""
     for file in sorted(archive.glob(f"*{PACKED}")):
         name = file.name.removesuffix(PACKED)
         if name[8:] >= start or name.endswith(".history"):
@@ -63,6 +64,7 @@ def unpack_log(folder: Path, wal: Path, identity: Any, keys: Sequence[VerifierKe
             with opened(file, identity, signed.sha256) as reader:
                 packed = reader.read(signed.size)
             (wal / name).write_bytes(gzip.decompress(packed))
+            last = last if name.endswith(".history") else name
     for file in sorted((archive / RECEIVING).glob(f"*{PARTIAL}")):
         place = wal / file.name.removesuffix(PARTIAL)
         if not place.exists():
@@ -73,12 +75,16 @@ def unpack_log(folder: Path, wal: Path, identity: Any, keys: Sequence[VerifierKe
                 raise BadBackup(f"{file} is not what was signed: take it away")
             place.write_bytes(received)
             os.truncate(place, file.stat().st_size)
-    return len(list(wal.iterdir()))
+    return last
 
 
 @asynccontextmanager
-async def recovered(data: Path, wal: Path, to: datetime | None = None) -> AsyncIterator[str]:
-    """Recover a cluster to a moment, or to the end of its log; yields its address while it runs. Raises `BadBackup`."""
+async def recovered(data: Path, wal: Path, last: str, to: datetime | None = None) -> AsyncIterator[str]:
+    """Recover a cluster to a moment, or to the end of its log; yields its address while it runs.
+
+    Raises `BadBackup`, also for a recovery to the end that has not come to the last full segment.
+    """
+    data, wal = data.absolute(), wal.absolute()  # PostgreSQL works in its own folder
     with tempfile.TemporaryDirectory(prefix="ooc-restore-", ignore_cleanup_errors=True) as name:
         run = Path(name)
         (run / "hba").write_text(TRUST, encoding="ascii")
@@ -97,6 +103,8 @@ async def recovered(data: Path, wal: Path, to: datetime | None = None) -> AsyncI
         try:
             address = f"postgresql://{SUPERUSER}@/postgres?host={run}&port={PORT}"
             await _until_recovered(address, server, log)
+            if to is None:
+                await _require_replayed(address, last)
             yield address
         finally:
             with suppress(ProcessLookupError):
@@ -143,6 +151,20 @@ async def _until_recovered(address: str, server: asyncio.subprocess.Process, log
         await asyncio.sleep(POLL)
     end = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-12:]
     raise BadBackup("PostgreSQL did not recover the backup:\n" + "\n".join(end))
+
+
+async def _require_replayed(address: str, last: str) -> None:
+    """Compare where a recovery ended with the last full segment: one that lacks a segment ends there, and PostgreSQL opens."""
+    connection = await asyncpg.connect(address, timeout=60)
+    try:
+        replayed = await connection.fetchval("select pg_walfile_name(pg_last_wal_replay_lsn())")
+    finally:
+        await connection.close()
+    if last and (replayed or "")[8:] < last[8:]:
+        raise BadBackup(
+            f"the recovery ended in segment {replayed} of the write-ahead log, which goes on to {last}: find the segment"
+            " between them that is missing or unreadable"
+        )
 
 
 def give_to_server(folder: Path) -> None:

@@ -132,12 +132,12 @@ async def restore_system(order: Order, data: Path) -> Restored:
         shutil.rmtree(left, ignore_errors=True)
     try:
         unpack(order.folder / name, manifest, making, order.identity)
-        unpack_log(order.folder, wal, order.identity, keys, _segment(manifest.start))
-        async with recovered(making, wal, order.to) as server, _connected(server) as databases:
+        end = unpack_log(order.folder, wal, order.identity, keys, _segment(manifest.start))
+        async with recovered(making, wal, end, order.to) as server, _connected(server) as databases:
             last = await databases[KEYRING].fetchval(_LAST_TRANSACTION)
             if order.to is not None:
                 unpack(order.folder / name, manifest, later, order.identity)
-                async with recovered(later, wal) as newest, _connected(newest) as of_the_end:
+                async with recovered(later, wal, end) as newest, _connected(newest) as of_the_end:
                     await take_later(databases, of_the_end, KEYRING, [entry.name for entry in DECIDING])
                     await _remove_webhooks_again(server, newest)
                 await _end_what_opens(server)

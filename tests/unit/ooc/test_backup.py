@@ -247,7 +247,7 @@ def test_only_the_log_that_was_received_is_recovered(tmp_path: Path, changed: st
     first, second = (f"00000001000000000000000{n}" for n in (2, 3))
     kept = {first: b"one" * 1000, second: b"two" * 1000}
     files = {name: receive(tmp_path, name, content) for name, content in kept.items()}
-    assert unpack_log(tmp_path, tmp_path / "whole", IDENTITY, KEYS, first[8:]) == 2
+    assert unpack_log(tmp_path, tmp_path / "whole", IDENTITY, KEYS, first[8:]) == second
     assert {file.name: file.read_bytes() for file in (tmp_path / "whole").iterdir()} == kept
     if changed in {"exchanged", "added"}:
         other = files[second] if changed == "exchanged" else files[second].with_name(f"{'0' * 23}9{PACKED}")
