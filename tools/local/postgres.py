@@ -46,13 +46,23 @@ def dsn(port: int, database: str = "postgres") -> str:
 
 
 def process(folder: Path, port: int) -> Process:
-    """Describe PostgreSQL with its data in `folder`/data, made at the first start. Raises `CannotStart`."""
-    data = folder.absolute() / "data"
+    """Describe PostgreSQL with its data in `folder`/data, made at the first start. Raises `CannotStart`.
+
+    A file beside the folder notes that the data were made: data that are lost later are not made anew, empty.
+    """
+    data, made = folder.absolute() / "data", folder.absolute().with_suffix(".made")
     settings = [argument for name, value in SETTINGS.items() for argument in ("-c", f"{name}={value}")]
 
     async def before() -> None:
         if not (data / "PG_VERSION").exists():
+            if made.exists():
+                raise CannotStart(
+                    f"PostgreSQL's data are gone: {data} was made before, and is not there.\n"
+                    "Restore them from a backup (docs/how-to/back-up.md). To begin anew without them, remove all of"
+                    f" {made.parent}."
+                )
             await _make(data)
+        made.touch()
         await _leave_no_stale_lock(data)
 
     return Process(

@@ -99,6 +99,18 @@ async def test_postgres_killed_comes_back_with_its_rows(tmp_path: Path) -> None:
         assert await rows(url) == ["one", "two"]
 
 
+async def test_lost_data_are_not_made_anew(tmp_path: Path) -> None:
+    """Given a server whose data are lost, when it is started again, then no empty one starts, and what to do is said."""
+    (port,) = free_ports(1)
+    async with servers(tmp_path, postgres_port=port):
+        await write_row(postgres.dsn(port), "one")
+    shutil.rmtree(tmp_path / "postgres")
+    with pytest.raises(CannotStart, match=r"data are gone(?s:.)*back-up\.md"):
+        async with servers(tmp_path, postgres_port=port):
+            pass
+    assert not (tmp_path / "postgres").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another user")
 async def test_root_starts_postgres_from_a_home_that_others_cannot_enter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
