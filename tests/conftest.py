@@ -94,7 +94,6 @@ STORIES_PLAYED = (
 
 NIGHTLY = (
     "tests/hostile/test_destroyed_system.py",
-    "tests/hostile/test_rolled_back_system.py",
     "tests/integration/relay/test_restarts.py",
     "tests/hostile/test_full_disk.py",
     "tests/hostile/test_operating.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,14 +15,14 @@ import asyncpg
 import pytest
 
 from shared.api.access_log import AccessLog
-from shared.event_store import ClocksApart
+from shared.event_store import Appended, ClocksApart, DuplicateCommand, EventStoreUnavailable
 from shared.event_store.anchors import Anchors
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.access_log import check_access_log
+from shared.evidence.verification.log import LogChecks, check_log, end_of_log
 from shared.evidence.verification.problems import CountedCheck
 from shared.runtime.provision import databases, service_database
 from shared.servers import database as connections
-from tests.hostile.test_failing_servers import require_whole, write_surely
 from tests.integration.event_store.streams import Stream, as_application, as_verifier
 from tests.integration.event_store.tallies import KEEPER
 from tests.integration.local.waiting import eventually
@@ -57,6 +58,29 @@ async def store_by_a_clock(folder: Path, clock: Path) -> AsyncIterator[str]:
         name, schema = service_database("tests")
         await databases(postgres.dsn(port), [(name, schema)])
         yield postgres.dsn(port, name)
+
+
+async def write_surely(event_store: PostgresEventStore, stream: Stream, events: int) -> None:
+    """Write events one by one, as a client does that repeats a command until it is answered."""
+    for n in range(events):
+        append = stream.asks(b"%d" % n)
+        while True:
+            with contextlib.suppress(EventStoreUnavailable):
+                result = await event_store.append(append)
+                assert isinstance(result, Appended | DuplicateCommand), result
+                break
+        stream.knows(append)
+
+
+async def require_whole(address: str, events: int) -> None:
+    """See that the log holds so many events, one answer for each, and hashes that follow."""
+    pool = await connections.create_pool(as_verifier(address))
+    checks = LogChecks()
+    end = await end_of_log(pool, 0, checks.places)
+    await check_log(pool, end, checks)
+    await pool.close()
+    assert (end.position, end.answers, end.last) == (events, events, events)
+    assert (checks.places.lines, checks.hashes.lines, checks.answers.lines) == ((), (), ())
 
 
 async def test_a_clock_that_jumps_changes_no_order_and_no_proof() -> None:

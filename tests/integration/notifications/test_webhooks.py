@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, cast
@@ -24,7 +22,7 @@ from shared.domain.envelope import GENESIS, next_hash
 from shared.servers.database import as_role
 from tests.copied_databases import databases
 from tests.integration.consumers.conftest import until
-from tests.integration.notifications.conftest import Told
+from tests.integration.notifications.conftest import Killed, Told
 from tests.integration.notifications.webhook_world import HOSPITAL, KEY, Receiver, World
 from tests.integration.reporting.recorded_scenarios import event_of_row
 from tests.received_referral import NARRATIVE, received_referral
@@ -259,21 +257,24 @@ async def test_who_has_events_about_a_person_is_told_that_they_are_forgotten(wor
     other.close()
 
 
-async def test_a_process_that_is_killed_before_it_notes_repeats_the_id(world: World, database: str) -> None:
-    """Given a worker that is killed (kill -9) when an event is taken and not noted, then another sends it again, and goes on."""
-    stream, webhook = uuid4(), await world.subscribe()
+async def test_a_worker_that_dies_before_it_notes_repeats_the_id(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a worker that dies when an event is taken and not noted, then another sends it again, and goes on."""
+    stream, webhook, first = uuid4(), await world.subscribe(), world.sender()
     await world.follow(world.author.write(stream, CASE), world.author.write(stream, CASE))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.integration.notifications.dying_webhook"),
-        *(as_role(database, "ooc_notifications_worker"), str(webhook), world.now.isoformat()),
-    )
-    assert await process.wait() == -signal.SIGKILL
+
+    async def die(_event: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(first, "_advance", die)
+    with pytest.raises(Killed):
+        await first.send_due(webhook)
+    await first.on_stop()
     assert await world.send(webhook) == 0  # its lease holds
     world.now += LEASE
     await world.send(webhook)
     assert numbers(world.receiver.taken) == [1, 1, 2]
-    first, again, _ = world.receiver.headers
-    assert first["webhook-id"] == again["webhook-id"]
+    repeated, again, _ = world.receiver.headers
+    assert repeated["webhook-id"] == again["webhook-id"]
 
 
 async def test_a_removed_webhook_is_sent_nothing(world: World) -> None:
