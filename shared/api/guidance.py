@@ -30,7 +30,7 @@ NO_STREAM: Final = UUID(int=0)
 
 
 class RuleLine(Schema):
-    """A rule that stands in the way of a command, may do so by its fields, or will on a later day."""
+    """A rule that refuses a command, may refuse it for its fields, or will on a later day."""
 
     id: str
     kind: Literal["forbids", "state", "warns"] = Field(
@@ -85,7 +85,7 @@ class TaskLine(Schema):
     commands: list[str] = Field(description="The commands that record what is left of it, in the order of their use.")
     roles: list[str] = Field(description="Whose turn it is.")
     about: dict[str, UUID] = Field(description="Fields of the command that are known, such as the person.")
-    due: date | None = Field(description="The last Europe/London day to do it, if a duty says so.")
+    due: date | None = Field(description="The last Europe/London day to do it, if a duty sets one.")
     overdue: bool
     duty: str = Field(description="The code of the duty that it meets; empty if it meets none.")
     items: list[str] = Field(description="The ids that it is about, also those that no field of the command has.")

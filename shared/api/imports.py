@@ -4,8 +4,8 @@ POST /v1/{collection}/{id}/import   ?dry_run=
 
 The commands are the ordinary ones, and go through the command handler like any other. Only the mark (`Origin`) and the
 command ids differ: an id follows from the record, the importing organisation and the place of the command in its row. So a
-row that is sent again records nothing twice, whoever sends it; a row that was changed meanwhile is refused, and a row that
-was interrupted goes on.
+row that is sent again, by any member of the organisation, records nothing twice; a row that was changed since is refused,
+and a row that was interrupted goes on.
 
 A dry run calls the same code on an event store and a keyring that keep their additions in memory, so later commands of a
 row are judged after earlier ones. It records nothing but a line in the access log.

@@ -16,7 +16,7 @@ _AS_OF = a_day("as_of", "The day that is judged; today if it is left out.")
 
 
 def add_policy(app: FastAPI, book: PolicyBook) -> None:
-    """Add the route of a service's policy, for whoever has a token: no read is recorded, since it describes nobody."""
+    """Add the route of a service's policy, for every token. It describes no person, so reads are not logged."""
 
     @app.get("/v1/policy", tags=["policy"], response_model=PolicyView, **declared((_AS_OF,)))
     async def policy(request: Request, _actor: Caller) -> dict[str, Any]:

@@ -239,7 +239,7 @@ def _of_id(id_: str, lines: Sequence[L], what: str) -> L:
     for line in lines:
         if line.id == wanted:
             return line
-    raise NothingHeld(f"There is no {what} of the id {id_} here: it may have been settled meanwhile; list again.")
+    raise NothingHeld(f"There is no {what} of the id {id_} here: it may have been settled since; list again.")
 
 
 async def _standing_alarms(connection: Connection) -> list[StandingAlarm]:

@@ -28,7 +28,7 @@ UNDER_WAY: Final = "under_way"
 def network_of(client: Sequence[Any] | None) -> str:
     """Return the address of a client, whose port follows it. For IPv6 return its /64 network, since one client may use all of it.
 
-    A proxy may say something else: then that is taken for one.
+    A text of a proxy that is no address counts as one client.
     """
     host = "" if client is None else str(client[0])
     try:

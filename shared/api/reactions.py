@@ -148,7 +148,7 @@ async def _close(
     """
     id_ = parked.command_id
     if not await lock_parked(connection, id_):
-        raise NothingHeld(f"The reaction {id_} has been settled meanwhile: list again.")
+        raise NothingHeld(f"The reaction {id_} has been settled since it was listed: list again.")
     standing, command_id, now = reaction_wait(service, parked), uuid4(), datetime.now(UTC)
     words = None if why is None else Sealed(why)
     command = CloseWaiting(home=standing.home, wait=standing.wait, reason=reason, why=words)
@@ -170,7 +170,7 @@ async def _find(at: Dependencies, service: Service[Any], actor: Actor, id_: UUID
     """Find a parked reaction that an actor may see. Raises `NothingHeld`."""
     parked = await _look_up(at, id_)
     if parked is None or not await _may_see(at, service, actor, parked):
-        raise NothingHeld(f"No reaction of the id {id_} waits here: it may have been settled meanwhile; list again.")
+        raise NothingHeld(f"No reaction of the id {id_} waits here: it may have been settled since; list again.")
     return parked
 
 

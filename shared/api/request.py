@@ -49,7 +49,7 @@ async def read_actor(
 
 
 def _size_of(request: Request) -> int:
-    """Return how long a body will be by its head; one that does not say so counts as the largest."""
+    """Return a body's length by its head; without one it counts as the largest."""
     length = request.headers.get("content-length")
     if length is None:
         limit: int = request.app.state.body_limit if "transfer-encoding" in request.headers else 0

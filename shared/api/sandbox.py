@@ -1,4 +1,4 @@
-"""Canned problems for whoever tries a client of the APIs: `Prefer: example=409`, or `example=key-reused` (RFC 7240).
+"""Canned problems for tests of API clients: `Prefer: example=409`, or `example=key-reused` (RFC 7240).
 
 Only a sandbox answers so. The request goes no further, so nothing is read or recorded, and no token is needed.
 """

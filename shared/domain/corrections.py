@@ -113,7 +113,7 @@ def derived(fact: Fact[Any], field: str, value: Any) -> DerivedCorrection:
 def recorders(
     commands: Iterable[type[Command]], default_roles: Iterable[str], overseer: str
 ) -> Mapping[type[Event], Collection[str]]:
-    """Return who may correct each event: whoever may send a command that gives it, and who oversees them all."""
+    """Return the roles that may correct each event: those of the commands that give it, and the one that oversees all."""
     roles: dict[type[Event], set[str]] = {}
     for command in commands:
         for event in events_of(command):

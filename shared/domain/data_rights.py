@@ -1,7 +1,7 @@
 """Data rights: the kernel's own events about a person in a service's records, in a stream of their own for each person.
 
-Holds, restriction and erasure are recorded in each event store that knows the person, and go the way of all events, so
-that whoever has received the person's data from that service's topic learns of them. Nothing in them is personal: an
+Holds, restriction and erasure are recorded in each event store that knows the person, and published as all events, so
+that all who received the person's data from that service's topic learn of them. Nothing in them is personal: an
 event says who is forgotten by an opaque id, and never what. Source: Data Protection Act 2018, ss46-48.
 """
 
@@ -73,7 +73,7 @@ class RetentionReviewed(Event):
 
 
 class PersonForgotten(Event):
-    """The person's data are erased (Data Protection Act 2018, s47): whoever received them erases them too.
+    """The person's data are erased (Data Protection Act 2018, s47); recipients erase them too.
 
     The data key is destroyed once every service agrees (crypto-shredding). `backups_until` is the day by which no
     backup and no write-ahead log holds a key to the data any more.
@@ -248,7 +248,7 @@ def is_data_right(type_name: str) -> bool:
 def data_rights_id(service: str, person: UUID) -> UUID:
     """Return the id under which the stream of a person's data rights begins in a service's event store.
 
-    It is the kernel's: whoever begins a record under it learns nothing of whether the stream is there.
+    It is the kernel's: an attempt to begin a record under it does not show whether the stream exists.
     """
     return data_rights_ids(service, person)[0]
 

@@ -87,7 +87,7 @@ class RuleAnswer:
 
     @property
     def matters(self) -> bool:
-        """Whether the rule stands in the way of the command, may do so by its fields, or will on a later day."""
+        """Whether the rule refuses the command, may refuse it for its fields, or will on a later day."""
         return self.answer is not Answer.HOLDS or self.changes_on is not None
 
 

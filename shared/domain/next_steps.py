@@ -18,7 +18,7 @@ from shared.domain.service import Service
 S = TypeVar("S")
 
 NOBODY: Final = UUID(int=0)
-"""The actor for whom a step is asked that is another's turn."""
+"""The actor for guidance on a step that is another role's turn."""
 
 
 class Progress(StrEnum):

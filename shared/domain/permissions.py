@@ -6,7 +6,7 @@ record of another service with the same home and labels has the name of that ser
 
 Three boundaries apply to commands and reads alike:
 - labels: a record with another label than the token answers as one that does not exist;
-- organisation, if the table says so: likewise;
+- organisation, if the table has the boundary: likewise;
 - declared conflicts of interest: a record that mentions one of their ids is forbidden.
 """
 

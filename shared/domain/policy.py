@@ -120,7 +120,7 @@ class PolicyBook:
 
     @classmethod
     def load(cls, path: Path, of_operator: Callable[[], Iterable[PolicyValue]] = tuple) -> PolicyBook:
-        """Read a policy.toml; `of_operator` gives values that whoever runs the system adds, and is asked at the first use.
+        """Read a policy.toml; `of_operator` returns the operator's own values; it is called at the first use.
 
         Raises ValueError with the file, the line, the value and its fault.
         """

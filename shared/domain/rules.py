@@ -29,7 +29,7 @@ its source. The problem details of the API, the console and the reference page a
 The first is a precondition: it looks at state and context alone, so guidance answers it before a command is written
 (`shared.domain.guidance`). The second is a check: it declares the fields of the command that it reads (`looks_at`).
 A rule whose refusal another command of the service lifts names it (`lifted_by`), and so does every refusal.
-A rule that says something in some states only may declare these (`when`): elsewhere it holds, whatever the fields are.
+A rule that concerns some states only may declare these (`when`): in all others it holds, whatever the fields are.
 A new rule names its first day (`since`), as a dated value does: facts that occurred before it are not refused when they are
 recorded late. With `spares_old_records` records that began before that day are not judged either.
 A test compares the declarations with what the rules read (tests/unit/guidance/test_declared_fields.py).

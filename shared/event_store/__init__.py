@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 EVENT_WEIGHT: Final = 3_000
-"""What an event weighs beside its bytes: whoever reads it folds it, and a fold may compare each event with each other."""
+"""What an event weighs beyond its bytes: each reader folds it, and a fold may compare each event with each other."""
 
 
 class EventStoreUnavailable(Exception):

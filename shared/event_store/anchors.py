@@ -1,6 +1,6 @@
 """Anchors: hashes of a service's database that its position record carries, so that its topic vouches for them.
 
-Whoever rewrites the database by every right that there is must rewrite the position topic too, or `ooc verify` names it.
+An attacker with every right on the database must rewrite the position topic too, or `ooc verify` names the change.
 """
 
 from __future__ import annotations

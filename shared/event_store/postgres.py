@@ -210,7 +210,7 @@ class PostgresEventStore:
     async def _settled(self, append: event_store.AppendRequest) -> event_store.AppendResult:
         """Turn a duplicate into the success of the lost call, if that recorded these very events.
 
-        Another process may have recorded the same request meanwhile: events of its own, which ours would belie.
+        Another process may have recorded the same request in between, with other events than ours.
         """
         receipt = (await self.load(append.stream, append.command_id)).receipt
         if receipt is None or [record.hash for record in receipt.records] != [event.hash for event in append.events]:
@@ -254,7 +254,7 @@ class PostgresEventStore:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Raise `StoreBehindTopic` or `TimelineNotCompared` if the store says so."""
+    """Raise `StoreBehindTopic` or `TimelineNotCompared` if the store refuses to append."""
     try:
         yield
     except asyncpg.PostgresError as error:

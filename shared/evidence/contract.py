@@ -1,6 +1,6 @@
 """What the events of a service mean: the schema of each, the rules and the policy, as canonical JSON.
 
-A statement of evidence names its SHA-256, so that whoever reads a case later reads it by the rules of its day.
+A statement of evidence names its SHA-256, so that a case is read later by the rules of its day.
 """
 
 import json

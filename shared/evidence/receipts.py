@@ -1,4 +1,4 @@
-"""Signed receipts: whoever holds one proves to a third party what a service answered, without asking the service.
+"""Signed receipts: each proves to a third party what a service answered, without asking the service.
 
 The signature (Ed25519) is over the receipt's JSON in canonical form (RFC 8785), without the member `signature`. The key is
 derived from the secret that every process of the service with sealed fields has, so that an API signs as it answers and

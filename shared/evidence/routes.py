@@ -75,7 +75,7 @@ def add_evidence(
     async def keys(request: Request) -> JSONResponse:
         """List the public keys that sign here. Compare them with what the operator publishes elsewhere."""
         listed = await public_keys(request.app.state.deps.database)
-        # Whoever has the signer's role could list a key of theirs as that of receipts, or as another service's.
+        # A holder of the signer's role could list a key of theirs as that of receipts, or as another service's.
         signing = [key for key in listed if _names_of(key) in own]
         signing += [str(receipt_key())] if signing and receipt_key else []
         return (

@@ -135,7 +135,7 @@ class CheckpointSigner(Service):
 
     async def _sign(self, connection: Connection, producer: Any) -> None:
         asked_by = await connection.fetchval("select clock_timestamp()")
-        # Whoever raised it: an alarm stands for as long as it is true, and none of what no witness sees.
+        # An alarm lasts as long as it is true, whichever process raised it; without a witness there is none.
         for row in await connection.fetch("select place from alarm where name = $1", BEHIND):
             log = self._named.get(row["place"])
             if self._witness is None or log is None:

@@ -6,7 +6,7 @@ signing key, asks by a row of the table `statement`; the signer finds the home's
 The text is one line each: `<authority>/<service>/statement`, the home, the time in seconds since 1970, `contract` with the
 SHA-256 of the service's contract, `for` with the labels of the reader as JSON, and for each log its name, the size of its
 tree, the number of the home's entries among them, and the SHA-256 of those entries one after the other; or its name and
-`uncounted`, if the reader gets none of it. A service that holds nothing of a home signs so too: whoever has the keys of all
+`uncounted`, if the reader gets none of it. A service that holds nothing of a home signs so too: a holder of the keys of all
 services sees which one is missing in a bundle (ADR 53).
 """
 
@@ -57,7 +57,7 @@ class NoStatement(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """For whom a statement is made: the labels of their token, and the logs of which they get the entries."""
+    """The reader of a statement: the labels of their token, and the logs of which they get the entries."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     logs: tuple[Log, ...] = ()
@@ -103,7 +103,7 @@ async def sign_statements(
 async def record_names(connection: Connection, service: str, home: UUID, events: int | None) -> list[str]:
     """Return the names under which a service's access log knows a home and its records among so many events, if it has any.
 
-    Whoever asks for a statement may name more, and hides none by naming fewer.
+    The caller may name more, and hides none by naming fewer.
     """
     names = [f"{service}/homes/{home}", f"{service}/cases/{home}"]
     if events is not None:

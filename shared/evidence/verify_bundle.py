@@ -212,7 +212,7 @@ def checkpoint_of(note: str) -> tuple[str, int, bytes]:
 
 
 class Statement:
-    """What a service has signed of a case: when, for whom, its contract, and how many entries of each log concern it."""
+    """A service's signed statement on a case: time, reader, contract, and the number of entries in each log."""
 
     def __init__(self, note: str) -> None:
         self.note = note
@@ -221,7 +221,7 @@ class Statement:
         self.at = datetime.fromtimestamp(int(seconds), UTC)
         self.logs = {line.split()[0]: line.split()[1:] for line in logs}
         if not self.reader.startswith("for "):
-            raise ValueError("a statement does not say for whom it was made")
+            raise ValueError("a statement does not name its reader")
 
     def counts(self, log: str) -> bool:
         """Tell whether it counts the entries of a log."""

@@ -67,7 +67,7 @@ FULL_RECORDS: Final = 100
 """How many records of a service a home has that takes no further one, from reactions with three times as many: who decides or
 sends for one of them reads all."""
 SHORT: Final = 2_000
-"""Letters of a command that a full record takes for a while, so that it comes to its end."""
+"""Letters of a command that a full record still accepts for a while, so that it can be finished."""
 FULL: Final = (
     "this record holds as much as one may, alone or with those beside it: send less text, or begin another apart"
 )
@@ -194,7 +194,7 @@ class CommandHandler:
         return await self._run(request, self._foresee)
 
     async def _run(self, request: CommandRequest, last_step: LastStep[R]) -> Result | R:
-        """Take a turn on the stream, and go the way of a command to its last step."""
+        """Wait for a turn on the stream, then run the command to its last step."""
         digest = self.digest(request)
         name = self.service.stream_name(request.stream)
         try:
@@ -245,7 +245,7 @@ class CommandHandler:
     async def _record(
         self, request: CommandRequest, loaded: LoadedStream, _history: Sequence[Fact], judged: Judged, digest: bytes
     ) -> Result | None:
-        """Seal and append. Returns None if another process appended meanwhile, so the command must be repeated."""
+        """Seal and append. Returns None if another process appended first: repeat the command."""
         if not isinstance(judged, Decision):
             return judged
         append = await self._seal(request, judged, loaded, digest)
@@ -254,7 +254,7 @@ class CommandHandler:
     async def _foresee(
         self, _request: CommandRequest, _loaded: LoadedStream, history: Sequence[Fact], judged: Judged, _digest: bytes
     ) -> NoChange | Forbidden | DryRun:
-        """Look up what `_record` would find: the keys of whom it seals for, and the holders of the claims that it takes."""
+        """Look up what `_record` would find: the keys of the owners of sealed fields, and the holders of the claims."""
         if isinstance(judged, (NoChange, Forbidden)):
             return judged
         if not isinstance(judged, Decision):

@@ -1,6 +1,6 @@
 """What a worker stores of other services' records, by home, as it reads the topics: marks, and events as they are.
 
-The event store gives them to whoever asks (`EventStore.linked_marks`, `EventStore.kept_events`): the access table, and rules.
+The access table and rules read them from the event store (`EventStore.linked_marks`, `EventStore.kept_events`).
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping

@@ -15,7 +15,7 @@ class Poll:
 
     def __init__(self, shortest: float = 0.2, longest: float = 1.0, delay: float = 0.2) -> None:
         self.moved = asyncio.Event()
-        """Ends a pause when it is set, by whoever knows that there is something to find."""
+        """Ends a pause early: set it when there is something to find."""
         self._shortest = self._pause = shortest
         self._longest, self._delay = longest, delay
 

@@ -149,7 +149,7 @@ class ProjectionConsumer(Service):
         self._handler.forget()
 
     async def resume(self, assigned: Iterable[TopicPartition]) -> None:
-        """Seek newly assigned partitions to their checkpoints in PostgreSQL, but those that are taken away meanwhile."""
+        """Seek newly assigned partitions to their checkpoints in PostgreSQL, except those revoked since."""
         partitions = list(assigned)
         checkpoints = await self._handler.checkpoints([(tp.topic, tp.partition) for tp in partitions])
         self._handler.forget((tp.topic, tp.partition) for tp in partitions)

@@ -53,7 +53,7 @@ class Settled(Enum):
     NOTHING_TO_DO = "nothing to do"
 
 
-KEY_DESTROYED: Final = Rejection((), "the key of whom this is about has been destroyed")
+KEY_DESTROYED: Final = Rejection((), "the key of the person whom this is about has been destroyed")
 
 OF_ONE_SENDER: Final = 200
 """How many parked reactions to the events of one person are listed, who so hides from lists of a thousand nobody else's."""
@@ -145,7 +145,7 @@ class ReactionRunner:
         return dues
 
     async def _keep(self, parked: ParkedReactions, due: FollowingCommand, outcome: Settled) -> None:
-        """Store that a command had nothing to do, since no event says so."""
+        """Store that a command had nothing to do: no event shows it."""
         if outcome is Settled.NOTHING_TO_DO:
             await parked.keep_nothing_to_do(due.command_id, due.stream)
 

@@ -103,7 +103,7 @@ _DISTURBED = """
         or (select timeline from compared_timeline) is distinct from timeline()
         or exists (select from relayed where (position, hash) is distinct from ($1, $2::bytea))
 """
-"""Whether what stops `append` is not as the relay has said it: whoever has its role may write all of it."""
+"""Whether the rows that stop `append` differ from those of the relay: every holder of its role may write them."""
 _COMPARED = "update compared_timeline set timeline = $1, compared_at = clock_timestamp()"
 # The envelope's fields come in a fixed order before the data, and a quotation mark in a text is escaped, so the first
 # match is the envelope's own.
@@ -253,7 +253,7 @@ class Relay(Service):
                     self._alarming(event_store),
                     self._lease.enter(event_store, self._fencing()) as producer,
                 ):
-                    await self._lease.renew(event_store)  # to begin fences whoever has it by now
+                    await self._lease.renew(event_store)  # beginning fences the present holder
                     await event_store.add_listener(MOVED, lambda *_: self._poll.moved.set())
                     timeline = await event_store.fetchval("select timeline()")
                     reached = await self._compare(event_store, producer)
@@ -496,7 +496,7 @@ class Relay(Service):
                 portions.append(_Transaction(producer.create_batch, accesses))
             portions[-1].add(row, self._source)
             if n % 100 == 0:
-                await asyncio.sleep(0)  # the transaction under way goes on meanwhile
+                await asyncio.sleep(0)  # lets the transaction under way go on
         return portions
 
     async def _publish(self, producer: Any, portion: _Transaction, reached: HighWaterMark) -> HighWaterMark:

@@ -330,7 +330,7 @@ class PostgresKeyring:
         on_missing: Callable[[Collection[KeyId]], None] = lambda _key_ids: None,
         calendar: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Take `on_missing`: it is told of keys that are neither there nor destroyed."""
+        """Set `on_missing`: it is called with keys that are neither there nor destroyed."""
         self._calendar = calendar
         self._on_missing = on_missing
         self._pool = pool

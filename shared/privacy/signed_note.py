@@ -120,8 +120,8 @@ class Signer:
 class SigningKeys:
     """The system's signing secrets (32 bytes each) by epoch; each log has keys of its own, derived from them.
 
-    A rotation adds an epoch: while two stand in the file, each checkpoint has the signatures of both, so that whoever
-    trusts the older key learns the newer one from a log that both have signed. Then the older line is removed.
+    A rotation adds an epoch: while two are in the file, each checkpoint has the signatures of both, so that a client
+    that trusts the older key learns the newer one from a log that both have signed. Then the older line is removed.
     """
 
     epochs: dict[str, bytes]

@@ -95,7 +95,7 @@ async def _revoke_all(connection: Connection, database: str) -> None:
 
 
 async def revoke_advisory_locks(connection: Connection) -> None:
-    """Let no role but the owner's functions hold an advisory lock: one that is held open stops whoever takes its turn by it."""
+    """Let only the owner's functions take advisory locks: a lock that is held open stops all others that need it."""
     for row in await connection.fetch(
         "select oid::regprocedure::text from pg_proc where proname ~ '^pg_(try_)?advisory_(xact_)?lock'"
     ):

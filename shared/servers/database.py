@@ -154,7 +154,7 @@ class _Connection(asyncpg.Connection):
     def _process_log_message(self, fields: dict[str, str], _last_query: str) -> None:
         """Lose the connection if PostgreSQL warns that it stopped waiting (its function, in every language)."""
         if fields.get("R") == "SyncRepWaitForLSN":
-            self._abort()  # type: ignore[attr-defined]  # whoever has it from a pool gives it back
+            self._abort()  # type: ignore[attr-defined]  # its borrower returns it to the pool
 
 
 async def connect(dsn: str, *, statement_seconds: float, **settings: str) -> Connection:
@@ -191,7 +191,7 @@ async def _skip_reset(_connection: object) -> None:
 
 
 class LeaseLost(Exception):
-    """A lease that another process has taken meanwhile."""
+    """The lease was lost to another process."""
 
 
 class Lease:
@@ -227,7 +227,7 @@ class Lease:
 
     @asynccontextmanager
     async def keep(self, connection: Connection) -> AsyncIterator[None]:
-        """Renew the lease meanwhile: two that were slower than its term would take it from each other for ever.
+        """Renew the lease while in the context: two holders slower than its term would take it from each other for ever.
 
         The body must end by itself within a minute. A process that hangs renews nothing.
         """
@@ -246,7 +246,7 @@ class Lease:
             yield
         finally:
             ended.set()  # a statement that is cancelled takes the connection with it
-            await asyncio.gather(beating, return_exceptions=True)  # if the lease was lost, the next renewal says so
+            await asyncio.gather(beating, return_exceptions=True)  # if the lease was lost, the next renewal raises
 
     @asynccontextmanager
     async def enter(self, connection: Connection, context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
@@ -264,9 +264,9 @@ class Lease:
     async def hold(
         self, dsn: str, name: str, part: Service, *, pause: float, seconds: float, **settings: str
     ) -> AsyncIterator[Connection]:
-        """Yield a connection of its own once the lease is held; whoever else asks for it waits here.
+        """Yield a connection of its own once the lease is held; all others wait here.
 
-        It asks again every `pause` seconds, and raises `asyncio.CancelledError` when `part` stops meanwhile. A statement
+        It asks again every `pause` seconds, and raises `asyncio.CancelledError` if `part` stops. A statement
         on the connection may take `seconds`. PostgreSQL shows it by its `name`; `settings` are further settings of the session.
         """
         connection = await connect(dsn, statement_seconds=seconds, application_name=name, **settings)

@@ -16,7 +16,7 @@ DEFAULT_ORIGIN: Final = "ooc.local"
 
 
 class InvalidSetting(ValueError):
-    """A setting, or a file of them, that says something wrong; the message names it, and the remedy or line."""
+    """A wrong setting or settings file; the message names it, and the remedy or line."""
 
 
 class NoPassword(Exception):

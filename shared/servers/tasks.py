@@ -29,7 +29,7 @@ async def tolerantly(call: Callable[[], Awaitable[None]], log: Any, event: str) 
 
 @asynccontextmanager
 async def repeating(call: Callable[[], Awaitable[None]], seconds: float, log: Any, lost: str) -> AsyncIterator[None]:
-    """Call something tolerantly every few seconds meanwhile."""
+    """Call something every few seconds while in the context; log its errors."""
 
     async def repeat() -> None:
         while True:

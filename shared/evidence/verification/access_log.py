@@ -19,7 +19,7 @@ _BROKEN: Final = """
     ) as line
     where follows is not true order by sequence limit $1
 """
-# One statement, so one snapshot: lines are added meanwhile.
+# One statement, so one snapshot: lines are added all the time.
 _END: Final = """
     select access_head.sequence as head, access_head.hash = last.hash as same, coalesce(last.sequence, 0) as last,
            (select count(*) from access_log) as lines

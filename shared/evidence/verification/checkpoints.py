@@ -139,7 +139,7 @@ async def read_signed(
 ) -> list[tuple[Checkpoint, str]]:
     """Read the checkpoints of a log in a topic that one of its keys has signed, with their notes, the smallest first.
 
-    Whoever may write there adds others, which prove nothing. Raises a KafkaError, or TimeoutError.
+    Other writers of the topic may add checkpoints, which prove nothing. Raises a KafkaError, or TimeoutError.
     """
     signed: list[tuple[Checkpoint, str]] = []
     for name, _, note in await read_notes(bootstrap, topic):

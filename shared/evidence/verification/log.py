@@ -25,7 +25,7 @@ PAGE: Final = 5_000
 READABLE_TIME: Final = "case when recorded_at between '0001-01-02' and '9999-12-30' then recorded_at end as recorded_at"
 """recorded_at, or null if no calendar of Python's has the day: PostgreSQL knows 'infinity' and the year 294276."""
 
-# One statement, so one snapshot: whatever is appended meanwhile counts in neither.
+# One statement, so one snapshot: later appends count in neither.
 _END: Final = """
     select coalesce(head.position, event.last), head.log_hash, (select count(*) from answer), event.last
     from (select coalesce(max(position), 0) as last from event) as event left join head on true

@@ -83,7 +83,7 @@ async def check_streams(
         await to_the_end(_check_claims(held, due, claims), claims)
         passed(len(rows_of_keys))
     await to_the_end(_check_claims(database.fetch(_INVENTED, MOST_LINES), {}, claims), claims)
-    # Claims are as of now, so they are compared only if nothing has moved meanwhile.
+    # Claims are as of now, so they are compared only if nothing was appended since.
     if await or_else(head, database.fetchval("select position from head"), claims) == head:
         checks.claims = claims
 

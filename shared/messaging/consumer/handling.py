@@ -234,7 +234,7 @@ class RecordHandler(Service):
         waiting.drop(count)
         waiting.alarmed = False
         if self._waiting.get(place) is not waiting:
-            return  # forgotten meanwhile
+            return  # forgotten since
         if not waiting.records:
             del self._waiting[place]
         if place in self._paused and waiting.bytes <= MAX_WAITING_BYTES:
@@ -247,7 +247,7 @@ class RecordHandler(Service):
     async def _compare(self, topic: str, read_ends: Callable[[], Awaitable[Mapping[int, int]]]) -> None:
         """Compare the checkpoints with the ends of a topic: one that ends before them is another topic.
 
-        The ends are read last, since both grow meanwhile.
+        The ends are read last, since both grow.
         """
         reached = await self.checkpoints([(topic, partition) for partition in range(PARTITIONS)])
 

@@ -177,7 +177,7 @@ def _ranges(raw: Any) -> Ranges:
 class Ignored:
     """An invalid record of a position topic: the name of its alarm, its topic, and the reason in words.
 
-    `beyond` is its mark if that goes beyond the end of its topic: whoever has the event store can tell whether it was true.
+    `beyond` is its mark if that goes beyond the end of its topic: the owner of the event store can tell whether it was true.
     """
 
     alarm: str
@@ -267,7 +267,7 @@ async def find_last(
     """Find the last valid record, and the invalid ones after it, as `evaluate_at_ends` does.
 
     `read_ends` reads the ends of the events topic. It is called after the records have been read, since the relay goes on
-    publishing meanwhile. The consumer is assigned to the topic, and is at its end afterwards, which is `beyond` an offset that
+    publishing. The consumer is assigned to the topic, and is at its end afterwards, which is `beyond` an offset that
     is known: until it is, the broker does not lead.
     """
     partition = TopicPartition(position_topic, 0)
@@ -319,8 +319,8 @@ async def _read_between(consumer: Any, partition: TopicPartition, start: int, un
 async def reader(bootstrap: Kafka, isolation_level: str, wait_milliseconds: int = 20) -> AsyncIterator[Any]:
     """Yield a consumer without a group; from now on all of this process read records with any header.
 
-    At the end of a topic the broker keeps a fetch waiting for new records, and answers nothing else on its connection
-    meanwhile. So the wait is short by default, for a search that ends there.
+    At the end of a topic the broker keeps a fetch waiting for new records, and answers nothing else on its connection.
+    So the wait is short by default, for a search that ends there.
     """
     install()
     consumer = AIOKafkaConsumer(

@@ -1,4 +1,4 @@
-"""Signatures of position records: whoever may write to the topic is not yet the relay (ADR 76).
+"""Signatures of position records: the right to write to the topic does not make a writer the relay (ADR 76).
 
 The signed text (https://c2sp.org/signed-note) has a line for the topic's name, for each other header in order of name (its name
 and value), and for the value.
