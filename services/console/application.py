@@ -56,7 +56,7 @@ from shared.servers.database import create_pool
 from shared.servers.version import version
 
 REQUESTS_OF_A_PAGE: Final = 20
-"""About as many as a page asks of one API at most. To an API the console is one address, whoever uses it."""
+"""About as many as a page asks of one API at most. To an API the console is one address for all its users."""
 STATIC: Final = Path(__file__).parent / "static"
 HEADERS: Final = {
     "Cache-Control": "no-store",

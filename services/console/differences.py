@@ -19,7 +19,7 @@ COMPARED: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a record says, with the form that corrects it for whoever may send it."""
+    """What a record says, with the form that corrects it if the reader may send it."""
 
     record: str
     text: str

@@ -61,7 +61,7 @@ class Directory:
         self._cipher = cipher
 
     async def keep(self, session: Session) -> None:
-        """Keep the name of whoever has signed in; nothing of somebody whom the identity provider does not name."""
+        """Keep the name of a person who signs in, if the identity provider gives one."""
         if session.name:
             officer = Officer(session.person, session.name, session.role, session.area, session.email)
             owner = self._owner(officer.id, officer.role)

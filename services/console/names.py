@@ -14,7 +14,7 @@ from services.reporting.access import MOST_NAMED, NAMING
 CHILD: Final = ("SUSPECT", "HARMER", "CHILD", "SUBJECT")
 """Parts in a record of the child whose case it is."""
 VICTIM: Final = "VICTIM"
-"""The part in a record of whoever was harmed."""
+"""The part in a record of a harmed person."""
 
 Record = tuple[str, str]
 """A service, and the id of a record of it."""
@@ -50,7 +50,7 @@ def called(people: Collection[Who]) -> dict[str, str]:
 
 
 def unnamed(parts: Mapping[str, str]) -> dict[str, str]:
-    """Return what to call people of whom the reader knows the part alone, in words by id."""
+    """Return names by id, in words, for people of whom the reader sees only the part."""
     return {id_: f"{words}, name not shown" for id_, words in told_apart(parts).items()}
 
 

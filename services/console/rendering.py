@@ -56,7 +56,7 @@ class NameStrict(jinja2.Undefined):
 def environment() -> jinja2.Environment:
     made = jinja2.Environment(
         autoescape=True,
-        auto_reload=False,  # the templates are the program's own: whoever changes one starts it again
+        auto_reload=False,  # the templates are the program's own: restart it after a change
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=NameStrict,

@@ -144,7 +144,7 @@ def changed(
         path: the route's.
         change: what the form does.
         read: reads it, for a session if there is one.
-        keep: where it goes when the session has ended meanwhile: the sign-in follows by a page of its own, since a browser
+        keep: where it goes when the session has ended: the sign-in is a page of its own, since a browser
             lets no redirect of a form lead elsewhere (Content-Security-Policy, form-action).
 
     """
@@ -171,7 +171,7 @@ def changed(
         session = await sessions.find_kept(key_in(request))
         if session is None and (keep is None or "content-length" not in request.headers):
             page = _sign_in_page(request, _came_from(request))
-            page.headers["Connection"] = "close"  # whoever has not signed in sends no body that is read in vain
+            page.headers["Connection"] = "close"  # a body without a sign-in is not read
             return page
         form = await read(request, session)
         session = session or await sessions.find_of_form(first(form, CSRF))
@@ -239,7 +239,7 @@ async def opened_by_link(request: Request, kind: str = "") -> Any:
 
 
 def _count_page(request: Request, reader: str) -> None:
-    """Count a page of a person, or of whoever has a link: to the APIs all of them are one address."""
+    """Count a page of a person or of a holder of a link: to the APIs they all have the console's address."""
     rate: RateLimit | None = request.app.state.page_rate
     if rate is not None and rate.take(reader):
         raise HTTPException(

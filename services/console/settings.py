@@ -22,7 +22,7 @@ class ConsoleSettings(Settings):
     console_client: str = "ooc-people"
     """The console's client id at the issuer: a public client with PKCE."""
     invited_client: str | None = None
-    """The client id by which the console asks for whoever has the link to an appointment (role `INVITED`). Default: none,
+    """The client id by which the console acts for a holder of a link to an appointment (role `INVITED`). Default: none,
     as with the development issuer; another issuer needs it.
     """
     invited_secret_file: Path | None = None

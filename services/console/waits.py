@@ -1,4 +1,4 @@
-"""What waits to be put right, as every service says that the person may read."""
+"""Parked reactions and quarantined streams of every service that the person may read."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

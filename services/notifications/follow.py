@@ -154,7 +154,7 @@ async def _all_parts(connection: Connection, case_id: UUID) -> set[Part]:
 async def _moved_by_records(
     connection: Connection, case_id: UUID, now: Sequence[Record], since: Mapping[str, int]
 ) -> set[Part]:
-    """Return the parts of a case of which its own records say something else since some versions."""
+    """Return the parts of a case that its own records changed since some versions."""
     earlier = (record.before(since[record.name]) if record.name in since else record for record in now)
     before = [record for record in earlier if record is not None]
     if people_by_area(before) != people_by_area(now):
@@ -163,7 +163,7 @@ async def _moved_by_records(
 
 
 async def _moved_by_session(connection: Connection, followed: Followed, session: str, since: int) -> set[Part]:
-    """Return the places of which a session says something else since a version; note whose they are."""
+    """Return the parts of cases that a session changed since a version; note their cases."""
     now = await followed.session(session)
     before = [record for record in (record.before(since) for record in now) if record is not None]
     cases = sorted({case_id for record in now for case_id in record.news})
@@ -174,7 +174,7 @@ async def _moved_by_session(connection: Connection, followed: Followed, session:
 async def planned(
     connection: Connection, followed: Followed, case_id: UUID, session: str | None, plan_of: Plan
 ) -> Mapping[UUID, Message]:
-    """Plan the messages of a part by what was followed, without those to or about somebody whom referral has forgotten."""
+    """Plan the messages of a part from the followed records, without those to or about a forgotten person."""
     messages = {
         key: message
         for key, message in plan_of(case_id, await followed.of_part(case_id, session)).items()

@@ -111,7 +111,7 @@ def fold(facts: Iterable[Fact]) -> list[Record]:
 
 
 def cases_moved(before: Iterable[Record], now: Iterable[Record]) -> set[UUID]:
-    """Return the cases of which some records say something else."""
+    """Return the cases whose news changed between two states of some records."""
     said, says = (
         {(case_id, record.name): news for record in records for case_id, news in record.news.items()}
         for records in (before, now)

@@ -1,7 +1,7 @@
 """The outbox: rows that follow the plan until they are sent, and the steps of sending, each one a statement.
 
 PLANNED -> SENDING -> ACCEPTED -> SENT
-              |           (the provider has it)   (and the referral's record says so)
+              |           (the provider has it)   (and the referral records it)
               +-> PLANNED again after a pause, or FAILED
 PLANNED -> WITHDRAWN
 """
@@ -92,7 +92,7 @@ async def put_digests(connection: Connection, officers: Iterable[UUID], begins: 
 
 # --- sending -------------------------------------------------------------------------------------
 
-# A message (m) of which nothing is sent now: the data of somebody whom it is about are restricted.
+# A message (m) that is not sent now: the data of its recipient or subject are restricted.
 _RESTRICTED: Final = "exists (select from data_right as r where r.person_id in (m.recipient, m.concerns))"
 _EARLIER: Final = "m.follows && array[e.template] and e.recipient = m.recipient and e.record = m.record"
 # Whether it has to wait until it is known what became of the message that it follows.

@@ -72,7 +72,7 @@ Plan = Callable[[UUID, Sequence[Record]], Mapping[UUID, Message]]
 def plan(case_id: UUID, records: Sequence[Record]) -> Mapping[UUID, Message]:
     """Return the messages of a case by their keys.
 
-    Whoever begins a record says of which case it is: a record tells and names only people of the case in its own area.
+    A client chooses the case of a new record, so a record informs and names only people of the case in its own area.
     """
     people = people_by_area(records)
     return {

@@ -283,7 +283,7 @@ class Sender(Part):
             return None
         postal = "\n".join(filter(None, (contact.name, contact.address))) if contact.address else None
         known = {"SMS": contact.telephone, "EMAIL": contact.email, "LETTER": postal}
-        # A letter is sent to whoever asked for letters: nobody else expects one at home.
+        # A letter is sent only to those who asked for letters: others expect none at home.
         wanted = [contact.preferred] if contact.preferred in known else []
         channels = [*wanted, *(channel for channel in _ORDER if channel != "LETTER" and channel not in wanted)]
         carriers = self._carriers
@@ -416,7 +416,7 @@ def _envelope(
 ) -> Envelope:
     """Return the message as it goes; with an invitation if a mail server takes it, and it changes one appointment.
 
-    A link stands at the end of what is sent, and not in the record: it opens the page to whoever has it.
+    A link is at the end of the sent text, and not in the record: it opens the page to every holder.
     """
     sender, diary, method = getattr(way.carrier, "sender", None), None, None
     if sender is not None and len(messages) == 1:

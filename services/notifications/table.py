@@ -27,7 +27,7 @@ class Audience(StrEnum):
     PARENT = "PARENT"
     """That child's parents and carers, if the case leaves no doubt whose they are."""
     PERSON = "PERSON"
-    """Whoever is written to by hand."""
+    """The recipient of a message written by hand."""
     SCHOOL = "SCHOOL"
     """The school's account that sent a referral in."""
     OFFICER = "OFFICER"
@@ -107,7 +107,7 @@ class Line:
     not_before: Time
     not_after: Time
     follows: tuple[MessageTemplate, ...] = ()
-    """Templates of which the person must have got one about the same appointment: nobody is told of the end of what they never heard of."""
+    """Templates of which the person must have got one about the same appointment: its end is no news without it."""
     planned_ahead: bool = False
     """Whether it is left out if its time had passed when the occasion was recorded."""
 

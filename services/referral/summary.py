@@ -45,7 +45,7 @@ def summary(state: Referral, first: Fact) -> ReferralSummary:
 
 
 def _wishes(state: Referral) -> Iterator[VictimWishes]:
-    """Yield the wishes of everybody who has said any, or for whom something was done."""
+    """Yield the wishes of every person with victim details or a log."""
     for person in dict.fromkeys((*state.victim_details, *state.log)):
         details = state.victim_details.get(person)
         told, supported = (first_day(state.log, person, event) is not None for event in (TOLD, REFERRED))

@@ -30,4 +30,4 @@ ACCESS: Final[Permissions] = {
     Role.INVITED: Permission(frozenset({"diary"})),
     Role.MESSENGER: Permission(frozenset({"digests"})),
 }
-"""Role -> the parts that it may read here: officers their cases, a school or an agency what became of its reports, analysts numbers alone, which they freeze as returns, and whoever has the link to a diary that diary; the program that writes to people whom it reminds of which cases."""
+"""The parts that each role may read: officers their cases, schools and agencies the results of their reports, analysts numbers."""

@@ -37,7 +37,7 @@ class Dependencies(ApiDependencies):
 
 @asynccontextmanager
 async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
-    """Open the resources of the API, build its dependencies, and keep the search index up to date meanwhile."""
+    """Open the resources of the API, build its dependencies, and keep the search index up to date while open."""
     async with open_resources(
         "reporting", RoleKind.API, settings, connections=CONNECTIONS, keyring_connections=2
     ) as resources:

@@ -1,6 +1,6 @@
 """The rebuild: reporting's tables computed anew from the event stores, beside the live ones, and swapped in one transaction.
 
-The live tables go on meanwhile: they are read, and the worker projects into them (blue/green). The shadow tables stand in a
+Readers and the worker go on using the live tables (blue/green). The shadow tables stand in a
 schema of their own, without indexes while processes copy ranges of streams into them (COPY), each stream folded once. Then
 they are indexed, caught up event by event, and compared row by row with the live ones. The swap locks the live tables for
 some milliseconds: what the event stores recorded since is projected under the lock, so that no answer goes back in time. A

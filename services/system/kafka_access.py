@@ -3,7 +3,7 @@
 Each service's worker has a login. Its relay and its signer write that service's topics, which nobody else may; its consumer
 reads the topics of the services that it follows. `ooc verify` reads all. A follower reads events and positions.
 
-A partner, another agency whose program reads the events, is whoever has a password `partner_<name>` beside ours. It reads what
+A partner, another agency whose program reads the events, has a password `partner_<name>` beside ours. It reads what
 `ooc verify` reads, and has one group, called by its name. The system has none of its own: a login can stop a small broker
 (SECURITY.md).
 """

@@ -30,7 +30,7 @@ class Lag:
     name: str
     """Who lags, and behind which service: `relay.disposal`, or `reporting.disposal`."""
     service: str
-    """The service whose status says so."""
+    """The service whose status reports it."""
     left: int
     """How many records."""
     words: str

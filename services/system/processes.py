@@ -48,7 +48,7 @@ class Server(StrEnum):
     NOTIFY = "notify"
     """GOV.UK Notify, or a proxy that leads there."""
     WEBHOOK = "webhook"
-    """Whoever hears of alarms, and the agencies that take events, or a gateway to them."""
+    """The receivers of alarms and the agencies that take events, or a gateway to them."""
 
 
 @dataclass(frozen=True, slots=True)

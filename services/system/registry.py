@@ -98,7 +98,7 @@ def deciding_services() -> tuple[Service[Any], ...]:
         if reacting != set(service.followers):
             raise TypeError(
                 f"{', '.join(sorted(reacting)) or 'no service'} reacts to events of {service.name}:"
-                f" say so in `followers` of services/{service.name}/service.py"
+                f" name exactly these in `followers` of services/{service.name}/service.py"
             )
     return services
 

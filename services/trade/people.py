@@ -54,7 +54,7 @@ def birth_date_of(person: UUID, context: Context) -> date | None:
 def flags_of_the_incident(person: UUID, kept: Sequence[Fact]) -> Flags | None:
     """Return the flags of the referral that linked a person last, as they were corrected; None without one.
 
-    Any other of the case says nothing of them: whoever reports chooses the case, and a school's report has been read by nobody.
+    Other referrals of the case do not count: a reporter chooses the case, and no officer has read a school's report.
     """
     corrected = _corrected(kept)
     links = [fact for fact in corrected if has_event(fact, PersonLinked) and fact.event.person_id == person]

@@ -130,9 +130,9 @@ class Role(StrEnum):
     AGENCY = "AGENCY"
     """The program of an agency that is no school: it refers, and follows what it referred. Nobody signs in with it."""
     MESSENGER = "MESSENGER"
-    """The program that writes to people. Nobody signs in with it."""
+    """The program that writes to people. It has no sign-in."""
     INVITED = "INVITED"
-    """Whoever has the link to an appointment, for whom the console asks. Nobody signs in with it."""
+    """The holder of a link to an appointment, as whom the console calls. It has no sign-in."""
     SYSTEM = "SYSTEM"
 
 
@@ -500,7 +500,7 @@ EXPLAINS_A_DIFFERENCE: Final = "N1"
 
 
 LEADS_IN_THE_CASE: Final = ("rj_conference.CHOSEN:{id}", "rj_conference.OFFICER:{id}")
-"""The marks by which whoever leads a conference reads the other records of its case."""
+"""The marks by which the facilitator of a conference reads the other records of its case."""
 NOT_BY_PROPOSING: Final = ((LEADS_IN_THE_CASE[1], "rj_conference.PROPOSER:{id}"),)
 """Nobody opens a case to themselves by proposing a conference in it: then somebody else must choose them."""
 

@@ -1,1 +1,1 @@
-"""Pages for whoever signs in: the entrance, the reason for a look, the rules of a day."""
+"""Pages for all who sign in: the entrance, the reason for a look, the rules of a day."""

@@ -1,4 +1,4 @@
-"""The page of one appointment, for whoever has its link: when and where it is, whom to ring, and "I can't come".
+"""The page of one appointment, for a holder of its link: when and where it is, whom to ring, and "I can't come".
 
 It names nobody, and says nothing of why. A link comes from the program that writes to people, and ends with the
 appointment. What it shows is asked anew each time, so a place or time that was moved is right.
@@ -46,7 +46,7 @@ AFTER: Final = timedelta(days=1)
 
 
 class Given(BaseModel):
-    """What a link is asked for: the appointment, for whom, because of which event, and until when."""
+    """A link's appointment, recipient, event and end."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -104,7 +104,7 @@ async def account_address(request: Request) -> Response:
 
 
 async def appointment_page(request: Request) -> Response:
-    """Show when and where an appointment is, to whoever has its link."""
+    """Show when and where an appointment is."""
     given = await opened_by_link(request)
     if given is None:
         return _ended(request)
@@ -116,7 +116,7 @@ async def appointment_page(request: Request) -> Response:
 
 
 async def cannot_come(request: Request) -> Response:
-    """Record that whoever has the link cannot come, once: somebody rings them."""
+    """Record that the invited person cannot come, once: staff ring them."""
     given = await opened_by_link(request)
     if given is None:
         return _ended(request)

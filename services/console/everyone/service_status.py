@@ -1,4 +1,4 @@
-"""The status page: whether each service is ready, for whoever asks, without a sign-in."""
+"""The status page: whether each service is ready, without a sign-in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.system.registry import SERVICES
 
 
 async def status_page(request: Request) -> Response:
-    """Ask each service whether it is ready, and say so; 503 if one is not, for programs that watch the page."""
+    """Show whether each service is ready; 503 if one is not, for programs that watch the page."""
     apis = console_of(request).apis
     ready = await asyncio.gather(*(apis.is_ready(entry.name) for entry in SERVICES))
     lines = [(entry.title, works) for entry, works in zip(SERVICES, ready, strict=True)]

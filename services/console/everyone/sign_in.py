@@ -68,7 +68,7 @@ class Provider:
         return (await self._verifier.actor(authorization)).role == Role.MESSENGER
 
     async def invited(self) -> Session:
-        """Return a session for whoever has the link to an appointment. Raises `NoAnswer`."""
+        """Return a session for a holder of a link to an appointment. Raises `NoAnswer`."""
         if self._invited is None or not self._invited.is_fresh:
             try:
                 self._invited = await self._token(**self._invited_form)
@@ -77,7 +77,7 @@ class Provider:
         return Session("", "", Role.INVITED, "", "", self._invited)
 
     async def sign_in_address(self, state: str, verifier: str, *, anew: bool = False) -> str:
-        """Return the address of the issuer's page; `anew`: that asks who one is, whoever is signed in there. Raises `NoAnswer`."""
+        """Return the address of the issuer's page; `anew`: asks for credentials even if a person is signed in there. Raises `NoAnswer`."""
         endpoint = (await self._configured())["authorization_endpoint"]
         question = {
             "response_type": "code",
@@ -202,7 +202,7 @@ def _client() -> httpx2.AsyncClient:
 async def fresh(sessions: Sessions, provider: Provider, session: Session) -> Session:
     """Return the session with an access token that lives for a while. Raises `SessionEnded` or `NoAnswer`.
 
-    One request renews it and the others wait for that; none holds a connection of the database meanwhile.
+    One request renews it and the others wait for that without a database connection.
     """
     if session.tokens.is_fresh:
         return session

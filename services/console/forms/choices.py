@@ -107,7 +107,7 @@ def officers_in(
 ) -> list[Option]:
     """List the officers in some roles who may be meant in a case, each once: the person, by name, then who is not named.
 
-    Of these it knows whoever has recorded an event of the case.
+    Of these it knows those who recorded an event of the case.
     """
     options = {session.person: "You"} if session.role in roles else {}
     options |= {

@@ -141,7 +141,7 @@ async def place_in_turn(request: Request, session: Session, draft: Draft | None 
 
 
 async def _rows_of(request: Request, session: Session) -> Answers:
-    """Return the rows of a form that is opened: of whoever was invited to a conference; empty ones for conditions."""
+    """Return the rows of a form that is opened: those invited to a conference; empty ones for conditions."""
     if read_name(request, "command") == conditions.COMMAND:
         return {f"{ROWS}{conditions.GROUP}": [str(conditions.ROWS)]}
     if read_name(request, "command") != present.COMMAND:

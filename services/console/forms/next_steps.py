@@ -160,7 +160,7 @@ class Task:
     status: str
     colour: str
     address: str
-    """The form that records it, for whoever may send it now; else empty."""
+    """The form that records it, if the person may send it now; else empty."""
     whose: Sequence[str]
     due: str
     overdue: bool

@@ -1,6 +1,6 @@
 """The people of a case in a form: only fitting ones are offered, and what the case knows of a child is not asked again.
 
-The services refuse whoever does not fit (rules V1 and R7) and note details that differ (N1): here nobody comes to that.
+The services refuse people who do not fit (rules V1 and R7) and note details that differ (N1): the form prevents both.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -116,7 +116,7 @@ def of_part(fields: Sequence[Field], answers: Answers) -> tuple[Sequence[Field],
 
 
 def _needed(field: Field, needed: Collection[str]) -> Field:
-    """Return a field as a part needs it: the birth of whoever is no organisation has to be known."""
+    """Return a field as a part needs it: a person, unlike an organisation, needs a date of birth."""
     name = field.name.rpartition(".")[2]
     is_born = name == "date_of_birth" and not _ORGANISATION & set(needed)
     return replace(field, is_folded=name not in needed, required=field.required or is_born)

@@ -1,7 +1,7 @@
 """An officer's diary for their calendar: a private iCalendar feed (RFC 5545) without a name, behind a link that they end.
 
-Nobody is signed in when a calendar asks, so the link ends with a term, which each sign-in begins anew: whoever can no
-longer sign in has no feed after it.
+A calendar program has no sign-in, so the link ends with a term, which each sign-in of the officer begins anew: without a
+sign-in the feed ends.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -47,12 +47,12 @@ async def end_diary(request: Request, session: Session, _form: Form) -> Response
 
 
 async def prolong_diary(links: Links, session: Session) -> None:
-    """Begin the term of a link anew, for whoever has just signed in."""
+    """Begin the term of a person's link anew, at their sign-in."""
     await links.prolong(_owner(session), datetime.now(UTC) + LIFE, KIND)
 
 
 async def diary_feed(request: Request) -> Response:
-    """Answer an officer's diary to whoever has its link."""
+    """Answer an officer's diary to a holder of its link."""
     console = console_of(request)
     given = await opened_by_link(request, KIND)
     if given is None:

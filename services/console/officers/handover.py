@@ -44,7 +44,7 @@ class Holding:
     step: NextStep | None
     """The command, if the role may know of it at all."""
     officers: Sequence[Option] = ()
-    """Those to whom it may be given."""
+    """The officers who may take it."""
 
     @property
     def is_handed(self) -> bool:

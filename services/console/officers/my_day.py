@@ -60,7 +60,7 @@ class Group:
 async def my_day(request: Request, session: Session) -> Response:
     """Show what the person has to do, today's sessions, and the cases with something new.
 
-    A school sees its referrals, an analyst the returns, and whoever must say why they look is asked that first.
+    A school sees its referrals, an analyst the returns; a role that must give a reason is asked for it first.
     """
     may = permission_of(session.role)
     if session.role == Role.SCHOOL:
@@ -222,7 +222,7 @@ async def _victims(apis: Apis, session: Session) -> Sequence[Victim]:
 async def _officers(
     console: Console, session: Session, groups: Iterable[Group], workload: Iterable[tuple[str, int]]
 ) -> dict[str, str]:
-    """Return for a supervisor the names of officers; whoever has not signed in yet has none."""
+    """Return for a supervisor the names of officers; one who has not signed in yet has none."""
     if session.role != Role.SUPERVISOR:
         return {}
     named = await console.directory.names(session)
@@ -240,7 +240,7 @@ async def _next_sitting(apis: Apis, session: Session) -> Mapping[str, Any] | Non
 
 
 async def _differences(apis: Apis, session: Session, officer: str | None) -> list[dict[str, Any]]:
-    """List the people of whom records differ, each with the cases of these."""
+    """List the people whose records differ, each with the cases of these."""
     answer = await apis.get_projected(session, "/v1/differences", {"officer": officer})
     return [
         {**person, "cases": sorted({case for record in person["records"] for case in record["case_ids"]})}

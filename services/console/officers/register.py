@@ -41,7 +41,7 @@ NOT_THERE: Final = frozenset(
         AttendanceStatus.CANCELLED_BY_SERVICE,
     }
 )
-"""Whoever was not there has no hours, and took no part: nothing more is asked."""
+"""An absent child has no hours and took no part: nothing more is asked."""
 RECORDED_ONCE: Final = "E5"
 HELD_AT: Final = Field("held_at", "time", "When was it held?", "The time at which the session began.", required=True)
 
@@ -100,7 +100,7 @@ async def register_page(request: Request, session: Session) -> Response:
 
 
 async def take_register(request: Request, session: Session, form: Form) -> Response:
-    """Record the session as held, and the line of each child for whom one was filled in, and say what came of each."""
+    """Record the session as held, and each filled-in line of a child, and show the result of each."""
     key = read_key(form)
     register = _with_answers(await _read_register(request, session), form)
     answered = [line for line in register.lines if first(form, f"{line.person}.status")]

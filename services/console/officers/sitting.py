@@ -277,7 +277,7 @@ def _member_lines(sitting: Sitting) -> list[Mapping[str, Any]]:
 def _officers(
     session: Session, sitting: Sitting, events: Sequence[Mapping[str, Any]], known: Sequence[Officer]
 ) -> dict[str, str]:
-    """Return the officers who may be meant, by id: the person, those who are known by name, and whoever else has a part in the sitting."""
+    """Return the officers who may be meant, by id: the person, those known by name, and others with a part in the sitting."""
     officers = {session.person: "You"} | {
         officer.id: officer.words for officer in known if officer.id != session.person
     }

@@ -46,7 +46,7 @@ REGISTER: Final = "referrals"
 SHOWN: Final = 200
 """The most errors that the page lists; the file with errors has them all."""
 _READERS: Final = Turns(1)
-"""One file is read at a time: a workbook takes up to 400 MB meanwhile, nearly all that a container has."""
+"""One file is read at a time: reading a workbook needs up to 400 MB, nearly all that a container has."""
 
 UNANSWERED: Final = frozenset({401, 403, 429, 500, 503})
 """Problems of a whole import; any other is that of its row."""

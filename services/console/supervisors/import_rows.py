@@ -458,7 +458,7 @@ def errors_of(plan: Plan, outcomes: Iterable[Mapping[str, Any]]) -> Iterator[Row
             case "unknown":
                 yield RowError("there is such a referral already, and you may not see it: tell a colleague", REFERENCE)
             case "conflict":
-                yield RowError("the referral has changed meanwhile: import the row again", where)
+                yield RowError("the referral has changed since: import the row again", where)
             case _:
                 pass
 

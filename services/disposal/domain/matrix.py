@@ -23,7 +23,7 @@ _CODE: Final[TypeAdapter[str]] = TypeAdapter(MatrixCode)
 
 
 class WrongLine(ValueError):
-    """A line of a table that says something wrong: its number, from 1, and what to do."""
+    """A wrong line of a table: its number, from 1, and what to do."""
 
     def __init__(self, number: int, fault: str) -> None:
         super().__init__(f"line {number}: {fault}")

@@ -1,8 +1,8 @@
 """A session as its register has it now, when the case has recorded it differently.
 
 The register is the record of another service: education's of a place, or restorative justice's of a conference. To
-restate a session is to withdraw the case's own record of it and to record it anew; the events say so as a correction of
-that record, with the completion that follows from it.
+restate a session is to withdraw the case's own record of it and to record it anew: the events are a correction of
+that record, and the completion that results.
 """
 
 from collections.abc import Mapping, Sequence

@@ -29,7 +29,7 @@ def known_details(command: OpenDisposalCase, context: Context) -> PersonDetails 
 
 
 def victims_under_age(command: OpenDisposalCase, context: Context) -> tuple[UUID, ...] | None:
-    """Return the victims whom the referral says to have been under age on the day of the report; None if it says so of none."""
+    """Return the victims who by the referral were under age on the day of the report; None if there are none."""
     linked = context.of_kept(linked_people)
     found = (victim for victim in dict.fromkeys(command.victims or ()) if victim in linked)
     return tuple(victim for victim in found if linked[victim].child_at_report) or None

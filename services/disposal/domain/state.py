@@ -447,7 +447,7 @@ class DisposalState:
 
     @property
     def untold_victims(self) -> tuple[UUID, ...]:
-        """The victims whom nobody has told of anything that was decided."""
+        """The victims who were told of no decision."""
         return tuple(victim for victim in self.victims if first_day(self.log, victim, TOLD) is None)
 
     @property
@@ -480,7 +480,7 @@ class DisposalState:
 
     @property
     def last_attendances(self) -> Mapping[UUID, Attendance]:
-        """The last attendance recorded of each session, for whoever asks of many."""
+        """The last recorded attendance by session, for many look-ups."""
         return {attendance.session_id: attendance for attendance in self.attendances}
 
     @property

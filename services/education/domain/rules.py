@@ -40,7 +40,7 @@ def attendance_not_before_delivery(command: commands.RecordAttendance, state: Se
     place = state.places.get(command.person_id)
     by_service = command.status is AttendanceStatus.CANCELLED_BY_SERVICE
     if _cancelled(state) or place is None or (context.occurred_at < state.starts_at and not by_service):
-        return True  # E2, S1 or E1 alone says so
+        return True  # E2, S1 or E1 alone refuses it
     delivered = None if by_service else state.delivered_at
     return context.occurred_at >= place.booked_at and (delivered is None or context.occurred_at >= delivered)
 

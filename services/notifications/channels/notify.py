@@ -131,7 +131,7 @@ class _Connections(HTTPAdapter):
         }
 
     def shut(self) -> None:
-        """Shut every connection: whoever reads from it finds its end."""
+        """Shut every connection: its readers find its end."""
         for open_socket in self._sockets:
             with suppress(OSError):
                 socket.socket.shutdown(open_socket, socket.SHUT_RDWR)

@@ -21,7 +21,7 @@ SERVICE: Final = "referral"
 """The service in which agencies begin records."""
 AGENCIES: Final = frozenset({Role.SCHOOL, Role.AGENCY})
 BINDING: Final = frozenset(cls.__name__ for cls in (PersonForgotten, ProcessingRestricted, RestrictionLifted))
-"""What binds whoever has received data about a person. Source: Data Protection Act 2018, s48(9)."""
+"""What binds recipients of data about a person. Source: Data Protection Act 2018, s48(9)."""
 NOBODY: Final = ""
 
 _OWNERS: Final = """

@@ -13,7 +13,7 @@ import httpx2
 from shared.servers.database import Connection
 
 LOCK: Final = "select pg_advisory_xact_lock(hashtextextended('webhooks', 0))"
-"""Taken by whoever adds events or webhooks, so that neither misses the other's."""
+"""The lock for adding events or webhooks, so that neither misses the other's."""
 
 PLACE: Final = """
     insert into webhook_case (webhook, home, head)

@@ -138,7 +138,7 @@ class WebhookSender(Part):
 
     async def _advance(self, event: Mapping[str, Any]) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            # The lock first, then a look of its own: what the follower adds meanwhile is seen, or waits for this.
+            # The lock first, then a look of its own: what the follower adds is seen, or waits for this.
             if await connection.fetchval(_LOCK_MINE, *_claim_of(event)):
                 webhook, home, head, _ = _claim_of(event)
                 await connection.execute(_ADVANCE, webhook, home, event["organisation"], head, self._now())

@@ -107,7 +107,7 @@ def who_has_a_part_in_the_case_abstains(command: commands.ConsiderCase, sitting:
     item = sitting.agenda.get(command.disposal_id)
     present = sitting.present(context.occurred_at)
     if item is None or item.status is ItemStatus.CONSIDERED:
-        return True  # P2 says so
+        return True  # P2 refuses it
     return _abstain_who_must(item.case_id, present, command.abstaining, context)
 
 

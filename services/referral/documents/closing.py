@@ -16,7 +16,7 @@ CONCERNED: Final = frozenset({PersonRole.HARMER, PersonRole.HARMED})
 def closing_letter(state: Referral, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
     """Return the data of a letter to each child concerned: one file, a page for each."""
     if state.stage is not Stage.CLOSED:
-        return NotAvailable("This referral is open: close it before printing the letter that says so.")
+        return NotAvailable("This referral is open: close it before printing the closing letter.")
     people = {fact.event.person_id: fact.event for fact in facts if isinstance(fact.event, PersonLinked)}
     concerned = [person for person in people.values() if person.role in CONCERNED]
     if not concerned:

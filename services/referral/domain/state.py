@@ -287,7 +287,7 @@ class Referral:
 
     @property
     def named(self) -> tuple[UUID, ...]:
-        """Those who are linked, or of whom something is recorded that bears on writing to them, each once."""
+        """The people who are linked, or have victim details or preferences, each once."""
         return tuple(dict.fromkeys((*self.people, *self.victim_details, *self.preferences)))
 
     def has_enhanced_rights(self, victim: UUID) -> bool:

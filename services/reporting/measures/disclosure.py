@@ -17,7 +17,7 @@ from services.reporting.measures.period import Period
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One that counts: whom it is about, on which day, and in which group."""
+    """A counted record: its child, day and group."""
 
     child: UUID
     on: date

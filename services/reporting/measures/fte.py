@@ -52,7 +52,7 @@ MEASURE: Final = Measure(
         "Children aged 10 to 17 given their first youth caution or youth conditional caution for a recordable offence,"
         " with no earlier caution or conviction recorded at the opening of the case nor given here, by the day of"
         " giving. Restorative disposals and outcomes 21 and 22 create no entrant. Projected: the PNC decides. A"
-        " child of whom nothing was recorded before is counted apart, and is no entrant."
+        " child without earlier records is counted apart, and is no entrant."
     ),
     source="Ministry of Justice, first-time entrants",
     reads=frozenset({"disposal"}),

@@ -95,9 +95,9 @@ MEASURE: Final = Measure(
     version="3",
     definition=(
         "Distinct victims of the interventions that ended in the period (inclusion as in KPI 6). A victim consents to"
-        " contact by a recorded view that says so, the last one that says anything; is engaged by taking part in a"
-        " conference held in any mode; and had their view sought before the decision where a record says so. Progress and support are requested"
-        " where the details in the referral say so last, and given where the victim was told of a decision or referred to"
+        " contact by the last recorded view that answers this; is engaged by taking part in a"
+        " conference held in any mode; and had their view sought before the decision by a record of it. Progress and support are requested"
+        " by the last details in the referral, and given if the victim was told of a decision or referred to"
         " support. Counts"
         " only: template v8, which changes two denominators to those who consented, needs no other numbers."
     ),

@@ -62,7 +62,7 @@ async def fold_changed_streams(
 ) -> AsyncIterator[Folded]:
     """Fold the streams of some areas, or of all, that changed after these times or positions, as they were then.
 
-    They come one by one: whoever keeps one keeps its history in memory.
+    They are yielded one by one: each that the caller keeps holds its history in memory.
     """
     touched: set[Stream] = set()
     if as_of is not None or known_at is not None:

@@ -28,7 +28,7 @@ _NAMING: Final = """
 
 
 class Alert(Schema):
-    """What whoever works with a person of the case must know before they meet."""
+    """What staff must know before they meet a person of the case."""
 
     alert_id: UUID
     person_id: UUID

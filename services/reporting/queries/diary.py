@@ -77,7 +77,7 @@ def add_diary(app: FastAPI) -> None:
         **declared((OFFICER, ACCESS_REASON), answers={200: MAY_BE_STALE}),
     )
     async def diary(request: Request, actor: Caller, officer: str) -> JSONResponse:
-        """List an officer's appointments, without a name, for whoever has the link to their diary."""
+        """List an officer's appointments, without a name, for a holder of the link to their diary."""
         at: ApiDependencies = request.app.state.deps
         id_ = read_id(officer, OFFICER.name)
         await at.gate.read(actor, "diary", f"reporting/diaries/{id_}", read_reason(request))

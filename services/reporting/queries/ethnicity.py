@@ -1,6 +1,6 @@
 """A grant of keys for one question: opens the recorded ethnicities that the question needs, and nothing else.
 
-Reporting holds no keys. Whoever may ask by ethnic group hands a grant to the query; the words live for that one answer,
+Reporting holds no keys. A caller who may ask by ethnic group hands a grant to the query; the words live for that one answer,
 and only counts by group leave it.
 """
 

@@ -72,5 +72,5 @@ def stale_header(stale: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def json_answer(answer: Mapping[str, Any], stale: list[dict[str, Any]]) -> JSONResponse:
-    """Answer; a stale answer says so in a header, and in its body if it has positions."""
+    """Answer; a stale answer is marked in a header, and in its body if it has positions."""
     return JSONResponse({**answer, "stale": stale} if "positions" in answer else answer, headers=stale_header(stale))

@@ -1,4 +1,4 @@
-"""Other cases of the same child: those that the reader may see, of whoever is the child of this one."""
+"""Other cases of the same child that the reader may see."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from services.trade.vocabulary import Category
 from shared.api.schemas import Schema
 
 OF_A_CHILD: Final = frozenset({Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC, Category.CHILD_UNDER_10})
-"""The categories of whoever a referral is about."""
+"""The categories of a referral's child."""
 
 MOST: Final = 2_000
 """How many records of the child's other cases are looked at, the latest."""
@@ -62,6 +62,6 @@ async def other_cases(
 
 
 def children_of(subject: UUID | None, people: Mapping[str, str] | None) -> set[UUID]:
-    """Return the children whose record a stream is: the subject of its summary, and whoever a referral is about."""
+    """Return the children whose record a stream is: the subject of its summary, or the children of a referral."""
     of_referral = {UUID(id_) for id_, category in (people or {}).items() if category in OF_A_CHILD}
     return of_referral if subject is None else of_referral | {subject}

@@ -91,7 +91,7 @@ def _prove(secret: bytes, measure: str, year: Period, number: int, publication: 
 
 
 async def publish(pool: Pool, measure: str, year: Period, number: int, publication: Publication, secret: bytes) -> None:
-    """Publish as the n-th of the year, unless another was published meanwhile."""
+    """Publish as the n-th of the year, unless another was published first."""
     table = publication.table
     await pool.execute(
         "insert into published_table (measure, year, number, first_day, last_day, total, shown, positions, proof)"

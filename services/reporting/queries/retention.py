@@ -79,7 +79,7 @@ class ReviewLine(Schema):
     """A person whose records are due for review, with the suggested retention group and the days."""
 
     person_id: UUID
-    group: int = Field(description="The retention group that the records suggest: 2, 3 or 4. Whoever reviews decides.")
+    group: int = Field(description="The retention group that the records suggest: 2, 3 or 4. The reviewer decides.")
     last_event: date = Field(description="The day of the last event of any record.")
     review_on: date = Field(description="The day of the review.")
     decided: bool = Field(description="Whether an earlier review set that day.")
@@ -168,7 +168,7 @@ def add_retention(app: FastAPI) -> None:
 async def end_of_retention(pool: Pool, reader: Reader, person: UUID, records: Iterable[UUID]) -> RetentionEnd:
     """Find the end of the clear period of these records, or the later day of the person's review, by the policy of today.
 
-    An id is there once for each service whose record has it: whoever begins a record chooses its id.
+    An id occurs once for each service with a record of it, since clients choose the ids of records.
     """
     wanted = Counter(records)
     policy = POLICY.on(local_day(datetime.now(UTC)))

@@ -1,7 +1,7 @@
 """Reports of `ooc verify`, kept to the byte: whole or broken, when, and who ran it.
 
 The SHA-256 of a report stands in a line of the access log, whose tree the signer signs and a witness cosigns (ADR 33). So
-no API needs a signing key, and whoever alters, deletes or invents a report contradicts a line that others have signed.
+no API needs a signing key, and an altered, deleted or invented report contradicts a line that others have signed.
 """
 
 import hashlib
@@ -75,7 +75,7 @@ class VerificationReport(Schema):
     @model_validator(mode="after")
     def _agrees_with_its_findings(self) -> Self:
         if self.whole == any(finding.problems for finding in self.findings):
-            raise ValueError("whole says something else than the findings: send the report as `ooc verify` made it")
+            raise ValueError("whole contradicts the findings: send the report as `ooc verify` made it")
         return self
 
 

@@ -1,6 +1,6 @@
 """The list of victims: what is known of each in a case, what was done for them, and what is due to them.
 
-It holds no name and no contact: the referral gives these to whoever may read them, and logs it.
+It holds no name and no contact: the referral gives these to those who may read them, and logs it.
 """
 
 import json

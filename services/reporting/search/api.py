@@ -33,7 +33,7 @@ from shared.api.schemas import Schema
 from shared.servers.settings import Settings
 
 MOST: Final = 50
-"""Cases in one answer: whoever finds more must ask more exactly."""
+"""Cases in one answer; for more, narrow the search."""
 MOST_SESSIONS: Final = 500
 """Sessions in one answer, the latest."""
 LOADING_SECONDS: Final = 15.0

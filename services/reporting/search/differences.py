@@ -1,4 +1,4 @@
-"""GET /v1/differences: the people of whom two records say different things, until one is corrected or says why.
+"""GET /v1/differences: the people whose records differ, until one is corrected or explained.
 
 A name and an ethnicity may change in time: they are compared within a case. Nobody is born twice: dates of birth are
 compared in all records that the reader may see. A record whose difference was explained (rule N1) is not compared.
@@ -62,7 +62,7 @@ class DifferingRecord(Schema):
 
 
 class DifferingPerson(Schema):
-    """A person of whom records say different things."""
+    """A person whose records differ."""
 
     person_id: UUID
     fields: list[str] = Field(description="What differs: name, date_of_birth or ethnicity.")
@@ -70,7 +70,7 @@ class DifferingPerson(Schema):
 
 
 class Differences(Schema):
-    """People of whom records that the reader may see and read say different things."""
+    """The people whose records differ, among the records that the reader may read."""
 
     positions: dict[str, int]
     stale: list[StaleService]
@@ -78,7 +78,7 @@ class Differences(Schema):
 
 
 def add_differences(app: FastAPI) -> None:
-    """Add the route of what records of a person say differently."""
+    """Add the route of differing records."""
 
     @app.get(
         "/v1/differences",
@@ -87,9 +87,9 @@ def add_differences(app: FastAPI) -> None:
         **declared((_OFFICER, MIN_POSITION, ACCESS_REASON), answers={200: MAY_BE_STALE}),
     )
     async def differences(request: Request, actor: Caller) -> JSONResponse:
-        """List the people of whom records that the reader may see hold another name, date of birth or ethnicity.
+        """List the people whose records differ in name, date of birth or ethnicity, as far as the reader may see them.
 
-        Each stands here until a record is corrected, or says why it differs (rule N1). The answer waits for `min_position`.
+        Each is listed until a record is corrected or explains the difference (rule N1). The answer waits for `min_position`.
         """
         at: Dependencies = request.app.state.deps
         query, wanted = read_query(request), furthest(request)

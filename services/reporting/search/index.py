@@ -162,7 +162,7 @@ class SearchIndex:
 
     @property
     def differing(self) -> Mapping[UUID, Differing]:
-        """The persons of whom the newest values of two streams differ, and none of these is explained."""
+        """The persons for whom two streams' newest values differ without an explanation."""
         return dict(self._differing)
 
     async def _take_in(self) -> int:

@@ -14,7 +14,7 @@ from shared.domain.documents import DocumentData, NotAvailable, day_of, personal
 from shared.domain.envelope import Fact, has_event
 
 SIGNING = frozenset({PresentRole.HARMER, PresentRole.HARMED, PresentRole.REPRESENTATIVE})
-"""Who is asked to sign: the harmer, and the harmed or whoever came for them. Others sign if they are named."""
+"""Those who sign: the harmer, and the harmed or their representative. Others sign if they are named."""
 
 
 def conference_agreement(state: Conference, facts: Sequence[Fact]) -> DocumentData | NotAvailable:

@@ -53,7 +53,7 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of a person's log: the event, its version in the record, and how the person was reached, if it says so."""
+    """A line of a person's log: the event, its version in the record, and how the person was reached, if recorded."""
 
     event: str
     version: int
@@ -83,7 +83,7 @@ def first_day(log: Log, person: UUID, event: str, since: datetime | None = None)
 
 
 def days_since(log: Log, event: str) -> Callable[[UUID, datetime], date | None]:
-    """Return `first_day` of an event, for whoever asks of many people and times."""
+    """Return `first_day` of an event, for many people and times."""
     times: dict[UUID, list[datetime]] = {
         person: sorted(entry.at for entry in entries if entry.event == event) for person, entries in log.items()
     }

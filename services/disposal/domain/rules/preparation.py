@@ -25,7 +25,7 @@ def old_enough_to_commit_an_offence(command: OpenDisposalCase, _state: DisposalS
     known = known_details(command, context)
     details = command.details or known
     if details is None:
-        return True  # S1 says so
+        return True  # S1 refuses it
     return age_on(details.date_of_birth.value, command.offence.date) >= context.policy.number(
         "criminal_responsibility_age"
     )

@@ -60,6 +60,6 @@ def a_register_says_how_its_session_ended(command: CorrectRecord, state: Disposa
     try:
         correction, fact = CORRECTIONS.correction(command, state), CORRECTIONS.target(command, state)
     except Uncorrectable:
-        return True  # S1 says so
+        return True  # S1 refuses it
     registered = isinstance(fact.event, events.RecordOfSession) and fact.actor.role == Role.SYSTEM
     return correction.field not in _OF_THE_REGISTER or not registered

@@ -130,7 +130,7 @@ def corrected_where_it_was_judged(command: CorrectReferral, state: Referral, _co
     try:
         event = CORRECTIONS.target(command, state).event
     except Uncorrectable:
-        return True  # another of these functions says so
+        return True  # another of these functions refuses it
     return not isinstance(event, CrimeOutcomeAssigned) or event.disposal_id is None
 
 

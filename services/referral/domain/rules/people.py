@@ -95,7 +95,7 @@ def child_under_ten_becomes_no_suspect(command: CorrectReferral, state: Referral
     try:
         correction = CORRECTIONS.correction(command, state)
     except Uncorrectable:
-        return True  # S1 says so
+        return True  # S1 refuses it
     linked = CORRECTIONS.target(command, state).event
     if not isinstance(linked, PersonLinked):
         return True

@@ -76,7 +76,7 @@ def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _c
     """
     after = CORRECTIONS.as_corrected(command, state)
     if after is None:
-        return True  # another of these functions says so
+        return True  # another of these functions refuses it
     links = (fact.event for fact in facts_of(after) if isinstance(fact.event, PersonLinked))
     if not all(map(fits_its_kind, links)):
         return False

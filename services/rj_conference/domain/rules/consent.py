@@ -30,7 +30,7 @@ def _consents(
 
 
 def is_under_age(person: UUID, day: date, context: Context) -> bool | None:
-    """Whether somebody linked in the case is too young, on a day, to consent alone; None if no date of birth says so."""
+    """Whether a person linked in the case is too young, on a day, to consent alone; None without a date of birth."""
     born = birth_date_of(person, context)
     return None if born is None else age_on(born, day) < context.policy.number("parental_agreement_under_age")
 

@@ -100,7 +100,7 @@ def risk_is_recent(command: ScheduleConference, conference: Conference, context:
     Source: RJC Best Practice Guidance (safety); how old it may be by local policy
     """
     if conference.risk is None or conference.risk.approved_at is None:
-        return True  # the rule above says so
+        return True  # the rule above refuses it
     lasts = timedelta(days=context.policy.number("risk_approval_days"))
     return local_day(command.starts_at) <= local_day(conference.risk.approved_at) + lasts
 
