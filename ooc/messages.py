@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 NAME: Final = "notifications"
 OPERATOR: Final = "OPERATOR of the database"
-"""Who decides here: whoever has the owner's login. Notifications takes no token that would name a person."""
+"""The actor of decisions: the holder of the owner's login. Notifications accepts no token that would name a person."""
 STATES: Final = ("PLANNED", "SENDING", "ACCEPTED", "SENT", "FAILED", "WITHDRAWN")
 
 app = typer.Typer(add_completion=False)

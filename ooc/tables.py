@@ -25,7 +25,7 @@ WHOLE: Final = frozenset({TIMES, "due", "duty", "case"})
 
 
 def say(text: str) -> None:
-    """Print a text as it is: no word of it is markup, and whoever copies a line of it gets the whole line."""
+    """Print a text as it is: without markup, and without line breaks of the terminal, so that lines can be copied whole."""
     OUT.print(text, markup=False, soft_wrap=True)
 
 

@@ -42,7 +42,7 @@ Folder = Annotated[
     Path, typer.Argument(metavar="FOLDER", envvar="OOC_BACKUP_FOLDER", help="The folder of all backups.")
 ]
 Recipient = Annotated[
-    str | None, typer.Option("--recipient", help="To whom it is encrypted; default: OOC_BACKUP_RECIPIENT.")
+    str | None, typer.Option("--recipient", help="The age recipient to encrypt it to; default: OOC_BACKUP_RECIPIENT.")
 ]
 
 FILES: Final = {"gravity_matrices": "OOC_GRAVITY_MATRICES", "partnership": "OOC_PARTNERSHIP"}
@@ -165,7 +165,7 @@ def _recipient(settings: Settings, recipient: str | None) -> Any:
     text = recipient or settings.backup_recipient
     if text is None:
         raise BadBackup(
-            "nobody is named to whom it is encrypted: set OOC_BACKUP_RECIPIENT, as `ooc backup identity` prints it"
+            "there is no recipient to encrypt to: set OOC_BACKUP_RECIPIENT, as `ooc backup identity` prints it"
         )
     return parse_recipient(text)
 

@@ -1,7 +1,7 @@
 """The write-ahead log between two base backups: received as it is written, signed, and each full segment encrypted.
 
-Whoever has the folder of backups could else write into the databases: the key to which it is encrypted is public. So it is
-received into a folder that nobody else has, and what is signed comes from there.
+The key to which it is encrypted is public, so a writer to the folder of backups could else write into the databases. So it is
+received into a private folder, and signed there.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ async def receiving(
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Receive the write-ahead log of a server, whose address is the owner's, while the body runs; yields the task that does.
 
-    It comes into a folder of our own, the `spool`, and signed into that of the backups. A `heartbeat` file is touched meanwhile.
+    It comes into a private folder, the `spool`, and signed into that of the backups. A `heartbeat` file is touched while it runs.
 
     Raises `BadBackup`, as the task does if it ends before.
     """
@@ -128,7 +128,7 @@ async def _receive(
 
 
 async def _to_its_end(work: Callable[..., None], *arguments: object) -> None:
-    """Do something in a thread; whoever is cancelled meanwhile waits for it first, so that it is never done twice at once."""
+    """Call something in a thread; a cancelled caller waits for it first, so that it never runs twice at once."""
     running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
     try:
         await asyncio.shield(running)
@@ -173,7 +173,7 @@ def keep_received(spool: Path, wal: Path, recipient: Any, signers: Sequence[Sign
             try:
                 content = file.read_bytes()
             except FileNotFoundError:
-                continue  # it is full meanwhile
+                continue  # it is full by now
             received, place = content.rstrip(b"\0"), wal / RECEIVING / file.name
             if _copy(received, len(content), place, keys):
                 sealed = SealedFile(file.name, hashlib.sha256(received).hexdigest(), len(received))
@@ -191,7 +191,7 @@ def _copy(received: bytes, size: int, place: Path, keys: Sequence[VerifierKey]) 
     if place.is_symlink():
         place.unlink()
     begun = place.is_file() and hashlib.sha256(received[: signed.size]).hexdigest() == signed.sha256
-    # A link that others put there meanwhile is not followed.
+    # A link that others put there since is not followed.
     with os.fdopen(os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b") as copy:
         if not begun:
             copy.truncate(0)

@@ -1,4 +1,4 @@
-"""Files of a backup, encrypted by age (https://age-encryption.org/v1): whoever makes them cannot open them.
+"""Files of a backup, encrypted by age (https://age-encryption.org/v1): their maker cannot open them.
 
 Any age opens them with the identity: `age -d -i IDENTITY FILE`. The identity is kept apart, with the key-encryption keys.
 """

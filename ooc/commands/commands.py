@@ -19,7 +19,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def send(
-    stream: Annotated[str, typer.Argument(help="SERVICE/ID. Whoever begins a record chooses its id, a UUID.")],
+    stream: Annotated[str, typer.Argument(help="SERVICE/ID. For a new record choose a UUID.")],
     file: Annotated[Path, typer.Argument(help="The command as JSON: a file, or - for the standard input.")],
     key: Annotated[str | None, typer.Option("--key", help="The idempotency key. Default: a new one.")] = None,
     url: Urls = None,

@@ -276,7 +276,7 @@ async def check_forgotten(keyring: Pool, forgotten: Mapping[str, str], problems:
 
 
 async def _check_caught_up(database: Pool, heads: Mapping[str, int], problems: Problems) -> None:
-    """Whether the projection holds every event up to the event stores' positions, or comes to hold them in time."""
+    """Check that the projection reaches the event stores' positions in time."""
 
     async def look() -> list[str]:
         async with snapshot(database) as connection:

@@ -56,7 +56,7 @@ def verify(
     *,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Write a dated report as JSON; what is found meanwhile goes to standard error."),
+        typer.Option("--json", help="Write a dated report as JSON; findings are also printed to standard error."),
     ] = False,
     report: Annotated[
         Path | None,

@@ -1,7 +1,7 @@
 """Entries of a log that no copy holds: the statement by which operator and witness give them up, so that the log goes on.
 
 It is the statement of a fork (`shared.evidence.fork`) whose kept branch ends where the two part. The next entries take the numbers
-of the lost ones; whoever verifies is told of the gap.
+of the lost ones; verification reports the gap.
 """
 
 import json

@@ -209,7 +209,7 @@ async def restore_events(
     problems = Problems()
     async with connection.transaction():
         await connection.execute("select from head for update")
-        # A signer that runs waits meanwhile: the stored tree grows here.
+        # A running signer waits: the stored tree grows here.
         await connection.execute("lock table signed_checkpoint, tree_tile in share row exclusive mode")
         stored = await entries_of_store(connection)
         topic = await read_topic(service, connection, kafka, 0 if statement else max(stored, default=0), problems)

@@ -1,4 +1,4 @@
-"""Alarms go out to whoever is on call: to a webhook (https://www.standardwebhooks.com) and by e-mail.
+"""Sends alarms to the people on call: to a webhook (https://www.standardwebhooks.com) and by e-mail.
 
 It looks at every service, as monitoring does, and keeps nothing. So it sends standing alarms again when it starts; the id of a
 notice follows from its alarm, by which a receiver knows what it has. What cannot be sent is sent again until it was.
@@ -90,7 +90,7 @@ class AlarmNotice:
 
 
 class Receiver(Protocol):
-    """Whoever gets notices of alarms."""
+    """A receiver of notices of alarms."""
 
     async def send(self, notice: AlarmNotice) -> None:
         """Send one; whatever is raised has it sent again."""

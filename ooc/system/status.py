@@ -87,7 +87,7 @@ def _nobody_at_home(var: Path) -> str:
     left = ", ".join(f"{name} ({pid})" for name, pid in running(var).items())
     also = f" What it left still runs: {left}." if left else ""
     return (
-        f"The system on {var.absolute()} does not run: whoever started it has ended without stopping it.{also}"
+        f"The system on {var.absolute()} does not run: the process that started it ended without stopping it.{also}"
         " Start it again with `ooc up`: it goes on from what was recorded."
     )
 

@@ -13,7 +13,7 @@ from shared.servers.http_client import client_tls
 from tools.client.tokens import NoToken, Tokens
 
 RESTART: Final = 60.0
-"""Seconds for which a service that does not answer is asked again: a crashed process is restarted meanwhile."""
+"""Seconds for which a service that does not answer is asked again: a crashed process is restarted in that time."""
 
 PAUSE: Final = 0.2
 """Seconds between two attempts."""

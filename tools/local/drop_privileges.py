@@ -3,7 +3,7 @@
 `python -I -S drop_privileges.py SUPERVISOR_PID SIGNAL USER PROGRAM ARGUMENT…` (USER `-` means: stay who you are).
 
 Executed as a file, so it imports nothing but the standard library and costs some 15 ms. It keeps its process id,
-so whoever started it owns the program. On Linux the kernel sends SIGNAL to the program when its supervisor dies,
+so the process that started it owns the program. On Linux the kernel sends SIGNAL to the program when its supervisor dies,
 however it dies (prctl(2), PR_SET_PDEATHSIG). Elsewhere there is no such thing: what a killed supervisor leaves
 behind is ended by the next one, from its pid files.
 """

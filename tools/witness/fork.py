@@ -1,6 +1,6 @@
 """Cosign the statement of a fork: `python -m tools.witness.fork --state FOLDER --logs FILE [--name NAME] STATEMENT`.
 
-For the person who runs a witness, once they have spoken with the operator of the log: whoever cosigns agrees that the checkpoints
+For the person who runs a witness, once they have spoken with the operator of the log: who cosigns agrees that the checkpoints
 in it count no more, though this witness may have cosigned one. Prints the statement with the cosignature.
 """
 

@@ -243,7 +243,7 @@ def test_an_operator_sees_every_service_and_rehearses_a_decision_before_it(brows
     browser.send(reason, reason.form("/reason"), {"reason": "SUPERVISION"})
     nothing = browser.open(address)
     assert nothing.status == 404
-    assert "it may have been settled meanwhile" in nothing.words
+    assert "it may have been settled since" in nothing.words
     assert browser.open(f"/operations/rj-conference/reactions/{uuid4()}/release").status == 404
     browser.sign_in("ANALYST-1")
     assert "Nothing that you may see" in browser.open("/operations").words
