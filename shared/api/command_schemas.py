@@ -191,7 +191,9 @@ def label_codes(schema: Json, words: Mapping[str, str] | None, name: str) -> lis
     """Put the codes of a schema in words, as `oneOf`. Return a sentence if some have none."""
     words = words or {}
     if missing := [code for code in schema["enum"] if code not in words]:
-        return [f"the codes {missing} of {name} are not in words: add them to the words of its service (words.toml)"]
+        return [
+            f'the codes {missing} of {name} are not in words: add them to [codes."{name}"] of its service (words.toml)'
+        ]
     schema["oneOf"] = [{"const": code, "title": words[code]} for code in schema["enum"]]
     return []
 

@@ -160,7 +160,7 @@ def test_a_field_or_a_code_without_words_is_named() -> None:
     with pytest.raises(ValueError, match=r"ReceiveReferral\.\w+ has no title and help") as no_titles:
         command_schemas(replace(service, words=replace(service.words, fields={})))
     assert "LinkPerson.person_id has no title and help" in str(no_titles.value)
-    with pytest.raises(ValueError, match="are not in words") as no_codes:
+    with pytest.raises(ValueError, match=r"of Flag are not in words: add them to \[codes\.\"Flag\"\]") as no_codes:
         command_schemas(replace(service, words=replace(service.words, codes={})))
     assert len(str(no_codes.value).splitlines()) == str(no_codes.value).count("are not in words") > 10
 

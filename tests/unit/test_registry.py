@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,9 @@ from services.system.registry import (
     RegisteredService,
     databases_without_events,
 )
+from services.trade.vocabulary import Role
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("entry", DECIDING, ids=lambda entry: entry.name)
@@ -33,6 +39,30 @@ def test_no_two_services_share_a_port_or_a_collection() -> None:
         [entry.collection for entry in DECIDING],
     ):
         assert len(set(facts)) == len(facts)
+
+
+@pytest.mark.parametrize("entry", DECIDING, ids=lambda entry: entry.name)
+def test_every_command_is_played_in_any_sequence(entry: RegisteredService) -> None:
+    """The property test of a service plays each of its commands, but for openings, corrections and those of reactions alone."""
+    service = entry.service()
+    (file,) = (ROOT / f"tests/unit/{entry.name}").glob("test_*_any_sequence.py")
+    played = {type(command) for command in import_module(f"tests.unit.{entry.name}.{file.stem}").COMMANDS}
+    forgotten = [
+        command.__name__
+        for command in service.commands
+        if not (command.opens or "corrects" in command.model_fields or service.roles_for(command) == {Role.SYSTEM})
+        and command not in played
+    ]
+    assert not forgotten, f"{file.relative_to(ROOT)}: add {', '.join(forgotten)} to COMMANDS"
+
+
+@pytest.mark.parametrize("entry", DECIDING, ids=lambda entry: entry.name)
+def test_every_module_of_rules_is_imported(entry: RegisteredService) -> None:
+    """A module of rules that the package does not import would refuse nothing."""
+    package = ROOT / f"services/{entry.name}/domain/rules"
+    modules = {path.stem for path in package.glob("*.py") if re.search(r"^@rules\.", path.read_text("utf-8"), re.MULTILINE)}
+    forgotten = [name for name in modules if name not in (package / "__init__.py").read_text("utf-8")]
+    assert not forgotten, f"services/{entry.name}/domain/rules/__init__.py: import {', '.join(forgotten)}"
 
 
 def test_who_decides_nothing_has_a_database_too() -> None:

@@ -39,6 +39,7 @@ def keys(*digits: str) -> KeyEncryptionKeys:
     return KeyEncryptionKeys.read(" ".join(f"{digit}:{b64encode(digit.encode() * 32).decode()}" for digit in digits))
 
 
+CONSOLE = STATIC.parent
 FIRST = keys("1")
 BOTH = keys("1", "2")
 
@@ -330,6 +331,25 @@ def test_a_page_holds_no_code_point_that_is_no_character(text: str) -> None:
     page = render(request, "refused.html", None, status=400, why=f"a{text}b é \U0001f600")
     assert text not in bytes(page.body).decode()
     assert "a\ufffdb é \U0001f600" in bytes(page.body).decode()
+
+
+def test_every_page_has_route_template_and_link() -> None:
+    """Each function that answers a signed-in person is used, each template is there, and something links to each page."""
+    texts = {path.relative_to(CONSOLE): path.read_text(encoding="utf-8") for path in CONSOLE.rglob("*.*[yl]")}
+    answers = {
+        (path, name)
+        for path, text in texts.items()
+        for name in re.findall(r"^async def ([a-z]\w+)\(request: Request, session: Session\b", text, re.MULTILINE)
+    }
+    used = {(path, name) for path, name in answers for other, text in texts.items() if other != path and name in text}
+    forgotten = sorted(f"{path}: {name}" for path, name in answers - used)
+    assert not forgotten, f"services/console/application.py: give a route to {forgotten}"
+    shown = {name for text in texts.values() for name in re.findall(r'"(\w+\.html)"', text)}
+    there = {path.name for path in texts if path.suffix == ".html"}
+    assert shown == there, f"services/console/templates: add or take out {sorted(shown ^ there)}"
+    linked = "".join(text for path, text in texts.items() if path != Path("application.py"))
+    alone = [page for page in PAGES if "{" not in page and not re.search(rf'"{re.escape(page)}["?{{]', linked)]
+    assert not alone, f"services/console/templates: link to {alone} from another page"
 
 
 @pytest.mark.parametrize("name", [name for name in TEMPLATES.list_templates() if "/" not in name])

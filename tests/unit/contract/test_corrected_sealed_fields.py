@@ -130,4 +130,4 @@ def test_every_sealed_field_is_tried() -> None:
         if not issubclass(event, Correction)
         for path in sealed_paths(event)
     }
-    assert declared == tried
+    assert declared == tried, f"fill these in a scenario of tests/scenarios, then sample again: {declared ^ tried}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pkgutil import iter_modules
 
 import pytest
 
 from services.disposal.documents.words import condition_texts
+from services.disposal.domain import conditions
 from services.disposal.domain.commands import ProposeCondition
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.conditions.definition import Requirement
@@ -28,6 +30,14 @@ def test_every_type_of_condition_has_words_in_each_language(language: str) -> No
     assert set(texts) == {f"condition.{code}" for code in ConditionType}
     assert all(texts.values())
     assert language != "en" or AWAITING not in texts.values()
+
+
+def test_every_module_of_a_type_has_its_code() -> None:
+    """A definition whose code is forgotten is imported by nobody: no form would offer the type."""
+    modules = {info.name.upper() for info in iter_modules(conditions.__path__)} - {"DEFINITION"}
+    assert modules == set(ConditionType), (
+        f"services/trade/vocabulary.py: add {sorted(modules - set(ConditionType))} to ConditionType"
+    )
 
 
 def test_what_one_attendance_completes_is_attended() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from services.notifications.policy import POLICY
 from services.system.registry import deciding_services
 from shared.domain.service import Service
 from tests.as_one_test import as_one_test
@@ -39,6 +43,20 @@ def test_no_value_is_left_out(service: str) -> None:
     assert not moving - values, (
         f"{sorted(moving - values)}: no policy.toml of {service} has them; take them from {HERE.format(service)}"
     )
+
+
+def test_code_and_policy_name_the_same_values() -> None:
+    """Code reads no value that no policy.toml has, and notifications has none that its code does not name."""
+    files = [(path.parts[1], path.read_text(encoding="utf-8")) for path in Path("services").rglob("*.py")]
+    values = {name for path in Path("services").rglob("policy.toml") for name in tomllib.loads(path.read_text("utf-8"))}
+    read = {
+        (place, name) for place, text in files for name in re.findall(r'\.(?:codes|number|flag|table)\("(\w+)"', text)
+    }
+    unknown = sorted(f"services/{place}: {name}" for place, name in read if name not in values)
+    assert not unknown, f"no policy.toml has {unknown}: correct the name, or add it to that of the service"
+    told = "".join(text for place, text in files if place == "notifications")
+    unread = [name for name in POLICY.terms if f'"{name}"' not in told]
+    assert not unread, f"services/notifications/policy.toml: nothing reads {unread}"
 
 
 @as_one_test
