@@ -45,7 +45,9 @@ def test_no_two_services_share_a_port_or_a_collection() -> None:
 def test_every_command_is_played_in_any_sequence(entry: RegisteredService) -> None:
     """The property test of a service plays each of its commands, but for openings, corrections and those of reactions alone."""
     service = entry.service()
-    (file,) = (ROOT / f"tests/unit/{entry.name}").glob("test_*_any_sequence.py")
+    files = list((ROOT / f"tests/unit/{entry.name}").glob("test_*_any_sequence.py"))
+    assert files, f"tests/unit/{entry.name}: add test_{entry.name}_any_sequence.py, as education has it"
+    (file,) = files
     played = {type(command) for command in import_module(f"tests.unit.{entry.name}.{file.stem}").COMMANDS}
     forgotten = [
         command.__name__
@@ -60,7 +62,9 @@ def test_every_command_is_played_in_any_sequence(entry: RegisteredService) -> No
 def test_every_module_of_rules_is_imported(entry: RegisteredService) -> None:
     """A module of rules that the package does not import would refuse nothing."""
     package = ROOT / f"services/{entry.name}/domain/rules"
-    modules = {path.stem for path in package.glob("*.py") if re.search(r"^@rules\.", path.read_text("utf-8"), re.MULTILINE)}
+    modules = {
+        path.stem for path in package.glob("*.py") if re.search(r"^@rules\.", path.read_text("utf-8"), re.MULTILINE)
+    }
     forgotten = [name for name in modules if name not in (package / "__init__.py").read_text("utf-8")]
     assert not forgotten, f"services/{entry.name}/domain/rules/__init__.py: import {', '.join(forgotten)}"
 
