@@ -1,8 +1,8 @@
 """`python -m services.disposal api` or `worker`."""
 
 from services.disposal.service import service
-from services.system.registry import services_named
+from services.system.registry import deciding_services
 from shared.runtime.entrypoint import run_service
 
 if __name__ == "__main__":
-    run_service(service, services_named)
+    run_service(service, deciding_services)

@@ -64,7 +64,6 @@ service: Final[Service[DisposalState]] = Service(
     home=lambda opening: opening.case_id if isinstance(opening, DisposalCaseOpened | OpenDisposalCase) else None,
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
-    followers=("referral", "rj_conference"),
     claims=claims,
     claim_rules={
         "R28": (

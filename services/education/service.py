@@ -32,5 +32,4 @@ service: Final[Service[Session]] = Service(
     inherited_labels=INHERITED_LABELS,
     claims=claims,
     asks_marks_of=frozenset({"education"}),
-    followers=("disposal", "referral"),
 )

@@ -30,7 +30,6 @@ service: Final[Service[Sitting]] = Service(
     read_model=READ_MODEL,
     inherited_labels=INHERITED_LABELS,
     claims=claims,
-    followers=("disposal",),
     published=(DISPOSAL_EVENTS,),
     asks_marks_of=frozenset({"disposal"}),
     documents=DOCUMENTS,

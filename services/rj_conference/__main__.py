@@ -1,8 +1,8 @@
 """`python -m services.rj_conference api` or `worker`."""
 
 from services.rj_conference.service import service
-from services.system.registry import services_named
+from services.system.registry import deciding_services
 from shared.runtime.entrypoint import run_service
 
 if __name__ == "__main__":
-    run_service(service, services_named)
+    run_service(service, deciding_services)

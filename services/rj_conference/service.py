@@ -26,7 +26,6 @@ service: Final[Service[Conference]] = Service(
     home=lambda opening: opening.case_id if isinstance(opening, ConferenceProposed | ProposeConference) else None,
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
-    followers=("disposal", "referral"),
     published=(DISPOSAL_EVENTS, REFERRAL_EVENTS),
     keeps=KEPT,
     documents=DOCUMENTS,

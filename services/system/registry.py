@@ -91,21 +91,8 @@ RECORD_TITLES: Final[Mapping[str, str]] = {
 
 
 def deciding_services() -> tuple[Service[Any], ...]:
-    """Import the declarations of all deciding services. Raises TypeError if one does not name those that react to it."""
-    services = tuple(entry.service() for entry in DECIDING)
-    for service in services:
-        reacting = {other.name for other in services if service.name in {one.service for one in other.reactions}}
-        if reacting != set(service.followers):
-            raise TypeError(
-                f"{', '.join(sorted(reacting)) or 'no service'} reacts to events of {service.name}:"
-                f" name exactly these in `followers` of services/{service.name}/service.py"
-            )
-    return services
-
-
-def services_named(names: Sequence[str]) -> tuple[Service[Any], ...]:
-    """Import the declarations of the deciding services of these names."""
-    return tuple(entry.service() for entry in DECIDING if entry.name in names)
+    """Import the declarations of all deciding services."""
+    return tuple(entry.service() for entry in DECIDING)
 
 
 def read_models() -> dict[str, ReadModel[Any]]:

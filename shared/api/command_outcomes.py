@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from shared.api.dependencies import Dependencies
-from shared.api.dry_run import Followers, members_of
+from shared.api.dry_run import Services, members_of
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.problems import unknown_response
 from shared.api.queries import history_of
@@ -32,8 +32,8 @@ COMMAND_ID: Final = an_id("command_id", "The id of the command, as its receipt n
 OUTCOME: Final = (COMMAND_ID, ACCESS_REASON)
 
 
-def add_command_outcomes(app: FastAPI, service: Service[Any], followers: Followers) -> None:
-    """Add the route of what a command recorded. `followers` are the services whose reactions follow its events."""
+def add_command_outcomes(app: FastAPI, service: Service[Any], services: Services) -> None:
+    """Add the route of what a command recorded. The reactions of `services` follow its events."""
 
     @app.get("/v1/commands/{command_id}", tags=["queries"], response_model=CommandOutcome, **declared(OUTCOME, 404))
     async def command_outcome(request: Request, actor: Caller, command_id: str) -> JSONResponse:
@@ -67,7 +67,7 @@ def add_command_outcomes(app: FastAPI, service: Service[Any], followers: Followe
         if stored is None:
             state = "waiting" if waits else "closed" if closed else "nothing_to_do"
         facts = [service.events.read(record.body) for record in stored.records] if stored else []
-        following = following_commands(service, followers(), facts) if facts else ()
+        following = following_commands(service, services(), facts) if facts else ()
         answer = CommandOutcome(
             command_id=id_,
             state=state,

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from shared.api.authorisation import NotAllowed, command_denial
 from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import Dependencies
-from shared.api.dry_run import Followers, dry_run_answer
+from shared.api.dry_run import Services, dry_run_answer
 from shared.api.parameters import CORRELATION, DRY_RUN, ID, IDEMPOTENCY_KEY, JUDGED_AT, TRACEPARENT
 from shared.api.problems import Malformed, key_reused_response, problem_response, refused_response, unknown_response
 from shared.api.request import Caller, read_command, read_id, read_key, read_query, read_time
@@ -40,8 +40,8 @@ ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def add_commands(app: FastAPI, service: Service[Any], settings: Settings, followers: Followers) -> None:
-    """Add the route of the commands of a service. `followers` are the services whose reactions follow its events."""
+def add_commands(app: FastAPI, service: Service[Any], settings: Settings, services: Services) -> None:
+    """Add the route of the commands of a service. The reactions of `services` follow its events."""
 
     @app.post(
         f"/v1/{service.collection}/{{id}}/commands",
@@ -93,7 +93,7 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings, follow
         if dry_run:
             await at.log.record(actor, f"DRY_RUN_{name}", target, outcome=outcome or "GIVEN", rules=rules)
             if isinstance(result, (command_handler.DryRun, command_handler.Accepted)):
-                answer = await dry_run_answer(at, service, followers, actor, result, later=received_at > now)
+                answer = await dry_run_answer(at, service, services, actor, result, later=received_at > now)
                 return JSONResponse(answer.model_dump(mode="json"))
         elif outcome is not None:
             await at.log.record(actor, name, target, outcome=outcome, rules=rules)

@@ -18,7 +18,7 @@ from shared.domain.sentences import sentence_of
 from shared.domain.service import Service
 from shared.handling.command_handler import Accepted, DryRun
 
-Followers = Callable[[], Iterable[Service[Any]]]
+Services = Callable[[], Iterable[Service[Any]]]
 """The services whose reactions follow the events of a service. They are imported when the first dry run asks."""
 
 NOTHING: Final = Permission(frozenset())
@@ -27,7 +27,7 @@ NOTHING: Final = Permission(frozenset())
 async def dry_run_answer(
     at: Dependencies,
     service: Service[Any],
-    followers: Followers,
+    services: Services,
     actor: Actor,
     run: DryRun | Accepted,
     *,
@@ -64,7 +64,7 @@ async def dry_run_answer(
                     for name in new_documents(service, run.history, facts)
                     if "document" in permission.parts and actor.role in service.documents[name].roles
                 ],
-                commands=_commands(service, followers(), facts, shows_data=sees_all),
+                commands=_commands(service, services(), facts, shows_data=sees_all),
             )
 
 

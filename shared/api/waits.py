@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from shared.api.dependencies import Dependencies
-from shared.api.dry_run import Followers
+from shared.api.dry_run import Services
 from shared.api.parameters import ACCESS_REASON, UUID_TEXT, Parameter, an_id
 from shared.api.queries import denial_of
 from shared.api.request import Caller, read_id, read_query, read_reason
@@ -54,8 +54,8 @@ class Waits(Schema):
     next: str | None = Field(description="The `after` of the following page; null after the last.")
 
 
-def add_waits(app: FastAPI, service: Service[Any], sources: Followers) -> None:
-    """Add the route of what waits in a deciding service. `sources` are the services whose events it reads."""
+def add_waits(app: FastAPI, service: Service[Any], services: Services) -> None:
+    """Add the route of what waits in a deciding service. Among `services` are those whose events it reads."""
 
     @app.get("/v1/waits", tags=["queries"], response_model=Waits, **declared(PARAMETERS))
     async def waits(request: Request, actor: Caller) -> JSONResponse:
@@ -67,7 +67,7 @@ def add_waits(app: FastAPI, service: Service[Any], sources: Followers) -> None:
         home = read_home(request)
         await at.gate.read(actor, "state", waits_target(service.name, home), read_reason(request))
         listed = await retry_or_raise(lambda: standing_waits(at.database, service, home), EventStoreUnavailable)
-        return await waits_page(request, listed, lambda wait: may_see(at, service, sources, actor, wait))
+        return await waits_page(request, listed, lambda wait: may_see(at, service, services, actor, wait))
 
 
 def read_home(request: Request) -> UUID | None:
@@ -99,7 +99,7 @@ async def waits_page(
 
 
 async def may_see(
-    at: Dependencies, service: Service[Any], sources: Followers, actor: Actor, wait: StandingWait
+    at: Dependencies, service: Service[Any], services: Services, actor: Actor, wait: StandingWait
 ) -> bool:
     """Tell whether an actor sent a lost command, or may read the whole state of the source or of a target of a wait."""
     if wait.wait.sender == actor.id:
@@ -110,7 +110,7 @@ async def may_see(
             if records and await denial_of(at, service, actor, records) is None:
                 return True
     source = wait.wait.source.partition("/")[0]
-    owner = service if source == service.name else next((one for one in sources() if one.name == source), None)
+    owner = service if source == service.name else next((one for one in services() if one.name == source), None)
     return owner is not None and await _may_read_source(at, service, owner, actor, wait)
 
 

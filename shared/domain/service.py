@@ -170,8 +170,6 @@ class Service(Generic[S]):
 
     A service whose rules compare signatures with prints names `shared.printing.documents.is_print`.
     """
-    followers: tuple[str, ...] = ()
-    """The services whose reactions follow this one's events."""
     words: Words = field(default_factory=Words)
     journeys: tuple[Journey[S], ...] = ()
     """Its work in its own words: from this, guidance names the next step."""

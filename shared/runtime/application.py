@@ -21,7 +21,7 @@ from shared.api.connections import BoundedProtocol, ConnectionLimits, with_limit
 from shared.api.data_rights import add_data_rights
 from shared.api.dependencies import Dependencies, api_dependencies
 from shared.api.documents import add_documents
-from shared.api.dry_run import Followers
+from shared.api.dry_run import Services
 from shared.api.guidance import add_guidance
 from shared.api.imports import add_import
 from shared.api.openapi import complete_openapi, new_application
@@ -47,13 +47,8 @@ from shared.runtime.server import run
 from shared.servers.settings import Settings
 
 
-def service_api(
-    service: Service[Any], settings: Settings, followers: Followers = tuple, sources: Followers = tuple
-) -> FastAPI:
-    """Build the application of one deciding service.
-
-    `followers` gives the services whose reactions follow its events, `sources` those whose events it reads.
-    """
+def service_api(service: Service[Any], settings: Settings, services: Services = tuple) -> FastAPI:
+    """Build the application of one deciding service; `services` gives all that may react to it or be read by it."""
     app = new_application(
         f"The service {service.name}",
         f"Commands and queries of the service {service.name}. Every read is recorded.",
@@ -61,17 +56,17 @@ def service_api(
     )
     guard(app, settings)
     install_handlers(app)
-    add_commands(app, service, settings, followers)
+    add_commands(app, service, settings, services)
     add_guidance(app, service)
     add_command_schemas(app, service)
     add_policy(app, service.policy)
-    add_command_outcomes(app, service, followers)
+    add_command_outcomes(app, service, services)
     add_queries(app, service)
     if service.documents:
         add_documents(app, service)
     add_operations(app, service)
     add_reactions(app, service)
-    add_waits(app, service, sources)
+    add_waits(app, service, services)
     add_quarantine(app, service.name)
     add_service_evidence(app, service, settings)
     add_service_access_lines(app, service)

@@ -5,9 +5,8 @@ imports in each of ten processes counts if the system must be ready in thirty.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from shared.domain.dates import BadCalendar, bank_holidays, local_day
@@ -19,11 +18,8 @@ from shared.runtime.logs import log_to_stderr
 from shared.servers.settings import InvalidSetting, NoPassword, Settings
 
 
-def run_service(service: Service[Any], services_named: Callable[[Sequence[str]], Iterable[Service[Any]]]) -> None:
-    """Run one process of a deciding service.
-
-    `services_named` gives the declarations of other services, such as those that follow this one's events.
-    """
+def run_service(service: Service[Any], deciding_services: Callable[[], Iterable[Service[Any]]]) -> None:
+    """Run one process of a deciding service; `deciding_services` gives the declarations of all."""
 
     def api(settings: Settings) -> None:
         # A wrong line of what the operator wrote is said now.
@@ -32,9 +28,7 @@ def run_service(service: Service[Any], services_named: Callable[[Sequence[str]],
             document.sender(today, "en")
         from shared.runtime.application import serve, service_api  # noqa: PLC0415 - see above
 
-        sources = [book.service for book in service.published]
-        named = (partial(services_named, names) for names in (service.followers, sources))
-        serve(service_api(service, settings, *named), settings)
+        serve(service_api(service, settings, deciding_services), settings)
 
     def worker(settings: Settings) -> None:
         service.policy.on(local_day(datetime.now(UTC)))  # reactions are judged by it

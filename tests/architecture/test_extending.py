@@ -506,7 +506,7 @@ def mentoring(copy: Path) -> None:
     for path in (copy / "services/mentoring").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         text = text.replace("education", "mentoring").replace('"sessions"', '"mentorings"')
-        path.write_text(text.replace('followers=("disposal", "referral")', "followers=()"), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
 
 
 def make(addition: Addition, copy: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from services.panel import service as panel
 from services.rj_conference.domain.commands import COMMANDS
 from services.rj_conference.domain.state_machine import IN_EVERY_STAGE, SOURCE, STATE_MACHINE
-from services.system.registry import DECIDING, deciding_services
+from services.system.registry import DECIDING
 from shared.domain.envelope import EventRegistry
 from shared.domain.messages import Command, Event, ShortText
 from shared.domain.rules import RuleBook
@@ -89,13 +89,6 @@ def test_a_service_without_corrections_is_refused(monkeypatch: pytest.MonkeyPatc
     (entry,) = (entry for entry in DECIDING if entry.name == "panel")
     with pytest.raises(TypeError, match="panel has no command for corrections: add a FieldCorrection to its domain/"):
         entry.service()
-
-
-def test_a_forgotten_follower_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a service that does not name one which reacts to it, when all are imported, then the file to change is named."""
-    monkeypatch.setattr(panel, "service", replace(PANEL, followers=()))
-    with pytest.raises(TypeError, match=r"disposal reacts to events of panel: .* of services/panel/service.py"):
-        deciding_services()
 
 
 def test_a_wrong_event_is_refused() -> None:

@@ -7,7 +7,6 @@ import base64
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import date
-from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -20,7 +19,7 @@ from services.education.service import service
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from services.reporting.projection.read_models import READ_MODELS
-from services.system.registry import services_named
+from services.system.registry import deciding_services
 from shared.api.authentication import IssuerUnavailable
 from shared.privacy.keyring import KeyEncryptionKeys
 from shared.runtime.application import service_api
@@ -111,7 +110,7 @@ async def know_issuer(app: FastAPI, issuer: str) -> None:
 @pytest.fixture(scope="session")
 def built_education_app(settings: Settings) -> FastAPI:
     """Build the API once; each test opens it."""
-    return service_api(service, settings, partial(services_named, service.followers))
+    return service_api(service, settings, deciding_services)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +15,7 @@ import httpx2
 import pytest
 
 from services.disposal.service import service
-from services.system.registry import services_named
+from services.system.registry import deciding_services
 from shared.api.schemas import ReactionDecided, WaitingReaction
 from shared.api.waits import Waits
 from shared.domain.waiting import waiting_service
@@ -103,8 +102,7 @@ class Place:
 @pytest.fixture
 async def place(settings: Settings, issuer: str) -> AsyncIterator[Place]:
     await provision_databases(settings, [service.name], ())
-    sources = [book.service for book in service.published]
-    app = service_api(service, settings, sources=partial(services_named, sources))
+    app = service_api(service, settings, deciding_services)
     scenarios = play("13")
     register = next(fact.envelope.stream for fact in scenarios.facts if fact.name == "AttendanceRecorded")
     topic = "ooc.education.events"
