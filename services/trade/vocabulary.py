@@ -4,11 +4,12 @@ Part of every service's contract, like its events.py: imports nothing but the ke
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
+from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -213,6 +214,24 @@ class Category(StrEnum):
     PARENT_CARER = "PARENT_CARER"
     PROFESSIONAL = "PROFESSIONAL"
     SUPPORTER = "SUPPORTER"
+
+
+CHILDREN: Final = frozenset({"SUSPECT", "CONVICTED", "DISPOSED_OOC", "CHILD_UNDER_10", "HARMER", "CHILD", "SUBJECT"})
+ADULTS: Final = frozenset({"PARENT_CARER", "PROFESSIONAL", "SUPPORTER"})
+OTHERS: Final = frozenset({"VICTIM", "HARMED", "WITNESS"})
+
+
+def not_for(parts: Collection[str]) -> Any:
+    """Return the mark of a field of a command, for its schema: people with these parts in the case are not meant."""
+    return Field(json_schema_extra={"x-not-for": sorted(parts)})
+
+
+ChildId = Annotated[UUID, not_for(ADULTS | OTHERS)]
+"""The child whom a command is about."""
+NotTheChildId = Annotated[UUID, not_for(CHILDREN)]
+"""Somebody else than the child, such as a victim."""
+OfficerId = Annotated[UUID, Field(json_schema_extra={"x-handed-to": True})]
+"""The officer who gets a record."""
 
 
 class TriageOutcome(StrEnum):

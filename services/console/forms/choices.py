@@ -10,11 +10,12 @@ from services.console.directory import WORKERS, Directory, Officer, nameless, ro
 from services.console.forms.corrections import CORRECTS
 from services.console.forms.fields import OFFICERS, Option
 from services.console.forms.gravity import OFFENCE
-from services.console.forms.people import CHILDREN, CRIME_NUMBER, HAPPENED, LINKED, REPORTED, fits
+from services.console.forms.people import CRIME_NUMBER, HAPPENED, LINKED, REPORTED
 from services.console.names import called, children_of, told_apart
 from services.console.records import Record, all_people, read_all, read_record
 from services.console.sessions import Session
 from services.console.words import day, in_words, moment
+from services.trade.vocabulary import CHILDREN
 
 PEOPLE: Final = ("person", "harmer", "victims", "victims_with_enhanced_rights", "signed_by", "parent_of")
 GROUPS: Final = {
@@ -29,6 +30,13 @@ BY_EVENTS: Final = (CORRECTS, *OFFICERS, *(f"{name}_id" for name in OFFICERS))
 """Fields whose ids are told by events: what is corrected, and officers whom the directory does not name."""
 
 Known = Mapping[str, Sequence[Option]]
+Unfit = Mapping[str, Collection[str]]
+"""A field of a command, without `_id` -> the parts of those who do not fit there."""
+
+
+def unfit_in(schema: Mapping[str, Any]) -> Unfit:
+    """Return for each field of a command, without `_id`, the parts of those who do not fit there, as its schema says."""
+    return {name.removesuffix("_id"): part.get("x-not-for", ()) for name, part in schema["properties"].items()}
 
 
 async def choices(
@@ -38,14 +46,14 @@ async def choices(
     collection: str,
     id_: str,
     case_id: str | None,
-    command: str,
+    unfit: Unfit,
     *,
     begun: bool = True,
     by_events: bool = True,
 ) -> Known:
     """Return, by the name of a field of a command without `_id`, the ids that it may mean in this case, or for a record that is begun.
 
-    Those that only events tell are left out if no field means one.
+    A person whose part is not known fits everywhere. Those that only events tell are left out if no field means one.
     """
     of_case = apis.get_projected(session, f"/v1/cases/{case_id}") if case_id else asyncio.sleep(0, dict[str, Any]())
     case, timeline, officers = await asyncio.gather(
@@ -64,7 +72,7 @@ async def choices(
     of_officers = [
         (name, option) for name in OFFICERS for option in officers_in(session, events, officers, roles_for(name))
     ]
-    for name, option in (*_options(records, events, id_, case_id, command), *of_officers, *of_sitting):
+    for name, option in (*_options(records, events, id_, case_id, unfit), *of_officers, *of_sitting):
         if option.value not in {known.value for known in options[name]}:
             options[name].append(option)
     return options
@@ -75,7 +83,7 @@ def _options(
     events: Sequence[Mapping[str, Any]],
     id_: str,
     case_id: str | None,
-    command: str,
+    unfit: Unfit,
 ) -> Iterator[tuple[str, Option]]:
     if case_id:
         yield "case", Option(case_id, f"This case ({case_id[:8]})")
@@ -85,7 +93,7 @@ def _options(
         part = f", {in_words(who.part).lower()}" if who.name and who.part else ""
         option = Option(who.id, f"{words[who.id]}{part}")
         for name in (*PEOPLE, *((LINKED,) if who.name and who.part in CHILDREN else ())):
-            if fits(command, name, who.part):
+            if who.part not in unfit.get(name, ()):
                 yield name, option
     for number in dict.fromkeys((record.state.value or {}).get("crime_number") for record in records):
         if number:

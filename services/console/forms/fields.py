@@ -48,8 +48,6 @@ _WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$"
 
 OFFICERS: Final = ("officer", "facilitator", "deciding_officer", "investigating_officer", "chair", "owner", "to")
 """Fields that name an officer, without `_id`."""
-HANDED_TO: Final = frozenset({"officer_id", "facilitator_id", "to"})
-"""Fields that name the officer to whom a record is handed."""
 THERE: Final = ("action", "alert", "case", "chair", "condition", "corrects", "disposal", "referral", "step", "term")
 """Fields of a command that name what is there already, without `_id`."""
 
@@ -88,6 +86,9 @@ class Field:
     sends_nothing: bool = False
     """Whether an empty answer says that nothing is right."""
 
+    is_officer: bool = False
+    """Whether it names the officer who gets a record, and has an id already: no new one is offered."""
+
     is_folded: bool = False
     """Whether it stands folded in its row or group, since few need it."""
 
@@ -95,11 +96,6 @@ class Field:
     def id(self) -> str:
         """Its id on the page."""
         return f"f-{self.name.replace('.', '-')}"
-
-    @property
-    def is_officer(self) -> bool:
-        """Whether it names the officer who gets a record, and has an id already: no new one is offered."""
-        return self.kind == "id" and self.name in HANDED_TO
 
     @property
     def another(self) -> str:
@@ -181,6 +177,7 @@ def _field(name: str, schema: Json, drawing: Drawing, *, required: bool) -> Fiel
         example="" if example is None or isinstance(example, dict) else str(example),
         longest=int(inner.get("maxLength", 200)),
         limits={word: inner[word] for word in LIMITS & inner.keys()},
+        is_officer="x-handed-to" in schema,
     )
     return _shaped(made, inner, drawing)
 

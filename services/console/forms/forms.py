@@ -16,10 +16,9 @@ from starlette.responses import Response
 
 from services.console.apis import Apis, Problem, part_of
 from services.console.forms import conditions, corrections, present, turns
-from services.console.forms.choices import BY_EVENTS, choices
+from services.console.forms.choices import BY_EVENTS, choices, unfit_in
 from services.console.forms.corrections import CORRECTS
 from services.console.forms.fields import (
-    HANDED_TO,
     Answers,
     Drawing,
     Field,
@@ -305,7 +304,7 @@ async def draw_command(
             collection,
             str(stream),
             case_id,
-            command,
+            unfit_in(schema),
             begun=begun,
             by_events=any(f'"{name}": ' in text for name in BY_EVENTS),
         )
@@ -371,7 +370,7 @@ def _ids_in_address(request: Request) -> dict[str, list[str]]:
     return {
         name: [str(id_)]
         for name, text in request.query_params.items()
-        if (name == CORRECTS or name in HANDED_TO or name.endswith("_id"))
+        if (name in {CORRECTS, "to"} or name.endswith("_id"))
         and NAME_OF_ID.fullmatch(name)
         and (id_ := read_case(text))
     }

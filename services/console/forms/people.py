@@ -30,36 +30,6 @@ PARENT_OF: Final = "parent_of"
 FOLDED: Final = frozenset({"person_id", PART, "occurred_at"})
 """The fields that are answered already where the details are asked, or that few need."""
 CONFIRMING: Final = "ConfirmAppropriateAdult"
-CHILDREN: Final = frozenset({"SUSPECT", "CONVICTED", "DISPOSED_OOC", "CHILD_UNDER_10", "HARMER", "CHILD", "SUBJECT"})
-ADULTS: Final = frozenset({"PARENT_CARER", "PROFESSIONAL", "SUPPORTER"})
-OTHERS: Final = frozenset({"VICTIM", "HARMED", "WITNESS"})
-
-UNFIT: Final[Mapping[tuple[str, str], frozenset[str]]] = {
-    **dict.fromkeys(
-        (
-            (command, "person")
-            for command in (
-                "RecordVictimView",
-                "RecordVictimDetails",
-                "RecordVictimPreference",
-                "InformVictimOfRestorativeJustice",
-                "InformVictim",
-                "ReferVictimToSupport",
-                "TellVictim",
-            )
-        ),
-        CHILDREN,
-    ),
-    (CONFIRMING, "person"): CHILDREN | OTHERS,
-    ("AddParticipant", "person"): CHILDREN,
-    ("ProposeConference", "harmer"): ADULTS | OTHERS,
-    (LINKING, "parent_of"): ADULTS,
-    (OPENING, "person"): ADULTS | OTHERS,
-    (OPENING, "victims"): CHILDREN | ADULTS,
-    (OPENING, "victims_with_enhanced_rights"): CHILDREN | ADULTS,
-}
-"""Command and field -> the parts of those who do not fit there; a person whose part is not known fits everywhere."""
-
 _REACHED: Final = frozenset({"name", "date_of_birth", "address", "telephone", "email"})
 _WRITTEN_TO: Final = _REACHED | {"preferred_channel", "language"}
 _ORGANISATION: Final = frozenset({"kind", "contact_person"})
@@ -81,11 +51,6 @@ CATEGORY: Final[Mapping[str, Category]] = {
     PersonRole.SUPPORTER: Category.SUPPORTER,
 }
 """The part of a person -> the category that they mostly have."""
-
-
-def fits(command: str, field: str, part: str) -> bool:
-    """Tell whether somebody with a part in the case may be meant by a field, named without `_id`."""
-    return part not in UNFIT.get((command, field), ())
 
 
 def of_adult(fields: Sequence[Field], answers: Answers) -> Sequence[Field]:

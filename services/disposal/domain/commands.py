@@ -8,18 +8,25 @@ from pydantic import Field
 
 from services.disposal import events
 from services.trade.vocabulary import (
+    ADULTS,
+    CHILDREN,
+    OTHERS,
     AppropriateAdultKind,
     AttendanceStatus,
     BreachDecision,
+    ChildId,
     CrimeNumber,
     FieldCorrection,
     Flags,
     MemberKind,
+    NotTheChildId,
+    OfficerId,
     OutcomeCode,
     PersonDetails,
     Recommendation,
     Reference,
     Role,
+    not_for,
 )
 from shared.domain.messages import (
     Asked,
@@ -74,14 +81,14 @@ class OpenDisposalCase(Command):
 
     case_id: UUID
     referral_id: UUID | None = None
-    person_id: UUID
+    person_id: ChildId
     details: PersonDetails | None = None
     crime_number: CrimeNumber
     offence: events.Offence
     investigating_officer: UUID | None = None
     reported_at: Timestamp
-    victims: events.Victims | None = None
-    victims_with_enhanced_rights: events.Victims | None = None
+    victims: Annotated[events.Victims | None, not_for(CHILDREN | ADULTS)] = None
+    victims_with_enhanced_rights: Annotated[events.Victims | None, not_for(CHILDREN | ADULTS)] = None
     flags: Flags | None = None
     prior: events.PriorRecord | None = None
 
@@ -136,7 +143,7 @@ class RecordVictimView(Command):
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT
     makes = (events.VictimViewSought,)
 
-    person_id: UUID
+    person_id: NotTheChildId
     sought: bool
     view: Sealed[FreeText] | None = None
     wants_rj: bool | None = None
@@ -150,7 +157,7 @@ class InformVictimOfRestorativeJustice(Command):
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT
     makes = (events.VictimInformedOfRestorativeJustice,)
 
-    person_id: UUID
+    person_id: NotTheChildId
     enhanced_rights: bool
 
 
@@ -163,7 +170,7 @@ class TellVictim(Command):
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT | _roles(Role.SUPERVISOR)
     records = events.VictimTold
 
-    person_id: UUID
+    person_id: NotTheChildId
     means: events.ContactMeans
     reasons_given: bool
     review_explained: bool
@@ -257,7 +264,7 @@ class ConfirmAppropriateAdult(Command):
 
     records = events.AppropriateAdultConfirmed
 
-    person_id: UUID
+    person_id: Annotated[UUID, not_for(CHILDREN | OTHERS)]
     kind: AppropriateAdultKind
     adult: bool
     police_employee: bool
@@ -462,7 +469,7 @@ class HandOverCase(Command):
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SUPERVISOR)
     records = events.CaseHandedOver
 
-    to: UUID
+    to: OfficerId
     why: Sealed[FreeText] | None = None
 
 

@@ -8,6 +8,7 @@ from pydantic import StringConstraints, model_validator
 
 from services.referral import events
 from services.trade.vocabulary import (
+    ADULTS,
     AlertKind,
     Category,
     Channel,
@@ -19,6 +20,8 @@ from services.trade.vocabulary import (
     LawfulBasis,
     MediaType,
     MessageTemplate,
+    NotTheChildId,
+    OfficerId,
     OutcomeCode,
     PartyDetails,
     PersonRole,
@@ -27,6 +30,7 @@ from services.trade.vocabulary import (
     SchoolUrn,
     Topic,
     TriageOutcome,
+    not_for,
 )
 from shared.domain.messages import (
     Command,
@@ -91,7 +95,7 @@ class LinkPerson(Command):
     role: PersonRole
     category: Category
     details: Annotated[PartyDetails, OwnedBy("person_id")]
-    parent_of: Annotated[events.ParentOf, require_each_once()] | None = None
+    parent_of: Annotated[Annotated[events.ParentOf, require_each_once()] | None, not_for(ADULTS)] = None
 
 
 class AcknowledgeReferral(Command):
@@ -179,7 +183,7 @@ class RecordVictimPreference(Command):
 
     records = events.VictimPreferenceRecorded
 
-    person_id: UUID
+    person_id: NotTheChildId
     preference: events.Preference
     given_by: events.PreferenceGiver
 
@@ -193,7 +197,7 @@ class RecordVictimDetails(Command):
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
     records = events.VictimDetailsRecorded
 
-    person_id: UUID
+    person_id: NotTheChildId
     enhanced_rights: bool | None = None
     contact: Sealed[FreeText] | None = None
     contact_is_safe: bool
@@ -209,7 +213,7 @@ class InformVictimOfRestorativeJustice(Command):
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
     records = events.VictimInformedOfRestorativeJustice
 
-    person_id: UUID
+    person_id: NotTheChildId
 
 
 class ReferVictimToSupport(Command):
@@ -218,7 +222,7 @@ class ReferVictimToSupport(Command):
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS - {Role.INTERNET_SAFETY_OFFICER}
     records = events.VictimReferredToSupport
 
-    person_id: UUID
+    person_id: NotTheChildId
     service: Sealed[FreeText]
 
 
@@ -228,7 +232,7 @@ class TellVictim(Command):
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
     records = events.VictimTold
 
-    person_id: UUID
+    person_id: NotTheChildId
     means: events.Means
     reasons_given: bool
     review_explained: bool
@@ -264,7 +268,7 @@ class AllocateReferral(Command):
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
     records = events.ReferralAllocated
 
-    officer_id: UUID
+    officer_id: OfficerId
 
 
 class GiveAdvice(Command):

@@ -7,7 +7,15 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from services.rj_conference import events
-from services.trade.vocabulary import ConferenceCategory, ConferenceMode, FieldCorrection, Role
+from services.trade.vocabulary import (
+    ChildId,
+    ConferenceCategory,
+    ConferenceMode,
+    FieldCorrection,
+    NotTheChildId,
+    OfficerId,
+    Role,
+)
 from shared.domain.messages import Command, FreeText, Hours, Timestamp, Version, commands_in, require_each_once
 from shared.domain.sealing import OwnedBy, Sealed
 
@@ -31,7 +39,7 @@ class ProposeConference(Command):
     condition_id: UUID | None = None
     category: ConferenceCategory
     sensitive: events.Sensitivity
-    harmer: UUID
+    harmer: ChildId
     harmer_age: Annotated[int, Field(ge=0, le=120)]
     """In years."""
     deciding_officer: UUID | None = None
@@ -46,7 +54,7 @@ class AddParticipant(Command):
 
     makes = (events.ParticipantAdded,)
 
-    person_id: UUID
+    person_id: NotTheChildId
     role: events.ParticipantRole
     under_16: bool | None = None
 
@@ -72,7 +80,7 @@ class InformVictim(Command):
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
     records = events.VictimInformed
 
-    person_id: UUID
+    person_id: NotTheChildId
 
 
 class GiveConsent(Command):
@@ -111,7 +119,7 @@ class AssignFacilitator(Command):
 
     records = events.FacilitatorAssigned
 
-    facilitator_id: UUID
+    facilitator_id: OfficerId
     rj_trained: bool
     sensitive_accredited: bool
 

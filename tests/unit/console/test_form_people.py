@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from services.console.forms.choices import unfit_in
 from services.console.forms.fields import Drawing, Field, Option, command_of, fields_of
 from services.console.forms.people import (
     CRIME_NUMBER,
     LINKED,
     REPORTED,
     asks_part,
-    fits,
     of_adult,
     of_opening,
     of_part,
 )
 from services.console.names import Who, called
 from services.disposal.service import service
+from services.system.registry import deciding_services
 from services.trade.vocabulary import PersonRole
 from shared.api.command_schemas import standalone_schemas
 
@@ -41,7 +42,8 @@ NOA, ZOE = "6f1e2d3c-0000-4000-8000-000000000001", "6f1e2d3c-0000-4000-8000-0000
 )
 def test_only_fitting_people_are_offered(command: str, field: str, part: str, is_offered: bool) -> None:
     """A child is offered as no victim, and nobody with a part as an appropriate adult; whose part is not known is offered."""
-    assert fits(command, field, part) is is_offered
+    schema = next(found for service in deciding_services() if (found := standalone_schemas(service).get(command)))
+    assert (part not in unfit_in(schema).get(field, ())) is is_offered
 
 
 def test_whoever_has_no_name_is_called_by_their_part() -> None:
