@@ -223,7 +223,7 @@ OTHERS: Final = frozenset({"VICTIM", "HARMED", "WITNESS"})
 
 def not_for(parts: Collection[str]) -> Any:
     """Return the mark of a field of a command, for its schema: people with these parts in the case are not meant."""
-    return Field(json_schema_extra={"x-not-for": sorted(parts)})
+    return Field(json_schema_extra={"x-not-for": [*sorted(parts)]})
 
 
 ChildId = Annotated[UUID, not_for(ADULTS | OTHERS)]
