@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from services.notifications.news import READ_MODELS, Record
+from services.notifications.table import TABLE
 from services.system.registry import deciding_services
 from shared.domain.decisions import RuleKind
 from shared.domain.duties_by_day import all_duties
@@ -69,3 +71,22 @@ def test_every_state_is_shown_with_the_same_fields(service: Service[Any], played
     shown = {tuple(view) for facts in histories if (view := service.read_model.view_of(facts)) is not None}
     assert shown, f"no scenario records an event of {service.name}: add one to tests/scenarios"
     assert len(shown) == 1, f"services/{service.name}/views.py shows different fields in different states: {shown}"
+
+
+def test_a_message_to_an_account_finds_one(played_stories: Memory) -> None:
+    """Whoever a line of the table names by their account is named by the news of its occasion, in some story."""
+    stories = [facts for service, facts in played_stories.histories if service in READ_MODELS]
+    records = [record for facts in stories if (record := Record.of(facts)) is not None]
+    named = {
+        (news.occasion, audience)
+        for record in records
+        for told in record.news.values()
+        for news in told
+        for audience in news.accounts
+    }
+    lost = [
+        line.template
+        for line in TABLE
+        if line.to_accounts and not named & {(line.occasion, who) for who in line.audiences}
+    ]
+    assert not lost, f"services/notifications/news.py: give the news of {lost} the account of its audience"

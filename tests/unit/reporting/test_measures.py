@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -51,6 +52,13 @@ def test_an_answer_says_what_it_is() -> None:
         answered = ask(name)
         assert {"measure", "from", "to", "definition_version", "positions"} < set(answered)
         assert (answered["measure"], answered["from"], answered["positions"]) == (name, "2026-01-01", {"disposal": 7})
+
+
+def test_every_measure_has_a_test() -> None:
+    """A measure that no test asks by its name may count anything."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    untested = [name for name in MEASURES if f'"{name}"' not in tests]
+    assert not untested, f"tests/unit/reporting/test_measures.py: say what {untested} count"
 
 
 @pytest.mark.parametrize(
