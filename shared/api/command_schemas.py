@@ -6,7 +6,7 @@ GET /schemas/{command}  the schema of one command, with all that it refers to
 A code has its words as `oneOf` of `const` and `title`. `x-rules` are the ids of the rules that guard a command, `x-roles`
 the roles that may send it, `x-opens` whether it begins a record. `x-sealed` marks a personal value, which no address and
 no log may contain. `x-asked` marks an optional field that a form requires.
-`x-not-for` lists the parts of those in a case whom a field does not mean, `x-handed-to` marks the officer who gets a record.
+`x-not-for` lists the parts of people whom a field does not mean; `x-handed-to` marks who gets a record.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
