@@ -15,7 +15,7 @@ from shared.domain.service import Service
 from tools.reference.__main__ import MEASURED, declared_pages, explored_pages
 from tools.reference.compatibility import incompatible_changes
 from tools.reference.contract import committed_contract, contract_of_code, explain, text_of
-from tools.reference.pages import duty_texts
+from tools.reference.pages import duty_texts, undated_rules
 from tools.reference.state_explorer import Explored, explore
 from tools.scenario.in_memory import Memory
 
@@ -38,6 +38,15 @@ def test_the_pages_of_declarations_are_fresh() -> None:
     states = {f"{service.name}/states.md" for service in deciding_services()}
     written = {page for page in pages if page.endswith(".md")}
     assert {str(path.relative_to(PLACE)) for path in PLACE.rglob("*.md")} == {*written, *states, *MEASURED}, STALE
+
+
+def test_a_new_rule_without_a_first_day_is_named() -> None:
+    """Given pages that lack a rule, when they are written, then it is named once, if its command is there."""
+    (disposal,) = (service for service in deciding_services() if service.name == "disposal")
+    page = (PLACE / "disposal" / "rules.md").read_text(encoding="utf-8")
+    assert undated_rules(disposal, page) == undated_rules(disposal, "") == []
+    (line,) = undated_rules(disposal, page.replace("`penalty_is_within_its_limit`", ""))
+    assert line.startswith("disposal R16 (penalty_is_within_its_limit) is new")
 
 
 @pytest.fixture(scope="module")

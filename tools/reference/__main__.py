@@ -34,7 +34,7 @@ from tools.reference.environment_page import of_environment
 from tools.reference.kubernetes import PLACE as KUBERNETES
 from tools.reference.kubernetes import of_deployment, of_kubernetes
 from tools.reference.openapi import of_apis, openapi_documents
-from tools.reference.pages import index, of_measures, of_service, of_states
+from tools.reference.pages import index, of_measures, of_service, of_states, undated_rules
 from tools.reference.sources_page import of_sources
 from tools.reference.state_explorer import Explored, explore, play_stories
 
@@ -113,6 +113,10 @@ def main() -> None:
         sys.exit(explain(breaks))
     if breaks:
         record_breaks(PLACE, breaks, reason)
+    for service in services:
+        page = PLACE / service.name / "rules.md"
+        for new in undated_rules(service, page.read_text(encoding="utf-8") if page.exists() else ""):
+            print(new, file=sys.stderr)
     write_contract(contract)
     write_deployment()
     played = play_stories(services, STORIES)

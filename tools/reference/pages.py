@@ -118,6 +118,21 @@ def _since(rule: Rule) -> str:
     return "" if rule.since is None else f" Since {rule.since:%-d %B %Y}{records}."
 
 
+def undated_rules(service: Service[Any], page: str) -> list[str]:
+    """Name the rules without a first day that a page of rules lacks, if they guard a command that stands there.
+
+    Rules that are made of another rule, or of a type of condition, are left out.
+    """
+    return [
+        f"{service.name} {rule.id} ({rule.name}) is new, and refuses what happened on any day: let it begin with `since=`,"
+        " unless nothing that it guards can be recorded late"
+        for rule in service.decider.rules.rules
+        if rule.kind is not RuleKind.STATE and "<locals>" not in rule.function.__qualname__
+        if rule.since is None and f"`{rule.name}`" not in page
+        if any(f"`{command.__name__}`" in page for command in service.commands if issubclass(command, rule.commands))
+    ]
+
+
 def rules_of(service: Service[Any]) -> Mapping[str, Sequence[Rule]]:
     """Return the rules of a service by their ids, in order; none under an id of claims alone."""
     by_id: dict[str, dict[str, Rule]] = {rule_id: {} for rule_id in service.claim_rules}
