@@ -25,10 +25,7 @@ class ListedKeys(Part):
         super().__init__()
         self._apis = apis
         self._keys: dict[str, Sequence[VerifierKey]] = dict.fromkeys(services, ())
-
-    def position_keys(self, *, believes_unsigned: bool) -> PositionKeys:
-        """Return them as a consumer takes them."""
-        return PositionKeys(self._keys.__getitem__, believes_unsigned)
+        self.position_keys = PositionKeys(self._keys.__getitem__)
 
     async def on_start(self) -> None:
         """Read the keys of every service. Raises `NoAnswer` if one does not list them in time."""

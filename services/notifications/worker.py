@@ -79,7 +79,7 @@ async def _parts(resources: Resources, settings: NotificationsSettings, carriers
         services=services,
         pool=resources.database,
         bootstrap=settings.kafka_as(worker_principal(CONSUMER)),
-        keys=listed.position_keys(believes_unsigned=settings.unsigned_positions),
+        keys=listed.position_keys,
         apply=waking(following(plan_of), sender.poll),
         group=f"ooc-{CONSUMER}",
     )
@@ -98,7 +98,7 @@ def _webhooks(resources: Resources, settings: NotificationsSettings, listed: Lis
         services=[webhooks.SERVICE],
         pool=resources.database,
         bootstrap=settings.kafka_as(worker_principal(CONSUMER)),
-        keys=listed.position_keys(believes_unsigned=settings.unsigned_positions),
+        keys=listed.position_keys,
         apply=waking(webhooks.keep_for_agencies, sender.poll),
         group=f"ooc-{CONSUMER}-{webhooks.CONSUMER}",
     )

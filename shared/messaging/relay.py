@@ -218,7 +218,6 @@ class Relay(Service):
         dsn: str,
         bootstrap: Kafka,
         signers: Sequence[Signer],
-        believes_unsigned: bool = False,
     ) -> None:
         super().__init__()
         self.service = service
@@ -226,7 +225,7 @@ class Relay(Service):
         self.reached: HighWaterMark | None = None
         """The high-water mark of the topic; None while the relay waits for its lease, its servers, or a person."""
         self._signers = signers
-        self._keys = PositionKeys(lambda _: [signer.key for signer in signers], believes_unsigned)
+        self._keys = PositionKeys(lambda _: [signer.key for signer in signers])
         self._events_topic = events_topic
         self._position_topic = position_topic
         self._dsn = dsn

@@ -97,7 +97,6 @@ async def _parts(service: Service[Any], resources: Resources) -> list[Part]:
         dsn=settings.database(service.name, role_name(RoleKind.RELAY, service.name)),
         bootstrap=settings.kafka_as(worker_principal(service.name)),
         signers=signers,
-        believes_unsigned=settings.unsigned_positions,
     )
     parts: list[Part] = [
         relay,

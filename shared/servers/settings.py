@@ -125,8 +125,6 @@ class Settings(BaseSettings):
     in a local system `keys/signing` in its directory, created once; with `OOC_MODE=production` no worker starts
     without it.
     """
-    unsigned_positions: bool = False
-    """Whether position records without a signature are believed: `true` only while workers of a release before them run."""
     log_origin: str = DEFAULT_ORIGIN
     """The first part of the names of the logs in checkpoints, such as a domain of the operator; never change it."""
     witness_url: str | None = None

@@ -117,7 +117,7 @@ def test_two_releases_work_beside_each_other_in_every_order(
     try:
         old.launch()
         old.until_ready()
-        new._environment |= _shared(old.var) | {"OOC_UNSIGNED_POSITIONS": "true"}
+        new._environment |= _shared(old.var)
         for command in _steps_before_processes():
             new.run(command)
         new.launch()

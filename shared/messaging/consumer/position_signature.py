@@ -29,7 +29,7 @@ class NotSigned(ValueError):
 class PositionKeys:
     """The public keys by which the relay of each service signs.
 
-    `believes_unsigned`: a record that no known key has signed is believed too, as those of an older release's relay are.
+    `believes_unsigned`: a record that no known key has signed is believed too.
     """
 
     public: Callable[[str], Sequence[VerifierKey]]
@@ -43,7 +43,7 @@ class PositionKeys:
         def public(service: str) -> Sequence[VerifierKey]:
             return [signer.key for signer in position_signers(secrets, authority, service)]
 
-        return cls(cache(public), settings.unsigned_positions)
+        return cls(cache(public))
 
     @classmethod
     def listed(cls, service: str, keys: Iterable[VerifierKey]) -> PositionKeys:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,15 +60,16 @@ class RelayedService:
 
     def relay(self, *, signs: bool = True) -> Relay:
         """Return a relay, not yet started; one of an older release does not sign."""
-        return Relay(
+        relay = Relay(
             self.service,
             events_topic=self.events,
             position_topic=self.position,
             dsn=as_application(self.owner, RoleKind.RELAY),
             bootstrap=self.bootstrap,
             signers=signers(self.service) if signs else (),
-            believes_unsigned=not signs,
         )
+        relay._keys = replace(relay._keys, believes_unsigned=not signs)
+        return relay
 
     async def write(self, streams: int, events: int, size: int = 0) -> None:
         """Fill the event store with some streams, written in turns."""
