@@ -1,7 +1,9 @@
 """Grafana's dashboards, one for the operator on duty and one for the manager, by Grafana's own SDK."""
 
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, timeseries
@@ -26,78 +28,9 @@ class Panel:
     """Whether a sound system may have no such series."""
 
 
-OPERATOR: Final = (
-    Panel("Alerts that fire", 'count(ALERTS{alertstate="firing"}) or vector(0)', number=True),
-    Panel("Alarms", "sum(ooc_alarm) or vector(0)", number=True),
-    Panel("APIs that answer", 'sum(up{job="ooc"}) / count(up{job="ooc"})', unit="percentunit", number=True),
-    Panel(
-        "Age of backup, drill and verification", "min by (kind) (ooc_upkeep_age_seconds)", "{{kind}}", "s", number=True
-    ),
-    Panel("Not published yet for", "max by (service) (ooc_unrelayed_age_seconds)", "{{service}}", "s"),
-    Panel(
-        "Events that a consumer has not read",
-        "sum by (service, topic) (clamp_min(max by (topic, partition) (ooc_published_offset)"
-        " - on (topic, partition) group_right max by (service, topic, partition) (ooc_consumed_offset), 0))",
-        "{{service}} of {{topic}}",
-        may_be_empty=True,
-    ),
-    Panel(
-        "Since a part last finished a cycle",
-        "max by (service, part) (ooc_cycle_age_seconds)",
-        "{{service}} {{part}}",
-        "s",
-    ),
-    Panel("Remaining time of leases", "max by (service, role) (ooc_lease_remaining_seconds)", "{{role}}", "s"),
-    Panel("Parked reactions", "max by (service) (ooc_parked_reactions)", "{{service}}"),
-    Panel(
-        "Streams in quarantine",
-        "max by (service, consumer) (ooc_quarantined_streams)",
-        "{{consumer}}",
-        may_be_empty=True,
-    ),
-    Panel("Synchronous standbys", "min by (service) (ooc_synchronous_standbys)", "{{service}}", may_be_empty=True),
-    Panel("Replicas in sync", "min by (topic) (ooc_in_sync_replicas / ooc_replicas)", "{{topic}}", "percentunit"),
-    Panel("Clock of the database", "max by (service) (ooc_clock_offset_seconds)", "{{service}}", "s"),
-    Panel(
-        "Answers a second",
-        "sum by (instance, status) (rate(ooc_requests_total[5m]))",
-        "{{instance}} {{status}}",
-        "reqps",
-    ),
-    Panel(
-        "99th percentile of each step",
-        "histogram_quantile(0.99, sum by (step, le) (rate(ooc_latency_seconds_bucket[5m])))",
-        "{{step}}",
-        "s",
-    ),
-    Panel("Sign-ins an hour", "sum by (outcome) (increase(ooc_sign_ins_total[1h]))", "{{outcome}}"),
-)
-
-MANAGER: Final = (
-    Panel("Duties that wait", "sum(max by (service, duty, late) (ooc_open_duties)) or vector(0)", number=True),
-    Panel("Late", 'sum(max by (service, duty) (ooc_open_duties{late="true"})) or vector(0)', number=True),
-    Panel(
-        "Met in time, of the last 28 days",
-        'sum(ooc_met_duties{late="false"}) / sum(ooc_met_duties)',
-        unit="percentunit",
-        number=True,
-        may_be_empty=True,
-    ),
-    Panel("People at work", "max(ooc_sessions)", number=True),
-    Panel("What waits", "max by (service, duty) (sum without (late) (ooc_open_duties))", "{{duty}}", may_be_empty=True),
-    Panel("What is late", 'max by (service, duty) (ooc_open_duties{late="true"})', "{{duty}}", may_be_empty=True),
-    Panel("Recorded a day", "sum by (service) (delta(ooc_position[1d]))", "{{service}}"),
-    Panel(
-        "Until what was recorded can be read, for 95 of 100",
-        'histogram_quantile(0.95, sum by (le) (rate(ooc_latency_seconds_bucket{step="visible"}[1h])))',
-        "seconds",
-        "s",
-    ),
-)
-
 DASHBOARDS: Final = {
-    "operator": ("Operations", OPERATOR),
-    "manager": ("Work", MANAGER),
+    name: (shown["title"], tuple(Panel(**panel) for panel in shown["panels"]))
+    for name, shown in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).items()
 }
 
 

@@ -3,9 +3,11 @@
 The loads are those of docs/explanation/load.md, the speeds those of docs/reference/performance.md.
 """
 
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -27,34 +29,10 @@ class Size:
 LIMIT_MIB: Final = 512
 """The memory that one of our containers never exceeds: that of docker-compose.yml, by which `make containers` runs."""
 
-FORCE_AREA: Final[Mapping[str, Size]] = {
-    "api": Size(2, 100, 160, why="a process of its own takes 110 MiB at rest; 40 people"),
-    "console": Size(2, 200, 160, why="a page takes 70 ms; the busiest minute has one a second"),
-    "worker": Size(2, 100, 160, why="one works, one waits for its lease"),
-    "alarms": Size(1, 50, 160, why="asks each service every three seconds"),
-    "backup": Size(1, 100, 160, 20, why="two base backups, compressed, and the log between them"),
-    "step": Size(1, 100, 160, why="while it runs"),
-    "check": Size(1, 500, 256, why="while it runs, at night"),
-    "postgres": Size(
-        3, 500, 3072, 15, why="up to 430 connections of 6 MiB; 200,000 events in ten years take 0.6 GB, the rest is log"
-    ),
-    "brokers": Size(3, 250, 1024, 10, why="0.2 GB each"),
-    "controllers": Size(3, 100, 512, 5, why="no data of ours"),
-}
-CEILING: Final[Mapping[str, Size]] = {
-    "api": Size(3, 300, 256, why="4.5 commands a second of 900 that one can do; reporting answers 33 pages a second"),
-    "console": Size(4, 1000, 512, why="33 pages a second at 70 ms: 2.3 cores, and one in four may be lost"),
-    "worker": Size(2, 300, 256, why="a rebuild uses two cores for an hour, which are idle else"),
-    "alarms": Size(1, 50, 160, why="asks each service every three seconds"),
-    "backup": Size(1, 1000, 256, 200, why="two base backups, compressed, and the log between them"),
-    "step": Size(1, 100, 160, why="while it runs"),
-    "check": Size(1, 1000, 512, why="4,100 events a second in memory that does not grow: 30 million in two hours"),
-    "postgres": Size(
-        3, 4000, 16_384, 200, why="30 GB of events, 55 of reporting, 55 for its rebuild beside it, and the log"
-    ),
-    "brokers": Size(3, 1000, 4096, 50, why="30 GB each"),
-    "controllers": Size(3, 200, 1024, 10, why="no data of ours"),
-}
+FORCE_AREA, CEILING = (
+    {part: Size(**size) for part, size in sizes.items()}
+    for sizes in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).values()
+)
 
 
 def size_of(process: Process) -> str:
