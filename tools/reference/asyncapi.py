@@ -2,7 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
+
+import yaml
 
 from shared.domain.envelope import GENESIS
 from shared.domain.service import Service
@@ -18,7 +21,8 @@ RECORDED_AT: Final = "2026-05-23T09:30:01.204117Z"
 
 OPTIONAL_HEADERS: Final = frozenset({"traceparent"})
 
-_LOGIN: Final = {"$ref": "#/components/securitySchemes/login"}
+_TEMPLATE: Final = Path(__file__).with_suffix(".yaml")
+"""What the document says of every system."""
 
 
 def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> Json:
@@ -62,56 +66,22 @@ def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> J
             for name, channel in own.items()
         }
         messages |= {name: _event_message(service, name, part) for name, part in published.items()}
-    messages |= {"position": _position_message(), "checkpoint": _checkpoint_message()}
-    return {
-        "asyncapi": "3.0.0",
-        "info": {
-            "title": "Events of the out-of-court partnership",
-            "version": version(),
-            "description": (
-                "What each service publishes to Kafka. Read with isolation level read_committed. The promise of"
-                " compatibility is docs/explanation/compatibility.md; the way in is docs/how-to/react-from-outside.md."
-            ),
-            "license": {"name": "MIT", "url": "https://spdx.org/licenses/MIT.html"},
-            "contact": {"name": "Who operates this system"},
-            "tags": [{"name": service.name, "description": TITLES[service.name]} for service in services],
-        },
-        "defaultContentType": "application/json",
-        "servers": {
-            "local": {
-                "host": "127.0.0.1:8121",
-                "protocol": "kafka",
-                "description": "Kafka of `make run`, which prints its address.",
-                "security": [_LOGIN],
-            },
-            "installation": {
-                "host": "{host}:{port}",
-                "protocol": "kafka-secure",
-                "description": "Kafka of an installation, by TLS. Its operators give you the address and a login.",
-                "variables": {
-                    "host": {"description": "A broker; several are separated by commas."},
-                    "port": {"default": "9092", "description": "The port for clients."},
-                },
-                "security": [_LOGIN],
-            },
-        },
-        "channels": channels,
-        "operations": operations,
-        "components": {
-            "messages": messages,
-            "schemas": {
-                "EventHeaders": _headers_schema(),
-                "Position": TEXTS["position"],
-                "Checkpoint": TEXTS["checkpoint"],
-            },
-            "securitySchemes": {
-                "login": {
-                    "type": "scramSha512",
-                    "description": "The login of a partner (SASL, RFC 5802): `partner_` and its name. It only reads.",
-                }
-            },
-        },
+    document: Json = yaml.safe_load(_TEMPLATE.read_text(encoding="utf-8"))
+    tags = [{"name": service.name, "description": TITLES[service.name]} for service in services]
+    document["info"] |= {"version": version(), "tags": tags}
+    document |= {"channels": channels, "operations": operations}
+    parts = document["components"]
+    for name, message in parts["messages"].items():
+        texts = TEXTS[name]
+        messages[name] = {"name": name, "title": texts["title"], "description": texts["description"], **message}
+    messages["position"]["headers"]["properties"] = _texts(TEXTS["position_headers"])
+    parts["messages"] = messages
+    parts["schemas"]["EventHeaders"] |= {
+        "required": [name for name in TEXTS["headers"] if name not in OPTIONAL_HEADERS],
+        "properties": _texts(TEXTS["headers"]),
     }
+    parts["schemas"] |= {"Position": TEXTS["position"], "Checkpoint": TEXTS["checkpoint"]}
+    return document
 
 
 def of_topics(services: Sequence[Service[Any]]) -> dict[str, str]:
@@ -156,15 +126,6 @@ def _event_message(service: Service[Any], name: str, schema: Json) -> Json:
     }
 
 
-def _headers_schema() -> Json:
-    return {
-        "type": "object",
-        "description": "CloudEvents 1.0 in Kafka's binary content mode, and what is known only when it is recorded.",
-        "required": [name for name in TEXTS["headers"] if name not in OPTIONAL_HEADERS],
-        "properties": _texts(TEXTS["headers"]),
-    }
-
-
 def _texts(described: Mapping[str, str]) -> Json:
     return {name: {"type": "string", "description": text} for name, text in described.items()}
 
@@ -185,28 +146,3 @@ def _example_headers(body: Json) -> Json:
         "ooc_hash": hashlib.sha256(GENESIS).hexdigest(),
     }
     return headers | ({"traceparent": body["traceparent"]} if body["traceparent"] else {})
-
-
-def _position_message() -> Json:
-    return {
-        "name": "position",
-        "title": TEXTS["position"]["title"],
-        "description": TEXTS["position"]["description"],
-        "headers": {
-            "type": "object",
-            "properties": _texts(TEXTS["position_headers"]),
-        },
-        "payload": {"$ref": "#/components/schemas/Position"},
-        "bindings": {"kafka": {"key": {"type": "string", "description": "The service."}}},
-    }
-
-
-def _checkpoint_message() -> Json:
-    return {
-        "name": "checkpoint",
-        "title": TEXTS["checkpoint"]["title"],
-        "description": TEXTS["checkpoint"]["description"],
-        "contentType": "text/plain; charset=utf-8",
-        "payload": {"$ref": "#/components/schemas/Checkpoint"},
-        "bindings": {"kafka": {"key": {"type": "string", "description": "The name of the log."}}},
-    }
