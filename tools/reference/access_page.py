@@ -3,6 +3,7 @@
 import ast
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,6 @@ from services.reporting.access import ACCESS as REPORTING
 from services.trade.vocabulary import Personal, Role
 from shared.domain.envelope import EventRegistry
 from shared.domain.permissions import Permission, Permissions
-from shared.domain.sealing import FieldClass
 from shared.domain.service import Service
 from tools.reference.markdown import TITLES, codes, fill
 
@@ -26,7 +26,7 @@ def of_access(services: Sequence[Service[Any]]) -> dict[str, str]:
             for service in services
             for name, text in _marks(service.events).items()
         ],
-        classes=_members(Personal),
+        classes=member_texts(Personal),
         deciding_titles=[TITLES[service.name] for service in services],
         opened=_by_role([service.permissions for service in services], _opened),
     )
@@ -68,7 +68,7 @@ def _opened(permission: Permission | None) -> str:
     return f"{meaning}; with a reason {codes(sorted(with_reason))} too" if with_reason else meaning
 
 
-def _members(kind: type[FieldClass]) -> Iterable[tuple[str, str]]:
+def member_texts(kind: type[Enum]) -> Iterator[tuple[str, str]]:
     """Yield the members of an enumeration, each with the docstring below it in the source."""
     (definition,) = ast.parse(inspect.getsource(kind)).body
     assert isinstance(definition, ast.ClassDef)

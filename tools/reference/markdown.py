@@ -40,11 +40,6 @@ def prose(text: str) -> str:
     return textwrap.fill(" ".join(text.split()), 118, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
-def page(title: str, *parts: str) -> str:
-    """Write a page with its title and the line that names its source."""
-    return "\n".join([f"# {title}\n", f"{NOTE}\n", *(part.rstrip("\n") + "\n" for part in parts if part.strip())])
-
-
 def codes(names: Iterable[str]) -> str:
     """Write names as code, with commas."""
     return ", ".join(f"`{name}`" for name in names)
