@@ -109,9 +109,7 @@ class Apis:
         """Return of which cases officers are reminded today, by what for; of one of them, or all. Raises `NoAnswer`."""
         query = {} if officer is None else {"officer": str(officer)}
         answer = await self._ask("GET", "reporting", "/v1/digests", {"Access-Reason": REASON}, params=query)
-        if answer.status_code >= 300:
-            raise NoAnswer(f"reporting answered {answer.status_code}")
-        return {UUID(digest.pop("officer")): digest for digest in answer.json()["digests"]}
+        return {UUID(digest.pop("officer")): digest for digest in _content(answer, "reporting")["digests"]}
 
     async def place(self, record: str) -> str | None:
         """Return where an appointment is; None if that is not said, or forgotten. Raises `NoAnswer`."""
@@ -120,10 +118,7 @@ class Apis:
 
     async def public_keys(self, service: str) -> list[str]:
         """Return the public keys that sign in a service, as anybody may read them. Raises `NoAnswer`."""
-        answer = await self._send("GET", service, "/evidence/keys", {})
-        if answer.status_code >= 300:
-            raise NoAnswer(f"{service} answered {answer.status_code}")
-        return list(answer.json())
+        return list(_content(await self._send("GET", service, "/evidence/keys", {}), service))
 
     async def command(self, referral_id: UUID, key: str, body: Mapping[str, Any]) -> None:
         """Record something in a referral, once for each key. Raises `NoAnswer` or `NotRecorded`."""
@@ -167,11 +162,7 @@ class Apis:
     async def _read(self, stream: str) -> dict[str, Any]:
         service, _, id_ = stream.partition("/")
         answer = await self._ask("GET", service, f"/v1/{COLLECTIONS[service]}/{id_}", {"Access-Reason": REASON})
-        if answer.status_code == 404:
-            return {}
-        if answer.status_code >= 300:
-            raise NoAnswer(f"{service} answered {answer.status_code}")
-        return dict(answer.json())
+        return {} if answer.status_code == 404 else dict(_content(answer, service))
 
     async def _ask(self, method: str, service: str, path: str, headers: Mapping[str, str], **content: Any) -> Any:
         try:
@@ -207,6 +198,13 @@ class Apis:
         who = {"sub": str(derived_uuid("messenger")), "role": ROLE, "organisation": "OOC_DEVELOPMENT", "area": "*"}
         client, secret = self._settings.messenger_client, self._settings.messenger_secret_file
         return credentials_form(client, secret, "OOC_MESSENGER_SECRET_FILE", **who)
+
+
+def _content(answer: httpx2.Response, service: str) -> Any:
+    """Return the JSON of a successful answer. Raises `NoAnswer` for any other."""
+    if not answer.is_success:
+        raise NoAnswer(f"{service} answered {answer.status_code}")
+    return answer.json()
 
 
 def _text(value: Any) -> str | None:

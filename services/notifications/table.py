@@ -38,6 +38,10 @@ class Audience(StrEnum):
     """Somebody who was harmed, if their contact is marked as safe and they want updates."""
 
 
+ACCOUNTS: Final = frozenset({Audience.SCHOOL, Audience.OFFICER, Audience.FACILITATOR})
+"""The audiences that are accounts, and no people of the case."""
+
+
 class AccountTemplate(StrEnum):
     """What goes to an account and into no record: it says no more than the number of a case or a referral."""
 
@@ -110,6 +114,14 @@ class Line:
     """Templates of which the person must have got one about the same appointment: its end is no news without it."""
     planned_ahead: bool = False
     """Whether it is left out if its time had passed when the occasion was recorded."""
+
+    def __post_init__(self) -> None:
+        """Raise TypeError if it tells people of a case what is written for accounts, or the other way round."""
+        if not self.audiences or {audience in ACCOUNTS for audience in self.audiences} != {self.to_accounts}:
+            raise TypeError(
+                f"{self.template} goes to {', '.join(sorted(self.audiences)) or 'nobody'}: an AccountTemplate goes to"
+                f" {', '.join(sorted(ACCOUNTS))}, a MessageTemplate to people of the case"
+            )
 
     @property
     def to_accounts(self) -> bool:

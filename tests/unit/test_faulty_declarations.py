@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from services.notifications.table import TABLE, Audience
 from services.panel import service as panel
 from services.rj_conference.domain.commands import COMMANDS
 from services.rj_conference.domain.state_machine import IN_EVERY_STAGE, SOURCE, STATE_MACHINE
@@ -109,3 +110,12 @@ def test_a_command_without_a_row_in_the_state_machine_is_refused() -> None:
     with pytest.raises(TypeError, match=said):
         register(RuleBook("rj_conference"), STATE_MACHINE, SOURCE, declared, IN_EVERY_STAGE)
     register(RuleBook("rj_conference"), STATE_MACHINE, SOURCE, declared, (*IN_EVERY_STAGE, forgotten))
+
+
+def test_a_message_to_the_wrong_audience_is_refused() -> None:
+    """Given a line that tells a child what is written for accounts, then the template and its audiences are named."""
+    line = next(line for line in TABLE if line.to_accounts)
+    with pytest.raises(
+        TypeError, match="SCHOOL_RECEIVED goes to CHILD: an AccountTemplate goes to FACILITATOR, OFFICER"
+    ):
+        replace(line, audiences=frozenset({Audience.CHILD}))
