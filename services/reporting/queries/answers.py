@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries.alerts import Alert
 from services.reporting.queries.case_list import MOST_COUNTED, CaseLine
-from services.reporting.queries.freshness import StaleService
+from services.reporting.queries.freshness import Projected, StaleService
 from services.reporting.queries.other_cases import OtherCase
-from shared.api.schemas import DutyLine, Schema, state_view
+from shared.api.schemas import DutyLine, state_view
 
 
 class Measured(BaseModel):
@@ -37,17 +37,15 @@ class ListedDuty(DutyLine):
     area: str | None = Field(description="The area of the record.")
 
 
-class Sheet(Schema):
+class Sheet(Projected):
     """The daily sheet: the open duties at the end of a Europe/London day, a page of them."""
 
     as_of: date = Field(description="The Europe/London day at whose end the duties stand so.")
-    positions: dict[str, int] = Field(description="For each service the position up to which events are counted.")
-    stale: list[StaleService]
     duties: list[ListedDuty]
     next: str | None = Field(description="The `after` of the following duties; null after the last.")
 
 
-class CaseList(Schema):
+class CaseList(Projected):
     """A page of the cases that the reader may see."""
 
     page: int
@@ -57,12 +55,10 @@ class CaseList(Schema):
     )
     more_than_total: bool = Field(description="Whether there are more than were counted.")
     next: str | None = Field(description="The `after` of the following page; null after the last.")
-    positions: dict[str, int]
-    stale: list[StaleService]
     cases: list[CaseLine]
 
 
-class CaseHead(Schema):
+class CaseHead(Projected):
     """The members of a projected case besides its records, by both times (`as_of`, `known_at`)."""
 
     case_id: UUID
@@ -75,8 +71,6 @@ class CaseHead(Schema):
         description="The other cases of the same child that the reader may see, as they stand now; none at an earlier time."
     )
     duties: list[ListedDuty]
-    positions: dict[str, int] = Field(description="For each service the position up to which events are shown.")
-    stale: list[StaleService]
 
 
 _STATES: Final[dict[str, Any]] = {model.collection: state_view(model) for model in READ_MODELS.values()}

@@ -59,7 +59,11 @@ async def records_of_case(
     """
     named = await connection.fetch(_STREAMS, case_id, ever, *reader.reach(part).parameters)
     # By the id of a person or record nothing is read: the access log would know the read under that id alone.
-    rows = [row for row in named if case_id in {row["home"], *row["cases"]} or _is_shared(row)]
+    rows = [
+        row
+        for row in named
+        if case_id in {row["home"], *row["cases"]} or SUMMARIES.get(row["service"], Summary).is_shared
+    ]
     if not rows:
         return None
     area = _area(rows, case_id)
@@ -192,10 +196,6 @@ def _rows_then(rows: Sequence[Row], past: Mapping[Stream, _PastStream | None], c
         waits = row["service"] == "referral" and row["state"] == "WITH_PANEL"
         row["queued"] = waits and row["stream"] not in claimed
     return sorted(then, key=lambda row: (row["opened_at"], row["stream"]))
-
-
-def _is_shared(row: Row) -> bool:
-    return SUMMARIES.get(row["service"], Summary).is_shared
 
 
 def _area(rows: Sequence[Row], case_id: UUID) -> str | None:

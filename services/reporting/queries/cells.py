@@ -18,7 +18,7 @@ from services.reporting.measures.period import BadQuestion, Period
 from services.reporting.projection.fold import Stream, split
 from services.reporting.projection.read_models import SUMMARIES
 from services.reporting.projection.snapshot import Pool, positions, snapshot
-from services.reporting.queries.freshness import StaleService
+from services.reporting.queries.freshness import Projected
 from services.reporting.queries.measure_queries import load_dataset
 from services.reporting.queries.visibility import Reader, record_line, visible
 from services.trade.summary import Summary
@@ -52,7 +52,7 @@ class CountedRecord(Schema):
     state: str = Field(description="The stage of the record.")
 
 
-class CountedRecords(Schema):
+class CountedRecords(Projected):
     """The records that count in one number of a measure of a period, given by days, both included."""
 
     measure: str
@@ -60,8 +60,6 @@ class CountedRecords(Schema):
     last: date = Field(alias="to")
     cell: str = Field(description="The name of the number in the measure's answer.")
     definition_version: str = Field(description="The version of the measure's definition.")
-    positions: dict[str, int] = Field(description="For each service the position up to which events are counted.")
-    stale: list[StaleService]
     value: int = Field(description="The number, as the measure gives it.")
     total: int = Field(description="How many records count in it; one may count more than once.")
     records: list[CountedRecord] = Field(description=f"Those that the reader may see, oldest first, at most {MOST}.")

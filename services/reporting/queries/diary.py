@@ -10,7 +10,7 @@ from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import answer_projected, ask
-from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
+from services.reporting.queries.freshness import MAY_BE_STALE, Projected
 from services.reporting.queries.sessions import MOST
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, an_id
@@ -59,11 +59,9 @@ class Appointment(Schema):
     case_ids: list[UUID] = Field(description="Its cases: of what the officer leads all, else those of the officer.")
 
 
-class Diary(Schema):
+class Diary(Projected):
     """The appointments of an officer that stand, of the last month and the coming year, the earliest first."""
 
-    positions: dict[str, int]
-    stale: list[StaleService]
     appointments: list[Appointment]
 
 

@@ -12,7 +12,7 @@ from services.reporting.projection.projector import UNMET
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import answer_projected, ask
-from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
+from services.reporting.queries.freshness import MAY_BE_STALE, Projected
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.request import Caller, read_id, read_query, read_reason
@@ -49,11 +49,9 @@ class Digest(Schema):
     mash_answer_due: list[UUID] = Field(description="Cases in which MASH's answer is due, or overdue.")
 
 
-class Digests(Schema):
+class Digests(Projected):
     """The reminders of today, of officers who have any."""
 
-    positions: dict[str, int]
-    stale: list[StaleService]
     digests: list[Digest]
 
 

@@ -51,6 +51,13 @@ class StaleService(Schema):
     since: datetime | None = Field(description="When the answer last held all that was published; null: it never did.")
 
 
+class Projected(Schema):
+    """An answer from projected events: how far it reaches, and where later events may be missing."""
+
+    positions: dict[str, int] = Field(description="For each service the position up to which events are in the answer.")
+    stale: list[StaleService]
+
+
 async def stale_services(pool: Pool) -> list[dict[str, Any]]:
     """Return the services whose latest events the projection may lack."""
     rows = await pool.fetch(_STALE, sorted(READ_MODELS), FRESH_SECONDS)

@@ -31,7 +31,7 @@ from services.reporting.projection.projector import read_row
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import positions, snapshot
 from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
-from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
+from services.reporting.queries.freshness import MAY_BE_STALE, Projected
 from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader, visible
 from services.reporting.search.fields import Compared, Kind
@@ -115,11 +115,9 @@ class NamedPerson(Schema):
     )
 
 
-class Names(Schema):
+class Names(Projected):
     """The names of the people of the requested records, as far as the reader may see them."""
 
-    positions: dict[str, int]
-    stale: list[StaleService]
     people: list[NamedPerson]
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import answer_reader
-from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
+from services.reporting.queries.freshness import MAY_BE_STALE, Projected
 from services.reporting.queries.min_position import MIN_POSITION
 from services.reporting.queries.visibility import Reader, visible
 from shared.api.dependencies import ApiDependencies
@@ -39,12 +39,10 @@ class ReportLine(Schema):
     reported_on: date
 
 
-class Reports(Schema):
+class Reports(Projected):
     """The reports of the reader's organisation, the latest first."""
 
     total: int = Field(description=f"How many there are; the latest {MOST} are in the answer.")
-    positions: dict[str, int]
-    stale: list[StaleService]
     reports: list[ReportLine]
 
 

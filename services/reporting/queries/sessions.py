@@ -11,7 +11,7 @@ from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import answer_reader
-from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
+from services.reporting.queries.freshness import MAY_BE_STALE, Projected
 from services.reporting.queries.min_position import MIN_POSITION
 from services.reporting.queries.visibility import Reader, visible
 from shared.api.dependencies import ApiDependencies
@@ -63,12 +63,10 @@ class SessionLine(Schema):
     recorded: int = Field(description="Of how many of them it is recorded how their place ended.")
 
 
-class Calendar(Schema):
+class Calendar(Projected):
     """The sessions of some days, the earliest first."""
 
     total: int
-    positions: dict[str, int]
-    stale: list[StaleService]
     sessions: list[SessionLine]
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool, positions, snapshot
-from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
+from services.reporting.queries.freshness import MAY_BE_STALE, Projected
 from services.reporting.queries.sessions import MOST, PERIOD, answer_calendar
 from services.reporting.queries.visibility import Reader, visible
 from shared.api.request import Caller
@@ -50,11 +50,9 @@ class SittingLine(Schema):
     agenda: list[AgendaLine]
 
 
-class Sittings(Schema):
+class Sittings(Projected):
     """The sittings of some days, the earliest first."""
 
-    positions: dict[str, int]
-    stale: list[StaleService]
     sittings: list[SittingLine]
 
 

@@ -14,7 +14,7 @@ from services.reporting.projection.fold import Stream
 from services.reporting.projection.read_models import READ_MODELS, SUMMARIES
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.cases import records_of_case
-from services.reporting.queries.freshness import StaleService
+from services.reporting.queries.freshness import Projected
 from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader
 from services.trade.summary import Summary
@@ -73,12 +73,10 @@ class TimelineLine(Schema):
     corrected_by: list[UUID] = Field(description="The corrections of it that were known.")
 
 
-class Events(Schema):
+class Events(Projected):
     """Events of a case, as far as the reader may see them."""
 
     case_id: UUID
-    positions: dict[str, int]
-    stale: list[StaleService]
     withheld: list[str] = Field(
         description="Services of whose records the reader may see the state and not the history."
     )

@@ -19,7 +19,7 @@ from services.reporting.projection.projector import UNMET
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import answer_reader
-from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
+from services.reporting.queries.freshness import MAY_BE_STALE, Projected
 from services.reporting.queries.min_position import MIN_POSITION
 from services.reporting.queries.visibility import Reader, Statement
 from services.trade.victims import OF_VICTIMS
@@ -87,14 +87,12 @@ class VictimLine(Schema):
     log: list[LogLine] = Field(description="What was done, the latest first.")
 
 
-class Victims(Schema):
+class Victims(Projected):
     """A page of the victims that the reader may see, the soonest duty first, then the latest change."""
 
     page: int
     page_size: int
     total: int
-    positions: dict[str, int]
-    stale: list[StaleService]
     victims: list[VictimLine]
 
 

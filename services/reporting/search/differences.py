@@ -18,7 +18,7 @@ from services.reporting.projection.fold import Stream, split
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool
 from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
-from services.reporting.queries.freshness import MAY_BE_STALE, StaleService
+from services.reporting.queries.freshness import MAY_BE_STALE, Projected
 from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
 from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader, visible
@@ -69,11 +69,9 @@ class DifferingPerson(Schema):
     records: list[DifferingRecord]
 
 
-class Differences(Schema):
+class Differences(Projected):
     """The people whose records differ, among the records that the reader may read."""
 
-    positions: dict[str, int]
-    stale: list[StaleService]
     people: list[DifferingPerson] = Field(description=f"At most {MOST}.")
 
 
