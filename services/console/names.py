@@ -36,7 +36,9 @@ def people_of(state: Mapping[str, Any]) -> list[Who]:
     victims = dict.fromkeys(state.get("victims") or (), "VICTIM")
     details = (state.get("details") or {}).get("people") or {}
     people = [
-        Who(id_, str((victims | parts).get(id_, "")), _text(details.get(id_, {}).get("name")), details.get(id_, {}))
+        Who(
+            id_, str((victims | parts).get(id_, "")), shown_text(details.get(id_, {}).get("name")), details.get(id_, {})
+        )
         for id_ in dict.fromkeys([*parts, *details])
     ]
     return _sorted(people)
@@ -156,6 +158,6 @@ async def _ask_for_names(
     return people
 
 
-def _text(value: Any) -> str:
+def shown_text(value: Any) -> str:
     """Return a value that is shown; a sealed or forgotten one is none."""
     return value if isinstance(value, str) else ""

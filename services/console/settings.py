@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from pydantic import Field
-
 from shared.privacy.keyring import InvalidKeyEncryptionKeys, KeyEncryptionKeys
 from shared.servers.settings import Settings
 
@@ -27,7 +25,7 @@ class ConsoleSettings(Settings):
     """
     invited_secret_file: Path | None = None
     """A file with the secret of that client."""
-    console_key_file: Path | None = Field(default=None)
+    console_key_file: Path | None = None
     """A file with the key by which the console encrypts sessions and drafts: 32 random bytes in base64, or
     `EPOCH:BASE64` pairs, the newest last. Default: in a local system `keys/console` in its directory, created once;
     the console does not start without it.

@@ -7,12 +7,14 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from services.console.forms.fields import MAX_ROWS, Answers, Field, boxes_of, is_answered
+from services.console.routing import first
 from services.disposal.domain.conditions import DEFINITIONS
 from services.reporting.projection.read_models import READ_MODELS
 from services.trade.vocabulary import ConditionType
 
 COMMAND: Final = "ProposeCondition"
 GROUP: Final = "condition"
+KIND: Final = f"{GROUP}.type"
 ROWS: Final = 4
 """The rows of a new list."""
 FIRST: Final = ("type", "object", "due", "hours")
@@ -84,7 +86,7 @@ def in_commands(answers: Answers, key: UUID, on: date) -> Iterator[tuple[UUID, d
             rows.setdefault(row, {})[f"{GROUP}.{last}"] = given
         elif group != "rows":
             shared[name] = list(given)
-    taken = [(row, said) for row, said in rows.items() if _kind_of(said) in DEFINITIONS][:MAX_ROWS]
+    taken = [(row, said) for row, said in rows.items() if first(said, KIND) in DEFINITIONS][:MAX_ROWS]
     for n, (row, said) in enumerate(taken, start=1):
         id_ = key if n == len(taken) else uuid5(key, row)
         filled = {**_usual(said, on), **{name: values for name, values in said.items() if any(values)}}
@@ -93,9 +95,5 @@ def in_commands(answers: Answers, key: UUID, on: date) -> Iterator[tuple[UUID, d
 
 def _usual(given: Mapping[str, Sequence[str]], on: date) -> Answers:
     usual = dict(due_of_condition(on))
-    object_ = DEFINITIONS[ConditionType(_kind_of(given))].usual_object
+    object_ = DEFINITIONS[ConditionType(first(given, KIND))].usual_object
     return usual if object_ is None else {**usual, f"{GROUP}.object": [object_.value]}
-
-
-def _kind_of(given: Mapping[str, Sequence[str]]) -> str:
-    return next(iter(given.get(f"{GROUP}.type", ())), "")

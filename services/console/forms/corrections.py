@@ -22,6 +22,7 @@ from services.console.forms.fields import (
     field_at,
 )
 from services.console.records import SEALED, as_it_stands
+from services.console.routing import first
 from services.console.sessions import Session
 
 CORRECTS: Final = "corrects"
@@ -55,7 +56,7 @@ class Like:
 
 async def event_of(apis: Apis, session: Session, service: str, path: str, answers: Answers) -> Mapping[str, Any]:
     """Return the event of a record that the answers of a correction name; empty if the person may not read it."""
-    wanted = next(iter(answers.get(CORRECTS, ())), "")
+    wanted = first(answers, CORRECTS)
     history = await part_of(apis.get(session, service, f"{path}/history"))
     events = (history.value or {"events": ()})["events"]
     found: Mapping[str, Any] = next((event for event in events if event["event_id"] == wanted), {})
@@ -64,7 +65,7 @@ async def event_of(apis: Apis, session: Session, service: str, path: str, answer
 
 def show_value(answers: dict[str, list[str]]) -> bool:
     """Note the field whose value is asked now, and tell whether the form did not ask for it yet."""
-    name = next(iter(answers.get(FIELD, ())), "")
+    name = first(answers, FIELD)
     if CORRECTS not in answers or not name or answers.get(VALUE_ASKED) == [name]:
         return False
     for old in [old for old in answers if old.partition(".")[0] == VALUE]:
@@ -81,7 +82,7 @@ def with_fields(
     Once a field is chosen its value is asked, and the one that stands there is the answer to be changed.
     """
     leaves = dict(_leaves(as_it_stands(event))) if event else {}
-    chosen = next(iter(answers.get(VALUE_ASKED, ())), "")
+    chosen = first(answers, VALUE_ASKED)
     asked = like.at(chosen) if chosen else None
 
     def drawn(field: Field) -> Field:

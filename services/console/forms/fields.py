@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from services.console.routing import first
 from services.console.words import moment
 from shared.domain.dates import LONDON
 
@@ -303,7 +304,7 @@ def _value(field: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
             day = day_in(field.name, answers)
             value = day if day is MISSING else day.isoformat()
         case _:
-            text = _text(field.name, answers).strip()
+            text = first(answers, field.name).strip()
             value = _plain(field, text) if text else MISSING
     return value
 
@@ -425,13 +426,9 @@ def boxes_of_time(name: str, at: str) -> dict[str, Sequence[str]]:
     return {**boxes_of(name, local.date()), f"{name}.clock": [f"{local:%H:%M}"]}
 
 
-def _text(name: str, answers: Answers) -> str:
-    return next(iter(answers.get(name, ())), "")
-
-
 def day_in(name: str, answers: Answers) -> Any:
     """Return a date, or MISSING. Raises ValueError for what is none."""
-    texts = [_text(f"{name}.{part}", answers).strip() for part in ("day", "month", "year")]
+    texts = [first(answers, f"{name}.{part}").strip() for part in ("day", "month", "year")]
     if not any(texts):
         return MISSING
     if not all(text.isdecimal() and text.isascii() for text in texts):
@@ -446,7 +443,7 @@ def day_in(name: str, answers: Answers) -> Any:
 def _time(name: str, answers: Answers) -> Any:
     """Return a time of Europe/London in ISO 8601, or MISSING. Raises ValueError for what is none."""
     day = day_in(name, answers)
-    clock = _text(f"{name}.clock", answers).strip()
+    clock = first(answers, f"{name}.clock").strip()
     if day is MISSING:
         if clock:
             raise ValueError("Enter the day as well, such as 27 3 2026")

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Final
 
 from services.console.forms.fields import MISSING, Answers, Field, Option, all_fields, day_in
+from services.console.routing import first
 from services.console.words import today
 from services.disposal.domain.matrix import Line, Matrix
 from services.disposal.events import Direction
@@ -53,7 +54,7 @@ def with_score(answers: dict[str, list[str]]) -> dict[str, list[str]]:
     """Fill in a final score that was left empty: that of the line, a step away if factors of one direction are ticked."""
     matrix = matrix_on(_day(answers))
     line = _chosen(matrix, answers) if matrix else None
-    if line is None or _text(answers, "final_score"):
+    if line is None or first(answers, "final_score"):
         return answers
     ways = {json.loads(factor)["direction"] for factor in answers.get("factors", ())}
     step = READ_MODELS["disposal"].policy.on(_day(answers)).number("gravity_steps_of_factors")
@@ -64,8 +65,8 @@ def with_score(answers: dict[str, list[str]]) -> dict[str, list[str]]:
 def show_line(answers: dict[str, list[str]]) -> bool:
     """Fill in version and score of a line whose factors the form did not show yet, and tell whether there is one."""
     matrix = matrix_on(_day(answers))
-    code = _text(answers, "line")
-    if matrix is None or code == _text(answers, SHOWN):
+    code = first(answers, "line")
+    if matrix is None or code == first(answers, SHOWN):
         return False
     answers[SHOWN], answers["factors"] = [code], []
     line = _chosen(matrix, answers)
@@ -90,7 +91,7 @@ def _boxes(line: Line, words: Mapping[str, str]) -> list[Option]:
 
 
 def _chosen(matrix: Matrix, answers: Answers) -> Line | None:
-    return matrix.lines.get(_text(answers, "line"))
+    return matrix.lines.get(first(answers, "line"))
 
 
 def _day(answers: Answers) -> date:
@@ -100,7 +101,3 @@ def _day(answers: Answers) -> date:
     except ValueError:
         return today()
     return today() if day is MISSING else day
-
-
-def _text(answers: Answers, name: str) -> str:
-    return next(iter(answers.get(name, ())), "")

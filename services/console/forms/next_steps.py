@@ -156,7 +156,7 @@ class Task:
 
     title: str
     about: str
-    """Whom or what it is about, if that is known by a name."""
+    """Whom or what it is about: the words of the last of its ids that has any, which is the nearest."""
     status: str
     colour: str
     address: str
@@ -195,11 +195,6 @@ class Work:
         return any(task.status != COMPLETED for task in self.tasks)
 
 
-def _about(items: Sequence[str], names: Mapping[str, str]) -> str:
-    """Say what a task is about: by the last of its ids that has words, which is the nearest."""
-    return next((names[id_] for id_ in reversed(items) if id_ in names), "")
-
-
 def work_of(
     guidance: Mapping[str, Any], path: str, case: str, names: Mapping[str, str], titles: Mapping[str, str]
 ) -> Work:
@@ -215,7 +210,7 @@ def work_of(
         form = f"{path}/{page_of(command)}" if command else ""
         return Task(
             line["title"],
-            _about(line["items"], names),
+            next((names[id_] for id_ in reversed(line["items"]) if id_ in names), ""),
             status,
             colour,
             address(form, case=case, **line["about"]) if form and line["progress"] != "completed" else "",

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.console.forms.fields import Answers, Field, Option
+from services.console.routing import first
 from services.trade.partnership import Offence
 
 GROUP: Final = "offence"
@@ -29,7 +30,9 @@ def _drawn(field: Field, answers: Answers, listed: Listed) -> Field:
         return replace(field, help=f"{field.help} Left empty: as the list of offences has it.")
     if field.name != CODE:
         return field
-    options = [Option(code, f"{listed[code].title} ({code})") for code in codes_of(_text(answers, CODE), listed)]
+    options = [
+        Option(code, f"{listed[code].title} ({code})") for code in codes_of(first(answers, CODE).strip(), listed)
+    ]
     if len(options) > 1:
         return replace(field, kind="choice", options=options, help="Several offences have these words: choose one.")
     every = [Option(code, offence.title) for code, offence in listed.items()]
@@ -48,14 +51,14 @@ def codes_of(text: str, listed: Listed) -> list[str]:
 
 def fill_in(answers: dict[str, list[str]], listed: Listed) -> bool:
     """Fill in code, title, mode of trial and recordable of the one offence that is meant, and tell whether several are."""
-    text = _text(answers, CODE)
+    text = first(answers, CODE).strip()
     codes = codes_of(text, listed)
     if len(codes) != 1:
         return len(codes) > 1
-    before = _answers_for(listed.get(_text(answers, SHOWN)))
+    before = _answers_for(listed.get(first(answers, SHOWN)))
     answers[CODE] = answers[SHOWN] = codes
     for name, value in _answers_for(listed[codes[0]]).items():
-        if _text(answers, name) in {"", before.get(name)}:
+        if first(answers, name).strip() in {"", before.get(name)}:
             answers[name] = [value]
     return False
 
@@ -66,7 +69,3 @@ def _answers_for(offence: Offence | None) -> dict[str, str]:
         return {}
     values = (offence.title, offence.trial_mode.value, "yes" if offence.recordable else "no", offence.category)
     return {f"{GROUP}.{name}": value for name, value in zip(FILLED, values, strict=True) if value}
-
-
-def _text(answers: Answers, name: str) -> str:
-    return next(iter(answers.get(name, ())), "").strip()

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import uuid4
 
 from services.console.forms.fields import Answers, Field, Option, boxes_of, boxes_of_time
+from services.console.routing import first
 from services.trade.vocabulary import AppropriateAdultKind, Category, PersonRole
 
 OPENING: Final = "OpenDisposalCase"
@@ -67,7 +68,7 @@ def asks_part(answers: Answers) -> bool:
 def of_part(fields: Sequence[Field], answers: Answers) -> tuple[Sequence[Field], Answers]:
     """Return the fields of a person who is linked: who and in which part, and once that is known, the details for it."""
     suggested = {"person_id": [str(uuid4())]}
-    part = next(iter(answers.get(PART, ())), "")
+    part = first(answers, PART)
     if part not in NEEDED:
         return [field for field in fields if field.name in {"person_id", PART}], suggested
     drawn = [

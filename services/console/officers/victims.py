@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Apis, part_of
+from services.console.names import shown_text
 from services.console.rendering import address, render
 from services.console.routing import console_of, query, read_page
 from services.console.sessions import Session
@@ -58,12 +59,12 @@ class Victim:
     @property
     def name(self) -> str:
         """The name, if a referral gives it to this reader."""
-        return _text(self.details.get("name")) or "Victim, name not shown"
+        return shown_text(self.details.get("name")) or "Victim, name not shown"
 
     @property
     def contact(self) -> str:
         """The contact that was recorded last, else that of the referral."""
-        return self.texts.get("contact") or _text(self.details.get("contact"))
+        return self.texts.get("contact") or shown_text(self.details.get("contact"))
 
     @property
     def call(self) -> str:
@@ -140,13 +141,10 @@ def _victim(line: Mapping[str, Any], states: Mapping[str, Mapping[str, Any]]) ->
     for id_, state in states.items():
         details = state.get("details") or {}
         known |= (details.get("people") or {}).get(person) or {}
-        own = [text for text in details.get("texts") or () if text["person_id"] == person and _text(text.get("value"))]
+        own = [
+            text for text in details.get("texts") or () if text["person_id"] == person and shown_text(text.get("value"))
+        ]
         counts = ((state.get("victims") or {}).get(person) or {}).get("details_told_by")
         texts |= {text["field"]: text["value"] for text in own if text["version"] == counts}
         noted |= {(id_, text["version"]): text["value"] for text in own if text["event"] in NOTED}
     return Victim(line, known, texts, noted)
-
-
-def _text(value: Any) -> str:
-    """Return a value that is shown; a sealed or forgotten one is none."""
-    return value if isinstance(value, str) else ""

@@ -34,7 +34,20 @@ def evolve(state: Conference | None, fact: Fact[events.ConferenceEvent]) -> Conf
     if isinstance(event, events.ConferenceProposed):
         if state is not None:
             raise BrokenHistory(fact, "it was proposed already")
-        return replace(_proposed(fact, event), record=PastFacts(fact))
+        return Conference(
+            record=PastFacts(fact),
+            since=fact.occurred_at,
+            needs_facilitator_from=fact.day if fact.actor.role == Role.SYSTEM else None,
+            stage=Stage.PROPOSED,
+            referral_id=event.referral_id,
+            disposal_id=event.disposal_id,
+            condition_id=event.condition_id,
+            category=event.category,
+            sensitive=event.sensitive,
+            harmer=event.harmer,
+            harmer_age=event.harmer_age,
+            deciding_officer=event.deciding_officer,
+        )
     if state is None:
         raise BrokenHistory(fact, "nothing was proposed")
     if state.stage is Stage.CLOSED and not isinstance(event, events.RecordCorrected):
@@ -115,22 +128,6 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
             return state
         case _:
             assert_never(event)
-
-
-def _proposed(fact: Fact, event: events.ConferenceProposed) -> Conference:
-    return Conference(
-        since=fact.occurred_at,
-        needs_facilitator_from=fact.day if fact.actor.role == Role.SYSTEM else None,
-        stage=Stage.PROPOSED,
-        referral_id=event.referral_id,
-        disposal_id=event.disposal_id,
-        condition_id=event.condition_id,
-        category=event.category,
-        sensitive=event.sensitive,
-        harmer=event.harmer,
-        harmer_age=event.harmer_age,
-        deciding_officer=event.deciding_officer,
-    )
 
 
 def _readiness(state: Conference) -> Stage:
