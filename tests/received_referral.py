@@ -1,4 +1,4 @@
-"""The command by which most tests begin: a school's report of a fire behind the hall."""
+"""The commands by which most tests begin: a school's report of a fire behind the hall, and who is in it."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ def received_referral(case: UUID, at: str, **changes: Any) -> dict[str, Any]:
         "lawful_basis": "law enforcement",
         **changes,
     }
+
+
+CATEGORIES: Final = {"HARMER": "SUSPECT", "HARMED": "VICTIM"}
+"""The category of a person by their role; any other role is its own."""
+
+
+def linked_person(person: UUID, role: str = "HARMER", **details: Any) -> dict[str, Any]:
+    """Return `LinkPerson` for somebody, who is Robin Roe but for some details."""
+    known = {"name": "Robin Roe", "date_of_birth": "2011-03-14"} | details
+    category = CATEGORIES.get(role, role)
+    return {"type": "LinkPerson", "person_id": str(person), "role": role, "category": category, "details": known}

@@ -38,7 +38,7 @@ from tests.hostile.serving import served
 from tests.integration.reporting.recorded_scenarios import event_of_row
 from tests.isolated_settings import IsolatedSettings
 from tests.linked_services import link_services
-from tests.received_referral import received_referral
+from tests.received_referral import linked_person, received_referral
 
 PREFIX: Final = f"test_access_{uuid4().hex[:12]}"
 SERVICES: Final[Mapping[str, Service[Any]]] = {service.name: service for service in deciding_services()}
@@ -231,15 +231,7 @@ async def referral(
     made = Recorded("referral", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
     source, setting = "OTHER_AGENCY" if by == "AGENCY" else "SCHOOL", "ONLINE" if "online" in relations else "SCHOOL"
     received = received_referral(made.case, WHEN, source=source, setting=setting)
-    details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
-    linked = {
-        "type": "LinkPerson",
-        "occurred_at": _at(9),
-        "person_id": str(made.person),
-        "role": "HARMER",
-        "category": "SUSPECT",
-        "details": details,
-    }
+    linked = linked_person(made.person) | {"occurred_at": _at(9)}
     officer = "SAFE_SCHOOLS_OFFICER"
     await partnership.tell("referral", made.stream, by, received, area)
     await partnership.tell("referral", made.stream, officer, linked, area)
@@ -259,14 +251,13 @@ async def referral(
 async def rejected_referral(
     partnership: Partnership,
     *,
-    details: Mapping[str, Any] = {"name": "Robin Roe", "date_of_birth": "2011-03-14"},
+    details: Mapping[str, Any] = {},
     rationale: str = "Elsewhere.",
     **changes: Any,
 ) -> Recorded:
     """Record a referral with a child in it that is rejected and closed; `changes` are of what was received."""
     made = Recorded("referral", uuid4(), uuid4(), uuid4())
-    linked = {"type": "LinkPerson", "person_id": str(made.person), "role": "HARMER", "category": "SUSPECT"}
-    for body in (received_referral(made.case, WHEN, **changes), linked | {"details": details}):
+    for body in (received_referral(made.case, WHEN, **changes), linked_person(made.person, **details)):
         await partnership.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", body)
     await reject(partnership, made.stream, rationale)
     return made

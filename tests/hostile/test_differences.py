@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
 from tests.hostile.test_search import child, destroy_key
+from tests.received_referral import linked_person
 
 settings, partnership = world.settings, world.partnership
 
@@ -73,9 +74,8 @@ async def test_an_explained_difference_is_not_listed(partnership: Partnership) -
     await open_disposal(partnership, record.case, record.person, name="Robin Poe", rationale={"N1": "Adopted in May."})
     silent = await child(partnership, "Robin Roe")
     await open_disposal(partnership, silent.case, silent.person)
-    linked = {"type": "LinkPerson", "person_id": str(silent.person), "role": "HARMER", "category": "SUSPECT"}
-    details = {"name": "Robin Poe", "date_of_birth": "2011-03-14"}
-    await partnership.tell("referral", silent.stream, "SAFE_SCHOOLS_OFFICER", {**linked, "details": details})
+    linked = linked_person(silent.person, name="Robin Poe")
+    await partnership.tell("referral", silent.stream, "SAFE_SCHOOLS_OFFICER", linked)
     await partnership.carry()
     assert not await differences(partnership, record.person)
     (found,) = await differences(partnership, silent.person)

@@ -21,7 +21,7 @@ from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKe
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
-from tests.received_referral import NARRATIVE, received_referral
+from tests.received_referral import NARRATIVE, linked_person, received_referral
 
 settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 
@@ -173,13 +173,7 @@ async def test_a_forgotten_child_is_unreadable_everywhere_and_all_proofs_hold(pa
     refused = await partnership.send(
         "referral",
         (await world.referral(partnership)).stream,
-        {
-            "type": "LinkPerson",
-            "person_id": str(record.person),
-            "role": "HARMER",
-            "category": "SUSPECT",
-            "details": {"name": NAME, "date_of_birth": "2011-03-14"},
-        },
+        linked_person(record.person),
         await partnership.token("SAFE_SCHOOLS_OFFICER"),
     )
     assert refused.status_code == 410, "a key is never made again"
@@ -187,13 +181,7 @@ async def test_a_forgotten_child_is_unreadable_everywhere_and_all_proofs_hold(pa
 
 async def test_a_case_that_names_another_person_keeps_its_key_and_nobody_waits_for_it(partnership: Partnership) -> None:
     """Given a parent in the same case, when the child is forgotten, then the child's key is gone and the case's stands."""
-    parent = {
-        "type": "LinkPerson",
-        "person_id": str(uuid4()),
-        "role": "PARENT_CARER",
-        "category": "PARENT_CARER",
-        "details": {"name": "Pat Roe", "date_of_birth": "1984-06-02"},
-    }
+    parent = linked_person(uuid4(), "PARENT_CARER", name="Pat Roe", date_of_birth="1984-06-02")
     record = await closed(partnership, parent)
     answers = await forget(partnership, record)
     assert [answer.status_code for answer in answers] == [200] * len(world.SERVICES), [
@@ -258,17 +246,9 @@ async def test_nothing_is_destroyed_until_every_service_agrees(partnership: Part
 
 async def begin_again(partnership: Partnership, person: UUID) -> UUID:
     """Record a new referral of somebody, and return its id."""
-    record, officer = uuid4(), "SAFE_SCHOOLS_OFFICER"
-    details = {"name": NAME, "date_of_birth": "2011-03-14"}
-    linked = {
-        "type": "LinkPerson",
-        "person_id": str(person),
-        "role": "HARMER",
-        "category": "SUSPECT",
-        "details": details,
-    }
-    for body in (received_referral(uuid4(), world.WHEN), linked):
-        await partnership.tell("referral", record, officer, body)
+    record = uuid4()
+    for body in (received_referral(uuid4(), world.WHEN), linked_person(person)):
+        await partnership.tell("referral", record, "SAFE_SCHOOLS_OFFICER", body)
     return record
 
 
@@ -434,13 +414,7 @@ async def test_texts_of_a_case_stay_as_long_as_somebody_else_is_in_it(partnershi
     """Given a case with a victim, when the suspect is forgotten, then its texts stay; with the victim they go too."""
     record = await world.referral(partnership)
     victim = uuid4()
-    linked = {
-        "type": "LinkPerson",
-        "person_id": str(victim),
-        "role": "HARMED",
-        "category": "VICTIM",
-        "details": {"name": "Sam Poe", "date_of_birth": "2011-05-01"},
-    }
+    linked = linked_person(victim, "HARMED", name="Sam Poe", date_of_birth="2011-05-01")
     await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", linked)
     await world.reject(partnership, record.stream)
     await forget(partnership, record)

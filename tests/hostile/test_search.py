@@ -21,6 +21,7 @@ from shared.servers.database import retry_for
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.integration.reporting.recorded_scenarios import event_of_row
+from tests.received_referral import linked_person
 
 settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 
@@ -48,16 +49,11 @@ async def names_of(partnership: Partnership, *records: Recorded) -> list[str]:
 async def child(partnership: Partnership, name: str, **details: Any) -> Recorded:
     """Return a referral with a child of this name, projected."""
     made = await world.referral(partnership)
-    linked = {
-        "type": "LinkPerson",
-        "person_id": str(uuid4()),
-        "role": "HARMER",
-        "category": "SUSPECT",
-        "details": {"name": name, "date_of_birth": "2011-03-14", **details},
-    }
+    person = uuid4()
+    linked = linked_person(person, name=name, **details)
     await partnership.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", linked)
     await partnership.carry()
-    return Recorded("referral", made.stream, made.case, UUID(str(linked["person_id"])))
+    return Recorded("referral", made.stream, made.case, person)
 
 
 async def destroy_key(partnership: Partnership, person: UUID) -> None:
@@ -227,13 +223,7 @@ async def test_a_fact_that_commits_late_is_found(partnership: Partnership) -> No
 
 async def _recorded_only(partnership: Partnership, name: str) -> UUID:
     made = await world.referral(partnership)
-    linked = {
-        "type": "LinkPerson",
-        "person_id": str(uuid4()),
-        "role": "HARMED",
-        "category": "VICTIM",
-        "details": {"name": name, "date_of_birth": "2011-03-14"},
-    }
+    linked = linked_person(uuid4(), "HARMED", name=name)
     await partnership.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", linked)
     return made.stream
 
@@ -309,9 +299,8 @@ async def test_a_record_that_holds_megabytes_is_read_in_part_for_a_list(partners
     """Given a record with people of whom hundreds of kilobytes are told, then a list names the first of them, and does not read all."""
     record = await child(partnership, "Osric First")
     for name in ("Osric Second", "Osric Third", "Osric Fourth"):
-        details = {"name": name, "date_of_birth": "2011-03-14", "needs": ["x y " * 4_000] * 12}
-        linked = {"type": "LinkPerson", "person_id": str(uuid4()), "role": "WITNESS", "category": "WITNESS"}
-        await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", linked | {"details": details})
+        linked = linked_person(uuid4(), "WITNESS", name=name, needs=["x y " * 4_000] * 12)
+        await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", linked)
     await partnership.carry()
     answer = await partnership.names(await partnership.token("SUPERVISOR"), f"referral/{record.stream}")
     named = {person["name"] for person in answer.json()["people"]}
@@ -324,10 +313,9 @@ async def test_a_person_of_many_records_is_compared_once_for_a_look(
 ) -> None:
     """Given a person whom a record names again and again, when an index is loaded, then what it says of them is compared once."""
     record = await child(partnership, "Ottilie Often")
-    again = {"type": "LinkPerson", "person_id": str(record.person), "role": "HARMER", "category": "SUSPECT"}
     for _ in range(2):
-        details = {"name": "Ottilie Often", "date_of_birth": "2011-03-14"}
-        await partnership.tell("referral", record.stream, "SUPERVISOR", again | {"details": details})
+        again = linked_person(record.person, name="Ottilie Often")
+        await partnership.tell("referral", record.stream, "SUPERVISOR", again)
     await partnership.carry()
     compared: list[UUID] = []
     compare = SearchIndex._compare
@@ -384,13 +372,7 @@ async def test_what_is_looked_for_is_checked_first(partnership: Partnership) -> 
 async def test_no_pattern_or_look_alike_finds_whom_the_searcher_may_not_see(partnership: Partnership) -> None:
     """Given a child of another area, when the name is asked for by patterns, look-alikes and parts, then each answer is that for nobody."""
     made = await world.referral(partnership, area="DEVON")
-    linked = {
-        "type": "LinkPerson",
-        "person_id": str(uuid4()),
-        "role": "HARMER",
-        "category": "SUSPECT",
-        "details": {"name": "Thaddeus Secretive", "date_of_birth": "2011-03-14", "school_urn": "113955"},
-    }
+    linked = linked_person(uuid4(), name="Thaddeus Secretive", school_urn="113955")
     await partnership.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", linked, "DEVON")
     await partnership.carry()
     token = await partnership.token("SUPERVISOR")

@@ -17,7 +17,7 @@ from tests.hostile.partnership import Partnership
 from tests.hostile.test_forgetting import decide, forget
 from tests.isolated_settings import IsolatedSettings
 from tests.pdf import pdf_text
-from tests.received_referral import received_referral
+from tests.received_referral import linked_person, received_referral
 
 settings, partnership, urls = world.settings, world.partnership, world.urls
 
@@ -67,8 +67,7 @@ async def story(partnership: Partnership) -> Story:
     disposals = {first.id: uuid4(), second.id: uuid4()}
     for child in (first, second):
         details = {"name": child.name, "date_of_birth": "2011-03-14", "address": child.address}
-        linked = {"type": "LinkPerson", "person_id": str(child.id), "role": "HARMER", "category": "SUSPECT"}
-        await partnership.tell("referral", referral, "SAFE_SCHOOLS_OFFICER", linked | {"details": details})
+        await partnership.tell("referral", referral, "SAFE_SCHOOLS_OFFICER", linked_person(child.id, **details))
         opening = world.opened_disposal(case, child.id, details)
         await partnership.tell("disposal", disposals[child.id], "YJS_CASE_MANAGER", opening)
     await partnership.tell("education", session, "SUPERVISOR", world.planned_session())

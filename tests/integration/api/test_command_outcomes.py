@@ -17,7 +17,8 @@ from shared.messaging.parking import PostgresParkedReactions, ReactionToPark, Re
 from shared.messaging.waits import standing_waits
 from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client
-from tests.integration.api.test_dry_run_api import PLAN, logged
+from tests.integration.api.test_dry_run_api import logged
+from tests.integration.api.test_service_api import PLAN
 
 
 @pytest.fixture

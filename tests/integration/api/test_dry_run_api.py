@@ -11,16 +11,7 @@ import pytest
 
 from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client, rows_of
-
-PLAN = {
-    "type": "PlanSession",
-    "occurred_at": "2026-05-08T09:00:00+01:00",
-    "kind": "WORKSHOP",
-    "topic": "RETAIL",
-    "starts_at": "2026-05-23T10:00:00+01:00",
-    "hours": 3,
-    "place": "The old court house in Dorchester",
-}
+from tests.integration.api.test_service_api import PLAN
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from starlette.types import Message, Receive, Scope, Send
 from services.reporting.measures import MEASURES
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries import min_position as served
-from services.trade.vocabulary import Role
 from shared.domain.dates import end_of_day
 from shared.messaging.projection_consumer import has_reached
 from tests.in_memory_reporting import measure_facts
@@ -194,38 +193,6 @@ def _ended(answered: Mapping[str, Any]) -> int:
 
 # --- who may see what -----------------------------------------------------------------------------
 
-OFFICERS = {
-    Role.SAFE_SCHOOLS_OFFICER,
-    Role.INTERNET_SAFETY_OFFICER,
-    Role.YJS_CASE_MANAGER,
-    Role.RJ_FACILITATOR,
-    Role.POLICE_DECISION_MAKER,
-    Role.SUPERVISOR,
-    Role.AUDITOR,
-    Role.DATA_PROTECTION_OFFICER,
-}
-
-
-@pytest.mark.parametrize("role", [*Role, "MAYOR"])
-async def test_each_role_reads_what_is_its_own(reporting: Client, role: str, in_dorset: UUID) -> None:
-    """Officers read cases, duties and measures, the victim worker their own parts of cases and duties, the analyst measures alone.
-
-    The case is not online, and no conference of it is this facilitator's: both may read cases, and not this one.
-    """
-    token = await reporting.token(str(role))
-    expected = {
-        f"/v1/measures/kpi6?{YEAR}": role in {*OFFICERS, Role.ANALYST},
-        "/v1/cases": role in {*OFFICERS, Role.VICTIM_WORKER},
-        f"/v1/cases/{in_dorset}": role
-        in {*OFFICERS, Role.VICTIM_WORKER} - {Role.INTERNET_SAFETY_OFFICER, Role.RJ_FACILITATOR},
-        "/v1/duties": role in {*OFFICERS, Role.VICTIM_WORKER},
-    }
-    for path, may in expected.items():
-        answer = await reporting.read(path, token=token, reason="CASE_REVIEW")
-        assert answer.status_code == (200 if may else 403), (path, answer.text)
-        if not may:
-            assert str(in_dorset) not in answer.text
-
 
 async def test_those_who_oversee_must_give_a_reason(reporting: Client) -> None:
     """An auditor and a data protection officer can read nothing, not even measures, without a reason."""
@@ -234,26 +201,6 @@ async def test_those_who_oversee_must_give_a_reason(reporting: Client) -> None:
             answer = await reporting.read(path, role=role)
             assert answer.status_code == 403, path
             assert "Access-Reason" in answer.json()["detail"]
-
-
-async def test_another_area_is_out_of_sight(reporting: Client, in_dorset: UUID, in_devon: UUID) -> None:
-    """An officer reads the own area's cases and duties alone; who has all areas reads all."""
-    tokens = {area: await reporting.token("SUPERVISOR", area=area) for area in ("DORSET", "DEVON", "KENT")}
-    everywhere = {"DORSET": in_dorset, "DEVON": in_devon}
-    for area, token in tokens.items():
-        for home, case_id in everywhere.items():
-            answer = await reporting.read(f"/v1/cases/{case_id}", token=token)
-            assert answer.status_code == (200 if home == area else 404), answer.text
-            assert answer.status_code == 200 or "referral" not in answer.text
-        listed = _ids(await reporting.read("/v1/cases", token=token))
-        assert listed & {str(found) for found in everywhere.values()} == {
-            str(found) for home, found in everywhere.items() if home == area
-        }
-        sheet = (await reporting.read("/v1/duties?as_of=2026-01-15", token=token)).json()["duties"]
-        assert {duty["area"] for duty in sheet} <= {area}
-        assert (area == "DEVON") <= bool(sheet)
-    auditor = await reporting.token("AUDITOR")
-    assert (await reporting.read(f"/v1/cases/{in_devon}", token=auditor, reason="CASE_REVIEW")).status_code == 404
 
 
 async def test_later_work_of_another_area_hands_no_case_over(
@@ -277,31 +224,6 @@ async def test_later_work_of_another_area_hands_no_case_over(
     finally:
         for row in sessions:
             await projected.execute(change, *row)
-
-
-@pytest.mark.parametrize("by", ["case", "referral", "disposal"])
-async def test_a_declared_conflict_bars_the_case_everywhere(
-    reporting: Client, projected: Any, in_dorset: UUID, by: str
-) -> None:
-    """A conflict of interest with a case or one of its streams hides it, also in the list and on the daily sheet."""
-    declared = in_dorset
-    if by != "case":
-        declared = await projected.fetchval(
-            "select stream from stream where service = $1 and home = $2 limit 1", by, in_dorset
-        )
-    involved = await reporting.token("SUPERVISOR", conflicts=f"{declared} {uuid4()}")
-    free = await reporting.token("SUPERVISOR")
-    days = [f"/v1/duties?as_of=2026-{month:02}-15" for month in range(1, 7)] + ["/v1/duties?as_of=2025-11-15"]
-
-    async def on_sheets(token: str) -> list[list[str]]:
-        sheets = [(await reporting.read(day, token=token)).json()["duties"] for day in days]
-        return [duty["case_ids"] for sheet in sheets for duty in sheet if str(in_dorset) in duty["case_ids"]]
-
-    assert await on_sheets(free)
-    assert not await on_sheets(involved)
-    assert (await reporting.read(f"/v1/cases/{in_dorset}", token=involved)).status_code == 403
-    everything, without = [_ids(await reporting.read("/v1/cases", token=token)) for token in (free, involved)]
-    assert everything - without == {str(in_dorset)}
 
 
 # --- the access log -------------------------------------------------------------------------------

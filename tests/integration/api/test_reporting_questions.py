@@ -12,18 +12,6 @@ from tests.integration.api.conftest import Client, last_line
 
 YEAR = "from=2025-04-01&to=2026-12-31"
 SOME_CASE = "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
-READS = [
-    f"/v1/measures/kpi6?{YEAR}",
-    f"/v1/measures/kpi6/records?{YEAR}&cell=columns.youth_caution.ended",
-    "/v1/cases",
-    f"/v1/cases/{SOME_CASE}",
-    f"/v1/cases/{SOME_CASE}/timeline",
-    f"/v1/cases/{SOME_CASE}/changes?after=disposal:1",
-    "/v1/duties",
-    "/v1/sessions?from=2026-03-01&to=2026-03-31",
-    "/v1/sittings?from=2026-03-01&to=2026-03-31",
-]
-
 ODD = [
     "",
     "%00",
@@ -102,7 +90,16 @@ QUESTIONS = {
     "order": (f"/v1/cases/{SOME_CASE}/timeline?order=", [*ODD, "OCCURRED_AT", "position"]),
     "overdue": ("/v1/duties?overdue=", [*ODD, "True", "1", "yes", "null"]),
     "limit": ("/v1/duties?limit=", [*ODD, "0", "01", "501", "-1"]),
+    "officer of a sheet": ("/v1/duties?officer=", NO_IDS),
+    "case_id": ("/v1/cases/", NO_IDS[1:]),
+    "measure": ("/v1/measures/", [*ODD[1:], "KPI6", "kpi7"]),
+    **{
+        f"{name} of {path}": (f"{path}?{name}=", NO_TIMES)
+        for path in (f"/v1/cases/{SOME_CASE}", f"/v1/cases/{SOME_CASE}/timeline", "/v1/duties")
+        for name in ("as_of", "known_at")
+    },
 }
+"""What is asked, by the name of its parameter, which may say of what."""
 
 
 async def _is_malformed(reporting: Client, token: str, path: str, field: str, value: str) -> None:
@@ -121,6 +118,7 @@ async def test_a_bad_value_names_its_parameter_and_is_not_repeated(
 ) -> None:
     """A malformed parameter gets 422 with the remedy, without the value, and without a line in the access log."""
     path, values = QUESTIONS[field]
+    field = field.partition(" ")[0]
     token = await reporting.token("SUPERVISOR")
     before = await last_line(projected)
     for value in values:
@@ -137,28 +135,6 @@ async def test_a_place_that_no_answer_gave_is_malformed(reporting: Client, path:
     no_days = (f"2026-02-30:{SOME_CASE}", f"2026-02-30:disposal:{SOME_CASE}:ASSESSMENT:")
     for value in ("x", "none", "1", another_order, no_time, *no_days):
         await _is_malformed(reporting, token, path, "after", value)
-
-
-@pytest.mark.parametrize("name", ["as_of", "known_at"])
-@pytest.mark.parametrize("path", [f"/v1/cases/{SOME_CASE}", f"/v1/cases/{SOME_CASE}/timeline", "/v1/duties"])
-async def test_both_times_are_judged_alike_everywhere(reporting: Client, path: str, name: str) -> None:
-    """A case, its timeline and the sheet refuse the same texts in place of a time, with the same words."""
-    token = await reporting.token("SUPERVISOR")
-    for value in NO_TIMES:
-        await _is_malformed(reporting, token, f"{path}?{name}=", name, value)
-
-
-async def test_a_bad_day_of_the_sheet_and_a_bad_place_in_the_address_are_named_too(reporting: Client) -> None:
-    """The sheet's day and officer, a case's id and a measure's name are judged as strictly as any parameter."""
-    token = await reporting.token("SUPERVISOR")
-    for value in NO_TIMES:
-        await _is_malformed(reporting, token, "/v1/duties?as_of=", "as_of", value)
-    for value in NO_IDS:
-        await _is_malformed(reporting, token, "/v1/duties?officer=", "officer", value)
-    for value in NO_IDS[1:]:
-        await _is_malformed(reporting, token, "/v1/cases/", "case_id", value)
-    for value in [*ODD[1:], "KPI6", "kpi7"]:
-        await _is_malformed(reporting, token, "/v1/measures/", "measure", value)
 
 
 @pytest.mark.parametrize(
@@ -196,15 +172,6 @@ async def test_what_is_missing_unknown_or_given_twice_is_named(reporting: Client
     answer = await reporting.read(path)
     assert answer.status_code == 422, answer.text
     assert [error["field"] for error in answer.json()["errors"]] == fields
-
-
-async def test_a_reason_that_is_no_code_is_malformed(reporting: Client) -> None:
-    """An access reason must be a code, because words could name somebody in the log."""
-    for path in READS:
-        answer = await reporting.read(path, role="AUDITOR", reason="Leo Hartnell asked")
-        assert answer.status_code == 422
-        assert [error["field"] for error in answer.json()["errors"]] == ["Access-Reason"]
-        assert "Hartnell" not in answer.text
 
 
 @pytest.mark.parametrize("name", [name for name, measure in MEASURES.items() if measure.sealed_texts is None])

@@ -178,14 +178,6 @@ def test_a_draft_waits_on_my_day_until_it_is_deleted(officer: Browser) -> None:
     assert (answer.status, answer.heading) == (410, "This form is no longer here")
 
 
-def test_a_draft_is_its_owners_alone(officer: Browser, system: dict[str, Any]) -> None:
-    """Given a draft, when another person opens its address, then there is nothing."""
-    check = fill_in(officer, officer.open("/begin/referrals/ReceiveReferral"), REPORT)
-    with Browser(system["console"]) as other:
-        other.sign_in("SUPERVISOR-1")
-        assert other.open(check.url).status == 410
-
-
 def test_two_forms_of_two_cases_in_two_tabs_stay_apart(officer: Browser) -> None:
     """Given two cases with a form open of each, when both are filled in, then each records in its own."""
     first, second = begun(officer), begun(officer)

@@ -120,15 +120,6 @@ def test_a_safeguarding_hold_stands_at_the_top_of_the_case(browser: Browser) -> 
     assert case.words.index("Safeguarding hold: everything") < case.words.index("What can happen next")
 
 
-def test_a_report_is_its_owners_alone(browser: Browser, system: dict[str, Any]) -> None:
-    """Given a begun report, when another person opens its address, then there is an empty one under it, and no answer of hers."""
-    page = answer(browser, begin(browser))
-    first = page.url.rpartition("/")[0] + f"/{QUESTIONS[0].name}"
-    with Browser(system["console"]) as other:
-        other.sign_in("SUPERVISOR-1")
-        assert not any(other.open(first).form("/report/").fields.get("source", []))
-
-
 def test_a_school_is_asked_what_it_knows_in_its_words(browser: Browser) -> None:
     """Given a school, when it reports, then nobody asks who reported, which school or which law, and the check has its words alone."""
     page = begin(browser, "SCHOOL-1")

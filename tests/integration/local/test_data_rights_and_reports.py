@@ -17,15 +17,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ooc.evidence.keys import OWNER
 from ooc.evidence.verification import stores
-from ooc.system.running import PARTNER
 from shared.servers.database import as_role, database_dsn
-from shared.servers.kafka import client_options
 from tests.integration.local.waiting import eventually
-from tests.received_referral import received_referral
+from tests.received_referral import linked_person, received_referral
 from tests.whole_system import OOC, WholeSystem, client_of, ooc
 from tools.client.http import Client
 
@@ -59,43 +56,11 @@ def refer_and_close(client: Client) -> UUID:
     """Do so as a client."""
     stream, child = uuid4(), uuid4()
     send(client, stream, **received_referral(uuid4(), WHEN))
-    details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
-    send(client, stream, type="LinkPerson", person_id=str(child), role="HARMER", category="SUSPECT", details=details)
+    send(client, stream, **linked_person(child))
     send(client, stream, type="AcknowledgeReferral")
     send(client, stream, type="TriageReferral", outcome="REJECT_OUT_OF_SCOPE", rationale_text="Elsewhere.")
     send(client, stream, type="CloseReferral", reason="REJECTED")
     return child
-
-
-async def forget_child(var: Path) -> UUID:
-    """Record a child, have `ooc forget` forget them, and return their id."""
-    child = close_referral(var)
-    forgotten = ooc(var, "forget", str(child), "--basis", "PRINCIPLE_INFRINGED", "--yes")
-    assert forgotten.returncode == 0, forgotten.stdout + forgotten.stderr
-    return child
-
-
-async def read_as_partner(var: Path, topic: str) -> list[Any]:
-    """Return every committed record of a topic, as a partner's program reads it with its own login."""
-    login = stores(var).kafka_as(PARTNER)
-    consumer = AIOKafkaConsumer(
-        **client_options(login),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, number) for number in range(12)]
-        consumer.assign(partitions)
-        records: list[Any] = []
-        for partition, end in (await consumer.end_offsets(partitions)).items():
-            while await consumer.position(partition) < end:
-                batches = await consumer.getmany(partition, timeout_ms=500)
-                records += [record for batch in batches.values() for record in batch]
-        return records
-    finally:
-        await consumer.stop()
 
 
 async def owner_of(var: Path, database: str) -> asyncpg.Connection[asyncpg.Record]:
@@ -174,7 +139,7 @@ async def test_a_report_is_kept_signed_and_an_altered_one_is_refused(system: Pat
 
 
 async def test_a_return_is_exported_and_an_altered_one_is_refused(system: Path, tmp_path: Path) -> None:
-    """Given a frozen return, then an auditor's program accepts its file, and names each way to alter it."""
+    """Given a frozen return, then an auditor's program accepts its file, and refuses an altered one."""
     file, keys = tmp_path / "return.json", public_keys(system, tmp_path)
     frozen = ooc(system, "returns", "freeze", "kpi6", "--from", "2026-01-01", "--to", "2026-03-31")
     id_ = re.search(UUID_PATTERN, frozen.stdout)
@@ -187,48 +152,9 @@ async def test_a_return_is_exported_and_an_altered_one_is_refused(system: Path, 
     bundle = json.loads(file.read_text(encoding="utf-8"))
     report = json.loads(bundle["report"])
     assert {"measure", "from", "to", "positions", "definition_version"} <= report.keys()
-    attacks: dict[str, dict[str, Any]] = {
-        "its text is not the one": bundle | {"report": json.dumps(report | {"to": "2026-06-30"})},
-        "nothing proves it": bundle | {"services": []},
-        "not about": bundle | {"case": str(uuid4())},
-        "is not when": bundle | {"made_at": "2026-01-01T00:00:00+00:00"},
-        "it was altered": bundle | {"format": "ooc-verification-report/2"},
-    }
-    for said, forged in attacks.items():
-        file.write_text(json.dumps(forged), encoding="utf-8")
-        refused = checked(file, keys)
-        assert (refused.returncode, said in refused.stdout) == (1, True), (said, refused.stdout, refused.stderr)
-
-
-async def test_a_restored_key_is_in_the_report_and_repeating_makes_it_whole(system: Path, tmp_path: Path) -> None:
-    """Given old keyring rows of a forgotten child put back, then the signed report says so; repeated, all is whole."""
-    child = close_referral(system)
-    owner = await owner_of(system, "ooc_keyring")
-    backup = await owner.fetch("select * from data_key where subject = $1", f"person/{child}")
-    assert len(backup) == 1
-    assert ooc(system, "forget", str(child), "--basis", "PRINCIPLE_INFRINGED", "--yes").returncode == 0
-    async with owner.transaction():
-        await owner.execute("set local session_replication_role = replica")
-        await owner.execute("delete from tombstone where subject = $1", f"person/{child}")
-        await owner.executemany(
-            "insert into data_key values ($1, $2, $3, $4, $5)", [tuple(one.values()) for one in backup]
-        )
-    file, keys = tmp_path / "broken.json", public_keys(system, tmp_path)
-    verified = ooc(system, "verify", "--json", "--report", str(file))
-    assert verified.returncode == 1
-    assert json.loads(verified.stdout)["whole"] is False
-    assert "BROKEN, kept and signed" in verified.stderr
-    told = checked(file, keys)
-    assert told.returncode == 0, "the report is whole; what it reports is not"
-    assert f"person/{child} is forgotten" in told.stdout
-    assert ooc(system, "verify", "latest").returncode == 1
-    await eventually(lambda: str(child) in ooc(system, "forget-again", "--dry-run").stdout)
-    repeated = ooc(system, "forget-again", "--yes")
-    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
-    assert await owner.fetchval("select count(*) from data_key where subject = $1", f"person/{child}") == 0
-    await owner.close()
-    again = ooc(system, "verify")
-    assert again.returncode == 0, again.stdout + again.stderr
+    file.write_text(json.dumps(bundle | {"report": json.dumps(report | {"to": "2026-06-30"})}), encoding="utf-8")
+    refused = checked(file, keys)
+    assert (refused.returncode, "its text is not the one" in refused.stdout) == (1, True), refused.stdout
 
 
 @asynccontextmanager
@@ -294,36 +220,6 @@ async def test_nobody_is_forgotten_before_the_retention_ends(system: Path) -> No
         return f"ends on {year}-" in answer.stdout + answer.stderr
 
     await eventually(refused)
-
-
-async def test_a_partner_learns_from_the_topic_who_is_forgotten(system: Path) -> None:
-    """Given a forgotten child, then whoever reads the topic finds one event with the opaque id, the basis and a day, and no name."""
-    child = await forget_child(system)
-
-    async def events_about_child() -> list[dict[str, Any]]:
-        records = await read_as_partner(system, "ooc.referral.events")
-        events = [
-            json.loads(one.value) for one in records if dict(one.headers)["ce_type"].endswith(b".PersonForgotten.v1")
-        ]
-        return [event for event in events if event["data"]["person_id"] == str(child)]
-
-    await eventually(events_about_child)
-    (event,) = await events_about_child()
-    assert set(event["data"]) == {"person_id", "basis", "backups_until"}
-    assert event["data"]["basis"] == "PRINCIPLE_INFRINGED"
-    assert "Robin" not in json.dumps(event)
-
-
-async def test_subject_access_at_a_running_system(system: Path, tmp_path: Path) -> None:
-    """Given a child in a running system, then the officer gets both files, and an unknown person's id writes none."""
-    child = close_referral(system)
-    asked = ooc(system, "subject-access", str(child), "--basis", "UK_GDPR_ARTICLE_15", "-o", str(tmp_path / "copy"))
-    assert asked.returncode == 0, asked.stdout + asked.stderr
-    assert "Robin Roe" in (tmp_path / "copy" / "subject-access.json").read_text(encoding="utf-8")
-    assert (tmp_path / "copy" / "subject-access.pdf").read_bytes().startswith(b"%PDF")
-    nobody = ooc(system, "subject-access", str(uuid4()), "--basis", "UK_GDPR_ARTICLE_15", "-o", str(tmp_path / "no"))
-    assert nobody.returncode == 1
-    assert not (tmp_path / "no").exists()
 
 
 async def test_the_tables_of_reporting_are_rebuilt_while_the_system_runs(system: Path) -> None:

@@ -210,20 +210,6 @@ async def test_a_hole_in_the_positions_is_told(pool: asyncpg.Pool[asyncpg.Record
     assert "referral: position 1 is missing" in await refold_differences(pool)
 
 
-async def test_a_measure_of_a_quarter_answers_the_same_as_from_plain_histories(
-    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
-) -> None:
-    """Given all scenarios, when a measure of any quarter is asked, then nothing that it counts was left in the tables."""
-    await project(pool, scenarios.facts, 500)
-    middle = scenarios.facts[len(scenarios.facts) // 2].recorded_at
-    for quarter in ((date(2026, 1, 1), date(2026, 3, 31)), (date(2026, 4, 1), date(2026, 6, 30))):
-        for name in OPENED:
-            for as_of, known_at in ((None, None), (end_of_day(quarter[0] + timedelta(days=40)), middle)):
-                expected = measure_facts(name, scenarios.histories, *quarter, as_of=as_of, known_at=known_at)
-                answered = await measure(pool, name, *quarter, None, as_of, known_at)
-                assert _but_positions(answered) == _but_positions(expected), (name, quarter, as_of, known_at)
-
-
 async def test_the_high_water_mark_waits_for_what_is_missing(pool: asyncpg.Pool[asyncpg.Record]) -> None:
     """Given streams that come in any order, then the mark stands before the first gap, and passes all once it is filled."""
     facts = [fact for fact in play().facts if service_of(fact) == "referral"]
@@ -273,54 +259,6 @@ async def test_a_referral_waits_in_the_panel_queue_until_a_disposal_case_names_i
     assert isinstance(answer, dict)
     assert not answer["panel_queue"]
     assert len(answer["conferences"]) == len(answer["sessions"]) == 1
-
-
-async def test_the_list_of_cases_is_narrowed_and_paged(
-    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
-) -> None:
-    """Given all scenarios, when the list is narrowed by state, officer, date or area, then only those cases are in it."""
-    await project(pool, scenarios.facts, 500)
-    everything = await list_cases(pool, reader(), today=date(2026, 8, 1))
-    homes = {
-        str(fact.envelope.home)
-        for fact in scenarios.facts
-        if fact.version == 1 and not fact.envelope.stream.startswith("education/")
-    }
-    assert everything["total"] == len(homes)
-    assert {found["case_id"] for found in everything["cases"]} <= homes
-    active = await list_cases(pool, reader(), state="ACTIVE")
-    assert active["total"] >= 1
-    assert all(any(work["state"] == "ACTIVE" for work in found["work"]) for found in active["cases"])
-    officer = UUID(next(work["officer"] for work in active["cases"][0]["work"] if work["officer"]))
-    theirs = await list_cases(pool, reader(), officer=officer)
-    assert all(any(work["officer"] == str(officer) for work in found["work"]) for found in theirs["cases"])
-    due = await list_cases(pool, reader(), due_before=date(2026, 4, 1))
-    assert all(found["next_due"] < "2026-04-01" for found in due["cases"])
-    assert (await list_cases(pool, reader("KENT")))["total"] == 0
-    assert (await list_cases(pool, reader(), page=9))["cases"] == []
-    first = UUID(everything["cases"][0]["case_id"])
-    without = await list_cases(pool, reader(barred=[first]), today=date(2026, 8, 1))
-    assert without["total"] == everything["total"] - 1
-    assert str(first) not in {case["case_id"] for case in without["cases"]}
-    with pytest.raises(BadQuestion):
-        await list_cases(pool, reader(), page=0)
-
-
-async def test_the_list_of_cases_is_sorted_and_narrowed_to_what_changed(
-    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
-) -> None:
-    """Given all scenarios, when the list is sorted by change, then the event recorded last comes first; since then nothing changed."""
-    await project(pool, scenarios.facts, 500)
-    last = max(
-        (fact for fact in scenarios.facts if not fact.envelope.stream.startswith("education/")),
-        key=lambda fact: fact.recorded_at or datetime.min.replace(tzinfo=UTC),
-    )
-    assert last.recorded_at is not None
-    changed = await list_cases(pool, reader(), sort="changed")
-    assert changed["cases"][0]["case_id"] == str(last.envelope.home)
-    just_before = await list_cases(pool, reader(), changed_since=last.recorded_at - timedelta(microseconds=1))
-    assert str(last.envelope.home) in {case["case_id"] for case in just_before["cases"]}
-    assert (await list_cases(pool, reader(), changed_since=last.recorded_at + timedelta(days=1)))["total"] == 0
 
 
 async def test_sessions_are_listed_by_their_london_day(pool: asyncpg.Pool[asyncpg.Record]) -> None:
