@@ -58,7 +58,6 @@ WHOLE_SYSTEMS = (
     "tests/failover/",
     "tests/integration/identity/",
     "tests/integration/partner/",
-    "tests/integration/relay/test_restarts.py",
 )
 """Tests that start every process of a system, or another large program: three at once would starve each other."""
 
@@ -94,7 +93,6 @@ STORIES_PLAYED = (
 
 NIGHTLY = (
     "tests/hostile/test_destroyed_system.py",
-    "tests/integration/relay/test_restarts.py",
     "tests/hostile/test_full_disk.py",
     "tests/hostile/test_operating.py",
     "tests/hostile/test_marked_system.py",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import random
 import time
 from collections.abc import AsyncIterator
@@ -11,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from shared.event_store import Appended, EventStoreUnavailable
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.provision import databases, events_topic, position_topic, topics
 from shared.servers import database as connections
@@ -18,16 +21,56 @@ from tests.failover.conftest import SECONDS, SEED, Note
 from tests.failover.faults import PLAYABLE, Fault, worker_frozen
 from tests.failover.quorum import Quorum
 from tests.failover.rig import Outcome
-from tests.integration.event_store.streams import as_application
+from tests.integration.event_store.streams import Stream, as_application
 from tests.integration.failover.conftest import NAME, SCHEMA
-from tests.integration.failover.test_acknowledged import Officers
 from tests.integration.local.waiting import eventually
-from tests.integration.relay.conftest import RelayedService, running
+from tests.integration.relay.conftest import RelayedService, body_of, running
 
 PROMOTIONS: Final = [fault for fault in PLAYABLE if fault.promotes and fault.do is not worker_frozen]
 SETTLE_SECONDS: Final = 300
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 900)]
+
+
+class Officers:
+    """Writers of a stream each, who send a command again with the same id until it is acknowledged."""
+
+    def __init__(self, service: RelayedService, count: int = 8) -> None:
+        self.acknowledged: dict[str, float] = {}
+        """The event of each command that was acknowledged, and when, by the monotonic clock."""
+        self._service = service
+        self._ended = False
+        self._tasks = [asyncio.create_task(self._work(Stream())) for _ in range(count)]
+
+    async def _work(self, stream: Stream) -> None:
+        while not self._ended:
+            append = stream.asks(body_of(stream.version + 1))
+            while True:
+                try:
+                    loaded = await self._service.event_store.load(append.stream, append.command_id)
+                    if loaded.receipt is not None or isinstance(
+                        await self._service.event_store.append(append), Appended
+                    ):
+                        break
+                except EventStoreUnavailable:
+                    await asyncio.sleep(0.1)
+            self.acknowledged[str(append.events[0].event_id)] = time.monotonic()
+            stream.knows(append)
+
+    async def more(self, commands: int) -> None:
+        """Wait until so many more are acknowledged."""
+        until = len(self.acknowledged) + commands
+        await eventually(lambda: len(self.acknowledged) >= until, 300)
+
+    def longest_pause(self, since: float) -> float:
+        """Return the longest time in seconds in which nobody was answered since then, to the last answer."""
+        times = [since, *(at for at in self.acknowledged.values() if at > since)]
+        return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
+
+    async def end(self) -> None:
+        """Let each end what it does."""
+        self._ended = True
+        await asyncio.gather(*self._tasks)
 
 
 @dataclass

@@ -140,15 +140,6 @@ async def test_a_hostile_body_is_answered_with_few_words(body: bytes) -> None:
     assert 1 <= len(json.loads(bytes(answer.body))["errors"]) <= MAX_ERRORS + 1
 
 
-async def test_unknown_fields_are_listed_to_a_limit_and_the_rest_is_counted() -> None:
-    """Given thirty unknown fields, twenty are named, and ten are counted."""
-    body = {"type": "WithdrawAdmission", **{f"field_{n}": n for n in range(30)}}
-    answer = malformed_response(await refusal_of("disposal", json.dumps(body).encode()))
-    errors = json.loads(bytes(answer.body))["errors"]
-    assert [error["field"] for error in errors] == [*(f"field_{n}" for n in range(20)), "body"]
-    assert errors[-1]["message"].startswith("10 more")
-
-
 async def test_a_name_that_stands_as_a_field_is_not_said_again() -> None:
     """Given a person's name where a field's belongs, the refusal holds it nowhere."""
     for body in (

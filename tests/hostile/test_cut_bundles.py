@@ -145,11 +145,6 @@ CUTS: Final[dict[str, tuple[Callable[[Bundle], object], str]]] = {
         f"{AUTHORITY}/reporting: its part is missing",
     ),
     "every access line": (without_access_lines, "referral: its log access is missing, though its statement counts"),
-    "one access line": (lambda bundle: part_of(bundle, "referral")["access"]["entries"].pop(), "1 of"),
-    "the events of a service": (
-        lambda bundle: part_of(bundle, "disposal").pop("events"),
-        "disposal: its log events is missing",
-    ),
     "a record": (without_a_record, "disposal, events: 1 of 2 entries are missing"),
     "an event": (
         lambda bundle: part_of(bundle, "referral")["events"]["entries"].pop(),

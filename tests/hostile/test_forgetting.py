@@ -17,7 +17,6 @@ from services.trade.vocabulary import Role
 from shared.api import data_rights
 from shared.evidence.verification.problems import Problems
 from shared.evidence.verification.streams import StreamChecks, check_streams
-from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
@@ -212,23 +211,6 @@ async def test_a_sitting_forgets_one_of_its_children(partnership: Partnership) -
     assert f"Nobody heard {record.person}" not in history
     assert f"Nobody heard {other.person}" in history
     assert "The old court house" in history
-
-
-async def test_a_running_process_forgets_within_a_minute(partnership: Partnership) -> None:
-    """Given a process with the key in its cache, then it has it no longer than half a minute, and facts no longer than a whole."""
-    record = await closed(partnership)
-    subject = (f"person/{record.person}", 1)
-    now = 1000.0
-    pool = await asyncpg.create_pool(
-        partnership.settings.database("keyring", role_name(RoleKind.API, "reporting")), min_size=1, max_size=1
-    )
-    process = PostgresKeyring(pool, KeyEncryptionKeys.of(partnership.settings), lambda: now)
-    assert (await process.open([subject]))[subject] is not None
-    await forget(partnership, record)
-    now += CACHED_SECONDS
-    assert (await process.open([subject]))[subject] is None
-    assert 2 * CACHED_SECONDS < 60
-    await pool.close()
 
 
 async def test_nothing_is_destroyed_until_every_service_agrees(partnership: Partnership) -> None:

@@ -79,14 +79,6 @@ async def test_another_method_is_answered_with_those_that_there_are(api: Client)
     assert (await api.http.post("/status")).headers["Allow"] == "GET"
 
 
-async def test_a_form_is_no_command(api: Client) -> None:
-    """What a foreign page's form sends is 415, with the type to send."""
-    headers = {"Authorization": f"Bearer {await api.token('SUPERVISOR')}", "Idempotency-Key": "k"}
-    answer = await api.http.post(f"/v1/sessions/{uuid4()}/commands", headers=headers, data={"type": "PlanSession"})
-    assert answer.status_code == 415
-    assert "application/json" in answer.json()["detail"]
-
-
 async def test_a_fault_tells_the_client_a_reference_and_the_log_the_rest(
     app: FastAPI, api: Client, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

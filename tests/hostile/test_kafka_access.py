@@ -176,12 +176,6 @@ async def test_a_record_in_anothers_topic_is_refused(kafka: Closed, principal: s
                 await producer.send_and_wait(topic, b"forged", b"key", partition=0)
 
 
-async def test_a_transaction_of_its_own_leads_a_service_into_no_topic_of_another(kafka: Closed) -> None:
-    """Within a transaction that it may begin, a service still writes its own topics alone."""
-    with pytest.raises(TopicAuthorizationFailedError):
-        await publish(kafka.as_("kafka_education"), "ooc-education-relay", EVENTS)
-
-
 @pytest.mark.parametrize("principal", [PARTNER, "kafka_education"])
 async def test_nobody_takes_the_transactional_id_of_a_service(kafka: Closed, principal: str) -> None:
     """A login that names the relay of another service is refused, and so fences nobody."""

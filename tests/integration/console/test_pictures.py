@@ -150,18 +150,3 @@ def test_a_page_looks_as_approved(
             shares[kept_as] = 0
     context.close()
     assert all(share <= TOLERANCE for share in shares.values()), f"{shares}: look at {SCREENS}/look-{name}-*.png"
-
-
-def test_a_page_that_has_lost_its_style_is_seen(chromium: Browser, blank: Page, system: dict[str, Any]) -> None:
-    """Given a page whose own style sheet is missing, and one that lacks a button, then neither looks as approved."""
-    context = chromium.new_context(base_url=system["console"], viewport={"width": 1280, "height": 900})
-    tab = context.new_page()
-    sign_in(tab, "SUPERVISOR-1")
-    tab.goto("/search")
-    assert compare(blank, picture_of(tab, "look-search-1280"), "search-1280")[0] <= TOLERANCE
-    tab.evaluate("document.querySelector('main .govuk-radios').remove()")
-    assert compare(blank, picture_of(tab, "look-without-radios"), "search-1280")[0] > TOLERANCE
-    tab.route("**/*.css", lambda route: route.abort())
-    tab.goto("/search")
-    assert compare(blank, picture_of(tab, "look-without-style"), "search-1280")[0] > TOLERANCE
-    context.close()

@@ -18,13 +18,11 @@ import faust.types.tuples
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.consumed_event import ConsumedEvent
-from shared.messaging.consumer.quarantine import gaps, quarantined_streams
 from shared.messaging.faust_consumer import EventSchema
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, Publisher, publishing
-from tests.integration.consumers.worker import CONSUMER, consumer
+from tests.integration.consumers.worker import consumer
 from tests.integration.local.waiting import PATIENCE
 
 SERVICE = "note"
@@ -142,44 +140,6 @@ async def commit_to_the_end(bootstrap: str, group: str, topic: str) -> None:
     client.assign(partitions)
     await client.commit(await client.end_offsets(partitions))
     await client.stop()
-
-
-async def test_a_gap_and_poison_hold_back_their_streams_only(
-    adapter: str, projection: Pool, publisher: Publisher, kafka_bootstrap: str, topic_prefix: str
-) -> None:
-    """Given a lost event of one stream and a poisoned one of another, when the lost one comes late, then only poison is held."""
-    author, homes = Author(SERVICE), [uuid4() for _ in range(60)]
-    robbed, poisoned = homes[:2]
-    async with running(adapter, projection, kafka_bootstrap, topic_prefix):
-        await publisher.publish([author.write(home) for home in homes])
-        await applied(projection, author)
-        lost = author.write(robbed)
-        await publisher.publish([author.write(robbed), author.write(poisoned, poison=True)])
-        for _ in range(2):
-            await publisher.publish([author.write(home) for home in homes])
-        expected = every_version(author)
-        expected[f"{SERVICE}/{robbed}"] = [1]
-        expected[f"{SERVICE}/{poisoned}"] = [1]
-
-        async def as_expected() -> bool:
-            return await versions(projection) == expected and len(await quarantined_streams(projection)) == 2
-
-        await until(as_expected, why="all but the robbed and the poisoned stream")
-        assert [(gap.stream, gap.held, gap.found, gap.waiting) for gap in await gaps(projection)] == [
-            (f"{SERVICE}/{robbed}", 1, 3, 3)
-        ]
-        assert {alarm.name for alarm in await alarms(projection)} >= {"gap", "poison"}
-        await publisher.publish([lost, author.write(homes[2])])
-        expected[f"{SERVICE}/{homes[2]}"].append(4)
-        expected[f"{SERVICE}/{robbed}"] = [1, 2, 3, 4, 5]
-        await until(lambda: expected_versions(projection, expected), why="the robbed stream followed")
-        (quarantined,) = await quarantined_streams(projection)
-        assert (quarantined.consumer, quarantined.stream, quarantined.records) == (CONSUMER, f"{SERVICE}/{poisoned}", 3)
-        assert "gap" not in {alarm.name for alarm in await alarms(projection)}
-
-
-async def expected_versions(pool: Pool, expected: dict[str, list[int]]) -> bool:
-    return await versions(pool) == expected
 
 
 class Workers:

@@ -15,9 +15,8 @@ from shared.messaging.consumer.decisions import (
     decisions,
     release_gap,
     release_quarantined,
-    request_retry,
 )
-from shared.messaging.consumer.quarantine import gaps, quarantined_records, quarantined_streams, retry_requested
+from shared.messaging.consumer.quarantine import gaps, quarantined_streams, retry_requested
 from tests.integration.consumers.conftest import Pool
 from tests.integration.consumers.publishing import Author
 from tests.integration.consumers.test_process_batch import (
@@ -30,30 +29,6 @@ from tests.integration.consumers.test_process_batch import (
 from tests.integration.consumers.worker import write_down
 
 BY: Any = {"actor": "officer 7", "reason": "agreed with the owner of the data"}
-
-
-async def test_a_released_record_is_skipped_and_the_later_ones_follow(projection: Pool) -> None:
-    """Given a poisoned event and two behind it, when it is released with a reason, then the two are applied next."""
-    author, home = Author("note"), uuid4()
-    stream = f"note/{home}"
-    events = [author.write(home), author.write(home, poison=True), author.write(home), author.write(home)]
-    await process(projection, arriving(events))
-    async with projection.acquire() as connection:
-        records = await quarantined_records(connection, NAME, stream)
-        assert [(one.offset, one.version, one.cause) for one in records] == [
-            (1, 2, "poison"),
-            (2, 3, "behind"),
-            (3, 4, "behind"),
-        ]
-        with pytest.raises(ValueError, match="why"):
-            await release_quarantined(connection, NAME, stream, through_offset=1, actor="officer 7", reason=" ")
-        (done,) = await release_quarantined(connection, NAME, stream, through_offset=1, **BY)
-        assert (done.action, done.first_version, done.offset, done.actor) == ("skip", 2, 1, BY["actor"])
-        ((tried, released),) = await retry_requested(connection, NAME, write_down)
-        assert (tried, released.released, released.left) == (stream, 2, 0)
-    assert await effects(projection) == [(stream, 1), (stream, 3), (stream, 4)]
-    assert (await alarms(projection), await quarantined_streams(projection)) == ([], [])
-    assert (await process(projection, arriving([author.write(home)], 4))).applied == 1
 
 
 async def test_a_gap_is_released_without_the_missing_versions(projection: Pool) -> None:
@@ -84,21 +59,6 @@ async def test_a_dry_run_changes_nothing(projection: Pool) -> None:
         assert len(await release_quarantined(connection, NAME, f"note/{home}", through_offset=None, **BY)) == 1
         await transaction.rollback()
         assert (len(await quarantined_streams(connection)), await decisions(connection)) == (1, [])
-
-
-async def test_a_retry_is_asked_of_the_consumer(projection: Pool) -> None:
-    """Given a quarantined stream, when a retry is requested, then the consumer tries it once, and the request is recorded."""
-    author, home = Author("note"), uuid4()
-    stream = f"note/{home}"
-    await process(projection, arriving([author.write(home, poison=True)]))
-    async with projection.acquire() as connection:
-        await request_retry(connection, NAME, stream, **BY)
-        ((_, still),) = await retry_requested(connection, NAME, write_down)
-        assert (still.released, still.left) == (0, 1)
-        assert await retry_requested(connection, NAME, write_down) == []
-        assert [(one.action, one.stream) for one in await decisions(connection)] == [("retry", stream)]
-        with pytest.raises(NothingHeld):
-            await request_retry(connection, NAME, "note/none", **BY)
 
 
 async def test_decisions_are_never_changed(projection: Pool) -> None:

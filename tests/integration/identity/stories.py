@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Final
 from uuid import UUID
 
 from joserfc import jws
@@ -11,16 +10,6 @@ from joserfc.jwk import RSAKey
 
 from tests.integration.api.conftest import Client
 from tests.integration.identity.signing_in import part
-
-PLAN: Final = {
-    "type": "PlanSession",
-    "occurred_at": "2026-05-08T09:00:00+01:00",
-    "kind": "WORKSHOP",
-    "topic": "RETAIL",
-    "starts_at": "2026-05-23T10:00:00+01:00",
-    "hours": 3,
-    "place": "The old court house in Dorchester",
-}
 
 
 async def status(api: Client, stream: UUID, token: str) -> int:

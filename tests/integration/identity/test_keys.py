@@ -8,9 +8,10 @@ import pytest
 
 from shared.api import authentication
 from tests.integration.api.conftest import Client
+from tests.integration.api.test_service_api import PLAN
 from tests.integration.identity.conftest import Clock, Keycloak
 from tests.integration.identity.signing_in import part
-from tests.integration.identity.stories import PLAN, status, with_unknown_key
+from tests.integration.identity.stories import status, with_unknown_key
 
 pytestmark = pytest.mark.slow
 

@@ -16,10 +16,9 @@ from shared.runtime.privileges import RoleKind, role_name
 from shared.servers.settings import Settings
 from tests import loopback
 from tests.integration.api.conftest import Client
+from tests.integration.api.test_service_api import PLAN
 from tests.integration.identity.conftest import OFFICER, Keycloak
-from tests.integration.identity.keycloak import mapper
 from tests.integration.identity.signing_in import HERE, part, question
-from tests.integration.identity.stories import PLAN, status
 
 pytestmark = pytest.mark.slow
 
@@ -36,22 +35,6 @@ async def test_what_a_person_does_is_recorded_as_theirs(
     await connection.close()
     assert body["actor"] == {"id": anna.id, "role": OFFICER["role"], "organisation": OFFICER["organisation"]}
     assert body["labels"]["area"] == OFFICER["area"]
-
-
-async def test_role_area_and_conflict_bar(keycloak: Keycloak, api: Client, stream: UUID) -> None:
-    """Another role or a declared conflict gets 403, and another area 404, for commands and reads."""
-    assert (await api.send(stream, PLAN, token=keycloak.person().token())).status_code == 201
-    booking = {"type": "BookPlace", "person_id": str(stream)}
-    other = str(UUID(int=1))
-    for attributes, command, read in (
-        ({"role": "ANALYST"}, 403, 403),
-        ({"area": "DEVON"}, 404, 404),
-        ({"conflicts": [other, str(stream)]}, 403, 403),
-        ({"conflicts": [other]}, 201, 200),
-    ):
-        token = keycloak.person(**attributes).token()
-        assert (await api.send(stream, booking, token=token)).status_code == command, attributes
-        assert await status(api, stream, token) == read, attributes
 
 
 async def test_a_token_carries_what_is_needed_and_no_name(keycloak: Keycloak) -> None:
@@ -132,24 +115,3 @@ async def test_every_role_can_be_given(keycloak: Keycloak) -> None:
     profile = keycloak.admin.ask("GET", "/ooc/users/profile").json()
     (role,) = [attribute for attribute in profile["attributes"] if attribute["name"] == "role"]
     assert set(role["validations"]["options"]["options"]) == set(Role) - (PROGRAMS - {Role.AGENCY})
-
-
-async def test_nobody_acts_as_the_system(keycloak: Keycloak, api: Client, stream: UUID) -> None:
-    """A signed token with the role SYSTEM can neither send commands nor read."""
-    system = mapper("system", "oidc-hardcoded-claim-mapper", claim_name="role", claim_value="SYSTEM")
-    token = keycloak.person().token(keycloak.admin.add_client(without="role", mappers=(system,)))
-    assert part(token, 1)["role"] == "SYSTEM"
-    assert (await api.send(stream, PLAN, token=token)).status_code == 403
-    assert (await api.send(stream, PLAN, token=keycloak.person().token())).status_code == 201
-    assert await status(api, stream, token) == 403
-
-
-@pytest.mark.parametrize("claim", ["role", "organisation", "area", "conflicts"])
-async def test_a_token_without_a_claim_is_refused_by_name(
-    keycloak: Keycloak, api: Client, stream: UUID, claim: str
-) -> None:
-    """A client that lacks a mapper gives tokens that are 401, and the answer names the claim."""
-    token = keycloak.person().token(keycloak.admin.add_client(without=claim))
-    answer = await api.send(stream, PLAN, token=token)
-    assert answer.status_code == 401
-    assert repr(claim) in answer.json()["detail"]

@@ -18,10 +18,11 @@ from shared.servers.database import retry_for
 from shared.servers.settings import Settings
 from tests import loopback
 from tests.integration.api.conftest import Client
+from tests.integration.api.test_service_api import PLAN
 from tests.integration.identity.conftest import Keycloak, an_api
 from tests.integration.identity.keycloak import mapper
 from tests.integration.identity.signing_in import encoded, part
-from tests.integration.identity.stories import PLAN, status
+from tests.integration.identity.stories import status
 
 pytestmark = pytest.mark.slow
 

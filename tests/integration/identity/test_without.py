@@ -9,8 +9,9 @@ import pytest
 from shared.api import authentication
 from shared.servers.settings import Settings
 from tests.integration.api.conftest import Client
+from tests.integration.api.test_service_api import PLAN
 from tests.integration.identity.conftest import Clock, Keycloak, an_api
-from tests.integration.identity.stories import PLAN, status, with_unknown_key
+from tests.integration.identity.stories import status, with_unknown_key
 
 pytestmark = pytest.mark.slow
 

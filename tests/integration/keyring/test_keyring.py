@@ -228,26 +228,6 @@ async def test_a_key_that_is_missing_without_a_tombstone_is_an_error(rings: Ring
         await rings.ring().open([("person/nobody", 1)])
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "delete from tombstone",
-        "update tombstone set subject = 'x'",
-        "delete from data_key",
-        "update data_key set wrapped = ''",
-        "truncate data_key",
-        "drop table tombstone",
-        "alter table data_key disable trigger all",
-    ],
-)
-async def test_the_application_can_only_make_and_destroy(rings: Rings, change: str) -> None:
-    """Given the application's role, it cannot undo a destruction, nor take a key away without a tombstone."""
-    await rings.ring().keys_for_sealing([ALEX])
-    await rings.ring().destroy(ROBIN)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await rings.pool.execute(change)
-
-
 async def test_a_key_cannot_be_put_back_behind_a_tombstone(rings: Rings) -> None:
     """Given a destroyed subject, even a direct insert of a key for it is refused."""
     await rings.ring().destroy(ROBIN)

@@ -83,22 +83,6 @@ async def comes_back(supervisor: Supervisor, name: str, killed: int) -> None:
     await supervisor.ready(name)
 
 
-async def test_postgres_killed_comes_back_with_its_rows(tmp_path: Path) -> None:
-    """Given committed rows, when the server is killed twice and then stopped, they are all there each time."""
-    (port,) = free_ports(1)
-    url = postgres.dsn(port)
-    async with servers(tmp_path, postgres_port=port) as supervisor:
-        for text in ("one", "two"):
-            await write_row(url, text)
-            pid = supervisor.pid("postgres")
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
-            await comes_back(supervisor, "postgres", pid)
-        assert await rows(url) == ["one", "two"]
-    async with servers(tmp_path, postgres_port=port):
-        assert await rows(url) == ["one", "two"]
-
-
 async def test_lost_data_are_not_made_anew(tmp_path: Path) -> None:
     """Given a server whose data are lost, when it is started again, then no empty one starts, and what to do is said."""
     (port,) = free_ports(1)

@@ -137,37 +137,6 @@ async def test_a_witness_cosigns_what_extends_what_it_has_seen(
                 await office.write(3)
 
 
-async def test_a_witness_refuses_a_log_that_was_cut_and_grown_again(
-    office: Office, owner: Connection, tmp_path: Path
-) -> None:
-    """Given a log rewritten with its tree, when it is to be signed anew, then it is not, and an alarm says so."""
-    keys = office.public_keys(EVENTS)
-    async with running_witness(tmp_path, keys) as witness:
-        await office.write(4)
-        async with office.signer(witness.client()):
-            await office.signed(owner, 4)
-        await rewrite_all(owner)
-        await office.write(6)
-        async with office.signer(witness.client()):
-            why = await wait_for_alarm(owner, "log_behind_witness")
-        assert "has seen other entries among the first 4" in why
-        assert max(witness.sizes().values()) == 4
-
-
-async def test_a_witness_refuses_a_log_that_is_shorter_than_it_was(
-    office: Office, owner: Connection, tmp_path: Path
-) -> None:
-    """Given a log restored from an older backup, when it is to be signed, then the alarm says how much was seen."""
-    async with running_witness(tmp_path, office.public_keys(EVENTS)) as witness:
-        await office.write(4)
-        async with office.signer(witness.client()):
-            await office.signed(owner, 4)
-        await rewrite_all(owner)
-        await office.write(1)
-        async with office.signer(witness.client()):
-            assert "has seen 4 entries" in await wait_for_alarm(owner, "log_behind_witness")
-
-
 @pytest.mark.parametrize("witnessed", [True, False])
 async def test_an_alarm_that_somebody_raised_for_the_signer_stands_until_it_has_compared(
     office: Office, owner: Connection, tmp_path: Path, witnessed: bool
@@ -232,12 +201,3 @@ async def test_signed_rows_are_never_changed(office: Office, owner: Connection, 
                 await connection.execute(statement)
     finally:
         await signer.close()
-
-
-async def rewrite_all(owner: Connection) -> None:
-    """Do as someone who owns the database: begin every log again, as if nothing had been."""
-    async with owner.transaction():
-        await owner.execute("set local session_replication_role = replica")
-        for table in ("event", "answer", "tree_tile", "signed_checkpoint"):
-            await owner.execute(f"delete from {table}")
-        await owner.execute("update head set position = 0, log_hash = decode(repeat('00', 32), 'hex')")
