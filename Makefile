@@ -61,13 +61,13 @@ run: install ## Start the system, play a child's case, show the results, stay up
 .PHONY: test
 test: install-test ## Lint, types, layers, and the tests of a working day, on real servers: twelve minutes on two idle cores (TESTS=path: just those tests)
 	@$(MAKE) -j2 $(if $(TESTS),,$(LINT) collect) aot-cache
-	$(IN_MEMORY) $(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(or $(TESTS),-m "not nightly")
+	$(IN_MEMORY) $(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(or $(TESTS),-m "not nightly" --hypothesis-profile=day)
 
 .PHONY: nightly
 nightly: install-test .venv-bench/.installed ## Every other test: more systems, restore, upgrade, failover, both browsers, benches: hours (UNTIL=Unix time after which none begins)
 	@$(BIN)/python -m tests.browsers firefox
 	@$(MAKE) -j2 doors deploy-tools aot-cache
-	$(IN_MEMORY) OOC_TESTS_UNTIL=$(or $(UNTIL),inf) OOC_HOSTILE_SECONDS=300 $(BIN)/pytest -n 2 --no-loadscope-reorder -m nightly
+	$(IN_MEMORY) OOC_TESTS_UNTIL=$(or $(UNTIL),inf) OOC_HOSTILE_SECONDS=300 $(BIN)/pytest -n 2 --no-loadscope-reorder -m "nightly or hypothesis"
 ifndef UNTIL
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then $(MAKE) containers; else \
 		echo "No Docker engine with Compose answers here, so docker-compose.yml was not run: see 'make containers'."; fi

@@ -46,8 +46,9 @@ from tools.local import jars, kafka, postgres
 T = TypeVar("T")
 
 settings.register_profile("whole", max_examples=150, deadline=None, derandomize=True)
+settings.register_profile("day", max_examples=30, deadline=None, derandomize=True)
 settings.register_profile("quick", max_examples=15, deadline=None)
-settings.load_profile("whole")  # `make check` asks for the quick one
+settings.load_profile("whole")  # `make nightly`'s; `make test` asks for the day's, `make check` for the quick one
 
 INITDB_ARGS = "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8"
 """Text in the container sorts by code point, as in the embedded server and in docker-compose.yml."""
@@ -109,11 +110,26 @@ NIGHTLY = (
     "tests/integration/console/test_counted_presses.py",
     "tests/integration/console/test_pictures.py",
     "tests/integration/console/test_rare_pages.py",
+    "tests/scenarios/test_over_http.py::test_the_chosen_stories",
+    "tests/scenarios/test_over_http.py::test_an_api_killed",
+    "tests/integration/local/test_data_rights_and_reports.py",
+    "tests/integration/local/test_what_waits.py",
+    "tests/integration/local/test_servers.py",
+    "tests/integration/local/test_kafka_logins.py",
+    "tests/integration/local/test_local_system.py",
+    "tests/integration/consumers/test_adapters.py::test_killed",
+    "tests/integration/consumers/test_positions.py::test_a_connection",
+    "tests/integration/relay/test_forks.py",
+    "tests/integration/relay/test_restore.py",
+    "tests/integration/transparency/test_signer.py::test_a_witness",
+    "tests/integration/console/test_after_writes.py",
+    "tests/integration/console/test_import_command.py",
+    "tests/integration/console/test_audit.py",
     "tests/alerts/",
 )
 """What `make nightly` runs and `make test` does not, the most valuable first: what it has no time for is left out.
 
-Of other files a test may have the mark as well, such as one that a parameter doubles.
+Of other files a test may have the mark as well, such as one that a parameter doubles. Every property is tried again, longer.
 """
 
 UNTIL = float(os.environ.get("OOC_TESTS_UNTIL", "inf"))
@@ -154,9 +170,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(NIGHTLY):
             item.add_marker(pytest.mark.nightly)
-    items.sort(
-        key=lambda item: (place_in(NIGHTLY, item) if item.get_closest_marker("nightly") else -1, place_in(first, item))
-    )
+    items.sort(key=lambda item: (place_in(NIGHTLY, item), place_in(first, item)))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,6 +17,7 @@ from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command
 from shared.domain.sealing import to_json
 from tests.scenarios.rehearsal import AFTERWARDS, Rehearsal
+from tests.scenarios.test_over_http import CHOSEN
 from tools.reference.command_variants import moments, seen_in, variants
 from tools.scenario.backend import Request
 from tools.scenario.parser import read_scenario
@@ -28,7 +29,10 @@ STORIES = sorted(Path(__file__).parent.glob("*.yaml"))
 read_story = cache(read_scenario)
 
 
-@pytest.mark.parametrize("file", STORIES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(file, id=file.stem, marks=() if file.stem in CHOSEN else pytest.mark.nightly) for file in STORIES],
+)
 def test_each_step_of_a_story_does_what_its_dry_run_says(file: Path) -> None:
     """Given a story, when each command is first tried, then it is answered, records and is followed as the dry run says."""
     rehearsal = Rehearsal(SERVICES, clock=lambda: AFTERWARDS)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,9 @@ CHOSEN = (
 )
 """Stories that together do over HTTP whatever any story does; all are played in memory (test_in_memory.py), and test_chosen.py compares."""
 
+DAILY = ("01-shoplifting-ycc", "32-who-may-what", "93-handed-over")
+"""The stories of `make test`, whose other tests play stories on the system as well."""
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
@@ -58,11 +62,20 @@ def system(shared_system: WholeSystem) -> Path:
     return shared_system.var
 
 
-def test_the_chosen_stories_are_played_and_one_twice(system: Path) -> None:
-    """Given the running system, when stories are played that do all there is to do, one of them again, then every step finds what it expects."""
-    again = CHOSEN[0]
-    played = ooc(system, "scenario", "run", "--quiet", *(str(HERE / f"{story}.yaml") for story in (*CHOSEN, again)))
+def play(system: Path, stories: Iterable[str]) -> None:
+    """Play stories against the running system: every step finds what it expects."""
+    played = ooc(system, "scenario", "run", "--quiet", *(str(HERE / f"{story}.yaml") for story in stories))
     assert played.returncode == 0, played.stdout[-3000:] + played.stderr
+
+
+def test_a_few_stories_are_played_and_one_twice(system: Path) -> None:
+    """Given the running system, when a few stories are played, one of them again, then every step finds what it expects."""
+    play(system, (*DAILY, DAILY[0]))
+
+
+def test_the_chosen_stories_are_played(system: Path) -> None:
+    """Given the running system, when stories are played that do all there is to do, then every step finds what it expects."""
+    play(system, CHOSEN)
 
 
 def test_an_api_killed_during_a_story_changes_nothing(system: Path) -> None:
