@@ -36,7 +36,7 @@ from tests.integration.console.browsing import Browser
 from tests.integration.console.filling import fill_in
 from tests.integration.console.test_forms import REPORT
 from tests.integration.local.waiting import eventually
-from tests.unit.test_sealed_fields import EVENTS, sealed_paths
+from tests.unit.test_access import EVENTS, sealed_paths
 from tests.whole_system import client_of, ooc, running_system
 from tools.client.http import Client
 from tools.scenario.over_http import Http

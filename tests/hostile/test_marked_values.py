@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.system.registry import deciding_services
 from shared.domain.sealing import sealed_fields
 from tests.hostile.marking import Marker, marked_path, marked_scenarios
-from tests.unit.test_sealed_fields import EVENTS, sealed_paths
+from tests.unit.test_access import EVENTS, sealed_paths
 from tools.scenario.in_memory import Memory
 from tools.scenario.runner import Run
 

@@ -19,7 +19,7 @@ from shared.domain.sealing import DataKey, Sealed, key_ids_in, seal_model, seale
 from shared.domain.service import Service
 from tests.as_one_test import as_one_test
 from tests.unit.contract.sample import SERVICES, samples, type_in
-from tests.unit.test_sealed_fields import sealed_paths
+from tests.unit.test_access import sealed_paths
 
 EXAMPLES: dict[str, Any] = {"string": "Another text", "array": ["Another text"], "date": "2011-05-04", "integer": 3}
 """A JSON value of each type that a sealed field has, by the type or format in its schema."""
