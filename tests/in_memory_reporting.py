@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from services.reporting.measures import Dataset, answer, measure_named
 from services.reporting.measures.period import Period
@@ -56,22 +55,26 @@ def _earlier(moment: datetime | None, other: datetime) -> datetime:
 
 
 class InMemoryReporting:
-    """Facts by stream, in memory; answers measures as the API does."""
+    """The histories of streams, closed as reporting sees them, by the name of the stream; answers measures as the API does."""
 
     def __init__(self) -> None:
-        self._streams: dict[tuple[str, UUID], list[Fact]] = {}
+        self.histories: dict[str, list[Fact]] = {}
         self._folded: dict[tuple[object, ...], Folded | None] = {}
 
-    def record(self, service: str, fact: Fact) -> None:
+    def record(self, _service: str, fact: Fact) -> None:
         """Add a fact."""
-        self._streams.setdefault((service, fact.stream_id), []).append(fact)
+        self.histories.setdefault(fact.envelope.stream, []).append(fact)
+
+    def of(self, service: str) -> list[list[Fact]]:
+        """Return the histories of a service."""
+        return [facts for facts in self.histories.values() if service_of(facts[0]) == service]
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any]:
         """Answer a measure; the parameters are those of its query, as text."""
         times = {key: parse_moment(params[key]) for key in ("as_of", "known_at") if key in params}
         return measure_facts(
             name,
-            self._streams.values(),
+            self.histories.values(),
             date.fromisoformat(params["from"]),
             date.fromisoformat(params["to"]),
             params.get("group_by"),
@@ -87,20 +90,10 @@ class InMemoryReporting:
         return self._folded[key]
 
 
-class PlayedStories(InMemoryReporting):
-    """The histories of some stories, closed as reporting sees them, by the name of the stream."""
-
-    def __init__(self, *stories: str) -> None:
-        super().__init__()
-        self.histories: dict[str, list[Fact]] = {}
-        memory = Memory(deciding_services(), self)
-        for story in stories:
-            Run(read_scenario(STORIES / story), memory).play()
-
-    def record(self, service: str, fact: Fact) -> None:
-        super().record(service, fact)
-        self.histories.setdefault(fact.envelope.stream, []).append(fact)
-
-    def of(self, service: str) -> list[Fact]:
-        """Return the first history of a service."""
-        return next(facts for name, facts in self.histories.items() if name.startswith(service))
+def play(*stories: str) -> InMemoryReporting:
+    """Play stories of tests/scenarios by their file names."""
+    reporting = InMemoryReporting()
+    memory = Memory(deciding_services(), reporting)
+    for story in stories:
+        Run(read_scenario(STORIES / story), memory).play()
+    return reporting

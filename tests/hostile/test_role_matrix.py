@@ -141,9 +141,9 @@ async def test_a_name_is_opened_for_those_who_may_see_it_and_logged_by_its_class
                 (line,) = await _last_lines(partnership, 1, record.service)
                 opened = "PLACE" if record.service in SHARED else "IDENTITY"
                 assert line[:1] + line[2:] == ("OPEN_FIELDS", "GIVEN", [])
-                stream, _, classes = line[1].rpartition("/")
+                stream, _, logged = line[1].rpartition("/")
                 assert stream == f"{record.service}/{record.stream}"
-                assert opened in classes.split(",")
+                assert opened in logged.split(",")
             if part == "history" and role in SEES_CASES:
                 timeline = await partnership.read("reporting", f"/v1/cases/{record.case}/timeline", token)
                 notes = [event["notes"] for event in timeline.json()["events"] if event["stream"] == str(record.stream)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from services.notifications.news import fold as records_of
 from services.notifications.plan import Message, plan
 from services.panel.events import MembersRecorded
 from services.referral.events import PreferencesRecorded, VictimDetailsRecorded
-from services.reporting.projection.fold import Folded, fold
+from services.reporting.projection.fold import Folded, fold, service_of
 from services.reporting.projection.read_models import READ_MODELS
 from services.rj_conference.events import ConsentGiven, ConsentWithdrawn, FacilitatorAssigned, RiskAssessed
 from services.system.registry import deciding_services
@@ -66,24 +66,15 @@ class Stream:
         return max(found, key=lambda fact: (fact.occurred_at, fact.version)).event if found else None
 
 
-class Histories(InMemoryReporting):
-    """Each stream's facts as reporting and notifications see them: closed, with corrections beside them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.by_stream: dict[tuple[str, UUID], list[Fact]] = {}
-
-    def record(self, service: str, fact: Fact) -> None:
-        self.by_stream.setdefault((service, fact.stream_id), []).append(fact)
-
-    def streams(self) -> Iterator[tuple[str, Stream]]:
-        """Yield each stream that has begun, with its service."""
-        for (service, _), history in self.by_stream.items():
-            if (model := READ_MODELS.get(service)) is not None and (folded := fold(history)) is not None:
-                shown = history_at(history)
-                state = model.decider.fold(shown)
-                assert state is not None
-                yield service, Stream(shown, state, json.loads(json.dumps(model.view(state))), folded)
+def streams(histories: Iterable[Sequence[Fact]]) -> Iterator[tuple[str, Stream]]:
+    """Yield each stream that has begun, with its service."""
+    for history in histories:
+        service = service_of(history[0])
+        if (model := READ_MODELS.get(service)) is not None and (folded := fold(history)) is not None:
+            shown = history_at(history)
+            state = model.decider.fold(shown)
+            assert state is not None
+            yield service, Stream(shown, state, json.loads(json.dumps(model.view(state))), folded)
 
 
 def orders(scenario: Scenario) -> Iterator[tuple[str, Sequence[CommandStep]]]:
@@ -98,29 +89,29 @@ def orders(scenario: Scenario) -> Iterator[tuple[str, Sequence[CommandStep]]]:
             yield f"{step} after {commands[m]}", [*commands[:n], *commands[n + 1 : m + 1], moved, *commands[m + 1 :]]
 
 
-def played(scenario: Scenario, commands: Sequence[CommandStep]) -> Histories:
+def played(scenario: Scenario, commands: Sequence[CommandStep]) -> Collection[Sequence[Fact]]:
     """Play commands, whether or not each is accepted, and return what was recorded."""
-    histories = Histories()
-    run = Run(replace(scenario, steps=tuple(commands)), Memory(SERVICES, histories))
+    reporting = InMemoryReporting()
+    run = Run(replace(scenario, steps=tuple(commands)), Memory(SERVICES, reporting))
     for step in commands:
         with suppress(Difference):  # the rules refuse it in this order, or it names what is not there
             run._take(step)
-    return histories
+    return reporting.histories.values()
 
 
-def disagreements(histories: Histories) -> Iterator[str]:
+def disagreements(histories: Collection[Sequence[Fact]]) -> Iterator[str]:
     """Yield where two that tell of the same record differ."""
-    streams = list(histories.streams())
-    for service, stream in streams:
+    recorded = list(streams(histories))
+    for service, stream in recorded:
         for what, told, stands in COMPARED.get(service, lambda _stream: ())(stream):
             if told != stands:
                 yield f"{service}: {what} is {told!r}, and should be {stands!r}"
     cases: dict[UUID, list[Fact]] = {}
-    for history in (history for (service, _), history in histories.by_stream.items() if service in TELLING):
+    for history in (history for history in histories if service_of(history[0]) in TELLING):
         as_it_happened = [replace(fact, recorded_at=fact.occurred_at) for fact in history]
         cases.setdefault(history[0].envelope.home, []).extend(as_it_happened)
-    told = {stream.history[0].envelope.stream: stream for _, stream in streams}
-    referrals = [stream for service, stream in streams if service == "referral"]
+    told = {stream.history[0].envelope.stream: stream for _, stream in recorded}
+    referrals = [stream for service, stream in recorded if service == "referral"]
     sessions = [record for facts in cases.values() for record in records_of(facts) if record.service == SESSION]
     for case_id, facts in cases.items():
         records = [record for record in records_of(facts) if record.service != SESSION]

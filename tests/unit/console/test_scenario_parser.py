@@ -6,15 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.as_one_test import as_one_test
 from tools.scenario.parser import read_scenario
 from tools.scenario.story import (
-    CheckStep,
     CommandStep,
-    MarkStep,
     Officer,
-    Result,
-    Target,
 )
 from tools.scenario.yaml_text import BadFile
 
@@ -45,15 +40,6 @@ def wrong(tmp_path: Path, text: str | bytes) -> str:
     return sentence
 
 
-@as_one_test
-@pytest.mark.parametrize("file", sorted(STORIES.glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_story_of_the_house_is_read(file: Path) -> None:
-    """Given a scenario of this repository, when it is read, then every step of it is there."""
-    scenario = read_scenario(file)
-    assert scenario.steps
-    assert scenario.id in file.stem or file.stem[:2].isdecimal()
-
-
 def test_dates_stay_the_text_that_was_written(tmp_path: Path) -> None:
     """Given dates and times without quotation marks, when they are read, then they are text."""
     step = "  - {at: 2026-06-10T10:00:00+01:00, by: SUPERVISOR/2, do: disposal.X, to: d1, with: {due: 2026-07-01}}"
@@ -62,46 +48,6 @@ def test_dates_stay_the_text_that_was_written(tmp_path: Path) -> None:
     assert ask.at == "2026-06-10T10:00:00+01:00"
     assert ask.fields == {"due": "2026-07-01"}
     assert ask.by == Officer("SUPERVISOR", 2)
-
-
-def test_every_kind_of_step_is_read(tmp_path: Path) -> None:
-    """Given commands, checks and marks, when they are read, then each has its own form."""
-    steps = f"""steps:{ASK}
-  - mark: before
-  - {{check: referral/r1, known_at: before, is: {{state: RECEIVED}}}}
-  - {{check: referral/r1/duties, as_of: 2026-06-10, has: [{{duty: X, due: 2026-06-11}}]}}
-  - {{check: referral/r1/history, types: []}}
-  - {{check: messages/leo, are: [{{template: PLACE_BOOKED, at: 2026-06-10T10:00:00+01:00}}]}}
-  - {{check: measures/kpi6, with: {{from: 2026-04-01, to: 2026-06-30}}, adds: {{a.b: 1}}}}
-"""
-    people = "people: {leo: {name: Leo Hart}}\n"
-    _, mark, *checks = read_scenario(written(tmp_path, HEAD + people + steps)).steps
-    assert isinstance(mark, MarkStep)
-    assert [step.place for step in checks if isinstance(step, CheckStep)] == [
-        Target.STATE,
-        Target.DUTIES,
-        Target.HISTORY,
-        Target.MESSAGES,
-        Target.MEASURE,
-    ]
-
-
-@pytest.mark.parametrize(
-    ("expect", "word"),
-    [
-        ("forbidden", Result.FORBIDDEN),
-        ("{accepted: [A, B]}", Result.ACCEPTED),
-        ("{refused: [R6, R8]}", Result.REFUSED),
-        ("{needs_rationale: [R20W]}", Result.NEEDS_RATIONALE),
-        ("conflict", Result.CONFLICT),
-        ("invalid", Result.INVALID),
-    ],
-)
-def test_expectations_are_read(tmp_path: Path, expect: str, word: Result) -> None:
-    """Given any of the expectations, when it is read, then its word is known."""
-    (ask,) = read_scenario(written(tmp_path, f"{HEAD}steps:{ASK}    expect: {expect}\n")).steps
-    assert isinstance(ask, CommandStep)
-    assert ask.expected.word is word
 
 
 @pytest.mark.parametrize(

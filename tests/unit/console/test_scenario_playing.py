@@ -13,7 +13,6 @@ from services.education.service import service as education
 from services.referral.service import service as referral
 from services.rj_conference.service import service as rj_conference
 from shared.domain.envelope import Fact
-from shared.messaging.reactions import system_actor
 from tools.scenario.backend import Request, Response
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
@@ -114,12 +113,6 @@ def differs(tmp_path: Path, steps: str, system: Memory | None = None) -> str:
     return str(error.value)
 
 
-def test_a_story_that_agrees_is_played_to_its_end(tmp_path: Path) -> None:
-    """Given a story whose steps all agree, when it is played, then every step was taken and none skipped."""
-    check = "  - {check: education/s1, is: {state: PLANNED, register: {}}}\n"
-    assert play(tmp_path, PLAN + check).steps == 2
-
-
 def test_a_difference_says_step_expected_and_got(tmp_path: Path) -> None:
     """Given a state that is not as told, when the story is played, then it ends there and says what differs."""
     difference = differs(tmp_path, PLAN + "  - {check: education/s1, is: {state: DELIVERED, topic: WEAPONS}}\n")
@@ -138,55 +131,10 @@ def test_ids_in_a_difference_are_shown_by_name(tmp_path: Path) -> None:
     assert "got:      {'mia': 'BOOKED'}" in difference
 
 
-@pytest.mark.parametrize(
-    ("step", "expect"),
-    [
-        ("by: ANALYST, do: education.PlanSession, to: s2, with: {kind: GROUP, topic: RETAIL, starts_at: 2026-06-01T10:00:00Z, hours: 1, place: A}", "forbidden"),
-        ("by: SYSTEM, do: education.CancelPlace, to: s1, with: {person_id: $mia, why: OTHER}", "forbidden"),
-        ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {headcount: many}", "invalid"),
-        ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {occurred_at: 2026-02-30T10:00:00Z}", "invalid"),
-        ("by: SUPERVISOR, do: education.NoSuchThing, to: s1, with: {}", "invalid"),
-        ("by: SUPERVISOR, do: education.DeliverSession, to: s1, expected_version: 7, with: {}", "conflict"),
-        ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {}", "{refused: [E1]}"),
-    ],
-)  # fmt: skip
-def test_what_may_not_be_is_answered_and_leaves_nothing(tmp_path: Path, step: str, expect: str) -> None:
-    """Given a wrong role, malformed input, a stale version or a broken rule, then it is answered and nothing stays."""
-    steps = f"{PLAN}  - {{at: 2026-05-04T10:00:00+01:00, {step}, expect: {expect}}}\n"
-    play(tmp_path, steps + "  - {check: education/s1/history, types: [SessionPlanned]}\n")
-
-
 def test_a_stream_that_never_began_is_unknown(tmp_path: Path) -> None:
     """Given a command that opens nothing, when its stream has not begun, then it is unknown, and that differs."""
     step = "{at: 2026-05-04T10:00:00+01:00, by: SUPERVISOR, do: education.DeliverSession, to: s9, with: {}}"
     assert "unknown stream" in differs(tmp_path, f"{PLAN}  - {step}\n")
-
-
-def test_the_same_key_brings_the_first_answer_and_records_nothing(tmp_path: Path) -> None:
-    """Given a key that was used, when it comes again, then the first receipt does too; with other content it may not."""
-    again = PLAN.replace("Library}}", "Library}, expect: repeated}")
-    play(tmp_path, f"{PLAN}{again}  - {{check: education/s1/history, types: [SessionPlanned]}}\n")
-    other = PLAN.replace("Library}}", "Hall}, expect: invalid}")
-    play(tmp_path, PLAN + other)
-
-
-def test_a_story_can_be_played_twice_in_one_system(tmp_path: Path) -> None:
-    """Given a system in which a story was played, when it is played again, then keys and streams are new."""
-    system = memory()
-    assert play(tmp_path, PLAN, system).run != play(tmp_path, PLAN, system).run
-
-
-def test_a_mark_separates_what_was_known(tmp_path: Path) -> None:
-    """Given a mark between two facts, when a state is asked as known then, then the later fact is not in it."""
-    steps = f"""{PLAN}
-  - mark: planned
-{ATTEND}
-  - {{check: education/s1, known_at: planned, is: {{state: PLANNED, register: {{}}}}}}
-  - {{check: education/s1/history, known_at: planned, types: [SessionPlanned]}}
-  - {{check: education/s1, as_of: 2026-05-05, is: {{state: PLANNED, register: {{mia: BOOKED}}}}}}
-  - {{check: education/s1, is: {{state: DELIVERED, register: {{mia: ATTENDED}}}}}}
-"""
-    play(tmp_path, steps)
 
 
 class Noting(Memory):
@@ -215,22 +163,6 @@ def test_checks_in_a_row_wait_once(tmp_path: Path) -> None:
     check = "  - {check: education/s1, is: {state: PLANNED}}\n"
     play(tmp_path, PLAN + check + check, Noting((education,)))
     assert Noting.noted == ["education", "waited"]
-
-
-def test_a_reaction_happens_at_once(tmp_path: Path) -> None:
-    """Given a place booked for a referral, when the pupil attends, then the referral knows of the activity."""
-    ready = f"""{RECEIVE}
-  - {{at: 2026-05-04T10:00:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: referral.AcknowledgeReferral, to: r1, with: {{}}}}
-  - {{at: 2026-05-04T10:05:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: referral.TriageReferral, to: r1,
-     with: {{outcome: ACCEPT_INTERVENTION, rationale_text: A talk.}}}}
-"""
-    system = memory()
-    after = "  - {check: referral/r1/history, types: [ReferralReceived, ReferralAcknowledged, ReferralTriaged, ActivityUndertaken]}\n"
-    play(tmp_path, PLAN + ready + ATTEND + after, system)
-    assert not system.parked
-    envelope = next(facts[-1].envelope for name, facts in system.histories if name == "referral")
-    assert envelope.actor == system_actor(referral).model_copy(update={"labels": {}})
-    assert (envelope.origin.kind, envelope.origin.reference) == ("REACTION", "ooc.education.AttendanceRecorded.v1")
 
 
 def test_a_refused_reaction_waits_until_its_stream_moves(tmp_path: Path) -> None:

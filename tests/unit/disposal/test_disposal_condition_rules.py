@@ -10,9 +10,7 @@ import pytest
 
 from services.disposal.domain.commands import CompleteCondition
 from services.disposal.events import Change, Condition, ConditionsVaried, OmittedCondition, RetypedCondition
-from services.disposal.service import service
 from services.trade.vocabulary import ConditionObject, ConditionType, TrialMode
-from tests.policy_books import with_entry
 from tests.unit.disposal.stories import (
     AFTER,
     GIVEN_ON,
@@ -291,13 +289,3 @@ def test_omitting_the_last_active_condition_completes() -> None:
     names = story.ask(variation(omitting(MEETING)), by=SUPERVISOR, at="2026-03-20T09:00:00+00:00")
     assert names == ["ConditionsVaried", "DisposalCompleted"]
     assert story.view["completed_on"] == "2026-03-20"
-
-
-def test_each_figure_is_policy() -> None:
-    """Given another figure from a later day on, when it is asked on that day, then the rule has moved."""
-    policy = service.policy
-    for name in policy.terms:
-        entry = policy.terms[name].entries[-1]
-        moved = with_entry(policy, name, date(2030, 1, 1), "moved")
-        assert moved.on(date(2029, 12, 31)).value(name) == entry.value
-        assert moved.on(date(2030, 1, 1)).value(name) == "moved"

@@ -30,11 +30,9 @@ from services.disposal.events import (
     PriorRecord,
     RecordCorrected,
 )
-from services.disposal.read_model import READ_MODEL
 from services.trade.vocabulary import AttendanceStatus, BreachDecision, MemberKind, OutcomeCode, TrialMode
 from shared.domain.decisions import Refused
 from shared.domain.sealing import Sealed
-from tests.policy_books import with_entry
 from tests.unit.disposal.stories import (
     ADMITTED,
     ADULT,
@@ -454,14 +452,6 @@ def test_a_caution_asks_for_the_adult_at_the_giving_only() -> None:
     """Given an admission without an adult, a caution is given with one that day; a restorative disposal is refused R6."""
     assert "DisposalIssued" in _alone(CaseStory(), "YCC").ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
     assert _alone(CaseStory(), "YRD").refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {"R6"}
-
-
-def test_the_adult_at_the_admission_is_policy() -> None:
-    """Given a policy that asks for no adult at the admission, a restorative disposal is given without."""
-    story = CaseStory()
-    policy = with_entry(READ_MODEL.policy, "appropriate_adult_for_yrd", date(2026, 3, 1), value=False)
-    story.service = replace(story.service, read_model=replace(READ_MODEL, policy=policy))
-    assert "DisposalIssued" in _alone(story, "YRD").ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
 
 
 def test_nothing_is_given_that_no_person_decided(case: CaseStory) -> None:

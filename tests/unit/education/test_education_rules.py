@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 
 from services.education.domain.commands import BookPlace, CorrectRecord, DeliverSession
-from services.education.events import AttendanceRecorded
-from services.education.read_model import READ_MODEL
 from services.education.service import service
 from services.trade.vocabulary import AttendanceStatus as Status
 from shared.domain.decisions import Refused
@@ -17,7 +15,6 @@ from shared.domain.execution import CommandRequest, execute
 from shared.domain.sealing import Sealed
 from shared.evidence.verification.streams import claims_after
 from tests.command_spec import officer
-from tests.policy_books import with_entry
 from tests.unit.education.stories import (
     BEFORE,
     BOOKED,
@@ -229,38 +226,3 @@ def test_no_attendance_before_delivery_or_without_a_place(session: SessionStory)
 def test_a_date_without_known_bank_holidays_is_refused(session: SessionStory) -> None:
     """Given a start in another century, the session is not planned, since no due date could be counted."""
     assert session.problems(plan(starts_at=datetime(2126, 3, 10, 9, 30, tzinfo=UTC)), PLANNED) == {"S1"}
-
-
-@pytest.mark.parametrize(
-    ("term", "value", "status"),
-    [("statuses_without_credit", ["DNA_PENDING"], Status.DNA_ACCEPTABLE)],
-)
-def test_what_earns_no_credit_is_policy(term: str, value: list[str], status: Status) -> None:
-    """Given a policy that credits an acceptable absence from March on, E4 lets it through."""
-    session = SessionStory(with_entry(READ_MODEL.policy, term, date(2026, 3, 1), value))
-    session.planned().booked().delivered()
-    assert session.does(attendance(status, hours="2"), REGISTER) == ["AttendanceRecorded"]
-
-
-def test_what_is_an_activity_is_policy() -> None:
-    """Given a policy that counts only full attendance from March on, leaving early is no activity."""
-    session = SessionStory(with_entry(READ_MODEL.policy, "statuses_of_an_activity", date(2026, 3, 1), ["ATTENDED"]))
-    session.planned().booked().delivered().recorded(Status.LEFT_EARLY, hours="1")
-    event = session.facts[-1].event
-    assert isinstance(event, AttendanceRecorded)
-    assert not event.activity
-
-
-@pytest.mark.parametrize(
-    ("term", "duty", "due"),
-    [
-        ("attendance_recorded_working_days", "ATTENDANCE_RECORDED", date(2026, 3, 13)),
-        ("missed_contact_working_days", "MISSED_CONTACT", date(2026, 3, 13)),
-        ("absence_reason_working_days", "ABSENCE_REASON", date(2026, 3, 13)),
-    ],
-)
-def test_every_due_date_is_policy(term: str, duty: str, due: date) -> None:
-    """Given three working days instead, each duty is due on the Friday after the Tuesday."""
-    session = SessionStory(with_entry(READ_MODEL.policy, term, date(2026, 3, 1), 3))
-    session.planned().booked().delivered().recorded(Status.DNA_PENDING)
-    assert session.duties(date(2026, 3, 10))[duty].due == due

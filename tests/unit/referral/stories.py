@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -33,7 +32,6 @@ from services.referral.domain.commands import (
     TriageReferral,
 )
 from services.referral.events import Preference
-from services.referral.read_model import READ_MODEL
 from services.referral.service import service
 from services.trade.vocabulary import (
     Category,
@@ -46,7 +44,6 @@ from services.trade.vocabulary import (
     TriageOutcome,
 )
 from shared.domain.messages import Command
-from shared.domain.policy import PolicyBook
 from shared.domain.sealing import Sealed
 from tests.command_spec import CommandSpec
 
@@ -75,8 +72,8 @@ CASE, SESSION, DISPOSAL = named("case"), named("session"), named("disposal")
 class ReferralStory(CommandSpec):
     """A referral about Saturday 21 February 2026, reported on Tuesday 24 February."""
 
-    def __init__(self, policy: PolicyBook = READ_MODEL.policy) -> None:
-        super().__init__(replace(service, read_model=replace(READ_MODEL, policy=policy)))
+    def __init__(self) -> None:
+        super().__init__(service)
 
     def does(self, command: Command, at: str = NOON, by: str = OFFICER) -> Sequence[str]:
         """Ask, to be accepted."""

@@ -11,11 +11,9 @@ from pydantic import ValidationError
 
 from services.referral.domain.commands import CorrectReferral
 from services.referral.events import EVENTS
-from services.referral.read_model import READ_MODEL
 from services.trade.vocabulary import Category, Flag
 from shared.domain.permissions import AccessFacts
 from shared.domain.sealing import Sealed
-from tests.policy_books import with_entry
 from tests.unit.referral.stories import (
     LATER,
     LEO,
@@ -189,42 +187,6 @@ def test_an_outcome_in_place_of_the_corrected_one_stands(referral: ReferralStory
     referral.does(carried("1"), LATER, SYSTEM)
     assert referral.does(put_right("2A", "2"), LATER, SYSTEM) == ["ReferralCorrected"]
     assert referral.view["outcome"] == "1"
-
-
-@pytest.mark.parametrize(
-    ("term", "value", "code"),
-    [
-        ("outcomes_for_adults_only", ["10"], "10"),
-        ("outcomes_of_a_disposal", ["10"], "10"),
-        ("flags_warning_of_outcome_21", ["REPEAT"], "21"),
-    ],
-)
-def test_which_outcomes_are_barred_is_policy(term: str, value: list[str], code: str) -> None:
-    """Given another edition of the policy, an outcome that went through no longer does."""
-
-    def assign(referral: ReferralStory) -> object:
-        referral.received(Flag.REPEAT).recorded().linked()
-        return referral.answer(outcome(code), by=OFFICER, at=NEXT_DAY)
-
-    assert assign(ReferralStory()) == ["CrimeOutcomeAssigned"]
-    assert assign(ReferralStory(with_entry(READ_MODEL.policy, term, date(2026, 2, 1), value))) != [
-        "CrimeOutcomeAssigned"
-    ]
-
-
-def test_when_somebody_is_an_adult_is_policy() -> None:
-    """Given an age of twenty-one, a penalty for somebody of twenty is refused."""
-    referral = ReferralStory(with_entry(READ_MODEL.policy, "adult_age", date(2026, 2, 1), 21))
-    referral.received().recorded().linked(LEO, "2006-01-01")
-    assert referral.problems(outcome("6", LEO)) == {"R11"}
-
-
-def test_what_bars_outcome_21_on_nudes_is_policy() -> None:
-    """Given a policy that names repetition instead, exploitation no longer bars outcome 21 and repetition does."""
-    policy = with_entry(READ_MODEL.policy, "flags_barring_outcome_21_on_nudes", date(2026, 2, 1), ["REPEAT"])
-    referral = ReferralStory(policy).received(Flag.NUDE_IMAGERY, Flag.REPEAT).recorded().linked()
-    referral.does(screening())
-    assert referral.problems(outcome("21")) == {"B6"}
 
 
 def test_no_correction_makes_a_child_the_one_who_got_an_adult_outcome(referral: ReferralStory) -> None:

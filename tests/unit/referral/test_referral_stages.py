@@ -18,12 +18,10 @@ from services.referral.domain.commands import (
     ReopenReferral,
 )
 from services.referral.events import ReferralTriaged
-from services.referral.read_model import READ_MODEL
 from services.trade.vocabulary import Flag, IncidentType, TriageOutcome
 from shared.domain.duties_by_day import duties_on
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed
-from tests.policy_books import with_entry
 from tests.unit.referral.stories import (
     CASE,
     HAPPENED,
@@ -387,24 +385,6 @@ def test_a_duty_met_after_the_closing_says_both(referral: ReferralStory) -> None
     duty = referral.duties(date(2026, 3, 12))["FIRST_CONTACT"]
     assert duty.met_on == date(2026, 3, 12)
     assert duty.lapsed_on is not None
-
-
-@pytest.mark.parametrize(
-    ("term", "duty"),
-    [
-        ("acknowledge_working_days", "REFERRAL_ACKNOWLEDGED"),
-        ("triage_working_days", "REFERRAL_TRIAGED"),
-        ("first_contact_working_days", "FIRST_CONTACT"),
-        ("intervention_working_days", "INTERVENTION_DELIVERED"),
-        ("close_working_days", "REFERRAL_CLOSED"),
-        ("mash_referral_working_days", "MASH_REFERRED"),
-    ],
-)
-def test_every_due_date_is_policy(term: str, duty: str) -> None:
-    """Given three working days instead, each duty is due on Friday 27 February."""
-    referral = ReferralStory(with_entry(READ_MODEL.policy, term, date(2026, 2, 1), 3))
-    referral.acknowledged().triaged().does(concern())
-    assert referral.duties(REPORT_DAY)[duty].due == date(2026, 2, 27)
 
 
 def test_a_report_after_midnight_counts_from_its_own_day(referral: ReferralStory) -> None:

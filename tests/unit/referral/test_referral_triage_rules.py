@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 
 from services.referral.domain.commands import AcknowledgeReferral, OverrideSafeguardingHold
-from services.referral.read_model import READ_MODEL
 from services.trade.vocabulary import Category, Flag, PersonRole, TriageOutcome
 from shared.domain.decisions import NeedsRationale
 from shared.domain.sealing import Sealed
-from tests.policy_books import with_entry
 from tests.unit.referral.stories import (
     LEO,
     MIA,
@@ -182,24 +180,6 @@ def test_every_broken_rule_is_named(referral: ReferralStory) -> None:
     referral.does(screening(coercion=True))
     referral.does(concern())
     assert referral.problems(triage(SCHOOL)) == {"B1", "B2", "B4", "B7"}
-
-
-def test_the_age_of_responsibility_is_policy() -> None:
-    """Given an age of twelve from February on, a boy of eleven is no suspect."""
-    policy = with_entry(READ_MODEL.policy, "age_of_criminal_responsibility", date(2026, 2, 1), 12)
-    referral = ReferralStory(policy).received()
-    assert referral.problems(link(born="2014-06-01")) == {"B8"}
-
-
-@pytest.mark.parametrize(
-    ("term", "flag"), [("flags_too_serious_for_education", Flag.REPEAT), ("flags_for_supervisor_review", Flag.REPEAT)]
-)
-def test_which_flags_count_is_policy(term: str, flag: Flag) -> None:
-    """Given a policy that names repetition too, triage for education no longer goes through."""
-    policy = with_entry(READ_MODEL.policy, term, date(2026, 2, 1), [flag.value])
-    assert ReferralStory().acknowledged(flag).does(triage(ACCEPT)) == ["ReferralTriaged"]
-    answer = ReferralStory(policy).acknowledged(flag).answer(triage(ACCEPT), by=SUPERVISOR, at=NEXT_DAY)
-    assert not isinstance(answer, list)
 
 
 @pytest.mark.parametrize("triage_outcome", list(TriageOutcome))

@@ -12,14 +12,13 @@ from services.panel.summary import SittingSummary
 from services.reporting.projection.fold import fold
 from shared.domain.decider import history_at
 from shared.domain.envelope import Fact
-from tests.in_memory_reporting import PlayedStories
+from tests.in_memory_reporting import play
 
 
 @cache
 def history() -> list[Fact]:
     """Return the longer of the two sittings of the story."""
-    histories = PlayedStories("84-a-sitting-of-three-cases.yaml").histories
-    return max((facts for name, facts in histories.items() if name.startswith("panel")), key=len)
+    return max(play("84-a-sitting-of-three-cases.yaml").of("panel"), key=len)
 
 
 def summary_of(facts: list[Fact]) -> SittingSummary:

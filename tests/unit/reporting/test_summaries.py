@@ -18,7 +18,7 @@ from shared.domain.ids import derived_uuid
 from shared.domain.sealing import seal
 from shared.privacy.keyring import MemoryKeyring
 from tests.command_spec import CommandSpec
-from tests.in_memory_reporting import PlayedStories, measure_facts
+from tests.in_memory_reporting import measure_facts, play
 from tests.unit.disposal.stories import AFTER, DECIDED_AT, LEO, MANAGER, CaseStory
 from tests.unit.referral.stories import MIA, NEXT_DAY, NOON, ReferralStory
 from tests.unit.rj_conference.stories import FACILITATOR, STRANGER, facilitator, proposal
@@ -41,7 +41,7 @@ def disposal_of(history: list[Fact], **times: Any) -> DisposalSummary:
 
 def test_a_correction_is_counted_from_when_it_is_known() -> None:
     """Given an outcome entered as 2A and corrected to 2, when read by both times, then each reading has its own."""
-    history = PlayedStories("10-audit.yaml").of("disposal")
+    history = play("10-audit.yaml").of("disposal")[0]
     correction = next(fact for fact in history if fact.name == "RecordCorrected")
     before = history[history.index(correction) - 1].recorded_at
     now, then = disposal_of(history), disposal_of(history, known_at=before)
@@ -53,7 +53,7 @@ def test_a_correction_is_counted_from_when_it_is_known() -> None:
 
 def test_a_measure_as_of_a_time_counts_what_had_occurred() -> None:
     """Given a caution that ceased on 22 January, when asked as of the day before, then it has not ended."""
-    played = PlayedStories("05-failed-ycc.yaml")
+    played = play("05-failed-ycc.yaml")
 
     def ended(**times: Any) -> Mapping[str, int]:
         columns = measure_facts("kpi6", played.histories.values(), *Q4, **times)["columns"]
@@ -62,12 +62,12 @@ def test_a_measure_as_of_a_time_counts_what_had_occurred() -> None:
 
     assert ended()["not_completed"] == 1
     assert ended(as_of=datetime.fromisoformat("2026-01-21T12:00:00+00:00"))["ended"] == 0
-    assert ended(known_at=played.of("disposal")[0].recorded_at)["ended"] == 0
+    assert ended(known_at=played.of("disposal")[0][0].recorded_at)["ended"] == 0
 
 
 def test_workload_is_that_of_the_end_of_the_period() -> None:
     """Given a referral closed on 23 January, when asked before and after, then it is open and then it is not."""
-    histories = PlayedStories("05-failed-ycc.yaml").histories.values()
+    histories = play("05-failed-ycc.yaml").histories.values()
     before = measure_facts("workload", histories, date(2026, 1, 1), date(2026, 1, 22))
     after = measure_facts("workload", histories, date(2026, 1, 1), date(2026, 1, 23))
     assert (before["by_state"], before["open"]) == ({"WITH_PANEL": 1}, 1)
@@ -77,12 +77,8 @@ def test_workload_is_that_of_the_end_of_the_period() -> None:
 
 def test_a_diversion_is_open_until_it_has_its_code() -> None:
     """Given a diverted child, when the code 22 is assigned on 23 April, then nothing is left to do."""
-    played = PlayedStories("06-no-admission.yaml")
-    history = next(
-        h
-        for h in played.histories.values()
-        if any(fact.name == "ActivityUndertaken" for fact in h) and h[0].envelope.stream.startswith("disposal")
-    )
+    played = play("06-no-admission.yaml")
+    history = next(h for h in played.of("disposal") if any(fact.name == "ActivityUndertaken" for fact in h))
     waiting = fold(history, as_of=datetime.fromisoformat("2026-04-22T20:00:00+01:00"))
     done = fold(history)
     assert waiting is not None
@@ -93,7 +89,7 @@ def test_a_diversion_is_open_until_it_has_its_code() -> None:
 
 def test_ethnicity_stays_a_token() -> None:
     """Given a closed history, when it is folded, then the record holds the token and the event that it was sealed for."""
-    history = PlayedStories("01-shoplifting-ycc.yaml").of("disposal")
+    history = play("01-shoplifting-ycc.yaml").of("disposal")[0]
     sealed = disposal_of(history).ethnicity
     assert sealed is not None
     assert sealed.event_id == history[0].event_id
@@ -116,7 +112,7 @@ async def test_a_grant_opens_the_words_and_leaves_the_forgotten_out() -> None:
 
 def test_a_case_is_with_the_officer_to_whom_it_was_handed() -> None:
     """Given a case handed over twice, when asked before, between and after, then it is with the officer of that time."""
-    history = PlayedStories("93-handed-over.yaml").of("disposal")
+    history = play("93-handed-over.yaml").of("disposal")[0]
     opened, (first, second) = history[0], [fact for fact in history if fact.name == "CaseHandedOver"]
     assert disposal_of(history).officer == second.event.to  # type: ignore[attr-defined]
     assert disposal_of(history, as_of=first.occurred_at).officer == first.event.to  # type: ignore[attr-defined]

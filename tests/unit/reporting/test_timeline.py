@@ -20,7 +20,7 @@ from shared.domain.decider import history_at
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction
 from shared.privacy.disclosure import undisclosed
-from tests.in_memory_reporting import PlayedStories
+from tests.in_memory_reporting import play
 
 pytestmark = pytest.mark.slow
 
@@ -28,14 +28,14 @@ pytestmark = pytest.mark.slow
 @cache
 def sessions(story: str) -> Sequence[list[Fact]]:
     """Return the histories of the sessions of a story."""
-    return [facts for name, facts in PlayedStories(story).histories.items() if name.startswith("education")]
+    return play(story).of("education")
 
 
 @cache
 def corrected_histories() -> list[list[Fact]]:
     """Return the histories of stories in which much is corrected."""
     stories = ("10-audit.yaml", "31-corrections.yaml", "54-put-right.yaml", "80-booked-for-the-wrong-condition.yaml")
-    return list(PlayedStories(*stories).histories.values())
+    return list(play(*stories).histories.values())
 
 
 INSTANT = timedelta(microseconds=1)
