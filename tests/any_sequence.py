@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from hypothesis import strategies as st
+
 from shared.domain.decisions import NeedsRationale, Refused
+from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import EventRegistry, Fact, encode_event
-from shared.domain.messages import Command
-from shared.domain.sealing import DataKey, key_ids_in, seal_model, sealed_fields
+from shared.domain.messages import Command, CorrectionCommand, Event
+from shared.domain.sealing import DataKey, Sealed, key_ids_in, seal_model, sealed_fields, to_json
 from tests.command_spec import CommandSpec
 
 Correction = tuple[str, str, Any]
@@ -19,39 +22,92 @@ Correction = tuple[str, str, Any]
 Step = Command | Correction
 """A command as it stands, or what to correct of the latest event of a name."""
 
+Steps = list[tuple[Step, str, timedelta]]
+"""Each with the role that asks, and the time since the step before; less than none where recorded late."""
+
 Played = TypeVar("Played", bound=CommandSpec)
 
 
-def play_with_corrections(
-    story: Played,
-    steps: Iterable[tuple[Step, str, timedelta]],
-    command_of: Callable[[Step], Command | None],
+def sequences(
+    commands: Sequence[Command],
+    corrections: Sequence[Correction],
+    roles: Sequence[str],
     *,
-    start: datetime | None = None,
+    apart: tuple[int, int],
+    unit: timedelta = timedelta(hours=1),
+) -> st.SearchStrategy[Steps]:
+    """Draw commands and corrections in any order, so many units of time apart."""
+    step: st.SearchStrategy[Step] = st.sampled_from(commands) | st.sampled_from(corrections)
+    later = st.integers(*apart).map(lambda units: units * unit)
+    return st.lists(st.tuples(step, st.sampled_from(roles), later), max_size=25)
+
+
+def play(
+    story: Played,
+    steps: Steps,
+    correction: type[CorrectionCommand],
+    *,
+    start: str | None = None,
     received_at: datetime | None = None,
+    rationale: Mapping[str, str] | None = None,
 ) -> Played:
     """Return the story after some steps; asserts that a refused command records nothing, and names a rule.
 
     Args:
         story: the story so far.
-        steps: each with the role that asks, and the time since the step before; less than none where recorded late.
-        command_of: the command of a step; None skips it.
+        steps: what is asked; a correction is of the latest event of its name, or of none.
+        correction: the service's command for corrections.
         start: the time before the first step; by default that of the story's latest event.
         received_at: when the service receives the commands; by default now.
+        rationale: the reasons that each command has.
 
     """
-    now = start or story.facts[-1].occurred_at
+    now = story.facts[-1].occurred_at if start is None else datetime.fromisoformat(start)
     for step, role, later in steps:
         now += later
-        command = command_of(step)
-        if command is None:
-            continue
+        if isinstance(step, Command):
+            command = step if rationale is None else step.model_copy(update={"rationale": rationale})
+        else:
+            name, field, value = step
+            corrects = next((fact.event_id for fact in reversed(story.facts) if fact.name == name), story.stream)
+            command = correction(corrects=corrects, field=field, value=value, why=Sealed("Misread."))
         before = list(story.facts)
         result = story.answer(command, by=role, at=now, received_at=received_at)
         if isinstance(result, Refused | NeedsRationale):
             assert story.facts == before
             assert result.rules
     return story
+
+
+def folds_at_any_time(story: CommandSpec) -> None:
+    """Assert that a history folds up to each event and as of each of its times, is shown, and has its duties told."""
+    model = story.service.read_model
+    for fact in story.facts:
+        model.view_of(story.facts, as_of=fact.occurred_at)
+        duties_on(model, story.facts, fact.day)
+    for length in range(1, len(story.facts) + 1):
+        state = story.service.decider.state_at(story.facts[:length])
+        assert state is not None
+        assert set(model.view(state)) == set(story.view)
+
+
+def survives_its_bytes(story: CommandSpec) -> tuple[list[bytes], dict[str, DataKey]]:
+    """Assert that a history is the same read back, and shows the same opened, forgotten and closed; return bytes and keys."""
+    events, keys = story.service.events, dict[str, DataKey]()
+    bodies = [sealed_bytes(fact, keys) for fact in story.facts]
+    closed = [events.read(body) for body in bodies]
+    assert [encode_event(fact.envelope, fact.event) for fact in closed] == bodies
+    opened = [read_back(events, body, keys) for body in bodies]
+    assert [_plain(fact.event) for fact in opened] == [_plain(fact.event) for fact in story.facts]
+    for history in (opened, [read_back(events, body, {}) for body in bodies], closed):
+        state = story.service.decider.state_at(history)
+        assert state is not None
+        assert story.service.read_model.view(state) == story.view
+    return bodies, keys
+
+
+def _plain(event: Event) -> Any:
+    return to_json(event, lambda sealed: sealed.value)
 
 
 def sealed_bytes(fact: Fact, keys: dict[str, DataKey]) -> bytes:

@@ -31,7 +31,7 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import service_database
 from shared.servers.database import as_role, create_pool, database_dsn
-from tests.architecture.test_extending import SUMMED, copied, make, run_in
+from tests.architecture.test_extending import MEASURE, copied, make, run_in
 from tests.copied_databases import databases
 from tests.integration.local.waiting import eventually
 from tests.integration.reporting.recorded_scenarios import (
@@ -265,7 +265,7 @@ async def test_a_field_that_a_summary_gains_is_filled_by_a_rebuild(
     await stores.record(commands_of(scenarios))
     await stores.project(pool)
     copy = copied(tmp_path)
-    make(SUMMED, copy)
+    make(MEASURE, copy)
     worker = as_role(target, role_name(RoleKind.WORKER, "reporting"))
     at = {"worker": worker, "stores": stores.addresses, "target": target}
     before, after, other = json.loads(await asyncio.to_thread(run_in, copy, _COUNTED_IN_THE_COPY, json.dumps(at)))

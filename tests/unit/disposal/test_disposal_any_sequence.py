@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -55,14 +55,12 @@ from services.disposal.events import (
 )
 from services.disposal.service import service, uniqueness_key
 from services.trade.vocabulary import AttendanceStatus, BreachDecision, Flag, OutcomeCode, TrialMode
-from shared.domain.decider import history_at
 from shared.domain.execution import claims_and_state_after
 from shared.domain.messages import Command
 from shared.domain.sealing import (
-    DataKey,
     Sealed,
 )
-from tests.any_sequence import Step, play_with_corrections, read_back, sealed_bytes
+from tests.any_sequence import Correction, Steps, folds_at_any_time, play, read_back, sequences, survives_its_bytes
 from tests.unit.disposal.stories import (
     ADMITTED,
     ADULT,
@@ -183,7 +181,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     TellVictim(person_id=MANAGER, means=ContactMeans.PHONE, reasons_given=True, review_explained=False),
     RequestAssessment(tool=AssessmentTool.ASSET_PLUS),
 )
-CORRECTIONS: Final = (
+CORRECTIONS: Final[tuple[Correction, ...]] = (
     ("DisposalCaseOpened", "offence.date", "2026-03-01"),
     ("DisposalCaseOpened", "offence.trial_mode", "INDICTABLE_ONLY"),
     ("DisposalCaseOpened", "details.date_of_birth", "2010-01-01"),
@@ -202,14 +200,7 @@ CORRECTIONS: Final = (
     ("DeferralEnded", "then", "NO_PROCEEDINGS"),
 )
 
-steps = st.lists(
-    st.tuples(
-        st.one_of(st.sampled_from(COMMANDS), st.sampled_from(CORRECTIONS)),
-        st.sampled_from((POLICE, YJS, SUPERVISOR, "SYSTEM")),
-        st.integers(min_value=-8, max_value=96).map(lambda hours: timedelta(hours=hours)),
-    ),
-    max_size=30,
-)
+steps = sequences(COMMANDS, CORRECTIONS, (POLICE, YJS, SUPERVISOR, "SYSTEM"), apart=(-8, 96))
 starts = st.sampled_from(("opened", "ready", "prepared", "YCC", "conference", "YRD", "YC", "breach", "deferred"))
 
 
@@ -228,40 +219,22 @@ def begun(start: str) -> CaseStory:
     return story.issued("YCC" if start == "conference" else start, *both, command=summary)
 
 
-def ordered(story: CaseStory, step: Step) -> Command | None:
-    """Return the command as it stands, or the correction of the story's latest such event."""
-    if isinstance(step, Command):
-        return step.model_copy(update={"rationale": WHY})
-    name, field, value = step
-    event_id = next((fact.event_id for fact in reversed(story.facts) if fact.name == name), None)
-    if event_id is None:
-        return None
-    return CorrectRecord(corrects=event_id, field=field, value=value, why=Sealed("Typed wrongly."))
-
-
-def play(start: str, steps: list[tuple[Step, str, timedelta]]) -> CaseStory:
+def case_after(start: str, step_list: Steps) -> CaseStory:
     """Return a case after some commands, each some hours after the last, or before it where it is recorded late."""
-    story = begun(start)
     received = datetime.fromisoformat("2027-01-01T00:00:00+00:00")
-    return play_with_corrections(story, steps, lambda step: ordered(story, step), received_at=received)
+    return play(begun(start), step_list, CorrectRecord, received_at=received, rationale=WHY)
 
 
 @given(starts, steps)
-def test_any_sequence_folds_and_cuts(start: str, step_list: list[tuple[Step, str, timedelta]]) -> None:
+def test_any_sequence_folds_at_any_time(start: str, step_list: Steps) -> None:
     """Given any commands in any order, then the history folds, as of any of its moments, and its duties are told."""
-    story = play(start, step_list)
-    assert story.view["state"]
-    for moment in {fact.occurred_at for fact in story.facts}:
-        state = service.decider.fold(history_at(story.facts, as_of=moment))
-        if state is not None:
-            service.read_model.view(state)
-            service.read_model.duties(state, service.policy.on)
+    folds_at_any_time(case_after(start, step_list))
 
 
 @given(starts, steps)
-def test_no_order_breaks_what_the_law_wants(start: str, step_list: list[tuple[Step, str, timedelta]]) -> None:
+def test_no_order_breaks_what_the_law_wants(start: str, step_list: Steps) -> None:
     """Given any commands in any order, then no caution is breached that cannot be, and no hour is credited twice."""
-    story = play(start, step_list)
+    story = case_after(start, step_list)
     names = [fact.name for fact in story.facts]
     view = story.view
     if "BreachReferred" in names or "DisposalCeased" in names:
@@ -296,16 +269,10 @@ def follows_o3_o4_and_e7(story: CaseStory) -> None:
 
 
 @given(starts, steps)
-def test_every_event_survives_its_bytes(start: str, step_list: list[tuple[Step, str, timedelta]]) -> None:
+def test_any_event_survives_its_bytes_and_forgetting(start: str, step_list: Steps) -> None:
     """Given any history, when it is sealed, written and read, then it shows the same; forgotten, it shows the same."""
-    story = play(start, step_list)
-    keys: dict[str, DataKey] = {}
-    bodies = [sealed_bytes(fact, keys) for fact in story.facts]
-    known_keys: dict[str, DataKey] | None
-    for known_keys in (keys, {}, None):
-        state = service.decider.state_at([read_back(EVENTS, body, known_keys) for body in bodies])
-        assert state is not None
-        assert service.read_model.view(state) == story.view
+    story = case_after(start, step_list)
+    bodies, keys = survives_its_bytes(story)
     person = keys.pop(f"person/{LEO}")
     assert person.subject not in keys
     forgotten = service.decider.state_at([read_back(EVENTS, body, keys) for body in bodies])

@@ -147,25 +147,6 @@ def test_the_number_of_a_document_changes_with_its_content_alone() -> None:
     assert f"-{case.facts[-1].version} Youth" in text_of(printed(case, "ycc"))
 
 
-def test_the_notice_says_what_failing_means_and_what_is_recorded() -> None:
-    """R8, R23 to R25: the conditions, what may follow a failure, the records; child, adult and authorised person sign that it was explained."""
-    case = CaseStory().prepared("YCC", workshop(), command=LEOS)
-    document = printed(case, "ycc-notice")
-    assert contains_in_order(
-        document, "Leo Hartnell", "not a conviction", "You do not have to agree", "Weymouth Police Station"
-    )
-    assert contains_in_order(
-        document, "no reasonable excuse, you may be taken to court", "may arrest you", "used in court as evidence"
-    )
-    assert contains_in_order(
-        document, "Police National Computer", "three months after it is given", "never shown automatically"
-    )
-    assert contains_in_order(
-        document, "How this was explained", "Place Date Time", "I was warned", "I was there", "I explained this"
-    )
-    assert not contains_in_order(document, "Caution given on")
-
-
 def test_the_notice_names_the_sessions_ahead() -> None:
     """Given booked sessions, when the notice is printed, then those without an attendance stand there, and it has another number."""
     case = CaseStory().issued("YCC", condition(), command=LEOS)
@@ -314,30 +295,12 @@ def test_notice_and_agreement_belong_to_their_own_disposal(name: str) -> None:
     assert "record that decision" in why_not(CaseStory().issued("YCC"), name)
 
 
-def test_the_notice_says_what_a_caution_means() -> None:
-    """R8, R24, R25: recorded, spent at once, no automatic disclosure, and help that is offered."""
-    document = printed(CaseStory().issued("YC", command=LEOS), "yc")
-    assert contains_in_order(document, "Leo Hartnell", "Caution given on 12 March 2026", "not a conviction")
-    assert contains_in_order(
-        document, "Police National Computer", "“spent” as soon as it is given", "never shown automatically"
-    )
-    assert contains_in_order(document, "may offer you a programme")
-    assert not contains_in_order(document, "will arrange a programme")
-
-
 def test_the_notice_after_an_earlier_caution_says_that_help_will_come() -> None:
     """R13: after an earlier caution the service must assess and arrange a programme."""
     before = opening(details=LEO, prior=PriorRecord(yc=1, ycc=0, convictions=0, yrd=0))
     case = CaseStory().ready("YC", command=before)
     case.ask(decision("YC", rationale={"R10": "Long ago."}), by=POLICE, at=DECIDED_AT)
     assert contains_in_order(printed(case, "yc"), "will arrange a programme")
-
-
-def test_an_agreement_without_actions_says_so() -> None:
-    """A youth restorative disposal may be completed when it is given."""
-    document = printed(CaseStory().prepared("YRD", command=LEOS), "yrd")
-    assert contains_in_order(document, "I take responsibility", "Nothing more needs to be done", "voluntary")
-    assert "court for that alone" in text_of(document)
 
 
 def test_an_agreement_names_its_actions() -> None:
@@ -457,29 +420,6 @@ def test_a_child_who_was_sent_out_is_not_told_of_an_absence() -> None:
     case.ask(sent_out, by=YJS, at="2026-03-18T18:00:00+00:00")
     case.ask(IssueWarning(session_id=FIRST), by=YJS, at="2026-03-19T10:00:00+00:00")
     assert contains_in_order(printed(case, "warning-letter"), "could not stay at your session on 18 March 2026")
-
-
-def test_each_paper_says_what_happens_to_fingerprints_and_whom_to_ring() -> None:
-    """Given the papers of the disposals and of a deferral, then each speaks of fingerprints and DNA; the number and address are settings."""
-    told = {
-        "ycc-notice": CaseStory().prepared("YCC", condition(), command=opening(details=LEO)),
-        "yc": CaseStory().issued("YC", command=opening(details=LEO)),
-        "yrd": CaseStory().prepared("YRD", command=opening(details=LEO)),
-        "deferral-plan": CaseStory().deferred(command=opening(details=LEO)),
-    }
-    for name, story in told.items():
-        text = text_of(printed(story, name))
-        assert "DNA" in text
-        assert "feedback@merrowshire.example" in text
-    assert "01632 960200" in text_of(printed(told["ycc-notice"], "ycc-notice"))
-
-
-def test_a_caution_says_how_a_conditional_discharge_is_restricted() -> None:
-    """Given both notices, then another offence counts where it is committed, and a caution names both ways to that restriction."""
-    notice = text_of(printed(CaseStory().prepared("YCC", condition(), command=opening(details=LEO)), "ycc-notice"))
-    assert "If you commit another offence within two years" in notice
-    caution = text_of(printed(CaseStory().issued("YC", command=opening(details=LEO)), "yc"))
-    assert "two youth cautions, or a youth conditional caution and then a youth caution" in caution
 
 
 @pytest.mark.parametrize(("category", "notifies"), [(OffenceCategory.SEXUAL, True), (OffenceCategory.THEFT, False)])

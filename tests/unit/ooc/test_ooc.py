@@ -55,6 +55,14 @@ def printed(thing: Any, width: int = 200) -> str:
     return console.file.getvalue()
 
 
+@pytest.fixture
+def addresses(tmp_path: Path) -> Addresses:
+    """Return the addresses of a local system."""
+    return Addresses(
+        tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
+    )
+
+
 @starts_a_process
 @pytest.mark.parametrize(
     "arguments",
@@ -206,11 +214,8 @@ def test_measures_are_tables() -> None:
     assert printed(measure("fte", head | {"count": 0, "by_quarter": {}}))
 
 
-def test_the_system_is_two_processes_for_each_service_after_its_preparation(tmp_path: Path) -> None:
+def test_the_system_is_two_processes_for_each_service_after_its_preparation(addresses: Addresses) -> None:
     """Given the addresses of a local system, when its processes are listed, then order, role and keys are as they should."""
-    addresses = Addresses(
-        tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
-    )
     made = {process.name: process for process in processes(addresses, {})}
     assert set(made) == {
         "witness",
@@ -236,11 +241,8 @@ def test_the_system_is_two_processes_for_each_service_after_its_preparation(tmp_
     assert set(made["disposal-api"].after) & set(SERVERS)
 
 
-def test_each_service_has_as_many_workers_as_were_asked_for(tmp_path: Path) -> None:
+def test_each_service_has_as_many_workers_as_were_asked_for(addresses: Addresses) -> None:
     """Given three workers, when the processes of a local system are listed, then those of a service differ in their name alone."""
-    addresses = Addresses(
-        tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
-    )
     made = {process.name: process for process in processes(addresses, {}, workers=3)}
     for service in SERVICES:
         first, *others = (
@@ -260,12 +262,9 @@ def test_each_service_has_as_many_workers_as_were_asked_for(tmp_path: Path) -> N
     ],
 )
 def test_alarms_and_backups_run_where_they_are_wanted(
-    tmp_path: Path, environment: dict[str, str], more: set[str]
+    addresses: Addresses, environment: dict[str, str], more: set[str]
 ) -> None:
     """Given who hears of alarms, or where backups go, when the processes of a local system are listed, then one more does that."""
-    addresses = Addresses(
-        tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
-    )
     without = {process.name for process in processes(addresses, {})}
     made = {process.name: process for process in processes(addresses, environment)}
     assert made.keys() - without == more
@@ -276,11 +275,10 @@ def test_alarms_and_backups_run_where_they_are_wanted(
 
 
 @pytest.mark.parametrize("environment", [{}, {"OOC_KEK": "a key of the operator's"}, {"OOC_KEK_FILE": "/a/file"}])
-def test_only_a_process_that_opens_sealed_fields_is_given_the_keys(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_only_a_process_that_opens_sealed_fields_is_given_the_keys(
+    addresses: Addresses, environment: dict[str, str]
+) -> None:
     """However `ooc up` learns the key-encryption keys, the APIs and the reacting workers are told them, and nobody else."""
-    addresses = Addresses(
-        tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
-    )
     every = {process.name: process.env for process in processes(addresses, environment)}
     told = {name for name, env in every.items() if env.get("OOC_KEK") or env.get("OOC_KEK_FILE")}
     opening = {f"{service}-api" for service in SERVICES} | {f"{entry.name}-worker" for entry in DECIDING}
@@ -295,11 +293,8 @@ def test_only_a_process_that_opens_sealed_fields_is_given_the_keys(tmp_path: Pat
         assert bool(settings.kek or settings.kek_file) == (name in opening)
 
 
-def test_the_console_is_told_every_service_and_no_key_of_theirs(tmp_path: Path) -> None:
+def test_the_console_is_told_every_service_and_no_key_of_theirs(addresses: Addresses) -> None:
     """Given a local system, when its console is started, then it knows each API and a key of its own, and no other key."""
-    addresses = Addresses(
-        tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
-    )
     (console,) = (process for process in processes(addresses, {}) if process.name == "console")
     assert console.env["OOC_URL"].split() == [f"{service}={url}" for service, url in monitored(addresses).items()]
     assert not {name for name, value in console.env.items() if value and ("KEK" in name or "SIGNING" in name)}

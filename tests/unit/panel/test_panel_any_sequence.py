@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from services.panel.domain.commands import CancelSitting, CorrectRecord, RecordMembers, RemoveFromAgenda
-from services.panel.events import EVENTS, CaseConsidered
-from services.panel.service import service
+from services.panel.events import CaseConsidered
 from services.trade.vocabulary import MemberKind
 from shared.domain.decider import history_at
-from shared.domain.duties_by_day import duties_on
-from shared.domain.envelope import encode_event
 from shared.domain.messages import Command
-from shared.domain.sealing import DataKey, Sealed
-from tests.any_sequence import Step, play_with_corrections, read_back, sealed_bytes
+from shared.domain.sealing import Sealed
+from tests.any_sequence import Correction, Steps, folds_at_any_time, play, sequences, survives_its_bytes
 from tests.unit.panel.stories import (
     ACTION,
     CHAIR,
@@ -55,7 +51,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     CLOSE,
     CancelSitting(why=Sealed("Snow.")),
 )
-CORRECTIONS: Final[tuple[Step, ...]] = (
+CORRECTIONS: Final[tuple[Correction, ...]] = (
     ("SittingPlanned", "starts_at", "2026-03-10T08:00:00+00:00"),
     ("SittingPlanned", "place", "The other hall"),
     ("CaseAddedToAgenda", "person_id", str(MIA)),
@@ -71,61 +67,26 @@ CORRECTIONS: Final[tuple[Step, ...]] = (
 )
 """What is corrected of the latest event of a name, where there is one."""
 
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(COMMANDS) | st.sampled_from(CORRECTIONS),
-        st.integers(min_value=-12, max_value=12).map(lambda quarters: timedelta(minutes=15 * quarters)),
-    ),
-    max_size=25,
-)
+steps = sequences(COMMANDS, CORRECTIONS, [CHAIR], apart=(-12, 12), unit=timedelta(minutes=15))
 
 
-def command_of(step: Step, sitting: SittingStory) -> Command:
-    """Return the command of a step: a correction of the latest event of its name, or of none."""
-    if isinstance(step, Command):
-        return step
-    name, field, value = step
-    corrects = next((fact.event_id for fact in reversed(sitting.facts) if fact.name == name), LEO)
-    return CorrectRecord(corrects=corrects, field=field, value=value, why=Sealed("Misread."))
-
-
-def play(step_list: list[tuple[Step, timedelta]]) -> SittingStory:
+def sitting_after(step_list: Steps) -> SittingStory:
     """Return a sitting after some commands around its start, some recorded late."""
-    sitting = SittingStory().sitting()
-    return play_with_corrections(
-        sitting,
-        ((step, CHAIR, later) for step, later in step_list),
-        lambda step: command_of(step, sitting),
-        start=datetime.fromisoformat(START),
-    )
+    return play(SittingStory().sitting(), step_list, CorrectRecord, start=START)
 
 
 @given(steps)
-def test_any_sequence_folds_at_any_time(step_list: list[tuple[Step, timedelta]]) -> None:
+def test_any_sequence_folds_at_any_time(step_list: Steps) -> None:
     """Given any commands in any order, every state by either time can be folded, and a quorum recommended."""
-    sitting = play(step_list)
+    sitting = sitting_after(step_list)
+    folds_at_any_time(sitting)
     for fact in history_at(sitting.facts):
-        sitting.service.read_model.view_of(sitting.facts, as_of=fact.occurred_at)
-        duties_on(sitting.service.read_model, sitting.facts, fact.day)
         if isinstance(fact.event, CaseConsidered):
             assert {member.kind for member in fact.event.present} >= {MemberKind.POLICE, MemberKind.YJS}
             assert fact.event.starts_at == sitting.state.starts_at
-    for length in range(1, len(sitting.facts) + 1):
-        assert sitting.service.decider.state_at(sitting.facts[:length]) is not None
 
 
 @given(steps)
-def test_any_event_survives_its_bytes_and_forgetting(step_list: list[tuple[Step, timedelta]]) -> None:
+def test_any_event_survives_its_bytes_and_forgetting(step_list: Steps) -> None:
     """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
-    sitting = play(step_list)
-    keys: dict[str, DataKey] = {}
-    closed, forgotten = [], []
-    for fact in sitting.facts:
-        body = sealed_bytes(fact, keys)
-        assert encode_event(EVENTS.read(body).envelope, EVENTS.read(body).event) == body
-        closed.append(read_back(EVENTS, body, None))
-        forgotten.append(read_back(EVENTS, body, {}))
-    for history in (closed, forgotten):
-        state = service.decider.fold(history_at(history))
-        assert state is not None
-        assert service.read_model.view(state) == sitting.view
+    survives_its_bytes(sitting_after(step_list))

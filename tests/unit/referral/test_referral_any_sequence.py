@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Final
 
 from hypothesis import given
@@ -13,6 +13,7 @@ from services.referral.domain.commands import (
     AllocateReferral,
     CloseReferral,
     ConfirmSchoolLedOutcome,
+    CorrectReferral,
     EndAlert,
     InformVictimOfRestorativeJustice,
     OverrideSafeguardingHold,
@@ -23,17 +24,12 @@ from services.referral.domain.commands import (
     ReopenReferral,
 )
 from services.referral.events import EVENTS
-from services.referral.service import service
 from services.trade.vocabulary import AlertKind, Category, Flag, PersonRole, TriageOutcome
-from shared.domain.decider import history_at
-from shared.domain.duties_by_day import duties_on
-from shared.domain.envelope import encode_event
 from shared.domain.messages import Command
 from shared.domain.sealing import (
-    DataKey,
     Sealed,
 )
-from tests.any_sequence import Step, play_with_corrections, read_back, sealed_bytes
+from tests.any_sequence import Correction, Steps, folds_at_any_time, play, sequences, survives_its_bytes
 from tests.unit.referral.messages import absence, failed, preferences, receipt_of, sent, written
 from tests.unit.referral.stories import (
     LEO,
@@ -61,7 +57,7 @@ from tests.unit.referral.stories import (
 )
 
 WHY: Final = {"B3": "The supervisor is ill.", "O21W": "A single insult."}
-CORRECTIONS: Final = (
+CORRECTIONS: Final[tuple[Correction, ...]] = (
     ("ReferralReceived", "flags", ["NUDE_IMAGERY"]),
     ("ReferralReceived", "happened_at", "2026-02-22T10:00:00+00:00"),
     ("ReferralReceived", "reported_at", "2026-02-24T08:00:00+00:00"),
@@ -119,59 +115,25 @@ COMMANDS: Final[tuple[Command, ...]] = (
     CloseReferral(reason="DISPOSED"),
     ReopenReferral(why=Sealed("The school has more to say.")),
 )
-steps = st.lists(
-    st.tuples(
-        st.one_of(st.sampled_from(COMMANDS), st.sampled_from(CORRECTIONS)),
-        st.integers(min_value=-4, max_value=30).map(lambda hours: timedelta(hours=hours)),
-    ),
-    max_size=25,
-)
+steps = sequences(COMMANDS, CORRECTIONS, [SYSTEM], apart=(-4, 30))
 flagged = st.sets(st.sampled_from((Flag.NUDE_IMAGERY, Flag.HATE, Flag.WEAPON, Flag.KNIFE)), max_size=2)
 
 
-def play(flags: set[Flag], step_list: list[tuple[Step, timedelta]]) -> ReferralStory:
+def referral_after(flags: set[Flag], step_list: Steps) -> ReferralStory:
     """Return a referral after some commands, each some hours after the last, or before it where it is recorded late."""
-    referral = ReferralStory().acknowledged(*sorted(flags))
-
-    def command_of(step: Step) -> Command | None:
-        if isinstance(step, Command):
-            return step
-        event, field, value = step
-        return referral.corrects(event, field, value) if event in {fact.name for fact in referral.facts} else None
-
-    steps = ((step, SYSTEM, later) for step, later in step_list)
-    return play_with_corrections(referral, steps, command_of, start=datetime.fromisoformat(NOON))
+    return play(ReferralStory().acknowledged(*sorted(flags)), step_list, CorrectReferral, start=NOON)
 
 
 @given(flagged, steps)
-def test_any_sequence_folds_at_any_time(flags: set[Flag], step_list: list[tuple[Step, timedelta]]) -> None:
+def test_any_sequence_folds_at_any_time(flags: set[Flag], step_list: Steps) -> None:
     """Given any commands in any order, every state by either time can be folded, shown and asked for duties."""
-    referral = play(flags, step_list)
-    for fact in referral.facts:
-        referral.service.read_model.view_of(referral.facts, as_of=fact.occurred_at)
-        duties_on(referral.service.read_model, referral.facts, fact.day)
-    for length in range(1, len(referral.facts) + 1):
-        state = referral.service.decider.state_at(referral.facts[:length])
-        assert state is not None
-        assert set(referral.service.read_model.view(state)) == set(referral.view)
+    folds_at_any_time(referral_after(flags, step_list))
 
 
 @given(flagged, steps)
-def test_any_event_survives_its_bytes_and_forgetting(flags: set[Flag], step_list: list[tuple[Step, timedelta]]) -> None:
+def test_any_event_survives_its_bytes_and_forgetting(flags: set[Flag], step_list: Steps) -> None:
     """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
-    referral = play(flags, step_list)
-    keys: dict[str, DataKey] = {}
-    closed, forgotten, opened = [], [], []
-    for fact in referral.facts:
-        body = sealed_bytes(fact, keys)
-        closed.append(read_back(EVENTS, body, None))
-        assert encode_event(closed[-1].envelope, closed[-1].event) == body
-        opened.append(read_back(EVENTS, body, keys))
-        forgotten.append(read_back(EVENTS, body, {}))
-    for history in (closed, opened, forgotten):
-        state = service.decider.fold(history_at(history))
-        assert state is not None
-        assert service.read_model.view(state) == referral.view
+    survives_its_bytes(referral_after(flags, step_list))
 
 
 def test_every_event_of_the_contract_is_law_enforcement() -> None:

@@ -24,21 +24,17 @@ from services.rj_conference.domain.commands import (
     WithdrawConsent,
 )
 from services.rj_conference.events import (
-    EVENTS,
     IndirectMode,
     NotProceedingReason,
     ParticipantRole,
     RiskLevel,
 )
-from services.rj_conference.service import service
 from services.trade.vocabulary import ConferenceMode, Role
-from shared.domain.decider import history_at
 from shared.domain.messages import Command
 from shared.domain.sealing import (
-    DataKey,
     Sealed,
 )
-from tests.any_sequence import Step, play_with_corrections, read_back, sealed_bytes
+from tests.any_sequence import Correction, Steps, folds_at_any_time, play, sequences, survives_its_bytes
 from tests.unit.rj_conference.stories import (
     BUS,
     MANAGER,
@@ -93,7 +89,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
 )
 ROLES: Final = (Role.RJ_FACILITATOR, Role.SUPERVISOR, Role.SYSTEM)
 
-CORRECTIONS: Final = (
+CORRECTIONS: Final[tuple[Correction, ...]] = (
     ("ConferenceProposed", "category", "DRUGS_POSSESSION"),
     ("ConferenceProposed", "harmer", str(STRANGER)),
     ("ParticipantAdded", "role", "SUPPORTER"),
@@ -109,14 +105,7 @@ CORRECTIONS: Final = (
 )
 """What is corrected of the latest event of a name, where there is one."""
 
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(COMMANDS) | st.sampled_from(CORRECTIONS),
-        st.sampled_from(ROLES),
-        st.integers(min_value=-6, max_value=48).map(lambda hours: timedelta(hours=hours)),
-    ),
-    max_size=25,
-)
+steps = sequences(COMMANDS, CORRECTIONS, ROLES, apart=(-6, 48))
 starts = st.one_of(
     st.sets(st.sampled_from(sorted(PREPARING)), max_size=2).map(frozenset),
     st.sampled_from(("scheduled", "held", "agreed")),
@@ -141,47 +130,13 @@ def begun(start: frozenset[str] | str) -> ConferenceStory:
     return conference
 
 
-def command_of(step: Step, conference: ConferenceStory) -> Command:
-    """Return the command of a step: a correction of the latest event of its name, or of none."""
-    if isinstance(step, Command):
-        return step
-    name, field, value = step
-    corrects = next((fact.event_id for fact in reversed(conference.facts) if fact.name == name), NOAH)
-    return CorrectRecord(corrects=corrects, field=field, value=value, why=Sealed("Misread."))
-
-
-def play(start: frozenset[str] | str, step_list: list[tuple[Step, str, timedelta]]) -> ConferenceStory:
-    """Return a conference after some commands, each some hours after the last, or before it where it is recorded late."""
-    conference = begun(start)
-    return play_with_corrections(conference, step_list, lambda step: command_of(step, conference))
-
-
 @given(starts, steps)
-def test_any_sequence_folds_and_cuts(start: frozenset[str] | str, step_list: list[tuple[Step, str, timedelta]]) -> None:
+def test_any_sequence_folds_at_any_time(start: frozenset[str] | str, step_list: Steps) -> None:
     """Given any commands in any order, then the history folds, as of any of its moments, and its duties are told."""
-    conference = play(start, step_list)
-    view = conference.view
-    assert view["state"]
-    for moment in {fact.occurred_at for fact in conference.facts}:
-        state = service.decider.fold(history_at(conference.facts, as_of=moment))
-        if state is not None:
-            service.read_model.view(state)
-            service.read_model.duties(state, service.policy.on)
+    folds_at_any_time(play(begun(start), step_list, CorrectRecord))
 
 
 @given(starts, steps)
-def test_every_event_survives_its_bytes(
-    start: frozenset[str] | str, step_list: list[tuple[Step, str, timedelta]]
-) -> None:
+def test_any_event_survives_its_bytes_and_forgetting(start: frozenset[str] | str, step_list: Steps) -> None:
     """Given any history, when it is sealed, written and read, then it is the same; forgotten, its view is the same."""
-    conference = play(start, step_list)
-    keys: dict[str, DataKey] = {}
-    bodies = [sealed_bytes(fact, keys) for fact in conference.facts]
-    opened = [read_back(EVENTS, body, keys) for body in bodies]
-    assert [fact.event for fact in opened] == [fact.event for fact in conference.facts]
-    known_keys: dict[str, DataKey] | None
-    for known_keys in ({}, None):
-        forgotten = [read_back(EVENTS, body, known_keys) for body in bodies]
-        state = service.decider.fold(history_at(forgotten))
-        assert state is not None
-        assert service.read_model.view(state) == conference.view
+    survives_its_bytes(play(begun(start), step_list, CorrectRecord))

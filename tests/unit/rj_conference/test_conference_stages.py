@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -76,6 +77,13 @@ PREPARING_COMMANDS = [
     risk(),
     HoldPreparation(person_id=NOAH),
 ]
+
+
+def scheduled_for_every_mode(conference: ConferenceStory) -> None:
+    """Fix a date for a direct conference, with consents to all modes."""
+    people = {"consent of the harmer": REECE, "consent of the harmed": NOAH}
+    consents = {name: consent(person, *ConferenceMode) for name, person in people.items()}
+    conference.prepared(instead=consents).ask(schedule(), by=BY, at=SCHEDULED_AT)
 
 
 def test_stage_follows_from_what_was_done(conference: ConferenceStory) -> None:
@@ -181,12 +189,7 @@ def test_scheduled_once(conference: ConferenceStory) -> None:
 
 def test_only_the_converted_mode_is_scheduled(conference: ConferenceStory) -> None:
     """Given a conversion to letters with consents to all modes, when shuttle is scheduled, then S1 refuses."""
-    everything = tuple(ConferenceMode)
-    consents = {
-        "consent of the harmer": consent(REECE, *everything),
-        "consent of the harmed": consent(NOAH, *everything),
-    }
-    conference.prepared(instead=consents).ask(schedule(), by=BY, at=SCHEDULED_AT)
+    scheduled_for_every_mode(conference)
     letters = ConvertToIndirect(mode=IndirectMode.LETTER_EXCHANGE)
     conference.ask(letters, by=BY, at="2025-12-01T09:00:00+00:00")
     assert conference.refused(schedule(ConferenceMode.SHUTTLE), by=BY, at="2025-12-01T10:00:00+00:00") == {"S1"}
@@ -245,12 +248,7 @@ def test_follow_up_needs_a_conference(conference: ConferenceStory) -> None:
 
 def test_conference_is_converted_before_it_is_held(conference: ConferenceStory) -> None:
     """Given consents to all modes, when a held conference is converted, then S1 refuses."""
-    everything = tuple(ConferenceMode)
-    consents = {
-        "consent of the harmer": consent(REECE, *everything),
-        "consent of the harmed": consent(NOAH, *everything),
-    }
-    conference.prepared(instead=consents).ask(schedule(), by=BY, at=SCHEDULED_AT)
+    scheduled_for_every_mode(conference)
     conference.ask(record_conference_held(), by=BY, at=HELD_AT)
     assert conference.refused(SHUTTLE, by=BY, at=SIGNED_AT) == {"S1"}
 
@@ -307,49 +305,60 @@ def test_reaction_closes_nothing_twice(conference: ConferenceStory, was_held: bo
 # --- T1 ------------------------------------------------------------------------------------------
 
 
-def test_nothing_happened_before_the_proposal(conference: ConferenceStory) -> None:
-    """Given a proposal at 16:20, when somebody consented at 16:19, then T1 refuses."""
-    conference.proposed()
-    assert conference.refused(consent(REECE), by=BY, at="2025-11-20T16:19:00+00:00") == {"T1"}
-    conference.ask(consent(REECE), by=BY, at="2025-11-20T16:20:00+00:00")
+def did_not_proceed(why: NotProceedingReason) -> RecordDidNotProceed:
+    return RecordDidNotProceed(why=why)
+
+
+@pytest.mark.parametrize(
+    ("told", "command", "early", "in_time"),
+    [
+        (ConferenceStory.proposed, consent(REECE), "2025-11-20T16:19:00+00:00", "2025-11-20T16:20:00+00:00"),
+        (
+            lambda story: story.prepared(without={"approval"}),
+            ApproveRisk(),
+            "2025-11-24T09:00:00+00:00",
+            "2025-11-24T10:00:00+00:00",
+        ),
+        (
+            ConferenceStory.prepared,
+            WithdrawConsent(person_id=NOAH),
+            "2025-11-20T18:19:00+00:00",
+            "2025-11-20T18:20:00+00:00",
+        ),
+        *(
+            (ConferenceStory.scheduled, did_not_proceed(why), "2025-12-04T15:59:00+00:00", "2025-12-04T16:00:00+00:00")
+            for why in (NotProceedingReason.HARMER_ABSENT, NotProceedingReason.HARMED_ABSENT)
+        ),
+        (
+            ConferenceStory.scheduled,
+            did_not_proceed(NotProceedingReason.HARMER_WITHDREW),
+            "2025-11-28T08:59:00+00:00",
+            SCHEDULED_AT,
+        ),
+        (ConferenceStory.held, agreement(), "2025-12-04T17:34:00+00:00", HELD_AT),
+        (ConferenceStory.held, RecordNoAgreement(), "2025-12-04T17:34:00+00:00", HELD_AT),
+        (ConferenceStory.agreed, CompleteTerm(term_id=BUS), "2025-12-04T17:39:00+00:00", SIGNED_AT),
+        (ConferenceStory.agreed, ASKED, "2025-12-04T17:34:00+00:00", HELD_AT),
+        (ConferenceStory.kept, CLOSE, "2025-12-18T15:59:00+00:00", "2025-12-18T16:00:00+00:00"),
+    ],
+)
+def test_nothing_happened_before_what_it_follows(
+    conference: ConferenceStory,
+    told: Callable[[ConferenceStory], ConferenceStory],
+    command: Command,
+    early: str,
+    in_time: str,
+) -> None:
+    """Given what a command follows, when it happened before that, then T1 refuses; in its moment it does not."""
+    told(conference)
+    assert conference.refused(command, by="SUPERVISOR", at=early) == {"T1"}
+    conference.ask(command, by="SUPERVISOR", at=in_time)
 
 
 @pytest.mark.parametrize("at", ["2025-11-20T16:44:00+00:00", "2025-11-24T13:59:00+00:00"])
 def test_not_scheduled_before_what_it_needs(conference: ConferenceStory, at: str) -> None:
     """Given a risk approved on the 24th, when it was scheduled before that, then T1 refuses among others."""
     assert "T1" in conference.prepared().refused(schedule(), by=BY, at=at)
-
-
-def test_not_approved_before_it_was_assessed(conference: ConferenceStory) -> None:
-    """Given a risk assessed at ten, when it was approved at nine, then T1 refuses."""
-    conference.prepared(without={"approval"})
-    assert conference.refused(ApproveRisk(), by="SUPERVISOR", at="2025-11-24T09:00:00+00:00") == {"T1"}
-    conference.ask(ApproveRisk(), by="SUPERVISOR", at="2025-11-24T10:00:00+00:00")
-
-
-def test_not_withdrawn_before_it_was_given(conference: ConferenceStory) -> None:
-    """Given a consent of 18:20, when it was withdrawn at 18:19, then T1 refuses."""
-    conference.prepared()
-    withdraw = WithdrawConsent(person_id=NOAH)
-    assert conference.refused(withdraw, by=BY, at="2025-11-20T18:19:00+00:00") == {"T1"}
-    conference.ask(withdraw, by=BY, at="2025-11-20T18:20:00+00:00")
-
-
-@pytest.mark.parametrize("why", [NotProceedingReason.HARMER_ABSENT, NotProceedingReason.HARMED_ABSENT])
-def test_nobody_is_absent_before_the_start(conference: ConferenceStory, why: NotProceedingReason) -> None:
-    """Given a conference at four, when somebody was absent before that, then T1 refuses; withdrawing needs no start."""
-    conference.scheduled()
-    absent = RecordDidNotProceed(why=why)
-    assert conference.refused(absent, by=BY, at="2025-12-04T15:59:00+00:00") == {"T1"}
-    conference.ask(absent, by=BY, at="2025-12-04T16:00:00+00:00")
-
-
-def test_did_not_proceed_after_it_was_scheduled(conference: ConferenceStory) -> None:
-    """Given a date fixed at nine, when it did not proceed at eight, then T1 refuses."""
-    command = RecordDidNotProceed(why=NotProceedingReason.HARMER_WITHDREW)
-    conference.scheduled()
-    assert conference.refused(command, by=BY, at="2025-11-28T08:59:00+00:00") == {"T1"}
-    conference.ask(command, by=BY, at=SCHEDULED_AT)
 
 
 def test_held_after_it_was_scheduled(conference: ConferenceStory) -> None:
@@ -360,43 +369,9 @@ def test_held_after_it_was_scheduled(conference: ConferenceStory) -> None:
     conference.ask(record_conference_held(), by=BY, at=SCHEDULED_AT)
 
 
-@pytest.mark.parametrize("command", [agreement(), RecordNoAgreement()], ids=lambda command: command.type)
-def test_agreed_after_it_was_held(conference: ConferenceStory, command: Command) -> None:
-    """Given a conference that ended at 17:35, when it was agreed before, then T1 refuses."""
-    conference.held()
-    assert conference.refused(command, by=BY, at="2025-12-04T17:34:00+00:00") == {"T1"}
-    conference.ask(command, by=BY, at=HELD_AT)
-
-
-def test_kept_after_it_was_agreed(conference: ConferenceStory) -> None:
-    """Given a term agreed at 17:40, when it was kept before, then T1 refuses."""
-    conference.agreed()
-    assert conference.refused(CompleteTerm(term_id=BUS), by=BY, at="2025-12-04T17:39:00+00:00") == {"T1"}
-    conference.ask(CompleteTerm(term_id=BUS), by=BY, at=SIGNED_AT)
-
-
-def test_followed_up_after_it_was_held(conference: ConferenceStory) -> None:
-    """Given a conference that ended at 17:35, when somebody was asked before, then T1 refuses; in monitoring they may be."""
-    conference.agreed()
-    assert conference.refused(ASKED, by=BY, at="2025-12-04T17:34:00+00:00") == {"T1"}
-    conference.ask(ASKED, by=BY, at=HELD_AT)
-
-
-def test_closed_after_its_last_step(conference: ConferenceStory) -> None:
-    """Given a term kept on the 18th, when the conference was closed before that, then T1 refuses."""
-    conference.kept()
-    assert conference.refused(CLOSE, by=BY, at="2025-12-18T15:59:00+00:00") == {"T1"}
-    conference.ask(CLOSE, by=BY, at="2025-12-18T16:00:00+00:00")
-
-
 def test_converted_after_it_was_scheduled(conference: ConferenceStory) -> None:
     """Given a date fixed at nine, when it was converted at eight, then T1 refuses."""
-    everything = tuple(ConferenceMode)
-    consents = {
-        "consent of the harmer": consent(REECE, *everything),
-        "consent of the harmed": consent(NOAH, *everything),
-    }
-    conference.prepared(instead=consents).ask(schedule(), by=BY, at=SCHEDULED_AT)
+    scheduled_for_every_mode(conference)
     assert conference.refused(SHUTTLE, by=BY, at="2025-11-28T08:59:00+00:00") == {"T1"}
     conference.ask(SHUTTLE, by=BY, at=SCHEDULED_AT)
 
