@@ -120,7 +120,7 @@ async def place(settings: Settings, issuer: str) -> AsyncIterator[Place]:
             ],
             fact.body,
         )
-        for offset, fact in enumerate(scenarios.history(register))
+        for offset, fact in enumerate(scenarios.histories[register])
     ]
     as_worker = settings.database(service.name, role_name(RoleKind.WORKER, service.name))
     as_verify = settings.database(service.name, role_name(RoleKind.VERIFY))

@@ -139,7 +139,7 @@ async def test_a_table_has_the_figures_of_the_answer(
         assert header[:4] == ["measure", "from", "to", "definition_version"]
         assert not [cell for cell in header + values if re.match(r"[=+\-@\t\r\n]|.*[\r\n]", cell)]
         if not published:
-            assert figures == measure_facts(name, scenarios.histories, first, last, group_by)
+            assert figures == measure_facts(name, scenarios.histories.values(), first, last, group_by)
 
 
 @pytest.mark.parametrize(
@@ -178,9 +178,9 @@ async def test_a_measure_is_cut_by_both_times(reporting: Client, scenarios: Reco
         fact.recorded_at for fact in scenarios.facts if fact.name == "DisposalCompleted" and fact.recorded_at
     )
     for moment in (endings[0], endings[len(endings) // 2]):
-        occurred = _ended(measure_facts("kpi6", scenarios.histories, *period, as_of=end_of_day(moment.date())))
+        occurred = _ended(measure_facts("kpi6", scenarios.histories.values(), *period, as_of=end_of_day(moment.date())))
         assert await ended(f"&as_of={moment.date()}") == occurred
-        expected = _ended(measure_facts("kpi6", scenarios.histories, *period, known_at=moment))
+        expected = _ended(measure_facts("kpi6", scenarios.histories.values(), *period, known_at=moment))
         assert 0 < expected < now
         text = moment.astimezone(UTC).isoformat()
         for written in (text, text.replace("+", "%2B"), text.replace("+00:00", "Z")):

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from services.reporting.projection.fold import service_of
 from services.reporting.projection.projector import apply
 from services.reporting.projection.verify import check_projection
 from services.reporting.queries.visibility import Reader
@@ -48,18 +49,12 @@ class RecordedScenarios(InMemoryReporting):
             if number in names if names else int(number) <= ACCEPTANCE_TESTS:
                 Run(read_scenario(file), self.memory).play()
 
-    def history(self, name: str) -> list[Fact]:
-        return [fact for fact in self.facts if fact.envelope.stream == name]
-
     def first(self, number: int) -> RecordedScenarios:
         """Return the first facts alone."""
         earlier = RecordedScenarios()
-        earlier.facts = self.facts[:number]
+        for fact in self.facts[:number]:
+            earlier.record(service_of(fact), fact)
         return earlier
-
-    @property
-    def histories(self) -> list[list[Fact]]:
-        return [self.history(name) for name in dict.fromkeys(fact.envelope.stream for fact in self.facts)]
 
 
 def event_of_row(row: asyncpg.Record) -> RecordedEvent:

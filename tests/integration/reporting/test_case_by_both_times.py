@@ -133,7 +133,9 @@ async def test_a_question_of_the_past_holds_few_histories_at_once(
 def cases_of(scenarios: RecordedScenarios) -> list[UUID]:
     return list(
         dict.fromkeys(
-            history[0].envelope.home for history in scenarios.histories if service_of(history[0]) != "education"
+            history[0].envelope.home
+            for history in scenarios.histories.values()
+            if service_of(history[0]) != "education"
         )
     )
 
@@ -143,7 +145,7 @@ def work_of(
 ) -> dict[tuple[str, str], tuple[str, int, int | None]]:
     """Return the streams of a case by a fresh fold: state, version and position of each."""
     found = {}
-    for history in scenarios.histories:
+    for history in scenarios.histories.values():
         folded = fold(history, **times)
         if folded is not None and case_id in folded.summary.cases:
             latest = history_at(history, **times)[-1]
@@ -157,7 +159,7 @@ def own_duties(
     """Return the duties of a case's own streams by a fresh fold."""
     return sorted(
         (str(history[0].stream_id), duty.duty, duty.item)
-        for history in scenarios.histories
+        for history in scenarios.histories.values()
         if history[0].envelope.home == case_id
         for duty in duties_on(READ_MODELS[service_of(history[0])], history, as_of, known_at)
     )
@@ -223,7 +225,7 @@ def facts_of(scenarios: RecordedScenarios, case_id: UUID, **times: Any) -> list[
     """Return the events from which the own streams of a case are folded."""
     return [
         fact.event_id
-        for history in scenarios.histories
+        for history in scenarios.histories.values()
         if history[0].envelope.home == case_id
         for fact in history_at(history, **times)
     ]
@@ -252,7 +254,7 @@ async def test_a_correction_stands_beside_what_it_corrects(
     correction = next(
         fact for fact in scenarios.facts if fact.name == "RecordCorrected" and service_of(fact) == "disposal"
     )
-    before = scenarios.history(correction.envelope.stream)[correction.version - 2].recorded_at
+    before = scenarios.histories[correction.envelope.stream][correction.version - 2].recorded_at
     home = correction.envelope.home
     now = {line["event_id"]: line for line in await whole_timeline(pool, scenarios, home)}
     then = {line["event_id"]: line for line in await whole_timeline(pool, scenarios, home, known_at=before)}
@@ -401,7 +403,7 @@ async def test_the_sheet_of_a_day_as_known_before_a_late_record(
         day: date = local_day(fact.occurred_at)
         assert sorted((line["stream"], line["duty"], line["item"] or "") for line in sheet["duties"]) == sorted(
             (str(history[0].stream_id), duty.duty, duty.item)
-            for history in scenarios.histories
+            for history in scenarios.histories.values()
             for duty in duties_on(READ_MODELS[service_of(history[0])], history, fact.occurred_at, fact.recorded_at)
             if duty.is_open(day)
         )

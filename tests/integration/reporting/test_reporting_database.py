@@ -177,7 +177,9 @@ async def test_measures_answer_the_same_as_from_plain_histories(
     for name in OPENED:
         for as_of, known_at in moments:
             for group_by in (None, *MEASURES[name].groupings):
-                expected = measure_facts(name, scenarios.histories, *YEAR, group_by, as_of=as_of, known_at=known_at)
+                expected = measure_facts(
+                    name, scenarios.histories.values(), *YEAR, group_by, as_of=as_of, known_at=known_at
+                )
                 answered = await measure(pool, name, *YEAR, group_by, as_of, known_at)
                 assert _but_positions(answered) == _but_positions(expected), (name, as_of, known_at, group_by)
     kpi6 = await measure(pool, "kpi6", date(2026, 1, 1), date(2026, 3, 31))
@@ -594,7 +596,7 @@ async def test_the_sheet_of_a_past_day_shows_what_was_due_then(pool: asyncpg.Poo
         assert ("CONDITION", "2026-04-30") in {(duty, due) for _, duty, _, due in lines}
         assert lines == sorted(
             (str(history[0].stream_id), duty.duty, duty.item, duty.due.isoformat())
-            for history in scenarios.histories
+            for history in scenarios.histories.values()
             for duty in duties_on(READ_MODELS[service_of(history[0])], history, day)
             if duty.met_on is None
         )
