@@ -23,10 +23,6 @@ def room_of(path: Path) -> str:
     return "/".join(path.parts[: min(2, len(path.parts) - 1)])
 
 
-def count_lines(path: Path) -> int:
-    return len(path.read_text(encoding="utf-8").splitlines())
-
-
 def lines_of_functions(paths: Iterable[Path]) -> Iterator[tuple[str, int]]:
     """Yield each function with its length in lines, decorators left out."""
     for path in paths:
@@ -46,7 +42,7 @@ def main() -> None:
     """Print the weight of the checkout that this is called in."""
     python = tracked("*.py")
     product = [path for path in python if path.parts[0] in PRODUCT]
-    sizes = {str(path): count_lines(path) for path in python}
+    sizes = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in python}
     rooms: Counter[str] = Counter()
     for path in python:
         rooms[room_of(path)] += sizes[str(path)]

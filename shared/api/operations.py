@@ -58,15 +58,11 @@ def add_health(app: FastAPI, write: WriteProbe | None = None) -> None:
         return JSONResponse({"status": "ready", "version": version()})
 
 
-async def _nothing(_: Pool) -> Iterable[Metric]:
-    return ()
-
-
 def add_metrics(
     app: FastAPI,
     service: str,
     consumed: Collection[str],
-    own: Callable[[Pool], Awaitable[Iterable[Metric]]] = _nothing,
+    own: Callable[[Pool], Awaitable[Iterable[Metric]]] | None = None,
     *,
     decides: bool,
 ) -> None:
@@ -81,7 +77,7 @@ def add_metrics(
         database = request.app.state.deps.database
 
         async def read_metrics() -> bytes:
-            return await exposition(database, service, consumed, await own(database), decides=decides)
+            return await exposition(database, service, consumed, await own(database) if own else (), decides=decides)
 
         return OpenMetrics(await retry_or_raise(read_metrics, EventStoreUnavailable))
 
@@ -111,15 +107,11 @@ async def standing_alarms(database: asyncpg.Pool[asyncpg.Record]) -> list[dict[s
     ]
 
 
-async def _no_counts(_: Pool) -> Mapping[str, Mapping[str, int]]:
-    return {}
-
-
 def add_progress(
     app: FastAPI,
     service: str,
     topics: Collection[str],
-    counts: Callable[[Pool], Awaitable[Mapping[str, Mapping[str, int]]]] = _no_counts,
+    counts: Callable[[Pool], Awaitable[Mapping[str, Mapping[str, int]]]] | None = None,
 ) -> None:
     """Add `GET /status` of a service that decides nothing: how far it has consumed these topics, and what is held.
 
@@ -140,7 +132,7 @@ def add_progress(
                 "parked": 0,
                 "quarantined": await database.fetchval("select count(distinct stream) from quarantine"),
                 "alarms": await standing_alarms(database),
-                **await counts(database),
+                **(await counts(database) if counts else {}),
             }
 
         return JSONResponse(await retry_or_raise(read_status, EventStoreUnavailable))

@@ -178,7 +178,9 @@ class CorrectionEngine(Generic[C, S]):
             content = {"value": to_json(parsed, lambda sealed: sealed.value)}
         elif isinstance(parsed, Sealed):
             # The sealed value is JSON, the form in which it will be decrypted.
-            content = {"sealed": Sealed(value), self._owner_field: field.owner}
+            marks = self.event.model_fields["sealed"].metadata
+            owner_field = next(mark.field for mark in marks if isinstance(mark, OwnedBy))
+            content = {"sealed": Sealed(value), owner_field: field.owner}
         return self.event(corrects=request.corrects, field=field.path, why=request.why, **content)
 
     def with_consequences(self, correction: C, state: S, context: Context) -> C:
@@ -375,10 +377,6 @@ class CorrectionEngine(Generic[C, S]):
             except BrokenHistory:
                 return False
             return True
-
-    @property
-    def _owner_field(self) -> str:
-        return next(mark.field for mark in self.event.model_fields["sealed"].metadata if isinstance(mark, OwnedBy))
 
     def _field(self, event: Event, name: str) -> _Field:
         path = _full_path(event, name)

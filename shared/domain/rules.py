@@ -285,7 +285,7 @@ class RuleBook(Generic[S]):
             for rule in self.rules
             if issubclass(command, rule.commands)
             and (not kinds or rule.kind in kinds)
-            and (_is_on_a_record(command) or rule.function is not not_before_the_stream_began)
+            and ((command.happens and not command.opens) or rule.function is not not_before_the_stream_began)
         )
 
     def steps(self, command: type[Command]) -> tuple[tuple[Rule, ...], ...]:
@@ -328,11 +328,6 @@ def not_in_the_future(_state: object, context: Context) -> bool:
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     return context.occurred_at <= context.received_at
-
-
-def _is_on_a_record(command: type[Command]) -> bool:
-    """Whether a command records something in a stream that there is already: an opening is for the state machine."""
-    return command.happens and not command.opens
 
 
 def not_before_the_stream_began(_state: object, context: Context) -> bool:

@@ -76,7 +76,7 @@ def add_evidence(
         """List the public keys that sign here. Compare them with what the operator publishes elsewhere."""
         listed = await public_keys(request.app.state.deps.database)
         # A holder of the signer's role could list a key of theirs as that of receipts, or as another service's.
-        signing = [key for key in listed if _names_of(key) in own]
+        signing = [key for key in listed if tuple(key.partition("+")[0].split("/")[-2:]) in own]
         signing += [str(receipt_key())] if signing and receipt_key else []
         return (
             JSONResponse(signing)
@@ -184,11 +184,6 @@ def add_service_evidence(app: FastAPI, service: Service[Any], settings: Settings
         return receipt_signer(KeyEncryptionKeys.of(settings), settings.log_origin, service.name).key
 
     add_evidence(app, service.name, (EVENTS, ACCESS), read_home, receipt_key)
-
-
-def _names_of(key: str) -> tuple[str, ...]:
-    """Return the service and the log that a key is named by."""
-    return tuple(key.partition("+")[0].split("/")[-2:])
 
 
 def _missing(detail: str) -> JSONResponse:

@@ -36,7 +36,8 @@ async def create_roles(
     Settings that a role has made for itself are taken back. Passwords that are known are set.
     """
     schemas = list(schemas)
-    groups, logins = {role_name(group) for group in GROUPS}, logins_of(schemas)
+    groups = {role_name(group) for group in GROUPS}
+    logins = {role: kind for schema in schemas for kind, role in schema.roles.items() if kind not in GROUPS}
     there = {row["rolname"] for row in await connection.fetch("select rolname from pg_roles")}
     for role in sorted((groups | logins.keys()) - there):
         await _execute(connection, "create role %I nosuperuser nocreatedb nocreaterole", role)
@@ -54,11 +55,6 @@ async def create_roles(
             await _join(connection, schema.roles[kind], group)
     for name in _EVERYWHERE:
         await _execute(connection, "revoke connect, temporary on database %I from public", name)
-
-
-def logins_of(schemas: Iterable[Schema]) -> dict[str, RoleKind]:
-    """Return the roles by which somebody connects to these databases, with their kinds."""
-    return {role: kind for schema in schemas for kind, role in schema.roles.items() if kind not in GROUPS}
 
 
 async def _join(connection: Connection, role: str, group: RoleKind | None) -> None:

@@ -234,7 +234,7 @@ class Supervisor:
 
     async def _keep_running(self, life: _Life) -> None:
         process, pause = life.process, FIRST_PAUSE
-        _rotate(life.log)
+        RotatingFileHandler(life.log, backupCount=OLD_LOGS, delay=True).doRollover()  # keeps the last few runs
         self._becomes(life, State.STARTING)
         while True:
             started = time.monotonic()
@@ -389,11 +389,6 @@ async def _says_yes(ready: Callable[[], Awaitable[bool]]) -> bool:
             return await ready()
     except Exception:  # noqa: BLE001 - a server that is starting answers in every wrong way there is
         return False
-
-
-def _rotate(log: Path) -> None:
-    """Keep the logs of the last few runs: name.log, name.log.1 and so on."""
-    RotatingFileHandler(log, backupCount=OLD_LOGS, delay=True).doRollover()
 
 
 def _append(log: Path, note: str) -> None:

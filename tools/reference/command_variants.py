@@ -81,7 +81,10 @@ def variants(
 def _combinations(choices: Sequence[Sequence[Any]], *, pairs: bool) -> Iterator[tuple[Any, ...]]:
     done: set[tuple[int, ...]] = set()
     for end in (0, -1):
-        first = tuple(0 if end == 0 or not _is_flag(options) else len(options) - 1 for options in choices)
+        first = tuple(
+            0 if end == 0 or not options or not isinstance(options[0], bool) else len(options) - 1
+            for options in choices
+        )
         places = range(len(choices))
         twos = combinations(places, 2) if pairs else ()
         for one, two in [(None, None), *((n, None) for n in places), *twos]:
@@ -91,10 +94,6 @@ def _combinations(choices: Sequence[Sequence[Any]], *, pairs: bool) -> Iterator[
                     if picked not in done:
                         done.add(picked)
                         yield tuple(choices[n][pick] for n, pick in enumerate(picked))
-
-
-def _is_flag(options: Sequence[Any]) -> bool:
-    return bool(options) and isinstance(options[0], bool)
 
 
 def _choices(  # noqa: PLR0911 - one line for each kind

@@ -123,7 +123,7 @@ def response_from(reply: Reply) -> Response:
     match reply.status:
         case 201:
             replayed = str(reply.headers.get("Idempotency-Replayed", "")).lower() == "true"
-            events = tuple(_bare(str(event["type"])) for event in body.get("events", ()))
+            events = tuple(str(event["type"]).split(".")[-2] for event in body.get("events", ()))
             word = Result.REPEATED if replayed else Result.ACCEPTED
             return Response(word, events=events, receipt=body, attempts=2 if reply.retried else 1)
         case 422 if body.get("rules"):
@@ -141,12 +141,6 @@ def response_from(reply: Reply) -> Response:
             return Response(Result.CONFLICT, why=str(body.get("detail", "")))
         case _:
             raise BackendError(f"The command was answered with {_problem(reply)}.")
-
-
-def _bare(event_type: str) -> str:
-    """Return an event's name without namespace and version: `ConsentWithdrawn` of `ooc.disposal.ConsentWithdrawn.v1`."""
-    parts = event_type.split(".")
-    return parts[-2] if len(parts) > 1 else event_type
 
 
 def _problem(reply: Reply) -> str:

@@ -156,7 +156,7 @@ class Run:
         if look is None:
             self._skipped += 1
             return "not known here: skipped"
-        if _states_an_absence(step):
+        if step.lacks or 0 in step.adds.values():
             self._settle()
         settled = self._settled
         deadline = time.monotonic() + self.backend.patience
@@ -249,10 +249,6 @@ class Run:
 
     def _in_words(self, difference: Differs) -> Differs:
         return Differs(difference.where, self.names.in_words(difference.expected), self.names.in_words(difference.got))
-
-
-def _states_an_absence(step: CheckStep) -> bool:
-    return bool(step.lacks) or any(value == 0 for value in step.adds.values())
 
 
 def _measure_key(step: CheckStep) -> tuple[str, str]:

@@ -62,7 +62,8 @@ async def check_checkpoints(
                     f"entry {size + 1} or one soon after it is missing, and a checkpoint of {last}{whose} is signed"
                 )
                 return
-            tiles = await read_tiles(connection, log, _leaf_tiles(size, len(entries)))
+            leaf_tiles = range(size // WIDTH, (size + len(entries) - 1) // WIDTH + 1)
+            tiles = await read_tiles(connection, log, [TileId(0, n) for n in leaf_tiles])
             rows = await connection.fetch(_CHECKPOINTS, log.name, size, size + len(entries))
         due = {row["size"]: row for row in rows}
         for number, entry in entries:
@@ -170,10 +171,6 @@ async def read_notes(bootstrap: Kafka, topic: str) -> list[tuple[str, int, str]]
                 if _SIZE.fullmatch(size) and record.key is not None:
                     notes.append((record.key.decode(errors="replace"), int(size), note))
     return notes
-
-
-def _leaf_tiles(size: int, entries: int) -> list[TileId]:
-    return [TileId(0, n) for n in range(size // WIDTH, (size + entries - 1) // WIDTH + 1)]
 
 
 def _stored_leaf(tiles: Mapping[TileId, bytes], number: int) -> bytes:
