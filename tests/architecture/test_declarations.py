@@ -9,6 +9,8 @@ import pytest
 
 from services.notifications.news import READ_MODELS, Record
 from services.notifications.table import TABLE
+from services.reporting.measures import MEASURES
+from services.reporting.projection.fold import fold
 from services.system.registry import deciding_services
 from shared.domain.decisions import RuleKind
 from shared.domain.duties_by_day import all_duties
@@ -90,3 +92,15 @@ def test_a_message_to_an_account_finds_one(played_stories: Memory) -> None:
         if line.to_accounts and not named & {(line.occasion, who) for who in line.audiences}
     ]
     assert not lost, f"services/notifications/news.py: give the news of {lost} the account of its audience"
+
+
+def test_a_measure_names_the_services_that_it_counts(played_stories: Memory) -> None:
+    """A measure that finds a record by its days reads the service: its answer names the positions that it rests on."""
+    found = {
+        (measure.name, service)
+        for service, facts in played_stories.histories
+        for measure in MEASURES.values()
+        if (folded := fold(facts)) is not None and any(measure.days(folded.summary))
+    }
+    unread = [f"{service} in `reads` of {name}" for name, service in found if service not in MEASURES[name].reads]
+    assert not unread, f"services/reporting/measures: add {unread}"

@@ -74,6 +74,13 @@ def test_who_decides_nothing_has_a_database_too() -> None:
     assert [name for name, _ in databases_without_events()] == ["ooc_reporting", "ooc_notifications", "ooc_console"]
 
 
+def test_every_declared_service_is_registered() -> None:
+    """A service that the list lacks would have no database, no topic and no page."""
+    declared = {path.parent.name for path in (ROOT / "services").glob("*/service.py")}
+    forgotten = declared - {entry.name for entry in DECIDING}
+    assert not forgotten, f"services/system/registry.py: add {', '.join(forgotten)} to SERVICES"
+
+
 def test_the_registry_alone_imports_no_service() -> None:
     """Given a new process, when it imports the registry, then no service comes with it."""
     program = (

@@ -52,6 +52,10 @@ def test_an_answer_says_what_it_is() -> None:
         answered = ask(name)
         assert {"measure", "from", "to", "definition_version", "positions"} < set(answered)
         assert (answered["measure"], answered["from"], answered["positions"]) == (name, "2026-01-01", {"disposal": 7})
+        unsaid = {key for key, value in answered.items() if isinstance(value, int | float)} - set(
+            MEASURES[name].columns
+        )
+        assert not unsaid, f"services/reporting/measures: say in `columns` of {name} what {sorted(unsaid)} counts"
 
 
 def test_every_measure_has_a_test() -> None:
