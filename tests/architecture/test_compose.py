@@ -66,11 +66,10 @@ def modules() -> Iterator[tuple[str, list[str]]]:
 
 def test_every_process_has_a_container_and_there_is_no_other() -> None:
     """The containers of ours are the processes of the system, as they are run, and the development issuer."""
-    commands = {process.name: list(process.arguments) for process in PROCESSES}
-    assert {name: container["command"] for name, container in OURS.items()} == {
-        **commands,
-        "issuer": ["tools.local.issuer"],
-    }
+    commands = {process.name: list(process.arguments) for process in PROCESSES} | {"issuer": ["tools.local.issuer"]}
+    wrong = sorted(commands.keys() ^ OURS.keys())
+    assert not wrong, f"docker-compose.yml: add or take out the containers {wrong}"
+    assert {name: container["command"] for name, container in OURS.items()} == commands
     images_ = {process.name: f"{process.image}:{version()}" for process in PROCESSES}
     assert {name: container["image"] for name, container in OURS.items() if name != "issuer"} == images_
 
@@ -161,10 +160,13 @@ def test_each_container_is_given_its_own_secrets() -> None:
     """A process reads the passwords and keys that the list of processes gives it, and what checks Kafka's certificate."""
     for process in PROCESSES:
         authority = {"kafka_authority"} if Server.KAFKA in process.connects_to else set()
-        assert set(OURS[process.name]["secrets"]) == process.secrets | authority, process.name
+        wrong = set(OURS[process.name]["secrets"]) ^ (process.secrets | authority)
+        assert not wrong, f"docker-compose.yml: add to, or take from, the secrets of {process.name} {sorted(wrong)}"
     assert "secrets" not in OURS["issuer"]
     assert set(CONTAINERS["kafka"]["secrets"]) == KAFKA
     every = {"keycloak", *KAFKA}.union(*(process.secrets for process in PROCESSES))
+    wrong = every ^ COMPOSE["secrets"].keys()
+    assert not wrong, f"docker-compose.yml: add to, or take from, `secrets` {sorted(wrong)}"
     assert COMPOSE["secrets"] == {name: {"file": f"deploy/passwords/{name}"} for name in every}
     assert "/deploy/passwords/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 

@@ -299,6 +299,31 @@ assert "/weather" in TEMPLATES.loader.get_source(TEMPLATES, "my_day.html")[0]
 """,
 )
 
+MESSAGE = Addition(
+    "a message to people",
+    {
+        "services/trade/vocabulary.py": add('    PAPERS_SENT = "PAPERS_SENT"', '    CHILD_DECISION = "CHILD_DECISION"'),
+        "services/trade/vocabulary.toml": add(
+            'PAPERS_SENT = "Help', 'CHILD_DECISION = "What was decided about a child"'
+        ),
+        "services/notifications/table.py": add(
+            "    Line(Occasion.DECISION_MADE, MessageTemplate.VICTIM_DECISION",
+            "    Line(Occasion.DECISION_MADE, MessageTemplate.CHILD_DECISION, _FAMILY, _at_once, _when_stale),",
+        ),
+        "services/notifications/templates/en.toml": append(
+            '\n[CHILD_DECISION]\nversion = 1\nsubject = "News for you"\ntext = "We have news. Please ring us on {phone}."\n'
+        ),
+    },
+    """
+import subprocess, sys
+from services.referral.service import service
+from shared.api.command_schemas import command_schemas
+assert "CHILD_DECISION" in str(command_schemas(service))
+sys.exit(subprocess.call([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis",
+    "tests/unit/notifications/test_rendering.py"]))
+""",
+)
+
 
 FREE: Final = max(*(entry.port_offset for entry in SERVICES), *FOLLOWERS.values()) + 1
 """The first place among the ports of the APIs that no service has."""
@@ -434,7 +459,7 @@ def run_in(copy: Path, code: str, *arguments: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("addition", [CONDITION, RULE, MEASURE, COMMAND, PAGE, SERVICE], ids=lambda it: it.row)
+@pytest.mark.parametrize("addition", [CONDITION, RULE, MEASURE, COMMAND, PAGE, MESSAGE, SERVICE], ids=lambda it: it.row)
 def test_an_addition_takes_the_files_that_its_row_says(addition: Addition, copy: Path) -> None:
     """Given the guide, when somebody adds the thing by hand, then it works, and the guide names each file and their number."""
     ((number, steps),) = re.findall(rf"^\| {re.escape(addition.row)} \| ([^|]*) \| ([^|]*) \|", TABLE, re.MULTILINE)
@@ -476,6 +501,18 @@ LEFT_OUT: Final = (
         "tests/unit/contract/test_golden_events.py::test_each_event_has_a_golden_sample[education]",
         "tests/unit/contract/golden/education.json",
     ),
+    (
+        "tests/unit/test_registry.py::test_every_command_is_played_in_any_sequence[education]",
+        "tests/unit/education/test_education_any_sequence.py: add SendMaterials to COMMANDS",
+    ),
+    (
+        "tests/unit/disposal/test_disposal_condition_types.py::test_every_module_of_a_type_has_its_code",
+        "services/trade/vocabulary.py: add ['BICYCLE_COURSE'] to ConditionType",
+    ),
+    (
+        "tests/unit/notifications/test_rendering.py::test_every_line_of_the_table_has_its_text_and_there_is_no_other",
+        "services/notifications/table.py: give a Line to ['CHILD_DECISION']",
+    ),
 )
 """Tests, and what each says of an addition without one of its parts."""
 
@@ -485,10 +522,12 @@ def test_a_part_that_is_left_out_is_named(copy: Path) -> None:
     """Given additions of which each lacks one part, then a test fails that names its file; without words nothing starts."""
     mentoring(copy)
     parts: dict[str, list[Edit]] = {}
-    for addition in (SERVICE, PAGE, COMMAND):
+    for addition in (SERVICE, PAGE, COMMAND, MESSAGE):
         for name, edit in addition.edits.items():
             parts.setdefault(name, []).append(edit)
-    del parts["pyproject.toml"], parts["services/console/README.md"]
+    del parts["pyproject.toml"], parts["services/console/README.md"], parts["services/notifications/table.py"]
+    course = "services/disposal/domain/conditions/bicycle_course.py"
+    parts[course] = [CONDITION.edits[course]]
     parts["docker-compose.yml"].append(lambda text: re.sub(r"\n *mentoring=.*", "", text))
     acknowledged = '    sentence = "Referral acknowledged"\n'
     parts["services/referral/events.py"] = [
