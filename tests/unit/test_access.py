@@ -43,7 +43,10 @@ def test_every_sealed_field_has_a_class(service: Service[Any], event: type[Event
     """A field without a class would be read by nobody; that of a correction is the class of what it corrects."""
     of_correction = {"sealed", "why"} if issubclass(event, Correction) else set()
     unclassified = {path for path in sealed_paths(event) if field_class(event, path) is None}
-    assert unclassified == of_correction
+    forgotten = sorted(unclassified ^ of_correction)
+    assert not forgotten, (
+        f"{event.__name__} in services/{service.name}/events.py: give {forgotten} a class (`Personal`)"
+    )
     assert service.events.reasons is not None
 
 
