@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import EventRegistry, Fact, encode_event
-from shared.domain.messages import Command, CorrectionCommand, Event
-from shared.domain.sealing import DataKey, Sealed, key_ids_in, seal_model, sealed_fields, to_json
+from shared.domain.messages import Command, Event
+from shared.domain.sealing import DataKey, key_ids_in, seal_model, sealed_fields, to_json
 from tests.command_spec import CommandSpec
 
 Correction = tuple[str, str, Any]
@@ -45,7 +45,6 @@ def sequences(
 def play(
     story: Played,
     steps: Steps,
-    correction: type[CorrectionCommand],
     *,
     start: str | None = None,
     received_at: datetime | None = None,
@@ -56,7 +55,6 @@ def play(
     Args:
         story: the story so far.
         steps: what is asked; a correction is of the latest event of its name, or of none.
-        correction: the service's command for corrections.
         start: the time before the first step; by default that of the story's latest event.
         received_at: when the service receives the commands; by default now.
         rationale: the reasons that each command has.
@@ -68,9 +66,8 @@ def play(
         if isinstance(step, Command):
             command = step if rationale is None else step.model_copy(update={"rationale": rationale})
         else:
-            name, field, value = step
-            corrects = next((fact.event_id for fact in reversed(story.facts) if fact.name == name), story.stream)
-            command = correction(corrects=corrects, field=field, value=value, why=Sealed("Misread."))
+            is_there = step[0] in {fact.name for fact in story.facts}
+            command = story.corrects(*step, of=None if is_there else story.stream)
         before = list(story.facts)
         result = story.answer(command, by=role, at=now, received_at=received_at)
         if isinstance(result, Refused | NeedsRationale):

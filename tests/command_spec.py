@@ -9,8 +9,9 @@ assert case.view["state"] == "OPENED"
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from shared.domain.decisions import NeedsRationale, Refused
@@ -24,9 +25,11 @@ from shared.domain.execution import (
     execute,
 )
 from shared.domain.ids import derived_uuid
-from shared.domain.messages import Actor, Command
+from shared.domain.messages import Actor, Command, CorrectionCommand, Event
+from shared.domain.sealing import Sealed
 from shared.domain.service import Service
 
+Recorded = TypeVar("Recorded", bound=Event)
 AREA = {"area": "DORSET"}
 
 
@@ -76,6 +79,28 @@ class CommandSpec:
         for fact in result.facts:
             self.facts.append(as_recorded(fact, len(self.facts) + 1, now))
         return [fact.name for fact in result.facts]
+
+    def last(self, kind: type[Recorded]) -> Recorded:
+        """Return the latest event, which is of a class."""
+        event = self.facts[-1].event
+        assert isinstance(event, kind)
+        return event
+
+    def event_id(self, name: str) -> UUID:
+        """Return the id of the latest event of a name."""
+        return next(fact.event_id for fact in reversed(self.facts) if fact.name == name)
+
+    def corrects(self, name: str, field: str, value: Any, of: UUID | None = None) -> CorrectionCommand:
+        """Return the service's correction of a field of the latest event of a name, or of the event with an id."""
+        (correction,) = (one for one in self.service.commands if issubclass(one, CorrectionCommand))
+        return correction(corrects=of or self.event_id(name), field=field, value=value, why=Sealed("Misread."))
+
+    def forget_birth(self, place: int = -1) -> None:
+        """Let nobody open the birth date of an event any more."""
+        fact = self.facts[place]
+        hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").as_forgotten()
+        details = fact.event.details.model_copy(update={"date_of_birth": hidden})  # type: ignore[attr-defined]
+        self.facts[place] = replace(fact, event=fact.event.model_copy(update={"details": details}))
 
     def ask(self, command: Command, *, by: str | Actor, at: str | datetime | None = None) -> Sequence[str]:
         """Ask a command that must be accepted; the names of its events."""

@@ -30,7 +30,6 @@ from shared.domain.sealing import key_ids_in
 from shared.privacy.disclosure import undisclosed
 from tests.release_before import FIRST_VERSION, SERVICES
 from tests.unit.disposal.stories import SUPERVISOR, CaseStory
-from tests.unit.disposal.test_disposal_corrections import correction
 from tools.reference.asyncapi import of_topics
 from tools.reference.contract import contract_of_code
 from tools.reference.pages import of_service
@@ -128,7 +127,7 @@ def test_an_old_event_is_printed_and_corrected(history: Sequence[Fact]) -> None:
         ["in company", "at night"],
     )
     for field, value in (("final_score", 3), ("line", "TH68010")):
-        case.ask(correction(case, "GravityScored", field, value), by=SUPERVISOR)
+        case.ask(case.corrects("GravityScored", field, value), by=SUPERVISOR)
     assert case.state.gravity == 3
 
 

@@ -16,7 +16,6 @@ from services.disposal.domain.commands import (
     AssignOutcome,
     CompleteCondition,
     CompleteDeferral,
-    CorrectRecord,
     DecideAbsence,
     DecideBreach,
     EndDeferral,
@@ -222,7 +221,7 @@ def begun(start: str) -> CaseStory:
 def case_after(start: str, step_list: Steps) -> CaseStory:
     """Return a case after some commands, each some hours after the last, or before it where it is recorded late."""
     received = datetime.fromisoformat("2027-01-01T00:00:00+00:00")
-    return play(begun(start), step_list, CorrectRecord, received_at=received, rationale=WHY)
+    return play(begun(start), step_list, received_at=received, rationale=WHY)
 
 
 @given(starts, steps)

@@ -256,9 +256,7 @@ def test_changes_that_make_no_sense_are_refused(changes: tuple[Any, ...]) -> Non
 def as_varied(story: CaseStory, *changes: Change) -> ConditionsVaried:
     """Return the event of a variation."""
     story.ask(variation(*changes), by=SUPERVISOR, at=AFTER)
-    event = story.facts[-1].event
-    assert isinstance(event, ConditionsVaried)
-    return event
+    return story.last(ConditionsVaried)
 
 
 def test_a_variation_says_what_was_omitted() -> None:

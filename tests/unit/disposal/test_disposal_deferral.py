@@ -93,8 +93,7 @@ def test_a_prosecution_is_deferred_without_an_admission(case: CaseStory) -> None
     assert case.view["state"] == "DEFERRED"
     assert case.view["steps"] == {str(MENTORING): "OPEN"}
     assert case.view["review_on"] == "2026-06-12"
-    event = case.facts[-1].event
-    assert isinstance(event, ProsecutionDeferred)
+    event = case.last(ProsecutionDeferred)
     assert (event.age, event.age_at_offence, event.gravity_score) == (14, 14, 5)
     assert (event.offence_category, event.trial_mode) == ("THEFT", "EITHER_WAY")
 
@@ -234,8 +233,7 @@ def test_completion_brings_outcome_23(case: CaseStory) -> None:
     assert case.refused(COMPLETED, by=POLICE, at=AFTER) == {"T1"}
     assert case.ask(COMPLETED, by=POLICE, at=DONE_AT) == ["DeferralCompleted", "OutcomeAssigned"]
     assert (case.view["state"], case.view["outcome"], case.view["completed_on"]) == ("COMPLETED", "23", "2026-06-10")
-    outcome = case.facts[-1].event
-    assert isinstance(outcome, OutcomeAssigned)
+    outcome = case.last(OutcomeAssigned)
     assert (outcome.code, outcome.disposal) == (OutcomeCode.C23, None)
     assert case.refused(COMPLETED, by=POLICE, at=DONE_AT) == {"S1"}
 
@@ -289,8 +287,7 @@ def test_no_proceedings_closes_the_case(case: CaseStory) -> None:
     names = case.ask(ended(AfterDeferral.NO_PROCEEDINGS), by=POLICE, at=LATER)
     assert names == ["DeferralEnded", "DisposalClosedWithoutProceedings"]
     assert case.view["state"] == "CLOSED_NO_PROCEEDINGS"
-    closed = case.facts[-1].event
-    assert isinstance(closed, DisposalClosedWithoutProceedings)
+    closed = case.last(DisposalClosedWithoutProceedings)
     assert closed.disposal is EndedDisposal.DEFERRED_PROSECUTION
     assert case.refused(InstituteProceedings(reference="55/1"), by=POLICE, at=DONE_AT) == {"D4"}
 

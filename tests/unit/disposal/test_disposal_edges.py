@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -274,9 +273,7 @@ def test_withdrawn_consent_is_a_ground_from_its_own_moment() -> None:
 def _correct(story: CaseStory, field: str, value: str) -> RecordCorrected:
     opened = story.facts[0].event_id
     story.ask(CorrectRecord(corrects=opened, field=field, value=value, why=Sealed("Misread.")), by=SUPERVISOR, at=LATER)
-    corrected = story.facts[-1].event
-    assert isinstance(corrected, RecordCorrected)
-    return corrected
+    return story.last(RecordCorrected)
 
 
 def test_an_offence_that_is_not_summary_after_all_has_no_last_day() -> None:
@@ -290,10 +287,7 @@ def test_an_offence_that_is_not_summary_after_all_has_no_last_day() -> None:
 def test_an_age_stays_where_the_birth_date_is_forgotten() -> None:
     """Given a forgotten birth date, when the day of the offence is corrected, then no age is computed anew."""
     story = CaseStory().issued(command=opening(offence=offence(TrialMode.SUMMARY)))
-    first = story.facts[0]
-    hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").as_forgotten()
-    details = first.event.details.model_copy(update={"date_of_birth": hidden})  # type: ignore[attr-defined]
-    story.facts[0] = replace(first, event=first.event.model_copy(update={"details": details}))
+    story.forget_birth(0)
     corrected = _correct(story, "offence.date", "2026-03-01")
     assert {one.field for one in corrected.also} == {"prosecution_time_limit", "offence_date"}
 
@@ -337,8 +331,7 @@ def test_only_a_session_with_compliance_is_an_activity() -> None:
         story = CaseStory().issued()
         story.ask(attendance(complied=complied), by=YJS, at=SESSION)
         story.ask(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=LATER)
-        assigned = story.facts[-1].event
-        assert isinstance(assigned, OutcomeAssigned)
+        assigned = story.last(OutcomeAssigned)
         assert assigned.activity_on == activity_on
 
 

@@ -79,8 +79,7 @@ def test_a_score_off_the_paper_is_judged_as_before(case: CaseStory) -> None:
     """Given neither line nor factors, as an older client sends it, then G2 asks nothing and the event says null."""
     case.opened()
     case.ask(scored(3, 4), by=POLICE, at=AT)
-    event = case.facts[-1].event
-    assert isinstance(event, GravityScored)
+    event = case.last(GravityScored)
     assert (event.line, event.factors) == (None, None)
 
 

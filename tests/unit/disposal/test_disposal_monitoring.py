@@ -499,8 +499,7 @@ def test_outcome_22_rests_on_an_activity() -> None:
     story.ask(RecordActivityUndertaken(session_id=FIRST), by="SYSTEM", at=SESSION)
     assert story.refused(RecordActivityUndertaken(session_id=FIRST), by="SYSTEM", at=SESSION) == {"S1"}
     story.ask(AssignOutcome(code=OutcomeCode.C22), by=POLICE, at=LATER)
-    event = story.facts[-1].event
-    assert isinstance(event, OutcomeAssigned)
+    event = story.last(OutcomeAssigned)
     assert event.activity_on == date(2026, 3, 18)
 
 
@@ -512,8 +511,7 @@ def test_the_work_of_another_agency_supports_outcome_22() -> None:
     story.ask(work, by=YJS, at=SESSION)
     assert story.refused(work, by=YJS, at=SESSION) == {"S1"}
     story.ask(AssignOutcome(code=OutcomeCode.C22), by=POLICE, at=LATER)
-    outcome = story.facts[-1].event
-    assert isinstance(outcome, OutcomeAssigned)
+    outcome = story.last(OutcomeAssigned)
     assert outcome.activity_on == date(2026, 3, 18)
 
 

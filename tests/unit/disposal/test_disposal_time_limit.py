@@ -23,7 +23,6 @@ from tests.unit.disposal.stories import (
     opening,
     proposed,
 )
-from tests.unit.disposal.test_disposal_corrections import correction
 from tests.unit.disposal.test_disposal_monitoring import decided
 
 REPORTED = "2026-03-02T15:20:00+00:00"
@@ -81,12 +80,12 @@ def test_a_corrected_report_moves_the_time_limit(case: CaseStory) -> None:
     """Given a limit that counts from the report, when the report is corrected, then it follows; stated knowledge stays."""
     case.opened(summary("DOMESTIC_ASSAULT", date(2025, 9, 20)))
     case.ask(
-        correction(case, "DisposalCaseOpened", "reported_at", "2026-02-20T09:00:00+00:00"),
+        case.corrects("DisposalCaseOpened", "reported_at", "2026-02-20T09:00:00+00:00"),
         by=SUPERVISOR,
         at=PROPOSED_AT,
     )
     assert case.view["prosecution_time_limit"] == "2026-08-20"
-    case.ask(correction(case, "DisposalCaseOpened", "offence.known_on", "2026-02-01"), by=SUPERVISOR, at=PROPOSED_AT)
+    case.ask(case.corrects("DisposalCaseOpened", "offence.known_on", "2026-02-01"), by=SUPERVISOR, at=PROPOSED_AT)
     assert case.view["prosecution_time_limit"] == "2026-08-01"
 
 

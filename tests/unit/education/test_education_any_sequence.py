@@ -7,7 +7,7 @@ from typing import Final
 
 from hypothesis import given
 
-from services.education.domain.commands import BookPlace, CorrectRecord, DeliverSession
+from services.education.domain.commands import BookPlace, DeliverSession
 from services.education.events import AttendanceRecorded
 from services.trade.vocabulary import AttendanceStatus as Status
 from shared.domain.decider import history_at
@@ -65,7 +65,7 @@ steps = sequences(COMMANDS, CORRECTIONS, [OFFICER], apart=(-12, 12), unit=timede
 
 def session_after(step_list: Steps) -> SessionStory:
     """Return a booked session after some commands around its start, some recorded late."""
-    return play(SessionStory().planned().booked(LEO).booked(MIA), step_list, CorrectRecord, start=START)
+    return play(SessionStory().planned().booked(LEO).booked(MIA), step_list, start=START)
 
 
 @given(steps)

@@ -79,16 +79,14 @@ def test_heads_are_never_inferred(session: SessionStory) -> None:
 def test_a_place_carries_when_the_session_is(session: SessionStory) -> None:
     """Given a place for a condition, the booking says when the session starts and how long it is."""
     session.planned().booked(LEO, **FOR_A_CONDITION)
-    event = session.facts[-1].event
-    assert isinstance(event, PlaceBooked)
+    event = session.last(PlaceBooked)
     assert (event.starts_at, event.hours) == (datetime.fromisoformat(START), Decimal(2))
 
 
 def test_attendance_carries_what_others_need(session: SessionStory) -> None:
     """Given a place for a condition, the attendance carries booking, kind, topic, hours and whether it counts."""
     session.planned().booked(LEO, **FOR_A_CONDITION).delivered().recorded(Status.ATTENDED, LEO, "2")
-    event = session.facts[-1].event
-    assert isinstance(event, AttendanceRecorded)
+    event = session.last(AttendanceRecorded)
     assert event.booking == Booking(person_id=LEO, **FOR_A_CONDITION)
     assert (event.kind, event.topic, event.hours_scheduled) == (SessionKind.WORKSHOP, Topic.RETAIL, Decimal(2))
     assert event.activity
@@ -112,8 +110,7 @@ def test_an_activity_is_to_be_there_and_comply(
     """Given an attendance, it counts as an activity only if the child was there and complied."""
     session.planned().booked().delivered()
     session.does(attendance(status, complied=complied), REGISTER)
-    event = session.facts[-1].event
-    assert isinstance(event, AttendanceRecorded)
+    event = session.last(AttendanceRecorded)
     assert event.activity is activity
 
 
@@ -121,8 +118,7 @@ def test_the_decided_reason_carries_the_booking(session: SessionStory) -> None:
     """Given a missed place for a condition, the decision says which."""
     session.planned().booked(LEO, **FOR_A_CONDITION).delivered().recorded(Status.DNA_PENDING)
     session.does(decided(acceptable=False), LATER)
-    event = session.facts[-1].event
-    assert isinstance(event, AbsenceReasonDecided)
+    event = session.last(AbsenceReasonDecided)
     assert event.booking.condition_id == CONDITION
 
 
@@ -132,8 +128,7 @@ def test_cancelling_the_session_names_every_open_booking(session: SessionStory) 
     session.does(given_back(LEO), BOOKED)
     session.does(attendance(Status.CANCELLED_BY_SERVICE, MOTHER), BOOKED)
     session.does(called_off("SCHOOL"), BEFORE)
-    event = session.facts[-1].event
-    assert isinstance(event, SessionCancelled)
+    event = session.last(SessionCancelled)
     assert event.bookings == (Booking(person_id=MIA, referral_id=REFERRAL),)
     assert session.view["state"] == "CANCELLED"
     assert session.view["register"] == {str(MIA): "CANCELLED_BY_SERVICE", str(MOTHER): "CANCELLED_BY_SERVICE"}
@@ -225,8 +220,7 @@ def test_feedback_keeps_the_catalogues_name(session: SessionStory) -> None:
     """Given feedback, its bytes say `from`, and are read back."""
     session.planned().delivered()
     session.does(feedback(), LATER)
-    event = session.facts[-1].event
-    assert isinstance(event, FeedbackRecorded)
+    event = session.last(FeedbackRecorded)
     bare = event.model_copy(update={"comment": None})
     assert '"from":"PUPIL"' in bare.model_dump_json()
     assert FeedbackRecorded.model_validate_json(bare.model_dump_json()) == bare

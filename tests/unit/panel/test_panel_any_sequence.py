@@ -7,7 +7,7 @@ from typing import Final
 
 from hypothesis import given
 
-from services.panel.domain.commands import CancelSitting, CorrectRecord, RecordMembers, RemoveFromAgenda
+from services.panel.domain.commands import CancelSitting, RecordMembers, RemoveFromAgenda
 from services.panel.events import CaseConsidered
 from services.trade.vocabulary import MemberKind
 from shared.domain.decider import history_at
@@ -72,7 +72,7 @@ steps = sequences(COMMANDS, CORRECTIONS, [CHAIR], apart=(-12, 12), unit=timedelt
 
 def sitting_after(step_list: Steps) -> SittingStory:
     """Return a sitting after some commands around its start, some recorded late."""
-    return play(SittingStory().sitting(), step_list, CorrectRecord, start=START)
+    return play(SittingStory().sitting(), step_list, start=START)
 
 
 @given(steps)

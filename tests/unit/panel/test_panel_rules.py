@@ -112,8 +112,7 @@ def test_the_quorum_is_that_of_the_time(sitting: SittingStory) -> None:
     sitting.begun(member(POLICE, MemberKind.POLICE), at="2026-03-10T11:00:00+00:00")
     assert sitting.problems(consideration(MIA), LATER) == {"P1"}
     sitting.considered(LEO)
-    event = sitting.facts[-1].event
-    assert isinstance(event, CaseConsidered)
+    event = sitting.last(CaseConsidered)
     assert event.voting == (MemberKind.POLICE, MemberKind.YJS, MemberKind.HEALTH)
 
 
@@ -152,7 +151,7 @@ def test_who_has_a_part_in_the_case_abstains(sitting: SittingStory, part: str) -
         assert sitting.problems(consideration(LEO, abstaining=abstaining), CONSIDERED) == {"P3"}
     sitting.considered(MIA)
     sitting.considered(LEO, abstaining=(POLICE,))
-    assert sitting.problems(corrected(sitting, "CaseConsidered", "abstaining", []), AFTERWARDS) == {"P3"}
+    assert sitting.problems(sitting.corrects("CaseConsidered", "abstaining", []), AFTERWARDS) == {"P3"}
 
 
 def test_who_is_absent_need_not_abstain(sitting: SittingStory) -> None:
@@ -296,17 +295,11 @@ def test_each_text_is_sealed_under_the_case_that_it_is_about(sitting: SittingSto
     assert {fact.envelope.home for fact in sitting.facts} == {sitting.stream}
 
 
-def corrected(sitting: SittingStory, name: str, field: str, value: object) -> CorrectRecord:
-    fact = next(fact for fact in reversed(sitting.facts) if fact.name == name)
-    return CorrectRecord(corrects=fact.event_id, field=field, value=value, why=Sealed("Misread."))
-
-
 def test_a_corrected_plan_reaches_the_record_of_the_case(sitting: SittingStory) -> None:
     """Given a considered case, when the start of the sitting is corrected, then its copy there is too."""
     sitting.sitting().considered()
-    sitting.does(corrected(sitting, "SittingPlanned", "starts_at", "2026-03-10T10:30:00+00:00"), AFTERWARDS)
-    event = sitting.facts[-1].event
-    assert isinstance(event, RecordCorrected)
+    sitting.does(sitting.corrects("SittingPlanned", "starts_at", "2026-03-10T10:30:00+00:00"), AFTERWARDS)
+    event = sitting.last(RecordCorrected)
     assert [(one.field, one.value) for one in event.also] == [("starts_at", "2026-03-10T10:30:00Z")]
     assert event.recommendations == ()
     assert sitting.state.starts_at.hour == 10
@@ -315,9 +308,8 @@ def test_a_corrected_plan_reaches_the_record_of_the_case(sitting: SittingStory) 
 def test_corrected_members_reach_the_recommendation(sitting: SittingStory) -> None:
     """Given a considered case, when it turns out that a member was absent, then the disposal learns who recommended."""
     sitting.sitting().considered()
-    sitting.does(corrected(sitting, "MembersRecorded", "members.2.present", value=False), AFTERWARDS)
-    event = sitting.facts[-1].event
-    assert isinstance(event, RecordCorrected)
+    sitting.does(sitting.corrects("MembersRecorded", "members.2.present", value=False), AFTERWARDS)
+    event = sitting.last(RecordCorrected)
     assert [one.field for one in event.also] == ["present"]
     (told,) = event.recommendations
     assert told.voting == (MemberKind.POLICE, MemberKind.YJS)
@@ -328,11 +320,10 @@ def test_a_corrected_recommendation_supersedes_what_was_told_before(sitting: Sit
     """Given a recommendation corrected twice, then the second names both events that told the disposal otherwise."""
     sitting.sitting().considered()
     considered = sitting.facts[-1].event_id
-    sitting.does(corrected(sitting, "CaseConsidered", "recommended", "YCC"), AFTERWARDS)
+    sitting.does(sitting.corrects("CaseConsidered", "recommended", "YCC"), AFTERWARDS)
     first = sitting.facts[-1].event_id
-    sitting.does(corrected(sitting, "CaseConsidered", "recommended", "YRD"), AFTERWARDS)
-    event = sitting.facts[-1].event
-    assert isinstance(event, RecordCorrected)
+    sitting.does(sitting.corrects("CaseConsidered", "recommended", "YRD"), AFTERWARDS)
+    event = sitting.last(RecordCorrected)
     (told,) = event.recommendations
     assert (told.recommended, told.told_by) == ("YRD", (considered, first))
 
@@ -352,7 +343,7 @@ def test_corrections_go_around_no_rule(
 ) -> None:
     """A copy is corrected at its source, a quorum stays one, and a case keeps its key."""
     sitting.sitting().considered()
-    assert sitting.problems(corrected(sitting, name, field, value), AFTERWARDS) == rules
+    assert sitting.problems(sitting.corrects(name, field, value), AFTERWARDS) == rules
 
 
 def test_each_member_and_action_stands_once() -> None:

@@ -16,7 +16,6 @@ from services.referral.domain.commands import (
     CloseReferral,
     CompleteNudesScreening,
     CorrectCarriedOutcome,
-    CorrectReferral,
     GiveAdvice,
     LinkPerson,
     RaiseSafeguardingConcern,
@@ -122,14 +121,6 @@ class ReferralStory(CommandSpec):
     def stage(self) -> str:
         """The state as it is shown."""
         return str(self.view["state"])
-
-    def fact_id(self, name: str) -> UUID:
-        """Return the id of the latest event of a name."""
-        return next(fact.event_id for fact in reversed(self.facts) if fact.name == name)
-
-    def corrects(self, name: str, field: str, value: Any) -> CorrectReferral:
-        """Return a correction of a field of the latest event of a name."""
-        return CorrectReferral(corrects=self.fact_id(name), field=field, value=value, why=Sealed("Misheard."))
 
 
 def receipt(*flags: Flag, **more: Any) -> ReceiveReferral:

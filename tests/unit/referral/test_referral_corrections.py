@@ -120,8 +120,7 @@ def test_a_birth_date_is_found_by_its_own_name(referral: ReferralStory) -> None:
     """Given a birth date named without the group that it stands in, it is corrected, and kept under its full path."""
     referral.received().linked(LEO, "2015-02-22")
     referral.does(referral.corrects("PersonLinked", "date_of_birth", "2016-02-22"))
-    correction = referral.facts[-1].event
-    assert isinstance(correction, ReferralCorrected)
+    correction = referral.last(ReferralCorrected)
     assert correction.field == "details.date_of_birth"
     assert referral.view["people"] == {str(LEO): "CHILD_UNDER_10"}
 
@@ -158,8 +157,7 @@ def test_a_corrected_name_belongs_to_the_person(referral: ReferralStory) -> None
     referral.received().linked()
     for field, value in (("details.name", "Leo Hart-Smith"), ("details.address", "3 Mallard Way")):
         referral.does(referral.corrects("PersonLinked", field, value))
-        event = referral.facts[-1].event
-        assert isinstance(event, ReferralCorrected)
+        event = referral.last(ReferralCorrected)
         assert event.value is None
         subjects = {path: subject for path, subject, _ in sealed_fields(event, CASE)}
         assert subjects == {"sealed": f"person/{LEO}", "why": f"home/{CASE}"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -36,14 +35,6 @@ from tests.unit.referral.stories import (
 def harmed(born: str, category: Category = Category.VICTIM) -> dict[str, Any]:
     """Return a harmed person with a birth date."""
     return {"who": MIA, "born": born, "role": PersonRole.HARMED, "category": category}
-
-
-def forget_birth(referral: ReferralStory) -> None:
-    """Given: the birth date that was told last can be opened by nobody any more."""
-    fact = referral.facts[-1]
-    hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").as_forgotten()
-    details = fact.event.details.model_copy(update={"date_of_birth": hidden})  # type: ignore[attr-defined]
-    referral.facts[-1] = replace(fact, event=fact.event.model_copy(update={"details": details}))
 
 
 # --- B8 by a correction ---------------------------------------------------------------------------
@@ -123,7 +114,7 @@ def test_a_suspect_of_ten_or_more_stays_one(referral: ReferralStory, born: str, 
 def test_a_forgotten_birth_date_stops_nobody_elses_age(referral: ReferralStory) -> None:
     """Given one birth date forgotten, when the day of the incident is corrected, then the other person's age follows."""
     referral.received().linked(MOTHER, "1990-01-01")
-    forget_birth(referral)
+    referral.forget_birth()
     referral.linked(LEO, "2011-02-22")
     referral.does(referral.corrects("ReferralReceived", "happened_at", "2026-02-22T10:00:00+00:00"))
     assert referral.state.people[LEO].age_at_incident == 15

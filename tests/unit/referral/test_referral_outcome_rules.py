@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import pytest
@@ -139,10 +137,7 @@ def test_an_adults_age_survives_forgetting(referral: ReferralStory) -> None:
     referral.received().recorded()
     command = link(MOTHER, "1990-01-01")
     referral.does(command)
-    fact = referral.facts[-1]
-    hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").as_forgotten()
-    details = fact.event.details.model_copy(update={"date_of_birth": hidden})  # type: ignore[attr-defined]
-    referral.facts[-1] = replace(fact, event=fact.event.model_copy(update={"details": details}))
+    referral.forget_birth()
     assert referral.does(outcome("6", MOTHER)) == ["CrimeOutcomeAssigned"]
 
 

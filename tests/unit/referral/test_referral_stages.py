@@ -92,8 +92,7 @@ def test_where_triage_leads(referral: ReferralStory, triage_outcome: TriageOutco
 def test_triage_carries_what_others_count_by(referral: ReferralStory) -> None:
     """Given flags, the triage names them with incident type and setting."""
     referral.acknowledged(Flag.REPEAT).triaged()
-    event = referral.facts[-1].event
-    assert isinstance(event, ReferralTriaged)
+    event = referral.last(ReferralTriaged)
     assert (event.incident_type, event.setting, event.flags) == (IncidentType.ONLINE_SAFETY, "ONLINE", (Flag.REPEAT,))
 
 

@@ -158,8 +158,7 @@ def test_who_did_harm_is_no_victim(
 ) -> None:
     """Given a part and a category, then name and address are a victim's only of who was harmed and did no harm."""
     referral.acknowledged().linked(MIA, "2009-03-14", role=role, category=category)
-    event = referral.facts[-1].event
-    assert isinstance(event, PersonLinked)
+    event = referral.last(PersonLinked)
     assert (EVENTS.class_of(event, "details.name"), EVENTS.class_of(event, "details.address")) == classes
     assert event.is_harmed is (classes[0] is Personal.VICTIM_IDENTITY)
 

@@ -10,7 +10,6 @@ import pytest
 from services.rj_conference.domain.commands import (
     ApproveRisk,
     CloseConference,
-    CorrectRecord,
     RecordDidNotProceed,
     RecordFollowUp,
 )
@@ -33,12 +32,6 @@ BY = "RJ_FACILITATOR"
 AT = "2026-02-02T09:00:00+00:00"
 
 
-def correction(story: ConferenceStory, name: str, field: str, value: Any) -> CorrectRecord:
-    """Return a correction of a field of the latest event of a name."""
-    corrects = next(fact.event_id for fact in reversed(story.facts) if fact.name == name)
-    return CorrectRecord(corrects=corrects, field=field, value=value, why=Sealed("Typed wrongly."))
-
-
 def held_as_corrected(story: ConferenceStory) -> ConferenceHeld:
     """How the conference was held, with corrections in place."""
     return next(fact.event for fact in history_at(story.facts) if isinstance(fact.event, ConferenceHeld))
@@ -47,10 +40,10 @@ def held_as_corrected(story: ConferenceStory) -> ConferenceHeld:
 def test_what_was_held_takes_over_the_corrected_plan(conference: ConferenceStory) -> None:
     """Given a conference that was held, when its category, condition, mode and hours are corrected, then it holds them."""
     conference.agreed()
-    conference.ask(correction(conference, "ConferenceProposed", "category", "SHOPLIFTING"), by=BY, at=AT)
-    conference.ask(correction(conference, "ConferenceProposed", "condition_id", str(STRANGER)), by=BY, at=AT)
-    conference.ask(correction(conference, "ConferenceScheduled", "mode", "SHUTTLE"), by=BY, at=AT)
-    conference.ask(correction(conference, "ConferenceScheduled", "hours", 1), by=BY, at=AT)
+    conference.ask(conference.corrects("ConferenceProposed", "category", "SHOPLIFTING"), by=BY, at=AT)
+    conference.ask(conference.corrects("ConferenceProposed", "condition_id", str(STRANGER)), by=BY, at=AT)
+    conference.ask(conference.corrects("ConferenceScheduled", "mode", "SHUTTLE"), by=BY, at=AT)
+    conference.ask(conference.corrects("ConferenceScheduled", "hours", 1), by=BY, at=AT)
     conference_held = held_as_corrected(conference)
     assert (conference_held.category, conference_held.condition_id) == (ConferenceCategory.SHOPLIFTING, STRANGER)
     assert (conference_held.mode, conference_held.hours) == (ConferenceMode.SHUTTLE, Decimal(1))
@@ -61,25 +54,23 @@ def test_what_was_held_takes_over_the_corrected_plan(conference: ConferenceStory
 def test_a_disposal_is_told_how_the_conference_ended(conference: ConferenceStory) -> None:
     """Given an end that a disposal counted, when it or its condition is corrected, then it is told, and what it was told before."""
     conference.scheduled().ask(RecordDidNotProceed(why=NotProceedingReason.HARMER_WITHDREW), by=BY, at=HELD_AT)
-    conference.ask(correction(conference, "ConferenceProposed", "condition_id", str(STRANGER)), by=BY, at=AT)
+    conference.ask(conference.corrects("ConferenceProposed", "condition_id", str(STRANGER)), by=BY, at=AT)
     ended, first = conference.facts[-2].event_id, conference.facts[-1].event_id
     told = told_disposals(conference)
     assert (told.before.condition_id, told.after.condition_id) == (CONDITION, STRANGER)
     assert [(end.hours, end.why) for end in told.ends] == [(Decimal(0), NotProceedingReason.HARMER_WITHDREW)]
-    conference.ask(correction(conference, "ConferenceDidNotProceed", "why", "HARMED_WITHDREW"), by=BY, at=AT)
+    conference.ask(conference.corrects("ConferenceDidNotProceed", "why", "HARMED_WITHDREW"), by=BY, at=AT)
     told = told_disposals(conference)
     assert told.before == told.after
     assert set(told.told_by) == {ended, first}
-    conference.ask(correction(conference, "RiskAssessed", "plan", "One door."), by=BY, at=AT)
-    event = conference.facts[-1].event
-    assert isinstance(event, RecordCorrected)
+    conference.ask(conference.corrects("RiskAssessed", "plan", "One door."), by=BY, at=AT)
+    event = conference.last(RecordCorrected)
     assert event.conference is None
 
 
 def told_disposals(story: ConferenceStory) -> CorrectedConference:
     """Return what the latest event, a correction, tells disposals."""
-    event = story.facts[-1].event
-    assert isinstance(event, RecordCorrected)
+    event = story.last(RecordCorrected)
     assert event.conference is not None
     return event.conference
 
@@ -89,7 +80,7 @@ def test_who_took_part_is_counted_again(conference: ConferenceStory) -> None:
     conference.held()
     present = [one.model_dump(mode="json") for one in held_as_corrected(conference).present]
     present.append({"person_id": str(STRANGER), "role": "HARMED", "attended": True})
-    conference.ask(correction(conference, "ConferenceHeld", "present", present), by=BY, at=AT)
+    conference.ask(conference.corrects("ConferenceHeld", "present", present), by=BY, at=AT)
     conference_held = held_as_corrected(conference)
     assert conference_held.harmed_took_part == 2
     assert set(conference_held.harmed_ids) == {NOAH, STRANGER}
@@ -100,7 +91,7 @@ def test_no_correction_takes_away_what_made_it_held_or_agreed(conference: Confer
     conference.agreed()
 
     def refused(name: str, field: str, value: Any) -> set[str]:
-        return conference.refused(correction(conference, name, field, value), by=BY, at=AT)
+        return conference.refused(conference.corrects(name, field, value), by=BY, at=AT)
 
     assert refused("ConferenceHeld", "facilitator_attended", value=False) == {"C8"}
     assert refused("AgreementSigned", "signed_by", [str(REECE)]) == {"C9"}
@@ -113,12 +104,12 @@ def test_no_correction_takes_away_what_made_it_held_or_agreed(conference: Confer
 def test_no_correction_makes_an_approved_risk_high(conference: ConferenceStory) -> None:
     """Given a low risk that a facilitator approved, when it is corrected to high, then C4 asks for a supervisor; before, nobody approved it."""
     conference.prepared(without={"approval"})
-    high = correction(conference, "RiskAssessed", "level", "HIGH")
+    high = conference.corrects("RiskAssessed", "level", "HIGH")
     conference.ask(high, by=BY, at=AT)
-    conference.ask(correction(conference, "RiskAssessed", "level", "LOW"), by=BY, at=AT)
+    conference.ask(conference.corrects("RiskAssessed", "level", "LOW"), by=BY, at=AT)
     conference.ask(ApproveRisk(), by=BY, at=AT)
     assert conference.refused(high, by=BY, at=AT) == {"C4"}
-    conference.ask(correction(conference, "RiskAssessed", "level", "MEDIUM"), by=BY, at=AT)
+    conference.ask(conference.corrects("RiskAssessed", "level", "MEDIUM"), by=BY, at=AT)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +124,7 @@ def test_whether_the_facilitator_is_trained_is_judged_as_corrected(
 ) -> None:
     """Given a facilitator, or a matter, that is found to be another than was recorded, then C5 refuses a date until another leads."""
     conference.prepared()
-    conference.ask(correction(conference, name, field, value), by="SUPERVISOR", at=AT)
+    conference.ask(conference.corrects(name, field, value), by="SUPERVISOR", at=AT)
     assert conference.refused(schedule(), by=BY, at=AT) == {"C5"}
     conference.ask(facilitator(person=STRANGER, accredited=True), by="SUPERVISOR", at=AT)
     conference.ask(schedule(), by=BY, at=AT)
@@ -142,11 +133,10 @@ def test_whether_the_facilitator_is_trained_is_judged_as_corrected(
 def test_a_term_is_corrected_by_its_number(conference: ConferenceStory) -> None:
     """Given an agreement, when the due date and the words of its first term are corrected, then they are due and sealed so."""
     conference.agreed()
-    conference.ask(correction(conference, "AgreementSigned", "terms.0.due", "2026-03-01"), by=BY, at=AT)
+    conference.ask(conference.corrects("AgreementSigned", "terms.0.due", "2026-03-01"), by=BY, at=AT)
     assert {term.due.isoformat() for term in conference.state.terms.values()} >= {"2026-03-01"}
-    conference.ask(correction(conference, "AgreementSigned", "terms.0.text", "He carries her bag."), by=BY, at=AT)
-    event = conference.facts[-1].event
-    assert isinstance(event, RecordCorrected)
+    conference.ask(conference.corrects("AgreementSigned", "terms.0.text", "He carries her bag."), by=BY, at=AT)
+    event = conference.last(RecordCorrected)
     assert (event.value, event.sealed) == (None, Sealed("He carries her bag."))
 
 
@@ -159,7 +149,6 @@ def test_a_record_is_corrected_also_when_it_is_closed(conference: ConferenceStor
         conference.ask(follow_up, by=BY, at="2026-01-10T09:00:00+00:00")
     if closed:
         conference.ask(CloseConference(), by=BY, at="2026-01-11T09:00:00+00:00")
-    conference.ask(correction(conference, "FollowUpCompleted", "comment", "It helped."), by=BY, at=AT)
-    event = conference.facts[-1].event
-    assert isinstance(event, RecordCorrected)
+    conference.ask(conference.corrects("FollowUpCompleted", "comment", "It helped."), by=BY, at=AT)
+    event = conference.last(RecordCorrected)
     assert event.owner == NOAH

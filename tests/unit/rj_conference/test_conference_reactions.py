@@ -277,7 +277,6 @@ def test_did_not_proceed_carries_what_others_need(conference: ConferenceStory) -
     conference.scheduled().ask(
         RecordDidNotProceed(why=NotProceedingReason.HARMED_WITHDREW), by="RJ_FACILITATOR", at=HELD_AT
     )
-    event = conference.facts[-1].event
-    assert isinstance(event, ConferenceDidNotProceed)
+    event = conference.last(ConferenceDidNotProceed)
     assert (event.disposal_id, event.condition_id, event.harmer) == (DISPOSAL, CONDITION, REECE)
     assert event.why is NotProceedingReason.HARMED_WITHDREW
