@@ -207,6 +207,18 @@ async def test_names_of_many_records_are_those_that_a_role_may_read(
     assert not await names(await partnership.token(role, area="DEVON"))
 
 
+async def test_a_victims_name_is_logged_by_its_own_class(partnership: Partnership, records: list[Recorded]) -> None:
+    """Given a referral with a victim, when a supervisor asks for its names, then the log has the classes of both people."""
+    record = next(record for record in records if {"linked", "disposed"} <= record.relations)
+    victim = {"type": "LinkPerson", "person_id": str(uuid4()), "role": "HARMED", "category": "VICTIM"}
+    details = {"name": "Sam Poe", "date_of_birth": "2011-05-01"}
+    await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", victim | {"details": details})
+    await partnership.carry()
+    await partnership.names(await partnership.token("SUPERVISOR"), f"referral/{record.stream}")
+    (line,) = await _last_lines(partnership, 1, "reporting")
+    assert line[1].endswith(f"{record.stream}/IDENTITY,VICTIM_IDENTITY")
+
+
 async def _in_case(partnership: Partnership, record: Recorded, token: str) -> dict[str, Any] | None:
     """Return the record as reporting shows it in its case; None where it does not."""
     answer = await partnership.read("reporting", f"/v1/cases/{record.case}", token)
