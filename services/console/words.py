@@ -6,60 +6,14 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from services.trade.vocabulary import WORDS
+from services.trade.words import texts_of
 from shared.domain.dates import LONDON, age_on, local_day
 from shared.domain.sentences import words_of
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
+DUTIES: Final = texts_of("duties")
+PAPERS: Final = texts_of("papers")
 _ACRONYMS: Final = re.compile(r"\b(mash|yot|yjs|cps|rj)\b")
-DUTIES: Final[Mapping[str, str]] = {
-    "ABSENCE_REASON": "Decide the reason for an absence",
-    "ALERT_REVIEW": "Review an alert",
-    "RING_INSTEAD": "Ring them: a message did not arrive",
-    "ANSWER_ABSENCE": "Ring them: they cannot come",
-    "ASSESSMENT": "Complete the assessment",
-    "ATTENDANCE_RECORDED": "Record who came to the session",
-    "CONCERN_RAISED": "Raise a safeguarding concern: a child may be exploited",
-    "CONDITION": "Condition to be completed",
-    "DEFERRAL_REVIEW": "Review the deferred prosecution",
-    "DEFERRAL_STEP": "Step of the plan to be done",
-    "DISPOSAL_REVIEW": "Review the disposal after a correction",
-    "FIRST_CONTACT": "First contact with the family",
-    "INTERVENTION_DELIVERED": "Deliver the intervention",
-    "MASH_DECISION": "Record the local authority's answer to MASH",
-    "MASH_REFERRED": "Refer to the safeguarding hub (MASH)",
-    "MISSED_CONTACT": "Contact the child after an absence",
-    "PROSECUTION_TIME_LIMIT": "Time limit for prosecution",
-    "REFERRAL_ACKNOWLEDGED": "Acknowledge the referral",
-    "REFERRAL_CLOSED": "Close the referral",
-    "REFERRAL_TRIAGED": "Triage the referral",
-    "ASSIGN_FACILITATOR": "Assign a facilitator",
-    "RJ_FOLLOW_UP": "Follow up the restorative conference",
-    "TERM": "Term of the agreement to be kept",
-    "VICTIM_RJ_INFORMATION": "Tell the victim about restorative justice",
-    "VICTIM_SUPPORT_REFERRAL": "Refer the victim to support",
-    "VICTIM_TOLD": "Tell the victim what was decided",
-    "YJS_REFERRAL": "Refer the child to the youth justice service",
-    "YOT_REFERRAL": "Refer the child to the youth justice service after the caution",
-}
-"""Duties by their codes, as the thing to do; a new one is shown as its code in words."""
-
-
-PAPERS: Final[Mapping[str, str]] = {
-    "closing-letter": "Closing letter",
-    "conference-agreement": "Agreement of the conference",
-    "deferral-plan": "Plan of the deferred prosecution",
-    "extract": "Extract of the minutes",
-    "panel-pack": "Pack for the panel",
-    "victim-decision": "Letter to the victim: what was decided",
-    "message-letter": "Letter",
-    "victim-information": "Letter to the victim: restorative justice",
-    "victim-letter": "Letter to the victim: what was decided",
-    "yc": "Youth caution",
-    "ycc": "Youth conditional caution",
-    "ycc-notice": "Notice of the youth conditional caution",
-    "yrd": "Youth restorative disposal",
-}
-"""Papers by their names, as people call them; a new one is shown as its name in words."""
 
 
 def in_words(code: Any) -> str:
@@ -75,12 +29,12 @@ def within(code: Any) -> str:
 
 
 def duty_in_words(code: str) -> str:
-    """Return a duty as the thing to do."""
+    """Return a duty as the thing to do; one without words of its own as its code in words."""
     return DUTIES.get(code) or in_words(code)
 
 
 def paper_in_words(name: str) -> str:
-    """Return a paper as people call it."""
+    """Return a paper as people call it; one without words of its own as its name in words."""
     return PAPERS.get(name) or name.replace("-", " ").capitalize()
 
 

@@ -6,6 +6,7 @@ with the section of documents/en.toml that words it.
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,13 @@ def words_of(service: str, codes: Mapping[str, Mapping[str, str]] | None = None)
         | dict(codes or {}),
         own.get("titles", {}),
     )
+
+
+@cache
+def texts_of(section: str) -> Mapping[str, str]:
+    """Return a section of the words of all services, such as `duties`: the texts for people, by their codes."""
+    files = (HERE / "vocabulary.toml", *sorted(SERVICES.glob("*/words.toml")))
+    return {code: text for file in files for code, text in _read(file).get(section, {}).items()}
 
 
 def _read(path: Path) -> Mapping[str, Any]:

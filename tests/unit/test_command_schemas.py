@@ -133,6 +133,7 @@ def test_no_words_are_left_over(entry: Any) -> None:
     assert set(own.get("codes", {})) <= fields | enumerations
     assert set(own.get("printed", {})) <= enumerations
     assert set(own.get("titles", {})) <= {part.__name__ for part in parts}
+    assert set(own.get("papers", {})) <= set(service.documents)
 
 
 def test_no_shared_words_are_left_over() -> None:

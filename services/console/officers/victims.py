@@ -19,6 +19,7 @@ from services.console.routing import console_of, query, read_page
 from services.console.sessions import Session
 from services.console.words import in_words
 from services.system.registry import COLLECTIONS
+from services.trade.words import texts_of
 
 AT_ONCE: Final = 8
 FORMS: Final = {
@@ -27,18 +28,7 @@ FORMS: Final = {
     "VICTIM_TOLD": "TellVictim",
 }
 """The command that meets each duty to a victim."""
-DONE: Final = {
-    "ContactRecorded": "Contact",
-    "MessageDelivered": "Message delivered",
-    "MessageFailed": "Message failed",
-    "MessageSent": "Message sent",
-    "VictimDetailsRecorded": "Details recorded",
-    "VictimInformedOfRestorativeJustice": "Told about restorative justice",
-    "VictimPreferenceRecorded": "Preference recorded",
-    "VictimReferredToSupport": "Referred to support",
-    "VictimTold": "Told what was decided",
-    "VictimViewSought": "Asked for a view",
-}
+DONE: Final = texts_of("done")
 NOTED: Final = frozenset({"ContactRecorded", "MessageSent", "VictimReferredToSupport"})
 """The events of which the log shows what they say in words."""
 PHONE: Final = re.compile(r"\+?[0-9][0-9 ]{6,16}[0-9]")

@@ -1,7 +1,5 @@
 """A school's first page: its own reports, and what became of each."""
 
-from typing import Final
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,22 +7,7 @@ from services.console.apis import part_of
 from services.console.rendering import render
 from services.console.routing import console_of
 from services.console.sessions import Session
-
-BECAME: Final = {
-    "RECEIVED": "We have it",
-    "ACKNOWLEDGED": "We have it, and look at it",
-    "SAFEGUARDING_HOLD": "The safety of the child comes first: it is with the safeguarding hub",
-    "TRIAGED": "It is decided that we work with the child",
-    "ALLOCATED": "An officer works with the child",
-    "IN_PROGRESS": "An officer works with the child",
-    "WITH_PANEL": "The panel decides how to deal with it",
-    "WITH_MASH": "The safeguarding hub deals with it",
-    "WITH_INVESTIGATION": "The police investigate it",
-    "SCHOOL_LED": "You deal with it: tell us what you did",
-    "REJECTED": "It is not for us: we have told you why",
-    "CLOSED": "It is closed",
-}
-"""What became of a report, by the stage of its referral."""
+from services.trade.words import texts_of
 
 
 async def referrals_page(request: Request, session: Session) -> Response:
@@ -36,6 +19,6 @@ async def referrals_page(request: Request, session: Session) -> Response:
         "referrals.html",
         session,
         answer=answer,
-        became=BECAME,
+        became=texts_of("became"),
         drafts=await console.drafts.list(session.person),
     )
