@@ -246,6 +246,16 @@ async def _after_writes(
     return answer
 
 
+async def unless_unknown(answer: Awaitable[T]) -> T | None:
+    """Return an answer; None if there is nothing at its address (404). Raises `Problem` or `NoAnswer`."""
+    try:
+        return await answer
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        return None
+
+
 async def part_of(answer: Awaitable[T]) -> Part[T]:
     """Return an answer as a part of a page: a service that does not answer, or refuses, takes only its part away."""
     try:

@@ -11,11 +11,10 @@ from typing_extensions import TypedDict
 
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.state import Attendance, Booking, ConditionState, DisposalState, Stage, VictimView
-from services.disposal.events import PlanStep
 from services.trade.victims import Progress, VictimLogLine, log_view
 from services.trade.vocabulary import ConditionType
 from shared.domain.dates import local_day
-from shared.domain.members import described
+from shared.domain.members import described, shown
 
 PROGRESS: Final[Mapping[Stage, Progress]] = {
     Stage.OPENED: Progress.BEING_CONSIDERED,
@@ -170,7 +169,7 @@ def view(state: DisposalState) -> DisposalView:
         "outcome": None if state.outcome is None else state.outcome.value,
         "conditions": {str(key): condition.standing.value for key, condition in state.conditions.items()},
         "condition_terms": _terms_of_conditions(state),
-        "plan": [] if deferral is None else [_step(step.terms) for step in deferral.steps.values()],
+        "plan": [] if deferral is None else [shown(StepView, step.terms) for step in deferral.steps.values()],
         "steps": {} if deferral is None else {str(key): step.status.value for key, step in deferral.steps.items()},
         "review_on": None if deferral is None else _day(deferral.review_on),
         "victims": {str(victim): _victim(state, victim) for victim in state.everyone_harmed},
@@ -248,10 +247,6 @@ def _session(booking: Booking, recorded: Container[UUID]) -> SessionOfCondition:
         "starts_at": booking.starts_at.isoformat(),
         "recorded": booking.session_id in recorded,
     }
-
-
-def _step(step: PlanStep) -> StepView:
-    return {"step_id": str(step.step_id), "kind": step.kind.value, "due": step.due.isoformat()}
 
 
 def _day(day: date | None) -> str | None:

@@ -5,8 +5,7 @@ from uuid import UUID
 from typing_extensions import TypedDict
 
 from services.panel.domain.state import AgendaItem, ItemStatus, Sitting
-from services.panel.events import Member
-from shared.domain.members import described
+from shared.domain.members import described, shown
 
 
 @described
@@ -60,17 +59,10 @@ def view(sitting: Sitting) -> SittingView:
         },
         "starts_at": sitting.starts_at.isoformat(),
         "chair": str(sitting.chair),
-        "members": [_member(member) for member in (sitting.memberships[-1].members if sitting.memberships else ())],
+        "members": [
+            shown(MemberView, member) for member in (sitting.memberships[-1].members if sitting.memberships else ())
+        ],
         "cases": [_case(disposal, item) for disposal, item in sitting.agenda.items()],
-    }
-
-
-def _member(member: Member) -> MemberView:
-    return {
-        "officer_id": str(member.officer_id),
-        "kind": member.kind.value,
-        "organisation": member.organisation,
-        "present": member.present,
     }
 
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from typing_extensions import TypedDict
 
-from services.referral.domain.state import Alert, Referral, SentMessage, Stage
+from services.referral.domain.state import Referral, Stage
 from services.trade.victims import Progress, VictimLogLine, log_view
-from shared.domain.members import described
+from shared.domain.members import described, shown
 
 PROGRESS: Final[Mapping[Stage, Progress]] = {
     Stage.TRIAGED: Progress.UNDER_WAY,
@@ -127,11 +127,11 @@ def view(state: Referral) -> ReferralView:
         "people": {str(person_id): person.category.value for person_id, person in state.people.items()},
         "victims": {str(victim): _victim(state, victim) for victim in state.victims},
         "progress": PROGRESS.get(state.stage, Progress.BEING_CONSIDERED).value,
-        "alerts": {str(alert_id): _alert(alert) for alert_id, alert in state.open_alerts.items()},
+        "alerts": {str(alert_id): shown(AlertView, alert) for alert_id, alert in state.open_alerts.items()},
         "mash_decision": state.mash_decision,
         "advice_given": state.advice_given,
         "contacts": {str(person): _contact(state, person) for person in state.named},
-        "messages": {str(message_id): _message(message) for message_id, message in state.messages.items()},
+        "messages": {str(message_id): shown(MessageView, message) for message_id, message in state.messages.items()},
     }
 
 
@@ -162,26 +162,4 @@ def _contact(state: Referral, person: UUID) -> ContactView:
         "messages_wanted": None if said is None else said.messages_wanted,
         "preferred_channel": None if channel is None else channel.value,
         "language": None if said is None or said.language is None else said.language.value,
-    }
-
-
-def _message(message: SentMessage) -> MessageView:
-    return {
-        "person_id": str(message.person_id),
-        "about": str(message.about),
-        "channel": message.channel,
-        "template": message.template.value,
-        "template_version": message.template_version,
-        "status": message.status.value,
-        "at": message.at.isoformat(),
-        "sent_version": message.sent_version,
-        "why": message.why,
-    }
-
-
-def _alert(alert: Alert) -> AlertView:
-    return {
-        "person_id": str(alert.person_id),
-        "kind": alert.kind.value,
-        "review_on": alert.review_on.isoformat(),
     }

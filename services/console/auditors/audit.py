@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.apis import Apis, Part, Problem, part_of
+from services.console.apis import Apis, Part, Problem, part_of, unless_unknown
 from services.console.auditors.proofs import CheckedCheckpoint, EventProof, check_checkpoint, check_event
 from services.console.documents import print_case_file
 from services.console.names import of_records, people_of
@@ -125,12 +125,7 @@ async def _prove(request: Request, session: Session, service: str, event: Mappin
 
 async def _state(apis: Apis, session: Session, service: str, path: str, known_at: datetime) -> Any:
     """Return a record as it was known at a time; nothing if it was not begun."""
-    try:
-        return await apis.get(session, service, path, {"known_at": known_at.isoformat()})
-    except Problem as problem:
-        if problem.status != 404:
-            raise
-        return {}
+    return await unless_unknown(apis.get(session, service, path, {"known_at": known_at.isoformat()})) or {}
 
 
 def _facts(state: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:

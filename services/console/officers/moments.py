@@ -9,7 +9,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.apis import Apis, Problem
+from services.console.apis import Apis, unless_unknown
 from services.console.names import called
 from services.console.records import SEALED, all_people, read_all, records_in
 from services.console.rendering import render
@@ -58,7 +58,8 @@ async def difference_page(request: Request, session: Session) -> Response:
     was_there = True
     if any(first.values()):
         later, earlier = await asyncio.gather(
-            apis.get_projected(session, f"/v1/cases/{id_}", second), _case_then(apis, session, id_, first)
+            apis.get_projected(session, f"/v1/cases/{id_}", second),
+            unless_unknown(apis.get_projected(session, f"/v1/cases/{id_}", first)),
         )
         was_there = earlier is not None
         names, after, before = await asyncio.gather(
@@ -185,16 +186,6 @@ def _standing(duty: Mapping[str, Any]) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-async def _case_then(apis: Apis, session: Session, case: str, times: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the case as it stood; None if nothing was there or known of it yet."""
-    try:
-        return await apis.get_projected(session, f"/v1/cases/{case}", times)
-    except Problem as problem:
-        if problem.status != 404:
-            raise
-        return None
 
 
 async def _names_of_ids(apis: Apis, session: Session, case: Case) -> dict[str, str]:

@@ -21,6 +21,7 @@ from services.reporting.queries.visibility import Reader, Statement
 from shared.api.parameters import UUID_TEXT
 from shared.api.schemas import Schema
 from shared.domain.dates import local_day
+from shared.domain.members import json_value
 
 PAGE: Final = 50
 
@@ -44,13 +45,6 @@ _IS_WORK: Final = "coalesce(s.home = any(s.cases), false)"
 _AREA: Final = "(array_agg(work.area order by work.begun_at, work.stream) filter (where work.area is not null))[1]"
 
 
-def _json_value(value: Any) -> Any:
-    """Return a value of the database as JSON has it: ids as text, times and days in ISO 8601."""
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID) else value
-
-
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of the list: its SQL, its heading, and its forms in JSON and text."""
@@ -60,7 +54,7 @@ class Column:
     `waiting`, its unmet duties."""
     heading: str = ""
     """The heading at the terminal; empty: it is not shown there."""
-    to_json: Callable[[Any], Any] = _json_value
+    to_json: Callable[[Any], Any] = json_value
     to_text: Callable[[Any], Any] = lambda value: value
 
 
