@@ -19,7 +19,7 @@ class LogUnavailable(Exception):
 
 
 class AccessLogBehindWitness(LogUnavailable):
-    """An access log that does not hold what its witness has seen: nothing may be read until it is restored (503)."""
+    """An access log that lacks lines that its witness has seen: nothing may be read until it is restored (503)."""
 
 
 class AccessLog:
@@ -37,7 +37,7 @@ class AccessLog:
         reason: str | None = None,
         rules: Sequence[str] = (),
     ) -> None:
-        """Append a line for each target and wait for their commit. Raises `LogUnavailable`: what is not recorded must not be done."""
+        """Append a line for each target and wait for their commit. Raises `LogUnavailable`; then the action must not be done."""
         try:
             await retry_or_raise(
                 lambda: self._database.execute(

@@ -21,7 +21,7 @@ class NotAllowed(Exception):
 
 
 class ReasonNeeded(NotAllowed):
-    """A read that the role may do once it says why: the problem names the header as a wrong field does."""
+    """A read for which the role must give a reason: the problem names the header like a wrong field."""
 
     members: Final = {"errors": [{"field": "Access-Reason", "message": "send this header with a code, such as AUDIT"}]}
 

@@ -26,7 +26,7 @@ HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 UNTRACED: Final = frozenset({"/health/live", "/health/ready", "/metrics", "/status"})
-"""What monitoring asks for all the time."""
+"""The routes of monitoring, called all the time."""
 
 _LOG: Final = logging.getLogger(__name__)
 

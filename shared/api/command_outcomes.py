@@ -1,7 +1,7 @@
-"""Following a receipt: GET /v1/commands/{command_id} says what a command recorded, or that it waits, and what follows from it.
+"""Following a receipt: GET /v1/commands/{command_id} returns a command's events, or its wait, and the following commands.
 
 A service knows its own database alone. The commands that follow are computed from the recorded events, as a dry run does.
-How one of them fares is for its service to say, under its own command id.
+The outcome of each is in its own service, under its own command id.
 """
 
 from collections.abc import Sequence
@@ -79,7 +79,7 @@ def add_command_outcomes(app: FastAPI, service: Service[Any], services: Services
 
 
 async def _wait_of(connection: Connection, service: Service[Any], id_: UUID) -> tuple[Wait | None, Wait | None]:
-    """Return what waits under the id of a reaction's command, and what a person closed under it."""
+    """Return the standing and the closed wait under the id of a reaction's command."""
     parked = await parked_reaction(connection, id_)
     if parked is not None:
         return reaction_wait(service, parked).wait, None

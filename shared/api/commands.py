@@ -102,7 +102,7 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings, servic
 
 
 def _logged_outcome(result: object) -> tuple[str | None, Sequence[str]]:
-    """Return the outcome and the rules that the access log records of a result; (None, ()) if it is no refusal.
+    """Return the outcome and the rules that the access log records of a result; (None, ()) unless it is a refusal.
 
     An unknown and a hidden record are both logged, so that neither the response nor its time distinguishes them.
     """

@@ -127,7 +127,7 @@ class _Held:
     rights: DataRights
     forgotten_at: datetime | None
     barring: tuple[str, ...]
-    """The records in which somebody works with the person's data."""
+    """The open records with the person's data."""
 
     def view(self, person: UUID) -> dict[str, Any]:
         return {
@@ -248,7 +248,7 @@ async def _say(
     *,
     agrees: bool,
 ) -> Collection[str]:
-    """Agree in the keyring, and return the roles that have still to do so; or take back what was agreed to minutes ago."""
+    """Agree in the keyring, and return the roles that have still to agree; or withdraw an earlier agreement."""
     own = [f"person/{person}"]
     if not agrees:
         await _keyring(at).withdraw_consent([*own, *(f"home/{home}" for home in homes)])
@@ -297,7 +297,7 @@ async def _look(
 async def _rights_of(
     at: Dependencies, rights: Service[DataRights], person: UUID
 ) -> tuple[DataRights, Mapping[UUID, Sequence[RecordedEvent]]]:
-    """Return what was decided about a person's data here, and its events by the id of their stream.
+    """Return the decisions on a person's data here, and their events by the id of their stream.
 
     There are two streams if an older release, which knows one id only, began its own while this one ran.
     """
@@ -358,7 +358,7 @@ async def _send(
 
 
 def _refused(refused: Refused, command: DataRightsCommand, held: _Held) -> JSONResponse:
-    """Answer with every rule that refuses, and with what makes it so."""
+    """Answer with every rule that refuses, and its cause."""
     causes = {
         "DR1": f" Open: {', '.join(command.open_records)}." if isinstance(command, ForgetPerson) else "",
         "DR2": f" Standing: {', '.join(sorted(held.rights.holds))}.",

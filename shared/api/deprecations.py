@@ -1,7 +1,7 @@
-"""What programs of others should leave: one list, from which answers, documents and the gate of the contract follow.
+"""Deprecated routes: one list for answers, documents and the gate of the contract.
 
 An answer of such a route has the headers Deprecation (RFC 9745), Sunset (RFC 8594) and a link to the OpenAPI document,
-which marks it and says what to use instead. After the day of its sunset the contract may lose it.
+which marks it and says what to use instead. From the day of its sunset on it may be removed.
 """
 
 from __future__ import annotations

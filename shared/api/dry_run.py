@@ -1,4 +1,4 @@
-"""The answer to a dry run of a command: what it would record and what would follow, masked by the role of the reader."""
+"""The answer to a dry run of a command: its events and effects, masked for the role of the reader."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal
@@ -33,7 +33,7 @@ async def dry_run_answer(
     *,
     later: bool,
 ) -> DryRunAnswer:
-    """Build the answer to a dry run that came to the rules, or whose command was recorded before.
+    """Build the answer to a dry run that reached the rules, or whose command was recorded before.
 
     `later` says that it was judged as of a later time. Only readers of the record may ask that, as of guidance: one of the
     days on which a rule changes may be a birthday. Raises `NotAllowed`.
@@ -69,7 +69,7 @@ async def dry_run_answer(
 
 
 async def _permission(at: Dependencies, service: Service[Any], actor: Actor, facts: Sequence[Fact]) -> Permission:
-    """Look up what the actor may read of the record as it would be; a role that must give a reason reads nothing here."""
+    """Look up the actor's read permission for the future record; a role that must give a reason reads nothing here."""
     permission = service.permissions.get(actor.role, NOTHING)
     access = AccessFacts.of_history(service.events, facts)
     if permission.needs_reason or await denial_of_facts(at, service, actor, permission, access) is not None:

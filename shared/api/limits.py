@@ -20,7 +20,7 @@ class Limit:
 
 
 def limits_of(settings: Settings) -> list[Limit]:
-    """List the limits of an API with these settings; what is not limited is not there."""
+    """List the limits of an API with these settings."""
     actor, address = settings.rates
     connections = ConnectionLimits.of(settings)
     limits = (

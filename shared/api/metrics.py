@@ -1,4 +1,4 @@
-"""What Prometheus reads of a service: positions, lag, what waits, alarms, leases, clocks, requests and latencies.
+"""A service's metrics for Prometheus: positions, lag, waits, alarms, leases, clocks, requests and latencies.
 
 The gauges come from the service's database, so that its API answers for the workers too, which listen on no port. Nothing
 names a person, a case or a stream. Format: OpenMetrics 1.0.
@@ -88,7 +88,7 @@ def _gauge(name: str, meaning: str, service: str, value: float) -> Metric:
 
 
 async def _of_consumers(pool: Pool, service: str, topics: Collection[str]) -> list[Metric]:
-    """Read how far the service has read each topic, what it keeps back, and what stands in its database."""
+    """Read the service's offsets in each topic, its quarantine, and its alarms."""
     consumed = GaugeMetricFamily(
         "ooc_consumed_offset",
         "The next offset that the service reads; compare ooc_published_offset.",

@@ -33,7 +33,7 @@ TAGS: Final = {
     "operations": "See whether the service works, and settle what waits.",
     "schemas": "Read the schema of each command, without a token.",
 }
-"""What the routes of each tag are for."""
+"""The purpose of each tag's routes."""
 
 # Files of this API only.
 SECURITY_POLICY: Final = (

@@ -1,4 +1,4 @@
-"""The figures by which a service judges a day, and the bank holidays that it counts working days with."""
+"""The policy of a day: a service's dated values, and the bank holidays."""
 
 from datetime import date
 from typing import Any

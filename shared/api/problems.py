@@ -67,7 +67,7 @@ PROBLEM_TYPES: Final[Mapping[str, tuple[tuple[int, ...], str]]] = {
     "clocks-apart": ((503,), "The clocks of the servers differ: operators set them."),
     "http": ((404, 405), "No route takes this, or a limit of HTTP is passed: `status` says which."),
 }
-"""Each kind of problem: its statuses, the usual one first, and what it means and asks for."""
+"""Each kind of problem: its statuses, the usual one first, its meaning and its remedy."""
 
 
 class FieldError(BaseModel):
@@ -192,7 +192,7 @@ def _safe_path(field: str) -> str:
 
 
 _NAMED: Final = re.compile(r"([a-z_]+): (.+)", re.DOTALL)
-"""What a check of several fields says: the field that is wrong, and the remedy."""
+"""The text of a check of several fields: the wrong field, and the remedy."""
 
 
 def _error(item: Any) -> tuple[str, str]:

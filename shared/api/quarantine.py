@@ -1,15 +1,15 @@
-"""Held records, gaps, alarms, and what operators decide about them: the same routes on every service that consumes events.
+"""Held records, gaps, alarms, and operators' decisions: the same routes on every service that consumes events.
 
-GET  /v1/alarms                       what a person must look at, with what is known of it
-POST /v1/alarms/{id}/attend           say that one looks after an alarm, which stands as before
-POST /v1/alarms/{id}/acknowledge      take an alarm back that nothing takes back by itself
+GET  /v1/alarms                       the alarms that need a person, with details
+POST /v1/alarms/{id}/attend           attend to an alarm, which stays open
+POST /v1/alarms/{id}/acknowledge      clear an alarm that is not cleared automatically
 GET  /v1/quarantine                   streams whose records are held (the dead letters of this service's consumer)
 GET  /v1/quarantine/{id}              the held records of one, without their content
 POST /v1/quarantine/{id}/retry        try them again
 POST /v1/quarantine/{id}/release      skip them up to an offset: they will never be applied
 GET  /v1/gaps                         streams that wait for a missing version
-POST /v1/gaps/{id}/release            do without the missing versions
-GET  /v1/decisions                    what was decided, by whom and why, latest first
+POST /v1/gaps/{id}/release            skip the missing versions
+GET  /v1/decisions                    the decisions with actor and reason, latest first
 
 Every decision can be rehearsed (`dry_run=true`), needs a reason, and is kept for ever. The API records it; the worker,
 which alone has what applies an event, takes it up within a second.

@@ -170,7 +170,7 @@ async def denial_of(
 ) -> Denial | None:
     """Check the permission of an actor for the stream of these records. Returns None if it may be read.
 
-    In the event store stand waits and data rights too, of which the service's own declaration knows no marks.
+    The event store also has waits and data rights, whose marks the service's own declaration lacks.
     """
     permission = service.permissions.get(actor.role)
     if not records or permission is None:

@@ -1,9 +1,9 @@
-"""Parked reactions, and what a person decides about them.
+"""Parked reactions, and decisions on them.
 
 GET  /v1/reactions               parked reactions, which wait until their target stream changes
 GET  /v1/reactions/{id}          one of them
-POST /v1/reactions/{id}/retry    try it again now; waits for the worker
-POST /v1/reactions/{id}/close    never do it: recorded for ever with who and why
+POST /v1/reactions/{id}/retry    retry it now; waits for the worker
+POST /v1/reactions/{id}/close    never do it: recorded for ever with actor and reason
 
 Each decision can be rehearsed (`dry_run=true`) and needs a reason, a code. A closure may have words of its own besides,
 in the body: they are sealed. A wrong fact needs a correction in the service that recorded it.
@@ -141,7 +141,7 @@ async def _close(
     reason: str,
     why: str | None,
 ) -> None:
-    """Record the closure, and remove the reaction: what is closed is never done, though it be parked still.
+    """Record the closure, and remove the reaction: a closed one is never done, even if it is still parked.
 
     The event is recorded before the commit. If the commit fails, the reaction still waits, and the same decision made again
     removes it. Raises `NothingHeld` or `NotAllowed`.

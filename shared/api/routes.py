@@ -1,4 +1,4 @@
-"""What a route declares to FastAPI: its caller, its parameters, and the problems that it may answer.
+"""Declarations of a route to FastAPI: its caller, its parameters, and its problems.
 
     @app.get("/v1/loans/{id}", response_model=StateView, **declared((ID, *TIMES, ACCESS_REASON), 404))
     async def state(request: Request, actor: Caller, id: str) -> JSONResponse: ...

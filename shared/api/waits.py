@@ -1,4 +1,4 @@
-"""What waits: GET /v1/waits lists the facts that have not reached their records, for the readers of both ends.
+"""Waits: GET /v1/waits lists the facts that have not reached their records, for the readers of both ends.
 
 A client asks each service: a reaction waits in the service of its target, a stream in quarantine where it was not applied.
 """
@@ -77,7 +77,7 @@ def read_home(request: Request) -> UUID | None:
 
 
 def waits_target(service: str, home: UUID | None) -> str:
-    """Return what the access log calls the waits of a service, or those of one home."""
+    """Return the target in the access log for the waits of a service, or of one home."""
     return f"{service}/waits" if home is None else f"{service}/waits/{home}"
 
 

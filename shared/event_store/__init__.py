@@ -20,7 +20,7 @@ class EventStoreUnavailable(Exception):
 
 
 class StoreBehindTopic(EventStoreUnavailable):
-    """The event store does not hold what its topic holds. It accepts nothing until it has been restored; reads go on."""
+    """The event store lacks events of its topic. It accepts nothing until it is restored; reads go on."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
@@ -38,7 +38,7 @@ class TimelineNotCompared(EventStoreUnavailable):
 
 
 class StoreBehindWitness(EventStoreUnavailable):
-    """A log of the database does not hold what its witness has seen. The store accepts nothing until it is restored."""
+    """A log of the database lacks entries that its witness has seen. The store accepts nothing until it is restored."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
@@ -47,7 +47,7 @@ class StoreBehindWitness(EventStoreUnavailable):
 
 
 class ClocksApart(EventStoreUnavailable):
-    """The clock of PostgreSQL, or the time of the last event, is a minute and more from the caller's. Nothing was recorded."""
+    """The clock of PostgreSQL, or the time of the last event, is a minute or more from the caller's. Nothing was recorded."""
 
     def __init__(self, by: str) -> None:
         super().__init__(
@@ -111,7 +111,7 @@ class RecordedEvent:
 
 
 def weight(records: Iterable[RecordedEvent]) -> int:
-    """Return what reading these events costs, in bytes."""
+    """Return the cost of reading these events, in bytes."""
     return sum(len(record.body) + EVENT_WEIGHT for record in records)
 
 
@@ -193,7 +193,7 @@ class EventStore(Protocol):
         """Look up which stream has each of these unique keys; a free key is left out. Raises `EventStoreUnavailable`."""
 
     async def size_of_home(self, home: UUID, labels: Mapping[str, str]) -> tuple[int, int]:
-        """Count the streams of a home that were opened with these labels, and what their events weigh (`weight`). Raises `EventStoreUnavailable`."""
+        """Count the streams of a home that were opened with these labels, and sum the weight of their events. Raises `EventStoreUnavailable`."""
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up the marks of other services' records of these homes, as a worker keeps them beside the events.

@@ -1,4 +1,4 @@
-"""Anchors: hashes of a service's database that its position record carries, so that its topic vouches for them.
+"""Anchors: hashes of a service's database in its position record, so that its topic proves them.
 
 An attacker with every right on the database must rewrite the position topic too, or `ooc verify` names the change.
 """

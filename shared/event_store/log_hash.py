@@ -1,7 +1,7 @@
 """The log hash: one chain over the whole event store, in order of position (docs/adr/0018).
 
-A stream's hash covers an event's bytes. The log hash covers what is known only under the event store's lock, position
-and recorded_at, with the event's hash, and the answer that was kept for its command. The SQL function `append` computes
+A stream's hash covers an event's bytes. The log hash covers position
+and recorded_at, which are assigned under the event store's lock, the event's hash, and the stored answer of its command. The SQL function `append` computes
 it; here it is computed again, by code that the database cannot change.
 """
 

@@ -1,4 +1,4 @@
-"""Commands that were answered on a branch of the log which was given up (table `fork`): their events are on it alone."""
+"""Commands whose events are only on a branch of the log that was given up (table `fork`)."""
 
 import base64
 import json
@@ -54,7 +54,7 @@ def lost_commands(evidence: bytes) -> list[LostCommand]:
 
 
 async def unsent_commands(connection: Connection) -> list[tuple[LostCommand, datetime]]:
-    """Return the lost commands that nobody has sent again, each with the time since when it has to be.
+    """Return the lost commands that were not sent again, each with the time of the loss.
 
     One was sent again if its sender has since had the same type of event recorded: in its stream, or in any if the log has
     no such stream, since a person begins a new one.

@@ -32,10 +32,10 @@ REFUSALS: Final[
     "OOC02": event_store.TimelineNotCompared,
     LOG_BEHIND_WITNESS: event_store.StoreBehindWitness,
 }
-"""The SQLSTATEs by which the store refuses whatever it is asked to record or confirm."""
+"""The SQLSTATEs by which the store refuses to record or confirm."""
 
 MOVED: Final = "event_store_moved"
-"""The channel of PostgreSQL on which a process says, after a commit, that there are new events."""
+"""The channel of PostgreSQL for notices of new events, sent after each commit."""
 
 MAX_GROUP: Final = 256
 
@@ -116,7 +116,7 @@ class PostgresEventStore:
             )
 
     async def _confirm(self, connection: Connection) -> None:
-        """Return once what was read on a connection will be read on every later primary too.
+        """Return once every later primary will have the data that a connection read.
 
         Another connection may lead to another primary, which would confirm what it has, and not what was read.
         """
@@ -159,7 +159,7 @@ class PostgresEventStore:
     async def _notify(self) -> None:
         while self._unannounced:
             self._unannounced = False
-            with suppress(*TRANSIENT, asyncpg.PostgresError):  # a relay looks by itself besides
+            with suppress(*TRANSIENT, asyncpg.PostgresError):  # a relay also polls
                 await self._pool.execute(f"notify {MOVED}")
 
     async def _fail(self, group: list[_Waiting], error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""Who looked: the lines of a service's access log about the records of a home, or about one record, latest first.
+"""The lines of a service's access log about the records of a home, or about one record, latest first.
 
 Each service answers from its own log, to the roles that may read it. The question is itself a line of that log.
 """

@@ -16,7 +16,7 @@ RETURN_FORMAT: Final = "ooc-return/1"
 
 
 def bundle_of(case: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the bundle of a home, made of each service's evidence: of every service, also of one that holds nothing."""
+    """Return the bundle of a home from every service's evidence, also of one that holds nothing."""
     return {"format": FORMAT, "case": case, "made_at": datetime.now(UTC).isoformat(), "services": parts}
 
 

@@ -1,4 +1,4 @@
-"""What the events of a service mean: the schema of each, the rules and the policy, as canonical JSON.
+"""The contract of a service: its events' schemas, rules and policy, as canonical JSON.
 
 A statement of evidence names its SHA-256, so that a case is read later by the rules of its day.
 """

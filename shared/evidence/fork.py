@@ -1,4 +1,4 @@
-"""Forks of a log: the statement by which an operator and the witness give up a branch that is held nowhere, or not by its topic.
+"""Forks of a log: the statement by which an operator and the witness give up a branch that is lost, or not in its topic.
 
 It is a signed note (C2SP signed-note) whose second line no checkpoint has: where the branches part, what is kept, the SHA-256 of
 what is lost, and each checkpoint of the lost branch, which counts no more.
@@ -87,7 +87,7 @@ def require_signed_by(signed: SignedNote, keys: Iterable[VerifierKey], witness: 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """What a statement that stands gives up of a log: what followed the entry `common`, by its checkpoints and its anchor."""
+    """The lost part of a log by a valid statement: all after the entry `common`, by its checkpoints and its anchor."""
 
     origin: str
     common: int

@@ -1,6 +1,6 @@
 """The logs of a service's database, their trees in PostgreSQL, and the growth of a tree behind its log.
 
-A log is what the service appends and never changes: its events, and its access log. The entry of each is the 48 bytes of
+A log is append-only: the service's events, and its access log. The entry of each is the 48 bytes of
 `shared.event_store.log_hash.log_entry`: number, time and hash.
 """
 
@@ -49,7 +49,7 @@ def line_of(row: asyncpg.Record) -> dict[str, Any]:
 
 
 class LogRewritten(Exception):
-    """A log that no longer holds what its tree holds. The message names the entry."""
+    """A log that differs from its tree. The message names the entry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Merkle trees by RFC 9162, kept in tiles of 256 hashes, so that a proof over a million entries reads a dozen rows.
 
 An entry's leaf is SHA-256(0x00, entry), an inner node SHA-256(0x01, left, right). The tile of a level and number holds
-the hashes of 256 neighbouring complete subtrees of 256^level entries each; the last tile of a level may hold fewer.
+the hashes of 256 neighbouring complete subtrees of 256^level entries each; the last tile of a level may hold less.
 """
 
 import hashlib

@@ -79,11 +79,11 @@ class CheckpointSigner(Service):
         self._witness = witness
         self._silent_since: float | None = None
         self._compared = set[Log]()
-        """The logs that were found to extend what the witness has seen, since the lock was taken."""
+        """The logs that extend the witness's checkpoints, as compared since the lease was taken."""
         self._confirmed = dict[Log, int]()
-        """Up to which entry the synchronous standbys have each log, since the lock was taken."""
+        """Log -> last entry that every synchronous standby has, since the lease was taken."""
         self._whole = dict[Log, tuple[int, float]]()
-        """How many entries each log had when it was last found as its tree says, and when."""
+        """Log -> its size when it last agreed with its tree, and the time."""
         self._woken = asyncio.Event()
         self._lease = Lease()
 
@@ -150,7 +150,7 @@ class CheckpointSigner(Service):
             await sign_statements(connection, self._keys, self._statement, whole, self._contract, asked_by)
 
     async def _extends_what_was_seen(self, connection: Connection, log: Log) -> bool:
-        """Whether a log may be signed: not if the witness has seen what it lacks. A silent witness is asked again."""
+        """Whether a log has every entry that the witness has seen, so that it may be signed. A silent witness is asked again."""
         if self._witness is None or log in self._compared:
             return True
         origin = self._origins[log]

@@ -1,4 +1,4 @@
-"""Statements: how much of a home the logs of a service hold at a size, signed, so that a missing end of it is found.
+"""Statements: signed numbers of a home's entries in a service's logs at a size, so that a missing end is found.
 
 A proof shows that an entry is in a log; only the log's owner can say that there are no more. The API, which holds no
 signing key, asks by a row of the table `statement`; the signer finds the home's records, counts for itself and signs.
@@ -26,19 +26,19 @@ from shared.privacy.signed_note import SignedNote, SigningKeys, write_note
 from shared.servers.database import Connection, Pool
 
 PATIENCE: Final = 20.0
-"""Seconds for which a signer is waited for."""
+"""The longest wait for a signer, in seconds."""
 
 KEPT: Final = timedelta(hours=1)
 """How long a statement stays in the database; its asker has read it within seconds."""
 
 WAKE: Final = "statement"
-"""The channel on which a signer hears of a statement that was asked for."""
+"""The channel of requests for a statement."""
 
 STATEMENT: Final = "statement"
 """The last part of the name of a key of statements."""
 
 UNCOUNTED: Final = "uncounted"
-"""What a statement says of a log of which its reader gets nothing."""
+"""The word in a statement for a log that its reader does not get."""
 
 _UNSIGNED = """
     select id, home, targets, scope, logs from statement where note is null and asked_at <= $1 order by asked_at limit 100

@@ -16,7 +16,7 @@ SECONDS: Final = 5.0
 """How long a witness may take to answer, to the last byte."""
 
 MOST_BYTES: Final = 1_000_000
-"""The largest answer that is read: what it has seen of each log."""
+"""The largest answer that is read."""
 
 LONGEST: Final = 300
 """Characters of its reason that are repeated."""

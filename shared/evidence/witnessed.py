@@ -1,4 +1,4 @@
-"""A log against the last checkpoint that its witness has seen.
+"""Compare a log with the last checkpoint that its witness has seen.
 
 A log restored from an older backup, or cut, agrees with itself, its tree and its topic if all were set back together. The
 witness was not: it has a later checkpoint, signed by the log itself. Such a log accepts nothing (alarm
@@ -31,7 +31,7 @@ _log = structlog.get_logger("signer")
 
 
 class LogBehindWitness(Exception):
-    """A log that does not hold what its witness has seen of it. The message says what."""
+    """A log that lacks entries that its witness has seen. The message names them."""
 
 
 def witness_of(settings: Settings) -> WitnessClient | None:
@@ -58,7 +58,7 @@ async def seen_by_witness(settings: Settings) -> Mapping[str, str] | None:
 
 
 def seen_checkpoint(notes: Mapping[str, str], origin: str, keys: Sequence[str]) -> Checkpoint | None:
-    """Return what a witness has seen of a log, if anything, as one of the log's keys signed it. Raises `WitnessRefuses`."""
+    """Return the last checkpoint of a log that a witness has seen, if any, signed by one of the log's keys. Raises `WitnessRefuses`."""
     note = notes.get(origin)
     if note is None:
         return None

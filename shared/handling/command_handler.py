@@ -4,7 +4,7 @@ The checks run in this order: idempotency key (a repeat gets its first receipt),
 the actor (`shared.domain.permissions`), expected version, rules.
 The API has already checked token, body and role. Reactions, the process managers, skip these checks.
 
-A dry run goes the same way, and ends with its own last step: it records nothing, makes no key and takes no claim.
+A dry run has another last step: it records nothing, makes no key and takes no claim.
 """
 
 from __future__ import annotations
@@ -114,12 +114,12 @@ class Forbidden:
 
 @dataclass(frozen=True, slots=True)
 class NoChange:
-    """An approved command without events: a reaction whose purpose is already met, or has passed."""
+    """An approved command without events: a reaction whose purpose is met, or has passed."""
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """The answer to a dry run that came to the rules: the history that they judged, and the new facts or the refusal.
+    """The answer to a dry run that reached the rules: the history that they judged, and the new facts or the refusal.
 
     The new facts are neither sealed nor recorded.
     """
@@ -137,7 +137,7 @@ Result = (
 
 R = TypeVar("R")
 Judged = Decision | NoChange | Refused | NeedsRationale | Forbidden
-"""What the rules, and the access checks of the new events, make of a command."""
+"""The result of the rules and of the access checks of the new events."""
 
 LastStep = Callable[[CommandRequest, LoadedStream, Sequence[Fact], Judged, bytes], Awaitable[R | None]]
 """The last step of a command: (request, stream as loaded, its history, judgement, digest) -> answer; None: load again."""
@@ -168,7 +168,7 @@ class CommandHandler:
         self._is_the_kernels = not service.commanding_roles
 
     def for_service(self, service: Service[Any]) -> CommandHandler:
-        """Return the handler of another declaration on the same event store, such as that of its waits."""
+        """Return a handler for another declaration on the same event store, such as that of its waits."""
         return CommandHandler(service, self.event_store, self.keyring, self._digest_key, self._sign)
 
     def on(self, event_store: EventStore, keyring: Keyring) -> CommandHandler:

@@ -1,4 +1,4 @@
-"""Turns of what waits for the same, within one process; and the queue of the commands on each stream, with backpressure.
+"""Turns by key within one process, and the queue of the commands on each stream, with backpressure.
 
 Without the queue, concurrent commands on one stream all decide, and all but one decide again. With 200 commands at once, many
 needed more than 40 attempts and failed as unavailable. The queue does not cover other processes; there, the expected
@@ -21,14 +21,14 @@ class QueueFull(Exception):
 
 
 class _Turns(asyncio.Semaphore):
-    """The turns of one key, given in the order of coming."""
+    """The turns of one key, in order of arrival."""
 
     users = 0
-    """How many have one or wait for one."""
+    """The number of holders and waiters."""
 
 
 class Turns:
-    """The turns of each key: so many at once, and the others wait. An idle key takes no memory."""
+    """The turns of each key: a limited number at once; others wait. An idle key uses no memory."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once

@@ -127,7 +127,7 @@ class EventSchema(faust.Schema[Any, Any]):
         return message.key
 
     def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002
-        """Return the event as every consumer takes it, its error within."""
+        """Return the event as every consumer expects it, with its error."""
         headers = message.headers
         return decode(
             *(message.topic, message.partition, message.offset, message.key, headers, message.value),
@@ -145,7 +145,7 @@ class ConsumerApp(faust.App):
         return CheckpointedTransport(self.conf.broker_consumer, self)
 
     def _create_directories(self) -> None:
-        """Nothing is kept on disk."""
+        """Create none: nothing is stored on disk."""
 
 
 class FaustConsumer(Service):

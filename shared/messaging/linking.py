@@ -1,4 +1,4 @@
-"""What a worker stores of other services' records, by home, as it reads the topics: marks, and events as they are.
+"""Storage of other services' marks and events by home, for the worker that reads their topics.
 
 The access table and rules read them from the event store (`EventStore.linked_marks`, `EventStore.kept_events`).
 """
@@ -21,7 +21,7 @@ async def keep_linked_marks(connection: Connection, service: Service[Any], recor
 
 
 def marks_in(service: Service[Any], records: Iterable[ConsumedEvent]) -> set[tuple[UUID, str]]:
-    """Return home and mark of the marks that events give of which a service keeps them. Raises `UnknownEvent`."""
+    """Return home and mark of each mark in these events that a service keeps. Raises `UnknownEvent`."""
     marking = {stem: book for book in service.linked for stem in _stems(book, book.marks)}
     marks_by_home: set[tuple[UUID, str]] = set()
     for record in records:
@@ -98,7 +98,7 @@ async def read_linked(
 
 
 async def link_again(connection: Connection, service: Service[Any], stores: Mapping[str, Connection]) -> None:
-    """Store from others' event stores what the worker stores from their topics: what it lacks, or an older release kept not."""
+    """Store marks and events from others' event stores that the worker lacks, or that an older release did not keep."""
     async for _, records in read_linked(service, stores):
         await keep_linked_marks(connection, service, records)
         await keep_events(connection, service, records)

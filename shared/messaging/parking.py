@@ -43,7 +43,7 @@ class ParkedReactions(Protocol):
     """The parked reactions of a service, as one transaction sees them."""
 
     async def closed(self, command_ids: Collection[UUID]) -> frozenset[UUID]:
-        """Return those of some commands that a person has closed."""
+        """Return the commands that a person has closed."""
 
     async def version(self, stream: str) -> int:
         """Return the version of a stream of the service; 0 if it has not begun."""
@@ -107,7 +107,7 @@ class PostgresParkedReactions:
 
 
 def wait_streams(service: str, command_id: UUID) -> list[str]:
-    """Return the names that the stream of a wait may have: the second if somebody began a record under its id."""
+    """Return the possible names of a wait's stream: the second if a record was begun under its id."""
     return [f"{service}/{command_id}", f"{service}/{reserved_id(command_id)}"]
 
 

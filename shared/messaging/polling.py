@@ -1,4 +1,4 @@
-"""Looks for what another process may have changed: often while something happens, seldom after a long silence."""
+"""Polling for changes by other processes: often after a change, seldom after a long silence."""
 
 import asyncio
 import contextlib

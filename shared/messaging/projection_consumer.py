@@ -303,7 +303,7 @@ async def progress(connection: Connection, consumer: str, service: str) -> tuple
 async def reconcile(
     connection: Connection, consumer: str, service: str, counted: int = -1, *, namespace: str = "ooc"
 ) -> int:
-    """Compare the number of events taken of a service with the newest position record that the consumer has passed.
+    """Compare the number of applied events of a service with the newest position record that the consumer has passed.
 
     Fewer events than the position are a `lost_tail`: the end of a stream is missing, which leaves no gap. More, if nothing
     later was taken, are a `surplus`. Either is an alarm until a count is right. Only records beyond `counted` are compared,

@@ -47,7 +47,7 @@ PARKED_LONG: Final = timedelta(days=1)
 
 
 class Settled(Enum):
-    """The outcome of a command that was not rejected: it recorded something, now or before, or nothing was to be done."""
+    """The outcome of a command that was not rejected: recorded, now or before, or nothing to do."""
 
     DONE = "done"
     NOTHING_TO_DO = "nothing to do"
@@ -56,7 +56,7 @@ class Settled(Enum):
 KEY_DESTROYED: Final = Rejection((), "the key of the person whom this is about has been destroyed")
 
 OF_ONE_SENDER: Final = 200
-"""How many parked reactions to the events of one person are listed, who so hides from lists of a thousand nobody else's."""
+"""The most listed parked reactions to one person's events, so that lists of a thousand also show others'."""
 
 _log = structlog.get_logger("reactions")
 
@@ -102,7 +102,7 @@ class ReactionRunner:
         return self.service.consumed_topics
 
     async def apply(self, connection: Connection, records: Sequence[ConsumedEvent]) -> None:
-        """React to events, and store their marks and those that are kept; park refused reactions in the transaction of the checkpoint."""
+        """React to events, and store their marks and kept events; park refused reactions in the transaction of the checkpoint."""
         await keep_linked_marks(connection, self.service, records)
         await keep_events(connection, self.service, records)
         await self.react(PostgresParkedReactions(connection, self.service.name), records)
@@ -161,7 +161,7 @@ class ReactionRunner:
         return _outcome_of(due, result)
 
     async def foresee(self, command_id: UUID, reaction: str, body: bytes) -> Rejection | None:
-        """Say why a parked reaction would be refused now; None if it would go through. Records nothing."""
+        """Return why a parked reaction would be refused now; None if it would succeed. Records nothing."""
         try:
             due = self._parked_due(command_id, reaction, body)
             result = await self.handler.dry_run(self._request(due))

@@ -119,7 +119,7 @@ Headers = list[tuple[str, bytes]]
 REQUIRED_HEADERS: Final = frozenset(
     {"ce_id", "ce_type", "ce_subject", "ooc_version", "ooc_position", "ooc_recorded_at", "ooc_hash"}
 )
-"""What every event carries; the others came later, or depend on the event."""
+"""The fields of every event; others were added later, or depend on the event."""
 
 _Found = tuple[int, int, tuple[int, bytes]]
 """Partition and offset of a record, the position that it names, and its digest."""
@@ -371,7 +371,7 @@ class Relay(Service):
         return int(written.offset)
 
     async def _claimed_unsigned(self, barrier: int) -> HighWaterMark:
-        """Return what the topic says if no record is signed: no event store that lacks it may publish over it."""
+        """Return the topic's high-water mark if no record is signed: an event store that lacks it must not publish over it."""
         keys = replace(self._keys, believes_unsigned=True)
         return (await last_position(self._bootstrap, self._position_topic, keys, barrier))[0] or HighWaterMark()
 
@@ -425,7 +425,7 @@ class Relay(Service):
     async def _follow(
         self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any, reached: HighWaterMark
     ) -> None:
-        """Publish the events after the position, and those that come, until the service stops."""
+        """Publish the events after the position, and new ones, until the service stops."""
         self.reached = reached
         portions_after = partial(self._portions, event_store, producer)
         portions = await portions_after(reached.position, reached.hash)
@@ -463,7 +463,7 @@ class Relay(Service):
     async def _read(
         self, event_store: asyncpg.Connection[asyncpg.Record], after: int, hash_: bytes
     ) -> list[asyncpg.Record]:
-        """Return the events after a position, whose own event must still have this hash. Raises `RelayAlarm`."""
+        """Return the events after a position whose event must still have this hash. Raises `RelayAlarm`."""
         self._poll.moved.clear()
         rows = await event_store.fetch(_READ, after, MAX_EVENTS + 1)
         # The event reached is read again each time: a store cut while this runs shows at once.
@@ -571,7 +571,7 @@ class _Transaction:
 
     @property
     def anchors(self) -> Anchors:
-        """The anchors of the position record after these events."""
+        """The anchors for the position record after these events."""
         return _anchors(self._log_hash, self._accesses)
 
     def add(self, row: asyncpg.Record, source: bytes) -> None:

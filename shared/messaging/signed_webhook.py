@@ -1,6 +1,6 @@
 """Signatures of webhooks by the Standard Webhooks specification (https://www.standardwebhooks.com).
 
-Its official package is what tests and receivers check them with: it verifies more than it signs.
+Tests and receivers check them with its official package.
 """
 
 import base64

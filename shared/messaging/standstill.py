@@ -1,4 +1,4 @@
-"""The alarm of what stands still without an error, and the watch over a relay.
+"""Alarms for parts that stand still without an error, and the watch over a relay.
 
 A relay that hangs can raise no alarm itself, nor can a process that is paused: so the API of the service watches it.
 """

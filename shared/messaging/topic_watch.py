@@ -30,7 +30,7 @@ _NOTE_REPLICAS: Final = """
 
 
 class TopicWatch(Service):
-    """Raises `hanging_transaction` while records of a topic wait longer for the end of a transaction than any of ours takes."""
+    """Raises `hanging_transaction` while records of a topic wait longer for the end of a transaction than any of ours lasts."""
 
     def __init__(
         self, topic: str, pool: Pool, bootstrap: Kafka, hanging: float = HANGING_SECONDS, pause: float = LOOK_SECONDS

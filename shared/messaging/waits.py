@@ -1,4 +1,4 @@
-"""What waits in a service's database: parked reactions, streams in quarantine and lost commands, each in a sentence.
+"""The waits in a service's database: parked reactions, streams in quarantine and lost commands, each in a sentence.
 
 Nothing is recorded about a wait but its closure by a person (shared/domain/waiting.py): these are queries of the consumer's
 own tables, as they are now.
@@ -84,7 +84,7 @@ class StandingWait:
 
 
 async def standing_waits(connection: Connection, service: Service[Any], home: UUID | None = None) -> list[StandingWait]:
-    """List what waits in a deciding service's database, longest first: all of it, or what concerns a home."""
+    """List the waits in a deciding service's database, longest first: all, or those of a home."""
     waits = await _unapplied(connection, service, home)
     waits += [_lost_wait(service, command, at) for command, at in await unsent_commands(connection)]
     names = {name for wait in waits for name in wait.wait.targets}
@@ -222,7 +222,7 @@ def _streams_to_reach(service: Service[Any], fact: Fact) -> frozenset[str]:
 
 
 def _sentence(what: str, fact: Fact | None, reason: str) -> str:
-    """Say in one sentence what waits, and why. `{day}` in the text is the day of the fact, such as 4 May 2026."""
+    """Return a sentence with the wait and its reason. `{day}` in the text is the day of the fact, such as 4 May 2026."""
     day = "an unknown day" if fact is None else "{0.day} {0:%B %Y}".format(local_day(fact.occurred_at))
     text = what.replace("{day}", day)
     return _line(f"{text}: {reason[:1].lower()}{reason[1:]}")

@@ -1,4 +1,4 @@
-"""The latency of each step of an event's way, as histograms in the database of the service that takes the step.
+"""The latency of each step of an event, as histograms in the database of the service of the step.
 
 A process counts in memory (`observe`), and adds its counts to the table `latency` every few seconds. So all processes of a
 service are one histogram, which its API exports for the workers too: they listen on no port. The steps are:
@@ -43,14 +43,14 @@ _observed: dict[tuple[str, float], tuple[int, float]] = {}
 
 
 def observe(step: str, seconds: float, events: int = 1) -> None:
-    """Count events that took so many seconds each for a step; less than none, by clocks that differ, are none."""
+    """Count events with their seconds for a step; a negative time, by clocks that differ, counts as 0."""
     bucket = step, BOUNDS[bisect_left(BOUNDS, seconds)]
     before, together = _observed.get(bucket, (0, 0.0))
     _observed[bucket] = before + events, together + events * max(0.0, seconds)
 
 
 def recording_latency(pool: Pool) -> AbstractAsyncContextManager[None]:
-    """Add what this process observes to the table of its service. What cannot be added is lost: it is no record."""
+    """Add the observations of this process to its service's table while open; lose those that cannot be added."""
     return repeating(lambda: flush(pool), FLUSH_SECONDS, _log, "latency_lost")
 
 

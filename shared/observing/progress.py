@@ -1,4 +1,4 @@
-"""When each part of this process last finished a cycle, whatever it found to do: a part that hangs finishes none.
+"""The time at which each part of this process last finished a cycle, with or without work: a hanging part finishes none.
 
 A worker's heartbeat rests on it, and every few seconds it is written into the service's database, whose API exports it.
 """
@@ -16,7 +16,7 @@ FLUSH_SECONDS: Final = 5.0
 """Seconds between two writes."""
 
 HANGING_SECONDS: Final = 120.0
-"""After how long without a finished cycle a part hangs."""
+"""The age of the last cycle at which a part counts as hanging."""
 
 _WRITE: Final = """
     insert into progress (part, finished_at)
@@ -25,7 +25,7 @@ _WRITE: Final = """
 """
 _log = structlog.get_logger("progress")
 _finished: dict[str, float] = {}
-"""By part, when it last finished a cycle, in seconds of the monotonic clock."""
+"""Part -> time of its last finished cycle, in seconds of the monotonic clock."""
 
 
 def finish_cycle(part: str) -> None:
@@ -34,12 +34,12 @@ def finish_cycle(part: str) -> None:
 
 
 def leave_off(part: str) -> None:
-    """Note that a part has ended, or waits for its turn: it hangs no longer."""
+    """Stop watching a part that has ended, or waits for its turn."""
     _finished.pop(part, None)
 
 
 def hanging_parts(seconds: float = HANGING_SECONDS) -> list[str]:
-    """Return the parts that have finished no cycle for so long."""
+    """Return the parts without a finished cycle for some seconds."""
     now = time.monotonic()
     return sorted(part for part, at in _finished.items() if now - at > seconds)
 
@@ -57,7 +57,7 @@ async def write_progress(pool: Pool) -> None:
 
 
 async def write_unconfirmed(pool: Pool, statement: str, *values: object) -> None:
-    """Write what is measured, without waiting for a standby: that one is gone must not look as if all stood."""
+    """Write a measurement without waiting for a standby, whose absence must not look like a standstill."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("set local synchronous_commit = off")
         await connection.execute(statement, *values)

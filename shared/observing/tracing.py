@@ -1,4 +1,4 @@
-"""Traces (OpenTelemetry) from a click to the page that shows it, if a collector is set; else nothing is made or loaded.
+"""Traces (OpenTelemetry) from a click to the page with its effect, if a collector is set; else nothing is loaded.
 
 Spans name routes, services, topics and numbers, never a case, a record or a person: the trace of an event is in its envelope
 (`traceparent`, W3C Trace Context) and so in its header on Kafka, and a batch of events links to the trace of each.

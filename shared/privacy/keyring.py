@@ -177,7 +177,7 @@ class KeyEncryptionKeys:
         return DataKey(subject, generation, secret)
 
     def derived(self, purpose: str) -> bytes:
-        """Derive 32 bytes for another purpose (HKDF, RFC 5869, of the first epoch's key). They never change."""
+        """Derive 32 bytes for another purpose (HKDF, RFC 5869) from the first epoch's key. They never change."""
         return HKDFExpand(SHA256(), 32, info=purpose.encode()).derive(self.derivation)
 
     def __repr__(self) -> str:
@@ -298,7 +298,7 @@ class ExpiryTimer:
     """A timer that removes expired entries of a cache, also while the cache is idle."""
 
     def __init__(self, expire: Callable[[], float | None]) -> None:
-        """Take `expire`: it removes expired entries, and returns the seconds to the next expiry; None if it is empty."""
+        """Set `expire`, which removes expired entries and returns the seconds to the next expiry; None if empty."""
         self._expire = expire
         self._timer: asyncio.TimerHandle | None = None
 
@@ -473,7 +473,7 @@ class PostgresKeyring:
         return frozenset(row["missing"] for row in rows)
 
     async def withdraw_consent(self, subjects: Sequence[str]) -> None:
-        """Take back what this process's service has agreed to. Raises `KeyringUnavailable`."""
+        """Withdraw the agreement of this process's service. Raises `KeyringUnavailable`."""
         await retry_or_raise(
             lambda: self._pool.execute("select withdraw_consent($1)", list(subjects)), KeyringUnavailable
         )

@@ -22,7 +22,7 @@ def run_service(service: Service[Any], deciding_services: Callable[[], Iterable[
     """Run one process of a deciding service; `deciding_services` gives the declarations of all."""
 
     def api(settings: Settings) -> None:
-        # A wrong line of what the operator wrote is said now.
+        # Name a wrong line of the operator's files now.
         service.policy.on(today := local_day(datetime.now(UTC)))
         for document in service.documents.values():
             document.sender(today, "en")
@@ -40,7 +40,7 @@ def run_service(service: Service[Any], deciding_services: Callable[[], Iterable[
 
 
 def run_process(name: str, kinds: Mapping[str, Callable[[Settings], None]]) -> None:
-    """Run the kind of process that the one argument names; exits 1 with a sentence if that cannot be."""
+    """Run the kind of process that the one argument names; exits 1 with a sentence if there is no such kind."""
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
         sys.exit(f"say what to run: python -m services.{name} {'|'.join(kinds)}")
     process = f"{name}-{sys.argv[1]}"

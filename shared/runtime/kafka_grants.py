@@ -26,9 +26,9 @@ ITERATIONS: Final = 8192
 """Rounds of PBKDF2 behind a SCRAM secret: Kafka takes from 4,096 to 16,384."""
 SCRAM_SHA_512: Final = 2
 NO_PASSWORD: Final = 91
-"""RESOURCE_NOT_FOUND: who is to lose a password has none."""
+"""RESOURCE_NOT_FOUND: the login has no password to remove."""
 TIMEOUT_MS: Final = 10_000
-"""Milliseconds that a broker has to answer a request: one that stands still is asked again, or leaves the cluster."""
+"""Milliseconds for a broker's answer: a hanging one is asked again, or leaves the cluster."""
 
 
 class Binding(NamedTuple):
@@ -43,7 +43,7 @@ class Binding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KafkaAccess:
-    """The topics that a principal may read and write, its groups and its transactional ids. What is not named is denied.
+    """The topics that a principal may read and write, its groups and its transactional ids. All else is denied.
 
     Nothing is granted by a prefix: a broker keeps what is said of each group and transactional id in memory, for a week.
     """
@@ -145,7 +145,7 @@ async def grant_access(
     async def grant() -> None:
         async with administering(kafka, request_timeout_ms=TIMEOUT_MS) as admin:
             gone = {_login_of(right) for right in await _rights(admin)} - passwords.keys()
-            # aiokafka sends what it has no call for by the same way as its own calls.
+            # aiokafka sends requests without a call of its own like its calls.
             answer = await admin._send_request(_AlterScramRequest(passwords.items(), gone))  # noqa: SLF001
             _require(*((code, why) for name, code, why, _ in answer.results if name not in gone or code != NO_PASSWORD))
             for broker in (await admin.describe_cluster())["brokers"]:

@@ -1,4 +1,4 @@
-"""What monitoring asks of a process without an API: probes, metrics, consumers' positions and alarms, on a port of its own."""
+"""Monitoring of a process without an API: probes, metrics, consumers' positions and alarms, on a port of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
@@ -22,14 +22,14 @@ from shared.servers.database import Pool, WriteProbe
 from shared.servers.settings import Settings
 
 Counts = Callable[[Pool], Awaitable[Mapping[str, Mapping[str, int]]]]
-"""Reads what waits in the database of a process: of each kind, how many are in each state."""
+"""Counts the waits in the database of a process, by kind and state."""
 
 _WRITE: Final = "update progress set finished_at = finished_at where part = (select min(part) from progress)"
 """Changes nothing; a worker's role calls no function of the access log."""
 
 
 def operations_app(name: str, topics: Collection[str], pool: Pool, settings: Settings, counts: Counts) -> FastAPI:
-    """Build the application of a process that consumes these topics and keeps what it does in this database."""
+    """Build the monitoring application of a process that consumes these topics, with its database."""
 
     @asynccontextmanager
     async def holding() -> AsyncIterator[OwnDatabase]:

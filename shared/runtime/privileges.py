@@ -1,7 +1,7 @@
 """Which database role may do what: least privilege, as data.
 
 Each kind of process of each service connects by a login role of its own, such as `ooc_referral_api`. `shared.runtime.provision`
-makes the roles and grants exactly what stands here, each time that it runs: what is not named is granted to nobody. So
+makes the roles and grants exactly these privileges on each run, and no others. So
 a new table or function needs a line here, and tests/hostile/test_database_roles.py fails until it has one.
 """
 
@@ -53,7 +53,7 @@ CONNECTIONS: Final[Mapping[RoleKind, int]] = {
 """How many connections a role may have to the server, so that none takes all: four processes of a kind have room."""
 
 SETTINGS: Final[Mapping[str, str]] = {"lock_timeout": "10s", "idle_in_transaction_session_timeout": "1min"}
-"""What holds for each session of each role until it sets something else: nobody waits, or is waited for, without end."""
+"""The default settings of each role's sessions: no wait is endless."""
 
 
 def role_name(kind: RoleKind, service: str = "") -> str:

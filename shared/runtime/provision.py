@@ -1,4 +1,4 @@
-"""Databases, migrations, roles and topics: what must stand before a service runs. Safe to repeat.
+"""Databases, migrations, roles and topics, needed before a service runs. Safe to repeat.
 
 Migrations are plain SQL run by dbmate under the owner's address; the roles of services own nothing.
 """
@@ -92,7 +92,7 @@ async def _name_service(connection: Connection, name: str, service: str | None) 
 
 
 async def _name_key_holders(dsn: str, schemas: Sequence[Schema]) -> None:
-    """Write into the keyring who must agree before a key is destroyed: the API of each service that makes keys."""
+    """Write into the keyring the services that must agree before a key is destroyed: the API of each that makes keys."""
     holders = [
         schema.roles[RoleKind.API] for schema in schemas if schema.keyring_use.get(RoleKind.API) is RoleKind.SEALING
     ]
@@ -123,7 +123,7 @@ async def _migrate(dsn: str, folders: Sequence[Path]) -> None:
 
 
 SQUASHED_AFTER: Final = "release 2026.12.0 (commit 304fb530)"
-"""The last code that had the migrations up to `_SQUASHED` one by one."""
+"""The last release with the single migrations up to `_SQUASHED`."""
 
 _SQUASHED: Final = "20261201170200"
 """Migrations up to this number are one for each part of a schema, under the number of the last that the part had."""
@@ -199,7 +199,7 @@ def checkpoints_topic(name: str, replication: int) -> NewTopic:
 
 
 def _topic(name: str, partitions: int, replication: int, configs: dict[str, str]) -> NewTopic:
-    # The broker unpacks what a stranger has compressed: not every reader has every codec, and the relay uses none.
+    # The broker unpacks a stranger's compressed batches: not every reader has every codec, and the relay uses none.
     durable = {
         "min.insync.replicas": str(min(2, replication)),
         # A broker that lacks what was confirmed never leads: Kafka would lose the end of the topic without a word.

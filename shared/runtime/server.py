@@ -1,4 +1,4 @@
-"""The HTTP server of every process that answers one."""
+"""The HTTP server of every process with a port."""
 
 import asyncio
 import logging
@@ -50,7 +50,7 @@ class Server(uvicorn.Server):
                 await asyncio.wait_for(self._ending.wait(), 1)
 
     def _take_a_new_certificate(self) -> None:
-        """Show new connections the certificate that has taken the place of the one that was read."""
+        """Show new connections the renewed certificate."""
         tls = self._tls
         try:
             if tls is not None and (written := _written(self.config)) != self._written:

@@ -47,10 +47,10 @@ LEASE_SECONDS: Final = 7.0
 """Seconds for which a lease is held without being renewed."""
 
 WRITABLE: Final = SessionAttribute.read_write
-"""Of the hosts that an address names, the one that takes writes: a standby is no database of ours."""
+"""Chooses the writable host of an address: a standby is none."""
 
 _SESSION: Final = {"client_connection_check_interval": "5s", "search_path": "public"}
-"""PostgreSQL ends a statement whose caller has gone, but for a commit; and no setting of a role or database leads it to other tables."""
+"""Ends statements whose caller has gone, except commits; ignores settings of roles and databases that lead to other tables."""
 
 
 def database_dsn(server: str, database: str) -> str:
@@ -93,18 +93,18 @@ def hosts_of(address: str) -> list[str]:
 
 
 async def writable_host(address: str) -> str:
-    """Return the address of the host that takes writes, for a program that takes one host only. Raises the last error."""
+    """Return the address of the writable host, for a program that accepts one host only. Raises the last error."""
     host, connection = await _connect_to_writable(address, timeout=10)
     await connection.close()
     return host
 
 
 _last_writable: dict[str, str] = {}
-"""The host of each address that took writes last: it is asked first, since one that hangs costs ten seconds."""
+"""The last writable host of each address: it is tried first, since a hanging one costs ten seconds."""
 
 
 async def _connect_to_writable(address: str, **options: Any) -> tuple[str, Connection]:
-    """Connect to the host that takes writes. Raises the last error.
+    """Connect to the writable host. Raises the last error.
 
     asyncpg would end at a host that answers and is not ready: one that starts, is full, or whose proxy has nothing behind it.
     """
@@ -125,7 +125,7 @@ async def _connect_for_pool(dsn: str | None = None, **options: Any) -> Connectio
 
 
 class WriteProbe:
-    """Whether a database takes writes now: an API that can only read, or whose writes wait for a standby, is not ready."""
+    """Whether a database accepts writes now: an API that can only read, or whose writes wait for a standby, is not ready."""
 
     def __init__(self, statement: str = "select probe_write()") -> None:
         self._statement = statement
@@ -195,7 +195,7 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """The right of one process to do what a service has only one of: one for each database role and database.
+    """The right of one process to a task that a service runs once: one for each database role and database.
 
     Its holder renews it by what it does, and beside what has an end of its own (`keep`). If it hangs, the lease expires, and
     another takes over: so what it does must be fenced, or must fail or change nothing when it comes late.
@@ -250,7 +250,7 @@ class Lease:
 
     @asynccontextmanager
     async def enter(self, connection: Connection, context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
-        """Enter what may take long to enter, and keep the lease until that is done."""
+        """Enter a slow context, and keep the lease until it is entered."""
         async with AsyncExitStack() as stack:
             async with self.keep(connection):
                 value = await stack.enter_async_context(context)

@@ -1,4 +1,4 @@
-"""What clients of HTTP have in common: whose certificates they trust, and what they keep."""
+"""HTTP clients: the certificates that they trust, and their cookies."""
 
 import ssl
 from functools import cache
@@ -12,7 +12,7 @@ from shared.servers.settings import InvalidSetting, Settings
 
 @cache
 def client_tls() -> ssl.SSLContext:
-    """Return whose certificates are trusted: of the authorities of the machine, and of `OOC_TLS_AUTHORITY`.
+    """Return a context that trusts the machine's authorities and `OOC_TLS_AUTHORITY`.
 
     Made once: reading the authorities blocks the process for 20 ms. Raises `InvalidSetting`.
     """

@@ -12,7 +12,7 @@ PARTITIONS: Final = 12
 """Partitions of every events topic, for ever: the key decides the partition by their number."""
 
 PROVISIONER: Final = "kafka_provision"
-"""Who makes topics, passwords and rights. The broker knows it from a file of its own, before it holds any password."""
+"""The principal that makes topics, passwords and rights. The broker knows it from its own file, before it has passwords."""
 
 VERIFIER: Final = "kafka_verify"
 
@@ -36,12 +36,12 @@ class KafkaLogin:
 
     @property
     def mechanism(self) -> str:
-        """The SASL mechanism: SCRAM (RFC 5802), but for the principal that makes the others' SCRAM secrets."""
+        """The SASL mechanism: SCRAM (RFC 5802), except for the principal that makes the others' SCRAM secrets."""
         return "PLAIN" if self.principal == PROVISIONER else "SCRAM-SHA-512"
 
 
 Kafka = str | KafkaLogin
-"""Where Kafka is: by an address alone if the broker asks nobody who they are."""
+"""The address of Kafka, with a login unless the broker needs none."""
 
 
 def client_options(kafka: Kafka) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def client_options(kafka: Kafka) -> dict[str, Any]:
 
 
 LOOK_MILLISECONDS: Final = 2_000
-"""Between two looks of a consumer of aiokafka at what it could fetch, besides those that something occasions: not five a second."""
+"""The pause between two idle looks of an aiokafka consumer for records to fetch; its default is 200."""
 
 
 def be_patient(consumer: Any, *, idle: bool) -> None:
@@ -74,7 +74,7 @@ def be_patient(consumer: Any, *, idle: bool) -> None:
 
 @asynccontextmanager
 async def producing(kafka: Kafka, seconds: float, **options: Any) -> AsyncIterator[Any]:
-    """Yield a started producer, which has so many seconds to start. Raises TimeoutError and KafkaError."""
+    """Yield a producer that started within some seconds. Raises TimeoutError and KafkaError."""
     from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - an API never connects to Kafka, and need not load it
 
     producer = AIOKafkaProducer(**client_options(kafka), **options)
@@ -88,7 +88,7 @@ async def producing(kafka: Kafka, seconds: float, **options: Any) -> AsyncIterat
 
 
 async def stop(member: Any, seconds: float) -> None:
-    """Stop a producer or consumer of aiokafka, and close its client, each within so many seconds; what they raise is left alone.
+    """Stop a producer or consumer of aiokafka, and close its client, each within some seconds; ignore their errors.
 
     If the broker is away, stopping a consumer raises the CancelledError of a fetch that it cancels itself. That one
     would end the task that stops it, as if somebody had cancelled it, without a word.

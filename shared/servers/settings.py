@@ -20,7 +20,7 @@ class InvalidSetting(ValueError):
 
 
 class NoPassword(Exception):
-    """The password of a database role or of a Kafka principal is not where it should be; the message says where."""
+    """A missing password of a database role or Kafka principal; the message names its place."""
 
 
 def _wrong(error: ErrorDetails) -> str:

@@ -1,4 +1,4 @@
-"""Ends tasks for sure, and repeats what is looked at or measured beside the work."""
+"""End tasks reliably, and repeat calls in the background."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,7 +20,7 @@ async def end(task: asyncio.Task[Any]) -> None:
 
 
 async def tolerantly(call: Callable[[], Awaitable[None]], log: Any, event: str) -> None:
-    """Call something that ends no process: whatever goes wrong is logged as this event."""
+    """Call something, and log its errors as this event instead of raising them."""
     try:
         await call()
     except Exception as error:  # noqa: BLE001 - it is called again

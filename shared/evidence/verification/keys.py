@@ -1,4 +1,4 @@
-"""The data keys as a whole: each of an epoch that the owner has opened, and how many there are that no event names."""
+"""The data keys: each must be of an epoch that the owner has opened; those that no event names are counted."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ _PAGE_OF_KEYS: Final = """
 
 @dataclass
 class KeyCheck(CountedCheck):
-    """What is wrong with the data keys, and how many of them no event names."""
+    """The problems of the data keys, and the number of those that no event names."""
 
     unnamed: int = 0
 
 
 async def check_keys(keyring: Pool, named: Collection[tuple[str, int]], check: KeyCheck) -> None:
-    """Look at every data key. One that no event names is a fault of nobody: its command was refused after it was made."""
+    """Check every data key. One that no event names is no fault: its command was refused after it was made."""
     after = ("", 0)
     while rows := await keyring.fetch(_PAGE_OF_KEYS, *after, PAGE):
         after = (rows[-1]["subject"], rows[-1]["generation"])

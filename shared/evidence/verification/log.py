@@ -63,7 +63,7 @@ class LogEnd:
 
 
 async def end_of_log(database: Pool, reached: int, problems: Problems) -> LogEnd:
-    """Return the end of an event store now; `reached` is the position that its topic has come to."""
+    """Return the end of an event store now; `reached` is the position of its topic."""
     row = await or_else(None, database.fetchrow(_END), problems)
     return LogEnd(reached, None, None, reached) if row is None else LogEnd(*row)
 
@@ -112,7 +112,7 @@ def place_of(row: asyncpg.Record) -> str:
 
 
 class _Walk:
-    """How far a walk through the log has come."""
+    """The progress of a walk through the log."""
 
     def __init__(self, checks: LogChecks) -> None:
         self.answered = 0
@@ -165,7 +165,7 @@ class _Walk:
         self._checks.places.note(f"{which} missing {where}")
 
     def end(self, end: LogEnd) -> None:
-        """Compare what the head says with where the walk ended."""
+        """Compare the head with the end of the walk."""
         if self._position < end.position:
             self._missing(end.position, "before the end")
         elif end.log_hash is None:

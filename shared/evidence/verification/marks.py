@@ -1,4 +1,4 @@
-"""What a service keeps of others' records, on which access, rules, pages and messages depend: each mark must follow from an
+"""Copies and marks of others' records, on which access, rules, pages and messages depend: each mark must follow from an
 event of the service that it names, and each copy of an event must be what that service recorded. None may be lacking: the
 absence of some lets somebody in.
 """
@@ -20,7 +20,7 @@ from shared.servers.database import Pool
 
 _KEPT: Final = "select home, mark from linked_mark"
 PATIENCE_SECONDS: Final = 10.0
-"""How long a mark may be lacking: a worker stores it within a second."""
+"""The time allowed for a mark to arrive: a worker stores it within a second."""
 OF_AN_EVENT: Final = "position, recorded_at, stream, version, event_id, type, home, hash"
 """The columns of an event beside its body, in its store and in copies of it."""
 _NAMED: Final = "from event join unnest($1::text[], $2::integer[]) as c (stream, version) using (stream, version)"
@@ -78,7 +78,7 @@ def _links(service: Service[Any], record: ConsumedEvent) -> list[_Link]:
 
 
 async def _lacking(database: Pool, links: Sequence[_Link]) -> list[_Link]:
-    """Return what the worker does not hold of this."""
+    """Return the marks and copies that the worker lacks."""
     return [tuple(row) for row in await database.fetch(_LACKED, *zip(*links, strict=True))] if links else []
 
 

@@ -1,4 +1,4 @@
-"""What a check finds broken: lines for people, each one line, and no more than can be read."""
+"""Problems found by a check, as lines for people, limited in number and length."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from typing import Final, TypeAlias, TypeVar
 T = TypeVar("T")
 
 Passed: TypeAlias = Callable[[int], None]
-"""Hears of how many further events, or records of events, a check has passed."""
+"""Receives the number of further events, or records of events, that a check has passed."""
 
 
 def ignore_passed(_: int) -> None:

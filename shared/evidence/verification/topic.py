@@ -1,4 +1,4 @@
-"""The topic against the event store: how far it has come, and each record byte for byte.
+"""Compare the topic with the event store: its end, and each record byte for byte.
 
 A record is the store's own if the store holds an event at the position that it names, and the relay would write that
 event so: same bytes, key, partition and headers, once, in order. Every other record is named with its offset.
@@ -176,7 +176,7 @@ def _place_in(partition: TopicPartition, offset: int) -> str:
 
 
 class _TopicComparison:
-    """What of the topic has been seen."""
+    """The comparison's progress in the topic."""
 
     def __init__(self, service: Service[Any], database: Pool, head: int, problems: Problems) -> None:
         self._head = head

@@ -1,4 +1,4 @@
-"""Alarms: problems of a consumer that need a person, stored in its database until they are mended."""
+"""Alarms: problems of a consumer that need a person, stored in its database until they are solved."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ def kind_of(name: str) -> AlarmKind:
 
 
 LONGEST_DETAIL: Final = 1000
-"""Characters of a detail: every process reads it, and it may quote what an attacker wrote."""
+"""Characters of a detail, which every process reads and which may quote an attacker."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ _log = structlog.get_logger("consumer")
 class VersionGap:
     """A version of a stream is missing: an event is lost, or the topic is another one. Only this stream waits.
 
-    `held` is the last version taken, `found` the one that came instead of the next.
+    `held` is the last version applied, `found` the one that came instead of the next.
     """
 
     topic: str

@@ -91,7 +91,7 @@ def decode(
     follows: int | None = None,
     reading: int = 0,
 ) -> ConsumedEvent:
-    """Read a record's headers, whatever they hold. Never raises, and returns nothing that the tables could not hold."""
+    """Read a record's headers. Never raises; the result always fits the tables."""
     headers = tuple(headers or ())
     named = dict(headers)
     value = body or b""

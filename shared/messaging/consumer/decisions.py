@@ -138,7 +138,7 @@ async def acknowledge_alarm(
 async def attend_alarm(
     connection: Connection, consumer: str, name: str, place: str, *, actor: str, reason: str
 ) -> Decision:
-    """Note who looks after an alarm from now on; it stands as before. Raises `NothingHeld` or ValueError."""
+    """Store who attends to an alarm, which stays open. Raises `NothingHeld` or ValueError."""
     _check(actor, reason)
     async with connection.transaction():
         detail = await connection.fetchval(

@@ -77,7 +77,7 @@ def log_transient(log: Any, name: str, **details: Any) -> Iterator[None]:
 
 
 async def retry_transient(call: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """Call again while it fails with a transient error, for so many seconds; raise any other at once."""
+    """Retry transient errors for some seconds; raise any other at once."""
     return await retry_for(call, seconds, is_transient)
 
 

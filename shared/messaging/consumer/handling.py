@@ -92,7 +92,7 @@ def _size(record: ConsumedEvent) -> int:
 
 
 class RecordHandler(Service):
-    """Handler of the records of some services' events topics, as a reader passes them on.
+    """Handler of the records of some services' events topics.
 
     A projection has `note`, which is called in the transaction of a batch with the services and positions believed since the
     last one; its `apply` gets the events of all partitions at once. Else `apply` gets them by partition, so that PostgreSQL
@@ -116,7 +116,7 @@ class RecordHandler(Service):
         super().__init__()
         self.consumer = consumer
         self.busy = asyncio.Lock()
-        """Locked while a batch is taken."""
+        """Locked while a batch is processed."""
         self.follower = PositionFollower(position_topics, bootstrap, keys, self._ignored, self._compare)
         self._pool = pool
         self._apply = apply

@@ -226,7 +226,7 @@ async def evaluate_at_ends(
     keys: PositionKeys,
     patience: float = ENDS_SECONDS,
 ) -> tuple[HighWaterMark | None, list[Ignored]]:
-    """As `evaluate`, with the ends read after the records; and again for so many seconds, while a record goes beyond them."""
+    """As `evaluate`, with the ends read after the records; for some seconds while a record is beyond them."""
 
     async def look() -> tuple[HighWaterMark | None, list[Ignored]]:
         return evaluate(records, before, await read_ends(), keys)
@@ -237,7 +237,7 @@ async def evaluate_at_ends(
 async def look_again(
     look: Callable[[], Awaitable[T]], is_short: Callable[[T], bool], patience: float = ENDS_SECONDS
 ) -> T:
-    """Look at the ends of a topic, and again for so many seconds while they fall short; return what was seen last.
+    """Look at the ends of a topic, for some seconds while they fall short; return the last result.
 
     A broker that was frozen answers for a moment as the leader that it was, with the ends of that time.
     """

@@ -83,7 +83,7 @@ class PositionFollower(Service):
         return None if believed is None else believed.vouches(partition, offset)
 
     def follow_again(self) -> None:
-        """Replace a connection that is older than `SILENT_SECONDS`: records wait, and a connection that hangs yields none."""
+        """Replace a connection that is older than `SILENT_SECONDS`: records wait, and a hanging connection yields none."""
         if time.monotonic() - self._began > SILENT_SECONDS:
             self._again.set()
 
