@@ -1,1 +1,1 @@
-"""Messages to children, parents, victims and schools, by what the events of the other services say."""
+"""Messages to children, parents, victims and schools, by the events of the other services."""

@@ -1,6 +1,6 @@
-"""The services' APIs, as any agency's program asks them: with a token of its own, at the moment of sending.
+"""A client of the services' APIs, with a token of its own, at the moment of sending.
 
-So every look at an address is in the access log, and nothing that was read is kept.
+So every read of an address is in the access log, and none is stored.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROLE: Final = "MESSENGER"
 REASON: Final = "MESSAGE"
 TIMEOUT_SECONDS: Final = 15.0
 LINK_AFTER: Final = timedelta(days=1)
-"""How long after an appointment its link ends."""
+"""The time from an appointment to the end of its link."""
 EARLY_SECONDS: Final = 30
 """Seconds before its end at which a token is no longer used."""
 
@@ -41,7 +41,7 @@ class NotRecorded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """How somebody can be reached and may be told, as the referral says now."""
+    """How a person can be reached, and may be told, by the present referral."""
 
     may_be_told: bool
     preferred: str | None
@@ -51,11 +51,11 @@ class Contact:
     name: str | None = None
     address: str | None = None
     recorded: frozenset[UUID] = frozenset()
-    """The messages that the record has as sent."""
+    """The messages that are recorded as sent."""
 
 
 class Apis:
-    """The services as the messenger asks them."""
+    """The services' APIs for the messenger."""
 
     def __init__(
         self, settings: NotificationsSettings, addresses: Addresses, http: httpx2.AsyncClient | None = None
@@ -70,7 +70,7 @@ class Apis:
         await self._http.aclose()
 
     async def contact(self, referral_id: UUID, person: UUID) -> Contact | None:
-        """Return how somebody can be reached; None if their referral does not say. Raises `NoAnswer`."""
+        """Return how a person can be reached; None if their referral does not say. Raises `NoAnswer`."""
         state = await self._read(f"referral/{referral_id}")
         known = (state.get("contacts") or {}).get(str(person))
         if known is None:
@@ -93,7 +93,7 @@ class Apis:
         )
 
     async def account(self, person: UUID) -> Contact | None:
-        """Return how an account can be reached, as the console knows from the sign-in; None if it does not. Raises `NoAnswer`."""
+        """Return how an account can be reached, by the console's record of the sign-in; None if unknown. Raises `NoAnswer`."""
         console = self._settings.console_url
         if console is None:
             return None
@@ -106,13 +106,13 @@ class Apis:
         return None if email is None else Contact(may_be_told=True, preferred="EMAIL", email=email)
 
     async def digests(self, officer: UUID | None = None) -> Mapping[UUID, Mapping[str, Sequence[str]]]:
-        """Return of which cases officers are reminded today, by what for; of one of them, or all. Raises `NoAnswer`."""
+        """Return the cases of which officers, or one officer, are reminded today, by reason. Raises `NoAnswer`."""
         query = {} if officer is None else {"officer": str(officer)}
         answer = await self._ask("GET", "reporting", "/v1/digests", {"Access-Reason": REASON}, params=query)
         return {UUID(digest.pop("officer")): digest for digest in _content(answer, "reporting")["digests"]}
 
     async def place(self, record: str) -> str | None:
-        """Return where an appointment is; None if that is not said, or forgotten. Raises `NoAnswer`."""
+        """Return the place of an appointment; None if missing or forgotten. Raises `NoAnswer`."""
         texts = ((await self._read(record)).get("details") or {}).get("texts") or ()
         return next((_text(text.get("value")) for text in reversed(texts) if text["field"] == "place"), None)
 
@@ -128,7 +128,7 @@ class Apis:
             raise NotRecorded(f"{body['type']} was refused (HTTP {answer.status_code})")
 
     async def link(self, message: Message, *, welsh: bool = False) -> str | None:
-        """Return a link to the page of an appointment, in the person's language; None if no console makes one now: the message does without."""
+        """Return a link to the page of an appointment, in the person's language; None if no console makes one now: the message then has none."""
         service, _, id_ = message.record.partition("/")
         body = {
             "service": service,
@@ -143,7 +143,7 @@ class Apis:
         return None if made is None else f"{self._settings.console_url}{made.json()['path']}"
 
     async def end_links(self, person: UUID, record: str) -> bool:
-        """End every link that somebody was given to an appointment; return whether there is none."""
+        """End every link of a person to an appointment; return whether none is left."""
         if self._settings.console_url is None:
             return True
         return await self._ask_console("DELETE", f"/next/of/{person}/{record.partition('/')[2]}") is not None
@@ -208,5 +208,5 @@ def _content(answer: httpx2.Response, service: str) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    """Return a text that was opened; None for what is absent, sealed or forgotten."""
+    """Return an opened text; None if absent, sealed or forgotten."""
     return value if isinstance(value, str) and value.strip() else None

@@ -14,7 +14,7 @@ COPIES: Final = {
     "stream_event": "stream, version, event_id, recorded_at, body",
     "agency_event": "stream, version, event_id, recorded_at, body, position, home, hash",
 }
-"""The tables of copies of events, and what a copy has of its event."""
+"""The tables of copies of events, with the copied columns."""
 
 DATABASE: Final = (
     f"ooc_{NOTIFICATIONS}",

@@ -26,7 +26,7 @@ CONSUMER: Final = "notifications"
 CHECKPOINTS: Final = "messages"
 """The name of its checkpoints. Those of `notifications` are of the release before, which kept no whole streams (ADR 89)."""
 SESSIONS: Final = 200
-"""How many sessions of a case, the latest, are planned anew when its people change: a child has some dozens."""
+"""The most sessions of a case, the latest, that are planned again when its people change: a child has some dozens."""
 MOST_FACTS: Final = 20_000
 """About how many facts of sessions are in memory."""
 
@@ -65,11 +65,11 @@ _CASES_OF: Final = "select distinct case_id from message where recipient = $1 or
 
 
 Part = tuple[UUID, str | None]
-"""What is planned at a time: a case's place in a session, or its own records."""
+"""A unit of planning: a case's place in a session, or its own records."""
 
 
 class Followed:
-    """What was followed, as it is read for one batch: the records of the last case, and some sessions."""
+    """The followed records, read for one batch: those of the last case, and some sessions."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -122,12 +122,12 @@ def following(plan_of: Plan = plan) -> Apply:
 
 
 async def is_behind(connection: Connection) -> bool:
-    """Tell whether the release before had followed more than this one has: until then the events of a case are not whole."""
+    """Tell whether the release before is ahead of this one: until it is passed, the events of a case are incomplete."""
     return bool(await connection.fetchval(_IS_BEHIND))
 
 
 async def _keep(connection: Connection, records: Sequence[ConsumedEvent]) -> None:
-    """Store events, and whose the records are that they begin. Raises `UnknownEvent`."""
+    """Store events, and the cases of the records that they begin. Raises `UnknownEvent`."""
     columns = ("stream", "version", "event_id", "recorded_at", "body")
     await connection.execute(_KEEP, *([getattr(record, column) for record in records] for column in columns))
     begun = [record for record in records if record.version == 1 and session_of(record.stream) is None]

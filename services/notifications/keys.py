@@ -1,4 +1,4 @@
-"""The keys by which relays sign position records (ADR 76), read where anybody reads them: this program has no secret of theirs."""
+"""The public keys of the relays' position records (ADR 76), read from the services: this program has no secret of theirs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is news in a record, by the state that its own service folds from it: no event is matched here.
+"""The news of a record, by the state that its own service folds: no event is matched here.
 
 An event that is the reason of a message is found by the version that the state names.
 """
@@ -38,7 +38,7 @@ DISPOSAL: Final = DISPOSALS.events.service
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """An occasion, with the person whose matter it is, those who were harmed by it, and those who work on it."""
+    """An occasion, with the person concerned, the people harmed, and the officers."""
 
     occasion: Occasion
     because: Fact
@@ -50,7 +50,7 @@ class News:
     template: MessageTemplate | None = None
     """The one text, if an officer chose it."""
     accounts: Mapping[Audience, UUID] = field(default_factory=dict)
-    """The accounts of those who work on it, by audience."""
+    """The accounts of the officers, by audience."""
     case_id: UUID | None = None
     """The case, if it is not the home of the record."""
 

@@ -20,9 +20,9 @@ from shared.domain.ids import derived_uuid
 from shared.servers.database import Connection
 
 NO_ADDRESS: Final = "NO_ADDRESS"
-"""Why a message failed that is no fault: the alarm leaves it out, and somebody rings."""
+"""The failure that is no fault: the alarm leaves it out, and staff ring."""
 LEASE: Final = timedelta(minutes=2)
-"""How long a worker has a message to itself: longer than all that it waits for while it sends."""
+"""The lease of a worker on a message: longer than all its waits while sending."""
 
 _COLUMNS: Final = (
     *("id", "event_id", "template", "recipient", "concerns", "case_id", "referral_id", "record", "item"),
@@ -58,9 +58,9 @@ _FORGOTTEN: Final = """
 
 
 async def settle(connection: Connection, case_id: UUID, session: str | None, messages: Mapping[UUID, Message]) -> None:
-    """Bring what is unsent of a case's place in a session, or of its own records, to its plan.
+    """Bring the unsent messages of a case's place in a session, or of its own records, to their plan.
 
-    Add, move, withdraw; mark links whose appointment stands no more.
+    Add, move, withdraw; mark links of withdrawn appointments.
     """
     await connection.executemany(_PUT, [_row(message) for message in messages.values()])
     await connection.execute(_WITHDRAW_OTHERS, case_id, session, list(messages))
@@ -83,7 +83,7 @@ _DIGEST: Final = f"""
 
 
 async def put_digests(connection: Connection, officers: Iterable[UUID], begins: datetime, ends: datetime) -> None:
-    """Plan the reminder of each officer for the day that begins then, once: what it says is asked when it is sent."""
+    """Plan the reminder of each officer for the day that begins then, once; its text is made when it is sent."""
     day = derived_uuid("digest", begins.isoformat())
     await connection.executemany(
         _DIGEST, [(derived_uuid("digest", day, officer), day, officer, begins, ends) for officer in officers]
@@ -147,7 +147,7 @@ _LEASE: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one worker sends as one message: rows of one recipient that fell due together."""
+    """Rows of one recipient that are due together, which a worker sends as one message."""
 
     rows: Sequence[Mapping[str, Any]]
 
@@ -158,7 +158,7 @@ class Batch:
         return sent_as
 
     def __getitem__(self, column: str) -> Any:
-        """Return what the rows have in common: all but their subjects."""
+        """Return a column that the rows share: any but their subject."""
         return self.rows[0][column]
 
     @property
@@ -168,7 +168,7 @@ class Batch:
 
 
 async def withdraw_overtaken(connection: Connection, now: datetime, *, in_the_past: bool) -> None:
-    """Withdraw what came too late, and the end of what somebody never heard of: `claim` takes neither."""
+    """Withdraw messages that are too late, and ends of appointments that were never announced: `claim` returns neither."""
     if not in_the_past:
         await connection.execute(_TOO_LATE, now)
     await connection.execute(_NEVER_TOLD, now)
@@ -177,9 +177,9 @@ async def withdraw_overtaken(connection: Connection, now: datetime, *, in_the_pa
 async def claim(
     connection: Connection, now: datetime, *, day: datetime, tomorrow: datetime, most: int, in_the_past: bool = False
 ) -> Batch | None:
-    """Take the messages of one recipient that are due, in a transaction of the caller; None if there is nothing to do.
+    """Claim the due messages of one recipient, in a transaction of the caller; None if there are none.
 
-    What a worker left behind comes first. `most` messages go to one person since `day` began; the rest waits until
+    Messages that a worker left behind come first. `most` messages go to one person since `day` began; the rest waits until
     `tomorrow`, unless it were too late then. `in_the_past`: nothing is late, merged or too much.
     """
     useful = datetime.min.replace(tzinfo=UTC) if in_the_past else now
@@ -207,7 +207,7 @@ async def claim(
 
 
 def _record_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what rows have in common that go together; what goes to an account stands in no record."""
+    """Return the key of rows that are recorded together; messages to accounts are not recorded."""
     if row["handed_over"]:
         return (row["sent_as"],)
     alone = row["template"] == AccountTemplate.OFFICER_DIGEST
@@ -221,7 +221,7 @@ _FAMILY_IS_TOLD: Final = """
 
 
 async def lack_address(connection: Connection, batch: Batch, messages: Sequence[Message]) -> bool:
-    """Withdraw what nobody can be sent for want of an address; return whether somebody is to ring instead.
+    """Withdraw messages without an address; return whether staff have to ring instead.
 
     In a transaction of the caller.
     """

@@ -1,4 +1,4 @@
-"""Who may be told in a case, as the states of its records say: nobody who said no, and nobody harmed without a safe contact."""
+"""The people who may be told in a case, by the states of its records: no one who refused, no harmed person without a safe contact."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class People:
         return people
 
     def may_be_told(self, person: UUID) -> bool:
-        """Whether messages may go to somebody: not to who is unknown here, and only by a safe contact to who was harmed."""
+        """Whether messages may go to a person: a known one, and a harmed one only by a safe contact."""
         preferences, details = self.preferences.get(person), self.details.get(person)
         if person not in self.linked or (preferences is not None and not preferences.messages_wanted):
             return False
@@ -55,7 +55,7 @@ class People:
         return safe or not self.is_harmed(person)
 
     def is_harmed(self, person: UUID) -> bool:
-        """Whether somebody was harmed, as far as is known here."""
+        """Whether the person is known to be harmed."""
         linked = self.linked.get(person)
         return person in self.details or (linked is not None and linked.is_harmed)
 
@@ -83,7 +83,7 @@ class People:
 
 
 def _keep_latest(kept: dict[UUID, Said], said: Mapping[UUID, Said]) -> None:
-    """Keep what each person said last, in whichever referral."""
+    """Keep each person's latest statement of all referrals."""
     for person, statement in said.items():
         if person not in kept or kept[person].recorded_at <= statement.recorded_at:
             kept[person] = statement

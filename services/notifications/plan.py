@@ -1,4 +1,4 @@
-"""From the records of a case to the messages that follow from them: pure, and the same each time.
+"""The pure plan: from the records of a case to its messages.
 
 The outbox is brought to what stands here after each event, so a correction or a cancellation changes or withdraws what has
 not been sent.
@@ -23,14 +23,14 @@ from shared.domain.ids import derived_uuid
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message that is to be sent: to whom, about what, and between which times."""
+    """A message to be sent: its recipient, subject and times."""
 
     event_id: UUID
     """The event of which it tells."""
     template: str
     recipient: UUID
     concerns: UUID
-    """The child or person whose matter it is: while their data are restricted, nobody is told."""
+    """The child or person concerned: while their data are restricted, nothing is sent."""
     case_id: UUID
     referral_id: UUID
     record: str
@@ -40,16 +40,16 @@ class Message:
     not_after: datetime
     follows: tuple[str, ...]
     moment: datetime
-    """When the appointment begins, or until when a condition is to be done."""
+    """The beginning of the appointment, or the deadline of a condition."""
     hours: Decimal | None
     sequence: int
     """The version of the event in its record: it grows with each change of the appointment."""
     harmed: bool = False
-    """Whether it goes to somebody as a person who was harmed: they ring those who work for victims."""
+    """Whether the recipient was harmed: they ring the victim workers."""
     to_account: bool = False
     """Whether the recipient is an account, and no person of the case."""
     family: tuple[UUID, ...] = ()
-    """Who else of the recipient's family is told the same: who hears of it from them is not rung."""
+    """The others of the family who get the same message: staff do not ring a family that hears of it from one of them."""
 
     @property
     def key(self) -> UUID:
@@ -86,7 +86,7 @@ def plan(case_id: UUID, records: Sequence[Record]) -> Mapping[UUID, Message]:
 
 
 def people_by_area(records: Iterable[Record]) -> Mapping[str | None, People]:
-    """Return whom the records of each area name."""
+    """Return the people whom the records of each area name."""
     areas: dict[str | None, list[Record]] = {}
     for record in records:
         areas.setdefault(record.area, []).append(record)

@@ -27,12 +27,12 @@ METHODS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("PLACE_BOOKED", "PLACE_MOVED", "CONFERENCE_PLANNED", "VICTIM_CONFERENCE"), "REQUEST"),
     **dict.fromkeys(("PLACE_CANCELLED", "CONFERENCE_CANCELLED"), "CANCEL"),
 }
-"""The templates that change a diary, with what they do there (RFC 5546)."""
+"""The templates that change a diary, with their method (RFC 5546)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a message says, in which language, and by which edition of which template."""
+    """A message's text, with its language and the edition of its template."""
 
     template: str
     version: int
@@ -86,7 +86,7 @@ def _render_message(message: Message, place: str | None, *, welsh: bool) -> Text
 
 
 def _has(language: Language, template: str, *, for_other: bool) -> bool:
-    """Whether a language has the words for this recipient: those for a child are none for a parent."""
+    """Whether a language has the words for this recipient: a parent needs other words than a child."""
     own, english = templates(language).get(template), templates(ENGLISH)[template]
     return own is not None and (not for_other or "for_other" in own or "for_other" not in english)
 

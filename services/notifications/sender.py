@@ -1,4 +1,4 @@
-"""The sender: takes what is due, reads the address, sends, and has it recorded, so that each message goes out once.
+"""The sender: claims due messages, reads the address, sends and records, so that each message goes out once.
 
 Each step is committed before the next begins, and a worker that dies leaves the row where it was. What may have gone out is
 never sent again unasked: Notify is asked by the message's id; a mail server cannot be, and gets one repeat, marked as such.
@@ -34,11 +34,11 @@ from shared.messaging.polling import Poll
 from shared.servers.database import Pool
 
 AT_ONCE: Final = 6
-"""How many messages one worker sends at the same time."""
+"""The most messages that one worker sends at once."""
 RECEIPTS_SECONDS: Final = 60.0
 """Seconds between two looks for delivery receipts."""
 RECEIPT_DAYS: Final = 3
-"""For how long a receipt is asked for."""
+"""Days for which a receipt is queried."""
 DEAD: Final = "message_dead"
 PLACE: Final = "messages"
 WITH_A_PLACE: Final = frozenset({"education", "rj_conference"})
@@ -50,7 +50,7 @@ _log = structlog.get_logger("notifications")
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """By whom a message goes, by which channel and to which address."""
+    """The carrier, channel and address of a message."""
 
     carrier: Carrier
     channel: str
@@ -58,7 +58,7 @@ class _Way:
 
 
 class Sender(Part):
-    """Sends what is due, as long as the process runs."""
+    """Sends due messages while the process runs."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Sender(Part):
             await self.sleep(RECEIPTS_SECONDS)
 
     async def send_due(self) -> int:
-        """Send everything that is due now; return how many messages were taken."""
+        """Send all due messages; return how many were claimed."""
         taken = 0
         if self._is_open():
             async with self._pool.acquire() as connection:
@@ -156,7 +156,7 @@ class Sender(Part):
             await outbox.step(connection, batch, name, *values)
 
     async def _send(self, batch: Batch) -> None:
-        """Bring a message as far as it goes now. Raises `NoAnswer`."""
+        """Take a message through the steps that are possible now. Raises `NoAnswer`."""
         to_account = batch["to_account"]
         recipient = batch["recipient"]
         contact = await (
@@ -201,7 +201,7 @@ class Sender(Part):
         return await self._apis.link(message, welsh=welsh)
 
     async def end_links(self) -> None:
-        """End the links to appointments that stand no more, at any hour; what the console does not answer is asked again."""
+        """End the links to withdrawn appointments, at any hour; retry if the console does not answer."""
         async with self._pool.acquire() as connection:
             rows = await connection.fetch("select * from message where link = 'OFF' limit 100")
         for row in rows:
@@ -210,14 +210,14 @@ class Sender(Part):
             await self._step(Batch([dict(row)]), "unlinked")
 
     async def _give_up(self, batch: Batch, why: str) -> None:
-        """Withdraw what was not sent; of what may have been sent nobody can say more."""
+        """Withdraw unsent messages; leave those that may have been sent."""
         if batch["handed_over"]:
             await self._fail(batch, "NO_ANSWER")
         else:
             await self._step(batch, "withdraw", why)
 
     async def _ring_instead(self, batch: Batch, messages: Sequence[Message]) -> None:
-        """Have somebody ring if a family has no address at all; of days that are over, nobody is rung."""
+        """Have staff ring if a family has no address at all, except about days that are over."""
         if batch["handed_over"] or self._in_the_past:
             await self._give_up(batch, NO_ADDRESS)
             return
@@ -278,7 +278,7 @@ class Sender(Part):
         return Batch(left), [messages.get(row["id"]) or _of_row(row) for row in left]
 
     def _way(self, batch: Batch, contact: Contact | None) -> _Way | None:
-        """Choose carrier, channel and address: once begun, as it was begun. None if there is no address."""
+        """Choose carrier, channel and address: for a repeat those of the first attempt. None if there is no address."""
         if contact is None:
             return None
         postal = "\n".join(filter(None, (contact.name, contact.address))) if contact.address else None
@@ -332,7 +332,7 @@ class Sender(Part):
             await self._pause(batch, error, why, handed_over=batch["handed_over"])
 
     async def _wait(self, batch: Batch, error: str) -> None:
-        """Have it recorded later: it was sent, so that is not given up."""
+        """Record it later: it was sent, so recording is never given up."""
         _log.warning("message_to_be_recorded", message=str(batch.id), error=error)
         await self._step(batch, "wait", self._now() + pause_after(batch["tries"] + 1))
 
@@ -349,7 +349,7 @@ class Sender(Part):
             await raise_alarm(connection, CONSUMER, DEAD, PLACE, f"{count} messages; the last is {batch.id}: {why}")
 
     async def note_failures(self) -> None:
-        """Have the referral record what could not be sent, so that somebody rings; clear the alarm when nothing is dead."""
+        """Record failures in the referral, so that staff ring; clear the alarm when nothing is dead."""
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(
                 "select * from message where state = 'FAILED' and not recorded and not to_account limit 100"
@@ -380,7 +380,7 @@ class Sender(Part):
             await self._step(batch, "note_failure")
 
     async def note_deliveries(self) -> None:
-        """Ask carriers what became of what was sent, and have it recorded."""
+        """Query carriers for the delivery of sent messages, and record it."""
         carriers = {carrier.name: carrier for carrier in self._carriers}
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(
@@ -441,7 +441,7 @@ def _about(batch: Batch, command: str, template: str, version: int, channel: str
 
 
 def _of_row(row: Mapping[str, Any]) -> Message:
-    """Return the message of a row whose reason is gone: it may have been sent, and is told as it was."""
+    """Return the message of a row whose reason is gone, as it may have been sent."""
     names = ("event_id", "template", "recipient", "concerns", "case_id", "referral_id", "record", "item", "to_account")
     known: dict[str, Any] = {name: row[name] for name in names}
     times = {"not_before": row["not_before"], "not_after": row["not_after"], "moment": row["not_after"]}

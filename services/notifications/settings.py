@@ -15,7 +15,7 @@ SHORTEST_KEY: Final = 43
 
 
 class NotificationsSettings(MailSettings):
-    """What the program that writes to people needs to know."""
+    """The settings of the program that writes to people."""
 
     url: str | None = None
     """Where the services are, as for the console."""

@@ -1,7 +1,7 @@
-"""What is told to whom: the one table of messages.
+"""The one table of messages.
 
 A line says for which occasion which people get which text, and between which times. The channel is the one that the person
-prefers, of those for which an address is known. Nothing here says why anybody has an appointment.
+prefers, of those for which an address is known. No text names the reason of an appointment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shared.domain.dates import end_of_day, local_day
 
 
 class Audience(StrEnum):
-    """Who is told, seen from the occasion."""
+    """The recipients of an occasion."""
 
     CHILD = "CHILD"
     """The child whose appointment or condition it is."""
@@ -43,7 +43,7 @@ ACCOUNTS: Final = frozenset({Audience.SCHOOL, Audience.OFFICER, Audience.FACILIT
 
 
 class AccountTemplate(StrEnum):
-    """What goes to an account and into no record: it says no more than the number of a case or a referral."""
+    """Messages to accounts, which are not recorded: they contain only the number of a case or a referral."""
 
     SCHOOL_RECEIVED = "SCHOOL_RECEIVED"
     SCHOOL_NEWS = "SCHOOL_NEWS"
@@ -51,7 +51,7 @@ class AccountTemplate(StrEnum):
 
 
 class Occasion(StrEnum):
-    """What happened, or will happen, of which somebody is told."""
+    """An event, past or to come, with messages."""
 
     PLACE_BOOKED = "PLACE_BOOKED"
     PLACE_MOVED = "PLACE_MOVED"
@@ -67,7 +67,7 @@ class Occasion(StrEnum):
 
 
 Time = Callable[[datetime, datetime], datetime]
-"""A time by when the occasion was recorded, and the appointment's or the due day's own time."""
+"""A function from the recording time of the occasion, and the time of the appointment or due day, to a time."""
 
 
 def _at_once(occurred: datetime, _moment: datetime) -> datetime:

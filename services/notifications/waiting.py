@@ -1,4 +1,4 @@
-"""How much waits in the database of notifications, for operators."""
+"""Counts of waiting messages and webhooks, for operators."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""The process of notifications: it follows the events of the other services, and sends what falls due."""
+"""The process of notifications: it follows the events of the other services, and sends due messages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run_worker(_settings: Settings) -> None:
 
 
 def carriers_of(settings: NotificationsSettings) -> Sequence[Carrier]:
-    """Return what takes messages to people; the record alone if nothing is set. Raises `InvalidSetting`."""
+    """Return the carriers of messages; the record alone if none is set. Raises `InvalidSetting`."""
     carriers: list[Carrier] = []
     if settings.smtp_host is not None:
         carriers.append(MailServer(settings))

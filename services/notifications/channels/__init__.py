@@ -38,7 +38,7 @@ class Envelope:
 
 
 class Carrier(Protocol):
-    """Something that takes messages to people."""
+    """A carrier of messages to people."""
 
     @property
     def name(self) -> str:
@@ -52,11 +52,11 @@ class Carrier(Protocol):
 
     @property
     def most_repeats(self) -> int:
-        """How often a message may be sent again that may have been sent."""
+        """How often a message with an unknown result may be sent again."""
         ...
 
     async def find(self, envelope: Envelope) -> str | None:
-        """Return the carrier's reference of a message that it has; None if it says that it has none, or cannot say."""
+        """Return the carrier's reference of a message; None if it has none, or cannot say."""
         ...
 
     async def send(self, envelope: Envelope) -> str | None:

@@ -1,6 +1,6 @@
 """Texts, e-mails and letters by GOV.UK Notify, whose official client signs each request with a token of its own.
 
-Notify keeps the message's id as its reference, and is asked by it before anything that it may have is sent again.
+Notify stores the message's id as its reference, by which it is queried before a message is sent again.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 20
 """Seconds without a byte after which a call ends."""
 LONGEST_SECONDS: Final = 25.0
-"""Seconds after which it ends however many come."""
+"""Seconds after which it ends in any case."""
 THREADS: Final = 8
-"""How many calls are under way at most: as many as messages are sent at once, and the receipts."""
+"""The most calls at once: one for each message that is being sent, and for the receipts."""
 OF_THE_ADDRESS: Final = ("phone_number", "email_address", "address_line", "address line", "postcode", "international")
-"""What Notify names in a refusal that the address causes; any other is the operator's to mend."""
+"""Notify's names in a refusal of an address; the operator must solve any other."""
 DELIVERED: Final = frozenset({"delivered", "sent", "received"})
 NOT_DELIVERED: Final = frozenset({"permanent-failure", "temporary-failure", "technical-failure", "cancelled"})
 
@@ -80,7 +80,7 @@ class Notify:
             raise Uncertain(str(error)) from None
 
     async def outcome(self, id_: UUID) -> str | None:
-        """Return what Notify says became of a message. Raises `NotSent` if it does not answer."""
+        """Return Notify's status of a message. Raises `NotSent` if it does not answer."""
         status = await self._of_reference(id_, "status")
         return "DELIVERED" if status in DELIVERED else "NOT_DELIVERED" if status in NOT_DELIVERED else None
 
@@ -123,7 +123,7 @@ class _Connections(HTTPAdapter):
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Make pools whose connections are known here."""
+        """Make pools whose connections are listed here."""
         super().init_poolmanager(*arguments, **options)
         pools = self.poolmanager.pool_classes_by_scheme
         self.poolmanager.pool_classes_by_scheme = {
@@ -149,7 +149,7 @@ def _pool_noting(pool: Any, sockets: list[socket.socket]) -> Any:
 
 
 def _text(answer: Any, member: str) -> str:
-    """Return a member of an answer, which anybody may have given. Raises ValueError if it is no text."""
+    """Return a member of an answer, which may be forged. Raises ValueError if it is no text."""
     match answer:
         case dict() if isinstance(text := answer.get(member), str):
             return text

@@ -1,4 +1,4 @@
-"""No carrier: the message stands in the referral's record alone, sealed, and the console shows it."""
+"""No carrier: the message is only recorded in the referral, sealed, and the console shows it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from services.notifications.channels import Envelope
 
 
 class RecordOnly:
-    """Takes every message and sends none."""
+    """A carrier that accepts every message and sends none."""
 
     name: Final = "RECORD"
     channels: Final = frozenset({"EMAIL", "SMS", "LETTER"})

@@ -68,7 +68,7 @@ class MailServer:
         return str(message["Message-ID"])
 
     async def outcome(self, _id: UUID) -> str | None:
-        """Return None: a mail server that took a message does not say what became of it."""
+        """Return None: a mail server does not report delivery."""
         return None
 
 

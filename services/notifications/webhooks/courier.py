@@ -1,4 +1,4 @@
-"""How an event gets to an agency's address, and to no other: neither a name that leads inside nor an answer leads elsewhere."""
+"""Delivery of events to an agency's address only: neither a name that leads inside nor a redirect is followed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.notifications.webhooks.registry import check_url
 from shared.servers.http_client import shared_client
 
 SECONDS: Final = 10.0
-"""How long a receiver may take, from the look for its address to the head of its answer; the rest is not read."""
+"""Seconds for a receiver, from the look-up of its address to the head of its answer; the rest is not read."""
 _UNICAST: Final = ip_network("2000::/3")
 """Where all public addresses of IPv6 are: beyond it stand those that are translated to IPv4, and reserved ones."""
 _LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

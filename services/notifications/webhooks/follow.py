@@ -1,6 +1,6 @@
 """The follower: events of what agencies referred, kept and placed before their webhooks in the checkpoint's transaction.
 
-Whose a record is, is said by its first event, as in the API (`own_organisation`): a case's id is the referrer's to choose.
+A record's first event names its organisation, as in the API (`own_organisation`): a case's id is the referrer's to choose.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _PLACE: Final = PLACE.format(
 
 
 async def keep_for_agencies(connection: Connection, records: Sequence[ConsumedEvent]) -> None:
-    """Keep what agencies may be sent of a batch, and have it sent."""
+    """Store the events of a batch that agencies may get, and place them before their webhooks."""
     await connection.execute(LOCK)
     rows = [tuple(row) for row in await _rows(connection, records)]
     if not rows:

@@ -1,4 +1,4 @@
-"""Which agency takes its events where, and how far each has come."""
+"""The webhooks of agencies, with their progress."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLACE: Final = """
     where {} group by w.id, e.home
     on conflict (webhook, home) do update set head = least(webhook_case.head, excluded.head)
 """
-"""Puts events that a condition chooses before webhooks: a case goes on from the earliest."""
+"""Places the events of a condition before webhooks: a case continues from the earliest."""
 _PLACE: Final = PLACE.format("w.id = $1 and e.position >= $2")
 _REVIVE: Final = """
     update webhook_case set due = now(), tries = 0, failing_since = null, dead = false where webhook = $1
@@ -64,12 +64,12 @@ async def add_webhook(connection: Connection, organisation: str, url: str, first
 
 
 async def list_webhooks(connection: Connection) -> Sequence[dict[str, Any]]:
-    """List them, with how many cases wait or are dead, and the earliest position that was not taken."""
+    """List them, with the numbers of waiting and dead cases, and the earliest undelivered position."""
     return [dict(row) for row in await connection.fetch(_LIST)]
 
 
 async def replay(connection: Connection, id_: UUID, position: int | None = None) -> bool:
-    """Send what was taken again, from a position on, and what was given up; without one that alone. False: unknown."""
+    """Send delivered events again, from a position on, and dead ones; without a position only these. False: unknown."""
     async with connection.transaction():
         await connection.execute(LOCK)
         known = await connection.fetchval("update webhook set gone = false where id = $1 returning true", id_)

@@ -1,4 +1,4 @@
-"""The sender: the next event of each case, to each webhook, until it is taken or given up.
+"""The sender: posts the next event of each case to each webhook until it is delivered or given up.
 
 What was taken is noted after the answer. A worker that dies between the two leaves the event to another, which sends it again
 with the same `webhook-id`: receivers drop what they have.
@@ -28,9 +28,9 @@ from shared.messaging.signed_webhook import signed_headers
 from shared.servers.database import Pool
 
 AT_ONCE: Final = 4
-"""How many cases of one webhook are sent at the same time: a slow receiver keeps no other waiting."""
+"""The most cases of one webhook at once: a slow receiver delays no other."""
 LEASE: Final = timedelta(minutes=1)
-"""How long a worker has an event to itself: longer than a receiver may take."""
+"""The lease of a worker on an event: longer than a receiver may take."""
 DEAD: Final = "webhook_dead"
 
 _DUE: Final = "c.head is not null and not c.dead and not w.gone and c.due <= $1"
@@ -65,7 +65,7 @@ _log = structlog.get_logger("webhooks")
 
 
 class WebhookSender(Part):
-    """Sends what is due, as long as the process runs."""
+    """Sends due events while the process runs."""
 
     def __init__(
         self, pool: Pool, courier: Courier, key: bytes, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
