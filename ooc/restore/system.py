@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 
@@ -55,6 +54,13 @@ _TOPICS_LOST: Final = (
     "delete from seen where consumer = 'reporting'",
     "delete from quarantine where consumer = 'reporting'",
 )
+_MESSAGES_ANEW: Final = (
+    "truncate position_record",
+    "delete from checkpoint",
+    "delete from seen",
+    "delete from quarantine",
+)
+"""What the consumers of notifications forget with the topics; what they planned, sent and kept of events stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,9 @@ async def restore_system(order: Order, data: Path) -> Restored:
                     await take_later(databases, of_the_end, KEYRING, [entry.name for entry in DECIDING])
                     await _remove_webhooks_again(server, newest)
                 await _end_what_opens(server)
+            if order.kafka is None:
+                for statement in _MESSAGES_ANEW:
+                    await _in_notifications(server, statement)
             came, problems = await _complete(order, databases)
             problems = (*removed_backups(order.folder, order.seen, keys), *problems)
             stores = {entry.name: databases[entry.name] for entry in DECIDING}
@@ -198,14 +207,14 @@ async def _end_what_opens(server: str) -> None:
 
 async def _remove_webhooks_again(server: str, newest: str) -> None:
     """Remove the webhooks that were removed after the moment: who has left would get events again."""
-    kept = await _fetch_webhooks(newest, "select id from webhook")
-    await _fetch_webhooks(server, "delete from webhook where not id = any($1::uuid[])", kept)
+    kept = [row["id"] for row in await _in_notifications(newest, "select id from webhook")]
+    await _in_notifications(server, "delete from webhook where not id = any($1::uuid[])", kept)
 
 
-async def _fetch_webhooks(server: str, statement: str, *arguments: object) -> list[UUID]:
+async def _in_notifications(server: str, statement: str, *arguments: object) -> list[asyncpg.Record]:
     connection = await asyncpg.connect(database_dsn(server, NOTIFICATIONS), timeout=60)
     try:
-        return [row["id"] for row in await connection.fetch(statement, *arguments)]
+        return list(await connection.fetch(statement, *arguments))
     finally:
         await connection.close()
 

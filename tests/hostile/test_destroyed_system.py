@@ -177,7 +177,7 @@ def _lose_topics_too(system: WholeSystem, page: dict[str, list[str]], folder: Pa
     for service, log in lost:
         note, cosigned = folder / f"{service}-{log}.note", folder / f"{service}-{log}-cosigned.note"
         named = ooc(system.var, "restore", "loss", service, "--log", log, "-o", str(note))
-        assert named.returncode == 1, named.stdout + named.stderr
+        assert (named.returncode, note.exists()) == (1, True), named.stdout + named.stderr
         state = ["--state", str(system.var / "witness"), "--logs", str(system.var / "witness" / "logs")]
         witness = [sys.executable, "-m", "tools.witness.fork", *state, str(note)]
         cosigned.write_bytes(subprocess.run(witness, check=True, capture_output=True, timeout=60).stdout)
