@@ -65,11 +65,11 @@ APPOINTMENT: Final = Cell(ANY, STATE, PLACE, fields=only("state", "starts_at", "
 OVERSIGHT: Final = dict.fromkeys(SERVICES, Cell(ANY, ALL, CASE))
 
 SECTION_F: Final[dict[str, dict[str, Cell]]] = {
-    # Referral: RW own area. Disposal: R, attendance W. RJ: R if party.
+    # Referral: RW own area. Disposal: leads, short of deciding (K9). RJ: RW own; R if party.
     "SAFE_SCHOOLS_OFFICER": {
         "referral": Cell(ANY, ALL, CASE),
-        "disposal": Cell(ANY, NOW, CASE),
-        "rj_conference": Cell(only("party"), NOW, CASE),
+        "disposal": Cell(ANY, ALL, CASE),
+        "rj_conference": Cell(only("party", "own"), ALL, CASE),
         "education": Cell(ANY, ALL, CASE),
     },
     # Referral: RW online. Disposal: R linked. RJ: no.
@@ -150,11 +150,11 @@ COMMANDS: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
     ),
     "disposal": (
         {"type": "RecordAdmission", "appropriate_adult_present": True, "facts_accepted": True},
-        {"YJS_CASE_MANAGER", "POLICE_DECISION_MAKER", "SUPERVISOR"},
+        {"SAFE_SCHOOLS_OFFICER", "YJS_CASE_MANAGER", "POLICE_DECISION_MAKER", "SUPERVISOR"},
     ),
     "rj_conference": (
         {"type": "RecordResponsibility", "accepts": True, "facts_disputed": False},
-        {"RJ_FACILITATOR", "SUPERVISOR"},
+        {"SAFE_SCHOOLS_OFFICER", "RJ_FACILITATOR", "SUPERVISOR"},
     ),
     "panel": ({"type": "CancelSitting", "why": "Snow."}, {"YJS_CASE_MANAGER", "POLICE_DECISION_MAKER", "SUPERVISOR"}),
 }

@@ -29,7 +29,7 @@ WORKERS: Final = frozenset(
 )
 """The roles of those who may have a record."""
 ROLES: Final[Mapping[str, frozenset[Role]]] = {
-    "facilitator": frozenset({Role.RJ_FACILITATOR}),
+    "facilitator": frozenset({Role.RJ_FACILITATOR, Role.SAFE_SCHOOLS_OFFICER}),
     "deciding_officer": frozenset({Role.POLICE_DECISION_MAKER}),
     "officer": frozenset({Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.SUPERVISOR}),
     "to": WORKERS - {Role.RJ_FACILITATOR, Role.INTERNET_SAFETY_OFFICER},

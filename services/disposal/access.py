@@ -7,7 +7,7 @@ from services.trade.vocabulary import CASE_FIELDS, LEADS_IN_THE_CASE, NOT_BY_PRO
 from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
 
 ACCESS: Final[Permissions] = {
-    Role.SAFE_SCHOOLS_OFFICER: Permission(STATE_AND_DUTIES, opens=CASE_FIELDS),
+    Role.SAFE_SCHOOLS_OFFICER: Permission(EVERYTHING, opens=CASE_FIELDS),
     Role.INTERNET_SAFETY_OFFICER: Permission(STATE_AND_DUTIES, where=("referral.ONLINE",), opens=CASE_FIELDS),
     Role.YJS_CASE_MANAGER: Permission(EVERYTHING, opens=CASE_FIELDS),
     Role.RJ_FACILITATOR: Permission(

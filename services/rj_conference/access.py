@@ -3,16 +3,18 @@
 from typing import Final
 
 from services.trade.vocabulary import CASE_FIELDS, OVERSIGHT, WHEN_AND_WHERE, Role
-from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
+from shared.domain.permissions import EVERYTHING, STATE, Permission, Permissions
 
 _STATUS: Final = Permission(STATE, fields=frozenset({"state"}))
+_FACILITATES: Final = ("OFFICER:{id}", "TO_LEAD")
+_NOT_LED_BY_ANOTHER: Final = (("TO_LEAD", "LED"),)
 
 ACCESS: Final[Permissions] = {
-    Role.SAFE_SCHOOLS_OFFICER: Permission(STATE_AND_DUTIES, where=("PARTY:{id}",), opens=CASE_FIELDS),
-    Role.YJS_CASE_MANAGER: _STATUS,
-    Role.RJ_FACILITATOR: Permission(
-        EVERYTHING, where=("OFFICER:{id}", "TO_LEAD"), until=(("TO_LEAD", "LED"),), opens=CASE_FIELDS
+    Role.SAFE_SCHOOLS_OFFICER: Permission(
+        EVERYTHING, where=("PARTY:{id}", *_FACILITATES), until=_NOT_LED_BY_ANOTHER, opens=CASE_FIELDS
     ),
+    Role.YJS_CASE_MANAGER: _STATUS,
+    Role.RJ_FACILITATOR: Permission(EVERYTHING, where=_FACILITATES, until=_NOT_LED_BY_ANOTHER, opens=CASE_FIELDS),
     Role.POLICE_DECISION_MAKER: _STATUS,
     Role.VICTIM_WORKER: Permission(STATE, fields=frozenset({"consents"})),
     Role.MESSENGER: WHEN_AND_WHERE,

@@ -48,6 +48,9 @@ def _roles(*roles: Role) -> frozenset[str]:
 DEFAULT_ROLES: Final = _roles(Role.YJS_CASE_MANAGER, Role.POLICE_DECISION_MAKER, Role.SUPERVISOR)
 """Who may send a command that names no roles of its own."""
 
+OFFICERS: Final = DEFAULT_ROLES | _roles(Role.SAFE_SCHOOLS_OFFICER)
+"""Who leads on a disposal from the admission to its end, short of deciding."""
+
 POLICE: Final = _roles(Role.POLICE_DECISION_MAKER)
 VICTIM_CONTACT: Final = _roles(Role.VICTIM_WORKER, Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER)
 MONITORS: Final = _roles(Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.SUPERVISOR)
@@ -96,6 +99,7 @@ class OpenDisposalCase(Command):
 class RecordAdmission(Command):
     """Record whether the child accepts the facts. No disposal is decided or issued without an admission (rule R4)."""
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.AdmissionRecorded
 
     appropriate_adult_present: bool
@@ -105,6 +109,7 @@ class RecordAdmission(Command):
 class WithdrawAdmission(Command):
     """Record that the child took the admission back. No disposal is issued until they admit anew (rule R4)."""
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.AdmissionWithdrawn
 
 
@@ -125,6 +130,7 @@ class ScoreGravity(Command):
     tick the factors that apply: they move the score by one step at most (rules G1, G2).
     """
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.GravityScored
 
     line: events.MatrixCode | None = None
@@ -244,6 +250,7 @@ class ProposeCondition(Command):
     once the disposal is issued; the document must be signed after it (rule R9).
     """
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.ConditionProposed
 
     condition: events.Condition
@@ -252,6 +259,7 @@ class ProposeCondition(Command):
 class WithdrawCondition(Command):
     """Take a proposed condition back before the issue. The document must be signed after that (rule R9)."""
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.ConditionWithdrawn
 
     condition_id: UUID
@@ -262,6 +270,7 @@ class ConfirmAppropriateAdult(Command):
     (rules R6 and R7).
     """
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.AppropriateAdultConfirmed
 
     person_id: Annotated[UUID, not_for(CHILDREN | OTHERS)]
@@ -278,6 +287,7 @@ class ExplainEffect(Command):
     caution needs the warning of prosecution too (rule R8).
     """
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.EffectExplained
 
     to_child: bool
@@ -289,6 +299,7 @@ class ExplainEffect(Command):
 class SignDocument(Command):
     """Record that the child signed the document with this SHA-256, and consented (rule R9)."""
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     prints: ClassVar[bool] = True
     makes = (events.DocumentSigned,)
 
@@ -300,13 +311,14 @@ class SignDocument(Command):
 class IssueDisposal(Command):
     """Issue the disposal that was decided. Its conditions bind the child from now on."""
 
-    roles: ClassVar[frozenset[str] | None] = POLICE
+    roles: ClassVar[frozenset[str] | None] = POLICE | _roles(Role.SAFE_SCHOOLS_OFFICER)
     makes = (events.DisposalIssued,)
 
 
 class ReferToYot(Command):
     """Record the referral to the youth offending team after a caution (rule R12; CDA 1998 ss66A(6A), 66ZB(1))."""
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.YotReferred
 
 
@@ -366,6 +378,7 @@ class EndDeferral(Command):
 class BookConditionSession(Command):
     """Book a session for a condition, with its length in hours. How it ended is to be recorded afterwards."""
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.ConditionSessionBooked
 
     condition_id: UUID
@@ -476,6 +489,7 @@ class HandOverCase(Command):
 class IssueWarning(Command):
     """Record the written warning for an unacceptable absence from a session, or for being excluded from it."""
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.WarningIssued
 
     session_id: UUID
@@ -484,6 +498,7 @@ class IssueWarning(Command):
 class RecordComplianceMeeting(Command):
     """Record the meeting about compliance, held or missed. By local policy it precedes the referral of a breach."""
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.ComplianceMeetingRecorded
 
     attended: bool
@@ -495,6 +510,7 @@ class CompleteCondition(Command):
     D1). The disposal is completed with its last condition.
     """
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     makes = (events.ConditionCompleted, events.DisposalCompleted)
 
     condition_id: UUID
@@ -528,6 +544,7 @@ class WithdrawConsent(Command):
     the breach is reviewed: nobody is charged for that alone.
     """
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.ConsentWithdrawn
 
 
@@ -547,6 +564,7 @@ class ReferBreach(Command):
     absence, a date that has passed, or withdrawn consent (rule D2).
     """
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.BreachReferred
 
     condition_ids: Annotated[tuple[UUID, ...], Field(max_length=100)]
@@ -603,6 +621,7 @@ class RecordActivityUndertaken(Command):
 class CorrectRecord(FieldCorrection):
     """Say what a field of an earlier event should have been, and why (DPA 2018 s46). The original stays beside it."""
 
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
     prints: ClassVar[bool] = True
     makes = (events.RecordCorrected,)
 

@@ -24,6 +24,7 @@ from shared.domain.dates import local_day
 from shared.domain.journeys import Journey, Purposes, Step, Task, each, item_as, once
 
 CASE_MANAGER: Final = frozenset({Role.YJS_CASE_MANAGER.value})
+LEADS: Final = CASE_MANAGER | {Role.SAFE_SCHOOLS_OFFICER.value}
 POLICE: Final = frozenset({Role.POLICE_DECISION_MAKER.value})
 VICTIM_WORKER: Final = frozenset({Role.VICTIM_WORKER.value})
 
@@ -98,7 +99,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
             Step(
                 "Ask the child what happened, with an adult",
                 (commands.RecordAdmission,),
-                CASE_MANAGER,
+                LEADS,
                 once(lambda state: state.admission is not None),
             ),
             Step(
@@ -158,10 +159,10 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
             Step(
                 "Agree the conditions",
                 (commands.ProposeCondition,),
-                CASE_MANAGER,
+                LEADS,
                 once(lambda state: bool(state.conditions), _gives(Disposal.YCC, Disposal.YRD)),
             ),
-            Step("Confirm the appropriate adult", (commands.ConfirmAppropriateAdult,), CASE_MANAGER, _adult_today),
+            Step("Confirm the appropriate adult", (commands.ConfirmAppropriateAdult,), LEADS, _adult_today),
             Step(
                 "Explain what it means",
                 (commands.ExplainEffect,),
@@ -198,7 +199,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
             Step(
                 "Record the step of the plan",
                 (commands.RecordDeferralStep,),
-                CASE_MANAGER,
+                LEADS,
                 duty="DEFERRAL_STEP",
                 about=item_as("step_id"),
             ),
@@ -238,28 +239,28 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
             Step(
                 "Book a session",
                 (commands.BookConditionSession,),
-                CASE_MANAGER,
+                LEADS,
                 _sessions_to_book,
                 duty="CONDITION",
             ),
             Step(
                 "Record who came",
                 (commands.RecordConditionAttendance,),
-                CASE_MANAGER,
+                LEADS,
                 duty="ATTENDANCE_RECORDED",
                 about=_of_session,
             ),
             Step(
                 "Complete the condition",
                 (commands.CompleteCondition,),
-                CASE_MANAGER,
+                LEADS,
                 each("condition_id", lambda state: _conditions(state, by_attendance=False), _is_done),
                 duty="CONDITION",
             ),
             Step(
                 "Reach the child after an absence",
                 (commands.RecordContact,),
-                CASE_MANAGER,
+                LEADS,
                 duty="MISSED_CONTACT",
                 about=_of_child,
             ),
@@ -270,7 +271,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 duty="ABSENCE_REASON",
                 about=item_as("session_id"),
             ),
-            Step("Warn the child in writing", (commands.IssueWarning,), CASE_MANAGER, _warnings),
+            Step("Warn the child in writing", (commands.IssueWarning,), LEADS, _warnings),
         ),
     ),
     Journey(

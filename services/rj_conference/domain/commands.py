@@ -1,4 +1,4 @@
-"""The commands of a conference. A command without `roles` is open to facilitators and supervisors."""
+"""The commands of a conference. A command without `roles` is open to `DEFAULT_ROLES`."""
 
 from datetime import date
 from typing import Annotated, ClassVar, Final, Self
@@ -18,6 +18,9 @@ from services.trade.vocabulary import (
 )
 from shared.domain.messages import Command, FreeText, Hours, Timestamp, Version, commands_in, require_each_once
 from shared.domain.sealing import OwnedBy, Sealed
+
+DEFAULT_ROLES: Final = frozenset({Role.RJ_FACILITATOR.value, Role.SAFE_SCHOOLS_OFFICER.value, Role.SUPERVISOR.value})
+"""Who facilitates: an officer of the team who is trained in restorative justice does as well."""
 
 WITH_VICTIM_WORKER: Final = frozenset({Role.RJ_FACILITATOR.value, Role.VICTIM_WORKER.value, Role.SUPERVISOR.value})
 WITH_REACTIONS: Final = frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value, Role.SYSTEM.value})

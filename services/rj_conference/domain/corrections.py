@@ -4,11 +4,12 @@ from decimal import Decimal
 from typing import Final
 
 from services.rj_conference import events
-from services.rj_conference.domain.commands import CorrectRecord
+from services.rj_conference.domain.commands import COMMANDS, DEFAULT_ROLES, CorrectRecord
 from services.rj_conference.domain.derived import SOURCES, derived_fields
 from services.rj_conference.domain.evolve import evolve
 from services.rj_conference.domain.state import Conference
-from shared.domain.corrections import CorrectionEngine, facts_of
+from services.trade.vocabulary import Role
+from shared.domain.corrections import CorrectionEngine, facts_of, recorders
 from shared.domain.envelope import Fact, has_event
 from shared.domain.rules import Context
 
@@ -24,6 +25,7 @@ CORRECTIONS: Final[CorrectionEngine[events.RecordCorrected, Conference]] = Corre
             (events.FacilitatorAssigned, "facilitator_id"),
         }
     ),
+    corrected_by=recorders(COMMANDS, DEFAULT_ROLES, Role.SUPERVISOR),
     derived_fields=derived_fields,
     sources=SOURCES,
 )

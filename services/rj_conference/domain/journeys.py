@@ -7,7 +7,8 @@ from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage
 from services.trade.vocabulary import Role
 from shared.domain.journeys import Journey, Purposes, Step, each, item_as, once
 
-FACILITATOR: Final = frozenset({Role.RJ_FACILITATOR.value})
+FACILITATOR: Final = frozenset({Role.RJ_FACILITATOR.value, Role.SAFE_SCHOOLS_OFFICER.value})
+NAMED_FACILITATOR: Final = frozenset({Role.RJ_FACILITATOR.value})
 FACILITATORS: Final = frozenset({Role.SUPERVISOR.value, Role.RJ_FACILITATOR.value})
 VICTIM_SIDE: Final = frozenset({Role.RJ_FACILITATOR.value, Role.VICTIM_WORKER.value})
 
@@ -109,7 +110,12 @@ JOURNEYS: Final[tuple[Journey[Conference], ...]] = (
                 ),
                 duty="RJ_FOLLOW_UP",
             ),
-            Step("Close it", (commands.CloseConference,), FACILITATOR, once(lambda state: state.closed_on is not None)),
+            Step(
+                "Close it",
+                (commands.CloseConference,),
+                NAMED_FACILITATOR,
+                once(lambda state: state.closed_on is not None),
+            ),
         ),
     ),
 )

@@ -1,5 +1,7 @@
 """Giving the disposal: age, adult, explanation, document, and the human who decided."""
 
+from datetime import date
+
 from services.disposal.domain import commands
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import (
@@ -8,7 +10,7 @@ from services.disposal.domain.state import (
     Explanation,
     Stage,
 )
-from services.trade.vocabulary import AppropriateAdultKind, Disposal
+from services.trade.vocabulary import AppropriateAdultKind, Disposal, Role
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.rules import Context
 
@@ -166,6 +168,15 @@ def a_person_decided(state: DisposalState, _context: Context) -> bool:
     if state.stage not in BEFORE_ISSUE:
         return True
     return state.stage is Stage.DECIDED and state.decision is not None and state.decision.human
+
+
+@rules.forbids("R26S", commands.IssueDisposal, since=date(2013, 4, 8))
+def a_caution_is_given_by_the_police(state: DisposalState, context: Context) -> bool:
+    """A safe schools officer gives a restorative disposal only: ask a police decision-maker to give the caution.
+
+    Source: CDA 1998 ss66A(1), 66ZA(1) (a constable or an authorised person gives a caution), local policy on roles
+    """
+    return context.actor.role != Role.SAFE_SCHOOLS_OFFICER or state.to_be_issued not in {Disposal.YC, Disposal.YCC}
 
 
 @rules.warns("R12", commands.ReferToYot)
