@@ -6,10 +6,11 @@ details under that person's own.
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from services.trade.vocabulary import (
     LAW_ENFORCEMENT,
@@ -448,6 +449,48 @@ class AlertEnded(Event):
     why: Annotated[Sealed[FreeText], Personal.REASONS]
 
 
+class FeedbackKind(StrEnum):
+    """What somebody says of how the case was handled."""
+
+    COMPLAINT = "COMPLAINT"
+    COMPLIMENT = "COMPLIMENT"
+    COMMENT = "COMMENT"
+
+
+class FeedbackGiver(StrEnum):
+    """Who says it."""
+
+    CHILD = "CHILD"
+    PARENT = "PARENT"
+    VICTIM = "VICTIM"
+    SCHOOL = "SCHOOL"
+    OTHER = "OTHER"
+
+
+class FeedbackRecorded(Event):
+    """Somebody said how the case was handled. A complaint, or who wants an answer, opens the duty `FEEDBACK_ANSWERED`."""
+
+    sentence = "Feedback recorded: {kind} by {giver}"
+
+    # `from` is a keyword of Python, so the field is called `giver` here.
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    feedback_id: UUID
+    kind: FeedbackKind
+    giver: Annotated[FeedbackGiver, Field(alias="from")]
+    text: Annotated[Sealed[FreeText], Personal.NARRATIVE]
+    wants_answer: bool
+
+
+class FeedbackAnswered(Event):
+    """Feedback was answered. This meets its duty `FEEDBACK_ANSWERED`."""
+
+    sentence = "Feedback answered"
+
+    feedback_id: UUID
+    answer: Annotated[Sealed[FreeText], Personal.REASONS]
+
+
 class SchoolLedOutcomeConfirmed(Event):
     """The school said what it did about an incident that triage left to it (HOCR Schools Protocol)."""
 
@@ -546,6 +589,8 @@ ReferralEvent: TypeAlias = (
     | AbsenceAnnounced
     | AlertRaised
     | AlertEnded
+    | FeedbackRecorded
+    | FeedbackAnswered
     | SchoolLedOutcomeConfirmed
     | CrimeOutcomeAssigned
     | ActivityUndertaken

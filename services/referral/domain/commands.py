@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, ClassVar, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from services.referral import events
 from services.trade.vocabulary import (
@@ -111,6 +111,7 @@ class RaiseSafeguardingConcern(Command):
     B1).
     """
 
+    roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.SCHOOL}
     records = events.SafeguardingConcernRaised
 
     concern: Sealed[FreeText]
@@ -394,6 +395,32 @@ class EndAlert(Command):
 
     alert_id: UUID
     why: Sealed[FreeText]
+
+
+class RecordFeedback(Command):
+    """Record a complaint, a compliment or a comment on how the case was handled. A complaint is answered."""
+
+    # `from` is a keyword of Python, so the field is called `giver` here.
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    roles: ClassVar[frozenset[str] | None] = _WHO_WORK_WITH_CHILDREN | {Role.VICTIM_WORKER}
+    records = events.FeedbackRecorded
+
+    feedback_id: UUID
+    kind: events.FeedbackKind
+    giver: Annotated[events.FeedbackGiver, Field(alias="from")]
+    text: Sealed[FreeText]
+    wants_answer: bool
+
+
+class AnswerFeedback(Command):
+    """Record the answer that was given to who complained, or asked for one (duty `FEEDBACK_ANSWERED`)."""
+
+    roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
+    records = events.FeedbackAnswered
+
+    feedback_id: UUID
+    answer: Sealed[FreeText]
 
 
 class ConfirmSchoolLedOutcome(Command):

@@ -28,6 +28,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         MASH_DECISION: MASH is told; `mash_decision_working_days`; the local authority's answer is recorded.
         YJS_REFERRAL: a referral with a knife is received; `yjs_referral_working_days`; the youth justice service is told.
         ALERT_REVIEW: an alert is raised; its own day; it is ended, or another of its kind is raised on the person.
+        FEEDBACK_ANSWERED: somebody complains, or wants an answer; `feedback_answer_days`; the feedback is answered.
         FIRST_CONTACT: the referral is triaged for the first time; `first_contact_working_days`; somebody is reached.
         VICTIM_RJ_INFORMATION: the referral is triaged to other than the panel, for each victim if a suspect was under age; `victim_information_days` after the report, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice; a later triage leads to the panel.
         VICTIM_SUPPORT_REFERRAL: a victim wants support; `victim_support_days` after the report; the victim is referred to support; the victim no longer wants it.
@@ -45,7 +46,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
     to_victims = telling_duties(
         "VICTIM_TOLD", state.decided_at, state.victims, state.log, state.has_enhanced_rights, policy_on
     )
-    outlasting = (*_of_alerts(state), *_of_messages(state, policy_on))
+    outlasting = (*_of_alerts(state), *_of_feedback(state, policy_on), *_of_messages(state, policy_on))
     return (*(duty.lapsing(state.closed_on) for duty in opened), *outlasting, *to_victims)
 
 
@@ -83,6 +84,14 @@ def _of_concerns(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
 def _of_alerts(state: Referral) -> Iterator[Duty]:
     for alert_id, alert in state.alerts.items():
         yield Duty("ALERT_REVIEW", local_day(alert.raised_at), alert.review_on, alert.ended_on, str(alert_id))
+
+
+def _of_feedback(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    for feedback_id, feedback in state.feedback.items():
+        if feedback.asks:
+            given_on = local_day(feedback.given_at)
+            due = due_after(given_on, policy_on, "feedback_answer_days")
+            yield Duty("FEEDBACK_ANSWERED", given_on, due, feedback.answered_on, str(feedback_id))
 
 
 def _of_messages(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:

@@ -9,6 +9,7 @@ from services.referral.domain.state import (
     Absence,
     Alert,
     Concern,
+    Feedback,
     LinkedPerson,
     MashReferral,
     MessageStatus,
@@ -132,6 +133,8 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
                 raise BrokenHistory(fact, f"there is no open alert {event.alert_id}")
             ended = replace(raised, ended_on=fact.day)
             return replace(state, alerts={**state.alerts, event.alert_id: ended})
+        case events.FeedbackRecorded() | events.FeedbackAnswered():
+            return _with_feedback(state, fact, event)
         case events.SchoolLedOutcomeConfirmed():
             return replace(state, school_confirmed=True)
         case events.CrimeOutcomeAssigned():
@@ -180,6 +183,16 @@ def _hold_lifted(state: Referral, fact: Fact) -> Referral:
     )
     moved = _move_to(state, fact, Stage.ACKNOWLEDGED) if state.on_hold else state
     return replace(moved, concerns=answered)
+
+
+def _with_feedback(state: Referral, fact: Fact, event: events.FeedbackRecorded | events.FeedbackAnswered) -> Referral:
+    if isinstance(event, events.FeedbackRecorded):
+        feedback = Feedback(fact.occurred_at, asks=event.wants_answer or event.kind is events.FeedbackKind.COMPLAINT)
+    elif (said := state.unanswered_feedback.get(event.feedback_id)) is not None:
+        feedback = replace(said, answered_on=fact.day)
+    else:
+        raise BrokenHistory(fact, f"there is no unanswered feedback {event.feedback_id}")
+    return replace(state, feedback={**state.feedback, event.feedback_id: feedback})
 
 
 def _alert_raised(state: Referral, fact: Fact, event: events.AlertRaised) -> Referral:

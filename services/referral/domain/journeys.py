@@ -243,6 +243,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
 
 PURPOSES: Final[Purposes] = {
     "About the child": (commands.RaiseAlert, commands.EndAlert, commands.LinkPerson),
+    "What is said of our work": (commands.RecordFeedback, commands.AnswerFeedback),
     "Messages": (commands.WriteToPerson, commands.RecordPreferences),
     "About safety": (
         commands.RaiseSafeguardingConcern,

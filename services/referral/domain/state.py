@@ -95,6 +95,15 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class Feedback:
+    """What somebody said of how the case was handled: whether it asks for an answer, and the day on which it had one."""
+
+    given_at: datetime
+    asks: bool
+    answered_on: date | None = None
+
+
+@dataclass(frozen=True)
 class MashReferral:
     """A referral to MASH, and the day on which the local authority's answer was recorded."""
 
@@ -215,6 +224,7 @@ class Referral:
     alerts: Mapping[UUID, Alert] = field(default_factory=dict)
     latest_of_kind: Mapping[tuple[UUID, AlertKind], UUID] = field(default_factory=dict)
     """The latest alert of each kind on a person."""
+    feedback: Mapping[UUID, Feedback] = field(default_factory=dict)
     mash_referrals: tuple[MashReferral, ...] = ()
     mash_decision: events.MashDecision | None = None
     screening: Screening | None = None
@@ -299,6 +309,11 @@ class Referral:
     def open_alerts(self) -> Mapping[UUID, Alert]:
         """The alerts that hold, by their ids."""
         return {alert_id: alert for alert_id, alert in self.alerts.items() if alert.ended_on is None}
+
+    @property
+    def unanswered_feedback(self) -> Mapping[UUID, Feedback]:
+        """What was said of how the case was handled, and has no answer, by its id."""
+        return {feedback_id: said for feedback_id, said in self.feedback.items() if said.answered_on is None}
 
     def open_alert(self, alert_id: UUID) -> Alert | None:
         """Return an alert that holds; None if none of this id does."""

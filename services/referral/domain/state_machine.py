@@ -128,6 +128,22 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         looks_at=("alert_id",),
     ),
     AllowedStages(
+        "feedback_is_new",
+        (commands.RecordFeedback,),
+        EVERY_STAGE,
+        "There is feedback with this id already: give a new one an id of its own.",
+        condition=lambda command, referral, _: command.feedback_id not in referral.feedback,
+        looks_at=("feedback_id",),
+    ),
+    AllowedStages(
+        "feedback_is_unanswered",
+        (commands.AnswerFeedback,),
+        EVERY_STAGE,
+        "Only feedback of this referral is answered, and once.",
+        condition=lambda command, referral, _: command.feedback_id in referral.unanswered_feedback,
+        looks_at=("feedback_id",),
+    ),
+    AllowedStages(
         "crime_recorded_once",
         (commands.RecordCrime,),
         EVERY_STAGE,

@@ -25,6 +25,8 @@ def duty_of_referral(duty: str) -> Callable[[Service[Any]], Any]:
             story.does(referral.mash(), referral.NOON)
         elif duty == "MASH_REFERRED":
             story.does(referral.concern(), referral.SOON)
+        elif duty == "FEEDBACK_ANSWERED":
+            story.does(referral.complaint(), referral.NOON)
         elif duty == "RING_INSTEAD":
             story.linked().does(failed(), referral.SOON, MESSENGER)
         elif duty in {"FIRST_CONTACT", "INTERVENTION_DELIVERED"}:
@@ -70,6 +72,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     "triage_working_days": Moved(3, duty_of_referral("REFERRAL_TRIAGED")),
     "first_contact_working_days": Moved(6, duty_of_referral("FIRST_CONTACT")),
     "intervention_working_days": Moved(21, duty_of_referral("INTERVENTION_DELIVERED")),
+    "feedback_answer_days": Moved(21, duty_of_referral("FEEDBACK_ANSWERED")),
     "answer_working_days": Moved(2, duty_of_referral("RING_INSTEAD")),
     "close_working_days": Moved(31, duty_of_referral("REFERRAL_CLOSED")),
     "mash_referral_working_days": Moved(1, duty_of_referral("MASH_REFERRED")),

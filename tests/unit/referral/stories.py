@@ -23,6 +23,7 @@ from services.referral.domain.commands import (
     RecordActivityUndertaken,
     RecordContact,
     RecordCrime,
+    RecordFeedback,
     RecordMashReferral,
     RecordVictimDetails,
     RecordVictimPreference,
@@ -30,7 +31,7 @@ from services.referral.domain.commands import (
     TellVictim,
     TriageReferral,
 )
-from services.referral.events import Preference
+from services.referral.events import FeedbackGiver, FeedbackKind, Preference
 from services.referral.service import service
 from services.trade.vocabulary import (
     Category,
@@ -168,6 +169,17 @@ def triage(
 def concern() -> RaiseSafeguardingConcern:
     """Return the concern that a child may be at risk."""
     return RaiseSafeguardingConcern(concern=Sealed("Alone every evening."), dsl_informed=True)
+
+
+def complaint() -> RecordFeedback:
+    """Return a complaint, that asks for an answer."""
+    return RecordFeedback(
+        feedback_id=LEO,
+        kind=FeedbackKind.COMPLAINT,
+        giver=FeedbackGiver.PARENT,
+        text=Sealed("Nobody rang us back."),
+        wants_answer=False,
+    )
 
 
 def mash() -> RecordMashReferral:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.referral.domain.commands import (
     AcknowledgeReferral,
     AllocateReferral,
+    AnswerFeedback,
     CloseReferral,
     ConfirmSchoolLedOutcome,
     EndAlert,
@@ -39,6 +40,7 @@ from tests.unit.referral.stories import (
     activity,
     advice,
     carried,
+    complaint,
     concern,
     contact,
     document,
@@ -98,6 +100,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         for key in (LEO, MIA)
     ),
     EndAlert(alert_id=LEO, why=Sealed("She is well.")),
+    complaint(),
+    AnswerFeedback(feedback_id=LEO, answer=Sealed("We are sorry.")),
     preferences(),
     written(),
     sent(),

@@ -1,9 +1,10 @@
 """T1: nothing before the fact that it depends on."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from services.referral.domain.commands import (
     AllocateReferral,
+    AnswerFeedback,
     AssignCrimeOutcome,
     CloseReferral,
     ConfirmSchoolLedOutcome,
@@ -67,6 +68,16 @@ def not_before_the_alert(command: EndAlert, state: Referral, context: Context) -
     """
     alert = state.open_alert(command.alert_id)
     return alert is None or context.occurred_at >= alert.raised_at
+
+
+@rules.forbids("T1", AnswerFeedback, looks_at=("feedback_id",), since=date(2013, 4, 8))
+def not_before_the_feedback(command: AnswerFeedback, state: Referral, context: Context) -> bool:
+    """Feedback is answered after it was given: give a time after that.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    said = state.unanswered_feedback.get(command.feedback_id)
+    return said is None or context.occurred_at >= said.given_at
 
 
 @rules.forbids("T1", RecordMessageDelivery, looks_at=("message_id",))
