@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
@@ -114,14 +115,44 @@ NIGHTLY = (
     "tests/scenarios/test_over_http.py::test_an_api_killed",
     "tests/integration/local/test_data_rights_and_reports.py",
     "tests/integration/local/test_what_waits.py",
+    "tests/integration/program/test_a_program_that_knows_only_the_answers.py::test_it_carries",
+    "tests/integration/reporting/test_whole_verification.py",
+    "tests/integration/reporting/test_counted_days.py",
+    "tests/integration/reporting/test_reporting_database.py::test_a_projection_in_batches",
+    "tests/integration/reporting/test_reporting_database.py::test_batches_that_come_again",
+    "tests/integration/reporting/test_rebuild.py::test_a_field",
+    "tests/integration/reporting/test_rebuild.py::test_a_rebuild_that",
+    "tests/integration/reporting/test_case_by_both_times.py::test_a_timeline",
+    "tests/integration/reporting/test_freshness.py::test_a_projection_that_stops",
     "tests/integration/local/test_servers.py",
     "tests/integration/local/test_kafka_logins.py",
     "tests/integration/local/test_local_system.py",
     "tests/integration/consumers/test_adapters.py::test_killed",
+    "tests/integration/consumers/test_adapters.py::test_aborted",
+    "tests/integration/consumers/test_adapters.py::test_an_error_that",
     "tests/integration/consumers/test_positions.py::test_a_connection",
+    "tests/integration/consumers/test_positions.py::test_the_feed_follows",
+    "tests/integration/consumers/test_positions.py::test_while",
+    "tests/integration/event_store/test_command_handler.py::test_a_keyring",
+    "tests/integration/relay/test_relay.py::test_a_relay_goes_on",
+    "tests/integration/relay/test_relay.py::test_a_relay_asks",
+    "tests/integration/relay/test_relay.py::test_many_heavy",
+    "tests/integration/relay/test_relay.py::test_a_lost_database",
     "tests/integration/relay/test_forks.py",
     "tests/integration/relay/test_restore.py",
     "tests/integration/transparency/test_signer.py::test_a_witness",
+    "tests/simulation/test_simulation.py::test_relays_that",
+    "tests/scenarios/test_over_http.py::test_a_difference",
+    "tests/hostile/test_sessions.py::test_one_link",
+    "tests/hostile/test_console_requests.py",
+    "tests/hostile/test_small_numbers.py",
+    "tests/hostile/test_cut_bundles.py::test_whatever",
+    "tests/hostile/test_restored_keyring.py::test_a_key_that",
+    "tests/hostile/test_records.py::test_compressed",
+    "tests/hostile/test_witnesses.py::test_strangers",
+    "tests/hostile/test_kafka_access.py::test_a_service_publishes",
+    "tests/unit/console/test_workbook.py::test_as_many_rows",
+    "tests/integration/console/test_case_work.py::test_a_referral_is_handed",
     "tests/integration/console/test_after_writes.py",
     "tests/integration/console/test_import_command.py",
     "tests/integration/console/test_audit.py",
@@ -131,6 +162,27 @@ NIGHTLY = (
 
 Of other files a test may have the mark as well, such as one that a parameter doubles. Every property is tried again, longer.
 """
+
+SAMPLED = {
+    "tests/architecture/test_extending.py::test_an_addition_takes": 4,
+    "tests/hostile/test_behind_witness.py::test_a_log_rolled_back_by": 2,
+    "tests/hostile/test_behind_witness.py::test_a_log_that_grew": 4,
+    "tests/hostile/test_behind_witness.py::test_a_log_whose": 2,
+    "tests/hostile/test_masks.py::test_": 2,
+    "tests/hostile/test_replaced_segment.py::test_": 3,
+    "tests/hostile/test_role_matrix.py::test_": 3,
+    "tests/hostile/test_witnesses.py::test_a_witness_without": 4,
+    "tests/integration/consumers/test_positions.py::test_a_topic": 2,
+    "tests/integration/local/test_issuer.py::test_": 2,
+    "tests/integration/relay/test_verification.py::test_a_foreign": 3,
+    "tests/integration/relay/test_verification.py::test_a_spoilt": 3,
+    "tests/integration/relay/test_verification.py::test_whatever": 6,
+    "tests/integration/transparency/test_signer.py::test_": 3,
+    "tests/integration/transparency/test_verified_checkpoints.py::test_": 3,
+    "tests/scenarios/test_one_truth.py::test_": 2,
+    "tests/unit/test_settings.py::test_a_wrong": 3,
+}
+"""Tests of many cases, of which `make test` runs the first and one in so many."""
 
 UNTIL = float(os.environ.get("OOC_TESTS_UNTIL", "inf"))
 """The Unix time after which no test begins: it is skipped, and the run names it."""
@@ -167,8 +219,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place_in(paths: tuple[str, ...], item: pytest.Item) -> int:
         return next((place for place, path in enumerate(paths) if item.nodeid.startswith(path)), len(paths))
 
+    cases: Counter[str] = Counter()
     for item in items:
-        if item.nodeid.startswith(NIGHTLY):
+        name = item.nodeid.partition("[")[0]
+        left_out = "[" in item.nodeid and cases[name] % next(
+            (n for test, n in SAMPLED.items() if name.startswith(test)), 1
+        )
+        cases[name] += 1
+        if left_out or item.nodeid.startswith(NIGHTLY):
             item.add_marker(pytest.mark.nightly)
     items.sort(key=lambda item: (place_in(NIGHTLY, item), place_in(first, item)))
 
