@@ -26,10 +26,11 @@ def memory() -> Memory:
     return Memory(SERVICES, InMemoryReporting())
 
 
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("file", STORIES, ids=lambda file: "/".join(file.parts[-2:]))
-def test_story_twice_in_one_system(memory: Memory, file: Path) -> None:
-    """Given one system, when each story is played twice, then every step finds what it expects, whatever other runs have left."""
+def test_story_in_one_system(memory: Memory, file: Path, times: int) -> None:
+    """Given one system, when each story is played, or played twice, then every step finds what it expects, whatever others left."""
     scenario = read_scenario(file)
-    for _ in range(2):
+    for _ in range(times):
         assert Run(scenario, memory).play().skipped == 0
         assert not memory.parked
