@@ -12,6 +12,7 @@ statement. Without it, the bundle's own keys are used, and that is said. `--know
 must extend it. `--receipt` names a receipt that you hold: its events must be in the case. `--witness` is the key of a witness that you trust. What was not checked is said.
 
 Exit code 0: everything that was checked holds. 1: something does not; each fault is named. 2: the bundle cannot be read.
+3: no log was counted for the reader of the export, so nothing was checked.
 """
 
 import argparse
@@ -485,6 +486,11 @@ def receipt_lines(receipt: dict[str, Any]) -> Iterator[str]:
     yield "Not checked: that the log still holds it. Ask `ooc verify receipt`, or for a checkpoint and a proof of each position."
 
 
+def counts_nothing(bundle: dict[str, Any]) -> bool:
+    """Tell whether no service counts a log for the bundle's reader: then it proves nothing of the case."""
+    return not any(Statement(part["statement"]).counts(log) for part in bundle["services"] for log in LOGS)
+
+
 def history(bundle: dict[str, Any]) -> Iterator[str]:
     """Tell the case in plain English, a line for each event in the order of their occurrence."""
     history_lines = []
@@ -596,6 +602,7 @@ def main() -> int:
         known = [path.read_text(encoding="utf-8") for path in chosen.known]
         receipts = [read_json(path.read_bytes()) for path in chosen.receipt]
         faults = check(bundle, keys, known, Key(chosen.witness) if chosen.witness else None, receipts)
+        empty = counts_nothing(bundle)
         unchecked = list(not_checked(bundle, own_keys=not chosen.keys, known=bool(known), witness=bool(chosen.witness)))
         head = (f"The case {bundle['case']}, as recorded; exported {in_utc(bundle['made_at'])[:16]}:", "")
         lines = list(report_lines(bundle)) if bundle["format"] in KEPT else [*head, *history(bundle)]
@@ -613,6 +620,9 @@ def main() -> int:
         )
     )
     say("", "Not checked:", *(f"  {line}" for line in unchecked), "")
+    if empty and not faults:
+        say("Nothing was checked: no service counts a log of this case for this reader. Ask a reader of its area.")
+        return 3
     say(f"{len(faults)} faults." if faults else "Everything that was checked holds.")
     return 1 if faults else 0
 

@@ -181,7 +181,7 @@ async def _check_keys(keyring: Pool, rows: Sequence[asyncpg.Record], checks: Str
                     used[subject, generation] = min(used.get((subject, generation), moment), moment)
         except (ValueError, TypeError) as error:
             problems.note(f"position {row['position']}: the data keys that it names cannot be read: {error}")
-    checks.named |= used.keys()
+    checks.named.update(used)
     columns = [[*column] for column in zip(*used, strict=True)] or [[], []]
     for key in await keyring.fetch(_KEYS, *columns, [recorded_at for recorded_at, _ in used.values()]):
         if not key["there"]:

@@ -176,13 +176,16 @@ async def tallies(relayed_service: RelayedService, postgres_url: str) -> AsyncIt
         await keys.close()
 
 
-async def findings(relayed_service: RelayedService, tallies: Tallies) -> list[Finding]:
-    """Every finding, soon, and each break on a line of its own."""
+async def findings(
+    relayed_service: RelayedService, tallies: Tallies, data_keys: set[tuple[str, int]] | None = None
+) -> list[Finding]:
+    """Every finding, soon, and each break on a line of its own; adds the data keys that events name."""
     pool = await connections.create_pool(as_verifier(relayed_service.owner))
     keys = await connections.create_pool(as_verifier(tallies.ring))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS / 2):
-            found = [one async for one in verify_service(tallies.service, pool, keys, relayed_service.bootstrap)]
+            walk = verify_service(tallies.service, pool, keys, relayed_service.bootstrap, named=data_keys)
+            found = [one async for one in walk]
     finally:
         await pool.close()
         await keys.close()
@@ -355,6 +358,17 @@ async def test_a_position_record_of_no_sense_is_named(relayed_service: RelayedSe
         value = b'{"service":"x","position":99999999999999999999,"offsets":{}}'
         await producer.send_and_wait(relayed_service.position, value, key=b"k", partition=0)
     assert {STORE} == await broken(relayed_service, tallies)
+
+
+async def test_the_data_keys_that_events_name_are_told_to_who_asks(
+    relayed_service: RelayedService, tallies: Tallies
+) -> None:
+    """Given a keyring of which events name each key, when they are verified, then the caller knows each: none is unnamed."""
+    ring, used = await asyncpg.connect(tallies.ring), set[tuple[str, int]]()
+    await findings(relayed_service, tallies, used)
+    there = {(row["subject"], row["generation"]) for row in await ring.fetch("select subject, generation from data_key")}
+    await ring.close()
+    assert used == there != set()
 
 
 async def test_a_data_key_gone_without_a_tombstone_is_named(relayed_service: RelayedService, tallies: Tallies) -> None:

@@ -115,8 +115,11 @@ def _part(entry: dict[str, Any]) -> dict[str, Any]:
     return {"service": "referral", "statement": note, "home": "home", "contract": "", "events": events}
 
 
-def line_of(service: str, report: str, action: str, place: str) -> dict[str, Any]:
-    """Return a bundle in which the access log of a service has the line of a report, signed by that service's own keys."""
+def line_of(service: str, report: str, action: str, place: str, *, counted: bool = True) -> dict[str, Any]:
+    """Return a bundle in which the access log of a service has the line of a report, signed by that service's own keys.
+
+    Not `counted`, the log is left out, and said to be uncounted for the reader.
+    """
     keys = SigningKeys.read(base64.b64encode(bytes(32)).decode())
     made_at = datetime.now(UTC)
     line: dict[str, Any] = {"number": 1, "at": made_at.isoformat(), "previous": bytes(32).hex(), "actor": ID}
@@ -135,7 +138,7 @@ def line_of(service: str, report: str, action: str, place: str) -> dict[str, Any
         str(int(made_at.timestamp())),
         f"contract {hashlib.sha256(b'').hexdigest()}",
     ]
-    statement += ["for {}", f"access 1 1 {hashlib.sha256(entry).hexdigest()}"]
+    statement += ["for {}", f"access 1 1 {hashlib.sha256(entry).hexdigest()}" if counted else "access uncounted"]
     checkpoint = Checkpoint(signers["access"].name, 1, hash_leaf(entry)).text
     part = {
         "service": service,
@@ -146,6 +149,8 @@ def line_of(service: str, report: str, action: str, place: str) -> dict[str, Any
         "extends": [],
         "keys": [str(signer.key) for signer in signers.values()],
     }
+    if not counted:
+        del part["access"]
     return {"case": ID, "made_at": made_at.isoformat(), "report": report, "services": [part]}
 
 
@@ -182,6 +187,15 @@ def test_a_time_is_told_in_utc_whatever_its_offset(format_: str, tmp_path: Path)
     file.write_text(json.dumps(bundle), encoding="utf-8")
     assert verified(file) == told
     assert told[0] == 0, told
+
+
+def test_a_bundle_of_which_nothing_is_counted_proves_nothing(tmp_path: Path) -> None:
+    """Given the bundle of a reader of another area, whom no service counts anything for, then its exit code is no success."""
+    bundle = line_of("referral", "", *verify_bundle.KEPT[verify_bundle.REPORT], counted=False)
+    file = tmp_path / "case.json"
+    file.write_text(json.dumps(bundle | {"format": verify_bundle.FORMAT}), encoding="utf-8")
+    code, said = verified(file)
+    assert (code, said.splitlines()[-1].partition(":")[0]) == (3, "Nothing was checked")
 
 
 def test_an_event_is_told_as_recorded_in_utc() -> None:
