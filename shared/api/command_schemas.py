@@ -29,6 +29,8 @@ from shared.domain.service import Service
 from shared.domain.words import Words
 
 IN_OPENAPI: Final = "#/components/schemas/"
+ANY_COMMAND: Final = "AnyCommand"
+"""The name of the union of a service's commands in its OpenAPI document."""
 ALONE: Final = "#/$defs/"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -107,6 +109,17 @@ def command_schemas(service: Service[Any], prefix: str = IN_OPENAPI) -> dict[str
         schema["examples"] = [_example(schema, schemas, prefix, missing)]
     require_words(missing)
     return schemas
+
+
+def openapi_schemas(service: Service[Any]) -> dict[str, Json]:
+    """Build the schemas of all commands, and their union by `type`, which generated clients can send by its name."""
+    mapping = {command.__name__: IN_OPENAPI + command.__name__ for command in service.commands}
+    union = {
+        "title": "Any command of the service",
+        "oneOf": [{"$ref": ref} for ref in mapping.values()],
+        "discriminator": {"propertyName": "type", "mapping": mapping},
+    }
+    return {**command_schemas(service), ANY_COMMAND: union}
 
 
 def standalone_schemas(service: Service[Any]) -> dict[str, Json]:

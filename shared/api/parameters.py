@@ -102,7 +102,6 @@ def a_time(
         f"{description} {meaning}; from 1900 to 2199. A plus sign is written %2B in an address.",
         re.compile(f"{DAY.pattern}|{MOMENT.pattern}"),
         TIME_HINT,
-        schema={"anyOf": [{"format": "date"}, {"format": "date-time"}]},
         required=required,
     )
 

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from shared.api.boundary import guard
 from shared.api.command_outcomes import add_command_outcomes
-from shared.api.command_schemas import add_command_schemas, command_schemas
+from shared.api.command_schemas import add_command_schemas, openapi_schemas
 from shared.api.commands import add_commands
 from shared.api.connections import BoundedProtocol, ConnectionLimits, with_limits
 from shared.api.data_rights import add_data_rights
@@ -74,7 +74,7 @@ def service_api(service: Service[Any], settings: Settings, services: Services = 
     add_subject_access(app, service)
     if service.importers:
         add_import(app, service)
-    complete_openapi(app, settings, lambda: command_schemas(service))
+    complete_openapi(app, settings, lambda: openapi_schemas(service))
     return app
 
 

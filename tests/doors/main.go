@@ -105,6 +105,10 @@ func arguments(method reflect.Type, call call) ([]reflect.Value, error) {
 		if err := json.Unmarshal(value, argument.Interface()); err != nil {
 			return nil, fmt.Errorf("%s %s: %w", call.Operation, kind, err)
 		}
+		// A union without a name of its own loses all that it was made from.
+		if sent, _ := json.Marshal(argument.Interface()); string(sent) == "{}" && string(value) != "{}" {
+			return nil, fmt.Errorf("%s %s: the client sends an empty object for %s", call.Operation, kind, value)
+		}
 		given = append(given, argument.Elem())
 	}
 	return given, nil

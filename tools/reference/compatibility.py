@@ -186,12 +186,15 @@ class _Comparison:
             yield from self._compare_kind(place, old_part, new_part)
             return
         narrowed, widened = was.keys() - now.keys(), now.keys() - was.keys()
+        # A text of any format is also one of each; but of several objects the one without a name is the last that is left.
+        covered = {kind for kind in narrowed if kind[0] != "object" and (kind[0], "") in now}
+        narrowed -= covered
         if narrowed and self.direction is not Direction.RESPONSE:
             yield self._break(place, f"it is never {' or '.join(map(_describe_kind, sorted(narrowed)))} now")
         if widened and self.direction is not Direction.REQUEST:
             yield self._break(place, f"it may be {' or '.join(map(_describe_kind, sorted(widened)))} now")
-        for kind in was.keys() & now.keys():
-            yield from self._compare_kind(place, was[kind], now[kind])
+        for kind in (was.keys() & now.keys()) | covered:
+            yield from self._compare_kind(place, was[kind], now.get(kind) or now[kind[0], ""])
 
     def _break(self, place: str, why: str) -> Break:
         return Break(place, why, ADVICE[self.direction])
@@ -274,8 +277,9 @@ def _branches(schema: Json, document: Json) -> Iterator[tuple[Kind, Json]]:
     name = str(schema.get("$ref", "")).rpartition("/")[2]
     schema = _resolved(schema, document)
     branches = schema.get("anyOf") or [branch for branch in schema.get("oneOf", ()) if "const" not in branch]
+    shared: Json = {key: schema[key] for key in ("type", "pattern") if key in schema}
     for branch in branches:
-        yield from _branches(branch, document)
+        yield from _branches({**shared, **branch}, document)
     if not branches:
         kinds = schema.get("type", "anything")
         for kind in kinds if isinstance(kinds, list) else [kinds]:

@@ -366,7 +366,9 @@ async def test_the_data_keys_that_events_name_are_told_to_who_asks(
     """Given a keyring of which events name each key, when they are verified, then the caller knows each: none is unnamed."""
     ring, used = await asyncpg.connect(tallies.ring), set[tuple[str, int]]()
     await findings(relayed_service, tallies, used)
-    there = {(row["subject"], row["generation"]) for row in await ring.fetch("select subject, generation from data_key")}
+    there = {
+        (row["subject"], row["generation"]) for row in await ring.fetch("select subject, generation from data_key")
+    }
     await ring.close()
     assert used == there != set()
 

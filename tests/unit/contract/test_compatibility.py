@@ -152,19 +152,8 @@ INCOMPATIBLE: dict[str, tuple[Edit, str]] = {
         "201.position_token: the field is gone",
     ),
     "a command is removed": (
-        lambda c: (
-            c[EDUCATION]["components"]["schemas"].pop("RecordFeedback")
-            and route(c, "/v1/sessions/{id}/commands", "post")["requestBody"]["content"]["application/json"][
-                "schema"
-            ].update(
-                oneOf=[
-                    option
-                    for option in route(c, "/v1/sessions/{id}/commands", "post")["requestBody"]["content"][
-                        "application/json"
-                    ]["schema"]["oneOf"]
-                    if not option["$ref"].endswith("RecordFeedback")
-                ]
-            )
+        lambda c: body(c, "AnyCommand").update(
+            oneOf=[option for option in body(c, "AnyCommand")["oneOf"] if not option["$ref"].endswith("RecordFeedback")]
         ),
         "it is never object RecordFeedback now",
     ),
@@ -255,6 +244,15 @@ def test_a_pattern_may_gain_alternatives_and_nothing_else(after: str, *, accepts
     found = [str(one) for one in incompatible_changes(contract, changed)]
     assert [line for line in found if "its pattern became" in line] == found
     assert bool(found) is not accepts
+
+
+@pytest.mark.parametrize(("pattern", "accepts"), [("^[0-9-]+$", True), ("^[0-9]+$", False)])
+def test_a_text_may_lose_the_formats_of_its_pattern(pattern: str, *, accepts: bool) -> None:
+    """Given a text of one of two formats, when any text of its pattern is taken, no sender is broken; by a narrower one, some are."""
+    contract, changed = ({"reporting/openapi.json": question_with(text)} for text in ("^[0-9-]+$", pattern))
+    (parameter,) = contract["reporting/openapi.json"]["paths"]["/v1/cases"]["get"]["parameters"]
+    parameter["schema"]["anyOf"] = [{"format": "date"}, {"format": "date-time"}]
+    assert bool(incompatible_changes(contract, changed)) is not accepts
 
 
 def test_whoever_breaks_the_contract_is_told_how_to_go_on() -> None:
