@@ -59,7 +59,7 @@ def only(*names: str) -> frozenset[str]:
     return frozenset(names)
 
 
-SERVICES: Final = ("referral", "disposal", "rj_conference", "education", "panel")
+SERVICES: Final = ("referral", "disposal", "rj_conference", "education", "panel", "people")
 STATUS: Final = Cell(ANY, STATE, fields=only("state"))
 APPOINTMENT: Final = Cell(ANY, STATE, PLACE, fields=only("state", "starts_at", "details"))
 OVERSIGHT: Final = dict.fromkeys(SERVICES, Cell(ANY, ALL, CASE))
@@ -71,12 +71,14 @@ SECTION_F: Final[dict[str, dict[str, Cell]]] = {
         "disposal": Cell(ANY, ALL, CASE),
         "rj_conference": Cell(only("party", "own"), ALL, CASE),
         "education": Cell(ANY, ALL, CASE),
+        "people": Cell(ANY, STATE, CASE),
     },
     # Referral: RW online. Disposal: R linked. RJ: no.
     "INTERNET_SAFETY_OFFICER": {
         "referral": Cell(only("online"), ALL, CASE),
         "disposal": Cell(only("online"), NOW, CASE),
         "education": Cell(only("online", "own"), ALL, CASE),
+        "people": Cell(ANY, STATE, CASE),
     },
     # Referral: R accepted, or told to the youth justice service. Disposal: RW conditions. RJ: R status.
     "YJS_CASE_MANAGER": {
@@ -85,6 +87,7 @@ SECTION_F: Final[dict[str, dict[str, Cell]]] = {
         "rj_conference": STATUS,
         "education": Cell(ANY, ALL, CASE),
         "panel": Cell(ANY, ALL, CASE),
+        "people": Cell(ANY, STATE, CASE),
     },
     # Referral: R linked. Disposal: R condition (what it asks is in the details). RJ: RW own. Victim contact: yes, own.
     "RJ_FACILITATOR": {
@@ -99,6 +102,7 @@ SECTION_F: Final[dict[str, dict[str, Cell]]] = {
         "rj_conference": STATUS,
         "education": Cell(ANY, NOW, CASE),
         "panel": Cell(ANY, ALL, CASE),
+        "people": Cell(ANY, STATE, CASE),
     },
     # Victim contact: reason.
     "SUPERVISOR": OVERSIGHT | {"referral": Cell(ANY, ALL, CASE, with_reason=VICTIM)},
@@ -157,6 +161,10 @@ COMMANDS: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
         {"SAFE_SCHOOLS_OFFICER", "RJ_FACILITATOR", "SUPERVISOR"},
     ),
     "panel": ({"type": "CancelSitting", "why": "Snow."}, {"YJS_CASE_MANAGER", "POLICE_DECISION_MAKER", "SUPERVISOR"}),
+    "people": (
+        {"type": "RecordHistory", "entry_id": "7b6e0f6e-43a4-4d4b-8a0e-0d3a6c1f6a11", "kind": "YC", "on": "2025-06-02", "by": "Dorset Police"},
+        {"SAFE_SCHOOLS_OFFICER", "INTERNET_SAFETY_OFFICER", "YJS_CASE_MANAGER", "POLICE_DECISION_MAKER", "SUPERVISOR"},
+    ),
 }
 
 

@@ -10,31 +10,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.trade.vocabulary import LAW_ENFORCEMENT, WORDS, MemberKind, Personal, Recommendation
+from services.trade.vocabulary import LAW_ENFORCEMENT, WORDS, MemberKind, Organisation, Personal, Recommendation
 from shared.domain.envelope import EventRegistry
-from shared.domain.messages import Correction, Event, FreeText, ShortText, Timestamp, ValueObject
+from shared.domain.messages import Correction, Event, FreeText, Timestamp, ValueObject
 from shared.domain.sealing import OwnedBy, Sealed
-from shared.domain.texts import Code
-
-_WORDS_OF_ORGANISATIONS: Final = (
-    "Academy|Agency|Authority|Board|Borough|Care|Charity|Children|City|Clinic|College|Commission|Community|Constabulary"
-    "|Council|County|Department|Education|Families|Force|Foundation|Health|Health[Cc]are|Hospital|Housing|Justice|Office"
-    "|Partnership|Police|Practice|Probation|Safeguarding|Schools?|Services?|Social|Society|Support|Surgery|Team|Trust"
-    "|University|Victims?|Work|Youth"
-)
-
-_WORD: Final = "[A-Za-zÀ-ÖØ-öø-ÿ'&]+"
-
-Organisation = Annotated[
-    ShortText,
-    Code(
-        rf"(?:{_WORD}[ _-]){{0,5}}(?:{_WORDS_OF_ORGANISATIONS}|{_WORDS_OF_ORGANISATIONS.upper()}"
-        rf"|CAMHS|ICB|MASH|NHS|SSCT|YJS|YOS|YOT)(?:[ _-]{_WORD}){{0,5}}",
-        "give the name of the organisation alone, such as Dorset Police or NHS Dorset, and no person's name",
-        case="as given",
-    ),
-]
-"""The organisation of a member: letters alone, and a word in it by which organisations are called, so that no name fits."""
 
 
 class Member(ValueObject):

@@ -68,6 +68,7 @@ SERVICES: Final = (
     RegisteredService("disposal", "Disposal", 2, "disposals", names_people=True),
     RegisteredService("rj_conference", "Restorative conference", 3, "conferences"),
     RegisteredService("panel", "Panel", 5, "sittings", record="Panel sitting", belongs_to_case=False),
+    RegisteredService("people", "Person", 7, "people", belongs_to_case=False),
     RegisteredService("reporting", "Reporting", 4, decides=False),
 )
 

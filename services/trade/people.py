@@ -3,7 +3,7 @@
 Each of these services keeps referral's events `KEPT`. Of a person whom nobody has linked they know nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -12,9 +12,17 @@ from services.referral.events import PersonLinked, ReferralCorrected, ReferralRe
 from services.trade.vocabulary import Flags, PartyDetails, PersonRole
 from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact, has_event
+from shared.domain.messages import Event
+from shared.domain.persons import Known
 from shared.domain.rules import Context
 
 KEPT: Final = (ReferralReceived, PersonLinked, ReferralCorrected)
+
+DETAILS_OF_PERSONS: Final[Mapping[type[Event], tuple[str, ...]]] = {
+    PersonLinked: ("person_id",),
+    ReferralCorrected: ("person_id",),
+}
+"""The events that say who a person is, kept of every case (`Service.keeps_of_people`)."""
 
 _WITH_A_PART: Final = frozenset({PersonRole.HARMER, PersonRole.HARMED, PersonRole.WITNESS})
 """The parts of those who took part in what happened, or saw it."""
@@ -77,3 +85,28 @@ def _differ(given: PartyDetails, known: PartyDetails, name: str) -> bool:
 def _corrected(kept: Iterable[Fact]) -> Sequence[Fact]:
     """Return the facts as corrected; a correction may be of an event that is not kept."""
     return [of_fact[-1] for of_fact in versions_of(kept).values() if not has_event(of_fact[0], ReferralCorrected)]
+
+
+def details_known(persons: Iterable[UUID], known: Known) -> Iterator[tuple[str, PartyDetails]]:
+    """Yield the details of persons that records hold, as they were corrected, each with its record."""
+    wanted = frozenset(persons)
+    for fact in _corrected(known.facts):
+        if has_event(fact, PersonLinked) and fact.event.person_id in wanted:
+            yield fact.envelope.stream, fact.event.details
+
+
+def birth_dates(persons: Iterable[UUID], known: Known) -> frozenset[date]:
+    """Return the dates of birth that are known of persons."""
+    born = (details.date_of_birth for _, details in details_known(persons, known))
+    return frozenset(day for sealed in born if sealed is not None and (day := sealed.or_else(None)) is not None)
+
+
+def is_forgotten(person: UUID, known: Known) -> bool:
+    """Tell whether the key of a person is destroyed, by what is sealed under it."""
+    return any(details.name.is_forgotten for _, details in details_known([person], known))
+
+
+def linked_together(one: Iterable[UUID], other: Iterable[UUID], known: Known) -> bool:
+    """Tell whether two persons are linked in one referral."""
+    records = ({record for record, _ in details_known(ids, known)} for ids in (one, other))
+    return not set.isdisjoint(*records)

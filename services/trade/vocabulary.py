@@ -35,6 +35,38 @@ Reference = Annotated[
 ]
 """Another agency's number for something: of a crime, a file, a referral. Letters come in short groups, so no name fits."""
 
+_WORDS_OF_ORGANISATIONS: Final = (
+    "Academy|Agency|Authority|Board|Borough|Care|Charity|Children|City|Clinic|College|Commission|Community|Constabulary"
+    "|Council|County|Department|Education|Families|Force|Foundation|Health|Health[Cc]are|Hospital|Housing|Justice|Office"
+    "|Partnership|Police|Practice|Probation|Safeguarding|Schools?|Services?|Social|Society|Support|Surgery|Team|Trust"
+    "|University|Victims?|Work|Youth"
+)
+_WORD_OF_NAME: Final = "[A-Za-zÀ-ÖØ-öø-ÿ'&]+"
+_ORGANISATION: Final = (
+    rf"(?:{_WORD_OF_NAME}[ _-]){{0,5}}(?:{_WORDS_OF_ORGANISATIONS}|{_WORDS_OF_ORGANISATIONS.upper()}"
+    rf"|CAMHS|ICB|MASH|NHS|SSCT|YJS|YOS|YOT)(?:[ _-]{_WORD_OF_NAME}){{0,5}}"
+)
+
+Organisation = Annotated[
+    ShortText,
+    Code(
+        _ORGANISATION,
+        "give the name of the organisation alone, such as Dorset Police or NHS Dorset, and no person's name",
+        case="as given",
+    ),
+]
+"""The name of an organisation: letters alone, and a word in it by which organisations are called, so that no name fits."""
+
+GivenBy = Annotated[
+    ShortText,
+    Code(
+        rf"{_ORGANISATION}|(?:{_WORD_OF_NAME} ){{0,5}}(?:Court|Magistrates|Sessions)|{_WORD_OF_NAME}",
+        "give the force, court or service alone, such as Hampshire Constabulary or Poole Youth Court, and no person's name",
+        case="as given",
+    ),
+]
+"""The force, court or service that gave something to a child, or the one word of its area."""
+
 CrimeNumber = Annotated[
     ShortText, Code(_REFERENCE, "give the crime number alone, such as 55260041001: letters, digits, / and -, no spaces")
 ]

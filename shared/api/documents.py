@@ -17,6 +17,7 @@ from shared.api.routes import declared
 from shared.domain.decider import history_at
 from shared.domain.documents import Document, DocumentData, NotAvailable
 from shared.domain.envelope import Fact
+from shared.domain.persons import Known
 from shared.domain.service import Service
 from shared.printing.documents import LANGUAGES, NotPrintable, RenderedDocument, render
 from shared.privacy.disclosure import closed_but
@@ -78,17 +79,26 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
             facts = definition.items.facts(facts, read_id(query[item.name], item.name))
         if not facts:
             return not_found_response(service, id)
-        response = await _document_response(service, name, definition, facts, language, f"{name}-{read_id(id)}.pdf")
+        known = (await at.handler.known_for(read_id(id), history)).at(as_of, known_at)
+        response = await _document_response(
+            service, name, definition, facts, known, language, f"{name}-{read_id(id)}.pdf"
+        )
         if response.headers.get("ETag") in request.headers.get(IF_NONE_MATCH.name, "").replace(",", " ").split():
             return Response(status_code=304, headers={"ETag": response.headers["ETag"], "Cache-Control": "no-store"})
         return response
 
 
 async def _document_response(
-    service: Service[Any], name: str, document: Document[Any], facts: Sequence[Fact], language: str, file: str
+    service: Service[Any],
+    name: str,
+    document: Document[Any],
+    facts: Sequence[Fact],
+    known: Known,
+    language: str,
+    file: str,
 ) -> Response:
     """Print the document of these facts, or respond with the problem why it cannot be printed."""
-    match document.fill(service.decider.fold(facts), facts):
+    match document.fill(service.decider.fold(facts, known=known), facts):
         case NotAvailable(why):
             return problem_response("not-yet", "This document cannot be printed now", why, status=409)
         case DocumentData() as data:

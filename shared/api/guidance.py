@@ -22,6 +22,7 @@ from shared.domain.envelope import Fact
 from shared.domain.guidance import Answer, CommandGuidance, RuleAnswer, Status, guidance_at
 from shared.domain.messages import Actor, Command
 from shared.domain.next_steps import Progress, TaskProgress, journeys_at, next_step, of_role
+from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.service import Service
 
 MOMENT: Final = a_time("as_of", "What may be done then; now if absent. A later time says what will hold then.")
@@ -171,6 +172,7 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
             at,
             query.get(only.name),
             await deps.handler.kept_for(actor, facts),
+            await deps.handler.known_for(read_id(id), facts),
             reads=reads,
             dated=dated,
         )
@@ -185,13 +187,14 @@ def _guidance(
     at: datetime,
     only: str | None,
     kept: Sequence[Fact] = (),
+    known: Known = NOTHING_KNOWN,
     *,
     reads: bool,
     dated: bool = True,
 ) -> Guidance:
     """Compose the answer, with later days if `dated`. For all commands it takes some ten milliseconds of computation."""
-    commands = guidance_at(service, actor, stream, history, at, only, kept)
-    journeys = journeys_at(service, actor, stream, history, at) if reads and only is None else []
+    commands = guidance_at(service, actor, stream, history, at, only, kept, known)
+    journeys = journeys_at(service, actor, stream, history, at, known) if reads and only is None else []
     if journeys and service.permissions[actor.role].fields is not None:
         journeys = [of_role(journey, actor.role) for journey in journeys]
     recommended = next_step(journeys, actor.role)

@@ -35,6 +35,7 @@ from shared.domain.permissions import (
     marks_within,
     read_denial,
 )
+from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable, RecordedEvent
 from shared.messaging.waits import waits_for
@@ -61,7 +62,8 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         records = await history_of(request, service, actor, id, "state")
         recorded = closed_facts(service, records)
         facts = history_at(recorded, as_of=as_of, known_at=known_at)
-        state = service.decider.fold(facts)
+        known = await known_of(request, recorded)
+        state = service.decider.fold(facts, known=known.at(as_of, known_at))
         if state is None:
             return not_found_response(service, id)
         permission = service.permissions[actor.role]
@@ -111,7 +113,8 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         if not records:
             return not_found_response(service, id)
         moment = as_of or end_of_day(today())
-        duties = duties_on(service.read_model, closed_facts(service, records), moment, known_at)
+        recorded = closed_facts(service, records)
+        duties = duties_on(service.read_model, recorded, moment, known_at, await known_of(request, recorded))
         shows = service.permissions[actor.role].shows_duty
         return JSONResponse([duty.as_json(local_day(moment)) for duty in duties if shows(duty.duty)])
 
@@ -155,6 +158,12 @@ async def history_of(
         if await restricted_people(at.database, service, people):
             denial = Denial(RESTRICTED)
     return records if await at.gate.read(actor, part, f"{stream}{path}", reason, denial=denial) else []
+
+
+async def known_of(request: Request, history: Sequence[Fact]) -> Known:
+    """Return what is known of the persons of a record, closed. Raises `EventStoreUnavailable`."""
+    at: Dependencies = request.app.state.deps
+    return await at.handler.known_for(history[0].stream_id, history, opened=False) if history else NOTHING_KNOWN
 
 
 def not_found_response(service: Service[Any], id_: str) -> JSONResponse:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from shared.domain.decisions import NeedsRationale, NewEvents, Refused
 from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import Command, Correction, Event
+from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.remedies import remedy_of
 from shared.domain.rules import Approved, Context, RuleBook
 from shared.domain.sealing import Sealed
@@ -41,6 +42,8 @@ class Decider(Generic[S]):
     rules: RuleBook[S]
     decide: Callable[[Any, S | None, Context], NewEvents]
     evolve: Callable[[S | None, Fact[Any]], S]
+    completed: Callable[[S, Known], S] | None = None
+    """Completes a state by what is known of the persons whom the record names; None: it looks at no other record."""
 
     def evaluate_and_decide(
         self, command: Command, state: S | None, context: Context
@@ -51,17 +54,23 @@ class Decider(Generic[S]):
             return verdict
         return self.decide(command, state, context), verdict
 
-    def fold(self, facts: Iterable[Fact], state: S | None = None) -> S | None:
-        """Fold facts, in order of version, onto a state. Raises `BrokenHistory`."""
+    def fold(self, facts: Iterable[Fact], state: S | None = None, known: Known = NOTHING_KNOWN) -> S | None:
+        """Fold facts, in order of version, onto a state, and complete it by what is known. Raises `BrokenHistory`."""
         for fact in facts:
             state = self.evolve(state, fact)
-        return state
+        return state if state is None or self.completed is None else self.completed(state, known)
 
     def state_at(
-        self, history: Sequence[Fact], *, as_of: datetime | None = None, known_at: datetime | None = None
+        self,
+        history: Sequence[Fact],
+        *,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        known: Known = NOTHING_KNOWN,
     ) -> S | None:
         """Fold the bitemporal state: facts that had occurred by `as_of`, as they were recorded by `known_at`."""
-        return self.fold(history_at(history, as_of=as_of, known_at=known_at))
+        facts = history_at(history, as_of=as_of, known_at=known_at)
+        return self.fold(facts, known=known.at(as_of, known_at))
 
 
 def check_gapless(history: Sequence[Fact]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from shared.domain.duties_by_day import all_duties
 from shared.domain.envelope import Envelope, Fact, Origin
 from shared.domain.ids import event_id
 from shared.domain.messages import Actor, Command, Correction
+from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.rules import (
     Approved,
     Context,
@@ -74,10 +76,12 @@ def execute(
     history: Sequence[Fact],
     linked: Linked = no_marks,
     kept: Sequence[Fact] = (),
+    known: Known = NOTHING_KNOWN,
 ) -> Decision | Refused | NeedsRationale:
     """Evaluate and decide a command on the whole history of its stream (decrypted, in order of version).
 
-    `linked` are the marks, and `kept` the events, of other services that its rules look at.
+    `linked` are the marks, and `kept` the events, of other services that its rules look at; `known` is what is known of
+    the persons whom the record or the command names.
 
     Raises `NoPolicy` for a day before the first policy, and `BeyondCalendar`, also if no duty could be told afterwards.
     """
@@ -92,12 +96,13 @@ def execute(
         request.received_at,
         policy,
         service.policy.on,
-        service.prints,
+        partial(service.prints, known=known),
         began_at,
         linked,
         kept,
+        known,
     )
-    state = decider.state_at(history)
+    state = decider.state_at(history, known=known)
     verdict = decider.evaluate_and_decide(request.command, state, context)
     if isinstance(verdict, (Refused, NeedsRationale)):
         return verdict
@@ -113,7 +118,7 @@ def execute(
     overfills = False
     if facts:  # a record whose duties no calendar tells would be lost to every reader
         duties = len(service.read_model.duties(after, service.policy.on))
-        overfills = duties > MOST_DUTIES and duties > len(all_duties(service.read_model, history))
+        overfills = duties > MOST_DUTIES and duties > len(all_duties(service.read_model, history, known))
     return Decision(facts, claims, approved.warnings, overfills)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum, StrEnum
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, Literal, TypeVar, Union, get_args, get_origin
@@ -28,6 +28,7 @@ from shared.domain.dates import BeyondCalendar, end_of_day, local_day
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor, Command, fields_of, ids_by_name
 from shared.domain.permissions import EVERY
+from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.policy import NoPolicy
 from shared.domain.rules import Context, Rule, RuleBook
 from shared.domain.service import Service
@@ -246,13 +247,15 @@ def guidance_at(
     at: datetime,
     only: str | None = None,
     kept: Sequence[Fact] = (),
+    known: Known = NOTHING_KNOWN,
 ) -> list[CommandGuidance]:
     """Ask what an actor may do next with a stream at a moment, from its decrypted history; of the command `only`, if given.
 
-    `kept` are other services' events of the same home: who is named there may be chosen too.
+    `kept` are other services' events of the same home: who is named there may be chosen too. `known` is what is known of
+    the persons of the record.
     Raises `NoPolicy`, `BeyondCalendar`.
     """
-    state, context = read_standing(service, actor, stream, history, at, kept)
+    state, context = read_standing(service, actor, stream, history, at, kept, known)
     ids = ids_by_name(fact.event for fact in (*history, *kept) if fact.occurred_at <= at)
     guide = Guide(service.decider.rules, state, context, ids)
     sendable = _sendable(service, actor, begun=bool(history))
@@ -266,12 +269,14 @@ def read_standing(
     history: Sequence[Fact],
     at: datetime,
     kept: Sequence[Fact] = (),
+    known: Known = NOTHING_KNOWN,
 ) -> tuple[Any, Context]:
     """Return the state of a stream at a moment, and the context of what an actor would do then. Raises `NoPolicy`, `BeyondCalendar`."""
-    state = service.decider.state_at(history, as_of=at)
+    state = service.decider.state_at(history, as_of=at, known=known)
     policy = service.policy.on(local_day(at)).require_any()
     began_at = history[0].occurred_at if state is not None else None
-    return state, Context(stream, actor, at, at, policy, service.policy.on, service.prints, began_at, kept=kept)
+    prints = partial(service.prints, known=known)
+    return state, Context(stream, actor, at, at, policy, service.policy.on, prints, began_at, kept=kept, known=known)
 
 
 def _sendable(service: Service[Any], actor: Actor, *, begun: bool) -> list[type[Command]]:

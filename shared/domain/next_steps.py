@@ -12,6 +12,7 @@ from shared.domain.envelope import Fact
 from shared.domain.guidance import Answer, CommandGuidance, Guide, Status, read_standing
 from shared.domain.journeys import Journey, Step, Task
 from shared.domain.messages import Actor, Command
+from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.rules import Context, Rule
 from shared.domain.service import Service
 
@@ -63,10 +64,15 @@ class JourneyProgress(Generic[S]):
 
 
 def journeys_at(
-    service: Service[S], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime
+    service: Service[S],
+    actor: Actor,
+    stream: UUID,
+    history: Sequence[Fact],
+    at: datetime,
+    known: Known = NOTHING_KNOWN,
 ) -> list[JourneyProgress[S]]:
     """Say how far each journey of a stream is at a moment, from its decrypted history. Raises `NoPolicy`, `BeyondCalendar`."""
-    state, context = read_standing(service, actor, stream, history, at)
+    state, context = read_standing(service, actor, stream, history, at, known=known)
     if state is None:
         return []
     day = context.day

@@ -54,6 +54,7 @@ from shared.domain.dates import local_day
 from shared.domain.decisions import BrokenRule, NeedsRationale, Refused, RuleKind
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor, Command, unique
+from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.policy import Policy, PolicyOn
 
 S = TypeVar("S")
@@ -92,6 +93,8 @@ class Context:
     """Lookup of the marks that records give a home that the stream or the command mentions (`Service.asks_marks_of`)."""
     kept: Sequence[Fact] = ()
     """The kept events of other services (`Service.keeps`) of the stream's home, decrypted; those of one service in order."""
+    known: Known = NOTHING_KNOWN
+    """What is known of the persons whom the stream or the command names (`Service.keeps_of_people`): who is one person, too."""
     _made_of_kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def of_kept(self, view: Callable[[Sequence[Fact]], V]) -> V:

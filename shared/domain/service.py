@@ -20,6 +20,7 @@ from shared.domain.ids import derived_uuid
 from shared.domain.journeys import OTHERWISE, Journey, Purposes
 from shared.domain.messages import Command, Event, events_of
 from shared.domain.permissions import SYSTEM, Permissions
+from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.policy import PolicyBook, PolicyOn
 from shared.domain.sealing import PREFIX
 from shared.domain.texts import CommandContext
@@ -161,6 +162,8 @@ class Service(Generic[S]):
     """
     keeps: tuple[type[Event], ...] = ()
     """The events of other services (of those `published`) that its worker keeps for the rules to look at (`Context.kept`)."""
+    keeps_of_people: Mapping[type[Event], tuple[str, ...]] = field(default_factory=dict)
+    """Further events (of those `published`, its own too) that its worker keeps, by the ids of persons in these fields: `Context.known`."""
     importers: frozenset[str] = frozenset()
     """The roles that may import rows of a register. Empty: the API has no route for it."""
     documents: Mapping[str, Document[S]] = field(default_factory=dict)
@@ -238,15 +241,24 @@ class Service(Generic[S]):
     @cached_property
     def kept(self) -> tuple[EventRegistry, ...]:
         """The event registries of the services of which events are kept."""
-        return tuple(book for book in self.published if not set(self.keeps).isdisjoint(book.events))
+        kept = {*self.keeps, *self.keeps_of_people}
+        return tuple(book for book in self.published if not kept.isdisjoint(book.events))
 
     def book_of_kept(self, type_name: str) -> EventRegistry | None:
         """Return the registry of an event that is kept, whatever its version; None if it is not."""
         return self._kept_stems.get(type_name.rpartition(".v")[0])
 
+    def kept_under(self, fact: Fact) -> frozenset[UUID]:
+        """Return the ids under which an event is kept: its home, and the persons whom it is about."""
+        kind = type(fact.event)
+        people = (getattr(fact.event, name) for name in self.keeps_of_people.get(kind, ()))
+        home = {fact.envelope.home} if kind in self.keeps else set()
+        return frozenset(home | set(filter(None, people)))
+
     @cached_property
     def _kept_stems(self) -> Mapping[str, EventRegistry]:
-        kept = ((book, cls) for book in self.published for cls in self.keeps if cls in book.events)
+        wanted = {*self.keeps, *self.keeps_of_people}
+        kept = ((book, cls) for book in self.published for cls in wanted if cls in book.events)
         return {book.type_name(cls).rpartition(".v")[0]: book for book, cls in kept}
 
     @cached_property
@@ -279,9 +291,9 @@ class Service(Generic[S]):
         purposes = (title for title, commands in self.purposes.items() if command in commands)
         return next(iter((*purposes, *journeys)), OTHERWISE)
 
-    def prints(self, sha256: str, name: str, facts: Sequence[Fact]) -> bool:
+    def prints(self, sha256: str, name: str, facts: Sequence[Fact], known: Known = NOTHING_KNOWN) -> bool:
         """Tell whether a document, printed by this service of these facts in one of its languages, has this SHA-256."""
-        state = self.decider.fold(facts)
+        state = self.decider.fold(facts, known=known)
         return state is not None and self.is_print(sha256, name, self.documents[name], state, facts)
 
     def parse_command(self, body: str | bytes, received_at: datetime) -> Command:

@@ -104,9 +104,9 @@ class MemoryEventStore:
         """Look up the events of other services (see `EventStore.kept_events`)."""
         return {home: list(self._kept[home]) for home in homes if home in self._kept}
 
-    def keep_event(self, record: event_store.RecordedEvent) -> None:
-        """Keep an event of another service, as a worker does."""
-        self._kept.setdefault(record.home, []).append(record)
+    def keep_event(self, record: event_store.RecordedEvent, home: UUID) -> None:
+        """Keep an event of another service under an id, as a worker does."""
+        self._kept.setdefault(home, []).append(record)
 
     async def read(self, after: int, limit: int) -> Sequence[event_store.RecordedEvent]:
         return self._records[after : after + limit]

@@ -36,6 +36,7 @@ from shared.domain.permissions import (
     ids_named,
     marks_within,
 )
+from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.receipts import Receipt, ReceiptLine
 from shared.domain.rules import Linked, no_marks
 from shared.domain.sealing import seal_model, sealed_fields, to_json
@@ -233,7 +234,8 @@ class CommandHandler:
         if not are_named(self.service.events, history, request.about):
             return Forbidden(ABOUT_ANOTHER)
         kept = await self.kept_for(request.actor, history, request.command)
-        decision = await self._execute(request, history, await self._linked(request, history), kept)
+        known = await self.known_for(request.stream, history, request.command, _labels_of_new(request))
+        decision = await self._execute(request, history, await self._linked(request, history), kept, known)
         if not isinstance(decision, Decision):
             return decision
         if not decision.facts:
@@ -286,27 +288,69 @@ class CommandHandler:
 
         Raises `EventStoreUnavailable`, `KeyringUnavailable` or `UnusableKey`.
         """
-        if not self._kept:
+        if not self.service.keeps:
             return ()
         home = history[0].envelope.home if history else None if opening is None else self.service.home(opening)
         homes = set() if home is None else {home}
         records = [record for kept in (await self.event_store.kept_events(homes)).values() for record in kept]
+        facts = await self._open_kept(records)
+        return [fact for fact in facts if fact.envelope.home == home and self._shares_labels(actor.labels, fact)]
+
+    async def known_for(
+        self,
+        stream: UUID,
+        history: Sequence[Fact],
+        command: Command | None = None,
+        labels: Mapping[str, str] | None = None,
+        *,
+        opened: bool = True,
+    ) -> Known:
+        """Look up what is known of the persons whom a record or a command names, under every id that names them.
+
+        `labels` are those of a stream that is not begun. Events whose labels are not the record's are left out. If they
+        are not to be `opened`, what is sealed in them stays closed.
+
+        Raises `EventStoreUnavailable`, `KeyringUnavailable` or `UnusableKey`.
+        """
+        if not self.service.keeps_of_people:
+            return NOTHING_KNOWN
+        of_record = history[0].envelope.labels if history else labels or {}
+        wanted = {stream, *ids_mentioned(self.service.events, history)}
+        wanted.update(() if command is None else ids_named(self.service.events, command))
+        facts: dict[UUID, Fact] = {}
+        seen: set[UUID] = set()
+        while missing := wanted - seen:
+            kept = await self.event_store.kept_events(missing)
+            records = [record for of_person in kept.values() for record in of_person]
+            read = await self._open_kept(records) if opened else self._read_kept(records)
+            for fact in read:
+                if type(fact.event) in self.service.keeps_of_people and self._shares_labels(of_record, fact):
+                    facts[fact.event_id] = fact
+            seen |= missing
+            wanted.update(*(Known(list(facts.values())).same_as(person) for person in wanted))
+        return Known(sorted(facts.values(), key=lambda fact: (fact.envelope.stream, fact.version)))
+
+    async def _open_kept(self, records: Sequence[RecordedEvent]) -> list[Fact]:
         facts: list[Fact] = []
         for service, cache in self._kept.items():
             facts += await cache.open([record for record in records if record.stream.startswith(f"{service}/")])
-        return [fact for fact in facts if self._shares_labels(actor, fact)]
+        return facts
 
-    def _shares_labels(self, actor: Actor, fact: Fact) -> bool:
-        own, labels = actor.labels, fact.envelope.labels
+    def _read_kept(self, records: Sequence[RecordedEvent]) -> list[Fact]:
+        books = {book.service: book for book in self.service.kept}
+        return [books[record.stream.partition("/")[0]].read_record(record) for record in records]
+
+    def _shares_labels(self, own: Mapping[str, str], fact: Fact) -> bool:
+        labels = fact.envelope.labels
         return all(own.get(name) in {EVERY, labels.get(name)} for name in self.service.inherited_labels)
 
     async def _execute(
-        self, request: CommandRequest, history: Sequence[Fact], linked: Linked, kept: Sequence[Fact]
+        self, request: CommandRequest, history: Sequence[Fact], linked: Linked, kept: Sequence[Fact], known: Known
     ) -> Decision | Refused | NeedsRationale:
         """Evaluate and decide. Commands that print documents run in a thread, so that they do not block the event loop."""
         if not request.command.prints:
-            return execute(self.service, request, history, linked, kept)
-        return await asyncio.to_thread(execute, self.service, request, history, linked, kept)
+            return execute(self.service, request, history, linked, kept, known)
+        return await asyncio.to_thread(execute, self.service, request, history, linked, kept, known)
 
     def _check_new_events(self, request: CommandRequest, decision: Decision, loaded: LoadedStream) -> Forbidden | None:
         """Check rule T2 on the new events: declared conflicts with mentioned ids, and one value of each label for a new stream."""

@@ -57,10 +57,10 @@ async def keep_events(connection: Connection, service: Service[Any], records: It
 
 
 def copies_in(service: Service[Any], records: Iterable[ConsumedEvent]) -> list[tuple[Any, ...]]:
-    """Return the rows of those events that a service keeps, each with its home first. Raises `UnknownEvent`."""
+    """Return the rows of those events that a service keeps, each with the id first under which it is kept. Raises `UnknownEvent`."""
     return [
         (
-            record.fact(book).envelope.home,
+            home,
             book.service,
             record.position,
             record.recorded_at,
@@ -73,6 +73,7 @@ def copies_in(service: Service[Any], records: Iterable[ConsumedEvent]) -> list[t
         )
         for record in records
         if (book := service.book_of_kept(record.type)) is not None
+        for home in sorted(service.kept_under(record.fact(book)))
     ]
 
 
@@ -89,7 +90,8 @@ async def read_linked(
     """Yield, in pages, the events in others' stores of which a service stores marks or copies, with their book."""
     for book in {book.service: book for book in (*service.linked, *service.kept)}.values():
         marking = book.marks if book in service.linked else ()
-        types = [f"{stem}.v%" for stem in _stems(book, {*marking, *set(service.keeps).intersection(book.events)})]
+        kept = {*service.keeps, *service.keeps_of_people}.intersection(book.events)
+        types = [f"{stem}.v%" for stem in _stems(book, {*marking, *kept})]
         after = 0
         while rows := await stores[book.service].fetch(_EVENTS, after, types, PAGE):
             after = rows[-1]["position"]

@@ -34,7 +34,7 @@ from shared.event_store.memory import MemoryEventStore
 from shared.handling.command_handler import CommandHandler, DryRun
 from shared.handling.command_handler import Result as HandlerResult
 from shared.messaging.consumer.consumed_event import ConsumedEvent
-from shared.messaging.linking import marks_in
+from shared.messaging.linking import copies_in, marks_in
 from shared.messaging.reactions import ReactionRunner
 from shared.privacy.keyring import MemoryKeyring
 from tools.client.http import Reply
@@ -145,7 +145,9 @@ class Memory:
     ) -> Mapping[str, Any] | None:
         """Return the view of a stream, as JSON would carry it."""
         running = self._readable(service, "state")
-        view = running.service.read_model.view_of(self._history(running, stream), as_of=as_of, known_at=known_at)
+        history = self._history(running, stream)
+        known = self._run(running.handler.known_for(stream, history, opened=False))
+        view = running.service.read_model.view_of(history, as_of=as_of, known_at=known_at, known=known)
         if view is None:
             return None
         as_sent: Mapping[str, Any] = json.loads(json.dumps(view))
@@ -169,7 +171,8 @@ class Memory:
         running = self._readable(service, "duties")
         day = as_of or local_day(self._clock())
         facts = self._history(running, stream)
-        return [duty.as_json(day) for duty in duties_on(running.service.read_model, facts, day, known_at)]
+        known = self._run(running.handler.known_for(stream, facts, opened=False))
+        return [duty.as_json(day) for duty in duties_on(running.service.read_model, facts, day, known_at, known)]
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
         """Return a measure of reporting; None without reporting."""
@@ -295,8 +298,8 @@ class Memory:
             self._reporting.record(source.service.name, consumed.fact(source.service.events))
         for running in self._services.values():
             running.keep_marks(consumed)
-            if running.service.book_of_kept(event.type) is not None:
-                running.memory.keep_event(event)
+            for home, *_ in copies_in(running.service, [consumed]):
+                running.memory.keep_event(event, home)
             if source.service.topic in running.reactions.topics:
                 await running.reactions.react(running.parked, [consumed])
 

@@ -366,7 +366,7 @@ async def test_kept_events_of_others_are_looked_up_by_home(event_store: EventSto
     kept = [RecordedEvent(n, at, "desk/one", n, uuid4(), "ooc.desk.Opened.v1", home, bytes(32), b"{}") for n in (1, 2)]
     if isinstance(event_store, MemoryEventStore):
         for record in kept:
-            event_store.keep_event(record)
+            event_store.keep_event(record, record.home)
     else:
         for record in reversed(kept):
             position, *before, _, hash_, body = astuple(record)

@@ -1,0 +1,1 @@
+"""The domain of people: pure, without clock, log or framework."""

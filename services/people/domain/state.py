@@ -1,0 +1,61 @@
+"""The state of a person: the classes that `evolve` folds facts into."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from services.people.events import Contact, HistoryKind, PersonEvent, Relation
+from shared.domain.corrections import PastFacts
+from shared.domain.persons import NOTHING_KNOWN, Known
+
+
+class Stage(StrEnum):
+    """Whether the person is known under this id, or it is given up for another one."""
+
+    KNOWN = "KNOWN"
+    MERGED = "MERGED"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """What was given elsewhere, and the day of that."""
+
+    kind: HistoryKind
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
+class RelationToChild:
+    """In which relation the adult stands to a child, and whether they may be in contact, until a day or for good."""
+
+    relation: Relation
+    contact: Contact
+    until: date | None
+    parental_responsibility: bool | None
+
+
+@dataclass(frozen=True)
+class Person:
+    """The state of a person, folded from the facts of one id."""
+
+    id: UUID
+    merged_into: UUID | None = None
+    changed_at: datetime | None = None
+    """When it was last merged or separated."""
+    history: Mapping[UUID, HistoryEntry] = field(default_factory=dict)
+    relations: Mapping[UUID, RelationToChild] = field(default_factory=dict)
+    known: Known = field(default=NOTHING_KNOWN, compare=False, repr=False)
+    """What is known of this and the other ids of the person."""
+    record: PastFacts[PersonEvent] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage of the id."""
+        return Stage.KNOWN if self.merged_into is None else Stage.MERGED
+
+    @property
+    def ids(self) -> tuple[UUID, ...]:
+        """Every id that names the person: the one that is kept, then the others in the order in which they were merged."""
+        return self.known.ids_of(self.id)

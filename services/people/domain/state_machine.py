@@ -1,0 +1,60 @@
+"""The state machine of a person: the stages in which each command is allowed (rule S1)."""
+
+from typing import Final
+
+from services.people.domain import commands
+from services.people.domain.state import Person, Stage
+from shared.domain.rules import Context
+from shared.domain.state_machine import NOTHING_YET, AllowedStages
+
+SOURCE: Final = "state machine of a person (rule S1)"
+ANY: Final = NOTHING_YET | frozenset(Stage)
+
+
+def _entry_is_new(command: commands.RecordHistory, person: Person | None, _context: Context) -> bool:
+    return person is None or command.entry_id not in person.history
+
+
+def _is_of_another(command: commands.RecordRelation, _person: Person | None, context: Context) -> bool:
+    return command.child_id != context.stream
+
+
+def _is_past(command: commands.RecordHistory, _person: Person | None, context: Context) -> bool:
+    return command.on <= context.day
+
+
+STATE_MACHINE: Final[tuple[AllowedStages[Person], ...]] = (
+    AllowedStages(
+        "separates_what_is_merged",
+        (commands.SeparatePerson,),
+        frozenset({Stage.MERGED}),
+        "This person is not merged into another one.",
+    ),
+    AllowedStages(
+        "the_entry_is_new",
+        (commands.RecordHistory,),
+        ANY,
+        "An entry with this id is recorded already: correct it, or give the new one an id of its own.",
+        condition=_entry_is_new,
+        looks_at=("entry_id",),
+    ),
+    AllowedStages(
+        "it_was_given_before",
+        (commands.RecordHistory,),
+        ANY,
+        "That day lies ahead: what counts as earlier has been given.",
+        condition=_is_past,
+        looks_at=("on",),
+    ),
+    AllowedStages(
+        "a_relation_is_between_two",
+        (commands.RecordRelation,),
+        ANY,
+        "Nobody stands in a relation to themselves: send it to the adult, and name the child.",
+        condition=_is_of_another,
+        looks_at=("child_id",),
+    ),
+)
+
+IN_EVERY_STAGE: Final = (commands.CorrectRecord, commands.MergePerson)
+"""ID1 alone refuses to merge who is merged."""

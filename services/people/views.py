@@ -1,0 +1,68 @@
+"""What is shown of a person: the catalogue's state, in clear JSON values."""
+
+from typing_extensions import TypedDict
+
+from services.people.domain.state import HistoryEntry, Person, RelationToChild
+from shared.domain.members import described
+
+
+@described
+class EntryView(TypedDict):
+    """What was given elsewhere, and the day of that."""
+
+    kind: str
+    on: str
+
+
+@described
+class RelationView(TypedDict):
+    """In which relation an adult stands to a child."""
+
+    relation: str
+    contact: str
+    until: str | None
+    """The last day on which the contact is so; null: for good."""
+    parental_responsibility: bool | None
+
+
+@described
+class PersonView(TypedDict):
+    """What is shown of a person."""
+
+    state: str
+    merged_into: str | None
+    ids: list[str]
+    """Every id that names the person: the one that is kept, then the others in the order of merging."""
+    history: dict[str, str]
+    """By entry: what was given elsewhere."""
+    relations: dict[str, str]
+    """By child: whether the adult may be in contact, as last recorded."""
+    entries: dict[str, EntryView]
+    related: dict[str, RelationView]
+    """By child."""
+
+
+def view(person: Person) -> PersonView:
+    """Return the state of a person, under all ids that name them."""
+    return {
+        "state": person.stage.value,
+        "merged_into": None if person.merged_into is None else str(person.merged_into),
+        "ids": list(map(str, person.ids)),
+        "history": {str(entry): given.kind.value for entry, given in person.history.items()},
+        "relations": {str(child): relation.contact.value for child, relation in person.relations.items()},
+        "entries": {str(entry): _entry(given) for entry, given in person.history.items()},
+        "related": {str(child): _related(relation) for child, relation in person.relations.items()},
+    }
+
+
+def _entry(given: HistoryEntry) -> EntryView:
+    return {"kind": given.kind.value, "on": given.on.isoformat()}
+
+
+def _related(relation: RelationToChild) -> RelationView:
+    return {
+        "relation": relation.relation,
+        "contact": relation.contact.value,
+        "until": None if relation.until is None else relation.until.isoformat(),
+        "parental_responsibility": relation.parental_responsibility,
+    }

@@ -1,0 +1,62 @@
+"""Whatever is asked in whatever order, and however late: a person folds, cuts, seals and forgets."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from hypothesis import given
+
+from services.people.events import Contact, HistoryKind
+from shared.domain.messages import Command
+from tests.any_sequence import Correction, Steps, folds_at_any_time, play, sequences, survives_its_bytes
+from tests.unit.people.stories import LEO, LEO_AGAIN, MIA, SEPARATION, START, WHO_MERGES, PersonStory, entry, merging
+from tests.unit.people.stories import relation as related
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    merging(),
+    merging(MIA),
+    merging(LEO_AGAIN),
+    SEPARATION,
+    entry(),
+    entry("conviction", kind=HistoryKind.CONVICTION),
+    entry("tomorrow", on=date(2199, 1, 1)),
+    related(),
+    related(LEO_AGAIN),
+    related(contact=Contact.ALLOWED),
+)
+CORRECTIONS: Final[tuple[Correction, ...]] = (
+    ("PersonMerged", "into", str(MIA)),
+    ("PersonMerged", "why", "Misread."),
+    ("HistoryRecorded", "on", "2025-06-03"),
+    ("HistoryRecorded", "kind", "YCC"),
+    ("HistoryRecorded", "entry_id", str(LEO)),
+    ("RelationRecorded", "contact", "NONE"),
+    ("RelationRecorded", "order", "It ended."),
+    ("RelationRecorded", "child_id", str(LEO)),
+)
+"""What is corrected of the latest event of a name, where there is one."""
+
+steps = sequences(COMMANDS, CORRECTIONS, [WHO_MERGES], apart=(-12, 48))
+
+
+def someone_after(step_list: Steps) -> PersonStory:
+    """Return a person of whom a caution is recorded, and what else some commands recorded, some of them late."""
+    someone = PersonStory()
+    someone.ask(entry("first"), by=WHO_MERGES, at=START)
+    return play(someone, step_list)
+
+
+@given(steps)
+def test_any_sequence_folds_at_any_time(step_list: Steps) -> None:
+    """Given any commands in any order, every state by either time can be folded, and shows what was last said."""
+    someone = someone_after(step_list)
+    folds_at_any_time(someone)
+    merged = [fact.name for fact in someone.facts if fact.name in {"PersonMerged", "PersonSeparated"}]
+    assert (someone.view["state"] == "MERGED") == (merged[-1:] == ["PersonMerged"])
+
+
+@given(steps)
+def test_any_event_survives_its_bytes_and_forgetting(step_list: Steps) -> None:
+    """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
+    survives_its_bytes(someone_after(step_list))
