@@ -162,7 +162,13 @@ COMMANDS: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
     ),
     "panel": ({"type": "CancelSitting", "why": "Snow."}, {"YJS_CASE_MANAGER", "POLICE_DECISION_MAKER", "SUPERVISOR"}),
     "people": (
-        {"type": "RecordHistory", "entry_id": "7b6e0f6e-43a4-4d4b-8a0e-0d3a6c1f6a11", "kind": "YC", "on": "2025-06-02", "by": "Dorset Police"},
+        {
+            "type": "RecordHistory",
+            "entry_id": "7b6e0f6e-43a4-4d4b-8a0e-0d3a6c1f6a11",
+            "kind": "YC",
+            "on": "2025-06-02",
+            "by": "Dorset Police",
+        },
         {"SAFE_SCHOOLS_OFFICER", "INTERNET_SAFETY_OFFICER", "YJS_CASE_MANAGER", "POLICE_DECISION_MAKER", "SUPERVISOR"},
     ),
 }

@@ -7,13 +7,15 @@ from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES, OpenDispo
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.evolve import evolve
+from services.disposal.domain.history import KEPT_OF_CHILDREN
 from services.disposal.domain.journeys import JOURNEYS, PURPOSES
 from services.disposal.domain.state import DisposalState, Stage
-from services.disposal.events import DisposalCaseOpened, DisposalDecided, RecordCorrected
+from services.disposal.events import EVENTS, DisposalCaseOpened, DisposalDecided, RecordCorrected
 from services.disposal.reactions import REACTIONS
 from services.disposal.read_model import READ_MODEL
 from services.education import events as education
 from services.panel import events as panel
+from services.people import events as people
 from services.referral import events as referral
 from services.rj_conference import events as rj_conference
 from services.trade.people import KEPT
@@ -65,14 +67,9 @@ service: Final[Service[DisposalState]] = Service(
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     claims=claims,
-    claim_rules={
-        "R28": (
-            "This child has a disposal case for this offence already: work in that one, or close it first.",
-            "local policy: one live disposal for one child and one offence",
-        )
-    },
-    published=(referral.EVENTS, education.EVENTS, rj_conference.EVENTS, panel.EVENTS),
+    published=(EVENTS, referral.EVENTS, education.EVENTS, rj_conference.EVENTS, panel.EVENTS, people.EVENTS),
     keeps=KEPT,
+    keeps_of_people=KEPT_OF_CHILDREN,
     documents=DOCUMENTS,
     is_print=is_print,
 )

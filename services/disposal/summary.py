@@ -107,10 +107,13 @@ class DisposalSummary(Summary):
     ended: EndSummary | None = None
     outcome: OutcomeSummary | None = None
 
+    person: UUID | None = None
+    """The id that is kept of those that name the child; None: the own."""
+
     @property
     def subject(self) -> UUID:
-        """The child."""
-        return self.child
+        """The child, under one id."""
+        return self.person or self.child
 
     @property
     def follows(self) -> UUID | None:
@@ -120,7 +123,7 @@ class DisposalSummary(Summary):
 
 def summary(state: DisposalState, first: Fact) -> DisposalSummary:
     """Summarise a disposal case. A first assessment counts, and of a decision, issue, end and outcome the latest."""
-    opened, prior, offence = state.opened, state.opened.prior, state.opened.offence
+    opened, prior, offence = state.opened, state.prior, state.opened.offence
     decision, issue, deferral, end = state.decision, state.issue, state.deferral, state.end
     assessed_at = min((assessment.at for assessment in state.assessments), default=None)
     asked_at = min((request.at for request in state.requests), default=state.yot_referred_at or state.opened_at)
@@ -130,6 +133,7 @@ def summary(state: DisposalState, first: Fact) -> DisposalSummary:
         cases=(first.envelope.home,),
         referral_id=opened.referral_id,
         child=opened.person_id,
+        person=None if state.person == opened.person_id else state.person,
         age_at_offence=opened.age_at_offence,
         offence=OffenceSummary(
             code=offence.code, on=offence.date, category=offence.category, recordable=offence.recordable

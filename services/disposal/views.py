@@ -102,6 +102,28 @@ class VictimOfDisposal(TypedDict):
 
 
 @described
+class PriorView(TypedDict):
+    """What is recorded against the child before, by number."""
+
+    yc: int
+    ycc: int
+    convictions: int
+    yrd: int
+
+
+@described
+class EarlierView(TypedDict):
+    """What was given to the child before."""
+
+    kind: str
+    on: str
+    disposal_id: str | None
+    """The case in which it was given; null: elsewhere."""
+    by: str | None
+    """Who gave it elsewhere."""
+
+
+@described
 class DisposalView(TypedDict):
     """What is shown of a disposal case."""
 
@@ -148,6 +170,12 @@ class DisposalView(TypedDict):
     """Whether the signed paper was printed by this system; null before a signature."""
     told_by: dict[str, int]
     """The version of the event that counts, of ADMISSION, GRAVITY and ASSESSMENT."""
+    prior: PriorView
+    """What counts as earlier: what was given here and elsewhere, and what was recorded at the opening besides."""
+    prior_known: bool
+    """Whether anybody has said what was recorded before, or something is known."""
+    earlier: list[EarlierView]
+    """What was given to the child before, here and elsewhere, by the day."""
 
 
 def view(state: DisposalState) -> DisposalView:
@@ -179,7 +207,25 @@ def view(state: DisposalState) -> DisposalView:
         "prosecution_time_limit": _day(state.opened.prosecution_time_limit),
         "document_printed_here": state.document_printed_here,
         "told_by": _told_by(state),
+        "prior": _prior(state),
+        "prior_known": state.prior is not None,
+        "earlier": [
+            {
+                "kind": given.kind,
+                "on": given.on.isoformat(),
+                "disposal_id": None if given.disposal_id is None else str(given.disposal_id),
+                "by": given.by,
+            }
+            for given in state.earlier
+        ],
     }
+
+
+def _prior(state: DisposalState) -> PriorView:
+    prior = state.prior
+    if prior is None:
+        return {"yc": 0, "ycc": 0, "convictions": 0, "yrd": 0}
+    return {"yc": prior.yc, "ycc": prior.ycc, "convictions": prior.convictions, "yrd": prior.yrd}
 
 
 def _told_by(state: DisposalState) -> dict[str, int]:

@@ -147,9 +147,7 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
     # Where a person is a record, its state stands under that path.
     path = "/v1/people/{id}/rights" if service.collection == "people" else "/v1/people/{id}"
 
-    @app.get(
-        path, tags=["data rights"], response_model=PersonView, **declared((PERSON, ACCESS_REASON), 404)
-    )
+    @app.get(path, tags=["data rights"], response_model=PersonView, **declared((PERSON, ACCESS_REASON), 404))
     async def person(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """List the records that name a person, and what stands about the person's data. It holds nobody's name."""
         at: Dependencies = request.app.state.deps

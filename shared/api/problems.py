@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -84,11 +85,17 @@ class RuleBroken(BaseModel):
     text: str
     source: str
     lifted_by: list[str] = Field(description="The commands that lift it, in the order of their use; [] if none does.")
+    known: list[UUID] = Field(
+        default=[], description="Of a rule on who is known already: the ids of those persons, each once."
+    )
 
 
 def listed_rules(rules: Iterable[BrokenRule]) -> list[RuleBroken]:
     return [
-        RuleBroken(id=rule.id, text=rule.text, source=rule.source, lifted_by=list(rule.lifted_by)) for rule in rules
+        RuleBroken(
+            id=rule.id, text=rule.text, source=rule.source, lifted_by=list(rule.lifted_by), known=list(rule.known)
+        )
+        for rule in rules
     ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from shared.domain.messages import Event
 
@@ -33,6 +34,8 @@ class BrokenRule:
     source: str
     lifted_by: tuple[str, ...] = ()
     """The types of the commands that lift it, in the order of their use; empty if none does."""
+    known: tuple[UUID, ...] = ()
+    """The ids that it names: of records or persons that are known already."""
 
 
 @dataclass(frozen=True, slots=True)

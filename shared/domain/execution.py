@@ -14,7 +14,7 @@ from shared.domain.duties_by_day import all_duties
 from shared.domain.envelope import Envelope, Fact, Origin
 from shared.domain.ids import event_id
 from shared.domain.messages import Actor, Command, Correction
-from shared.domain.persons import NOTHING_KNOWN, Known
+from shared.domain.persons import NOBODY_ALIKE, NOTHING_KNOWN, Alike, Known
 from shared.domain.rules import (
     Approved,
     Context,
@@ -77,11 +77,12 @@ def execute(
     linked: Linked = no_marks,
     kept: Sequence[Fact] = (),
     known: Known = NOTHING_KNOWN,
+    alike: Alike = NOBODY_ALIKE,
 ) -> Decision | Refused | NeedsRationale:
     """Evaluate and decide a command on the whole history of its stream (decrypted, in order of version).
 
     `linked` are the marks, and `kept` the events, of other services that its rules look at; `known` is what is known of
-    the persons whom the record or the command names.
+    the persons whom the record or the command names, and `alike` who is like one of these.
 
     Raises `NoPolicy` for a day before the first policy, and `BeyondCalendar`, also if no duty could be told afterwards.
     """
@@ -101,6 +102,7 @@ def execute(
         linked,
         kept,
         known,
+        alike,
     )
     state = decider.state_at(history, known=known)
     verdict = decider.evaluate_and_decide(request.command, state, context)

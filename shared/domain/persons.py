@@ -4,8 +4,7 @@ Ids in events stay as they are. `Known` holds what other records say of the pers
 like every history, so that before a merge two persons are shown.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -62,33 +61,43 @@ class Known:
                     merged.pop(person, None)
         return merged
 
-    @cached_property
-    def _neighbours(self) -> Mapping[UUID, set[UUID]]:
-        neighbours: dict[UUID, set[UUID]] = defaultdict(set)
-        for person, into in self.merged.items():
-            neighbours[person].add(into)
-            neighbours[into].add(person)
-        return neighbours
-
     def ids_of(self, person: UUID) -> tuple[UUID, ...]:
         """Return every id that names a person: the one that is kept, then the others in the order of merging."""
         same = self.same_as(person)
         kept = [id_ for id_ in sorted(same) if id_ not in self.merged]
         return (*kept, *(id_ for id_ in self.merged if id_ in same))
 
+    def others(self, person: UUID, alike: Collection[UUID]) -> tuple[UUID, ...]:
+        """Return those who are another person than this one, each once, under the id that is kept."""
+        return tuple(sorted({self.ids_of(other)[0] for other in alike} - {self.ids_of(person)[0]}))
+
     def same_as(self, person: UUID) -> frozenset[UUID]:
         """Return every id that names this person, the given one among them."""
-        return frozenset(_reached(self._neighbours, person))
+        return _reached(self.merged.items(), person)
+
+    def ever_same_as(self, person: UUID) -> frozenset[UUID]:
+        """Return every id that ever named this person, the given one among them: what is shown at some time is read of all."""
+        merged = [fact.event for fact in self.facts if isinstance(fact.event, Merging)]
+        return _reached([(event.person_id, event.into) for event in merged], person)
 
 
-def _reached(neighbours: Mapping[UUID, Collection[UUID]], start: UUID) -> Iterator[UUID]:
-    seen, waiting = {start}, [start]
-    while waiting:
-        yield (here := waiting.pop())
-        further = seen.symmetric_difference(seen.union(neighbours.get(here, ())))
+def _reached(pairs: Collection[tuple[UUID, UUID]], start: UUID) -> frozenset[UUID]:
+    """Return what is reached from an id by pairs of the same person, in either direction."""
+    seen = {start}
+    while further := {id_ for pair in pairs if not seen.isdisjoint(pair) for id_ in pair} - seen:
         seen |= further
-        waiting += further
+    return frozenset(seen)
 
+
+@dataclass(frozen=True)
+class Alike:
+    """The persons who are like one whom a command names: whom its sender could find by a search, and others."""
+
+    found: frozenset[UUID] = frozenset()
+    unseen: frozenset[UUID] = frozenset()
+
+
+NOBODY_ALIKE: Final = Alike()
 
 NOTHING_KNOWN: Final = Known()
 """What is known of persons of whom no other record speaks."""

@@ -44,7 +44,7 @@ Rules are evaluated in this order, and a refusal names every broken rule of its 
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import IntEnum
 from typing import Any, Final, Generic, TypeVar
@@ -54,7 +54,7 @@ from shared.domain.dates import local_day
 from shared.domain.decisions import BrokenRule, NeedsRationale, Refused, RuleKind
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor, Command, unique
-from shared.domain.persons import NOTHING_KNOWN, Known
+from shared.domain.persons import NOBODY_ALIKE, NOTHING_KNOWN, Alike, Known
 from shared.domain.policy import Policy, PolicyOn
 
 S = TypeVar("S")
@@ -95,6 +95,8 @@ class Context:
     """The kept events of other services (`Service.keeps`) of the stream's home, decrypted; those of one service in order."""
     known: Known = NOTHING_KNOWN
     """What is known of the persons whom the stream or the command names (`Service.keeps_of_people`): who is one person, too."""
+    alike: Alike = NOBODY_ALIKE
+    """Who is like a person whom the command names (`Service.likeness`)."""
     _made_of_kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def of_kept(self, view: Callable[[Sequence[Fact]], V]) -> V:
@@ -144,6 +146,8 @@ class Rule:
     """The first day of the rule; None: it has always held."""
     spares_old_records: bool = False
     """Whether the rule leaves out the records that began before its first day."""
+    names: Callable[[Any, Any, Context], Sequence[UUID]] | None = None
+    """Returns the ids that a refusal names (`BrokenRule.known`)."""
 
     def applies(self, context: Context) -> bool:
         """Tell whether the rule had begun when the command's fact occurred, or its record began."""
@@ -234,10 +238,11 @@ class RuleBook(Generic[S]):
         lifted_by: Sequence[type[Command]] = (),
         since: date | None = None,
         spares_old_records: bool = False,
+        names: Callable[[Any, Any, Context], Sequence[UUID]] | None = None,
     ) -> Callable[[F], F]:
-        """Register a warning (class W): the command needs a rationale under its id."""
+        """Register a warning (class W): the command needs a rationale under its id. `names` gives the ids that it names."""
         first_day = (since, spares_old_records)
-        return self._register(rule_id, Precedence.WARNS, commands, looks_at, when, lifted_by, first_day)
+        return self._register(rule_id, Precedence.WARNS, commands, looks_at, when, lifted_by, first_day, names)
 
     def allowed_in(
         self, *commands: type[Command], looks_at: Sequence[str] = (), when: When | None = None
@@ -254,6 +259,7 @@ class RuleBook(Generic[S]):
         when: When | None,
         lifted_by: Sequence[type[Command]] = (),
         first_day: tuple[date | None, bool] = (None, False),
+        names: Callable[[Any, Any, Context], Sequence[UUID]] | None = None,
     ) -> Callable[[F], F]:
         def register(function: F) -> F:
             called = f"rule {rule_id} ({function.__name__})"
@@ -269,7 +275,16 @@ class RuleBook(Generic[S]):
                     f"{called} looks at fields that its commands do not have: {', '.join(sorted(unknown))}"
                 )
             one_line, one_source = " ".join(text.split()), " ".join(source.split())
-            declared = (tuple(looks_at), when, function.__name__, one_line, one_source, tuple(lifted_by), *first_day)
+            declared = (
+                tuple(looks_at),
+                when,
+                function.__name__,
+                one_line,
+                one_source,
+                tuple(lifted_by),
+                *first_day,
+                names,
+            )
             self.rules.append(Rule(rule_id, precedence, commands, function, *declared))
             self._by_command.clear()
             return function
@@ -310,7 +325,9 @@ class RuleBook(Generic[S]):
         for rules in forbidding:
             if refusals := broken_rules(rule for rule in rules if not rule.check(command, state, context)):
                 return Refused(refusals)
-        failed = broken_rules(rule for rule in warnings if not rule.check(command, state, context))
+        broken = [rule for rule in warnings if not rule.check(command, state, context)]
+        known = {rule.id: tuple(rule.names(command, state, context)) for rule in broken if rule.names is not None}
+        failed = tuple(replace(rule, known=known.get(rule.id, ())) for rule in broken_rules(broken))
         unexplained = tuple(rule for rule in failed if not command.rationale.get(rule.id, "").strip())
         if unexplained:
             return NeedsRationale(unexplained)

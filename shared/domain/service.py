@@ -164,6 +164,10 @@ class Service(Generic[S]):
     """The events of other services (of those `published`) that its worker keeps for the rules to look at (`Context.kept`)."""
     keeps_of_people: Mapping[type[Event], tuple[str, ...]] = field(default_factory=dict)
     """Further events (of those `published`, its own too) that its worker keeps, by the ids of persons in these fields: `Context.known`."""
+    likeness: Callable[[Event | Command], Iterable[tuple[UUID, str]]] = lambda _message: ()
+    """Yields each person whom a message describes, with a text that another record of the same person has too: `Context.alike`."""
+    likeness_of: tuple[type[Event], ...] = ()
+    """The events that describe persons, with the corrections of them."""
     importers: frozenset[str] = frozenset()
     """The roles that may import rows of a register. Empty: the API has no route for it."""
     documents: Mapping[str, Document[S]] = field(default_factory=dict)

@@ -13,9 +13,10 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -58,6 +59,7 @@ from shared.event_store import (
     weight,
 )
 from shared.handling.fact_cache import FactCache
+from shared.handling.likeness import Likeness
 from shared.handling.stream_queue import QueueFull, StreamQueue
 from shared.privacy.keyring import Keyring
 
@@ -157,12 +159,14 @@ class CommandHandler:
         keyring: Keyring,
         digest_key: bytes,
         sign: Callable[[Receipt], Receipt] | None = None,
+        likeness: Likeness | None = None,
     ) -> None:
         self.service = service
         self.event_store = event_store
         self.keyring = keyring
         self._cache = FactCache(service.events, keyring)
         self._kept = {book.service: FactCache(book, keyring) for book in service.kept}
+        self._likeness = likeness or Likeness(service, event_store, self._cache.open)
         self._digest_key = digest_key
         self._sign = sign
         self._queue = StreamQueue()
@@ -174,7 +178,7 @@ class CommandHandler:
 
     def on(self, event_store: EventStore, keyring: Keyring) -> CommandHandler:
         """Return a handler of the same service that reads and writes elsewhere, such as in memory for a dry run."""
-        return CommandHandler(self.service, event_store, keyring, self._digest_key, self._sign)
+        return CommandHandler(self.service, event_store, keyring, self._digest_key, self._sign, self._likeness)
 
     def command_id(self, actor: UUID, key: str) -> UUID:
         """Derive the command id: UUIDv5 of service, actor and idempotency key."""
@@ -234,8 +238,11 @@ class CommandHandler:
         if not are_named(self.service.events, history, request.about):
             return Forbidden(ABOUT_ANOTHER)
         kept = await self.kept_for(request.actor, history, request.command)
-        known = await self.known_for(request.stream, history, request.command, _labels_of_new(request))
-        decision = await self._execute(request, history, await self._linked(request, history), kept, known)
+        labels = dict(history[0].envelope.labels if history else _labels_of_new(request))
+        alike = await self._likeness.alike(request.actor, request.command, labels)
+        known = await self.known_for(request.stream, history, request.command, labels, also=alike.found | alike.unseen)
+        execute_ = partial(execute, self.service, request, history, await self._linked(request, history), kept)
+        decision = await self._execute(request, partial(execute_, known=known, alike=alike))
         if not isinstance(decision, Decision):
             return decision
         if not decision.facts:
@@ -303,11 +310,12 @@ class CommandHandler:
         command: Command | None = None,
         labels: Mapping[str, str] | None = None,
         *,
+        also: Collection[UUID] = (),
         opened: bool = True,
     ) -> Known:
         """Look up what is known of the persons whom a record or a command names, under every id that names them.
 
-        `labels` are those of a stream that is not begun. Events whose labels are not the record's are left out. If they
+        `labels` are those of a stream that is not begun; `also` are further persons. Events whose labels are not the record's are left out. If they
         are not to be `opened`, what is sealed in them stays closed.
 
         Raises `EventStoreUnavailable`, `KeyringUnavailable` or `UnusableKey`.
@@ -315,7 +323,7 @@ class CommandHandler:
         if not self.service.keeps_of_people:
             return NOTHING_KNOWN
         of_record = history[0].envelope.labels if history else labels or {}
-        wanted = {stream, *ids_mentioned(self.service.events, history)}
+        wanted = {stream, *also, *ids_mentioned(self.service.events, history)}
         wanted.update(() if command is None else ids_named(self.service.events, command))
         facts: dict[UUID, Fact] = {}
         seen: set[UUID] = set()
@@ -327,7 +335,8 @@ class CommandHandler:
                 if type(fact.event) in self.service.keeps_of_people and self._shares_labels(of_record, fact):
                     facts[fact.event_id] = fact
             seen |= missing
-            wanted.update(*(Known(list(facts.values())).same_as(person) for person in wanted))
+            found = Known(list(facts.values()))
+            wanted.update(*(found.ever_same_as(person) for person in seen))
         return Known(sorted(facts.values(), key=lambda fact: (fact.envelope.stream, fact.version)))
 
     async def _open_kept(self, records: Sequence[RecordedEvent]) -> list[Fact]:
@@ -345,12 +354,10 @@ class CommandHandler:
         return all(own.get(name) in {EVERY, labels.get(name)} for name in self.service.inherited_labels)
 
     async def _execute(
-        self, request: CommandRequest, history: Sequence[Fact], linked: Linked, kept: Sequence[Fact], known: Known
+        self, request: CommandRequest, execute_: Callable[[], Decision | Refused | NeedsRationale]
     ) -> Decision | Refused | NeedsRationale:
         """Evaluate and decide. Commands that print documents run in a thread, so that they do not block the event loop."""
-        if not request.command.prints:
-            return execute(self.service, request, history, linked, kept, known)
-        return await asyncio.to_thread(execute, self.service, request, history, linked, kept, known)
+        return await asyncio.to_thread(execute_) if request.command.prints else execute_()
 
     def _check_new_events(self, request: CommandRequest, decision: Decision, loaded: LoadedStream) -> Forbidden | None:
         """Check rule T2 on the new events: declared conflicts with mentioned ids, and one value of each label for a new stream."""

@@ -388,7 +388,9 @@ async def person(partnership: Partnership) -> Recorded:
     entry = {"type": "RecordHistory", "entry_id": str(uuid4()), "kind": "YC", "on": "2025-06-02", "by": "Dorset Police"}
     kept = {"type": "RecordRelation", "child_id": str(uuid4()), "relation": "PARENT", "contact": "ORDER"}
     await partnership.tell("people", id_, "SUPERVISOR", {**entry, "occurred_at": _at(9)})
-    await partnership.tell("people", id_, "SUPERVISOR", {**kept, "order": "He may not come near.", "occurred_at": _at(10)})
+    await partnership.tell(
+        "people", id_, "SUPERVISOR", {**kept, "order": "He may not come near.", "occurred_at": _at(10)}
+    )
     return made
 
 

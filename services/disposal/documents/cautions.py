@@ -85,7 +85,7 @@ def caution_notice(state: DisposalState, facts: Sequence[Fact]) -> DocumentData 
         return NotAvailable("No youth caution is decided in this case: record that decision first.")
     if state.admission is None or not state.admission.facts_accepted:
         return NO_ADMISSION
-    prior = state.opened.prior
+    prior = state.prior
     values = {
         **_fields_of_every_caution(state),
         "cautioned_before": prior is not None and prior.yc + prior.ycc > 0,

@@ -54,7 +54,7 @@ def panel_pack(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | No
         if state.evidence is None
         else {"sufficient": state.evidence.sufficient, "standard": state.evidence.standard.value},
         "gravity": _gravity(facts),
-        "prior": None if state.opened.prior is None else state.opened.prior.model_dump(),
+        "prior": None if state.prior is None else state.prior.model_dump(),
         "harmed": _harmed(state, facts),
         "assessments": [_assessment(fact, fact.event) for fact in facts if isinstance(fact.event, AssessmentCompleted)],
         "prosecutor": [

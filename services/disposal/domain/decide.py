@@ -1,5 +1,6 @@
 """Decides the events of a command, with a function for each decision that takes more than one event or value."""
 
+from dataclasses import replace
 from typing import Final
 
 from services.disposal import events
@@ -16,11 +17,13 @@ from services.disposal.domain import (
 )
 from services.disposal.domain.activity import activity_id
 from services.disposal.domain.evolve import evolve
+from services.disposal.domain.history import earlier_of
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import Command, event_that_it_records, model_from
+from shared.domain.persons import Known
 from shared.domain.rules import Context
 
 
@@ -89,4 +92,12 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
             return (event_that_it_records(command),)
 
 
-decider: Final[Decider[DisposalState]] = Decider(rules, decide, evolve)
+def completed(state: DisposalState, known: Known) -> DisposalState:
+    """Return the state with what other records say of the child."""
+    assert state.record is not None
+    child, own = state.opened.person_id, state.record.latest.stream_id
+    issue = None if state.issue is None else (state.issue.at, own)
+    return replace(state, earlier=earlier_of(child, own, issue, known), person=known.ids_of(child)[0])
+
+
+decider: Final[Decider[DisposalState]] = Decider(rules, decide, evolve, completed)

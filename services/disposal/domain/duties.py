@@ -128,7 +128,7 @@ def _programme(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
 
 def must_be_assessed(state: DisposalState) -> bool:
     """Whether the disposal given, or to be given, asks for an assessment: a conditional or second caution (R13)."""
-    prior = state.opened.prior
+    prior = state.prior
     cautioned_before = prior is not None and prior.yc + prior.ycc > 0
     match state.disposal:
         case Disposal.YCC:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.disposal import events
 from services.disposal.domain.conditions import DEFINITIONS
+from services.disposal.domain.history import Earlier, counted
 from services.trade.victims import TOLD, Log, first_day
 from services.trade.vocabulary import AttendanceStatus, BreachDecision, Disposal, Flag, OutcomeCode, Recommendation
 from shared.domain.corrections import PastFacts, required
@@ -368,9 +369,18 @@ class DisposalState:
     """What was done for each person, of which a victim's is shown."""
     decided_at: tuple[datetime, ...] = ()
     """When something was decided of which each victim is told."""
+    earlier: tuple[Earlier, ...] = ()
+    """What was given to the child before, here and elsewhere, under any id that names the child."""
+    person: UUID | None = None
+    """The id that is kept of those that name the child; None: the own."""
     monitors: frozenset[UUID] = frozenset()
     reviews: tuple[Review, ...] = ()
     record: PastFacts[events.DisposalEvent] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def prior(self) -> events.PriorRecord | None:
+        """What is recorded against the child before, as it is counted; None if nobody has said and nothing is known."""
+        return counted(self.opened.prior, self.earlier)
 
     @property
     def required_issue(self) -> Issue:

@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from services.people.domain.commands import CorrectRecord
+from services.people.domain.commands import COMMANDS, DEFAULT_ROLES, CorrectRecord
 from services.people.domain.evolve import evolve
 from services.people.domain.state import Person
 from services.people.events import HistoryRecorded, RecordCorrected, RelationRecorded
-from shared.domain.corrections import CorrectionEngine
+from services.trade.vocabulary import Role
+from shared.domain.corrections import CorrectionEngine, recorders
 from shared.domain.messages import Event
 from shared.domain.persons import Merging, Separation
 from shared.domain.rules import Context
@@ -24,6 +25,7 @@ CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Person]] = CorrectionEngine
             (RelationRecorded, "child_id"),
         }
     ),
+    corrected_by=recorders(COMMANDS, DEFAULT_ROLES, Role.SUPERVISOR),
 )
 
 

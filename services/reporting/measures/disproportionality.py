@@ -80,7 +80,7 @@ def _groups(policy: Policy) -> frozenset[str]:
 def _counted(row: DisposalSummary, ethnicities: Mapping[SealedTexts, str], policy: Policy) -> Counted:
     assert row.given is not None
     words = None if row.ethnicity is None else ethnicities.get(row.ethnicity)
-    return Counted(row.child, row.given.on, group_of(words, policy))
+    return Counted(row.subject, row.given.on, group_of(words, policy))
 
 
 def _rounded(value: Decimal | None) -> float | None:

@@ -23,7 +23,7 @@ def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
         if summary.given is not None and summary.given.disposal in disposals and summary.offence.recordable
     )
     for summary in sorted(cautions, key=lambda summary: (summary.given.at, summary.stream) if summary.given else ()):
-        first.setdefault(summary.child, summary)
+        first.setdefault(summary.subject, summary)
     return [
         summary
         for summary in first.values()

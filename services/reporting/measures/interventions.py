@@ -112,7 +112,7 @@ def select_interventions(dataset: Dataset, period: Period) -> list[Intervention]
             or not youngest <= intervention.age_at_start <= oldest
         ):
             continue
-        offence = (summary.child, summary.offence.code, summary.offence.on)
+        offence = (summary.subject, summary.offence.code, summary.offence.on)
         earlier = best.get(offence)
         if earlier is None or _rank(intervention, order) < _rank(earlier, order):
             best[offence] = intervention

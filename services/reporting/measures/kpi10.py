@@ -75,7 +75,7 @@ def aggregate(rows: Sequence[VictimOf], _dataset: Dataset, _period: Period) -> d
     engaged = {row.victim.person_id for row in rows if row.engaged}
     return {
         "victims": len({row.victim.person_id for row in rows}),
-        "children_with_a_victim": len({row.summary.child for row in rows}),
+        "children_with_a_victim": len({row.summary.subject for row in rows}),
         "consented_to_contact": len(consenting),
         "engaged_and_consented": len(engaged & consenting),
         "view_sought_before_decision": len(

@@ -1,10 +1,11 @@
 """Words and codes as they are compared: without case, accents, punctuation and order. Pure."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from itertools import product
 from typing import Final
+
+from services.trade.names import plain
 
 MIN_PREFIX: Final = 3
 """So many letters of a word find it; a shorter word must be given whole."""
@@ -12,25 +13,9 @@ MIN_PREFIX: Final = 3
 LONGEST: Final = 200
 """So many letters of a name are compared: each beginning of a word is a term, and one word may be the whole text."""
 
-_PLAIN: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"})
-"""Letters that Unicode does not take apart into a letter and an accent."""
 _APOSTROPHES: Final = re.compile(r"['’ʼ`]")  # noqa: RUF001 - as names are typed
 _HYPHENS: Final = re.compile(r"[‐‑–-]")  # noqa: RUF001 - the same
-_UNSEEN: Final = frozenset({"Cf", "Me", "Mn"})
-"""Format characters, as Word leaves them in a name that is copied from it, and marks: a name with one is found without."""
-_FILLERS: Final = "\u115f\u1160"
-"""Letters that are blank."""
 _WORD: Final = re.compile(r"\w+")
-
-
-def plain(text: str) -> str:
-    """Remove case, accents and what nobody sees (Unicode NFKD, without marks and format characters, casefolded)."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in decomposed if not _is_lost(letter)).casefold().translate(_PLAIN)
-
-
-def _is_lost(letter: str) -> bool:
-    return unicodedata.category(letter) in _UNSEEN or letter in _FILLERS
 
 
 def code(text: str) -> str:

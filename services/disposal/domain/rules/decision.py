@@ -163,7 +163,7 @@ def no_caution_or_conviction_before(command: DecideDisposal, state: DisposalStat
 
     Source: CDA 1998 s66A (subsection (1)(a) repealed), s66ZA
     """
-    prior = state.opened.prior
+    prior = state.prior
     if command.decision not in Disposal.__members__ or prior is None:
         return True
     return prior.yc + prior.ycc + prior.convictions == 0

@@ -7,6 +7,7 @@ from services.disposal.domain.commands import (
     RecordVictimView,
     TellVictim,
 )
+from services.disposal.domain.history import live_cases
 from services.disposal.domain.opening import known_details
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
@@ -52,6 +53,15 @@ def appropriate_adult_has_no_part(command: ConfirmAppropriateAdult, state: Dispo
     if adult == state.opened.person_id or adult in state.everyone_harmed:
         return False
     return not had_a_part(adult, context)
+
+
+@rules.forbids("R28", OpenDisposalCase, looks_at=("person_id", "offence"))
+def no_case_under_another_id(command: OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
+    """This child has a disposal case for this offence already: work in that one, or close it first.
+
+    Source: local policy: one live disposal for one child and one offence
+    """
+    return not any(live_cases(command.person_id, command.offence, context.known))
 
 
 @rules.warns(EXPLAINS_A_DIFFERENCE, OpenDisposalCase, looks_at=("person_id", "details"))

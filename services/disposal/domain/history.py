@@ -1,0 +1,93 @@
+"""What counts as earlier in a case, and the cases of the same child: what other records say of the person (rules.md K1).
+
+Earlier are the disposals given to the same person here, what people.RecordHistory says was given elsewhere, and `prior` of
+the opening for the rest.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from services.disposal import events
+from services.people.events import OF_PERSONS, HistoryRecorded, PersonMerged, PersonSeparated, RecordCorrected
+from services.trade.vocabulary import Recommendation
+from shared.domain.decider import versions_of
+from shared.domain.envelope import Fact, has_event
+from shared.domain.messages import Event
+from shared.domain.persons import Known
+
+KEPT_OF_CHILDREN: Final[Mapping[type[Event], tuple[str, ...]]] = {
+    events.DisposalCaseOpened: ("person_id",),
+    events.DisposalDecided: ("person_id",),
+    events.DisposalIssued: ("person_id",),
+    **{cls: OF_PERSONS[cls] for cls in (PersonMerged, PersonSeparated, HistoryRecorded, RecordCorrected)},
+}
+"""The events by which a case knows what else is recorded of its child (`Service.keeps_of_people`)."""
+
+_COUNTED: Final = {"YRD": "yrd", "YC": "yc", "YCC": "ycc", "CONVICTION": "convictions"}
+"""What was given -> where it is counted in a `PriorRecord`."""
+
+ENDED: Final = frozenset({Recommendation.OUTCOME_21, Recommendation.NO_FURTHER_ACTION})
+"""The decisions that close a case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What was given to the child before: here, in the case `disposal_id`, or elsewhere, by somebody."""
+
+    kind: str
+    on: date
+    disposal_id: UUID | None = None
+    by: str | None = None
+
+
+def earlier_of(child: UUID, own: UUID, issue: tuple[object, UUID] | None, known: Known) -> tuple[Earlier, ...]:
+    """Return what was given to a child before the case `own` gave its disposal, or until now, by the day.
+
+    `issue` is when that was, and the id of the case, which tells two of one moment apart.
+    """
+    same = known.same_as(child)
+    found = (earlier for fact in _corrected(known) if (earlier := _earlier(fact, same, own, issue)) is not None)
+    return tuple(sorted(found, key=lambda earlier: (earlier.on, earlier.kind)))
+
+
+def _earlier(fact: Fact, same: frozenset[UUID], own: UUID, issue: tuple[object, UUID] | None) -> Earlier | None:
+    match fact.event:
+        case events.DisposalIssued(person_id=person) as issued if person in same and fact.stream_id != own:
+            before = issue is None or (fact.occurred_at, fact.stream_id) < issue
+            return Earlier(issued.disposal.value, issued.issued_on, fact.stream_id) if before else None
+        case HistoryRecorded(person_id=person) as entry if person in same:
+            return Earlier(entry.kind.value, entry.on, by=entry.by)
+        case _:
+            return None
+
+
+def counted(prior: events.PriorRecord | None, earlier: tuple[Earlier, ...]) -> events.PriorRecord | None:
+    """Return what is recorded against the child before, as it is counted; None if nobody has said and nothing is known."""
+    counts = Counter(_COUNTED[given.kind] for given in earlier if given.kind in _COUNTED)
+    if prior is None and not counts:
+        return None
+    said = {} if prior is None else prior.model_dump()
+    return events.PriorRecord(**{name: said.get(name, 0) + counts[name] for name in events.PriorRecord.model_fields})
+
+
+def live_cases(child: UUID, offence: events.Offence, known: Known) -> Iterator[UUID]:
+    """Yield the cases that stand for an offence under another id of the same child (R28); its own id has a claim."""
+    others = known.same_as(child) - {child}
+    ended = {
+        fact.stream_id: fact.event.decision in ENDED
+        for fact in _corrected(known)
+        if has_event(fact, events.DisposalDecided)
+    }
+    for fact in _corrected(known):
+        if has_event(fact, events.DisposalCaseOpened) and fact.event.person_id in others:
+            other = fact.event.offence
+            if (other.code, other.date) == (offence.code, offence.date) and not ended.get(fact.stream_id, False):
+                yield fact.stream_id
+
+
+def _corrected(known: Known) -> Iterator[Fact]:
+    return (versions[-1] for versions in versions_of(known.facts).values())
