@@ -65,11 +65,11 @@ APPOINTMENT: Final = Cell(ANY, STATE, PLACE, fields=only("state", "starts_at", "
 OVERSIGHT: Final = dict.fromkeys(SERVICES, Cell(ANY, ALL, CASE))
 
 SECTION_F: Final[dict[str, dict[str, Cell]]] = {
-    # Referral: RW own area. Disposal: leads, short of deciding (K9). RJ: RW own; R if party.
+    # Referral: RW own area. Disposal: leads, short of deciding (K9). RJ: R if party, RW what it leads itself.
     "SAFE_SCHOOLS_OFFICER": {
         "referral": Cell(ANY, ALL, CASE),
         "disposal": Cell(ANY, ALL, CASE),
-        "rj_conference": Cell(only("party", "own"), ALL, CASE),
+        "rj_conference": Cell(only("party"), ALL, CASE),
         "education": Cell(ANY, ALL, CASE),
         "people": Cell(ANY, STATE, CASE),
     },

@@ -485,7 +485,7 @@ async def test_reactions_that_wait_are_shown_within_reach_alone(
         answer = await partnership.read("disposal", "/v1/reactions", token)
         assert answer.status_code == 200, answer.text
         assert [item["target_stream"] for item in answer.json()] == [f"disposal/{record.stream}"] * expected_value
-    for role in ("SAFE_SCHOOLS_OFFICER", "RJ_FACILITATOR", "VICTIM_WORKER", "ANALYST", "SCHOOL"):
+    for role in ("INTERNET_SAFETY_OFFICER", "RJ_FACILITATOR", "VICTIM_WORKER", "ANALYST", "SCHOOL"):
         assert (await partnership.read("disposal", "/v1/reactions", await partnership.token(role))).status_code == 403
 
 
