@@ -24,6 +24,7 @@ ACCESS: Final[Permissions] = {
         STATE_AND_DUTIES,
         where=("ACCEPTED", "YJS_REFERRED", "disposal.OPENED", "disposal.TAKEN_UP"),
         until=(("disposal.OPENED", "disposal.OPENER:{id}"),),  # nobody opens a referral to themselves
+        acts_on_unread=True,
         opens=CASE_FIELDS,
     ),
     Role.RJ_FACILITATOR: Permission(

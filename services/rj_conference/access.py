@@ -11,10 +11,16 @@ _NOT_LED_BY_ANOTHER: Final = (("TO_LEAD", "LED"),)
 
 ACCESS: Final[Permissions] = {
     Role.SAFE_SCHOOLS_OFFICER: Permission(
-        EVERYTHING, where=("PARTY:{id}", *_FACILITATES), until=_NOT_LED_BY_ANOTHER, opens=CASE_FIELDS
+        EVERYTHING,
+        where=("PARTY:{id}", *_FACILITATES),
+        until=_NOT_LED_BY_ANOTHER,
+        acts_on_unread=True,
+        opens=CASE_FIELDS,
     ),
     Role.YJS_CASE_MANAGER: _STATUS,
-    Role.RJ_FACILITATOR: Permission(EVERYTHING, where=_FACILITATES, until=_NOT_LED_BY_ANOTHER, opens=CASE_FIELDS),
+    Role.RJ_FACILITATOR: Permission(
+        EVERYTHING, where=_FACILITATES, until=_NOT_LED_BY_ANOTHER, acts_on_unread=True, opens=CASE_FIELDS
+    ),
     Role.POLICE_DECISION_MAKER: _STATUS,
     Role.VICTIM_WORKER: Permission(STATE, fields=frozenset({"consents"})),
     Role.MESSENGER: WHEN_AND_WHERE,

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from shared.api.authorisation import NO_LATER_DAY, NotAllowed
 from shared.api.dependencies import Dependencies
 from shared.api.problems import listed_rules
-from shared.api.queries import denial_of_facts, withheld_people
+from shared.api.queries import withheld_people
 from shared.api.schemas import DryRunAnswer, DutyChangeLine, EventPreview, FollowingCommandLine
 from shared.domain.consequences import FollowingCommand, duty_changes, following_commands, new_documents
 from shared.domain.decisions import NeedsRationale, Refused
@@ -72,7 +72,7 @@ async def _permission(at: Dependencies, service: Service[Any], actor: Actor, fac
     """Look up the actor's read permission for the future record; a role that must give a reason reads nothing here."""
     permission = service.permissions.get(actor.role, NOTHING)
     access = AccessFacts.of_history(service.events, facts)
-    if permission.needs_reason or await denial_of_facts(at, service, actor, permission, access) is not None:
+    if permission.needs_reason or await at.handler.read_denial(actor, permission, access) is not None:
         return NOTHING
     return permission
 

@@ -30,10 +30,7 @@ from shared.domain.permissions import (
     DATA_RIGHTS,
     AccessFacts,
     Denial,
-    Permission,
     boundary,
-    marks_within,
-    read_denial,
 )
 from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.service import Service
@@ -193,16 +190,7 @@ async def denial_of(
         facts = AccessFacts.of_history(service.events, closed_facts(service, records))
     else:
         facts = AccessFacts.of_opening(records[0].body)
-    return await denial_of_facts(at, service, actor, permission, facts)
-
-
-async def denial_of_facts(
-    at: Dependencies, service: Service[Any], actor: Actor, permission: Permission, facts: AccessFacts
-) -> Denial | None:
-    """Check the permission of an actor for a record with these access facts. Returns None if it may be read."""
-    marks = await at.event_store.linked_marks({facts.home}) if permission.linked else {}
-    linked = marks_within(marks.get(facts.home, ()), facts.labels, service.inherited_labels)
-    return read_denial(actor, permission, facts, service.inherited_labels, linked)
+    return await at.handler.read_denial(actor, permission, facts)
 
 
 async def restricted_people(

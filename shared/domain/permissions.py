@@ -66,6 +66,8 @@ class Permission:
     own_organisation: bool = False
     """Whether records that another organisation opened answer as unknown, to commands too."""
     needs_reason: bool = False
+    acts_on_unread: bool = False
+    """Whether commands reach records without the marks of `where` as well, such as those of a colleague for whom one stands in."""
     opens: frozenset[FieldClass] = frozenset()
     """The classes of sealed fields that the role may read."""
     opens_with_reason: frozenset[FieldClass] = frozenset()

@@ -205,7 +205,7 @@ class RuleBook(Generic[S]):
         self.service = service
         self.rules: list[Rule] = []
         self._by_command: dict[type[Command], _Guards] = {}
-        self.forbids("T1", Command)(not_in_the_future)
+        self.forbids("T1", Command, first=True)(not_in_the_future)  # else a rule would tell what changes on a later day
         self.forbids("T1", Command)(not_before_the_stream_began)
 
     def forbids(

@@ -31,11 +31,14 @@ from shared.domain.permissions import (
     EVERY,
     SYSTEM,
     AccessFacts,
+    Denial,
+    Permission,
     are_named,
     boundary,
     ids_mentioned,
     ids_named,
     marks_within,
+    read_denial,
 )
 from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.receipts import Receipt, ReceiptLine
@@ -237,6 +240,8 @@ class CommandHandler:
         """Fold and decide, and check access to the new events."""
         if not are_named(self.service.events, history, request.about):
             return Forbidden(ABOUT_ANOTHER)
+        if (denial := await self._may_not_judge(request, history)) is not None:
+            return Forbidden(denial.why, denial.hidden)
         kept = await self.kept_for(request.actor, history, request.command)
         labels = dict(history[0].envelope.labels if history else _labels_of_new(request))
         alike = await self._likeness.alike(request.actor, request.command, labels)
@@ -276,6 +281,19 @@ class CommandHandler:
             if holders.get(key, stream) != stream:
                 return DryRun(tuple(history), Refused((self._rule_of_claim(judged, key),)))
         return DryRun(tuple(history), judged.facts, judged.warnings)
+
+    async def _may_not_judge(self, request: CommandRequest, history: Sequence[Fact]) -> Denial | None:
+        """Check that the actor may read the record, if its permission asks that: rules would tell others what is in it."""
+        permission = self.service.permissions.get(request.actor.role)
+        if not history or permission is None or permission.acts_on_unread:
+            return None
+        return await self.read_denial(request.actor, permission, AccessFacts.of_history(self.service.events, history))
+
+    async def read_denial(self, actor: Actor, permission: Permission, facts: AccessFacts) -> Denial | None:
+        """Check the permission of an actor for a record with these access facts. Returns None if it may be read."""
+        marks = await self.event_store.linked_marks({facts.home}) if permission.linked else {}
+        linked = marks_within(marks.get(facts.home, ()), facts.labels, self.service.inherited_labels)
+        return read_denial(actor, permission, facts, self.service.inherited_labels, linked)
 
     async def _linked(self, request: CommandRequest, history: Sequence[Fact]) -> Linked:
         """Look up the marks that the rules look at. Raises `EventStoreUnavailable`."""
