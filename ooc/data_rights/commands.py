@@ -49,7 +49,7 @@ def forget(
 ) -> None:
     """Forget a person in every service. It cannot be undone; it is refused while a record is open or a hold stands."""
     client = client_of(url, patience=PATIENT, reason=reason)
-    rehearsed = _decide(client, person, "forget", {"basis": basis}, reason, dry_run=True)
+    rehearsed = _rehearse(client, person, basis, reason)
     records = [(service, record) for service, answer in rehearsed.items() for record in answer["records"]]
     if not records and not any(answer["forgotten"] for answer in rehearsed.values()):
         raise NotFound(f"No record of any service names the person {person}: check the id.")
@@ -57,10 +57,13 @@ def forget(
         _require_retention_ended(client, person, [record["id"] for _, record in records])
     rows = [(service, record["id"], record["home"], record["state"]) for service, record in records]
     OUT.print(table(f"Records that name the person {person}", "service", "record", "case", "state", rows=rows))
+    _say_which_texts_stay(rehearsed)
     if dry_run:
-        OUT.print(f"All of it would be forgotten. {_backups(rehearsed)} Nothing was done.", soft_wrap=True)
+        OUT.print(
+            f"What describes the person would be unreadable. {_backups(rehearsed)} Nothing was done.", soft_wrap=True
+        )
         return
-    OUT.print("What describes the person is then unreadable for ever, in every record, topic and copy.")
+    OUT.print("What is sealed for the person is then unreadable for ever, in every record, topic and copy.")
     if confirm(yes=yes) and not _destroy(client, person, basis, rehearsed, reason):
         raise typer.Exit(1)
 
@@ -98,7 +101,7 @@ def forget_again(reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRu
     done = []
     for forgotten in standing:
         person, basis = UUID(forgotten["person_id"]), forgotten["basis"]
-        rehearsed = _decide(client, person, "forget", {"basis": basis}, reason, dry_run=True)
+        rehearsed = _rehearse(client, person, basis, reason)
         undecided = [name for name, answer in rehearsed.items() if answer["records"] and not answer["forgotten"]]
         if undecided:
             complain(
@@ -110,10 +113,34 @@ def forget_again(reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRu
         raise typer.Exit(1)
 
 
+def _rehearse(client: Client, person: UUID, basis: str, reason: str) -> Mapping[str, Mapping[str, Any]]:
+    """Ask every service what forgetting a person would do, to each of their cases too."""
+    first = _decide(client, person, "forget", {"basis": basis}, reason, dry_run=True)
+    return _decide(client, person, "forget", {"basis": basis, "case": _cases(first)}, reason, dry_run=True)
+
+
+def _cases(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return sorted({record["home"] for answer in answers.values() for record in answer["records"]})
+
+
+def _say_which_texts_stay(answers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Name each case whose free texts stay readable, and who holds its key."""
+    rows = sorted(
+        {
+            (case["id"], ", ".join(case["held_by"]), name)
+            for name, answer in answers.items()
+            for case in answer["texts_stay"]
+        }
+    )
+    if rows:
+        OUT.print(
+            table("Free texts that stay readable, since others hold their case", "case", "held by", "in", rows=rows)
+        )
+
+
 def _destroy(client: Client, person: UUID, basis: str, rehearsed: Mapping[str, Mapping[str, Any]], reason: str) -> bool:
     """Ask every service to forget a person, and say what became of it; returns whether the key is destroyed."""
-    cases = sorted({record["home"] for answer in rehearsed.values() for record in answer["records"]})
-    answers = _decide(client, person, "forget", {"basis": basis, "case": cases}, reason, dry_run=False)
+    answers = _decide(client, person, "forget", {"basis": basis, "case": _cases(rehearsed)}, reason, dry_run=False)
     waiting = answers[DECIDING[-1].name]["waits_for"]
     if waiting:
         complain(

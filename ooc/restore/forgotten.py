@@ -129,8 +129,17 @@ async def _is_alone(
     agreed: Mapping[str, Collection[str]],
 ) -> bool:
     others: set[str] = set()
-    for service in deciding_services():
-        contents = contents_of_home(service, await stores[service.name].fetch(_EVENTS, home))
+    services = deciding_services()
+    told = {service.name: await stores[service.name].fetch(_EVENTS, home) for service in services}
+    facts = {
+        service.name: [
+            service.events.read(body) for _, type_name, body in told[service.name] if service.is_own(type_name)
+        ]
+        for service in services
+    }
+    for service in services:
+        elsewhere = [fact for name in facts.keys() - {service.name} for fact in facts[name]]
+        contents = contents_of_home(service, told[service.name], elsewhere)
         if not contents.is_about({UUID(person), *(UUID(id_) for id_, by in agreed.items() if service.name in by)}):
             return False
         others |= {subject for subject, _ in contents.key_ids}

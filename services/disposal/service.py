@@ -18,7 +18,7 @@ from services.panel import events as panel
 from services.people import events as people
 from services.referral import events as referral
 from services.rj_conference import events as rj_conference
-from services.trade.people import KEPT
+from services.trade.people import KEPT, organisations
 from services.trade.vocabulary import INHERITED_LABELS
 from services.trade.words import words_of
 from shared.domain.envelope import Fact
@@ -69,6 +69,7 @@ service: Final[Service[DisposalState]] = Service(
     claims=claims,
     published=(EVENTS, referral.EVENTS, education.EVENTS, rj_conference.EVENTS, panel.EVENTS, people.EVENTS),
     keeps=KEPT,
+    nobody=organisations,
     keeps_of_people=KEPT_OF_CHILDREN,
     documents=DOCUMENTS,
     is_print=is_print,

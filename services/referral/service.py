@@ -12,6 +12,7 @@ from services.referral.events import ReferralReceived
 from services.referral.reactions import REACTIONS
 from services.referral.read_model import READ_MODEL
 from services.rj_conference.events import EVENTS as RJ_CONFERENCE
+from services.trade.people import organisations
 from services.trade.vocabulary import INHERITED_LABELS, Role
 from services.trade.words import words_of
 from shared.domain.service import Service
@@ -29,6 +30,7 @@ service: Final[Service[Referral]] = Service(
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     published=(EDUCATION, DISPOSAL, RJ_CONFERENCE),
+    nobody=organisations,
     asks_marks_of=frozenset({"disposal"}),
     documents=DOCUMENTS,
 )

@@ -11,7 +11,7 @@ from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ConferenceProposed
 from services.rj_conference.reactions import REACTIONS
 from services.rj_conference.read_model import READ_MODEL
-from services.trade.people import KEPT
+from services.trade.people import KEPT, organisations
 from services.trade.vocabulary import INHERITED_LABELS
 from services.trade.words import words_of
 from shared.domain.service import Service
@@ -28,5 +28,6 @@ service: Final[Service[Conference]] = Service(
     reactions=REACTIONS,
     published=(DISPOSAL_EVENTS, REFERRAL_EVENTS),
     keeps=KEPT,
+    nobody=organisations,
     documents=DOCUMENTS,
 )

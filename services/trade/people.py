@@ -45,6 +45,11 @@ def linked_people(kept: Sequence[Fact]) -> Mapping[UUID, PersonLinked]:
     return {fact.event.person_id: fact.event for fact in _corrected(kept) if has_event(fact, PersonLinked)}
 
 
+def organisations(facts: Sequence[Fact]) -> Iterable[UUID]:
+    """Return who was linked as an organisation, such as a shop: it has no data of its own to forget."""
+    return (person for person, linked in linked_people(facts).items() if linked.details.is_organisation)
+
+
 def versions_of_link(person: UUID, kept: Sequence[Fact]) -> Sequence[PersonLinked]:
     """Return the newest link of a person as it was recorded, and as each correction left it; none if nobody linked them."""
     links = ([fact.event for fact in facts if has_event(fact, PersonLinked)] for facts in versions_of(kept).values())

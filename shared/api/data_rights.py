@@ -51,6 +51,7 @@ from shared.domain.data_rights import (
 )
 from shared.domain.decider import history_at
 from shared.domain.decisions import Refused
+from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.domain.permissions import people_mentioned
@@ -111,6 +112,13 @@ class PersonView(Schema):
     review_on: date | None = Field(description="The day on which the retention is reviewed again, if that was decided.")
 
 
+class CaseWhoseTextsStay(Schema):
+    """A case, or other home, whose free texts stay readable, since its key is not destroyed with the person's."""
+
+    id: UUID
+    held_by: list[str] = Field(description="The others whose data it holds: persons, and homes, by their ids.")
+
+
 class DataRightsDecided(PersonView):
     """The same, after a decision, or as it would be after it (`dry_run`)."""
 
@@ -119,6 +127,17 @@ class DataRightsDecided(PersonView):
         description="Of forget: the services that have still to agree to the end of the person's key, by database role."
     )
     backups_until: date | None = Field(description="Of forget: the day by which no backup holds a key to the data.")
+    texts_stay: list[CaseWhoseTextsStay] = Field(
+        description="Of forget: the cases named whose texts stay, for the sake of others."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Homes:
+    """What becomes of the homes of a person who is forgotten: the keys that go too, and who holds the others here."""
+
+    going: tuple[str, ...]
+    staying: Mapping[UUID, Collection[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +200,11 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
         if not held.records and held.rights == NOTHING and not isinstance(command, ForgetPerson):
             return _unknown(service, id_)
         until: date | None = None
+        staying: Mapping[UUID, Collection[str]] = {}
         if isinstance(command, ForgetPerson):
-            command = await _foreseen(at, service, rights, command, held, homes, settings)
+            found = await _homes_of(at, service, rights, id_, homes)
+            staying = found.staying
+            command = await _foreseen(at, command, held, found, settings)
             until = command.backups_until
         refused: Refused | None = None
         if held.records or held.rights != NOTHING:
@@ -197,7 +219,12 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
             missing = await _say(at, service, rights, id_, homes, agrees=refused is None)
         if refused is not None:
             return _refused(refused, command, after)
-        more = {"dry_run": dry_run, "waits_for": sorted(missing), "backups_until": until and until.isoformat()}
+        more = {
+            "dry_run": dry_run,
+            "waits_for": sorted(missing),
+            "backups_until": until and until.isoformat(),
+            "texts_stay": [{"id": str(home), "held_by": sorted(by)} for home, by in sorted(staying.items())],
+        }
         return JSONResponse(after.view(id_) | more)
 
 
@@ -222,18 +249,11 @@ def _command(action: str, person: UUID, query: Mapping[str, str]) -> DataRightsC
 
 
 async def _foreseen(
-    at: Dependencies,
-    service: Service[Any],
-    rights: Service[DataRights],
-    command: ForgetPerson,
-    held: _Held,
-    homes: Sequence[UUID],
-    settings: Settings,
+    at: Dependencies, command: ForgetPerson, held: _Held, homes: _Homes, settings: Settings
 ) -> ForgetPerson:
     """Return the command with the records that bar it, and the day by which backups forget."""
-    person = command.person_id
     until = await _keyring(at).backups_until(
-        [f"person/{person}", *await _cases_without_others(at, service, rights, person, homes)],
+        [f"person/{command.person_id}", *homes.going],
         timedelta(days=settings.epoch_days),
         timedelta(days=settings.epoch_kept_days),
     )
@@ -255,7 +275,7 @@ async def _say(
         await _keyring(at).withdraw_consent([*own, *(f"home/{home}" for home in homes)])
         return ()
     # A case that names others elsewhere keeps its key. No service waits for that: what is missing is of the person's key.
-    await _keyring(at).agree_to_destroy(await _cases_without_others(at, service, rights, person, homes))
+    await _keyring(at).agree_to_destroy((await _homes_of(at, service, rights, person, homes)).going)
     return await _keyring(at).agree_to_destroy(own)
 
 
@@ -313,29 +333,46 @@ async def _rights_of(
     return known, decided
 
 
-async def _cases_without_others(
+async def _homes_of(
     at: Dependencies, service: Service[Any], rights: Service[DataRights], person: UUID, homes: Sequence[UUID]
-) -> list[str]:
-    """Return the keys of those homes in whose events here nobody else, and no other home, has a key that still stands.
+) -> _Homes:
+    """Look up which of these homes are nobody else's here: nobody, and no other home, has a key in its events that still stands.
 
-    Each record of the home here must name the person, or somebody who was forgotten before.
+    Each record of the home here that names anybody must name the person, or somebody who was forgotten before.
     """
     rows = await retry_or_raise(lambda: at.database.fetch(_OF_HOMES, list(homes)), EventStoreUnavailable)
     events: dict[UUID, list[tuple[str, str, bytes]]] = defaultdict(list)
     for row in rows:
         events[row["home"]].append((row["stream"], row["type"], row["body"]))
-    contents = {home: contents_of_home(service, events[home]) for home in homes}
+    kept = await _kept_of(at, service, homes)
+    contents = {home: contents_of_home(service, events[home], kept.get(home, ())) for home in homes}
     gone = {person}
     for other in {name for content in contents.values() for names in content.named for name in names} - gone:
         if (await _rights_of(at, rights, other))[0].forgotten:
             gone.add(other)
-    others = {
+    foreign = {
         home: {key for key in content.key_ids if key[0] not in {f"person/{person}", f"home/{home}"}}
         for home, content in contents.items()
-        if content.is_about(gone)
     }
-    keys = await at.handler.keyring.open(set[Any]().union(*others.values())) if others else {}
-    return [f"home/{home}" for home, foreign in others.items() if all(keys[key] is None for key in foreign)]
+    keys = await at.handler.keyring.open(set[Any]().union(*foreign.values())) if foreign else {}
+    held = {
+        home: {key[0] for key in foreign[home] if keys[key] is not None}
+        | {f"person/{id_}" for names in content.named if names.isdisjoint(gone) for id_ in names}
+        | ({"a record that names nobody"} if content.named and not any(content.named) else set())
+        for home, content in contents.items()
+    }
+    return _Homes(
+        tuple(f"home/{home}" for home, by in held.items() if not by), {home: by for home, by in held.items() if by}
+    )
+
+
+async def _kept_of(at: Dependencies, service: Service[Any], homes: Sequence[UUID]) -> Mapping[UUID, Sequence[Fact]]:
+    """Read the kept events of homes, closed: who is an organisation stands in clear."""
+    kept = await at.event_store.kept_events(set(homes))
+    return {
+        home: [book.read(record.body) for record in records if (book := service.book_of_kept(record.type)) is not None]
+        for home, records in kept.items()
+    }
 
 
 async def _send(

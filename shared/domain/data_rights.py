@@ -310,23 +310,31 @@ def is_worked_with(service: Service[Any], facts: Sequence[Fact], person: UUID, f
 
 @dataclass(frozen=True, slots=True)
 class HomeContents:
-    """What decides whether the key of a home is destroyed with somebody: the keys in its events of a service, and whom each record names."""
+    """What decides whether the key of a home is destroyed with somebody: the keys in its events of a service, and whom each record names.
+
+    What is no person (`Service.nobody`) does not count.
+    """
 
     key_ids: frozenset[tuple[str, int]]
     named: tuple[frozenset[UUID], ...]
 
     def is_about(self, people: Collection[UUID]) -> bool:
-        """Whether each record names one of these people."""
-        return all(not names.isdisjoint(people) for names in self.named)
+        """Whether a record names one of these people, if there is any, and no record names others alone."""
+        others = [names.isdisjoint(people) for names in self.named if names]
+        return not self.named or (bool(others) and not any(others))
 
 
-def contents_of_home(service: Service[Any], events: Iterable[tuple[str, str, bytes]]) -> HomeContents:
-    """Read the events of a home in a service, each with its stream, type and body."""
+def contents_of_home(
+    service: Service[Any], events: Iterable[tuple[str, str, bytes]], kept: Sequence[Fact] = ()
+) -> HomeContents:
+    """Read the events of a home in a service, each with its stream, type and body, and those of other services that it keeps."""
     key_ids: set[tuple[str, int]] = set()
     records: dict[str, list[Fact]] = defaultdict(list)
     for stream, type_name, body in events:
         key_ids |= set(key_ids_in(body))
         if service.is_own(type_name):
             records[stream].append(service.events.read(body))
-    named = (frozenset(people_mentioned(service.events, facts)) for facts in records.values())
-    return HomeContents(frozenset(key_ids), tuple(named))
+    nobody = frozenset(service.nobody([*kept, *(fact for facts in records.values() for fact in facts)]))
+    named = (frozenset(people_mentioned(service.events, facts)) - nobody for facts in records.values())
+    theirs = {f"person/{id_}" for id_ in nobody}
+    return HomeContents(frozenset(key for key in key_ids if key[0] not in theirs), tuple(named))

@@ -160,6 +160,8 @@ class Service(Generic[S]):
 
     Its own marks are the claims whose keys begin with the home and a colon.
     """
+    nobody: Callable[[Sequence[Fact]], Iterable[UUID]] = lambda _facts: ()
+    """The ids that facts of a home name and that are no person's, such as a shop's: never forgotten, it holds no key of the home."""
     keeps: tuple[type[Event], ...] = ()
     """The events of other services (of those `published`) that its worker keeps for the rules to look at (`Context.kept`)."""
     keeps_of_people: Mapping[type[Event], tuple[str, ...]] = field(default_factory=dict)

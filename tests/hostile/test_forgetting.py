@@ -399,7 +399,11 @@ async def test_texts_of_a_case_stay_as_long_as_somebody_else_is_in_it(partnershi
     linked = linked_person(victim, "HARMED", name="Sam Poe", date_of_birth="2011-05-01")
     await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", linked)
     await world.reject(partnership, record.stream)
-    await forget(partnership, record)
+    answers = await forget(partnership, record)
+    stays = [{"id": str(record.case), "held_by": [f"person/{victim}"]}]
+    assert (
+        dict(zip(world.SERVICES, (answer.json()["texts_stay"] for answer in answers), strict=True))["referral"] == stays
+    )
     text = await read_record(partnership, record)
     assert NAME not in text
     assert "Sam Poe" in text
@@ -407,6 +411,22 @@ async def test_texts_of_a_case_stay_as_long_as_somebody_else_is_in_it(partnershi
     await forget(partnership, Recorded("referral", record.stream, record.case, victim))
     text = await read_record(partnership, record)
     assert "Sam Poe" not in text
+    assert NARRATIVE not in text
+
+
+async def test_no_shop_and_no_report_that_names_nobody_holds_the_texts_of_a_case(partnership: Partnership) -> None:
+    """Given a case with a shop as victim, and a school's further report, when the child is forgotten, then its texts go too."""
+    record = await world.referral(partnership)
+    shop = linked_person(uuid4(), "HARMED", kind="ORGANISATION", name="Corner Shop", date_of_birth=None)
+    await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", shop)
+    further = uuid4()
+    await partnership.tell("referral", further, "SCHOOL", received_referral(record.case, world.WHEN))
+    for stream in (record.stream, further):
+        await world.reject(partnership, stream)
+    answers = await forget(partnership, record)
+    assert [answer.json()["texts_stay"] for answer in answers] == [[]] * len(world.SERVICES)
+    text = await read_record(partnership, record)
+    assert "Corner Shop" in text
     assert NARRATIVE not in text
 
 
