@@ -109,7 +109,7 @@ hostile: install-test ## Attack it: every test of tests/hostile, and made-up req
 	OOC_HOSTILE_SECONDS=$(HOSTILE) $(BIN)/pytest tests/hostile
 
 .PHONY: alerts
-alerts: install-test ## Let Prometheus watch a system whose processes and servers hang (Debian: apt-get install prometheus faketime)
+alerts: install-test ## Let Prometheus and Alertmanager watch a system whose processes and servers hang (Debian: apt-get install prometheus prometheus-alertmanager faketime)
 	$(BIN)/pytest tests/alerts
 
 .PHONY: check

@@ -1,6 +1,5 @@
 """What an operator looks at and decides: alarms, held records and gaps. Through the APIs, with a token and a reason."""
 
-import asyncio
 import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -12,14 +11,11 @@ import typer
 
 from ooc.cases.reading import ask, require_found
 from ooc.options import AsJson, DryRun, Urls, Yes, client_of, fail, role_option
-from ooc.system.forwarding import ForwardingSettings, forward_alarms
 from ooc.tables import OUT, say, table
 from services.console.plain_text import moment
 from services.system.addresses import SERVICES
 from services.system.lags import SOURCES
 from services.trade.vocabulary import Role
-from shared.runtime.logs import log_to_stderr
-from shared.servers.settings import InvalidSetting
 from tools.client.http import Client
 
 SERVICE = StrEnum("SERVICE", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
@@ -43,7 +39,7 @@ app = typer.Typer(add_completion=False)
 reactions = typer.Typer(help="Reactions that were refused: list, show, retry, close.", no_args_is_help=True)
 quarantine = typer.Typer(help="Held records: list, show, retry, release, close.", no_args_is_help=True)
 gaps = typer.Typer(help="Streams that wait for a missing version: list, show, retry, release.", no_args_is_help=True)
-alarms = typer.Typer(help="What a person must look at: list, attend, acknowledge, forward.", no_args_is_help=True)
+alarms = typer.Typer(help="What a person must look at: list, attend, acknowledge.", no_args_is_help=True)
 app.add_typer(reactions, name="reactions")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(gaps, name="gaps")
@@ -293,16 +289,6 @@ def release_gap(
     )
     if not dry_run and confirm(yes=yes):
         _say_what_became(_decide(client, service, path, reason, dry_run=False), "The gap is released")
-
-
-@alarms.command("forward")
-def forward(url: Urls = None) -> None:
-    """Tell each alarm and its end to a webhook and by e-mail, as OOC_ALARM_WEBHOOK and OOC_ALARM_MAIL_TO say, until Ctrl-C."""
-    log_to_stderr("alarms")
-    try:
-        asyncio.run(forward_alarms(client_of(url, patience=0.0), ForwardingSettings()))
-    except InvalidSetting as error:
-        fail(str(error))
 
 
 @alarms.command("attend")

@@ -53,6 +53,7 @@ def sandbox() -> None:
 
 def _keep_up(workers: int, more: Sequence[str] = ()) -> None:
     """Run the system until Ctrl-C; `more` are lines below its table, to be copied."""
+    from ooc.system.alerting import who_is_told  # noqa: PLC0415
     from ooc.system.running import address_rows, running_system  # noqa: PLC0415  only if it is started
     from tools.local.local_system import Interrupted  # noqa: PLC0415
 
@@ -60,7 +61,7 @@ def _keep_up(workers: int, more: Sequence[str] = ()) -> None:
         say(f"The data are in {VAR.absolute()} (OOC_VAR names another place).")
         async with running_system(Progress(), workers=workers) as addresses:
             OUT.print(table("The system is up. Ctrl-C stops it.", "what", "to open", rows=address_rows(addresses)))
-            for line in more:
+            for line in (who_is_told(os.environ), *more):
                 say(line)
             await tell_alarms(Client(find_addresses((), {}, VAR), patience=0.0))
 

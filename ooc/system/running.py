@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ooc.backup.manifest import origin_of_backups
+from ooc.system.alerting import alerting
 from services.system.addresses import VAR
 from services.system.kafka_access import principals
 from services.system.registry import FOLLOWERS, SERVICES, RegisteredService
@@ -37,7 +38,6 @@ MIGRATE: Final = "migrate"
 CONSOLE: Final = "console"
 WITNESS: Final = "witness"
 TOPICS: Final = "topics"
-ALARMS: Final = "alarms"
 BACKUP: Final = "backup"
 PARTNER: Final = "partner_wessex_trust"
 """The login of a made-up partner on the Kafka of a local system, for those who write a partner's program."""
@@ -101,7 +101,7 @@ def _answering(
 def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ, workers: int = 1) -> Sequence[Process]:
     """Everything that runs on the servers: two steps of preparation, then an API and `workers` workers for each service.
 
-    If the environment says who hears of alarms, or where backups go, one more process does that.
+    If the environment says who is told of faults, or where backups go, further processes do that.
 
     The workers of a service are one consumer group: they share the partitions of its topics.
     """
@@ -157,11 +157,8 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
         port, module = addresses.ports.api(place), [f"services.{name}", "worker"]
         process = _answering(f"{name}-worker", module, port, "/health/ready", follower, (MIGRATE, TOPICS, ISSUER))
         made.append(replace(process, grace=15.0))
-    if environment.get("OOC_ALARM_WEBHOOK") or environment.get("OOC_ALARM_MAIL_TO"):
-        apis = tuple(f"{entry.name}-api" for entry in SERVICES)
-        made.append(
-            Process(name=ALARMS, argv=[*ooc, "alarms", "forward"], env=settings | _at(monitored(addresses)), after=apis)
-        )
+    watched = [urlsplit(url).netloc for url in (*monitored(addresses).values(), console_url(addresses))]
+    made += alerting(addresses, environment, watched)
     if environment.get("OOC_BACKUP_RECIPIENT") and environment.get("OOC_BACKUP_FOLDER"):
         made.append(Process(name=BACKUP, argv=[*ooc, "backup", "follow"], env=worker | owner, after=(MIGRATE, *first)))
     witness_key_of = {name: key for name, key in witness.items() if name == "OOC_WITNESS_KEY"}

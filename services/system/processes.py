@@ -48,7 +48,7 @@ class Server(StrEnum):
     NOTIFY = "notify"
     """GOV.UK Notify, or a proxy that leads there."""
     WEBHOOK = "webhook"
-    """The receivers of alarms and the agencies that take events, or a gateway to them."""
+    """The agencies that take events, or a gateway to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Process:
     """The logins of Kafka whose passwords it reads."""
     keys: tuple[str, ...] = ()
     """The files of keys that it reads: `kek`, `signing` (of checkpoints), `console` (of sessions and drafts),
-    `alarm_webhook`, `webhooks`, or the secret by which it gets tokens of its own: `messenger_client`, `invited_client`."""
+    `webhooks`, or the secret by which it gets tokens of its own: `messenger_client`, `invited_client`."""
     calls: tuple[str, ...] = ()
     """The servers and processes that it asks over HTTP."""
     copies: tuple[str, ...] = ()
@@ -122,13 +122,6 @@ def processes() -> tuple[Process, ...]:
         *apis,
         *followers,
         console,
-        Process(
-            "alarms",
-            Kind.SINGLE,
-            ("ooc.main", "alarms", "forward"),
-            keys=("alarm_webhook",),
-            calls=(Server.MAIL.value, Server.WEBHOOK.value, *(each.name for each in (*apis, *followers))),
-        ),
         Process(
             "backup",
             Kind.SINGLE,

@@ -10,21 +10,11 @@ import time
 from typing import Final
 
 PREFIX: Final = "whsec_"
-SHORTEST: Final = 24
-"""Bytes of a secret at least."""
 
 
 def secret_text(secret: bytes) -> str:
     """Return a secret as it is given to a receiver."""
     return PREFIX + base64.b64encode(secret).decode()
-
-
-def secret_bytes(text: str) -> bytes:
-    """Return the secret that a text holds. Raises ValueError for one that is malformed or too short."""
-    secret = base64.b64decode(text.strip().removeprefix(PREFIX), validate=True)
-    if len(secret) < SHORTEST:
-        raise ValueError(f"it has {len(secret)} bytes, and needs {SHORTEST}")
-    return secret
 
 
 def signed_headers(secret: bytes, id_: str, body: bytes) -> dict[str, str]:

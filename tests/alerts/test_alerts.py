@@ -1,8 +1,9 @@
-"""Every alert fires for its condition and clears; a running system that Prometheus watches has its faults found within a minute."""
+"""Every alert fires for its condition and clears; faults of a running system are found within a minute, and told by Alertmanager."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,6 +26,7 @@ import httpx2
 import pytest
 import yaml
 
+from ooc.system.alerting import PROGRAMS, WATCHDOG, prometheus_config
 from services.system.addresses import find_addresses, written
 from shared.messaging.consumer.alarms import ALARMS
 from shared.servers.database import as_role
@@ -54,6 +58,7 @@ MET: Final = {
     "ReplicaLost": ('ooc_in_sync_replicas{service="a", topic="t"}', 'ooc_replicas{service="a", topic="t"}'),
     "ClockOff": ('ooc_clock_offset_seconds{service="a"}',),
     "ServerErrors": ('ooc_requests_total{job="ooc", instance="a", status="503"}',),
+    "Watchdog": ("up",),
     **{
         f"{kind.capitalize()}Old": (f'ooc_upkeep_age_seconds{{service="reporting", kind="{kind}"}}',)
         for kind in ("backup", "drill", "verification")
@@ -104,9 +109,11 @@ FIRED: Final = ALARMED | HANGING_WORKER | HANGING_READER_AND_API | LOST_BROKER |
 """The alerts that a Prometheus fires in these tests."""
 
 needs_prometheus = pytest.mark.skipif(
-    shutil.which("prometheus") is None,
-    reason="Prometheus is not installed (Debian: apt-get install prometheus): no system is watched",
+    not all(any(map(shutil.which, names)) for names in PROGRAMS.values()),
+    reason="Prometheus and Alertmanager are not installed (Debian: prometheus prometheus-alertmanager): no system is watched",
 )
+ALWAYS: Final = "Watchdog"
+"""The alert that always fires."""
 
 
 def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -141,8 +148,8 @@ def case(alert: Alert, values: tuple[str, ...], *, fires: bool) -> dict[str, Any
 def test_each_alert_fires_for_its_condition_and_for_nothing_else(tmp_path: Path) -> None:
     """Given the series of each alert while its condition holds and while it does not, promtool finds it fires for the first alone."""
     assert set(MET) <= {alert.name for alert in alerts()}
-    cases = [case(alert, BAD.get(alert.name, ("1x8",)), fires=True) for alert in alerts()]
-    cases += [case(alert, GOOD.get(alert.name, ("0x8",)), fires=False) for alert in alerts()]
+    cases = [case(alert, BAD.get(alert.name, ("1x8",)), fires=True) for alert in alerts() if alert.name != ALWAYS]
+    cases += [case(alert, GOOD.get(alert.name, ("0x8",)), fires=alert.name == ALWAYS) for alert in alerts()]
     file = tmp_path / "test.yaml"
     file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "15s", "tests": cases}))
     checked = promtool("check", "rules", str(RULES))
@@ -162,7 +169,7 @@ def test_each_fault_has_an_alert_and_each_alert_is_shown_by_a_fault() -> None:
     """Given the alerts, then each fault of `make failover` has one, and a fault of this file fires each."""
     names = {alert.name for alert in alerts()}
     assert {fault.alert for fault in FAULTS} <= names
-    assert names - FIRED == {"BackupOld", "DrillOld", "VerificationOld"}, "only promtool waits for days"
+    assert names - FIRED == {ALWAYS, "BackupOld", "DrillOld", "VerificationOld"}, "only promtool waits for days"
 
 
 def test_each_query_of_the_dashboards_is_one_that_prometheus_takes(tmp_path: Path) -> None:
@@ -202,10 +209,10 @@ def follow_a_trace(system: WholeSystem, collected: Collector) -> None:
 
 
 class Watched:
-    """A running system, and the Prometheus that scrapes it each second."""
+    """What a Prometheus scrapes, and what its Alertmanager tells."""
 
-    def __init__(self, system: WholeSystem, url: str) -> None:
-        self.system, self._url = system, url
+    def __init__(self, url: str, told: Told) -> None:
+        self.told, self._url = told, url
 
     def see(self, alerts_: set[str], seconds: float = 60) -> None:
         """Wait until these fire; fail with those that do when they do not within so many seconds."""
@@ -213,6 +220,7 @@ class Watched:
         while not alerts_ <= set(firing := self.firing()):
             assert time.monotonic() < deadline, f"after {seconds} seconds these fire: {firing}"
             time.sleep(0.5)
+        wait_until(lambda: alerts_ <= self.told.names("firing"), 30, "a message for each")
 
     def see_none(self, seconds: float = 180) -> None:
         """Wait until none fires; fail with those that still do after so many seconds."""
@@ -220,6 +228,7 @@ class Watched:
         while firing := self.firing():
             assert time.monotonic() < deadline, f"after {seconds} seconds these fire: {firing}"
             time.sleep(0.5)
+        wait_until(lambda: self.told.names("firing") == self.told.names("resolved"), 30, "the end of each")
 
     def without_data(self) -> list[str]:
         """Return the titles of the panels whose query finds nothing, though a sound system has such series."""
@@ -238,34 +247,84 @@ class Watched:
             found = http.get(f"{self._url}/api/v1/alerts").json()["data"]["alerts"]
         names: dict[str, set[str]] = {}
         for alert in found:
-            if alert["state"] == "firing":
+            if alert["state"] == "firing" and alert["labels"]["alertname"] != ALWAYS:
                 labels = alert["labels"]
                 names.setdefault(labels["alertname"], set()).add(labels.get("service", labels.get("instance", "")))
         return names
 
 
 @contextmanager
-def prometheus(folder: Path, targets: list[str]) -> Iterator[str]:
-    """Run Prometheus with our rules: its address."""
-    program = shutil.which("prometheus")
-    assert program is not None
-    (port,) = free_ports(1)
-    config = {
-        "global": {"scrape_interval": "3s", "scrape_timeout": "3s", "evaluation_interval": "1s"},
-        "rule_files": [str(RULES)],
-        "scrape_configs": [{"job_name": "ooc", "static_configs": [{"targets": targets}]}],
-    }
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    listen, data = f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={folder / 'data'}"
-    with (folder / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, f"--config.file={folder / 'prometheus.yml'}", listen, data], stdout=log, stderr=log
-        )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
+def alerting(folder: Path, targets: list[str]) -> Iterator[Watched]:
+    """Run Prometheus with our rules, and Alertmanager with the configuration that is shipped, at a quicker pace."""
+    ports = free_ports(3)
+    with receiver(ports[2]) as told:
+        config = yaml.safe_load((ROOT / "deploy/alertmanager.yml").read_text(encoding="utf-8"))
+        for each in config["receivers"]:
+            each.pop("email_configs", None)
+            each["webhook_configs"][0]["url"] = f"http://127.0.0.1:{ports[2]}/{each['name']}"
+        config["route"] |= {"group_wait": "1s", "group_interval": "2s"}
+        config["route"]["routes"][0] |= {"group_interval": "1s", "repeat_interval": "1s"}
+        (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(prometheus_config(targets, f"127.0.0.1:{ports[1]}", 3)))
+        more = {
+            "prometheus": "--rules.alert.resend-delay=1s --storage.tsdb.path",
+            "alertmanager": "--cluster.listen-address= --storage.path",
+        }
+        processes = []
+        for (name, names), port in zip(PROGRAMS.items(), ports, strict=False):
+            program = next(filter(None, map(shutil.which, names)))
+            listen = (f"--config.file={folder / name}.yml", f"--web.listen-address=127.0.0.1:{port}")
+            *others, storage = more[name].split(" ")
+            with (folder / f"{name}.log").open("wb") as log:
+                command = [program, *listen, *others, f"{storage}={folder / name}"]
+                processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+        try:
+            for port in ports[:2]:
+                wait_until(partial(answers, f"http://127.0.0.1:{port}"), 60, "Prometheus and Alertmanager to answer")
+            yield Watched(f"http://127.0.0.1:{ports[0]}", told)
+        finally:
+            for process in processes:
+                process.terminate()
+                process.wait(30)
+
+
+class Told:
+    """The messages of Alertmanager: receiver, status, the alert's name, and the number of alerts in it."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, str, str, int]] = []
+
+    def count(self, receiver_: str) -> int:
+        """Return how many messages a receiver got."""
+        return sum(to == receiver_ for to, *_ in self.messages)
+
+    def names(self, status: str) -> set[str]:
+        """Return the names of the alerts that people on call were told with a status."""
+        return {name for to, each, name, _ in self.messages if (to, each) == ("on-call", status)}
+
+
+@contextmanager
+def receiver(port: int) -> Iterator[Told]:
+    """Take the webhooks of Alertmanager."""
+    told = Told()
+
+    class Taken(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            name = body["groupLabels"]["alertname"]
+            told.messages.append((self.path.strip("/"), body["status"], name, len(body["alerts"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Taken) as server, ThreadPoolExecutor(1) as threads:
+        threads.submit(server.serve_forever)
+        try:
+            yield told
+        finally:
+            server.shutdown()
 
 
 @contextmanager
@@ -274,9 +333,40 @@ def watching(system: WholeSystem, folder: Path) -> Iterator[Watched]:
     named = written(system.var)
     assert named is not None
     addresses = (*find_addresses((), {}, system.var).services.values(), named["console"])
-    with prometheus(folder, [urlsplit(url).netloc for url in addresses]) as url:
-        wait_until(lambda: answers(url), 60, "Prometheus to answer")
-        yield Watched(system, url)
+    with alerting(folder, [urlsplit(url).netloc for url in addresses]) as watched:
+        yield watched
+
+
+@pytest.mark.slow
+@needs_prometheus
+def test_one_message_tells_all_alarms_of_a_kind_and_one_their_end(tmp_path: Path) -> None:
+    """Given ten alarms of one kind, people on call get one message and one when they end, and the dead man's switch one a turn."""
+    standing = [True]
+
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            lines = [f'ooc_alarm{{service="referral",name="gap",place="topic/{n}"}} 1' for n in range(10)]
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain")
+            self.end_headers()
+            self.wfile.write("".join(f"{line}\n" for line in lines if standing[0]).encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    (port,) = free_ports(1)
+    with ThreadingHTTPServer(("127.0.0.1", port), Metrics) as server, ThreadPoolExecutor(1) as threads:
+        threads.submit(server.serve_forever)
+        try:
+            with alerting(tmp_path, [f"127.0.0.1:{port}"]) as watched:
+                watched.see({"Gap"})
+                standing[0] = False
+                watched.see_none()
+                wait_until(lambda: watched.told.count(WATCHDOG) > 2, 60, "the dead man's switch again and again")
+        finally:
+            server.shutdown()
+    told = [each for each in watched.told.messages if each[0] == "on-call"]
+    assert told == [("on-call", "firing", "Gap", 10), ("on-call", "resolved", "Gap", 10)]
 
 
 def answers(url: str) -> bool:

@@ -25,7 +25,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ooc.main import COMMANDS
-from ooc.system.forwarding import ForwardingSettings
 from services.console.settings import ConsoleSettings
 from services.notifications.settings import NotificationsSettings
 from services.system.processes import Server, processes
@@ -50,9 +49,7 @@ KAFKA = {"kafka_logins", "kafka_certificate", "kafka_authority"}
 PROCESSES = processes()
 OURS = {name: container for name, container in CONTAINERS.items() if container["image"].startswith("ooc")}
 SETTINGS = {
-    f"OOC_{field.upper()}"
-    for settings in (ConsoleSettings, NotificationsSettings, ForwardingSettings)
-    for field in settings.model_fields
+    f"OOC_{field.upper()}" for settings in (ConsoleSettings, NotificationsSettings) for field in settings.model_fields
 }
 """The settings of every process, and those of some."""
 READ_BY_THE_ISSUER = {"OOC_SIGN_IN_URL"}
@@ -223,6 +220,10 @@ def test_the_console_knows_every_service_and_its_own_port() -> None:
     assert environment["OOC_URL"].split() == urls, (
         f"docker-compose.yml: OOC_URL of the container console must be, in this order: {' '.join(urls)}"
     )
+    # Prometheus asks the same, and the console.
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    addresses = [url.partition("//")[2] for url in urls]
+    assert scraped[0]["static_configs"][0]["targets"] == [*addresses, f"console:{PORTS.console}"]
     assert environment["OOC_CONSOLE_URL"] == f"http://127.0.0.1:{PORTS.console}"
     assert OURS["console"]["ports"] == [f"127.0.0.1:{PORTS.console}:{environment['OOC_PORT']}"]
     assert OURS["issuer"]["environment"]["OOC_SIGN_IN_URL"] == f"http://127.0.0.1:{PORTS.issuer}"

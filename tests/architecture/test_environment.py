@@ -7,7 +7,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from ooc.system.forwarding import ForwardingSettings
 from services.console.settings import ConsoleSettings
 from services.notifications.settings import NotificationsSettings
 
@@ -38,9 +37,7 @@ def sources() -> list[str]:
 
 def read() -> set[str]:
     """Every variable that is named in the code, or in docker-compose.yml for it to fill in."""
-    fields = chain.from_iterable(
-        settings.model_fields for settings in (ConsoleSettings, ForwardingSettings, NotificationsSettings)
-    )
+    fields = chain.from_iterable(settings.model_fields for settings in (ConsoleSettings, NotificationsSettings))
     names = {f"OOC_{field.upper()}" for field in fields}
     for text in sources():
         names |= set(re.findall(r"\bOOC_[A-Z][A-Z0-9_]*", text))

@@ -16,13 +16,13 @@ from tools.local.errors import CannotStart
 HOST: Final = "127.0.0.1"
 DEFAULT_BASE: Final = 8100
 APIS: Final = 17
-PORTS_OF_A_SYSTEM: Final = 23
+PORTS_OF_A_SYSTEM: Final = 25
 _HIGHEST_BASE: Final = 65_536 - PORTS_OF_A_SYSTEM
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of one local system: issuer, APIs, console, witness, PostgreSQL, Kafka and its controller."""
+    """The ports of one local system: issuer, APIs, console, witness, PostgreSQL, Kafka and its controller, alerting."""
 
     base: int = DEFAULT_BASE
 
@@ -74,6 +74,16 @@ class Ports:
     def kafka_controller(self) -> int:
         """Kafka's own controller quorum, of one."""
         return self.base + 22
+
+    @property
+    def prometheus(self) -> int:
+        """Prometheus, if it runs."""
+        return self.base + 23
+
+    @property
+    def alertmanager(self) -> int:
+        """Alertmanager, if it runs."""
+        return self.base + 24
 
 
 def is_free(port: int) -> bool:

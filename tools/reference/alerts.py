@@ -19,6 +19,7 @@ class Alert:
     seconds: int
     meaning: str
     page: str
+    severity: str = "critical"
 
     def rule(self) -> dict[str, Any]:
         """Return the alert as Prometheus reads it."""
@@ -26,7 +27,7 @@ class Alert:
             "alert": self.name,
             "expr": self.holds,
             "for": f"{self.seconds}s",
-            "labels": {"severity": "critical"},
+            "labels": {"severity": self.severity},
             "annotations": {"summary": self.meaning, "runbook": self.page},
         }
 

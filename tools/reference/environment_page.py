@@ -1,7 +1,6 @@
 """The reference page of environment variables: those of the settings from their docstrings, the others from its template."""
 
 from collections.abc import Iterator
-from importlib import import_module
 
 from services.console.settings import ConsoleSettings
 from services.notifications.settings import NotificationsSettings
@@ -14,10 +13,7 @@ def of_environment() -> dict[str, str]:
 
 
 def _rows() -> Iterator[tuple[str, str, str]]:
-    alarms = import_module("ooc.system.forwarding").ForwardingSettings
-    for name, info in sorted(
-        {**NotificationsSettings.model_fields, **ConsoleSettings.model_fields, **alarms.model_fields}.items()
-    ):
+    for name, info in sorted({**NotificationsSettings.model_fields, **ConsoleSettings.model_fields}.items()):
         meaning, said, default = " ".join((info.description or "").split()).partition(" Default: ")
         code = "none" if info.default is None else f"`{info.default}`"
         yield f"`OOC_{name.upper()}`", meaning, default.rstrip(".") if said else code

@@ -11,10 +11,12 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
 import typer
+import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -22,6 +24,7 @@ from ooc.cases import commands, reading
 from ooc.cases.reading import streams_of
 from ooc.options import person_role
 from ooc.scenarios import STORIES
+from ooc.system.alerting import who_is_told
 from ooc.system.running import Stores, address_rows, monitored, processes, urls
 from ooc.tables import alerts, measure, timeline
 from services.reporting.measures import MEASURES
@@ -31,6 +34,7 @@ from services.system.registry import DECIDING, FOLLOWERS, deciding_services
 from services.trade.vocabulary import PROGRAMS, Role
 from shared.servers.settings import Settings
 from tests.forked_ooc import run_command
+from tools.local.errors import CannotStart
 from tools.local.local_system import SERVERS, Addresses
 from tools.local.ports import Ports
 from tools.scenario.parser import read_scenario
@@ -255,23 +259,51 @@ def test_each_service_has_as_many_workers_as_were_asked_for(addresses: Addresses
 @pytest.mark.parametrize(
     ("environment", "more"),
     [
-        ({"OOC_ALARM_WEBHOOK": "https://on-call.example"}, {"alarms"}),
-        ({"OOC_ALARM_MAIL_TO": "duty@example.org"}, {"alarms"}),
+        ({"OOC_ALERTMANAGER": "deploy/alertmanager.yml"}, {"prometheus", "alertmanager"}),
         ({"OOC_BACKUP_RECIPIENT": "age1"}, set()),
         ({"OOC_BACKUP_RECIPIENT": "age1", "OOC_BACKUP_FOLDER": "/backup"}, {"backup"}),
     ],
 )
-def test_alarms_and_backups_run_where_they_are_wanted(
-    addresses: Addresses, environment: dict[str, str], more: set[str]
+def test_alerts_and_backups_run_where_they_are_wanted(
+    addresses: Addresses,
+    environment: dict[str, str],
+    more: set[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Given who hears of alarms, or where backups go, when the processes of a local system are listed, then one more does that."""
+    """Given who is told of faults, or where backups go, when the processes of a local system are listed, then more do that."""
+    _install(tmp_path / "bin", monkeypatch)
     without = {process.name for process in processes(addresses, {})}
     made = {process.name: process for process in processes(addresses, environment)}
     assert made.keys() - without == more
-    if "alarms" in more:
-        assert {f"{service}-api" for service in SERVICES} <= set(made["alarms"].after)
+    if "prometheus" in more:
+        (config,) = [word.partition("=")[2] for word in made["prometheus"].argv if word.startswith("--config.file=")]
+        scraped = yaml.safe_load(Path(config).read_text(encoding="utf-8"))["scrape_configs"][0]["static_configs"]
+        assert {urlsplit(url).netloc for url in monitored(addresses).values()} < {*scraped[0]["targets"]}
     if "backup" in more:
         assert made["backup"].env["OOC_ADMIN_DATABASE_URL"] == addresses.database_url
+
+
+def _install(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Make PATH a folder with programs of these names, of both by default."""
+    folder.mkdir(exist_ok=True)
+    for name in names or ("prometheus", "prometheus-alertmanager"):
+        (folder / name).touch(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def test_who_is_told_of_a_fault_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a local system, it says who is told of faults, with no secret of an address, or that nobody is and why."""
+    shipped = {"OOC_ALERTMANAGER": "deploy/alertmanager.yml"}
+    _install(tmp_path, monkeypatch, "prometheus")
+    assert "Nobody is told of a fault: name a copy" in who_is_told({})
+    assert "Nobody is told of a fault: alertmanager must be on PATH" in who_is_told(shipped)
+    _install(tmp_path, monkeypatch)
+    assert "Faults are told to duty@cases.example, on-call.example (" in who_is_told(shipped)
+    (tmp_path / "own.yml").write_text("receivers: [{name: nobody}]", encoding="utf-8")
+    assert "names no receiver" in who_is_told({"OOC_ALERTMANAGER": str(tmp_path / "own.yml")})
+    with pytest.raises(CannotStart):
+        who_is_told({"OOC_ALERTMANAGER": str(tmp_path / "none.yml")})
 
 
 @pytest.mark.parametrize("environment", [{}, {"OOC_KEK": "a key of the operator's"}, {"OOC_KEK_FILE": "/a/file"}])

@@ -54,7 +54,6 @@ ACTS = frozenset(
             "gaps release",
             "alarms acknowledge",
             "alarms attend",
-            "alarms forward",
             "keys rotate",
             "keys destroy",
             "returns freeze",
