@@ -26,6 +26,7 @@ from shared.domain.execution import (
 )
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor, Command, CorrectionCommand, Event
+from shared.domain.persons import NOBODY_ALIKE, NOTHING_KNOWN
 from shared.domain.sealing import Sealed
 from shared.domain.service import Service
 
@@ -51,6 +52,10 @@ class CommandSpec:
 
         self.kept_events: Sequence[Fact] = ()
         """The events of other services that are kept of its home."""
+        self.known = NOTHING_KNOWN
+        """What is known of the persons whom it names."""
+        self.alike = NOBODY_ALIKE
+        """Who is like a person whom a command names."""
 
     def answer(
         self,
@@ -73,6 +78,8 @@ class CommandSpec:
             self.facts,
             lambda home: self.linked_marks.get(home, frozenset()),
             self.kept_events,
+            self.known,
+            self.alike,
         )
         if not isinstance(result, Decision):
             return result
@@ -123,7 +130,7 @@ class CommandSpec:
     @property
     def state(self) -> Any:
         """The state now."""
-        return self.service.decider.state_at(self.facts)
+        return self.service.decider.state_at(self.facts, known=self.known)
 
     @property
     def view(self) -> Mapping[str, Any]:

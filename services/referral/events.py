@@ -108,6 +108,8 @@ class PersonLinked(Event):
     """Whether the person was under age on the day of the report: who was harmed then has enhanced rights."""
     parent_of: Added[ParentOf] = None
     """Whose parent or carer the person is: they are told of these alone. None: that is not said."""
+    resembles: Added[Annotated[tuple[UUID, ...], Field(max_length=1_000)]] = None
+    """Persons of the same name and birth date whom the sender could not find: somebody who may compares them."""
 
     @property
     def is_harmed(self) -> bool:
@@ -118,6 +120,19 @@ class PersonLinked(Event):
     def did_harm(self) -> bool:
         """Whether the person is said to have done harm, by part or by category."""
         return self.role is PersonRole.HARMER or self.category in OF_AN_OFFENDER
+
+
+class PersonCompared(Event):
+    """Somebody compared a person with another one of the same name and birth date: they are two, for the reason given.
+
+    This meets the duty `PERSON_COMPARED`, as merging the two does.
+    """
+
+    sentence = "Person compared with another of the same name and birth date: they are two"
+
+    person_id: UUID
+    another_than: UUID
+    why: Annotated[Sealed[FreeText], OwnedBy("person_id"), Personal.REASONS]
 
 
 class ReferralAcknowledged(Event):
@@ -563,6 +578,7 @@ class ReferralReopened(Event):
 ReferralEvent: TypeAlias = (
     ReferralReceived
     | PersonLinked
+    | PersonCompared
     | ReferralAcknowledged
     | SafeguardingConcernRaised
     | MashReferralMade

@@ -4,11 +4,14 @@ from typing import Final
 
 from services.disposal.events import EVENTS as DISPOSAL
 from services.education.events import EVENTS as EDUCATION
+from services.people.events import EVENTS as PEOPLE
+from services.people.events import OF_PERSONS, PersonMerged, PersonSeparated, RecordCorrected, RelationRecorded
 from services.referral.documents import DOCUMENTS
 from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES, ReceiveReferral
 from services.referral.domain.journeys import JOURNEYS, PURPOSES
+from services.referral.domain.likeness import likeness
 from services.referral.domain.state import Referral
-from services.referral.events import ReferralReceived
+from services.referral.events import PersonLinked, ReferralCorrected, ReferralReceived
 from services.referral.reactions import REACTIONS
 from services.referral.read_model import READ_MODEL
 from services.rj_conference.events import EVENTS as RJ_CONFERENCE
@@ -29,8 +32,13 @@ service: Final[Service[Referral]] = Service(
     home_field="case_id",
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
-    published=(EDUCATION, DISPOSAL, RJ_CONFERENCE),
+    published=(EDUCATION, DISPOSAL, RJ_CONFERENCE, PEOPLE),
     nobody=organisations,
     asks_marks_of=frozenset({"disposal"}),
     documents=DOCUMENTS,
+    keeps_of_people={
+        cls: OF_PERSONS[cls] for cls in (PersonMerged, PersonSeparated, RelationRecorded, RecordCorrected)
+    },
+    likeness=likeness,
+    likeness_of=(PersonLinked, ReferralCorrected),
 )

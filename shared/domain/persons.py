@@ -75,6 +75,12 @@ class Known:
         """Return every id that names this person, the given one among them."""
         return _reached(self.merged.items(), person)
 
+    def merged_at(self, person: UUID, other: UUID) -> datetime | None:
+        """Return when two ids came to name one person; None if they do not."""
+        same = self.same_as(person)
+        merged = (fact for fact in self.facts if isinstance(fact.event, Merging) and fact.event.person_id in same)
+        return max((fact.occurred_at for fact in merged), default=None) if other in same else None
+
     def ever_same_as(self, person: UUID) -> frozenset[UUID]:
         """Return every id that ever named this person, the given one among them: what is shown at some time is read of all."""
         merged = [fact.event for fact in self.facts if isinstance(fact.event, Merging)]

@@ -32,6 +32,8 @@ class Response:
     events: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     receipt: Mapping[str, Any] = field(default_factory=dict)
+    known: tuple[str, ...] = ()
+    """The ids that broken rules name, such as persons who are known already."""
     why: str = ""
     """The system's explanation, for people to read."""
     attempts: int = 1

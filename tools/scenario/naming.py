@@ -72,6 +72,10 @@ class Names:
         self._latest_event = latest_event
         self._names_by_id: dict[str, str] = {}
 
+    def is_own(self, id_: str) -> bool:
+        """Tell whether an id was derived from a name of this run."""
+        return id_ in self._names_by_id
+
     def id(self, name: str) -> UUID:
         """Derive the id of a name; of `d1+c1`, the conference that is proposed for condition c1 of disposal d1."""
         first, plus, second = name.partition("+")

@@ -129,7 +129,8 @@ def response_from(reply: Reply) -> Response:
         case 422 if body.get("rules"):
             rules = tuple(str(rule["id"]) for rule in body["rules"])
             word = Result.NEEDS_RATIONALE if body.get("needs_rationale") else Result.REFUSED
-            return Response(word, rules=rules, why="; ".join(str(rule["text"]) for rule in body["rules"]))
+            known = tuple(str(id_) for rule in body["rules"] for id_ in rule.get("known") or ())
+            return Response(word, rules=rules, known=known, why="; ".join(str(rule["text"]) for rule in body["rules"]))
         case 422:
             fields = (f"{error.get('field')}: {error.get('message')}" for error in body.get("errors") or ())
             return Response(Result.INVALID, why="; ".join(fields) or str(body.get("detail", "")))

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from shared.domain.dates import local_day, parse_moment
-from tools.scenario.backend import Backend, Request
+from tools.scenario.backend import Backend, Request, Response
 from tools.scenario.comparison import (
     MISSING,
     Differs,
@@ -66,6 +66,7 @@ class Run:
         self.names = Names(self.scenario.id, self.run, self.scenario.people, self.backend.officer, self._latest_event)
         self._services: dict[str, set[str]] = {}
         self._marks: dict[str, datetime] = {}
+        self._reasons: dict[tuple[str, str], Mapping[str, str]] = {}
         self._first: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._before: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._moved: set[str] = set()
@@ -101,7 +102,7 @@ class Run:
             body["expected_version"] = step.expected_version
         key = self.names.key("step", step.number) if step.key is None else self.names.key("named", step.key)
         self._settled = False
-        got = self.backend.send(Request(step.service, self.names.id(step.to), step.by, body, key))
+        got = self._send(Request(step.service, self.names.id(step.to), step.by, body, key))
         first = self._first.get((step.service, key))
         if differences := list(answer_differs(step.expected, got, first)):
             raise Difference(step, differences)
@@ -109,6 +110,17 @@ class Run:
             self._first[step.service, key] = got.receipt
             self._moved.add(step.service)
         return f"{got.word} {', '.join(got.rules or got.events)}".strip()
+
+    def _send(self, request: Request) -> Response:
+        """Send a command; whom another run has left under the same name is another person in this one."""
+        reasons = self._reasons.get((request.service, request.key), {})
+        given = {**request.body.get("rationale", {}), **reasons}
+        body = {**request.body, "rationale": given} if reasons else request.body
+        got = self.backend.send(replace(request, body=body))
+        if not got.known or any(map(self.names.is_own, got.known)):
+            return got
+        self._reasons[request.service, request.key] = dict.fromkeys(got.rules, "Another run of this story.")
+        return self._send(request)
 
     def _let_time_pass(self, service: str) -> None:
         """Wait for the reactions of other services before the next step: hours lie between two steps of a story."""

@@ -1,15 +1,27 @@
-"""What the commands of a person are about. A person has no journey: nothing has to be done."""
+"""The journey of a person, and what the other commands are about."""
 
 from typing import Final
 
 from services.people.domain import commands
-from services.people.domain.state import Person
-from shared.domain.journeys import Journey, Purposes
+from services.people.domain.commands import DEFAULT_ROLES
+from services.people.domain.state import Person, Stage
+from shared.domain.journeys import Journey, Purposes, Step, once
 
-JOURNEYS: Final[tuple[Journey[Person], ...]] = ()
+JOURNEYS: Final[tuple[Journey[Person], ...]] = (
+    Journey(
+        "What is known",
+        lambda person: person.stage is Stage.KNOWN,
+        (
+            Step(
+                "Record what was given elsewhere, or to which child the person stands in a relation",
+                (commands.RecordHistory, commands.RecordRelation),
+                frozenset(role.value for role in DEFAULT_ROLES),
+                once(lambda person: bool(person.history or person.relations)),
+            ),
+        ),
+    ),
+)
+"""In the words of those who do it."""
 
-PURPOSES: Final[Purposes] = {
-    "Who it is": (commands.MergePerson, commands.SeparatePerson),
-    "About a child": (commands.RecordHistory, commands.RecordRelation),
-}
-"""Where the commands stand."""
+PURPOSES: Final[Purposes] = {"Who it is": (commands.MergePerson, commands.SeparatePerson)}
+"""Where the other commands stand."""

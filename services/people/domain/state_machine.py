@@ -12,7 +12,7 @@ ANY: Final = NOTHING_YET | frozenset(Stage)
 
 
 def _entry_is_new(command: commands.RecordHistory, person: Person | None, _context: Context) -> bool:
-    return person is None or command.entry_id not in person.history
+    return command.entry_id not in ({} if person is None else person.history)
 
 
 def _is_of_another(command: commands.RecordRelation, _person: Person | None, context: Context) -> bool:

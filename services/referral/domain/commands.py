@@ -98,6 +98,16 @@ class LinkPerson(Command):
     parent_of: Annotated[Annotated[events.ParentOf, require_each_once()] | None, not_for(ADULTS)] = None
 
 
+class ComparePerson(Command):
+    """Say that a person is another than one of the same name and birth date, and why. If they are one, merge them."""
+
+    records = events.PersonCompared
+
+    person_id: UUID
+    another_than: UUID
+    why: Sealed[FreeText]
+
+
 class AcknowledgeReferral(Command):
     """Record that whoever reported the incident was told that the report has arrived. Triage can follow."""
 

@@ -1,5 +1,6 @@
 """The events of an accepted command: those of its own fields, unless it has a branch."""
 
+from dataclasses import replace
 from typing import Final
 
 from services.referral import events
@@ -20,7 +21,9 @@ def decide(command: Command, state: Referral | None, context: Context) -> NewEve
         return [event_that_it_records(command)]
     match command:
         case commands.LinkPerson():
-            return [model_from(events.PersonLinked, command, **people.of_age(command, state, context))]
+            resembles = context.known.others(command.person_id, context.alike.unseen)
+            aged = people.of_age(command, state, context)
+            return [model_from(events.PersonLinked, command, **aged, resembles=resembles or None)]
         case commands.RecordContact(person_id=person):
             return [model_from(events.ContactRecorded, command, with_victim=state.is_victim(person) or None)]
         case commands.RecordMessage(person_id=person):
@@ -50,4 +53,6 @@ def decide(command: Command, state: Referral | None, context: Context) -> NewEve
             return [event_that_it_records(command)]
 
 
-decider: Final[Decider[Referral]] = Decider(rules, decide, evolve)
+decider: Final[Decider[Referral]] = Decider(
+    rules, decide, evolve, completed=lambda state, known: replace(state, known=known)
+)

@@ -35,6 +35,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         VICTIM_TOLD: an outcome is assigned that no disposal has decided, for each victim; `victim_told_days`, with enhanced rights `victim_told_enhanced_days`; the victim is told; nothing ends it otherwise.
         RING_INSTEAD: a message fails; `answer_working_days`; somebody tries to reach the person; the message is sent again.
         ANSWER_ABSENCE: somebody says that they cannot come; `answer_working_days`; somebody tries to reach the person.
+        PERSON_COMPARED: somebody is linked who has the name and birth date of a person whom the sender could not find; `person_compared_days`; the two are compared, or merged.
         INTERVENTION_DELIVERED: the referral is accepted for an intervention; `intervention_working_days`; an activity is undertaken; a later triage has another outcome.
     """
     opened = (
@@ -46,7 +47,12 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
     to_victims = telling_duties(
         "VICTIM_TOLD", state.decided_at, state.victims, state.log, state.has_enhanced_rights, policy_on
     )
-    outlasting = (*_of_alerts(state), *_of_feedback(state, policy_on), *_of_messages(state, policy_on))
+    outlasting = (
+        *_of_alerts(state),
+        *_of_feedback(state, policy_on),
+        *_of_messages(state, policy_on),
+        *_of_likeness(state, policy_on),
+    )
     return (*(duty.lapsing(state.closed_on) for duty in opened), *outlasting, *to_victims)
 
 
@@ -179,3 +185,22 @@ def _information(state: Referral, victim: UUID, to_others: Sequence[int], policy
     later = state.triages[to_others[-1] + 1 :]
     ended_on = later[0].on if later and met_on is None else None
     yield Duty("VICTIM_RJ_INFORMATION", opened_on, due, met_on, str(victim), closed_on=ended_on)
+
+
+def _of_likeness(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    """Yield the duty to compare somebody with those of the same name and birth date whom the sender could not find."""
+    for person, linked in state.people.items():
+        if not linked.resembles or linked.linked_on is None:
+            continue
+        answered = [_compared_on(state, person, other) for other in linked.resembles]
+        days = [day for day in answered if day is not None]
+        met_on = max(days) if len(days) == len(answered) else None
+        due = due_after(linked.linked_on, policy_on, "person_compared_days")
+        yield Duty("PERSON_COMPARED", linked.linked_on, due, met_on, str(person))
+
+
+def _compared_on(state: Referral, person: UUID, other: UUID) -> date | None:
+    """Return the day on which two persons were compared, or merged; None if they were not."""
+    merged_at = state.known.merged_at(person, other)
+    days = (state.compared.get((person, other)), None if merged_at is None else local_day(merged_at))
+    return min((day for day in days if day is not None), default=None)

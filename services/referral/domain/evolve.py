@@ -53,6 +53,23 @@ def evolve(state: Referral | None, fact: Fact[events.ReferralEvent]) -> Referral
     return replace(after, log=log_after(after.log, fact), record=record)
 
 
+def _linked(event: events.PersonLinked, fact: Fact) -> LinkedPerson:
+    return LinkedPerson(
+        event.role,
+        event.category,
+        event.age_at_incident,
+        event.details.date_of_birth,
+        event.details.is_organisation,
+        event.is_harmed,
+        event.child_at_report,
+        event.did_harm,
+        event.details.preferred_channel,
+        event.resembles or (),
+        fact.day,
+        event.parent_of,
+    )
+
+
 def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent) -> Referral:
     if isinstance(event, events.ReferralReceived):
         return _received(state, fact, event)
@@ -60,19 +77,9 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         raise BrokenHistory(fact, "the referral was never received")
     match event:
         case events.PersonLinked():
-            person = LinkedPerson(
-                event.role,
-                event.category,
-                event.age_at_incident,
-                event.details.date_of_birth,
-                event.details.is_organisation,
-                event.is_harmed,
-                event.child_at_report,
-                event.did_harm,
-                event.details.preferred_channel,
-                event.parent_of,
-            )
-            return replace(state, people={**state.people, event.person_id: person})
+            return replace(state, people={**state.people, event.person_id: _linked(event, fact)})
+        case events.PersonCompared():
+            return replace(state, compared={**state.compared, (event.person_id, event.another_than): fact.day})
         case events.ReferralAcknowledged():
             return _acknowledged(state, fact)
         case events.SafeguardingConcernRaised():

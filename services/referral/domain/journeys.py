@@ -242,7 +242,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
 """In the words of those who do it."""
 
 PURPOSES: Final[Purposes] = {
-    "About the child": (commands.RaiseAlert, commands.EndAlert, commands.LinkPerson),
+    "About the child": (commands.RaiseAlert, commands.EndAlert, commands.LinkPerson, commands.ComparePerson),
     "What is said of our work": (commands.RecordFeedback, commands.AnswerFeedback),
     "Messages": (commands.WriteToPerson, commands.RecordPreferences),
     "About safety": (

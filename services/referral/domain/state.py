@@ -23,6 +23,7 @@ from services.trade.vocabulary import (
 )
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
+from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.sealing import Sealed
 
 
@@ -57,6 +58,9 @@ class LinkedPerson:
     """Whether the person was under age on the day of the report; None: that is not said."""
     did_harm: bool = False
     preferred_channel: Channel | None = None
+    resembles: tuple[UUID, ...] = ()
+    """Persons of the same name and birth date whom the one who linked this person could not find."""
+    linked_on: date | None = None
     parent_of: tuple[UUID, ...] | None = None
     """Whose parent or carer the person is; None: that is not said."""
 
@@ -255,6 +259,10 @@ class Referral:
     decided_at: tuple[datetime, ...] = ()
     """When outcomes were assigned here, and not by a disposal."""
     closed_on: date | None = None
+    compared: Mapping[tuple[UUID, UUID], date] = field(default_factory=dict)
+    """Each person and another with whom they were compared, and the day of that."""
+    known: Known = field(default=NOTHING_KNOWN, compare=False, repr=False)
+    """What is known of those who are named."""
     record: PastFacts[events.ReferralEvent] | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -197,6 +197,7 @@ IN_EVERY_STAGE: Final = (
     commands.RecordActivityUndertaken,
     commands.CarryOutcome,
     commands.CorrectCarriedOutcome,
+    commands.ComparePerson,
     commands.CorrectReferral,
 )
 """Commands about people, corrections, and the facts of other services: they go on after the referral is closed."""

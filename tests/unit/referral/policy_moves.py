@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from services.trade.vocabulary import Category, Flag, PersonRole, TriageOutcome
+from shared.domain.persons import Alike
 from shared.domain.service import Service
 from tests.unit.policy.moves import Moved, answer, due, under
 from tests.unit.referral import stories as referral
@@ -34,6 +35,12 @@ def duty_of_referral(duty: str) -> Callable[[Service[Any]], Any]:
         return due(story, duty, date(2026, 2, 24))
 
     return observe
+
+
+def duty_of_likeness(service: Service[Any]) -> Any:
+    story = report(service)
+    story.alike = Alike(unseen=frozenset({referral.MIA}))
+    return due(story.linked(), "PERSON_COMPARED", date(2026, 2, 24))
 
 
 def duty_to_victim(duty: str, born: str) -> Callable[[Service[Any]], Any]:
@@ -74,6 +81,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     "intervention_working_days": Moved(21, duty_of_referral("INTERVENTION_DELIVERED")),
     "feedback_answer_days": Moved(21, duty_of_referral("FEEDBACK_ANSWERED")),
     "answer_working_days": Moved(2, duty_of_referral("RING_INSTEAD")),
+    "person_compared_days": Moved(3, duty_of_likeness),
     "close_working_days": Moved(31, duty_of_referral("REFERRAL_CLOSED")),
     "mash_referral_working_days": Moved(1, duty_of_referral("MASH_REFERRED")),
     "mash_decision_working_days": Moved(2, duty_of_referral("MASH_DECISION")),

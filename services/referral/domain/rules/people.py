@@ -1,9 +1,11 @@
 """Who is linked, who is a victim, and what may be attached: B5, B8 and V1."""
 
 from typing import get_args
+from uuid import UUID
 
 from services.referral.domain.commands import (
     AttachDocument,
+    ComparePerson,
     CorrectReferral,
     InformVictimOfRestorativeJustice,
     LinkPerson,
@@ -82,6 +84,29 @@ def child_under_ten_is_no_suspect(command: LinkPerson, state: Referral, context:
     Source: CYPA 1933 s50
     """
     return _fits_the_age(age_at_incident(command, state), command.role, command.category, context)
+
+
+def known_already(command: LinkPerson, _state: Referral, context: Context) -> tuple[UUID, ...]:
+    """Return who is known under the same name and date of birth, of those whom the sender finds by a search."""
+    return context.known.others(command.person_id, context.alike.found)
+
+
+@rules.warns("N2", LinkPerson, looks_at=("person_id", "details"), names=known_already)
+def nobody_of_this_name_and_birth_date(command: LinkPerson, state: Referral, context: Context) -> bool:
+    """Somebody of this name and date of birth is known already: link that person, or say why this is another.
+
+    Source: DPA 2018 s38 (accuracy)
+    """
+    return not known_already(command, state, context)
+
+
+@rules.allowed_in(ComparePerson, looks_at=("person_id", "another_than"))
+def compares_somebody_linked(command: ComparePerson, state: Referral, _context: Context) -> bool:
+    """Name a person who is linked here, and another one with whom they are compared.
+
+    Source: DPA 2018 s38 (accuracy)
+    """
+    return command.person_id in state.people and command.person_id != command.another_than
 
 
 @rules.forbids("B8", CorrectReferral, looks_at=OF_A_CORRECTION)
