@@ -36,4 +36,5 @@ def linked_person(person: UUID, role: str = "HARMER", **details: Any) -> dict[st
     """Return `LinkPerson` for somebody, who is Robin Roe but for some details."""
     known = {"name": "Robin Roe", "date_of_birth": "2011-03-14"} | details
     category = CATEGORIES.get(role, role)
-    return {"type": "LinkPerson", "person_id": str(person), "role": role, "category": category, "details": known}
+    ids = {"type": "LinkPerson", "person_id": str(person), "role": role, "category": category}
+    return {**ids, "details": known, "rationale": {"N2": "Another Robin Roe."}}

@@ -27,6 +27,8 @@ OF_THEIR_OWN: Final = {
     "DeferralEnded": {"ended_on"},
     # what the referral said
     "DisposalCaseOpened": {"victims_under_age"},
+    # what the other records said
+    "PersonLinked": {"resembles"},
     # what the breach named; what printing showed
     "ConditionFailed": {"condition_id"},
     "DocumentSigned": {"printed_here"},

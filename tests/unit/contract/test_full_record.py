@@ -33,7 +33,7 @@ STREAM: Final = uuid4()
 def linked(needs: list[str]) -> dict[str, Any]:
     details = {"name": "Robin Roe", "date_of_birth": "2011-03-14", "needs": needs}
     ids = {"person_id": str(uuid4()), "role": "WITNESS", "category": "WITNESS"}
-    return {"type": "LinkPerson", **ids, "details": details}
+    return {"type": "LinkPerson", **ids, "details": details, "rationale": {"N2": "Another one."}}
 
 
 async def test_a_full_record_takes_short_commands_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def nobody_of_this_name_and_birth_date(command: LinkPerson, state: Referral, con
 
     Source: DPA 2018 s38 (accuracy)
     """
-    return not known_already(command, state, context)
+    return command.details.date_of_birth is None or not known_already(command, state, context)
 
 
 @rules.allowed_in(ComparePerson, looks_at=("person_id", "another_than"))
