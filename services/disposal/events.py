@@ -575,6 +575,8 @@ class AppropriateAdultConfirmed(Event):
     involved_in_case: Added[bool] = None
     received_admission: Added[bool] = None
     others_unavailable: Added[bool] = None
+    child_objects: Added[bool] = None
+    """Whether the child objects to an estranged parent."""
 
 
 class EffectExplained(Event):

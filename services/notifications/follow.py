@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from services.notifications.news import READ_MODELS, REFERRAL, SESSION, Record, cases_moved, fold
+from services.notifications.news import PERSON, READ_MODELS, REFERRAL, SESSION, Record, cases_moved, fold
 from services.notifications.outbox import settle
 from services.notifications.plan import Message, Plan, people_by_area, plan
 from shared.domain.data_rights import (
@@ -17,6 +17,7 @@ from shared.domain.data_rights import (
     is_data_right,
 )
 from shared.domain.envelope import Fact, type_in
+from shared.domain.messages import ids_by_name
 from shared.domain.waiting import is_of_kernel
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import Apply
@@ -131,8 +132,17 @@ async def _keep(connection: Connection, records: Sequence[ConsumedEvent]) -> Non
     columns = ("stream", "version", "event_id", "recorded_at", "body")
     await connection.execute(_KEEP, *([getattr(record, column) for record in records] for column in columns))
     begun = [record for record in records if record.version == 1 and session_of(record.stream) is None]
-    facts = [READ_MODELS[record.stream.partition("/")[0]].events.read_record(record) for record in begun]
-    await connection.execute(_ABOUT, [fact.envelope.home for fact in facts], [record.stream for record in begun])
+    facts = [_read_of(record) for record in begun]
+    about = [(fact.envelope.home, fact.envelope.stream) for fact in facts]
+    # What is true of a person whatever the case is read with each case that links them.
+    for fact in (_read_of(record) for record in records if record.stream.startswith(f"{REFERRAL}/")):
+        people = ids_by_name((fact.event,)).get("person_id", ())
+        about += [(fact.envelope.home, f"{PERSON}/{person}") for person in people]
+    await connection.execute(_ABOUT, [case_id for case_id, _ in about], [stream for _, stream in about])
+
+
+def _read_of(record: ConsumedEvent) -> Fact:
+    return READ_MODELS[record.stream.partition("/")[0]].events.read_record(record)
 
 
 async def _unplanned(connection: Connection, records: Sequence[ConsumedEvent]) -> Mapping[str, int]:

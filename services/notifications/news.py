@@ -17,6 +17,7 @@ from services.disposal.read_model import DisposalState
 from services.education.read_model import READ_MODEL as SESSIONS
 from services.education.read_model import Session
 from services.notifications.table import Audience, Occasion
+from services.people.read_model import READ_MODEL as PERSONS
 from services.referral.read_model import READ_MODEL as REFERRALS
 from services.referral.read_model import Referral
 from services.rj_conference.read_model import READ_MODEL as CONFERENCES
@@ -27,13 +28,14 @@ from shared.domain.envelope import Fact
 from shared.domain.service import ReadModel
 
 READ_MODELS: Final[Mapping[str, ReadModel[Any]]] = {
-    model.events.service: model for model in (REFERRALS, SESSIONS, DISPOSALS, CONFERENCES)
+    model.events.service: model for model in (REFERRALS, SESSIONS, DISPOSALS, CONFERENCES, PERSONS)
 }
 """The read models of the services from whose records messages follow."""
 
 SESSION: Final = SESSIONS.events.service
 REFERRAL: Final = REFERRALS.events.service
 DISPOSAL: Final = DISPOSALS.events.service
+PERSON: Final = PERSONS.events.service
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +188,5 @@ _READERS: Final[Mapping[str, Callable[[Any, Sequence[Fact]], Iterator[News]]]] =
     SESSION: _of_session,
     CONFERENCES.events.service: _of_conference,
     DISPOSAL: _of_disposal,
+    PERSON: lambda _person, _history: iter(()),
 }

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TypeVar
 from uuid import UUID
 
 from services.disposal.read_model import DisposalState
-from services.notifications.news import DISPOSAL, REFERRAL, Record
+from services.notifications.news import DISPOSAL, PERSON, REFERRAL, Record
 from services.referral.read_model import LinkedPerson, Preferences, Referral, VictimDetails
+from services.trade.relations import barred, related_on
 from services.trade.vocabulary import PersonRole
+from shared.domain.corrections import facts_of
+from shared.domain.persons import NOTHING_KNOWN, Known
 
 Said = TypeVar("Said", VictimDetails, Preferences)
 
@@ -29,6 +33,8 @@ class People:
     """The latest preferences of each person, of all referrals."""
     own_parents: set[UUID] = field(default_factory=set)
     """Those who are the appropriate adult as the child's parent or guardian."""
+    known: Known = NOTHING_KNOWN
+    """What is known of the people: who may be in contact with whom, and who is one person."""
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> People:
@@ -44,6 +50,8 @@ class People:
             elif record.service == DISPOSAL:
                 disposal: DisposalState = record.state
                 people.own_parents |= disposal.parents
+            elif record.service == PERSON:
+                people.known = Known([*people.known.facts, *facts_of(record.state)])
         return people
 
     def may_be_told(self, person: UUID) -> bool:
@@ -53,6 +61,15 @@ class People:
             return False
         safe = details is not None and details.contact_is_safe and details.wants_updates
         return safe or not self.is_harmed(person)
+
+    def may_be_in_contact(self, adult: UUID, child: UUID, day: date) -> bool:
+        """Whether something about a child may go to an adult on a day: contact is not barred with any child of the case.
+
+        A second parent is written to once somebody has said in which relation they stand to the child.
+        """
+        if any(barred(adult, other, self.known, day) is not None for other in {child, *self.linked} - {adult}):
+            return False
+        return adult not in self.parents_of(child)[1:] or related_on(adult, child, self.known) is not None
 
     def is_harmed(self, person: UUID) -> bool:
         """Whether the person is known to be harmed."""

@@ -13,10 +13,11 @@ from decimal import Decimal
 from itertools import chain
 from uuid import UUID
 
-from services.notifications.news import REFERRAL, SESSION, News, Record, by_stream
+from services.notifications.news import PERSON, REFERRAL, SESSION, News, Record, by_stream
 from services.notifications.people import People
 from services.notifications.table import LINES, Audience, Line
 from services.notifications.times import next_open
+from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.ids import derived_uuid
 
@@ -114,9 +115,18 @@ def _names(history: Iterable[Fact], id_: UUID) -> bool:
     return any(str(id_).encode() in (fact.body or b"") for fact in history)
 
 
+def _persons_of(case: Iterable[Record], persons: Iterable[Sequence[Fact]]) -> Iterator[Record]:
+    """Yield the records of the persons whom the records of a case name."""
+    for history in persons:
+        if any(_names(own.history, history[0].stream_id) for own in case):
+            yield from filter(None, [Record.of(history)])
+
+
 def told_as_it_happened(person: UUID, facts: Iterable[Fact], until: datetime | None = None) -> Sequence[Message]:
     """Return the messages that a person got in the days of a story until a time, in order of time."""
-    histories = by_stream(facts)
+    every = by_stream(facts)
+    histories = [history for history in every if not history[0].envelope.stream.startswith(f"{PERSON}/")]
+    persons = [history for history in every if history[0].envelope.stream.startswith(f"{PERSON}/")]
     # A whole system has thousands of records: only those of the person's cases are folded, once for each of their days.
     homes = {history[0].envelope.home for history in histories if _names(history, person)}
     cases: dict[UUID, list[Record]] = {}
@@ -127,7 +137,10 @@ def told_as_it_happened(person: UUID, facts: Iterable[Fact], until: datetime | N
         concerned = any(_names(history, case_id) for case_id in homes) if is_session else home in homes
         if concerned and (record := Record.of(history)) is not None:
             (sessions if is_session else cases.setdefault(home, [])).append(record)
-    planned = (plan_as_it_happened(case_id, [*own, *sessions], until).values() for case_id, own in cases.items())
+    planned = (
+        plan_as_it_happened(case_id, [*own, *sessions, *_persons_of(own, persons)], until).values()
+        for case_id, own in cases.items()
+    )
     messages: list[Message] = []
     for message in sorted(
         chain.from_iterable(planned), key=lambda message: (message.not_before, message.template, message.key)
@@ -150,8 +163,11 @@ def _messages(line: Line, news: News, record: Record, case_id: UUID, people: Peo
     not_before = max(not_before, next_open(recorded_at))
     if not_after <= not_before:
         return
+    day = local_day(not_before)
     recipients = [
-        person for person in _recipients(line, news, people) if line.to_accounts or people.may_be_told(person)
+        person
+        for person in _recipients(line, news, people)
+        if line.to_accounts or (people.may_be_told(person) and people.may_be_in_contact(person, news.concerns, day))
     ]
     family = [person for person in recipients if person not in news.victims]
     for recipient in recipients:

@@ -5,7 +5,6 @@ from typing import Final
 from services.disposal.events import EVENTS as DISPOSAL
 from services.education.events import EVENTS as EDUCATION
 from services.people.events import EVENTS as PEOPLE
-from services.people.events import OF_PERSONS, PersonMerged, PersonSeparated, RecordCorrected, RelationRecorded
 from services.referral.documents import DOCUMENTS
 from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES, ReceiveReferral
 from services.referral.domain.journeys import JOURNEYS, PURPOSES
@@ -16,6 +15,7 @@ from services.referral.reactions import REACTIONS
 from services.referral.read_model import READ_MODEL
 from services.rj_conference.events import EVENTS as RJ_CONFERENCE
 from services.trade.people import organisations
+from services.trade.relations import KEPT_OF_RELATIONS
 from services.trade.vocabulary import INHERITED_LABELS, Role
 from services.trade.words import words_of
 from shared.domain.service import Service
@@ -36,9 +36,7 @@ service: Final[Service[Referral]] = Service(
     nobody=organisations,
     asks_marks_of=frozenset({"disposal"}),
     documents=DOCUMENTS,
-    keeps_of_people={
-        cls: OF_PERSONS[cls] for cls in (PersonMerged, PersonSeparated, RelationRecorded, RecordCorrected)
-    },
+    keeps_of_people=KEPT_OF_RELATIONS,
     likeness=likeness,
     likeness_of=(PersonLinked, ReferralCorrected),
 )

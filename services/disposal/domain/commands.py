@@ -280,6 +280,7 @@ class ConfirmAppropriateAdult(Command):
     involved_in_case: Asked[bool] = None
     received_admission: Asked[bool] = None
     others_unavailable: Asked[bool] = None
+    child_objects: bool | None = None
 
 
 class ExplainEffect(Command):

@@ -235,7 +235,9 @@ def _may_act(adult: events.AppropriateAdultConfirmed) -> bool:
     """Tell whether an appropriate adult, maybe as corrected since, is one that rule R7 lets act."""
     comes_last = adult.kind is not AppropriateAdultKind.RESPONSIBLE_ADULT or adult.others_unavailable is not False
     return (
-        adult.adult and not (adult.police_employee or adult.involved_in_case or adult.received_admission) and comes_last
+        adult.adult
+        and not (adult.police_employee or adult.involved_in_case or adult.received_admission or adult.child_objects)
+        and comes_last
     )
 
 

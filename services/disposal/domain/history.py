@@ -12,7 +12,8 @@ from typing import Final
 from uuid import UUID
 
 from services.disposal import events
-from services.people.events import OF_PERSONS, HistoryRecorded, PersonMerged, PersonSeparated, RecordCorrected
+from services.people.events import OF_PERSONS, HistoryRecorded
+from services.trade.relations import KEPT_OF_RELATIONS
 from services.trade.vocabulary import Recommendation
 from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact, has_event
@@ -23,7 +24,8 @@ KEPT_OF_CHILDREN: Final[Mapping[type[Event], tuple[str, ...]]] = {
     events.DisposalCaseOpened: ("person_id",),
     events.DisposalDecided: ("person_id",),
     events.DisposalIssued: ("person_id",),
-    **{cls: OF_PERSONS[cls] for cls in (PersonMerged, PersonSeparated, HistoryRecorded, RecordCorrected)},
+    HistoryRecorded: OF_PERSONS[HistoryRecorded],
+    **KEPT_OF_RELATIONS,
 }
 """The events by which a case knows what else is recorded of its child (`Service.keeps_of_people`)."""
 

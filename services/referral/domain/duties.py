@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.referral.domain.state import MessageStatus, Referral
 from services.referral.events import OF_AN_OFFENDER
+from services.trade.relations import related_on
 from services.trade.victims import CONTACTED, INFORMED, REFERRED, days_since, first_day, information_due, telling_duties
 from services.trade.vocabulary import Flag, TriageOutcome
 from shared.domain.dates import add_working_days, local_day
@@ -35,6 +36,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         VICTIM_TOLD: an outcome is assigned that no disposal has decided, for each victim; `victim_told_days`, with enhanced rights `victim_told_enhanced_days`; the victim is told; nothing ends it otherwise.
         RING_INSTEAD: a message fails; `answer_working_days`; somebody tries to reach the person; the message is sent again.
         ANSWER_ABSENCE: somebody says that they cannot come; `answer_working_days`; somebody tries to reach the person.
+        RELATION_ANSWERED: two parents or carers of one child are linked, for each of them; `relation_answered_days`; their relation to the child is recorded.
         PERSON_COMPARED: somebody is linked who has the name and birth date of a person whom the sender could not find; `person_compared_days`; the two are compared, or merged.
         INTERVENTION_DELIVERED: the referral is accepted for an intervention; `intervention_working_days`; an activity is undertaken; a later triage has another outcome.
     """
@@ -52,6 +54,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         *_of_feedback(state, policy_on),
         *_of_messages(state, policy_on),
         *_of_likeness(state, policy_on),
+        *_of_relations(state, policy_on),
     )
     return (*(duty.lapsing(state.closed_on) for duty in opened), *outlasting, *to_victims)
 
@@ -190,7 +193,7 @@ def _information(state: Referral, victim: UUID, to_others: Sequence[int], policy
 def _of_likeness(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
     """Yield the duty to compare somebody with those of the same name and birth date whom the sender could not find."""
     for person, linked in state.people.items():
-        if not linked.resembles or linked.linked_on is None:
+        if not linked.resembles:
             continue
         answered = [_compared_on(state, person, other) for other in linked.resembles]
         days = [day for day in answered if day is not None]
@@ -204,3 +207,22 @@ def _compared_on(state: Referral, person: UUID, other: UUID) -> date | None:
     merged_at = state.known.merged_at(person, other)
     days = (state.compared.get((person, other)), None if merged_at is None else local_day(merged_at))
     return min((day for day in days if day is not None), default=None)
+
+
+def _of_relations(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    """Yield the duty to say of each of two parents or carers of one child whether they may be in contact with the child."""
+    for adult, children in state.children_of_parents.items():
+        beside = [others for child in children if len(others := state.parents_of(child)) > 1]
+        if not beside:
+            continue
+        opened_on = min(max(state.people[other].linked_on for other in others) for others in beside)
+        answered = [related_on(adult, child, state.known) for child in children if len(state.parents_of(child)) > 1]
+        days = [max(day, opened_on) for day in answered if day is not None]
+        met_on = max(days) if len(days) == len(answered) else None
+        yield Duty(
+            "RELATION_ANSWERED",
+            opened_on,
+            due_after(opened_on, policy_on, "relation_answered_days"),
+            met_on,
+            str(adult),
+        )

@@ -60,12 +60,12 @@ def _linked(event: events.PersonLinked, fact: Fact) -> LinkedPerson:
         event.age_at_incident,
         event.details.date_of_birth,
         event.details.is_organisation,
+        fact.day,
         event.is_harmed,
         event.child_at_report,
         event.did_harm,
         event.details.preferred_channel,
         event.resembles or (),
-        fact.day,
         event.parent_of,
     )
 

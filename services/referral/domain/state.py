@@ -53,6 +53,7 @@ class LinkedPerson:
     age_at_incident: int | None
     date_of_birth: Sealed[date] | None
     is_organisation: bool
+    linked_on: date
     is_harmed: bool = False
     child_at_report: bool | None = None
     """Whether the person was under age on the day of the report; None: that is not said."""
@@ -60,7 +61,6 @@ class LinkedPerson:
     preferred_channel: Channel | None = None
     resembles: tuple[UUID, ...] = ()
     """Persons of the same name and birth date whom the one who linked this person could not find."""
-    linked_on: date | None = None
     parent_of: tuple[UUID, ...] | None = None
     """Whose parent or carer the person is; None: that is not said."""
 
@@ -297,6 +297,23 @@ class Referral:
         linked = (person for person, part in self.people.items() if part.is_harmed)
         unlinked = (person for person in self.victim_details if person not in self.people)
         return (*linked, *unlinked)
+
+    @property
+    def children_of_parents(self) -> Mapping[UUID, tuple[UUID, ...]]:
+        """The parents and carers who are linked, each with the children: those that are said, else all of the incident."""
+        parts = {PersonRole.HARMER, PersonRole.HARMED, PersonRole.WITNESS}
+        children = tuple(
+            id_ for id_, part in self.people.items() if part.child_at_report and (part.role in parts or part.did_harm)
+        )
+        return {
+            id_: children if part.parent_of is None else part.parent_of
+            for id_, part in self.people.items()
+            if part.role is PersonRole.PARENT_CARER
+        }
+
+    def parents_of(self, child: UUID) -> tuple[UUID, ...]:
+        """Return the parents and carers of a child, in the order in which they were linked."""
+        return tuple(adult for adult, children in self.children_of_parents.items() if child in children)
 
     def is_victim(self, person: UUID) -> bool:
         """Whether somebody is one of `victims`."""

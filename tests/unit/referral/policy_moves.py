@@ -43,6 +43,13 @@ def duty_of_likeness(service: Service[Any]) -> Any:
     return due(story.linked(), "PERSON_COMPARED", date(2026, 2, 24))
 
 
+def duty_of_relations(service: Service[Any]) -> Any:
+    story = report(service).linked()
+    for parent in (referral.MIA, referral.named("father")):
+        story.linked(parent, "1980-06-30", role=PersonRole.PARENT_CARER, category=Category.PARENT_CARER)
+    return due(story, "RELATION_ANSWERED", date(2026, 2, 24))
+
+
 def duty_to_victim(duty: str, born: str) -> Callable[[Service[Any]], Any]:
     def observe(service: Service[Any]) -> Any:
         story = report(service).linked().recorded()
@@ -82,6 +89,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     "feedback_answer_days": Moved(21, duty_of_referral("FEEDBACK_ANSWERED")),
     "answer_working_days": Moved(2, duty_of_referral("RING_INSTEAD")),
     "person_compared_days": Moved(3, duty_of_likeness),
+    "relation_answered_days": Moved(3, duty_of_relations),
     "close_working_days": Moved(31, duty_of_referral("REFERRAL_CLOSED")),
     "mash_referral_working_days": Moved(1, duty_of_referral("MASH_REFERRED")),
     "mash_decision_working_days": Moved(2, duty_of_referral("MASH_DECISION")),

@@ -12,6 +12,7 @@ from services.disposal.domain.opening import known_details
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
 from services.trade.people import did_harm, differing, had_a_part, linked_people
+from services.trade.relations import barred
 from services.trade.vocabulary import EXPLAINS_A_DIFFERENCE, Role
 from shared.domain.rules import Context
 
@@ -53,6 +54,26 @@ def appropriate_adult_has_no_part(command: ConfirmAppropriateAdult, state: Dispo
     if adult == state.opened.person_id or adult in state.everyone_harmed:
         return False
     return not had_a_part(adult, context)
+
+
+@rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("person_id",))
+def appropriate_adult_may_be_in_contact(
+    command: ConfirmAppropriateAdult, state: DisposalState, context: Context
+) -> bool:
+    """This adult may have no contact with the child: find another adult.
+
+    Source: PACE 1984 Code C note 1B; Children Act 1989 s8
+    """
+    return barred(command.person_id, state.opened.person_id, context.known, context.day) is None
+
+
+@rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("child_objects",))
+def child_does_not_object(command: ConfirmAppropriateAdult, _state: DisposalState, _context: Context) -> bool:
+    """The child objects to this estranged parent: find another adult.
+
+    Source: PACE 1984 Code C note 1B
+    """
+    return command.child_objects is not True
 
 
 @rules.forbids("R28", OpenDisposalCase, looks_at=("person_id", "offence"))

@@ -18,6 +18,7 @@ from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral, born_on, fits_its_kind
 from services.referral.events import OF_AN_OFFENDER, PersonLinked
+from services.trade.relations import barred
 from services.trade.vocabulary import Category, PersonRole, Role
 from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
 from shared.domain.dates import age_on
@@ -75,6 +76,16 @@ def wants_to_be_written_to(command: WriteToPerson, state: Referral, _context: Co
     said, details = state.preferences.get(person), state.victim_details.get(person)
     safe = details is not None and details.contact_is_safe and details.wants_updates
     return person in state.people and (said is None or said.messages_wanted) and (safe or not state.is_victim(person))
+
+
+@rules.forbids("PR1", WriteToPerson, looks_at=("person_id",))
+def may_be_in_contact(command: WriteToPerson, state: Referral, context: Context) -> bool:
+    """This adult may have no contact with a child of this case: nothing about the child goes to them.
+
+    Source: Children Act 1989 ss2, 3, 8
+    """
+    adult = command.person_id
+    return all(barred(adult, other, context.known, context.day) is None for other in state.people if other != adult)
 
 
 @rules.forbids("B8", LinkPerson, looks_at=("role", "category", "details"))
