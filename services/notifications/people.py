@@ -63,13 +63,13 @@ class People:
         return safe or not self.is_harmed(person)
 
     def may_be_in_contact(self, adult: UUID, child: UUID, day: date) -> bool:
-        """Whether something about a child may go to an adult on a day: contact is not barred with any child of the case.
+        """Whether something about a child may go to an adult on a day: contact is barred with no child of the case."""
+        return all(barred(adult, other, self.known, day) is None for other in {child, *self.linked} - {adult})
 
-        A second parent is written to once somebody has said in which relation they stand to the child.
-        """
-        if any(barred(adult, other, self.known, day) is not None for other in {child, *self.linked} - {adult}):
-            return False
-        return adult not in self.parents_of(child)[1:] or related_on(adult, child, self.known) is not None
+    def told_parents_of(self, child: UUID) -> Sequence[UUID]:
+        """Return the child's parents and carers, a second one once somebody has said how they are related to the child."""
+        parents = self.parents_of(child)
+        return [*parents[:1], *(one for one in parents[1:] if related_on(one, child, self.known) is not None)]
 
     def is_harmed(self, person: UUID) -> bool:
         """Whether the person is known to be harmed."""

@@ -204,7 +204,7 @@ def _recipients(line: Line, news: News, people: People) -> Iterator[UUID]:
     of: dict[Audience, Sequence[UUID]] = {audience: (account,) for audience, account in news.accounts.items()}
     of |= {
         Audience.CHILD: (news.concerns,),
-        Audience.PARENT: people.parents_of(news.concerns) if Audience.PARENT in line.audiences else (),
+        Audience.PARENT: people.told_parents_of(news.concerns) if Audience.PARENT in line.audiences else (),
         Audience.PERSON: (news.concerns,),
         Audience.VICTIM: news.victims,
     }
