@@ -107,6 +107,30 @@ class AssessmentTool(StrEnum):
     OTHER = "OTHER"
 
 
+class AdmissionTaker(StrEnum):
+    """Who heard the admission: a constable (CDA 1998 s66ZA(1)(b)), an authorised person (s66B(3)), or somebody else."""
+
+    CONSTABLE = "CONSTABLE"
+    AUTHORISED_PERSON = "AUTHORISED_PERSON"
+    OTHER = "OTHER"
+
+
+class Interview(StrEnum):
+    """Where the child was asked: at a voluntary interview, in custody, or in the community."""
+
+    VOLUNTARY = "VOLUNTARY"
+    CUSTODY = "CUSTODY"
+    COMMUNITY = "COMMUNITY"
+
+
+class LegalAdvice(StrEnum):
+    """Whether the child had legal advice before the admission."""
+
+    TAKEN = "TAKEN"
+    DECLINED = "DECLINED"
+    NOT_OFFERED = "NOT_OFFERED"
+
+
 class ProsecutorDecision(StrEnum):
     """The answers of the Crown Prosecution Service."""
 
@@ -359,16 +383,21 @@ class AdmissionRecorded(Event):
     """The child was asked, and accepted the facts or did not.
 
     Without an admission no disposal is decided or issued (rule R4); for a restorative disposal an appropriate adult
-    must have been present (rule R6).
+    must have been present (rule R6), and for a caution it must have been taken as rule R4A asks.
     """
 
     sentence = (
         "The child {facts_accepted?admitted the facts|did not admit the facts}, "
-        "{appropriate_adult_present?with|without} an appropriate adult"
+        "{appropriate_adult_present?with|without} an appropriate adult[, to: {taken_by}][; interview: {interview}]"
+        "[; legal advice: {legal_advice}][; {interpreter?with|without} an interpreter]"
     )
 
     appropriate_adult_present: bool
     facts_accepted: bool
+    taken_by: Added[AdmissionTaker] = None
+    interview: Added[Interview] = None
+    legal_advice: Added[LegalAdvice] = None
+    interpreter: Added[bool] = None
 
 
 class AdmissionWithdrawn(Event):
@@ -515,8 +544,8 @@ class ProsecutorDecisionRecorded(Event):
 class DisposalDecided(Event):
     """A police decision-maker decided what is done, and why; no system decides (rule R26).
 
-    A disposal is now prepared and issued, and the plan of a deferred prosecution agreed; a charge, outcome 21 or no
-    further action ends the case, and outcome 22 diverts the child. `age` is the child's in whole years on that day, null if it can no longer be known.
+    A disposal is now prepared and issued, and the plan of a deferred prosecution agreed; a charge, outcome 21, no further
+    action or the process for adults ends the case, and outcome 22 diverts the child. `age` is the child's in whole years on that day, null if it can no longer be known.
     """
 
     sentence = "Decided: {decision}[; the child was {age}]"
@@ -588,13 +617,14 @@ class EffectExplained(Event):
 
     sentence = (
         "Effect explained {to_child?to the child|not to the child} and {to_appropriate_adult?to the appropriate "
-        "adult|not to the appropriate adult}"
+        "adult|not to the appropriate adult}[, {interpreter?with|without} an interpreter]"
     )
 
     to_child: bool
     to_appropriate_adult: bool
     ordinary_language: bool
     warned_of_prosecution: bool
+    interpreter: Added[bool] = None
 
 
 class DocumentSigned(Event):

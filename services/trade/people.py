@@ -64,6 +64,13 @@ def birth_date_of(person: UUID, context: Context) -> date | None:
     return None if born is None else born.or_else(None)
 
 
+def needs_interpreter(person: UUID, context: Context, also: PartyDetails | None = None) -> bool:
+    """Tell whether the details of a person, as linked or as another record has them, name a language for an interpreter."""
+    linked = context.of_kept(linked_people).get(person)
+    records = (also, None if linked is None else linked.details)
+    return any(of and of.interpreter and of.interpreter.or_else("") for of in records)
+
+
 def flags_of_the_incident(person: UUID, kept: Sequence[Fact]) -> Flags | None:
     """Return the flags of the referral that linked a person last, as they were corrected; None without one.
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -336,6 +336,7 @@ class Recommendation(StrEnum):
     DEFERRED_PROSECUTION = "DEFERRED_PROSECUTION"
     CHARGE = "CHARGE"
     NO_FURTHER_ACTION = "NO_FURTHER_ACTION"
+    ADULT_PROCESS = "ADULT_PROCESS"
 
 
 class MemberKind(StrEnum):
@@ -681,6 +682,9 @@ class PartyDetails(ValueObject):
         Sealed[FreeText] | None, Personal.CHARACTERISTICS, Field(json_schema_extra={"x-choices": list(ETHNIC_GROUPS)})
     ] = None
     needs: Annotated[Sealed[tuple[FreeText, ...]] | None, Personal.CHARACTERISTICS] = None
+    sex: Annotated[Added[Sealed[Literal["F", "M", "UNKNOWN"]]], Personal.CHARACTERISTICS] = None
+    interpreter: Annotated[Added[Sealed[FreeText]], Personal.CHARACTERISTICS] = None
+    """The language for which the person needs an interpreter."""
 
     @property
     def is_organisation(self) -> bool:

@@ -97,13 +97,20 @@ class OpenDisposalCase(Command):
 
 
 class RecordAdmission(Command):
-    """Record whether the child accepts the facts. No disposal is decided or issued without an admission (rule R4)."""
+    """Record whether the child accepts the facts. No disposal is decided or issued without an admission (rule R4), and
+    no caution unless a constable or authorised person took it, with an appropriate adult and legal advice offered (rule
+    R4A).
+    """
 
     roles: ClassVar[frozenset[str] | None] = OFFICERS
     records = events.AdmissionRecorded
 
     appropriate_adult_present: bool
     facts_accepted: bool
+    taken_by: Asked[events.AdmissionTaker] = None
+    interview: Asked[events.Interview] = None
+    legal_advice: Asked[events.LegalAdvice] = None
+    interpreter: bool | None = None
 
 
 class WithdrawAdmission(Command):
@@ -229,7 +236,8 @@ class RecordProsecutorDecision(Command):
 
 class DecideDisposal(Command):
     """Decide what is done about the offence, and why: a person decides, never the system (rule R26). A charge, outcome
-    21 or no further action ends the case; outcome 22 diverts the child; a deferred prosecution needs a plan (rule DP1).
+    21, no further action or the process for adults ends the case; outcome 22 diverts the child; a deferred prosecution
+    needs a plan (rule DP1).
     """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
@@ -295,6 +303,7 @@ class ExplainEffect(Command):
     to_appropriate_adult: bool
     ordinary_language: bool
     warned_of_prosecution: bool
+    interpreter: bool | None = None
 
 
 class SignDocument(Command):

@@ -47,6 +47,7 @@ EXITS: Final = {
     Recommendation.CHARGE: Stage.CHARGED,
     Recommendation.OUTCOME_21: Stage.CLOSED,
     Recommendation.NO_FURTHER_ACTION: Stage.CLOSED,
+    Recommendation.ADULT_PROCESS: Stage.CLOSED,
 }
 TOLD_OF: Final = (
     events.DisposalIssued,
@@ -92,7 +93,8 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.AdmissionRecorded():
             if _is_before(at, state.asked_at):
                 return state
-            admission = Admission(event.facts_accepted, event.appropriate_adult_present, at, fact.version)
+            accepted, with_adult = event.facts_accepted, event.appropriate_adult_present
+            admission = Admission(accepted, with_adult, at, fact.version, event.taken_by, event.legal_advice)
             return replace(state, admission=admission, asked_at=at)
         case events.AdmissionWithdrawn():
             return replace(state, admission=None, asked_at=at)

@@ -85,6 +85,8 @@ class Admission:
     at: datetime
     version: int
     """The version of the event that says it."""
+    taken_by: events.AdmissionTaker | None = None
+    legal_advice: events.LegalAdvice | None = None
 
 
 @dataclass(frozen=True, slots=True)

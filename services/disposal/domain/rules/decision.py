@@ -1,20 +1,39 @@
 """The decision: evidence, admission, and what speaks for another course."""
 
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
 from services.disposal.domain.commands import (
     CompleteAssessment,
     DecideDisposal,
     DecideEvidence,
+    ExplainEffect,
     IssueDisposal,
     RecordAdmission,
     RecordProsecutorDecision,
 )
+from services.disposal.domain.rules.issuing import needs_an_adult
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import BEFORE_ISSUE, DisposalState
-from services.disposal.events import AssessmentTool, EvidenceStandard, ProsecutorDecision
+from services.disposal.events import (
+    AdmissionTaker,
+    AssessmentTool,
+    EvidenceStandard,
+    LegalAdvice,
+    ProsecutorDecision,
+)
+from services.trade.people import needs_interpreter
 from services.trade.vocabulary import Disposal, Recommendation, TrialMode
 from shared.domain.rules import Context
 
 CAUTIONS = frozenset({Disposal.YC, Disposal.YCC})
+MAY_TAKE_IT: Final[Mapping[Disposal, frozenset[AdmissionTaker]]] = {
+    Disposal.YC: frozenset({AdmissionTaker.CONSTABLE}),
+    Disposal.YCC: frozenset({AdmissionTaker.CONSTABLE, AdmissionTaker.AUTHORISED_PERSON}),
+}
+"""The caution -> who may take the admission for it (CDA 1998 ss66B(3), 66ZA(1)(b))."""
+ADULT_PROCESS: Final = Recommendation.ADULT_PROCESS
 
 
 def suffices_to_charge(state: DisposalState) -> bool:
@@ -69,6 +88,67 @@ def admitted_before_giving(state: DisposalState, _context: Context) -> bool:
     Source: CDA 1998 s66B(3), s66ZA(1)(b); NPCC community resolution guidance
     """
     return state.stage not in BEFORE_ISSUE or _admitted(state)
+
+
+def _is_sound(state: DisposalState, disposal: Disposal | None, context: Context) -> bool:
+    """Return whether the admission, if there is one, was taken as this caution asks; what was not said passes."""
+    admission = state.admission
+    if disposal is None or disposal not in MAY_TAKE_IT or admission is None or not admission.facts_accepted:
+        return True  # without an admission R4 is what is broken
+    by_who_may = admission.taken_by is None or admission.taken_by in MAY_TAKE_IT[disposal]
+    with_adult = admission.appropriate_adult_present or not needs_an_adult(state, context)
+    return by_who_may and with_adult and admission.legal_advice is not LegalAdvice.NOT_OFFERED
+
+
+@rules.forbids("R4A", DecideDisposal, looks_at=("decision",), lifted_by=(RecordAdmission,), since=date(2013, 4, 8))
+def admission_suffices_to_decide(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
+    """The admission does not carry this caution: ask anew, with an appropriate adult, legal advice offered, and a constable; for a conditional caution an authorised person may ask too.
+
+    Source: CDA 1998 ss66B(3), 66ZA(1)(b); PACE 1984 Code C 11.15; R (Stratton) v Thames Valley Police [2013] EWHC 1561
+    """
+    decided = Disposal(command.decision) if command.decision in Disposal.__members__ else None
+    return _is_sound(state, decided, context)
+
+
+@rules.forbids("R4A", IssueDisposal, lifted_by=(RecordAdmission,), since=date(2013, 4, 8))
+def admission_suffices_to_give(state: DisposalState, context: Context) -> bool:
+    """The admission does not carry this caution: ask anew, with an appropriate adult, legal advice offered, and a constable; for a conditional caution an authorised person may ask too.
+
+    Source: CDA 1998 ss66B(3), 66ZA(1)(b); PACE 1984 Code C 11.15; R (Stratton) v Thames Valley Police [2013] EWHC 1561
+    """
+    return _is_sound(state, state.to_be_issued, context)
+
+
+@rules.warns("IN1", RecordAdmission, ExplainEffect, looks_at=("interpreter",), since=date(2013, 4, 8))
+def an_interpreter_took_part(command: RecordAdmission | ExplainEffect, state: DisposalState, context: Context) -> bool:
+    """The child needs an interpreter by their details, and none took part: say why the child understood without one.
+
+    Source: YCC Code of Practice 16.3; PACE 1984 Code C 13
+    """
+    opened = state.opened
+    return command.interpreter is True or not needs_interpreter(opened.person_id, context, opened.details)
+
+
+@rules.forbids("R2", DecideDisposal, looks_at=("decision",), since=date(2013, 4, 8))
+def youth_disposals_are_for_the_young(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
+    """The child is 18 on this day, or the date of birth can no longer be known: decide for the process for adults.
+
+    Source: CDA 1998 ss66A(1), 66ZA(1)
+    """
+    age = state.age_on(context.day)
+    may_have_it = age is not None and age <= context.policy.number("highest_age_at_issue")
+    return command.decision not in Disposal.__members__ or may_have_it
+
+
+@rules.forbids("R2", DecideDisposal, looks_at=("decision",), since=date(2013, 4, 8))
+def the_adult_process_is_for_adults(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
+    """The process for adults is for who is 18 on the day of the decision: decide for what the law has for a child.
+
+    Source: CDA 1998 ss66A(1), 66ZA(1)
+    """
+    age = state.age_on(context.day)
+    is_adult = age is not None and age > context.policy.number("highest_age_at_issue")
+    return command.decision is not ADULT_PROCESS or is_adult
 
 
 @rules.forbids("R5", DecideDisposal, looks_at=("decision", "prosecution_inappropriate", "ycc_inappropriate"))
@@ -175,6 +255,8 @@ def decision_is_what_the_score_suggests(command: DecideDisposal, state: Disposal
 
     Source: NPCC child gravity matrix; ACPO gravity matrix
     """
+    if command.decision is ADULT_PROCESS:
+        return True  # the matrix is for children
     if command.decision is Recommendation.DEFERRED_PROSECUTION:
         return str(state.gravity) in context.policy.codes("deferral_suggested_for")
     policy = context.policy if state.gravity_on is None else context.policy_on(state.gravity_on)
@@ -196,4 +278,5 @@ def panel_recommended_the_same(command: DecideDisposal, state: DisposalState, _c
 
     Source: NPCC child gravity matrix guidance: joint decision, police have the final word
     """
-    return state.panel == command.decision
+    # Who has turned 18 since the panel sat can have nothing that it could recommend for a child.
+    return command.decision in {state.panel, ADULT_PROCESS}

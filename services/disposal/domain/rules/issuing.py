@@ -36,7 +36,8 @@ def is_not_yet_eighteen(state: DisposalState, context: Context) -> bool:
     return age is not None and age <= context.policy.number("highest_age_at_issue")
 
 
-def _needs_an_adult(state: DisposalState, context: Context) -> bool:
+def needs_an_adult(state: DisposalState, context: Context) -> bool:
+    """Return whether an appropriate adult is to be present on the day, by the age of the child."""
     age = state.age_on(context.day)
     if age is None or age > context.policy.number("highest_age_at_issue"):
         return True  # who is too old for the disposal is refused it by R2, and excused from nothing else
@@ -49,7 +50,7 @@ def appropriate_adult_is_present(state: DisposalState, context: Context) -> bool
 
     Source: CDA 1998 s66B(5), s66ZA(2)
     """
-    if state.to_be_issued not in {Disposal.YC, Disposal.YCC} or not _needs_an_adult(state, context):
+    if state.to_be_issued not in {Disposal.YC, Disposal.YCC} or not needs_an_adult(state, context):
         return True
     return any(local_day(at) == context.day for at in state.adults_at)
 
@@ -60,7 +61,7 @@ def appropriate_adult_was_at_the_admission(state: DisposalState, context: Contex
 
     Source: NPCC community resolution guidance, local policy
     """
-    if state.to_be_issued is not Disposal.YRD or not _needs_an_adult(state, context):
+    if state.to_be_issued is not Disposal.YRD or not needs_an_adult(state, context):
         return True
     if not context.policy.flag("appropriate_adult_for_yrd"):
         return True

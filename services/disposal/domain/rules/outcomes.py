@@ -72,11 +72,13 @@ def an_activity_was_undertaken(command: AssignOutcome, state: DisposalState, _co
 
 @rules.forbids("R11", AssignOutcome, looks_at=("code",))
 def no_adult_outcome_for_a_child(command: AssignOutcome, state: DisposalState, context: Context) -> bool:
-    """Adult cautions, penalty notices and cannabis warnings are not for anyone under 18.
+    """Adult cautions, penalty notices and cannabis warnings are not for anyone under 18, unless the process for adults was decided.
 
     Source: CDA 1998 s66ZA(6); Criminal Justice and Police Act 2001 s2; ACPO 2009
     """
     if command.code not in context.policy.codes("adult_outcomes"):
+        return True
+    if state.decision is not None and state.decision.what is Recommendation.ADULT_PROCESS:
         return True
     age = state.age_on(context.day)
     return age is not None and age >= context.policy.number("adult_outcomes_from_age")
