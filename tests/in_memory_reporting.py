@@ -9,10 +9,12 @@ from typing import Any
 
 from services.reporting.measures import Dataset, answer, measure_named
 from services.reporting.measures.period import Period
-from services.reporting.projection.fold import Folded, fold, service_of
+from services.reporting.projection.fold import Folded, Stream, fold, service_of
+from services.reporting.projection.knowledge import known_among, persons_of
 from services.system.registry import deciding_services
 from shared.domain.dates import end_of_day, parse_moment
 from shared.domain.envelope import Fact
+from shared.domain.persons import NOTHING_KNOWN, Known
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
@@ -34,10 +36,14 @@ def measure_facts(
     """Answer a measure from whole histories, each in order of version; raises `BadQuestion`."""
     measure, period = measure_named(name), Period(from_, to)
     until = _earlier(as_of, end_of_day(to)) if measure.needs_work_items else as_of
-    histories = [history for history in histories if history and service_of(history[0]) in measure.reads]
-    folded: list[Folded] = [
-        found for history in histories if (found := fold(history, as_of=until, known_at=known_at)) is not None
-    ]
+    every = [history for history in histories if history]
+    histories = [history for history in every if service_of(history[0]) in measure.reads]
+    known = known_of(every)
+    folded: list[Folded] = []
+    for history in histories:
+        of_stream = known.get((service_of(history[0]), history[0].stream_id), NOTHING_KNOWN)
+        if (found := fold(history, as_of=until, known_at=known_at, known=of_stream)) is not None:
+            folded.append(found)
     positions = dict.fromkeys(measure.reads, 0)
     for history in histories:
         for fact in history:
@@ -48,6 +54,16 @@ def measure_facts(
         work_items=[item.work_item(to) for item in folded if measure.needs_work_items],
     )
     return answer(measure, dataset, period, positions, group_by)
+
+
+def known_of(histories: Iterable[Sequence[Fact]]) -> Mapping[Stream, Known]:
+    """Return what is known of the persons of each history by the others."""
+    by_stream = {(service_of(history[0]), history[0].stream_id): history for history in histories}
+    facts = sorted(
+        (fact for history in by_stream.values() for fact in history if persons_of([fact])),
+        key=lambda fact: (fact.envelope.stream, fact.version),
+    )
+    return known_among(by_stream, facts)
 
 
 def _earlier(moment: datetime | None, other: datetime) -> datetime:
@@ -82,11 +98,13 @@ class InMemoryReporting:
             fold=self._fold,
         )
 
-    def _fold(self, history: Sequence[Fact], as_of: datetime | None, known_at: datetime | None) -> Folded | None:
+    def _fold(
+        self, history: Sequence[Fact], as_of: datetime | None, known_at: datetime | None, known: Known
+    ) -> Folded | None:
         """Fold a history that may have been folded already: the streams of earlier stories stay as they are."""
-        key = (history[-1].envelope.stream, history[-1].hash, as_of, known_at)
+        key = (history[-1].envelope.stream, history[-1].hash, as_of, known_at, tuple(fact.hash for fact in known.facts))
         if key not in self._folded:
-            self._folded[key] = fold(history, as_of=as_of, known_at=known_at)
+            self._folded[key] = fold(history, as_of=as_of, known_at=known_at, known=known)
         return self._folded[key]
 
 

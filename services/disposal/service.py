@@ -7,7 +7,6 @@ from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES, OpenDispo
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.evolve import evolve
-from services.disposal.domain.history import KEPT_OF_CHILDREN
 from services.disposal.domain.journeys import JOURNEYS, PURPOSES
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import EVENTS, DisposalCaseOpened, DisposalDecided, RecordCorrected
@@ -70,7 +69,6 @@ service: Final[Service[DisposalState]] = Service(
     published=(EVENTS, referral.EVENTS, education.EVENTS, rj_conference.EVENTS, panel.EVENTS, people.EVENTS),
     keeps=KEPT,
     nobody=organisations,
-    keeps_of_people=KEPT_OF_CHILDREN,
     documents=DOCUMENTS,
     is_print=is_print,
 )

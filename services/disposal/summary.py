@@ -86,7 +86,7 @@ class OutcomeSummary(ValueObject):
 
 
 class DisposalSummary(Summary):
-    """All that is counted of a disposal case. `prior_cautions` are earlier cautions and convictions, None if unknown."""
+    """All that is counted of a disposal case. `prior_cautions` are those given elsewhere and convictions, None if unknown."""
 
     referral_id: UUID | None = None
     child: UUID
@@ -123,7 +123,7 @@ class DisposalSummary(Summary):
 
 def summary(state: DisposalState, first: Fact) -> DisposalSummary:
     """Summarise a disposal case. A first assessment counts, and of a decision, issue, end and outcome the latest."""
-    opened, prior, offence = state.opened, state.prior, state.opened.offence
+    opened, prior, offence = state.opened, state.prior_elsewhere, state.opened.offence
     decision, issue, deferral, end = state.decision, state.issue, state.deferral, state.end
     assessed_at = min((assessment.at for assessment in state.assessments), default=None)
     asked_at = min((request.at for request in state.requests), default=state.yot_referred_at or state.opened_at)

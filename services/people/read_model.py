@@ -5,8 +5,9 @@ from typing import Final
 from services.people.access import ACCESS
 from services.people.domain.decide import decider
 from services.people.domain.state import Person, Stage
-from services.people.events import EVENTS
+from services.people.events import EVENTS, OF_PERSONS, PersonMerged, PersonSeparated
 from services.people.views import view
+from services.trade.people import DETAILS_OF_PERSONS
 from shared.domain.service import ReadModel
 
 READ_MODEL: Final[ReadModel[Person]] = ReadModel(
@@ -15,6 +16,7 @@ READ_MODEL: Final[ReadModel[Person]] = ReadModel(
     decider=decider,
     view=view,
     access=ACCESS,
+    keeps_of_people={**DETAILS_OF_PERSONS, **{cls: OF_PERSONS[cls] for cls in (PersonMerged, PersonSeparated)}},
     states=tuple(Stage),
     # Nothing is ever left to do.
     ended=frozenset(Stage),

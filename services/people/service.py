@@ -5,10 +5,9 @@ from typing import Final
 from services.people.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.people.domain.journeys import JOURNEYS, PURPOSES
 from services.people.domain.state import Person
-from services.people.events import EVENTS, OF_PERSONS, PersonMerged, PersonSeparated
+from services.people.events import EVENTS
 from services.people.read_model import READ_MODEL
 from services.referral.events import EVENTS as REFERRAL
-from services.trade.people import DETAILS_OF_PERSONS
 from services.trade.vocabulary import INHERITED_LABELS
 from services.trade.words import words_of
 from shared.domain.service import Service
@@ -22,5 +21,4 @@ service: Final[Service[Person]] = Service(
     read_model=READ_MODEL,
     inherited_labels=INHERITED_LABELS,
     published=(EVENTS, REFERRAL),
-    keeps_of_people={**DETAILS_OF_PERSONS, **{cls: OF_PERSONS[cls] for cls in (PersonMerged, PersonSeparated)}},
 )

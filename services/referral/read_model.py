@@ -10,6 +10,7 @@ from services.referral.domain.state import LinkedPerson, Preferences, Referral, 
 from services.referral.events import EVENTS
 from services.referral.summary import summary
 from services.referral.views import view
+from services.trade.relations import KEPT_OF_RELATIONS
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
@@ -24,6 +25,7 @@ READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
     duties=duties,
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
     access=ACCESS,
+    keeps_of_people=KEPT_OF_RELATIONS,
     states=tuple(Stage),
     ended=frozenset({"CLOSED"}),
 )

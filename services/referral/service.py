@@ -15,7 +15,6 @@ from services.referral.reactions import REACTIONS
 from services.referral.read_model import READ_MODEL
 from services.rj_conference.events import EVENTS as RJ_CONFERENCE
 from services.trade.people import organisations
-from services.trade.relations import KEPT_OF_RELATIONS
 from services.trade.vocabulary import INHERITED_LABELS, Role
 from services.trade.words import words_of
 from shared.domain.service import Service
@@ -36,7 +35,6 @@ service: Final[Service[Referral]] = Service(
     nobody=organisations,
     asks_marks_of=frozenset({"disposal"}),
     documents=DOCUMENTS,
-    keeps_of_people=KEPT_OF_RELATIONS,
     likeness=likeness,
     likeness_of=(PersonLinked, ReferralCorrected),
 )

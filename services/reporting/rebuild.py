@@ -24,6 +24,7 @@ import asyncpg
 from services.reporting.database import DATABASE
 from services.reporting.projection import projector
 from services.reporting.projection.fold import fold
+from services.reporting.projection.knowledge import everybody
 from services.reporting.projection.read_models import CONSUMER
 from services.reporting.projection.snapshot import LOCKED, PROJECTED
 from shared.domain.decider import BrokenHistory
@@ -332,6 +333,7 @@ class Rebuild:
         await asyncio.gather(*(self._index_table(table) for table in PROJECTED))
         async with _in_shadow(connection):
             await projector.advance(connection, sorted(positions))
+            await projector.complete(connection, (), await everybody(connection))
         self._reached = dict(positions)
 
     async def _index_table(self, table: str) -> None:

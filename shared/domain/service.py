@@ -120,6 +120,8 @@ class ReadModel(Generic[S]):
     """Every state that the view may show, by its code."""
     ended: frozenset[str] = frozenset()
     """The states in which nothing is left to do."""
+    keeps_of_people: Mapping[type[Event], tuple[str, ...]] = field(default_factory=dict)
+    """Events of any service that say what is known of persons, each with its fields that name them: `Context.known`, `Decider.completed`."""
     ended_with: Mapping[str, str] = field(default_factory=dict)
     """Further such states, each with the member of the view that must be there for it."""
 
@@ -164,8 +166,6 @@ class Service(Generic[S]):
     """The ids that facts of a home name and that are no person's, such as a shop's: never forgotten, it holds no key of the home."""
     keeps: tuple[type[Event], ...] = ()
     """The events of other services (of those `published`) that its worker keeps for the rules to look at (`Context.kept`)."""
-    keeps_of_people: Mapping[type[Event], tuple[str, ...]] = field(default_factory=dict)
-    """Further events (of those `published`, its own too) that its worker keeps, by the ids of persons in these fields: `Context.known`."""
     likeness: Callable[[Event | Command], Iterable[tuple[UUID, str]]] = lambda _message: ()
     """Yields each person whom a message describes, with a text that another record of the same person has too: `Context.alike`."""
     likeness_of: tuple[type[Event], ...] = ()
@@ -253,6 +253,11 @@ class Service(Generic[S]):
     def book_of_kept(self, type_name: str) -> EventRegistry | None:
         """Return the registry of an event that is kept, whatever its version; None if it is not."""
         return self._kept_stems.get(type_name.rpartition(".v")[0])
+
+    @property
+    def keeps_of_people(self) -> Mapping[type[Event], tuple[str, ...]]:
+        """Further events (of those `published`, its own too) that its worker keeps, by the ids of persons: `Context.known`."""
+        return self.read_model.keeps_of_people
 
     def kept_under(self, fact: Fact) -> frozenset[UUID]:
         """Return the ids under which an event is kept: its home, and the persons whom it is about."""

@@ -47,6 +47,10 @@ CHOSEN = (
     "96-a-victim-of-a-school-led-case",
     "97-the-victim-of-a-caution-is-told",
     "105-messages",
+    "107-one-child-two-ids",
+    "108-own-history-decides",
+    "109-known-again",
+    "111-no-contact",
 )
 """Stories that together do over HTTP whatever any story does; all are played in memory (test_in_memory.py), and test_chosen.py compares."""
 

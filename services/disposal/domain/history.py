@@ -7,7 +7,7 @@ the opening for the rest.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from services.disposal import events
 from services.people.events import OF_PERSONS, HistoryRecorded
 from services.trade.relations import KEPT_OF_RELATIONS
 from services.trade.vocabulary import Recommendation
+from shared.domain.dates import local_day
 from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import Event
@@ -46,7 +47,7 @@ class Earlier:
     by: str | None = None
 
 
-def earlier_of(child: UUID, own: UUID, issue: tuple[object, UUID] | None, known: Known) -> tuple[Earlier, ...]:
+def earlier_of(child: UUID, own: UUID, issue: tuple[datetime, UUID] | None, known: Known) -> tuple[Earlier, ...]:
     """Return what was given to a child before the case `own` gave its disposal, or until now, by the day.
 
     `issue` is when that was, and the id of the case, which tells two of one moment apart.
@@ -56,13 +57,14 @@ def earlier_of(child: UUID, own: UUID, issue: tuple[object, UUID] | None, known:
     return tuple(sorted(found, key=lambda earlier: (earlier.on, earlier.kind)))
 
 
-def _earlier(fact: Fact, same: frozenset[UUID], own: UUID, issue: tuple[object, UUID] | None) -> Earlier | None:
+def _earlier(fact: Fact, same: frozenset[UUID], own: UUID, issue: tuple[datetime, UUID] | None) -> Earlier | None:
     match fact.event:
         case events.DisposalIssued(person_id=person) as issued if person in same and fact.stream_id != own:
             before = issue is None or (fact.occurred_at, fact.stream_id) < issue
             return Earlier(issued.disposal.value, issued.issued_on, fact.stream_id) if before else None
         case HistoryRecorded(person_id=person) as entry if person in same:
-            return Earlier(entry.kind.value, entry.on, by=entry.by)
+            before = issue is None or entry.on < local_day(issue[0])
+            return Earlier(entry.kind.value, entry.on, by=entry.by) if before else None
         case _:
             return None
 

@@ -385,6 +385,11 @@ class DisposalState:
         return counted(self.opened.prior, self.earlier)
 
     @property
+    def prior_elsewhere(self) -> events.PriorRecord | None:
+        """What is recorded against the child before, but for what was given here; None if nobody has said."""
+        return counted(self.opened.prior, tuple(given for given in self.earlier if given.disposal_id is None))
+
+    @property
     def required_issue(self) -> Issue:
         """The disposal as given. Raises `BrokenHistory` if none was issued."""
         return required(self.issue, self, "no disposal was issued")

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Final
 
 from services.reporting.projection.fold import Folded, Stream, fold, split
+from services.reporting.projection.knowledge import known_of, known_since, streams_naming
 from services.reporting.projection.projector import load, read_row, stream_of
 from services.reporting.projection.read_models import READ_MODELS, published_types
 from services.reporting.projection.snapshot import Connection
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction
+from shared.domain.persons import NOTHING_KNOWN
 
 _TOUCHED: Final = """
     select service, stream from stream
@@ -68,10 +70,13 @@ async def fold_changed_streams(
     if as_of is not None or known_at is not None:
         rows = await connection.fetch(_TOUCHED, sorted(services), as_of, known_at, areas)
         touched.update((row["service"], row["stream"]) for row in rows)
+        persons = await known_since(connection, as_of, known_at)
+        touched.update(stream for stream in await streams_naming(connection, persons) if stream[0] in services)
     touched.update(await moved_after(connection, last_positions or {}))
-    async for (service, _), history in histories_in_turn(connection, sorted(touched), as_of, known_at):
-        last = (last_positions or {}).get(service)
-        item = fold(history, as_of=as_of, known_at=known_at, last_position=last)
+    async for stream, history in histories_in_turn(connection, sorted(touched), as_of, known_at):
+        last = (last_positions or {}).get(stream[0])
+        known = (await known_of(connection, {stream: history})).get(stream, NOTHING_KNOWN)
+        item = fold(history, as_of=as_of, known_at=known_at, last_position=last, known=known)
         if item is not None:
             yield item
 

@@ -14,6 +14,7 @@ from shared.domain.decider import history_at
 from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
 from shared.domain.permissions import AccessFacts
+from shared.domain.persons import NOTHING_KNOWN, Known
 
 Stream = tuple[str, UUID]
 """A stream: its service and its id."""
@@ -92,13 +93,17 @@ def fold(
     as_of: datetime | None = None,
     known_at: datetime | None = None,
     last_position: int | None = None,
+    known: Known = NOTHING_KNOWN,
 ) -> Folded | None:
-    """Fold a whole history as of both times, up to a position; None if nothing had begun. Raises `BrokenHistory`."""
+    """Fold a whole history as of both times, up to a position, with what is `known` of its persons then.
+
+    None if nothing had begun. Raises `BrokenHistory`.
+    """
     counted = [fact for fact in history if last_position is None or (fact.position or 0) <= last_position]
     shown = history_at(counted, as_of=as_of, known_at=known_at)
     service = service_of(history[0])
     read_model = READ_MODELS[service]
-    state = read_model.decider.fold(shown)
+    state = read_model.decider.fold(shown, known=known.at(as_of, known_at))
     if state is None:
         return None
     summary: Summary = (read_model.summary or plain_summary)(state, shown[0])

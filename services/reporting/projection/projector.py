@@ -12,11 +12,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 import asyncpg
 
 from services.reporting.measures import counted_days
 from services.reporting.projection.fold import Folded, Stream, fold, service_of, split
+from services.reporting.projection.knowledge import LOOKING, known_of, persons_of, streams_naming
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection
 from shared.domain.data_rights import data_rights_events, is_data_right
@@ -31,6 +33,9 @@ if TYPE_CHECKING:  # it brings the Kafka client, which no API loads
 
 SLICE: Final = 5_000
 """How many facts are folded between two statements: about a second's work."""
+
+AT_A_TIME: Final = 200
+"""Streams that are completed in one go."""
 
 _FACT: Final[Mapping[str, Callable[[Fact], Any]]] = {
     "service": service_of,
@@ -138,8 +143,9 @@ async def apply(connection: Connection, records: Sequence[ConsumedEvent | Record
     facts = [read(record) for record in records]
     if not facts:
         return
-    new = await _keep(connection, facts)
-    await _project(connection, [fact for fact in new if not is_of_kernel(fact.envelope.type)])
+    new = [fact for fact in await _keep(connection, facts) if not is_of_kernel(fact.envelope.type)]
+    await _project(connection, new)
+    await complete(connection, {stream_of(fact) for fact in new}, persons_of(new))
     await advance(connection, sorted({service_of(fact) for fact in facts}))
 
 
@@ -158,6 +164,21 @@ async def _project(connection: Connection, new: Sequence[Fact]) -> None:
         for fact in await load(connection, older) if older else ():
             part[stream_of(fact)].append(fact)
         folded = [fold(history) for history in part.values()]
+        await put(connection, [item for item in folded if item is not None])
+
+
+async def complete(connection: Connection, streams: Iterable[Stream], persons: Collection[UUID]) -> None:
+    """Fold streams anew with what other records say of their persons: some streams, and all that name some persons."""
+    looking = {stream for stream in streams if stream[0] in LOOKING}
+    looking.update(await streams_naming(connection, persons))
+    in_order = sorted(looking)
+    for n in range(0, len(in_order), AT_A_TIME):
+        part = in_order[n : n + AT_A_TIME]
+        histories: dict[Stream, list[Fact]] = defaultdict(list)
+        for fact in await load(connection, part):
+            histories[stream_of(fact)].append(fact)
+        known = await known_of(connection, histories)
+        folded = [fold(histories[stream], known=of_stream) for stream, of_stream in known.items()]
         await put(connection, [item for item in folded if item is not None])
 
 

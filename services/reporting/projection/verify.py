@@ -9,6 +9,7 @@ import asyncpg
 from pydantic_core import from_json
 
 from services.reporting.projection.fold import Folded, Stream, fold
+from services.reporting.projection.knowledge import known_of
 from services.reporting.projection.projector import (
     COLUMNS,
     DUTY_COLUMNS,
@@ -20,6 +21,7 @@ from services.reporting.projection.projector import (
 from services.reporting.projection.snapshot import Connection, Pool, snapshot
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import GENESIS, Fact, next_hash
+from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.waiting import is_of_kernel
 from shared.evidence.verification.problems import Passed, Problems, ignore_passed, to_the_end
 
@@ -98,17 +100,28 @@ async def _compared(connection: Connection, service: str, streams: Sequence[UUID
     duties = defaultdict[UUID, Counter[tuple[Any, ...]]](Counter)
     for row in await connection.fetch(_DUTY_ROWS, service, streams):
         duties[row["stream"]][tuple(row[column] for column in DUTY_COLUMNS)] += 1
+    known = await known_of(connection, {(service, stream): history for stream, history in histories.items()})
     lines = [
         f"{service}/{stream}: {line}"
         for stream in streams
-        for line in _of_stream((service, stream), histories[stream], rows.get(stream), duties[stream])
+        for line in _of_stream(
+            (service, stream),
+            histories[stream],
+            rows.get(stream),
+            duties[stream],
+            known.get((service, stream), NOTHING_KNOWN),
+        )
     ]
     passed(len(facts))
     return lines
 
 
 def _of_stream(
-    stream: Stream, history: Sequence[Fact], row: asyncpg.Record | None, duties: Counter[tuple[Any, ...]]
+    stream: Stream,
+    history: Sequence[Fact],
+    row: asyncpg.Record | None,
+    duties: Counter[tuple[Any, ...]],
+    known: Known,
 ) -> Iterator[str]:
     """Yield the differences between one stream's rows and its facts; events of the kernel have no row."""
     fault = _fault(stream, history)
@@ -121,7 +134,7 @@ def _of_stream(
         yield "its facts have no row"
     else:
         try:
-            folded = fold(history)
+            folded = fold(history, known=known)
         except BrokenHistory as error:
             yield str(error)
         else:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.reporting.projection.as_of import histories_of
 from services.reporting.projection.fold import Folded, Stream, fold
+from services.reporting.projection.knowledge import LOOKING, known_of
 from services.reporting.projection.projector import COLUMNS, stream_row
 from services.reporting.projection.read_models import READ_MODELS, SUMMARIES
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
@@ -21,6 +22,7 @@ from services.trade.summary import CaseView, Summary
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at
 from shared.domain.permissions import CONFLICT, Denial
+from shared.domain.persons import NOTHING_KNOWN
 
 _STREAMS: Final = f"""
     select s.*, {QUEUED} as queued, coalesce({visible(3)}, false) as shown
@@ -168,12 +170,17 @@ async def _past(
     moved = [
         (row["service"], row["stream"])
         for row in rows
-        if (as_of is not None and row["updated_at"] > as_of) or (known_at is not None and row["recorded_at"] > known_at)
+        if (as_of is not None and row["updated_at"] > as_of)
+        or (known_at is not None and row["recorded_at"] > known_at)
+        or ((as_of or known_at) is not None and row["service"] in LOOKING)
     ]
     past: dict[Stream, _PastStream | None] = {}
-    for stream, history in (await histories_of(connection, moved)).items():
+    histories = await histories_of(connection, moved)
+    known = await known_of(connection, histories)
+    for stream, history in histories.items():
         past[stream] = None
-        if (folded := fold(history, as_of=as_of, known_at=known_at)) is not None:
+        of_persons = known.get(stream, NOTHING_KNOWN)
+        if (folded := fold(history, as_of=as_of, known_at=known_at, known=of_persons)) is not None:
             latest = history_at(history, as_of=as_of, known_at=known_at)[-1]
             columns = dict(zip(COLUMNS, stream_row(folded), strict=True))
             past[stream] = _PastStream(folded, columns | {"version": latest.version, "position": latest.position})
