@@ -49,6 +49,34 @@ def forget(
 ) -> None:
     """Forget a person in every service. It cannot be undone; it is refused while a record is open or a hold stands."""
     client = client_of(url, patience=PATIENT, reason=reason)
+    every = {person: _foreseen(client, person, basis, reason)}
+    for id_ in ids_of(client, person, every[person]):
+        every[id_] = _foreseen(client, id_, basis, reason)
+    if len(every) > 1:
+        OUT.print(f"These ids are merged into one person, and are forgotten together: {', '.join(map(str, every))}.")
+    if dry_run:
+        said = " ".join(map(_backups, every.values()))
+        OUT.print(f"What describes the person would be unreadable. {said} Nothing was done.", soft_wrap=True)
+        return
+    OUT.print("What is sealed for the person is then unreadable for ever, in every record, topic and copy.")
+    if confirm(yes=yes):
+        done = [_destroy(client, id_, basis, rehearsed, reason) for id_, rehearsed in every.items()]
+        if not all(done):
+            raise typer.Exit(1)
+
+
+def ids_of(client: Client, person: UUID, answers: Mapping[str, Mapping[str, Any]]) -> list[UUID]:
+    """Return the other ids that name a person, by what the services answer: what is asked about one is asked about all."""
+    ids: dict[UUID, None] = {}
+    for record in answers.get("people", {}).get("records", ()):
+        state = ask(client, "people", f"/v1/people/{record['id']}", "record of the person", OFFICER)
+        named = [UUID(id_) for id_ in state["ids"]]
+        ids |= dict.fromkeys(named if person in named else ())
+    return [id_ for id_ in ids if id_ != person]
+
+
+def _foreseen(client: Client, person: UUID, basis: str, reason: str) -> Mapping[str, Mapping[str, Any]]:
+    """Rehearse forgetting a person, and list what it reaches. Raises `NotFound` or `Refused`."""
     rehearsed = _rehearse(client, person, basis, reason)
     records = [(service, record) for service, answer in rehearsed.items() for record in answer["records"]]
     if not records and not any(answer["forgotten"] for answer in rehearsed.values()):
@@ -58,14 +86,7 @@ def forget(
     rows = [(service, record["id"], record["home"], record["state"]) for service, record in records]
     OUT.print(table(f"Records that name the person {person}", "service", "record", "case", "state", rows=rows))
     _say_which_texts_stay(rehearsed)
-    if dry_run:
-        OUT.print(
-            f"What describes the person would be unreadable. {_backups(rehearsed)} Nothing was done.", soft_wrap=True
-        )
-        return
-    OUT.print("What is sealed for the person is then unreadable for ever, in every record, topic and copy.")
-    if confirm(yes=yes) and not _destroy(client, person, basis, rehearsed, reason):
-        raise typer.Exit(1)
+    return rehearsed
 
 
 def _require_retention_ended(client: Client, person: UUID, records: Sequence[str]) -> None:

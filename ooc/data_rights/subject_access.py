@@ -18,7 +18,7 @@ import typer
 
 from ooc.cases.access import lines_of
 from ooc.cases.reading import NotFound, require_found
-from ooc.data_rights.commands import OFFICER, Person
+from ooc.data_rights.commands import OFFICER, Person, ids_of
 from ooc.data_rights.redaction import Redaction
 from ooc.options import PATIENT, Urls, client_of
 from ooc.tables import complain, say
@@ -72,16 +72,24 @@ def subject_access(
 ) -> None:
     """Write all that is held about a person, for that person, without anybody else's data: as JSON and as PDF."""
     client = client_of(url, patience=PATIENT, reason=REASON)
+    views = _write_copy(client, person, basis, out, free_texts or [], lang)
+    # Merged ids are one person: each other one has a copy too, in a folder of its own.
+    for id_ in ids_of(client, person, views):
+        _write_copy(client, id_, basis, None, [], lang)
+
+
+def _write_copy(
+    client: Client, person: UUID, basis: Law, out: Path | None, free_texts: Sequence[UUID], lang: Language
+) -> Mapping[str, Mapping[str, Any]]:
+    """Write the copy of what is held under one id, and return what the services answer. Raises `NotFound`."""
     views = _views(client, person)
     _refuse_forgotten(person, views)
     listed = [(service, record) for service, view in views.items() for record in view["records"]]
     if not listed:
         raise NotFound(f"No record of any service names the person {person}: check the id.")
-    if unknown := sorted(
-        str(case) for case in free_texts or () if str(case) not in {record["home"] for _, record in listed}
-    ):
+    if unknown := sorted(str(case) for case in free_texts if str(case) not in {record["home"] for _, record in listed}):
         raise NotFound(f"The person is named in no case {', '.join(unknown)}: check --free-texts.")
-    opened = {str(case) for case in free_texts or ()}
+    opened = {str(case) for case in free_texts}
     records = [_record_answer(client, person, basis, service, record, opened) for service, record in listed]
     copy = copy_for(person, basis, views, records, list(_looks(client, listed)), datetime.now(UTC))
     folder = out or Path(f"subject-access-{person}")
@@ -92,6 +100,7 @@ def subject_access(
         f"{len(records)} records of {len(views)} services, and {len(copy['looked'])} looks at them. {left_out} free texts"
         " are left out, since they may tell of others: read them, then name each case that you may show with --free-texts."
     )
+    return views
 
 
 def copy_for(

@@ -96,6 +96,14 @@ async def streams_naming(connection: Connection, persons: Collection[UUID]) -> l
     return [(row["service"], row["stream"]) for row in rows]
 
 
+async def same_as(
+    connection: Connection, persons: Collection[UUID], as_of: datetime | None = None, known_at: datetime | None = None
+) -> set[UUID]:
+    """Return every id that names one of these persons at both times."""
+    known = Known(await _facts_about(connection, persons)).at(as_of, known_at)
+    return set[UUID]().union(*(known.same_as(person) for person in persons))
+
+
 async def everybody(connection: Connection) -> set[UUID]:
     """Return the persons of whom more than one record says something that others look at."""
     return {row["person"] for row in await connection.fetch(_EVERYBODY, PERSONS)}

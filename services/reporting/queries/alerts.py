@@ -10,6 +10,7 @@ from pydantic import Field
 
 from services.reporting.projection.as_of import histories_of
 from services.reporting.projection.fold import fold
+from services.reporting.projection.knowledge import same_as
 from services.reporting.projection.snapshot import Connection
 from services.reporting.queries.visibility import Reader
 from shared.api.schemas import Schema
@@ -51,7 +52,7 @@ async def alerts_of(
     shown = reader.fields(SERVICE)
     if shown is not None and MEMBER not in shown:
         return []
-    named = frozenset(people)
+    named = frozenset(await same_as(connection, list(people), as_of, known_at))
     cut = as_of is not None or known_at is not None
     rows = await connection.fetch(_NAMING, SERVICE, list(named), list(reader.barred), reader.areas, cut)
     held: Mapping[UUID, Mapping[str, Any]] = {row["stream"]: json.loads(row["alerts"] or "{}") for row in rows}

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.reporting.projection.knowledge import same_as
 from services.reporting.projection.snapshot import Connection
 from services.reporting.queries.visibility import Reader, visible
 from services.trade.vocabulary import Category
@@ -44,6 +45,7 @@ async def other_cases(
     children = {child for row in rows for child in children_of(row["subject"], json.loads(row["view"]).get("people"))}
     if not children:
         return []
+    children = await same_as(connection, children)
     cases: dict[UUID, dict[str, Any]] = {}
     for row in await connection.fetch(_OTHERS, list(children), case_id, *reader.reach("state").parameters):
         # Who is shown some members of a record alone does not learn here that it is there.
