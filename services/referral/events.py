@@ -46,6 +46,7 @@ PreferenceGiver = Literal["VICTIM", "PARENT"]
 AdviceTo = Literal["CHILD", "PARENT_CARER", "PROFESSIONAL"]
 Means = Literal["PHONE", "VISIT", "LETTER", "EMAIL"]
 MashDecision = Literal["NO_FURTHER_ACTION", "EARLY_HELP", "ASSESSMENT", "STRATEGY_DISCUSSION"]
+NrmStage = Literal["REASONABLE_GROUNDS", "CONCLUSIVE_GROUNDS"]
 MessageChannel = Literal["EMAIL", "SMS", "LETTER"]
 WrittenByHand = Literal[MessageTemplate.PLEASE_RING, MessageTemplate.TRIED_TO_RING, MessageTemplate.PAPERS_SENT]
 WhyMessageFailed = Literal["NO_ADDRESS", "ADDRESS_REFUSED", "NO_ANSWER", "NOT_DELIVERED"]
@@ -174,6 +175,30 @@ class MashDecisionRecorded(Event):
     sentence = "The local authority answered: {decision}"
 
     decision: MashDecision
+
+
+class NrmReferred(Event):
+    """A possible victim of modern slavery was referred to the National Referral Mechanism (MSA 2015 s52).
+
+    This meets the duty `NRM_REFERRAL`, and opens the duty `NRM_DECISION`.
+    """
+
+    sentence = "Referred to the National Referral Mechanism, reference {reference}, by the {first_responder}"
+
+    reference: Reference
+    first_responder: Literal["POLICE", "LOCAL_AUTHORITY"]
+
+
+class NrmDecisionRecorded(Event):
+    """The competent authority decided on reasonable or conclusive grounds whether the child is a victim of modern slavery.
+
+    A decision on reasonable grounds meets the duty `NRM_DECISION`. The disposal of the case looks at it (rules NR1, NR2).
+    """
+
+    sentence = "National Referral Mechanism decided on {stage}: {positive?positive|negative}"
+
+    stage: NrmStage
+    positive: bool
 
 
 class SafeguardingHoldOverridden(Event):
@@ -583,6 +608,8 @@ ReferralEvent: TypeAlias = (
     | SafeguardingConcernRaised
     | MashReferralMade
     | MashDecisionRecorded
+    | NrmReferred
+    | NrmDecisionRecorded
     | SafeguardingHoldOverridden
     | NudesScreeningCompleted
     | YjsReferred

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from services.referral.events import PersonLinked, ReferralCorrected, ReferralReceived
+from services.referral.events import NrmDecisionRecorded, PersonLinked, ReferralCorrected, ReferralReceived
 from services.trade.vocabulary import Flags, PartyDetails, PersonRole
 from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact, has_event
@@ -16,7 +16,7 @@ from shared.domain.messages import Event
 from shared.domain.persons import Known
 from shared.domain.rules import Context
 
-KEPT: Final = (ReferralReceived, PersonLinked, ReferralCorrected)
+KEPT: Final = (ReferralReceived, PersonLinked, NrmDecisionRecorded, ReferralCorrected)
 
 DETAILS_OF_PERSONS: Final[Mapping[type[Event], tuple[str, ...]]] = {
     PersonLinked: ("person_id",),
@@ -81,6 +81,12 @@ def flags_of_the_incident(person: UUID, kept: Sequence[Fact]) -> Flags | None:
     received = [fact for fact in corrected if has_event(fact, ReferralReceived)]
     flags = {fact.envelope.stream: fact.event.flags for fact in received}
     return flags.get(links[-1].envelope.stream) if links else None
+
+
+def nrm_decision(kept: Sequence[Fact]) -> bool | None:
+    """Return whether the competent authority last found a victim of modern slavery; None if it has not decided."""
+    decided = [fact for fact in _corrected(kept) if has_event(fact, NrmDecisionRecorded)]
+    return max(decided, key=lambda fact: fact.occurred_at).event.positive if decided else None
 
 
 def differing(given: PartyDetails, known: PartyDetails) -> tuple[str, ...]:

@@ -4,12 +4,14 @@ A history cut by time is still a history: facts depend on others only as T1 make
 reference is impossible here, never an unusual order.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final, assert_never
 from uuid import UUID
 
 from services.disposal import events
+from services.disposal.domain.commands import DecideDisposal
 from services.disposal.domain.state import (
     Admission,
     Assessment,
@@ -342,6 +344,12 @@ def _assessed(state: DisposalState, fact: Fact, event: events.AssessmentComplete
     )
 
 
+def speaks_of_section_45(decision: DecideDisposal | events.DisposalDecided) -> bool:
+    """Tell whether the reasons of a decision name section 45 of the Modern Slavery Act 2015 (the defence of a victim)."""
+    reasons = (decision.rationale_text.or_else(""), decision.public_interest.or_else(""))
+    return any(re.search(r"\b(s|section)\.? ?45\b", text, re.IGNORECASE) for text in reasons)
+
+
 def _decided(state: DisposalState, fact: Fact, event: events.DisposalDecided) -> DisposalState:
     """Decide; void what was prepared under an earlier decision, since it was prepared for another disposal."""
     stage = EXITS.get(event.decision, Stage.DECIDED)
@@ -355,6 +363,7 @@ def _decided(state: DisposalState, fact: Fact, event: events.DisposalDecided) ->
             fact.occurred_at,
             fact.version,
             event.age,
+            speaks_of_section_45(event),
             event.prosecution_inappropriate is True and event.ycc_inappropriate is True,
         ),
         conditions={},

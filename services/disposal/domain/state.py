@@ -119,6 +119,8 @@ class Decision:
     """The version of the record that decides it."""
     age: int | None = None
     """The child's age that day in years, None if it can no longer be known."""
+    speaks_of_section_45: bool = False
+    """Whether its reasons name section 45 of the Modern Slavery Act 2015 (rule NR2)."""
     nothing_else_fits: bool = False
     """Whether neither prosecution nor a conditional caution was found appropriate (rule R5)."""
 

@@ -147,6 +147,24 @@ class RecordMashDecision(Command):
     decision: events.MashDecision
 
 
+class ReferToNrm(Command):
+    """Refer a child who may be exploited to the National Referral Mechanism (MSA 2015 s52), as police or local authority."""
+
+    records = events.NrmReferred
+
+    reference: Reference
+    first_responder: Literal["POLICE", "LOCAL_AUTHORITY"]
+
+
+class RecordNrmDecision(Command):
+    """Record what the competent authority decided, on reasonable grounds first and then on conclusive grounds."""
+
+    records = events.NrmDecisionRecorded
+
+    stage: events.NrmStage
+    positive: bool
+
+
 class OverrideSafeguardingHold(Command):
     """Lift a safeguarding hold without telling the multi-agency safeguarding hub, and say why (rule B1)."""
 

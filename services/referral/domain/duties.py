@@ -27,6 +27,8 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         CONCERN_RAISED: a referral marked as exploitation is received; `mash_referral_working_days` after the report; a safeguarding concern is raised, or the MASH referral is recorded.
         MASH_REFERRED: a safeguarding concern is raised; `mash_referral_working_days`; the MASH referral is recorded, or a supervisor lifts the hold.
         MASH_DECISION: MASH is told; `mash_decision_working_days`; the local authority's answer is recorded.
+        NRM_REFERRAL: a referral marked as exploitation is received, or an alert of that kind is raised; `nrm_referral_working_days`; the child is referred to the National Referral Mechanism; nothing ends it otherwise.
+        NRM_DECISION: the child is referred to the National Referral Mechanism; `nrm_decision_working_days`; its decision on reasonable grounds is recorded; nothing ends it otherwise.
         YJS_REFERRAL: a referral with a knife is received; `yjs_referral_working_days`; the youth justice service is told.
         ALERT_REVIEW: an alert is raised; its own day; it is ended, or another of its kind is raised on the person.
         FEEDBACK_ANSWERED: somebody complains, or wants an answer; `feedback_answer_days`; the feedback is answered.
@@ -51,6 +53,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
     )
     outlasting = (
         *_of_alerts(state),
+        *_of_exploitation(state, policy_on),
         *_of_feedback(state, policy_on),
         *_of_messages(state, policy_on),
         *_of_likeness(state, policy_on),
@@ -101,6 +104,17 @@ def _of_feedback(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
             given_on = local_day(feedback.given_at)
             due = due_after(given_on, policy_on, "feedback_answer_days")
             yield Duty("FEEDBACK_ANSWERED", given_on, due, feedback.answered_on, str(feedback_id))
+
+
+def _of_exploitation(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    """Yield the referral to the National Referral Mechanism, and its answer: the police and councils must notify (MSA 2015 s52)."""
+    referred_on = min(state.nrm_referred_on, default=None)
+    if (opened_on := state.exploited_on) is not None:
+        due = due_after(opened_on, policy_on, "nrm_referral_working_days")
+        yield Duty("NRM_REFERRAL", opened_on, due, referred_on)
+    if referred_on is not None:
+        due = due_after(referred_on, policy_on, "nrm_decision_working_days")
+        yield Duty("NRM_DECISION", referred_on, due, state.nrm_decided_on)
 
 
 def _of_messages(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:

@@ -100,6 +100,8 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
             return _hold_lifted(state, fact)
         case events.NudesScreeningCompleted():
             return _screened(state, fact, event)
+        case events.NrmReferred() | events.NrmDecisionRecorded():
+            return _with_nrm(state, fact, event)
         case events.YjsReferred():
             return replace(state, yjs_referred_on=fact.day)
         case events.CrimeRecorded():
@@ -108,10 +110,13 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
             return _wished(state, fact, event)
         case events.VictimDetailsRecorded():
             return _victim_described(state, fact, event)
-        case events.VictimInformedOfRestorativeJustice() | events.VictimReferredToSupport() | events.VictimTold():
-            return state  # the log has it
-        case events.DocumentAttached():
-            return state
+        case (
+            events.DocumentAttached()
+            | events.VictimInformedOfRestorativeJustice()
+            | events.VictimReferredToSupport()
+            | events.VictimTold()
+        ):
+            return state  # the log has what was done for a victim
         case events.MessageRequested():
             requested = RequestedMessage(event.person_id, event.template, fact.version)
             return replace(state, requested=(*state.requested, requested))
@@ -177,6 +182,14 @@ def _received(state: Referral | None, fact: Fact, event: events.ReferralReceived
 def _move_to(state: Referral, fact: Fact, stage: Stage) -> Referral:
     # A fact recorded late does not turn back the time from which the next stage may follow.
     return replace(state, stage=stage, since=max(state.since, fact.occurred_at))
+
+
+def _with_nrm(state: Referral, fact: Fact, event: events.NrmReferred | events.NrmDecisionRecorded) -> Referral:
+    if isinstance(event, events.NrmReferred):
+        return replace(state, nrm_referred_on=(*state.nrm_referred_on, fact.day))
+    if event.stage != "REASONABLE_GROUNDS":
+        return state
+    return replace(state, nrm_decided_on=min(fact.day, state.nrm_decided_on or fact.day))
 
 
 def _acknowledged(state: Referral, fact: Fact) -> Referral:

@@ -93,6 +93,13 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 once(lambda state: state.screening is not None, lambda state: state.nude_imagery),
             ),
             Step(
+                "Refer the child to the National Referral Mechanism",
+                (commands.ReferToNrm,),
+                OFFICER,
+                once(lambda state: bool(state.nrm_referred_on), lambda state: state.exploited_on is not None),
+                duty="NRM_REFERRAL",
+            ),
+            Step(
                 "Tell the youth justice service of the knife",
                 (commands.ReferToYjs,),
                 OFFICER,
@@ -151,7 +158,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
     ),
     Journey(
         "Safety",
-        lambda state: bool(state.unanswered),
+        lambda state: bool(state.unanswered or state.nrm_referred_on),
         (
             Step(
                 "Record what the local authority answered",
@@ -159,6 +166,13 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 OFFICER,
                 once(lambda state: not state.unanswered),
                 duty="MASH_DECISION",
+            ),
+            Step(
+                "Record what the competent authority decided",
+                (commands.RecordNrmDecision,),
+                OFFICER,
+                once(lambda state: state.nrm_decided_on is not None, lambda state: bool(state.nrm_referred_on)),
+                duty="NRM_DECISION",
             ),
         ),
     ),

@@ -231,6 +231,9 @@ class Referral:
     feedback: Mapping[UUID, Feedback] = field(default_factory=dict)
     mash_referrals: tuple[MashReferral, ...] = ()
     mash_decision: events.MashDecision | None = None
+    nrm_referred_on: tuple[date, ...] = ()
+    nrm_decided_on: date | None = None
+    """The first day on which the competent authority decided on reasonable grounds."""
     screening: Screening | None = None
     yjs_referred_on: date | None = None
     crime_number: str | None = None
@@ -349,6 +352,12 @@ class Referral:
     def failures(self) -> tuple[tuple[UUID, SentMessage, datetime], ...]:
         """Each message that failed, even if it was sent again since: its id, the message, and when it failed last."""
         return tuple((id_, sent, sent.failed_at) for id_, sent in self.messages.items() if sent.failed_at is not None)
+
+    @property
+    def exploited_on(self) -> date | None:
+        """The day on which the flags or an alert first said that a child may be exploited."""
+        alerts = [local_day(alert.raised_at) for alert in self.alerts.values() if alert.kind is AlertKind.EXPLOITATION]
+        return min([*alerts, *([self.received_on] if Flag.EXPLOITATION in self.flags else [])], default=None)
 
     @property
     def unanswered(self) -> tuple[MashReferral, ...]:

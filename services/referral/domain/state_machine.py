@@ -199,5 +199,7 @@ IN_EVERY_STAGE: Final = (
     commands.CorrectCarriedOutcome,
     commands.ComparePerson,
     commands.CorrectReferral,
+    commands.ReferToNrm,
+    commands.RecordNrmDecision,
 )
 """Commands about people, corrections, and the facts of other services: they go on after the referral is closed."""

@@ -135,6 +135,10 @@ def defers(service: Service[Any]) -> Any:
     return answer(story, disposal.decision("DEFERRED_PROSECUTION"), disposal.POLICE, disposal.DECIDED_AT)
 
 
+def decides(service: Service[Any]) -> Any:
+    return answer(case(service).ready(), disposal.decision("YCC"), disposal.POLICE, disposal.DECIDED_AT)
+
+
 def decides_on_a_knife(service: Service[Any]) -> Any:
     story = case(service).ready(without=("assessment",), command=disposal.opening(flags=(Flag.KNIFE,)))
     return answer(story, disposal.decision("YCC", rationale={"A1": "Urgent."}), disposal.POLICE, disposal.DECIDED_AT)
@@ -147,7 +151,7 @@ def agrees(service: Service[Any]) -> Any:
 MOVES: Final[Mapping[str, Moved]] = {
     "youth_cautions": Moved(becomes=False, observe=opens),
     "criminal_responsibility_age": Moved(15, opens),
-    "highest_age_at_issue": Moved(13, gives()),
+    "highest_age_at_issue": Moved(13, decides),
     "appropriate_adult_below_age": Moved(14, gives(without="adult")),
     "appropriate_adult_for_yrd": Moved(becomes=False, observe=gives_yrd_after_an_admission_alone),
     "gravity_score_lowest": Moved(2, scores(1, 1)),

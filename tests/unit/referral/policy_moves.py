@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
+from services.referral.domain.commands import ReferToNrm
 from services.trade.vocabulary import Category, Flag, PersonRole, TriageOutcome
 from shared.domain.persons import Alike
 from shared.domain.service import Service
@@ -24,6 +25,8 @@ def duty_of_referral(duty: str) -> Callable[[Service[Any]], Any]:
         story = report(service)
         if duty == "MASH_DECISION":
             story.does(referral.mash(), referral.NOON)
+        elif duty == "NRM_DECISION":
+            story.does(ReferToNrm(reference="NRM/2026/1", first_responder="POLICE"), referral.NOON)
         elif duty == "MASH_REFERRED":
             story.does(referral.concern(), referral.SOON)
         elif duty == "FEEDBACK_ANSWERED":
@@ -93,6 +96,10 @@ MOVES: Final[Mapping[str, Moved]] = {
     "close_working_days": Moved(31, duty_of_referral("REFERRAL_CLOSED")),
     "mash_referral_working_days": Moved(1, duty_of_referral("MASH_REFERRED")),
     "mash_decision_working_days": Moved(2, duty_of_referral("MASH_DECISION")),
+    "nrm_referral_working_days": Moved(
+        2, lambda service: due(report(service, Flag.EXPLOITATION), "NRM_REFERRAL", date(2026, 2, 24))
+    ),
+    "nrm_decision_working_days": Moved(6, duty_of_referral("NRM_DECISION")),
     "yjs_referral_working_days": Moved(
         2, lambda service: due(report(service, Flag.KNIFE), "YJS_REFERRAL", date(2026, 2, 24))
     ),

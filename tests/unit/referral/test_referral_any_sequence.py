@@ -20,6 +20,8 @@ from services.referral.domain.commands import (
     RaiseAlert,
     RecordCrime,
     RecordMashDecision,
+    RecordNrmDecision,
+    ReferToNrm,
     ReferToYjs,
     ReopenReferral,
 )
@@ -87,6 +89,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     screening(),
     screening(coercion=True),
     ReferToYjs(),
+    ReferToNrm(reference="NRM/2026/1", first_responder="POLICE"),
+    RecordNrmDecision(stage="REASONABLE_GROUNDS", positive=True),
+    RecordNrmDecision(stage="CONCLUSIVE_GROUNDS", positive=False),
     RecordCrime(crime_number="55260027303"),
     wish(),
     wish("POLICE"),

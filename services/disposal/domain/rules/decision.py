@@ -13,6 +13,7 @@ from services.disposal.domain.commands import (
     RecordAdmission,
     RecordProsecutorDecision,
 )
+from services.disposal.domain.evolve import speaks_of_section_45
 from services.disposal.domain.rules.issuing import needs_an_adult
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import BEFORE_ISSUE, DisposalState
@@ -23,8 +24,8 @@ from services.disposal.events import (
     LegalAdvice,
     ProsecutorDecision,
 )
-from services.trade.people import needs_interpreter
-from services.trade.vocabulary import Disposal, Recommendation, TrialMode
+from services.trade.people import flags_of_the_incident, needs_interpreter, nrm_decision
+from services.trade.vocabulary import Disposal, Flag, Recommendation, TrialMode
 from shared.domain.rules import Context
 
 CAUTIONS = frozenset({Disposal.YC, Disposal.YCC})
@@ -106,8 +107,7 @@ def admission_suffices_to_decide(command: DecideDisposal, state: DisposalState, 
 
     Source: CDA 1998 ss66B(3), 66ZA(1)(b); PACE 1984 Code C 11.15; R (Stratton) v Thames Valley Police [2013] EWHC 1561
     """
-    decided = Disposal(command.decision) if command.decision in Disposal.__members__ else None
-    return _is_sound(state, decided, context)
+    return _is_sound(state, _decided(command), context)
 
 
 @rules.forbids("R4A", IssueDisposal, lifted_by=(RecordAdmission,), since=date(2013, 4, 8))
@@ -261,6 +261,54 @@ def decision_is_what_the_score_suggests(command: DecideDisposal, state: Disposal
         return str(state.gravity) in context.policy.codes("deferral_suggested_for")
     policy = context.policy if state.gravity_on is None else context.policy_on(state.gravity_on)
     return command.decision in policy.table("gravity_suggests").get(str(state.gravity), ())
+
+
+def _may_be_exploited(state: DisposalState, disposal: Disposal | None, context: Context) -> bool:
+    """Return whether this is a disposal in a case that is flagged as one of exploitation, by itself or by the referral."""
+    flags = (*(state.opened.flags or ()), *(flags_of_the_incident(state.opened.person_id, context.kept) or ()))
+    return disposal is not None and Flag.EXPLOITATION in flags
+
+
+def _decided(command: DecideDisposal) -> Disposal | None:
+    return Disposal(command.decision) if command.decision in Disposal.__members__ else None
+
+
+@rules.warns("NR1", DecideDisposal, looks_at=("decision",), since=date(2015, 7, 31))
+def grounds_are_decided_before_the_decision(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
+    """The child may be exploited, and no decision of the National Referral Mechanism is recorded: say why the disposal does not wait for it.
+
+    Source: MSA 2015 ss45, 52; College of Policing, modern slavery APP
+    """
+    return not _may_be_exploited(state, _decided(command), context) or context.of_kept(nrm_decision) is not None
+
+
+@rules.warns("NR1", IssueDisposal, since=date(2015, 7, 31))
+def grounds_are_decided_before_the_giving(state: DisposalState, context: Context) -> bool:
+    """The child may be exploited, and no decision of the National Referral Mechanism is recorded: say why the disposal does not wait for it.
+
+    Source: MSA 2015 ss45, 52; College of Policing, modern slavery APP
+    """
+    return not _may_be_exploited(state, state.to_be_issued, context) or context.of_kept(nrm_decision) is not None
+
+
+@rules.warns("NR2", DecideDisposal, looks_at=("decision", "rationale_text", "public_interest"), since=date(2015, 7, 31))
+def the_decision_speaks_of_section_45(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
+    """The National Referral Mechanism found that the child may be a victim of modern slavery: say whether the defence of section 45 applies.
+
+    Source: MSA 2015 s45
+    """
+    asks = _may_be_exploited(state, _decided(command), context) and context.of_kept(nrm_decision) is True
+    return not asks or speaks_of_section_45(command)
+
+
+@rules.warns("NR2", IssueDisposal, since=date(2015, 7, 31))
+def what_is_given_was_weighed_against_section_45(state: DisposalState, context: Context) -> bool:
+    """The National Referral Mechanism found that the child may be a victim of modern slavery: say whether the defence of section 45 applies.
+
+    Source: MSA 2015 s45
+    """
+    asks = _may_be_exploited(state, state.to_be_issued, context) and context.of_kept(nrm_decision) is True
+    return not asks or (state.decision is not None and state.decision.speaks_of_section_45)
 
 
 @rules.warns("R29", DecideDisposal, IssueDisposal)
