@@ -7,6 +7,7 @@ from uuid import UUID
 from typing_extensions import TypedDict
 
 from services.referral.domain.state import Referral, Stage
+from services.trade.relations import last_bar
 from services.trade.victims import Progress, VictimLogLine, log_view
 from shared.domain.members import described, shown
 
@@ -81,6 +82,18 @@ class MessageView(TypedDict):
 
 
 @described
+class NoContactView(TypedDict):
+    """Two people of the referral of whom the one may have no contact with the other."""
+
+    adult: str
+    child: str
+    why: str
+    """NONE: the team's own decision; ORDER: a court's."""
+    until: str | None
+    """The last day of it; null: for good."""
+
+
+@described
 class ReferralView(TypedDict):
     """What is shown of a referral."""
 
@@ -107,6 +120,8 @@ class ReferralView(TypedDict):
     """The local authority's answer, as last recorded."""
     advice_given: int
     """How often advice was given."""
+    no_contact: list[NoContactView]
+    """Who may have no contact with whom, as last recorded, also if it has ended."""
     contacts: dict[str, ContactView]
     """By person: how they may be written to."""
     messages: dict[str, MessageView]
@@ -130,6 +145,17 @@ def view(state: Referral) -> ReferralView:
         "alerts": {str(alert_id): shown(AlertView, alert) for alert_id, alert in state.open_alerts.items()},
         "mash_decision": state.mash_decision,
         "advice_given": state.advice_given,
+        "no_contact": [
+            {
+                "adult": str(bar.adult),
+                "child": str(bar.child),
+                "why": bar.why.value,
+                "until": None if bar.until is None else bar.until.isoformat(),
+            }
+            for adult in state.people
+            for child in state.people
+            if (bar := last_bar(adult, child, state.known)) is not None
+        ],
         "contacts": {str(person): _contact(state, person) for person in state.named},
         "messages": {str(message_id): shown(MessageView, message) for message_id, message in state.messages.items()},
     }

@@ -31,6 +31,8 @@ class RegisteredService:
     """What people call one of its streams, such as an education session; empty: as its title."""
     belongs_to_case: bool = True
     """Whether each of its records belongs to one case; on a case's page others stand after them."""
+    begun_by_hand: bool = True
+    """Whether a page begins one of its records under a new id; else the id is known already, as a person's is."""
     names_people: bool = False
     """Whether its records hold people's names; others name people by their ids."""
     decides: bool = True
@@ -68,7 +70,7 @@ SERVICES: Final = (
     RegisteredService("disposal", "Disposal", 2, "disposals", names_people=True),
     RegisteredService("rj_conference", "Restorative conference", 3, "conferences"),
     RegisteredService("panel", "Panel", 5, "sittings", record="Panel sitting", belongs_to_case=False),
-    RegisteredService("people", "Person", 7, "people", belongs_to_case=False),
+    RegisteredService("people", "Person", 7, "people", belongs_to_case=False, begun_by_hand=False),
     RegisteredService("reporting", "Reporting", 4, decides=False),
 )
 
@@ -89,6 +91,13 @@ RECORD_TITLES: Final[Mapping[str, str]] = {
     entry.collection: entry.record_title for entry in sorted(DECIDING, key=lambda entry: not entry.belongs_to_case)
 }
 """Collection -> the title of one of its records, in the order of a case's page."""
+
+BEGUN_BY_HAND: Final = tuple(
+    collection
+    for collection in RECORD_TITLES
+    if any(entry.collection == collection and entry.begun_by_hand for entry in DECIDING)
+)
+"""The collections of which a page begins a record, in the same order."""
 
 
 def deciding_services() -> tuple[Service[Any], ...]:

@@ -46,11 +46,16 @@ def related_on(adult: UUID, child: UUID, known: Known) -> date | None:
 
 def barred(adult: UUID, child: UUID, known: Known, day: date) -> NoContact | None:
     """Return what keeps an adult from a child on a day, as it was recorded last; None if nothing does."""
+    bar = last_bar(adult, child, known)
+    return bar if bar is not None and bar.stands(day) else None
+
+
+def last_bar(adult: UUID, child: UUID, known: Known) -> NoContact | None:
+    """Return what was recorded last to keep an adult from a child, on whatever day; None if contact is allowed."""
     latest = max(_relations(adult, child, known), key=lambda fact: (fact.occurred_at, fact.version), default=None)
     if latest is None or latest.event.contact is Contact.ALLOWED:
         return None
-    bar = NoContact(adult, child, latest.event.contact, latest.event.until)
-    return bar if bar.stands(day) else None
+    return NoContact(adult, child, latest.event.contact, latest.event.until)
 
 
 def _relations(adult: UUID, child: UUID, known: Known) -> Iterator[Fact[RelationRecorded]]:

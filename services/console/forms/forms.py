@@ -52,7 +52,7 @@ from services.console.routing import (
 from services.console.schools import questions
 from services.console.sessions import Draft, Session
 from services.console.words import today
-from services.system.registry import RECORD_TITLES
+from services.system.registry import BEGUN_BY_HAND, RECORD_TITLES
 from services.trade.partnership import partnership_on
 
 OWN: Final = frozenset({CSRF, "key", "version", "case", "add", "follows", "last", "then"})
@@ -262,7 +262,7 @@ async def beginnings(request: Request, session: Session) -> list[dict[str, Any]]
         steps = [step for step in steps_of(guidance.value, titles.value).shown if step.is_open]
         return {"collection": collection, "title": RECORD_TITLES[collection], "steps": steps} if steps else None
 
-    answers = await asyncio.gather(*(of(collection) for collection in RECORD_TITLES))
+    answers = await asyncio.gather(*(of(collection) for collection in BEGUN_BY_HAND))
     return [answer for answer in answers if answer]
 
 

@@ -276,7 +276,7 @@ def test_a_knife_of_the_register_was_referred_to_the_youth_justice_service(memor
     row |= {"triaged_on": "12/03/2026", "triage_outcome": "REFER_DISPOSAL_PANEL", "triage_reason": "A knife."}
     outcome = {"outcome_on": "20/03/2026", "outcome_code": "23", "outcome_reason": "He kept to it."}
     outcome |= dict.fromkeys(("named_suspect", "victim_informed", "parent_informed"), "yes")
-    good, bad = plans(row, {**row, **outcome, "reference": "SSO/2025/0002"})
+    good, bad = plans(row, {**row, **outcome, "reference": "SSO/2025/0002", "child_name": "Kim Roe"})
     assert play(memory, good) == []
     (refused,) = play(memory, bad)
     assert "O23" in refused

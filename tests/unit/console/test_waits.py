@@ -39,7 +39,7 @@ async def test_each_service_is_asked_for_the_case_and_the_longest_stands_first()
     """Given a supervisor, then every service is asked, reporting too, and what waits stands in the order of its time."""
     services = Services(more="panel")
     waits = await list_waits(services, signed_in("SUPERVISOR"), "c1")  # type: ignore[arg-type]
-    everyone = {"referral", "education", "disposal", "rj_conference", "panel", "reporting"}
+    everyone = {"referral", "education", "disposal", "rj_conference", "panel", "people", "reporting"}
     assert set(services.asked) == {(name, "c1") for name in everyone}
     assert [line["since"] for line in waits.lines] == sorted(line["since"] for line in waits.lines)
     assert ({line["of"] for line in waits.lines}, waits.silent, waits.more) == (everyone, [], True)
@@ -49,7 +49,7 @@ async def test_a_service_that_does_not_answer_takes_only_its_part_away() -> None
     """Given one service that is down and one that refuses, then the others' waits are listed, and the first is named."""
     services = Services(silent="education", refusing="panel")
     waits = await list_waits(services, signed_in("YJS_CASE_MANAGER"))  # type: ignore[arg-type]
-    assert {line["of"] for line in waits.lines} == {"referral", "disposal", "rj_conference", "reporting"}
+    assert {line["of"] for line in waits.lines} == {"referral", "disposal", "rj_conference", "people", "reporting"}
     assert (waits.silent, waits.more) == (["Education"], False)
 
 
