@@ -381,19 +381,6 @@ async def sitting(partnership: Partnership, *others: Recorded) -> Recorded:
     return made
 
 
-async def person(partnership: Partnership) -> Recorded:
-    """Record a caution that a child was given elsewhere, and the order that keeps them from another."""
-    id_ = uuid4()
-    made = Recorded("people", id_, id_, id_)
-    entry = {"type": "RecordHistory", "entry_id": str(uuid4()), "kind": "YC", "on": "2025-06-02", "by": "Dorset Police"}
-    kept = {"type": "RecordRelation", "child_id": str(uuid4()), "relation": "PARENT", "contact": "ORDER"}
-    await partnership.tell("people", id_, "SUPERVISOR", {**entry, "occurred_at": _at(9)})
-    await partnership.tell(
-        "people", id_, "SUPERVISOR", {**kept, "order": "He may not come near.", "occurred_at": _at(10)}
-    )
-    return made
-
-
 async def records(partnership: Partnership) -> list[Recorded]:
     """Every kind of record in its every relation, in DORSET."""
     facilitator, officer = person_in("RJ_FACILITATOR"), person_in("SAFE_SCHOOLS_OFFICER")
@@ -419,7 +406,7 @@ async def records(partnership: Partnership) -> list[Recorded]:
         ]
     made += [await session(partnership), await session(partnership, "online", topic="ONLINE_SAFETY")]
     made.append(await session(partnership, "own", by="INTERNET_SAFETY_OFFICER"))
-    made += [await sitting(partnership), await person(partnership)]
+    made.append(await sitting(partnership))
     await partnership.carry()
     return made
 
