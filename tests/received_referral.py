@@ -37,4 +37,4 @@ def linked_person(person: UUID, role: str = "HARMER", **details: Any) -> dict[st
     known = {"name": "Robin Roe", "date_of_birth": "2011-03-14"} | details
     category = CATEGORIES.get(role, role)
     ids = {"type": "LinkPerson", "person_id": str(person), "role": role, "category": category}
-    return {**ids, "details": known, "rationale": {"N2": "Another Robin Roe."}}
+    return {**ids, "details": known, "rationale": {"N2": "Another one."}}

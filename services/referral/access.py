@@ -14,12 +14,20 @@ from services.trade.vocabulary import (
     Personal,
     Role,
 )
+from services.trade.words import texts_of
 from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
 
 ACCESS: Final[Permissions] = {
     **OVERSIGHT,
     Role.SAFE_SCHOOLS_OFFICER: Permission(EVERYTHING, opens=CASE_FIELDS),
-    Role.INTERNET_SAFETY_OFFICER: Permission(EVERYTHING, where=("ONLINE",), opens=CASE_FIELDS),
+    # Whom the police know from elsewhere is no business of who could not find them (rule N2).
+    Role.INTERNET_SAFETY_OFFICER: Permission(
+        EVERYTHING,
+        where=("ONLINE",),
+        opens=CASE_FIELDS,
+        duties=frozenset(texts_of("duties")) - {"PERSON_COMPARED"},
+        hides=frozenset({"resembles"}),
+    ),
     Role.YJS_CASE_MANAGER: Permission(
         STATE_AND_DUTIES,
         where=("ACCEPTED", "YJS_REFERRED", "disposal.OPENED", "disposal.TAKEN_UP"),

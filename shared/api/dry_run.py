@@ -57,7 +57,7 @@ async def dry_run_answer(
                 outcome="accepted",
                 version=version,
                 warnings=listed_rules(run.warnings),
-                events=[_event(service, fact, shows_data=sees_all) for fact in facts],
+                events=[_event(service, fact, permission, shows_data=sees_all) for fact in facts],
                 duties=_duties(service, run.history, facts, permission) if "duties" in permission.parts else None,
                 documents=[
                     name
@@ -77,7 +77,7 @@ async def _permission(at: Dependencies, service: Service[Any], actor: Actor, fac
     return permission
 
 
-def _event(service: Service[Any], fact: Fact, *, shows_data: bool) -> EventPreview:
+def _event(service: Service[Any], fact: Fact, permission: Permission, *, shows_data: bool) -> EventPreview:
     return EventPreview(
         version=fact.version,
         type=fact.name,
@@ -86,7 +86,7 @@ def _event(service: Service[Any], fact: Fact, *, shows_data: bool) -> EventPrevi
         event_id=fact.event_id,
         occurred_at=fact.occurred_at,
         rules=list(fact.envelope.rules),
-        data=to_json(fact.event, _closed) if shows_data else None,
+        data=permission.visible_data(to_json(fact.event, _closed)) if shows_data else None,
     )
 
 

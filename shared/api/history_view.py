@@ -7,6 +7,7 @@ from typing import Any
 from shared.domain.decider import history_at
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Correction
+from shared.domain.permissions import Permission
 from shared.domain.sealing import Sealed, to_json
 from shared.domain.sentences import sealed_notes, sentence_of
 from shared.privacy.disclosure import Disclosure
@@ -18,12 +19,13 @@ def history_view(
     *,
     as_of: datetime | None = None,
     known_at: datetime | None = None,
+    permission: Permission | None = None,
 ) -> list[dict[str, Any]]:
     """Convert the events of a whole stream to JSON, in order of version: those of `history_at`, each as it was recorded.
 
     Beside a corrected event stand the ids of its corrections, and its sentence and fields with the corrected values. Personal fields
     that the reader may not see become `{"sealed": true}`, those with a destroyed key `{"forgotten": true}`. An event is late if
-    an event with a later occurrence was recorded before it. Raises `BrokenHistory`.
+    an event with a later occurrence was recorded before it. Fields that the `permission` hides are left out. Raises `BrokenHistory`.
     """
     history = disclosure.facts
     facts_by_id = {fact.event_id: fact for fact in history_at(history, as_of=as_of, known_at=known_at)}
@@ -34,6 +36,10 @@ def history_view(
         latest = fact.occurred_at if latest is None else max(latest, fact.occurred_at)
         if fact.event_id in facts_by_id:
             lines.append(_line(fact, facts_by_id[fact.event_id], late, book.words, disclosure.show))
+    if permission is not None and permission.hides:
+        for line in lines:
+            line["data"] = permission.visible_data(line["data"])
+            line["corrected_data"] = line["corrected_data"] and permission.visible_data(line["corrected_data"])
     return lines
 
 

@@ -94,7 +94,8 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         if not records:
             return not_found_response(service, id)
         disclosure = await _disclose(request, service, actor, closed_facts(service, records))
-        lines = history_view(service.events, disclosure, as_of=as_of, known_at=known_at)
+        permission = service.permissions[actor.role]
+        lines = history_view(service.events, disclosure, as_of=as_of, known_at=known_at, permission=permission)
         return (
             JSONResponse({"stream": records[0].stream, "events": lines}) if lines else not_found_response(service, id)
         )

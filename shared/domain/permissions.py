@@ -63,6 +63,8 @@ class Permission:
     """Visible members of the state. None: all."""
     duties: frozenset[str] | None = None
     """Visible duties. None: all."""
+    hides: frozenset[str] = frozenset()
+    """Fields of events that the role reads nowhere, whatever their class."""
     own_organisation: bool = False
     """Whether records that another organisation opened answer as unknown, to commands too."""
     needs_reason: bool = False
@@ -101,6 +103,10 @@ class Permission:
     def shows_duty(self, duty: str) -> bool:
         """Tell whether the role may read a duty of this name."""
         return self.duties is None or duty in self.duties
+
+    def visible_data(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Select the fields of an event that the role may read."""
+        return {name: value for name, value in data.items() if name not in self.hides}
 
     def visible_members(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
         """Select the members of a state that the role may read."""

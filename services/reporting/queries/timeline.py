@@ -213,7 +213,13 @@ async def _lines(
         own = set(SUMMARIES.get(service, Summary).events_for_case(pairs, case_id))
         lines += [
             _line(service, stream, line)
-            for line in history_view(events, undisclosed(events, history), as_of=as_of, known_at=known_at)
+            for line in history_view(
+                events,
+                undisclosed(events, history),
+                as_of=as_of,
+                known_at=known_at,
+                permission=READ_MODELS[service].access.get(reader.actor.role),
+            )
             if UUID(line["event_id"]) in own
         ]
     states = await records_of_case(connection, reader, case_id, "state", ever=False)
