@@ -17,7 +17,8 @@ def evolve(state: Person | None, fact: Fact[events.PersonEvent]) -> Person:
 
 
 def _state_after(state: Person, fact: Fact[events.PersonEvent]) -> Person:
-    match fact.event:
+    event = fact.event
+    match event:
         case events.PersonMerged(into=into):
             if state.merged_into is not None:
                 raise BrokenHistory(fact, "it is merged already")
@@ -26,14 +27,14 @@ def _state_after(state: Person, fact: Fact[events.PersonEvent]) -> Person:
             if state.merged_into is None:
                 raise BrokenHistory(fact, "it is not merged")
             return replace(state, merged_into=None, changed_at=fact.occurred_at)
-        case events.HistoryRecorded() as event:
+        case events.HistoryRecorded():
             if event.entry_id in state.history:
                 raise BrokenHistory(fact, "this entry is recorded already")
             return replace(state, history={**state.history, event.entry_id: HistoryEntry(event.kind, event.on)})
-        case events.RelationRecorded() as event:
+        case events.RelationRecorded():
             relation = RelationToChild(event.relation, event.contact, event.until, event.parental_responsibility)
             return replace(state, relations={**state.relations, event.child_id: relation})
         case events.RecordCorrected():  # the corrected value already stands in its place
             return state
         case _:
-            assert_never(fact.event)
+            assert_never(event)
