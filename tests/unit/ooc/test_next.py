@@ -82,7 +82,7 @@ def test_an_unknown_collection_is_answered_with_those_that_there_are() -> None:
     """A collection or its service is known; for anything else the collections are listed."""
     assert service_of("conferences") == service_of("rj_conference") == "rj_conference"
     with pytest.raises(NotFound, match="referrals, sessions, disposals, conferences"):
-        service_of("people")
+        service_of("parcels")
 
 
 def test_a_case_needs_its_id() -> None:
