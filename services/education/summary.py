@@ -45,6 +45,7 @@ class SessionSummary(Summary):
         own_fields = {
             "register": {person: status for person, status in register.items() if person in own},
             "booked_for": {person: str(case_id) for person in register if person in own},
+            "serves": {person: served for person, served in view["serves"].items() if person in own},
             "starts_at": self.starts_at.isoformat(),
             "delivered_on": None if self.delivered_on is None else self.delivered_on.isoformat(),
         }

@@ -24,6 +24,8 @@ class SessionView(TypedDict):
     delivered_at: str | None
     booked_for: dict[str, str | None]
     """By person of the register: the case for which the place is booked."""
+    serves: dict[str, str | None]
+    """By person of the register: the condition of a disposal for which the place is booked."""
 
 
 def view(state: Session) -> SessionView:
@@ -42,6 +44,10 @@ def view(state: Session) -> SessionView:
         "delivered_at": None if state.delivered_at is None else state.delivered_at.isoformat(),
         "booked_for": {
             str(person): None if place.booking.case_id is None else str(place.booking.case_id)
+            for person, place in state.places.items()
+        },
+        "serves": {
+            str(person): None if place.booking.condition_id is None else str(place.booking.condition_id)
             for person, place in state.places.items()
         },
     }

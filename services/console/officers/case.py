@@ -35,7 +35,7 @@ from services.console.officers.standing import (
     what_happened,
 )
 from services.console.records import SERVICES, Record, all_people, own_words, read_all, read_record, records_in
-from services.console.rendering import render
+from services.console.rendering import address, render
 from services.console.routing import console_of, query, read_case, read_collection, read_page, read_uuid, see
 from services.console.schools.questions import NUDE_IMAGERY, SAFEGUARDING_HOLD, Caution
 from services.console.sessions import Session
@@ -83,8 +83,10 @@ async def case_page(request: Request, session: Session) -> Response:
         asyncio.gather(*(part_of(names_of_papers(apis, record.collection)) for record in records)),
         of_records(apis, session, [(other["service"], other["id"]) for other in case["other_cases"]]),
     )
-    conferences = [record for record in records if record.collection == "conferences"]
     duties = duties_of(case["duties"], works, names)
+    books = any(record["collection"] == "sessions" for record in begun)
+    places = [book for record in records if books for _, book in bookings(record)]
+    planned = {book["condition"]: address(f"/cases/{id_}/book", **book) for book in places if "condition" in book}
     children: Sequence[Who] = next((record.children for record in records if record.children), ())
     named = {
         officer["id"]: nameless(officer["id"], in_words(officer["role"]))
@@ -120,7 +122,9 @@ async def case_page(request: Request, session: Session) -> Response:
         conditions=[
             line
             for record in disposals
-            for line in conditions_of(record, works[record.id], conferences, own_words(record), today().isoformat())
+            for line in conditions_of(
+                record, works[record.id], records, own_words(record), today().isoformat(), planned
+            )
         ],
         duties=duties,
         reports=events_of_kind(events.value or (), REPORTS),
@@ -150,7 +154,7 @@ async def case_page(request: Request, session: Session) -> Response:
         ),
         earlier=earlier,
         later=later,
-        books=any(record["collection"] == "sessions" for record in begun),
+        books=books,
         bookings=bookings,
     )
 

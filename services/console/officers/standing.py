@@ -1,7 +1,7 @@
 """What a case is about and where it stands, in words: its head, its conditions, its duties, its decisions and its contacts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from services.console.forms.next_steps import Task, Work
@@ -43,6 +43,8 @@ CONTACTS: Final = frozenset(
 """Events in which somebody spoke or wrote to a person."""
 REACHED: Final = ("telephone", "email", "contact", "address")
 """The details by which somebody is reached, in the order of the page."""
+OWN_SESSION: Final = "BookConditionSession"
+"""The command that books a session which is not planned: planned ones are offered first."""
 DONE: Final = frozenset({"COMPLETED", "EXCUSED", "OMITTED"})
 
 
@@ -60,7 +62,9 @@ class Condition:
     overdue: bool
     action: Task | None
     page: str
-    """The page of the conference that serves it; else empty."""
+    """The page of the conference that serves it, or of the education session in which a place is booked; else empty."""
+    opens: str
+    """What the page is of, in a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +181,32 @@ def _disposal(state: Mapping[str, Any]) -> str:
 
 
 def conditions_of(
-    record: Record, work: Work | None, conferences: Iterable[Record], own_words: Mapping[str, Sequence[str]], on: str
+    record: Record,
+    work: Work | None,
+    others: Iterable[Record],
+    own_words: Mapping[str, Sequence[str]],
+    on: str,
+    planned: Mapping[str, str],
 ) -> list[Condition]:
-    """Return the conditions of a disposal as lines of a table, the soonest due first; `on` is the day on which they are looked at."""
+    """Return the conditions of a disposal as lines of a table, the soonest due first; `on` is the day on which they are looked at.
+
+    The other records of the case tell which conference serves a condition, and in which education session a place is booked.
+    `planned` are the pages of the planned sessions in which the person may book a place, by condition.
+    """
     state = record.state.value or {}
-    served = {
-        conference_state["condition_id"]: conference
-        for conference in conferences
-        for conference_state in (conference.state.value or {},)
-        if conference_state.get("condition_id")
-    }
+    served: dict[str, Record] = {}
+    for other in others:
+        theirs = other.state.value or {}
+        if other.collection == "conferences" and theirs.get("condition_id"):
+            served[theirs["condition_id"]] = other
+        if other.collection == "sessions":
+            register = theirs.get("register", {})
+            served |= {
+                of: other for who, of in theirs.get("serves", {}).items() if of and register.get(who) == "BOOKED"
+            }
     terms = state.get("condition_terms") or {}
     return [
-        _condition(id_, asked, state["conditions"][id_], work, served.get(id_), own_words.get(id_, ()), on)
+        _condition(id_, asked, state["conditions"][id_], work, served.get(id_), own_words.get(id_, ()), on, planned)
         for id_, asked in sorted(terms.items(), key=lambda item: item[1]["due"])
     ]
 
@@ -199,19 +216,24 @@ def _condition(
     asked: Mapping[str, Any],
     standing: str,
     work: Work | None,
-    conference: Record | None,
+    other: Record | None,
     own_words: Sequence[str],
     on: str,
+    planned: Mapping[str, str],
 ) -> Condition:
     when = moment(asked["sessions"][-1]["starts_at"]) if asked["sessions"] else ""
     words = in_words(standing)
     if standing == "ACTIVE":
         words = _active(asked, on)
     hours = "" if asked["hours"] is None else f"{asked['hours_credited']} of {asked['hours']}"
-    if conference is not None and standing == "ACTIVE":
-        state = conference.state.value or {}
-        when, words = moment(state.get("starts_at")), in_words(state.get("state"))
+    if other is not None and standing == "ACTIVE":
+        state = other.state.value or {}
+        when = moment(state.get("starts_at"))
+        words = in_words(state.get("state")) if other.collection == "conferences" else _booked(state["starts_at"], on)
     tasks = [task for task in (work.tasks if work else ()) if id_ in task.items]
+    action = next((task for task in tasks if task.address), None)
+    if action is not None and id_ in planned and f"/do/{OWN_SESSION}" in action.address:
+        action = replace(action, address=planned[id_])
     return Condition(
         in_words(asked["type"]),
         own_words,
@@ -220,17 +242,22 @@ def _condition(
         hours,
         words,
         standing == "ACTIVE" and asked["due"] < on,
-        next((task for task in tasks if task.address), None),
-        f"/records/conferences/{conference.id}" if conference else "",
+        action,
+        f"/records/{other.collection}/{other.id}" if other else "",
+        "the conference" if other and other.collection == "conferences" else "the session",
     )
 
 
 def _active(asked: Mapping[str, Any], on: str) -> str:
     if asked["sessions"] and not asked["sessions"][-1]["recorded"]:
-        return "Booked" if asked["sessions"][-1]["starts_at"][:10] > on else "Register to be taken"
+        return _booked(asked["sessions"][-1]["starts_at"], on)
     if asked["last_attendance"]:
         return in_words(asked["last_attendance"])
     return "To do"
+
+
+def _booked(starts_at: str, on: str) -> str:
+    return "Booked" if starts_at[:10] > on else "Register to be taken"
 
 
 def duties_of(

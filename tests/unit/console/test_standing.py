@@ -104,15 +104,24 @@ def test_a_condition_is_a_line_with_what_can_be_done() -> None:
             "c4": terms | {"type": "RJ_CONFERENCE", "due": "2025-11-27", "hours": None},
             "c1": terms | {"type": "RETAIL_WORKSHOP", "due": "2025-10-30", "sessions": [booked]},
             "c2": terms | {"type": "LETTER_OF_APOLOGY", "due": "2025-10-31", "hours": None},
-        }
+            "c5": terms | {"type": "DRUGS_WORKSHOP", "due": "2025-11-09"},
+        },
+        "conditions": GIVEN["conditions"] | {"c5": "ACTIVE"},
     }
     conference = record(
         "conferences", {"state": "SCHEDULED", "condition_id": "c4", "starts_at": "2025-11-13T16:00:00+00:00"}, "k9"
     )
     book = task("Book a session", "not_started", "Book", about={"condition_id": "c1"}, items=["c1"])
-    lines = conditions_of(record("disposals", state), work(book), [conference], {"c2": ["To Boots"]}, "2025-11-01")
-    assert [line.due for line in lines] == ["30 October 2025", "31 October 2025", "27 November 2025"]
-    workshop, letter, meeting = lines
+    place = {"starts_at": "2025-11-08T09:00:00+00:00", "register": {"leo": "BOOKED"}, "serves": {"leo": "c5"}}
+    others = [conference, record("sessions", place, "s9")]
+    lines = conditions_of(record("disposals", state), work(book), others, {"c2": ["To Boots"]}, "2025-11-01", {})
+    assert [line.due for line in lines] == ["30 October 2025", "31 October 2025", "9 November 2025", "27 November 2025"]
+    workshop, letter, placed, meeting = lines
+    assert (placed.booked, placed.standing, placed.page) == (
+        "8 November 2025 at 09:00",
+        "Booked",
+        "/records/sessions/s9",
+    )
     assert (workshop.booked, workshop.hours, workshop.standing, workshop.overdue) == (
         "18 October 2025 at 10:00",
         "0 of 2",

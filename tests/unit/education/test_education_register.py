@@ -61,6 +61,7 @@ def test_a_register_from_booking_to_reason(session: SessionStory) -> None:
         "hours": 2,
         "delivered_at": None,
         "booked_for": {str(LEO): None, str(MIA): None},
+        "serves": {str(LEO): None, str(MIA): None},
     }
     session.delivered(headcount=1).recorded(Status.ATTENDED, LEO, "2").recorded(Status.DNA_PENDING, MIA)
     session.does(decided(MIA, acceptable=True), LATER)
