@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from ooc.backup.manifest import LogSize, Manifest
+from ooc.backup.manifest import LogSize, Manifest, require_one_system
 from ooc.backup.sealed import BadBackup, SealedFile, seal
 from services.system.registry import SERVICES
 from shared.evidence.checkpoint import Checkpoint
@@ -30,6 +30,7 @@ SECRETS: Final = "secrets.tar.age"
 
 _LAST: Final = "select distinct on (log) note from signed_checkpoint order by log, size desc"
 _EPOCHS: Final = "select distinct epoch from data_key order by epoch"
+_SYSTEM: Final = "select system_identifier::text as system from pg_control_system()"
 _START: Final = re.compile(rb"write-ahead log start point: (\S+) on timeline (\d+)")
 _END: Final = re.compile(rb"write-ahead log end point: (\S+)")
 
@@ -47,9 +48,19 @@ def program_of(name: str) -> str:
 
 async def take_base(place: Path, server: str, recipient: Any, secrets: Mapping[str, Path]) -> Manifest:
     """Make a base backup of a server, whose address is the owner's, in a new folder. Raises `BadBackup`."""
+    system = await system_of(server)
+    require_one_system(place.parent, system)
+    place.mkdir(parents=True, mode=0o700)
+    try:
+        return await _take(place, server, recipient, secrets, system)
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)  # a full disk has room again, and no folder that is no backup
+        raise
+
+
+async def _take(place: Path, server: str, recipient: Any, secrets: Mapping[str, Path], system: str) -> Manifest:
     began = datetime.now(UTC)
     logs, epochs = await _state_of(server)
-    place.mkdir(parents=True, mode=0o700)
     address = await writable_host(database_dsn(server, "postgres"))
     cluster, said = await asyncio.to_thread(_copy_cluster, place / CLUSTER, address, recipient)
     start, end = _START.search(said), _END.search(said)
@@ -66,7 +77,14 @@ async def take_base(place: Path, server: str, recipient: Any, secrets: Mapping[s
         logs,
         epochs,
         tuple(files),
+        system,
     )
+
+
+async def system_of(server: str) -> str:
+    """Return the identifier of a server's cluster, which a cluster that is made anew does not have."""
+    (row,) = await _rows(server, "postgres", _SYSTEM)
+    return str(row["system"])
 
 
 def _copy_cluster(path: Path, address: str, recipient: Any) -> tuple[SealedFile, bytes]:

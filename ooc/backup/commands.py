@@ -12,9 +12,17 @@ import asyncpg
 import pyrage
 import typer
 
-from ooc.backup.base_backup import take_base
+from ooc.backup.base_backup import system_of, take_base
 from ooc.backup.follow import receiving
-from ooc.backup.manifest import Manifest, backups_in, enter, origin_of_backups, removed_backups, require_whole
+from ooc.backup.manifest import (
+    Manifest,
+    backups_in,
+    enter,
+    origin_of_backups,
+    removed_backups,
+    require_one_system,
+    require_whole,
+)
 from ooc.backup.sealed import BadBackup, parse_recipient
 from ooc.backup.upkeep import note_upkeep
 from ooc.evidence.verification import owner_database_url, stores
@@ -185,6 +193,7 @@ def _secrets(settings: Settings) -> dict[str, Path]:
 async def _follow(folder: Path, recipient: str | None, seconds: float) -> None:
     to = _recipient(stores(), recipient)
     heartbeat = stores().heartbeat
+    require_one_system(folder, await system_of(owner_database_url()))  # before its log is received
     spool, signers = VAR / "receiving", await _signers(stores())
     async with until_signalled(), receiving(folder, spool, owner_database_url(), to, signers, heartbeat) as received:
         OUT.print("The write-ahead log is received. Ctrl-C ends it.")
@@ -205,4 +214,5 @@ async def _check(folder: Path) -> dict[str, Manifest]:
             raise BadBackup(removed[0])
     except WitnessSilent as error:
         complain(f"{error}: whether backups were removed is not known.")
+    require_one_system(folder)
     return {name: require_whole(folder, name, keys_, witness) for name in backups_in(folder)}

@@ -55,6 +55,8 @@ class Manifest:
     epochs: tuple[str, ...]
     """The epochs of key-encryption keys that wrap the data keys: their keys are kept elsewhere."""
     files: tuple[SealedFile, ...]
+    system: str = ""
+    """The identifier of the PostgreSQL cluster, which a cluster that is made anew does not have; empty: it was not noted."""
 
     @property
     def text(self) -> str:
@@ -142,6 +144,19 @@ def _entries(folder: Path) -> list[tuple[str, str]]:
 def backups_in(folder: Path) -> Mapping[str, Manifest]:
     """Read the manifest of each backup in a folder, by its name, oldest first. Raises `BadBackup`."""
     return {file.parent.name: Manifest.parse(file.read_bytes(), file) for file in sorted(folder.glob(f"*/{MANIFEST}"))}
+
+
+def require_one_system(folder: Path, *systems: str) -> None:
+    """Check that the backups in a folder are of one PostgreSQL cluster, and of this one. Raises `BadBackup`.
+
+    Segments of two have the same names, so the log of the second is not kept, and none of its backups can be restored.
+    """
+    found = {backup.system: name for name, backup in backups_in(folder).items() if backup.system}
+    if len(found.keys() | set(systems)) > 1:
+        raise BadBackup(
+            f"{folder} holds backups of another PostgreSQL cluster, such as {min(found.values())}: keep it, restore from it, or"
+            " begin a new folder (docs/how-to/back-up.md)"
+        )
 
 
 def removed_backups(folder: Path, seen: Mapping[str, str], keys: Sequence[VerifierKey]) -> list[str]:

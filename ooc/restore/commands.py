@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 CANCELLED: Final = 130
 BACKUPS: Final = "backups"
-MOMENTS: Final = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+MOMENTS: Final = [f"%Y-%m-%dT%H:%M:%S{end}" for end in ("", "Z", ".%f", ".%fZ")]
 
 app = typer.Typer(add_completion=False)
 restore = typer.Typer(
@@ -225,7 +225,9 @@ def system(
     to: Annotated[
         datetime | None,
         typer.Option(
-            "--to", help="A moment in UTC, such as 2026-11-29T04:00:00; default: the last transaction.", formats=MOMENTS
+            "--to",
+            help="A moment in UTC, such as 2026-11-29T04:00:00.5; default: the last transaction.",
+            formats=MOMENTS,
         ),
     ] = None,
     into: Annotated[Path, typer.Option("--into", help="The data folder of PostgreSQL, which must not stand yet.")] = VAR

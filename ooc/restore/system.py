@@ -43,7 +43,10 @@ CONSOLE: Final = DATABASE[0]
 NOTIFICATIONS: Final = notifications.DATABASE[0]
 PAGE: Final = 20_000
 _LAST_TRANSACTION: Final = "select pg_last_xact_replay_timestamp()"
-_OWNER: Final = "select rolname from pg_database join pg_roles as r on r.oid = datdba where datname = $1"
+_OWNER: Final = """
+    select rolname from pg_database join pg_roles as r on r.oid = datdba where datname = any($1::text[]) order by datname <> $2 limit 1
+"""
+"""Of the keyring, or, where that was dropped, of another database."""
 _LATEST: Final = "select body from event order by position desc limit $1"
 _WITHOUT_KEY: Final = """
     select count(*) from unnest($1::text[]) as s where s not in (select subject from data_key union select subject from tombstone)
@@ -188,9 +191,10 @@ async def _connected(server: str) -> AsyncIterator[Mapping[str, Connection]]:
 
 async def _owner(server: str) -> str:
     """Return whose the databases are: what is added to them is theirs too."""
+    names = [f"ooc_{name}" for name in (*(entry.name for entry in SERVICES), KEYRING)]
     connection = await asyncpg.connect(server, timeout=60)
     try:
-        owner: str = await connection.fetchval(_OWNER, KEYRING_DATABASE[0])
+        owner: str = await connection.fetchval(_OWNER, names, KEYRING_DATABASE[0])
         return owner
     finally:
         await connection.close()

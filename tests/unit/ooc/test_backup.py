@@ -35,6 +35,7 @@ from ooc.backup.manifest import (
     enter,
     origin_of_backups,
     removed_backups,
+    require_one_system,
     require_signed,
     require_whole,
 )
@@ -53,14 +54,14 @@ WITNESS = Signer("witness.test", Ed25519PrivateKey.generate(), COSIGNATURE)
 CONTENT = os.urandom(200_000)
 
 
-async def make(folder: Path, name: str) -> Manifest:
+async def make(folder: Path, name: str, system: str = "") -> Manifest:
     """Make a backup of one file."""
     place = folder / name
     place.mkdir()
     file = seal(io.BytesIO(CONTENT), place / CLUSTER, IDENTITY.to_public())
     ended = f"2026-11-29T0{name}:00:00+00:00"
     logs = (LogSize("test.example/referral/events", 3, "AA=="),)
-    manifest = Manifest("1", ended, ended, 1, "0/2000028", "0/2000100", logs, ("first",), (file,))
+    manifest = Manifest("1", ended, ended, 1, "0/2000028", "0/2000100", logs, ("first",), (file,), system)
     await enter(folder, name, manifest, SIGNERS, None)
     return manifest
 
@@ -455,3 +456,32 @@ def test_what_webhooks_are_signed_by_is_backed_up_and_no_key_that_opens_anything
     held = _secrets(Settings())
     assert held["webhooks"] == tmp_path / "WEBHOOK_KEY"
     assert tmp_path / "KEK" not in held.values()
+
+
+async def test_backups_of_two_clusters_are_in_no_one_folder(tmp_path: Path) -> None:
+    """Given a cluster that was made anew, then its backups are refused beside the first's, whose segments have the same names."""
+    for name, system in (("1", ""), ("2", "first"), ("3", "first")):
+        await make(tmp_path, name, system)
+    require_one_system(tmp_path, "first")
+    with pytest.raises(BadBackup, match="another PostgreSQL cluster, such as 3"):
+        require_one_system(tmp_path, "second")
+    await make(tmp_path, "4", "second")
+    with pytest.raises(BadBackup, match="another PostgreSQL cluster"):
+        require_one_system(tmp_path)
+
+
+async def test_a_backup_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a disk that is full under way, then nothing of the backup is left, however often it is tried."""
+
+    async def system(_server: str) -> str:
+        return "first"
+
+    async def full(_server: str) -> None:
+        assert (tmp_path / "1").is_dir()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(base_backup, "system_of", system)
+    monkeypatch.setattr(base_backup, "_state_of", full)
+    with pytest.raises(OSError, match="No space"):
+        await base_backup.take_base(tmp_path / "1", "", IDENTITY.to_public(), {})
+    assert not list(tmp_path.iterdir())
