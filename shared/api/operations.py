@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from shared.api.schemas import ServiceStatus, Status
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer.alarms import alarms, kind_of
+from shared.privacy.keyring import KeyringUnavailable
 from shared.servers.database import TRANSIENT, Pool, WriteProbe, retry_or_raise
 from shared.servers.version import version
 
@@ -28,6 +30,10 @@ class OpenMetrics(PlainTextResponse):
 
     media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
+
+ANSWER_SECONDS: Final = 3.0
+NOBODY: Final = "nobody"
+"""The subject of no key, for whom the keyring is asked."""
 
 _STATUS: Final = """
     select (select jsonb_build_object('position', position, 'offsets', offsets) from relayed) as relayed,
@@ -46,14 +52,18 @@ def add_health(app: FastAPI, write: WriteProbe | None = None) -> None:
 
     @app.get("/health/ready", tags=["operations"], response_model=dict[str, str], responses=problems(503))
     async def is_ready(request: Request) -> JSONResponse:
-        """Respond if the database of the process takes writes."""
+        """Respond if a command would be taken: the database of the process takes writes, and its keyring answers."""
+        deps = request.app.state.deps
         try:
-            await write(request.app.state.deps.database)
-        except TRANSIENT as error:
+            await write(deps.database)
+            if isinstance(deps, Dependencies):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await deps.handler.keyring.existing_keys([NOBODY])
+        except (*TRANSIENT, KeyringUnavailable) as error:
             return problem_response(
                 "unavailable",
                 "Not ready",
-                f"The database takes no writes ({type(error).__name__}): try again in a moment.",
+                f"The database takes no writes, or the keyring does not answer ({type(error).__name__}): try again in a moment.",
             )
         return JSONResponse({"status": "ready", "version": version()})
 

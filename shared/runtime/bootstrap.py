@@ -19,6 +19,7 @@ from shared.messaging.consumer.alarms import log_alarms
 from shared.observing.latency import recording_latency
 from shared.observing.progress import recording_progress
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
+from shared.runtime.keyring_watch import watch_keyring
 from shared.runtime.missing_keys import MissingKeys
 from shared.runtime.privileges import RoleKind, role_name
 from shared.servers.database import Pool, create_pool
@@ -89,6 +90,8 @@ async def open_resources(
         keyring = PostgresKeyring(await open_pool("keyring", keyring_connections), kek, on_missing=missing.meet)
         watching = asyncio.create_task(missing.watch(keyring))
         stack.push_async_callback(end, watching)
+        asking = asyncio.create_task(watch_keyring(keyring, database, service, f"{service}-{kind}"))
+        stack.push_async_callback(end, asking)
         yield Resources(settings, database, (kek, keyring))
 
 

@@ -32,6 +32,7 @@ TRANSIENT: Final = (
     asyncpg.InternalClientError,  # a connection lost during a call
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
+    asyncpg.InvalidCatalogNameError,  # a database that was dropped, and is restored
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InsufficientResourcesError,  # too many connections, or a full disk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -34,6 +35,7 @@ from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import NAME, closed, forget, keys_of, owned_databases, read_record
 from tests.integration.local.waiting import eventually
 from tests.isolated_settings import IsolatedSettings
+from tests.received_referral import received_referral
 
 settings, partnership, urls = world.settings, world.partnership, world.urls
 
@@ -112,6 +114,49 @@ async def test_a_key_that_the_backup_lacks_is_named_until_it_is_back(
         await restore_keys(partnership, rows, tombstones=True)
         assert NAME in await read_record(fresh, record)
         await eventually(lambda: _not(alarmed()))
+
+
+async def test_a_keyring_that_is_gone_is_told_and_comes_back(
+    partnership: Partnership, settings: IsolatedSettings
+) -> None:
+    """Given no keyring, then an API is not ready, a command gets a 503 to repeat, and an alarm says so until it is back."""
+    owner = await asyncpg.connect(partnership.settings.database("referral", "postgres"))
+    name = partnership.settings.database("keyring", "postgres").partition("?")[0].rpartition("/")[2]
+
+    async def renamed(old: str, new: str) -> bool:
+        await owner.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", old)
+        try:
+            await owner.execute(f'alter database "{old}" rename to "{new}"')
+        except asyncpg.ObjectInUseError:
+            return False
+        return True
+
+    async with world.serving(settings) as fresh:
+        api = fresh.clients["referral"]
+
+        async def is_ready() -> bool:
+            return (await api.get("/health/ready")).status_code == 200
+
+        async def alarmed() -> bool:
+            return "keyring_silent" in [alarm["name"] for alarm in (await api.get("/status")).json()["alarms"]]
+
+        await eventually(is_ready)
+        await eventually(lambda: renamed(name, f"{name}_gone"))
+        began = monotonic()
+        await eventually(lambda: _not(is_ready()))
+        await eventually(alarmed)
+        assert monotonic() - began < 30
+        token, stream = await fresh.token("SAFE_SCHOOLS_OFFICER"), uuid4()
+        answer = await api.post(
+            f"/v1/referrals/{stream}/commands",
+            json=received_referral(uuid4(), world.WHEN, source="SCHOOL", setting="SCHOOL"),
+            headers={"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4())},
+        )
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable"), answer.text
+        await eventually(lambda: renamed(f"{name}_gone", name))
+        await eventually(is_ready)
+        await eventually(lambda: _not(alarmed()))
+    await owner.close()
 
 
 async def _not(condition: Awaitable[bool]) -> bool:

@@ -61,6 +61,7 @@ ALARMS: Final[Mapping[str, AlarmKind]] = {
         _on_log("witness_silent", "The witness does not answer; checkpoints are signed without it."),
         _on_service("clocks_apart", "An event would be recorded a minute and more from the clock of its service."),
         _on_service("key_missing", "The keyring lacks keys that were not destroyed; what they seal cannot be read."),
+        _on_service("keyring_silent", "The keyring does not answer; nothing that it seals can be recorded or read."),
         _on_service("message_dead", "A message was given up, or is not in its record: somebody has to be rung."),
         _on_service("webhook_dead", "An agency's address has taken nothing for days, or wants nothing more."),
         _on_service("wrong_partitions", "An events topic has the wrong number of partitions."),
