@@ -185,6 +185,23 @@ class AfterDeferral(StrEnum):
     NO_PROCEEDINGS = "NO_PROCEEDINGS"
 
 
+class AnnulledBy(StrEnum):
+    """Whose decision annuls a disposal: a court's, on appeal, a chief officer's, or the prosecutor's."""
+
+    COURT = "COURT"
+    APPEAL = "APPEAL"
+    CHIEF_OFFICER = "CHIEF_OFFICER"
+    PROSECUTOR = "PROSECUTOR"
+
+
+class WithdrawalReason(StrEnum):
+    """Why a case should never have been opened."""
+
+    ERROR = "ERROR"
+    DUPLICATE = "DUPLICATE"
+    WRONG_CHILD = "WRONG_CHILD"
+
+
 class EndedDisposal(StrEnum):
     """What ended without completion: a disposal that was given, or the deferral of a prosecution."""
 
@@ -1058,6 +1075,34 @@ class OutcomeAssigned(ChildEvent):
     activity_on: date | None = None
 
 
+class DisposalAnnulled(ChildEvent):
+    """The disposal that was given is annulled: the child has it no more, and its outcome is withdrawn, here and in the referral.
+
+    It opens the duties `VICTIM_TOLD` and `YJS_TOLD`, ends every other, and bars no other case of the child and offence.
+    """
+
+    sentence = (
+        "Annulled: {disposal}, given on {issued_on}; by {by}, reference {reference}[; outcome {withdrawn} withdrawn]"
+    )
+
+    by: AnnulledBy
+    reference: Reference
+    why: Annotated[Sealed[FreeText], Personal.REASONS]
+    disposal: Disposal
+    issued_on: date
+    age_at_issue: int
+    withdrawn: OutcomeCode | None = None
+
+
+class CaseWithdrawn(ChildEvent):
+    """The case should never have been opened, and nothing was given in it: nobody is told of it, and nothing counts it."""
+
+    sentence = "Case withdrawn: {reason}"
+
+    reason: WithdrawalReason
+    why: Annotated[Sealed[FreeText], Personal.REASONS]
+
+
 class ActivityUndertaken(Event):
     """The child took part in this activity, and complied. Outcome 22 may rest on it (rule O22).
 
@@ -1146,6 +1191,8 @@ DisposalEvent: TypeAlias = (
     | ProceedingsInstituted
     | DisposalCeased
     | OutcomeAssigned
+    | DisposalAnnulled
+    | CaseWithdrawn
     | ActivityUndertaken
     | RecordCorrected
 )

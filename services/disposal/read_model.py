@@ -28,7 +28,10 @@ READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     access=ACCESS,
     keeps_of_people=KEPT_OF_CHILDREN,
     states=tuple(Stage),
-    ended=frozenset({"COMPLETED", "NOT_COMPLETED", "CEASED", "CLOSED_NO_PROCEEDINGS", "RECORDED", "CHARGED", "CLOSED"}),
+    ended=frozenset(
+        {"COMPLETED", "NOT_COMPLETED", "CEASED", "CLOSED_NO_PROCEEDINGS", "RECORDED", "CHARGED", "CLOSED"}
+        | {"ANNULLED", "WITHDRAWN"}
+    ),
     # A diversion waits for its crime outcome.
     ended_with={"DIVERTED": "outcome"},
 )

@@ -8,8 +8,15 @@ from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.journeys import JOURNEYS, PURPOSES
-from services.disposal.domain.state import DisposalState, Stage
-from services.disposal.events import EVENTS, DisposalCaseOpened, DisposalDecided, RecordCorrected
+from services.disposal.domain.state import TAKEN_BACK, DisposalState, Stage
+from services.disposal.events import (
+    EVENTS,
+    CaseWithdrawn,
+    DisposalAnnulled,
+    DisposalCaseOpened,
+    DisposalDecided,
+    RecordCorrected,
+)
 from services.disposal.reactions import REACTIONS
 from services.disposal.read_model import READ_MODEL
 from services.education import events as education
@@ -26,8 +33,8 @@ from shared.printing.documents import is_print
 
 
 def uniqueness_key(state: DisposalState | None) -> tuple[str, ...]:
-    """Return what bars another case (R28): child, offence and its day; nothing if the case is closed."""
-    if state is None or state.stage is Stage.CLOSED:
+    """Return what bars another case (R28): child, offence and its day; nothing if the case is closed or taken back."""
+    if state is None or state.stage in {Stage.CLOSED, *TAKEN_BACK}:
         return ()
     opened = state.opened
     return (f"{opened.person_id}/{opened.offence.code}/{opened.offence.date.isoformat()}",)
@@ -36,7 +43,7 @@ def uniqueness_key(state: DisposalState | None) -> tuple[str, ...]:
 def claims(state: DisposalState | None, fact: Fact[Any]) -> Claims | None:
     """Return the claim of an event: opening takes it, closing releases it, a correction may move it."""
     match fact.event:
-        case DisposalCaseOpened() | DisposalDecided():
+        case DisposalCaseOpened() | DisposalDecided() | DisposalAnnulled() | CaseWithdrawn():
             after = evolve(state, fact)
         case RecordCorrected() as correction:
             assert state is not None

@@ -106,6 +106,13 @@ class DisposalSummary(Summary):
     deferred: DeferralSummary | None = None
     ended: EndSummary | None = None
     outcome: OutcomeSummary | None = None
+    taken_back_on: date | None = None
+    """When the disposal was annulled, or the case withdrawn."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether measures count it: not once it is annulled or withdrawn (YJB: appeals that succeeded are excluded)."""
+        return self.taken_back_on is None
 
     person: UUID | None = None
     """The id that is kept of those that name the child; None: the own."""
@@ -153,6 +160,7 @@ def summary(state: DisposalState, first: Fact) -> DisposalSummary:
         deferred=None if deferral is None else DeferralSummary(on=deferral.on, age=deferral.age),
         ended=None if end is None else EndSummary(on=end.on, how=End.COMPLETED if end.completed else End.NOT_COMPLETED),
         outcome=_outcome(state),
+        taken_back_on=None if state.taken_back_at is None else local_day(state.taken_back_at),
     )
 
 

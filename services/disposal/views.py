@@ -60,6 +60,14 @@ class SessionOfCondition(TypedDict):
 
 
 @described
+class AnnulmentView(TypedDict):
+    """The annulment of what was given."""
+
+    on: str | None
+    reference: str
+
+
+@described
 class ConditionView(TypedDict):
     """What a condition asks, and how far it is."""
 
@@ -149,6 +157,8 @@ class DisposalView(TypedDict):
     """Set at the issue: when it is spent by the words of the statute."""
     outcome: str | None
     """The crime outcome, as last assigned."""
+    annulled: AnnulmentView | None
+    """Set once what was given is annulled."""
     conditions: dict[str, str]
     """By condition: its standing. Those that were set."""
     condition_terms: dict[str, ConditionView]
@@ -195,6 +205,9 @@ def view(state: DisposalState) -> DisposalView:
         "spent_on": None if issue is None else _day(issue.spent_on),
         "spent_by_statute": None if issue is None else _day(issue.spent_by_statute),
         "outcome": None if state.outcome is None else state.outcome.value,
+        "annulled": None
+        if state.annulment is None
+        else {"on": _day(local_day(state.annulment.at)), "reference": state.annulment.reference},
         "conditions": {str(key): condition.standing.value for key, condition in state.conditions.items()},
         "condition_terms": _terms_of_conditions(state),
         "plan": [] if deferral is None else [shown(StepView, step.terms) for step in deferral.steps.values()],

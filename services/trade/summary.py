@@ -57,6 +57,11 @@ class Summary(ValueObject):
         return None
 
     @property
+    def is_counted(self) -> bool:
+        """Whether measures count it: not if it was taken back."""
+        return True
+
+    @property
     def is_work(self) -> bool:
         """Whether the stream is a piece of work of its home, the case; a shared session is home to itself."""
         return self.home in self.cases

@@ -616,6 +616,31 @@ class AssignOutcome(Command):
     rationale_text: Sealed[FreeText] | None = None
 
 
+class AnnulDisposal(Command):
+    """Annul what was given: a court quashed it, or it should not stand. Its outcome is withdrawn, nothing counts it any
+    more, and the victim and the youth justice service are to be told. Another case for the offence may be opened.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = VARIERS
+    makes = (events.DisposalAnnulled,)
+
+    by: events.AnnulledBy
+    reference: Reference
+    why: Sealed[FreeText]
+
+
+class WithdrawCase(Command):
+    """Take back a case that should never have been opened, such as one of the wrong child: it counts nowhere, and no victim
+    is told of a decision.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = _roles(Role.SUPERVISOR)
+    makes = (events.CaseWithdrawn,)
+
+    reason: events.WithdrawalReason
+    why: Sealed[FreeText]
+
+
 class RecordActivityUndertaken(Command):
     """Record an activity of the child, on which outcome 22 may rest (rule O22): the work of another agency by its
     provider. A reaction records sessions of education, and conferences.

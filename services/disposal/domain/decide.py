@@ -16,6 +16,7 @@ from services.disposal.domain import (
     opening,
 )
 from services.disposal.domain.activity import activity_id
+from services.disposal.domain.completion import of_child
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.history import earlier_of
 from services.disposal.domain.rules import rules
@@ -84,6 +85,10 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
             return breach.decide_proceedings(command, state, context)
         case commands.AssignOutcome():
             return (model_from(events.OutcomeAssigned, command, **derived.of_outcome(state, context)),)
+        case commands.AnnulDisposal():
+            return (model_from(events.DisposalAnnulled, command, **derived.of_annulment(state)),)
+        case commands.WithdrawCase():
+            return (model_from(events.CaseWithdrawn, command, **of_child(state)),)
         case commands.RecordActivityUndertaken():
             return (model_from(events.ActivityUndertaken, command, session_id=activity_id(command, context)),)
         case commands.CorrectRecord():

@@ -55,6 +55,7 @@ SOURCES: Final[Mapping[str, str]] = {
     "issued_on": _ISSUE,
     "deferred_on": "the agreement of the plan",
     "superseded": "the earlier outcome",
+    "withdrawn": "the earlier outcome",
     "activity_on": "the activities that were recorded",
 }
 """Derived field -> what it follows from: that is to be corrected (rule COR1)."""
@@ -165,12 +166,17 @@ def of_deferral_end(state: DisposalState) -> dict[str, Any]:
     return {**of_child(state), "deferred_on": state.required_deferral.on}
 
 
+def of_annulment(state: DisposalState) -> dict[str, Any]:
+    """Return the child, what was given and is annulled, and the outcome that goes with it."""
+    return {**of_given(state), "withdrawn": state.outcome}
+
+
 def of_outcome(state: DisposalState, context: Context) -> dict[str, Any]:
     """Return the fields of an assigned outcome that the referral and the returns need."""
     activity = max((at for at in activities(state) if at <= context.occurred_at), default=None)
     return {
         **of_child(state),
-        "disposal": None if state.issue is None else state.issue.disposal,
+        "disposal": state.given,
         "superseded": state.outcome,
         "age": state.age_on(context.day),
         "age_at_offence": state.opened.age_at_offence,
@@ -200,6 +206,7 @@ _DERIVED: Final[Mapping[type[Event], Callable[[Any, DisposalState, Context], dic
     events.DisposalClosedWithoutProceedings: lambda _, state, _context: _of_closing(state),
     events.DisposalNotCompleted: lambda _, state, _context: of_given(state),
     events.DisposalCeased: lambda event, state, _context: of_ceasing(state, event.ceased_on),
+    events.DisposalAnnulled: lambda _, state, _context: of_annulment(state),
     events.OutcomeAssigned: lambda _, state, context: of_outcome(state, context),
 }
 """Event -> what it holds that follows from the state before it and from its day."""

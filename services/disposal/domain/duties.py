@@ -24,7 +24,8 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
 
     Duties:
         VICTIM_RJ_INFORMATION: the case is opened, for each victim; `victim_information_days`, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice; the case ends.
-        VICTIM_TOLD: the disposal is given, deferred, completed or its breach decided, or it is decided to charge or to take no further action (with outcome 21 or 22 too), for each victim; `victim_told_days`, with enhanced rights `victim_told_enhanced_days`; the victim is told; nothing ends it otherwise.
+        VICTIM_TOLD: the disposal is given, deferred, completed, annulled or its breach decided, or it is decided to charge or to take no further action (with outcome 21 or 22 too), for each victim; `victim_told_days`, with enhanced rights `victim_told_enhanced_days`; the victim is told; the disposal is annulled, of which the victim is told instead, or the case withdrawn.
+        YJS_TOLD: the disposal is annulled; `yjs_told_days`; somebody is contacted other than a victim, or the child referred to the youth offending team; nothing ends it otherwise.
         ASSESSMENT: an assessment is requested, or a conditional caution or second caution is given without one; `assessment_days`; the assessment is completed (after giving: with a programme, or the reason for none); the case ends.
         YOT_REFERRAL: a youth caution or conditional caution is given; `yot_referral_days`; the child is referred to the youth offending team; the case ends.
         ATTENDANCE_RECORDED: the day of a booked session; `attendance_record_days`; the attendance is recorded; the session is cancelled, its condition done, or the case at its end.
@@ -48,16 +49,15 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         *_missed_contact(state, policy_on),
         *_condition(state),
     )
-    ended_on, worked_on_until = _day(state.ended_at), _worked_on_until(state)
+    ended_on, worked_on_until, taken_back_on = _day(state.ended_at), _worked_on_until(state), _day(state.taken_back_at)
     return (
         *(duty.lapsing(ended_on) for duty in after_a_caution),
         *(duty.lapsing(worked_on_until) for duty in of_the_case),
-        *telling_duties(
-            "VICTIM_TOLD", state.decided_at, state.everyone_harmed, state.log, state.has_enhanced_rights, policy_on
-        ),
-        *_deferral(state),
+        *_victim_told(state, policy_on),
+        *_yjs_told(state, policy_on),
+        *(duty.lapsing(taken_back_on) for duty in _deferral(state)),
         *_prosecution_time_limit(state),
-        *_review(state, policy_on),
+        *(duty.lapsing(taken_back_on) for duty in _review(state, policy_on)),
     )
 
 
@@ -71,7 +71,7 @@ def _worked_on_until(state: DisposalState) -> date | None:
     A youth caution is terminal when it is given, and yet takes the referral to the YOT and the assessment; a diversion
     ends with its crime outcome.
     """
-    if state.stage is Stage.RECORDED and state.issue is not None:
+    if state.issue is not None and state.issue.disposal is Disposal.YC:
         return state.issue.on
     if state.stage is Stage.DIVERTED:
         return _day(state.outcome_at)
@@ -92,6 +92,27 @@ def _victim_information(state: DisposalState, policy_on: PolicyOn) -> Iterator[D
         if due is not None:
             met_on = _day(informed.at) if informed is not None else None
             yield Duty("VICTIM_RJ_INFORMATION", opened_on, due, met_on, str(victim))
+
+
+def _victim_told(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    """Yield the duty to tell each victim of each decision; what is taken back need not be told any more."""
+    taken_back_on = _day(state.taken_back_at)
+    for duty in telling_duties(
+        "VICTIM_TOLD", state.decided_at, state.everyone_harmed, state.log, state.has_enhanced_rights, policy_on
+    ):
+        is_of_the_annulment = state.annulment is not None and duty.opened_on == taken_back_on
+        yield duty if is_of_the_annulment else duty.lapsing(taken_back_on)
+
+
+def _yjs_told(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    """Yield the duty to tell the youth justice service that a disposal is annulled."""
+    if state.annulment is None:
+        return
+    annulled_at = state.annulment.at
+    told_at = (at for at in (*state.contacted_at, state.yot_referred_at) if at is not None and at >= annulled_at)
+    opened_on = local_day(annulled_at)
+    due = due_after(opened_on, policy_on, "yjs_told_days")
+    yield Duty("YJS_TOLD", opened_on, due, met_on=_day(min(told_at, default=None)))
 
 
 def _assessment(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:

@@ -14,6 +14,7 @@ from services.disposal import events
 from services.disposal.domain.commands import DecideDisposal
 from services.disposal.domain.state import (
     Admission,
+    Annulment,
     Assessment,
     AssessmentRequest,
     Attendance,
@@ -56,6 +57,7 @@ TOLD_OF: Final = (
     events.ProsecutionDeferred,
     events.DisposalCompleted,
     events.BreachDecided,
+    events.DisposalAnnulled,
 )
 ISSUED: Final = {Disposal.YRD: Stage.AGREED, Disposal.YC: Stage.RECORDED, Disposal.YCC: Stage.ACTIVE}
 
@@ -216,6 +218,13 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             return replace(ceased, issue=replace(issue, spent_on=event.spent_on, spent_by_statute=by_statute))
         case events.OutcomeAssigned():
             return replace(state, outcome=event.code, outcome_at=at, outcome_age=event.age)
+        case events.DisposalAnnulled():
+            _require_issue(state, fact)
+            annulment = Annulment(at, event.reference)
+            without = replace(state, outcome=None, outcome_at=None, outcome_age=None)
+            return replace(without, stage=Stage.ANNULLED, annulment=annulment, ended_at=state.ended_at or at)
+        case events.CaseWithdrawn():
+            return replace(state, stage=Stage.WITHDRAWN, ended_at=at)
         case events.ActivityUndertaken():
             return replace(state, activities={**state.activities, event.session_id: at})
         case events.RecordCorrected():  # the corrected value already stands in its place

@@ -25,6 +25,8 @@ KEPT_OF_CHILDREN: Final[Mapping[type[Event], tuple[str, ...]]] = {
     events.DisposalCaseOpened: ("person_id",),
     events.DisposalDecided: ("person_id",),
     events.DisposalIssued: ("person_id",),
+    events.DisposalAnnulled: ("person_id",),
+    events.CaseWithdrawn: ("person_id",),
     HistoryRecorded: OF_PERSONS[HistoryRecorded],
     **KEPT_OF_RELATIONS,
 }
@@ -52,8 +54,12 @@ def earlier_of(child: UUID, own: UUID, issue: tuple[datetime, UUID] | None, know
 
     `issue` is when that was, and the id of the case, which tells two of one moment apart.
     """
-    same = known.same_as(child)
-    found = (earlier for fact in _corrected(known) if (earlier := _earlier(fact, same, own, issue)) is not None)
+    same, gone = known.same_as(child), _taken_back(known)
+    found = (
+        earlier
+        for fact in _corrected(known)
+        if fact.stream_id not in gone and (earlier := _earlier(fact, same, own, issue)) is not None
+    )
     return tuple(sorted(found, key=lambda earlier: (earlier.on, earlier.kind)))
 
 
@@ -85,12 +91,21 @@ def live_cases(child: UUID, offence: events.Offence, known: Known) -> Iterator[U
         fact.stream_id: fact.event.decision in ENDED
         for fact in _corrected(known)
         if has_event(fact, events.DisposalDecided)
-    }
+    } | dict.fromkeys(_taken_back(known), True)
     for fact in _corrected(known):
         if has_event(fact, events.DisposalCaseOpened) and fact.event.person_id in others:
             other = fact.event.offence
             if (other.code, other.date) == (offence.code, offence.date) and not ended.get(fact.stream_id, False):
                 yield fact.stream_id
+
+
+def _taken_back(known: Known) -> frozenset[UUID]:
+    """Return the cases that were withdrawn, or whose disposal was annulled."""
+    return frozenset(
+        fact.stream_id
+        for fact in known.facts
+        if isinstance(fact.event, events.DisposalAnnulled | events.CaseWithdrawn)
+    )
 
 
 def _corrected(known: Known) -> Iterator[Fact]:

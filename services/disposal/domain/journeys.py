@@ -340,5 +340,6 @@ PURPOSES: Final[Purposes] = {
         commands.VaryConditions,
     ),
     "Ending it": (commands.EndDeferral,),
+    "Take back": (commands.WithdrawCase, commands.AnnulDisposal),
 }
 """Where the other commands stand."""

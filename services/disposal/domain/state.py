@@ -36,11 +36,15 @@ class Stage(StrEnum):
     DIVERTED = "DIVERTED"
     CHARGED = "CHARGED"
     CLOSED = "CLOSED"
+    ANNULLED = "ANNULLED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 BEFORE_ISSUE: Final = frozenset({Stage.OPENED, Stage.ASSESSED, Stage.RECOMMENDED, Stage.DECIDED})
 UNDER_WAY: Final = frozenset({Stage.AGREED, Stage.ACTIVE})
 ISSUED_AND_OPEN: Final = UNDER_WAY | {Stage.BREACH_REVIEW}
+TAKEN_BACK: Final = frozenset({Stage.ANNULLED, Stage.WITHDRAWN})
+"""As if it had never been: no history of the child, and in no count."""
 
 
 class ConditionStatus(StrEnum):
@@ -243,6 +247,14 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
+class Annulment:
+    """When the disposal was annulled, and under which reference."""
+
+    at: datetime
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepState:
     """A step of the plan with its status. `recorded_at` is when it was last said how it went."""
 
@@ -348,6 +360,7 @@ class DisposalState:
     changed_since_signing: bool = False
     document_printed_here: bool | None = None
     issue: Issue | None = None
+    annulment: Annulment | None = None
     deferral: Deferral | None = None
     yot_referred_at: datetime | None = None
     bookings: Mapping[UUID, Booking] = field(default_factory=dict)
@@ -412,6 +425,18 @@ class DisposalState:
         if self.issue is not None:
             return self.issue.disposal
         return None if self.decision is None else self.decision.disposal
+
+    @property
+    def given(self) -> Disposal | None:
+        """The disposal that the child has: it was given, and is not annulled."""
+        return None if self.issue is None or self.annulment is not None else self.issue.disposal
+
+    @property
+    def taken_back_at(self) -> datetime | None:
+        """When the case was withdrawn, or what was given annulled; None if neither."""
+        if self.stage is Stage.WITHDRAWN:
+            return self.ended_at
+        return None if self.annulment is None else self.annulment.at
 
     @property
     def to_be_issued(self) -> Disposal | None:

@@ -10,7 +10,15 @@ from services.disposal.domain import commands
 from services.disposal.domain.activity import activity_id
 from services.disposal.domain.moving import may_be_corrected, may_be_moved
 from services.disposal.domain.signing import document_to_sign
-from services.disposal.domain.state import BEFORE_ISSUE, ISSUED_AND_OPEN, SETTLED, UNDER_WAY, DisposalState, Stage
+from services.disposal.domain.state import (
+    BEFORE_ISSUE,
+    ISSUED_AND_OPEN,
+    SETTLED,
+    TAKEN_BACK,
+    UNDER_WAY,
+    DisposalState,
+    Stage,
+)
 from services.disposal.events import Change, ChangeAction
 from services.trade.vocabulary import AttendanceStatus, Disposal, Role
 from shared.domain.rules import Context
@@ -120,8 +128,14 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "case_is_worked_on",
-        (commands.RecordVictimView, commands.InformVictimOfRestorativeJustice, commands.RecordContact),
+        (commands.RecordVictimView, commands.InformVictimOfRestorativeJustice),
         CARED_FOR,
+        "The case has ended: only a correction or an outcome may be recorded.",
+    ),
+    AllowedStages(
+        "people_are_reached",
+        (commands.RecordContact,),
+        CARED_FOR | {Stage.ANNULLED},
         "The case has ended: only a correction or an outcome may be recorded.",
     ),
     AllowedStages(
@@ -201,7 +215,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     AllowedStages(
         "caution_awaits_its_referral",
         (commands.ReferToYot,),
-        frozenset({Stage.RECORDED, Stage.ACTIVE, Stage.BREACH_REVIEW}),
+        frozenset({Stage.RECORDED, Stage.ACTIVE, Stage.BREACH_REVIEW, Stage.ANNULLED}),
         "A child is referred to the youth offending team once, after a caution is given.",
         f"{SOURCE}; CDA 1998 ss66A(6A), 66ZB(1)",
         standing=lambda state: _was_given(state) and state.yot_referred_at is None,
@@ -314,6 +328,20 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         (commands.InstituteProceedings,),
         frozenset({Stage.BREACH_REVIEW}),
         "Proceedings follow a breach under review, or a deferral that failed.",
+    ),
+    AllowedStages(
+        "something_was_given",
+        (commands.AnnulDisposal,),
+        EVERY_STAGE - TAKEN_BACK,
+        "There is nothing to annul: nothing was given, or it is annulled already.",
+        standing=_was_given,
+    ),
+    AllowedStages(
+        "nothing_was_given",
+        (commands.WithdrawCase,),
+        BEFORE_ISSUE | {Stage.DEFERRED, Stage.DIVERTED},
+        "A case is withdrawn before anything is given and before it ends: annul what was given.",
+        standing=lambda state: state.outcome is None,
     ),
     AllowedStages(
         "activity_has_a_place",

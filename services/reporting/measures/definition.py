@@ -97,11 +97,10 @@ class Measure(Generic[Row]):
 
         With `needs_subjects`, the other summaries of their subjects, and those that they follow, are given too.
         """
-        summaries = [summary for summary in dataset.summaries if any(day in period for day in self.days(summary))]
+        counted = [summary for summary in dataset.summaries if summary.is_counted]
+        summaries = [summary for summary in counted if any(day in period for day in self.days(summary))]
         if self.needs_subjects:
             streams = {summary.stream for summary in summaries} | {summary.follows for summary in summaries}
             subjects = {summary.subject for summary in summaries} - {None}
-            summaries = [
-                summary for summary in dataset.summaries if summary.stream in streams or summary.subject in subjects
-            ]
+            summaries = [summary for summary in counted if summary.stream in streams or summary.subject in subjects]
         return self.select(replace(dataset, summaries=summaries), period)

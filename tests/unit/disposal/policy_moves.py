@@ -49,6 +49,12 @@ def summary() -> Any:
     return disposal.opening(offence=disposal.offence(TrialMode.SUMMARY))
 
 
+def annulled(service: Service[Any]) -> disposal.CaseStory:
+    story = case(service).issued()
+    story.ask(disposal.ANNULLED, by=disposal.SUPERVISOR, at=disposal.ISSUED_AT)
+    return story
+
+
 def opens(service: Service[Any]) -> Any:
     return answer(case(service), disposal.opening(), disposal.YJS, disposal.OPENED_AT)
 
@@ -210,6 +216,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     "victim_information_days": Moved(6, informs()),
     "victim_information_enhanced_days": Moved(2, informs(victims_with_enhanced_rights=(disposal.MANAGER,))),
     "assessment_days": Moved(11, assesses),
+    "yjs_told_days": Moved(2, lambda service: due(annulled(service), "YJS_TOLD", disposal.GIVEN_ON)),
     "yot_referral_days": Moved(2, lambda service: due(case(service).issued(), "YOT_REFERRAL", disposal.GIVEN_ON)),
     "attendance_record_days": Moved(2, books),
     "absence_reason_days": Moved(6, misses("ABSENCE_REASON")),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.disposal.domain.commands import (
     AgreeDeferral,
+    AnnulDisposal,
     BookConditionSession,
     CompleteAssessment,
     ConfirmAppropriateAdult,
@@ -28,6 +29,7 @@ from services.disposal.domain.commands import (
     VaryConditions,
 )
 from services.disposal.events import (
+    AnnulledBy,
     AssessmentTool,
     Change,
     ChangeAction,
@@ -261,6 +263,7 @@ EXPLAINED: Final = ExplainEffect(
 SIGNED: Final = SignDocument(document_sha256="9f2c" * 16, consent=True, signed_by_child=True)
 ADMITTED: Final = RecordAdmission(appropriate_adult_present=True, facts_accepted=True)
 ASSESSED: Final = CompleteAssessment(tool=AssessmentTool.PDAT, programme_plan=True)
+ANNULLED: Final = AnnulDisposal(by=AnnulledBy.COURT, reference="CO/1212/2026", why=Sealed("The court quashed it."))
 PANEL: Final = (MemberKind.POLICE, MemberKind.YJS)
 
 

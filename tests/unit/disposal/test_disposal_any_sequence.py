@@ -37,6 +37,7 @@ from services.disposal.domain.commands import (
     RequestAssessment,
     TellVictim,
     WithdrawAdmission,
+    WithdrawCase,
     WithdrawCondition,
     WithdrawConsent,
 )
@@ -51,6 +52,7 @@ from services.disposal.events import (
     OutcomeAssigned,
     ProsecutorDecision,
     StepResult,
+    WithdrawalReason,
 )
 from services.disposal.service import service, uniqueness_key
 from services.trade.vocabulary import AttendanceStatus, BreachDecision, Flag, OutcomeCode, TrialMode
@@ -63,6 +65,7 @@ from tests.any_sequence import Correction, Steps, folds_at_any_time, play, read_
 from tests.unit.disposal.stories import (
     ADMITTED,
     ADULT,
+    ANNULLED,
     ASSESSED,
     EXPLAINED,
     FIRST,
@@ -123,6 +126,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ASSESSED,
     EXPLAINED,
     SIGNED,
+    ANNULLED,
+    WithdrawCase(reason=WithdrawalReason.WRONG_CHILD, why=Sealed("It was his brother.")),
     evidence(),
     scored(3, 4, "planned"),
     recommended("YCC"),
@@ -246,7 +251,7 @@ def test_no_order_breaks_what_the_law_wants(start: str, step_list: Steps) -> Non
         assert set(claimed.release) <= claimed_keys
         claimed_keys = (claimed_keys | set(claimed.take)) - set(claimed.release)
     assert claimed_keys == set(uniqueness_key(service.decider.state_at(story.facts)))
-    assert bool(claimed_keys) is (view["state"] != "CLOSED")
+    assert bool(claimed_keys) is (view["state"] not in {"CLOSED", "ANNULLED", "WITHDRAWN"})
     if not any(name == "RecordCorrected" for name in names):
         booked = {key: booking.hours for key, booking in story.state.bookings.items()}
         for held_session in story.state.attendances:

@@ -170,6 +170,7 @@ def not_given_before_its_conditions(state: DisposalState, context: Context) -> b
     commands.ReferBreach,
     commands.DecideBreach,
     commands.InstituteProceedings,
+    commands.AnnulDisposal,
 )
 def not_before_it_was_given(state: DisposalState, context: Context) -> bool:
     """What follows from the disposal cannot have happened before it was given: check the time.
