@@ -12,6 +12,7 @@ from services.disposal.documents.cautions import (
     conditional_caution,
     conditional_caution_notice,
     restorative_disposal,
+    until_annulled,
 )
 from services.disposal.documents.deferral import deferral_plan
 from services.disposal.documents.panel import panel_pack
@@ -32,10 +33,12 @@ MONITORS: Final = OFFICERS | {Role.SAFE_SCHOOLS_OFFICER.value}
 """Those who record attendance also write to the child who did not come."""
 
 DOCUMENTS: Final[Mapping[str, Document[DisposalState]]] = {
-    "ycc": Document(FOLDER, conditional_caution, OFFICERS, condition_texts, layout=2, sender=POLICE),
-    "ycc-notice": Document(FOLDER, conditional_caution_notice, OFFICERS, condition_texts, layout=2, sender=POLICE),
-    "yc": Document(FOLDER, caution_notice, OFFICERS, condition_texts, layout=2, sender=POLICE),
-    "yrd": Document(FOLDER, restorative_disposal, OFFICERS, condition_texts, layout=2, sender=POLICE),
+    "ycc": Document(FOLDER, until_annulled(conditional_caution), OFFICERS, condition_texts, layout=2, sender=POLICE),
+    "ycc-notice": Document(
+        FOLDER, until_annulled(conditional_caution_notice), OFFICERS, condition_texts, layout=2, sender=POLICE
+    ),
+    "yc": Document(FOLDER, until_annulled(caution_notice), OFFICERS, condition_texts, layout=2, sender=POLICE),
+    "yrd": Document(FOLDER, until_annulled(restorative_disposal), OFFICERS, condition_texts, layout=2, sender=POLICE),
     "deferral-plan": Document(FOLDER, deferral_plan, OFFICERS, sender=YJS),
     "panel-pack": Document(FOLDER, panel_pack, OFFICERS, condition_texts, layout=2, sender=YJS),
     "victim-letter": Document(

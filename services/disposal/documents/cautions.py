@@ -4,7 +4,8 @@ What is printed rests on the facts before the giving alone, so the document that
 for byte, when its signature is to be proved (CDA 1998 s66E(6) makes it admissible).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -48,6 +49,8 @@ PRINTED_FIELDS: Final = (
     "issued_on",
 )
 """The fields of these events that are printed, by the beginning of their path."""
+
+Filling = Callable[[DisposalState, Sequence[Fact]], DocumentData | NotAvailable]
 
 NO_ADMISSION: Final = NotAvailable("The child has not admitted the offence: record the admission before printing (R4).")
 
@@ -122,6 +125,19 @@ def _fields_of_every_caution(state: DisposalState) -> dict[str, Any]:
         "recordable": state.opened.offence.recordable,
         "may_notify": state.opened.offence.category is OffenceCategory.SEXUAL,
     }
+
+
+def until_annulled(fill: Filling) -> Filling:
+    """Fill a paper as before; once what was given is annulled, with the day and reference of that across each page."""
+
+    def filled(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
+        data, annulment = fill(state, facts), state.annulment
+        if isinstance(data, NotAvailable) or annulment is None:
+            return data
+        across = {"on": day_of(annulment.at), "reference": annulment.reference}
+        return replace(data, values={**data.values, "annulled": across}, at=max(data.at, annulment.at))
+
+    return filled
 
 
 def _settled(facts: Sequence[Fact]) -> datetime:

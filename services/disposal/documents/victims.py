@@ -22,4 +22,6 @@ def victim_letter(state: DisposalState, _facts: Sequence[Fact]) -> DocumentData 
         happened_on=state.opened.offence.date.isoformat(),
         reference=state.opened.crime_number,
     )
+    if state.annulment is not None:
+        values |= {"decision": "annulled", "completed": False}
     return DocumentData(values, max(state.decided_at))

@@ -102,9 +102,7 @@ def live_cases(child: UUID, offence: events.Offence, known: Known) -> Iterator[U
 def _taken_back(known: Known) -> frozenset[UUID]:
     """Return the cases that were withdrawn, or whose disposal was annulled."""
     return frozenset(
-        fact.stream_id
-        for fact in known.facts
-        if isinstance(fact.event, events.DisposalAnnulled | events.CaseWithdrawn)
+        fact.stream_id for fact in known.facts if isinstance(fact.event, events.DisposalAnnulled | events.CaseWithdrawn)
     )
 
 

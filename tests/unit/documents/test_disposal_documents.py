@@ -31,6 +31,7 @@ from shared.domain.sealing import Sealed
 from shared.printing.documents import text_file
 from tests.unit.disposal.stories import (
     AFTER,
+    ANNULLED,
     DECIDED_AT,
     FIRST,
     ISSUED_AT,
@@ -431,3 +432,14 @@ def test_a_caution_for_a_sexual_offence_speaks_of_notification(category: Offence
         ("ycc-notice", CaseStory().prepared("YCC", condition(), command=of)),
     ):
         assert ("Schedule 3 to the Sexual Offences Act 2003" in text_of(printed(story, name))) is notifies
+
+
+@pytest.mark.parametrize(("name", "what"), [("yc", "YC"), ("ycc", "YCC"), ("ycc-notice", "YCC"), ("yrd", "YRD")])
+def test_a_paper_printed_after_the_annulment_says_so_across(name: str, what: str) -> None:
+    """Given a paper of what was annulled since, then it bears day and reference of that, and as of before it is the same as ever."""
+    story = CaseStory().issued(what, command=LEOS)
+    before = printed(story, name)
+    story.ask(ANNULLED, by=SUPERVISOR, at="2026-03-20T10:00:00+00:00")
+    assert "Annulled on 20 March 2026, CO/1212/2026" in text_of(printed(story, name))
+    assert printed(story, name, facts=story.facts[:-1]).body == before.body
+    assert "has been annulled" in text_of(printed(story, "victim-letter"))
