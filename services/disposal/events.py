@@ -202,6 +202,13 @@ class WithdrawalReason(StrEnum):
     WRONG_CHILD = "WRONG_CHILD"
 
 
+class AfterDiversion(StrEnum):
+    """What follows a diversion that ended before outcome 22: the case is decided anew, or no further action is taken."""
+
+    DECIDE_AGAIN = "DECIDE_AGAIN"
+    NO_FURTHER_ACTION = "NO_FURTHER_ACTION"
+
+
 class EndedDisposal(StrEnum):
     """What ended without completion: a disposal that was given, or the deferral of a prosecution."""
 
@@ -1103,6 +1110,34 @@ class CaseWithdrawn(ChildEvent):
     why: Annotated[Sealed[FreeText], Personal.REASONS]
 
 
+class OffenceReclassified(ChildEvent):
+    """The offence is another one than the case was opened for, and nothing was given for it yet.
+
+    Admission, panel, decision and preparation are void: they were of the other offence. Age and time limit follow anew.
+    """
+
+    sentence = (
+        "Offence re-classified: {offence.title}, {offence.date}; the child was {age_at_offence}"
+        "[; prosecution by {prosecution_time_limit}]"
+    )
+
+    offence: Offence
+    why: Annotated[Sealed[FreeText], Personal.REASONS]
+    age_at_offence: int
+    prosecution_time_limit: date | None = None
+
+
+class DiversionEnded(ChildEvent):
+    """A diversion ended before outcome 22 could be assigned: KPI 6 counts it as not completed. `ended_on` is that day."""
+
+    sentence = "Diversion ended on {ended_on}: {why}; {then}"
+
+    why: DeferralEndReason
+    then: AfterDiversion
+    rationale_text: Annotated[Sealed[FreeText], Personal.REASONS]
+    ended_on: date
+
+
 class ActivityUndertaken(Event):
     """The child took part in this activity, and complied. Outcome 22 may rest on it (rule O22).
 
@@ -1193,6 +1228,8 @@ DisposalEvent: TypeAlias = (
     | OutcomeAssigned
     | DisposalAnnulled
     | CaseWithdrawn
+    | OffenceReclassified
+    | DiversionEnded
     | ActivityUndertaken
     | RecordCorrected
 )

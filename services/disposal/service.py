@@ -15,6 +15,8 @@ from services.disposal.events import (
     DisposalAnnulled,
     DisposalCaseOpened,
     DisposalDecided,
+    DiversionEnded,
+    OffenceReclassified,
     RecordCorrected,
 )
 from services.disposal.reactions import REACTIONS
@@ -43,7 +45,14 @@ def uniqueness_key(state: DisposalState | None) -> tuple[str, ...]:
 def claims(state: DisposalState | None, fact: Fact[Any]) -> Claims | None:
     """Return the claim of an event: opening takes it, closing releases it, a correction may move it."""
     match fact.event:
-        case DisposalCaseOpened() | DisposalDecided() | DisposalAnnulled() | CaseWithdrawn():
+        case (
+            DisposalCaseOpened()
+            | DisposalDecided()
+            | DisposalAnnulled()
+            | CaseWithdrawn()
+            | OffenceReclassified()
+            | DiversionEnded()
+        ):
             after = evolve(state, fact)
         case RecordCorrected() as correction:
             assert state is not None

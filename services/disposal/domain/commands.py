@@ -641,6 +641,29 @@ class WithdrawCase(Command):
     why: Sealed[FreeText]
 
 
+class ReclassifyOffence(Command):
+    """Record that the offence is another one, before anything is given for it. Admission, panel, decision and preparation
+    are void, and the rules are judged anew. A slip of the pen is corrected instead.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = POLICE
+    makes = (events.OffenceReclassified,)
+
+    offence: events.Offence
+    why: Sealed[FreeText]
+
+
+class EndDiversion(Command):
+    """End a diversion that does not work out, until outcome 22 is assigned. Then the case is decided anew, or closed."""
+
+    roles: ClassVar[frozenset[str] | None] = POLICE
+    makes = (events.DiversionEnded,)
+
+    why: events.DeferralEndReason
+    then: events.AfterDiversion
+    rationale_text: Sealed[FreeText]
+
+
 class RecordActivityUndertaken(Command):
     """Record an activity of the child, on which outcome 22 may rest (rule O22): the work of another agency by its
     provider. A reaction records sessions of education, and conferences.

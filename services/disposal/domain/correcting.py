@@ -1,16 +1,12 @@
 """Decides a correction: the value, what follows from it, and whether the disposal stays lawful."""
 
-from dataclasses import replace
-
-from services.disposal.domain.commands import CorrectRecord, IssueDisposal
+from services.disposal.domain.commands import CorrectRecord
 from services.disposal.domain.corrections import CORRECTIONS, with_consequences
-from services.disposal.domain.evolve import evolve
-from services.disposal.domain.rules import rules
+from services.disposal.domain.rules.lawfulness import unlawful_by
 from services.disposal.domain.state import DisposalState
-from services.disposal.events import CorrectedOutcome, DisposalIssued, OutcomeAssigned, RecordCorrected
+from services.disposal.events import CorrectedOutcome, OutcomeAssigned, RecordCorrected
 from shared.domain.corrections import facts_of
-from shared.domain.dates import local_day
-from shared.domain.decisions import NewEvents, RuleKind
+from shared.domain.decisions import NewEvents
 from shared.domain.rules import Context
 
 
@@ -47,32 +43,3 @@ def corrected_outcome(
         occurred_at=corrected.occurred_at,
         told_by=(correction.corrects, *earlier),
     )
-
-
-def unlawful_by(state: DisposalState, context: Context) -> tuple[str, ...] | None:
-    """Return the ids of the rules that forbid the issue of this disposal, on the facts as they are known now.
-
-    None if no disposal was issued, or if the child's data are erased and the rules can no longer be judged.
-
-    The facts before the issue are judged on its own day, by its own officer and by the policy of that day.
-    """
-    if state.opened.details.date_of_birth.is_forgotten:
-        return None
-    before: DisposalState | None = None
-    for fact in facts_of(state):
-        if isinstance(fact.event, DisposalIssued):
-            issue_context = replace(
-                context,
-                actor=fact.actor,
-                occurred_at=fact.occurred_at,
-                policy=context.policy_on(local_day(fact.occurred_at)),
-            )
-            broken = (
-                rule.id
-                for rule in rules.rules_for(IssueDisposal, RuleKind.FORBIDS)
-                if not rule.check(IssueDisposal(), before, issue_context)
-            )
-            return tuple(dict.fromkeys(broken))
-        if not isinstance(fact.event, RecordCorrected):
-            before = evolve(before, fact)
-    return None

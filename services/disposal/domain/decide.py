@@ -21,6 +21,7 @@ from services.disposal.domain.evolve import evolve
 from services.disposal.domain.history import earlier_of
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
+from shared.domain.corrections import required
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import Command, event_that_it_records, model_from
@@ -85,6 +86,12 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
             return breach.decide_proceedings(command, state, context)
         case commands.AssignOutcome():
             return (model_from(events.OutcomeAssigned, command, **derived.of_outcome(state, context)),)
+        case commands.ReclassifyOffence(offence=offence):
+            required(state.age_on(offence.date), state, "the date of birth is forgotten")
+            follows = derived.of_reclassification(offence, state, context.policy)
+            return (model_from(events.OffenceReclassified, command, **follows),)
+        case commands.EndDiversion():
+            return (model_from(events.DiversionEnded, command, **of_child(state), ended_on=context.day),)
         case commands.AnnulDisposal():
             return (model_from(events.DisposalAnnulled, command, **derived.of_annulment(state)),)
         case commands.WithdrawCase():

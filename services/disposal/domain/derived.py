@@ -69,6 +69,12 @@ def of_opening(event: OpenDisposalCase | events.DisposalCaseOpened, policy: Poli
     return {**age, "prosecution_time_limit": limit}
 
 
+def of_reclassification(offence: events.Offence, state: DisposalState, policy: Policy) -> dict[str, Any]:
+    """Return the child, the age at the offence as it is now, and the last day to prosecute."""
+    limit = prosecution_time_limit(offence, local_day(state.opened.reported_at), policy)
+    return {**of_child(state), "age_at_offence": state.age_on(offence.date), "prosecution_time_limit": limit}
+
+
 def of_decision(state: DisposalState, day: date) -> dict[str, Any]:
     """Return the ids of the child and the age on the day."""
     return {**of_child(state), "age": state.age_on(day)}
@@ -206,6 +212,9 @@ _DERIVED: Final[Mapping[type[Event], Callable[[Any, DisposalState, Context], dic
     events.DisposalClosedWithoutProceedings: lambda _, state, _context: _of_closing(state),
     events.DisposalNotCompleted: lambda _, state, _context: of_given(state),
     events.DisposalCeased: lambda event, state, _context: of_ceasing(state, event.ceased_on),
+    events.OffenceReclassified: lambda event, state, context: of_reclassification(event.offence, state, context.policy),
+    events.DiversionEnded: lambda _, state, _context: of_child(state),
+    events.CaseWithdrawn: lambda _, state, _context: of_child(state),
     events.DisposalAnnulled: lambda _, state, _context: of_annulment(state),
     events.OutcomeAssigned: lambda _, state, context: of_outcome(state, context),
 }

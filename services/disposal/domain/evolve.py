@@ -28,6 +28,7 @@ from services.disposal.domain.state import (
     DisposalState,
     Evidence,
     Explanation,
+    FailedDiversion,
     Informed,
     Issue,
     ProgrammeEnd,
@@ -84,6 +85,8 @@ def _is_to_be_told(event: Event) -> bool:
     match event:
         case events.DisposalDecided(decision=decision):
             return decision in EXITS
+        case events.DiversionEnded(then=then):
+            return then is events.AfterDiversion.NO_FURTHER_ACTION
         case _:
             return isinstance(event, TOLD_OF)
 
@@ -223,6 +226,12 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             annulment = Annulment(at, event.reference)
             without = replace(state, outcome=None, outcome_at=None, outcome_age=None)
             return replace(without, stage=Stage.ANNULLED, annulment=annulment, ended_at=state.ended_at or at)
+        case events.OffenceReclassified():
+            changes = {name: getattr(event, name) for name in ("offence", "age_at_offence", "prosecution_time_limit")}
+            void = replace(_unprepared(state), admission=None, asked_at=at, panel=None, prosecutor=None, decision=None)
+            return replace(void, opened=state.opened.model_copy(update=changes), stage=_undecided(void))
+        case events.DiversionEnded():
+            return _diversion_ended(state, fact, event)
         case events.CaseWithdrawn():
             return replace(state, stage=Stage.WITHDRAWN, ended_at=at)
         case events.ActivityUndertaken():
@@ -363,7 +372,7 @@ def _decided(state: DisposalState, fact: Fact, event: events.DisposalDecided) ->
     """Decide; void what was prepared under an earlier decision, since it was prepared for another disposal."""
     stage = EXITS.get(event.decision, Stage.DECIDED)
     return replace(
-        state,
+        _unprepared(state),
         stage=stage,
         decision=Decision(
             event.decision,
@@ -375,6 +384,14 @@ def _decided(state: DisposalState, fact: Fact, event: events.DisposalDecided) ->
             speaks_of_section_45(event),
             event.prosecution_inappropriate is True and event.ycc_inappropriate is True,
         ),
+        ended_at=fact.occurred_at if stage in {Stage.CHARGED, Stage.CLOSED} else None,
+    )
+
+
+def _unprepared(state: DisposalState) -> DisposalState:
+    """Void what was prepared to be given."""
+    return replace(
+        state,
         conditions={},
         adults_at=(),
         explanations=(),
@@ -383,8 +400,23 @@ def _decided(state: DisposalState, fact: Fact, event: events.DisposalDecided) ->
         changed_since_signing=False,
         document_printed_here=None,
         consent_withdrawn_at=None,
-        ended_at=fact.occurred_at if stage in {Stage.CHARGED, Stage.CLOSED} else None,
     )
+
+
+def _undecided(state: DisposalState) -> Stage:
+    """Return the stage of a case whose decision is void."""
+    if state.panel is not None:
+        return Stage.RECOMMENDED
+    return Stage.ASSESSED if state.assessments else Stage.OPENED
+
+
+def _diversion_ended(state: DisposalState, fact: Fact, event: events.DiversionEnded) -> DisposalState:
+    """End the diversion, unless the child left it before; decided anew, that end stays apart from the one of what is given."""
+    end = state.end or ProgrammeEnd(event.ended_on, completed=False)
+    if event.then is events.AfterDiversion.NO_FURTHER_ACTION:
+        return replace(state, stage=Stage.CLOSED, end=end, ended_at=fact.occurred_at)
+    failed = FailedDiversion(end.on, None if state.decision is None else state.decision.age)
+    return replace(state, stage=_undecided(state), decision=None, end=None, failed_diversion=failed)
 
 
 def _conditions_changed(state: DisposalState, fact: Fact, conditions: Mapping[UUID, ConditionState]) -> DisposalState:

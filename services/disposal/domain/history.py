@@ -17,7 +17,7 @@ from services.trade.relations import KEPT_OF_RELATIONS
 from services.trade.vocabulary import Recommendation
 from shared.domain.dates import local_day
 from shared.domain.decider import versions_of
-from shared.domain.envelope import Fact, has_event
+from shared.domain.envelope import Fact
 from shared.domain.messages import Event
 from shared.domain.persons import Known
 
@@ -27,6 +27,8 @@ KEPT_OF_CHILDREN: Final[Mapping[type[Event], tuple[str, ...]]] = {
     events.DisposalIssued: ("person_id",),
     events.DisposalAnnulled: ("person_id",),
     events.CaseWithdrawn: ("person_id",),
+    events.OffenceReclassified: ("person_id",),
+    events.DiversionEnded: ("person_id",),
     HistoryRecorded: OF_PERSONS[HistoryRecorded],
     **KEPT_OF_RELATIONS,
 }
@@ -87,16 +89,23 @@ def counted(prior: events.PriorRecord | None, earlier: tuple[Earlier, ...]) -> e
 def live_cases(child: UUID, offence: events.Offence, known: Known) -> Iterator[UUID]:
     """Yield the cases that stand for an offence under another id of the same child (R28); its own id has a claim."""
     others = known.same_as(child) - {child}
-    ended = {
-        fact.stream_id: fact.event.decision in ENDED
-        for fact in _corrected(known)
-        if has_event(fact, events.DisposalDecided)
-    } | dict.fromkeys(_taken_back(known), True)
+    live: dict[UUID, events.Offence] = {}
     for fact in _corrected(known):
-        if has_event(fact, events.DisposalCaseOpened) and fact.event.person_id in others:
-            other = fact.event.offence
-            if (other.code, other.date) == (offence.code, offence.date) and not ended.get(fact.stream_id, False):
-                yield fact.stream_id
+        match fact.event:
+            case events.DisposalCaseOpened(person_id=person, offence=of) if person in others:
+                live[fact.stream_id] = of
+            case events.OffenceReclassified(offence=of) if fact.stream_id in live:
+                live[fact.stream_id] = of
+            case events.DisposalDecided(decision=decision) if decision in ENDED:
+                live.pop(fact.stream_id, None)
+            case events.DiversionEnded(then=events.AfterDiversion.NO_FURTHER_ACTION):
+                live.pop(fact.stream_id, None)
+            case _:
+                pass
+    gone = _taken_back(known)
+    for stream, of in live.items():
+        if (of.code, of.date) == (offence.code, offence.date) and stream not in gone:
+            yield stream
 
 
 def _taken_back(known: Known) -> frozenset[UUID]:

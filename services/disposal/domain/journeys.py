@@ -340,6 +340,11 @@ PURPOSES: Final[Purposes] = {
         commands.VaryConditions,
     ),
     "Ending it": (commands.EndDeferral,),
-    "Take back": (commands.WithdrawCase, commands.AnnulDisposal),
+    "Take back": (
+        commands.WithdrawCase,
+        commands.ReclassifyOffence,
+        commands.EndDiversion,
+        commands.AnnulDisposal,
+    ),
 }
 """Where the other commands stand."""

@@ -324,6 +324,14 @@ class ProgrammeEnd:
     completed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FailedDiversion:
+    """A diversion after which the case was decided anew: when it ended, and the child's age when it began."""
+
+    ended_on: date
+    age: int | None
+
+
 @dataclass(frozen=True)
 class DisposalState:
     """The state of a disposal case, folded from its facts."""
@@ -372,6 +380,7 @@ class DisposalState:
     completed_on: date | None = None
     ended_at: datetime | None = None
     end: ProgrammeEnd | None = None
+    failed_diversion: FailedDiversion | None = None
     outcome: OutcomeCode | None = None
     outcome_at: datetime | None = None
     outcome_age: int | None = None

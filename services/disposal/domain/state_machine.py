@@ -337,6 +337,19 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         standing=_was_given,
     ),
     AllowedStages(
+        "offence_may_be_another",
+        (commands.ReclassifyOffence,),
+        BEFORE_ISSUE,
+        "An offence is re-classified before anything is given for it: annul what was given, or have it admitted anew.",
+    ),
+    AllowedStages(
+        "child_is_diverted",
+        (commands.EndDiversion,),
+        frozenset({Stage.DIVERTED}),
+        "There is no diversion, or its outcome is assigned.",
+        standing=lambda state: state.outcome is None,
+    ),
+    AllowedStages(
         "nothing_was_given",
         (commands.WithdrawCase,),
         BEFORE_ISSUE | {Stage.DEFERRED, Stage.DIVERTED},

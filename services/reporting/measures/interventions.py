@@ -5,6 +5,7 @@ counts in the period in which it actually ended (not in that of its deadline), i
 to 17 at its start, once for each child and offence: the most serious, then the latest (YJB KPI inclusion).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -47,16 +48,21 @@ def given_on(summary: Summary) -> list[date]:
 
 
 def ended_on(summary: Summary) -> list[date]:
-    """Return the day on which an intervention ended, as the days of a measure."""
-    intervention = intervention_of(summary) if isinstance(summary, DisposalSummary) else None
-    return [] if intervention is None else [intervention.ended_on]
+    """Return the days on which interventions ended, as the days of a measure."""
+    return [one.ended_on for one in interventions_of(summary)] if isinstance(summary, DisposalSummary) else []
 
 
-def intervention_of(summary: DisposalSummary) -> Intervention | None:
-    """Return the ended intervention of a disposal case; None while it has not ended, or if there was none."""
+def interventions_of(summary: DisposalSummary) -> Iterator[Intervention]:
+    """Yield the ended interventions of a disposal case: a diversion that failed before it was decided anew, and the last."""
+    if (failed := summary.failed_diversion) is not None:
+        age = summary.age_at_offence if failed.age is None else failed.age
+        yield Intervention(summary, OUTCOME_22, failed.ended_on, completed=False, age_at_start=age)
     if summary.deferred is not None:
-        return _deferral(summary.deferred, summary)
-    return _issued_disposal(summary) if summary.given is not None else _diversion(summary)
+        last = _deferral(summary.deferred, summary)
+    else:
+        last = _issued_disposal(summary) if summary.given is not None else _diversion(summary)
+    if last is not None:
+        yield last
 
 
 def _deferral(deferral: DeferralSummary, summary: DisposalSummary) -> Intervention | None:
@@ -104,14 +110,11 @@ def select_interventions(dataset: Dataset, period: Period) -> list[Intervention]
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
     order = {column: n for n, column in enumerate(policy.value("seriousness"))}
     best: dict[tuple[object, ...], Intervention] = {}
-    for summary in dataset.all_of(DisposalSummary):
-        intervention = intervention_of(summary)
-        if (
-            intervention is None
-            or intervention.ended_on not in period
-            or not youngest <= intervention.age_at_start <= oldest
-        ):
+    found = (one for summary in dataset.all_of(DisposalSummary) for one in interventions_of(summary))
+    for intervention in found:
+        if intervention.ended_on not in period or not youngest <= intervention.age_at_start <= oldest:
             continue
+        summary = intervention.summary
         offence = (summary.subject, summary.offence.code, summary.offence.on)
         earlier = best.get(offence)
         if earlier is None or _rank(intervention, order) < _rank(earlier, order):

@@ -19,6 +19,7 @@ from services.disposal.domain.commands import (
     DecideAbsence,
     DecideBreach,
     EndDeferral,
+    EndDiversion,
     ExcuseCondition,
     HandOverCase,
     InformVictimOfRestorativeJustice,
@@ -26,6 +27,7 @@ from services.disposal.domain.commands import (
     IssueDisposal,
     IssueWarning,
     OfferSession,
+    ReclassifyOffence,
     RecordActivityUndertaken,
     RecordComplianceMeeting,
     RecordContact,
@@ -45,6 +47,7 @@ from services.disposal.domain.rules.outcomes import DECIDED_BY
 from services.disposal.events import (
     EVENTS,
     AfterDeferral,
+    AfterDiversion,
     AssessmentTool,
     CancellationReason,
     ContactMeans,
@@ -127,6 +130,11 @@ COMMANDS: Final[tuple[Command, ...]] = (
     EXPLAINED,
     SIGNED,
     ANNULLED,
+    ReclassifyOffence(offence=offence(code="8010301"), why=Sealed("He was hurt.")),
+    *(
+        EndDiversion(why=DeferralEndReason.NOT_ENGAGED, then=then, rationale_text=Sealed("He does not come."))
+        for then in AfterDiversion
+    ),
     WithdrawCase(reason=WithdrawalReason.WRONG_CHILD, why=Sealed("It was his brother.")),
     evidence(),
     scored(3, 4, "planned"),

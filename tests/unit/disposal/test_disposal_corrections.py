@@ -320,17 +320,17 @@ def test_neither_a_correction_nor_an_unknown_event_is_corrected() -> None:
 
 
 def test_a_corrected_offence_moves_the_claim() -> None:
-    """Given a case, when the code of its offence is corrected, then the claim of R28 moves with it."""
+    """Given a case, when the day of its offence is corrected, then the claim of R28 moves with it."""
     story = CaseStory().issued()
     before = story.state
-    story.ask(story.corrects("DisposalCaseOpened", "offence.code", "14920"), by=SUPERVISOR, at=THEN)
+    story.ask(story.corrects("DisposalCaseOpened", "offence.date", "2026-03-01"), by=SUPERVISOR, at=THEN)
     moved = claims(before, next(fact for fact in story.facts if isinstance(fact.event, RecordCorrected)))
     assert moved is not None
-    assert moved.take == (f"{LEO}/14920/2026-03-02",)
+    assert moved.take == (f"{LEO}/04601/2026-03-01",)
     assert moved.release == (f"{LEO}/04601/2026-03-02",)
     issued = next(fact.event for fact in story.state.record if fact.name == "DisposalIssued")
     assert isinstance(issued, DisposalIssued)
-    assert issued.offence_code == "14920"
+    assert issued.offence_date == date(2026, 3, 1)
 
 
 def test_a_disposal_that_was_not_lawful_is_to_be_reviewed() -> None:
@@ -347,7 +347,6 @@ def test_a_disposal_that_was_not_lawful_is_to_be_reviewed() -> None:
     ("what", "event", "field", "value", "rule"),
     [
         ("YC", "DisposalDecided", "ycc_inappropriate", False, "R5"),
-        ("YCC", "DisposalCaseOpened", "offence.trial_mode", "INDICTABLE_ONLY", "R18"),
         ("YC", "AppropriateAdultConfirmed", "adult", False, "R6"),
         ("YC", "AppropriateAdultConfirmed", "police_employee", True, "R6"),
         ("YC", "AppropriateAdultConfirmed", "involved_in_case", True, "R6"),

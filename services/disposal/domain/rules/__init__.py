@@ -12,6 +12,7 @@ from services.disposal.domain.rules import (  # noqa: F401 - each module registe
     decision,
     deferral,
     issuing,
+    lawfulness,
     outcomes,
     people,
     preparation,

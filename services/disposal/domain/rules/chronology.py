@@ -27,8 +27,21 @@ def opened_after_the_report(command: commands.OpenDisposalCase, _state: Disposal
     return command.reported_at <= context.occurred_at and command.offence.date <= context.day
 
 
-@rules.forbids("T1", commands.OpenDisposalCase, looks_at=("offence",))
-def known_after_the_offence(command: commands.OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
+@rules.forbids("T1", commands.ReclassifyOffence, looks_at=("offence",))
+def reclassified_after_the_offence(
+    command: commands.ReclassifyOffence, _state: DisposalState, context: Context
+) -> bool:
+    """An offence is re-classified after it took place: check the day.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return command.offence.date <= context.day
+
+
+@rules.forbids("T1", commands.OpenDisposalCase, commands.ReclassifyOffence, looks_at=("offence",))
+def known_after_the_offence(
+    command: commands.OpenDisposalCase | commands.ReclassifyOffence, _state: DisposalState | None, context: Context
+) -> bool:
     """An offence becomes known on its own day or later, and before the case is opened: check the day.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -62,6 +75,9 @@ def report_is_within_the_calendar(
     commands.SignDocument,
     commands.IssueDisposal,
     commands.AgreeDeferral,
+    commands.ReclassifyOffence,
+    commands.EndDiversion,
+    commands.WithdrawCase,
 )
 def not_before_the_decision(state: DisposalState, context: Context) -> bool:
     """What follows from the decision cannot have happened before it: check the time.

@@ -1,7 +1,10 @@
 """Before the decision: the child's age, the gravity score, the panel, the prosecutor."""
 
+from datetime import date
+
 from services.disposal.domain.commands import (
     OpenDisposalCase,
+    ReclassifyOffence,
     RecordPanelRecommendation,
     RecordProsecutorDecision,
     ScoreGravity,
@@ -14,6 +17,16 @@ from services.disposal.events import Direction
 from services.trade.vocabulary import Role
 from shared.domain.dates import age_on
 from shared.domain.rules import Context
+
+
+@rules.forbids("R1", ReclassifyOffence, looks_at=("offence",), since=date(2013, 4, 8))
+def old_enough_on_the_day_of_that_offence(command: ReclassifyOffence, state: DisposalState, context: Context) -> bool:
+    """The child was under ten on the day of that offence and cannot commit a crime: withdraw the case, and give early help.
+
+    Source: CYPA 1933 s50
+    """
+    age = state.age_on(command.offence.date)
+    return age is None or age >= context.policy.number("criminal_responsibility_age")
 
 
 @rules.forbids("R1", OpenDisposalCase, looks_at=("person_id", "details", "offence"))
