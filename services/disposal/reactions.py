@@ -43,6 +43,8 @@ RECOMMENDATION: Final = "recommendation-of-panel"
 CORRECTION_OF_RECOMMENDATION: Final = "correction-of-recommendation"
 
 
+Ended = conference.ConferenceHeld | conference.ConferenceDidNotProceed
+"""An end of a conference."""
 Serving = education.PlaceBooked | education.Booking | conference.ConferenceHeld | conference.ConferenceDidNotProceed
 """What may serve a condition: `disposal_id` and `condition_id` name it."""
 
@@ -50,7 +52,9 @@ Serving = education.PlaceBooked | education.Booking | conference.ConferenceHeld 
 def _about(fact: Fact, place: Serving) -> dict[str, UUID]:
     """Name the child whom a place is for, and the case, which a place may leave open; a conference stands in its case."""
     if isinstance(place, conference.ConferenceHeld | conference.ConferenceDidNotProceed):
-        return {"person_id": place.harmer, "case_id": fact.envelope.home}
+        # The disposal of a further harmer may stand in a case of its own.
+        of_the_case = all(place.condition_id != of.condition_id for of in place.serves or ())
+        return {"person_id": place.harmer, **({"case_id": fact.envelope.home} if of_the_case else {})}
     return {"person_id": place.person_id, **({} if place.case_id is None else {"case_id": place.case_id})}
 
 
@@ -98,6 +102,14 @@ def _recorded(
         because=because,
     )
     yield CommandFor(place.disposal_id, command, item, about=_about(fact, place))
+
+
+def _each_served(event: Ended) -> Iterator[tuple[Ended, str]]:
+    """Yield an end of a conference as each condition that it serves sees it, with the item of its command."""
+    yield event, ""
+    for of in event.serves or ():
+        ids = {"disposal_id": of.disposal_id, "condition_id": of.condition_id, "harmer": of.person_id}
+        yield event.model_copy(update=ids), str(of.condition_id)
 
 
 @to_education(
@@ -157,8 +169,10 @@ def activity_reaches_the_disposal(fact: Fact[education.AttendanceRecorded]) -> I
     conference.ConferenceHeld, "conference-of-condition", "the conference held on {day} has not reached the condition"
 )
 def conference_reaches_the_condition(fact: Fact[conference.ConferenceHeld]) -> Iterator[CommandFor]:
-    """Record the attendance at a conference that serves a condition and was held with the child (C8)."""
-    return _recorded(fact, fact.event, AttendanceStatus.ATTENDED, hours=fact.event.hours, complied=True)
+    """Record the attendance at a conference for each condition that it serves: it was held with each child (C8)."""
+    attended = AttendanceStatus.ATTENDED
+    for place, item in _each_served(fact.event):
+        yield from _recorded(fact, place, attended, hours=fact.event.hours, complied=True, item=item)
 
 
 @to_conference(
@@ -179,10 +193,11 @@ def conference_reaches_the_diversion(fact: Fact[conference.ConferenceHeld]) -> I
 def failed_conference_reaches_the_condition(fact: Fact[conference.ConferenceDidNotProceed]) -> Iterator[CommandFor]:
     """Record a conference that did not proceed: only the child's own absence waits for a reason."""
     why = fact.event.why
-    if why is conference.NotProceedingReason.HARMER_ABSENT:
-        yield from _recorded(fact, fact.event, AttendanceStatus.DNA_PENDING)
-    elif why in LOST:
-        yield from _recorded(fact, fact.event, AttendanceStatus.CANCELLED_BY_SERVICE, because=LOST[why])
+    for place, item in _each_served(fact.event):
+        if why is conference.NotProceedingReason.HARMER_ABSENT:
+            yield from _recorded(fact, place, AttendanceStatus.DNA_PENDING, item=item)
+        elif why in LOST:
+            yield from _recorded(fact, place, AttendanceStatus.CANCELLED_BY_SERVICE, because=LOST[why], item=item)
 
 
 @to_education(

@@ -35,8 +35,9 @@ class Sensitivity(StrEnum):
 
 
 class ParticipantRole(StrEnum):
-    """The roles in which people are invited. The harmer is named by the proposal."""
+    """The roles in which people are invited. The proposal names the first harmer; HARMER invites a further one."""
 
+    HARMER = "HARMER"
     HARMED = "HARMED"
     REPRESENTATIVE = "REPRESENTATIVE"
     SUPPORTER = "SUPPORTER"
@@ -114,6 +115,19 @@ class Signatory(ValueObject):
     name: Annotated[Sealed[FreeText], OwnedBy("person_id"), Personal.IDENTITY]
 
 
+class ConditionOfDisposal(ValueObject):
+    """The condition of a disposal that the conference meets for a further harmer."""
+
+    disposal_id: UUID
+    condition_id: UUID
+
+
+class ServedFor(ConditionOfDisposal):
+    """The condition that the conference serves for this further harmer."""
+
+    person_id: UUID
+
+
 class ConferenceProposed(Event):
     """A conference was proposed: by a facilitator or supervisor, or by reaction to a disposal with such a condition.
 
@@ -135,7 +149,7 @@ class ConferenceProposed(Event):
 
 
 class ParticipantAdded(Event):
-    """Somebody beside the harmer was invited, in this role.
+    """Somebody beside the first harmer was invited, in this role; `serves` is the condition that a further harmer meets.
 
     Each needs a preparation meeting (rule C3); a harmed person must consent, with a parent or carer if under 16 on the
     day of the conference (rule C2): by the date of birth in the case, or without one by `under_16`, as it was on this day.
@@ -146,12 +160,13 @@ class ParticipantAdded(Event):
     person_id: UUID
     role: ParticipantRole
     under_16: bool
+    serves: Added[ConditionOfDisposal] = None
 
 
 class ResponsibilityRecorded(Event):
     """The harmer said whether they accept responsibility, and whether they dispute the core facts.
 
-    The conference is scheduled only after they accept and dispute nothing (rule C1).
+    The conference is scheduled only after each harmer accepts and disputes nothing (rule C1). `person_id` null: the first.
     """
 
     sentence = (
@@ -159,6 +174,7 @@ class ResponsibilityRecorded(Event):
         "disputed}"
     )
 
+    person_id: Added[UUID] = None
     accepts: bool
     facts_disputed: bool
 
@@ -178,7 +194,7 @@ class ConsentGiven(Event):
     """A party consented to take part, in the modes of `scope` and on this version of the wording.
 
     It is valid until the end of `valid_until`, or without a last day if that is null. A later consent replaces it (rule
-    C2).
+    C2). A harmed person names in `meets` the harmers whom they will meet; null: the first alone.
     """
 
     sentence = "Consent given to {scope}, wording {consent_version}[, valid until {valid_until}]"
@@ -188,6 +204,8 @@ class ConsentGiven(Event):
     scope: tuple[ConferenceMode, ...]
     parental_agreement: bool | None = None
     valid_until: date | None = None
+    meets: Added[tuple[UUID, ...]] = None
+    interpreter: Added[bool] = None
 
 
 class ConsentWithdrawn(Event):
@@ -288,6 +306,8 @@ class ConferenceHeld(Event):
     harmed_ids: tuple[UUID, ...] = ()
     """The harmed parties who took part, for KPI 10."""
     referral_id: Added[UUID] = None
+    serves: Added[tuple[ServedFor, ...]] = None
+    """The conditions of further harmers."""
     follow_up_due: date
 
 
@@ -305,6 +325,8 @@ class ConferenceDidNotProceed(Event):
     disposal_id: UUID | None = None
     condition_id: UUID | None = None
     harmer: UUID
+    serves: Added[tuple[ServedFor, ...]] = None
+    """The conditions of further harmers."""
 
 
 class ConvertedToIndirect(Event):

@@ -49,7 +49,7 @@ class ProposeConference(Command):
 
 
 class AddParticipant(Command):
-    """Invite somebody beside the harmer.
+    """Invite somebody beside the first harmer: a further harmer (role HARMER) is asked all that the first one is.
 
     Each needs a preparation meeting; a harmed person must consent (rules C2 and C3). If the case holds the date of
     birth, the age is computed from it, and an answer given here is not looked at.
@@ -57,9 +57,16 @@ class AddParticipant(Command):
 
     makes = (events.ParticipantAdded,)
 
-    person_id: NotTheChildId
+    person_id: UUID
     role: events.ParticipantRole
     under_16: bool | None = None
+    serves: events.ConditionOfDisposal | None = None
+
+    @model_validator(mode="after")
+    def _serves_a_harmer(self) -> Self:
+        if self.serves is not None and self.role is not events.ParticipantRole.HARMER:
+            raise ValueError("serves: only a further harmer has a condition that the conference meets")
+        return self
 
 
 class RecordResponsibility(Command):
@@ -70,6 +77,7 @@ class RecordResponsibility(Command):
 
     records = events.ResponsibilityRecorded
 
+    person_id: ChildId | None = None
     accepts: bool
     facts_disputed: bool
 
@@ -100,6 +108,8 @@ class GiveConsent(Command):
     scope: Annotated[tuple[ConferenceMode, ...], Field(min_length=1, max_length=4), require_each_once()]
     parental_agreement: bool | None = None
     valid_until: date | None = None
+    meets: Annotated[tuple[UUID, ...], Field(max_length=20), require_each_once()] | None = None
+    interpreter: bool | None = None
 
 
 class WithdrawConsent(Command):

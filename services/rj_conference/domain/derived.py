@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from services.rj_conference.domain.state import Conference
-from services.rj_conference.events import ConferenceDidNotProceed, ConferenceHeld, Present, PresentRole
+from services.rj_conference.events import ConferenceDidNotProceed, ConferenceHeld, Present, PresentRole, ServedFor
 from shared.domain.corrections import required
 from shared.domain.envelope import Fact
 from shared.domain.policy import Policy
@@ -25,6 +25,7 @@ SOURCES: Final[Mapping[str, str]] = {
     "hours": _SCHEDULE,
     "harmed_took_part": _PRESENT,
     "harmed_ids": _PRESENT,
+    "serves": "the participants of the conference",
     "follow_up_due": "the day of the conference",
 }
 """Derived field -> what it follows from: that is to be corrected (rule COR1)."""
@@ -32,7 +33,13 @@ SOURCES: Final[Mapping[str, str]] = {
 
 def of_end(state: Conference) -> dict[str, Any]:
     """Return what any end holds: the condition that the conference served, and the child."""
-    return {"disposal_id": state.disposal_id, "condition_id": state.condition_id, "harmer": state.harmer}
+    serves = (
+        ServedFor(person_id=person, disposal_id=of.serves.disposal_id, condition_id=of.serves.condition_id)
+        for person, of in state.participants.items()
+        if of.serves is not None
+    )
+    served = {"disposal_id": state.disposal_id, "condition_id": state.condition_id, "harmer": state.harmer}
+    return {**served, "serves": tuple(serves) or None}
 
 
 def of_held(present: Iterable[Present], state: Conference, day: date, policy: Policy) -> dict[str, Any]:

@@ -61,17 +61,17 @@ def evolve(state: Conference | None, fact: Fact[events.ConferenceEvent]) -> Conf
 def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal) -> Conference:
     at, day = fact.occurred_at, fact.day
     match event:
-        case events.ParticipantAdded(person_id=person, role=role, under_16=under_16):
-            return replace(state, participants={**state.participants, person: Participant(role, under_16)})
-        case events.ResponsibilityRecorded(accepts=accepts, facts_disputed=disputed):
-            if state.responsibility is not None and state.responsibility.at > at:
-                return state
-            return replace(state, responsibility=Responsibility(at, accepts, disputed, fact.version))
+        case events.ParticipantAdded(person_id=person):
+            invited = Participant(event.role, event.under_16, event.serves)
+            return replace(state, participants={**state.participants, person: invited})
+        case events.ResponsibilityRecorded():
+            return _accepting(state, fact, event)
         case events.VictimInformed(person_id=person):
             return replace(state, informed={**state.informed, person: min(at, state.informed.get(person, at))})
         case events.ConsentGiven():
             scope, agreed = frozenset(event.scope), event.parental_agreement is True
-            consent = Consent(at, given=True, scope=scope, parental_agreement=agreed, valid_until=event.valid_until)
+            meets = None if event.meets is None else frozenset(event.meets)
+            consent = Consent(at, True, scope, agreed, event.valid_until, meets)  # noqa: FBT003 - it is given
             return _add_consent(state, event.person_id, consent)
         case events.ConsentWithdrawn(person_id=person):
             return _add_consent(state, person, Consent(at, given=False))
@@ -130,12 +130,22 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
             assert_never(event)
 
 
+def _accepting(state: Conference, fact: Fact, event: events.ResponsibilityRecorded) -> Conference:
+    """Note what a harmer said of the facts; what was said before their latest word changes nothing."""
+    harmer = event.person_id or state.harmer
+    before = state.responsibilities.get(harmer)
+    if before is not None and before.at > fact.occurred_at:
+        return state
+    said = Responsibility(fact.occurred_at, event.accepts, event.facts_disputed, fact.version)
+    return replace(state, responsibilities={**state.responsibilities, harmer: said})
+
+
 def _readiness(state: Conference) -> Stage:
     """Return the stage of a conference without a date: it follows from what has been done, in whatever order."""
     if state.risk is not None:
         prepared = state.has_other_side and all(person in state.preparations for person in state.everyone)
         return Stage.PREPARED if prepared else Stage.ASSESSED
-    begun = state.participants or state.responsibility or state.consents or state.preparations
+    begun = state.participants or state.responsibilities or state.consents or state.preparations
     return Stage.ENGAGING if begun else Stage.PROPOSED
 
 

@@ -29,7 +29,7 @@ JOURNEYS: Final[tuple[Journey[Conference], ...]] = (
                 "Hear whether the child accepts responsibility",
                 (commands.RecordResponsibility,),
                 FACILITATOR,
-                once(lambda state: state.is_accepted),
+                each("person_id", lambda state: state.harmers, lambda state, person: state.accepts(person)),
             ),
             Step(
                 "Say who takes part", (commands.AddParticipant,), FACILITATOR, once(lambda state: state.has_other_side)

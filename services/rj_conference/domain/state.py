@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from services.rj_conference.events import (
+    ConditionOfDisposal,
     ConferenceEvent,
     ParticipantRole,
     Present,
@@ -60,6 +61,7 @@ class Participant:
 
     role: ParticipantRole
     under_16: bool
+    serves: ConditionOfDisposal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Consent:
     scope: frozenset[ConferenceMode] = frozenset()
     parental_agreement: bool = False
     valid_until: date | None = None
+    meets: frozenset[UUID] | None = None
+    """The harmers whom a harmed person will meet; None: the first alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,8 @@ class Conference:
     harmer_age: int
     deciding_officer: UUID | None
     participants: Mapping[UUID, Participant] = field(default_factory=dict)
-    responsibility: Responsibility | None = None
+    responsibilities: Mapping[UUID, Responsibility] = field(default_factory=dict)
+    """What each harmer said last of the facts."""
     informed: Mapping[UUID, datetime] = field(default_factory=dict)
     """When a harmed party was first told what restorative justice is."""
     consents: Mapping[UUID, tuple[Consent, ...]] = field(default_factory=dict)
@@ -217,10 +222,20 @@ class Conference:
     record: PastFacts[ConferenceEvent] | None = field(default=None, compare=False, repr=False)
 
     @property
-    def is_accepted(self) -> bool:
-        """Whether the harmer, by their latest word, accepts responsibility and disputes no core fact."""
-        said = self.responsibility
+    def responsibility(self) -> Responsibility | None:
+        """What the first harmer said last of the facts."""
+        return self.responsibilities.get(self.harmer)
+
+    def accepts(self, harmer: UUID) -> bool:
+        """Whether a harmer, by their latest word, accepts responsibility and disputes no core fact."""
+        said = self.responsibilities.get(harmer)
         return said is not None and said.accepts and not said.facts_disputed
+
+    @property
+    def harmers(self) -> tuple[UUID, ...]:
+        """The first harmer, and those who were invited as further ones."""
+        invited = (person for person, of in self.participants.items() if of.role is ParticipantRole.HARMER)
+        return (self.harmer, *invited)
 
     @property
     def harmed(self) -> tuple[UUID, ...]:
@@ -229,8 +244,8 @@ class Conference:
 
     @property
     def parties(self) -> tuple[UUID, ...]:
-        """The persons whose consent is needed: the harmer and each harmed party."""
-        return (self.harmer, *self.harmed)
+        """The persons whose consent is needed: each harmer and each harmed party."""
+        return (*self.harmers, *self.harmed)
 
     @property
     def everyone(self) -> tuple[UUID, ...]:
@@ -270,14 +285,14 @@ class Conference:
         return (statement.at for statement in statements if not statement.given and statement.at <= at)
 
     def signed_by_both(self, signed_by: Collection[UUID]) -> bool:
-        """Whether the harmer signed and, if a harmed party or representative took part, one of them."""
+        """Whether each harmer signed and, if a harmed party or representative took part, one of them."""
         other_side = self.held.signatories if self.held else frozenset[UUID]()
-        return self.harmer in signed_by and (not other_side or not other_side.isdisjoint(signed_by))
+        return set(self.harmers) <= set(signed_by) and (not other_side or not other_side.isdisjoint(signed_by))
 
     @property
     def to_follow_up(self) -> frozenset[UUID]:
-        """The persons to ask how it was: the harmer, and the harmed parties who took part."""
-        return frozenset() if self.held is None else self.held.harmed | {self.harmer}
+        """The persons to ask how it was: each harmer, and the harmed parties who took part."""
+        return frozenset() if self.held is None else self.held.harmed | set(self.harmers)
 
     @property
     def followed_up_on(self) -> date | None:

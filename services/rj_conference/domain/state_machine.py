@@ -50,6 +50,14 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
         looks_at=("person_id",),
     ),
     AllowedStages(
+        "responsibility_is_a_harmers",
+        (commands.RecordResponsibility,),
+        EVERY_STAGE,
+        "This person is no harmer of this conference: add them as one first.",
+        condition=lambda command, conference, _: command.person_id in {None, *conference.harmers},
+        looks_at=("person_id",),
+    ),
+    AllowedStages(
         "informed_is_of_the_harmed_side",
         (commands.InformVictim,),
         EVERY_STAGE,

@@ -18,7 +18,7 @@ def scheduled_after_what_it_needs(conference: Conference, context: Context) -> b
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
-    facts = (conference.responsibility, conference.facilitator)
+    facts = (*conference.responsibilities.values(), conference.facilitator)
     moments = [fact.at for fact in facts if fact is not None]
     if conference.risk is not None and conference.risk.approved_at is not None:
         moments.append(conference.risk.approved_at)

@@ -26,7 +26,9 @@ def _consents(
         return False
     in_time = consent.valid_until is None or day <= consent.valid_until
     agreed = consent.parental_agreement or not _needs_parent(conference, person, day, context)
-    return in_time and agreed and _was_informed(conference, person, consent)
+    met = conference.harmers if person in conference.harmed else ()
+    meets = {conference.harmer} if consent.meets is None else consent.meets
+    return in_time and agreed and meets.issuperset(met) and _was_informed(conference, person, consent)
 
 
 def is_under_age(person: UUID, day: date, context: Context) -> bool | None:

@@ -31,18 +31,18 @@ def no_approved_risk_becomes_high(command: CorrectRecord, conference: Conference
 
 @rules.forbids("C8", CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_held_by_both_sides(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
-    """Held means that the harmer, a harmed party or representative, and the facilitator attended: this would take one away.
+    """Held means that each harmer, a harmed party or representative, and the facilitator attended: this would take one away.
 
     Source: RJC Best Practice Guidance (a restorative conference)
     """
     after = CORRECTIONS.as_corrected(command, conference)
     event = _target(command, after)
-    return after is None or not isinstance(event, ConferenceHeld) or was_held(event, after.harmer)
+    return after is None or not isinstance(event, ConferenceHeld) or was_held(event, after.harmers)
 
 
 @rules.forbids("C9", CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_signed_by_both_sides(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
-    """An agreement is signed by the harmer and, where one took part, by one of the harmed side: this would take one away.
+    """An agreement is signed by each harmer and, where one took part, by one of the harmed side: this would take one away.
 
     Source: RJC Best Practice Guidance (outcome agreements)
     """

@@ -37,11 +37,11 @@ _SENSITIVE: Final = frozenset({Flag.DOMESTIC, Flag.SEXUAL})
 
 @rules.forbids("C1", ScheduleConference, lifted_by=(RecordResponsibility,))
 def harmer_accepts_responsibility(conference: Conference, _context: Context) -> bool:
-    """The child must accept responsibility and not dispute the core facts: record that first.
+    """Each child who did harm must accept responsibility and not dispute the core facts: record that first.
 
     Source: RJC Best Practice Guidance for Restorative Practice (voluntarism, safety)
     """
-    return conference.is_accepted
+    return all(conference.accepts(harmer) for harmer in conference.harmers)
 
 
 @rules.forbids("C2", ScheduleConference, lifted_by=(AddParticipant,))
@@ -55,7 +55,7 @@ def a_harmed_party_takes_part(conference: Conference, _context: Context) -> bool
 
 @rules.forbids("C2", ScheduleConference, looks_at=("mode", "starts_at"), lifted_by=(InformVictim, GiveConsent))
 def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Conference, context: Context) -> bool:
-    """The harmer and each harmed party, once told what it is, must each consent to this mode, valid on the day.
+    """Each harmer and each harmed party, once told what it is, must consent to this mode, valid on the day; each harmed party must agree to meet each harmer.
 
     For a child under 16 a parent or carer must agree too.
 
@@ -175,16 +175,16 @@ def all_consent_anew(command: ConvertToIndirect, conference: Conference, context
 def both_sides_and_facilitator_attended(
     command: RecordConferenceHeld, conference: Conference, _context: Context
 ) -> bool:
-    """Held means that the harmer, a harmed party or representative, and the facilitator attended: else it did not proceed.
+    """Held means that each harmer, a harmed party or representative, and the facilitator attended: else it did not proceed.
 
     Source: RJC Best Practice Guidance (a restorative conference)
     """
-    return was_held(command, conference.harmer)
+    return was_held(command, conference.harmers)
 
 
 @rules.forbids("C9", SignAgreement, looks_at=("terms", "signed_by"))
 def agreement_is_signed_and_specific(command: SignAgreement, conference: Conference, _context: Context) -> bool:
-    """An agreement has terms, each with a text and a due date, and is signed by the harmer and by one of the harmed side.
+    """An agreement has terms, each with a text and a due date, and is signed by each harmer and by one of the harmed side.
 
     Where nothing was agreed, record that there is no agreement: that is a valid end too.
 

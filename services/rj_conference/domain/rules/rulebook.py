@@ -1,5 +1,6 @@
 """The rule book of a conference."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from services.rj_conference.domain.commands import RecordConferenceHeld
@@ -16,8 +17,12 @@ def is_prepared(conference: Conference, person: UUID, context: Context) -> bool:
     return meetings >= context.policy.number("preparation_meetings")
 
 
-def was_held(conference: RecordConferenceHeld | ConferenceHeld, harmer: UUID) -> bool:
-    """Whether the harmer, somebody of the harmed side and the facilitator took part (C8)."""
+def was_held(conference: RecordConferenceHeld | ConferenceHeld, harmers: Iterable[UUID]) -> bool:
+    """Whether each harmer, somebody of the harmed side and the facilitator took part (C8)."""
     attended = [person for person in conference.present if person.attended]
-    by_harmer = any(person.role is PresentRole.HARMER and person.person_id == harmer for person in attended)
-    return by_harmer and any(person.role in OTHER_SIDE for person in attended) and conference.facilitator_attended
+    who_harmed = {person.person_id for person in attended if person.role is PresentRole.HARMER}
+    return (
+        who_harmed.issuperset(harmers)
+        and any(person.role in OTHER_SIDE for person in attended)
+        and conference.facilitator_attended
+    )
