@@ -540,9 +540,9 @@ class SchoolLedOutcomeConfirmed(Event):
 
 
 class CrimeOutcomeAssigned(Event):
-    """The crime has a Home Office outcome.
+    """A suspect of the crime, or without one the crime itself, has a Home Office outcome.
 
-    An officer assigned it here, or it was carried over from the disposal that `disposal_id` names, whose rules have
+    The crime's own is the highest of them (Home Office Counting Rules, section H). An officer assigned it here, or it was carried over from the disposal that `disposal_id` names, whose rules have
     judged it. The answers on suspect, victim and parent, and the rationale, are null if it was carried over.
     """
 
@@ -558,6 +558,18 @@ class CrimeOutcomeAssigned(Event):
     victim_informed: bool | None = None
     parent_informed: bool | None = None
     disposal_id: UUID | None = None
+
+
+class CrimeOutcomeWithdrawn(Event):
+    """The outcome that a disposal carried to the crime counts no more, because the disposal was annulled.
+
+    Other suspects keep theirs; the crime has the highest of those.
+    """
+
+    sentence = "Outcome withdrawn: its disposal was annulled"
+
+    disposal_id: UUID
+    person_id: UUID
 
 
 class ActivityUndertaken(Event):
@@ -636,6 +648,7 @@ ReferralEvent: TypeAlias = (
     | FeedbackAnswered
     | SchoolLedOutcomeConfirmed
     | CrimeOutcomeAssigned
+    | CrimeOutcomeWithdrawn
     | ActivityUndertaken
     | ReferralCorrected
     | ReferralClosed

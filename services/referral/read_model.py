@@ -1,6 +1,5 @@
 """The reading face of referral: how its events fold, and what is shown and counted of them. Reporting may import it."""
 
-from pathlib import Path
 from typing import Final
 
 from services.referral.access import ACCESS
@@ -8,10 +7,10 @@ from services.referral.domain.decide import decider
 from services.referral.domain.duties import duties
 from services.referral.domain.state import LinkedPerson, Preferences, Referral, Stage, VictimDetails
 from services.referral.events import EVENTS
+from services.referral.policy import POLICY
 from services.referral.summary import summary
 from services.referral.views import view
 from services.trade.relations import KEPT_OF_RELATIONS
-from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
 __all__ = ["READ_MODEL", "LinkedPerson", "Preferences", "Referral", "VictimDetails"]
@@ -23,7 +22,7 @@ READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
     view=view,
     summary=summary,
     duties=duties,
-    policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
+    policy=POLICY,
     access=ACCESS,
     keeps_of_people=KEPT_OF_RELATIONS,
     states=tuple(Stage),

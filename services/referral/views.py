@@ -7,6 +7,7 @@ from uuid import UUID
 from typing_extensions import TypedDict
 
 from services.referral.domain.state import Referral, Stage
+from services.referral.policy import POLICY
 from services.trade.relations import last_bar
 from services.trade.victims import Progress, VictimLogLine, log_view
 from shared.domain.members import described, shown
@@ -107,7 +108,9 @@ class ReferralView(TypedDict):
     triage_outcome: str | None
     """Set at the triage."""
     outcome: str | None
-    """The crime outcome, as last assigned or carried over from the disposal."""
+    """The crime outcome: the highest of `outcomes` (Home Office Counting Rules)."""
+    outcomes: dict[str, str]
+    """By suspect, and by the referral for the crime itself: the outcome, as assigned here or carried from a disposal."""
     people: dict[str, str]
     """By person who is linked: their category."""
     victims: dict[str, VictimOfReferral]
@@ -130,6 +133,7 @@ class ReferralView(TypedDict):
 
 def view(state: Referral) -> ReferralView:
     """Return the state of a referral; people by id, and victims with what was done for them."""
+    outcome = state.outcome(POLICY.on)
     return {
         "state": state.stage.value,
         "incident_type": state.incident_type.value,
@@ -138,7 +142,8 @@ def view(state: Referral) -> ReferralView:
         "setting": state.setting,
         "crime_number": state.crime_number,
         "triage_outcome": None if state.triage_outcome is None else state.triage_outcome.value,
-        "outcome": None if state.outcome is None else state.outcome.value,
+        "outcome": None if outcome is None else outcome.value,
+        "outcomes": {str(suspect): code.value for suspect, code in state.outcomes(POLICY.on).items()},
         "people": {str(person_id): person.category.value for person_id, person in state.people.items()},
         "victims": {str(victim): _victim(state, victim) for victim in state.victims},
         "progress": PROGRESS.get(state.stage, Progress.BEING_CONSIDERED).value,

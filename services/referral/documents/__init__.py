@@ -34,5 +34,7 @@ DOCUMENTS: Final[Mapping[str, Document[Referral]]] = {
         sender=YJS,
     ),
     "victim-information": Document(FOLDER, victim_information, frozenset(WITH_VICTIMS), items=VICTIMS, sender=YJS),
-    "victim-decision": Document(FOLDER, victim_decision, frozenset(WITH_VICTIMS), items=VICTIMS, sender=POLICE),
+    "victim-decision": Document(
+        FOLDER, victim_decision, frozenset(WITH_VICTIMS), layout=2, items=VICTIMS, sender=POLICE
+    ),
 }

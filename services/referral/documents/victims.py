@@ -6,7 +6,8 @@ from uuid import UUID
 
 from services.referral.domain.state import Referral
 from services.referral.events import CrimeOutcomeAssigned, PersonLinked, VictimDetailsRecorded
-from services.trade.victims.letters import letter_about
+from services.referral.policy import POLICY
+from services.trade.victims.letters import Suspect, letter_about_each
 from shared.domain.documents import DocumentData, NotAvailable, latest, personal_value, value_if_open
 from shared.domain.envelope import Fact, has_event
 
@@ -31,11 +32,27 @@ def victim_information(state: Referral, facts: Sequence[Fact]) -> DocumentData:
 
 
 def victim_decision(state: Referral, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
-    """Fill the letter about the outcome of the crime to the one victim of these facts."""
-    if state.outcome is None:
+    """Fill the letter about the outcome of each suspect to the one victim of these facts."""
+    if not state.assigned:
         return NotAvailable("No outcome is assigned yet: assign it, or print the letter of the disposal case.")
-    values = letter_about(state.outcome, completed=False, **_to_victim(state, facts))
+    values = letter_about_each(
+        _suspects(state), may_have_admitted=state.may_have_been_admitted, **_to_victim(state, facts)
+    )
     return DocumentData(values, latest(facts, CrimeOutcomeAssigned))
+
+
+def _suspects(state: Referral) -> Sequence[Suspect]:
+    """Return every suspect with the outcome; one of the crime itself counts for all."""
+    outcomes = state.outcomes(POLICY.on)
+    if set(outcomes) == {state.referral_id}:
+        return [Suspect(outcomes[state.referral_id], is_child=None)]
+    people = dict.fromkeys(suspect for suspect in (*outcomes, *state.suspects) if suspect != state.referral_id)
+    return [Suspect(outcomes.get(person), _is_child(state, person)) for person in people]
+
+
+def _is_child(state: Referral, person: UUID) -> bool:
+    part = state.people.get(person)
+    return part is None or part.child_at_report is not False
 
 
 def _to_victim(state: Referral, facts: Sequence[Fact]) -> dict[str, Any]:

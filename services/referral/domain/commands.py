@@ -461,7 +461,7 @@ class ConfirmSchoolLedOutcome(Command):
 
 
 class AssignCrimeOutcome(Command):
-    """Give the recorded crime its Home Office outcome.
+    """Give one suspect of the recorded crime their Home Office outcome. The crime itself has the highest of them.
 
     Outcomes 2, 2A, 8 and 23 come from the disposal case, and are carried here from it.
     """
@@ -504,6 +504,16 @@ class CarryOutcome(Command):
     records = events.CrimeOutcomeAssigned
 
     code: OutcomeCode
+    disposal_id: UUID
+    person_id: UUID
+
+
+class WithdrawOutcome(Command):
+    """Withdraw the crime outcome that a disposal carried here, because it was annulled. A reaction sends it."""
+
+    roles: ClassVar[frozenset[str] | None] = _SYSTEM
+    records = events.CrimeOutcomeWithdrawn
+
     disposal_id: UUID
     person_id: UUID
 

@@ -8,6 +8,7 @@ from services.referral import events
 from services.referral.domain.state import (
     Absence,
     Alert,
+    AssignedOutcome,
     Concern,
     Feedback,
     LinkedPerson,
@@ -150,8 +151,10 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         case events.SchoolLedOutcomeConfirmed():
             return replace(state, school_confirmed=True)
         case events.CrimeOutcomeAssigned():
-            here = () if event.disposal_id is not None else (fact.occurred_at,)
-            return replace(state, outcome=event.code, decided_at=(*state.decided_at, *here))
+            return _outcome_assigned(state, fact, event)
+        case events.CrimeOutcomeWithdrawn():
+            standing = {key: outcome for key, outcome in state.assigned.items() if key != event.disposal_id}
+            return replace(state, assigned=standing)
         case events.ActivityUndertaken():
             return replace(_in_progress(state, fact), activities=(*state.activities, fact.occurred_at))
         case events.ReferralClosed():
@@ -168,6 +171,7 @@ def _received(state: Referral | None, fact: Fact, event: events.ReferralReceived
     if state is not None:
         raise BrokenHistory(fact, "the referral was received already")
     return Referral(
+        referral_id=fact.stream_id,
         stage=Stage.RECEIVED,
         since=fact.occurred_at,
         received_at=fact.occurred_at,
@@ -330,6 +334,15 @@ def _arrived(state: Referral, fact: Fact, event: events.MessageDelivered) -> Ref
         raise BrokenHistory(fact, f"there is no message {event.message_id}")
     arrived = replace(sent, status=MessageStatus.DELIVERED, at=fact.occurred_at)
     return replace(state, messages={**state.messages, event.message_id: arrived})
+
+
+def _outcome_assigned(state: Referral, fact: Fact, event: events.CrimeOutcomeAssigned) -> Referral:
+    """Keep an outcome in the place of what the same disposal carried, or was assigned by hand to the same suspect."""
+    key = event.disposal_id or event.person_id or state.referral_id
+    is_carried = event.disposal_id is not None
+    outcome = AssignedOutcome(event.code, event.person_id, fact.occurred_at, is_carried)
+    here = () if is_carried else (fact.occurred_at,)
+    return replace(state, assigned={**state.assigned, key: outcome}, decided_at=(*state.decided_at, *here))
 
 
 def _closed(state: Referral, fact: Fact) -> Referral:

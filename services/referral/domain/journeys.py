@@ -38,6 +38,11 @@ def _wanting_support(state: Referral) -> Iterable[UUID]:
     return (person for person, details in state.victim_details.items() if details.wants_support)
 
 
+def _every_suspect_has_an_outcome(state: Referral) -> bool:
+    decided = {outcome.suspect for outcome in state.assigned.values()}
+    return bool(decided) and (None in decided or decided.issuperset(state.suspects))
+
+
 def _concerns(state: Referral, _day: date) -> Iterator[Task]:
     if state.concerns:
         yield Task(all(concern.answered_on is not None for concern in state.concerns))
@@ -145,7 +150,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 "Assign the outcome of the crime",
                 (commands.AssignCrimeOutcome,),
                 OFFICER,
-                once(lambda state: state.outcome is not None, lambda state: state.crime_number is not None),
+                once(_every_suspect_has_an_outcome, lambda state: state.crime_number is not None),
             ),
             Step(
                 "Close it",
@@ -213,7 +218,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 OFFICER,
                 once(
                     lambda state: state.closed_on is not None,
-                    lambda state: state.stage is not Stage.WITH_PANEL or state.outcome is not None,
+                    lambda state: state.stage is not Stage.WITH_PANEL or _every_suspect_has_an_outcome(state),
                 ),
                 duty="REFERRAL_CLOSED",
             ),

@@ -1,6 +1,7 @@
 """The state of a referral: the classes that `evolve` folds facts into."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -24,6 +25,7 @@ from services.trade.vocabulary import (
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
 from shared.domain.persons import NOTHING_KNOWN, Known
+from shared.domain.policy import PolicyOn
 from shared.domain.sealing import Sealed
 
 
@@ -202,6 +204,17 @@ class Absence:
 
 
 @dataclass(frozen=True)
+class AssignedOutcome:
+    """An outcome of one suspect, or without one of the crime itself, and when it was assigned."""
+
+    code: OutcomeCode
+    suspect: UUID | None
+    at: datetime
+    is_carried: bool
+    """Whether a disposal decided it."""
+
+
+@dataclass(frozen=True)
 class Triage:
     """A triage of the referral: its outcome, and the Europe/London day."""
 
@@ -213,6 +226,7 @@ class Triage:
 class Referral:
     """The state of a referral, folded from its facts."""
 
+    referral_id: UUID
     stage: Stage
     since: datetime
     """The latest time at which a fact brought it to a stage: the next stage follows no earlier."""
@@ -258,7 +272,8 @@ class Referral:
     """The first day on which somebody was reached."""
     activities: tuple[datetime, ...] = ()
     school_confirmed: bool = False
-    outcome: OutcomeCode | None = None
+    assigned: Mapping[UUID, AssignedOutcome] = field(default_factory=dict)
+    """The outcomes that stand: by the disposal that decided it, else by the suspect, else by the referral."""
     decided_at: tuple[datetime, ...] = ()
     """When outcomes were assigned here, and not by a disposal."""
     closed_on: date | None = None
@@ -322,6 +337,35 @@ class Referral:
         """Whether somebody is one of `victims`."""
         part = self.people.get(person)
         return person in self.victim_details if part is None else part.is_harmed
+
+    @property
+    def suspects(self) -> tuple[UUID, ...]:
+        """Those who are said to have done harm."""
+        return tuple(person for person, part in self.people.items() if part.did_harm)
+
+    @property
+    def may_have_been_admitted(self) -> bool:
+        """Whether a suspect may have admitted it: only disposal cases, to which a panel leads, ask for admissions."""
+        to_panel = any(triage.outcome is TriageOutcome.REFER_DISPOSAL_PANEL for triage in self.triages)
+        return to_panel or any(outcome.is_carried for outcome in self.assigned.values())
+
+    def outcomes(self, policy_on: PolicyOn) -> Mapping[UUID, OutcomeCode]:
+        """Return the outcome of each suspect, and under the referral's id that of the crime itself: of several the highest."""
+        by_suspect: dict[UUID, list[OutcomeCode]] = defaultdict(list)
+        for outcome in self.assigned.values():
+            by_suspect[outcome.suspect or self.referral_id].append(outcome.code)
+        return {suspect: self._highest(codes, policy_on) for suspect, codes in by_suspect.items()}
+
+    def outcome(self, policy_on: PolicyOn) -> OutcomeCode | None:
+        """Return the outcome of the crime: the highest of its outcomes; None without one (Home Office Counting Rules)."""
+        codes = [outcome.code for outcome in self.assigned.values()]
+        return self._highest(codes, policy_on) if codes else None
+
+    def _highest(self, codes: Iterable[OutcomeCode], policy_on: PolicyOn) -> OutcomeCode:
+        """Return the code that is first in the order of the day on which an outcome was assigned last."""
+        day = local_day(max(outcome.at for outcome in self.assigned.values()))
+        order: Sequence[str] = policy_on(day).value("outcome_order")
+        return min(codes, key=order.index)
 
     @property
     def named(self) -> tuple[UUID, ...]:

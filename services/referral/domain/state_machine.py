@@ -173,6 +173,15 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         standing=lambda referral: not referral.school_confirmed,
     ),
     AllowedStages(
+        "outcome_was_carried",
+        (commands.WithdrawOutcome,),
+        EVERY_STAGE,
+        "No outcome of this disposal stands here.",
+        "Home Office Counting Rules",
+        condition=lambda command, referral, _: command.disposal_id in referral.assigned,
+        looks_at=("disposal_id",),
+    ),
+    AllowedStages(
         "triaged_before_closing",
         (commands.CloseReferral,),
         OPEN - BEFORE_TRIAGE,

@@ -324,6 +324,7 @@ def test_every_code_has_its_words(folder: Path) -> None:
     if folder.parent.name == "victims":
         decided = {*DECIDED.values(), "other", "heading"}
         assert (set(texts["decided"]) - {"completed"}, set(texts["why"])) == (decided, decided)
+        assert set(texts["each"]) == decided - {"heading"} | {"no_outcome"}
     for table, codes in wanted[folder.parent.name].items():
         assert set(texts[table]) == {str(code) for code in codes}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from uuid import UUID
 
 import pytest
 from pydantic import ValidationError
@@ -16,10 +17,21 @@ from shared.domain.decider import with_value_at
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import CaseStory
 from tests.unit.documents.paper import contains_in_order, printed, text_of, why_not
-from tests.unit.referral.stories import MIA, MOTHER, ReferralStory, link, outcome, victim_details
+from tests.unit.referral.stories import (
+    MIA,
+    MOTHER,
+    SYSTEM,
+    ReferralStory,
+    carried,
+    link,
+    outcome,
+    victim_details,
+)
 from tests.unit.rj_conference.stories import NOAH, REECE, ConferenceStory, agreement, term
 
 pytestmark = pytest.mark.slow
+
+JAY = UUID(int=77)
 
 
 def test_an_agreement_is_a_form_while_the_parties_agree_and_a_record_afterwards() -> None:
@@ -101,6 +113,21 @@ def test_a_letter_to_a_victim_has_an_address_only_where_the_contact_is_safe() ->
     )
     assert "Leo Hart" not in text_of(letter)
     assert "More inquiry would serve nobody" not in text_of(letter)
+
+
+def test_a_letter_to_a_victim_says_of_each_suspect_what_was_decided() -> None:
+    """Given a child who admitted it, one who did not and an adult, then each has a sentence without a name, and evidence is not said to lack."""
+    story = ReferralStory().acknowledged().linked().linked(JAY).linked(MOTHER, "1980-01-01").recorded()
+    story.linked(MIA, role=PersonRole.HARMED, category=Category.VICTIM)
+    story.does(outcome("15", JAY))
+    letter = printed(story, "victim-decision")
+    assert contains_in_order(letter, "One child cannot be taken to court", "Another child has no outcome yet")
+    assert contains_in_order(letter, "One adult has no outcome yet", "Why", "not enough evidence")
+    story.does(carried("8"), by=SYSTEM)
+    story.does(outcome("1", MOTHER))
+    letter = printed(story, "victim-decision")
+    assert contains_in_order(letter, "One child cannot be taken", "Another child agreed to put", "One adult has been")
+    assert "not enough evidence" not in text_of(letter)
 
 
 def test_an_address_that_the_reader_may_not_read_or_that_is_not_safe_is_not_printed() -> None:

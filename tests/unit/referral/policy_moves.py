@@ -80,6 +80,13 @@ def assigns(code: str, *flags: Flag) -> Callable[[Service[Any]], Any]:
     return observe
 
 
+def outcome_of_the_crime(service: Service[Any]) -> Any:
+    story = report(service).linked(referral.LEO).linked(referral.MOTHER).recorded()
+    story.does(referral.outcome("10", referral.MOTHER))
+    story.does(referral.carried("2"), by=referral.SYSTEM)
+    return story.state.outcome(service.read_model.policy.on)
+
+
 MOVES: Final[Mapping[str, Moved]] = {
     "age_of_criminal_responsibility": Moved(
         15, lambda service: answer(report(service), referral.link(), referral.OFFICER, referral.SOON)
@@ -115,4 +122,5 @@ MOVES: Final[Mapping[str, Moved]] = {
     "victim_told_enhanced_days": Moved(2, duty_to_victim("VICTIM_TOLD", "2012-01-01")),
     "outcomes_for_adults_only": Moved([], assigns("3")),
     "outcomes_of_a_disposal": Moved([], assigns("2")),
+    "outcome_order": Moved(["10", "2"], outcome_of_the_crime),
 }

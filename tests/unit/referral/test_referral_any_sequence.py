@@ -25,6 +25,7 @@ from services.referral.domain.commands import (
     ReferToNrm,
     ReferToYjs,
     ReopenReferral,
+    WithdrawOutcome,
 )
 from services.referral.events import EVENTS
 from services.trade.vocabulary import AlertKind, Category, Flag, PersonRole, TriageOutcome
@@ -120,6 +121,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ConfirmSchoolLedOutcome(action=Sealed("A day in the reset room.")),
     *(outcome(code, rationale=WHY) for code in ("10", "11", "21", "22", "23", "2", "6")),
     carried("2"),
+    WithdrawOutcome(disposal_id=carried().disposal_id, person_id=carried().person_id),
     carried("1"),
     put_right("2A", "2"),
     CloseReferral(reason="DISPOSED"),

@@ -53,9 +53,9 @@ def test_outcome_11_is_for_a_named_child_under_ten(referral: ReferralStory) -> N
     """Given a boy of nine, outcome 11 names him; unnamed, unknown or ten years old it is refused."""
     referral.received().recorded().linked(LEO, "2016-02-22", category=Category.CHILD_UNDER_10)
     referral.linked(MOTHER, "2016-02-21")
-    assert referral.problems(outcome("11", None)) == {"O11"}
+    assert referral.problems(outcome("11", None)) == {"O11", "O1P"}
     assert referral.problems(outcome("11", LEO, named_suspect=False)) == {"O11"}
-    assert referral.problems(outcome("11", referral.stream)) == {"O11"}
+    assert referral.problems(outcome("11", referral.stream)) == {"O11", "O1P"}
     assert referral.problems(outcome("11", MOTHER)) == {"O11"}
     assert referral.does(outcome("11", LEO)) == ["CrimeOutcomeAssigned"]
 
@@ -89,7 +89,7 @@ def test_outcome_21_for_domestic_abuse_or_hate_wants_a_reason(referral: Referral
     referral.received(flag).recorded().linked()
     assert referral.warned(outcome("21"), by=OFFICER, at=NEXT_DAY) == {"O21W"}
     assert referral.does(outcome("21", rationale={"O21W": "A single insult."})) == ["CrimeOutcomeAssigned"]
-    assert referral.does(outcome("10")) == ["CrimeOutcomeAssigned"]
+    assert referral.problems(outcome("10")) == {"O4"}
 
 
 def test_outcome_22_needs_an_activity(referral: ReferralStory) -> None:
@@ -128,7 +128,7 @@ def test_no_adult_caution_for_a_child(referral: ReferralStory, code: str) -> Non
     """Given a child of seventeen, or nobody named, an adult caution or penalty is refused; an adult may have it."""
     referral.received().recorded().linked(LEO, "2008-02-25").linked(MOTHER, "2008-02-24")
     assert referral.problems(outcome(code, LEO)) == {"R11"}
-    assert referral.problems(outcome(code, None)) == {"R11"}
+    assert referral.problems(outcome(code, None)) == {"O1P", "R11"}
     assert referral.does(outcome(code, MOTHER)) == ["CrimeOutcomeAssigned"]
 
 
@@ -155,7 +155,7 @@ def test_a_closed_referral_still_carries_the_disposals_outcome(referral: Referra
     referral.does(carried("2"), LATER, SYSTEM)
     referral.does(carried("1"), LATER, SYSTEM)
     assert (referral.stage, referral.view["outcome"]) == ("CLOSED", "1")
-    assert referral.problems(outcome("10"), LATER) == {"S1"}
+    assert referral.problems(outcome("10"), LATER) == {"O4"}
 
 
 def test_an_outcome_corrected_in_the_disposal_is_corrected_here(referral: ReferralStory) -> None:

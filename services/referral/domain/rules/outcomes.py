@@ -1,4 +1,6 @@
-"""Which Home Office outcome a crime may have: O1, O11, O21, O21W, O22, O23, B6 and R11."""
+"""Which Home Office outcome a crime may have: O1, O1P, O4, O11, O21, O21W, O22, O23, B6 and R11."""
+
+from typing import Final
 
 from services.referral.domain.commands import (
     AssignCrimeOutcome,
@@ -18,6 +20,8 @@ from shared.domain.dates import age_on
 from shared.domain.rules import Context
 from shared.domain.sealing import Sealed
 
+SEVERAL: Final = 2
+
 
 @rules.forbids("O1", AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome, lifted_by=(RecordCrime,))
 def crime_is_recorded(state: Referral, _context: Context) -> bool:
@@ -26,6 +30,25 @@ def crime_is_recorded(state: Referral, _context: Context) -> bool:
     Source: Home Office Counting Rules
     """
     return state.crime_number is not None
+
+
+@rules.forbids("O1P", AssignCrimeOutcome, looks_at=("person_id",))
+def one_of_several_is_named(command: AssignCrimeOutcome, state: Referral, _context: Context) -> bool:
+    """Several suspects are linked, each with an outcome of their own: name one of them.
+
+    Source: Home Office Counting Rules, section H
+    """
+    return len(state.suspects) < SEVERAL or command.person_id in state.suspects
+
+
+@rules.forbids("O4", AssignCrimeOutcome, looks_at=("person_id",), gives_way=True, lifted_by=(CorrectReferral,))
+def no_outcome_stands(command: AssignCrimeOutcome, state: Referral, _context: Context) -> bool:
+    """An outcome stands already: where it is wrong, correct its record, or that of its disposal.
+
+    Source: Home Office Counting Rules, section H; DPA 2018 s46
+    """
+    suspects = {outcome.suspect for outcome in state.assigned.values()}
+    return command.person_id not in suspects if command.person_id else not suspects
 
 
 @rules.forbids("O11", AssignCrimeOutcome, looks_at=("code", "person_id", "named_suspect"))
