@@ -14,6 +14,7 @@ COPY requirements/run.txt requirements/run.txt
 RUN pip --python /opt/ooc/bin/python install --require-hashes -r requirements/run.txt
 
 COPY pyproject.toml LICENSE ./
+COPY docs/reference/alerts.yaml docs/reference/alerts.yaml
 COPY shared shared
 COPY services services
 COPY tools tools

@@ -1099,6 +1099,7 @@ class DisposalAnnulled(ChildEvent):
     issued_on: date
     age_at_issue: int
     withdrawn: OutcomeCode | None = None
+    referral_id: UUID | None = None
 
 
 class CaseWithdrawn(ChildEvent):

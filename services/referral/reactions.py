@@ -7,7 +7,12 @@ from uuid import UUID
 from services.disposal import events as disposal
 from services.disposal.events import OutcomeAssigned
 from services.education.events import AttendanceRecorded, RecordCorrected
-from services.referral.domain.commands import CarryOutcome, CorrectCarriedOutcome, RecordActivityUndertaken
+from services.referral.domain.commands import (
+    CarryOutcome,
+    CorrectCarriedOutcome,
+    RecordActivityUndertaken,
+    WithdrawOutcome,
+)
 from services.rj_conference.events import ConferenceHeld
 from shared.domain.envelope import Fact
 from shared.domain.service import CommandFor, ReactionsTo, reaction_command_id
@@ -77,6 +82,15 @@ def outcome_carried(fact: Fact[OutcomeAssigned]) -> Iterator[CommandFor]:
         command = CarryOutcome(
             occurred_at=fact.occurred_at, code=event.code, disposal_id=fact.stream_id, person_id=event.person_id
         )
+        yield CommandFor(event.referral_id, command, about=_about(fact.envelope.home))
+
+
+@to_disposal(disposal.DisposalAnnulled, "outcome_withdrawn", "the annulment of {day} has not reached the referral")
+def outcome_withdrawn(fact: Fact[disposal.DisposalAnnulled]) -> Iterator[CommandFor]:
+    """Withdraw the outcome of a disposal that was annulled from the referral to which it was carried."""
+    event = fact.event
+    if event.referral_id is not None and event.withdrawn is not None:
+        command = WithdrawOutcome(occurred_at=fact.occurred_at, disposal_id=fact.stream_id, person_id=event.person_id)
         yield CommandFor(event.referral_id, command, about=_about(fact.envelope.home))
 
 

@@ -174,7 +174,7 @@ def of_deferral_end(state: DisposalState) -> dict[str, Any]:
 
 def of_annulment(state: DisposalState) -> dict[str, Any]:
     """Return the child, what was given and is annulled, and the outcome that goes with it."""
-    return {**of_given(state), "withdrawn": state.outcome}
+    return {**of_given(state), "withdrawn": state.outcome, "referral_id": state.opened.referral_id}
 
 
 def of_outcome(state: DisposalState, context: Context) -> dict[str, Any]:

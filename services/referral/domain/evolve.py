@@ -153,8 +153,7 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         case events.CrimeOutcomeAssigned():
             return _outcome_assigned(state, fact, event)
         case events.CrimeOutcomeWithdrawn():
-            standing = {key: outcome for key, outcome in state.assigned.items() if key != event.disposal_id}
-            return replace(state, assigned=standing)
+            return replace(state, assigned={by: code for by, code in state.assigned.items() if by != event.disposal_id})
         case events.ActivityUndertaken():
             return replace(_in_progress(state, fact), activities=(*state.activities, fact.occurred_at))
         case events.ReferralClosed():
