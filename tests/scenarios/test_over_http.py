@@ -51,6 +51,12 @@ CHOSEN = (
     "108-own-history-decides",
     "109-known-again",
     "111-no-contact",
+    "112-three-suspects-of-one-crime",
+    "113-the-team-of-the-seed",
+    "114-annulled",
+    "115-reclassified-and-decided-anew",
+    "116-an-exploited-runner",
+    "117-two-harmers",
 )
 """Stories that together do over HTTP whatever any story does; all are played in memory (test_in_memory.py), and test_chosen.py compares."""
 

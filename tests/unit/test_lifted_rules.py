@@ -27,6 +27,7 @@ LIFTED_BY_NO_COMMAND = {
     # Another person acts.
     "high_risk_is_approved_by_a_supervisor",
     "high_risk_is_approved_by_another",
+    "a_caution_is_given_by_the_police",
 }
 """Preconditions that no command of the record lifts."""
 

@@ -347,7 +347,7 @@ async def whole_changes(
 async def test_a_reader_is_told_whose_history_is_withheld(
     pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
 ) -> None:
-    """Given a safe schools officer, when the timeline is read, then it names the disposal service, whose history is not theirs."""
+    """Given a case manager, when the timeline is read, then it names the services whose histories are not theirs."""
     await project(pool, scenarios.facts, 500)
     disposal = next(fact for fact in scenarios.facts if fact.name == "DisposalCaseOpened")
 
@@ -355,11 +355,11 @@ async def test_a_reader_is_told_whose_history_is_withheld(
         return Reader(Actor(id=UUID(int=5), role=role, organisation="DORSET_POLICE"), None, frozenset())
 
     home, keyring = disposal.envelope.home, scenarios.memory.keyring
-    page = await timeline(pool, as_role(Role.SAFE_SCHOOLS_OFFICER), home, keyring)
+    page = await timeline(pool, as_role(Role.YJS_CASE_MANAGER), home, keyring)
     assert isinstance(page, Opened)
-    assert page.answer["withheld"] == ["disposal"]
-    assert "disposal" not in {line["service"] for line in page.answer["events"]}
-    assert "referral" in {line["service"] for line in page.answer["events"]}
+    assert page.answer["withheld"] == ["referral", "rj_conference"]
+    assert "referral" not in {line["service"] for line in page.answer["events"]}
+    assert "disposal" in {line["service"] for line in page.answer["events"]}
     assert isinstance(await timeline(pool, as_role(Role.RJ_FACILITATOR), home, keyring), Denial)
 
 
