@@ -15,6 +15,8 @@ MODULES: Final = sorted((*ROOT.glob("services/**/*.py"), *ROOT.glob("ooc/**/*.py
 MAY: Final = {
     "services/console/officers/standing.py": "a timeline in parts: decisions, contacts and reports",
     "services/console/officers/victims.py": "a timeline: the log of what was done for a victim",
+    "services/disposal/domain/history.py": "what other records say of the child, for rules that count what came before",
+    "services/trade/relations.py": "who may have no contact with whom, which every service asks (`Context.known`)",
     "services/trade/people.py": "the links that rules of every service look at (ADR 65)",
     "services/trade/victims/__init__.py": "the log of a victim, which referral and disposal fold alike",
 }

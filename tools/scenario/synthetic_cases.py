@@ -148,6 +148,12 @@ class _RenamedStory:
         body = self._text(sent.body)
         effect_again = self._effect_again(sent)
         if effect_again is None:
+            told = json.loads(body)
+            if (
+                told["type"] == "LinkPerson"
+            ):  # everybody of the story is known by that name and birth date from the story before
+                told["rationale"] = {**(told.get("rationale") or {}), "N2": "Another person of the same story."}
+                body = json.dumps(told)
             command = self._services[sent.service].command_adapter.validate_json(body)
         else:
             self._ids[request.actor.id] = request.actor.id

@@ -5,7 +5,12 @@ from enum import StrEnum
 from typing import Final
 
 from services.disposal import events as disposal
-from services.disposal.events import DisposalCaseOpened, ProceedingsInstituted, ProsecutorDecisionRecorded
+from services.disposal.events import (
+    DisposalAnnulled,
+    DisposalCaseOpened,
+    ProceedingsInstituted,
+    ProsecutorDecisionRecorded,
+)
 from services.referral import events as referral
 from services.referral.events import CrimeRecorded, MashReferralMade, PersonLinked, ReferralReceived
 from services.trade.vocabulary import SearchKind
@@ -37,6 +42,7 @@ SEARCHED: Final[Mapping[type[Event], Mapping[str, Kind]]] = {
     DisposalCaseOpened: {**_PERSON, "crime_number": SearchKind.CRIME_NUMBER},
     ProsecutorDecisionRecorded: {"reference": SearchKind.REFERENCE},
     ProceedingsInstituted: {"reference": SearchKind.REFERENCE},
+    DisposalAnnulled: {"reference": SearchKind.REFERENCE},
 }
 """Event -> path of a field -> the kind of search that finds it, or of comparison. A path has the same kind in every event of a service."""
 

@@ -25,6 +25,7 @@ OF_THEIR_OWN: Final = {
     "ConditionCompleted": {"completed_on"},
     "DeferralCompleted": {"completed_on"},
     "DeferralEnded": {"ended_on"},
+    "DiversionEnded": {"ended_on"},
     # what the referral said
     "DisposalCaseOpened": {"victims_under_age"},
     # what the other records said

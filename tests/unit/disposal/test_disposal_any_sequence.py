@@ -130,7 +130,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     EXPLAINED,
     SIGNED,
     ANNULLED,
-    ReclassifyOffence(offence=offence(code="8010301"), why=Sealed("He was hurt.")),
+    ReclassifyOffence(offence=offence(code="80103"), why=Sealed("He was hurt.")),
     *(
         EndDiversion(why=DeferralEndReason.NOT_ENGAGED, then=then, rationale_text=Sealed("He does not come."))
         for then in AfterDiversion

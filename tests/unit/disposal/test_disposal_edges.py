@@ -433,7 +433,7 @@ def test_an_admission_without_an_adult_carries_nothing(case: CaseStory) -> None:
     alone = RecordAdmission(appropriate_adult_present=False, facts_accepted=True)
     case.ask(alone, by=YJS, at="2026-03-04T16:00:00+00:00")
     assert case.refused(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"R4A"}
-    case.ask(decision("YRD"), by=POLICE, at=DECIDED_AT)
+    case.ask(decision("YRD", rationale={"R27": "She is sorry.", "PD1": "She is sorry."}), by=POLICE, at=DECIDED_AT)
     for step in (ADULT, EXPLAINED, SIGNED):
         case.ask(step, by=POLICE, at=ISSUED_AT)
     assert case.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {"R6"}

@@ -384,7 +384,9 @@ def test_the_panel_reads_line_and_factors_by_title_and_may_recommend_anything(sa
         "Version of the matrix 2023-10-01",
     )
     words = text_file(FOLDER / "en.toml")
-    assert all(words[f"recommendation.{one}"] in text_of(document) for one in Recommendation)
+    # a printed layout never changes: what was added to the recommendations since stands in none of it
+    asked = set(Recommendation) - {Recommendation.ADULT_PROCESS}
+    assert all(words[f"recommendation.{one}"] in text_of(document) for one in asked)
 
 
 def test_after_the_panel_its_pack_is_asked_for_by_day() -> None:

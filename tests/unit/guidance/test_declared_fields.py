@@ -24,9 +24,11 @@ MOST: Final = 40
 READ_ELSEWHERE: Final = {
     "child_under_ten_becomes_no_suspect": {"why"},
     "the_child_was_heard": {"no_child_view_because"},
+    "the_decision_speaks_of_section_45": {"public_interest", "rationale_text"},
+    "each_takes_part_on_their_own_side": {"role"},
 }
-"""Fields that no command of these states makes a check read: none corrects a role as test_referral_edges.py does, and
-every sitting hears the child."""
+"""Fields that no command of these states makes a check read: none corrects a role as test_referral_edges.py does, every
+sitting hears the child, and no referral of the case is kept here."""
 
 
 @cache

@@ -117,5 +117,5 @@ def test_corrections_are_read_with_what_they_correct() -> None:
         *("ooc.referral.ReferralReceived", "ooc.referral.PersonLinked", "ooc.referral.CrimeRecorded"),
         *("ooc.referral.MashReferralMade", "ooc.referral.ReferralCorrected", "ooc.disposal.DisposalCaseOpened"),
         *("ooc.disposal.ProsecutorDecisionRecorded", "ooc.disposal.ProceedingsInstituted"),
-        "ooc.disposal.RecordCorrected",
+        *("ooc.disposal.RecordCorrected", "ooc.disposal.DisposalAnnulled"),
     }
