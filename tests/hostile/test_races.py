@@ -21,7 +21,7 @@ DETAILS = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
 def link(person: UUID, role: str = "HARMED", category: str = "VICTIM") -> dict[str, Any]:
     """Return the command that links a person."""
     ids = {"person_id": str(person), "role": role, "category": category}
-    return {"type": "LinkPerson", **ids, "details": DETAILS}
+    return {"type": "LinkPerson", **ids, "details": DETAILS, "rationale": {"N2": "Another one."}}
 
 
 async def test_one_key_sent_at_once_records_once(partnership: Partnership) -> None:

@@ -83,7 +83,9 @@ def _named(stream: Stream, history: Sequence[Fact]) -> set[UUID]:
     """Return whom a record names, if its service looks at other records."""
     if stream[0] not in LOOKING or not history:
         return set()
-    return {stream[1], *ids_mentioned(READ_MODELS[stream[0]].events, history)}
+    book = READ_MODELS[stream[0]].events
+    own = [fact for fact in history if type(fact.event) in book.events]  # an earlier release recorded waits beside them
+    return {stream[1], *ids_mentioned(book, own)}
 
 
 async def streams_naming(connection: Connection, persons: Collection[UUID]) -> list[Stream]:

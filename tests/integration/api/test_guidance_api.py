@@ -44,7 +44,7 @@ async def test_it_says_what_is_refused_until_which_day(api: Client, stream: UUID
     ]
     refused = await api.send(stream, {"type": "DeliverSession", "occurred_at": "2026-05-20T10:00:00+01:00"})
     assert refused.json()["rules"] == [
-        {name: before["rules"][0][name] for name in ("id", "text", "source", "lifted_by")}
+        {name: before["rules"][0][name] for name in ("id", "text", "source", "lifted_by")} | {"known": []}
     ]
     then = commands(await api.read(f"{path}?as_of={ON_THE_DAY}"))["DeliverSession"]
     assert then["status"] == "available"

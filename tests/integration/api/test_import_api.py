@@ -34,6 +34,7 @@ LINK: dict[str, Any] = {
     "role": "HARMER",
     "category": "SUSPECT",
     "details": {"name": "Robin Doe", "date_of_birth": "2011-03-14"},
+    "rationale": {"N2": "Another one."},
 }
 ACKNOWLEDGE: dict[str, Any] = {"type": "AcknowledgeReferral", "occurred_at": "2025-03-04T10:00:00+00:00"}
 TRIAGE: dict[str, Any] = {

@@ -295,7 +295,7 @@ def test_generators_can_read_the_document(app: FastAPI) -> None:
 
     assert not [name for name in schemas if "__" in name]
     assert len(set(titles)) == len(titles)
-    asked_for = json.dumps([requests, *(schemas[name] for name in closed)])
+    asked_for = json.dumps([requests, schemas.get("AnyCommand"), *(schemas[name] for name in closed)])
     assert not [name for name in closed if f'"#/components/schemas/{name}"' not in asked_for]
     assert not [
         f"{name}.{field}"

@@ -220,7 +220,7 @@ async def test_what_waits_is_listed_for_both_ends_by_pages(place: Place) -> None
         after = page["next"]
     assert [id_ for page_ids in pages for id_ in page_ids] == [wait["id"] for wait in listed["waits"]]
     assert {len(page_ids) for page_ids in pages[:-1]} <= {2}
-    home = place.records[0].fact(service.published[1]).envelope.home
+    home = place.records[0].fact(next(book for book in service.published if book.service == "education")).envelope.home
     assert await place.waits(query=f"?home={home}") == listed
     assert (await place.waits(query=f"?home={NOBODY}"))["waits"] == []
     officer = await place.waits("SAFE_SCHOOLS_OFFICER")

@@ -46,7 +46,7 @@ def booked(client: Client, case: str) -> dict[str, str]:
     details = {"name": NAME, "date_of_birth": "2011-03-14"}
     linked = {"person_id": child, "role": "HARMER", "category": "SUSPECT", "details": details}
     lasting = {"starts_at": BEGINS.isoformat(), "hours": 1, "place": PLACE}
-    for body in (received, {"type": "LinkPerson", **linked}):
+    for body in (received, {"type": "LinkPerson", "rationale": {"N2": "Another one."}, **linked}):
         tell(client, "referral", f"/v1/referrals/{referral}", body)
     for body in (
         {"type": "PlanSession", "kind": "ONE_TO_ONE", "topic": "ANTI_SOCIAL_BEHAVIOUR", **lasting},

@@ -11,7 +11,7 @@ import pytest
 from tests.integration.console.browsing import Browser, text_of
 from tests.integration.console.conftest import STORIES, play_until
 from tests.integration.console.filling import fill_in, record
-from tests.integration.console.test_forms import CHILD, begun, form_of
+from tests.integration.console.test_forms import begun, child, form_of
 from tests.integration.console.test_officer_pages import link_of
 from tests.whole_system import client_of
 
@@ -122,7 +122,7 @@ def test_a_referral_is_handed_to_another_officer(browser: Browser) -> None:
     browser.sign_in("SAFE_SCHOOLS_OFFICER-1")
     case = begun(browser)
     address = case.url.removeprefix(browser.base).partition("?")[0]
-    record(browser, form_of(case, "LinkPerson"), CHILD)
+    record(browser, form_of(case, "LinkPerson"), child())
     record(browser, form_of(browser.open(address), "AcknowledgeReferral"), {})
     triage = {"outcome": "ACCEPT_INTERVENTION", "rationale_text": "Advice will do.", "supervisor_reviewed": True}
     record(browser, form_of(browser.open(address), "TriageReferral"), triage)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -32,11 +34,12 @@ REPORT = {
     "lawful_basis": "law enforcement",
     "occurred_at": "2026-11-20T15:40:00+00:00",
 }
-CHILD = {
-    "role": "HARMER",
-    "category": "SUSPECT",
-    "details": {"name": "Zoë O'Hara-Whiteley", "date_of_birth": "2012-02-03"},
-}
+BIRTHDAYS = (date(2012, 2, 3) + timedelta(days=days) for days in count())
+
+
+def child(name: str = "Zoë O'Hara-Whiteley", part: str = "HARMER", category: str = "SUSPECT") -> dict[str, Any]:
+    """Return what is filled in of a child: of one name, and of another birthday each time (rule N2)."""
+    return {"role": part, "category": category, "details": {"name": name, "date_of_birth": next(BIRTHDAYS).isoformat()}}
 
 
 @pytest.fixture
@@ -70,7 +73,7 @@ def test_a_referral_is_begun_by_forms_alone(officer: Browser) -> None:
     assert "Recorded Referral received" in case.words
     assert case.words.count(str(REPORT["narrative"])) == 1
     assert case.words.index("What was reported") < case.words.index("Next: ")
-    linked = record(officer, form_of(case, "LinkPerson"), CHILD)
+    linked = record(officer, form_of(case, "LinkPerson"), child())
     assert linked.heading == "Zoë O'Hara-Whiteley"
     assert linked.title.startswith("Zoë O'Hara-Whiteley")
 
@@ -81,12 +84,12 @@ def test_a_form_and_its_check_say_whose_record_it_is(officer: Browser) -> None:
     number = opened.url.partition("?")[0].rpartition("/")[2][:8]
     form = officer.open(opened.links()["Add a person"])
     assert f"Case {number} {form.heading}" in form.words
-    check = fill_in(officer, form, CHILD)
+    check = fill_in(officer, form, child())
     assert f"Case {number} {check.heading}" in check.words
     case = officer.send(check, sending(check))
     form = officer.open(case.links()["Add a person"])
     assert f"Zoë O'Hara-Whiteley, case {number} {form.heading}" in form.words
-    check = fill_in(officer, form, CHILD | {"role": "WITNESS", "category": "WITNESS"})
+    check = fill_in(officer, form, child(part="WITNESS", category="WITNESS"))
     assert f"Zoë O'Hara-Whiteley, case {number} {check.heading}" in check.words
 
 
@@ -104,7 +107,7 @@ def test_a_form_sent_twice_acts_once(officer: Browser) -> None:
 def test_answers_that_are_sent_look_at_nothing(officer: Browser, system: dict[str, Any]) -> None:
     """Given a checked form, when it is sent, then nobody looks at the case again before the page that follows."""
     case = begun(officer)
-    check = fill_in(officer, officer.open(form_of(case, "LinkPerson")), CHILD)
+    check = fill_in(officer, officer.open(form_of(case, "LinkPerson")), child())
 
     def looks() -> int:
         asked = {"case": case.url.partition("?")[0].rpartition("/")[2]}
@@ -156,7 +159,7 @@ def test_a_case_that_moved_on_shows_what_changed_beside_the_answers(officer: Bro
     """Given a form that was drawn before another event, when it is checked, then it shows that event, and goes on when it was read."""
     case = begun(officer)
     old = officer.open(form_of(case, "AcknowledgeReferral"))
-    record(officer, form_of(case, "LinkPerson"), CHILD)
+    record(officer, form_of(case, "LinkPerson"), child())
     check = fill_in(officer, old, {})
     assert check.status == 409
     assert "What changed since you opened this" in check.words
@@ -183,10 +186,7 @@ def test_two_forms_of_two_cases_in_two_tabs_stay_apart(officer: Browser) -> None
     first, second = begun(officer), begun(officer)
     tabs = [officer.open(form_of(case, "LinkPerson")) for case in (first, second)]
     names = ("Ida First", "Ben Second")
-    checks = [
-        fill_in(officer, tab, {**CHILD, "details": {"name": name, "date_of_birth": "2012-02-03"}})
-        for tab, name in zip(tabs, names, strict=True)
-    ]
+    checks = [fill_in(officer, tab, child(name)) for tab, name in zip(tabs, names, strict=True)]
     pages = [officer.send(check, sending(check)) for check in reversed(checks)]
     assert [page.heading for page in pages] == list(reversed(names))
 

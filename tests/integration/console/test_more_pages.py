@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.console.browsing import Browser, Form, Page
 from tests.integration.console.filling import record
-from tests.integration.console.test_forms import CHILD, begun, form_of
+from tests.integration.console.test_forms import begun, child, form_of
 from tests.pdf import pdf_text
 
 pytestmark = pytest.mark.slow
@@ -212,7 +212,7 @@ def _with_panel(browser: Browser) -> str:
     """Take a report to the panel, and return the address of its case."""
     browser.sign_in("SAFE_SCHOOLS_OFFICER-1")
     case = begun(browser)
-    record(browser, form_of(case, "LinkPerson"), CHILD)
+    record(browser, form_of(case, "LinkPerson"), child())
     address = case.url.removeprefix(browser.base).partition("?")[0]
     record(browser, form_of(browser.open(address), "RecordCrime"), {"crime_number": "55260012345"})
     record(browser, form_of(browser.open(address), "AcknowledgeReferral"), {})

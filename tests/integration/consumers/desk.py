@@ -120,5 +120,7 @@ def desk(namespace: str = "ooc") -> Service[Any]:
         (reaction,),
         published=(replace(BELL, namespace=namespace),),
     )
-    read_model = replace(service.read_model, access={"CLERK": Permission(STATE, where=("bell.RUNG",))})
+    read_model = replace(
+        service.read_model, access={"CLERK": Permission(STATE, where=("bell.RUNG",), acts_on_unread=True)}
+    )
     return replace(service, read_model=read_model)

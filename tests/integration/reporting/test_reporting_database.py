@@ -132,7 +132,8 @@ async def test_no_batch_folds_more_between_two_statements_than_a_slice_and_a_str
     monkeypatch.setattr(projector, "load", counted)
     monkeypatch.setattr(projector, "SLICE", 40)
     await project(pool, ends, len(ends))
-    assert sum(loaded) == sum(fact.version for fact in ends) > 400
+    # what another record says of a person is folded into theirs as well
+    assert sum(loaded) >= sum(fact.version for fact in ends) > 400
     assert max(loaded) < 40 + max(fact.version for fact in ends)
     assert await refold_differences(pool) == []
 

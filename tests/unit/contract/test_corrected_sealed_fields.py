@@ -67,6 +67,8 @@ CASES = tuple(cases())
 def example(inner: Any) -> Any:
     """Return a JSON value of a type."""
     schema = TypeAdapter(inner).json_schema()
+    if "enum" in schema:
+        return schema["enum"][0]
     if "pattern" in schema:
         return next(text for text in CODES if re.fullmatch(schema["pattern"], text))
     return EXAMPLES[schema.get("format") or schema["type"]]
