@@ -60,12 +60,12 @@ Organisation = Annotated[
 GivenBy = Annotated[
     ShortText,
     Code(
-        rf"{_ORGANISATION}|(?:{_WORD_OF_NAME} ){{0,5}}(?:Court|Magistrates|Sessions)|{_WORD_OF_NAME}",
+        rf"{_ORGANISATION}|(?:{_WORD_OF_NAME} ){{0,5}}(?:Court|Magistrates|Sessions)",
         "give the force, court or service alone, such as Hampshire Constabulary or Poole Youth Court, and no person's name",
         case="as given",
     ),
 ]
-"""The force, court or service that gave something to a child, or the one word of its area."""
+"""The force, court or service that gave something to a child."""
 
 CrimeNumber = Annotated[
     ShortText, Code(_REFERENCE, "give the crime number alone, such as 55260041001: letters, digits, / and -, no spaces")

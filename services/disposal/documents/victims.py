@@ -11,7 +11,7 @@ from shared.domain.envelope import Fact
 
 def victim_letter(state: DisposalState, _facts: Sequence[Fact]) -> DocumentData | NotAvailable:
     """Fill the letter about the latest decision of which victims are told."""
-    if not state.decided_at:
+    if not state.decided_at or (state.issue is None and state.decision is None):
         return NotAvailable("Nothing is decided of which a victim is told: print it when the disposal is given.")
     decided = state.required_decision.what if state.issue is None else state.issue.disposal
     values = letter_about(

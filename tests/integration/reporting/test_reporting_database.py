@@ -131,6 +131,7 @@ async def test_no_batch_folds_more_between_two_statements_than_a_slice_and_a_str
 
     monkeypatch.setattr(projector, "load", counted)
     monkeypatch.setattr(projector, "SLICE", 40)
+    monkeypatch.setattr(projector, "AT_A_TIME", 1)
     await project(pool, ends, len(ends))
     # what another record says of a person is folded into theirs as well
     assert sum(loaded) >= sum(fact.version for fact in ends) > 400
