@@ -285,8 +285,8 @@ class CommandHandler:
     async def _may_not_judge(self, request: CommandRequest, history: Sequence[Fact]) -> Denial | None:
         """Check that the actor may read the record, if its permission asks that: rules would tell others what is in it."""
         permission = self.service.permissions.get(request.actor.role)
-        if not history or permission is None or permission.acts_on_unread:
-            return None
+        if not history or permission is None or permission.acts_on_unread or not permission.where:
+            return None  # the boundaries of every access are checked before
         return await self.read_denial(request.actor, permission, AccessFacts.of_history(self.service.events, history))
 
     async def read_denial(self, actor: Actor, permission: Permission, facts: AccessFacts) -> Denial | None:
