@@ -51,7 +51,6 @@ from shared.domain.data_rights import (
 )
 from shared.domain.decider import history_at
 from shared.domain.decisions import Refused
-from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.domain.permissions import people_mentioned
@@ -344,8 +343,10 @@ async def _homes_of(
     events: dict[UUID, list[tuple[str, str, bytes]]] = defaultdict(list)
     for row in rows:
         events[row["home"]].append((row["stream"], row["type"], row["body"]))
-    kept = await _kept_of(at, service, homes)
-    contents = {home: contents_of_home(service, events[home], kept.get(home, ())) for home in homes}
+    kept = await at.event_store.kept_events(set(homes))
+    contents = {
+        home: contents_of_home(service, events[home], at.handler.read_kept(kept.get(home, ()))) for home in homes
+    }
     gone = {person}
     for other in {name for content in contents.values() for names in content.named for name in names} - gone:
         if (await _rights_of(at, rights, other))[0].forgotten:
@@ -364,15 +365,6 @@ async def _homes_of(
     return _Homes(
         tuple(f"home/{home}" for home, by in held.items() if not by), {home: by for home, by in held.items() if by}
     )
-
-
-async def _kept_of(at: Dependencies, service: Service[Any], homes: Sequence[UUID]) -> Mapping[UUID, Sequence[Fact]]:
-    """Read the kept events of homes, closed: who is an organisation stands in clear."""
-    kept = await at.event_store.kept_events(set(homes))
-    return {
-        home: [book.read(record.body) for record in records if (book := service.book_of_kept(record.type)) is not None]
-        for home, records in kept.items()
-    }
 
 
 async def _send(

@@ -348,7 +348,7 @@ class CommandHandler:
         while missing := wanted - seen:
             kept = await self.event_store.kept_events(missing)
             records = [record for of_person in kept.values() for record in of_person]
-            read = await self._open_kept(records) if opened else self._read_kept(records)
+            read = await self._open_kept(records) if opened else self.read_kept(records)
             for fact in read:
                 if type(fact.event) in self.service.keeps_of_people and self._shares_labels(of_record, fact):
                     facts[fact.event_id] = fact
@@ -363,7 +363,8 @@ class CommandHandler:
             facts += await cache.open([record for record in records if record.stream.startswith(f"{service}/")])
         return facts
 
-    def _read_kept(self, records: Sequence[RecordedEvent]) -> list[Fact]:
+    def read_kept(self, records: Sequence[RecordedEvent]) -> list[Fact]:
+        """Read kept events; what is sealed in them stays closed."""
         books = {book.service: book for book in self.service.kept}
         return [books[record.stream.partition("/")[0]].read_record(record) for record in records]
 
