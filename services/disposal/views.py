@@ -222,23 +222,12 @@ def view(state: DisposalState) -> DisposalView:
         "told_by": _told_by(state),
         "prior": _prior(state),
         "prior_known": state.prior is not None,
-        "earlier": [
-            {
-                "kind": given.kind,
-                "on": given.on.isoformat(),
-                "disposal_id": None if given.disposal_id is None else str(given.disposal_id),
-                "by": given.by,
-            }
-            for given in state.earlier
-        ],
+        "earlier": [shown(EarlierView, given) for given in state.earlier],
     }
 
 
 def _prior(state: DisposalState) -> PriorView:
-    prior = state.prior
-    if prior is None:
-        return {"yc": 0, "ycc": 0, "convictions": 0, "yrd": 0}
-    return {"yc": prior.yc, "ycc": prior.ycc, "convictions": prior.convictions, "yrd": prior.yrd}
+    return {"yc": 0, "ycc": 0, "convictions": 0, "yrd": 0} if state.prior is None else shown(PriorView, state.prior)
 
 
 def _told_by(state: DisposalState) -> dict[str, int]:

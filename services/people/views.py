@@ -2,8 +2,8 @@
 
 from typing_extensions import TypedDict
 
-from services.people.domain.state import HistoryEntry, Person, RelationToChild
-from shared.domain.members import described
+from services.people.domain.state import Person
+from shared.domain.members import described, shown
 
 
 @described
@@ -50,19 +50,6 @@ def view(person: Person) -> PersonView:
         "ids": list(map(str, person.ids)),
         "history": {str(entry): given.kind.value for entry, given in person.history.items()},
         "relations": {str(child): relation.contact.value for child, relation in person.relations.items()},
-        "entries": {str(entry): _entry(given) for entry, given in person.history.items()},
-        "related": {str(child): _related(relation) for child, relation in person.relations.items()},
-    }
-
-
-def _entry(given: HistoryEntry) -> EntryView:
-    return {"kind": given.kind.value, "on": given.on.isoformat()}
-
-
-def _related(relation: RelationToChild) -> RelationView:
-    return {
-        "relation": relation.relation,
-        "contact": relation.contact.value,
-        "until": None if relation.until is None else relation.until.isoformat(),
-        "parental_responsibility": relation.parental_responsibility,
+        "entries": {str(entry): shown(EntryView, given) for entry, given in person.history.items()},
+        "related": {str(child): shown(RelationView, relation) for child, relation in person.relations.items()},
     }

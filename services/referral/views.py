@@ -151,12 +151,7 @@ def view(state: Referral) -> ReferralView:
         "mash_decision": state.mash_decision,
         "advice_given": state.advice_given,
         "no_contact": [
-            {
-                "adult": str(bar.adult),
-                "child": str(bar.child),
-                "why": bar.why.value,
-                "until": None if bar.until is None else bar.until.isoformat(),
-            }
+            shown(NoContactView, bar)
             for adult in state.people
             for child in state.people
             if (bar := last_bar(adult, child, state.known)) is not None
