@@ -11,7 +11,7 @@ from uuid import UUID
 from services.disposal.read_model import DisposalState
 from services.notifications.news import DISPOSAL, PERSON, REFERRAL, Record
 from services.referral.read_model import LinkedPerson, Preferences, Referral, VictimDetails
-from services.trade.relations import barred, related_on
+from services.trade.relations import is_barred_from_any, related_on
 from services.trade.vocabulary import PersonRole
 from shared.domain.corrections import facts_of
 from shared.domain.persons import NOTHING_KNOWN, Known
@@ -64,7 +64,7 @@ class People:
 
     def may_be_in_contact(self, adult: UUID, child: UUID, day: date) -> bool:
         """Whether something about a child may go to an adult on a day: contact is barred with no child of the case."""
-        return all(barred(adult, other, self.known, day) is None for other in {child, *self.linked} - {adult})
+        return not is_barred_from_any(adult, {child, *self.linked}, self.known, day)
 
     def told_parents_of(self, child: UUID) -> Sequence[UUID]:
         """Return the child's parents and carers, a second one once somebody has said how they are related to the child."""

@@ -1,6 +1,6 @@
 """Relations of adults to children, and whether they may be in contact, for the rules of services (`Context.known`)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -48,6 +48,11 @@ def barred(adult: UUID, child: UUID, known: Known, day: date) -> NoContact | Non
     """Return what keeps an adult from a child on a day, as it was recorded last; None if nothing does."""
     bar = last_bar(adult, child, known)
     return bar if bar is not None and bar.stands(day) else None
+
+
+def is_barred_from_any(adult: UUID, others: Iterable[UUID], known: Known, day: date) -> bool:
+    """Tell whether an adult may have no contact with one of these persons on a day: then nothing about a case of theirs goes there."""
+    return any(barred(adult, other, known, day) is not None for other in others if other != adult)
 
 
 def last_bar(adult: UUID, child: UUID, known: Known) -> NoContact | None:

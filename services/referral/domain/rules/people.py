@@ -18,7 +18,7 @@ from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral, born_on, fits_its_kind
 from services.referral.events import OF_AN_OFFENDER, PersonLinked
-from services.trade.relations import barred
+from services.trade.relations import is_barred_from_any
 from services.trade.vocabulary import Category, PersonRole, Role
 from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
 from shared.domain.dates import age_on
@@ -84,8 +84,7 @@ def may_be_in_contact(command: WriteToPerson, state: Referral, context: Context)
 
     Source: Children Act 1989 ss2, 3, 8
     """
-    adult = command.person_id
-    return all(barred(adult, other, context.known, context.day) is None for other in state.people if other != adult)
+    return not is_barred_from_any(command.person_id, state.people, context.known, context.day)
 
 
 @rules.forbids("B8", LinkPerson, looks_at=("role", "category", "details"))
