@@ -12,6 +12,7 @@ from uuid import UUID
 
 from services.disposal import events
 from services.disposal.domain.commands import DecideDisposal
+from services.disposal.domain.history import CLOSING
 from services.disposal.domain.state import (
     Admission,
     Annulment,
@@ -49,9 +50,7 @@ from shared.domain.states import replace
 EXITS: Final = {
     Recommendation.OUTCOME_22: Stage.DIVERTED,
     Recommendation.CHARGE: Stage.CHARGED,
-    Recommendation.OUTCOME_21: Stage.CLOSED,
-    Recommendation.NO_FURTHER_ACTION: Stage.CLOSED,
-    Recommendation.ADULT_PROCESS: Stage.CLOSED,
+    **dict.fromkeys(CLOSING, Stage.CLOSED),
 }
 TOLD_OF: Final = (
     events.DisposalIssued,

@@ -37,7 +37,7 @@ KEPT_OF_CHILDREN: Final[Mapping[type[Event], tuple[str, ...]]] = {
 _COUNTED: Final = {"YRD": "yrd", "YC": "yc", "YCC": "ycc", "CONVICTION": "convictions"}
 """What was given -> where it is counted in a `PriorRecord`."""
 
-ENDED: Final = frozenset({Recommendation.OUTCOME_21, Recommendation.NO_FURTHER_ACTION})
+CLOSING: Final = (Recommendation.OUTCOME_21, Recommendation.NO_FURTHER_ACTION, Recommendation.ADULT_PROCESS)
 """The decisions that close a case."""
 
 
@@ -96,7 +96,7 @@ def live_cases(child: UUID, offence: events.Offence, known: Known) -> Iterator[U
                 live[fact.stream_id] = of
             case events.OffenceReclassified(offence=of) if fact.stream_id in live:
                 live[fact.stream_id] = of
-            case events.DisposalDecided(decision=decision) if decision in ENDED:
+            case events.DisposalDecided(decision=decision) if decision in CLOSING:
                 live.pop(fact.stream_id, None)
             case events.DiversionEnded(then=events.AfterDiversion.NO_FURTHER_ACTION):
                 live.pop(fact.stream_id, None)
