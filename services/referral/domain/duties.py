@@ -1,6 +1,6 @@
 """What is due when on a referral: until it is met, or lapses because the referral is closed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -209,11 +209,15 @@ def _of_likeness(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
     for person, linked in state.people.items():
         if not linked.resembles:
             continue
-        answered = [_compared_on(state, person, other) for other in linked.resembles]
-        days = [day for day in answered if day is not None]
-        met_on = max(days) if len(days) == len(answered) else None
+        met_on = _all_answered_on(_compared_on(state, person, other) for other in linked.resembles)
         due = due_after(linked.linked_on, policy_on, "person_compared_days")
         yield Duty("PERSON_COMPARED", linked.linked_on, due, met_on, str(person))
+
+
+def _all_answered_on(days: Iterable[date | None]) -> date | None:
+    """Return the day of the last of some answers; None if one is missing."""
+    answered = list(days)
+    return None if None in answered else max(day for day in answered if day is not None)
 
 
 def _compared_on(state: Referral, person: UUID, other: UUID) -> date | None:
@@ -230,9 +234,10 @@ def _of_relations(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
         if not beside:
             continue
         opened_on = min(max(state.people[other].linked_on for other in others) for others in beside)
-        answered = [related_on(adult, child, state.known) for child in children if len(state.parents_of(child)) > 1]
-        days = [max(day, opened_on) for day in answered if day is not None]
-        met_on = max(days) if len(days) == len(answered) else None
+        answered_on = _all_answered_on(
+            related_on(adult, child, state.known) for child in children if len(state.parents_of(child)) > 1
+        )
+        met_on = None if answered_on is None else max(answered_on, opened_on)
         yield Duty(
             "RELATION_ANSWERED",
             opened_on,
