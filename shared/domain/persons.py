@@ -73,7 +73,7 @@ class Known:
 
     def same_as(self, person: UUID) -> frozenset[UUID]:
         """Return every id that names this person, the given one among them."""
-        return _reached(self.merged.items(), person)
+        return _find_joined(self.merged.items(), person)
 
     def merged_at(self, person: UUID, other: UUID) -> datetime | None:
         """Return when two ids came to name one person; None if they do not."""
@@ -84,10 +84,10 @@ class Known:
     def ever_same_as(self, person: UUID) -> frozenset[UUID]:
         """Return every id that ever named this person, the given one among them: what is shown at some time is read of all."""
         merged = [fact.event for fact in self.facts if isinstance(fact.event, Merging)]
-        return _reached([(event.person_id, event.into) for event in merged], person)
+        return _find_joined([(event.person_id, event.into) for event in merged], person)
 
 
-def _reached(pairs: Collection[tuple[UUID, UUID]], start: UUID) -> frozenset[UUID]:
+def _find_joined(pairs: Collection[tuple[UUID, UUID]], start: UUID) -> frozenset[UUID]:
     """Return what is reached from an id by pairs of the same person, in either direction."""
     seen = {start}
     while further := {id_ for pair in pairs if not seen.isdisjoint(pair) for id_ in pair} - seen:

@@ -182,7 +182,7 @@ def of_outcome(state: DisposalState, context: Context) -> dict[str, Any]:
     activity = max((at for at in activities(state) if at <= context.occurred_at), default=None)
     return {
         **of_child(state),
-        "disposal": state.given,
+        "disposal": state.standing_disposal,
         "superseded": state.outcome,
         "age": state.age_on(context.day),
         "age_at_offence": state.opened.age_at_offence,

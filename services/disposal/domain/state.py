@@ -436,7 +436,7 @@ class DisposalState:
         return None if self.decision is None else self.decision.disposal
 
     @property
-    def given(self) -> Disposal | None:
+    def standing_disposal(self) -> Disposal | None:
         """The disposal that the child has: it was given, and is not annulled."""
         return None if self.issue is None or self.annulment is not None else self.issue.disposal
 

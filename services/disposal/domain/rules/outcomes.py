@@ -22,13 +22,17 @@ DECIDED_BY: Final = {
 
 def lacks_outcome(state: DisposalState) -> bool:
     """Tell whether no outcome stands. One of the time before the giving says of nothing that was given, corrected or not."""
-    if state.outcome is None or state.given is None:
+    if state.outcome is None or state.standing_disposal is None:
         return state.outcome is None
-    return state.outcome not in DECIDED_BY[state.given] | CHARGED
+    return state.outcome not in DECIDED_BY[state.standing_disposal] | CHARGED
 
 
 @rules.forbids(
-    "O1C", AssignOutcome, looks_at=("code",), when=lambda state: state.given is None, lifted_by=(DecideDisposal,)
+    "O1C",
+    AssignOutcome,
+    looks_at=("code",),
+    when=lambda state: state.standing_disposal is None,
+    lifted_by=(DecideDisposal,),
 )
 def a_charge_was_decided(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
     """Outcome 1 is for a case in which a charge was decided: decide that first, or choose the outcome of the decision.
@@ -45,7 +49,7 @@ def a_caution_was_given(command: AssignOutcome, state: DisposalState, _context: 
 
     Source: Home Office crime outcomes framework, outcomes 2 and 2A
     """
-    return command.code not in CAUTIONED or state.given in {Disposal.YC, Disposal.YCC}
+    return command.code not in CAUTIONED or state.standing_disposal in {Disposal.YC, Disposal.YCC}
 
 
 @rules.forbids("O8", AssignOutcome, looks_at=("code",))
@@ -54,7 +58,7 @@ def a_restorative_disposal_was_given(command: AssignOutcome, state: DisposalStat
 
     Source: Home Office crime outcomes framework, outcome 8
     """
-    return command.code is not OutcomeCode.C8 or state.given is Disposal.YRD
+    return command.code is not OutcomeCode.C8 or state.standing_disposal is Disposal.YRD
 
 
 @rules.forbids("O22", AssignOutcome, looks_at=("code",))
@@ -89,13 +93,15 @@ def a_deferral_brings_its_outcome(state: DisposalState, _context: Context) -> bo
     return state.deferral is None or state.stage not in {Stage.DEFERRED, Stage.BREACH_REVIEW}
 
 
-@rules.forbids("O3", AssignOutcome, looks_at=("code",), when=lambda state: state.given is not None, gives_way=True)
+@rules.forbids(
+    "O3", AssignOutcome, looks_at=("code",), when=lambda state: state.standing_disposal is not None, gives_way=True
+)
 def the_disposal_given_decides_its_outcome(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
     """What was given decides the outcome: 2 or 2A after a caution, 8 after a restorative disposal. 1 comes with proceedings, by itself; every other code is for a case in which nothing was given.
 
     Source: Home Office crime outcomes framework
     """
-    return state.given is None or command.code in DECIDED_BY[state.given]
+    return state.standing_disposal is None or command.code in DECIDED_BY[state.standing_disposal]
 
 
 @rules.forbids("O4", AssignOutcome, gives_way=True, lifted_by=(CorrectRecord,))
