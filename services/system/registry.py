@@ -87,16 +87,12 @@ COLLECTIONS: Final[Mapping[str, str]] = {entry.name: entry.collection for entry 
 """Deciding service -> the plural under which its streams stand in URLs."""
 
 
-RECORD_TITLES: Final[Mapping[str, str]] = {
-    entry.collection: entry.record_title for entry in sorted(DECIDING, key=lambda entry: not entry.belongs_to_case)
-}
+_BY_PAGE: Final = sorted(DECIDING, key=lambda entry: not entry.belongs_to_case)
+
+RECORD_TITLES: Final[Mapping[str, str]] = {entry.collection: entry.record_title for entry in _BY_PAGE}
 """Collection -> the title of one of its records, in the order of a case's page."""
 
-BEGUN_BY_HAND: Final = tuple(
-    collection
-    for collection in RECORD_TITLES
-    if any(entry.collection == collection and entry.begun_by_hand for entry in DECIDING)
-)
+BEGUN_BY_HAND: Final = tuple(entry.collection for entry in _BY_PAGE if entry.begun_by_hand)
 """The collections of which a page begins a record, in the same order."""
 
 

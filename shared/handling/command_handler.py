@@ -333,8 +333,8 @@ class CommandHandler:
     ) -> Known:
         """Look up what is known of the persons whom a record or a command names, under every id that names them.
 
-        `labels` are those of a stream that is not begun; `also` are further persons. Events whose labels are not the record's are left out. If they
-        are not to be `opened`, what is sealed in them stays closed.
+        `labels` are those of a stream that is not begun; `also` are further persons. Events whose labels are not the
+        record's are left out. If they are not to be `opened`, what is sealed in them stays closed.
 
         Raises `EventStoreUnavailable`, `KeyringUnavailable` or `UnusableKey`.
         """
