@@ -1,4 +1,4 @@
-"""Persons who are known under several ids: merges are events, and whoever asks which ids are one person asks here.
+"""Persons who are known under several ids: merges are events, and which ids are one person is said here alone.
 
 Ids in events stay as they are. `Known` holds what other records say of the persons whom a record names, cut by both times
 like every history, so that before a merge two persons are shown.
