@@ -236,13 +236,14 @@ lock: .venv-lock/.installed ## Renew requirements/*.txt from pyproject.toml (a r
 			--exclude-newer "$$(.venv-lock/bin/python -c 'import datetime as d; print(d.date.today() - d.timedelta(7))')" \
 			--output-file "requirements/$$1.txt" "$${@:2}"; \
 	}; \
-	lock run pyproject.toml --extra editable; \
-	lock local pyproject.toml --extra local --extra editable --constraint requirements/run.txt; \
-	lock test pyproject.toml --extra test --constraint requirements/local.txt; \
-	lock mutate pyproject.toml --extra mutate --constraint requirements/test.txt; \
-	lock bench pyproject.toml --extra bench --constraint requirements/local.txt; \
+	lock run pyproject.toml; \
+	lock local pyproject.toml --extra local --group editable --constraint requirements/run.txt; \
+	lock test pyproject.toml --extra local --group test --constraint requirements/local.txt; \
+	lock mutate pyproject.toml --extra local --group mutate --constraint requirements/test.txt; \
+	lock bench pyproject.toml --extra local --group bench --constraint requirements/local.txt; \
 	lock audit --group pyproject.toml:audit; \
 	lock clients --group pyproject.toml:clients; \
+	lock build --group pyproject.toml:build; \
 	lock lock --group pyproject.toml:lock
 
 .PHONY: reset

@@ -1,44 +1,55 @@
 """Passwords and rights on Kafka: SCRAM credentials and access control lists, made as declared, each time that it runs."""
 
-import hashlib
-import os
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from secrets import token_urlsafe
 from typing import Any, Final, NamedTuple
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
-from aiokafka.errors import KafkaError, for_code
-from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import CompactArray, CompactBytes, CompactString, Int8, Int16, Int32, Schema, TaggedFields
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaError as AdminError
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialAlteration,
+    UserScramCredentialDeletion,
+    UserScramCredentialUpsertion,
+)
 
 from shared.runtime.provision import ProvisionFailed
 from shared.servers.database import retry_for
-from shared.servers.kafka import KafkaLogin, administering, client_options
+from shared.servers.kafka import KafkaLogin, client_options
 
-TOPIC, GROUP, TRANSACTIONAL_ID = 2, 3, 5
-"""Kinds of resource, as Kafka numbers them (org.apache.kafka.common.resource.ResourceType)."""
-ANY, LITERAL = 1, 3
-READ, WRITE = 3, 4
-ALLOW: Final = 3
+TOPIC, GROUP, TRANSACTIONAL_ID = ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID
+LITERAL: Final = ResourcePatternType.LITERAL
+READ, WRITE = AclOperation.READ, AclOperation.WRITE
 ITERATIONS: Final = 8192
 """Rounds of PBKDF2 behind a SCRAM secret: Kafka takes from 4,096 to 16,384."""
-SCRAM_SHA_512: Final = 2
-NO_PASSWORD: Final = 91
-"""RESOURCE_NOT_FOUND: the login has no password to remove."""
-TIMEOUT_MS: Final = 10_000
-"""Milliseconds for a broker's answer: a hanging one is asked again, or leaves the cluster."""
+SCRAM: Final = ScramMechanism.SCRAM_SHA_512
+PROBE: Final = "kafka_probe"
+"""A login without rights that is made last, to see that a broker knows all that was changed before; it is removed again."""
+SECONDS: Final = 10.0
+"""How long a broker may take to answer: a hanging one is asked again, or leaves the cluster."""
 
 
 class Binding(NamedTuple):
     """One right (ACL): a principal may do an operation on a resource, from any host."""
 
-    kind: int
+    kind: ResourceType
     name: str
-    pattern: int
+    pattern: ResourcePatternType
     principal: str
-    operation: int
+    operation: AclOperation
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,66 +80,6 @@ class KafkaAccess:
         }
 
 
-class _AlterScramResponse(Response):  # type: ignore[misc]
-    API_KEY = 51
-    API_VERSION = 0
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "results",
-            CompactArray(
-                ("user", CompactString("utf-8")),
-                ("error_code", Int16),
-                ("error_message", CompactString("utf-8")),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
-
-
-class _AlterScramRequestStruct(RequestStruct):  # type: ignore[misc]
-    API_KEY = 51
-    API_VERSION = 0
-    FLEXIBLE_VERSION = True
-    RESPONSE_TYPE = _AlterScramResponse
-    SCHEMA = Schema(
-        ("deletions", CompactArray(("name", CompactString("utf-8")), ("mechanism", Int8), ("tags", TaggedFields))),
-        (
-            "upsertions",
-            CompactArray(
-                ("name", CompactString("utf-8")),
-                ("mechanism", Int8),
-                ("iterations", Int32),
-                ("salt", CompactBytes),
-                ("salted_password", CompactBytes),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
-
-
-class _AlterScramRequest(Request[_AlterScramRequestStruct]):  # type: ignore[misc]
-    """AlterUserScramCredentials (KIP-554), which aiokafka has not: the broker is told a salted hash, and no password.
-
-    Logins that are gone lose theirs.
-    """
-
-    API_KEY = 51
-
-    def __init__(self, passwords: Iterable[tuple[str, str]], gone: Iterable[str]) -> None:
-        self._gone: list[tuple[Any, ...]] = [(name, SCRAM_SHA_512, {}) for name in gone]
-        self._secrets: list[tuple[Any, ...]] = []
-        for name, password in passwords:
-            salt = os.urandom(32)
-            salted = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
-            self._secrets.append((name, SCRAM_SHA_512, ITERATIONS, salt, salted, {}))
-
-    def build(self, request_struct_class: type[_AlterScramRequestStruct]) -> _AlterScramRequestStruct:
-        return request_struct_class(self._gone, self._secrets, {})
-
-
 async def grant_access(
     kafka: KafkaLogin, accesses: Iterable[KafkaAccess], password_of: Callable[[str], str], seconds: float = 60
 ) -> None:
@@ -136,48 +87,80 @@ async def grant_access(
 
     Returns when every broker of the cluster lets each principal in and has its rights. The controller answers before the
     brokers know, and a login that is used earlier is refused. Raises `ProvisionFailed` if a broker still refuses a login
-    or has other rights after so many seconds, and KafkaError if no broker answers, or a broker refuses the change.
+    or has other rights after so many seconds, or refuses the change, or none answers.
     """
     accesses = list(accesses)
     passwords = {access.principal: password_of(access.principal) for access in accesses}
     wanted = set[Binding]().union(*(access.bindings() for access in accesses))
+    changed = set[str]()
 
     async def grant() -> None:
-        async with administering(kafka, request_timeout_ms=TIMEOUT_MS) as admin:
-            gone = {_login_of(right) for right in await _rights(admin)} - passwords.keys()
-            # aiokafka sends requests without a call of its own like its calls.
-            answer = await admin._send_request(_AlterScramRequest(passwords.items(), gone))  # noqa: SLF001
-            _require(*((code, why) for name, code, why, _ in answer.results if name not in gone or code != NO_PASSWORD))
-            for broker in (await admin.describe_cluster())["brokers"]:
-                address = f"{broker['host']}:{broker['port']}"
-                if differing := await _set_rights(admin, broker["node_id"], wanted):
-                    raise ProvisionFailed(f"Kafka's broker {address} does not have the rights of {differing} yet")
-                for principal, password in passwords.items():
-                    await _log_in(replace(kafka, servers=address, principal=principal, password=password))
+        # Each broker applies all changes in one order: one that lets a login in that was made last has the rights too.
+        last = {PROBE: token_urlsafe()}
+        admin = AdminClient(_admin_options(kafka))
+        try:
+            existing = await _rights(admin)
+            changed.update(map(_login_of, wanted ^ existing))
+            if new := [_binding(right) for right in wanted - existing]:
+                await _all(admin.create_acls(new, request_timeout=SECONDS))
+            if old := [_filter(*right) for right in existing - wanted]:
+                await _all(admin.delete_acls(old, request_timeout=SECONDS))
+            await _set_passwords(admin, passwords, set(map(_login_of, existing)) - passwords.keys())
+            await _set_passwords(admin, last)
+            brokers = (await asyncio.wrap_future(admin.describe_cluster(request_timeout=SECONDS))).nodes
+            for broker in brokers:
+                await _see(replace(kafka, servers=f"{broker.host}:{broker.port}"), passwords, last, changed)
+            await _set_passwords(admin, {}, last)
+        except KafkaException as error:
+            raise ProvisionFailed(f"Kafka at {kafka.servers} makes no passwords and rights: {error}") from error
 
-    await retry_for(grant, seconds, on=(ProvisionFailed, KafkaError, OSError))
-
-
-async def _set_rights(admin: AIOKafkaAdminClient, broker: int, wanted: set[Binding]) -> str:
-    """Change the rights that a broker knows into those wanted; return whose rights were others, comma-separated."""
-    existing = await _rights(admin, broker)
-    for right in wanted - existing:
-        created = await admin._send_request(CreateAclsRequest(*_with_host(right, "*"), ALLOW))  # noqa: SLF001
-        _require(*created.creation_responses)
-    for right in existing - wanted:
-        deleted = await admin._send_request(DeleteAclsRequest(*_with_host(right, None), ANY))  # noqa: SLF001
-        _require(*(result[:2] for result in deleted.filter_responses))
-    return ", ".join(sorted({_login_of(right) for right in wanted ^ existing}))
+    await retry_for(grant, seconds, on=(ProvisionFailed,))
 
 
-async def _rights(admin: AIOKafkaAdminClient, broker: int | None = None) -> set[Binding]:
-    """Return the rights that a broker knows; None: any broker."""
-    described = await admin._send_request(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY), broker)  # noqa: SLF001
-    _require((described.error_code, described.error_message))
+async def _see(
+    broker: KafkaLogin, passwords: Mapping[str, str], last: Mapping[str, str], changed: Collection[str]
+) -> None:
+    """Log in at one broker by every password. Raises ProvisionFailed that names whose rights or passwords it lacks."""
+    try:
+        await _log_in(broker, last)
+    except ProvisionFailed as late:
+        if changed:
+            logins = ", ".join(sorted(changed))
+            raise ProvisionFailed(f"Kafka's broker {broker.servers} does not have the rights of {logins} yet") from late
+        await _log_in(broker, passwords)
+        raise
+    await _log_in(broker, passwords)
+
+
+async def _all(calls: Mapping[Any, Future[Any]]) -> None:
+    await asyncio.gather(*map(asyncio.wrap_future, calls.values()))
+
+
+async def _set_passwords(admin: AdminClient, passwords: Mapping[str, str], gone: Iterable[str] = ()) -> None:
+    """Tell the brokers a salted hash of each password, and remove the passwords of logins that are gone."""
+    how = ScramCredentialInfo(SCRAM, ITERATIONS)
+    made: list[UserScramCredentialAlteration] = [
+        UserScramCredentialUpsertion(name, how, password.encode()) for name, password in passwords.items()
+    ]
+    if made:
+        await _all(admin.alter_user_scram_credentials(made, request_timeout=SECONDS))
+    for name in gone:
+        removal = admin.alter_user_scram_credentials(
+            [UserScramCredentialDeletion(name, SCRAM)], request_timeout=SECONDS
+        )
+        try:
+            await _all(removal)
+        except KafkaException as error:
+            if error.args[0].code() != AdminError.RESOURCE_NOT_FOUND:
+                raise
+
+
+async def _rights(admin: AdminClient) -> set[Binding]:
+    """Return the rights that a broker knows."""
+    of_all = _filter(ResourceType.ANY, None, ResourcePatternType.ANY, None, AclOperation.ANY)
     return {
-        Binding(kind, name, pattern, principal, operation)
-        for kind, name, pattern, rights in described.resources
-        for principal, _, operation, _ in rights
+        Binding(right.restype, right.name, right.resource_pattern_type, right.principal, right.operation)
+        for right in await asyncio.wrap_future(admin.describe_acls(of_all, request_timeout=SECONDS))
     }
 
 
@@ -185,23 +168,41 @@ def _login_of(right: Binding) -> str:
     return right.principal.removeprefix("User:")
 
 
-async def _log_in(login: KafkaLogin) -> None:
-    """Log in at one broker, whose address is the login's only server. Raises ProvisionFailed."""
-    host, _, port = login.servers.rpartition(":")
-    options = client_options(login)
-    del options["bootstrap_servers"]
-    try:
-        connection = await create_conn(host, int(port), request_timeout_ms=TIMEOUT_MS, **options)
-    except (KafkaError, OSError) as error:
-        raise ProvisionFailed(f"Kafka's broker {login.servers} does not let {login.principal} in: {error!r}") from error
-    await connection.close()
+def _binding(right: Binding) -> AclBinding:
+    kind, name, pattern, principal, operation = right
+    return AclBinding(kind, name, pattern, principal, "*", operation, AclPermissionType.ALLOW)
 
 
-def _with_host(right: Binding, host: str | None) -> tuple[Any, ...]:
-    return right.kind, right.name, right.pattern, right.principal, host, right.operation
+def _filter(
+    kind: ResourceType, name: str | None, pattern: ResourcePatternType, principal: str | None, operation: AclOperation
+) -> AclBindingFilter:
+    """Return what matches a right, of any host; None matches all."""
+    # Its types have no None, which its documentation describes.
+    any_: Any = None
+    return AclBindingFilter(kind, name or any_, pattern, principal or any_, any_, operation, AclPermissionType.ANY)
 
 
-def _require(*results: tuple[int, str | None]) -> None:
-    for code, message in results:
-        if code:
-            raise for_code(code)(message)
+def _admin_options(kafka: KafkaLogin) -> dict[str, Any]:
+    """Return the connection options of a client of confluent-kafka (librdkafka)."""
+    return {
+        "bootstrap.servers": kafka.servers,
+        "security.protocol": "SASL_PLAINTEXT" if kafka.authority is None else "SASL_SSL",
+        **({} if kafka.authority is None else {"ssl.ca.location": str(kafka.authority)}),
+        "sasl.mechanism": kafka.mechanism,
+        "sasl.username": kafka.principal,
+        "sasl.password": kafka.password,
+        "log_level": 0,  # what goes wrong is raised
+    }
+
+
+async def _log_in(broker: KafkaLogin, passwords: Mapping[str, str]) -> None:
+    """Log in at one broker, the only server of a login, by each password. Raises ProvisionFailed."""
+    host, _, port = broker.servers.rpartition(":")
+    for principal, password in passwords.items():
+        options = client_options(replace(broker, principal=principal, password=password))
+        del options["bootstrap_servers"]
+        try:
+            connection = await create_conn(host, int(port), request_timeout_ms=int(SECONDS * 1000), **options)
+        except (KafkaError, OSError) as error:
+            raise ProvisionFailed(f"Kafka's broker {broker.servers} does not let {principal} in: {error!r}") from error
+        await connection.close()

@@ -41,7 +41,6 @@ from confluent_kafka import KafkaError as OtherError
 
 from ooc.system.running import PARTNER
 from services.system.kafka_access import principals, provision_kafka
-from shared.runtime.kafka_grants import ALLOW, ANY, LITERAL, TOPIC, WRITE
 from shared.servers.kafka import PARTITIONS, PROVISIONER, VERIFIER, Kafka, client_options
 from shared.servers.settings import NoPassword, Settings
 from tests.confluent import confluent_options
@@ -52,6 +51,8 @@ from tests.ports import free_ports
 from tools.local.kafka import BROKER, passwords_in
 
 EVENTS = "ooc.referral.events"
+TOPIC, WRITE, LITERAL, ALLOW, ANY = 2, 4, 3, 3, 1
+"""A kind of resource, an operation, a pattern, a permission, and any of them, as Kafka numbers them."""
 TOO_MANY_MEMBERS = 81
 """GROUP_MAX_SIZE_REACHED, as Kafka numbers its errors."""
 NOT_YET = (14, 16)
