@@ -9,17 +9,19 @@ ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
 
 WORKDIR /build
-RUN python -m venv --without-pip /opt/ooc
-COPY requirements/run.txt requirements/run.txt
-RUN pip --python /opt/ooc/bin/python install --require-hashes -r requirements/run.txt
+RUN python -m venv --without-pip /opt/ooc && python -m venv --without-pip /opt/build
+COPY requirements/run.txt requirements/build.txt requirements/
+RUN pip --python /opt/ooc/bin/python install --require-hashes -r requirements/run.txt && \
+    pip --python /opt/build/bin/python install --require-hashes -r requirements/build.txt
 
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY docs/reference/alerts.yaml docs/reference/alerts.yaml
 COPY shared shared
 COPY services services
 COPY tools tools
 COPY ooc ooc
-RUN pip --python /opt/ooc/bin/python install --no-deps --no-build-isolation .
+RUN pip --python /opt/build/bin/python wheel --no-deps --no-build-isolation --wheel-dir wheels . && \
+    pip --python /opt/ooc/bin/python install --no-deps wheels/*.whl
 
 
 FROM python:3.11-slim
@@ -34,6 +36,7 @@ USER ooc
 WORKDIR /var/lib/ooc
 ENV PATH=/opt/ooc/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1 \
     PYTHONUNBUFFERED=1 \
     OOC_VAR=/var/lib/ooc \
     OOC_HOST=0.0.0.0

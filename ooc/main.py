@@ -97,6 +97,9 @@ def take_options(
 
 def main() -> None:
     """Run a command; whatever goes wrong is said in a sentence, with exit code 1."""
+    # The processes that it starts find their own modules, whatever folders stand beside them.
+    if Path.cwd() != Path(__file__).parents[1]:
+        os.environ.setdefault("PYTHONSAFEPATH", "1")
     wants_traceback = bool(os.environ.get("OOC_DEBUG"))
     if not wants_traceback:
         set_on_retry_hooks(())  # a person is told how it ends, not of every attempt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from typer.testing import CliRunner
 
 from ooc.cases.reading import NotFound, require_found
 from ooc.cases.watch import Watcher, line_of, watch
-from ooc.main import COMMANDS, app
+from ooc.main import COMMANDS, app, main
 from ooc.system.status import _address
 from ooc.tables import standings
 from services.system.addresses import SERVICES, Addresses
@@ -91,6 +92,22 @@ def test_every_command_that_shows_something_gives_json() -> None:
     without = {name for name, command in found.items() if "--json" not in {o for p in command.params for o in p.opts}}
     assert without == ACTS & without
     assert set(found) >= ACTS
+
+
+def test_what_it_starts_finds_its_modules_beside_a_folder_of_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a folder that has a `shared` of its own, when `ooc` starts a process there, then that finds ours."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared/__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONSAFEPATH", "")  # it is put back afterwards
+    monkeypatch.delenv("PYTHONSAFEPATH")
+    monkeypatch.setattr(sys, "argv", ["ooc", "--version"])
+    with pytest.raises(SystemExit):
+        main()
+    started = [sys.executable, "-c", "import shared.servers.version"]
+    assert subprocess.run(started, env=dict(os.environ), check=False).returncode == 0
 
 
 def test_the_list_of_commands_says_of_each_what_its_help_says() -> None:
