@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-FORMAT: Final = "ooc-case-bundle/2"
+FORMAT: Final = "ooc-case-bundle/3"
 
-REPORT_FORMAT: Final = "ooc-verification-report/2"
+REPORT_FORMAT: Final = "ooc-verification-report/3"
 
 
-RETURN_FORMAT: Final = "ooc-return/1"
+RETURN_FORMAT: Final = "ooc-return/2"
 
 
 def bundle_of(case: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

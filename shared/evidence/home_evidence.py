@@ -6,12 +6,12 @@ Everything in it can be checked offline, by a program that shares no code with t
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from shared.domain.envelope import GENESIS
-from shared.evidence.log import ACCESS, EVENTS, LINES_ABOUT, Log, line_of, prove_all
+from shared.evidence.log import ACCESS, EVENTS, LINES_ABOUT, Log, line_of, prove_all, prove_each
 from shared.evidence.statement import Reader, ask_for_statement, record_names, sizes_in
 from shared.privacy.signed_note import VerifierKey
 from shared.servers.database import Connection, Pool
@@ -77,7 +77,10 @@ async def evidence_of(
                 }
                 for row in rows
             ]
-            evidence["events"] = await _proved(connection, EVENTS, sizes[EVENTS.name], entries)
+            paths = await prove_each(connection, EVENTS, [row["position"] for row in rows], sizes[EVENTS.name])
+            for entry, path in zip(entries, paths, strict=True):
+                entry["proof"] = _in_base64(path)
+            evidence["events"] = await _part(connection, EVENTS, sizes[EVENTS.name], entries)
         if ACCESS in reader.logs:
             names = [*targets, *await record_names(connection, service, home, sizes.get(EVENTS.name))]
             rows = await connection.fetch(_ACCESS, names, sizes[ACCESS.name])
@@ -89,13 +92,16 @@ async def evidence_of(
                 }
                 for row in rows
             ]
-            evidence["access"] = await _proved(connection, ACCESS, sizes[ACCESS.name], entries)
+            path = await prove_all(connection, ACCESS, [row["sequence"] for row in rows], sizes[ACCESS.name])
+            part = await _part(connection, ACCESS, sizes[ACCESS.name], entries)
+            evidence["access"] = part | {"proof": _in_base64(path)}
     return evidence
 
 
-async def _proved(connection: Connection, log: Log, size: int, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Add the proof of each entry, and the checkpoint to which the proofs lead."""
-    paths = await prove_all(connection, log, [entry["number"] for entry in entries], size)
-    for entry, path in zip(entries, paths, strict=True):
-        entry["proof"] = [base64.b64encode(digest).decode() for digest in path]
+async def _part(connection: Connection, log: Log, size: int, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return entries with the checkpoint to which their proofs lead."""
     return {"checkpoint": await connection.fetchval(_NOTE, log.name, size), "entries": entries}
+
+
+def _in_base64(path: Iterable[bytes]) -> list[str]:
+    return [base64.b64encode(digest).decode() for digest in path]

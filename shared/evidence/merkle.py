@@ -5,6 +5,7 @@ the hashes of 256 neighbouring complete subtrees of 256^level entries each; the 
 """
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -60,13 +61,39 @@ class _Subtree:
         level = self.height // HEIGHT
         return TileId(level, (self.index << (self.height % HEIGHT)) // WIDTH)
 
-    def hash_in(self, tiles: Tiles) -> bytes:
-        inner = self.height % HEIGHT
-        begin = (self.index << inner) % WIDTH * SIZE
-        hashes = tiles[self.tile][begin : begin + (SIZE << inner)]
-        if len(hashes) != SIZE << inner:
-            raise IncompleteTile(f"the tile {tuple(self.tile)} ends before the subtree {self.height}/{self.index}")
-        return _hash_complete(hashes)
+
+class _Hashes:
+    """The hashes of subtrees from tiles, each computed once."""
+
+    def __init__(self, tiles: Tiles) -> None:
+        self._tiles = tiles
+        self._known: dict[tuple[int, int], bytes] = {}
+
+    def of(self, span: Span) -> bytes:
+        """Hash a subtree. Raises KeyError for a tile that is not there, `IncompleteTile` for one that ends before."""
+        *left, digest = [self._complete(subtree.height, subtree.index) for subtree in _cover(span)]
+        for other in reversed(left):
+            digest = hash_node(other, digest)
+        return digest
+
+    def _complete(self, height: int, index: int) -> bytes:
+        known = self._known.get((height, index))
+        if known is None:
+            known = self._known[height, index] = (
+                hash_node(self._complete(height - 1, 2 * index), self._complete(height - 1, 2 * index + 1))
+                if height % HEIGHT
+                else self._in_tile(height, index)
+            )
+        return known
+
+    def _in_tile(self, height: int, index: int) -> bytes:
+        begin = index % WIDTH * SIZE
+        digest = self._tiles[TileId(height // HEIGHT, index // WIDTH)][begin : begin + SIZE]
+        if len(digest) != SIZE:
+            raise IncompleteTile(
+                f"the tile {(height // HEIGHT, index // WIDTH)} ends before the subtree {height}/{index}"
+            )
+        return digest
 
 
 def hash_leaf(entry: bytes) -> bytes:
@@ -138,7 +165,7 @@ class RightEdge:
 
 def root_hash(tiles: Tiles, size: int) -> bytes:
     """Compute the root of the first `size` entries; `tiles` must hold what `tiles_of([Span(0, size)])` names."""
-    return _hash_span(tiles, Span(0, size)) if size else EMPTY_ROOT
+    return _Hashes(tiles).of(Span(0, size)) if size else EMPTY_ROOT
 
 
 def inclusion_spans(index: int, size: int) -> list[Span]:
@@ -159,6 +186,21 @@ def inclusion_spans(index: int, size: int) -> list[Span]:
             spans.append(Span(begin, middle))
             begin = middle
     return spans[::-1]
+
+
+def spans_beside(indexes: Sequence[int], begin: int, end: int) -> Iterator[Span]:
+    """Yield the subtrees of [begin, end) whose hashes prove that all entries with these indexes are in it, from the left.
+
+    `indexes` ascend, from `begin` to before `end`. The hashes of the entries and of these subtrees give the root, as
+    in one proof of RFC 9162, section 2.1.3, for each, with what they share once.
+    """
+    if not indexes:
+        yield from [Span(begin, end)] if begin < end else ()
+    elif end - begin > 1:
+        middle = begin + _split(end - begin)
+        seam = bisect_left(indexes, middle)
+        yield from spans_beside(indexes[:seam], begin, middle)
+        yield from spans_beside(indexes[seam:], middle, end)
 
 
 def consistency_spans(first: int, second: int) -> list[Span]:
@@ -185,7 +227,13 @@ def consistency_spans(first: int, second: int) -> list[Span]:
 
 def proof(tiles: Tiles, spans: Sequence[Span]) -> list[bytes]:
     """Compute the hashes of subtrees; `tiles` must hold what `tiles_of` names."""
-    return [_hash_span(tiles, span) for span in spans]
+    return proofs(tiles, [spans])[0]
+
+
+def proofs(tiles: Tiles, paths: Iterable[Sequence[Span]]) -> list[list[bytes]]:
+    """Compute the hashes of several paths as `proof` does, each inner node of the tiles once."""
+    hashes = _Hashes(tiles)
+    return [[hashes.of(span) for span in spans] for spans in paths]
 
 
 def tiles_of(spans: Iterable[Span]) -> set[TileId]:
@@ -251,13 +299,6 @@ def _cover(span: Span) -> Iterator[_Subtree]:
         yield _Subtree(height, begin >> height)
         begin += 1 << height
         rest -= 1 << height
-
-
-def _hash_span(tiles: Tiles, span: Span) -> bytes:
-    *left, digest = [subtree.hash_in(tiles) for subtree in _cover(span)]
-    for other in reversed(left):
-        digest = hash_node(other, digest)
-    return digest
 
 
 def _hash_complete(hashes: bytes) -> bytes:

@@ -30,10 +30,15 @@ from typing import Any, TextIO
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FORMAT = "ooc-case-bundle/2"
-REPORT = "ooc-verification-report/2"
-RETURN = "ooc-return/1"
-KEPT = {REPORT: ("KEEP_VERIFICATION", "reporting/verifications"), RETURN: ("FREEZE_RETURN", "reporting/returns")}
+FORMAT = "ooc-case-bundle/3"
+REPORT = "ooc-verification-report/3"
+RETURN = "ooc-return/2"
+CASES = (FORMAT, "ooc-case-bundle/2")
+"""The formats of a case; older ones prove each access line on its own."""
+KEPT = {
+    **dict.fromkeys((REPORT, "ooc-verification-report/2"), ("KEEP_VERIFICATION", "reporting/verifications")),
+    **dict.fromkeys((RETURN, "ooc-return/1"), ("FREEZE_RETURN", "reporting/returns")),
+}
 """The action and the target, in reporting's own log, of the access line that records the SHA-256 of a report or a return."""
 SEALED = "s1:"
 LOGS = ("events", "access")
@@ -110,6 +115,23 @@ def root_by_inclusion(leaf: bytes, index: int, size: int, path: list[bytes]) -> 
     if not 0 <= index < size:
         raise ValueError("the entry lies beyond the tree")
     return climb(index, size - 1, [leaf, *path])[1]
+
+
+def root_by_all(leaves: list[tuple[int, bytes]], begin: int, end: int, path: Iterator[bytes]) -> bytes:
+    """Compute the root of the entries from `begin` to before `end`, by the hashes of some and of the subtrees beside them.
+
+    `leaves` are index and hash, ascending; `path` the hashes of the largest subtrees without any of them, from the left.
+    Raises ValueError or StopIteration.
+    """
+    if not leaves:
+        return next(path)
+    if end - begin == 1:
+        ((_, digest),) = leaves
+        return digest
+    middle = begin + (1 << (end - begin - 1).bit_length() - 1)
+    left = [leaf for leaf in leaves if leaf[0] < middle]
+    before = root_by_all(left, begin, middle, path)
+    return sha256(b"\x01", before, root_by_all(leaves[len(left) :], middle, end, path))
 
 
 def roots_by_consistency(first: int, first_root: bytes, second: int, path: list[bytes]) -> tuple[bytes, bytes]:
@@ -270,7 +292,7 @@ def check_whole(bundle: dict[str, Any], keys: Keys, now: datetime, faults: Fault
     statements = [Statement(part["statement"]) for part in bundle["services"]]
     names = [statement.name for statement in statements]
     required = (
-        {key.name for key in keys.keys if key.name.endswith("/statement")} if bundle["format"] == FORMAT else set()
+        {key.name for key in keys.keys if key.name.endswith("/statement")} if bundle["format"] in CASES else set()
     )
     for name in sorted(required.difference(names)):
         faults.note(
@@ -322,7 +344,9 @@ def check_log(place: str, text_of: dict[str, Any], origin: str, size: int, keys:
     named, signed, root = checkpoint_of(text_of["checkpoint"])
     if (named, signed) != (origin, size):
         faults.note(place, f"its checkpoint is that of {named} at {signed}, the statement's that of {origin} at {size}")
-    for entry in text_of["entries"]:
+    if "proof" in text_of:
+        check_together(place, text_of, signed, root, faults)
+    for entry in text_of["entries"] if "proof" not in text_of else ():
         path = [base64.b64decode(digest) for digest in entry["proof"]]
         try:
             led_to = root_by_inclusion(sha256(b"\x00", entry_of(entry)), entry["number"] - 1, signed, path)
@@ -332,6 +356,24 @@ def check_log(place: str, text_of: dict[str, Any], origin: str, size: int, keys:
         if led_to != root:
             why = "it is not in the log of the checkpoint: number, time or hash were altered"
             faults.note(f"{place} {entry['number']}", why)
+
+
+def check_together(place: str, text_of: dict[str, Any], size: int, root: bytes, faults: Faults) -> None:
+    """Check the one proof that all entries are in the log at their numbers."""
+    leaves = sorted((entry["number"] - 1, sha256(b"\x00", entry_of(entry))) for entry in text_of["entries"])
+    path = [base64.b64decode(digest) for digest in text_of["proof"]]
+    rest = iter(path)
+    try:
+        if any(len(digest) != 32 for digest in path) or (leaves and not 0 <= leaves[0][0] <= leaves[-1][0] < size):
+            raise ValueError("an entry lies beyond the tree, or a hash has not 32 bytes")
+        led_to = root_by_all(leaves, 0, size, rest)
+        if next(rest, None) is not None:
+            raise ValueError("it has more hashes than the tree has subtrees beside the entries")
+    except (ValueError, StopIteration) as error:
+        faults.note(place, f"its proof is malformed: {str(error) or 'it has too few hashes'}")
+        return
+    if led_to != root:
+        faults.note(place, "an entry is not in the log of the checkpoint: a number, time or hash was altered")
 
 
 def check_streams(service: str, case: str, entries: list[dict[str, Any]], faults: Faults) -> None:
@@ -428,7 +470,7 @@ def not_checked(bundle: dict[str, Any], *, own_keys: bool, known: bool, witness:
         for log in statement.logs:
             if not statement.counts(log):
                 yield f"The log {log} of {part['service']}: it was not counted {statement.reader}."
-    if bundle["format"] == FORMAT:
+    if bundle["format"] in CASES:
         yield "Personal values: they are sealed. A plain text that you were shown beside this file is not proved by it."
         yield "Records whose home is not this case, such as a session with several people: each has a bundle of its own."
 
@@ -564,7 +606,7 @@ def read_bundle(path: Path) -> dict[str, Any]:
         bundle = read_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise Unreadable(f"{path} cannot be read: {error}") from error
-    if not isinstance(bundle, dict) or (not is_receipt(bundle) and bundle.get("format") not in {FORMAT, *KEPT}):
+    if not isinstance(bundle, dict) or (not is_receipt(bundle) and bundle.get("format") not in {*CASES, *KEPT}):
         raise Unreadable(f"{path} is no receipt, and no bundle of the format {FORMAT}, {REPORT} or {RETURN}")
     return bundle
 

@@ -23,8 +23,10 @@ from shared.evidence.merkle import (
     inclusion_spans,
     proof,
     root_hash,
+    spans_beside,
     tiles_of,
 )
+from shared.evidence.verify_bundle import root_by_all
 
 
 def leaves(count: int) -> list[bytes]:
@@ -122,3 +124,19 @@ def test_entries_outside_the_tree_have_no_proof() -> None:
         inclusion_spans(3, 3)
     with pytest.raises(ValueError, match="beginning"):
         consistency_spans(4, 3)
+
+
+@given(sizes.filter(bool), st.data())
+def test_one_proof_of_several_entries_leads_to_the_root_by_another_program(size: int, data: st.DataObject) -> None:
+    """Given some entries and their one proof, when the offline check follows it, then the root is that of the log; with one altered, it is not."""
+    indexes = sorted(data.draw(st.sets(st.integers(0, size - 1), max_size=40)))
+    spans = list(spans_beside(indexes, 0, size))
+    needed = {place: TILES[place] for place in tiles_of(spans)}
+    path = proof(needed, spans)
+    chosen = [(index, ALL[index]) for index in indexes]
+    root = plain_root(ALL[:size])
+    assert root_by_all(chosen, 0, size, iter(path)) == root
+    if chosen:
+        place = data.draw(st.integers(0, len(chosen) - 1))
+        chosen[place] = (chosen[place][0], hash_leaf(b"another"))
+        assert root_by_all(chosen, 0, size, iter(path)) != root
