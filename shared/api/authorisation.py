@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from shared.api.access_log import AccessLog
+from shared.api.repeated_reads import RepeatedReads
 from shared.domain.messages import Actor, Command
 from shared.domain.permissions import SYSTEM, Denial, Permissions
 from shared.domain.sealing import FieldClass
@@ -41,6 +42,7 @@ class ReadGate:
     def __init__(self, log: AccessLog, permissions: Permissions) -> None:
         self._log = log
         self._permissions = permissions
+        self.repeated = RepeatedReads(log)
 
     def refusal(self, actor: Actor, part: str, reason: str | None) -> NotAllowed | None:
         """Return why a role may not read a part of any record; None if it may."""
@@ -54,15 +56,26 @@ class ReadGate:
         return None
 
     async def read(
-        self, actor: Actor, part: str, target: str, reason: str | None, *, denial: Denial | None = None
+        self,
+        actor: Actor,
+        part: str,
+        target: str,
+        reason: str | None,
+        *,
+        denial: Denial | None = None,
+        version: int | None = None,
     ) -> bool:
         """Log a read and allow or refuse it. Returns False if the record must answer as one that does not exist.
 
-        `part` is the part to read (state, history, duties, …); `denial` is the reason against this one record.
+        `part` is the part to read (state, history, duties, …); `denial` is the reason against this one record, `version`
+        the record's, by which a role that reads its own records alone repeats a read of an unchanged one.
         Raises `NotAllowed` or `LogUnavailable`.
         """
         refusal = self.refusal(actor, part, reason)
         allowed = refusal is None and denial is None
+        if allowed and version and self._permissions[actor.role].own_organisation:
+            await self.repeated.record(actor, f"READ_{part.upper()}", target, reason, version)
+            return True
         outcome = "GIVEN" if allowed else "FORBIDDEN"
         await self._log.record(actor, f"READ_{part.upper()}", target, outcome=outcome, reason=reason)
         if refusal is not None:

@@ -155,7 +155,8 @@ async def history_of(
         people = concerned(service.events, [service.events.read(record.body) for record in records])
         if await restricted_people(at.database, service, people):
             denial = Denial(RESTRICTED)
-    return records if await at.gate.read(actor, part, f"{stream}{path}", reason, denial=denial) else []
+    given = await at.gate.read(actor, part, f"{stream}{path}", reason, denial=denial, version=len(records))
+    return records if given else []
 
 
 async def known_of(request: Request, history: Sequence[Fact]) -> Known:

@@ -88,6 +88,7 @@ async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncI
         handler = resources.command_handler(service, event_store, signing=True)
         async with watching_relay(resources.database, service.name):
             yield Dependencies(**vars(every), handler=handler, event_store=event_store)
+            await every.gate.repeated.close()
 
 
 def serve(app: Starlette, settings: Settings) -> None:
