@@ -76,7 +76,7 @@ async def index_of(partnership: Partnership) -> AsyncIterator[SearchIndex]:
 
 async def test_a_case_is_found_by_each_kind_and_by_all_together(partnership: Partnership) -> None:
     """Given a name in any order, case and accents, a school or a crime number, then the case is found; ids alone are told."""
-    record = await child(partnership, "Aurélien Featherstone-O'Shea", school_urn="113912")
+    record = await child(partnership, "Aurélien Featherstone-O'Shea", school_urn="113912", date_of_birth="2011-03-04")
     crime = {"type": "RecordCrime", "crime_number": "55260099001"}
     await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", crime)
     await partnership.carry()
@@ -87,11 +87,15 @@ async def test_a_case_is_found_by_each_kind_and_by_all_together(partnership: Par
         {"school": "113912"},
         {"crime_number": "5526 0099-001"},
         {"name": "aur", "school": "113912", "crime_number": "55260099001"},
+        {"name": "Aurelian Fetherston", "date_of_birth": "2011-03-04"},
+        {"name": "oshea aurelien", "date_of_birth": "2011-04-03"},
     ):
         assert await found_records(partnership, **by) == {record.stream}, by
     for by in (
         {"name": "au"},
         {"name": "aurelien smith"},
+        {"name": "aurelien", "date_of_birth": "2010-07-19"},
+        {"name": "smith", "date_of_birth": "2011-03-04"},
         {"name": "aur", "school": "113913"},
         {"reference": "113912"},
     ):

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.apis import Apis, Problem, part_of
-from services.console.forms import conditions, corrections, present, turns
+from services.console.forms import conditions, corrections, known_people, people, present, turns
 from services.console.forms.choices import BY_EVENTS, choices, unfit_in
 from services.console.forms.corrections import CORRECTS
 from services.console.forms.fields import (
@@ -54,6 +54,7 @@ from services.console.sessions import Draft, Session
 from services.console.words import today
 from services.system.registry import BEGUN_BY_HAND, RECORD_TITLES
 from services.trade.partnership import partnership_on
+from services.trade.vocabulary import PersonRole
 
 OWN: Final = frozenset({CSRF, "key", "version", "case", "add", "follows", "last", "then"})
 """Fields of every form that are no answers."""
@@ -158,6 +159,7 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
     if added:
         answers[ROWS + added] = [str(read_count(first(answers, ROWS + added), 1) + 1)]
     special = special_form(draft.command)
+    answers |= await _of_chosen(request, session, draft)
     asks_value = corrections.show_value(answers)
     asks_more = special.asks_more(answers) or asks_value
     drawn = await _draw(request, session, answers, draft.case_id, offers=False)
@@ -189,6 +191,20 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
     following = None if then == "again" else _step_after(drawn, session, place, draft.answers, draft.case_id)
     form_ = following[1] if following else address(drawn.path, case=draft.case_id)
     return see(with_query(form_, follows=str(draft.id)))
+
+
+async def _of_chosen(request: Request, session: Session, draft: Draft) -> dict[str, list[str]]:
+    """Return what is known of the person who was chosen of those who were offered; a parent's children are asked all the same."""
+    chosen = first(draft.answers, "person_id")
+    if people.OFFERED not in draft.answers or people.CATEGORY_FIELD in draft.answers or not chosen:
+        return {}
+    found = await known_people.find_people(console_of(request).apis, session, draft.answers)
+    if chosen not in found:
+        return {}
+    drawn = await _draw(request, session, draft.answers, draft.case_id, offers=False)
+    part = first(draft.answers, people.PART)
+    category = {} if part == PersonRole.PARENT_CARER else {people.CATEGORY_FIELD: [str(people.CATEGORY[part])]}
+    return {**known_people.answers_for(found[chosen], drawn.fields), **category}
 
 
 def _step_after(
@@ -313,6 +329,10 @@ async def draw_command(
     )
     rows = {name.removeprefix(ROWS): read_count(first(answers, name), 1) for name in answers if name.startswith(ROWS)}
     known = {name: options for name, options in known.items() if name != special.begins}
+    if command == people.LINKING and known_people.may_search(session):
+        looks = offers and people.is_sought(answers)
+        found = await known_people.find_people(apis, session, answers) if looks else {}
+        known |= {people.ALIKE: known_people.as_options(found)}
     schools = [Option(urn, f"{name} ({urn})") for urn, name in partnership_on(today()).schools.items()]
     drawing = Drawing(schema.get("$defs", {}), {**known, "school_urn": schools}, rows)
     fields: Sequence[Field] = fields_of(schema, drawing)

@@ -28,8 +28,19 @@ SUGGESTED: Final = {"person_id": LINKED, CRIME_NUMBER: CRIME_NUMBER, "case_id": 
 """Fields of an opening -> the ids that are known; if the case knows one alone, it is chosen."""
 PART: Final = "role"
 PARENT_OF: Final = "parent_of"
+CATEGORY_FIELD: Final = "category"
+NAME: Final = "details.name"
+BORN: Final = "details.date_of_birth"
+SOUGHT: Final = frozenset({NAME, BORN, "details.school_urn"})
+"""What somebody is looked for by, before they are linked."""
+ALIKE: Final = "alike"
+"""Who was found so, among the ids of a form; absent for a role that finds nobody by a search."""
+OFFERED: Final = "shown.people"
+"""Says that those who were found have been offered; the browser sends it back."""
 FOLDED: Final = frozenset({"person_id", PART, "occurred_at"})
 """The fields that are answered already where the details are asked, or that few need."""
+LOOKING: Final = "First those are looked for who are known already. The details are asked of somebody who is not."
+ONE_OF_THESE: Final = "Is it one of these?"
 CONFIRMING: Final = "ConfirmAppropriateAdult"
 _REACHED: Final = frozenset({"name", "date_of_birth", "address", "telephone", "email"})
 _WRITTEN_TO: Final = _REACHED | {"preferred_channel", "language"}
@@ -61,16 +72,44 @@ def of_adult(fields: Sequence[Field], answers: Answers) -> Sequence[Field]:
 
 
 def asks_part(answers: Answers) -> bool:
-    """Tell whether the part of a person was asked alone, so that the details for it are to be asked now."""
-    return PART in answers and not any(name.startswith(f"{DETAILS}.") for name in answers)
+    """Tell whether the part of a person was asked, or the person looked for, so that who it is or the details are to be asked now."""
+    is_named = NAME not in answers or first(answers, NAME).strip()
+    is_chosen = OFFERED not in answers or "person_id" in answers
+    return PART in answers and bool(is_named) and is_chosen and CATEGORY_FIELD not in answers
 
 
-def of_part(fields: Sequence[Field], answers: Answers) -> tuple[Sequence[Field], Answers]:
-    """Return the fields of a person who is linked: who and in which part, and once that is known, the details for it."""
+def is_sought(answers: Answers) -> bool:
+    """Tell whether people are to be offered: somebody was looked for, and nobody chosen yet."""
+    return PART in answers and bool(first(answers, NAME).strip()) and not {"person_id", CATEGORY_FIELD} & answers.keys()
+
+
+def of_part(
+    fields: Sequence[Field], answers: Answers, known: Mapping[str, Sequence[Option]]
+) -> tuple[Sequence[Field], Answers]:
+    """Return the fields of a person who is linked: the part and who is looked for; then who was found; then the details for the part.
+
+    A role that finds nobody by a search is asked who and in which part at once.
+    """
     suggested = {"person_id": [str(uuid4())]}
     part = first(answers, PART)
-    if part not in NEEDED:
-        return [field for field in fields if field.name in {"person_id", PART}], suggested
+    if part not in NEEDED or (ALIKE in known and NAME in answers and not first(answers, NAME).strip()):
+        if ALIKE not in known:
+            return [field for field in fields if field.name in {"person_id", PART}], suggested
+        looking = [
+            replace(
+                field, title="Who is it?", help=LOOKING, fields=[_sought(f) for f in field.fields if f.name in SOUGHT]
+            )
+            if field.name == DETAILS
+            else field
+            for field in fields
+            if field.name in {PART, DETAILS}
+        ]
+        return looking, {}
+    if is_sought(answers) and (known.get(ALIKE) or OFFERED in answers):
+        (who,) = (field for field in fields if field.name == "person_id")
+        carried = [Field(name, "hidden", "") for name in answers if name == PART or name.startswith(f"{DETAILS}.")]
+        offered = replace(who, title=ONE_OF_THESE, help="", options=known.get(ALIKE, ()))
+        return [offered, Field(OFFERED, "hidden", ""), *carried], {OFFERED: ["yes"]}
     drawn = [
         replace(field, fields=[_needed(inner, NEEDED[part]) for inner in field.fields])
         if field.name == DETAILS
@@ -79,6 +118,10 @@ def of_part(fields: Sequence[Field], answers: Answers) -> tuple[Sequence[Field],
         if field.name != PARENT_OF or part == PersonRole.PARENT_CARER
     ]
     return drawn, {**suggested, "category": [CATEGORY[part]]}
+
+
+def _sought(field: Field) -> Field:
+    return replace(field, required=field.name == NAME)
 
 
 def _needed(field: Field, needed: Collection[str]) -> Field:

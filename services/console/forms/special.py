@@ -80,7 +80,7 @@ SPECIAL: Final[Mapping[str, SpecialForm]] = {
         asks_more=lambda answers: offences.fill_in(answers, partnership_on(today()).offences),
     ),
     people.LINKING: SpecialForm(
-        lambda sketch: people.of_part(sketch.fields, sketch.answers),
+        lambda sketch: people.of_part(sketch.fields, sketch.answers, sketch.known),
         asks_more=people.asks_part,
         suggests_again=True,
         is_repeated=True,

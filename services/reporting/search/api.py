@@ -4,7 +4,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
@@ -73,6 +73,10 @@ class SearchRequest(Schema):
         description="Words of a person's name, in any order. Three letters find the words that begin with them.",
         examples=["roe rob"],
     )
+    date_of_birth: date | None = Field(
+        default=None,
+        description="With a name: finds also who was born on that day and has a name alike, or whose day is written almost so.",
+    )
     school: Text | None = Field(default=None, description="A school's unique reference number.", examples=["113867"])
     reference: Text | None = Field(
         default=None, description="The number of a MASH referral, a prosecutor's decision or proceedings."
@@ -93,6 +97,8 @@ class SearchRequest(Schema):
     def _has_something_to_look_for(self) -> Self:
         if not self.texts:
             raise ValueError(f"give something to look for: {', '.join(SearchKind)}")
+        if self.date_of_birth is not None and self.name is None:
+            raise ValueError("date_of_birth: give a name too")
         for kind, text in self.texts.items():
             if not (searched_words(text) if kind is SearchKind.NAME else code(text)):
                 raise ValueError(f"{kind} has no letter or digit: give some")
@@ -151,7 +157,8 @@ def add_search(app: FastAPI, settings: Settings) -> None:
         """
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
-        wanted = (await read_model(request, SearchRequest, settings.body_limit)).texts
+        asked = await read_model(request, SearchRequest, settings.body_limit)
+        wanted, born = asked.texts, asked.date_of_birth
         awaited = furthest(request)
         target = f"reporting/search/{','.join(wanted)}"
         result: dict[str, Any] | None = None
@@ -163,7 +170,7 @@ def add_search(app: FastAPI, settings: Settings) -> None:
             reached = await ask(lambda: positions_of(at.database))
             await at.search.refresh()
             reader = await ask_for_reader(at.database, actor)
-            cases = await ask(lambda: find_cases(at.database, reader, at.search, wanted))
+            cases = await ask(lambda: find_cases(at.database, reader, at.search, wanted, born))
             result = {"positions": reached, **cases}
             target += f"/found:{result['total']}"
         await at.gate.read(actor, "search", target, reason)
@@ -180,7 +187,7 @@ async def positions_of(pool: Pool) -> dict[str, int]:
 
 
 async def find_cases(
-    pool: Pool, reader: Reader, index: SearchIndex, wanted: Mapping[SearchKind, str]
+    pool: Pool, reader: Reader, index: SearchIndex, wanted: Mapping[SearchKind, str], born: date | None = None
 ) -> dict[str, Any]:
     """Find the cases in which every text is found, in records that the reader may see and whose names it may read.
 
@@ -190,7 +197,9 @@ async def find_cases(
     found: dict[SearchKind, Found] = {
         kind: {
             stream: persons
-            for stream, persons in index.find(kind, text).items()
+            for stream, persons in (
+                index.find_alike(text, born) if born and kind is SearchKind.NAME else index.find(kind, text)
+            ).items()
             if stream[0] in (searchable | of_victims if kind is SearchKind.NAME else searchable)
         }
         for kind, text in wanted.items()

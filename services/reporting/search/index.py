@@ -12,7 +12,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Final
@@ -25,7 +25,7 @@ from services.reporting.projection.projector import read_row, stream_of
 from services.reporting.projection.read_models import published_types
 from services.reporting.projection.snapshot import Pool
 from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED, Compared, Kind
-from services.reporting.search.terms import code, indexed_terms, searched_words
+from services.reporting.search.terms import MIN_PREFIX, code, days_written_alike, indexed_terms, searched_words
 from services.trade.vocabulary import EXPLAINS_A_DIFFERENCE, SearchKind
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction
@@ -159,6 +159,24 @@ class SearchIndex:
             for place, entry in entries:
                 persons_in[place.stream].update(() if entry.person_id is None else (entry.person_id,))
         return {stream: frozenset(persons) for stream, persons in persons_in.items()}
+
+    def find_alike(self, name: str, born: date) -> Found:
+        """Find who may be meant by a name and a birth date: one of the two may be written wrongly, or the day not be known.
+
+        They have every word of the name, and a day that is written almost so, or that day and the beginning of a word.
+        """
+        same = self._token(Compared.DATE_OF_BIRTH, code(born.isoformat()))
+        near = {self._token(Compared.DATE_OF_BIRTH, digits) for digits in days_written_alike(born)}
+        days: dict[UUID | None, set[bytes]] = defaultdict(set)
+        for entry in self._entries[Compared.DATE_OF_BIRTH].values():
+            days[entry.person_id].update(filter(None, (entry.tokens,)))
+        found: dict[Stream, set[UUID]] = defaultdict(set)
+        for stream, persons in self.find(SearchKind.NAME, name).items():
+            found[stream] |= {person for person in persons if not days[person] or not near.isdisjoint(days[person])}
+        for beginning in {word[:MIN_PREFIX] for words in searched_words(name) for word in words}:
+            for stream, persons in self.find(SearchKind.NAME, beginning).items():
+                found[stream] |= {person for person in persons if same in days[person]}
+        return {stream: frozenset(persons) for stream, persons in found.items() if persons}
 
     @property
     def differing(self) -> Mapping[UUID, Differing]:

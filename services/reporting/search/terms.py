@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from itertools import product
 from typing import Final
 
@@ -37,3 +38,10 @@ def indexed_terms(name: str) -> Iterator[str]:
     """
     for word in set[str]().union(*searched_words(name)):
         yield from (word[:n] for n in range(min(MIN_PREFIX, len(word)), len(word) + 1))
+
+
+def days_written_alike(born: date) -> set[str]:
+    """Return a day as its digits, and as it is written by mistake: with day and month exchanged, or with one digit other."""
+    digits = f"{born:%Y%m%d}"
+    others = {f"{digits[:n]}{other}{digits[n + 1 :]}" for n in range(len(digits)) for other in "0123456789"}
+    return {f"{born:%Y%d%m}", *others}

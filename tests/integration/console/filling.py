@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, Final
+from uuid import uuid4
 
 from shared.domain.dates import LONDON
 from tests.integration.console.browsing import Driver, Form, Page
@@ -74,8 +75,14 @@ def fill_in(browser: Driver, page: Page, command: Mapping[str, Any], *, forged: 
         chosen = {name: str(command[name]) for name in ("corrects", "field") if name in command}
         page = browser.send(page, page.form("/do/"), chosen, forged=forged)
     if {"role", "category"} <= command.keys() and "category" not in page.form("/do/").names:
-        # The details are asked for the part of the person, once that is chosen.
-        page = browser.send(page, page.form("/do/"), {"role": str(command["role"])}, forged=forged)
+        # Somebody is looked for first, and the details are asked for the part of the person, once that is chosen.
+        form = page.form("/do/")
+        sought = {name: text for name, text in answers(command, form) if name in form.names - {"person_id"}}
+        page = browser.send(page, form, sought, forged=forged)
+        if "shown.people" in page.form("/do/").names:
+            # None of those who are known.
+            someone = {"person_id": str(command.get("person_id") or uuid4())}
+            page = browser.send(page, page.form("/do/"), someone, forged=True)
     form = page.form("/do/")
     form.buttons = [one for one in form.buttons if one[0] != "add"]
     if "person_id" in form.options and not any(name.startswith("details.") for name in form.names):

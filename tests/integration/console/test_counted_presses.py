@@ -33,6 +33,8 @@ CAUTION: Final = (23, 30)
 """Presses and boxes of a caution with four conditions, from opening to issue, by two people who take turns twice."""
 REFERRAL: Final = 12
 """Presses of a referral with two people, from my day."""
+KNOWN: Final = (4, 5)
+"""Presses and boxes of linking a child who is known, from the page of the case: the part, the name and the birth date."""
 ATTENDANCE: Final = 2
 """Presses of an attendance, from my day."""
 PEOPLE: Final = (
@@ -124,8 +126,10 @@ def test_a_caution_with_four_conditions(chromium: Browser, system: dict[str, Any
     assert (sum(hand.presses for hand in hands), sum(hand.boxes for hand in hands)) == CAUTION
 
 
-@pytest.mark.parametrize("hand", [Hand, Keys])
-def test_a_referral_with_two_people(chromium: Browser, system: dict[str, Any], hand: type[Hand]) -> None:
+@pytest.mark.parametrize(("hand", "later"), [(Hand, timedelta()), (Keys, timedelta(days=40))])
+def test_a_referral_with_two_people(
+    chromium: Browser, system: dict[str, Any], hand: type[Hand], later: timedelta
+) -> None:
     """Given a report, when it is recorded with the child and a parent, then it takes no more than twelve presses."""
     with at(chromium, system, "SAFE_SCHOOLS_OFFICER-1", "/", hand) as officer:
         officer.press("nav >> text=Begin")
@@ -139,13 +143,31 @@ def test_a_referral_with_two_people(chromium: Browser, system: dict[str, Any], h
         officer.press("summary:has-text('Something else happened') >> nth=0")
         officer.press("text=Link person")
         for name, role, category, born in PEOPLE:
-            officer.answer(role=role)
-            officer.go_on()
-            officer.answer(category=category, details__name=name)
-            officer.answer_day("details.date_of_birth", born)
+            officer.answer(role=role, details__name=name)
+            officer.answer_day("details.date_of_birth", born + later)  # whoever is known already is offered
+            officer.check()
+            officer.answer(category=category)
             officer.record(ANOTHER if name == PEOPLE[0][0] else RECORD)
         expect(officer.tab.locator("main")).to_contain_text("Robin Roe")
     assert officer.presses <= REFERRAL
+
+
+def test_a_child_who_is_known_is_linked_without_typing(chromium: Browser, system: dict[str, Any]) -> None:
+    """Given a child of an earlier case whose name is now spelled otherwise, when they are linked, then they are offered, and no detail is typed."""
+    run = play_until(system, STORIES[0], lambda step: step.command == "LinkPerson")
+    with at(chromium, system, "SAFE_SCHOOLS_OFFICER-1", f"/cases/{run.names.id('case')}") as officer:
+        officer.press("text=Add a person")
+        look(officer.tab, "looking-for-a-person")
+        officer.answer(role="HARMER", details__name="Hartnel Leonard")
+        officer.answer_day("details.date_of_birth", date(2010, 3, 14))
+        officer.check()
+        expect(officer.tab.locator("main")).to_contain_text("Is it one of these?")
+        officer.choose(officer.tab.locator("main label:has-text('Leo Hartnell')").first)
+        look(officer.tab, "is-it-one-of-these")
+        officer.record()
+        expect(officer.tab.locator("main")).to_contain_text("4 Quarry Lane")
+        expect(officer.tab.locator("main")).to_contain_text("Other cases of the same child")
+    assert (officer.presses, officer.boxes) == KNOWN
 
 
 @pytest.mark.parametrize(("name", "hand"), [("chromium", Hand), ("chromium", Keys), ("firefox", Hand)])

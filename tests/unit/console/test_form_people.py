@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from services.console.forms.choices import unfit_in
-from services.console.forms.fields import Drawing, Field, Option, command_of, fields_of
+from services.console.forms.fields import Drawing, Field, Option, all_fields, command_of, fields_of
 from services.console.forms.people import (
+    ALIKE,
     CRIME_NUMBER,
     LINKED,
+    OFFERED,
     REPORTED,
     asks_part,
     of_adult,
@@ -17,6 +19,7 @@ from services.console.forms.people import (
 )
 from services.console.names import Who, called
 from services.disposal.service import service
+from services.referral.service import service as referral
 from services.system.registry import deciding_services
 from services.trade.vocabulary import PersonRole
 from shared.api.command_schemas import standalone_schemas
@@ -115,11 +118,11 @@ def test_the_details_of_a_person_are_those_that_the_part_needs() -> None:
     details = [Field(f"details.{name}", "text", name) for name in names]
     group = Field("details", "group", "Details", fields=details)
     others = [Field(name, "choice", name) for name in ("occurred_at", "person_id", "role", "category", "parent_of")]
-    drawn, _ = of_part([*others, group], {})
+    drawn, _ = of_part([*others, group], {}, {})
     assert [field.name for field in drawn] == ["person_id", "role"]
     shown = {}
     for part in PersonRole:
-        drawn, suggested = of_part([*others, group], {"role": [part]})
+        drawn, suggested = of_part([*others, group], {"role": [part]}, {})
         shown[part] = {field.title for field in drawn[-1].fields if not field.is_folded}
         assert ("parent_of" in {field.name for field in drawn}) == (part is PersonRole.PARENT_CARER)
         assert len(drawn[-1].fields) == len(details), "what is folded can be given all the same"
@@ -137,3 +140,24 @@ def test_the_details_are_asked_once_the_part_is_known() -> None:
     assert asks_part({"role": ["WITNESS"]})
     assert not asks_part({"role": ["WITNESS"], "details.name": [""]})
     assert not asks_part({})
+
+
+def test_somebody_is_looked_for_before_the_details_are_asked() -> None:
+    """Given a role that may search, then name, birth date and school come first, then who was found, then the details of nobody of these."""
+    schema = standalone_schemas(referral)["LinkPerson"]
+    fields = fields_of(schema, Drawing(schema["$defs"]))
+    sought = {"role": ["HARMER"], "details.name": ["Noa Fenn"], "details.date_of_birth.day": ["1"]}
+
+    def asked(answers: dict[str, list[str]], found: tuple[str, ...] = ()) -> list[str]:
+        drawn, _ = of_part(fields, answers, {ALIKE: [Option(id_, "Noa Fenn, 14 years old") for id_ in found]})
+        return [field.name for field in all_fields(drawn) if field.kind not in {"hidden", "group"}]
+
+    looking = ["role", "details.name", "details.date_of_birth", "details.school_urn"]
+    assert asked({}) == asked({**sought, "details.name": [""]}) == looking
+    assert asked(sought, (NOA, ZOE)) == asked({**sought, OFFERED: ["yes"]}) == ["person_id"]
+    details = asked({**sought, OFFERED: ["yes"], "person_id": [ZOE]})
+    assert asked(sought) == details
+    assert {"details.address", "category", "person_id"} < set(details)
+    assert asks_part(sought)
+    assert not asks_part({**sought, OFFERED: ["yes"]}), "nobody is chosen: say so"
+    assert not asks_part({**sought, "category": ["SUSPECT"]})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from services.reporting.access import NAMING
 from services.reporting.search.api import SearchRequest
 from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED
 from services.reporting.search.index import TYPES
-from services.reporting.search.terms import code, indexed_terms, searched_words
+from services.reporting.search.terms import code, days_written_alike, indexed_terms, searched_words
 from services.system.registry import deciding_services
 from services.trade.vocabulary import Personal, SearchKind
 from shared.domain.messages import Correction
@@ -119,3 +121,19 @@ def test_corrections_are_read_with_what_they_correct() -> None:
         *("ooc.disposal.ProsecutorDecisionRecorded", "ooc.disposal.ProceedingsInstituted"),
         *("ooc.disposal.RecordCorrected", "ooc.disposal.DisposalAnnulled"),
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "is_alike"),
+    [
+        ("2012-03-04", True),
+        ("2012-04-03", True),  # day and month exchanged
+        ("2012-03-14", True),  # one digit
+        ("2011-03-04", True),
+        ("2013-04-03", False),
+        ("2012-03-15", False),
+    ],
+)
+def test_a_day_is_found_as_it_is_written_by_mistake(written: str, is_alike: bool) -> None:
+    """Given a birth date, then it is like one with day and month exchanged, or with one digit other, and like no other."""
+    assert (written.replace("-", "") in days_written_alike(date(2012, 3, 4))) is is_alike
