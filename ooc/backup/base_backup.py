@@ -88,7 +88,7 @@ async def system_of(server: str) -> str:
 
 
 def _copy_cluster(path: Path, address: str, recipient: Any) -> tuple[SealedFile, bytes]:
-    argv = [program_of("pg_basebackup"), "-D", "-", "-Ft", "-X", "fetch", "-c", "fast", "-v", "--no-manifest"]
+    argv = [program_of("pg_basebackup"), "-D", "-", "-Ft", "-X", "fetch", "-c", "fast", "-v"]
     place, password = without_password(address)
     with subprocess.Popen(
         [*argv, "-Z", "gzip:1", "-d", place],

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Coroutine
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -13,6 +13,7 @@ import pyrage
 import typer
 
 from ooc.backup.base_backup import system_of, take_base
+from ooc.backup.expiry import expire, require_log
 from ooc.backup.follow import receiving
 from ooc.backup.manifest import (
     Manifest,
@@ -96,7 +97,7 @@ def follow(
 
 @backup.command()
 def check(folder: Folder, *, as_json: AsJson = False) -> None:
-    """Check signature, witness and every file of each backup; changes nothing."""
+    """Check signature, witness and every file of each backup, and that no segment of the log is missing; changes nothing."""
     listed = _result_of(_check(folder))
     if as_json:
         OUT.print_json(data={name: asdict(manifest) for name, manifest in listed.items()})
@@ -158,6 +159,9 @@ async def _make(folder: Path, recipient: str | None) -> bool:
             await witness.close()
     await note_upkeep(owner_database_url(), "backup")
     _show(folder / name, manifest)
+    # What the witness has cosigned lists those that expire: until then they show that nobody removed them.
+    for expired in expire(folder, manifest.ended - timedelta(days=settings.epoch_kept_days)) if cosigned else ():
+        say(f"{folder / expired} has expired, and is removed with its log.")
     return cosigned
 
 
@@ -215,4 +219,7 @@ async def _check(folder: Path) -> dict[str, Manifest]:
     except WitnessSilent as error:
         complain(f"{error}: whether backups were removed is not known.")
     require_one_system(folder)
-    return {name: require_whole(folder, name, keys_, witness) for name in backups_in(folder)}
+    whole = {name: require_whole(folder, name, keys_, witness) for name in backups_in(folder)}
+    for last in sorted(whole.values(), key=lambda backup: backup.ended)[-1:]:
+        require_log(folder, last)
+    return whole

@@ -7,6 +7,7 @@ import os
 import pwd
 import shlex
 import signal
+import subprocess
 import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -46,7 +47,17 @@ def unpack(backup: Path, manifest: Manifest, data: Path, identity: Any) -> None:
             unpack_files(tar, data)
     except tarfile.TarError as error:
         raise BadBackup(f"{backup / CLUSTER} cannot be unpacked: {error}") from error
+    require_as_copied(data)
     (data / "recovery.signal").touch()
+
+
+def require_as_copied(data: Path) -> None:
+    """Compare a cluster with the list of files that PostgreSQL made with it, if it did. Raises `BadBackup`."""
+    if (data / "backup_manifest").exists():
+        argv = [program_of("pg_verifybackup"), "--quiet", str(data)]
+        checked = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if checked.returncode:
+            raise BadBackup(f"the base backup is not what PostgreSQL copied:\n{checked.stderr.strip()}")
 
 
 def unpack_log(folder: Path, wal: Path, identity: Any, keys: Sequence[VerifierKey], start: str) -> str:

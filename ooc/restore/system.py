@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from ooc.backup.expiry import name_of, require_log, segment_of
 from ooc.backup.manifest import Manifest, backups_in, origin_of_backups, removed_backups, require_whole, root_of
 from ooc.backup.sealed import BadBackup
 from ooc.restore.forgotten import Forgotten, forget_again
@@ -136,12 +137,13 @@ async def restore_system(order: Order, data: Path) -> Restored:
     name, _ = choose(order.folder, order.to)
     keys = [signer.key for signer in order.keys.signers(origin_of_backups(order.authority))]
     manifest = require_whole(order.folder, name, keys, order.witness)
+    require_log(order.folder, manifest)
     making, wal, later = (data.with_name(f"{data.name}.{part}") for part in ("restoring", "wal", "later"))
     for left in (making, wal, later):
         shutil.rmtree(left, ignore_errors=True)
     try:
         unpack(order.folder / name, manifest, making, order.identity)
-        end = unpack_log(order.folder, wal, order.identity, keys, _segment(manifest.start))
+        end = unpack_log(order.folder, wal, order.identity, keys, name_of(segment_of(manifest.start)))
         async with recovered(making, wal, end, order.to) as server, _connected(server) as databases:
             last = await databases[KEYRING].fetchval(_LAST_TRANSACTION)
             if order.to is not None:
@@ -164,12 +166,6 @@ async def restore_system(order: Order, data: Path) -> Restored:
         for left in (making, wal, later):
             shutil.rmtree(left, ignore_errors=True)
     return Restored(name, last, logs, forgotten, keys_lost, problems, time.monotonic() - began)
-
-
-def _segment(start: str) -> str:
-    """Return the last 16 digits of the first segment of the write-ahead log, of 16 MB, that a backup needs."""
-    high, _, low = start.partition("/")
-    return f"{int(high, 16):08X}{int(low, 16) >> 24:08X}"
 
 
 @asynccontextmanager

@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     epoch_days: int = Field(default=30, gt=0)
     """Days after which key-encryption keys are rotated (`ooc keys rotate`)."""
     epoch_kept_days: int = Field(default=30, gt=0)
-    """Days for which a retired key-encryption key is kept, and a backup of the keyring can be used."""
+    """Days for which a retired key-encryption key is kept, and a [backup](../how-to/back-up.md) that it opens: older ones expire."""
     signing_key_file: Path | None = None
     """A file with the secret from which the keys of checkpoints are derived: 32 random bytes in base64, or
     `EPOCH:BASE64` pairs during a rotation ([evidence](../explanation/evidence.md)). Only workers read it. Default:

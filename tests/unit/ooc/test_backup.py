@@ -15,6 +15,7 @@ import tracemalloc
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pyrage
@@ -25,6 +26,7 @@ from ooc.backup import base_backup, follow
 from ooc.backup import manifest as backup_manifest
 from ooc.backup.base_backup import CLUSTER
 from ooc.backup.commands import _secrets
+from ooc.backup.expiry import expire, require_log
 from ooc.backup.follow import PACKED, RECEIVING, WAL, keep_received
 from ooc.backup.manifest import (
     LOG,
@@ -60,8 +62,9 @@ async def make(folder: Path, name: str, system: str = "") -> Manifest:
     place.mkdir()
     file = seal(io.BytesIO(CONTENT), place / CLUSTER, IDENTITY.to_public())
     ended = f"2026-11-29T0{name}:00:00+00:00"
+    start, end = (f"0/{int(name) + 1}0000{byte}" for byte in ("28", "F0"))
     logs = (LogSize("test.example/referral/events", 3, "AA=="),)
-    manifest = Manifest("1", ended, ended, 1, "0/2000028", "0/2000100", logs, ("first",), (file,), system)
+    manifest = Manifest("1", ended, ended, 1, start, end, logs, ("first",), (file,), system)
     await enter(folder, name, manifest, SIGNERS, None)
     return manifest
 
@@ -456,6 +459,36 @@ def test_what_webhooks_are_signed_by_is_backed_up_and_no_key_that_opens_anything
     held = _secrets(Settings())
     assert held["webhooks"] == tmp_path / "WEBHOOK_KEY"
     assert tmp_path / "KEK" not in held.values()
+
+
+async def test_a_backup_expires_with_its_log(tmp_path: Path) -> None:
+    """Given three backups, when a moment between two has to be restorable, then what only the first needs goes, and the list stays."""
+    made = {name: await make(tmp_path, name) for name in ("1", "2", "3")}
+    files = [receive(tmp_path, f"{'0' * 23}{number}", b"log") for number in (2, 3, 4)]
+    (history := tmp_path / WAL / f"00000002.history{PACKED}").touch()
+    assert expire(tmp_path, made["1"].ended) == []
+    assert expire(tmp_path, made["3"].ended - timedelta(seconds=1)) == ["1"]
+    assert choose(tmp_path, None) == ("3", require_whole(tmp_path, "3", KEYS, None))
+    assert choose(tmp_path, made["3"].ended - timedelta(seconds=1)) == ("2", require_whole(tmp_path, "2", KEYS, None))
+    require_log(tmp_path, made["2"])
+    assert [path.exists() for path in (*files, history)] == [False, True, True, True]
+    assert not files[0].with_name(f"{files[0].name}.note").exists()
+
+
+async def test_a_log_that_lacks_a_segment_is_refused_before_anything_is_recovered(tmp_path: Path) -> None:
+    """Given a segment that is missing before the last signed one, in the middle or at the end, then it is named."""
+    first, segments = await make(tmp_path, "1"), [f"{'0' * 23}{number}" for number in (3, 4, 5)]
+    require_log(tmp_path, first)  # without a log the backup itself is restored
+    files = [receive(tmp_path, name, b"log") for name in segments]
+    files += [tmp_path / WAL / RECEIVING / receive(tmp_path, f"{'0' * 23}6.partial", b"log").name.removesuffix(PACKED)]
+    require_log(tmp_path, first)
+    for file in files:
+        file.rename(tmp_path / "apart")
+        with pytest.raises(BadBackup, match=f"goes on to 0{{15}}6, and lacks segment {file.name[8:24]}"):
+            require_log(tmp_path, first)
+        (tmp_path / "apart").rename(file)
+    with pytest.raises(BadBackup, match="lacks segment"):
+        require_log(tmp_path, replace(first, start="0/28", end="0/F0"))
 
 
 async def test_backups_of_two_clusters_are_in_no_one_folder(tmp_path: Path) -> None:
