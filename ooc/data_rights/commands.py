@@ -249,9 +249,12 @@ def _say_decided(
     person: UUID, action: str, options: Mapping[str, Any], reason: str, url: list[str] | None, *, dry_run: bool
 ) -> None:
     client = client_of(url, patience=PATIENT, reason=reason)
-    answers = _decide(client, person, action, options, reason, dry_run=dry_run)
-    if not answers:
+    # Every service is asked first, so that none refuses when others have decided.
+    answers = _decide(client, person, action, options, reason, dry_run=True)
+    if not any(answer["records"] for answer in answers.values()):
         raise NotFound(f"No record of any service names the person {person}: check the id.")
+    if not dry_run:
+        answers = _decide(client, person, action, options, reason, dry_run=False)
     rows = [
         (service, len(answer["records"]), ", ".join(answer["holds"]), answer["restricted"], answer["forgotten"])
         for service, answer in answers.items()

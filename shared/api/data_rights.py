@@ -196,7 +196,9 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
         target = f"{service.name}/people/{id_}"
         await at.gate.act(actor, PART, f"REHEARSE_{done}" if dry_run else done, target, reason)
         held = await _look(at, service, rights, actor, id_)
-        if not held.records and held.rights == NOTHING and not isinstance(command, ForgetPerson):
+        # A restriction stands in every service, so that a record which is opened later is under it from the start.
+        unknown = not held.records and held.rights == NOTHING
+        if unknown and not isinstance(command, (ForgetPerson, RestrictProcessing)):
             return _unknown(service, id_)
         until: date | None = None
         staying: Mapping[UUID, Collection[str]] = {}
@@ -206,7 +208,7 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
             command = await _foreseen(at, command, held, found, settings)
             until = command.backups_until
         refused: Refused | None = None
-        if held.records or held.rights != NOTHING:
+        if not unknown or isinstance(command, RestrictProcessing):
             refused = await _send(at, rights, actor, command, dry_run=dry_run)
         after = held if dry_run else await _look(at, service, rights, actor, id_)
         missing: Collection[str] = ()

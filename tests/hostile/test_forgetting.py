@@ -322,6 +322,24 @@ async def test_what_is_restricted_is_shown_to_data_protection_alone(partnership:
     assert NAME in await read_record(partnership, record)
 
 
+async def test_a_record_that_is_opened_after_a_restriction_shows_nothing_either(partnership: Partnership) -> None:
+    """Given a child restricted in every service, when a case is opened with what the referral knows, then data protection alone reads it."""
+    record = await world.referral(partnership, "accepted")
+    for service in world.SERVICES:
+        answer = await decide(partnership, service, record.person, "restrict", basis="PRINCIPLE_INFRINGED")
+        assert (answer.status_code, answer.json()["restricted"]) == (200, True), answer.text
+    await partnership.carry()
+    opening = world.opened_disposal(record.case, record.person, {}, referral_id=str(record.stream))
+    del opening["details"]
+    opened = Recorded("disposal", uuid4(), record.case, record.person)
+    await partnership.tell("disposal", opened.stream, "YJS_CASE_MANAGER", opening)
+    assert NAME not in await read_record(partnership, opened)
+    assert NAME in await read_record(partnership, opened, OFFICER)
+    for service in world.SERVICES:
+        assert (await decide(partnership, service, record.person, "lift")).status_code == 200
+    assert NAME in await read_record(partnership, opened)
+
+
 async def test_no_later_day_tells_the_birthday_of_a_restricted_child(partnership: Partnership) -> None:
     """Given restricted processing, when an officer asks what a later day would change, then it is refused, and no day is named."""
     record = await world.referral(partnership, "accepted")
