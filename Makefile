@@ -205,6 +205,11 @@ bench-verify: .venv-bench/.installed ## How long `ooc verify` takes for a large 
 audit: .venv-audit/.installed ## Ask advisory sources about every pinned package, of Python and npm (error 1: vulnerable, 3: a source was not reachable)
 	@.venv-audit/bin/python -m tools.audit
 
+.PHONY: sbom
+sbom: .venv-audit/.installed ## Write dist/sbom.json: a bill of materials (CycloneDX) of what the image installs
+	@mkdir -p dist
+	@.venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o dist/sbom.json requirements/run.txt
+
 .PHONY: clients
 clients: .venv-clients/.installed ## Generate the client libraries of clients/ from the contract, and build them into var/clients (npm)
 	@.venv-clients/bin/python -m tools.clients python typescript
