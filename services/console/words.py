@@ -1,7 +1,7 @@
 """Codes, days and times as people read them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -20,6 +20,16 @@ def in_words(code: Any) -> str:
     """Return a code in words, with a capital: the words of the sentences, else its letters."""
     words = within(code)
     return words[:1].upper() + words[1:] if words != code else words
+
+
+def given_in_words(given: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what was given and when, in the order of the days: Youth caution, 23 April 2026."""
+    return [
+        f"{in_words(one['kind'])}, {day(one['on'])}"
+        + (f", by {one['by']}" if one.get("by") else "")
+        + (", annulled" if one.get("annulled") or one.get("is_annulled") else "")
+        for one in sorted(given, key=lambda one: str(one["on"]))
+    ]
 
 
 def within(code: Any) -> str:

@@ -507,6 +507,8 @@ class SearchKind(StrEnum):
     """The number under which the police recorded the crime."""
     CASE = "case"
     """The id of a case or of a record of it, or how it begins."""
+    PERSON = "person"
+    """The id of a person, or of one with whom they are merged."""
 
 
 class Personal(FieldClass):

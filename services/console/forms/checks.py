@@ -368,6 +368,8 @@ async def _keep_destination(
 def _back(drawn: Drawn, draft: Draft, body: Mapping[str, Any]) -> str:
     if drawn.collection == "sittings":
         return f"/panel/sittings/{drawn.stream}"
+    if drawn.collection == "people":
+        return f"/people/{drawn.stream}"
     case_id = draft.case_id or body.get("case_id")
     return f"/cases/{case_id}" if case_id else f"/records/{drawn.collection}/{drawn.stream}"
 

@@ -17,7 +17,7 @@ from services.console.sessions import Session
 from services.console.words import day, in_words, moment
 from services.trade.vocabulary import CHILDREN
 
-PEOPLE: Final = ("person", "harmer", "victims", "victims_with_enhanced_rights", "signed_by", "parent_of")
+PEOPLE: Final = ("person", "child", "harmer", "victims", "victims_with_enhanced_rights", "signed_by", "parent_of")
 GROUPS: Final = {
     "conditions": ("condition", "condition_ids"),
     "terms": ("term",),

@@ -51,7 +51,7 @@ from services.console.routing import (
 )
 from services.console.schools import questions
 from services.console.sessions import Draft, Session
-from services.console.words import today
+from services.console.words import given_in_words, today
 from services.system.registry import BEGUN_BY_HAND, RECORD_TITLES
 from services.trade.partnership import partnership_on
 from services.trade.vocabulary import PersonRole
@@ -59,6 +59,7 @@ from services.trade.vocabulary import PersonRole
 OWN: Final = frozenset({CSRF, "key", "version", "case", "add", "follows", "last", "then"})
 """Fields of every form that are no answers."""
 NAME_OF_ID: Final = re.compile(r"[a-z]+(_[a-z]+)*")
+DECIDING: Final = "DecideDisposal"
 ROWS: Final = "rows."
 """Before the name of a repeated group: how many rows of it are drawn."""
 
@@ -100,6 +101,8 @@ class Drawn:
     guidance: Mapping[str, Any]
     child: str = ""
     """The name of the child whose record it is, if the person may read it."""
+    earlier: Sequence[str] = ()
+    """What the child was given before, each with its day, where that is to be looked at."""
     suggested: Answers = field(default_factory=dict)
     """What the case answers by itself, for a form that is opened."""
 
@@ -359,8 +362,26 @@ async def draw_command(
         lambda types: remedies_of(types, guidance, titles),
         guidance,
         child,
+        await _earlier(apis, session, collection, stream, command, case_id) if offers else (),
         suggested,
     )
+
+
+async def _earlier(
+    apis: Apis, session: Session, collection: str, stream: UUID, command: str, case_id: str | None
+) -> Sequence[str]:
+    """Return what the child of a case that is opened or decided was given before, as far as the person may know it."""
+    if command == DECIDING:
+        state = await part_of(apis.get(session, SERVICES[collection], f"/v1/{collection}/{stream}"))
+        return given_in_words((state.value or {}).get("earlier") or ())
+    if command != people.OPENING or not case_id:
+        return ()
+    case = await part_of(apis.get_projected(session, f"/v1/cases/{case_id}"))
+    others = (case.value or {}).get("other_cases") or ()
+    children = {other["person_id"] for other in others}
+    records = await asyncio.gather(*(part_of(apis.get(session, "people", f"/v1/people/{id_}")) for id_ in children))
+    elsewhere = [one for record in records for one in (record.value or {}).get("entries", {}).values()]
+    return given_in_words([*(other["given"] for other in others if other["given"]), *elsewhere])
 
 
 async def _child_of(apis: Apis, session: Session, service: str, stream: UUID, case_id: str | None) -> str:
@@ -390,7 +411,7 @@ def _ids_in_address(request: Request) -> dict[str, list[str]]:
     return {
         name: [str(id_)]
         for name, text in request.query_params.items()
-        if (name in {CORRECTS, "to"} or name.endswith("_id"))
+        if (name in {CORRECTS, "to", "into"} or name.endswith("_id"))
         and NAME_OF_ID.fullmatch(name)
         and (id_ := read_case(text))
     }

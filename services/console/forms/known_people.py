@@ -27,10 +27,15 @@ class KnownPerson:
     """Somebody whom a search found, as far as the reader may know them."""
 
     who: Who
-    area: str
+    case: Mapping[str, Any]
+    """The case of the record that names them; empty if the reader may not see it."""
     seen_at: str
-    """When the record that names them changed last."""
-    alerts: Sequence[str]
+    """When that record changed last."""
+
+    @property
+    def alerts(self) -> list[str]:
+        """The kinds of the alerts on the person."""
+        return [alert["kind"] for alert in self.case.get("alerts") or () if alert["person_id"] == self.who.id]
 
     @property
     def words(self) -> str:
@@ -43,7 +48,7 @@ class KnownPerson:
             in_words(self.who.part).lower() if self.who.part not in CHILD else "",
             "" if years is None else f"{years} years old",
             partnership_on(today()).schools.get(str(urn), f"school {urn}") if urn else "",
-            in_words(self.area),
+            in_words(self.case.get("area")),
             f"last seen {day(self.seen_at)}" if self.seen_at else "",
         )
         alerts = f". Alerts: {', '.join(map(in_words, self.alerts))}" if self.alerts else ""
@@ -66,17 +71,24 @@ async def find_people(apis: Apis, session: Session, answers: Answers) -> dict[st
         asked["date_of_birth"] = born.isoformat()
     elif school := first(answers, f"{people.DETAILS}.school_urn"):
         asked[SearchKind.SCHOOL] = school
-    answer = await part_of(apis.search(session, asked))
-    cases = (answer.value or {"cases": ()})["cases"][:MOST]
     found: dict[str, KnownPerson] = {}
-    for in_case in await asyncio.gather(*(_people_in(apis, session, case) for case in cases)):
+    for in_case in await people_in_cases(apis, session, asked):
         found = {**in_case, **found}
     return found
 
 
+async def people_in_cases(apis: Apis, session: Session, asked: Mapping[str, str]) -> list[dict[str, KnownPerson]]:
+    """Search, and return for each case that is found those who were meant, by their ids; nothing if the role may not search."""
+    answer = await part_of(apis.search(session, asked))
+    cases = (answer.value or {"cases": ()})["cases"][:MOST]
+    return await asyncio.gather(*(_people_in(apis, session, case) for case in cases))
+
+
 async def _people_in(apis: Apis, session: Session, found: Mapping[str, Any]) -> dict[str, KnownPerson]:
     """Read who of a case was found: from the record, whose read is logged and masked, and from the case."""
-    record = next((record for record in found["records"] if record["person_ids"]), None)
+    naming = (record for record in found["records"] if record["person_ids"])
+    # A referral says in which part.
+    record = min(naming, key=lambda record: record["service"] != "referral", default=None)
     if record is None:
         return {}
     collection = COLLECTIONS[record["service"]]
@@ -90,9 +102,8 @@ async def _people_in(apis: Apis, session: Session, found: Mapping[str, Any]) -> 
     return {
         who.id: KnownPerson(
             who,
-            of_case.get("area") or "",
+            of_case,
             seen_at,
-            [alert["kind"] for alert in of_case.get("alerts") or () if alert["person_id"] == who.id],
         )
         for who in people_of(state.value or {})
         if who.id in record["person_ids"] and who.name

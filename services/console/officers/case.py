@@ -40,7 +40,7 @@ from services.console.routing import console_of, query, read_case, read_collecti
 from services.console.schools.questions import NUDE_IMAGERY, SAFEGUARDING_HOLD, Caution
 from services.console.sessions import Session
 from services.console.waits import Waits, list_waits
-from services.console.words import age, in_words, today
+from services.console.words import age, given_in_words, in_words, today
 from services.system.registry import COLLECTIONS
 
 TIMES: Final = ("as_of", "known_at")
@@ -150,6 +150,11 @@ async def case_page(request: Request, session: Session) -> Response:
                 events.value or (),
                 {record.id: correction_of(record.guidance.value) if now else None for record in records},
                 id_,
+            )
+        ),
+        earlier_disposals=list(
+            dict.fromkeys(
+                given_in_words([one for record in records for one in (record.state.value or {}).get("earlier") or ()])
             )
         ),
         earlier=earlier,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,10 +21,20 @@ MOST: Final = 2_000
 """How many records of the child's other cases are looked at, the latest."""
 
 _OTHERS: Final = f"""
-    select s.service, s.stream, s.home, s.state, s.opened_at, s.subject, s.view -> 'people' as people from stream as s
+    select s.service, s.stream, s.home, s.state, s.opened_at, s.subject, s.view -> 'people' as people,
+        s.view -> 'disposal' as disposal, s.view -> 'issued_on' as issued_on, s.view -> 'annulled' as annulled,
+        s.view -> 'decided' as decided from stream as s
     where s.mentions && $1::uuid[] and s.home <> $2 and coalesce(s.home = any(s.cases), false) and {visible(3)}
     order by s.opened_at desc, s.stream limit {MOST}
 """  # noqa: S608 - the clause above, and no value
+
+
+class GivenDisposal(Schema):
+    """A disposal that was given in a case, or what was decided in its place."""
+
+    kind: str
+    on: date = Field(description="The day of the issue, or of the decision if nothing is issued.")
+    is_annulled: bool
 
 
 class OtherCase(Schema):
@@ -35,6 +45,7 @@ class OtherCase(Schema):
     service: str = Field(description="The service of its latest record that the reader may see.")
     id: UUID = Field(description="The id of that record.")
     state: str
+    given: GivenDisposal | None = Field(description="What the child was given in the case; null: nothing is decided.")
     opened_at: datetime = Field(description="When that record began.")
 
 
@@ -49,18 +60,34 @@ async def other_cases(
     cases: dict[UUID, dict[str, Any]] = {}
     for row in await connection.fetch(_OTHERS, list(children), case_id, *reader.reach("state").parameters):
         # Who is shown some members of a record alone does not learn here that it is there.
-        if row["home"] in cases or reader.fields(row["service"]) is not None:
+        if reader.fields(row["service"]) is not None:
             continue
         if same := children & children_of(row["subject"], json.loads(row["people"] or "{}")):
-            cases[row["home"]] = {
-                "case_id": str(row["home"]),
-                "person_id": str(min(same)),
-                "service": row["service"],
-                "id": str(row["stream"]),
-                "state": row["state"],
-                "opened_at": row["opened_at"].isoformat(),
-            }
+            of_case = cases.setdefault(
+                row["home"],
+                {
+                    "case_id": str(row["home"]),
+                    "person_id": str(min(same)),
+                    "service": row["service"],
+                    "id": str(row["stream"]),
+                    "state": row["state"],
+                    "given": None,
+                    "opened_at": row["opened_at"].isoformat(),
+                },
+            )
+            of_case["given"] = of_case["given"] or _given(row)
     return list(cases.values())
+
+
+def _given(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what was given or decided in a disposal case; None for another record, and before the decision."""
+    kind, on, annulled, decided = (
+        json.loads(row[name] or "null") for name in ("disposal", "issued_on", "annulled", "decided")
+    )
+    if not decided:
+        return None
+    issued = {"kind": kind, "on": on} if on else {"kind": decided["what"], "on": decided["on"]}
+    return {**issued, "is_annulled": annulled is not None}
 
 
 def children_of(subject: UUID | None, people: Mapping[str, str] | None) -> set[UUID]:

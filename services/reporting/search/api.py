@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from services.reporting.dependencies import Dependencies
 from services.reporting.projection.fold import Stream, split
+from services.reporting.projection.knowledge import same_as
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import ask, ask_for_reader
@@ -25,7 +26,7 @@ from services.reporting.search.index import Found, SearchIndex
 from services.reporting.search.terms import code, searched_words
 from services.trade.vocabulary import Personal, SearchKind
 from shared.api.bodies import read_model
-from shared.api.parameters import ACCESS_REASON
+from shared.api.parameters import ACCESS_REASON, UUID_TEXT
 from shared.api.problems import problem_response
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared, json_body
@@ -58,6 +59,9 @@ _REFERRED: Final = """
     union
     select service, stream from stream where service = any($3::text[]) and stream between $1 and $2
 """
+_NAMING: Final = "select service, stream, mentions from stream where mentions && $1 and service = any($2::text[])"
+_BY_ID: Final = frozenset({SearchKind.CASE, SearchKind.PERSON})
+"""What is searched by an id: the access log names each case that is found so."""
 _BEGINNING: Final = re.compile(r"[0-9a-f]{8,32}")
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
@@ -86,6 +90,12 @@ class SearchRequest(Schema):
         default=None,
         description="The id of a case or of a record of it, or its first eight letters or more, as pages show them.",
         examples=["5582cb24"],
+    )
+
+    person: Annotated[str, Field(pattern=rf"^{UUID_TEXT.pattern}$")] | None = Field(
+        default=None,
+        description="The id of a person: finds the records that name the person under any id.",
+        examples=["6f1e2d3c-0000-4000-8000-000000000001"],
     )
 
     @property
@@ -174,7 +184,7 @@ def add_search(app: FastAPI, settings: Settings) -> None:
             result = {"positions": reached, **cases}
             target += f"/found:{result['total']}"
         await at.gate.read(actor, "search", target, reason)
-        if SearchKind.CASE in wanted and result is not None:
+        if wanted.keys() & _BY_ID and result is not None:
             for found in result["cases"]:
                 await at.gate.read(actor, "search", f"reporting/cases/{found['case_id']}/search", reason)
         return JSONResponse(result)
@@ -203,10 +213,12 @@ async def find_cases(
             if stream[0] in (searchable | of_victims if kind is SearchKind.NAME else searchable)
         }
         for kind, text in wanted.items()
-        if kind is not SearchKind.CASE
+        if kind not in _BY_ID
     }
     if SearchKind.CASE in wanted:
         found[SearchKind.CASE] = await _that_begin_with(pool, code(wanted[SearchKind.CASE]))
+    if SearchKind.PERSON in wanted:
+        found[SearchKind.PERSON] = await _that_name(pool, UUID(wanted[SearchKind.PERSON]), searchable | of_victims)
     found = await _without_restricted(pool, reader, found)
     streams = {stream for of_kind in found.values() for stream in of_kind}
     rows = await pool.fetch(_SEEN, *split(streams), *reader.reach("state").parameters)
@@ -252,6 +264,14 @@ async def _that_begin_with(pool: Pool, beginning: str) -> Found:
     first, last = (UUID(beginning.ljust(32, digit)) for digit in "0f")
     rows = await pool.fetch(_REFERRED, first, last, list(READ_MODELS))
     return {(row["service"], row["stream"]): frozenset() for row in rows}
+
+
+async def _that_name(pool: Pool, person: UUID, services: frozenset[str]) -> Found:
+    """Find the records of some services that name a person under any id."""
+    async with snapshot(pool) as connection:
+        same = await same_as(connection, [person])
+        rows = await connection.fetch(_NAMING, list(same), list(services))
+    return {(row["service"], row["stream"]): frozenset(same.intersection(row["mentions"])) for row in rows}
 
 
 async def _without_restricted(pool: Pool, reader: Reader, found: Mapping[SearchKind, Found]) -> dict[SearchKind, Found]:

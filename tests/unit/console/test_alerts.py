@@ -59,6 +59,7 @@ def page_of(*alerts: dict[str, Any], messages: Sequence[SentMessage] = (), writi
         reports=[],
         papers=[],
         others=[],
+        earlier_disposals=[],
         works={},
         recorded=[],
         beginnings=[],

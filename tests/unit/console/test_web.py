@@ -77,6 +77,7 @@ PAGES = {
     "/rules",
     "/records/{collection}/{id}/events/{version}",
     "/panel",
+    "/people/{id}",
     "/panel/sittings/{id}",
     "/panel/sittings/{id}/cases/{disposal}",
     "/victims",
