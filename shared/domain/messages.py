@@ -52,7 +52,7 @@ ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200, patte
 """A short clear text such as a reference or a title: one line, at most 200 characters, nothing personal."""
 
 
-FreeText = Annotated[str, StringConstraints(min_length=1, max_length=20_000), Visible()]
+FreeText = Annotated[str, StringConstraints(min_length=1, max_length=20_000), Visible(blank=False)]
 """A free text such as a narrative or a rationale, at most 20,000 characters. Always inside `Sealed`."""
 
 
@@ -87,6 +87,10 @@ RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3}[0-9]{1,3}[A-Z]?$
 
 Hours = Annotated[Decimal, Field(ge=0, le=1000, max_digits=6, decimal_places=2)]
 """Hours, to the hundredth."""
+
+
+SessionHours = Annotated[Hours, Field(gt=0, le=24)]
+"""How many hours something that is planned lasts: more than none, at most a day."""
 
 
 Pence = Annotated[int, Field(ge=0, le=10_000_000)]

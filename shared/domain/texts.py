@@ -44,13 +44,31 @@ class CommandContext:
 RECORDED: Final = "recorded"
 """The validation context of a recorded clear value."""
 
-CONTROL: Final = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # the controls of ASCII and Latin-1, without tab, line feed, carriage return
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # direction marks (Unicode UAX 9)
-    "\ufeff\ufff9-\ufffb\ufffe\uffff]"  # byte order marks and annotations
-    "|\r(?!\n)"
-)
-"""Invisible characters, which can make a text read differently from its content (CVE-2021-42574)."""
+_LINES: Final = frozenset("\t\n\r")
+_JOINERS: Final = frozenset("\u200c\u200d")
+"""Invisible, and part of the spelling in some scripts (Unicode UAX 31)."""
+_BLANK_LETTERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols without a mark."""
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Controls, formats such as direction marks and tags, surrogates, private use, separators (Unicode UAX 44)."""
+
+
+_FLAG: Final = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
+"""The flag of a nation such as Wales, which is spelled with tags (Unicode UTS 51)."""
+
+
+def is_visible(text: str) -> bool:
+    """Tell whether no character of a text is invisible, so that it reads as its content is (CVE-2021-42574)."""
+    if text.isprintable() and text.isascii():
+        return True
+    if "\r" in text.replace("\r\n", ""):
+        return False
+    odd = (
+        {letter for letter in _FLAG.sub("", text) if not letter.isprintable() or letter in _BLANK_LETTERS}
+        - _LINES
+        - _JOINERS
+    )
+    return not any(letter in _BLANK_LETTERS or unicodedata.category(letter) in _INVISIBLE for letter in odd)
 
 
 def is_recorded(context: object) -> bool:
@@ -92,15 +110,20 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """The format of a text, or of the texts in a JSON value: no control characters, no direction marks."""
+    """The format of a text, or of the texts in a JSON value: no invisible characters."""
+
+    blank: bool = True
+    """Whether it may consist of spaces alone."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def validate(value: Any, info: core_schema.ValidationInfo) -> Any:
-            if not is_recorded(info.context) and any(CONTROL.search(text) for text in texts_in(value)):
+            if not is_recorded(info.context) and not all(map(is_visible, texts_in(value))):
                 raise PydanticCustomError(
                     "control_character",
                     "this text has an invisible control character or direction mark: type it again without",
                 )
+            if not self.blank and not is_recorded(info.context) and not value.strip():
+                raise PydanticCustomError("blank", "this text has spaces alone: say something, or leave it out")
             return value
 
         return core_schema.with_info_after_validator_function(validate, handler(source))

@@ -210,6 +210,7 @@ def test_what_was_recorded_before_stays_readable() -> None:
 
 HIDDEN = [*map(chr, [*range(9), 11, 12, *range(14, 32), *range(127, 160)]), *"\u200e\u200f\u061c\ufeff\ufff9"]
 HIDDEN += [*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", "\r"]
+HIDDEN += [*"\u00ad\u180e\u200b\u2028\u2029\u2060\u2062\u115f\u2800\u3164\uffa0\ue000\U000e0041"]
 SEEN = [
     "Zeile\nund\tTab\r\n", "Siôn Puw", "李雷", "محمد", "משה", "नमस्ते", "می\u200cخواهم", "👩🏽‍👩🏽‍👧🏽", "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f", "e\u0301",
 ]  # fmt: skip
@@ -257,6 +258,15 @@ def test_texts_of_every_script_are_taken_as_they_are(text: str) -> None:
     assert command.why.value == text  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("text", ["", " ", "\t\n", "\u00a0\u3000"])
+def test_spaces_are_no_text(text: str) -> None:
+    """Given spaces for a text, then its field is named."""
+    body = {"type": "RecordNonEngagement", "why": text}
+    with pytest.raises(ValidationError) as raised:
+        service("disposal").command_adapter.validate_json(json.dumps(body))
+    assert raised.value.errors(include_input=False)[0]["loc"][1] == "why"
+
+
 def test_every_free_text_of_a_command_is_looked_through() -> None:
     """Every sealed text field of a command has the check for hidden characters."""
     for name in DECIDING:
@@ -264,4 +274,4 @@ def test_every_free_text_of_a_command_is_looked_through() -> None:
             for field, info in command.model_fields.items():
                 if get_origin(info.annotation) is Sealed or "Sealed" in str(info.annotation):
                     marks = str(info.annotation)
-                    assert "str" not in marks or "Visible()" in marks or "PersonDetails" in marks, (command, field)
+                    assert "str" not in marks or "Visible(" in marks or "PersonDetails" in marks, (command, field)

@@ -34,6 +34,7 @@ from shared.domain.messages import (
     Digest,
     FreeText,
     Hours,
+    SessionHours,
     Timestamp,
     Version,
     commands_in,
@@ -394,7 +395,7 @@ class BookConditionSession(Command):
     condition_id: UUID
     session_id: UUID
     starts_at: Timestamp
-    hours: Hours
+    hours: SessionHours
 
 
 class OfferSession(Command):

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from services.education import events
 from services.trade.vocabulary import AttendanceStatus, FieldCorrection, KeyStage, Role, SchoolUrn, SessionKind, Topic
-from shared.domain.messages import Command, FreeText, Hours, Timestamp, commands_in
+from shared.domain.messages import Command, FreeText, Hours, SessionHours, Timestamp, commands_in
 from shared.domain.sealing import OwnedBy, Sealed
 
 DEFAULT_ROLES: Final = frozenset(
@@ -25,7 +25,7 @@ class PlanSession(Command):
     kind: SessionKind
     topic: Topic
     starts_at: Timestamp
-    hours: Hours
+    hours: SessionHours
     place: Sealed[FreeText]
     school_urn: SchoolUrn | None = None
     key_stage: KeyStage | None = None

@@ -16,7 +16,7 @@ from services.trade.vocabulary import (
     OfficerId,
     Role,
 )
-from shared.domain.messages import Command, FreeText, Hours, Timestamp, Version, commands_in, require_each_once
+from shared.domain.messages import Command, FreeText, SessionHours, Timestamp, Version, commands_in, require_each_once
 from shared.domain.sealing import OwnedBy, Sealed
 
 DEFAULT_ROLES: Final = frozenset({Role.RJ_FACILITATOR.value, Role.SAFE_SCHOOLS_OFFICER.value, Role.SUPERVISOR.value})
@@ -180,7 +180,7 @@ class ScheduleConference(Command):
 
     mode: ConferenceMode
     starts_at: Timestamp
-    hours: Hours
+    hours: SessionHours
     place: Sealed[FreeText]
 
 
