@@ -41,10 +41,15 @@ _WORDS_OF_ORGANISATIONS: Final = (
     "|Partnership|Police|Practice|Probation|Safeguarding|Schools?|Services?|Social|Society|Support|Surgery|Team|Trust"
     "|University|Victims?|Work|Youth"
 )
+_KNOWN_ORGANISATIONS: Final = (
+    "Barnardo['\u2019]?s|Bournemouth, Christchurch and Poole Council|Catch ?22|Change Grow Live|N(?:ACRO|acro)|NSPCC|Redthread"
+    "|Remedi|Turning Point"
+)
+"""What is called otherwise: charities of the field, and a council with a comma."""
 _WORD_OF_NAME: Final = "[A-Za-zÀ-ÖØ-öø-ÿ'&]+"
 _ORGANISATION: Final = (
     rf"(?:{_WORD_OF_NAME}[ _-]){{0,5}}(?:{_WORDS_OF_ORGANISATIONS}|{_WORDS_OF_ORGANISATIONS.upper()}"
-    rf"|CAMHS|ICB|MASH|NHS|SSCT|YJS|YOS|YOT)(?:[ _-]{_WORD_OF_NAME}){{0,5}}"
+    rf"|{_KNOWN_ORGANISATIONS}|CAMHS|ICB|MASH|NHS|SSCT|YJS|YOS|YOT)(?:[ _-]{_WORD_OF_NAME}){{0,5}}"
 )
 
 Organisation = Annotated[
@@ -83,17 +88,19 @@ OffenceCode = Annotated[
 
 _WORD = "[a-zß-ÿ]+(?:['\u2019-][a-zß-ÿ]+)*"
 
+_POUNDS = "£[0-9]{1,3}(?:,?[0-9]{3}){0,2}"
+
 _CAPITALS = (
-    "ABH|Act|Assault|[Cc]lass [A-C]|Code|Communications|Computer|Criminal|Damage|Dangerous|Dogs|Drugs|Firearms|GBH|Harassment"
-    "|Justice|Malicious|Misuse|Offences|Offensive|Order|Part|Person|Protection|Public|Regulations|Road|Schedule|Section|Sexual"
-    "|Theft|Traffic|Weapons?"
+    "ABH|Act|Assault|Cannabis|[Cc]lass [A-C]|Code|Communications|Computer|Crime|Criminal|Damage|Dangerous|Disorder|Dogs|Drugs"
+    "|Education|Emergency|Firearms|Fraud|GBH|Harassment|Justice|Malicious|Misuse|Offences|Offensive|Order|PC|Part|Person|Police"
+    "|Prevention|Protection|Public|Regulations|Road|Schedule|Section|Sexual|Theft|Traffic|Weapons?|Workers"
 )
 """What is written with capitals within a title: the words of acts' names, and short names of offences."""
 
 OffenceTitle = Annotated[
     ShortText,
     Code(
-        rf"[A-ZÀ-Þ]?{_WORD}(?:(?: |, | - | / )\(?(?:{_WORD}|s?[0-9]{{1,4}}[A-Z]{{0,2}}|{_CAPITALS})\)?){{0,24}}",
+        rf"[A-ZÀ-Þ]?{_WORD}(?:(?: |, | - | / )\(?(?:{_WORD}|s?[0-9]{{1,4}}[A-Z]{{0,2}}|{_CAPITALS}|{_POUNDS})\)?){{0,24}}",
         "give the offence's title in law in sentence case, such as Theft from a shop, and no person's name",
         case="as given",
     ),

@@ -19,7 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from services.disposal.events import Offence
 from services.referral.events import ReferralReceived
 from services.system.registry import COLLECTIONS
-from services.trade.vocabulary import CrimeNumber, OffenceCode, OffenceTitle, Reference, SchoolUrn
+from services.trade.vocabulary import CrimeNumber, OffenceCode, OffenceTitle, Organisation, Reference, SchoolUrn
 from shared.domain.corrections import WrongType, _Field, _parse_value
 from shared.domain.decider import with_value_at
 from shared.domain.execution import CommandRequest, Decision, execute
@@ -152,6 +152,27 @@ def test_nothing_that_stands_for_a_person_fits_a_clear_text(kind: Any, text: str
 def test_a_code_has_one_spelling(kind: Any, raw_code: str, recorded: str) -> None:
     """A code is recorded, compared and claimed in one normalised spelling."""
     assert TypeAdapter(kind).validate_python(raw_code) == recorded
+
+
+@as_one_test
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        *(
+            (Organisation, words)
+            for words in ("Barnardo's", "Barnardo’s", "NSPCC", "Turning Point", "Catch22", "Change Grow Live")
+        ),
+        (Organisation, "Bournemouth, Christchurch and Poole Council"),
+        (OffenceTitle, "Fraud by false representation - Fraud Act 2006"),
+        (OffenceTitle, "Wound or inflict GBH without intent - Section 20"),
+        (OffenceTitle, "Possess a controlled drug of Class B - Cannabis"),
+        (OffenceTitle, "Criminal damage under £5,000"),
+        (OffenceTitle, "Criminal damage (value under £5,000)"),
+    ],
+)
+def test_what_is_called_so_is_written_so(kind: Any, words: str) -> None:
+    """The usual name of a charity, a council or an offence is taken as it is written."""
+    assert TypeAdapter(kind).validate_python(words) == words
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,10 @@ docs/explanation/compatibility.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import Enum
-from posixpath import commonprefix
 from typing import Any, Final
 
 from shared.api.deprecations import SUNSET
@@ -247,19 +246,40 @@ class _Comparison:
                 yield self._break(f"{place}.{name}", why if self.direction is Direction.STORED else problem)
 
 
+_TOKEN: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]|\(\?.|[()|]|[^\\[()|]+", re.DOTALL)
+
+
 def adds_alternatives(before: str, after: str) -> bool:
-    """Tell whether a pattern differs only by further alternatives of a group, such as the name of a new service.
+    """Tell whether a pattern differs only by further alternatives of its groups, such as the name of a new service.
 
     Then it accepts all that it accepted. Any other difference counts as a narrower pattern.
     """
-    start = len(commonprefix([before, after]))
-    kept, rest = before[:start], before[start:]
-    added = after[start : len(after) - len(rest)]
-    if after != kept + added + rest or any(special in before for special in ("\\", "[^", "(?")):
-        return False
-    at_the_end = re.fullmatch(r"(\|\w+)+", added) is not None and rest.startswith((")", "|"))
-    before_another = re.fullmatch(r"(\w+\|)+", added) is not None and kept.endswith(("(", "|"))
-    return at_the_end or before_another
+    return _as_wide(*(_alternatives_of(iter(_TOKEN.findall(pattern))) for pattern in (before, after)))
+
+
+def _alternatives_of(tokens: Iterator[str]) -> list[list[Any]]:
+    """Read a group to its end: of each alternative its tokens, and its groups as pairs of how they open and what they hold."""
+    read: list[list[Any]] = [[]]
+    for part in tokens:
+        if part == ")":
+            break
+        if part == "|":
+            read.append([])
+        else:
+            read[-1].append((part, _alternatives_of(tokens)) if part.startswith("(") else part)
+    return read
+
+
+def _as_wide(before: Sequence[Any], after: Sequence[Any]) -> bool:
+    """Tell whether each alternative is still there, and each group in it holds at least what it held."""
+    return all(any(len(one) == len(other) and all(map(_item_as_wide, one, other)) for other in after) for one in before)
+
+
+def _item_as_wide(before: Any, after: Any) -> bool:
+    if before == after or isinstance(before, str) or isinstance(after, str):
+        return bool(before == after)
+    # What a group that looks ahead or back forbids or demands stays as it is.
+    return before[0] == after[0] in {"(", "(?:"} and _as_wide(before[1], after[1])
 
 
 Kind = tuple[str, str]

@@ -12,7 +12,7 @@ import pytest
 
 from services.system.registry import deciding_services
 from shared.api.deprecations import SUNSET
-from tools.reference.compatibility import incompatible_changes
+from tools.reference.compatibility import adds_alternatives, incompatible_changes
 from tools.reference.contract import contract_of_code, explain
 
 SESSION = "education/events.schema.json"
@@ -244,6 +244,20 @@ def test_a_pattern_may_gain_alternatives_and_nothing_else(after: str, *, accepts
     found = [str(one) for one in incompatible_changes(contract, changed)]
     assert [line for line in found if "its pattern became" in line] == found
     assert bool(found) is not accepts
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wider"),
+    [
+        (r"^(?:a|\(b[|)]\)|c(?:d|e){0,2})$", r"^(?:x[(]?|a|(?:y|z)|\(b[|)]\)|c(?:d|f|e){0,2})$", True),
+        (r"^(?:a|b){0,2}$", r"^(?:a|b|c){0,1}$", False),
+        (r"^(?!a)[a-z]+$", r"^(?!a|b)[a-z]+$", False),
+        (r"^(?:a|b[(|])$", r"^(?:a|b[(|c])$", False),
+    ],
+)
+def test_alternatives_are_told_in_any_group_that_demands_nothing(before: str, after: str, *, wider: bool) -> None:
+    """Given groups within groups, when alternatives are added, then the pattern is wider; not where they are forbidden ones."""
+    assert adds_alternatives(before, after) is wider
 
 
 @pytest.mark.parametrize(("pattern", "accepts"), [("^[0-9-]+$", True), ("^[0-9]+$", False)])
