@@ -185,6 +185,13 @@ class AfterDeferral(StrEnum):
     NO_PROCEEDINGS = "NO_PROCEEDINGS"
 
 
+class DeferralReviewOutcome(StrEnum):
+    """What a review of a deferral comes to: it goes on, or the police decide whether to end it."""
+
+    GOES_ON = "GOES_ON"
+    TO_BE_DECIDED = "TO_BE_DECIDED"
+
+
 class AnnulledBy(StrEnum):
     """Whose decision annuls a disposal: a court's, on appeal, a chief officer's, or the prosecutor's."""
 
@@ -747,6 +754,19 @@ class DeferralStepRecorded(Event):
     note: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
+class DeferralReviewed(Event):
+    """Somebody reviewed whether the deferral goes on: after a later offence of the child, or a missed step in a knife case.
+
+    It meets the duties `DEFERRAL_RECONSIDERED` and `DEFERRAL_STEP_MISSED`.
+    """
+
+    sentence = "Deferral reviewed: {outcome}"
+
+    person_id: UUID
+    outcome: DeferralReviewOutcome
+    note: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
+
+
 class DeferralCompleted(ChildEvent):
     """Every step of the plan is done or excused (rule DP4): no further action, and outcome 23 follows by itself."""
 
@@ -1203,6 +1223,7 @@ DisposalEvent: TypeAlias = (
     | YotReferred
     | ProsecutionDeferred
     | DeferralStepRecorded
+    | DeferralReviewed
     | DeferralCompleted
     | DeferralEnded
     | ConditionSessionBooked

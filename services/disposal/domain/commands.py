@@ -361,6 +361,17 @@ class RecordDeferralStep(Command):
     note: Sealed[FreeText] | None = None
 
 
+class RecordDeferralReview(Command):
+    """Record whether a deferral goes on, after a later offence of the child or a missed step in a knife case. To end it, end
+    the deferral.
+    """
+
+    makes = (events.DeferralReviewed,)
+
+    outcome: events.DeferralReviewOutcome
+    note: Sealed[FreeText] | None = None
+
+
 class CompleteDeferral(Command):
     """End a deferral whose steps are all done or excused (rule DP4): no further action, and outcome 23 by itself."""
 

@@ -18,7 +18,7 @@ from services.disposal.domain import (
 from services.disposal.domain.activity import activity_id
 from services.disposal.domain.completion import of_child
 from services.disposal.domain.evolve import evolve
-from services.disposal.domain.history import earlier_of
+from services.disposal.domain.history import earlier_of, later_cases
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
 from shared.domain.corrections import required
@@ -58,6 +58,8 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
             return deferral.decide_agreement(command, state, context)
         case commands.RecordDeferralStep():
             return (model_from(events.DeferralStepRecorded, command, person_id=opened.person_id),)
+        case commands.RecordDeferralReview():
+            return (model_from(events.DeferralReviewed, command, person_id=opened.person_id),)
         case commands.CompleteDeferral():
             return deferral.decide_completion(command, state, context)
         case commands.EndDeferral():
@@ -109,7 +111,8 @@ def completed(state: DisposalState, known: Known) -> DisposalState:
     assert state.record is not None
     child, own = state.opened.person_id, state.record.latest.stream_id
     issue = None if state.issue is None else (state.issue.at, own)
-    return replace(state, earlier=earlier_of(child, own, issue, known), person=known.ids_of(child)[0])
+    later = () if state.deferral is None else later_cases(child, state.opened.offence.date, known)
+    return replace(state, earlier=earlier_of(child, own, issue, known), later=later, person=known.ids_of(child)[0])
 
 
 decider: Final[Decider[DisposalState]] = Decider(rules, decide, evolve, completed)

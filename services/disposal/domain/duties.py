@@ -34,6 +34,8 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         CONDITION: the disposal is given, for each condition; the condition's own date; the condition is completed; it is excused, omitted or failed, or the case ends.
         DEFERRAL_STEP: a prosecution is deferred, for each step of the plan; the step's own date; the step is done; it is excused, or the deferral ends.
         DEFERRAL_REVIEW: a prosecution is deferred; the day of the review; the deferral is completed or ended; nothing ends it otherwise.
+        DEFERRAL_RECONSIDERED: a case of a later offence of the same child is opened during the deferral; `deferral_reconsidered_days`; the deferral is reviewed, completed or ended; the later case is taken back.
+        DEFERRAL_STEP_MISSED: a step of the plan is recorded as missed in a knife case; the same day; the deferral is reviewed, completed or ended; nothing ends it otherwise.
         PROSECUTION_TIME_LIMIT: the case is opened for a summary offence; `prosecution_limit_months` after the offence, its knowledge or its report, and within `prosecution_longest_months` of the offence; the child is charged or proceedings are instituted; the case ends otherwise.
         DISPOSAL_REVIEW: a correction shows that the disposal would not have been lawful; `disposal_review_days`; a correction after which it would have been lawful, or breaks other rules.
     """
@@ -56,6 +58,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         *_victim_told(state, policy_on),
         *_yjs_told(state, policy_on),
         *(duty.lapsing(taken_back_on) for duty in _deferral(state)),
+        *(duty.lapsing(taken_back_on) for duty in _deferral_reviews(state, policy_on)),
         *_prosecution_time_limit(state),
         *(duty.lapsing(taken_back_on) for duty in _review(state, policy_on)),
     )
@@ -256,6 +259,25 @@ def _deferral(state: DisposalState) -> Iterator[Duty]:
         )
         yield duty.lapsing(ended_on)
     yield Duty("DEFERRAL_REVIEW", deferral.on, deferral.review_on, met_on=ended_on)
+
+
+def _deferral_reviews(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    """Yield the duties to review the deferral: after each later offence, and each missed step in a knife case."""
+    deferral = state.deferral
+    if deferral is None:
+        return
+    reviewed_at = sorted(at for at in (*deferral.reviewed_at, deferral.ended_at) if at is not None)
+    later = [case.opened_at for case in state.later if case.opened_at >= deferral.at]
+    if deferral.ended_at is not None:
+        later = [at for at in later if at < deferral.ended_at]
+    missed = deferral.missed_at if state.is_of_a_knife else ()
+    for name, opened_at in (("DEFERRAL_RECONSIDERED", later), ("DEFERRAL_STEP_MISSED", missed)):
+        for number, at in enumerate(opened_at, start=1):
+            opened_on = local_day(at)
+            same_day = name == "DEFERRAL_STEP_MISSED"
+            due = opened_on if same_day else due_after(opened_on, policy_on, "deferral_reconsidered_days")
+            met_on = _day(next((review for review in reviewed_at if review >= at), None))
+            yield Duty(name, opened_on, due, met_on, "" if number == 1 else str(number))
 
 
 def _prosecution_time_limit(state: DisposalState) -> Iterator[Duty]:

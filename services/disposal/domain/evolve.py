@@ -163,6 +163,9 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             return replace(state, stage=Stage.DEFERRED, deferral=deferral)
         case events.DeferralStepRecorded():
             return _step_recorded(state, fact, event)
+        case events.DeferralReviewed():
+            deferral = _require_deferral(state, fact)
+            return replace(state, deferral=replace(deferral, reviewed_at=(*deferral.reviewed_at, at)))
         case events.DeferralCompleted():
             deferral = replace(_require_deferral(state, fact), ended_at=at)
             state = _with_end(state, event.completed_on, completed=True)
@@ -295,7 +298,9 @@ def _step_recorded(state: DisposalState, fact: Fact, event: events.DeferralStepR
     if step is None:
         raise BrokenHistory(fact, f"the plan has no step {event.step_id}")
     recorded = replace(step, status=StepStatus(event.result), recorded_at=fact.occurred_at)
-    return replace(state, deferral=replace(deferral, steps={**deferral.steps, event.step_id: recorded}))
+    steps = {**deferral.steps, event.step_id: recorded}
+    missed = (fact.occurred_at,) if event.result is events.StepResult.MISSED else ()
+    return replace(state, deferral=replace(deferral, steps=steps, missed_at=(*deferral.missed_at, *missed)))
 
 
 def _deferral_ended(state: DisposalState, fact: Fact, event: events.DeferralEnded) -> DisposalState:

@@ -6,7 +6,7 @@ the opening for the rest.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
@@ -51,6 +51,14 @@ class Earlier:
     by: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A case of the same child for a later offence: when it was opened, and whether it is open."""
+
+    opened_at: datetime
+    is_open: bool
+
+
 def earlier_of(child: UUID, own: UUID, issue: tuple[datetime, UUID] | None, known: Known) -> tuple[Earlier, ...]:
     """Return what was given to a child before the case `own` gave its disposal, or until now, by the day.
 
@@ -88,24 +96,43 @@ def counted(prior: events.PriorRecord | None, earlier: tuple[Earlier, ...]) -> e
 
 def live_cases(child: UUID, offence: events.Offence, known: Known) -> Iterator[UUID]:
     """Yield the cases that stand for an offence under another id of the same child (R28); its own id has a claim."""
-    others = known.same_as(child) - {child}
-    live: dict[UUID, events.Offence] = {}
+    for stream, case in _cases(known.same_as(child) - {child}, known).items():
+        if (case.offence.code, case.offence.date) == (offence.code, offence.date) and case.is_open:
+            yield stream
+
+
+def later_cases(child: UUID, day: date, known: Known) -> tuple[Later, ...]:
+    """Return the cases of a child for offences after a day, under any id of the child, in the order of opening."""
+    cases = (case for case in _cases(known.same_as(child), known).values() if case.offence.date > day)
+    return tuple(Later(case.opened_at, case.is_open) for case in sorted(cases, key=lambda case: case.opened_at))
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    offence: events.Offence
+    opened_at: datetime
+    is_open: bool = True
+
+
+def _cases(children: frozenset[UUID], known: Known) -> Mapping[UUID, _Case]:
+    """Return the cases of these ids of a child that are not taken back."""
+    cases: dict[UUID, _Case] = {}
+    gone = _taken_back(known)
     for fact in _corrected(known):
+        stream = fact.stream_id
         match fact.event:
-            case events.DisposalCaseOpened(person_id=person, offence=of) if person in others:
-                live[fact.stream_id] = of
-            case events.OffenceReclassified(offence=of) if fact.stream_id in live:
-                live[fact.stream_id] = of
-            case events.DisposalDecided(decision=decision) if decision in CLOSING:
-                live.pop(fact.stream_id, None)
-            case events.DiversionEnded(then=events.AfterDiversion.NO_FURTHER_ACTION):
-                live.pop(fact.stream_id, None)
+            case events.DisposalCaseOpened(person_id=person, offence=of) if person in children and stream not in gone:
+                cases[stream] = _Case(of, fact.occurred_at)
+            case events.OffenceReclassified(offence=of) if stream in cases:
+                cases[stream] = replace(cases[stream], offence=of)
+            case events.DisposalDecided(decision=decision) if stream in cases:
+                cases[stream] = replace(cases[stream], is_open=decision not in CLOSING)
+            case events.DiversionEnded(then=then) if stream in cases:
+                ends = then is events.AfterDiversion.NO_FURTHER_ACTION
+                cases[stream] = replace(cases[stream], is_open=not ends)
             case _:
                 pass
-    gone = _taken_back(known)
-    for stream, of in live.items():
-        if (of.code, of.date) == (offence.code, offence.date) and stream not in gone:
-            yield stream
+    return cases
 
 
 def _taken_back(known: Known) -> frozenset[UUID]:

@@ -204,6 +204,18 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 about=item_as("step_id"),
             ),
             Step(
+                "Review it after a later offence",
+                (commands.RecordDeferralReview,),
+                POLICE,
+                duty="DEFERRAL_RECONSIDERED",
+            ),
+            Step(
+                "Review it after a missed step",
+                (commands.RecordDeferralReview,),
+                POLICE,
+                duty="DEFERRAL_STEP_MISSED",
+            ),
+            Step(
                 "Complete the deferral",
                 (commands.CompleteDeferral,),
                 POLICE,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.disposal import events
 from services.disposal.domain.conditions import DEFINITIONS
-from services.disposal.domain.history import Earlier, counted
+from services.disposal.domain.history import Earlier, Later, counted
 from services.trade.victims import TOLD, Log, first_day
 from services.trade.vocabulary import AttendanceStatus, BreachDecision, Disposal, Flag, OutcomeCode, Recommendation
 from shared.domain.corrections import PastFacts, required
@@ -273,6 +273,9 @@ class Deferral:
     review_on: date
     steps: Mapping[UUID, StepState]
     ended_at: datetime | None = None
+    missed_at: tuple[datetime, ...] = ()
+    """When steps were recorded as missed."""
+    reviewed_at: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +400,8 @@ class DisposalState:
     """When something was decided of which each victim is told."""
     earlier: tuple[Earlier, ...] = ()
     """What was given to the child before, here and elsewhere, under any id that names the child."""
+    later: tuple[Later, ...] = ()
+    """The cases of the same child for later offences than the one whose prosecution is deferred."""
     person: UUID | None = None
     """The id that is kept of those that name the child; None: the own."""
     monitors: frozenset[UUID] = frozenset()

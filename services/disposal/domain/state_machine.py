@@ -201,7 +201,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "prosecution_is_deferred",
-        (commands.CompleteDeferral,),
+        (commands.CompleteDeferral, commands.RecordDeferralReview),
         frozenset({Stage.DEFERRED}),
         "No prosecution is deferred.",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from services.disposal.domain.commands import (
     RecordProsecutorDecision,
     RequestAssessment,
 )
+from services.disposal.domain.history import Later
 from services.disposal.events import AssessmentTool, ProsecutorDecision, TimeLimit
 from services.trade.vocabulary import (
     AttendanceStatus,
@@ -154,6 +156,14 @@ def agrees(service: Service[Any]) -> Any:
     return answer(case(service).decided("DEFERRED_PROSECUTION"), disposal.deferral(), disposal.YJS, disposal.AFTER)
 
 
+def reconsiders(service: Service[Any]) -> Any:
+    story = case(service).decided("DEFERRED_PROSECUTION")
+    story.ask(disposal.deferral(), by=disposal.YJS, at=disposal.AFTER)
+    state = replace(story.state, later=(Later(story.state.deferral.at, is_open=True),))
+    found = service.read_model.duties(state, service.read_model.policy.on)
+    return next(duty.due for duty in found if duty.duty == "DEFERRAL_RECONSIDERED")
+
+
 MOVES: Final[Mapping[str, Moved]] = {
     "youth_cautions": Moved(becomes=False, observe=opens),
     "criminal_responsibility_age": Moved(15, opens),
@@ -216,6 +226,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     "victim_information_days": Moved(6, informs()),
     "victim_information_enhanced_days": Moved(2, informs(victims_with_enhanced_rights=(disposal.MANAGER,))),
     "assessment_days": Moved(11, assesses),
+    "deferral_reconsidered_days": Moved(2, reconsiders),
     "yjs_told_days": Moved(2, lambda service: due(annulled(service), "YJS_TOLD", disposal.GIVEN_ON)),
     "yot_referral_days": Moved(2, lambda service: due(case(service).issued(), "YOT_REFERRAL", disposal.GIVEN_ON)),
     "attendance_record_days": Moved(2, books),

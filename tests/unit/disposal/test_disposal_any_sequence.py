@@ -31,6 +31,7 @@ from services.disposal.domain.commands import (
     RecordActivityUndertaken,
     RecordComplianceMeeting,
     RecordContact,
+    RecordDeferralReview,
     RecordDeferralStep,
     RecordNonEngagement,
     RecordProsecutorDecision,
@@ -52,6 +53,7 @@ from services.disposal.events import (
     CancellationReason,
     ContactMeans,
     DeferralEndReason,
+    DeferralReviewOutcome,
     OutcomeAssigned,
     ProsecutorDecision,
     StepResult,
@@ -153,6 +155,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     HandOverCase(to=MANAGER, why=Sealed("A new team.")),
     deferral(),
     *(RecordDeferralStep(step_id=MENTORING, result=result, note=Sealed("So it went.")) for result in StepResult),
+    *(RecordDeferralReview(outcome=outcome, note=Sealed("A second thought.")) for outcome in DeferralReviewOutcome),
     CompleteDeferral(rationale_text=Sealed("All is done.")),
     *(
         EndDeferral(why=DeferralEndReason.WITHDRAWN, then=then, rationale_text=Sealed("He says no."))

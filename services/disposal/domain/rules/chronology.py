@@ -121,7 +121,12 @@ def not_agreed_before_what_it_rests_on(state: DisposalState, context: Context) -
 
 
 @rules.forbids(
-    "T1", commands.SignDocument, commands.RecordDeferralStep, commands.CompleteDeferral, commands.EndDeferral
+    "T1",
+    commands.SignDocument,
+    commands.RecordDeferralStep,
+    commands.RecordDeferralReview,
+    commands.CompleteDeferral,
+    commands.EndDeferral,
 )
 def not_before_the_agreement(state: DisposalState, context: Context) -> bool:
     """What follows from the deferral cannot have happened before it was agreed: check the time.

@@ -103,6 +103,15 @@ def every_step_is_settled(state: DisposalState, _context: Context) -> bool:
     return state.deferral is None or all(step.status in SETTLED for step in state.deferral.steps.values())
 
 
+@rules.warns("DP6", CompleteDeferral, since=date(2026, 2, 12))
+def no_later_offence_is_open(state: DisposalState, _context: Context) -> bool:
+    """Another case of this child is open, for a later offence: decide first what that means for the deferral, or say why it is completed all the same.
+
+    Source: Home Office, child knife possession guidance (12 February 2026)
+    """
+    return not any(case.is_open for case in state.later)
+
+
 @rules.forbids("O23", AssignOutcome, looks_at=("code",), lifted_by=(CompleteDeferral,))
 def not_assigned_by_hand(command: AssignOutcome, _state: DisposalState, _context: Context) -> bool:
     """Outcome 23 comes with a completed deferral, by itself: complete the deferral.
