@@ -111,12 +111,14 @@ def migrate(
     check: Annotated[
         bool,
         typer.Option(
-            "--check", help="Change nothing: say which schemas this release reads, and what each database has."
+            "--check",
+            help="Change nothing: say which schemas this release reads, and what each database has (3: not known).",
         ),
     ] = False,
 ) -> None:
     """Create the databases and their roles, and bring schemas and privileges up to date (OOC_ADMIN_DATABASE_URL)."""
-    from services.system.registry import DECIDING, databases_without_events  # noqa: PLC0415  only here
+    from ooc.evidence.verification import owner_database_url  # noqa: PLC0415  only here
+    from services.system.registry import DECIDING, databases_without_events  # noqa: PLC0415  the same
     from shared.runtime.provision import (  # noqa: PLC0415  the same
         ProvisionFailed,
         provision_databases,
@@ -124,10 +126,10 @@ def migrate(
     )
     from shared.servers.settings import NoPassword, Settings  # noqa: PLC0415  the same
 
-    what = Settings(), [entry.name for entry in DECIDING], databases_without_events()
+    what = [entry.name for entry in DECIDING], databases_without_events()
     try:
         if check:
-            states = asyncio.run(schema_states(*what))
+            states = asyncio.run(schema_states(owner_database_url(), *what))
             for state in states:
                 missing, newer = len(state.missing), len(state.newer)
                 has = f"{missing} of its migrations are missing" if missing else "the database has it"
@@ -137,9 +139,9 @@ def migrate(
             if any(state.missing for state in states):
                 raise typer.Exit(1)
             return
-        asyncio.run(provision_databases(*what))
+        asyncio.run(provision_databases(Settings(), *what))
     except (ProvisionFailed, NoPassword, OSError) as error:
-        fail(str(error))
+        fail(str(error), 3 if check else 1)
 
 
 @app.command()

@@ -282,11 +282,9 @@ def every_database(services: Iterable[str], more: Iterable[tuple[str, Schema]]) 
     return [KEYRING_DATABASE, *(service_database(name) for name in services), *more]
 
 
-async def schema_states(
-    settings: Settings, services: Iterable[str], more: Iterable[tuple[str, Schema]]
-) -> list[SchemaState]:
-    """Compare the schema of every database with what this release reads; changes nothing. Raises what connecting raises."""
-    owner = await writable_host(database_dsn(settings.owner_database_url, "postgres"))
+async def schema_states(owner: str, services: Iterable[str], more: Iterable[tuple[str, Schema]]) -> list[SchemaState]:
+    """Compare the schema of each of an owner's databases with what this release reads. Raises what connecting raises."""
+    owner = await writable_host(database_dsn(owner, "postgres"))
     return [await schema_state(database_dsn(owner, name), schema) for name, schema in every_database(services, more)]
 
 

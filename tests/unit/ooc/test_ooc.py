@@ -375,6 +375,18 @@ def test_a_killed_supervisor_is_said_shortly_with_what_to_do(tmp_path: Path) -> 
     assert "Start it again with `ooc up`" in line
 
 
+@starts_a_process
+def test_schemas_are_compared_where_the_local_system_has_them(tmp_path: Path) -> None:
+    """Given a local system whose PostgreSQL is away, when its schemas are compared, then it is asked, and nothing is known: no 1."""
+    var = tmp_path / "var"
+    var.mkdir()
+    addresses = {"issuer": "http://127.0.0.1:1", "services": {}, "postgres": "postgresql://ooc@127.0.0.1:1/postgres"}
+    (var / "system.json").write_text(json.dumps(addresses), encoding="utf-8")
+    result = ooc(tmp_path, "migrate", "--check")
+    assert result.returncode == 3
+    assert "127.0.0.1', 1" in result.stderr or "127.0.0.1:1" in result.stderr
+
+
 def test_only_the_roles_of_people_can_be_asked_for() -> None:
     """Given a name that is no person's role, when it is given as `--as`, then the error lists each person's role, and no other."""
     for name, own in (("BOSS", set()), ("SYSTEM", {"SYSTEM"})):
