@@ -12,7 +12,15 @@ from services.disposal import events
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.history import Earlier, Later, counted
 from services.trade.victims import TOLD, Log, first_day
-from services.trade.vocabulary import AttendanceStatus, BreachDecision, Disposal, Flag, OutcomeCode, Recommendation
+from services.trade.vocabulary import (
+    AttendanceStatus,
+    BreachDecision,
+    Disposal,
+    Flag,
+    OffenceCategory,
+    OutcomeCode,
+    Recommendation,
+)
 from shared.domain.corrections import PastFacts, required
 from shared.domain.dates import age_on
 
@@ -459,8 +467,8 @@ class DisposalState:
 
     @property
     def is_of_a_knife(self) -> bool:
-        """Whether the incident is marked as one with a knife."""
-        return Flag.KNIFE in (self.opened.flags or ())
+        """Whether the incident is marked as one with a knife, or the offence is one of weapons."""
+        return Flag.KNIFE in (self.opened.flags or ()) or self.opened.offence.category is OffenceCategory.WEAPONS
 
     @property
     def awaits_plan(self) -> bool:

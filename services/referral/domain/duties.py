@@ -73,7 +73,7 @@ def _of_receipt(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
     triaged_on = state.triages[0].on if state.triages else None
     yield after_report("REFERRAL_TRIAGED", "triage_working_days", triaged_on)
     yield after_report("REFERRAL_CLOSED", "close_working_days", state.closed_on)
-    if Flag.KNIFE in state.flags and "yjs_referral_working_days" not in policy.not_yet_in_force:
+    if state.is_of_a_knife and "yjs_referral_working_days" not in policy.not_yet_in_force:
         yield after_report("YJS_REFERRAL", "yjs_referral_working_days", state.yjs_referred_on)
 
 

@@ -108,7 +108,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 "Tell the youth justice service of the knife",
                 (commands.ReferToYjs,),
                 OFFICER,
-                once(lambda state: state.yjs_referred_on is not None, lambda state: Flag.KNIFE in state.flags),
+                once(lambda state: state.yjs_referred_on is not None, lambda state: state.is_of_a_knife),
                 duty="YJS_REFERRAL",
             ),
             Step(

@@ -344,6 +344,17 @@ class Referral:
         return tuple(person for person, part in self.people.items() if part.did_harm)
 
     @property
+    def is_under_ten(self) -> bool:
+        """Whether everybody who is said to have done harm was under ten on the day."""
+        suspects = [self.people[person] for person in self.suspects]
+        return bool(suspects) and all(suspect.category is Category.CHILD_UNDER_10 for suspect in suspects)
+
+    @property
+    def is_of_a_knife(self) -> bool:
+        """Whether it is marked as an incident with a knife, and not known as one of children under ten alone."""
+        return Flag.KNIFE in self.flags and not self.is_under_ten
+
+    @property
     def may_have_been_admitted(self) -> bool:
         """Whether a suspect may have admitted it: only disposal cases, to which a panel leads, ask for admissions."""
         to_panel = any(triage.outcome is TriageOutcome.REFER_DISPOSAL_PANEL for triage in self.triages)

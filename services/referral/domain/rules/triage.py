@@ -1,5 +1,6 @@
 """Where a referral may go: B1 to B4, B7 and K1."""
 
+from datetime import date
 from typing import Final
 
 from services.referral.domain import commands
@@ -71,13 +72,24 @@ def nudes_are_screened(command: commands.TriageReferral, state: Referral, _conte
     return state.screening is not None and not state.screening.any_yes
 
 
-@rules.forbids("K1", commands.TriageReferral, looks_at=("outcome",), when=lambda state: Flag.KNIFE in state.flags)
+@rules.forbids("K1", commands.TriageReferral, looks_at=("outcome",), when=lambda state: state.is_of_a_knife)
 def a_knife_goes_further(command: commands.TriageReferral, _state: Referral, context: Context) -> bool:
     """A child with a knife is referred to the panel, to the investigation or to MASH: choose one of these.
 
     Source: Home Office, child knife possession guidance (12 February 2026)
     """
     return command.outcome in context.policy.codes("outcomes_of_a_knife")
+
+
+@rules.forbids(
+    "K1", commands.TriageReferral, looks_at=("outcome",), when=lambda state: state.is_under_ten, since=date(2026, 2, 12)
+)
+def a_young_child_with_a_knife_gets_help(command: commands.TriageReferral, state: Referral, _context: Context) -> bool:
+    """Who was under ten gets help, and no panel decides on them: refer the child to early help or to MASH.
+
+    Source: Home Office, child knife possession guidance (12 February 2026); CYPA 1933 s50
+    """
+    return command.outcome is not TriageOutcome.REFER_DISPOSAL_PANEL or Flag.KNIFE not in state.flags
 
 
 @rules.forbids("B7", commands.TriageReferral, looks_at=("outcome",), lifted_by=(commands.RecordVictimPreference,))
