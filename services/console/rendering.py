@@ -113,7 +113,7 @@ def render(
 ) -> HTMLResponse:
     """Render a page for a person, or for nobody who is known. A page with a problem has the status 422, if no other is given."""
     text = TEMPLATES.get_template(template).render(
-        session=session, path=request.url.path, today=words.today(), problem=bool(problem), **context
+        **{"session": session, "path": request.url.path, "today": words.today(), "problem": bool(problem), **context}
     )
     return HTMLResponse(
         NO_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text), status_code=status or (422 if problem else 200)

@@ -72,6 +72,12 @@ def today() -> date:
     return local_day(datetime.now(UTC))
 
 
+def day_of(moment: str | None) -> date:
+    """Return the day by which a state at a moment is judged, as the API does: its Europe/London day; today without one."""
+    at = _read(moment or None)
+    return today() if at is None else at.date() if isinstance(at, datetime) else at
+
+
 def distance(value: Any, from_day: date) -> str:
     """Say how far a day is from another, such as "in 3 days" or "2 days ago"."""
     on = _read(value)

@@ -40,7 +40,7 @@ from services.console.routing import console_of, query, read_case, read_collecti
 from services.console.schools.questions import NUDE_IMAGERY, SAFEGUARDING_HOLD, Caution
 from services.console.sessions import Session
 from services.console.waits import Waits, list_waits
-from services.console.words import age, given_in_words, in_words, today
+from services.console.words import age, day_of, given_in_words, in_words, today
 from services.system.registry import COLLECTIONS
 
 TIMES: Final = ("as_of", "known_at")
@@ -63,7 +63,7 @@ async def case_page(request: Request, session: Session) -> Response:
         if problem.status in {403, 404} and await _has_sent(request, session):
             return render(request, "recorded.html", session)
         raise
-    now = not any(times.values())
+    now, on = not any(times.values()), day_of(times["as_of"])
     records, events, begun, around, waiting = await asyncio.gather(
         read_all(apis, session, case, times, guidance=now),
         part_of(all_events(apis, session, id_, times, "occurred_at")),
@@ -101,13 +101,14 @@ async def case_page(request: Request, session: Session) -> Response:
         case=case,
         times=times,
         now=now,
+        today=on,
         waiting=waiting,
         records=records,
         steps=steps,
         works=works,
         people=people,
         reach={who.id: reach_of(who, records) for who in people},
-        children=[(who, age(who.details.get("date_of_birth"), today())) for who in children],
+        children=[(who, age(who.details.get("date_of_birth"), on)) for who in children],
         what=what_happened(records),
         crime_numbers=crime_numbers(records),
         victims=victims_of(records, people),
@@ -122,9 +123,7 @@ async def case_page(request: Request, session: Session) -> Response:
         conditions=[
             line
             for record in disposals
-            for line in conditions_of(
-                record, works[record.id], records, own_words(record), today().isoformat(), planned
-            )
+            for line in conditions_of(record, works[record.id], records, own_words(record), on.isoformat(), planned)
         ],
         duties=duties,
         reports=events_of_kind(events.value or (), REPORTS),

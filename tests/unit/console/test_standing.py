@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from services.console.officers.standing import (
     what_happened,
 )
 from services.console.records import Record, own_words
+from services.console.words import day_of, today
 from shared.domain.sealing import Sealed, sealed_fields
 from tests.unit.console.test_next_steps import command, task
 from tests.unit.disposal.stories import (
@@ -223,3 +225,10 @@ def test_a_condition_that_was_varied_has_its_new_words() -> None:
         str(LETTER): ["To Boots and the guard."],
         str(WORK): ["Four hours in the garden."],
     }
+
+
+def test_a_past_state_is_judged_by_its_own_day() -> None:
+    """Given a day or a moment, then what is due is judged by that day in London; without one, by today."""
+    assert day_of("2025-10-05") == date(2025, 10, 5)
+    assert day_of("2025-10-05T23:30:00Z") == date(2025, 10, 6)
+    assert day_of(None) == day_of("") == today()
