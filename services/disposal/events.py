@@ -927,6 +927,16 @@ class ConditionCompleted(Event):
     evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
+class ConditionRefused(Event):
+    """The child refuses a condition of a conditional caution before its day. It is a ground of breach (rule D2) until varied."""
+
+    sentence = "The child refuses a condition"
+
+    person_id: UUID
+    condition_id: UUID
+    why: Annotated[Sealed[FreeText], OwnedBy("person_id"), Personal.NARRATIVE]
+
+
 class ConditionExcused(Event):
     """The child was released from a condition, for the reason given. It counts as done."""
 
@@ -1236,6 +1246,7 @@ DisposalEvent: TypeAlias = (
     | WarningIssued
     | ComplianceMeetingRecorded
     | ConditionCompleted
+    | ConditionRefused
     | ConditionExcused
     | ConditionsVaried
     | ConsentWithdrawn

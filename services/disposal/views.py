@@ -81,6 +81,8 @@ class ConditionView(TypedDict):
     sessions: list[SessionOfCondition]
     """In order of time."""
     last_attendance: str | None
+    refused_on: str | None
+    """The day on which the child refused it as it now is."""
     told_by: int
     """The version of the event that gave its terms, which has its sealed texts."""
     field: str
@@ -284,6 +286,7 @@ def _terms(
             _session(booking, recorded) for booking in sorted(bookings, key=lambda booking: booking.starts_at)
         ],
         "last_attendance": attendances[-1].status.value if attendances else None,
+        "refused_on": None if condition.refused_at is None else _day(local_day(condition.refused_at)),
         "told_by": condition.version,
         "field": condition.field,
     }

@@ -224,7 +224,7 @@ def _condition(
     when = moment(asked["sessions"][-1]["starts_at"]) if asked["sessions"] else ""
     words = in_words(standing)
     if standing == "ACTIVE":
-        words = _active(asked, on)
+        words = "Refused by the child" if asked.get("refused_on") else _active(asked, on)
     hours = "" if asked["hours"] is None else f"{asked['hours_credited']} of {asked['hours']}"
     if other is not None and standing == "ACTIVE":
         state = other.state.value or {}

@@ -540,6 +540,18 @@ class CompleteCondition(Command):
     evidence: Sealed[FreeText] | None = None
 
 
+class RecordRefusal(Command):
+    """Record that the child refuses one condition before its day. Offer a variation first; if it is not varied, its breach
+    may be referred (rule D2).
+    """
+
+    roles: ClassVar[frozenset[str] | None] = OFFICERS
+    makes = (events.ConditionRefused,)
+
+    condition_id: UUID
+    why: Sealed[FreeText]
+
+
 class ExcuseCondition(Command):
     """Release the child from a condition, and say why. It then counts as done."""
 
@@ -583,7 +595,7 @@ class RecordNonEngagement(Command):
 
 class ReferBreach(Command):
     """Refer broken conditions of a conditional caution for a decision on the breach. The grounds are an unacceptable
-    absence, a date that has passed, or withdrawn consent (rule D2).
+    absence, a date that has passed, a refusal, or withdrawn consent (rule D2).
     """
 
     roles: ClassVar[frozenset[str] | None] = OFFICERS

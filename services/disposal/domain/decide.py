@@ -76,6 +76,8 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
             return (model_from(events.AbsenceDecided, command, person_id=opened.person_id),)
         case commands.CompleteCondition():
             return monitoring.decide_completion(command, state, context)
+        case commands.RecordRefusal():
+            return (model_from(events.ConditionRefused, command, person_id=opened.person_id),)
         case commands.ExcuseCondition():
             return monitoring.decide_excuse(command, state, context)
         case commands.VaryConditions():

@@ -187,6 +187,9 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             return _warned(state, fact, event)
         case events.ConditionCompleted():
             return _with_condition_status(state, fact, event.condition_id, ConditionStatus.COMPLETED)
+        case events.ConditionRefused():
+            refused = replace(_require_condition(state, fact, event.condition_id), refused_at=at)
+            return replace(state, conditions={**state.conditions, event.condition_id: refused})
         case events.ConditionExcused():
             return _with_condition_status(state, fact, event.condition_id, ConditionStatus.EXCUSED)
         case events.ConditionFailed():
@@ -540,6 +543,7 @@ def _varied(state: DisposalState, fact: Fact, event: events.ConditionsVaried) ->
                 version=fact.version,
                 field=field,
                 due_set_by=fact.version if is_moved else condition.due_set_by,
+                refused_at=None,
             )
         else:
             conditions[change.condition_id] = ConditionState(

@@ -73,6 +73,10 @@ def _of_child(state: DisposalState, _item: str) -> dict[str, UUID]:
     return {"person_id": state.opened.person_id}
 
 
+def _has_a_refused_condition(state: DisposalState) -> bool:
+    return any(state.active(key) and condition.refused_at for key, condition in state.conditions.items())
+
+
 def _warnings(state: DisposalState, _day: date) -> Iterator[Task]:
     for missed in state.attendances:
         if missed.unacceptable_since is not None and state.disposal is Disposal.YCC:
@@ -283,6 +287,12 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 duty="ABSENCE_REASON",
                 about=item_as("session_id"),
             ),
+            Step(
+                "Offer to vary a refused condition",
+                (commands.VaryConditions,),
+                POLICE,
+                once(lambda _state: False, _has_a_refused_condition),
+            ),
             Step("Warn the child in writing", (commands.IssueWarning,), LEADS, _warnings),
         ),
     ),
@@ -348,6 +358,7 @@ PURPOSES: Final[Purposes] = {
     "About the conditions": (
         commands.WithdrawCondition,
         commands.OfferSession,
+        commands.RecordRefusal,
         commands.ExcuseCondition,
         commands.VaryConditions,
     ),

@@ -177,6 +177,8 @@ class ConditionState:
     """The path of the terms in that event."""
     due_set_by: int | None = None
     """The version of the record that last set its day, since it was given."""
+    refused_at: datetime | None = None
+    """When the child refused it as it now is."""
 
 
 @dataclass(frozen=True, slots=True)

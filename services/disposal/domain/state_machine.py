@@ -80,6 +80,11 @@ def _step_is_unsettled(command: commands.RecordDeferralStep, state: DisposalStat
     return step is not None and step.status not in SETTLED
 
 
+def _can_be_refused(command: commands.RecordRefusal, state: DisposalState, context: Context) -> bool:
+    condition = state.active(command.condition_id)
+    return condition is not None and condition.refused_at is None and context.day <= condition.terms.due
+
+
 def _was_given(state: DisposalState) -> bool:
     return state.issue is not None
 
@@ -291,6 +296,14 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         UNDER_WAY,
         "The condition is not active.",
         condition=lambda command, state, _: state.active(command.condition_id) is not None,
+        looks_at=("condition_id",),
+    ),
+    AllowedStages(
+        "condition_can_be_refused",
+        (commands.RecordRefusal,),
+        frozenset({Stage.ACTIVE}),
+        "A refusal is recorded once, of an active condition of a conditional caution, by its day.",
+        condition=_can_be_refused,
         looks_at=("condition_id",),
     ),
     AllowedStages(

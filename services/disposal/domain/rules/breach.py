@@ -11,9 +11,11 @@ from shared.domain.rules import Context
 
 
 def broken_since(condition_id: UUID, state: DisposalState) -> datetime | None:
-    """Return the time of an unacceptable absence from a condition, or since which it lacks consent; None if neither."""
+    """Return since when a condition is broken: by an unacceptable absence, a refusal, or withdrawn consent; None if it is not."""
     absences = (a.unacceptable_since for a in state.attendances if a.condition_id == condition_id)
-    return min((at for at in (state.consent_withdrawn_at, *absences) if at is not None), default=None)
+    condition = state.active(condition_id)
+    refused_at = None if condition is None else condition.refused_at
+    return min((at for at in (state.consent_withdrawn_at, refused_at, *absences) if at is not None), default=None)
 
 
 def is_past_due(condition_id: UUID, state: DisposalState, context: Context) -> bool:
@@ -40,7 +42,7 @@ def caution_can_be_breached(state: DisposalState, _context: Context) -> bool:
 
 @rules.forbids("D2", ReferBreach, looks_at=("condition_ids",))
 def breach_has_a_ground(command: ReferBreach, state: DisposalState, context: Context) -> bool:
-    """A breach is of an active condition, by an unacceptable absence, a date that has passed, or withdrawn consent.
+    """A breach is of an active condition, by an unacceptable absence, a date that has passed, a refusal, or withdrawn consent.
 
     Source: CDA 1998 s66E
     """

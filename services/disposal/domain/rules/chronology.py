@@ -233,6 +233,7 @@ def _conditions_of(command: Command) -> Iterator[UUID]:
             commands.BookConditionSession(condition_id=condition_id)
             | commands.RecordConditionAttendance(condition_id=condition_id)
             | commands.CompleteCondition(condition_id=condition_id)
+            | commands.RecordRefusal(condition_id=condition_id)
             | commands.ExcuseCondition(condition_id=condition_id)
             | commands.WithdrawCondition(condition_id=condition_id)
         ):
@@ -250,6 +251,7 @@ def _conditions_of(command: Command) -> Iterator[UUID]:
     commands.BookConditionSession,
     commands.RecordConditionAttendance,
     commands.CompleteCondition,
+    commands.RecordRefusal,
     commands.ExcuseCondition,
     commands.WithdrawCondition,
     commands.VaryConditions,
