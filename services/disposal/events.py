@@ -341,6 +341,8 @@ class RetypedCondition(ValueObject):
 
 
 Victims = Annotated[tuple[UUID, ...], Field(max_length=100)]
+InPlaceOf = Annotated[tuple[UUID, ...], Field(max_length=20)]
+"""The victims in whose place their parent is told: none, if all are old enough to be told themselves."""
 Factors = Annotated[tuple[FreeText, ...], Field(max_length=50)]
 _WORD_OF_MATRIX = (
     "AGGRAVATING|ALCOHOL|APOLOGY|ARSON|ASSAULT|BURGLARY|COERCION|DAMAGE|DRUGS?|FACTOR|FEAR|FIRST|GROUP|HATE|HIGH|IMAGE"
@@ -509,6 +511,7 @@ class VictimInformedOfRestorativeJustice(Event):
     person_id: UUID
     enhanced_rights: bool
     case_id: UUID
+    in_place_of: Added[InPlaceOf] = None
 
 
 class VictimTold(Event):
@@ -523,6 +526,7 @@ class VictimTold(Event):
     means: ContactMeans
     reasons_given: bool
     review_explained: bool
+    in_place_of: Added[InPlaceOf] = None
 
 
 class AssessmentRequested(Event):
@@ -1319,7 +1323,15 @@ EVENTS = EventRegistry(
         DisposalDecided: _decided,
         RecordCorrected: _investigated,
     },
-    mentions=("case_id", "referral_id", "person_id", "victims", "victims_with_enhanced_rights", "victims_under_age"),
+    mentions=(
+        "case_id",
+        "referral_id",
+        "person_id",
+        "victims",
+        "victims_with_enhanced_rights",
+        "victims_under_age",
+        "in_place_of",
+    ),
     of_records=RECORD_IDS,
     words=WORDS,
     reasons=Personal.REASONS,

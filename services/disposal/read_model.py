@@ -6,7 +6,7 @@ from typing import Final
 from services.disposal.access import ACCESS
 from services.disposal.domain.decide import decider
 from services.disposal.domain.duties import duties
-from services.disposal.domain.history import KEPT_OF_CHILDREN
+from services.disposal.domain.history import KEPT_OF_CHILDREN, KEPT_OF_VICTIMS
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import EVENTS
 from services.disposal.matrices import as_policy
@@ -26,7 +26,7 @@ READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     duties=duties,
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml", as_policy),
     access=ACCESS,
-    keeps_of_people=KEPT_OF_CHILDREN,
+    keeps_of_people={**KEPT_OF_CHILDREN, **KEPT_OF_VICTIMS},
     states=tuple(Stage),
     ended=frozenset(
         {"COMPLETED", "NOT_COMPLETED", "CEASED", "CLOSED_NO_PROCEEDINGS", "RECORDED", "CHARGED", "CLOSED"}

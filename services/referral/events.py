@@ -90,6 +90,10 @@ ParentOf = Annotated[tuple[UUID, ...], Field(max_length=20)]
 """The children of the case whose parent or carer somebody is."""
 
 
+InPlaceOf = ParentOf
+"""The victims in whose place their parent is told: none, if all are old enough to be told themselves."""
+
+
 class PersonLinked(Event):
     """A person has a part in the incident, and a category in data protection law (DPA 2018 s38(3)).
 
@@ -295,6 +299,7 @@ class VictimInformedOfRestorativeJustice(Event):
     sentence = "Victim informed of restorative justice"
 
     person_id: UUID
+    in_place_of: Added[InPlaceOf] = None
 
 
 class VictimReferredToSupport(Event):
@@ -321,6 +326,7 @@ class VictimTold(Event):
     means: Means
     reasons_given: bool
     review_explained: bool
+    in_place_of: Added[InPlaceOf] = None
 
 
 class DocumentAttached(Event):
@@ -724,7 +730,7 @@ EVENTS: Final = EventRegistry(
         ReferralTriaged: _accepted,
         YjsReferred: _yjs_referred,
     },
-    mentions=("case_id", "person_id", "parent_of", "disposal_id"),
+    mentions=("case_id", "person_id", "parent_of", "disposal_id", "in_place_of"),
     of_records=RECORD_IDS,
     words=WORDS,
     reasons=Personal.REASONS,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from services.disposal.events import VictimInformedOfRestorativeJustice
 from services.referral.access import ACCESS
 from services.referral.domain.decide import decider
 from services.referral.domain.duties import duties
@@ -10,6 +11,7 @@ from services.referral.events import EVENTS
 from services.referral.policy import POLICY
 from services.referral.summary import summary
 from services.referral.views import view
+from services.rj_conference.events import VictimInformed
 from services.trade.relations import KEPT_OF_RELATIONS
 from shared.domain.service import ReadModel
 
@@ -24,7 +26,11 @@ READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
     duties=duties,
     policy=POLICY,
     access=ACCESS,
-    keeps_of_people=KEPT_OF_RELATIONS,
+    keeps_of_people={
+        **KEPT_OF_RELATIONS,
+        VictimInformedOfRestorativeJustice: ("person_id", "in_place_of"),
+        VictimInformed: ("person_id",),
+    },
     states=tuple(Stage),
     ended=frozenset({"CLOSED"}),
 )

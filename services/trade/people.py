@@ -42,7 +42,12 @@ def had_a_part(person: UUID, context: Context) -> bool:
 
 def linked_people(kept: Sequence[Fact]) -> Mapping[UUID, PersonLinked]:
     """Return the newest link of each person, as it was corrected."""
-    return {fact.event.person_id: fact.event for fact in _corrected(kept) if has_event(fact, PersonLinked)}
+    return {person: fact.event for person, fact in links_by_person(kept).items()}
+
+
+def links_by_person(kept: Sequence[Fact]) -> Mapping[UUID, Fact[PersonLinked]]:
+    """Return the fact of the newest link of each person, as it was corrected."""
+    return {fact.event.person_id: fact for fact in _corrected(kept) if has_event(fact, PersonLinked)}
 
 
 def organisations(facts: Sequence[Fact]) -> Iterable[UUID]:

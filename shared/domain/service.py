@@ -262,7 +262,8 @@ class Service(Generic[S]):
     def kept_under(self, fact: Fact) -> frozenset[UUID]:
         """Return the ids under which an event is kept: its home, and the persons whom it is about."""
         kind = type(fact.event)
-        people = (getattr(fact.event, name) for name in self.keeps_of_people.get(kind, ()))
+        values = (getattr(fact.event, name) for name in self.keeps_of_people.get(kind, ()))
+        people = (id_ for value in values for id_ in (value if isinstance(value, tuple) else (value,)))
         home = {fact.envelope.home} if kind in self.keeps else set()
         return frozenset(home | set(filter(None, people)))
 

@@ -182,7 +182,7 @@ class TellVictim(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT | _roles(Role.SUPERVISOR)
-    records = events.VictimTold
+    makes = (events.VictimTold,)
 
     person_id: NotTheChildId
     means: events.ContactMeans

@@ -21,6 +21,7 @@ from services.disposal.domain.evolve import evolve
 from services.disposal.domain.history import earlier_of, later_cases
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
+from services.trade.victims import informed_elsewhere
 from shared.domain.corrections import required
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
@@ -43,7 +44,10 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
         case commands.RecordVictimView():
             return (model_from(events.VictimViewSought, command, child_id=opened.person_id, case_id=opened.case_id),)
         case commands.InformVictimOfRestorativeJustice():
-            return (model_from(events.VictimInformedOfRestorativeJustice, command, case_id=opened.case_id),)
+            follows = {"case_id": opened.case_id, "in_place_of": opening.told_for(command.person_id, state, context)}
+            return (model_from(events.VictimInformedOfRestorativeJustice, command, **follows),)
+        case commands.TellVictim(person_id=person):
+            return (model_from(events.VictimTold, command, in_place_of=opening.told_for(person, state, context)),)
         case commands.RecordContact(person_id=person):
             return (model_from(events.ContactRecorded, command, with_victim=person in state.everyone_harmed or None),)
         case commands.CompleteAssessment():
@@ -109,12 +113,18 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
 
 
 def completed(state: DisposalState, known: Known) -> DisposalState:
-    """Return the state with what other records say of the child."""
+    """Return the state with what other records say of the child and the victims."""
     assert state.record is not None
     child, own = state.opened.person_id, state.record.latest.stream_id
     issue = None if state.issue is None else (state.issue.at, own)
     later = () if state.deferral is None else later_cases(child, state.opened.offence.date, known)
-    return replace(state, earlier=earlier_of(child, own, issue, known), later=later, person=known.ids_of(child)[0])
+    return replace(
+        state,
+        earlier=earlier_of(child, own, issue, known),
+        later=later,
+        person=known.ids_of(child)[0],
+        informed_elsewhere=informed_elsewhere(known, state.opened.case_id),
+    )
 
 
 decider: Final[Decider[DisposalState]] = Decider(rules, decide, evolve, completed)

@@ -23,7 +23,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
     """List every duty that the case has ever opened: met, open, lapsed with the end of the case, or fallen away.
 
     Duties:
-        VICTIM_RJ_INFORMATION: the case is opened, for each victim; `victim_information_days`, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice; the case ends.
+        VICTIM_RJ_INFORMATION: the case is opened, for each victim; `victim_information_days`, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice, in any record of the case; the victim wants no contact, or the case is withdrawn.
         VICTIM_TOLD: the disposal is given, deferred, completed, annulled or its breach decided, or it is decided to charge or to take no further action (with outcome 21 or 22 too), for each victim; `victim_told_days`, with enhanced rights `victim_told_enhanced_days`; the victim is told; the disposal is annulled, of which the victim is told instead, or the case withdrawn.
         YJS_TOLD: the disposal is annulled; `yjs_told_days`; somebody is contacted other than a victim, or the child referred to the youth offending team; nothing ends it otherwise.
         ASSESSMENT: an assessment is requested, or a conditional caution or second caution is given without one; `assessment_days`; the assessment is completed (after giving: with a programme, or the reason for none); the case ends.
@@ -45,7 +45,6 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         *_yot_referral(state, policy_on),
     )
     of_the_case = (
-        *_victim_information(state, policy_on),
         *_attendance_recorded(state, policy_on),
         *_absence_reason(state, policy_on),
         *_missed_contact(state, policy_on),
@@ -55,6 +54,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
     return (
         *(duty.lapsing(ended_on) for duty in after_a_caution),
         *(duty.lapsing(worked_on_until) for duty in of_the_case),
+        *(duty if state.annulment else duty.lapsing(taken_back_on) for duty in _victim_information(state, policy_on)),
         *_victim_told(state, policy_on),
         *_yjs_told(state, policy_on),
         *(duty.lapsing(taken_back_on) for duty in _deferral(state)),
@@ -86,15 +86,23 @@ def _unless_met(met_on: date | None, closed_on: date | None) -> date | None:
 
 
 def _victim_information(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """Each victim is told of restorative justice: within five working days of the report, one with enhanced rights."""
+    """Yield the duty to tell each victim of restorative justice: within five working days of the report, one with enhanced rights.
+
+    It outlives the case, is met wherever in it the victim is told, and ends if the victim wants no contact.
+    """
     opened_on, reported_on = local_day(state.opened_at), local_day(state.opened.reported_at)
+    policy = policy_on(opened_on)
+    by_age = policy.flag("victim_information_by_age")
     for victim in state.named_victims:
-        informed = state.informed.get(victim)
-        enhanced_as_said = state.is_said_to_have_enhanced_rights(victim)
-        due = information_due(reported_on, policy_on(opened_on), enhanced=enhanced_as_said)
+        enhanced = state.has_enhanced_rights(victim) if by_age else state.is_said_to_have_enhanced_rights(victim)
+        due = information_due(reported_on, policy, enhanced=enhanced)
         if due is not None:
-            met_on = _day(informed.at) if informed is not None else None
-            yield Duty("VICTIM_RJ_INFORMATION", opened_on, due, met_on, str(victim))
+            met_on, view = _day(state.informed_at(victim)), state.views.get(victim)
+            wants_none = view is not None and view.consents_to_contact is False
+            closed_on = _day(view.at) if view is not None and wants_none else None
+            yield Duty(
+                "VICTIM_RJ_INFORMATION", opened_on, due, met_on, str(victim), closed_on=_unless_met(met_on, closed_on)
+            )
 
 
 def _victim_told(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:

@@ -39,7 +39,7 @@ from services.disposal.domain.state import (
     StepStatus,
     VictimView,
 )
-from services.trade.victims import log_after
+from services.trade.victims import log_after, told_persons
 from services.trade.vocabulary import AppropriateAdultKind, BreachDecision, Disposal, Recommendation, Role
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
@@ -347,10 +347,12 @@ def _view_sought(state: DisposalState, fact: Fact, event: events.VictimViewSough
 def _victim_informed(
     state: DisposalState, fact: Fact, event: events.VictimInformedOfRestorativeJustice
 ) -> DisposalState:
-    before = state.informed.get(event.person_id)
-    at = fact.occurred_at if before is None else min(before.at, fact.occurred_at)
-    enhanced = event.enhanced_rights or (before is not None and before.enhanced_rights)
-    return replace(state, informed={**state.informed, event.person_id: Informed(at, enhanced)})
+    told = dict(state.informed)
+    for victim in told_persons(event):
+        before = told.get(victim)
+        at = fact.occurred_at if before is None else min(before.at, fact.occurred_at)
+        told[victim] = Informed(at, event.enhanced_rights or (before is not None and before.enhanced_rights))
+    return replace(state, informed=told)
 
 
 def _assessed(state: DisposalState, fact: Fact, event: events.AssessmentCompleted) -> DisposalState:

@@ -91,7 +91,7 @@ INFORM_VICTIM: Final[Step[DisposalState]] = Step(
     "Tell the victim of restorative justice",
     (commands.InformVictimOfRestorativeJustice,),
     VICTIM_WORKER,
-    each("person_id", _victims, lambda state, person: person in state.informed),
+    each("person_id", _victims, lambda state, person: state.informed_at(person) is not None),
     duty="VICTIM_RJ_INFORMATION",
 )
 

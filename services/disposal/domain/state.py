@@ -402,6 +402,8 @@ class DisposalState:
     requests: tuple[AssessmentRequest, ...] = ()
     assessments: tuple[Assessment, ...] = ()
     informed: Mapping[UUID, Informed] = field(default_factory=dict)
+    informed_elsewhere: Mapping[UUID, datetime] = field(default_factory=dict)
+    """When victims of the case were told of restorative justice in any record of it."""
     views: Mapping[UUID, VictimView] = field(default_factory=dict)
     """The victims whose view was sought, or who had none sought."""
     log: Log = field(default_factory=dict)
@@ -502,6 +504,13 @@ class DisposalState:
     def everyone_harmed(self) -> tuple[UUID, ...]:
         """The victims, and those who were informed or asked as victims later."""
         return tuple(dict.fromkeys((*self.named_victims, *self.informed, *self.views)))
+
+    def informed_at(self, victim: UUID) -> datetime | None:
+        """Return when a victim was first told of restorative justice, in any record of the case; None: nobody has."""
+        here, elsewhere = self.informed.get(victim), self.informed_elsewhere.get(victim)
+        if here is None or elsewhere is None:
+            return elsewhere if here is None else here.at
+        return min(here.at, elsewhere)
 
     def has_enhanced_rights(self, victim: UUID) -> bool:
         """Whether a victim has enhanced rights: by law, under age at the report, or as somebody said."""

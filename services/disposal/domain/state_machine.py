@@ -133,7 +133,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "case_is_worked_on",
-        (commands.RecordVictimView, commands.InformVictimOfRestorativeJustice),
+        (commands.RecordVictimView,),
         CARED_FOR,
         "The case has ended: only a correction or an outcome may be recorded.",
     ),
@@ -387,5 +387,11 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
 )
 
-IN_EVERY_STAGE: Final = (commands.DecideBreach, commands.AssignOutcome, commands.TellVictim, commands.CorrectRecord)
+IN_EVERY_STAGE: Final = (
+    commands.DecideBreach,
+    commands.AssignOutcome,
+    commands.InformVictimOfRestorativeJustice,
+    commands.TellVictim,
+    commands.CorrectRecord,
+)
 """R23, O3 and O4 say when a breach is decided and an outcome assigned. A victim is told above all when the case has ended."""

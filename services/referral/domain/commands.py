@@ -240,7 +240,7 @@ class InformVictimOfRestorativeJustice(Command):
     """Record that a harmed person was told of restorative justice (Victims' Code, right 3)."""
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
-    records = events.VictimInformedOfRestorativeJustice
+    makes = (events.VictimInformedOfRestorativeJustice,)
 
     person_id: NotTheChildId
 
@@ -259,7 +259,7 @@ class TellVictim(Command):
     """Record that a harmed person was told what was decided and how to ask for a review (Victims' Code, right 6)."""
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
-    records = events.VictimTold
+    makes = (events.VictimTold,)
 
     person_id: NotTheChildId
     means: events.Means

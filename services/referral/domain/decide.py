@@ -9,9 +9,11 @@ from services.referral.domain.corrections import decide_carried_outcome, decide_
 from services.referral.domain.evolve import evolve
 from services.referral.domain.rules import people, rules
 from services.referral.domain.state import Referral
+from services.trade.victims import informed_elsewhere
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import Command, event_that_it_records, model_from
+from shared.domain.persons import Known
 from shared.domain.rules import Context
 
 
@@ -24,6 +26,11 @@ def decide(command: Command, state: Referral | None, context: Context) -> NewEve
             resembles = context.known.others(command.person_id, context.alike.unseen)
             aged = people.of_age(command, state, context)
             return [model_from(events.PersonLinked, command, **aged, resembles=resembles or None)]
+        case commands.InformVictimOfRestorativeJustice(person_id=person):
+            told = people.told_for(person, state, context)
+            return [model_from(events.VictimInformedOfRestorativeJustice, command, in_place_of=told)]
+        case commands.TellVictim(person_id=person):
+            return [model_from(events.VictimTold, command, in_place_of=people.told_for(person, state, context))]
         case commands.RecordContact(person_id=person):
             return [model_from(events.ContactRecorded, command, with_victim=state.is_victim(person) or None)]
         case commands.RecordMessage(person_id=person):
@@ -53,6 +60,11 @@ def decide(command: Command, state: Referral | None, context: Context) -> NewEve
             return [event_that_it_records(command)]
 
 
-decider: Final[Decider[Referral]] = Decider(
-    rules, decide, evolve, completed=lambda state, known: replace(state, known=known)
-)
+def completed(state: Referral, known: Known) -> Referral:
+    """Return the state with what other records say of its people."""
+    assert state.record is not None
+    elsewhere = informed_elsewhere(known, state.record.latest.envelope.home)
+    return replace(state, known=known, informed_elsewhere=elsewhere)
+
+
+decider: Final[Decider[Referral]] = Decider(rules, decide, evolve, completed)

@@ -7,7 +7,7 @@ from uuid import UUID
 from services.referral.domain.state import MessageStatus, Referral
 from services.referral.events import OF_AN_OFFENDER
 from services.trade.relations import related_on
-from services.trade.victims import CONTACTED, INFORMED, REFERRED, days_since, first_day, information_due, telling_duties
+from services.trade.victims import CONTACTED, REFERRED, days_since, first_day, information_due, telling_duties
 from services.trade.vocabulary import Flag, TriageOutcome
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.duties import Duty, due_after
@@ -198,7 +198,7 @@ def _information(state: Referral, victim: UUID, to_others: Sequence[int], policy
     due = information_due(state.reported_on, policy_on(opened_on), enhanced=state.has_enhanced_rights(victim))
     if due is None:
         return
-    met_on = first_day(state.log, victim, INFORMED)
+    met_on = state.informed_on(victim)
     later = state.triages[to_others[-1] + 1 :]
     ended_on = later[0].on if later and met_on is None else None
     yield Duty("VICTIM_RJ_INFORMATION", opened_on, due, met_on, str(victim), closed_on=ended_on)

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.referral.domain import commands
 from services.referral.domain.state import Referral, Stage
 from services.referral.domain.state_machine import BEFORE_TRIAGE, WITH_AN_OFFICER
-from services.trade.victims import INFORMED, REFERRED, first_day, told_victim
+from services.trade.victims import REFERRED, first_day, told_victim
 from services.trade.vocabulary import Flag, Role, TriageOutcome
 from shared.domain.journeys import Journey, Purposes, Step, Task, each, once
 
@@ -238,7 +238,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 "Tell them about restorative justice",
                 (commands.InformVictimOfRestorativeJustice,),
                 VICTIM_WORKER,
-                each("person_id", _to_be_informed, _in_log(INFORMED)),
+                each("person_id", _to_be_informed, lambda state, person: state.informed_on(person) is not None),
                 duty="VICTIM_RJ_INFORMATION",
             ),
             Step(

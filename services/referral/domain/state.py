@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.referral import events
 from services.referral.domain.commands import LinkPerson
-from services.trade.victims import Log
+from services.trade.victims import INFORMED, Log, first_day
 from services.trade.vocabulary import (
     AlertKind,
     Category,
@@ -258,6 +258,8 @@ class Referral:
     requested: tuple[RequestedMessage, ...] = ()
     messages: Mapping[UUID, SentMessage] = field(default_factory=dict)
     absences: tuple[Absence, ...] = ()
+    informed_elsewhere: Mapping[UUID, datetime] = field(default_factory=dict)
+    """When victims of the case were told of restorative justice in any record of it."""
     log: Log = field(default_factory=dict)
     """What was done for each person, of which a victim's is shown."""
     triages: tuple[Triage, ...] = ()
@@ -382,6 +384,11 @@ class Referral:
     def named(self) -> tuple[UUID, ...]:
         """The people who are linked, or have victim details or preferences, each once."""
         return tuple(dict.fromkeys((*self.people, *self.victim_details, *self.preferences)))
+
+    def informed_on(self, victim: UUID) -> date | None:
+        """Return the day on which a victim was first told of restorative justice, in any record of the case."""
+        here, elsewhere = first_day(self.log, victim, INFORMED), self.informed_elsewhere.get(victim)
+        return min((day for day in (here, elsewhere and local_day(elsewhere)) if day is not None), default=None)
 
     def has_enhanced_rights(self, victim: UUID) -> bool:
         """Whether a victim has enhanced rights: by law, under age on the day of the report, or as recorded."""

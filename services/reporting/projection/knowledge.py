@@ -130,7 +130,8 @@ async def _facts_about(connection: Connection, persons: Collection[UUID]) -> lis
 
 
 def _about(fact: Fact) -> list[UUID]:
-    named = (getattr(fact.event, name) for name in _FIELDS.get(type(fact.event), ()))
+    values = (getattr(fact.event, name) for name in _FIELDS.get(type(fact.event), ()))
+    named = (person for value in values for person in (value if isinstance(value, tuple) else (value,)))
     return [person for person in named if person is not None]
 
 

@@ -14,11 +14,13 @@ from shared.domain.dates import add_working_days, local_day
 from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
 from shared.domain.members import described
+from shared.domain.persons import Known
 from shared.domain.policy import Policy, PolicyOn
 
 OF_VICTIMS: Final = frozenset({"VICTIM_RJ_INFORMATION", "VICTIM_SUPPORT_REFERRAL", "VICTIM_TOLD"})
 """The duties that a victim worker sees: no other, since an assessment or a time limit describes the child."""
 INFORMED: Final = "VictimInformedOfRestorativeJustice"
+INFORMED_BY_FACILITATOR: Final = "VictimInformed"
 REFERRED: Final = "VictimReferredToSupport"
 TOLD: Final = "VictimTold"
 CONTACTED: Final = "ContactRecorded"
@@ -51,6 +53,22 @@ class Progress(StrEnum):
     ENDED = "ENDED"
 
 
+def told_persons(event: Any) -> tuple[UUID, ...]:
+    """Return who is told by an event: those in whose place a parent was, else the person whom it names."""
+    in_place_of = getattr(event, "in_place_of", None)
+    return (event.person_id,) if in_place_of is None else tuple(in_place_of)
+
+
+def informed_elsewhere(known: Known, case: UUID) -> Mapping[UUID, datetime]:
+    """Return when each victim was first told of restorative justice in any record of a case, under every id of theirs."""
+    found: dict[UUID, datetime] = {}
+    for fact in known.facts:
+        if fact.name in {INFORMED, INFORMED_BY_FACILITATOR} and fact.envelope.home == case:
+            for person in (same for told in told_persons(fact.event) for same in known.same_as(told)):
+                found[person] = min(found.get(person, fact.occurred_at), fact.occurred_at)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A line of a person's log: the event, its version in the record, and how the person was reached, if recorded."""
@@ -73,7 +91,7 @@ def log_after(log: Log, fact: Fact[Any]) -> Log:
     event = fact.event
     means = getattr(event, "means", None) or getattr(event, "channel", None)
     entry = Entry(fact.name, fact.version, fact.occurred_at, means, getattr(event, "reached", None))
-    return {**log, event.person_id: (*log.get(event.person_id, ()), entry)}
+    return {**log, **{person: (*log.get(person, ()), entry) for person in told_persons(event)}}
 
 
 def first_day(log: Log, person: UUID, event: str, since: datetime | None = None) -> date | None:

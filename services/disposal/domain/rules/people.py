@@ -8,7 +8,7 @@ from services.disposal.domain.commands import (
     TellVictim,
 )
 from services.disposal.domain.history import live_cases
-from services.disposal.domain.opening import known_details
+from services.disposal.domain.opening import harmed_in_the_referral, known_details, told_for
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
 from services.trade.people import did_harm, differing, had_a_part, linked_people
@@ -39,6 +39,8 @@ def an_officer_says_who_was_harmed(
     """
     who = command.person_id
     if context.actor.role != Role.VICTIM_WORKER or who in state.everyone_harmed:
+        return True
+    if not isinstance(command, RecordVictimView) and told_for(who, state, context) is not None:
         return True
     linked = context.of_kept(linked_people).get(who)
     return linked is None or linked.is_harmed
@@ -103,3 +105,15 @@ def details_are_known(command: OpenDisposalCase, _state: DisposalState | None, c
     """
     known = known_details(command, context)
     return command.details is not None or known is not None
+
+
+@rules.warns("VC1", OpenDisposalCase, looks_at=("victims", "victims_with_enhanced_rights", "referral_id", "person_id"))
+def nobody_harmed_is_left_out(command: OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
+    """Somebody who is linked as harmed in the referral is no victim of this case, and would be told nothing: name them, or say why not.
+
+    Source: Victims' Code 2021, rights 3 and 6
+    """
+    if command.victims is None:
+        return True
+    named = {*command.victims, *(command.victims_with_enhanced_rights or ())}
+    return named.issuperset(harmed_in_the_referral(command, context))

@@ -63,6 +63,11 @@ def an_officer_says_who_was_harmed(
     Source: DPA 2018 s40 (security): whoever works for victims reads the notes on them, and makes nobody a victim to that end
     """
     linked = state.people.get(command.person_id)
+    if (
+        isinstance(command, InformVictimOfRestorativeJustice | TellVictim)
+        and told_for(command.person_id, state, context) is not None
+    ):
+        return True
     return linked is None or linked.is_harmed or context.actor.role != Role.VICTIM_WORKER
 
 
@@ -170,6 +175,18 @@ def age_at_incident(command: LinkPerson, state: Referral) -> int | None:
     """Return the person's age in whole years on the day of the incident; negative if born later."""
     born = born_on(command.details.date_of_birth)
     return None if born is None else age_on(born, state.happened_on)
+
+
+def told_for(person: UUID, state: Referral, context: Context) -> tuple[UUID, ...] | None:
+    """Return the victims in whose place a parent is told: those too young to be told themselves; None of nobody's parent."""
+    linked = state.people.get(person)
+    if linked is None or linked.is_harmed:
+        return None
+    children = [victim for victim in linked.parent_of or () if state.is_victim(victim)]
+    young = context.policy.number("victim_told_themselves_age")
+    parts = {victim: state.people.get(victim) for victim in children}
+    born = {victim: None if part is None else born_on(part.date_of_birth) for victim, part in parts.items()}
+    return tuple(v for v, day in born.items() if day and age_on(day, context.day) < young) if children else None
 
 
 def of_age(command: LinkPerson, state: Referral, context: Context) -> dict[str, int | bool | None]:
