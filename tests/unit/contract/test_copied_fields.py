@@ -30,6 +30,8 @@ OF_THEIR_OWN: Final = {
     "DisposalCaseOpened": {"victims_under_age"},
     # what the other records said
     "PersonLinked": {"resembles"},
+    "VictimInformedOfRestorativeJustice": {"in_place_of"},
+    "VictimTold": {"in_place_of"},
     # what the breach named; what printing showed
     "ConditionFailed": {"condition_id"},
     "DocumentSigned": {"printed_here"},

@@ -10,6 +10,7 @@ from typing import Any, Final
 from services.disposal.domain.commands import (
     AssignOutcome,
     CorrectRecord,
+    InformVictimOfRestorativeJustice,
     IssueDisposal,
     RecordAdmission,
     RecordProsecutorDecision,
@@ -19,15 +20,18 @@ from services.disposal.domain.history import Later
 from services.disposal.events import AssessmentTool, ProsecutorDecision, TimeLimit
 from services.trade.vocabulary import (
     AttendanceStatus,
+    Category,
     Flag,
     MemberKind,
     OutcomeCode,
+    PersonRole,
     TrialMode,
 )
 from shared.domain.sealing import Sealed
 from shared.domain.service import Service
 from tests.unit.disposal import stories as disposal
 from tests.unit.policy.moves import Moved, answer, due, under
+from tests.unit.referral import stories as referral
 
 
 def case(service: Service[Any]) -> disposal.CaseStory:
@@ -100,6 +104,24 @@ def informs(**opening: Any) -> Callable[[Service[Any]], Any]:
     return lambda service: due(
         case(service).opened(disposal.opening(**opening)), "VICTIM_RJ_INFORMATION", date(2026, 3, 3)
     )
+
+
+def of_a_girl(service: Service[Any]) -> disposal.CaseStory:
+    """Return an opened case whose victim is a girl of 14, with her mother, by the referral."""
+    of = referral.ReferralStory().acknowledged()
+    of.linked(disposal.MANAGER, "2012-01-01", role=PersonRole.HARMED, category=Category.VICTIM)
+    parent = referral.link(disposal.MOTHER, "1980-01-01", PersonRole.PARENT_CARER, Category.PARENT_CARER)
+    of.does(parent.model_copy(update={"parent_of": (disposal.MANAGER,)}), referral.SOON)
+    story = case(service)
+    story.kept_events = of.facts
+    return story.opened()
+
+
+def told_of_a_girl(service: Service[Any]) -> Any:
+    story = of_a_girl(service)
+    told = InformVictimOfRestorativeJustice(person_id=disposal.MOTHER, enhanced_rights=True)
+    story.ask(told, by=disposal.YJS, at="2026-03-04T09:00:00+00:00")
+    return story.duties(date(2026, 3, 4))["VICTIM_RJ_INFORMATION"].met_on
 
 
 def tells(**opening: Any) -> Callable[[Service[Any]], Any]:
@@ -225,6 +247,10 @@ MOVES: Final[Mapping[str, Moved]] = {
     "victim_told_enhanced_days": Moved(2, tells(victims_with_enhanced_rights=(disposal.MANAGER,))),
     "victim_information_days": Moved(6, informs()),
     "victim_information_enhanced_days": Moved(2, informs(victims_with_enhanced_rights=(disposal.MANAGER,))),
+    "victim_information_by_age": Moved(
+        becomes=True, observe=lambda service: due(of_a_girl(service), "VICTIM_RJ_INFORMATION", date(2026, 3, 3))
+    ),
+    "victim_told_themselves_age": Moved(10, told_of_a_girl),
     "assessment_days": Moved(11, assesses),
     "deferral_reconsidered_days": Moved(2, reconsiders),
     "yjs_told_days": Moved(2, lambda service: due(annulled(service), "YJS_TOLD", disposal.GIVEN_ON)),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from services.referral.domain.commands import ReferToNrm
+from services.referral.domain.commands import InformVictimOfRestorativeJustice, ReferToNrm
 from services.trade.vocabulary import Category, Flag, PersonRole, TriageOutcome
 from shared.domain.persons import Alike
 from shared.domain.service import Service
@@ -62,6 +62,17 @@ def duty_to_victim(duty: str, born: str) -> Callable[[Service[Any]], Any]:
         return due(story, duty, date(2026, 2, 24))
 
     return observe
+
+
+def told_of_a_girl(service: Service[Any]) -> Any:
+    """Return when the duty to inform a girl of 14 is met, if her mother is told."""
+    story, mother = report(service).linked().recorded(), referral.named("mother")
+    harmed, parent = (PersonRole.HARMED, Category.VICTIM), (PersonRole.PARENT_CARER, Category.PARENT_CARER)
+    story.linked(referral.MIA, "2012-01-01", role=harmed[0], category=harmed[1])
+    story.linked(mother, "1980-06-30", role=parent[0], category=parent[1], parent_of=(referral.MIA,))
+    story.triaged().does(referral.outcome("10"), referral.NOON)
+    story.does(InformVictimOfRestorativeJustice(person_id=mother), referral.NOON)
+    return story.duties(date(2026, 2, 24))["VICTIM_RJ_INFORMATION"].met_on
 
 
 def triages(flag: Flag) -> Callable[[Service[Any]], Any]:
@@ -120,6 +131,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     "victim_support_days": Moved(3, duty_to_victim("VICTIM_SUPPORT_REFERRAL", "2012-01-01")),
     "victim_told_days": Moved(6, duty_to_victim("VICTIM_TOLD", "1980-01-01")),
     "victim_told_enhanced_days": Moved(2, duty_to_victim("VICTIM_TOLD", "2012-01-01")),
+    "victim_told_themselves_age": Moved(10, told_of_a_girl),
     "outcomes_for_adults_only": Moved([], assigns("3")),
     "outcomes_of_a_disposal": Moved([], assigns("2")),
     "outcome_order": Moved(["10", "2"], outcome_of_the_crime),

@@ -148,10 +148,11 @@ def link(
     born: str = "2011-06-30",
     role: PersonRole = PersonRole.HARMER,
     category: Category = Category.SUSPECT,
+    parent_of: tuple[UUID, ...] | None = None,
 ) -> LinkPerson:
     """Somebody has a part in the incident."""
     details = PersonDetails(name=Sealed("Leo Hart"), date_of_birth=Sealed(date.fromisoformat(born)))
-    return LinkPerson(person_id=who, role=role, category=category, details=details)
+    return LinkPerson(person_id=who, role=role, category=category, details=details, parent_of=parent_of)
 
 
 def triage(

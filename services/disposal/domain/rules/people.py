@@ -1,5 +1,7 @@
 """Whom a command may name: fitting people of the case, as referral links them. A person whom nobody has linked passes."""
 
+from datetime import date
+
 from services.disposal.domain.commands import (
     ConfirmAppropriateAdult,
     InformVictimOfRestorativeJustice,
@@ -107,7 +109,12 @@ def details_are_known(command: OpenDisposalCase, _state: DisposalState | None, c
     return command.details is not None or known is not None
 
 
-@rules.warns("VC1", OpenDisposalCase, looks_at=("victims", "victims_with_enhanced_rights", "referral_id", "person_id"))
+@rules.warns(
+    "VC1",
+    OpenDisposalCase,
+    looks_at=("victims", "victims_with_enhanced_rights", "referral_id", "person_id"),
+    since=date(2013, 12, 10),
+)
 def nobody_harmed_is_left_out(command: OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
     """Somebody who is linked as harmed in the referral is no victim of this case, and would be told nothing: name them, or say why not.
 
