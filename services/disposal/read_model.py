@@ -6,12 +6,13 @@ from typing import Final
 from services.disposal.access import ACCESS
 from services.disposal.domain.decide import decider
 from services.disposal.domain.duties import duties
-from services.disposal.domain.history import KEPT_OF_CHILDREN, KEPT_OF_VICTIMS
+from services.disposal.domain.history import KEPT_OF_CHILDREN
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import EVENTS
 from services.disposal.matrices import as_policy
 from services.disposal.summary import summary
 from services.disposal.views import view
+from services.trade.victims.informed import KEPT_OF_VICTIMS
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from services.disposal.events import VictimInformedOfRestorativeJustice
 from services.referral.access import ACCESS
 from services.referral.domain.decide import decider
 from services.referral.domain.duties import duties
@@ -11,8 +10,8 @@ from services.referral.events import EVENTS
 from services.referral.policy import POLICY
 from services.referral.summary import summary
 from services.referral.views import view
-from services.rj_conference.events import VictimInformed
 from services.trade.relations import KEPT_OF_RELATIONS
+from services.trade.victims.informed import KEPT_OF_VICTIMS
 from shared.domain.service import ReadModel
 
 __all__ = ["READ_MODEL", "LinkedPerson", "Preferences", "Referral", "VictimDetails"]
@@ -26,11 +25,7 @@ READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
     duties=duties,
     policy=POLICY,
     access=ACCESS,
-    keeps_of_people={
-        **KEPT_OF_RELATIONS,
-        VictimInformedOfRestorativeJustice: ("person_id", "in_place_of"),
-        VictimInformed: ("person_id",),
-    },
+    keeps_of_people={**KEPT_OF_RELATIONS, **KEPT_OF_VICTIMS},
     states=tuple(Stage),
     ended=frozenset({"CLOSED"}),
 )

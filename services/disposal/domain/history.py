@@ -13,8 +13,6 @@ from uuid import UUID
 
 from services.disposal import events
 from services.people.events import OF_PERSONS, HistoryRecorded
-from services.referral import events as referral
-from services.rj_conference.events import VictimInformed
 from services.trade.relations import KEPT_OF_RELATIONS
 from services.trade.vocabulary import Recommendation
 from shared.domain.dates import local_day
@@ -35,13 +33,6 @@ KEPT_OF_CHILDREN: Final[Mapping[type[Event], tuple[str, ...]]] = {
     **KEPT_OF_RELATIONS,
 }
 """The events by which a case knows what else is recorded of its child (`Service.keeps_of_people`)."""
-
-KEPT_OF_VICTIMS: Final[Mapping[type[Event], tuple[str, ...]]] = {
-    events.VictimInformedOfRestorativeJustice: ("person_id", "in_place_of"),
-    referral.VictimInformedOfRestorativeJustice: ("person_id", "in_place_of"),
-    VictimInformed: ("person_id",),
-}
-"""The events by which a case knows that a victim of its own was told of restorative justice in another record."""
 
 _COUNTED: Final = {"YRD": "yrd", "YC": "yc", "YCC": "ycc", "CONVICTION": "convictions"}
 """What was given -> where it is counted in a `PriorRecord`."""

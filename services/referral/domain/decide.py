@@ -9,7 +9,7 @@ from services.referral.domain.corrections import decide_carried_outcome, decide_
 from services.referral.domain.evolve import evolve
 from services.referral.domain.rules import people, rules
 from services.referral.domain.state import Referral
-from services.trade.victims import informed_elsewhere
+from services.trade.victims.informed import informed_elsewhere
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import Command, event_that_it_records, model_from

@@ -14,13 +14,11 @@ from shared.domain.dates import add_working_days, local_day
 from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
 from shared.domain.members import described
-from shared.domain.persons import Known
 from shared.domain.policy import Policy, PolicyOn
 
 OF_VICTIMS: Final = frozenset({"VICTIM_RJ_INFORMATION", "VICTIM_SUPPORT_REFERRAL", "VICTIM_TOLD"})
 """The duties that a victim worker sees: no other, since an assessment or a time limit describes the child."""
 INFORMED: Final = "VictimInformedOfRestorativeJustice"
-INFORMED_BY_FACILITATOR: Final = "VictimInformed"
 REFERRED: Final = "VictimReferredToSupport"
 TOLD: Final = "VictimTold"
 CONTACTED: Final = "ContactRecorded"
@@ -57,16 +55,6 @@ def told_persons(event: Any) -> tuple[UUID, ...]:
     """Return who is told by an event: those in whose place a parent was, else the person whom it names."""
     in_place_of = getattr(event, "in_place_of", None)
     return (event.person_id,) if in_place_of is None else tuple(in_place_of)
-
-
-def informed_elsewhere(known: Known, case: UUID) -> Mapping[UUID, datetime]:
-    """Return when each victim was first told of restorative justice in any record of a case, under every id of theirs."""
-    found: dict[UUID, datetime] = {}
-    for fact in known.facts:
-        if fact.name in {INFORMED, INFORMED_BY_FACILITATOR} and fact.envelope.home == case:
-            for person in (same for told in told_persons(fact.event) for same in known.same_as(told)):
-                found[person] = min(found.get(person, fact.occurred_at), fact.occurred_at)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
