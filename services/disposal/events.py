@@ -1134,6 +1134,8 @@ class DisposalAnnulled(ChildEvent):
     age_at_issue: int
     withdrawn: OutcomeCode | None = None
     referral_id: UUID | None = None
+    conferences: Annotated[Added[tuple[UUID, ...]], Field(max_length=200)] = None
+    """The conditions that were still to be done and asked for a conference, which is closed unless it was held."""
 
 
 class CaseWithdrawn(ChildEvent):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from uuid import UUID, uuid5
 
-from services.disposal.events import ChangeAction, ConditionsVaried, ConditionTerms, DisposalIssued
+from services.disposal.events import ChangeAction, ConditionsVaried, ConditionTerms, DisposalAnnulled, DisposalIssued
 from services.rj_conference.domain.commands import CloseConference, ProposeConference
 from services.rj_conference.events import Sensitivity
 from services.trade.vocabulary import ConditionType, ConferenceCategory, OffenceCategory
@@ -51,6 +51,17 @@ def propose_or_close_at_variation(fact: Fact[ConditionsVaried]) -> Iterable[Comm
     closing = CloseConference(occurred_at=fact.occurred_at)
     gone = (conference_id(fact.stream_id, condition_id) for condition_id in _conferences_gone(event))
     return [*proposals, *(CommandFor(id_, closing) for id_ in gone)]
+
+
+@to_disposal(
+    DisposalAnnulled,
+    "close-conference-at-annulment",
+    "the annulment of {day} has not reached the conference",
+)
+def close_at_annulment(fact: Fact[DisposalAnnulled]) -> Iterable[CommandFor]:
+    """DisposalAnnulled -> CloseConference for each condition still to be done that is a conference."""
+    closing = CloseConference(occurred_at=fact.occurred_at)
+    return [CommandFor(conference_id(fact.stream_id, key), closing) for key in fact.event.conferences or ()]
 
 
 def _new(event: ConditionsVaried) -> Iterator[ConditionTerms]:

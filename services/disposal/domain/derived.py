@@ -6,15 +6,16 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
+from uuid import UUID
 
 from services.disposal import events
 from services.disposal.domain.activity import activities
 from services.disposal.domain.commands import OpenDisposalCase, VaryConditions
 from services.disposal.domain.completion import of_child
 from services.disposal.domain.condition_set import ends_on, omitted_by, remaining_terms, retyped_by, spent_on, varied
-from services.disposal.domain.state import DisposalState
+from services.disposal.domain.state import ConditionStatus, DisposalState
 from services.disposal.domain.time_limit import prosecution_time_limit
-from services.trade.vocabulary import Disposal
+from services.trade.vocabulary import ConditionType, Disposal
 from shared.domain.dates import age_on, local_day
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event
@@ -56,6 +57,7 @@ SOURCES: Final[Mapping[str, str]] = {
     "deferred_on": "the agreement of the plan",
     "superseded": "the earlier outcome",
     "withdrawn": "the earlier outcome",
+    "conferences": "the conditions",
     "activity_on": "the activities that were recorded",
 }
 """Derived field -> what it follows from: that is to be corrected (rule COR1)."""
@@ -174,7 +176,13 @@ def of_deferral_end(state: DisposalState) -> dict[str, Any]:
 
 def of_annulment(state: DisposalState) -> dict[str, Any]:
     """Return the child, what was given and is annulled, and the outcome that goes with it."""
-    return {**of_given(state), "withdrawn": state.outcome, "referral_id": state.opened.referral_id}
+    asked = (key for key in state.with_standing(ConditionStatus.ACTIVE) if _asks_for_conference(state, key))
+    follows = {"withdrawn": state.outcome, "referral_id": state.opened.referral_id}
+    return {**of_given(state), **follows, "conferences": tuple(asked) or None}
+
+
+def _asks_for_conference(state: DisposalState, condition_id: UUID) -> bool:
+    return state.conditions[condition_id].terms.type is ConditionType.RJ_CONFERENCE
 
 
 def of_outcome(state: DisposalState, context: Context) -> dict[str, Any]:
