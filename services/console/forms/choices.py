@@ -14,7 +14,7 @@ from services.console.forms.people import CRIME_NUMBER, HAPPENED, LINKED, REPORT
 from services.console.names import called, children_of, told_apart
 from services.console.records import Record, all_people, read_all, read_record
 from services.console.sessions import Session
-from services.console.words import day, in_words, moment
+from services.console.words import day, in_words, moment, today
 from services.trade.vocabulary import CHILDREN
 
 PEOPLE: Final = ("person", "child", "harmer", "victims", "victims_with_enhanced_rights", "signed_by", "parent_of")
@@ -50,10 +50,11 @@ async def choices(
     *,
     begun: bool = True,
     by_events: bool = True,
+    reaches: bool = False,
 ) -> Known:
     """Return, by the name of a field of a command without `_id`, the ids that it may mean in this case, or for a record that is begun.
 
-    A person whose part is not known fits everywhere. Those that only events tell are left out if no field means one.
+    A person whose part is not known fits everywhere; where a command `reaches` people, who may have no contact does not. Those that only events tell are left out if no field means one.
     """
     of_case = apis.get_projected(session, f"/v1/cases/{case_id}") if case_id else asyncio.sleep(0, dict[str, Any]())
     case, timeline, officers = await asyncio.gather(
@@ -72,7 +73,11 @@ async def choices(
     of_officers = [
         (name, option) for name in OFFICERS for option in officers_in(session, events, officers, roles_for(name))
     ]
-    for name, option in (*_options(records, events, id_, case_id, unfit), *of_officers, *of_sitting):
+    for name, option in (
+        *_options(records, events, id_, case_id, unfit, _without_contact(records) if reaches else ()),
+        *of_officers,
+        *of_sitting,
+    ):
         if option.value not in {known.value for known in options[name]}:
             options[name].append(option)
     return options
@@ -84,6 +89,7 @@ def _options(
     id_: str,
     case_id: str | None,
     unfit: Unfit,
+    left_out: Collection[str] = (),
 ) -> Iterator[tuple[str, Option]]:
     if case_id:
         yield "case", Option(case_id, f"This case ({case_id[:8]})")
@@ -93,7 +99,7 @@ def _options(
         part = f", {in_words(who.part).lower()}" if who.name and who.part else ""
         option = Option(who.id, f"{words[who.id]}{part}")
         for name in (*PEOPLE, *((LINKED,) if who.name and who.part in CHILDREN else ())):
-            if who.part not in unfit.get(name, ()):
+            if who.part not in unfit.get(name, ()) and who.id not in left_out:
                 yield name, option
     for number in dict.fromkeys((record.state.value or {}).get("crime_number") for record in records):
         if number:
@@ -105,6 +111,12 @@ def _options(
     for event in events:
         if event["stream"] == id_:
             yield CORRECTS, Option(event["event_id"], f"{day(event['occurred_at'])}: {event['sentence']}")
+
+
+def _without_contact(records: Sequence[Record]) -> set[str]:
+    """Return the adults who may have no contact with a child of a case today: nothing about it is offered to them."""
+    bars = [bar for record in records for bar in (record.state.value or {}).get("no_contact") or ()]
+    return {bar["adult"] for bar in bars if bar["until"] is None or bar["until"] >= today().isoformat()}
 
 
 def officers_in(

@@ -326,6 +326,7 @@ async def draw_command(
             unfit_in(schema),
             begun=begun,
             by_events=any(f'"{name}": ' in text for name in BY_EVENTS),
+            reaches=command in people.REACHING,
         )
         if special.asks_the_case or (offers and '"uuid"' in text)
         else {}

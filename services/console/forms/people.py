@@ -42,6 +42,8 @@ FOLDED: Final = frozenset({"person_id", PART, "occurred_at"})
 LOOKING: Final = "First those are looked for who are known already. The details are asked of somebody who is not."
 ONE_OF_THESE: Final = "Is it one of these?"
 CONFIRMING: Final = "ConfirmAppropriateAdult"
+REACHING: Final = frozenset({CONFIRMING, "WriteToPerson", "AddParticipant"})
+"""The commands by which somebody hears of a child: who may have no contact is not offered there."""
 _REACHED: Final = frozenset({"name", "date_of_birth", "address", "telephone", "email"})
 _WRITTEN_TO: Final = _REACHED | {"preferred_channel", "language"}
 _ORGANISATION: Final = frozenset({"kind", "contact_person"})

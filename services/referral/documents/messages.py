@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.referral.domain.state import Referral
 from services.referral.events import MessageDelivered, MessageFailed, MessageSent, PersonLinked
+from services.trade.relations import is_barred_from_any
 from shared.domain.documents import DocumentData, NotAvailable, personal_value, value_if_open
 from shared.domain.envelope import Fact, has_event
 
@@ -35,6 +36,10 @@ def message_letter(state: Referral, facts: Sequence[Fact]) -> DocumentData | Not
     links = [fact.event for fact in facts if has_event(fact, PersonLinked) and fact.event.person_id == person]
     if not links:
         return NotAvailable("Nobody is linked to whom the letter went.")
+    if is_barred_from_any(person, state.people, state.known, sent.day):
+        return NotAvailable(
+            "This person may have no contact with a child of this case: nothing about the child goes to them."
+        )
     details = state.victim_details.get(person)
     safe = not state.is_victim(person) or (details is not None and details.contact_is_safe)
     values = {

@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import date
 from uuid import uuid4
 
+import pytest
+
+from services.people.events import EVENTS as PEOPLE
+from services.people.events import Contact, RelationRecorded
+from services.referral.documents.messages import message_letter
 from services.referral.documents.victims import facts_of_victim, victim_information
 from services.referral.domain.commands import EndAlert, RaiseAlert
 from services.referral.service import service
@@ -12,7 +17,10 @@ from services.trade.vocabulary import AlertKind, Category, PersonRole
 from shared.domain.consequences import new_documents
 from shared.domain.decider import history_at
 from shared.domain.documents import DocumentData
+from shared.domain.persons import Known
 from shared.domain.sealing import Sealed
+from tests.unit.notifications.case_events import NOW, fact_of
+from tests.unit.referral.messages import MESSENGER, sent
 from tests.unit.referral.stories import LEO, MIA, MOTHER, ReferralStory, victim_details
 
 
@@ -51,3 +59,16 @@ def test_a_dry_run_says_that_a_further_victim_can_be_written_to() -> None:
     before = list(story.facts)
     story.linked(MIA, role=PersonRole.HARMED, category=Category.VICTIM)
     assert "victim-information" in new_documents(service, before, story.facts[len(before) :])
+
+
+@pytest.mark.parametrize(("contact", "is_printed"), [("ORDER", False), ("NONE", False), ("ALLOWED", True)])
+def test_no_letter_about_a_child_is_printed_for_who_may_have_no_contact(contact: str, is_printed: bool) -> None:
+    """Given a letter to a mother, when she may have no contact since, then it is printed no more; if contact is allowed, it is."""
+    story = ReferralStory().acknowledged().linked()
+    story.linked(MOTHER, "1980-06-30", role=PersonRole.PARENT_CARER, category=Category.PARENT_CARER)
+    story.does(sent(channel="LETTER", person_id=MOTHER), by=MESSENGER)
+    relation = RelationRecorded(person_id=MOTHER, child_id=LEO, relation="PARENT", contact=Contact(contact))
+    known = Known([fact_of(PEOPLE, relation, 1, NOW)])
+    state = service.decider.fold(facts := history_at(story.facts), known=known)
+    assert state is not None
+    assert isinstance(message_letter(state, facts), DocumentData) is is_printed
