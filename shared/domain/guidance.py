@@ -19,7 +19,7 @@ from enum import Enum, StrEnum
 from functools import cache, partial
 from itertools import product
 from types import NoneType, UnionType
-from typing import Any, Final, Generic, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
 from pydantic import AwareDatetime
@@ -306,7 +306,8 @@ def _ways_to_write(command: type[Command], fields: tuple[str, ...]) -> tuple[Com
 def _types_of(command: type[Command], name: str) -> tuple[Any, ...]:
     """Return the types that a field may have: the members of a union, or the one type."""
     annotation = command.model_fields[name].annotation
-    return get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
+    members = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
+    return tuple(get_args(member)[0] if get_origin(member) is Annotated else member for member in members)
 
 
 @cache

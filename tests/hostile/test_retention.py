@@ -120,7 +120,7 @@ async def test_the_end_of_the_retention_of_one_person(partnership: Partnership) 
     await decide(partnership, "referral", record.person, "keep", review_on="2060-05-04")
     await partnership.carry()
     assert (await end_of(record.stream))["ends_on"] == "2060-05-04"
-    assert (await decide(partnership, "referral", record.case, "restrict", basis="COURT_ORDER")).status_code == 404
+    assert (await decide(partnership, "referral", record.case, "hold", kind="LEGAL")).status_code == 404
     # forgetting it finds no record, so that `ooc forget` says that nobody has this id
     rehearsed = await decide(partnership, "referral", record.case, "forget", basis="COURT_ORDER", dry_run="true")
     assert rehearsed.json()["records"] == []

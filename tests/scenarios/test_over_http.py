@@ -57,6 +57,8 @@ CHOSEN = (
     "115-reclassified-and-decided-anew",
     "116-an-exploited-runner",
     "117-two-harmers",
+    "120-second-offence-in-a-deferral",
+    "122-one-condition-refused",
 )
 """Stories that together do over HTTP whatever any story does; all are played in memory (test_in_memory.py), and test_chosen.py compares."""
 
