@@ -58,7 +58,14 @@ def _day(name: str, value: Any, names: frozenset[str]) -> Iterator[tuple[str, st
     yield from ((f"{name}.{part}", str(getattr(found, part))) for part in ("day", "month", "year"))
 
 
-ASKED: Final = {"involved_in_case": "no", "received_admission": "no", "others_unavailable": "yes"}
+ASKED: Final = {
+    "involved_in_case": "no",
+    "received_admission": "no",
+    "others_unavailable": "yes",
+    "taken_by": "CONSTABLE",
+    "interview": "VOLUNTARY",
+    "legal_advice": "DECLINED",
+}
 """What a form asks for and an older client leaves out, as the stories do."""
 
 
