@@ -4,7 +4,7 @@ Ids in events stay as they are. `Known` holds what other records say of the pers
 like every history, so that before a merge two persons are shown.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -85,6 +85,12 @@ class Known:
         """Return every id that ever named this person, the given one among them: what is shown at some time is read of all."""
         merged = [fact.event for fact in self.facts if isinstance(fact.event, Merging)]
         return _find_joined([(event.person_id, event.into) for event in merged], person)
+
+
+def persons_in(event: Event, fields: Iterable[str]) -> Iterator[UUID]:
+    """Yield the persons in some fields of an event, of which each has an id, a tuple of ids, or nothing."""
+    for value in (getattr(event, name) for name in fields):
+        yield from value if isinstance(value, tuple) else () if value is None else (value,)
 
 
 def _find_joined(pairs: Collection[tuple[UUID, UUID]], start: UUID) -> frozenset[UUID]:

@@ -20,7 +20,7 @@ from shared.domain.ids import derived_uuid
 from shared.domain.journeys import OTHERWISE, Journey, Purposes
 from shared.domain.messages import Command, Event, events_of
 from shared.domain.permissions import SYSTEM, Permissions
-from shared.domain.persons import NOTHING_KNOWN, Known
+from shared.domain.persons import NOTHING_KNOWN, Known, persons_in
 from shared.domain.policy import PolicyBook, PolicyOn
 from shared.domain.sealing import PREFIX
 from shared.domain.texts import CommandContext
@@ -262,10 +262,8 @@ class Service(Generic[S]):
     def kept_under(self, fact: Fact) -> frozenset[UUID]:
         """Return the ids under which an event is kept: its home, and the persons whom it is about."""
         kind = type(fact.event)
-        values = (getattr(fact.event, name) for name in self.keeps_of_people.get(kind, ()))
-        people = (id_ for value in values for id_ in (value if isinstance(value, tuple) else (value,)))
         home = {fact.envelope.home} if kind in self.keeps else set()
-        return frozenset(home | set(filter(None, people)))
+        return frozenset(home.union(persons_in(fact.event, self.keeps_of_people.get(kind, ()))))
 
     @cached_property
     def _kept_stems(self) -> Mapping[str, EventRegistry]:

@@ -1,7 +1,7 @@
 """What other records say of the persons of a stream, read from the facts: the same as the services keep (`Service.keeps_of_people`)."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -14,7 +14,7 @@ from services.reporting.projection.snapshot import Connection
 from services.trade.vocabulary import INHERITED_LABELS
 from shared.domain.envelope import Fact
 from shared.domain.permissions import ids_mentioned
-from shared.domain.persons import Known
+from shared.domain.persons import Known, persons_in
 
 LOOKING: Final = {name: model for name, model in READ_MODELS.items() if model.decider.completed is not None}
 """The services whose states are completed by what is known of persons."""
@@ -129,10 +129,8 @@ async def _facts_about(connection: Connection, persons: Collection[UUID]) -> lis
     return sorted(facts.values(), key=lambda fact: (fact.envelope.stream, fact.version))
 
 
-def _about(fact: Fact) -> list[UUID]:
-    values = (getattr(fact.event, name) for name in _FIELDS.get(type(fact.event), ()))
-    named = (person for value in values for person in (value if isinstance(value, tuple) else (value,)))
-    return [person for person in named if person is not None]
+def _about(fact: Fact) -> Iterator[UUID]:
+    return persons_in(fact.event, _FIELDS.get(type(fact.event), ()))
 
 
 def _read(row: asyncpg.Record) -> Fact:
