@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.referral.events import NrmDecisionRecorded, PersonLinked, ReferralCorrected, ReferralReceived
 from services.trade.vocabulary import Flags, PartyDetails, PersonRole
+from shared.domain.dates import age_on
 from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import Event
@@ -67,6 +68,16 @@ def birth_date_of(person: UUID, context: Context) -> date | None:
     linked = context.of_kept(linked_people).get(person)
     born = None if linked is None else linked.details.date_of_birth
     return None if born is None else born.or_else(None)
+
+
+def told_in_place_of(births: Mapping[UUID, date | None], context: Context) -> tuple[UUID, ...] | None:
+    """Return of the victims whose parent is told those too young to be told themselves; None if there is no victim.
+
+    `births` are the victims who are children of that parent, each with the date of birth if it is known.
+    """
+    young = context.policy.number("victim_told_themselves_age")
+    told = (victim for victim, born in births.items() if born and age_on(born, context.day) < young)
+    return tuple(told) if births else None
 
 
 def needs_interpreter(person: UUID, context: Context, also: PartyDetails | None = None) -> bool:

@@ -10,10 +10,10 @@ from services.trade.people import (
     flags_of_the_incident,
     linked_people,
     links_by_person,
+    told_in_place_of,
     versions_of_link,
 )
 from services.trade.vocabulary import Personal, PersonDetails
-from shared.domain.dates import age_on
 from shared.domain.rules import Context
 
 
@@ -45,7 +45,7 @@ def victims_under_age(command: OpenDisposalCase, context: Context) -> tuple[UUID
 
 def harmed_in_the_referral(command: OpenDisposalCase, context: Context) -> tuple[UUID, ...]:
     """Return those who are linked as harmed in the referral of the case, or else in the one that links the child."""
-    links = links_by_person(context.kept)
+    links = context.of_kept(links_by_person)
     child = links.get(command.person_id)
     stream = command.referral_id or (None if child is None else child.stream_id)
     return tuple(person for person, fact in links.items() if fact.stream_id == stream and fact.event.is_harmed)
@@ -56,10 +56,8 @@ def told_for(person: UUID, state: DisposalState, context: Context) -> tuple[UUID
     linked = context.of_kept(linked_people).get(person)
     if linked is None or person in state.everyone_harmed:
         return None
-    children = [victim for victim in linked.parent_of or () if victim in state.everyone_harmed]
-    young = context.policy.number("victim_told_themselves_age")
-    ages = {victim: birth_date_of(victim, context) for victim in children}
-    return tuple(v for v, born in ages.items() if born and age_on(born, context.day) < young) if children else None
+    children = (victim for victim in linked.parent_of or () if victim in state.everyone_harmed)
+    return told_in_place_of({victim: birth_date_of(victim, context) for victim in children}, context)
 
 
 def completed(command: OpenDisposalCase, context: Context) -> OpenDisposalCase:

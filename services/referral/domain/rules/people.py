@@ -18,6 +18,7 @@ from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral, born_on, fits_its_kind
 from services.referral.events import OF_AN_OFFENDER, PersonLinked
+from services.trade.people import told_in_place_of
 from services.trade.relations import is_barred_from_any
 from services.trade.vocabulary import Category, PersonRole, Role
 from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
@@ -182,11 +183,10 @@ def told_for(person: UUID, state: Referral, context: Context) -> tuple[UUID, ...
     linked = state.people.get(person)
     if linked is None or linked.is_harmed:
         return None
-    children = [victim for victim in linked.parent_of or () if state.is_victim(victim)]
-    young = context.policy.number("victim_told_themselves_age")
+    children = (victim for victim in linked.parent_of or () if state.is_victim(victim))
     parts = {victim: state.people.get(victim) for victim in children}
-    born = {victim: None if part is None else born_on(part.date_of_birth) for victim, part in parts.items()}
-    return tuple(v for v, day in born.items() if day and age_on(day, context.day) < young) if children else None
+    births = {victim: None if part is None else born_on(part.date_of_birth) for victim, part in parts.items()}
+    return told_in_place_of(births, context)
 
 
 def of_age(command: LinkPerson, state: Referral, context: Context) -> dict[str, int | bool | None]:
