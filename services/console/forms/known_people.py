@@ -100,11 +100,7 @@ async def _people_in(apis: Apis, session: Session, found: Mapping[str, Any]) -> 
     lines = (line for line in of_case.get(collection) or () if line["id"] == record["id"])
     seen_at = next((line.get("updated_at", "") for line in lines), "")
     return {
-        who.id: KnownPerson(
-            who,
-            of_case,
-            seen_at,
-        )
+        who.id: KnownPerson(who, of_case, seen_at)
         for who in people_of(state.value or {})
         if who.id in record["person_ids"] and who.name
     }

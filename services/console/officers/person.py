@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -33,7 +33,7 @@ class Person:
     seen: Sequence[KnownPerson]
     state: Mapping[str, Any]
     """Of their own record; empty if nothing was recorded there, or the reader may not see it."""
-    forms: Sequence[tuple[str, str]]
+    forms: Sequence[tuple[str, str]] = ()
     """The title and the address of each form that the person's record offers the reader."""
 
     @property
@@ -120,7 +120,7 @@ async def _read(apis: Apis, session: Session, id_: str) -> Person:
         people_in_cases(apis, session, {SearchKind.PERSON.value: id_}),
     )
     seen = [known for of_case in cases for known in of_case.values()]
-    person = Person(id_, seen, state.value or {}, ())
+    person = Person(id_, seen, state.value or {})
     commands = (guidance.value or beginning.value or {"commands": ()})["commands"]
     left_out = APART | (OF_AN_ADULT if person.is_child else OF_A_CHILD)
     case = next(iter(person.cases), None)
@@ -129,4 +129,4 @@ async def _read(apis: Apis, session: Session, id_: str) -> Person:
         for line in commands
         if titles.value and line["type"] not in left_out and line["status"] != "refused"
     ]
-    return Person(id_, seen, person.state, forms)
+    return replace(person, forms=forms)

@@ -75,11 +75,11 @@ async def other_cases(
                     "opened_at": row["opened_at"].isoformat(),
                 },
             )
-            of_case["given"] = of_case["given"] or _given(row)
+            of_case["given"] = of_case["given"] or _read_given(row)
     return list(cases.values())
 
 
-def _given(row: Mapping[str, Any]) -> dict[str, Any] | None:
+def _read_given(row: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what was given or decided in a disposal case; None for another record, and before the decision."""
     kind, on, annulled, decided = (
         json.loads(row[name] or "null") for name in ("disposal", "issued_on", "annulled", "decided")
