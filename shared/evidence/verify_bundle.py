@@ -346,7 +346,8 @@ def check_log(place: str, text_of: dict[str, Any], origin: str, size: int, keys:
         faults.note(place, f"its checkpoint is that of {named} at {signed}, the statement's that of {origin} at {size}")
     if "proof" in text_of:
         check_together(place, text_of, signed, root, faults)
-    for entry in text_of["entries"] if "proof" not in text_of else ():
+        return
+    for entry in text_of["entries"]:
         path = [base64.b64decode(digest) for digest in entry["proof"]]
         try:
             led_to = root_by_inclusion(sha256(b"\x00", entry_of(entry)), entry["number"] - 1, signed, path)
