@@ -6,11 +6,9 @@ The loads are those of docs/explanation/load.md, the speeds those of docs/refere
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import yaml
+from typing import Final
 
 from services.system.processes import Kind, Process
 
@@ -61,41 +59,7 @@ def _costs(costs: Mapping[str, float]) -> tuple[str, str, str]:
     return f"{costs['cores']:.1f}", f"{costs['GiB']:.1f}", f"{costs['disk']:.0f}" if costs["disk"] else ""
 
 
-def of_ceiling() -> dict[str, Any]:
-    """Return the component of Kustomize that makes the deployment of a force area as large as the ceiling."""
-    ours = "/spec/template/spec/containers/0/resources"
-    patches = [
-        _patch({"kind": "Deployment", "name": ".*-api"}, CEILING["api"], "/spec/replicas", ours),
-        _patch({"kind": "Deployment", "name": "console"}, CEILING["console"], "/spec/replicas", ours),
-        _patch({"kind": "Deployment", "name": ".*-worker"}, CEILING["worker"], "/spec/replicas", ours),
-        _patch({"kind": "Deployment", "name": "backup"}, replace(CEILING["backup"], disk_gib=0), "", ours),
-        {"target": {"kind": "PersistentVolumeClaim", "name": "backup"}, "patch": yaml.safe_dump([_volume("backup")])},
-        _patch({"kind": "CronJob"}, CEILING["check"], "", f"/spec/jobTemplate{ours}"),
-        _patch({"kind": "Cluster", "name": "postgres"}, CEILING["postgres"], "/spec/instances", "/spec/resources"),
-        *(
-            _patch({"kind": "KafkaNodePool", "name": pool}, CEILING[pool], "/spec/replicas", "/spec/resources")
-            for pool in ("brokers", "controllers")
-        ),
-    ]
-    return {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": patches}
-
-
 def resources(size: Size) -> dict[str, dict[str, str]]:
     """Write what a container asks for. It may use idle cores, and of memory no more than its limit."""
     limit = f"{max(LIMIT_MIB, size.memory_mib)}Mi"
     return {"requests": {"cpu": f"{size.millicores}m", "memory": f"{size.memory_mib}Mi"}, "limits": {"memory": limit}}
-
-
-def _volume(part: str) -> dict[str, Any]:
-    return {"op": "replace", "path": "/spec/resources/requests/storage", "value": f"{CEILING[part].disk_gib}Gi"}
-
-
-def _patch(target: dict[str, str], size: Size, instances: str, place: str) -> dict[str, Any]:
-    changes: list[dict[str, Any]] = [{"op": "replace", "path": place, "value": resources(size)}]
-    if instances:
-        changes.append({"op": "replace", "path": instances, "value": size.instances})
-    if target["kind"] == "KafkaNodePool":
-        changes.append({"op": "replace", "path": "/spec/storage/volumes/0/size", "value": f"{size.disk_gib}Gi"})
-    elif size.disk_gib:
-        changes.append({"op": "replace", "path": "/spec/storage/size", "value": f"{size.disk_gib}Gi"})
-    return {"target": target, "patch": yaml.safe_dump(changes, sort_keys=False)}

@@ -18,7 +18,7 @@ TITLES: Final = {entry.name: entry.title for entry in SERVICES}
 
 def fill(template: str, **context: Any) -> str:
     """Write a page from its template, with the line that names its source."""
-    title, _, text = _TEMPLATES.get_template(f"{template}.md.jinja").render(context).partition("\n")
+    title, _, text = TEMPLATES.get_template(f"{template}.md.jinja").render(context).partition("\n")
     return re.sub(r"\n{3,}", "\n\n", f"{title}\n\n{NOTE}\n{text.rstrip()}\n")
 
 
@@ -66,11 +66,11 @@ def state_diagram(moves: Sequence[Move]) -> str:
     return "\n".join([*lines, "```"]) + "\n"
 
 
-_TEMPLATES: Final = jinja2.Environment(  # noqa: S701 - Markdown, and nothing from outside
+TEMPLATES: Final = jinja2.Environment(  # noqa: S701 - Markdown, and nothing from outside
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
-_TEMPLATES.globals |= {"table": table, "links": links}
-_TEMPLATES.filters |= {"cell": cell, "prose": prose, "codes": codes, "coded": coded, "title_of": TITLES.__getitem__}
+TEMPLATES.globals |= {"table": table, "links": links}
+TEMPLATES.filters |= {"cell": cell, "prose": prose, "codes": codes, "coded": coded, "title_of": TITLES.__getitem__}
