@@ -209,6 +209,13 @@ class WithdrawalReason(StrEnum):
     WRONG_CHILD = "WRONG_CHILD"
 
 
+class MoveKind(StrEnum):
+    """How another area holds a case: it takes care of the child for a while, or has the case itself."""
+
+    CARETAKING = "CARETAKING"
+    TRANSFER = "TRANSFER"
+
+
 class AfterDiversion(StrEnum):
     """What follows a diversion that ended before outcome 22: the case is decided anew, or no further action is taken."""
 
@@ -1147,6 +1154,25 @@ class CaseWithdrawn(ChildEvent):
     why: Annotated[Sealed[FreeText], Personal.REASONS]
 
 
+class CaseTransferred(Event):
+    """Another area holds the case beside the one that opened it, in the place of any that held it so before."""
+
+    sentence = "Case moved to another area: {kind}, to be reviewed on {review_on}"
+
+    to_area: ShortText
+    kind: MoveKind
+    review_on: date
+    why: Annotated[Sealed[FreeText], Personal.REASONS]
+
+
+class TransferEnded(Event):
+    """The area that opened the case holds it alone again."""
+
+    sentence = "Case back with the area that opened it"
+
+    why: Annotated[Sealed[FreeText], Personal.REASONS]
+
+
 class OffenceReclassified(ChildEvent):
     """The offence is another one than the case was opened for, and nothing was given for it yet.
 
@@ -1267,6 +1293,8 @@ DisposalEvent: TypeAlias = (
     | OutcomeAssigned
     | DisposalAnnulled
     | CaseWithdrawn
+    | CaseTransferred
+    | TransferEnded
     | OffenceReclassified
     | DiversionEnded
     | ActivityUndertaken

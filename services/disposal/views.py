@@ -68,6 +68,19 @@ class AnnulmentView(TypedDict):
 
 
 @described
+class HolderView(TypedDict):
+    """An area that holds the case, or has held it."""
+
+    area: str
+    kind: str | None
+    """How it holds a case that another area opened; null: it opened it."""
+    since: str | None
+    review_on: str | None
+    until: str | None
+    """The day on which it ceased to hold it; null: it holds it."""
+
+
+@described
 class ConditionView(TypedDict):
     """What a condition asks, and how far it is."""
 
@@ -161,6 +174,8 @@ class DisposalView(TypedDict):
     """The crime outcome, as last assigned."""
     annulled: AnnulmentView | None
     """Set once what was given is annulled."""
+    areas: list[HolderView]
+    """First the area that opened it."""
     conditions: dict[str, str]
     """By condition: its standing. Those that were set."""
     condition_terms: dict[str, ConditionView]
@@ -210,6 +225,7 @@ def view(state: DisposalState) -> DisposalView:
         "annulled": None
         if state.annulment is None
         else {"on": _day(local_day(state.annulment.at)), "reference": state.annulment.reference},
+        "areas": _areas(state),
         "conditions": {str(key): condition.standing.value for key, condition in state.conditions.items()},
         "condition_terms": _terms_of_conditions(state),
         "plan": [] if deferral is None else [shown(StepView, step.terms) for step in deferral.steps.values()],
@@ -226,6 +242,25 @@ def view(state: DisposalState) -> DisposalView:
         "prior_known": state.prior is not None,
         "earlier": [shown(EarlierView, given) for given in state.earlier],
     }
+
+
+def _areas(state: DisposalState) -> list[HolderView]:
+    if state.area is None:
+        return []
+    since = _day(local_day(state.opened_at))
+    return [
+        {"area": state.area, "kind": None, "since": since, "review_on": None, "until": None},
+        *(
+            HolderView(
+                area=transfer.area,
+                kind=transfer.kind.value,
+                since=_day(local_day(transfer.at)),
+                review_on=_day(transfer.review_on),
+                until=None if transfer.ended_at is None else _day(local_day(transfer.ended_at)),
+            )
+            for transfer in state.transfers
+        ),
+    ]
 
 
 def _prior(state: DisposalState) -> PriorView:

@@ -35,6 +35,7 @@ from shared.domain.messages import (
     FreeText,
     Hours,
     SessionHours,
+    ShortText,
     Timestamp,
     Version,
     commands_in,
@@ -662,6 +663,29 @@ class WithdrawCase(Command):
     makes = (events.CaseWithdrawn,)
 
     reason: events.WithdrawalReason
+    why: Sealed[FreeText]
+
+
+class TransferCase(Command):
+    """Let another area hold the case beside yours: as a caretaker, or as its own. It takes the place of any area that held
+    it so before.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = _roles(Role.SUPERVISOR)
+    records = events.CaseTransferred
+
+    to_area: ShortText
+    kind: events.MoveKind
+    review_on: date
+    why: Sealed[FreeText]
+
+
+class EndTransfer(Command):
+    """Take the case back from the area that holds it beside the one that opened it."""
+
+    roles: ClassVar[frozenset[str] | None] = _roles(Role.SUPERVISOR)
+    records = events.TransferEnded
+
     why: Sealed[FreeText]
 
 

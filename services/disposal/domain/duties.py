@@ -36,6 +36,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         DEFERRAL_REVIEW: a prosecution is deferred; the day of the review; the deferral is completed or ended; nothing ends it otherwise.
         DEFERRAL_RECONSIDERED: a case of a later offence of the same child is opened during the deferral; `deferral_reconsidered_days`; the deferral is reviewed, completed or ended; the later case is taken back.
         DEFERRAL_STEP_MISSED: a step of the plan is recorded as missed in a knife case; the same day; the deferral is reviewed, completed or ended; nothing ends it otherwise.
+        TRANSFER_REVIEW: the case is transferred to another area; the day of the review; the transfer is ended, or the case transferred anew; the case ends.
         PROSECUTION_TIME_LIMIT: the case is opened for a summary offence; `prosecution_limit_months` after the offence, its knowledge or its report, and within `prosecution_longest_months` of the offence; the child is charged or proceedings are instituted; the case ends otherwise.
         DISPOSAL_REVIEW: a correction shows that the disposal would not have been lawful; `disposal_review_days`; a correction after which it would have been lawful, or breaks other rules.
     """
@@ -49,6 +50,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         *_absence_reason(state, policy_on),
         *_missed_contact(state, policy_on),
         *_condition(state),
+        *_transfer_review(state),
     )
     ended_on, worked_on_until, taken_back_on = _day(state.ended_at), _worked_on_until(state), _day(state.taken_back_at)
     return (
@@ -286,6 +288,12 @@ def _deferral_reviews(state: DisposalState, policy_on: PolicyOn) -> Iterator[Dut
             due = opened_on if same_day else due_after(opened_on, policy_on, "deferral_reconsidered_days")
             met_on = _day(next((review for review in reviewed_at if review >= at), None))
             yield Duty(name, opened_on, due, met_on, "" if number == 1 else str(number))
+
+
+def _transfer_review(state: DisposalState) -> Iterator[Duty]:
+    for number, transfer in enumerate(state.transfers, start=1):
+        opened_on, met_on = local_day(transfer.at), _day(transfer.ended_at)
+        yield Duty("TRANSFER_REVIEW", opened_on, transfer.review_on, met_on, "" if number == 1 else str(number))
 
 
 def _prosecution_time_limit(state: DisposalState) -> Iterator[Duty]:

@@ -37,6 +37,7 @@ from services.disposal.domain.state import (
     Stage,
     StepState,
     StepStatus,
+    Transfer,
     VictimView,
 )
 from services.trade.victims import log_after, told_persons
@@ -72,6 +73,7 @@ def evolve(state: DisposalState | None, fact: Fact[events.DisposalEvent]) -> Dis
             opened_at=fact.occurred_at,
             ethnicity_in=fact.event_id,
             officer_id=None if fact.actor.role == Role.SYSTEM else fact.actor.id,
+            area=fact.envelope.labels.get("area"),
         )
         return replace(after, record=PastFacts(fact))
     after = _state_after(state, fact)
@@ -239,6 +241,11 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             return _diversion_ended(state, fact, event)
         case events.CaseWithdrawn():
             return replace(state, stage=Stage.WITHDRAWN, ended_at=at)
+        case events.CaseTransferred():
+            transfer = Transfer(event.to_area, event.kind, at, event.review_on)
+            return replace(state, transfers=(*_transfers_ended(state, at), transfer))
+        case events.TransferEnded():
+            return replace(state, transfers=_transfers_ended(state, at))
         case events.ActivityUndertaken():
             return replace(state, activities={**state.activities, event.session_id: at})
         case events.RecordCorrected():  # the corrected value already stands in its place
@@ -251,6 +258,12 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             )
         case _:
             assert_never(event)
+
+
+def _transfers_ended(state: DisposalState, at: datetime) -> tuple[Transfer, ...]:
+    if state.transfer is None:
+        return state.transfers
+    return (*state.transfers[:-1], replace(state.transfer, ended_at=at))
 
 
 def _is_before(at: datetime, last: datetime | None) -> bool:

@@ -274,6 +274,17 @@ class StepState:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfer:
+    """Another area's hold of the case, until it ended or another took its place."""
+
+    area: str
+    kind: events.MoveKind
+    at: datetime
+    review_on: date
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Deferral:
     """The deferral of the prosecution as agreed: its plan, and when it was completed or ended."""
 
@@ -356,6 +367,10 @@ class DisposalState:
     officer_id: UUID | None = None
     """Who has the case: to whom it was handed over last, else who opened it; None if a reaction did."""
     handed_over_at: datetime | None = None
+    area: str | None = None
+    """The area in which it was opened."""
+    transfers: tuple[Transfer, ...] = ()
+    """The other areas that have held it, of which at most the last still does."""
     stage: Stage = Stage.OPENED
     admission: Admission | None = None
     asked_at: datetime | None = None
@@ -419,6 +434,12 @@ class DisposalState:
     monitors: frozenset[UUID] = frozenset()
     reviews: tuple[Review, ...] = ()
     record: PastFacts[events.DisposalEvent] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def transfer(self) -> Transfer | None:
+        """The hold of another area that stands."""
+        last = self.transfers[-1] if self.transfers else None
+        return None if last is None or last.ended_at is not None else last
 
     @property
     def prior(self) -> events.PriorRecord | None:

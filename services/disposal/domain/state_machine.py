@@ -151,9 +151,16 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "there_is_work_to_hand_over",
-        (commands.HandOverCase,),
+        (commands.HandOverCase, commands.TransferCase),
         CARED_FOR | {Stage.RECORDED},
         "The case has ended: there is no work that another officer could take.",
+    ),
+    AllowedStages(
+        "another_area_holds_it",
+        (commands.EndTransfer,),
+        EVERY_STAGE,
+        "No other area holds the case.",
+        standing=lambda state: state.transfer is not None,
     ),
     AllowedStages(
         "condition_may_be_proposed",

@@ -15,9 +15,10 @@ from services.disposal.domain.commands import (
     RecordAdmission,
     RecordProsecutorDecision,
     RequestAssessment,
+    TransferCase,
 )
 from services.disposal.domain.history import Later
-from services.disposal.events import AssessmentTool, ProsecutorDecision, TimeLimit
+from services.disposal.events import AssessmentTool, MoveKind, ProsecutorDecision, TimeLimit
 from services.trade.vocabulary import (
     AttendanceStatus,
     Category,
@@ -253,6 +254,15 @@ MOVES: Final[Mapping[str, Moved]] = {
     "victim_told_themselves_age": Moved(10, told_of_a_girl),
     "assessment_days": Moved(11, assesses),
     "deferral_reconsidered_days": Moved(2, reconsiders),
+    "transfer_review_months": Moved(
+        2,
+        lambda service: answer(
+            case(service).opened(),
+            TransferCase(to_area="north", kind=MoveKind.TRANSFER, review_on=date(2026, 6, 4), why=Sealed("He moved.")),
+            disposal.SUPERVISOR,
+            "2026-03-09T10:00:00+00:00",
+        ),
+    ),
     "yjs_told_days": Moved(2, lambda service: due(annulled(service), "YJS_TOLD", disposal.GIVEN_ON)),
     "yot_referral_days": Moved(2, lambda service: due(case(service).issued(), "YOT_REFERRAL", disposal.GIVEN_ON)),
     "attendance_record_days": Moved(2, books),

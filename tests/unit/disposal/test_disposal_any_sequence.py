@@ -20,6 +20,7 @@ from services.disposal.domain.commands import (
     DecideBreach,
     EndDeferral,
     EndDiversion,
+    EndTransfer,
     ExcuseCondition,
     HandOverCase,
     InformVictimOfRestorativeJustice,
@@ -40,6 +41,7 @@ from services.disposal.domain.commands import (
     ReferToYot,
     RequestAssessment,
     TellVictim,
+    TransferCase,
     WithdrawAdmission,
     WithdrawCase,
     WithdrawCondition,
@@ -55,6 +57,7 @@ from services.disposal.events import (
     ContactMeans,
     DeferralEndReason,
     DeferralReviewOutcome,
+    MoveKind,
     OutcomeAssigned,
     ProsecutorDecision,
     StepResult,
@@ -153,6 +156,11 @@ COMMANDS: Final[tuple[Command, ...]] = (
     IssueDisposal(),
     IssueDisposal(),
     ReferToYot(),
+    *(
+        TransferCase(to_area="north", kind=kind, review_on=date(2026, 4, 30), why=Sealed("He moved."))
+        for kind in MoveKind
+    ),
+    EndTransfer(why=Sealed("He is back.")),
     HandOverCase(to=MANAGER, why=Sealed("A new team.")),
     deferral(),
     *(RecordDeferralStep(step_id=MENTORING, result=result, note=Sealed("So it went.")) for result in StepResult),

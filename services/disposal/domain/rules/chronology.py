@@ -13,7 +13,7 @@ from services.disposal.domain.rules.outcomes import CAUTIONED
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState
 from services.trade.vocabulary import AttendanceStatus, Disposal, OutcomeCode, Recommendation
-from shared.domain.dates import BeyondCalendar, is_working_day, local_day
+from shared.domain.dates import BeyondCalendar, add_months, is_working_day, local_day
 from shared.domain.messages import Command
 from shared.domain.rules import Context
 
@@ -134,6 +134,34 @@ def not_before_the_agreement(state: DisposalState, context: Context) -> bool:
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     return state.deferral is None or context.occurred_at >= state.deferral.at
+
+
+@rules.forbids("T1", commands.TransferCase, commands.EndTransfer)
+def not_before_the_last_transfer(state: DisposalState, context: Context) -> bool:
+    """The areas that hold a case change in the order in which it happens: check the time.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return state.transfer is None or context.occurred_at >= state.transfer.at
+
+
+@rules.forbids("TR1", commands.TransferCase, looks_at=("review_on",))
+def transfer_is_reviewed_soon(command: commands.TransferCase, _state: DisposalState, context: Context) -> bool:
+    """A transfer is reviewed within three months, and not before it begins: set another day.
+
+    Source: gov.uk, case management guidance, case responsibility; the months are local policy
+    """
+    last = add_months(context.day, context.policy.number("transfer_review_months"))
+    return context.day <= command.review_on <= last
+
+
+@rules.forbids("TR1", commands.TransferCase, looks_at=("to_area",))
+def transfer_is_to_another_area(command: commands.TransferCase, state: DisposalState, _context: Context) -> bool:
+    """The case was opened in this area: name the other one.
+
+    Source: gov.uk, case management guidance, case responsibility
+    """
+    return command.to_area != state.area
 
 
 @rules.forbids("T1", commands.CompleteDeferral)
