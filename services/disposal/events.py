@@ -51,6 +51,7 @@ from shared.domain.messages import (
     Version,
     require_each_once,
 )
+from shared.domain.permissions import Hold
 from shared.domain.sealing import FieldClass, OwnedBy, Sealed
 from shared.domain.texts import Code
 
@@ -1162,6 +1163,8 @@ class CaseTransferred(Event):
     to_area: ShortText
     kind: MoveKind
     review_on: date
+    ends: UUID | None
+    """The event by which another area held it so until now."""
     why: Annotated[Sealed[FreeText], Personal.REASONS]
 
 
@@ -1170,6 +1173,8 @@ class TransferEnded(Event):
 
     sentence = "Case back with the area that opened it"
 
+    ends: UUID
+    """The event by which the other area held it."""
     why: Annotated[Sealed[FreeText], Personal.REASONS]
 
 
@@ -1325,6 +1330,17 @@ def _taken_up(_fact: Fact) -> Iterable[str]:
     return ("TAKEN_UP",)
 
 
+def _moved(fact: Fact) -> Iterable[str]:
+    """HELD: another area holds the case, and leads or takes care. HELD_NO_MORE: it does not any more."""
+    match fact.event:
+        case CaseTransferred(to_area=area, kind=kind, ends=ends):
+            return Hold.marks(fact.event_id, area, leads=kind is MoveKind.TRANSFER, ends=ends)
+        case TransferEnded(ends=ends):
+            return Hold.marks(None, "", leads=False, ends=ends)
+        case _:
+            return ()
+
+
 def _decided(fact: Fact) -> Iterable[str]:
     """DECIDES: who took the decision."""  # the reference page reads it
     yield f"DECIDES:{fact.actor.id}"
@@ -1352,7 +1368,10 @@ EVENTS = EventRegistry(
         CaseHandedOver: _taken_up,
         DisposalDecided: _decided,
         RecordCorrected: _investigated,
+        CaseTransferred: _moved,
+        TransferEnded: _moved,
     },
+    holding=(CaseTransferred, TransferEnded),
     mentions=(
         "case_id",
         "referral_id",

@@ -22,6 +22,7 @@ from shared.domain.envelope import Fact
 from shared.domain.guidance import Answer, CommandGuidance, RuleAnswer, Status, guidance_at
 from shared.domain.messages import Actor, Command
 from shared.domain.next_steps import Progress, TaskProgress, journeys_at, next_step, of_role
+from shared.domain.permissions import boundary
 from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.service import Service
 
@@ -163,6 +164,7 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         dated = reads and not await withheld_people(deps, service, actor, facts)
         if at > now and not dated:
             raise NotAllowed(NO_LATER_DAY)
+        access, permission = await deps.handler.access_of(actor, records), service.permissions.get(actor.role)
         guidance = await asyncio.to_thread(
             _guidance,
             service,
@@ -176,6 +178,14 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
             reads=reads,
             dated=dated,
         )
+        barred = {
+            command.__name__
+            for command in service.commands
+            if boundary(actor, permission, access, service.inherited_labels, command) is not None
+        }
+        guidance.commands = [line for line in guidance.commands if line.type not in barred]
+        if guidance.next is not None and barred.issuperset(guidance.next.commands):
+            guidance.next = None
         return JSONResponse(guidance.model_dump(mode="json"))
 
 

@@ -188,8 +188,8 @@ async def denial_of(
             return Denial("what is decided about a person's data is for data protection and auditors", hidden=True)
         if records[0].stream in _rights_streams(service, actor.conflicts):
             return Denial(CONFLICT)
-    if service.is_own(records[0].type) and (permission.where or actor.conflicts):
-        facts = AccessFacts.of_history(service.events, closed_facts(service, records))
+    if service.is_own(records[0].type):
+        facts = AccessFacts.of_records(service.events, records, whole=bool(permission.where or actor.conflicts))
     else:
         facts = AccessFacts.of_opening(records[0].body)
     return await at.handler.read_denial(actor, permission, facts)

@@ -196,6 +196,8 @@ class EventRegistry:
     namespace: str = "ooc"
     marks: Mapping[type[Event], Callable[[Fact], Iterable[str]]] = field(default_factory=dict)
     """Functions that compute the marks of an event, on which read access depends (`shared.domain.permissions`)."""
+    holding: tuple[type[Event], ...] = ()
+    """Those events whose marks say who holds the record beside those of its labels (`shared.domain.permissions.Hold`)."""
     mentions: tuple[str, ...] = ()
     """Event fields with the id of a person, a home or another record, for which a conflict of interest may be declared."""
     of_records: tuple[str, ...] = ()
@@ -226,6 +228,15 @@ class EventRegistry:
     def by_type(self) -> dict[str, type[Event]]:
         """The event class of each current type name, such as `ooc.lending.BookLent.v1`."""
         return {self.type_name(cls): cls for cls in self.events}
+
+    @cached_property
+    def holding_types(self) -> frozenset[str]:
+        """The type names of `holding`, in every version."""
+        return frozenset(
+            f"{self.type_name(cls).rpartition('.v')[0]}.v{version}"
+            for cls in self.holding
+            for version in range(1, cls.version + 1)
+        )
 
     @cached_property
     def mentioning(self) -> dict[type[Event], tuple[str, ...]]:

@@ -127,7 +127,8 @@ class Command(Message):
     begins a stream; `happens`, whether it records something, so that its time must be right; `prints`, whether its rules
     print documents, which takes some ten milliseconds each; `records`, the event that it records with its own fields,
     if it does nothing else; `makes`, else the events that it may give; `unrecorded`, its fields that none of them has;
-    `dated_by`, the field with the time of the occurrence if `occurred_at` is left out.
+    `dated_by`, the field with the time of the occurrence if `occurred_at` is left out; `by_any_holder`, whether those may
+    send it too who hold the record beside those who lead (`shared.domain.permissions.Hold`).
     """
 
     # Built when first used, since each class gives its field `type` the class's own name first.
@@ -141,6 +142,7 @@ class Command(Message):
     makes: ClassVar[tuple[type[Event], ...]] = ()
     unrecorded: ClassVar[frozenset[str]] = frozenset()
     dated_by: ClassVar[str | None] = None
+    by_any_holder: ClassVar[bool] = False
 
     type: str = ""
     occurred_at: Timestamp | None = None

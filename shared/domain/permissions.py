@@ -5,17 +5,19 @@ short texts computed from the events of a record (`EventRegistry.marks`), such a
 record of another service with the same home and labels has the name of that service before it (`counter.ONLINE`).
 
 Three boundaries apply to commands and reads alike:
-- labels: a record with another label than the token answers as one that does not exist;
+- labels: a record with another label than the token answers as one that does not exist, unless its events say that those
+  with the token's label hold it too (`Hold`);
 - organisation, if the table has the boundary: likewise;
 - declared conflicts of interest: a record that mentions one of their ids is forbidden.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -116,6 +118,37 @@ class Permission:
 Permissions = Mapping[str, Permission]
 """Role -> read permission. A role without an entry may read nothing."""
 
+_HELD: Final = re.compile(r"(?:\w+\.)?HELD:([^:]+):(LEADS|CARES):(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Those with another label hold a record, and so all records of its home, beside those of the label that it has.
+
+    Either of them leads. The other reads, and sends commands that are `by_any_holder`.
+    """
+
+    label: str
+    leads: bool
+
+    @staticmethod
+    def marks(id_: UUID | None, label: str, *, leads: bool, ends: UUID | None) -> Iterable[str]:
+        """Yield the marks of an event by which a hold with this id begins, if it has one, and another ends."""
+        if ends is not None:
+            yield f"HELD_NO_MORE:{ends}"
+        if id_ is not None:
+            yield f"HELD:{id_}:{'LEADS' if leads else 'CARES'}:{label}"
+
+    @classmethod
+    def standing(cls, marks: frozenset[str]) -> Sequence[Hold]:
+        """Return the holds that these marks began, and none of them ended."""
+        found = ((mark, match) for mark in sorted(marks) if (match := _HELD.fullmatch(mark)))
+        return [
+            cls(match[3], match[2] == "LEADS")
+            for mark, match in found
+            if f"{mark.partition('HELD:')[0]}HELD_NO_MORE:{match[1]}" not in marks
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Denial:
@@ -123,6 +156,15 @@ class Denial:
 
     why: str
     hidden: bool = False
+
+
+class _Record(Protocol):
+    """An event as it is stored: its type name, and its bytes."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +184,13 @@ class AccessFacts:
         stream = UUID(raw["stream"].rpartition("/")[2])
         home = UUID(raw["home"])
         return cls(raw["labels"], raw["actor"]["organisation"], home, frozenset({stream, home}))
+
+    @classmethod
+    def of_records(cls, book: EventRegistry, records: Sequence[_Record], *, whole: bool) -> AccessFacts:
+        """Extract the access facts from a stream: `whole` those of all events, else of its first and of who holds it."""
+        opening = cls.of_opening(records[0].body)
+        wanted = [record for record in records if whole or record.type in book.holding_types]
+        return opening.joined(book, [book.read(record.body) for record in wanted])
 
     @classmethod
     def of_history(cls, book: EventRegistry, history: Sequence[Fact]) -> AccessFacts:
@@ -226,14 +275,31 @@ def _ids_corrected(names: Collection[str], correction: Correction) -> Iterable[U
             yield from (UUID(str(id_)) for id_ in (value if isinstance(value, list | tuple) else [value]))
 
 
-def boundary(actor: Actor, permission: Permission | None, facts: AccessFacts, labels: Iterable[str]) -> Denial | None:
-    """Check the boundaries of an actor, for commands and reads alike. Returns None if nothing denies access.
+def is_foreign(actor: Actor, facts: AccessFacts, labels: Iterable[str]) -> bool:
+    """Tell whether a record has another label than the actor, of the names that must match."""
+    return any(name in facts.labels and actor.labels.get(name) not in {EVERY, facts.labels[name]} for name in labels)
+
+
+def boundary(
+    actor: Actor,
+    permission: Permission | None,
+    facts: AccessFacts,
+    labels: Collection[str],
+    command: type[Command] | None = None,
+) -> Denial | None:
+    """Check the boundaries of an actor for a command, or for a read. Returns None if nothing denies access.
 
     `labels` are the names of the labels that must match.
     """
-    for label in labels:
-        if label in facts.labels and actor.labels.get(label) not in {EVERY, facts.labels[label]}:
-            return Denial(f"this record belongs to another {label}: ask a colleague there", hidden=True)
+    own = {actor.labels.get(name) for name in labels}
+    holds = Hold.standing(facts.marks)
+    foreign = is_foreign(actor, facts, labels)
+    if foreign and own.isdisjoint(hold.label for hold in holds):
+        return Denial(f"this record belongs to another {' and '.join(labels)}: ask a colleague there", hidden=True)
+    if command is not None and not command.by_any_holder and actor.role != SYSTEM and EVERY not in own:
+        leading = any(hold.leads for hold in holds if not foreign or hold.label in own)
+        if leading != foreign:
+            return Denial(f"another {' and '.join(labels)} leads here now, and yours reads: ask a colleague there")
     if permission is not None and permission.own_organisation and facts.organisation != actor.organisation:
         return Denial(
             f"the role {actor.role} may reach only records that its own organisation opened: ask that organisation",
@@ -245,14 +311,15 @@ def boundary(actor: Actor, permission: Permission | None, facts: AccessFacts, la
 
 
 def read_denial(
-    actor: Actor, permission: Permission, facts: AccessFacts, labels: Iterable[str], linked: Iterable[str] = ()
+    actor: Actor, permission: Permission, facts: AccessFacts, labels: Collection[str], linked: Iterable[str] = ()
 ) -> Denial | None:
     """Check the boundaries and the permission for a read. Returns None if nothing denies it.
 
     `linked` are the marks of records of other services with the same home.
     """
+    facts = replace(facts, marks=facts.marks.union(linked))
     denial = boundary(actor, permission, facts, labels)
-    if denial is None and not permission.is_opened_by(facts.marks.union(linked), actor):
+    if denial is None and not permission.is_opened_by(facts.marks, actor):
         return Denial(
             f"the role {actor.role} may read only records marked {' or '.join(permission.where)}: ask a colleague"
         )

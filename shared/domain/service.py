@@ -240,9 +240,9 @@ class Service(Generic[S]):
 
     @cached_property
     def linked(self) -> tuple[EventRegistry, ...]:
-        """The event registries of the services whose marks the access table or the rules use."""
+        """The event registries of the services whose marks the access table or the rules use, or that say who holds a case."""
         wanted = self.asks_marks_of.union(*(permission.linked for permission in self.read_model.access.values()))
-        return tuple(book for book in self.published if book.service in wanted)
+        return tuple(book for book in self.published if book.service in wanted or book.holding)
 
     @cached_property
     def kept(self) -> tuple[EventRegistry, ...]:

@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -37,6 +37,7 @@ from shared.domain.permissions import (
     boundary,
     ids_mentioned,
     ids_named,
+    is_foreign,
     marks_within,
     read_denial,
 )
@@ -222,7 +223,7 @@ class CommandHandler:
                 request = replace(request, stream=reserved_id(request.stream))
                 name = self.service.stream_name(request.stream)
                 continue
-            failure = self._check_preconditions(request, loaded)
+            failure = await self._check_preconditions(request, loaded)
             if failure is not None:
                 return failure
             if await self._is_full(request, loaded.records):
@@ -291,9 +292,21 @@ class CommandHandler:
 
     async def read_denial(self, actor: Actor, permission: Permission, facts: AccessFacts) -> Denial | None:
         """Check the permission of an actor for a record with these access facts. Returns None if it may be read."""
-        marks = await self.event_store.linked_marks({facts.home}) if permission.linked else {}
-        linked = marks_within(marks.get(facts.home, ()), facts.labels, self.service.inherited_labels)
+        linked: Iterable[str] = ()
+        if permission.linked or is_foreign(actor, facts, self.service.inherited_labels):
+            linked = await self._linked_marks(facts)
         return read_denial(actor, permission, facts, self.service.inherited_labels, linked)
+
+    async def access_of(self, actor: Actor, records: Sequence[RecordedEvent]) -> AccessFacts:
+        """Return the facts of a stream by which an actor reaches it, also as one of those who hold the case."""
+        facts = AccessFacts.of_records(self.service.events, records, whole=bool(actor.conflicts))
+        if not is_foreign(actor, facts, self.service.inherited_labels):
+            return facts
+        return replace(facts, marks=facts.marks.union(await self._linked_marks(facts)))
+
+    async def _linked_marks(self, facts: AccessFacts) -> frozenset[str]:
+        marks = await self.event_store.linked_marks({facts.home})
+        return marks_within(marks.get(facts.home, ()), facts.labels, self.service.inherited_labels)
 
     async def _linked(self, request: CommandRequest, history: Sequence[Fact]) -> Linked:
         """Look up the marks that the rules look at. Raises `EventStoreUnavailable`."""
@@ -408,7 +421,7 @@ class CommandHandler:
             case WrongExpectedVersion() | DuplicateCommand():
                 return None  # the next load finds the receipt of a duplicate
 
-    def _check_preconditions(self, request: CommandRequest, loaded: LoadedStream) -> Result | None:
+    async def _check_preconditions(self, request: CommandRequest, loaded: LoadedStream) -> Result | None:
         """Check existence, access and expected version, before any rule. Returns None if all hold."""
         command = request.command
         if loaded.records:
@@ -416,7 +429,7 @@ class CommandHandler:
                 return StreamNotFound()
         elif not type(command).opens or (request.stream.version == RESERVED and not self._is_the_kernels):
             return StreamNotFound()
-        forbidden = self._check_access(request, loaded.records)
+        forbidden = await self._check_access(request, loaded.records)
         if forbidden is not None:
             return forbidden
         version = loaded.records[-1].version if loaded.records else 0
@@ -441,24 +454,20 @@ class CommandHandler:
         times = 3 if request.actor.role == SYSTEM else 2 if short else 1
         return size > FULL_BYTES * times or (not records and count >= FULL_RECORDS * times)
 
-    def _check_access(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> Forbidden | None:
+    async def _check_access(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> Forbidden | None:
         """Check rule T2: labels, organisation, and declared conflicts of interest with the record and with whom the command names.
 
         Returns None if they allow access.
         """
-        registry = self.service.events
         named = ids_by_name((request.command,)) if request.actor.conflicts else {}
-        torn = any(not request.actor.conflicts.isdisjoint(named.get(name, ())) for name in registry.mentions)
+        mentions = self.service.events.mentions
+        torn = any(not request.actor.conflicts.isdisjoint(named.get(name, ())) for name in mentions)
         if not records:
             return Forbidden(CONFLICT) if torn else None
-        facts = (
-            AccessFacts.of_history(registry, [registry.read(record.body) for record in records])
-            if request.actor.conflicts
-            else AccessFacts.of_opening(records[0].body)
-        )
-        denial = boundary(
-            request.actor, self.service.permissions.get(request.actor.role), facts, self.service.inherited_labels
-        )
+        actor, labels = request.actor, self.service.inherited_labels
+        facts = await self.access_of(actor, records)
+        permission = self.service.permissions.get(actor.role)
+        denial = boundary(actor, permission, facts, labels, type(request.command))
         if denial is not None:
             return Forbidden(denial.why, denial.hidden)
         return Forbidden(CONFLICT) if torn else None

@@ -171,6 +171,7 @@ class InformVictimOfRestorativeJustice(Command):
 
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT
     makes = (events.VictimInformedOfRestorativeJustice,)
+    by_any_holder = True
 
     person_id: NotTheChildId
     enhanced_rights: bool
@@ -184,6 +185,7 @@ class TellVictim(Command):
 
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT | _roles(Role.SUPERVISOR)
     makes = (events.VictimTold,)
+    by_any_holder = True
 
     person_id: NotTheChildId
     means: events.ContactMeans
@@ -431,6 +433,7 @@ class RecordConditionAttendance(Command):
 
     roles: ClassVar[frozenset[str] | None] = MONITORS | _roles(Role.SYSTEM)
     makes = _SESSION_ENDS
+    by_any_holder = True
 
     condition_id: UUID
     session_id: UUID
@@ -492,6 +495,7 @@ class RecordContact(Command):
 
     roles: ClassVar[frozenset[str] | None] = MONITORS | _roles(Role.VICTIM_WORKER)
     makes = (events.ContactRecorded,)
+    by_any_holder = True
 
     person_id: UUID
     means: events.ContactMeans
@@ -672,7 +676,7 @@ class TransferCase(Command):
     """
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SUPERVISOR)
-    records = events.CaseTransferred
+    makes = (events.CaseTransferred,)
 
     to_area: ShortText
     kind: events.MoveKind
@@ -684,7 +688,8 @@ class EndTransfer(Command):
     """Take the case back from the area that holds it beside the one that opened it."""
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SUPERVISOR)
-    records = events.TransferEnded
+    makes = (events.TransferEnded,)
+    by_any_holder = True
 
     why: Sealed[FreeText]
 

@@ -28,8 +28,10 @@ CORRECTIONS: Final[CorrectionEngine[events.RecordCorrected, DisposalState]] = Co
             (Event, "child_id"),
             # What printing showed.
             (events.DocumentSigned, "printed_here"),
-            # Who reads the note.
+            # Who reads the note, and the case: an area has read it already, so the transfer is ended or made anew.
             (events.ContactRecorded, "with_victim"),
+            *((events.CaseTransferred, field) for field in ("to_area", "kind", "ends")),
+            (events.TransferEnded, "ends"),
         }
     ),
     corrected_by=recorders(COMMANDS, DEFAULT_ROLES, Role.SUPERVISOR),

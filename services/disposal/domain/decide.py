@@ -104,6 +104,12 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
             return (model_from(events.DisposalAnnulled, command, **derived.of_annulment(state)),)
         case commands.WithdrawCase():
             return (model_from(events.CaseWithdrawn, command, **of_child(state)),)
+        case commands.TransferCase():
+            ends = None if state.transfer is None else state.transfer.event_id
+            return (model_from(events.CaseTransferred, command, ends=ends),)
+        case commands.EndTransfer():
+            assert state.transfer is not None
+            return (model_from(events.TransferEnded, command, ends=state.transfer.event_id),)
         case commands.RecordActivityUndertaken():
             return (model_from(events.ActivityUndertaken, command, session_id=activity_id(command, context)),)
         case commands.CorrectRecord():

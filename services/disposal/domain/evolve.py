@@ -242,7 +242,7 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.CaseWithdrawn():
             return replace(state, stage=Stage.WITHDRAWN, ended_at=at)
         case events.CaseTransferred():
-            transfer = Transfer(event.to_area, event.kind, at, event.review_on)
+            transfer = Transfer(fact.event_id, event.to_area, event.kind, at, event.review_on)
             return replace(state, transfers=(*_transfers_ended(state, at), transfer))
         case events.TransferEnded():
             return replace(state, transfers=_transfers_ended(state, at))

@@ -277,6 +277,7 @@ class StepState:
 class Transfer:
     """Another area's hold of the case, until it ended or another took its place."""
 
+    event_id: UUID
     area: str
     kind: events.MoveKind
     at: datetime

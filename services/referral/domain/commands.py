@@ -241,6 +241,7 @@ class InformVictimOfRestorativeJustice(Command):
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
     makes = (events.VictimInformedOfRestorativeJustice,)
+    by_any_holder = True
 
     person_id: NotTheChildId
 
@@ -260,6 +261,7 @@ class TellVictim(Command):
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIMS
     makes = (events.VictimTold,)
+    by_any_holder = True
 
     person_id: NotTheChildId
     means: events.Means
@@ -317,6 +319,7 @@ class RecordContact(Command):
     """
 
     makes = (events.ContactRecorded,)
+    by_any_holder = True
 
     person_id: UUID
     means: events.Means

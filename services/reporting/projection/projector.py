@@ -24,6 +24,7 @@ from services.reporting.projection.snapshot import Connection
 from shared.domain.data_rights import data_rights_events, is_data_right
 from shared.domain.duties import Duty
 from shared.domain.envelope import EventRegistry, Fact, UnknownEvent, type_in
+from shared.domain.permissions import Hold
 from shared.domain.waiting import is_of_kernel, is_wait, waiting_events
 from shared.event_store import RecordedEvent
 
@@ -75,6 +76,7 @@ _STREAM: Final[Mapping[str, tuple[str, Callable[[Folded], Any]]]] = {
     "view": ("jsonb", lambda item: json.dumps(item.view)),
     "record": ("jsonb", lambda item: item.summary.model_dump_json()),
     "area": ("text", lambda item: item.summary.area),
+    "held_by": ("text[]", lambda item: sorted({hold.label for hold in Hold.standing(item.access.marks)})),
     "officer": ("uuid", lambda item: item.summary.officer),
     "cases": ("uuid[]", lambda item: list(item.summary.cases)),
     "referral_id": ("uuid", lambda item: getattr(item.summary, "referral_id", None)),
@@ -103,6 +105,16 @@ _CLEAR: Final = """
     delete from duty using unnest($1::text[], $2::uuid[]) as moved (service, stream)
     where duty.service = moved.service and duty.stream = moved.stream
 """
+
+
+def held(row: str, areas: str) -> str:
+    """Return the condition that another area's record, a row of `stream` or `duty`, is of a case that one of some areas holds too."""
+    return (
+        f"exists (select from stream as h where h.home = {row}.home and h.area is not distinct from {row}.area"  # noqa: S608 - names, and no value
+        f" and h.held_by <> '{{}}' and h.held_by && {areas})"
+    )
+
+
 UNMET: Final = "coalesce(d.met_on, d.closed_on, d.lapsed_on) is null"
 """The condition that nothing has ended `duty as d`, as in the indexes of unmet duties."""
 _DUTY: Final[Mapping[str, Callable[[Folded, Duty], Any]]] = {

@@ -14,7 +14,7 @@ import asyncpg
 from pydantic import Field
 
 from services.reporting.measures.period import BadQuestion
-from services.reporting.projection.projector import UNMET
+from services.reporting.projection.projector import UNMET, held
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.visibility import Reader, Statement
@@ -237,9 +237,10 @@ class _Question:
             areas = statement.bind(self.reader.areas, "text[]")
             # Like _IS_WORK: PostgreSQL expects half of all rows to meet a condition within coalesce.
             conditions.append(f"""coalesce((
-                select w.area from stream as w where w.home = a.home and w.home = any(w.cases) and w.area is not null
+                select w.area = any({areas}) or {held("w", areas)} from stream as w
+                where w.home = a.home and w.home = any(w.cases) and w.area is not null
                 order by w.begun_at, w.stream limit 1
-            ) = any({areas}), false)""")  # noqa: S608 - the same
+            ), false)""")  # noqa: S608 - the same
         limited = list(self.reader.limited)
         works: list[str] = []
         if self.state == PANEL_QUEUE:

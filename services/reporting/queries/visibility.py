@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from services.reporting.projection.fold import Stream, split
+from services.reporting.projection.projector import held
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection, Pool
 from shared.domain.messages import Actor
@@ -23,7 +24,7 @@ def visible(n: int) -> str:
     """Return the condition that a reader may see `stream as s`. `$n` is the first of five parameters (`Reach.parameters`)."""
     free, keys, linked, areas, barred = (f"${number}" for number in range(n, n + 5))
     return f"""(
-        ({areas}::text[] is null or s.area is null or s.area = any({areas}))
+        ({areas}::text[] is null or s.area is null or s.area = any({areas}) or {held("s", areas)})
         and not s.mentions && {barred}::uuid[]
         and (
             s.service = any({free}::text[])
@@ -121,7 +122,10 @@ class Statement:
 
     def of_areas(self, areas: Collection[str] | None) -> str:
         """Return the condition that `duty as d` is of these areas; it repeats `visible`, on the table whose index is read."""
-        return "true" if areas is None else f"coalesce(d.area = any({self.bind(areas, 'text[]')}), true)"
+        if areas is None:
+            return "true"
+        bound = self.bind(areas, "text[]")
+        return f"(coalesce(d.area = any({bound}), true) or {held('d', bound)})"
 
     async def fetch(self, connection: Connection, text: str) -> list[asyncpg.Record]:
         rows: list[asyncpg.Record] = await connection.fetch(text, *self._values)

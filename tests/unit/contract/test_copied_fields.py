@@ -35,6 +35,9 @@ OF_THEIR_OWN: Final = {
     # what the breach named; what printing showed
     "ConditionFailed": {"condition_id"},
     "DocumentSigned": {"printed_here"},
+    # who held the case until then
+    "CaseTransferred": {"ends"},
+    "TransferEnded": {"ends"},
 }
 """Fields that no command gives, and that follow from no earlier fact."""
 

@@ -142,7 +142,7 @@ def not_before_the_last_transfer(state: DisposalState, context: Context) -> bool
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
-    return state.transfer is None or context.occurred_at >= state.transfer.at
+    return not state.transfers or context.occurred_at >= (state.transfers[-1].ended_at or state.transfers[-1].at)
 
 
 @rules.forbids("TR1", commands.TransferCase, looks_at=("review_on",))

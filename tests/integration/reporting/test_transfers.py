@@ -1,0 +1,60 @@
+"""A case that another area holds, as reporting shows it there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from services.reporting.queries.case_list import list_cases
+from services.reporting.queries.cases import case
+from services.reporting.queries.daily_sheet import daily_sheet
+from shared.domain.permissions import Denial
+from tests.hostile.partnership import opened_disposal
+from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project, reader, refold_differences
+from tests.received_referral import received_referral
+from tools.scenario.backend import Request
+from tools.scenario.story import Officer, Result
+
+HOME, REFERRAL, DISPOSAL = uuid4(), uuid4(), uuid4()
+RECEIVED = datetime(2026, 3, 2, 15, 20, tzinfo=UTC)
+OPENED = datetime(2026, 3, 3, 9, tzinfo=UTC)
+MOVED = datetime(2026, 3, 4, 9, tzinfo=UTC)
+TRANSFER = {"to_area": "DEVON", "kind": "CARETAKING", "review_on": "2026-04-01", "why": "He stays with an aunt."}
+
+
+async def test_another_area_sees_the_case_and_its_duties_while_it_holds_it(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given a referral and its disposal, while another area holds the disposal, then that area alone lists and reads both."""
+    scenarios = RecordedScenarios()
+
+    async def send(service: str, stream: UUID, at: datetime, body: Mapping[str, Any]) -> None:
+        """Send a command, and project what it records."""
+        known, role = len(scenarios.facts), Officer("YJS_CASE_MANAGER" if "details" in body else "SUPERVISOR")
+        asked = Request(service, stream, role, {"occurred_at": at.isoformat(), **body}, str(uuid4()))
+        assert scenarios.memory.send(asked).word is Result.ACCEPTED
+        await project(pool, scenarios.facts[known:], 100)
+
+    async def seen(area: str) -> tuple[int, bool, bool, int]:
+        """Return how many cases an area lists, whether it reads this one now and as of its opening, and its duties."""
+        who = reader(area)
+        listed = await list_cases(pool, who)
+        now, then = await case(pool, who, HOME), await case(pool, who, HOME, as_of=OPENED)
+        sheet = await daily_sheet(pool, who, OPENED)
+        assert not isinstance(now, Denial) or now.hidden
+        reads = isinstance(now, Mapping) and now["referral"] is not None and len(now["disposals"]) == 1
+        return len(listed["cases"]), reads, isinstance(then, Mapping), len(sheet["duties"])
+
+    nothing = (0, False, False, 0)
+    await send("referral", REFERRAL, RECEIVED, received_referral(HOME, RECEIVED.isoformat()))
+    details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
+    await send("disposal", DISPOSAL, OPENED, opened_disposal(HOME, uuid4(), details, occurred_at=OPENED.isoformat()))
+    assert await seen("DEVON") == nothing
+    await send("disposal", DISPOSAL, MOVED, {"type": "TransferCase", **TRANSFER})
+    assert await seen("DEVON") == await seen("DORSET") != nothing
+    assert await seen("KENT") == nothing
+    assert await refold_differences(pool) == []
+    await send("disposal", DISPOSAL, MOVED, {"type": "EndTransfer", "why": "He is back."})
+    assert await seen("DEVON") == nothing
