@@ -45,6 +45,8 @@ class Page:
     headers: httpx2.Headers = field(repr=False)
     is_led_to: bool = True
     """Whether a link leads there from where a person starts."""
+    offered: frozenset[str] = frozenset()
+    """The ids of those who were offered as known already, when somebody was looked for before."""
 
     @property
     def title(self) -> str:

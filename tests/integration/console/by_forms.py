@@ -92,7 +92,8 @@ class Forms(Http):
         forms = [form.action for form in page.forms()]
         if any("/reasons" in action for action in forms):
             names = sorted(name for name in page.form("/reasons").names if name.startswith(REASON))
-            return Response(Result.NEEDS_RATIONALE, rules=tuple(name.removeprefix(REASON) for name in names))
+            rules = tuple(name.removeprefix(REASON) for name in names)
+            return Response(Result.NEEDS_RATIONALE, rules=rules, known=tuple(page.offered))
         if any("/version" in action for action in forms):
             return Response(Result.CONFLICT, why=page.words)
         if page.status == 422:

@@ -81,6 +81,7 @@ def fill_in(browser: Driver, page: Page, command: Mapping[str, Any], *, forged: 
         # The value is asked in the way of its field, once that is chosen.
         chosen = {name: str(command[name]) for name in ("corrects", "field") if name in command}
         page = browser.send(page, page.form("/do/"), chosen, forged=forged)
+    offered: frozenset[str] = frozenset()
     if {"role", "category"} <= command.keys() and "category" not in page.form("/do/").names:
         # Somebody is looked for first, and the details are asked for the part of the person, once that is chosen.
         form = page.form("/do/")
@@ -88,8 +89,11 @@ def fill_in(browser: Driver, page: Page, command: Mapping[str, Any], *, forged: 
         page = browser.send(page, form, sought, forged=forged)
         if "shown.people" in page.form("/do/").names:
             # None of those who are known.
+            offered = frozenset(page.form("/do/").options["person_id"])
             someone = {"person_id": str(command.get("person_id") or uuid4())}
             page = browser.send(page, page.form("/do/"), someone, forged=True)
+            if not any("/do/" in form.action for form in page.forms()):
+                return page  # The form was sent before: it leads to what was recorded.
     form = page.form("/do/")
     form.buttons = [one for one in form.buttons if one[0] != "add"]
     if "person_id" in form.options and not any(name.startswith("details.") for name in form.names):
@@ -98,7 +102,9 @@ def fill_in(browser: Driver, page: Page, command: Mapping[str, Any], *, forged: 
     filled = {name: text for name, text in ASKED.items() if name in form.names} | dict(answers(command, form))
     if missing := filled.keys() - form.names:
         raise NotDrawn(f"{page.url} draws no {sorted(missing)}; it draws {sorted(form.names)}")
-    return browser.send(page, form, filled, forged=forged)
+    page = browser.send(page, form, filled, forged=forged)
+    page.offered = offered
+    return page
 
 
 def record(browser: Driver, address: str, command: Mapping[str, Any], reason: str = "") -> Page:
