@@ -1,7 +1,5 @@
 """`python -m services.notifications worker`."""
 
-from __future__ import annotations
-
 from services.notifications.worker import run_worker
 from shared.runtime.entrypoint import run_process
 

@@ -3,8 +3,6 @@
 So every read of an address is in the access log, and none is stored.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

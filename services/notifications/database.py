@@ -1,7 +1,5 @@
 """The database of notifications, for provisioning: the events that it follows and its outbox."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

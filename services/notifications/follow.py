@@ -1,7 +1,5 @@
 """The follower: events in, rows of the outbox out, all in the transaction of the consumer's checkpoint."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The public keys of the relays' position records (ADR 76), read from the services: this program has no secret of theirs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Final
 

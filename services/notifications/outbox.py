@@ -6,8 +6,6 @@ PLANNED -> SENDING -> ACCEPTED -> SENT
 PLANNED -> WITHDRAWN
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -4,8 +4,6 @@ The outbox is brought to what stands here after each event, so a correction or a
 not been sent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime

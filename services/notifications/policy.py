@@ -1,7 +1,5 @@
 """The dated values by which messages are planned and sent."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

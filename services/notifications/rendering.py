@@ -1,7 +1,5 @@
 """The words of a message, and the invitation that goes with an e-mail (RFC 5545). Pure: nothing is kept."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

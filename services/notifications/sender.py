@@ -4,8 +4,6 @@ Each step is committed before the next begins, and a worker that dies leaves the
 never sent again unasked: Notify is asked by the message's id; a mail server cannot be, and gets one repeat, marked as such.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

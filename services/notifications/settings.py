@@ -1,7 +1,5 @@
 """Settings of notifications, beside those of every process."""
 
-from __future__ import annotations
-
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Self

@@ -4,8 +4,6 @@ A line says for which occasion which people get which text, and between which ti
 prefers, of those for which an address is known. No text names the reason of an appointment.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """When a message may go: by Europe/London days and hours, so that a change of the clocks moves no message into the night."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The process of notifications: it follows the events of the other services, and sends due messages."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 

@@ -6,8 +6,6 @@ accepts as an option, needs only one more timer. It begins TLS itself: if the so
 handshake is counted by nobody, for a minute.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from asyncio.sslproto import SSLProtocol

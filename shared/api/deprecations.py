@@ -4,8 +4,6 @@ An answer of such a route has the headers Deprecation (RFC 9745), Sunset (RFC 85
 which marks it and says what to use instead. From the day of its sunset on it may be removed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time

@@ -1,7 +1,5 @@
 """The limits of an API, as it publishes them in `info` of its OpenAPI document, and the reference on a page."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from shared.api.authentication import LONGEST_SECONDS

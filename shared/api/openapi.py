@@ -1,7 +1,5 @@
 """The OpenAPI 3.1 document, and its page with all files from this server."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

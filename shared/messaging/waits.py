@@ -4,8 +4,6 @@ Nothing is recorded about a wait but its closure by a person (shared/domain/wait
 own tables, as they are now.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Creates the database roles, and grants exactly what `shared.runtime.privileges` declares. Safe to repeat."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 

@@ -5,8 +5,6 @@ makes the roles and grants exactly these privileges on each run, and no others. 
 a new table or function needs a line here, and tests/hostile/test_database_roles.py fails until it has one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum

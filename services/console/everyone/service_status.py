@@ -1,7 +1,5 @@
 """The status page: whether each service is ready, without a sign-in."""
 
-from __future__ import annotations
-
 import asyncio
 
 from starlette.requests import Request

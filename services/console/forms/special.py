@@ -1,7 +1,5 @@
 """The commands whose form differs from what their schema draws: one table, one entry a command."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,5 @@
 """The ways in which a message leaves: a mail server, GOV.UK Notify, or the referral's record alone."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Protocol

@@ -3,8 +3,6 @@
 Notify stores the message's id as its reference, by which it is queried before a message is sent again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from collections.abc import Callable, Collection

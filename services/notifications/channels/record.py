@@ -1,7 +1,5 @@
 """No carrier: the message is only recorded in the referral, sealed, and the console shows it."""
 
-from __future__ import annotations
-
 from typing import Final
 from uuid import UUID
 

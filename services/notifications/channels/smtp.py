@@ -4,8 +4,6 @@ SMTP cannot be asked whether it has a message. One that may have been sent is se
 marked as a repeat, and never a third time.
 """
 
-from __future__ import annotations
-
 import ssl
 from email.message import EmailMessage
 from email.utils import formatdate

@@ -1,7 +1,5 @@
 """Delivery of events to an agency's address only: neither a name that leads inside nor a redirect is followed."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 A record's first event names its organisation, as in the API (`own_organisation`): a case's id is the referrer's to choose.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any, Final

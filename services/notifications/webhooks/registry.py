@@ -1,7 +1,5 @@
 """The webhooks of agencies, with their progress."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Sequence

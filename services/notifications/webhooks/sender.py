@@ -4,8 +4,6 @@ What was taken is noted after the answer. A worker that dies between the two lea
 with the same `webhook-id`: receivers drop what they have.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The letter of one message, as it was sent."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
