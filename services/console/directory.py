@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -83,13 +83,17 @@ class Directory:
     def _owner(self, person: str, role: str) -> bytes:
         return self._cipher.owner(f"{person} {role}")
 
-    async def of_area(self, session: Session) -> list[Officer]:
-        """List the officers of the person's area, and of all areas, by name."""
+    async def of_area(self, session: Session, holders: Collection[str] = ()) -> list[Officer]:
+        """List the officers of the person's area, of the others that hold a case (`holders`), and of all areas, by name."""
         rows = await self._pool.fetch("select owner, sealed from officer where ends_at > now()")
         opened: Iterable[Any] = (self._cipher.open(row["sealed"], row["owner"]) for row in rows)
         officers = (Officer(**value) for value in opened if value is not None)
         return sorted(
-            (officer for officer in officers if EVERY in {session.area, officer.area} or officer.area == session.area),
+            (
+                officer
+                for officer in officers
+                if session.area == EVERY or officer.area in {EVERY, session.area, *holders}
+            ),
             key=lambda officer: (officer.name.casefold(), officer.role),
         )
 

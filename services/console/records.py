@@ -102,6 +102,12 @@ def records_in(case: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
             yield collection, record
 
 
+def holders_of(case: Mapping[str, Any]) -> frozenset[str]:
+    """Return the areas that hold a projected case now."""
+    lines = (line for _, record in records_in(case) for line in record.get("areas") or ())
+    return frozenset(line["area"] for line in lines if line["until"] is None)
+
+
 async def read_all(
     apis: Apis, session: Session, case: Mapping[str, Any], times: Mapping[str, Any], *, guidance: bool
 ) -> Sequence[Record]:

@@ -12,7 +12,7 @@ from services.console.forms.fields import OFFICERS, Option
 from services.console.forms.gravity import OFFENCE
 from services.console.forms.people import CRIME_NUMBER, HAPPENED, LINKED, REPORTED
 from services.console.names import called, children_of, told_apart
-from services.console.records import Record, all_people, read_all, read_record
+from services.console.records import Record, all_people, holders_of, read_all, read_record
 from services.console.sessions import Session
 from services.console.words import day, in_words, moment, today
 from services.trade.vocabulary import CHILDREN
@@ -57,9 +57,10 @@ async def choices(
     A person whose part is not known fits everywhere; where a command `reaches` people, who may have no contact does not. Those that only events tell are left out if no field means one.
     """
     of_case = apis.get_projected(session, f"/v1/cases/{case_id}") if case_id else asyncio.sleep(0, dict[str, Any]())
-    case, timeline, officers = await asyncio.gather(
-        part_of(of_case), part_of(events_of(apis, session, case_id if by_events else None)), directory.of_area(session)
+    case, timeline = await asyncio.gather(
+        part_of(of_case), part_of(events_of(apis, session, case_id if by_events else None))
     )
+    officers = await directory.of_area(session, holders_of(case.value or {}))
     if case.value:
         records: Sequence[Record] = await read_all(apis, session, case.value, {}, guidance=False)
     elif not begun:

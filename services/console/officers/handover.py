@@ -18,7 +18,7 @@ from services.console.directory import nameless, roles_for
 from services.console.forms.choices import events_of, officers_in
 from services.console.forms.fields import Option
 from services.console.forms.next_steps import NextStep, Steps, steps_of
-from services.console.records import Record, read_all, records_in
+from services.console.records import Record, holders_of, read_all, records_in
 from services.console.rendering import address, render
 from services.console.routing import console_of, query, read_uuid, see
 from services.console.sessions import Session
@@ -56,11 +56,10 @@ async def handover_page(request: Request, session: Session) -> Response:
     """Show who has each record of a case; with an officer chosen, go on to the form that hands it over."""
     console, id_ = console_of(request), str(read_uuid(request, "case"))
     apis = console.apis
-    case, events, known = await asyncio.gather(
-        apis.get_projected(session, f"/v1/cases/{id_}"),
-        part_of(events_of(apis, session, id_)),
-        console.directory.of_area(session),
+    case, events = await asyncio.gather(
+        apis.get_projected(session, f"/v1/cases/{id_}"), part_of(events_of(apis, session, id_))
     )
+    known = await console.directory.of_area(session, holders_of(case))
     records = await read_all(apis, session, case, {}, guidance=True)
     names = {option.value: option.text for option in officers_in(session, events.value or (), known)}
     officer_of = {str(record["id"]): record.get("officer") for _, record in records_in(case)}

@@ -177,7 +177,14 @@ def _disposal(state: Mapping[str, Any]) -> str:
         parts.append(within(stage) if parts else in_words(stage))
     if state["outcome"]:
         parts.append(f"outcome {state['outcome']} of the crime")
-    return f"{'; '.join(parts)}." if parts else f"{in_words(stage)}."
+    parts = parts or [in_words(stage)]
+    for line in state.get("areas") or ():
+        if line["kind"] and line["until"] is None:
+            holds = "has it" if line["kind"] == "TRANSFER" else "takes care of it"
+            parts.append(
+                f"{line['area']} {holds} since {day(line['since'])}, to be reviewed on {day(line['review_on'])}"
+            )
+    return f"{'; '.join(parts)}."
 
 
 def conditions_of(

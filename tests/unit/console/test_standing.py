@@ -52,6 +52,10 @@ GIVEN: dict[str, Any] = {
 }
 
 
+HELD_HERE = {"area": "south", "kind": None, "since": "2026-05-01", "review_on": None, "until": None}
+HELD_THERE = {"area": "north", "kind": "CARETAKING", "since": "2026-05-04", "review_on": "2026-07-01", "until": None}
+
+
 def record(collection: str, state: dict[str, Any], id_: str = "x1") -> Record:
     return Record(collection, id_, Part(state), Part(), {})
 
@@ -78,6 +82,10 @@ def work(*tasks: dict[str, Any], next_: dict[str, Any] | None = None) -> Work:
             "Youth conditional caution given on 2 October 2025; breach review.",
         ),
         ({"state": "ASSESSED", "issued_on": None, "decided": None}, "Assessed."),
+        (
+            {"state": "ASSESSED", "issued_on": None, "decided": None, "areas": [HELD_HERE, HELD_THERE]},
+            "Assessed; north takes care of it since 4 May 2026, to be reviewed on 1 July 2026.",
+        ),
     ],
 )
 def test_a_sentence_says_where_a_case_stands(changes: dict[str, Any], sentence: str) -> None:
