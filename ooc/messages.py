@@ -1,26 +1,22 @@
 """`ooc messages`: what notifications sends, to whom and how it stands. Its outbox holds no name, no address and no text."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
-import asyncpg
 import typer
 
+from ooc.databases import connected, result_of
 from ooc.evidence.verification import owner_database_url, stores
 from ooc.options import AsJson, DryRun, Yes, fail
 from ooc.tables import OUT, table
 from services.console.plain_text import moment
 from services.notifications.times import opening_of_next_day
-from services.system.addresses import VAR, NoSystem
 from shared.messaging.consumer.decisions import release_gap, release_quarantined, request_retry
 from shared.messaging.consumer.quarantine import QuarantinedStream, quarantined_streams
 from shared.runtime.privileges import RoleKind, role_name
 from shared.servers.database import WRITABLE, Connection, database_dsn
-from shared.servers.settings import NoPassword
 
 T = TypeVar("T")
 
@@ -173,26 +169,20 @@ def _change(statement: str, id_: UUID, refusal: str, done: str, *, dry_run: bool
     OUT.print("Nothing is changed: it would be." if dry_run else done)
 
 
-async def _with_connection(question: Callable[[Connection], Awaitable[T]], var: Path, *, as_owner: bool = False) -> T:
+async def _answer(question: Callable[[Connection], Awaitable[T]], *, as_owner: bool) -> T:
     """Ask the database of notifications: by its own role, or for what an operator decides as its owner."""
     address = (
         database_dsn(owner_database_url(), f"ooc_{NAME}")
         if as_owner
-        else stores(var).database(NAME, role_name(RoleKind.WORKER, NAME))
+        else stores().database(NAME, role_name(RoleKind.WORKER, NAME))
     )
-    connection = await asyncpg.connect(address, timeout=10, target_session_attrs=WRITABLE)
-    try:
+    async with connected(address, timeout=10, target_session_attrs=WRITABLE) as connection:
         return await question(connection)
-    finally:
-        await connection.close()
 
 
 def ask_database(question: Callable[[Connection], Awaitable[T]], *, as_owner: bool = False) -> T:
     """Ask the database of notifications; exit with a sentence if it does not answer."""
-    try:
-        return asyncio.run(_with_connection(question, VAR, as_owner=as_owner))
-    except (NoSystem, NoPassword, OSError, asyncpg.PostgresError) as error:
-        fail(f"The messages cannot be read: {error}")
+    return result_of(_answer(question, as_owner=as_owner), "The messages cannot be read")
 
 
 def print_rows(title: str, rows: list[dict[str, Any]], *, as_json: bool) -> None:

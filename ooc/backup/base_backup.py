@@ -17,6 +17,7 @@ import asyncpg
 
 from ooc.backup.manifest import LogSize, Manifest, require_one_system
 from ooc.backup.sealed import BadBackup, SealedFile, seal
+from ooc.databases import fetch
 from services.system.registry import SERVICES
 from shared.evidence.checkpoint import Checkpoint
 from shared.privacy.signed_note import SignedNote
@@ -127,8 +128,4 @@ async def _state_of(server: str) -> tuple[tuple[LogSize, ...], tuple[str, ...]]:
 
 
 async def _rows(server: str, database: str, query: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(await writable_host(database_dsn(server, database)), timeout=10)
-    try:
-        return list(await connection.fetch(query))
-    finally:
-        await connection.close()
+    return await fetch(await writable_host(database_dsn(server, database)), query)

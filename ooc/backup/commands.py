@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
-import asyncpg
 import pyrage
 import typer
 
@@ -26,6 +25,7 @@ from ooc.backup.manifest import (
 )
 from ooc.backup.sealed import BadBackup, parse_recipient
 from ooc.backup.upkeep import note_upkeep
+from ooc.databases import result_of
 from ooc.evidence.verification import owner_database_url, stores
 from ooc.options import AsJson, fail
 from ooc.tables import OUT, complain, say
@@ -35,7 +35,7 @@ from services.system.addresses import VAR, NoSystem
 from shared.evidence.witness_client import WitnessRefuses, WitnessSilent
 from shared.evidence.witnessed import seen_by_witness, witness_key_of, witness_of
 from shared.privacy.signed_note import InvalidSigningKey, Signer, SigningKeys
-from shared.servers.settings import NoPassword, Settings
+from shared.servers.settings import Settings
 from tools.local.secret_files import write_private
 from tools.local.supervisor import until_signalled
 
@@ -114,10 +114,7 @@ def check(folder: Folder, *, as_json: AsJson = False) -> None:
 
 def _result_of(work: Coroutine[Any, Any, T]) -> T:
     """Run some work; if it cannot be done, say why and end with exit code 1."""
-    try:
-        return asyncio.run(work)
-    except (BadBackup, NoSystem, NoPassword, InvalidSigningKey, OSError, asyncpg.PostgresError) as error:
-        fail(f"There is no backup: {error}")
+    return result_of(work, "There is no backup", BadBackup, InvalidSigningKey)
 
 
 def stores_or_settings() -> Settings:

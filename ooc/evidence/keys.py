@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final
 import asyncpg
 import typer
 
+from ooc.databases import connected
 from ooc.options import AsJson, DryRun, fail
 from ooc.tables import OUT, say, table
 from services.console.plain_text import moment
@@ -263,13 +264,9 @@ async def settle_unusable(
     """Name the keys that do not open, remove those that no event of these stores names, and return the others."""
     named = set[tuple[str, int]]()
     for address in stores:
-        store = await asyncpg.connect(address, timeout=10)
-        try:
-            async with store.transaction(readonly=True):
-                async for row in store.cursor("select body from event", prefetch=PAGE):
-                    named |= key_ids_in(row["body"])
-        finally:
-            await store.close()
+        async with connected(address, timeout=10) as store, store.transaction(readonly=True):
+            async for row in store.cursor("select body from event", prefetch=PAGE):
+                named |= key_ids_in(row["body"])
     _name(unusable)
     stray = [(key.subject, key.generation) for key in unusable if (key.subject, key.generation) not in named]
     if stray:
@@ -326,16 +323,13 @@ def _run(work: Callable[[Settings, Connection], Awaitable[None]]) -> None:
     noted = written(VAR)
     settings = Settings() if noted is None else Settings(database_url=as_role(noted["postgres"], OWNER))
 
-    async def connected() -> None:
+    async def done() -> None:
         address = database_dsn(settings.owner_database_url, KEYRING_DATABASE[0])
-        connection = await asyncpg.connect(address, timeout=10, target_session_attrs=WRITABLE)
-        try:
+        async with connected(address, timeout=10, target_session_attrs=WRITABLE) as connection:
             await work(settings, connection)
-        finally:
-            await connection.close()
 
     try:
-        asyncio.run(connected())
+        asyncio.run(done())
     except (OSError, asyncpg.PostgresError) as error:
         fail(
             f"The keyring cannot be changed ({error}): start the system, or set OOC_ADMIN_DATABASE_URL to the owner's address."

@@ -1,6 +1,5 @@
 """`ooc restore` and `ooc rebuild`: lost events from their topic, and reporting's tables anew from the event stores."""
 
-import asyncio
 import os
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
@@ -9,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
-import asyncpg
 import typer
 
 from ooc.backup.commands import signing_keys, stores_or_settings
 from ooc.backup.manifest import origin_of_backups
 from ooc.backup.sealed import BadBackup
+from ooc.databases import result_of
 from ooc.evidence.verification import owner_database_url, require_answers, stores
 from ooc.options import AsJson, fail
 from ooc.restore.from_backup import rehearse_here, restore_here, show_restored
@@ -23,7 +22,7 @@ from ooc.restore.restore import CannotRestore, Drill, Statement, drill_every_ser
 from ooc.tables import ERR, OUT, complain, progress_bar, say
 from services.reporting.database import DATABASE
 from services.reporting.rebuild import CannotRebuild, Rebuild, RebuildStep, Rebuilt
-from services.system.addresses import VAR, NoSystem
+from services.system.addresses import VAR
 from services.system.registry import DECIDING, SERVICES, deciding_services
 from shared.domain.envelope import UnknownEvent
 from shared.event_store.lost_commands import LostCommand, lost_commands
@@ -36,7 +35,7 @@ from shared.privacy.signed_note import BadNote, InvalidSigningKey, VerifierKey, 
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import service_database
 from shared.servers.database import Pool, create_pool, database_dsn
-from shared.servers.settings import NoPassword, Settings
+from shared.servers.settings import Settings
 from tools.local.errors import CannotStart
 
 T = TypeVar("T")
@@ -270,21 +269,8 @@ def _read_keys(keys: Path | None) -> list[VerifierKey]:
 
 def _result_of(work: Coroutine[Any, Any, T]) -> T:
     """Run some work; if it cannot be done, say why and end with exit code 1."""
-    try:
-        return asyncio.run(work)
-    except (
-        CannotRestore,
-        BadBackup,
-        BadNote,
-        WitnessSilent,
-        CannotStart,
-        InvalidSigningKey,
-        NoSystem,
-        NoPassword,
-        OSError,
-        asyncpg.PostgresError,
-    ) as error:
-        fail(f"Nothing is restored: {error}")
+    unable = (CannotRestore, BadBackup, BadNote, WitnessSilent, CannotStart, InvalidSigningKey)
+    return result_of(work, "Nothing is restored", *unable)
 
 
 @app.command()
@@ -298,11 +284,10 @@ def rebuild(
 ) -> None:
     """Give each service what it lacks of others' marks and events; then compute reporting's tables anew, beside the live ones, and swap them. Ctrl-C leaves them."""
     try:
-        rebuilt = asyncio.run(_rebuild_tables(processes, swap=not dry_run))
+        work = _rebuild_tables(processes, swap=not dry_run)
+        rebuilt = result_of(work, "The tables are as they were", CannotRebuild, UnknownEvent)
     except KeyboardInterrupt:
         fail("Cancelled: the tables are as they were.", CANCELLED)
-    except (CannotRebuild, UnknownEvent, NoSystem, NoPassword, OSError, asyncpg.PostgresError) as error:
-        fail(f"The tables are as they were: {error}")
     if as_json:
         OUT.print_json(
             data={

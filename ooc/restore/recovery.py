@@ -22,6 +22,7 @@ from ooc.backup.base_backup import CLUSTER, program_of
 from ooc.backup.follow import PACKED, PARTIAL, RECEIVING, WAL, signed_file
 from ooc.backup.manifest import Manifest
 from ooc.backup.sealed import BadBackup, opened, unpack_files
+from ooc.databases import fetch
 from shared.privacy.signed_note import VerifierKey
 from tools.local.child_process import tied_to_parent
 from tools.local.postgres_programs import UNPRIVILEGED
@@ -153,12 +154,9 @@ def _argv(run: Path, data: Path, wal: Path, to: datetime | None) -> list[str]:
 async def _until_recovered(address: str, server: asyncio.subprocess.Process, log: Path) -> None:
     while server.returncode is None:
         with suppress(OSError, asyncpg.PostgresError):
-            connection = await asyncpg.connect(address, timeout=10)
-            try:
-                if not await connection.fetchval("select pg_is_in_recovery()"):
-                    return
-            finally:
-                await connection.close()
+            ((recovering,),) = await fetch(address, "select pg_is_in_recovery()")
+            if not recovering:
+                return
         await asyncio.sleep(POLL)
     end = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-12:]
     raise BadBackup("PostgreSQL did not recover the backup:\n" + "\n".join(end))
@@ -166,11 +164,7 @@ async def _until_recovered(address: str, server: asyncio.subprocess.Process, log
 
 async def _require_replayed(address: str, last: str) -> None:
     """Compare where a recovery ended with the last full segment: one that lacks a segment ends there, and PostgreSQL opens."""
-    connection = await asyncpg.connect(address, timeout=60)
-    try:
-        replayed = await connection.fetchval("select pg_walfile_name(pg_last_wal_replay_lsn())")
-    finally:
-        await connection.close()
+    ((replayed,),) = await fetch(address, "select pg_walfile_name(pg_last_wal_replay_lsn())")
     if last and (replayed or "")[8:] < last[8:]:
         raise BadBackup(
             f"the recovery ended in segment {replayed} of the write-ahead log, which goes on to {last}: find the segment"

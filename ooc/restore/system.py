@@ -12,11 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
-
 from ooc.backup.expiry import name_of, require_log, segment_of
 from ooc.backup.manifest import Manifest, backups_in, origin_of_backups, removed_backups, require_whole, root_of
 from ooc.backup.sealed import BadBackup
+from ooc.databases import connected, fetch
 from ooc.restore.forgotten import Forgotten, forget_again
 from ooc.restore.later import take_later
 from ooc.restore.recovery import recovered, unpack, unpack_log
@@ -151,10 +150,11 @@ async def restore_system(order: Order, data: Path) -> Restored:
                 async with recovered(later, wal, end) as newest, _connected(newest) as of_the_end:
                     await take_later(databases, of_the_end, KEYRING, [entry.name for entry in DECIDING])
                     await _remove_webhooks_again(server, newest)
-                await _end_what_opens(server)
+                # One that was ended after the moment would open again.
+                await fetch(database_dsn(server, CONSOLE), "truncate session, link")
             if order.kafka is None:
                 for statement in _MESSAGES_ANEW:
-                    await _in_notifications(server, statement)
+                    await fetch(database_dsn(server, NOTIFICATIONS), statement)
             came, problems = await _complete(order, databases)
             problems = (*removed_backups(order.folder, order.seen, keys), *problems)
             stores = {entry.name: databases[entry.name] for entry in DECIDING}
@@ -180,43 +180,22 @@ async def _connected(server: str) -> AsyncIterator[Mapping[str, Connection]]:
     async with AsyncExitStack() as closing:
         databases: dict[str, Connection] = {}
         for name in (*(entry.name for entry in SERVICES), KEYRING):
-            databases[name] = await asyncpg.connect(database_dsn(server, f"ooc_{name}"), timeout=60)
-            closing.push_async_callback(databases[name].close)
+            databases[name] = await closing.enter_async_context(connected(database_dsn(server, f"ooc_{name}")))
         yield databases
 
 
 async def _owner(server: str) -> str:
     """Return whose the databases are: what is added to them is theirs too."""
     names = [f"ooc_{name}" for name in (*(entry.name for entry in SERVICES), KEYRING)]
-    connection = await asyncpg.connect(server, timeout=60)
-    try:
-        owner: str = await connection.fetchval(_OWNER, names, KEYRING_DATABASE[0])
-        return owner
-    finally:
-        await connection.close()
-
-
-async def _end_what_opens(server: str) -> None:
-    """End every session and link of the console: one that was ended after the moment would open again."""
-    console = await asyncpg.connect(database_dsn(server, CONSOLE), timeout=60)
-    try:
-        await console.execute("truncate session, link")
-    finally:
-        await console.close()
+    ((owner,),) = await fetch(server, _OWNER, names, KEYRING_DATABASE[0])
+    return str(owner)
 
 
 async def _remove_webhooks_again(server: str, newest: str) -> None:
     """Remove the webhooks that were removed after the moment: who has left would get events again."""
-    kept = [row["id"] for row in await _in_notifications(newest, "select id from webhook")]
-    await _in_notifications(server, "delete from webhook where not id = any($1::uuid[])", kept)
-
-
-async def _in_notifications(server: str, statement: str, *arguments: object) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(database_dsn(server, NOTIFICATIONS), timeout=60)
-    try:
-        return list(await connection.fetch(statement, *arguments))
-    finally:
-        await connection.close()
+    kept = [row["id"] for row in await fetch(database_dsn(newest, NOTIFICATIONS), "select id from webhook")]
+    removed = "delete from webhook where not id = any($1::uuid[])"
+    await fetch(database_dsn(server, NOTIFICATIONS), removed, kept)
 
 
 async def _complete(order: Order, databases: Mapping[str, Connection]) -> tuple[Mapping[str, int], tuple[str, ...]]:
