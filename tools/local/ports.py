@@ -20,11 +20,38 @@ PORTS_OF_A_SYSTEM: Final = 25
 _HIGHEST_BASE: Final = 65_536 - PORTS_OF_A_SYSTEM
 
 
+class _After:
+    """A port so many after the base."""
+
+    def __init__(self, nth: int) -> None:
+        self._nth = nth
+
+    def __get__(self, ports: Ports, _: type[Ports]) -> int:
+        return ports.base + self._nth
+
+
 @dataclass(frozen=True)
 class Ports:
     """The ports of one local system: issuer, APIs, console, witness, PostgreSQL, Kafka and its controller, alerting."""
 
     base: int = DEFAULT_BASE
+
+    issuer = _After(0)
+    """The development identity provider."""
+    console = _After(18)
+    """The web console."""
+    witness = _After(19)
+    """The witness of the checkpoints."""
+    postgres = _After(20)
+    """PostgreSQL."""
+    kafka = _After(21)
+    """Kafka, for clients."""
+    kafka_controller = _After(22)
+    """Kafka's own controller quorum, of one."""
+    prometheus = _After(23)
+    """Prometheus, if it runs."""
+    alertmanager = _After(24)
+    """Alertmanager, if it runs."""
 
     def __post_init__(self) -> None:
         """Refuse a base that leaves no room above or needs root below."""
@@ -39,51 +66,11 @@ class Ports:
             raise CannotStart(f"OOC_PORT_BASE is {text!r}: it must be a port number, such as 8100.")
         return cls(int(text))
 
-    @property
-    def issuer(self) -> int:
-        """The development identity provider."""
-        return self.base
-
     def api(self, nth: int) -> int:
         """Return the nth service's API, counted from 0."""
         if not 0 <= nth < APIS:
             raise ValueError(f"there is room for {APIS} APIs, asked for number {nth}")
         return self.base + 1 + nth
-
-    @property
-    def console(self) -> int:
-        """The web console."""
-        return self.base + 18
-
-    @property
-    def witness(self) -> int:
-        """The witness of the checkpoints."""
-        return self.base + 19
-
-    @property
-    def postgres(self) -> int:
-        """PostgreSQL."""
-        return self.base + 20
-
-    @property
-    def kafka(self) -> int:
-        """Kafka, for clients."""
-        return self.base + 21
-
-    @property
-    def kafka_controller(self) -> int:
-        """Kafka's own controller quorum, of one."""
-        return self.base + 22
-
-    @property
-    def prometheus(self) -> int:
-        """Prometheus, if it runs."""
-        return self.base + 23
-
-    @property
-    def alertmanager(self) -> int:
-        """Alertmanager, if it runs."""
-        return self.base + 24
 
 
 def is_free(port: int) -> bool:
