@@ -1,6 +1,7 @@
 """Fields in plain words: what a field holds, whether it may be left out, and whether it is kept sealed."""
 
 import types
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -25,31 +26,17 @@ WORDS: dict[Any, str] = {
     Decimal: "number with hundredths",
     Any: "any value",
 }
-HEAD = ("Field", "Holds", "May be left out", "Kept")
-WORDED_HEAD = ("Field", "In words", "What it is", *HEAD[1:])
+HEAD = ("Field", "In words", "What it is", "Holds", "May be left out", "Kept")
 
 
-def rows(model: type[BaseModel]) -> list[tuple[str, ...]]:
-    """Return a line for each field of a message's own."""
-    return [
-        (f"`{field.alias or name}`", _holds(field.annotation), "no" if field.is_required() else "yes", _storage(field))
-        for name, field in _own_fields(model)
-    ]
-
-
-def worded_rows(model: type[BaseModel], words: Words) -> list[tuple[str, ...]]:
-    """Return a line for each field of a message's own, with its title and help for people."""
-    worded = []
-    for (name, _), (field, *rest) in zip(_own_fields(model), rows(model), strict=True):
-        field_words = words.of_field(model, name) or FieldWords("", "")
-        worded.append((field, field_words.title, field_words.help, *rest))
-    return worded
-
-
-def _own_fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
-    """List the fields of a class, without those that every command has."""
+def rows(model: type[BaseModel], words: Words) -> Iterator[tuple[str, ...]]:
+    """Yield a line for each field of a message's own, which not every command has, with its title and help for people."""
     common = COMMAND_FIELDS if issubclass(model, Command) else frozenset()
-    return [(name, field) for name, field in model.model_fields.items() if name not in common]
+    for name, field in model.model_fields.items():
+        if name not in common:
+            said = words.of_field(model, name) or FieldWords("", "")
+            optional = "no" if field.is_required() else "yes"
+            yield f"`{field.alias or name}`", said.title, said.help, _holds(field.annotation), optional, _storage(field)
 
 
 def _holds(annotation: Any) -> str:  # noqa: PLR0911 - one line for each kind

@@ -16,7 +16,7 @@ from shared.domain.members import members_of
 from shared.domain.messages import Command, Event, Message, ValueObject, events_of
 from shared.domain.rules import Rule
 from shared.domain.service import Service
-from tools.reference.fields import WORDED_HEAD, worded_rows
+from tools.reference.fields import HEAD, rows
 from tools.reference.markdown import TITLES, codes, fill, prose, state_diagram, table
 from tools.reference.state_explorer import Explored
 from tools.reference.state_table import allowed_commands
@@ -35,7 +35,7 @@ def of_service(service: Service[Any]) -> dict[str, str]:
     book, schemas = service.decider.rules, command_schemas(service)
 
     def fields(model: type[BaseModel]) -> str:
-        return table(WORDED_HEAD, worded_rows(model, service.words))
+        return table(HEAD, rows(model, service.words))
 
     def groups(messages: Iterable[type[Message]]) -> str:
         shapes = {part.__name__: part for part in parts_of(messages) if issubclass(part, ValueObject)}
