@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -157,7 +157,7 @@ async def run_verification(lines: Console, kept: Sequence[str] = ()) -> dict[str
     return {**times, "whole": whole, "findings": findings}
 
 
-class ProgressLine:
+class ProgressLine(Progress):
     """One line of a terminal that says how many events are verified, of how many, and the time left; nothing in a pipe."""
 
     def __init__(self, console: Console) -> None:
@@ -168,7 +168,7 @@ class ProgressLine:
             TextColumn("left:"),
             TimeRemainingColumn(),
         )
-        self._progress = Progress(
+        super().__init__(
             *columns,
             console=console,
             transient=True,
@@ -178,25 +178,18 @@ class ProgressLine:
             disable=not console.is_terminal,
         )
 
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
     def show(self, done: float, of: int) -> None:
         """Show how many events are verified, of how many."""
-        if not self._progress.task_ids:
-            self._progress.add_task("", total=of)
-        self._progress.update(self._progress.task_ids[0], completed=done, total=of)
+        if not self.task_ids:
+            self.add_task("", total=of)
+        self.update(self.task_ids[0], completed=done, total=of)
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:
         """Take the line away while something else is printed, on standard output perhaps."""
-        self._progress.stop()
+        self.stop()
         yield
-        self._progress.start()
+        self.start()
 
 
 def _shortened(problems: Sequence[str]) -> list[str]:

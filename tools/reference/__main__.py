@@ -63,9 +63,9 @@ def explored_pages(machines: Iterable[tuple[Service[Any], Explored]]) -> dict[st
     return pages
 
 
-def write(pages: dict[str, str], place: Path = PLACE) -> None:
-    """Write the pages, and delete those that no declaration makes any more."""
-    for old in place.rglob("*.md"):
+def write(pages: dict[str, str], place: Path = PLACE, pattern: str = "**/*.md") -> None:
+    """Write files, and delete those of the pattern that no declaration makes any more."""
+    for old in place.glob(pattern):
         if str(old.relative_to(place)) not in (*pages, *MEASURED):
             old.unlink()
     for path, text in pages.items():
@@ -76,21 +76,12 @@ def write(pages: dict[str, str], place: Path = PLACE) -> None:
 
 def write_deployment() -> None:
     """Write the manifests of the processes, and delete that of one that is gone."""
-    written = of_kubernetes()
-    for old in (KUBERNETES / "base" / "processes").glob("*.yaml"):
-        old.unlink()
-    for path, text in written.items():
-        (KUBERNETES / path).write_text(text, encoding="utf-8")
+    write(of_kubernetes(), KUBERNETES, "base/processes/*.yaml")
 
 
-def write_contract(contract: Contract, place: Path = PLACE) -> None:
+def write_contract(contract: Contract) -> None:
     """Write the documents of the contract, and delete those of a service that is gone."""
-    for old in place.rglob("*.json"):
-        if old.parent != place and old.relative_to(place).as_posix() not in contract:
-            old.unlink()
-    for path, document in contract.items():
-        (place / path).parent.mkdir(parents=True, exist_ok=True)
-        (place / path).write_text(text_of(document), encoding="utf-8")
+    write({path: text_of(document) for path, document in contract.items()}, PLACE, "*/*.json")
 
 
 def main() -> None:
