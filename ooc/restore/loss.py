@@ -60,7 +60,7 @@ async def loss_of(connection: Connection, log: Log, origin: str, notes: Iterable
                 raise CannotRestore(f"a checkpoint of {origin}: {error}") from error
             if (root := (checkpoint.size, checkpoint.root)) not in void:
                 signed[root] = note if note in own else signed.get(root, note)
-    roots = await _roots(connection, log, {size for size, _ in signed})
+    roots = await roots_of(connection, log, {size for size, _ in signed})
     loss = name_loss(origin, signed, roots, await _lost_line(connection, anchors))
     if loss is not None and any(signed[root] in own for root in loss.void):
         raise CannotRestore(f"{origin} differs from what its own database has signed: see log_rewritten in the runbook")
@@ -74,7 +74,8 @@ async def _lost_line(connection: Connection, anchors: Anchors) -> Anchors | None
     return None if await connection.fetchval(_LINE, anchors.access_sequence) == anchors.access_hash else anchors
 
 
-async def _roots(connection: Connection, log: Log, sizes: Collection[int]) -> dict[int, bytes]:
+async def roots_of(connection: Connection, log: Log, sizes: Collection[int] = ()) -> dict[int, bytes]:
+    """Compute the root of a log at some sizes, and last at its own. Raises `CannotRestore`."""
     edge, roots = RightEdge(), dict[int, bytes]()
     while page := await log.read(connection, edge.size, PAGE):
         for number, entry in page:
@@ -83,7 +84,7 @@ async def _roots(connection: Connection, log: Log, sizes: Collection[int]) -> di
             edge.append(hash_leaf(entry))
             if number in sizes:
                 roots[number] = edge.root
-    return roots
+    return roots | {edge.size: edge.root}
 
 
 async def state_loss(connection: Connection, log: Log, note: str, evidence: bytes, witness: VerifierKey | None) -> None:
@@ -96,7 +97,7 @@ async def state_loss(connection: Connection, log: Log, note: str, evidence: byte
         raise CannotRestore(str(error)) from error
     if not stated.origin.endswith(f"/{log.name}"):
         raise CannotRestore(f"the statement is of {stated.origin}: choose that log by --log")
-    roots = await _roots(connection, log, {size for size, _ in stated.void})
+    roots = await roots_of(connection, log, {size for size, _ in stated.void})
     if any(roots.get(size) == root for size, root in stated.void):
         raise CannotRestore("the log holds what the statement gives up: it was restored since, and needs no statement")
     await connection.execute("insert into fork (note, evidence) values ($1, $2) on conflict do nothing", note, evidence)

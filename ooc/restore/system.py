@@ -18,6 +18,7 @@ from ooc.backup.sealed import BadBackup
 from ooc.databases import connected, fetch
 from ooc.restore.forgotten import Forgotten, forget_again
 from ooc.restore.later import take_later
+from ooc.restore.loss import roots_of
 from ooc.restore.recovery import recovered, unpack, unpack_log
 from ooc.restore.restore import CannotRestore, restore_events
 from services.console.database import DATABASE
@@ -28,7 +29,6 @@ from shared.domain.sealing import key_ids_in
 from shared.evidence.checkpoint import Checkpoint
 from shared.evidence.home_evidence import public_keys
 from shared.evidence.log import ACCESS, EVENTS, Log, origin_of
-from shared.evidence.merkle import EMPTY_ROOT, RightEdge, hash_leaf
 from shared.evidence.verification.checkpoints import read_signed
 from shared.evidence.witness_client import WitnessRefuses
 from shared.evidence.witnessed import seen_checkpoint
@@ -41,7 +41,6 @@ from shared.servers.kafka import Kafka
 KEYRING: Final = "keyring"
 CONSOLE: Final = DATABASE[0]
 NOTIFICATIONS: Final = notifications.DATABASE[0]
-PAGE: Final = 20_000
 _LAST_TRANSACTION: Final = "select pg_last_xact_replay_timestamp()"
 _OWNER: Final = """
     select rolname from pg_database join pg_roles as r on r.oid = datdba where datname = any($1::text[]) order by datname <> $2 limit 1
@@ -129,7 +128,7 @@ def choose(folder: Path, to: datetime | None) -> tuple[str, Manifest]:
 
 
 async def restore_system(order: Order, data: Path) -> Restored:
-    """Restore everything into a folder of PostgreSQL that does not stand yet. Raises `BadBackup`."""
+    """Restore everything into a folder of PostgreSQL that does not stand yet. Raises `BadBackup` and `CannotRestore`."""
     began = time.monotonic()
     if data.exists():
         raise BadBackup(f"{data} stands: move it away, and keep it until the restored system has been verified")
@@ -233,7 +232,10 @@ async def _count_lost_keys(databases: Mapping[str, Connection], came: Mapping[st
 async def _compare(
     order: Order, manifest: Manifest, databases: Mapping[str, Connection], came: Mapping[str, int]
 ) -> tuple[RestoredLog, ...]:
-    """Compare each log with the manifest, and with the last checkpoint that the witness or the topic has. Raises `BadBackup`."""
+    """Compare each log with the manifest, and with the last checkpoint that the witness or the topic has.
+
+    Raises `BadBackup`, or `CannotRestore` for a log with a gap.
+    """
     signed = {log.origin: Checkpoint(log.origin, log.size, root_of(log)) for log in manifest.logs}
     logs: list[RestoredLog] = []
     for entry in SERVICES:
@@ -251,7 +253,11 @@ async def _compare(
                 for checkpoint in (await _last_published(order, entry.name, log, keys), seen)
                 if checkpoint is not None
             ]
-            size, root = await _roots(database, log, known)
+            roots = await roots_of(database, log, {checkpoint.size for checkpoint in known})
+            for checkpoint in known:
+                if roots.get(checkpoint.size, checkpoint.root) != checkpoint.root:
+                    raise BadBackup(f"the log {origin} has another root at {checkpoint.size} entries than was signed")
+            size, root = max(roots.items())
             lost = max([0, *(checkpoint.size - size for checkpoint in known)])
             logs.append(RestoredLog(origin, size, came.get(entry.name, 0) if log is EVENTS else 0, lost, root.hex()))
     return tuple(logs)
@@ -264,17 +270,3 @@ async def _last_published(order: Order, service: str, log: Log, keys: Sequence[s
     known = [VerifierKey.parse(key) for key in keys]
     signed = await read_signed(order.kafka, f"ooc.{service}.checkpoints", log, known)
     return signed[-1][0] if signed else None
-
-
-async def _roots(database: Connection, log: Log, known: Sequence[Checkpoint]) -> tuple[int, bytes]:
-    """Compute the tree of a log, and return its size and root. Raises `BadBackup` if a known root is another one."""
-    roots = {checkpoint.size: checkpoint.root for checkpoint in known}
-    edge = RightEdge()
-    while page := await log.read(database, edge.size, PAGE):
-        for number, entry in page:
-            if number != edge.size + 1:
-                raise BadBackup(f"the log {known[0].origin if known else log.name} lacks entry {edge.size + 1}")
-            edge.append(hash_leaf(entry))
-            if roots.get(number, edge.root) != edge.root:
-                raise BadBackup(f"the log {known[0].origin} has another root at {number} entries than was signed")
-    return edge.size, edge.root if edge.size else EMPTY_ROOT
