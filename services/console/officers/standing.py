@@ -182,7 +182,7 @@ def _disposal(state: Mapping[str, Any]) -> str:
         if line["kind"] and line["until"] is None:
             holds = "has it" if line["kind"] == "TRANSFER" else "takes care of it"
             parts.append(
-                f"{line['area']} {holds} since {day(line['since'])}, to be reviewed on {day(line['review_on'])}"
+                f"{in_words(line['area'])} {holds} since {day(line['since'])}, to be reviewed on {day(line['review_on'])}"
             )
     return f"{'; '.join(parts)}."
 

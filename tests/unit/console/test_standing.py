@@ -53,7 +53,7 @@ GIVEN: dict[str, Any] = {
 
 
 HELD_HERE = {"area": "south", "kind": None, "since": "2026-05-01", "review_on": None, "until": None}
-HELD_THERE = {"area": "north", "kind": "CARETAKING", "since": "2026-05-04", "review_on": "2026-07-01", "until": None}
+HELD_THERE = {"area": "NORTH", "kind": "CARETAKING", "since": "2026-05-04", "review_on": "2026-07-01", "until": None}
 
 
 def record(collection: str, state: dict[str, Any], id_: str = "x1") -> Record:
@@ -84,7 +84,7 @@ def work(*tasks: dict[str, Any], next_: dict[str, Any] | None = None) -> Work:
         ({"state": "ASSESSED", "issued_on": None, "decided": None}, "Assessed."),
         (
             {"state": "ASSESSED", "issued_on": None, "decided": None, "areas": [HELD_HERE, HELD_THERE]},
-            "Assessed; north takes care of it since 4 May 2026, to be reviewed on 1 July 2026.",
+            "Assessed; North takes care of it since 4 May 2026, to be reviewed on 1 July 2026.",
         ),
     ],
 )
