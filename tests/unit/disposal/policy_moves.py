@@ -24,6 +24,7 @@ from services.trade.vocabulary import (
     Category,
     Flag,
     MemberKind,
+    OffenceCategory,
     OutcomeCode,
     PersonRole,
     TrialMode,
@@ -175,6 +176,12 @@ def decides_on_a_knife(service: Service[Any]) -> Any:
     return answer(story, disposal.decision("YCC", rationale={"A1": "Urgent."}), disposal.POLICE, disposal.DECIDED_AT)
 
 
+def decides_on_a_sexual_offence(service: Service[Any]) -> Any:
+    offence = disposal.offence(category=OffenceCategory.SEXUAL)
+    story = case(service).ready(without=("score", "panel"), command=disposal.opening(offence=offence))
+    return answer(story, disposal.decision("YCC"), disposal.POLICE, disposal.DECIDED_AT)
+
+
 def agrees(service: Service[Any]) -> Any:
     return answer(case(service).decided("DEFERRED_PROSECUTION"), disposal.deferral(), disposal.YJS, disposal.AFTER)
 
@@ -211,6 +218,7 @@ MOVES: Final[Mapping[str, Moved]] = {
         ),
     ),
     "deferred_prosecution": Moved(becomes=False, observe=defers),
+    "warnings_of_a_decision": Moved(["D5W", "D6W", "D7W", "D8W"], decides_on_a_sexual_offence),
     "knife_needs_pdat": Moved(becomes=False, observe=decides_on_a_knife),
     "deferral_suggested_for": Moved(["1"], defers),
     "deferral_limit_weeks": Moved(10, agrees),

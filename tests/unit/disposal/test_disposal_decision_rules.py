@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.disposal.domain.commands import (
     IssueDisposal,
     RecordAdmission,
     RecordProsecutorDecision,
+    RecordVictimView,
     WithdrawAdmission,
 )
 from services.disposal.events import (
@@ -20,12 +22,14 @@ from services.disposal.events import (
     PriorRecord,
     ProsecutorDecision,
 )
-from services.trade.vocabulary import Flag, MemberKind, TrialMode
+from services.trade.vocabulary import Flag, MemberKind, OffenceCategory, TrialMode
+from tests.policy_books import with_entry
 from tests.unit.disposal.stories import (
     AFTER,
     ASSESSED,
     DECIDED_AT,
     INVESTIGATOR,
+    MANAGER,
     OPENED_AT,
     POLICE,
     YJS,
@@ -329,3 +333,26 @@ def test_without_a_knife_another_tool_will_do(case: CaseStory) -> None:
     without = decision("NO_FURTHER_ACTION")
     assert early.warned(without, by=POLICE, at="2026-02-11T12:00:00+00:00") == {"A1"}
     assert early.warned(without, by=POLICE, at="2026-02-12T12:00:00+00:00") == {"A1", "K2"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "without", "category", "is_asked"),
+    [
+        ("D5W", "score", OffenceCategory.THEFT, True),
+        ("D6W", "panel", OffenceCategory.THEFT, True),
+        ("D7W", "", OffenceCategory.THEFT, False),
+        ("D8W", "", OffenceCategory.SEXUAL, True),
+    ],
+)
+def test_a_decision_warns_of_what_the_partnership_wants(
+    case: CaseStory, rule: str, without: str, category: OffenceCategory, is_asked: bool
+) -> None:
+    """Given a decision that lacks a score, a panel, or the victim's view, or is about a sexual offence, then that rule alone asks why, where policy has it."""
+    read_model = case.service.read_model
+    policy = with_entry(read_model.policy, "warnings_of_a_decision", date(2025, 2, 2), ["D5W", "D6W", "D7W", "D8W"])
+    case.service = replace(case.service, read_model=replace(read_model, policy=policy))
+    case.ready(without=(without,), command=opening(offence=offence(category=category)))
+    if is_asked:
+        view = RecordVictimView(person_id=MANAGER, sought=True, before_decision=True)
+        case.ask(view, by=YJS, at=SOON)
+    assert case.warned(decision("YCC"), by=POLICE, at=DECIDED_AT) == {rule}

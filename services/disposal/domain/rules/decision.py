@@ -11,7 +11,10 @@ from services.disposal.domain.commands import (
     ExplainEffect,
     IssueDisposal,
     RecordAdmission,
+    RecordPanelRecommendation,
     RecordProsecutorDecision,
+    RecordVictimView,
+    ScoreGravity,
 )
 from services.disposal.domain.evolve import speaks_of_section_45
 from services.disposal.domain.rules.issuing import needs_an_adult
@@ -25,7 +28,7 @@ from services.disposal.events import (
     ProsecutorDecision,
 )
 from services.trade.people import flags_of_the_incident, needs_interpreter, nrm_decision
-from services.trade.vocabulary import Disposal, Flag, Recommendation, TrialMode
+from services.trade.vocabulary import Disposal, Flag, OffenceCategory, Recommendation, TrialMode
 from shared.domain.rules import Context
 
 CAUTIONS = frozenset({Disposal.YC, Disposal.YCC})
@@ -224,6 +227,48 @@ def child_was_assessed(state: DisposalState, _context: Context) -> bool:
     Source: YJB, Prevention and Diversion Assessment Tool
     """
     return bool(state.assessments)
+
+
+def _is_warned_of(rule: str, context: Context) -> bool:
+    return rule in context.policy.codes("warnings_of_a_decision")
+
+
+@rules.warns("D5W", DecideDisposal, lifted_by=(ScoreGravity,))
+def gravity_was_scored(state: DisposalState, context: Context) -> bool:
+    """The gravity has not been scored: say why it is decided without a score.
+
+    Source: NPCC child gravity matrix; the partnership says whether it warns
+    """
+    return state.gravity is not None or not _is_warned_of("D5W", context)
+
+
+@rules.warns("D6W", DecideDisposal, lifted_by=(RecordPanelRecommendation,))
+def panel_was_heard(state: DisposalState, context: Context) -> bool:
+    """No panel has recommended anything: say why it is decided without one.
+
+    Source: NPCC child gravity matrix guidance: joint decision; the partnership says whether it warns
+    """
+    return state.panel is not None or not _is_warned_of("D6W", context)
+
+
+@rules.warns("D7W", DecideDisposal, lifted_by=(RecordVictimView,))
+def victims_were_asked(state: DisposalState, context: Context) -> bool:
+    """Somebody who was harmed has not been asked for their view: say why it is decided without it.
+
+    Source: Victims' Code 2021, right 6; the partnership says whether it warns
+    """
+    asked = {person for person, view in state.views.items() if view.sought_before_decision}
+    return asked >= set(state.named_victims) or not _is_warned_of("D7W", context)
+
+
+@rules.warns("D8W", DecideDisposal, looks_at=("decision",))
+def sexual_offence_goes_to_specialists(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
+    """The offence is a sexual one: say which police specialist and prosecutor were asked.
+
+    Source: CPS, youth offenders; the partnership says whether it warns
+    """
+    sexual = state.opened.offence.category is OffenceCategory.SEXUAL and command.decision in Disposal.__members__
+    return not sexual or not _is_warned_of("D8W", context)
 
 
 @rules.warns("K2", DecideDisposal, lifted_by=(CompleteAssessment,))
