@@ -1,5 +1,7 @@
 """`ooc token`: a token of the development issuer."""
 
+from typing import Annotated
+
 import typer
 
 from ooc.options import AsRole, Urls, client_of
@@ -10,6 +12,10 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def token(url: Urls = None, role: AsRole = Role.SUPERVISOR) -> None:
+def token(
+    url: Urls = None,
+    role: AsRole = Role.SUPERVISOR,
+    also: Annotated[list[Role] | None, typer.Option(help="A further role of the person; may be given again.")] = None,
+) -> None:
     """Print a token of the development issuer, for a request by hand: `curl -H "Authorization: Bearer $(ooc token)" …`."""
-    say(client_of(url).tokens.token(role).text)
+    say(client_of(url).tokens.token(" ".join([role, *(also or [])])).text)

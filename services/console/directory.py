@@ -62,8 +62,8 @@ class Directory:
 
     async def keep(self, session: Session) -> None:
         """Keep the name of a person who signs in, if the identity provider gives one."""
-        if session.name:
-            officer = Officer(session.person, session.name, session.role, session.area, session.email)
+        for role in session.roles if session.name else ():
+            officer = Officer(session.person, session.name, role, session.area, session.email)
             owner = self._owner(officer.id, officer.role)
             await self._pool.execute(
                 "insert into officer (owner, sealed, ends_at) values ($1, $2, $3)"

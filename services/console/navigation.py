@@ -1,12 +1,12 @@
 """The navigation of a person: the pages that their role may open, and no other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from services.console.directory import WORKERS
 from services.reporting.access import ACCESS
 from services.trade.vocabulary import Role
-from shared.domain.permissions import Permission
+from shared.domain.permissions import Permission, permission_of
 
 BEGINS: Final = "begins"
 PAGES: Final = (
@@ -28,19 +28,19 @@ OF_ROLE: Final[Mapping[str, Sequence[tuple[str, str, str]]]] = {
     Role.VICTIM_WORKER: VICTIMS + PAGES,
 }
 """The pages of a role that has others."""
-NOTHING: Final = Permission(frozenset())
 
 
-def permission_of(role: str) -> Permission:
-    """Return what a role may read of the lists."""
-    return ACCESS.get(role, NOTHING)
+def lists_of(roles: Iterable[str]) -> Permission:
+    """Return what some roles may read of the lists."""
+    return permission_of(ACCESS, roles)
 
 
-def navigation(role: str, path: str) -> list[dict[str, Any]]:
-    """Return the items of a role's navigation, for the page at a path."""
-    parts = permission_of(role).parts | {"", *([BEGINS] if role in BEGINNERS else [])}
+def navigation(roles: Sequence[str], path: str) -> list[dict[str, Any]]:
+    """Return the items of the navigation of some roles, for the page at a path."""
+    parts = lists_of(roles).parts | {"", *([] if BEGINNERS.isdisjoint(roles) else [BEGINS])}
+    pages = dict.fromkeys(page for role in roles for page in OF_ROLE.get(role, PAGES))
     return [
         {"text": text, "href": href, "active": path == href or (href != "/" and path.startswith(f"{href}/"))}
-        for text, href, part in OF_ROLE.get(role, PAGES)
+        for text, href, part in pages
         if part in parts
     ]

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from services.console import words
-from services.console.navigation import navigation, permission_of
+from services.console.navigation import lists_of, navigation
 from services.console.sessions import Session
 from services.system.registry import COLLECTIONS, RECORD_TITLES
 from services.trade.partnership import partnership_on
@@ -70,7 +70,7 @@ def environment() -> jinja2.Environment:
     made.globals |= {
         "address": address,
         "navigation": navigation,
-        "permission_of": permission_of,
+        "lists_of": lists_of,
         "partnership": lambda: partnership_on(words.today()),
     }
     made.filters |= {

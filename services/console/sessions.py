@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -95,11 +95,12 @@ class Writes:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A person who is signed in, in one role."""
+    """A person who is signed in, in all their roles."""
 
     key: str
     person: str
     role: str
+    """The first of their roles; the only one of most people."""
     organisation: str
     area: str
     tokens: Tokens
@@ -111,6 +112,13 @@ class Session:
     reason: str | None = None
     """The reason for which records are read, if the person has given one."""
     writes: Writes = field(default_factory=Writes)
+    also: Sequence[str] = ()
+    """Their other roles."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """All their roles."""
+        return self.role, *self.also
 
 
 @dataclass(frozen=True, slots=True)

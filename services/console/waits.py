@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.console.apis import PROJECTED, Apis, part_of
-from services.console.navigation import permission_of
+from services.console.navigation import lists_of
 from services.console.sessions import Session
 from services.reporting.projection.read_models import READ_MODELS
 from services.system.registry import SERVICES
+from shared.domain.permissions import permission_of
 
 MOST: Final = 1_000
 """The most waits that are listed of a service."""
@@ -28,11 +29,9 @@ class Waits:
 async def list_waits(apis: Apis, session: Session, home: str | None = None) -> Waits:
     """Ask each service in parallel for what waits there: of one case, or of all."""
     services = [
-        name
-        for name, model in READ_MODELS.items()
-        if session.role in model.access and "state" in model.access[session.role].parts
+        name for name, model in READ_MODELS.items() if "state" in permission_of(model.access, session.roles).parts
     ]
-    if "cases" in permission_of(session.role).parts:
+    if "cases" in lists_of(session.roles).parts:
         services.append(PROJECTED)
     query = {"home": home, "limit": str(MOST)}
     parts = await asyncio.gather(*(part_of(apis.get(session, name, "/v1/waits", query)) for name in services))

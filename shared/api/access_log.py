@@ -43,7 +43,7 @@ class AccessLog:
                 lambda: self._database.execute(
                     "select log_access($1, $2, $3, $4, target, $6, $7, $8) from unnest($5::text[]) as target",
                     actor.id,
-                    actor.role,
+                    "+".join(actor.roles),
                     actor.organisation,
                     action,
                     list(targets),

@@ -1,7 +1,7 @@
 """Check bearer tokens against the keys of an OpenID Connect issuer.
 
 Tokens are access tokens by RFC 9068: JWTs with an asymmetric signature; an ID token is refused. Claims: `sub` (a UUID),
-`role`, `organisation`, the labels of the service and `conflicts` (ids that the actor has declared a conflict of interest for).
+`role` (one, or a list of several), `organisation`, the labels of the service and `conflicts` (ids that the actor has declared a conflict of interest for).
 """
 
 import asyncio
@@ -62,6 +62,10 @@ REMEMBERED_TOKENS: Final = 1_000
 
 LONGEST_CLAIM: Final = 100
 """The most characters of a claim that is stored: role, organisation and labels."""
+
+
+MOST_ROLES: Final = 20
+"""The most roles of a person; a token with further ones has these alone."""
 
 
 class InvalidToken(Exception):
@@ -137,10 +141,13 @@ class TokenVerifier:
                 f" interest, or {NO_CONFLICTS!r}"
             )
         try:
+            roles = claims["role"] if isinstance(claims["role"], list) else [claims["role"]]
+            role, *also = [_line_of({"role": role}, "role") for role in roles[:MOST_ROLES]] or [""]
             return Actor.model_validate(
                 {
                     "id": claims["sub"],
-                    "role": _line_of(claims, "role"),
+                    "role": role,
+                    "also": frozenset(also) - {role},
                     "organisation": _line_of(claims, "organisation"),
                     "labels": {label: _line_of(claims, label) for label in self._labels},
                     "conflicts": _conflict_ids(claims.get("conflicts", [])),

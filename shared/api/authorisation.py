@@ -4,12 +4,13 @@
 """
 
 from collections.abc import Collection
+from itertools import islice
 from typing import Any, Final
 
 from shared.api.access_log import AccessLog
 from shared.api.repeated_reads import RepeatedReads
 from shared.domain.messages import Actor, Command
-from shared.domain.permissions import SYSTEM, Denial, Permissions
+from shared.domain.permissions import NOTHING, SYSTEM, Denial, Permissions, permission_of
 from shared.domain.sealing import FieldClass
 from shared.domain.service import Service
 
@@ -27,13 +28,14 @@ class ReasonNeeded(NotAllowed):
     members: Final = {"errors": [{"field": "Access-Reason", "message": "send this header with a code, such as AUDIT"}]}
 
 
-def command_denial(service: Service[Any], role: str, command: type[Command] | None = None) -> str | None:
-    """Return why a role may not send a command (None: any command at all) to a service; None if it may."""
-    if role not in service.commanding_roles:
+def command_denial(service: Service[Any], roles: Collection[str], command: type[Command] | None = None) -> str | None:
+    """Return why none of some roles may send a command (None: any command at all) to a service; None if one may."""
+    role = " or ".join(roles)
+    if service.commanding_roles.isdisjoint(roles):
         return f"the role {role} may send no command to {service.name}"
-    if command is None or role in (roles := service.roles_for(command)):
+    if command is None or not (allowed := service.roles_for(command)).isdisjoint(roles):
         return None
-    return f"the role {role} may not send {command.__name__}; it is for {', '.join(sorted(roles))}"
+    return f"the role {role} may not send {command.__name__}; it is for {', '.join(sorted(allowed))}"
 
 
 class ReadGate:
@@ -45,13 +47,18 @@ class ReadGate:
         self.repeated = RepeatedReads(log)
 
     def refusal(self, actor: Actor, part: str, reason: str | None) -> NotAllowed | None:
-        """Return why a role may not read a part of any record; None if it may."""
-        permission = None if actor.role == SYSTEM else self._permissions.get(actor.role)
-        if permission is None or part not in permission.parts:
-            return NotAllowed(f"the role {actor.role} may not read {part} here: ask a colleague with another role")
+        """Return why an actor may not read a part of any record; None if one of their roles may.
+
+        Who has a role that must give a reason gives one for every read.
+        """
+        permission = permission_of(self._permissions, {*actor.roles} - {SYSTEM})
+        if part not in permission.parts:
+            return NotAllowed(
+                f"the role {' or '.join(actor.roles)} may not read {part} here: ask a colleague with another role"
+            )
         if permission.needs_reason and not reason:
             return ReasonNeeded(
-                f"the role {actor.role} must give a reason: send a code such as AUDIT in the header 'Access-Reason'"
+                f"the role {' or '.join(actor.roles)} must give a reason: send a code such as AUDIT in the header 'Access-Reason'"
             )
         return None
 
@@ -92,9 +99,12 @@ class ReadGate:
             opened = (f"{target}/{','.join(sorted(classes))}" for target in targets)
             await self._log.record(actor, "OPEN_FIELDS", *opened, outcome="GIVEN", reason=reason)
 
-    async def act(self, actor: Actor, part: str, action: str, target: str, reason: str) -> None:
-        """Log an action of an operator and allow or refuse it. Raises `NotAllowed` or `LogUnavailable`."""
+    async def act(self, actor: Actor, part: str, action: str, target: str, reason: str) -> Actor:
+        """Log an action of an operator and allow or refuse it; return the actor in the role of it. Raises `NotAllowed` or `LogUnavailable`."""
         refusal = self.refusal(actor, part, reason)
+        may = (role for role in actor.roles if part in self._permissions.get(role, NOTHING).parts)
+        actor = actor.with_roles(islice(may, 1))
         await self._log.record(actor, action, target, outcome="FORBIDDEN" if refusal else "GIVEN", reason=reason)
         if refusal is not None:
             raise refusal
+        return actor

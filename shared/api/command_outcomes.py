@@ -53,7 +53,9 @@ def add_command_outcomes(app: FastAPI, service: Service[Any], services: Services
         stream = stored.stream if stored is not None else own.targets[0] if own is not None else idle
         records: Sequence[RecordedEvent] = ()
         if stream is not None:
-            records = await history_of(request, service, actor, stream.partition("/")[2], "state", f"/commands/{id_}")
+            _, records = await history_of(
+                request, service, actor, stream.partition("/")[2], "state", f"/commands/{id_}"
+            )
         else:
             await at.gate.read(actor, "state", f"{service.name}/commands/{id_}", reason)
         # A stream that has not begun holds nothing that could not be read.

@@ -1,8 +1,9 @@
 """The route of all commands, and of their dry run: POST /v1/{collection}/{id}/commands?dry_run=true."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from fastapi import FastAPI, Request
@@ -19,11 +20,14 @@ from shared.api.routes import declared, json_body
 from shared.api.schemas import DryRunAnswer
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.execution import CommandRequest
+from shared.domain.messages import Actor
 from shared.domain.receipts import Receipt
 from shared.domain.service import Service
 from shared.handling import command_handler
 from shared.observing.tracing import current_traceparent
 from shared.servers.settings import Settings
+
+R = TypeVar("R")
 
 COMMAND: Final = (ID, DRY_RUN, JUDGED_AT, IDEMPOTENCY_KEY, CORRELATION, TRACEPARENT)
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
@@ -65,7 +69,7 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings, servic
             raise Malformed((JUDGED_AT.name, "give it with dry_run=true alone: a command is sent now"))
         stream = read_id(id)
         target = service.stream_name(stream)
-        if denial := command_denial(service, actor.role):
+        if denial := command_denial(service, actor.roles):
             # Checked before the body is read, to save its cost.
             await at.log.record(actor, "COMMAND", target, outcome="FORBIDDEN", rules=["T2"])
             raise NotAllowed(denial)
@@ -73,7 +77,7 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings, servic
         received_at = max(now, judged_at or now)
         body = await read_command(request, service, settings.body_limit, received_at)
         name = type(body).__name__
-        if denial := command_denial(service, actor.role, type(body)):
+        if denial := command_denial(service, actor.roles, type(body)):
             await at.log.record(actor, name, target, outcome="FORBIDDEN", rules=["T2"])
             raise NotAllowed(denial)
         headers = request.headers
@@ -88,17 +92,35 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings, servic
             correlation_id=UUID(headers[CORRELATION.name]) if CORRELATION.name in headers else command_id,
             traceparent=current_traceparent() or (traceparent if TRACEPARENT.pattern.fullmatch(traceparent) else None),
         )
-        result = await (at.handler.dry_run(command_request) if dry_run else at.handler.handle(command_request))
+        ask = at.handler.dry_run if dry_run else at.handler.handle
+        acting, result = await in_narrowest_role(service, command_request, ask)
         outcome, rules = _logged_outcome(result.outcome if isinstance(result, command_handler.DryRun) else result)
         if dry_run:
-            await at.log.record(actor, f"DRY_RUN_{name}", target, outcome=outcome or "GIVEN", rules=rules)
+            await at.log.record(acting, f"DRY_RUN_{name}", target, outcome=outcome or "GIVEN", rules=rules)
             if isinstance(result, (command_handler.DryRun, command_handler.Accepted)):
                 answer = await dry_run_answer(at, service, services, actor, result, later=received_at > now)
                 return JSONResponse(answer.model_dump(mode="json"))
         elif outcome is not None:
-            await at.log.record(actor, name, target, outcome=outcome, rules=rules)
+            await at.log.record(acting, name, target, outcome=outcome, rules=rules)
         assert not isinstance(result, command_handler.DryRun)
         return command_response(name, target, result)
+
+
+async def in_narrowest_role(
+    service: Service[Any], request: CommandRequest, ask: Callable[[CommandRequest], Awaitable[R]]
+) -> tuple[Actor, R]:
+    """Ask in the narrowest role of the actor that may send the command; the next one if rules or records refuse that role.
+
+    Returns the actor in that role, and the answer; if every role is refused, those of the narrowest.
+    """
+    answers = list[tuple[Actor, R]]()
+    for actor in service.acting(request.actor, type(request.command)):
+        answer = await ask(replace(request, actor=actor))
+        answers.append((actor, answer))
+        outcome = answer.outcome if isinstance(answer, command_handler.DryRun) else answer
+        if not isinstance(outcome, (Refused, command_handler.Forbidden)):
+            return answers[-1]
+    return answers[0]
 
 
 def _logged_outcome(result: object) -> tuple[str | None, Sequence[str]]:

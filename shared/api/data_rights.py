@@ -25,7 +25,7 @@ from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, Parameter, a_day, an_id, choice
 from shared.api.problems import Malformed, refused_response, unknown_response
 from shared.api.quarantine import DRY_RUN, REASON
-from shared.api.queries import closed_facts, denial_of
+from shared.api.queries import closed_facts, reading
 from shared.api.request import Caller, read_day, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
@@ -194,7 +194,7 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
         command = _command(action, id_, query)
         done = f"{action.upper()}_PERSON"
         target = f"{service.name}/people/{id_}"
-        await at.gate.act(actor, PART, f"REHEARSE_{done}" if dry_run else done, target, reason)
+        actor = await at.gate.act(actor, PART, f"REHEARSE_{done}" if dry_run else done, target, reason)
         held = await _look(at, service, rights, actor, id_)
         # A restriction stands in every service, so that a record which is opened later is under it from the start.
         unknown = not held.records and held.rights == NOTHING
@@ -298,7 +298,7 @@ async def _look(
         facts = closed_facts(service, records)
         if person not in people_mentioned(service.events, facts):
             continue
-        if await denial_of(at, service, actor, records) is not None:
+        if (await reading(at, service, actor, records, PART))[1] is not None:
             raise NotAllowed(
                 "a record of this person is beyond your reach: ask a colleague with this right who may read every record"
             )

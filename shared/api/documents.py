@@ -68,10 +68,12 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
                 "There is no such document", f"There is no document {name!r}: choose one of {names}."
             )
         path = f"/documents/{name}"
-        records = await history_of(request, service, actor, id, "document", path, definition.roles, unrestricted=True)
+        actor, records = await history_of(
+            request, service, actor, id, "document", path, definition.roles, unrestricted=True
+        )
         history = await at.handler.open(records)
         if history:  # print nothing that the role may not read in the record
-            history = closed_but(service.events, history, service.permissions[actor.role].classes(read_reason(request)))
+            history = closed_but(service.events, history, service.permission(actor).classes(read_reason(request)))
         facts: Sequence[Fact] = history_at(history, as_of=as_of, known_at=known_at)
         if facts and definition.items is not None:
             if item.name not in query:

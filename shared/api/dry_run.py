@@ -1,7 +1,7 @@
 """The answer to a dry run of a command: its events and effects, masked for the role of the reader."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from shared.api.authorisation import NO_LATER_DAY, NotAllowed
 from shared.api.dependencies import Dependencies
@@ -12,7 +12,7 @@ from shared.domain.consequences import FollowingCommand, duty_changes, following
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import Fact
 from shared.domain.messages import COMMAND_FIELDS, Actor, Command
-from shared.domain.permissions import AccessFacts, Permission
+from shared.domain.permissions import NOTHING, AccessFacts, Permission, permission_of
 from shared.domain.sealing import Sealed, to_json
 from shared.domain.sentences import sentence_of
 from shared.domain.service import Service
@@ -20,8 +20,6 @@ from shared.handling.command_handler import Accepted, DryRun
 
 Services = Callable[[], Iterable[Service[Any]]]
 """The services whose reactions follow the events of a service. They are imported when the first dry run asks."""
-
-NOTHING: Final = Permission(frozenset())
 
 
 async def dry_run_answer(
@@ -62,7 +60,7 @@ async def dry_run_answer(
                 documents=[
                     name
                     for name in new_documents(service, run.history, facts)
-                    if "document" in permission.parts and actor.role in service.documents[name].roles
+                    if "document" in permission.parts and not service.documents[name].roles.isdisjoint(actor.roles)
                 ],
                 commands=_commands(service, services(), facts, shows_data=sees_all),
             )
@@ -70,11 +68,14 @@ async def dry_run_answer(
 
 async def _permission(at: Dependencies, service: Service[Any], actor: Actor, facts: Sequence[Fact]) -> Permission:
     """Look up the actor's read permission for the future record; a role that must give a reason reads nothing here."""
-    permission = service.permissions.get(actor.role, NOTHING)
     access = AccessFacts.of_history(service.events, facts)
-    if permission.needs_reason or await at.handler.read_denial(actor, permission, access) is not None:
-        return NOTHING
-    return permission
+    opening = [
+        one.role
+        for one in actor.in_each_role()
+        if await at.handler.read_denial(one, service.permission(one), access) is None
+    ]
+    permission = permission_of(service.permissions, opening)
+    return NOTHING if permission.needs_reason else permission
 
 
 def _event(service: Service[Any], fact: Fact, permission: Permission, *, shows_data: bool) -> EventPreview:

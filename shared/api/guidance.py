@@ -14,7 +14,7 @@ from pydantic import Field
 from shared.api.authorisation import NO_LATER_DAY, NotAllowed
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, ID, a_time, choice
-from shared.api.queries import denial_of, history_of, not_found_response, withheld_people
+from shared.api.queries import history_of, not_found_response, reading, withheld_people
 from shared.api.request import Caller, read_id, read_query, read_reason, read_time
 from shared.api.routes import declared
 from shared.api.schemas import Schema
@@ -155,13 +155,14 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         """
         query, now = read_query(request), datetime.now(UTC)
         at = read_time(query, MOMENT.name) or now
-        records = await history_of(request, service, actor, id, "state", "/commands", or_sending=True)
+        reader, records = await history_of(request, service, actor, id, "state", "/commands", or_sending=True)
         deps: Dependencies = request.app.state.deps
         facts = await deps.handler.open(records)
         if not facts or min(fact.occurred_at for fact in facts) > at:
             return not_found_response(service, id)
-        reads = await denial_of(deps, service, actor, records) is None
-        dated = reads and not await withheld_people(deps, service, actor, facts)
+        reader, denial = await reading(deps, service, reader, records, "state")
+        reads = denial is None
+        dated = reads and not await withheld_people(deps, service, reader, facts)
         if at > now and not dated:
             raise NotAllowed(NO_LATER_DAY)
         access, permission = await deps.handler.access_of(actor, records), service.permissions.get(actor.role)
@@ -176,6 +177,7 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
             await deps.handler.kept_for(actor, facts),
             await deps.handler.known_for(read_id(id), facts),
             reads=reads,
+            whole=service.permission(reader).fields is None,
             dated=dated,
         )
         barred = {
@@ -200,14 +202,15 @@ def _guidance(
     known: Known = NOTHING_KNOWN,
     *,
     reads: bool,
+    whole: bool = True,
     dated: bool = True,
 ) -> Guidance:
     """Compose the answer, with later days if `dated`. For all commands it takes some ten milliseconds of computation."""
     commands = guidance_at(service, actor, stream, history, at, only, kept, known)
     journeys = journeys_at(service, actor, stream, history, at, known) if reads and only is None else []
-    if journeys and service.permissions[actor.role].fields is not None:
-        journeys = [of_role(journey, actor.role) for journey in journeys]
-    recommended = next_step(journeys, actor.role)
+    if not whole:
+        journeys = [of_role(journey, *actor.roles) for journey in journeys]
+    recommended = next_step(journeys, *actor.roles)
     return Guidance(
         id=stream if history else None,
         version=history[-1].version if history else 0,

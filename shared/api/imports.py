@@ -138,6 +138,7 @@ async def _import(
 
     Raises `NotAllowed`, `Malformed`, and what the command handler raises.
     """
+    actor = actor.with_roles(sorted(service.importers.intersection(actor.roles))[:1])
     if actor.role not in service.importers:
         raise NotAllowed(f"the role {actor.role} may not import; it is for {', '.join(sorted(service.importers))}")
     row = await read_model(request, Row, MAX_BYTES)
@@ -145,7 +146,7 @@ async def _import(
     commands, malformed = _parse(service, await _at_home(at, service, stream, row.commands), now)
     if malformed:
         return malformed, None
-    for denial in filter(None, (command_denial(service, actor.role, type(command)) for command in commands)):
+    for denial in filter(None, (command_denial(service, actor.roles, type(command)) for command in commands)):
         raise NotAllowed(denial)
     # The reference is a fragment of the file (RFC 7111).
     origin = Origin(kind="IMPORT", reference=f"{row.file_sha256}#row={row.row}")

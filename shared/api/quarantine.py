@@ -227,7 +227,7 @@ async def let_decide(request: Request, actor: Actor, action: str, target: str) -
     reason = read_reason(request)
     assert reason is not None, "the route declares that it is required"
     logged = f"REHEARSE_{action}" if dry_run else action
-    await request.app.state.deps.gate.act(actor, "operations_decide", logged, target, reason)
+    actor = await request.app.state.deps.gate.act(actor, "operations_decide", logged, target, reason)
     return OperatorDecision(f"{actor.role} {actor.id}", reason, dry_run)
 
 

@@ -56,14 +56,14 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         Version and position are those of the latest event that it shows.
         """
         as_of, known_at = read_times(request)
-        records = await history_of(request, service, actor, id, "state")
+        actor, records = await history_of(request, service, actor, id, "state")
         recorded = closed_facts(service, records)
         facts = history_at(recorded, as_of=as_of, known_at=known_at)
         known = await known_of(request, recorded)
         state = service.decider.fold(facts, known=known.at(as_of, known_at))
         if state is None:
             return not_found_response(service, id)
-        permission = service.permissions[actor.role]
+        permission = service.permission(actor)
         answer = {
             "id": str(read_id(id)),
             "version": facts[-1].version,
@@ -90,11 +90,11 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         All events, or those that had occurred by `as_of` and were recorded by `known_at`.
         """
         as_of, known_at = read_times(request)
-        records = await history_of(request, service, actor, id, "history")
+        actor, records = await history_of(request, service, actor, id, "history")
         if not records:
             return not_found_response(service, id)
         disclosure = await _disclose(request, service, actor, closed_facts(service, records))
-        permission = service.permissions[actor.role]
+        permission = service.permission(actor)
         lines = history_view(service.events, disclosure, as_of=as_of, known_at=known_at, permission=permission)
         return (
             JSONResponse({"stream": records[0].stream, "events": lines}) if lines else not_found_response(service, id)
@@ -107,13 +107,13 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         They follow from the events that had occurred by `as_of` and were recorded by `known_at`.
         """
         as_of, known_at = read_times(request)
-        records = await history_of(request, service, actor, id, "duties")
+        actor, records = await history_of(request, service, actor, id, "duties")
         if not records:
             return not_found_response(service, id)
         moment = as_of or end_of_day(today())
         recorded = closed_facts(service, records)
         duties = duties_on(service.read_model, recorded, moment, known_at, await known_of(request, recorded))
-        shows = service.permissions[actor.role].shows_duty
+        shows = service.permission(actor).shows_duty
         return JSONResponse([duty.as_json(local_day(moment)) for duty in duties if shows(duty.duty)])
 
 
@@ -128,9 +128,10 @@ async def history_of(
     *,
     or_sending: bool = False,
     unrestricted: bool = False,
-) -> list[RecordedEvent]:
+) -> tuple[Actor, list[RecordedEvent]]:
     """Pass the read gate and load the records of a stream; an empty list if it does not exist or is hidden from the actor.
 
+    The actor is returned with those roles alone that may read this part of it, if any may.
     `only` limits the roles. `or_sending` admits those too who may send commands to the stream and may not read it.
     `unrestricted` forbids a record in which the processing of somebody is restricted.
     Raises `NotAllowed`, `LogUnavailable`, `EventStoreUnavailable` or `Malformed`.
@@ -142,21 +143,26 @@ async def history_of(
     if records and not service.is_own(records[0].type):
         records = []
     denial: Denial | None
-    if only is not None and actor.role not in only:
+    if only is not None and only.isdisjoint(actor.roles):
         denial = Denial(
             f"the role {actor.role} may not print this: ask a colleague with the role {' or '.join(sorted(only))}"
         )
     else:
-        denial = await denial_of(at, service, actor, records)
-        if denial is not None and or_sending and command_denial(service, actor.role) is None:
+        actor = actor.with_roles(role for role in actor.roles if only is None or role in only)
+        actor, denial = await reading(at, service, actor, records, part)
+        if denial is not None and or_sending and command_denial(service, actor.roles) is None:
             facts = AccessFacts.of_history(service.events, closed_facts(service, records))
-            denial = boundary(actor, service.permissions.get(actor.role), facts, service.inherited_labels)
+            bounds = [
+                boundary(one, service.permissions.get(one.role), facts, service.inherited_labels)
+                for one in actor.in_each_role()
+            ]
+            denial = None if None in bounds else bounds[0]
     if unrestricted and denial is None:
         people = concerned(service.events, [service.events.read(record.body) for record in records])
         if await restricted_people(at.database, service, people):
             denial = Denial(RESTRICTED)
     given = await at.gate.read(actor, part, f"{stream}{path}", reason, denial=denial, version=len(records))
-    return records if given else []
+    return actor, records if given else []
 
 
 async def known_of(request: Request, history: Sequence[Fact]) -> Known:
@@ -173,10 +179,24 @@ def not_found_response(service: Service[Any], id_: str) -> JSONResponse:
     )
 
 
+async def reading(
+    at: Dependencies, service: Service[Any], actor: Actor, records: Sequence[RecordedEvent], part: str
+) -> tuple[Actor, Denial | None]:
+    """Leave of an actor's roles those that may read a part of a record; if none may, all, and why."""
+    may, denials = list[str](), list[Denial]()
+    for one in actor.in_each_role():
+        denial = await denial_of(at, service, one, records)
+        if denial is not None:
+            denials.append(denial)
+        elif part in service.permission(one).parts:
+            may.append(one.role)
+    return actor.with_roles(may), None if may or not denials else denials[0]
+
+
 async def denial_of(
     at: Dependencies, service: Service[Any], actor: Actor, records: Sequence[RecordedEvent]
 ) -> Denial | None:
-    """Check the permission of an actor for the stream of these records. Returns None if it may be read.
+    """Check the permission of an actor in one role for the stream of these records. Returns None if it may be read.
 
     The event store also has waits and data rights, whose marks the service's own declaration lacks.
     """
@@ -218,8 +238,7 @@ async def withheld_people(
 
     Raises `EventStoreUnavailable`.
     """
-    permission = service.permissions.get(actor.role)
-    if permission is not None and permission.parts >= DATA_RIGHTS:
+    if service.permission(actor).parts >= DATA_RIGHTS:
         return frozenset()
     return await restricted_people(at.database, service, concerned(service.events, facts))
 
@@ -232,7 +251,7 @@ async def _disclose(request: Request, service: Service[Any], actor: Actor, facts
     """
     at: Dependencies = request.app.state.deps
     reason = read_reason(request)
-    classes = service.permissions[actor.role].classes(reason)
+    classes = service.permission(actor).classes(reason)
     homes, restricted = concerned(service.events, facts), await withheld_people(at, service, actor, facts)
     # The free texts of the home may concern that person too.
     withheld = {f"person/{person}" for person in restricted}.union(*(homes[person] for person in restricted))

@@ -186,7 +186,11 @@ def _decided(
 
 async def _may_see(at: Dependencies, service: Service[Any], actor: Actor, item: ParkedReaction) -> bool:
     """Tell whether an actor may read the source event of a reaction, and its target stream if that exists."""
-    permission = service.permissions[actor.role]
+    return any([await _may_see_in_role(at, service, one, item) for one in actor.in_each_role()])
+
+
+async def _may_see_in_role(at: Dependencies, service: Service[Any], actor: Actor, item: ParkedReaction) -> bool:
+    permission = service.permission(actor)
     book = next(book for book in service.published if book.service == item.source_stream.partition("/")[0])
     source = AccessFacts.of_history(book, [book.read(item.body)])
     if boundary(actor, permission, source, service.inherited_labels) is not None:

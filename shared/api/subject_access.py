@@ -22,7 +22,7 @@ from shared.api.history_view import history_view
 from shared.api.parameters import ACCESS_REASON, Parameter, an_id, choice
 from shared.api.problems import unknown_response
 from shared.api.quarantine import DRY_RUN
-from shared.api.queries import closed_facts, denial_of
+from shared.api.queries import closed_facts, reading
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Details, HistoryLine, Schema
@@ -85,7 +85,7 @@ def add_subject_access(app: FastAPI, service: Service[Any]) -> None:
         stream = service.stream_name(record_id)
         records = (await at.event_store.load(stream)).records
         records = records if records and service.is_own(records[0].type) else ()
-        denial = await denial_of(at, service, actor, records)
+        actor, denial = await reading(at, service, actor, records, PART)
         target = f"{stream}/subject-access/{query[BASIS.name]}"
         readable = await at.gate.read(actor, PART, target, reason, denial=denial)
         facts = closed_facts(service, records)

@@ -104,14 +104,16 @@ async def may_see(
     """Tell whether an actor sent a lost command, or may read the whole state of the source or of a target of a wait."""
     if wait.wait.sender == actor.id:
         return True
-    if _is_whole(service.permissions.get(actor.role)):
-        for target in wait.wait.targets:
+    for one in actor.in_each_role():
+        for target in wait.wait.targets if _is_whole(service.permission(one)) else ():
             records = (await at.event_store.load(target)).records
-            if records and await denial_of(at, service, actor, records) is None:
+            if records and await denial_of(at, service, one, records) is None:
                 return True
     source = wait.wait.source.partition("/")[0]
     owner = service if source == service.name else next((one for one in services() if one.name == source), None)
-    return owner is not None and await _may_read_source(at, service, owner, actor, wait)
+    if owner is None:
+        return False
+    return any([await _may_read_source(at, service, owner, one, wait) for one in actor.in_each_role()])
 
 
 async def _may_read_source(
@@ -121,8 +123,8 @@ async def _may_read_source(
 
     So a conflict of interest cannot be ruled out.
     """
-    permission = owner.permissions.get(actor.role)
-    if permission is None or not _is_whole(permission) or wait.access is None or actor.conflicts:
+    permission = owner.permission(actor)
+    if not _is_whole(permission) or wait.access is None or actor.conflicts:
         return False
     access = wait.access if wait.fact is None else wait.access.joined(owner.events, [wait.fact])
     kept = (await at.event_store.linked_marks({wait.home})).get(wait.home, frozenset()) if permission.where else ()
@@ -131,5 +133,5 @@ async def _may_read_source(
     return read_denial(actor, permission, access, service.inherited_labels, marks) is None
 
 
-def _is_whole(permission: Permission | None) -> bool:
-    return permission is not None and permission.fields is None and permission.parts >= STATE
+def _is_whole(permission: Permission) -> bool:
+    return permission.fields is None and permission.parts >= STATE

@@ -257,9 +257,16 @@ def guidance_at(
     """
     state, context = read_standing(service, actor, stream, history, at, kept, known)
     ids = ids_by_name(fact.event for fact in (*history, *kept) if fact.occurred_at <= at)
-    guide = Guide(service.decider.rules, state, context, ids)
+    guides = {
+        one.role: Guide(service.decider.rules, state, replace(context, actor=one), ids) for one in actor.in_each_role()
+    }
     sendable = _sendable(service, actor, begun=bool(history))
-    return guide.of_commands(command for command in sendable if only in {None, command.__name__})
+    answers = [
+        [answer for one in service.acting(actor, command) for answer in guides[one.role].of_commands([command])]
+        for command in sendable
+        if only in {None, command.__name__}
+    ]
+    return [next((one for one in each if one.status is not Status.REFUSED), each[0]) for each in answers]
 
 
 def read_standing(
@@ -286,9 +293,7 @@ def _sendable(service: Service[Any], actor: Actor, *, begun: bool) -> list[type[
     """
     if not begun and any(actor.labels.get(label) == EVERY for label in service.inherited_labels):
         return []
-    return [
-        command for command in service.commands if actor.role in service.roles_for(command) and (begun or command.opens)
-    ]
+    return [command for command in service.commands if service.acting(actor, command) and (begun or command.opens)]
 
 
 @cache

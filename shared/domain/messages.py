@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -116,6 +116,22 @@ class Actor(Message):
     # Pydantic copies a default that may change, at each validation, and slowly; it calls a factory at once.
     labels: Annotated[dict[str, str], Field(exclude=True)] = Field(default_factory=dict)
     conflicts: Annotated[frozenset[UUID], Field(exclude=True)] = frozenset()
+    also: Annotated[frozenset[str], Field(exclude=True)] = frozenset()
+    """The person's further roles. A command is sent, judged and recorded in one role."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Every role of the person."""
+        return self.role, *sorted(self.also)
+
+    def with_roles(self, roles: Iterable[str]) -> Actor:
+        """Return the person in these roles alone; unchanged if there are none."""
+        role, *also = dict.fromkeys(roles) or self.roles
+        return self if (role, *also) == self.roles else self.model_copy(update={"role": role, "also": frozenset(also)})
+
+    def in_each_role(self) -> Iterator[Actor]:
+        """Yield the person in one role after the other."""
+        return (self.with_roles([role]) for role in self.roles)
 
 
 class Command(Message):

@@ -95,23 +95,25 @@ def journeys_at(
     ]
 
 
-def of_role(journey: JourneyProgress[S], role: str) -> JourneyProgress[S]:
-    """Leave the tasks of one role, without what they wait for: for who may read a part of the record."""
-    tasks = (replace(task, waits_for=()) for task in journey.tasks if role in task.step.who)
+def of_role(journey: JourneyProgress[S], *roles: str) -> JourneyProgress[S]:
+    """Leave the tasks of some roles, without what they wait for: for who may read a part of the record."""
+    tasks = (replace(task, waits_for=()) for task in journey.tasks if not task.step.who.isdisjoint(roles))
     return replace(journey, tasks=tuple(tasks))
 
 
-def next_step(journeys: Iterable[JourneyProgress[S]], role: str) -> TaskProgress[S] | None:
-    """Return the recommended next step: the first that can be done and is this role's turn, else another's; None if none can."""
+def next_step(journeys: Iterable[JourneyProgress[S]], *roles: str) -> TaskProgress[S] | None:
+    """Return the recommended next step: the first that can be done and is the turn of one of these roles, else another's; None if none can."""
     waiting = [task for journey in journeys for task in journey.tasks if task.can_be_done]
-    return next((task for task in waiting if role in task.step.who), next(iter(waiting), None))
+    mine = (task for task in waiting if not task.step.who.isdisjoint(roles))
+    return next(mine, next(iter(waiting), None))
 
 
 def _ask_rules(service: Service[S], state: S, context: Context, step: Step[S]) -> list[CommandGuidance]:
     """Ask the rules about the commands of a step, for the actor if it is their turn, else for somebody whose turn it is."""
     actor = context.actor
-    if actor.role not in step.who:
+    if step.who.isdisjoint(actor.roles):
         actor = actor.model_copy(update={"id": NOBODY, "role": min(step.who)})
+    actor = actor.with_roles(role for role in actor.roles if role in step.who)
     return Guide(service.decider.rules, state, replace(context, actor=actor), later=False).of_commands(step.commands)
 
 

@@ -115,6 +115,32 @@ class Permission:
         return {name: value for name, value in view.items() if self.shows(name)}
 
 
+NOTHING: Final = Permission(frozenset())
+
+
+def combined(permissions: Sequence[Permission], *, every: bool = False) -> Permission:
+    """Return what any of some permissions shows of a record that all of them open; `every`: what each of them shows."""
+    if len(permissions) < 2:
+        return next(iter(permissions), NOTHING)
+    join = frozenset[Any].intersection if every else frozenset[Any].union
+    but = frozenset[Any].union if every else frozenset[Any].intersection
+
+    def members(selections: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
+        limited = [selection for selection in selections if selection is not None]
+        is_whole = not limited if every else len(limited) < len(selections)
+        return None if is_whole else join(*limited)
+
+    return Permission(
+        join(*(permission.parts for permission in permissions)),
+        fields=members([permission.fields for permission in permissions]),
+        duties=members([permission.duties for permission in permissions]),
+        hides=but(*(permission.hides for permission in permissions)),
+        needs_reason=any(permission.needs_reason for permission in permissions),
+        opens=join(*(permission.opens for permission in permissions)),
+        opens_with_reason=join(*(permission.opens | permission.opens_with_reason for permission in permissions)),
+    )
+
+
 Permissions = Mapping[str, Permission]
 """Role -> read permission. A role without an entry may read nothing."""
 
@@ -148,6 +174,11 @@ class Hold:
             for mark, match in found
             if f"{mark.partition('HELD:')[0]}HELD_NO_MORE:{match[1]}" not in marks
         ]
+
+
+def permission_of(permissions: Permissions, roles: Iterable[str]) -> Permission:
+    """Return what some roles together may read of a record that each of them may read; nothing without an entry."""
+    return combined([permissions[role] for role in roles if role in permissions])
 
 
 @dataclass(frozen=True, slots=True)

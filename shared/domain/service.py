@@ -1,5 +1,6 @@
 """A service as a declaration: the domain's parts by name. The kernel builds API, worker, relay and schema from it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,8 +19,8 @@ from shared.domain.duties import Duty
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid
 from shared.domain.journeys import OTHERWISE, Journey, Purposes
-from shared.domain.messages import Command, Event, events_of
-from shared.domain.permissions import SYSTEM, Permissions
+from shared.domain.messages import Actor, Command, Event, events_of
+from shared.domain.permissions import SYSTEM, Permission, Permissions, permission_of
 from shared.domain.persons import NOTHING_KNOWN, Known, persons_in
 from shared.domain.policy import PolicyBook, PolicyOn
 from shared.domain.sealing import PREFIX
@@ -233,6 +234,10 @@ class Service(Generic[S]):
             for role, permission in self.read_model.access.items()
         }
 
+    def permission(self, actor: Actor) -> Permission:
+        """Return what an actor may read of a record that each of their roles may read."""
+        return permission_of(self.permissions, actor.roles)
+
     @cached_property
     def commanding_roles(self) -> frozenset[str]:
         """Every role that may send at least one command through the API."""
@@ -281,6 +286,15 @@ class Service(Generic[S]):
     def roles_for(self, command: type[Command]) -> frozenset[str]:
         """Return the roles that may send a command through the API."""
         return self.default_roles if command.roles is None else command.roles
+
+    def acting(self, actor: Actor, command: type[Command]) -> list[Actor]:
+        """Return an actor in each role that may send a command, the narrowest first: that which may send the fewest here."""
+        may = [one for one in actor.in_each_role() if one.role in self.roles_for(command)]
+        return sorted(may, key=lambda one: (self._breadth[one.role], one.role))
+
+    @cached_property
+    def _breadth(self) -> Mapping[str, int]:
+        return Counter(role for command in self.commands for role in self.roles_for(command))
 
     @cached_property
     def command_adapter(self) -> TypeAdapter[Command]:

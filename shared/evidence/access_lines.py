@@ -17,7 +17,7 @@ from shared.api.access_log import LogUnavailable
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, Parameter, an_id
 from shared.api.problems import Malformed, problem_response
-from shared.api.queries import denial_of
+from shared.api.queries import reading
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
@@ -115,8 +115,8 @@ def add_service_access_lines(app: FastAPI, service: Service[Any]) -> None:
         readable = []
         for stream in streams:
             records = (await at.event_store.load(stream)).records
-            denial = await denial_of(at, service, actor, records)
-            allowed = await at.gate.read(actor, "access_log", f"{stream}/access", read_reason(request), denial=denial)
+            one, denial = await reading(at, service, actor, records, "access_log")
+            allowed = await at.gate.read(one, "access_log", f"{stream}/access", read_reason(request), denial=denial)
             if allowed and records:
                 readable.append(stream)
         return readable

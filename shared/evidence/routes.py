@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, Parameter, an_id, choice
 from shared.api.problems import problem_response, problems
-from shared.api.queries import denial_of
+from shared.api.queries import reading
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared, declared_openly
 from shared.domain.messages import Actor
@@ -172,9 +172,9 @@ def add_service_evidence(app: FastAPI, service: Service[Any], settings: Settings
         streams, unknown = [row["stream"] for row in rows], f"{service.name}/homes/{home}"
         reason, readable = read_reason(request), True
         for stream in streams or [unknown]:
-            denial = await denial_of(at, service, actor, (await at.event_store.load(stream)).records)
-            readable &= await at.gate.read(actor, "history", f"{stream}/evidence", reason, denial=denial)
-        reader = Reader(actor.labels, (EVENTS, ACCESS) if service.permissions[actor.role].parts >= AUDIT else (EVENTS,))
+            one, denial = await reading(at, service, actor, (await at.event_store.load(stream)).records, "history")
+            readable &= await at.gate.read(one, "history", f"{stream}/evidence", reason, denial=denial)
+        reader = Reader(actor.labels, (EVENTS, ACCESS) if service.permission(actor).parts >= AUDIT else (EVENTS,))
         if not readable or not (streams or reader.sees_every_label):
             reader = Reader(actor.labels)  # a hidden record answers as an unknown one
         return JSONResponse(await evidence_of(at.database, service.name, home, [*streams, unknown], contract, reader))

@@ -70,10 +70,9 @@ class Likeness:
 
     def _may_find(self, actor: Actor, access: AccessFacts) -> bool:
         """Tell whether an actor finds who is named in a record by a search: reads the record, and what is sealed in it."""
-        permission = self._service.permissions.get(actor.role)
+        permission = self._service.permission(actor)
         return (
-            permission is not None
-            and bool(permission.opens)
+            bool(permission.opens)
             and permission.is_opened_by(access.marks, actor)
             and boundary(actor, permission, access, self._service.inherited_labels) is None
         )

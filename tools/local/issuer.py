@@ -4,7 +4,7 @@
 (127.0.0.1) and OOC_PORT (8100) for where it listens, OOC_VAR (`var`) for its key, OOC_ISSUER for its own name
 (`http://127.0.0.1:<port>`), OOC_SIGN_IN_URL for its address in a browser (OOC_ISSUER), OOC_AUDIENCE (`ooc`).
 
-`POST /token` takes a form: grant_type=client_credentials, sub (a UUID), role, organisation, area (`*`: all), and optionally
+`POST /token` takes a form: grant_type=client_credentials, sub (a UUID), role (several with spaces between them), organisation, area (`*`: all), and optionally
 conflicts (UUIDs, separated by spaces). It answers as RFC 6749 section 5 says. The tokens are JWTs (RFC 9068 without
 the client), signed with ES256, and live for five minutes; `/jwks` has the key, `/.well-known/openid-configuration`
 (OpenID Connect Discovery 1.0) tells where everything is. People sign in on a page of it: tools/local/sign_in.py.
@@ -20,7 +20,7 @@ from typing import Annotated, Any, Final
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from pydantic import BaseModel, BeforeValidator, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -44,7 +44,7 @@ class Holder(BaseModel):
     """Whom a token is for, as the form of a request says it."""
 
     sub: uuid.UUID
-    role: Word
+    role: Annotated[list[Word], BeforeValidator(str.split), Field(min_length=1)]
     organisation: Word
     area: Annotated[str, StringConstraints(pattern=rf"^(\*|{WORD})$")]
     conflicts: Annotated[list[uuid.UUID], BeforeValidator(str.split)] = []
@@ -67,6 +67,7 @@ def claims_of(form: Mapping[str, Any], *, issuer: str, audience: str, now: int) 
         raise Refused("invalid_request", f"{first['loc'][0]}: {first['msg']}") from error
     return {
         **holder.model_dump(mode="json"),
+        "role": holder.role if len(holder.role) > 1 else holder.role[0],
         "iss": issuer,
         "aud": audience,
         "iat": now,

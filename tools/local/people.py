@@ -12,7 +12,7 @@ _WORDS: Final = {"YJS": "youth justice service", "RJ": "restorative justice"}
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person of the development system, in one role. The ids are those by which `ooc` and the scenarios act."""
+    """A person of the development system. The ids are those by which `ooc` and the scenarios act."""
 
     name: str
     role: str
@@ -20,6 +20,8 @@ class Person:
     """What the role does, for the page."""
     number: int = 1
     organisation: str = TEAM
+    also: tuple[str, ...] = ()
+    """Further roles."""
 
     @property
     def key(self) -> str:
@@ -33,15 +35,15 @@ class Person:
 
     @property
     def role_in_words(self) -> str:
-        """The role as the page names it."""
-        words = " ".join(_WORDS.get(word, word.lower()) for word in self.role.split("_"))
+        """The roles as the page names them."""
+        words = " ".join(_WORDS.get(word, word.lower()) for word in "_and_".join((self.role, *self.also)).split("_"))
         return words[0].upper() + words[1:]
 
     def form(self) -> dict[str, Any]:
         """Return the person as a token request names them."""
         return {
             "sub": str(derived_uuid("officer", self.role, self.number)),
-            "role": self.role,
+            "role": " ".join((self.role, *self.also)),
             "organisation": self.organisation,
             "area": AREA,
         }
@@ -53,6 +55,7 @@ PEOPLE: Final = (
     Person("Iris Duarte", "INTERNET_SAFETY_OFFICER", "takes in what happened online"),
     Person("Ravi Menon", "YJS_CASE_MANAGER", "carries cautions and their conditions"),
     Person("Grace Lund", "RJ_FACILITATOR", "prepares and holds restorative conferences"),
+    Person("Ken Abara", "RJ_FACILITATOR", "the same, and works at a school", 2, also=("SAFE_SCHOOLS_OFFICER",)),
     Person("Tom Achterberg", "POLICE_DECISION_MAKER", "decides the disposal"),
     Person("Elin Sorby", "POLICE_DECISION_MAKER", "decides where the first may not", number=2),
     Person("Hanna Weiss", "SUPERVISOR", "oversees all of it, and signs what needs a second person"),

@@ -223,10 +223,10 @@ class Memory:
     def _parse(self, running: _RunningService, request: Request) -> CommandRequest:
         """Parse a command as the API does. Raises `NotAllowed` or `Malformed`."""
         service, role = running.service, request.by.role
-        if why := command_denial(service, role):
+        if why := command_denial(service, [role]):
             raise NotAllowed(why)
         command = parse_command(service, json.dumps(request.body).encode(), received_at := self._clock())
-        if why := command_denial(service, role, type(command)):
+        if why := command_denial(service, [role], type(command)):
             raise NotAllowed(why)
         actor = Actor(
             id=self.officer(request.by),

@@ -21,11 +21,11 @@ from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart
 from services.console.analysts.workbooks import workbook_of
 from services.console.apis import Apis, Part, Problem, part_of
 from services.console.directory import nameless
+from services.console.navigation import lists_of
 from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query, read_key, read_name, read_page, read_uuid, see
 from services.console.sessions import Session
 from services.console.words import day, in_words, today
-from services.reporting.access import ACCESS
 from services.system.registry import COLLECTIONS, RECORD_TITLES
 from services.trade.csv_text import csv_text
 from shared.api.parameters import UUID_TEXT
@@ -300,8 +300,7 @@ async def _show_measure(
     page: str | None = None,
 ) -> ShownMeasure:
     """Return an answer with a page of its table, and with its chart, which takes a while to draw."""
-    permission = ACCESS.get(session.role)
-    opens = permission is not None and "cases" in permission.parts
+    opens = "cases" in lists_of(session.roles).parts
     opened = await _measures(console_of(request).apis, "/v1/measures/{measure}/records") if opens else ()
     table = table_of(answer, await console_of(request).directory.names(session))
     name = str(answer["measure"])

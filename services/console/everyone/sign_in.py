@@ -142,7 +142,11 @@ class Provider:
             raise SessionEnded
         tokens = replace(tokens, refresh=tokens.refresh or old.refresh, identity=tokens.identity or old.identity)
         # In another role the reason for reading is asked again.
-        return {**part, "tokens": tokens, **({} if part["role"] == session.role else {"reason": None})}
+        return {
+            **part,
+            "tokens": tokens,
+            **({} if (part["role"], *part["also"]) == session.roles else {"reason": None}),
+        }
 
     async def _token(self, **form: str) -> Tokens:
         endpoint = (await self._configured())["token_endpoint"]
@@ -180,7 +184,13 @@ def invited_form(settings: ConsoleSettings) -> dict[str, str]:
 def _part_of(actor: Actor) -> dict[str, Any]:
     """Return what a session takes over from an access token."""
     area = str(actor.labels.get("area", ""))
-    return {"person": str(actor.id), "role": actor.role, "organisation": actor.organisation, "area": area}
+    return {
+        "person": str(actor.id),
+        "role": actor.role,
+        "also": [*actor.roles[1:]],
+        "organisation": actor.organisation,
+        "area": area,
+    }
 
 
 def _name_in(identity: Mapping[str, Any]) -> str:

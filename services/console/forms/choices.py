@@ -130,7 +130,7 @@ def officers_in(
 
     Of these it knows those who recorded an event of the case.
     """
-    options = {session.person: "You"} if session.role in roles else {}
+    options = {session.person: "You"} if set(roles).intersection(session.roles) else {}
     options |= {
         officer.id: officer.words for officer in officers if officer.role in roles and officer.id != session.person
     }

@@ -216,7 +216,7 @@ def _step_after(
     """Return the title and the address of the form that comes after this one in the person's turn."""
     turn = [*((draft.command, draft.answers) for draft in place.before), (drawn.command, answers)]
     path = f"/records/{drawn.collection}/{drawn.stream}"
-    return turns.step_after(turn, drawn.guidance, session.role, path, case_id)
+    return turns.step_after(turn, drawn.guidance, session.roles, path, case_id)
 
 
 def title_after(drawn: Drawn, session: Session, place: PlaceInTurn, answers: Answers, case_id: str | None) -> str:

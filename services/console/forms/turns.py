@@ -6,7 +6,7 @@ them together: each has one key, one receipt and one expected version, as from e
 signed did happen, whether or not the disposal can be given.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,7 +38,11 @@ def last_of_turns(drafts: Iterable[Draft]) -> list[Draft]:
 
 
 def step_after(
-    turn: Sequence[tuple[str, Answers]], guidance: Mapping[str, Any], role: str, path: str, case: str | None
+    turn: Sequence[tuple[str, Answers]],
+    guidance: Mapping[str, Any],
+    roles: Collection[str],
+    path: str,
+    case: str | None,
 ) -> tuple[str, str] | None:
     """Return what comes next in a person's turn after commands with their answers: its title, and the address of its form.
 
@@ -46,7 +50,7 @@ def step_after(
     """
     sent = {command for command, _ in turn}
     for task in (task for journey in guidance.get("journeys", ()) for task in journey["tasks"]):
-        if role not in task["roles"] or task["progress"] == "completed":
+        if not set(roles) & {*task["roles"]} or task["progress"] == "completed":
             continue
         taken = [n for n, command in enumerate(task["commands"]) if _is_in(turn, command, task["about"])]
         left = task["commands"][max(taken, default=-1) + 1 :]

@@ -92,7 +92,7 @@ async def _page(request: Request, session: Session, link: str = "") -> Response:
 
 
 def _check_worker(session: Session) -> None:
-    if session.role not in WORKERS:
+    if WORKERS.isdisjoint(session.roles):
         raise HTTPException(403, "Only officers who have records have a diary.")
 
 

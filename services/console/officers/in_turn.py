@@ -55,8 +55,8 @@ TURNS: Final[Mapping[str, Sequence[Turn]]] = {
 
 
 async def waiting_for(apis: Apis, session: Session, officer: str | None) -> list[Waiting]:
-    """Return the lists of the person's role that have a case, perhaps those of an officer's cases alone."""
-    turns = TURNS.get(session.role, ())
+    """Return the lists of the person's roles that have a case, perhaps those of an officer's cases alone."""
+    turns = [turn for role in session.roles for turn in TURNS.get(role, ())]
     states = {state for turn in turns for state in turn.states}
     answers = dict(
         zip(

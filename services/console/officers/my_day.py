@@ -14,7 +14,7 @@ from services.console import names
 from services.console.apis import Apis, part_of
 from services.console.directory import WORKERS, nameless
 from services.console.forms.turns import last_of_turns
-from services.console.navigation import permission_of
+from services.console.navigation import lists_of
 from services.console.officers.cases import record_of
 from services.console.officers.education import with_places
 from services.console.officers.in_turn import waiting_for
@@ -62,8 +62,8 @@ async def my_day(request: Request, session: Session) -> Response:
 
     A school sees its referrals, an analyst the returns; a role that must give a reason is asked for it first.
     """
-    may = permission_of(session.role)
-    if session.role == Role.SCHOOL:
+    may = lists_of(session.roles)
+    if session.roles == (Role.SCHOOL,):
         return await referrals_page(request, session)
     if "duties" not in may.parts:
         return see("/returns")
@@ -207,7 +207,7 @@ async def _duties(apis: Apis, session: Session, officer: str | None, **more: str
 
 async def _workload(apis: Apis, session: Session) -> list[tuple[str, int]]:
     """Return for a supervisor the officers with how much open work each has, the most first."""
-    if session.role != Role.SUPERVISOR:
+    if Role.SUPERVISOR not in session.roles:
         return []
     on = today().isoformat()
     answer = await apis.get(session, "reporting", "/v1/measures/workload", {"from": on, "to": on})
@@ -216,14 +216,14 @@ async def _workload(apis: Apis, session: Session) -> list[tuple[str, int]]:
 
 async def _victims(apis: Apis, session: Session) -> Sequence[Victim]:
     """Return for a victim worker the victims to whom something is due."""
-    return await victims_waiting(apis, session) if session.role == Role.VICTIM_WORKER else ()
+    return await victims_waiting(apis, session) if Role.VICTIM_WORKER in session.roles else ()
 
 
 async def _officers(
     console: Console, session: Session, groups: Iterable[Group], workload: Iterable[tuple[str, int]]
 ) -> dict[str, str]:
     """Return for a supervisor the names of officers; one who has not signed in yet has none."""
-    if session.role != Role.SUPERVISOR:
+    if Role.SUPERVISOR not in session.roles:
         return {}
     named = await console.directory.names(session)
     ids = [*(id_ for id_, _ in workload), *(duty["officer"] for group in groups for duty in group.duties)]
@@ -232,7 +232,7 @@ async def _officers(
 
 async def _next_sitting(apis: Apis, session: Session) -> Mapping[str, Any] | None:
     """Return the next sitting of the panel, for a role that prepares it or decides after it."""
-    if session.role not in TO_THE_PANEL:
+    if TO_THE_PANEL.isdisjoint(session.roles):
         return None
     now = datetime.now(UTC)
     ahead = (sitting for sitting in await sittings_of(apis, session) if sitting["state"] not in OVER)

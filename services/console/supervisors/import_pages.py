@@ -156,7 +156,7 @@ async def file_with_errors(request: Request, session: Session) -> Response:
 
 def _require_importer(session: Session) -> None:
     """Raise `HTTPException` 403 for a role that may not import, before a file is chosen; the API decides for itself."""
-    if session.role != Role.SUPERVISOR:
+    if Role.SUPERVISOR not in session.roles:
         raise HTTPException(403, "Only a supervisor may import a register.")
 
 

@@ -209,8 +209,8 @@ def _readable(values: Mapping[Owner, SealedIn], classes: Mapping[str, frozenset[
 
 def _opened_by(reader: Reader, service: str, reason: str | None) -> frozenset[FieldClass]:
     """Return the classes that the reader may read in the details of a service's records; none if not of identity."""
-    permission = READ_MODELS[service].access.get(reader.actor.role)
-    if permission is None or "state" not in permission.parts or not permission.shows("details"):
+    permission = reader.permission(service)
+    if "state" not in permission.parts or not permission.shows("details"):
         return frozenset()
     classes = permission.classes(reason)
     return classes if classes & {Personal.IDENTITY, Personal.VICTIM_IDENTITY} else frozenset()

@@ -13,7 +13,7 @@ from services.reporting.access import ACCESS
 from services.reporting.projection.snapshot import Connection, Pool
 from services.reporting.queries.visibility import Reader
 from shared.domain.data_rights import data_rights_ids, restricted_in
-from shared.domain.permissions import DATA_RIGHTS
+from shared.domain.permissions import DATA_RIGHTS, permission_of
 
 PersonIn = tuple[str, UUID]
 """A service, and a person in its records: each service restricts for its own."""
@@ -26,7 +26,7 @@ _DECIDED: Final = """
 
 async def withheld_from(reader: Reader, pool: Pool | Connection, people: Collection[PersonIn]) -> frozenset[PersonIn]:
     """Return those people whom a reader may not find or read, since their processing is restricted; of projected events."""
-    if ACCESS[reader.actor.role].parts >= DATA_RIGHTS:
+    if permission_of(ACCESS, reader.actor.roles).parts >= DATA_RIGHTS:
         return frozenset()
     return await restricted_people(pool, people)
 

@@ -218,7 +218,7 @@ async def _lines(
                 undisclosed(events, history),
                 as_of=as_of,
                 known_at=known_at,
-                permission=READ_MODELS[service].access.get(reader.actor.role),
+                permission=reader.permission(service),
             )
             if UUID(line["event_id"]) in own
         ]
@@ -245,7 +245,7 @@ async def _open(
     opened: dict[str, frozenset[FieldClass]] = {}
     for (service, stream), stream_lines in by_stream.items():
         model = READ_MODELS[service]
-        classes = model.access[reader.actor.role].classes(reason)
+        classes = reader.permission(service).classes(reason)
         events = {UUID(line["event_id"]) for line in stream_lines}
         withheld = await _withheld(pool, reader, service, histories[service, stream])
         disclosure = await disclose(model.events, histories[service, stream], classes, keyring, events, withheld)

@@ -3,7 +3,7 @@
 The owners' tables (`ReadModel.access`) become one SQL condition on the columns area, mentions and marks of a stream.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +15,7 @@ from services.reporting.projection.projector import held
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection, Pool
 from shared.domain.messages import Actor
-from shared.domain.permissions import EVERY
+from shared.domain.permissions import EVERY, NOTHING, Permission, combined
 
 _HOMES: Final = "select distinct home from stream where mentions && $1::uuid[]"
 
@@ -146,26 +146,37 @@ class Reader:
         free: list[str] = []
         keys: list[str] = []
         linked: list[str] = []
-        for service, read_model in READ_MODELS.items():
-            permission = read_model.access.get(self.actor.role)
-            if permission is None or part not in permission.parts:
-                continue
+        for service, permission in self._permissions(part):
             if not permission.where:
                 free.append(service)
             ends = {f"{mark} until {end}" for mark, end in permission.ends(self.actor)}
             for mark in permission.marks(self.actor) | ends:
                 (linked if "." in mark else keys).append(f"{service} {mark}")
-        duties = {
-            service: permission.duties
-            for service, read_model in READ_MODELS.items()
-            if (permission := read_model.access.get(self.actor.role)) is not None and permission.duties is not None
-        }
+        duties = {service: shown for service in READ_MODELS if (shown := self.permission(service).duties) is not None}
         return Reach(tuple(free), tuple(keys), tuple(linked), self.areas, self.barred, duties)
 
     def fields(self, service: str) -> frozenset[str] | None:
         """Return the members of the state that are shown; None: all."""
-        permission = READ_MODELS[service].access.get(self.actor.role)
-        return frozenset() if permission is None else permission.fields
+        may = not READ_MODELS[service].access.keys().isdisjoint(self.actor.roles)
+        return self.permission(service).fields if may else frozenset()
+
+    def permission(self, service: str) -> Permission:
+        """Return what the reader may see of every record of a service that one of their roles opens.
+
+        Of a record that needs no mark for one role it is at least what that role may see.
+        """
+        access = READ_MODELS[service].access
+        permissions = [access[role] for role in self.actor.roles if role in access]
+        free = [permission for permission in permissions if not permission.where]
+        return combined(free or permissions, every=not free)
+
+    def _permissions(self, part: str) -> Iterator[tuple[str, Permission]]:
+        """Yield each service with the permission of each role that may read the part there."""
+        for service, read_model in READ_MODELS.items():
+            for role in self.actor.roles:
+                permission = read_model.access.get(role, NOTHING)
+                if part in permission.parts:
+                    yield service, permission
 
     @property
     def limited(self) -> Mapping[str, frozenset[str]]:

@@ -298,12 +298,8 @@ def _of(found: Found, allowed: Mapping[Stream, frozenset[UUID]]) -> Found:
 
 def _searchable(reader: Reader, names: Personal) -> frozenset[str]:
     """Return the services in whose records the reader may read names of a class; elsewhere a search would tell them."""
-    permissions = {
-        registry.service: READ_MODELS[registry.service].access.get(reader.actor.role) for registry in REGISTRIES
-    }
-    return frozenset(
-        service for service, permission in permissions.items() if permission is not None and names in permission.opens
-    )
+    services = (registry.service for registry in REGISTRIES)
+    return frozenset(service for service in services if names in reader.permission(service).opens)
 
 
 def _record(stream: Stream, found: Mapping[SearchKind, Found]) -> dict[str, Any]:

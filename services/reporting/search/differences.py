@@ -15,7 +15,6 @@ from pydantic import Field
 
 from services.reporting.dependencies import Dependencies
 from services.reporting.projection.fold import Stream, split
-from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool
 from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
 from services.reporting.queries.freshness import MAY_BE_STALE, Projected
@@ -172,10 +171,5 @@ def _compared(kind: Kind, tokens: Mapping[Stream, bytes], home: Mapping[Stream, 
 
 def _may_open(reader: Reader, service: str, reason: str | None, personal: Personal) -> bool:
     """Whether the reader may see every field of a class in the state of a service's records at all."""
-    permission = READ_MODELS[service].access.get(reader.actor.role)
-    return (
-        permission is not None
-        and "state" in permission.parts
-        and permission.fields is None
-        and personal in permission.classes(reason)
-    )
+    permission = reader.permission(service)
+    return "state" in permission.parts and permission.fields is None and personal in permission.classes(reason)

@@ -73,23 +73,23 @@ def test_the_next_step_is_the_first_of_the_person_that_the_turn_lacks(
     role: str, turn: list[str], title: str | None
 ) -> None:
     """Given what a turn has, then the next step is the person's own, not done, and can start once the turn is recorded."""
-    following = step_after([(command, {}) for command in turn], GUIDANCE, role, PATH, None)
+    following = step_after([(command, {}) for command in turn], GUIDANCE, [role], PATH, None)
     assert (following and following[0]) == title
 
 
 def test_of_a_step_with_two_commands_the_second_is_left_and_signing_has_its_page() -> None:
     """Given a step that is half in the turn, then the form of the other half is next; the paper is signed on its own page."""
-    requested = step_after([("RequestAssessment", {}), ("ProposeCondition", {})], GUIDANCE, "CASE_MANAGER", PATH, "c1")
+    requested = step_after([("RequestAssessment", {}), ("ProposeCondition", {})], GUIDANCE, ["CASE_MANAGER"], PATH, "c1")
     assert requested == ("Assess", f"{PATH}/do/CompleteAssessment?case=c1")
-    assert step_after([("ExplainEffect", {})], GUIDANCE, "POLICE", PATH, None) == ("Sign", f"{PATH}/sign")
+    assert step_after([("ExplainEffect", {})], GUIDANCE, ["POLICE"], PATH, None) == ("Sign", f"{PATH}/sign")
 
 
 def test_the_same_command_about_somebody_else_is_another_step() -> None:
     """Given a victim who is told in the turn, then the other victim is next, filled in; with both in it nothing is."""
     ann, ben = (("TellVictim", {"person_id": [who]}) for who in (ANN, BEN))
-    following = step_after([ann], GUIDANCE, "VICTIM_WORKER", PATH, None)
+    following = step_after([ann], GUIDANCE, ["VICTIM_WORKER"], PATH, None)
     assert following == ("Tell Ben", f"{PATH}/do/TellVictim?person_id={BEN}")
-    assert step_after([ann, ben], GUIDANCE, "VICTIM_WORKER", PATH, None) is None
+    assert step_after([ann, ben], GUIDANCE, ["VICTIM_WORKER"], PATH, None) is None
 
 
 def test_my_day_has_one_line_for_a_turn() -> None:

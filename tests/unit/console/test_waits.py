@@ -32,7 +32,7 @@ class Services:
 
 
 def signed_in(role: str) -> Any:
-    return SimpleNamespace(role=role)
+    return SimpleNamespace(roles=(role,))
 
 
 async def test_each_service_is_asked_for_the_case_and_the_longest_stands_first() -> None:

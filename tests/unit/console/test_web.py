@@ -266,8 +266,15 @@ def test_an_imported_event_names_row_and_file() -> None:
 )
 def test_the_navigation_has_no_page_that_refuses_the_role(role: str, pages: list[str]) -> None:
     """Given a role, then the navigation has the pages that it may open, and marks the one that is open."""
-    assert [item["text"] for item in navigation(role, "/")] == pages
-    assert [item["text"] for item in navigation("SUPERVISOR", "/cases/c1") if item["active"]] == ["Cases"]
+    assert [item["text"] for item in navigation([role], "/")] == pages
+    assert [item["text"] for item in navigation(["SUPERVISOR"], "/cases/c1") if item["active"]] == ["Cases"]
+
+
+def test_the_navigation_of_two_roles_has_the_pages_of_both_each_once() -> None:
+    """Given a facilitator who also works with victims, then the navigation leads to the work of both."""
+    both = [item["text"] for item in navigation(["RJ_FACILITATOR", "VICTIM_WORKER"], "/")]
+    assert {"Victims", "My day", "Begin", "Returns"} <= set(both)
+    assert len(both) == len(set(both))
 
 
 def test_whoever_begins_a_record_is_led_to_it() -> None:
