@@ -80,7 +80,7 @@ class ReadGate:
         """
         refusal = self.refusal(actor, part, reason)
         allowed = refusal is None and denial is None
-        if allowed and version and self._permissions[actor.role].own_organisation:
+        if allowed and version and permission_of(self._permissions, actor.roles).own_organisation:
             await self.repeated.record(actor, f"READ_{part.upper()}", target, reason, version)
             return True
         outcome = "GIVEN" if allowed else "FORBIDDEN"

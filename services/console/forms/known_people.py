@@ -10,10 +10,10 @@ from services.console.apis import Apis, part_of
 from services.console.forms import people
 from services.console.forms.fields import MISSING, Answers, Field, Option, all_fields, boxes_of, day_in
 from services.console.names import CHILD, Who, people_of
+from services.console.navigation import lists_of
 from services.console.routing import first
 from services.console.sessions import Session
 from services.console.words import age, day, in_words, today
-from services.reporting.access import ACCESS
 from services.system.registry import COLLECTIONS
 from services.trade.partnership import partnership_on
 from services.trade.vocabulary import SearchKind
@@ -57,7 +57,7 @@ class KnownPerson:
 
 def may_search(session: Session) -> bool:
     """Tell whether a role finds people by a search; to others nobody is offered, for that would tell whom the police know."""
-    return "search" in ACCESS[session.role].parts
+    return "search" in lists_of(session.roles).parts
 
 
 async def find_people(apis: Apis, session: Session, answers: Answers) -> dict[str, KnownPerson]:

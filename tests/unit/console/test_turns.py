@@ -79,7 +79,9 @@ def test_the_next_step_is_the_first_of_the_person_that_the_turn_lacks(
 
 def test_of_a_step_with_two_commands_the_second_is_left_and_signing_has_its_page() -> None:
     """Given a step that is half in the turn, then the form of the other half is next; the paper is signed on its own page."""
-    requested = step_after([("RequestAssessment", {}), ("ProposeCondition", {})], GUIDANCE, ["CASE_MANAGER"], PATH, "c1")
+    requested = step_after(
+        [("RequestAssessment", {}), ("ProposeCondition", {})], GUIDANCE, ["CASE_MANAGER"], PATH, "c1"
+    )
     assert requested == ("Assess", f"{PATH}/do/CompleteAssessment?case=c1")
     assert step_after([("ExplainEffect", {})], GUIDANCE, ["POLICE"], PATH, None) == ("Sign", f"{PATH}/sign")
 
