@@ -38,6 +38,8 @@ MAY_TAKE_IT: Final[Mapping[Disposal, frozenset[AdmissionTaker]]] = {
 }
 """The caution -> who may take the admission for it (CDA 1998 ss66B(3), 66ZA(1)(b))."""
 ADULT_PROCESS: Final = Recommendation.ADULT_PROCESS
+LOCALLY: Final = date(2013, 4, 8)
+"""The first day of policy: from which day a rule warns, the partnership says there (`warnings_of_a_decision`)."""
 
 
 def suffices_to_charge(state: DisposalState) -> bool:
@@ -233,41 +235,41 @@ def _is_warned_of(rule: str, context: Context) -> bool:
     return rule in context.policy.codes("warnings_of_a_decision")
 
 
-@rules.warns("D5W", DecideDisposal, lifted_by=(ScoreGravity,))
+@rules.warns("D5W", DecideDisposal, lifted_by=(ScoreGravity,), since=LOCALLY)
 def gravity_was_scored(state: DisposalState, context: Context) -> bool:
     """The gravity has not been scored: say why it is decided without a score.
 
-    Source: NPCC child gravity matrix; the partnership says whether it warns
+    Source: NPCC child gravity matrix; local policy
     """
     return state.gravity is not None or not _is_warned_of("D5W", context)
 
 
-@rules.warns("D6W", DecideDisposal, lifted_by=(RecordPanelRecommendation,))
+@rules.warns("D6W", DecideDisposal, lifted_by=(RecordPanelRecommendation,), since=LOCALLY)
 def panel_was_heard(state: DisposalState, context: Context) -> bool:
     """No panel has recommended anything: say why it is decided without one.
 
-    Source: NPCC child gravity matrix guidance: joint decision; the partnership says whether it warns
+    Source: NPCC child gravity matrix guidance: joint decision; local policy
     """
     return state.panel is not None or not _is_warned_of("D6W", context)
 
 
-@rules.warns("D7W", DecideDisposal, lifted_by=(RecordVictimView,))
+@rules.warns("D7W", DecideDisposal, lifted_by=(RecordVictimView,), since=LOCALLY)
 def victims_were_asked(state: DisposalState, context: Context) -> bool:
     """Somebody who was harmed has not been asked for their view: say why it is decided without it.
 
-    Source: Victims' Code 2021, right 6; the partnership says whether it warns
+    Source: Victims' Code 2021, right 6; local policy
     """
     asked = {person for person, view in state.views.items() if view.sought_before_decision}
     return asked >= set(state.named_victims) or not _is_warned_of("D7W", context)
 
 
-@rules.warns("D8W", DecideDisposal, looks_at=("decision",))
+@rules.warns("D8W", DecideDisposal, looks_at=("decision",), since=LOCALLY)
 def sexual_offence_goes_to_specialists(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
     """The offence is a sexual one: say which police specialist and prosecutor were asked.
 
-    Source: CPS, youth offenders; the partnership says whether it warns
+    Source: local policy
     """
-    sexual = state.opened.offence.category is OffenceCategory.SEXUAL and command.decision in Disposal.__members__
+    sexual = command.decision in Disposal.__members__ and state.opened.offence.category is OffenceCategory.SEXUAL
     return not sexual or not _is_warned_of("D8W", context)
 
 
