@@ -165,7 +165,7 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         dated = reads and not await withheld_people(deps, service, reader, facts)
         if at > now and not dated:
             raise NotAllowed(NO_LATER_DAY)
-        access, permission = await deps.handler.access_of(actor, records), service.permissions.get(actor.role)
+        access = await deps.handler.access_of(actor, records)
         guidance = await asyncio.to_thread(
             _guidance,
             service,
@@ -183,7 +183,7 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         barred = {
             command.__name__
             for command in service.commands
-            if boundary(actor, permission, access, service.inherited_labels, command) is not None
+            if boundary(actor, None, access, service.inherited_labels, command) is not None
         }
         guidance.commands = [line for line in guidance.commands if line.type not in barred]
         if guidance.next is not None and barred.issuperset(guidance.next.commands):
