@@ -1,8 +1,7 @@
 """The AsyncAPI 3.0 document of all topics, and the page that says the same in Markdown."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import yaml
@@ -12,7 +11,7 @@ from shared.domain.service import Service
 from shared.servers.kafka import PARTITIONS
 from shared.servers.version import version
 from tools.reference.event_schemas import TEXTS, Json, envelope_members, is_message, published_events, schemas_file
-from tools.reference.markdown import TITLES, fill
+from tools.reference.markdown import TEMPLATES, fill
 
 SCHEMA_FORMAT: Final = "application/schema+json;version=draft-07"
 """What AsyncAPI calls the schemas: they use no keyword that draft-07 and 2020-12 read differently."""
@@ -21,55 +20,30 @@ RECORDED_AT: Final = "2026-05-23T09:30:01.204117Z"
 
 OPTIONAL_HEADERS: Final = frozenset({"traceparent"})
 
-_TEMPLATE: Final = Path(__file__).with_suffix(".yaml")
-"""What the document says of every system."""
-
 
 def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> Json:
     """Build the document. `schemas` are those of events, which stand beside it, by path: a file for each service."""
-    channels: dict[str, Json] = {}
-    operations: dict[str, Json] = {}
-    messages: dict[str, Json] = {}
-    for service in services:
-        published = {name: part for name, part in schemas[schemas_file(service)]["$defs"].items() if is_message(name)}
-        own = {
-            f"{service.name}.events": _channel(
-                service.topic,
-                f"Every event of {service.name}, each once, in the order of its stream. Kept for ever.",
-                published,
-                PARTITIONS,
-                {"cleanup.policy": ["delete"], "retention.ms": -1, "retention.bytes": -1},
-            ),
-            f"{service.name}.position": _channel(
-                service.position_topic,
-                f"How far {service.topic} has come.",
-                ["position"],
-                1,
-                {"cleanup.policy": ["compact"]},
-            ),
-            f"{service.name}.checkpoints": _channel(
-                service.checkpoints_topic,
-                f"Signed checkpoints of the logs of {service.name}: its events and its access log.",
-                ["checkpoint"],
-                1,
-                {"cleanup.policy": ["delete"], "retention.ms": -1, "retention.bytes": -1},
-            ),
+    published = {
+        service.name: {name: part for name, part in schemas[schemas_file(service)]["$defs"].items() if is_message(name)}
+        for service in services
+    }
+    template = TEMPLATES.get_template("asyncapi.yaml.jinja")
+    text = template.render(services=services, published=published, partitions=PARTITIONS, version=version())
+    document: Json = yaml.safe_load(text)
+    document["operations"] = {
+        f"send.{name}": {
+            "action": "send",
+            "title": f"Publish to {channel['address']}",
+            "description": channel["description"],
+            "channel": {"$ref": f"#/channels/{name}"},
         }
-        channels |= own
-        operations |= {
-            f"send.{name}": {
-                "action": "send",
-                "title": f"Publish to {channel['address']}",
-                "description": channel["description"],
-                "channel": {"$ref": f"#/channels/{name}"},
-            }
-            for name, channel in own.items()
-        }
-        messages |= {name: _event_message(service, name, part) for name, part in published.items()}
-    document: Json = yaml.safe_load(_TEMPLATE.read_text(encoding="utf-8"))
-    tags = [{"name": service.name, "description": TITLES[service.name]} for service in services]
-    document["info"] |= {"version": version(), "tags": tags}
-    document |= {"channels": channels, "operations": operations}
+        for name, channel in document["channels"].items()
+    }
+    messages = {
+        name: _event_message(service, name, part)
+        for service in services
+        for name, part in published[service.name].items()
+    }
     parts = document["components"]
     for name, message in parts["messages"].items():
         texts = TEXTS[name]
@@ -95,17 +69,6 @@ def of_topics(services: Sequence[Service[Any]]) -> dict[str, str]:
         position_headers=TEXTS["position_headers"],
     )
     return {"topics.md": text}
-
-
-def _channel(address: str, text: str, names: Iterable[str], partitions: int, configuration: Json) -> Json:
-    return {
-        "address": address,
-        "description": text,
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
-        "bindings": {
-            "kafka": {"topic": address, "partitions": partitions, "topicConfiguration": configuration},
-        },
-    }
 
 
 def _event_message(service: Service[Any], name: str, schema: Json) -> Json:
