@@ -19,15 +19,17 @@ from ooc.backup.manifest import origin_of_backups
 from ooc.system.alerting import alerting
 from services.system.addresses import VAR
 from services.system.kafka_access import principals
-from services.system.registry import FOLLOWERS, SERVICES, RegisteredService
+from services.system.processes import OWNER, Kind, Server
+from services.system.processes import Process as Deployed
+from services.system.processes import processes as deployed
+from services.system.registry import FOLLOWERS, SERVICES
 from shared.evidence.log import ACCESS, EVENTS, origin_of
 from shared.privacy.signed_note import SigningKeys, VerifierKey
-from shared.runtime.privileges import DECIDING, PROJECTING, RoleKind
 from shared.servers.database import as_role
 from shared.servers.kafka import PROVISIONER
 from shared.servers.settings import DEFAULT_ORIGIN
 from tools.local.kafka import passwords_in
-from tools.local.local_system import SERVERS, Addresses, local_system, own_servers
+from tools.local.local_system import ISSUER, Addresses, local_system, own_servers
 from tools.local.ports import HOST
 from tools.local.readiness import http_ok
 from tools.local.secret_files import secret_in
@@ -37,13 +39,18 @@ from tools.witness.state import witness_key
 MIGRATE: Final = "migrate"
 CONSOLE: Final = "console"
 WITNESS: Final = "witness"
+WITNESS_URL: Final = "OOC_WITNESS_URL"
 TOPICS: Final = "topics"
-BACKUP: Final = "backup"
 PARTNER: Final = "partner_wessex_trust"
 """The login of a made-up partner on the Kafka of a local system, for those who write a partner's program."""
-POSTGRES, KAFKA, ISSUER = SERVERS
 NO_KEYS: Final = {"OOC_KEK": "", "OOC_KEK_FILE": ""}
 """What a process is told that opens no sealed field, whatever the environment of `ooc up` holds."""
+KEYS: Final = {
+    "signing": "OOC_SIGNING_KEY_FILE",
+    "console": "OOC_CONSOLE_KEY_FILE",
+    "webhooks": "OOC_WEBHOOK_KEY_FILE",
+}
+"""The variable that names the file of a key."""
 IMPORTS: Final = (
     "ooc.main",
     "ooc.system.commands",
@@ -79,108 +86,77 @@ class Stores:
         return cls(database, owner, addresses.kafka, int(replication))
 
 
-def _answering(
-    name: str,
-    module: Sequence[str],
-    port: int,
-    ready: str,
-    env: Mapping[str, str],
-    after: Sequence[str] = (MIGRATE, ISSUER),
-) -> Process:
-    """Return a process that answers at a port, and says at the path `ready` whether it does its work yet."""
-    return Process(
-        name=name,
-        argv=[sys.executable, "-m", *module],
-        env={**env, "OOC_PORT": str(port)},
-        ready=http_ok(f"http://{HOST}:{port}{ready}"),
-        after=after,
-        ports=(port,),
-    )
-
-
 def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ, workers: int = 1) -> Sequence[Process]:
-    """Everything that runs on the servers: two steps of preparation, then an API and `workers` workers for each service.
+    """Everything that runs on the servers: the processes of the system, with `workers` of each service, and a witness.
 
     If the environment says who is told of faults, or where backups go, further processes do that.
 
     The workers of a service are one consumer group: they share the partitions of its topics.
     """
-    stores = Stores.of(addresses, environment)
-    settings = {
+    made = [witness_process(addresses, environment)] if witness_settings(addresses, environment) else []
+    backs_up = environment.get("OOC_BACKUP_RECIPIENT") and environment.get("OOC_BACKUP_FOLDER")
+    for process in deployed():
+        if process.kind is not Kind.CHECK and (backs_up or not process.copies):
+            here = _on_this_machine(process, addresses, environment)
+            shared = workers if process.kind is Kind.WORKER and not process.listens else 1
+            made += [here, *(replace(here, name=f"{here.name}-{n}") for n in range(2, shared + 1))]
+    watched = [urlsplit(url).netloc for url in (*monitored(addresses).values(), console_url(addresses))]
+    return [*made, *alerting(addresses, environment, watched)]
+
+
+def _on_this_machine(process: Deployed, addresses: Addresses, environment: Mapping[str, str]) -> Process:
+    """Return a process as the supervisor runs it, after those that it needs."""
+    needed = {
+        MIGRATE: True,
+        TOPICS: bool(process.logins),
+        ISSUER: Server.IDENTITY in process.calls,
+        # A log is compared with what the witness has seen before anything is recorded in it.
+        WITNESS: Server.WITNESS in process.calls and bool(witness_settings(addresses, environment)),
+    }
+    step = process.kind is Kind.STEP
+    made = Process(
+        name=process.name,
+        argv=[sys.executable, "-m", *process.arguments],
+        env=_environment(process, addresses, environment),
+        after=sorted(process.connects_to) if step else [name for name, needs in needed.items() if needs],
+        once=step,
+        grace=15.0 if process.kind is Kind.WORKER else 10.0,
+    )
+    return _answering(made, _url(process.name, addresses), "/health/ready") if process.listens else made
+
+
+def _answering(process: Process, url: str, ready: str) -> Process:
+    """Let a process answer at an address, and say at the path `ready` whether it does its work yet."""
+    port = int(url.rpartition(":")[2])
+    return replace(process, env={**process.env, "OOC_PORT": str(port)}, ready=http_ok(f"{url}{ready}"), ports=(port,))
+
+
+def _url(process: str, addresses: Addresses) -> str:
+    return (monitored(addresses) | {CONSOLE: console_url(addresses)})[process.partition("-")[0]]
+
+
+def _environment(process: Deployed, addresses: Addresses, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a process is told: the addresses of what it connects to, and the files of the keys that it reads."""
+    stores, witness = Stores.of(addresses, environment), witness_settings(addresses, environment)
+    env = {
         "OOC_DATABASE_URL": stores.database,
         "OOC_KAFKA_REPLICATION": str(stores.replication),
         "OOC_AUDIENCE": environment.get("OOC_AUDIENCE") or "ooc",
         **NO_KEYS,
     }
-    keys = _key_encryption_keys(addresses.var, environment)
-
-    def keys_of(entry: RegisteredService, kind: RoleKind) -> dict[str, str]:
-        """Return the keys for a process whose database role may use the keyring; none for any other."""
-        return keys if (DECIDING if entry.decides else PROJECTING)[kind] else {}
-
-    signing = _signing_key(addresses.var, environment)
-    kafka = _kafka_logins(addresses.var, environment)
-    worker = settings | kafka | {"OOC_SIGNING_KEY_FILE": str(signing)}
-    witnesses = []
-    witness = witness_settings(addresses, environment)
-    if witness:
-        witnesses = [witness_process(addresses, environment)]
-        worker |= witness
-    # A log is compared with what the witness has seen before anything is recorded in it.
-    first = tuple(process.name for process in witnesses)
-    owner = settings | {"OOC_ADMIN_DATABASE_URL": stores.owner}
-    ooc = [sys.executable, "-m", "ooc.main"]
-    made = [
-        *witnesses,
-        Process(name=MIGRATE, argv=[*ooc, "migrate"], env=owner, after=(POSTGRES,), once=True),
-        Process(name=TOPICS, argv=[*ooc, "topics"], env=settings | kafka, after=(KAFKA,), once=True),
-    ]
-    for entry in SERVICES:
-        service, port = entry.name, addresses.ports.api(entry.port_offset)
-        api = settings | keys_of(entry, RoleKind.API) | witness
-        after = (MIGRATE, ISSUER, *first)
-        made.append(_answering(f"{service}-api", [f"services.{service}", "api"], port, "/health/ready", api, after))
-        made += [
-            Process(
-                name=f"{service}-worker-{n}" if n > 1 else f"{service}-worker",
-                argv=[sys.executable, "-m", f"services.{service}", "worker"],
-                env=worker | keys_of(entry, RoleKind.WORKER),
-                after=(MIGRATE, TOPICS, *first),
-                grace=15.0,
-            )
-            for n in range(1, workers + 1)
-        ]
-    webhooks = environment.get("OOC_WEBHOOK_KEY_FILE") or secret_in(addresses.var / "keys" / "webhooks")
-    follower = {"OOC_CONSOLE_URL": console_url(addresses), "OOC_WEBHOOK_KEY_FILE": str(webhooks)}
-    follower |= settings | kafka | _at(urls(addresses))
-    for name, place in FOLLOWERS.items():
-        port, module = addresses.ports.api(place), [f"services.{name}", "worker"]
-        process = _answering(f"{name}-worker", module, port, "/health/ready", follower, (MIGRATE, TOPICS, ISSUER))
-        made.append(replace(process, grace=15.0))
-    watched = [urlsplit(url).netloc for url in (*monitored(addresses).values(), console_url(addresses))]
-    made += alerting(addresses, environment, watched)
-    if environment.get("OOC_BACKUP_RECIPIENT") and environment.get("OOC_BACKUP_FOLDER"):
-        made.append(Process(name=BACKUP, argv=[*ooc, "backup", "follow"], env=worker | owner, after=(MIGRATE, *first)))
-    witness_key_of = {name: key for name, key in witness.items() if name == "OOC_WITNESS_KEY"}
-    made.append(_console(addresses, environment, settings | witness_key_of))
-    return made
-
-
-def _console(addresses: Addresses, environment: Mapping[str, str], settings: Mapping[str, str]) -> Process:
-    """Return the process of the web console. It holds no key-encryption key: the services open names for it."""
-    key = environment.get("OOC_CONSOLE_KEY_FILE") or secret_in(addresses.var / "keys" / "console")
-    env = {
-        **settings,
-        **_at(monitored(addresses)),
-        "OOC_CONSOLE_URL": environment.get("OOC_CONSOLE_URL") or console_url(addresses),
-        "OOC_CONSOLE_KEY_FILE": str(key),
-    }
-    return _answering(CONSOLE, ["services.console"], addresses.ports.console, "/health/ready", env)
-
-
-def _at(urls_: Mapping[str, str]) -> dict[str, str]:
-    """Return how a process learns where the services are."""
-    return {"OOC_URL": " ".join(f"{service}={url}" for service, url in urls_.items())}
+    if OWNER in process.roles:
+        env["OOC_ADMIN_DATABASE_URL"] = stores.owner
+    if process.logins or process.copies:
+        env |= _kafka_logins(addresses.var, environment)
+    if "kek" in process.keys:
+        env |= _key_encryption_keys(addresses.var, environment)
+    env |= {KEYS[key]: str(_key_file(key, addresses.var, environment)) for key in process.keys if key in KEYS}
+    # Who asks the witness is told where it is; by its key everybody knows what it has cosigned.
+    env |= {name: value for name, value in witness.items() if Server.WITNESS in process.calls or name != WITNESS_URL}
+    if asked := [name for name in process.calls if name not in list(Server)]:
+        env["OOC_URL"] = " ".join(f"{name.rpartition('-')[0]}={_url(name, addresses)}" for name in asked)
+        env["OOC_CONSOLE_URL"] = environment.get("OOC_CONSOLE_URL") or console_url(addresses)
+    return env
 
 
 def console_url(addresses: Addresses) -> str:
@@ -234,17 +210,17 @@ def _kafka_logins(var: Path, environment: Mapping[str, str]) -> dict[str, str]:
     return {"OOC_KAFKA_PASSWORDS": str(folder)}
 
 
-def _signing_key(var: Path, environment: Mapping[str, str]) -> Path:
-    """Return the file of the signing secrets: as the environment says, else made once for this var."""
-    return Path(environment.get("OOC_SIGNING_KEY_FILE") or secret_in(var / "keys" / "signing"))
+def _key_file(key: str, var: Path, environment: Mapping[str, str]) -> Path:
+    """Return the file of a key: as the environment says, else made once for this var."""
+    return Path(environment.get(KEYS[key]) or secret_in(var / "keys" / key))
 
 
 def witness_settings(addresses: Addresses, environment: Mapping[str, str]) -> dict[str, str]:
     """Return how a process learns of the local witness; nothing if the environment names another one."""
-    if environment.get("OOC_WITNESS_URL"):
+    if environment.get(WITNESS_URL):
         return {}
     return {
-        "OOC_WITNESS_URL": f"http://{HOST}:{addresses.ports.witness}",
+        WITNESS_URL: f"http://{HOST}:{addresses.ports.witness}",
         "OOC_WITNESS_KEY": str(witness_key(addresses.var / "witness", "witness.local").key),
     }
 
@@ -256,14 +232,14 @@ def witness_process(addresses: Addresses, environment: Mapping[str, str]) -> Pro
     """
     folder = addresses.var / "witness"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    keys = SigningKeys.from_file(_signing_key(addresses.var, environment))
+    keys = SigningKeys.from_file(_key_file("signing", addresses.var, environment))
     origin = environment.get("OOC_LOG_ORIGIN") or DEFAULT_ORIGIN
     logs = folder / "logs"
     lines = [f"{key}\n" for key in log_keys(keys, origin)]
     logs.write_text("".join(lines), encoding="utf-8")
     port = addresses.ports.witness
-    module = ["tools.witness", "--state", str(folder), "--logs", str(logs), "--port", str(port)]
-    return _answering(WITNESS, module, port, "/key", NO_KEYS, after=())
+    argv = [sys.executable, "-m", "tools.witness", "--state", str(folder), "--logs", str(logs), "--port", str(port)]
+    return _answering(Process(name=WITNESS, argv=argv, env=NO_KEYS), f"http://{HOST}:{port}", "/key")
 
 
 def log_keys(keys: SigningKeys, origin: str) -> list[VerifierKey]:
@@ -288,7 +264,7 @@ async def running_system(
 
     def extra(addresses: Addresses) -> Sequence[Process]:
         made = processes(addresses, workers=workers)
-        names.extend(process.name for process in made if not process.once)
+        names.extend(sorted(process.name for process in made if not process.once))
         return made
 
     async with local_system(var, extra=extra, listener=listener, imports=IMPORTS) as addresses:
