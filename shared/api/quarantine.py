@@ -15,6 +15,8 @@ Every decision can be rehearsed (`dry_run=true`), needs a reason, and is kept fo
 which alone has what applies an event, takes it up within a second.
 """
 
+from __future__ import annotations
+
 import asyncio
 import re
 import time
