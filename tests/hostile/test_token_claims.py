@@ -111,7 +111,7 @@ async def test_a_token_that_says_that_there_is_no_conflict_is_accepted(issuer: I
 @pytest.mark.parametrize("claim", ["role", "organisation", "area"])
 @pytest.mark.parametrize(
     "odd",
-    ["", "x" * 101, "A\ud800B", "A\nB", "A\x00", "A\u202eB", "A\u200bB", " A", "A ", 5, ["A"], {"A": 1}],
+    ["", "x" * 101, "A\ud800B", "A\nB", "A\x00", "A\u202eB", "A\u200bB", " A", "A ", 5, ["A", 5], {"A": 1}],
     ids=ascii,
 )
 async def test_a_claim_that_is_no_bounded_line_of_text_is_refused(
