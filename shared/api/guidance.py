@@ -180,14 +180,11 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
             whole=service.permission(reader).fields is None,
             dated=dated,
         )
-        barred = {
-            command.__name__
-            for command in service.commands
-            if boundary(actor, None, access, service.inherited_labels, command) is not None
-        }
-        guidance.commands = [line for line in guidance.commands if line.type not in barred]
-        if guidance.next is not None and barred.issuperset(guidance.next.commands):
-            guidance.next = None
+        if boundary(actor, None, access, service.inherited_labels, Command) is not None:  # others lead here
+            beside = {command.__name__ for command in service.commands if command.by_any_holder}
+            guidance.commands = [line for line in guidance.commands if line.type in beside]
+            if guidance.next is not None and beside.isdisjoint(guidance.next.commands):
+                guidance.next = None
         return JSONResponse(guidance.model_dump(mode="json"))
 
 
