@@ -134,9 +134,9 @@ class Guide(Generic[S]):
 
     def of_commands(self, commands: Iterable[type[Command]]) -> list[CommandGuidance]:
         """Say of each command what may be said before it is written. Raises `NoPolicy` or `BeyondCalendar`."""
-        return [self._of_command(command) for command in commands]
+        return [self.of_command(command) for command in commands]
 
-    def _of_command(self, command: type[Command]) -> CommandGuidance:
+    def of_command(self, command: type[Command]) -> CommandGuidance:
         """Ask the rules of a command in the order of their evaluation; what refuses it is named as a refusal names it."""
         *forbidding, warnings = self._rules.steps(command)
         answers: list[RuleAnswer] = []
@@ -260,10 +260,9 @@ def guidance_at(
     guides = {
         one.role: Guide(service.decider.rules, state, replace(context, actor=one), ids) for one in actor.in_each_role()
     }
-    sendable = _sendable(service, actor, begun=bool(history))
     answers = [
-        [answer for one in service.acting(actor, command) for answer in guides[one.role].of_commands([command])]
-        for command in sendable
+        [guides[one.role].of_command(command) for one in acting]
+        for command, acting in _sendable(service, actor, begun=bool(history))
         if only in {None, command.__name__}
     ]
     return [next((one for one in each if one.status is not Status.REFUSED), each[0]) for each in answers]
@@ -286,14 +285,15 @@ def read_standing(
     return state, Context(stream, actor, at, at, policy, service.policy.on, prints, began_at, kept=kept, known=known)
 
 
-def _sendable(service: Service[Any], actor: Actor, *, begun: bool) -> list[type[Command]]:
-    """List the commands that an actor may send to a stream. Before it is begun, only those that begin one.
+def _sendable(service: Service[Any], actor: Actor, *, begun: bool) -> list[tuple[type[Command], list[Actor]]]:
+    """List the commands that an actor may send to a stream, each with the actor in each role that may. Before it is begun, only those that begin one.
 
     A token for every value of a label begins nothing: the record could not take one from it.
     """
     if not begun and any(actor.labels.get(label) == EVERY for label in service.inherited_labels):
         return []
-    return [command for command in service.commands if service.acting(actor, command) and (begun or command.opens)]
+    commands = (command for command in service.commands if begun or command.opens)
+    return [(command, acting) for command in commands if (acting := service.acting(actor, command))]
 
 
 @cache
