@@ -93,31 +93,35 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
 
     The workers of a service are one consumer group: they share the partitions of its topics.
     """
-    made = [witness_process(addresses, environment)] if witness_settings(addresses, environment) else []
+    witness, logins = witness_settings(addresses, environment), _kafka_logins(addresses.var, environment)
+    made = [witness_process(addresses, environment)] if witness else []
     backs_up = environment.get("OOC_BACKUP_RECIPIENT") and environment.get("OOC_BACKUP_FOLDER")
     for process in deployed():
         if process.kind is not Kind.CHECK and (backs_up or not process.copies):
-            here = _on_this_machine(process, addresses, environment)
+            told = _environment(process, addresses, environment, witness, logins)
+            here = _on_this_machine(process, addresses, told, is_witnessed=bool(witness))
             shared = workers if process.kind is Kind.WORKER and not process.listens else 1
             made += [here, *(replace(here, name=f"{here.name}-{n}") for n in range(2, shared + 1))]
     watched = [urlsplit(url).netloc for url in (*monitored(addresses).values(), console_url(addresses))]
     return [*made, *alerting(addresses, environment, watched)]
 
 
-def _on_this_machine(process: Deployed, addresses: Addresses, environment: Mapping[str, str]) -> Process:
-    """Return a process as the supervisor runs it, after those that it needs."""
+def _on_this_machine(
+    process: Deployed, addresses: Addresses, told: Mapping[str, str], *, is_witnessed: bool
+) -> Process:
+    """Return a process as the supervisor runs it with this environment, after those that it needs."""
     needed = {
         MIGRATE: True,
         TOPICS: bool(process.logins),
         ISSUER: Server.IDENTITY in process.calls,
         # A log is compared with what the witness has seen before anything is recorded in it.
-        WITNESS: Server.WITNESS in process.calls and bool(witness_settings(addresses, environment)),
+        WITNESS: Server.WITNESS in process.calls and is_witnessed,
     }
     step = process.kind is Kind.STEP
     made = Process(
         name=process.name,
         argv=[sys.executable, "-m", *process.arguments],
-        env=_environment(process, addresses, environment),
+        env=told,
         after=sorted(process.connects_to) if step else [name for name, needs in needed.items() if needs],
         once=step,
         grace=15.0 if process.kind is Kind.WORKER else 10.0,
@@ -135,9 +139,15 @@ def _url(process: str, addresses: Addresses) -> str:
     return (monitored(addresses) | {CONSOLE: console_url(addresses)})[process.partition("-")[0]]
 
 
-def _environment(process: Deployed, addresses: Addresses, environment: Mapping[str, str]) -> dict[str, str]:
+def _environment(
+    process: Deployed,
+    addresses: Addresses,
+    environment: Mapping[str, str],
+    witness: Mapping[str, str],
+    logins: Mapping[str, str],
+) -> dict[str, str]:
     """Return what a process is told: the addresses of what it connects to, and the files of the keys that it reads."""
-    stores, witness = Stores.of(addresses, environment), witness_settings(addresses, environment)
+    stores = Stores.of(addresses, environment)
     env = {
         "OOC_DATABASE_URL": stores.database,
         "OOC_KAFKA_REPLICATION": str(stores.replication),
@@ -147,7 +157,7 @@ def _environment(process: Deployed, addresses: Addresses, environment: Mapping[s
     if OWNER in process.roles:
         env["OOC_ADMIN_DATABASE_URL"] = stores.owner
     if process.logins or process.copies:
-        env |= _kafka_logins(addresses.var, environment)
+        env |= logins
     if "kek" in process.keys:
         env |= _key_encryption_keys(addresses.var, environment)
     env |= {KEYS[key]: str(_key_file(key, addresses.var, environment)) for key in process.keys if key in KEYS}
