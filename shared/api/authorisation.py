@@ -51,14 +51,12 @@ class ReadGate:
 
         Who has a role that must give a reason gives one for every read.
         """
-        permission = permission_of(self._permissions, {*actor.roles} - {SYSTEM})
+        permission, role = permission_of(self._permissions, {*actor.roles} - {SYSTEM}), " or ".join(actor.roles)
         if part not in permission.parts:
-            return NotAllowed(
-                f"the role {' or '.join(actor.roles)} may not read {part} here: ask a colleague with another role"
-            )
+            return NotAllowed(f"the role {role} may not read {part} here: ask a colleague with another role")
         if permission.needs_reason and not reason:
             return ReasonNeeded(
-                f"the role {' or '.join(actor.roles)} must give a reason: send a code such as AUDIT in the header 'Access-Reason'"
+                f"the role {role} must give a reason: send a code such as AUDIT in the header 'Access-Reason'"
             )
         return None
 
