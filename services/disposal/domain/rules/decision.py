@@ -255,7 +255,7 @@ def panel_was_heard(state: DisposalState, context: Context) -> bool:
 
 @rules.warns("D7W", DecideDisposal, lifted_by=(RecordVictimView,), since=LOCALLY)
 def victims_were_asked(state: DisposalState, context: Context) -> bool:
-    """Somebody who was harmed has not been asked for their view: say why it is decided without it.
+    """A victim has not been asked for their view: say why it is decided without it.
 
     Source: Victims' Code 2021, right 6; local policy
     """
