@@ -12,20 +12,20 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from services.notifications.news import READ_MODELS
 from services.notifications.plan import told_as_it_happened
 from shared.api.authorisation import NotAllowed, command_denial
-from shared.api.commands import command_response
+from shared.api.commands import command_response, in_narrowest_role
 from shared.api.problems import Malformed
 from shared.api.request import parse_command
 from shared.domain.dates import LONDON, local_day
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
-from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
 from shared.domain.service import Service
 from shared.domain.waiting import is_of_kernel
@@ -38,6 +38,7 @@ from shared.messaging.linking import copies_in, marks_in
 from shared.messaging.reactions import ReactionRunner
 from shared.privacy.keyring import MemoryKeyring
 from tools.client.http import Reply
+from tools.client.tokens import officer_id
 from tools.scenario.backend import BackendError, Request, Response
 from tools.scenario.over_http import response_from
 from tools.scenario.parked_in_memory import MemoryParkedReactions
@@ -130,7 +131,7 @@ class Memory:
 
     def officer(self, officer: Officer) -> UUID:
         """Return the same id for a role and number every time."""
-        return derived_uuid("officer", officer.role, officer.number)
+        return officer_id(officer.role, officer.number)
 
     def settle(self) -> None:
         """Return at once: reactions have happened when `send` returns."""
@@ -210,7 +211,7 @@ class Memory:
         running = self._services[request.service]
         try:
             asked = self._parse(running, request)
-            result = self._run(ask(running, asked))
+            _, result = self._run(in_narrowest_role(running.service, asked, partial(ask, running)))
             if isinstance(result, DryRun):
                 return result
             answer = command_response(asked.command.type, running.service.stream_name(request.stream), result)
@@ -222,15 +223,16 @@ class Memory:
 
     def _parse(self, running: _RunningService, request: Request) -> CommandRequest:
         """Parse a command as the API does. Raises `NotAllowed` or `Malformed`."""
-        service, role = running.service, request.by.role
-        if why := command_denial(service, [role]):
+        service, (role, *also) = running.service, request.by.role.split(" ")
+        if why := command_denial(service, [role, *also]):
             raise NotAllowed(why)
         command = parse_command(service, json.dumps(request.body).encode(), received_at := self._clock())
-        if why := command_denial(service, [role], type(command)):
+        if why := command_denial(service, [role, *also], type(command)):
             raise NotAllowed(why)
         actor = Actor(
             id=self.officer(request.by),
             role=role,
+            also=frozenset(also),
             organisation="SCENARIO",
             labels=self.area,
             conflicts=self.conflicts,

@@ -139,9 +139,9 @@ def _ask(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> CommandStep:
 
 
 def officer(text: str) -> Officer:
-    """Read `SUPERVISOR` or `SUPERVISOR/2`; raises the sentence of a `BadFile` if there is no such role."""
+    """Read `SUPERVISOR`, `SUPERVISOR/2` or `SCHOOL AGENCY`; raises the sentence of a `BadFile` if there is no such role."""
     role, slash, number = text.partition("/")
-    if role not in {*Role}:
+    if not {*Role}.issuperset(role.split(" ")):
         raise _Wrong(f"{text!r} names no role; the roles are {', '.join(Role)}")
     if slash and not (number.isascii() and number.isdecimal() and 1 <= int(number) <= 99):
         raise _Wrong(f"{text!r}: the second person in a role is written {role}/2")

@@ -21,7 +21,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Officer:
-    """A person by role: number 2 is a second person in that role."""
+    """A person by role, or by several with spaces between them: number 2 is a second person in the first of them."""
 
     role: str
     number: int = 1

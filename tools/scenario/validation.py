@@ -46,7 +46,7 @@ def _ask(step: CommandStep, service: Service[Any], names: Names, rule_ids: froze
         yield f"do: {service.name} has no command {step.command}"
         return
     allowed = service.roles_for(command)
-    if step.by.role not in allowed and step.expected.word is not Result.FORBIDDEN:
+    if allowed.isdisjoint(step.by.role.split()) and step.expected.word is not Result.FORBIDDEN:
         yield f"by: {step.by.role} may not use {step.command}; it is for {', '.join(sorted(allowed))}"
     if step.expected.word is not Result.INVALID:
         body = {"type": step.command, **names.fill_in(step.fields), "occurred_at": step.at}

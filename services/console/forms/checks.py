@@ -216,7 +216,7 @@ async def send_draft(request: Request, session: Session, form: Form) -> Response
 
 async def _as_first_sent(request: Request, session: Session, draft: Draft) -> Draft:
     """Let a report say of itself what is known when it is sent first: sent again it says the same."""
-    known = known_to(session.role, session.organisation, datetime.now(UTC))
+    known = known_to(session.roles, session.organisation, datetime.now(UTC))
 
     def sent(kept: Draft) -> Draft:
         return kept if kept.sent or SENT in kept.answers else replace(kept, answers={**kept.answers, **known, SENT: []})

@@ -342,7 +342,7 @@ async def draw_command(
     fields: Sequence[Field] = fields_of(schema, drawing)
     fields, suggested = special.draw(Sketch(fields, answers, known, rows))
     if guided:
-        fields = questions.fields_for(session.role, session.organisation, fields)
+        fields = questions.fields_for(session.roles, session.organisation, fields)
     elif any(field.name == CORRECTS for field in fields):
         path, like = f"/v1/{collection}/{stream}", corrections.Like(*await apis.schemas(service))
         reads = offers and bool(answers.get(CORRECTS))

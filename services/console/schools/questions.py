@@ -7,7 +7,7 @@ what its report says by itself.
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -58,26 +58,26 @@ WARNED_OF: Final[Mapping[str, Caution]] = {
 """Marks of gravity, each with the warning that it calls for."""
 
 
-def questions_for(role: str) -> tuple[Question, ...]:
-    """Return the questions that a role is asked."""
-    known = known_to(role, "", None).keys()
+def questions_for(roles: Collection[str]) -> tuple[Question, ...]:
+    """Return the questions that a person of some roles is asked: as a school, if that is one of them."""
+    known = known_to(roles, "", None).keys()
     return tuple(question for question in QUESTIONS if not known >= set(question.fields))
 
 
-def known_to(role: str, organisation: str, now: datetime | None) -> dict[str, list[str]]:
+def known_to(roles: Collection[str], organisation: str, now: datetime | None) -> dict[str, list[str]]:
     """Return the answers that the report of a school gives by itself: whose it is, when it is made, and why it may be kept."""
-    if role != Role.SCHOOL:
+    if Role.SCHOOL not in roles:
         return {}
     known = {name: [value] for name, value in _TEXTS["school"]["knows"].items()}
     school = {"school_urn": [organisation]} if URN.fullmatch(organisation) else {}
     return known | school | {"reported_at": [now.isoformat(timespec="seconds")] if now else []}
 
 
-def fields_for(role: str, organisation: str, fields: Sequence[Field]) -> list[Field]:
-    """Return the fields of a report as a role is asked them: a school in its own words."""
-    if role != Role.SCHOOL:
+def fields_for(roles: Collection[str], organisation: str, fields: Sequence[Field]) -> list[Field]:
+    """Return the fields of a report as a person is asked them: a school in its own words."""
+    if Role.SCHOOL not in roles:
         return list(fields)
-    known, words = known_to(role, organisation, None), _TEXTS["school"]["fields"]
+    known, words = known_to(roles, organisation, None), _TEXTS["school"]["fields"]
     return [
         replace(field, kind="hidden", title="") if field.name in known else _in_words(field, words.get(field.name, {}))
         for field in fields

@@ -32,7 +32,7 @@ OWN_FIELDS: Final = OWN | {"then"}
 
 async def report_page(request: Request, session: Session) -> Response:
     """Say what is needed for a report, and lead to its first question under an id of its own."""
-    return render(request, "report.html", session, questions=questions.questions_for(session.role), draft=str(uuid4()))
+    return render(request, "report.html", session, questions=questions.questions_for(session.roles), draft=str(uuid4()))
 
 
 async def list_page(request: Request, session: Session) -> Response:
@@ -48,7 +48,7 @@ async def list_page(request: Request, session: Session) -> Response:
         draft=draft,
         tasks=[
             (question, questions.is_complete(question, drawn.fields, draft.answers))
-            for question in questions.questions_for(session.role)
+            for question in questions.questions_for(session.roles)
         ],
         warnings=questions.warnings_for(draft.answers),
     )
@@ -71,7 +71,7 @@ async def take_answer(request: Request, session: Session, form: Form) -> Respons
     drawn = await _draw(request, session, draft)
     new = {name: values for name, values in form.items() if name not in OWN_FIELDS}
     answers = questions.answers_with(question, drawn.fields, draft.answers, new)
-    answers |= questions.known_to(session.role, session.organisation, datetime.now(UTC))
+    answers |= questions.known_to(session.roles, session.organisation, datetime.now(UTC))
     then = first(form, "then")
     _, wrong = command_of(questions.fields_asked(question, drawn.fields), answers)
     if wrong:
@@ -139,7 +139,7 @@ async def _draft(request: Request, session: Session) -> Draft:
 
 def _question(request: Request, session: Session) -> questions.Question:
     question = questions.BY_NAME.get(read_name(request, "question"))
-    if question not in questions.questions_for(session.role):
+    if question not in questions.questions_for(session.roles):
         raise HTTPException(404)
     return question
 
@@ -151,7 +151,7 @@ async def _draw(request: Request, session: Session, draft: Draft) -> Drawn:
 
 
 def _next(session: Session, draft: Draft, question: questions.Question, then: str) -> str:
-    asked = questions.questions_for(session.role)
+    asked = questions.questions_for(session.roles)
     place = asked.index(question) + 1
     if then == CHECK or place == len(asked):
         return f"/drafts/{draft.id}"
@@ -168,7 +168,7 @@ def _page(
     then: str,
     wrong: Sequence[FieldProblem] = (),
 ) -> Response:
-    asked = questions.questions_for(session.role)
+    asked = questions.questions_for(session.roles)
     place = asked.index(question)
     before = f"/report/{draft.id}/{asked[place - 1].name}" if place else "/report"
     return render(
