@@ -79,7 +79,7 @@ def _address(process: str, noted: Mapping[str, Any]) -> str:
     service, _, kind = process.partition("-")
     if kind.startswith(API):
         return str(noted["services"].get(service, ""))
-    postgres, witness = urlsplit(noted["postgres"]).netloc, noted["witness"]["OOC_WITNESS_URL"]
+    postgres, witness = urlsplit(noted["postgres"]).netloc, noted["witness"].get("OOC_WITNESS_URL")
     return str({**noted, "postgres": postgres, "witness": witness}.get(process, ""))
 
 

@@ -223,7 +223,9 @@ def test_the_console_knows_every_service_and_its_own_port() -> None:
     # Prometheus asks the same, and the console.
     scraped = yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
     addresses = [url.partition("//")[2] for url in urls]
-    assert scraped[0]["static_configs"][0]["targets"] == [*addresses, f"console:{PORTS.console}"]
+    assert scraped[0]["static_configs"][0]["targets"] == [*addresses, f"console:{PORTS.console}"], (
+        "deploy/prometheus.yml: its targets must be those of OOC_URL, and the console"
+    )
     assert environment["OOC_CONSOLE_URL"] == f"http://127.0.0.1:{PORTS.console}"
     assert OURS["console"]["ports"] == [f"127.0.0.1:{PORTS.console}:{environment['OOC_PORT']}"]
     assert OURS["issuer"]["environment"]["OOC_SIGN_IN_URL"] == f"http://127.0.0.1:{PORTS.issuer}"

@@ -331,7 +331,7 @@ FIRST_API_PORT: Final = 8101
 
 
 def doubled(text: str) -> str:
-    """Add to docker-compose.yml what a service needs, as education has it."""
+    """Add to a file of the deployment what a service needs, as education has it."""
     lines: list[str] = []
     block: list[str] = []
     for line in [*text.splitlines(), ""]:
@@ -362,6 +362,7 @@ SERVICE = Addition(
             'RegisteredService("education"', f'    RegisteredService("mentoring", "Mentoring", {FREE}, "mentorings"),'
         ),
         "docker-compose.yml": doubled,
+        "deploy/prometheus.yml": doubled,
         "pyproject.toml": lambda text: text.replace(
             '"services.education"', '"services.education", "services.mentoring"'
         ),

@@ -315,7 +315,7 @@ def test_an_export_says_how_it_is_checked_and_where_the_keys_are(
 
 
 def test_the_servers_of_the_status_have_their_addresses() -> None:
-    """Console and witness stand there as PostgreSQL and Kafka do, and no password does."""
+    """Console and witness stand there as PostgreSQL and Kafka do, and no password does; a witness elsewhere does not."""
     noted = {
         "console": "http://127.0.0.1:8118",
         "kafka": "127.0.0.1:8121",
@@ -324,6 +324,8 @@ def test_the_servers_of_the_status_have_their_addresses() -> None:
     }
     shown = {name: _address(name, noted) for name in noted}
     assert shown == {**noted, "postgres": "127.0.0.1:8120", "witness": "http://127.0.0.1:8119"}
+    of_another_party = {**noted, "witness": {}}
+    assert _address("kafka", of_another_party) == "127.0.0.1:8121"
 
 
 def test_the_first_command_is_of_today() -> None:
