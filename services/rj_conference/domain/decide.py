@@ -23,7 +23,7 @@ def decide(command: Command, state: Conference | None, context: Context) -> NewE
         return [event_that_it_records(command)]
     match command:
         case commands.AddParticipant(person_id=person, under_16=given):
-            computed = is_under_age(person, context.day, context)
+            computed = is_under_age(state, person, context.day, context)
             return [model_from(ParticipantAdded, command, under_16=given if computed is None else computed)]
         case commands.RecordConferenceHeld():
             return [model_from(ConferenceHeld, command, **of_held(command.present, state, context.day, context.policy))]

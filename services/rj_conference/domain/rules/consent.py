@@ -4,10 +4,11 @@ from datetime import date, datetime
 from uuid import UUID
 
 from services.rj_conference.domain.state import Conference, Consent
-from services.rj_conference.events import ParticipantRole
+from services.rj_conference.events import EVENTS, ParticipantRole
 from services.trade.people import birth_date_of
-from services.trade.vocabulary import ConferenceMode
+from services.trade.vocabulary import ConferenceMode, Role
 from shared.domain.dates import age_on
+from shared.domain.permissions import marks_of
 from shared.domain.rules import Context
 
 
@@ -31,15 +32,23 @@ def _consents(
     return in_time and agreed and meets.issuperset(met) and _was_informed(conference, person, consent)
 
 
-def is_under_age(person: UUID, day: date, context: Context) -> bool | None:
-    """Whether a person linked in the case is too young, on a day, to consent alone; None without a date of birth."""
-    born = birth_date_of(person, context)
+def is_under_age(conference: Conference, person: UUID, day: date, context: Context) -> bool | None:
+    """Whether a person linked in the case is too young, on a day, to consent alone; None without a date of birth that counts."""
+    born = None if chose_themselves(conference, context) else birth_date_of(person, context)
     return None if born is None else age_on(born, day) < context.policy.number("parental_agreement_under_age")
+
+
+def chose_themselves(conference: Conference, context: Context) -> bool:
+    """Whether a facilitator acts who proposed this, and whom nobody else chose: no date of birth is told to them (ADR 87)."""
+    if context.actor.role != Role.RJ_FACILITATOR:
+        return False
+    marks = {mark for fact in conference.record or () for mark in marks_of(EVENTS, fact)}
+    return f"PROPOSER:{context.actor.id}" in marks and f"CHOSEN:{context.actor.id}" not in marks
 
 
 def _needs_parent(conference: Conference, person: UUID, day: date, context: Context) -> bool:
     """By the date of birth that the case holds, or else as was said when the person was proposed or invited."""
-    computed = is_under_age(person, day, context)
+    computed = is_under_age(conference, person, day, context)
     if computed is not None:
         return computed
     if person == conference.harmer:

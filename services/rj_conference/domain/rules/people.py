@@ -57,9 +57,9 @@ def an_interpreter_is_invited(conference: Conference, context: Context) -> bool:
 
 
 @rules.allowed_in(AddParticipant, looks_at=("person_id", "under_16"))
-def age_is_known(command: AddParticipant, _conference: Conference, context: Context) -> bool:
-    """The case holds no date of birth of this person: say whether they are under sixteen.
+def age_is_known(command: AddParticipant, conference: Conference, context: Context) -> bool:
+    """The case holds no date of birth of this person that counts here: say whether they are under sixteen.
 
     Source: RJC Best Practice Guidance (voluntarism); age 16 by local policy
     """
-    return is_under_age(command.person_id, context.day, context) is not None or command.under_16 is not None
+    return is_under_age(conference, command.person_id, context.day, context) is not None or command.under_16 is not None
