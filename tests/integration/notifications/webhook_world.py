@@ -42,7 +42,7 @@ class Author:
         self,
         stream: UUID,
         home: UUID,
-        name: str = "ReferralNoted",
+        name: str = "ReferralTriaged",
         *,
         by: tuple[str, str] = ("AGENCY", HOSPITAL),
         **data: Any,
