@@ -16,27 +16,27 @@ SOON: Final = 5.0
 PATIENT: Final = 30.0
 """Seconds of the same if an answer may take a while."""
 
-PERSON_ROLES: Final = tuple(role for role in Role if role not in PROGRAMS)
-"""The roles that a person can have."""
+ROLES: Final = tuple(role for role in Role if role not in PROGRAMS - {Role.AGENCY})
+"""The roles that a person can have, and that of an agency's program, which its developers try."""
 
-ROLE_NAMES: Final = ", ".join(PERSON_ROLES)
+ROLE_NAMES: Final = ", ".join(ROLES)
 
 
-def person_role(name: str) -> Role:
-    """Return the role of a person by its name; raises `typer.BadParameter`, which lists those that there are."""
+def asked_role(name: str) -> Role:
+    """Return a role that may be asked for, by its name; raises `typer.BadParameter`, which lists those that there are."""
     if name == Role.SYSTEM:
         raise typer.BadParameter(
             "SYSTEM is the role of a service that reacts to another; no token is given for it."
             f" Choose one of {ROLE_NAMES}."
         )
-    if name not in PERSON_ROLES:
+    if name not in ROLES:
         raise typer.BadParameter(f"{name!r} is not one of {ROLE_NAMES}.")
     return Role(name)
 
 
 def role_option(purpose: str) -> Any:
     """Return the option `--as`; its help is what the role is for."""
-    return typer.Option("--as", help=purpose, metavar="ROLE", parser=person_role)
+    return typer.Option("--as", help=purpose, metavar="ROLE", parser=asked_role)
 
 
 Urls = Annotated[

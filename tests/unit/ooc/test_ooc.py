@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from ooc.cases import commands, reading
 from ooc.cases.reading import streams_of
-from ooc.options import person_role
+from ooc.options import asked_role
 from ooc.scenarios import STORIES
 from ooc.system.alerting import who_is_told
 from ooc.system.running import Stores, address_rows, monitored, processes, urls
@@ -387,14 +387,15 @@ def test_schemas_are_compared_where_the_local_system_has_them(tmp_path: Path) ->
     assert "127.0.0.1', 1" in result.stderr or "127.0.0.1:1" in result.stderr
 
 
-def test_only_the_roles_of_people_can_be_asked_for() -> None:
-    """Given a name that is no person's role, when it is given as `--as`, then the error lists each person's role, and no other."""
+def test_only_the_roles_of_people_and_agencies_can_be_asked_for() -> None:
+    """Given a name that is no role, when it is given as `--as`, then the error lists the role of each person and of agencies alone."""
+    asked = set(Role) - PROGRAMS | {Role.AGENCY}
     for name, own in (("BOSS", set()), ("SYSTEM", {"SYSTEM"})):
         with pytest.raises(typer.BadParameter) as wrong:
-            person_role(name)
+            asked_role(name)
         listed = set(re.findall(r"[A-Z]{2,}(?:_[A-Z]+)*", wrong.value.message.removeprefix("'BOSS'")))
-        assert listed == set(Role) - PROGRAMS | own
-    assert all(person_role(role) is role for role in set(Role) - PROGRAMS)
+        assert listed == asked | own
+    assert all(asked_role(role) is role for role in asked)
 
 
 @starts_a_process
