@@ -23,6 +23,7 @@ from shared.api.parameters import choice
 from shared.api.problems import unknown_response
 from shared.api.routes import declared_openly
 from shared.api.schemas import CommandSchemas
+from shared.domain.ids import derived_uuid
 from shared.domain.messages import Message, unique
 from shared.domain.sealing import types_in
 from shared.domain.service import Service
@@ -37,7 +38,6 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 Json = dict[str, Any]
 
 _EXAMPLES: Final[Mapping[str, Any]] = {
-    "uuid": "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11",
     "date-time": "2026-05-23T10:00:00+01:00",
     "date": "2026-05-23",
     "boolean": True,
@@ -235,6 +235,8 @@ def _example(  # noqa: PLR0911 - one line for each kind
         return schema["enum"][0]
     if "anyOf" in schema:
         return _example(schema["anyOf"][0], schemas, prefix, missing)
+    if schema.get("format") == "uuid":
+        return str(derived_uuid("example", schema.get("title", "")))  # one id for each kind of thing
     example = _EXAMPLES.get(schema.get("format", ""), _EXAMPLES.get(schema.get("type", "")))
     if example is None:
         missing.append(f"the field {schema.get('title')!r} has no example: add one to its title and help (words.toml)")

@@ -90,10 +90,12 @@ def test_every_code_is_in_words(service: Service[Any], command: type[Command]) -
 def test_the_example_of_a_command_fits_its_schema_and_is_understood(
     service: Service[Any], command: type[Command]
 ) -> None:
-    """The schema is one of JSON Schema 2020-12, its example is valid by it, and the API's parser takes it."""
+    """The schema is one of JSON Schema 2020-12, its example is valid by it, has an id of its own for each thing, and is parsed."""
     schema = SCHEMAS[service.name][command.__name__]
     meta.validate(schema)
     (example,) = schema["examples"]
+    ids = [value for name, value in example.items() if name.endswith("_id")]
+    assert len(set(ids)) == len(ids)
     assert not [error.message for error in Draft202012Validator(schema).iter_errors(example)]
     assert type(service.parse_command(json.dumps(example), RECEIVED)) is command
 
