@@ -265,6 +265,10 @@ class _DryRunStore(MemoryEventStore):
         """Count what a home has in the other store (see `EventStore.size_of_home`)."""
         return await self._recorded.size_of_home(home, labels)
 
+    async def naming(self, home: UUID, ids: Collection[UUID]) -> Sequence[RecordedEvent]:
+        """Load events that hold ids from the other store (see `EventStore.naming`)."""
+        return await self._recorded.naming(home, ids)
+
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up marks in the other store (see `EventStore.linked_marks`)."""
         return await self._recorded.linked_marks(homes)

@@ -195,6 +195,9 @@ class EventStore(Protocol):
     async def size_of_home(self, home: UUID, labels: Mapping[str, str]) -> tuple[int, int]:
         """Count the streams of a home that were opened with these labels, and sum the weight of their events. Raises `EventStoreUnavailable`."""
 
+    async def naming(self, home: UUID, ids: Collection[UUID]) -> Sequence[RecordedEvent]:
+        """Load the events of a home's own records whose bytes hold one of these ids. Raises `EventStoreUnavailable`."""
+
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up the marks of other services' records of these homes, as a worker keeps them beside the events.
 

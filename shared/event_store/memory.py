@@ -89,6 +89,11 @@ class MemoryEventStore:
         ]
         return sum(record.version == 1 for record in there), event_store.weight(there)
 
+    async def naming(self, home: UUID, ids: Collection[UUID]) -> Sequence[event_store.RecordedEvent]:
+        """Load events that hold ids (see `EventStore.naming`)."""
+        there = [record for record in self._records if record.home == home]
+        return [record for record in there if any(str(id_).encode() in record.body for id_ in ids)]
+
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up marks (see `EventStore.linked_marks`)."""
         marks = {str(home): {*self._marks.get(home, ())} for home in homes}

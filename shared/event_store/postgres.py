@@ -62,6 +62,11 @@ _SIZE: Final = f"""
         and (convert_from(opening.body, 'UTF8')::json -> 'labels')::jsonb @> $2::jsonb
 """  # noqa: S608 - a number
 
+_NAMING: Final = f"""
+    select {_EVENT} from event as opening join event as e using (stream) where opening.home = $1 and opening.version = 1
+        and exists (select 1 from unnest($2::text[]) as id where position(convert_to(id, 'UTF8') in e.body) > 0)
+"""  # noqa: S608 - the columns are the constant above
+
 _MARKS: Final = """
     select home, array_agg(mark) as marks from (
         select home, mark from linked_mark where home = any($1::uuid[]) and not for_older
@@ -227,6 +232,12 @@ class PostgresEventStore:
         asked = (_SIZE, home, json.dumps(dict(labels)))
         (row,) = await retry_or_raise(lambda: self._pool.fetch(*asked), event_store.EventStoreUnavailable)
         return row["streams"], row["weight"]
+
+    async def naming(self, home: UUID, ids: Collection[UUID]) -> Sequence[event_store.RecordedEvent]:
+        """Load events that hold ids (see `EventStore.naming`)."""
+        asked = (_NAMING, home, [*map(str, ids)])
+        rows = await retry_or_raise(lambda: self._pool.fetch(*asked), event_store.EventStoreUnavailable)
+        return [*map(_record, rows)]
 
     async def linked_marks(self, homes: Collection[UUID]) -> Mapping[UUID, frozenset[str]]:
         """Look up marks (see `EventStore.linked_marks`)."""

@@ -293,6 +293,7 @@ class CommandHandler:
     async def read_denial(self, actor: Actor, permission: Permission, facts: AccessFacts) -> Denial | None:
         """Check the permission of an actor for a record with these access facts. Returns None if it may be read."""
         linked: Iterable[str] = ()
+        facts = await self._with_case(actor, facts)
         if permission.linked or is_foreign(actor, facts, self.service.inherited_labels):
             linked = await self._linked_marks(facts)
         return read_denial(actor, permission, facts, self.service.inherited_labels, linked)
@@ -300,9 +301,28 @@ class CommandHandler:
     async def access_of(self, actor: Actor, records: Sequence[RecordedEvent]) -> AccessFacts:
         """Return the facts of a stream by which an actor reaches it, also as one of those who hold the case."""
         facts = AccessFacts.of_records(self.service.events, records, whole=bool(actor.conflicts))
+        facts = await self._with_case(actor, facts)
         if not is_foreign(actor, facts, self.service.inherited_labels):
             return facts
         return replace(facts, marks=facts.marks.union(await self._linked_marks(facts)))
+
+    async def _with_case(self, actor: Actor, facts: AccessFacts) -> AccessFacts:
+        """Add the ids of an actor's conflicts that other records of the home name: who is torn about one is about all."""
+        if not actor.conflicts:
+            return facts
+        records = [*await self.event_store.naming(facts.home, actor.conflicts)]
+        records += (await self.event_store.kept_events({facts.home})).get(facts.home, ())
+        books = {book.service: book for book in (*self.service.kept, self.service.events)}
+        named: set[UUID] = set()
+        for record in records:
+            book = books[record.stream.partition("/")[0]]
+            if book is not self.service.events or self.service.is_own(record.type):
+                fact = book.read_record(record)
+                if all(
+                    facts.labels.get(name) == fact.envelope.labels.get(name) for name in self.service.inherited_labels
+                ):
+                    named.update(ids_mentioned(book, [fact]))
+        return replace(facts, mentions=facts.mentions | (named & actor.conflicts))
 
     async def _linked_marks(self, facts: AccessFacts) -> frozenset[str]:
         marks = await self.event_store.linked_marks({facts.home})
@@ -462,9 +482,13 @@ class CommandHandler:
         named = ids_by_name((request.command,)) if request.actor.conflicts else {}
         mentions = self.service.events.mentions
         torn = any(not request.actor.conflicts.isdisjoint(named.get(name, ())) for name in mentions)
-        if not records:
-            return Forbidden(CONFLICT) if torn else None
         actor, labels = request.actor, self.service.inherited_labels
+        if not records:
+            home = self.service.home(request.command)
+            if home is not None:
+                case = AccessFacts(_labels_of_new(request), actor.organisation, home, frozenset())
+                torn = torn or bool((await self._with_case(actor, case)).mentions)
+            return Forbidden(CONFLICT) if torn else None
         facts = await self.access_of(actor, records)
         permission = self.service.permissions.get(actor.role)
         denial = boundary(actor, permission, facts, labels, type(request.command))

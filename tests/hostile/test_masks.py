@@ -315,6 +315,26 @@ async def test_an_opening_tells_nothing_of_a_case_that_is_not_its_own_or_in_conf
     assert [rule["id"] for rule in answer.json()["rules"]] == ["S1"]
 
 
+async def test_a_conflict_with_a_victim_bars_the_whole_case(partnership: Partnership) -> None:
+    """Given a victim whom one referral of a case names, then who has a conflict with them reads, commands and begins nothing in it."""
+    told = await tell(partnership)
+    officer = await partnership.token("SAFE_SCHOOLS_OFFICER")
+    people = (await partnership.read("referral", f"/v1/referrals/{told.referral}", officer)).json()["people"]
+    victim = next(UUID(person) for person, category in people.items() if category == "VICTIM")
+    child = next(UUID(person) for person, category in people.items() if category == "SUSPECT")
+    other = uuid4()
+    received = received_referral(told.case, "2026-03-02T15:20:00+00:00")
+    assert (await partnership.send("referral", other, received, officer)).status_code == 201
+    torn = await partnership.token("SUPERVISOR", conflicts=(victim,))
+    for service, path in (("disposal", f"/v1/disposals/{told.disposal}"), ("referral", f"/v1/referrals/{other}")):
+        assert (await partnership.read(service, path, torn)).status_code == 403, path
+    body = {"type": "AcknowledgeReferral", "occurred_at": "2026-03-02T16:00:00+00:00"}
+    assert (await partnership.send("referral", other, body, torn)).status_code == 403
+    torn = await partnership.token("YJS_CASE_MANAGER", conflicts=(victim,))
+    opened = world.opened_disposal(told.case, child, {"name": "Robin Roe", "date_of_birth": "2011-03-14"})
+    assert (await partnership.send("disposal", uuid4(), opened, torn)).status_code == 403
+
+
 async def _answer(partnership: Partnership, token: str, by: dict[str, Any]) -> tuple[int, dict[str, str], str]:
     answer = await partnership.search(token, **by)
     headers = {name: value for name, value in answer.headers.items() if name not in {"date", "ooc-stale"}}

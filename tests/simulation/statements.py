@@ -230,6 +230,12 @@ def size_of_home(tx: Transaction, home: Any, labels: str) -> Sequence[Any]:
     return rows("streams weight", [(sum(one[3] == 1 for one in there), heavy)])
 
 
+@answers(store._NAMING)
+def naming(tx: Transaction, home: Any, ids: Sequence[str]) -> Sequence[Any]:
+    there = [tx.get("event", position)[:9] for position in tx.get("home", home) or ()]
+    return rows(RECORD.removesuffix(" log_hash"), [one for one in there if any(id_.encode() in one[8] for id_ in ids)])
+
+
 @answers(linking._MARK)
 def keep_marks(tx: Transaction, homes: Sequence[Any], marks: Sequence[str]) -> None:
     for home, mark in zip(homes, marks, strict=True):
