@@ -33,7 +33,7 @@ E = TypeVar("E", bound=Event, default=Any)
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Unique keys that an event takes or gives back, and the rule that a lost claim breaks.
+    """Unique keys that an event takes or gives back, and the rule that a lost claim breaks. A key in both must be free.
 
     A key names no person in clear beyond an opaque id. Claims follow from events alone, so they can be rebuilt.
     """

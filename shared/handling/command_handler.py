@@ -613,9 +613,9 @@ def _keys_to_release(claims_in_order: Sequence[Claims]) -> tuple[str, ...]:
     """List the keys to release after all events. A key that a later event takes again is not released."""
     released: dict[str, None] = {}
     for claims in claims_in_order:
-        released.update(dict.fromkeys(claims.release))
         for key in claims.take:
             released.pop(key, None)
+        released.update(dict.fromkeys(claims.release))
     return tuple(released)
 
 

@@ -65,6 +65,23 @@ async def test_a_case_is_opened_once_for_a_child(partnership: Partnership) -> No
     assert Counter(answer.status_code for answer in answers)[201] == 1, [answer.text for answer in answers]
 
 
+async def test_of_two_ids_one_is_given_up(partnership: Partnership) -> None:
+    """Given two ids, each merged into the other at once, then one is kept, and nobody is merged into the other before they are two again."""
+    ids, token = (uuid4(), uuid4()), await partnership.token("SUPERVISOR")
+
+    async def merge(person: UUID, into: UUID) -> int:
+        body = {"type": "MergePerson", "into": str(into), "why": "Typed twice."}
+        return (await partnership.send("people", person, body, token)).status_code
+
+    answers = await asyncio.gather(merge(*ids), merge(*reversed(ids)))
+    assert sorted(answers) == [201, 422]
+    kept, given_up = ids[answers.index(422)], ids[answers.index(201)]
+    assert await merge(uuid4(), given_up) == 422
+    assert await merge(uuid4(), kept) == 201
+    await partnership.tell("people", given_up, "SUPERVISOR", {"type": "SeparatePerson", "why": "They are cousins."})
+    assert await merge(uuid4(), given_up) == 201
+
+
 async def test_what_is_recorded_while_a_child_is_forgotten_is_forgotten(partnership: Partnership) -> None:
     """Given commands about a child at the moment in which the key is destroyed, then no key of theirs is left or made anew."""
     made, token = await world.referral(partnership), await partnership.token("SAFE_SCHOOLS_OFFICER")

@@ -153,7 +153,7 @@ def claims_after(service: Service[Any], history: Sequence[Fact]) -> set[str]:
     """Fold a history, and return the keys that it holds in the end. Raises `BrokenHistory`."""
     keys = set[str]()
     for claims in claims_and_state_after(service, history)[0]:
-        keys = keys - set(claims.release) | set(claims.take)
+        keys = (keys | set(claims.take)) - set(claims.release)
     return keys
 
 
