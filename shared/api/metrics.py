@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 
 from shared.messaging.consumer.alarms import alarms, kind_of
 from shared.messaging.projection_consumer import events_topic
+from shared.observing.certificate import CERTIFICATE
 from shared.observing.latency import latencies
 from shared.servers.database import Pool
 from shared.servers.kafka import PARTITIONS
@@ -77,7 +78,7 @@ def text_of(service: str, metrics: Iterable[Metric]) -> bytes:
     built = InfoMetricFamily(
         "ooc_build", "The version of the program.", value={"service": service, "version": version()}
     )
-    text: bytes = generate_latest(_Registry([*metrics, built, *REQUESTS.collect()]))  # type: ignore[no-untyped-call]
+    text: bytes = generate_latest(_Registry([*metrics, built, *REQUESTS.collect(), *CERTIFICATE.collect()]))  # type: ignore[no-untyped-call]
     return text
 
 

@@ -12,6 +12,8 @@ from typing import Final
 
 import uvicorn
 
+from shared.observing.certificate import note_end
+
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -38,6 +40,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen. If the connections begin TLS (`BoundedProtocol.tls`), the sockets do not."""
         self._tls = self.config.ssl
+        self._tell_its_end()
         if getattr(self.config.http_protocol_class, "tls", None) is not None:
             self.config.ssl = None
         await super().startup(sockets)
@@ -58,8 +61,13 @@ class Server(uvicorn.Server):
                 for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tls):
                     context.load_cert_chain(self.config.ssl_certfile or "", self.config.ssl_keyfile)
                 self._written = written
+                self._tell_its_end()
         except OSError as error:  # ssl.SSLError is one: the old one is shown until a whole one is there
             _LOG.warning("the new certificate cannot be read: %r", error)
+
+    def _tell_its_end(self) -> None:
+        if file := self.config.ssl_certfile:
+            note_end(str(file))
 
 
 def _written(config: uvicorn.Config) -> list[float]:

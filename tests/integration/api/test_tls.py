@@ -13,11 +13,13 @@ import httpx2
 import pytest
 import uvicorn
 import uvloop
+from cryptography.x509 import load_pem_x509_certificate
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from shared.api.connections import ConnectionLimits
+from shared.observing.certificate import CERTIFICATE
 from shared.runtime.application import uvicorn_options
 from shared.runtime.server import Server
 from shared.servers.http_client import client_tls, shared_client
@@ -82,6 +84,12 @@ async def ask(port: int, authority: Path, host: str = "localhost") -> str:
             client_tls.cache_clear()
 
 
+def told_end(file: Path) -> float:
+    """Return the end of a certificate that the metrics tell."""
+    (metric,) = CERTIFICATE.collect()
+    return {sample.labels["file"]: sample.value for sample in metric.samples}[str(file)]
+
+
 async def test_clients_check_the_certificate_and_nothing_is_said_in_clear(port: int, tmp_path: Path) -> None:
     """Given the server's authority, a client is answered; by another, another name, an old TLS or none, nobody is."""
     assert await ask(port, tmp_path / "own") == "here"
@@ -98,7 +106,10 @@ async def test_clients_check_the_certificate_and_nothing_is_said_in_clear(port: 
 
 
 async def test_a_renewed_certificate_is_shown_without_a_restart(port: int, tmp_path: Path) -> None:
-    """Given a certificate that is renewed in two steps, then the old one is shown until the new one is whole."""
+    """Given a certificate that is renewed in two steps, then the old one is shown until the new one is whole, whose end is told."""
+    file = tmp_path / "server.crt"
+    assert told_end(file) == load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc.timestamp()
+    CERTIFICATE.clear()
     renewed = tmp_path / "renewed"
     renewed.mkdir()
     Authority.made(tmp_path / "next").issue("localhost", renewed)
@@ -114,6 +125,7 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(port: int, tmp_p
             return False
 
     await eventually(is_renewed)
+    assert told_end(file) == load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc.timestamp()
 
 
 async def test_whoever_does_not_end_the_handshake_is_counted_and_let_go(port: int, tmp_path: Path) -> None:
