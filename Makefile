@@ -219,7 +219,7 @@ doors: .venv-clients/.installed ## Lint the contract as other agencies do, and c
 	@.venv-clients/bin/python -m tools.clients python
 	@.venv-clients/bin/python -m tests.doors
 
-$(addsuffix /.installed,.venv-audit .venv-clients .venv-lock .venv-mutate): .venv-%/.installed: requirements/%.txt
+$(addsuffix /.installed,.venv-audit .venv-clients .venv-lock .venv-mutate .venv-site): .venv-%/.installed: requirements/%.txt
 	@$(REQUIRE_PYTHON)
 	@"$(PYTHON)" -m venv --clear .venv-$*
 	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.txt
@@ -228,6 +228,12 @@ $(addsuffix /.installed,.venv-audit .venv-clients .venv-lock .venv-mutate): .ven
 .PHONY: docs
 docs: install-test ## Write docs/reference, the contract and deploy/kubernetes from the code (a test fails where they are stale)
 	@$(BIN)/python -m tools.reference
+
+.PHONY: site
+site: .venv-site/.installed ## Write these pages as a site with a search: var/site/html/index.html
+	@rm -rf var/site; mkdir -p var/site/pages
+	@git archive HEAD | tar -x -C var/site/pages
+	@cp docs/site.toml var/site && .venv-site/bin/zensical build --config-file var/site/site.toml
 
 .PHONY: weight
 weight: ## Say what the house weighs: lines by room, words by hand, the largest functions and files
@@ -249,6 +255,7 @@ lock: .venv-lock/.installed ## Renew requirements/*.txt from pyproject.toml (a r
 	lock audit --group pyproject.toml:audit; \
 	lock clients --group pyproject.toml:clients; \
 	lock build --group pyproject.toml:build; \
+	lock site --group pyproject.toml:site; \
 	lock lock --group pyproject.toml:lock
 
 .PHONY: reset
