@@ -7,6 +7,7 @@ from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES, OpenDispo
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.evolve import evolve
+from services.disposal.domain.history import claims_its_area
 from services.disposal.domain.journeys import JOURNEYS, PURPOSES
 from services.disposal.domain.state import TAKEN_BACK, DisposalState, Stage
 from services.disposal.events import (
@@ -30,16 +31,18 @@ from services.trade.people import KEPT, organisations
 from services.trade.vocabulary import INHERITED_LABELS
 from services.trade.words import words_of
 from shared.domain.envelope import Fact
+from shared.domain.permissions import labelled
 from shared.domain.service import Claims, Service
 from shared.printing.documents import is_print
 
 
 def uniqueness_key(state: DisposalState | None) -> tuple[str, ...]:
-    """Return what bars another case (R28): child, offence and its day; nothing if the case is closed or taken back."""
+    """Return what bars another case of the area (R28): child, offence and its day; nothing if it is closed or taken back."""
     if state is None or state.stage in {Stage.CLOSED, *TAKEN_BACK}:
         return ()
     opened = state.opened
-    return (f"{opened.person_id}/{opened.offence.code}/{opened.offence.date.isoformat()}",)
+    area = labelled("", state.opening.labels, INHERITED_LABELS) if claims_its_area(state.opening) else ""
+    return (f"{opened.person_id}/{opened.offence.code}/{opened.offence.date.isoformat()}{area}",)
 
 
 def claims(state: DisposalState | None, fact: Fact[Any]) -> Claims | None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
 
+from services.disposal.domain.evolve import evolve
+from services.disposal.domain.history import live_cases
+from services.disposal.events import DisposalCaseOpened
+from services.disposal.service import uniqueness_key
 from services.system.registry import deciding_services
+from shared.domain.envelope import has_event
 from shared.domain.permissions import ABOUT_ANOTHER
+from shared.domain.persons import Known
 from tests.hostile.partnership import opened_disposal
 from tests.received_referral import received_referral
 from tools.scenario.backend import Request
@@ -129,3 +136,26 @@ def test_a_disposal_tells_no_referral_of_another_case() -> None:
     play.send("disposal", other, "POLICE_DECISION_MAKER", outcome)
     assert play.events("referral", play.referral) == ["ReferralReceived"]
     assert ABOUT_ANOTHER in play.memory.parked[0]
+
+
+def test_another_area_neither_learns_of_a_case_nor_blocks_it() -> None:
+    """Given a live disposal, then another area opens one for the same child and offence, and their own area alone is refused a second."""
+    play = Play()
+    details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
+    opening = opened_disposal(CASE, CHILD, details, occurred_at="2026-03-03T09:00:00Z")
+    for area, second in (("DORSET", Result.REFUSED), ("DEVON", Result.ACCEPTED), ("DEVON", Result.REFUSED)):
+        play.memory.area = {"area": area}
+        answer = play.memory.send(Request("disposal", uuid4(), Officer("YJS_CASE_MANAGER"), opening, str(uuid4())))
+        assert answer.word is second, (area, answer)
+        assert answer.rules == (("R28",) if second is Result.REFUSED else ())
+
+
+def test_a_live_case_of_the_first_release_bars_another_of_its_area() -> None:
+    """Given a case that claimed its child and offence for all areas, then R28 refuses a second one under the claim of its area."""
+    facts = (fact for _, history in Play().memory.histories for fact in history)
+    opened = next(fact for fact in facts if has_event(fact, DisposalCaseOpened))
+    first = replace(opened, envelope=opened.envelope.model_copy(update={"rules": ("S1", "T1")}))
+    assert not any(live_cases(CHILD, opened.event.offence, Known([opened])))
+    assert [*live_cases(CHILD, opened.event.offence, Known([first]))] == [opened.stream_id]
+    (key,) = uniqueness_key(evolve(None, first))
+    assert uniqueness_key(evolve(None, opened)) == (f"{key}@DORSET",)

@@ -17,7 +17,7 @@ from services.trade.relations import KEPT_OF_RELATIONS
 from services.trade.vocabulary import Recommendation
 from shared.domain.dates import local_day
 from shared.domain.decider import versions_of
-from shared.domain.envelope import Fact
+from shared.domain.envelope import Envelope, Fact
 from shared.domain.messages import Event
 from shared.domain.persons import Known
 
@@ -95,10 +95,16 @@ def counted(prior: events.PriorRecord | None, earlier: tuple[Earlier, ...]) -> e
 
 
 def live_cases(child: UUID, offence: events.Offence, known: Known) -> Iterator[UUID]:
-    """Yield the cases that stand for an offence under another id of the same child (R28); its own id has a claim."""
-    for stream, case in _cases(known.same_as(child) - {child}, known).items():
-        if (case.offence.code, case.offence.date) == (offence.code, offence.date) and case.is_open:
+    """Yield the cases that stand for an offence of a child, and no claim of its area bars (R28): under other ids, or old ones."""
+    for stream, case in _cases(known.same_as(child), known).items():
+        same = (case.offence.code, case.offence.date) == (offence.code, offence.date)
+        if same and case.is_open and (case.child != child or not case.claims_its_area):
             yield stream
+
+
+def claims_its_area(opening: Envelope) -> bool:
+    """Whether a case claims its child and offence within its area (R28): the first release claimed them for all areas, by no rule."""
+    return "R28" in opening.rules
 
 
 def later_cases(child: UUID, day: date, known: Known) -> tuple[Later, ...]:
@@ -111,6 +117,8 @@ def later_cases(child: UUID, day: date, known: Known) -> tuple[Later, ...]:
 class _Case:
     offence: events.Offence
     opened_at: datetime
+    child: UUID
+    claims_its_area: bool
     is_open: bool = True
 
 
@@ -122,7 +130,7 @@ def _cases(children: frozenset[UUID], known: Known) -> Mapping[UUID, _Case]:
         stream = fact.stream_id
         match fact.event:
             case events.DisposalCaseOpened(person_id=person, offence=of) if person in children and stream not in gone:
-                cases[stream] = _Case(of, fact.occurred_at)
+                cases[stream] = _Case(of, fact.occurred_at, person, claims_its_area(fact.envelope))
             case events.OffenceReclassified(offence=of) if stream in cases:
                 cases[stream] = replace(cases[stream], offence=of)
             case events.DisposalDecided(decision=decision) if stream in cases:

@@ -23,6 +23,7 @@ from services.trade.vocabulary import (
 )
 from shared.domain.corrections import PastFacts, required
 from shared.domain.dates import age_on
+from shared.domain.envelope import Envelope, Fact
 
 
 class Stage(StrEnum):
@@ -435,6 +436,13 @@ class DisposalState:
     monitors: frozenset[UUID] = frozenset()
     reviews: tuple[Review, ...] = ()
     record: PastFacts[events.DisposalEvent] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def opening(self) -> Envelope:
+        """The envelope of the event that opened the case."""
+        assert self.record is not None
+        opening: Fact = [*self.record][-1]
+        return opening.envelope
 
     @property
     def transfer(self) -> Transfer | None:

@@ -325,8 +325,8 @@ def test_a_corrected_offence_moves_the_claim() -> None:
     story.ask(story.corrects("DisposalCaseOpened", "offence.date", "2026-03-01"), by=SUPERVISOR, at=THEN)
     moved = claims(before, next(fact for fact in story.facts if isinstance(fact.event, RecordCorrected)))
     assert moved is not None
-    assert moved.take == (f"{LEO}/04601/2026-03-01",)
-    assert moved.release == (f"{LEO}/04601/2026-03-02",)
+    assert moved.take == (f"{LEO}/04601/2026-03-01@DORSET",)
+    assert moved.release == (f"{LEO}/04601/2026-03-02@DORSET",)
     issued = next(fact.event for fact in story.state.record if fact.name == "DisposalIssued")
     assert isinstance(issued, DisposalIssued)
     assert issued.offence_date == date(2026, 3, 1)

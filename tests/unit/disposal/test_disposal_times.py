@@ -381,7 +381,11 @@ def test_one_live_case_for_a_child_and_an_offence() -> None:
     opened = CaseStory().opened()
     taken_claims = claims(None, opened.facts[0])
     assert taken_claims is not None
-    assert (taken_claims.rule, taken_claims.take, taken_claims.release) == ("R28", (f"{LEO}/04601/2026-03-02",), ())
+    assert (taken_claims.rule, taken_claims.take, taken_claims.release) == (
+        "R28",
+        (f"{LEO}/04601/2026-03-02@DORSET",),
+        (),
+    )
     for what, released in (
         ("NO_FURTHER_ACTION", taken_claims.take),
         ("OUTCOME_21", taken_claims.take),

@@ -1,7 +1,7 @@
 """The rules of out-of-court disposals, along the seams of the law: `rules` is the book that holds them all.
 
-R28 (one live disposal for one child and one offence) reaches across cases: under one id of the child a claim of the
-service's declaration holds it, under several ids the function in `people`.
+R28 (one live disposal for one child and one offence in an area) reaches across cases: under one id of the child a claim
+of the service's declaration holds it, under several ids the function in `people`.
 """
 
 from services.disposal.domain.rules import (  # noqa: F401 - each module registers its rules
