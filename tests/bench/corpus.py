@@ -8,13 +8,14 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any, Final
 
-from services.disposal.domain.commands import OpenDisposalCase
 from services.system.registry import deciding_services
 from shared.domain.envelope import GENESIS
 from shared.domain.envelope import next_hash as chained
 from shared.domain.service import Service
-from shared.event_store import AppendRequest, EventToAppend
-from tools.scenario.synthetic_cases import AcceptedCommand, SentCommand, SyntheticCase, SyntheticCases
+from shared.event_store import AppendRequest, EventToAppend, RecordedEvent
+from shared.handling.command_handler import Accepted
+from tools.scenario.in_memory import Memory
+from tools.scenario.synthetic_cases import AcceptedCommand, SyntheticCase, SyntheticCases
 
 SERVICES: Final = {service.name: service for service in deciding_services()}
 STORIES: Final = Path(__file__).parents[1] / "scenarios"
@@ -22,9 +23,16 @@ AT_ONCE: Final = 300
 """How many cases are under way at once where events of many are mixed, as they would be in an event store."""
 
 
-def needs_referral(sent: SentCommand) -> bool:
-    """Return whether a command relies on what its referral has linked: it opens a disposal without the child's details."""
-    return isinstance(sent.request.command, OpenDisposalCase) and sent.request.command.details is None
+class Unlinked(Memory):
+    """Services in memory that keep nothing of each other's."""
+
+    async def _deliver(self, source: Any, event: RecordedEvent) -> None:
+        """Deliver nothing."""
+
+    def accept(self, case: SyntheticCase) -> bool:
+        """Return whether they accept every command of a case: which do follows from the rules, and from no list."""
+        asked = ((self._services[sent.service].handler, sent.request) for sent in case.sent)
+        return all(isinstance(self._run(handler.handle(request)), Accepted) for handler, request in asked)
 
 
 class Corpus:
@@ -33,7 +41,7 @@ class Corpus:
     @classmethod
     def unlinked(cls) -> Corpus:
         """Return the cases that services accept which keep nothing of each other's."""
-        return cls(lambda case: not any(map(needs_referral, case.sent)))
+        return cls(lambda case: Unlinked(SERVICES.values()).accept(case))
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from services.disposal.domain.commands import OpenDisposalCase
 from services.disposal.service import service
 from shared.api.connections import ConnectionLimits
 from shared.domain.messages import Actor
@@ -32,7 +33,7 @@ from shared.runtime.provision import provision_databases
 from shared.servers.database import retry_for
 from shared.servers.settings import Settings
 from tests import loopback
-from tests.bench.corpus import Corpus, needs_referral
+from tests.bench.corpus import Corpus
 from tests.bench.figures import milliseconds
 from tests.bench.place import Place
 from tests.bench.processes import process_running
@@ -86,7 +87,7 @@ def _ends(sent: SentCommand, events: set[str]) -> bool:
     return (
         sent.request.causation_id is not None
         or type(sent.request.command).__name__ == "SignDocument"
-        or needs_referral(sent)
+        or (isinstance(sent.request.command, OpenDisposalCase) and sent.request.command.details is None)
         or any(event in sent.body for event in events)
     )
 

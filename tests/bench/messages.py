@@ -19,13 +19,10 @@ from services.notifications.sender import AT_ONCE, Sender
 from services.notifications.settings import NotificationsSettings
 from services.notifications.times import opening_of_next_day
 from services.notifications.worker import CONNECTIONS
-from services.referral.domain.commands import LinkPerson, WriteToPerson
 from services.referral.service import service
 from services.system.addresses import Addresses
-from services.trade.vocabulary import Category, MessageTemplate, PersonDetails, PersonRole
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command
-from shared.domain.sealing import Sealed
 from shared.event_store.postgres import PostgresEventStore
 from shared.handling.command_handler import Accepted, CommandHandler
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
@@ -38,7 +35,7 @@ from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
 from tests.integration.reporting.recorded_scenarios import event_of_row
 from tests.ports import free_ports
-from tests.received_referral import received_referral
+from tests.received_referral import linked_person, received_referral
 
 CALLERS: Final = 64
 AT_A_TIME: Final = 500
@@ -51,15 +48,13 @@ OFFICER: Final = Actor(
 def _commands() -> Sequence[Command]:
     """Return what is recorded of one person who is to be written to."""
     person, at = uuid4(), datetime.now(UTC) - timedelta(minutes=1)
-    received = service.command_adapter.validate_json(json.dumps(received_referral(uuid4(), at.isoformat())))
-    details = PersonDetails(
-        name=Sealed("Robin Roe"), date_of_birth=Sealed(date(1980, 2, 2)), telephone=Sealed("07700 900321")
+    born = date(1940, 1, 1) + timedelta(days=person.int % 20_000)  # who is known by name and birth date is looked up
+    told = (
+        received_referral(uuid4(), at.isoformat()),
+        linked_person(person, "PARENT_CARER", date_of_birth=born.isoformat(), telephone="07700 900321"),
+        {"type": "WriteToPerson", "person_id": str(person), "template": "PLEASE_RING"},
     )
-    linked = LinkPerson(
-        person_id=person, role=PersonRole.PARENT_CARER, category=Category.PARENT_CARER, details=details, occurred_at=at
-    )
-    written = WriteToPerson(person_id=person, template=MessageTemplate.PLEASE_RING, occurred_at=at)
-    return [received, linked, written]
+    return [service.command_adapter.validate_json(json.dumps({"occurred_at": at.isoformat(), **one})) for one in told]
 
 
 async def _record(handler: CommandHandler, due: int) -> None:
