@@ -40,7 +40,7 @@ def manifests(folder: str = "") -> Iterator[Manifest]:
 
 
 BASE = list(manifests("base"))
-OF_OPERATORS = ("kafka.strimzi.io", "postgresql.cnpg.io", "cert-manager.io")
+OF_OPERATORS = ("kafka.strimzi.io", "postgresql.cnpg.io", "cert-manager.io", "gateway.networking.k8s.io")
 CORE = [each for each in manifests() if each["kind"] not in INDEXES and not each["apiVersion"].startswith(OF_OPERATORS)]
 
 

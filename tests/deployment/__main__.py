@@ -1,6 +1,6 @@
 """`python -m tests.deployment`: fetch what `make deploy-check` needs into .venv-deploy, once: Kustomize, and the schemas of operators.
 
-Strimzi publishes a program with its schemas' source, CloudNativePG and cert-manager the schemas within their Go modules.
+Strimzi publishes a program with its schemas' source, CloudNativePG, cert-manager and the Gateway API the schemas within their Go modules.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ CLOUDNATIVE_PG: Final = "github.com/cloudnative-pg/cloudnative-pg@v1.28.0"
 CLUSTERS: Final = ("clusters", "scheduledbackups")
 CERT_MANAGER: Final = "github.com/cert-manager/cert-manager@v1.19.1"
 CERTIFICATES: Final = ("certificates", "issuers")
+GATEWAY: Final = "sigs.k8s.io/gateway-api@v1.4.1"
+EDGE: Final = ("gateways", "httproutes", "backendtlspolicies")
 STRIMZI: Final = "io.strimzi:crd-generator:1.2.0+io.strimzi:api:1.2.0"
 KINDS: Final = ("kafka.Kafka", "nodepool.KafkaNodePool", "user.KafkaUser", "topic.KafkaTopic")
 
@@ -33,6 +35,7 @@ KINDS: Final = ("kafka.Kafka", "nodepool.KafkaNodePool", "user.KafkaUser", "topi
 OF_MODULES: Final = {
     CLOUDNATIVE_PG: [f"config/crd/bases/postgresql.cnpg.io_{kind}.yaml" for kind in CLUSTERS],
     CERT_MANAGER: [f"deploy/crds/cert-manager.io_{kind}.yaml" for kind in CERTIFICATES],
+    GATEWAY: [f"config/crd/standard/gateway.networking.k8s.io_{kind}.yaml" for kind in EDGE],
 }
 """The files of a module that are schemas."""
 

@@ -97,6 +97,7 @@ def test_every_resource_is_taken(rendered: dict[str, list[Manifest]]) -> None:
         validate(manifest)
     kinds = {each["kind"] for each in rendered["example"]}
     assert {"Kafka", "KafkaNodePool", "KafkaUser", "KafkaTopic", "Cluster", "ScheduledBackup", "Deployment"} <= kinds
+    assert {"Gateway", "HTTPRoute", "BackendTLSPolicy"} <= kinds
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -114,7 +115,19 @@ FREE = {"labels", "matchLabels", "config", "-XX", "parameters", "requests", "lim
 """Fields within which names are free."""
 
 
-@pytest.mark.parametrize("kind", ["Kafka", "KafkaNodePool", "KafkaUser", "KafkaTopic", "Cluster", "ScheduledBackup"])
+OF_OPERATORS = [
+    "Kafka",
+    "KafkaNodePool",
+    "KafkaUser",
+    "KafkaTopic",
+    "Cluster",
+    "ScheduledBackup",
+    "Gateway",
+    "HTTPRoute",
+]
+
+
+@pytest.mark.parametrize("kind", OF_OPERATORS)
 def test_each_field_of_an_operator_is_known(rendered: dict[str, list[Manifest]], kind: str) -> None:
     """Wherever one letter of a field is wrong, the resource is refused."""
     manifest = next(each for each in rendered["example"] if each["kind"] == kind)
