@@ -19,7 +19,7 @@ from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.auditors import audit, inspection
 from services.console.cipher import Cipher
 from services.console.directory import Directory
-from services.console.everyone import appointments, entrance, reasons, rules, service_status
+from services.console.everyone import appointments, entrance, public, reasons, rules, service_status
 from services.console.everyone.sign_in import CALLBACK, SIGNED_OUT, Provider
 from services.console.forms import checks, files, forms
 from services.console.officers import (
@@ -58,6 +58,9 @@ from shared.servers.version import version
 
 REQUESTS_OF_A_PAGE: Final = 20
 """About as many as a page asks of one API at most. To an API the console is one address for all its users."""
+PUBLIC_RATE: Final = 1 / 600
+PUBLIC_BURST: Final = 3000.0
+"""Who has no sign-in sends five forms at once from one address, and then one in ten minutes: people read each."""
 STATIC: Final = Path(__file__).parent / "static"
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -89,6 +92,8 @@ def routes() -> list[BaseRoute]:
         Route("/accounts/{person}/address", appointments.account_address, methods=["GET"]),
         Route("/diary/{link}.ics", diary.diary_feed, methods=["GET"]),
         Route("/next/of/{person}/{id}", appointments.end_links, methods=["DELETE"]),
+        Route("/contact", public.contact_page, methods=["GET"]),
+        Route("/report", public.take_report, methods=["POST"]),
         page_route("/", my_day.my_day),
         page_route("/daily-sheet", my_day.daily_sheet),
         page_route("/diary", diary.diary_page),
@@ -127,7 +132,7 @@ def routes() -> list[BaseRoute]:
         page_route("/begin", forms.begin_page),
         page_route("/begin/{collection}/{command}", forms.begin),
         page_route("/drafts/{draft}", checks.check_page),
-        page_route("/report", report.report_page),
+        page_route("/report", report.report_page, public.report_page),
         page_route("/report/{draft}", report.list_page),
         page_route("/report/{draft}/warning", report.warning_page),
         page_route("/report/{draft}/receipt", report.receipt_page),
@@ -201,6 +206,7 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
         },
     )
     by_actor, by_address = settings.rates
+    app.state.public_rate = None if by_address is None else RateLimit(PUBLIC_RATE, burst=PUBLIC_BURST)
     app.state.page_rate = None if by_actor is None else RateLimit(by_actor / REQUESTS_OF_A_PAGE)
     app.router.redirect_slashes = False  # it would lead to the host that the browser names
     rate = None if by_address is None else RateLimit(by_address)

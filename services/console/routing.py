@@ -25,7 +25,7 @@ from services.console.rendering import address, render
 from services.console.sessions import Draft, Drafts, Links, SeenTimes, Session, Sessions
 from services.system.registry import COLLECTIONS
 from shared.api.parameters import DAY
-from shared.api.rates import RateLimit
+from shared.api.rates import RateLimit, network_of
 from shared.privacy.signed_note import VerifierKey
 
 COOKIE: Final = "ooc_session"
@@ -66,6 +66,7 @@ class Console:
 
 
 Page = Callable[[Request, Session], Awaitable[Response]]
+PublicPage = Callable[[Request], Awaitable[Response]]
 Change = Callable[[Request, Session, Form], Awaitable[Response]]
 Read = Callable[[Request, Session | None], Awaitable[Form]]
 Keep = Callable[[Request, Session, Form], Awaitable[str]]
@@ -83,14 +84,16 @@ def key_in(request: Request) -> str:
     return request.cookies.get(console_of(request).cookie(), "")
 
 
-def page_route(path: str, page: Page) -> Route:
-    """Return the route of a page that a signed-in person reads. It changes nothing."""
+def page_route(path: str, page: Page, otherwise: PublicPage | None = None) -> Route:
+    """Return the route of a page that a signed-in person reads; anybody else signs in, or reads another. It changes nothing."""
 
     async def endpoint(request: Request) -> Response:
         try:
             return await page(request, await _session(request))
         except (SessionEnded, Problem) as error:
             _reraise_unless_ended(error)
+        if otherwise is not None:
+            return await otherwise(request)
         here = local(request.url)
         # It may have come by a form with the method GET, whose redirects a browser confines to the console.
         if request.headers.get("sec-fetch-site") == "same-origin":
@@ -107,6 +110,19 @@ async def read_form(request: Request, _session: Session | None = None) -> dict[s
     for name, value in form.multi_items():
         fields.setdefault(name, []).append(str(value))
     return fields
+
+
+async def read_public_form(request: Request) -> dict[str, list[str]]:
+    """Read a form that anybody sends. Raises `HTTPException` for that of another site, which no cookie would betray."""
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise HTTPException(403, "This form comes from another site: open the page here, and fill it in.")
+    return await read_form(request)
+
+
+def is_above_public_rate(request: Request) -> bool:
+    """Count a form that is taken from somebody without a sign-in. Tell whether their address has sent too many."""
+    rate: RateLimit | None = request.app.state.public_rate
+    return rate is not None and bool(rate.take(network_of(request.client)))
 
 
 def bounded(request: Request, limit: int, too_large: str) -> Request:

@@ -39,7 +39,7 @@ from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Added, Correction, Digest, Event, FreeText, Timestamp
 from shared.domain.sealing import FieldClass, OwnedBy, Sealed
 
-Source = Literal["SCHOOL", "POLICE_101", "POLICE_ONLINE", "OFFICER", "OTHER_AGENCY"]
+Source = Literal["SCHOOL", "POLICE_101", "POLICE_ONLINE", "OFFICER", "OTHER_AGENCY", "PUBLIC"]
 Setting = Literal["SCHOOL", "ONLINE", "COMMUNITY"]
 Preference = Literal["SCHOOL_LED", "POLICE", "RESTORATIVE", "NO_ACTION"]
 PreferenceGiver = Literal["VICTIM", "PARENT"]
@@ -63,7 +63,7 @@ Years = Annotated[int, Field(ge=0)]
 
 
 class ReferralReceived(Event):
-    """A school, the police or another agency reported an incident, and a referral began.
+    """A school, the police, another agency or anybody else reported an incident, and a referral began.
 
     Its duties count working days from `reported_at`. What happened (`narrative`) is kept apart from how the reporter
     judges it (`assessment`), as DPA 2018 s38 asks.

@@ -64,6 +64,8 @@ class Partnership(_Part):
     since: date = Field(alias="from")
     name: Line
     feedback: Line
+    area: Line | None = None
+    """The area of what anybody reports on the public page, as tokens name it; None: the page only says whom to ring."""
     police: Sender
     yjs: Sender
     victims: Victims

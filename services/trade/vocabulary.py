@@ -172,7 +172,7 @@ class Role(StrEnum):
     MESSENGER = "MESSENGER"
     """The program that writes to people. It has no sign-in."""
     INVITED = "INVITED"
-    """The holder of a link to an appointment, as whom the console calls. It has no sign-in."""
+    """Whoever uses a page without a sign-in, as whom the console calls: to see an appointment by its link, or to report."""
     SYSTEM = "SYSTEM"
 
 

@@ -115,7 +115,7 @@ async def in_narrowest_role(
     """
     answers = list[tuple[Actor, R]]()
     for actor in service.acting(request.actor, type(request.command)):
-        answer = await ask(replace(request, actor=actor))
+        answer = await ask(replace(request, actor=service.placed(actor, request.command)))
         answers.append((actor, answer))
         outcome = answer.outcome if isinstance(answer, command_handler.DryRun) else answer
         if not isinstance(outcome, (Refused, command_handler.Forbidden)):

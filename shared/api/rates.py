@@ -39,20 +39,21 @@ def network_of(client: Sequence[Any] | None) -> str:
 
 
 class RateLimit:
-    """A limit of `per_second` requests for each key, with bursts of `BURST_SECONDS`; a large request counts as several."""
+    """A limit of `per_second` requests for each key, with bursts of some seconds; a large request counts as several."""
 
-    def __init__(self, per_second: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, per_second: float, clock: Callable[[], float] = monotonic, burst: float = BURST_SECONDS) -> None:
         self._cost = 1 / per_second
+        self._burst = burst
         self._clock = clock
         self._full_at: dict[str, float] = {}
 
     def take(self, key: str, size: int = 0) -> float:
         """Count a request of a key, with a body of so many bytes. Returns 0 if it is allowed, or else the seconds to wait."""
         now = self._clock()
-        cost = min((1 + size // SMALL_BYTES) * self._cost, BURST_SECONDS)  # more would never be allowed
+        cost = min((1 + size // SMALL_BYTES) * self._cost, self._burst)  # more would never be allowed
         full_at = max(self._full_at.get(key, now), now) + cost
         # A tolerance, since sums of fractions are not exact.
-        if (too_early := full_at - now - BURST_SECONDS) > 1e-9:
+        if (too_early := full_at - now - self._burst) > 1e-9:
             return too_early
         if key not in self._full_at and len(self._full_at) >= MAX_KEYS:
             self._remove_idle(now)

@@ -20,7 +20,7 @@ from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid
 from shared.domain.journeys import OTHERWISE, Journey, Purposes
 from shared.domain.messages import Actor, Command, Event, events_of
-from shared.domain.permissions import SYSTEM, Permission, Permissions, permission_of
+from shared.domain.permissions import EVERY, SYSTEM, Permission, Permissions, permission_of
 from shared.domain.persons import NOTHING_KNOWN, Known, persons_in
 from shared.domain.policy import PolicyBook, PolicyOn
 from shared.domain.sealing import PREFIX
@@ -150,6 +150,8 @@ class Service(Generic[S]):
     """Labels that a stream takes from the actor who opens it; only actors with the same values may act on it."""
     home: Callable[[Event | Command], UUID | None] = lambda _opening: None
     """The home that a stream's first event fixes, and the command that opens it names; None: the stream's own id."""
+    opens_in: Callable[[Command], Mapping[str, str]] = lambda _command: {}
+    """The labels of the record that a command opens for who has a token for every value; without one, such a token opens none."""
     home_field: str = ""
     """The field by which that command names it; an import may leave it to the API."""
     reactions: tuple[Reaction, ...] = ()
@@ -291,6 +293,11 @@ class Service(Generic[S]):
         """Return an actor in each role that may send a command, the narrowest first: that which may send the fewest here."""
         may = [one for one in actor.in_each_role() if one.role in self.roles_for(command)]
         return sorted(may, key=lambda one: (self._breadth[one.role], one.role))
+
+    def placed(self, actor: Actor, command: Command) -> Actor:
+        """Return an actor with the labels of the record that a command opens, in place of those for every value."""
+        own = {name: value for name, value in self.opens_in(command).items() if actor.labels.get(name) == EVERY}
+        return actor.model_copy(update={"labels": {**actor.labels, **own}}) if own else actor
 
     @cached_property
     def _breadth(self) -> Mapping[str, int]:

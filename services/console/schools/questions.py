@@ -2,7 +2,7 @@
 
 A field that no question names is asked with the account, so a field that the command gains needs no line here. When the
 report was received is not asked: it follows from when the incident was reported. A school is asked in its own words, and not
-what its report says by itself.
+what its report says by itself; anybody who reports without a sign-in likewise.
 """
 
 import re
@@ -58,6 +58,18 @@ WARNED_OF: Final[Mapping[str, Caution]] = {
 """Marks of gravity, each with the warning that it calls for."""
 
 
+_SCHOOL: Final = _TEXTS["school"]
+_OWN_WORDS: Final[Mapping[str, Any]] = {
+    Role.SCHOOL: _SCHOOL,
+    Role.INVITED: _TEXTS["public"] | {"fields": _SCHOOL["fields"] | _TEXTS["public"]["fields"]},
+}
+"""The words and known answers of those who report what they have seen themselves."""
+
+
+def _own_words(roles: Collection[str]) -> Mapping[str, Any] | None:
+    return next((words for role, words in _OWN_WORDS.items() if role in roles), None)
+
+
 def questions_for(roles: Collection[str]) -> tuple[Question, ...]:
     """Return the questions that a person of some roles is asked: as a school, if that is one of them."""
     known = known_to(roles, "", None).keys()
@@ -65,19 +77,21 @@ def questions_for(roles: Collection[str]) -> tuple[Question, ...]:
 
 
 def known_to(roles: Collection[str], organisation: str, now: datetime | None) -> dict[str, list[str]]:
-    """Return the answers that the report of a school gives by itself: whose it is, when it is made, and why it may be kept."""
-    if Role.SCHOOL not in roles:
+    """Return the answers that a report gives by itself, such as a school's: whose it is, when it is made, and why it may be kept."""
+    own = _own_words(roles)
+    if own is None:
         return {}
-    known = {name: [value] for name, value in _TEXTS["school"]["knows"].items()}
+    known = {name: [value] for name, value in own["knows"].items()}
     school = {"school_urn": [organisation]} if URN.fullmatch(organisation) else {}
     return known | school | {"reported_at": [now.isoformat(timespec="seconds")] if now else []}
 
 
 def fields_for(roles: Collection[str], organisation: str, fields: Sequence[Field]) -> list[Field]:
-    """Return the fields of a report as a person is asked them: a school in its own words."""
-    if Role.SCHOOL not in roles:
+    """Return the fields of a report as a person is asked them: a school, and anybody, in their own words."""
+    own = _own_words(roles)
+    if own is None:
         return list(fields)
-    known, words = known_to(roles, organisation, None), _TEXTS["school"]["fields"]
+    known, words = known_to(roles, organisation, None), own["fields"]
     return [
         replace(field, kind="hidden", title="") if field.name in known else _in_words(field, words.get(field.name, {}))
         for field in fields

@@ -58,13 +58,13 @@ _MESSENGER: Final = frozenset({Role.MESSENGER})
 
 
 class ReceiveReferral(Command):
-    """Take in what a school, the police or another agency reports, and begin a referral.
+    """Take in what a school, the police, another agency or anybody else reports, and begin a referral.
 
     The time limits count working days from the time of the report.
     """
 
     opens: ClassVar[bool] = True
-    roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.SCHOOL, Role.AGENCY}
+    roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.SCHOOL, Role.AGENCY, Role.INVITED}
     records = events.ReferralReceived
     dated_by: ClassVar[str | None] = "reported_at"
 

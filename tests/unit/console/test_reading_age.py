@@ -55,9 +55,10 @@ def test_the_guided_questions_are_read_at_nine() -> None:
     assert reading_age(" ".join(question.title for question in QUESTIONS)) <= 9
 
 
-def test_a_school_is_asked_in_words_that_are_read_at_eleven() -> None:
-    """Given the fields of a report as a school is asked them, then a child of eleven could read them, and no mark lacks its words."""
-    fields = fields_for([Role.SCHOOL], "113867", fields_in(SCHEMAS["referral", "ReceiveReferral"]))
+@pytest.mark.parametrize("role", [Role.SCHOOL, Role.INVITED])
+def test_who_saw_it_is_asked_in_words_that_are_read_at_eleven(role: Role) -> None:
+    """Given the fields of a report as a school or anybody is asked them, then a child of eleven could read them, and no mark lacks its words."""
+    fields = fields_for([role], "113867", fields_in(SCHEMAS["referral", "ReceiveReferral"]))
     asked = [field for field in fields if field.title and not field.is_new_id]
     words = [text for field in asked for text in (f"{field.title}.", field.help)]
     flags = next(field for field in fields if field.name == "flags")

@@ -51,12 +51,14 @@ WITHOUT_SIGN_IN = {
     "/health/ready",
     "/metrics",
     "/status",
+    "/contact",
+    "/report",
     "/sign-in",
     "/signed-in",
     "/signed-out",
     *LINKS,
 }
-"""Routes that anybody may ask for. `/sign-in` sets a cookie, and `/signed-in` begins a session: both by OpenID Connect."""
+"""Routes that anybody may ask for; `/report` is another page for who is signed in. `/sign-in` sets a cookie, and `/signed-in` begins a session: both by OpenID Connect."""
 PAGES = {
     "/",
     "/daily-sheet",

@@ -122,3 +122,12 @@ async def test_a_network_of_ipv6_has_the_connections_of_one_address(addresses: l
     for wire in wires:
         protocol(config, state, {}).connection_made(wire)
     assert [wire.written[:12] for wire in wires if wire.written] == [b"HTTP/1.1 503"] * refused
+
+
+def test_a_slow_rate_has_a_burst_of_its_own() -> None:
+    """Given one request in ten minutes with five at once, when a sixth comes, then it waits the ten minutes."""
+    now = 0.0
+    rate = RateLimit(1 / 600, clock=lambda: now, burst=3000)
+    assert [rate.take("192.0.2.1") for _ in range(6)] == [0, 0, 0, 0, 0, 600]
+    now = 600.0
+    assert [rate.take("192.0.2.1"), rate.take("192.0.2.2")] == [0, 0]

@@ -17,7 +17,7 @@ from shared.domain.state_machine import register
 
 register(rules, STATE_MACHINE, PRACTICE, COMMANDS, IN_EVERY_STAGE)
 
-_OWN_SOURCE: Final[Mapping[str, str]] = {Role.SCHOOL: "SCHOOL", Role.AGENCY: "OTHER_AGENCY"}
+_OWN_SOURCE: Final[Mapping[str, str]] = {Role.SCHOOL: "SCHOOL", Role.AGENCY: "OTHER_AGENCY", Role.INVITED: "PUBLIC"}
 """Role outside the partnership -> the source that its own report must name."""
 
 
@@ -36,7 +36,7 @@ def within_the_calendar(command: ReceiveReferral, _state: Referral | None, conte
 
 @rules.allowed_in(ReceiveReferral, looks_at=("source",))
 def comes_from_its_sender(command: ReceiveReferral, _state: Referral | None, context: Context) -> bool:
-    """Say that the report comes from you, a school or another agency: what the police took in, an officer enters.
+    """Say that the report comes from you, a school, another agency or the public: what the police took in, an officer enters.
 
     Source: state machine of a referral (rule S1); DPA 2018 s38 (accuracy)
     """

@@ -1,0 +1,109 @@
+"""The pages that anybody uses without a sign-in: whom to ring, and a report of an incident.
+
+A report is recorded at once, under the token by which the console shows appointments: it may begin a referral whose source
+is the public, in the area that the partnership names, and read none.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.apis import Problem
+from services.console.forms.fields import (
+    Answers,
+    Drawing,
+    Field,
+    FieldProblem,
+    Option,
+    command_of,
+    fields_of,
+    problem_links,
+)
+from services.console.records import SERVICES
+from services.console.rendering import render
+from services.console.routing import console_of, is_above_public_rate, read_key, read_public_form
+from services.console.schools import questions
+from services.console.words import today
+from services.trade.partnership import partnership_on
+from services.trade.vocabulary import Role
+from shared.domain.ids import derived_uuid
+
+COLLECTION: Final = "referrals"
+ANYBODY: Final = (Role.INVITED,)
+TOO_OFTEN: Final = (
+    "You have sent several forms already: press again in ten minutes, or ring us. Nothing was recorded now."
+)
+
+
+async def contact_page(request: Request) -> Response:
+    """Say whom to ring, and where to complain."""
+    return render(request, "contact.html", None)
+
+
+async def report_page(request: Request) -> Response:
+    """Ask anybody what happened; where no area takes such reports, say whom to ring."""
+    fields = await _fields(request) if partnership_on(today()).area else []
+    return _form(request, fields, {}, str(uuid4()))
+
+
+async def take_report(request: Request) -> Response:
+    """Record what anybody reports, once, and give the number of its case."""
+    form = await read_public_form(request)
+    key, fields = read_key(form), await _fields(request)
+    known = questions.known_to(ANYBODY, "", datetime.now(UTC))
+    ids = {field.name: [str(derived_uuid("public", key, field.name))] for field in fields if field.is_new_id}
+    answers = {**form, **known, **ids}
+    body, wrong = command_of(fields, answers)
+    if not wrong:
+        wrong = await _send(request, key, body)
+    if wrong:
+        return _form(request, fields, answers, str(key), wrong)
+    number = ids["case_id"][0][:8].upper()
+    return render(request, "public_receipt.html", None, number=number, warnings=questions.warnings_for(answers))
+
+
+async def _send(request: Request, key: UUID, body: dict[str, object]) -> list[FieldProblem]:
+    """Begin the referral. Returns what a rule says against it; nothing if it stands, also from an earlier press."""
+    if is_above_public_rate(request):
+        return [FieldProblem("", TOO_OFTEN)]
+    console, stream = console_of(request), derived_uuid("public", key)
+    command = {"type": questions.COMMAND, **body}
+    path = f"/v1/{COLLECTION}/{stream}/commands"
+    try:
+        await console.apis.post(await console.provider.invited(), SERVICES[COLLECTION], path, command, str(key))
+    except Problem as problem:
+        if problem.status != 422:
+            raise
+        if not str(problem.body.get("type")).endswith("key-reused"):
+            return [FieldProblem("", text) for text in problem.rules or [problem.why]]
+    return []
+
+
+async def _fields(request: Request) -> list[Field]:
+    """Return what anybody is asked of an incident."""
+    schema = await console_of(request).apis.schema(SERVICES[COLLECTION], questions.COMMAND)
+    schools = [Option(urn, name) for urn, name in partnership_on(today()).schools.items()]
+    fields = fields_of(schema, Drawing(schema.get("$defs", {}), {"school_urn": schools}))
+    asked = questions.fields_for(ANYBODY, "", fields)
+    return [field for field in asked if field.name != questions.FOLLOWS]
+
+
+def _form(
+    request: Request, fields: Sequence[Field], answers: Answers, key: str, wrong: Sequence[FieldProblem] = ()
+) -> Response:
+    return render(
+        request,
+        "public_report.html",
+        None,
+        problem=wrong,
+        fields=[field for field in fields if field.title and not field.is_new_id],
+        answers=answers,
+        key=key,
+        errors={problem.name: problem.text for problem in wrong},
+        wrong=problem_links(fields, wrong),
+        new_id=uuid4,
+    )
