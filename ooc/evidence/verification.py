@@ -234,7 +234,10 @@ async def ask_witness(settings: Settings) -> tuple[Finding, Sequence[str]]:
         problems.note(str(error))
         seen = {}
     if seen is None:
-        return Finding("witness", check, "not asked: no witness is set, OOC_WITNESS_URL"), ()
+        why = "not asked: no witness is set, OOC_WITNESS_URL"
+        if settings.witness_url:
+            why = "not compared: this witness does not tell, so that only a cosignature that it refuses shows a cut"
+        return Finding("witness", check, why), ()
     return Finding("witness", check, counted(len(seen), "log"), problems.lines), list(seen.values())
 
 

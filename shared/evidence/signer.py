@@ -155,7 +155,7 @@ class CheckpointSigner(Service):
             return True
         origin = self._origins[log]
         try:
-            if not await note_comparison(connection, log, origin, await self._witness.seen()):
+            if not await note_comparison(connection, log, origin, await self._witness.seen() or {}):
                 return False
         except WitnessSilent as error:
             await self._note_silence(connection, origin, str(error))
@@ -229,7 +229,7 @@ class CheckpointSigner(Service):
             cosigned = [await self._witness.cosign(checkpoint, lines, before, prove, last_cosigned)]
         except WitnessRefuses as error:
             with contextlib.suppress(WitnessRefuses, WitnessSilent):
-                await require_extension(connection, log, origin, await self._witness.seen(), checkpoint.size)
+                await require_extension(connection, log, origin, await self._witness.seen() or {}, checkpoint.size)
             _log.critical("witness_refuses", service=self.service, why=str(error))
             await raise_alarm(connection, ALARMIST, "witness_refuses", origin, str(error))
             cosigned = []

@@ -49,14 +49,14 @@ class WitnessClient:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def seen(self) -> Mapping[str, str]:
+    async def seen(self) -> Mapping[str, str] | None:
         """Return the last checkpoint that the witness has seen of each log, by its name, as the log signed it.
 
-        Empty if the witness does not tell: the protocol has no such question. Raises `WitnessSilent`.
+        None if the witness does not tell: the protocol has no such question. Raises `WitnessSilent`.
         """
         status, text = await self._ask("GET", "/seen")
         if status == 404:
-            return {}
+            return None
         try:
             if status != 200:
                 raise ValueError(f"HTTP {status}")

@@ -47,7 +47,10 @@ def witness_key_of(settings: Settings) -> VerifierKey | None:
 
 
 async def seen_by_witness(settings: Settings) -> Mapping[str, str] | None:
-    """Ask the witness what it has seen of each log, as notes by the log's name; None: there is none. Raises `WitnessSilent`."""
+    """Ask the witness what it has seen of each log, as notes by the log's name; None: there is none, or it does not tell.
+
+    Raises `WitnessSilent`.
+    """
     witness = witness_of(settings)
     if witness is None:
         return None

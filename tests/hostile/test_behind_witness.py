@@ -211,7 +211,7 @@ async def test_a_log_whose_loss_operator_and_witness_state_goes_on(rolled: Rolle
     signers = rolled.office.keys.signers(origin)
     async with rolled.office.signer(rolled.witness.client()):
         await rolled.alarm()
-        notes = list((await witness.seen()).values())
+        notes = list((await witness.seen() or {}).values())
         await witness.close()
         loss = await loss_of(rolled.owner, log, origin, notes, Anchors(access_sequence=5, access_hash=b"gone"))
         assert loss is not None
