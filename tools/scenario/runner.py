@@ -69,7 +69,7 @@ class Run:
         self._reasons: dict[tuple[str, str], Mapping[str, str]] = {}
         self._first: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._before: dict[tuple[str, str], Mapping[str, Any]] = {}
-        self._moved: set[str] = set()
+        self._moved: set[tuple[str, str]] = set()
         self._settled = False
         self._skipped = 0
 
@@ -96,7 +96,7 @@ class Run:
 
     def _ask(self, step: CommandStep) -> str:
         self._services.setdefault(step.to, set()).add(step.service)
-        self._let_time_pass(step.service)
+        self._let_time_pass(step.service, step.to)
         body: dict[str, Any] = {"type": step.command, "occurred_at": step.at, **self._fields_of(step)}
         if step.expected_version is not None:
             body["expected_version"] = step.expected_version
@@ -108,7 +108,7 @@ class Run:
             raise Difference(step, differences)
         if step.expected.word is Result.ACCEPTED:
             self._first[step.service, key] = got.receipt
-            self._moved.add(step.service)
+            self._moved.add((step.service, step.to))
         return f"{got.word} {', '.join(got.rules or got.events)}".strip()
 
     def _send(self, request: Request) -> Response:
@@ -122,9 +122,9 @@ class Run:
         self._reasons[request.service, request.key] = dict.fromkeys(got.rules, "Another run of this story.")
         return self._send(request)
 
-    def _let_time_pass(self, service: str) -> None:
-        """Wait for the reactions of other services before the next step: hours lie between two steps of a story."""
-        if self._moved - {service}:
+    def _let_time_pass(self, service: str, stream: str) -> None:
+        """Wait until what other records say has arrived before the next step: hours lie between two steps of a story."""
+        if self._moved - {(service, stream)}:
             self._settle()
             self._moved.clear()
 

@@ -151,10 +151,13 @@ class Noting(Memory):
 
 
 def test_what_follows_elsewhere_has_happened_by_the_next_step(tmp_path: Path) -> None:
-    """Given commands to one service after another's, then the story waits for the reactions in between, and only there."""
+    """Given commands to one record after another's, then the story waits for what follows in between, and only there."""
     Noting.noted.clear()
     play(tmp_path, PLAN + RECEIVE + ATTEND, Noting((referral, education, rj_conference)))
     assert Noting.noted == ["education", "waited", "referral", "waited", "education", "education", "education"]
+    Noting.noted.clear()
+    play(tmp_path, RECEIVE + RECEIVE.replace("r1", "r2"), Noting((referral,)))
+    assert Noting.noted == ["referral", "waited", "referral"]
 
 
 def test_checks_in_a_row_wait_once(tmp_path: Path) -> None:
