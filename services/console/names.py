@@ -86,13 +86,11 @@ async def of_records(
     Who may read no child's name there gets those of the victims, and is told so.
     """
     people = await _ask(apis, session, records, cases)
-    named = {id_: (children_in(all_), victims_in(all_)) for id_, all_ in people.items()}
+    named = {
+        id_: (children_in(all_), [who for who in all_ if who.name and who.part == VICTIM])
+        for id_, all_ in people.items()
+    }
     return {id_: _in_words(*who) for id_, who in named.items() if any(who)}
-
-
-def victims_in(people: Iterable[Who]) -> list[Who]:
-    """Return those who were harmed, as far as the reader may know their names."""
-    return [who for who in people if who.name and who.part == VICTIM]
 
 
 def _in_words(children: Sequence[Who], victims: Sequence[Who]) -> str:

@@ -17,11 +17,8 @@ _BETWEEN_WORDS: Final = re.compile(r"[\s,]+")
 def plain(text: str) -> str:
     """Remove case, accents and what nobody sees (Unicode NFKD, without marks and format characters, casefolded)."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in decomposed if not _is_lost(letter)).casefold().translate(_PLAIN)
-
-
-def _is_lost(letter: str) -> bool:
-    return unicodedata.category(letter) in _UNSEEN or letter in _FILLERS
+    seen = (letter for letter in decomposed if unicodedata.category(letter) not in _UNSEEN and letter not in _FILLERS)
+    return "".join(seen).casefold().translate(_PLAIN)
 
 
 def forms_of(name: str) -> frozenset[str]:

@@ -99,7 +99,10 @@ def of_part(
             return [field for field in fields if field.name in {"person_id", PART}], suggested
         looking = [
             replace(
-                field, title="Who is it?", help=LOOKING, fields=[_sought(f) for f in field.fields if f.name in SOUGHT]
+                field,
+                title="Who is it?",
+                help=LOOKING,
+                fields=[replace(f, required=f.name == NAME) for f in field.fields if f.name in SOUGHT],
             )
             if field.name == DETAILS
             else field
@@ -120,10 +123,6 @@ def of_part(
         if field.name != PARENT_OF or part == PersonRole.PARENT_CARER
     ]
     return drawn, {**suggested, "category": [CATEGORY[part]]}
-
-
-def _sought(field: Field) -> Field:
-    return replace(field, required=field.name == NAME)
 
 
 def _needed(field: Field, needed: Collection[str]) -> Field:

@@ -26,9 +26,11 @@ LIFE: Final = timedelta(days=30)
 SUMMARIES: Final = {"education": "Session", "panel": "Sitting", "rj_conference": "Conference"}
 
 
-async def diary_page(request: Request, session: Session) -> Response:
-    """Show whether the officer has a link, and the buttons that make it and end it."""
-    return await _page(request, session)
+async def diary_page(request: Request, session: Session, link: str = "") -> Response:
+    """Show whether the officer has a link, with one that is just made, and the buttons that make it and end it."""
+    _check_worker(session)
+    ends_at = await console_of(request).links.end_of(_owner(session), KIND)
+    return render(request, "diary.html", session, link=link, ends_at=ends_at)
 
 
 async def make_diary(request: Request, session: Session, _form: Form) -> Response:
@@ -38,7 +40,7 @@ async def make_diary(request: Request, session: Session, _form: Form) -> Respons
     _check_worker(session)
     await links.end(_owner(session), KIND)
     link = await links.make(_owner(session), {"officer": session.person}, datetime.now(UTC) + LIFE, KIND)
-    return await _page(request, session, f"{console.url}/diary/{link}.ics")
+    return await diary_page(request, session, f"{console.url}/diary/{link}.ics")
 
 
 async def end_diary(request: Request, session: Session, _form: Form) -> Response:
@@ -83,12 +85,6 @@ def calendar_of(appointments: list[dict[str, Any]], now: datetime) -> bytes:
         event.add("class", "PRIVATE")
         calendar.add_component(event)
     return bytes(calendar.to_ical())
-
-
-async def _page(request: Request, session: Session, link: str = "") -> Response:
-    _check_worker(session)
-    ends_at = await console_of(request).links.end_of(_owner(session), KIND)
-    return render(request, "diary.html", session, link=link, ends_at=ends_at)
 
 
 def _check_worker(session: Session) -> None:

@@ -118,9 +118,39 @@ async def read_sitting(apis: Apis, session: Session, id_: str) -> Read:
     return Read(sitting_of(id_, state, events), state, record.guidance, record.titles, events)
 
 
-async def sitting_page(request: Request, session: Session) -> Response:
+async def sitting_page(request: Request, session: Session, problems: Sequence[str] = ()) -> Response:
     """Show the agenda of a sitting, its members, and the cases that wait for an agenda."""
-    return await _page(request, session)
+    apis, id_ = console_of(request).apis, str(read_uuid(request, "id"))
+    read = await read_sitting(apis, session, id_)
+    sitting = read.sitting
+    may_add = read.may("AddToAgenda")
+    waiting = await _waiting(apis, session) if may_add else []
+    children = await names.children_of(
+        apis, session, (("disposal", disposal) for disposal in [*sitting.items, *(item.disposal for item in waiting)])
+    )
+    for item in waiting:
+        item.person = children[item.disposal].id if item.disposal in children else ""
+    return render(
+        request,
+        "sitting.html",
+        session,
+        problem=bool(problems),
+        problems=problems,
+        key=str(uuid4()),
+        sitting=sitting,
+        state=read.state,
+        waiting=[item for item in waiting if item.person],
+        children=children,
+        may_add=may_add,
+        may_record_members=read.may("RecordMembers"),
+        member_lines=_member_lines(sitting) if read.may("RecordMembers") else [],
+        officers=_officers(session, sitting, read.events, await console_of(request).directory.of_area(session)),
+        steps=steps_of(read.guidance.value, read.titles) if read.guidance.value else None,
+        guidance=read.guidance,
+        minutes=read.state.get("state") == "CLOSED",
+        kinds=KINDS,
+        recorded=[event for event in read.events if event["command_id"] == request.query_params.get("recorded")],
+    )
 
 
 async def fill_agenda(request: Request, session: Session, form: Form) -> Response:
@@ -132,7 +162,7 @@ async def fill_agenda(request: Request, session: Session, form: Form) -> Respons
         disposal, case, person = _ids_of(line)
         body = {"type": "AddToAgenda", "disposal_id": disposal, "case_id": case, "person_id": person}
         problems += await _send(apis, session, id_, body, uuid5(key, disposal), f"Case {case[:8]}")
-    return await _page(request, session, problems)
+    return await sitting_page(request, session, problems)
 
 
 async def take_members(request: Request, session: Session, form: Form) -> Response:
@@ -149,7 +179,7 @@ async def take_members(request: Request, session: Session, form: Form) -> Respon
         for number in lines
     ]
     body = {"type": "RecordMembers", "members": members}
-    return await _page(request, session, await _send(apis, session, id_, body, key, "Members"))
+    return await sitting_page(request, session, await _send(apis, session, id_, body, key, "Members"))
 
 
 async def considered_page(request: Request, session: Session) -> Response:
@@ -215,40 +245,6 @@ def _with_titles(score: Mapping[str, Any]) -> dict[str, Any]:
         "line": line_in_words(version, line),
         "ticked": {direction: factors_in_words(version, line, factors, direction) for direction in Direction},
     }
-
-
-async def _page(request: Request, session: Session, problems: Sequence[str] = ()) -> Response:
-    apis, id_ = console_of(request).apis, str(read_uuid(request, "id"))
-    read = await read_sitting(apis, session, id_)
-    sitting = read.sitting
-    may_add = read.may("AddToAgenda")
-    waiting = await _waiting(apis, session) if may_add else []
-    children = await names.children_of(
-        apis, session, (("disposal", disposal) for disposal in [*sitting.items, *(item.disposal for item in waiting)])
-    )
-    for item in waiting:
-        item.person = children[item.disposal].id if item.disposal in children else ""
-    return render(
-        request,
-        "sitting.html",
-        session,
-        problem=bool(problems),
-        problems=problems,
-        key=str(uuid4()),
-        sitting=sitting,
-        state=read.state,
-        waiting=[item for item in waiting if item.person],
-        children=children,
-        may_add=may_add,
-        may_record_members=read.may("RecordMembers"),
-        member_lines=_member_lines(sitting) if read.may("RecordMembers") else [],
-        officers=_officers(session, sitting, read.events, await console_of(request).directory.of_area(session)),
-        steps=steps_of(read.guidance.value, read.titles) if read.guidance.value else None,
-        guidance=read.guidance,
-        minutes=read.state.get("state") == "CLOSED",
-        kinds=KINDS,
-        recorded=[event for event in read.events if event["command_id"] == request.query_params.get("recorded")],
-    )
 
 
 async def _waiting(apis: Apis, session: Session) -> list[Item]:

@@ -6,7 +6,6 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
-from uuid import UUID
 
 from services.disposal import events
 from services.disposal.domain.activity import activities
@@ -176,13 +175,13 @@ def of_deferral_end(state: DisposalState) -> dict[str, Any]:
 
 def of_annulment(state: DisposalState) -> dict[str, Any]:
     """Return the child, what was given and is annulled, and the outcome that goes with it."""
-    asked = (key for key in state.with_standing(ConditionStatus.ACTIVE) if _asks_for_conference(state, key))
+    asked = (
+        key
+        for key in state.with_standing(ConditionStatus.ACTIVE)
+        if state.conditions[key].terms.type is ConditionType.RJ_CONFERENCE
+    )
     follows = {"withdrawn": state.outcome, "referral_id": state.opened.referral_id}
     return {**of_given(state), **follows, "conferences": tuple(asked) or None}
-
-
-def _asks_for_conference(state: DisposalState, condition_id: UUID) -> bool:
-    return state.conditions[condition_id].terms.type is ConditionType.RJ_CONFERENCE
 
 
 def of_outcome(state: DisposalState, context: Context) -> dict[str, Any]:

@@ -69,10 +69,6 @@ def _of_session(state: DisposalState, item: str) -> dict[str, UUID]:
     return {"condition_id": state.bookings[session].condition_id, "session_id": session}
 
 
-def _of_child(state: DisposalState, _item: str) -> dict[str, UUID]:
-    return {"person_id": state.opened.person_id}
-
-
 def _has_a_refused_condition(state: DisposalState) -> bool:
     return any(state.active(key) and condition.refused_at for key, condition in state.conditions.items())
 
@@ -278,7 +274,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 (commands.RecordContact,),
                 LEADS,
                 duty="MISSED_CONTACT",
-                about=_of_child,
+                about=lambda state, _item: {"person_id": state.opened.person_id},
             ),
             Step(
                 "Decide whether the absence is acceptable",

@@ -79,10 +79,9 @@ class Sitting:
         return next((membership.members for membership in reversed(self.memberships) if membership.at <= at), ())
 
     def present(self, at: datetime) -> tuple[PresentMember, ...]:
-        """Return the members who were there at a time."""
-        return present_of(self.members(at))
-
-
-def present_of(members: tuple[Member, ...]) -> tuple[PresentMember, ...]:
-    """Return those members who were there, as the record of a case names them."""
-    return tuple(PresentMember(officer_id=member.officer_id, kind=member.kind) for member in members if member.present)
+        """Return the members who were there at a time, as the record of a case names them."""
+        return tuple(
+            PresentMember(officer_id=member.officer_id, kind=member.kind)
+            for member in self.members(at)
+            if member.present
+        )

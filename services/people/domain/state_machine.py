@@ -15,14 +15,6 @@ def _entry_is_new(command: commands.RecordHistory, person: Person | None, _conte
     return command.entry_id not in ({} if person is None else person.history)
 
 
-def _is_of_another(command: commands.RecordRelation, _person: Person | None, context: Context) -> bool:
-    return command.child_id != context.stream
-
-
-def _is_past(command: commands.RecordHistory, _person: Person | None, context: Context) -> bool:
-    return command.on <= context.day
-
-
 STATE_MACHINE: Final[tuple[AllowedStages[Person], ...]] = (
     AllowedStages(
         "separates_what_is_merged",
@@ -43,7 +35,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Person], ...]] = (
         (commands.RecordHistory,),
         ANY,
         "That day lies ahead: what counts as earlier has been given.",
-        condition=_is_past,
+        condition=lambda command, _, context: command.on <= context.day,
         looks_at=("on",),
     ),
     AllowedStages(
@@ -51,7 +43,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Person], ...]] = (
         (commands.RecordRelation,),
         ANY,
         "Nobody stands in a relation to themselves: send it to the adult, and name the child.",
-        condition=_is_of_another,
+        condition=lambda command, _, context: command.child_id != context.stream,
         looks_at=("child_id",),
     ),
 )

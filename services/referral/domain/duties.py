@@ -52,7 +52,10 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         "VICTIM_TOLD", state.decided_at, state.victims, state.log, state.has_enhanced_rights, policy_on
     )
     outlasting = (
-        *_of_alerts(state),
+        *(
+            Duty("ALERT_REVIEW", local_day(alert.raised_at), alert.review_on, alert.ended_on, str(alert_id))
+            for alert_id, alert in state.alerts.items()
+        ),
         *_of_exploitation(state, policy_on),
         *_of_feedback(state, policy_on),
         *_of_messages(state, policy_on),
@@ -91,11 +94,6 @@ def _of_concerns(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
         referred_on = local_day(referral.made_at)
         due = due_after(referred_on, policy_on, "mash_decision_working_days")
         yield Duty("MASH_DECISION", referred_on, due, referral.answered_on, "" if number == 1 else str(number))
-
-
-def _of_alerts(state: Referral) -> Iterator[Duty]:
-    for alert_id, alert in state.alerts.items():
-        yield Duty("ALERT_REVIEW", local_day(alert.raised_at), alert.review_on, alert.ended_on, str(alert_id))
 
 
 def _of_feedback(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:

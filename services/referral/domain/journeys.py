@@ -1,6 +1,6 @@
 """The journeys of a referral: triage, the intervention, what is left to the school, its end, and the victim's side."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -24,10 +24,6 @@ WITH_OTHERS: Final = frozenset(
 
 def _harmed(state: Referral) -> Iterable[UUID]:
     return state.victims
-
-
-def _in_log(event: str) -> Callable[[Referral, UUID], bool]:
-    return lambda state, person: first_day(state.log, person, event) is not None
 
 
 def _to_be_informed(state: Referral) -> Iterable[UUID]:
@@ -55,14 +51,6 @@ FIRST_CONTACT: Final[Step[Referral]] = Step(
     once(lambda state: state.contacted_on is not None),
     duty="FIRST_CONTACT",
 )
-
-
-def _person_written_to(state: Referral, item: str) -> dict[str, UUID]:
-    return {"person_id": state.messages[UUID(item)].person_id}
-
-
-def _absent_person(_state: Referral, item: str) -> dict[str, UUID]:
-    return {"person_id": UUID(item.split(maxsplit=1)[0])}
 
 
 JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
@@ -190,14 +178,14 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 (commands.RecordContact,),
                 OFFICER,
                 duty="RING_INSTEAD",
-                about=_person_written_to,
+                about=lambda state, item: {"person_id": state.messages[UUID(item)].person_id},
             ),
             Step(
                 "Ring them: they cannot come",
                 (commands.RecordContact,),
                 OFFICER,
                 duty="ANSWER_ABSENCE",
-                about=_absent_person,
+                about=lambda _state, item: {"person_id": UUID(item.split(maxsplit=1)[0])},
             ),
         ),
     ),
@@ -245,7 +233,11 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 "Refer them to support",
                 (commands.ReferVictimToSupport,),
                 VICTIM_WORKER,
-                each("person_id", _wanting_support, _in_log(REFERRED)),
+                each(
+                    "person_id",
+                    _wanting_support,
+                    lambda state, person: first_day(state.log, person, REFERRED) is not None,
+                ),
                 duty="VICTIM_SUPPORT_REFERRAL",
             ),
             Step(
