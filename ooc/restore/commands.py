@@ -1,7 +1,7 @@
 """`ooc restore` and `ooc rebuild`: lost events from their topic, and reporting's tables anew from the event stores."""
 
 import os
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,14 +18,15 @@ from ooc.evidence.verification import owner_database_url, require_answers, store
 from ooc.options import AsJson, fail
 from ooc.restore.from_backup import rehearse_here, restore_here, show_restored
 from ooc.restore.loss import loss_of_service, lost_backups, state_loss_of_service
-from ooc.restore.restore import CannotRestore, Drill, Statement, drill_every_service, fork_of_service, restore_service
+from ooc.restore.restore import CannotRestore, Statement, fork_of_service, restore_service
+from ooc.restore.system import Restored
 from ooc.tables import ERR, OUT, complain, progress_bar, say
 from services.reporting.database import DATABASE
 from services.reporting.rebuild import CannotRebuild, Rebuild, RebuildStep, Rebuilt
 from services.system.addresses import VAR
 from services.system.registry import DECIDING, SERVICES, deciding_services
 from shared.domain.envelope import UnknownEvent
-from shared.event_store.lost_commands import LostCommand, lost_commands
+from shared.event_store.lost_commands import lost_commands
 from shared.evidence.fork import Fork
 from shared.evidence.log import ACCESS, LOGS
 from shared.evidence.witness_client import WitnessSilent
@@ -53,44 +54,23 @@ app.add_typer(restore, name="restore")
 
 @restore.command()
 def drill(
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="Rehearse with the last backup in this folder too.")
-    ] = None,
-    identity: Annotated[
-        Path | None, typer.Option("--identity", "-i", help="The file of the private key of backups.")
-    ] = None,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of all backups.")],
+    identity: Annotated[Path, typer.Option("--identity", "-i", help="The file of the private key of backups.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Rebuild the tree of each event store, and of its topic, and compare both with every signed checkpoint. Changes nothing.
+    """Restore the last backup beside the running system, compare it with topics and signed checkpoints, and remove it."""
+    _show(_result_of(rehearse_here(folder, identity)), as_json=as_json)
 
-    With FOLDER the last backup is restored beside the running system, compared, and removed.
-    """
-    if folder is not None and identity is None:
-        fail("Name the private key of backups: --identity FILE.", 2)
-    drills = _result_of(drill_every_service())
-    restored = None if folder is None or identity is None else _result_of(rehearse_here(folder, identity))
+
+def _show(restored: Restored, *, as_json: bool) -> None:
+    """Say what was restored; exit code 1 if anything that was signed is lost."""
     if as_json:
-        views: list[dict[str, Any]] = [{"service": name, **result.view()} for name, result in drills.items()]
-        views += [] if restored is None else [{"restored": restored.view()}]
-        OUT.print_json(data=views, default=str)
+        OUT.print_json(data=restored.view(), default=str)
     else:
-        _show_drills(drills)
-        if restored is not None:
-            show_restored(restored)
-    if any(result.problems for result in drills.values()) or (restored is not None and not restored.whole):
+        show_restored(restored)
+    if not restored.whole:
         raise typer.Exit(1)
-
-
-def _show_drills(drills: Mapping[str, Drill]) -> None:
-    for name, result in drills.items():
-        say(
-            f"{name}: {result.stored} events in the event store, root {result.roots[0].hex()[:16]}…;"
-            f" {result.published} in the topic, root {result.roots[1].hex()[:16]}…;"
-            f" {result.checkpoints} signed checkpoints: {'DIFFERENT' if result.problems else 'equal'}"
-        )
-        for line in result.problems:
-            complain(f"{name}: {line}")
 
 
 @restore.command("event-store")
@@ -133,9 +113,9 @@ def fork_command(
         return
     signed = _write_statement(fork, output)
     if as_json:
-        OUT.print_json(
-            data=fork.view() | {"lost": [_lost_view(lost) for lost in lost_commands(fork.evidence)]}, default=str
-        )
+        whole = map(asdict, lost_commands(fork.evidence))
+        lost = [{name: value for name, value in command.items() if name != "body"} for command in whole]
+        OUT.print_json(data=fork.view() | {"lost": lost}, default=str)
         raise typer.Exit(1)
     _show_fork(name, fork)
     say(signed)
@@ -200,10 +180,6 @@ def _write_statement(fork: Fork, output: Path) -> str:
     return f"The statement is in {output}{unsigned}; what is lost is in {output.with_suffix('.json')}. Nothing has changed."
 
 
-def _lost_view(lost: LostCommand) -> dict[str, Any]:
-    return {name: value for name, value in asdict(lost).items() if name != "body"}
-
-
 def _show_fork(name: str, fork: Fork) -> None:
     common, kept = fork.common[0], fork.kept[0]
     complain(f"{name}: the branches agree up to position {common}; the topic's goes on to {kept}, and is kept.")
@@ -246,15 +222,8 @@ def system(
 ) -> None:
     """Restore everything from a backup: roots compared, the topics' tail recorded, nobody forgotten come back, loss and time printed."""
     moment_ = None if to is None else to.replace(tzinfo=UTC)
-    restored = _result_of(
-        restore_here(folder, identity, moment_, into, secrets, topics_lost=topics_lost, unwitnessed=unwitnessed)
-    )
-    if as_json:
-        OUT.print_json(data=restored.view(), default=str)
-    else:
-        show_restored(restored)
-    if not restored.whole:
-        raise typer.Exit(1)
+    restored = restore_here(folder, identity, moment_, into, secrets, topics_lost=topics_lost, unwitnessed=unwitnessed)
+    _show(_result_of(restored), as_json=as_json)
 
 
 def _require_store(name: str) -> None:

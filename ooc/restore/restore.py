@@ -1,4 +1,4 @@
-"""Restoring: whether an event store and its topic could be rebuilt from each other, and the way back for lost events.
+"""Restoring an event store from its topic: the way back for lost events, and where the two have parted.
 
 The judge is the Merkle tree: its root at each size is in a signed checkpoint, and follows from positions, times and hashes,
 which event store and topic both hold. What is restored has the signed root, or nothing is restored.
@@ -134,8 +134,8 @@ def signed_roots(checkpoints: Iterable[Signed], problems: Problems) -> dict[int,
 
 def compare_roots(
     what: str, entries: Mapping[int, bytes], signed: Mapping[int, Checkpoint], problems: Problems
-) -> bytes:
-    """Compute the tree of entries by position, note each signed root that differs, and return the last root."""
+) -> None:
+    """Compute the tree of entries by position, and note each signed root that differs."""
     edge = RightEdge()
     last = max((*entries, *signed), default=0)
     for position in range(1, last + 1):
@@ -146,7 +146,6 @@ def compare_roots(
         edge.append(hash_leaf(entry))
         if position in signed and signed[position].root != edge.root:
             problems.note(f"{what} has another root at {position} entries than the checkpoint that is signed")
-    return edge.root
 
 
 async def entries_of_store(connection: Connection) -> dict[int, bytes]:
@@ -157,41 +156,6 @@ async def entries_of_store(connection: Connection) -> dict[int, bytes]:
         entries |= dict(page)
         after = page[-1][0]
     return entries
-
-
-@dataclass(frozen=True, slots=True)
-class Drill:
-    """What a drill found: the events of store and topic, the checkpoints compared, the last root of each, and problems."""
-
-    stored: int
-    published: int
-    checkpoints: int
-    roots: tuple[bytes, bytes]
-    problems: tuple[str, ...]
-
-    def view(self) -> dict[str, Any]:
-        """Return it for JSON, with the roots in hexadecimal."""
-        return {
-            "event_store": {"events": self.stored, "root": self.roots[0].hex()},
-            "topic": {"events": self.published, "root": self.roots[1].hex()},
-            "checkpoints": self.checkpoints,
-            "problems": list(self.problems),
-        }
-
-
-async def run_drill(service: Service[Any], connection: Connection, kafka: Kafka) -> Drill:
-    """Compute the tree of an event store and of its topic, and compare both with each signed checkpoint. Changes nothing."""
-    problems = Problems()
-    stored = await entries_of_store(connection)
-    topic = await read_topic(service, connection, kafka, max(stored, default=0), problems)
-    signed = signed_roots(await _checkpoints(connection, service, kafka, problems), problems)
-    roots = (
-        compare_roots("the event store", stored, signed, problems),
-        compare_roots("the topic", topic.entries, signed, problems),
-    )
-    if roots[0] != roots[1] and not problems.lines:
-        problems.note("the event store and the topic have different roots")
-    return Drill(len(stored), len(topic.entries), len(signed), roots, problems.lines)
 
 
 async def restore_events(
@@ -383,15 +347,6 @@ async def _rebuild_tree(
 
 
 # --- on this machine ------------------------------------------------------------------------------
-
-
-async def drill_every_service() -> dict[str, Drill]:
-    """Run the drill of each service, one after the other; returns what was found, by service."""
-    drills: dict[str, Drill] = {}
-    for service in deciding_services():
-        async with opened(service.name) as (connection, kafka):
-            drills[service.name] = await run_drill(service, connection, kafka)
-    return drills
 
 
 async def restore_service(

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ooc.restore.restore import CannotRestore, Statement, name_fork, restore_events, run_drill
+from ooc.restore.restore import CannotRestore, Statement, name_fork, restore_events
 from shared.event_store.lost_commands import lost_commands
 from shared.evidence.fork import Fork, void_roots
 from shared.evidence.log import EVENTS
@@ -100,7 +100,7 @@ async def test_a_lost_branch_is_named_given_up_and_kept(
     assert await contents(owner) == forked
     settled = statement(found, signed)
     assert await restore_events(tallies.service, owner, relayed_service.bootstrap, statement=settled) == (4, 6)
-    assert (await run_drill(tallies.service, owner, relayed_service.bootstrap)).problems == ()
+    assert await name_fork(tallies.service, owner, relayed_service.bootstrap) is None
     (kept,) = await owner.fetch("select note, evidence from fork")
     assert kept["note"] == settled.note
     assert [event["position"] for event in json.loads(kept["evidence"])["events"]] == [5, 6]
@@ -144,14 +144,13 @@ async def test_checkpoints_of_a_lost_branch_block_nothing_once_they_are_void(
     settled = statement(await named(relayed_service, tallies, owner), signed)
     await restore_events(tallies.service, owner, relayed_service.bootstrap, statement=settled)
     await lose(owner, "delete from fork")  # as on the disk of the old primary, which has none of this
-    assert (await run_drill(tallies.service, owner, relayed_service.bootstrap)).problems
     found = await named(relayed_service, tallies, owner)
     assert (lost_commands(found.evidence), [size for size, _ in found.void]) == ([], [6])
     with pytest.raises(CannotRestore, match="another fork"):
         await restore_events(tallies.service, owner, relayed_service.bootstrap, statement=settled)
     again = statement(found, signed)
     assert await restore_events(tallies.service, owner, relayed_service.bootstrap, statement=again) == (6, 6)
-    assert (await run_drill(tallies.service, owner, relayed_service.bootstrap)).problems == ()
+    assert await name_fork(tallies.service, owner, relayed_service.bootstrap) is None
     with pytest.raises(CannotRestore, match="no fork"):
         await restore_events(tallies.service, owner, relayed_service.bootstrap, statement=again)
 
