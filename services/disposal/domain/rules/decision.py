@@ -48,80 +48,64 @@ def suffices_to_charge(state: DisposalState) -> bool:
     return evidence is not None and evidence.sufficient and evidence.standard is EvidenceStandard.CHARGE
 
 
-def _evidence_suffices(state: DisposalState, disposal: Disposal | None) -> bool:
-    if disposal in CAUTIONS:
-        return suffices_to_charge(state)
-    return state.evidence is not None and state.evidence.sufficient
+Given = DecideDisposal | IssueDisposal
+"""What is asked when a disposal is decided is asked again when it is given."""
 
 
-def _admitted(state: DisposalState) -> bool:
-    return state.admission is not None and state.admission.facts_accepted
+def _disposal(command: Given, state: DisposalState) -> Disposal | None:
+    """Return the disposal that a command decides or gives; None for another decision, and while none is decided."""
+    if isinstance(command, IssueDisposal):
+        return state.to_be_issued
+    return Disposal(command.decision) if command.decision in Disposal.__members__ else None
 
 
-@rules.forbids("R3", DecideDisposal, looks_at=("decision",), lifted_by=(DecideEvidence,))
-def evidence_suffices_to_decide(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
+def _is_judged(command: Given, state: DisposalState) -> bool:
+    """Return whether a command gives a disposal, even if none is decided yet, or decides for one."""
+    is_given = isinstance(command, IssueDisposal)
+    return state.stage in BEFORE_ISSUE if is_given else command.decision in Disposal.__members__
+
+
+@rules.forbids("R3", DecideDisposal, IssueDisposal, looks_at=("decision",), lifted_by=(DecideEvidence,))
+def evidence_suffices_to_decide(command: Given, state: DisposalState, _context: Context) -> bool:
     """The evidence has not been found sufficient: for a caution it must suffice to charge, for a restorative disposal it must show that the offence occurred.
 
     Source: CDA 1998 s66B(2), s66ZA(1)(a); NPCC community resolution guidance
     """
-    if command.decision not in Disposal.__members__:
+    if not _is_judged(command, state):
         return True
-    return _evidence_suffices(state, Disposal(command.decision))
+    if _disposal(command, state) in CAUTIONS:
+        return suffices_to_charge(state)
+    return state.evidence is not None and state.evidence.sufficient
 
 
-@rules.forbids("R3", IssueDisposal, lifted_by=(DecideEvidence,))
-def evidence_suffices_to_give(state: DisposalState, _context: Context) -> bool:
-    """The evidence has not been found sufficient for this disposal: have it decided before giving the disposal.
-
-    Source: CDA 1998 s66B(2), s66ZA(1)(a); NPCC community resolution guidance
-    """
-    return state.stage not in BEFORE_ISSUE or _evidence_suffices(state, state.to_be_issued)
-
-
-@rules.forbids("R4", DecideDisposal, looks_at=("decision",), lifted_by=(RecordAdmission,))
-def admitted_before_the_decision(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
+@rules.forbids("R4", DecideDisposal, IssueDisposal, looks_at=("decision",), lifted_by=(RecordAdmission,))
+def admitted_before_the_decision(command: Given, state: DisposalState, _context: Context) -> bool:
     """The child has not admitted the offence, or took the admission back: silence is no admission. Consider outcome 22.
 
     Source: CDA 1998 s66B(3), s66ZA(1)(b); NPCC community resolution guidance
     """
-    return command.decision not in Disposal.__members__ or _admitted(state)
+    return not _is_judged(command, state) or (state.admission is not None and state.admission.facts_accepted)
 
 
-@rules.forbids("R4", IssueDisposal, lifted_by=(RecordAdmission,))
-def admitted_before_giving(state: DisposalState, _context: Context) -> bool:
-    """There is no admission that stands: the disposal may not be given.
+@rules.forbids(
+    "R4A",
+    DecideDisposal,
+    IssueDisposal,
+    looks_at=("decision",),
+    lifted_by=(RecordAdmission,),
+    since=date(2013, 4, 8),
+)
+def admission_suffices_to_decide(command: Given, state: DisposalState, context: Context) -> bool:
+    """The admission does not carry this caution: ask anew, with an appropriate adult, legal advice offered, and a constable; for a conditional caution an authorised person may ask too.
 
-    Source: CDA 1998 s66B(3), s66ZA(1)(b); NPCC community resolution guidance
+    Source: CDA 1998 ss66B(3), 66ZA(1)(b); PACE 1984 Code C 11.15; R (Stratton) v Thames Valley Police [2013] EWHC 1561
     """
-    return state.stage not in BEFORE_ISSUE or _admitted(state)
-
-
-def _is_sound(state: DisposalState, disposal: Disposal | None, context: Context) -> bool:
-    """Return whether the admission, if there is one, was taken as this caution asks; what was not said passes."""
-    admission = state.admission
+    admission, disposal = state.admission, _disposal(command, state)
     if disposal is None or disposal not in MAY_TAKE_IT or admission is None or not admission.facts_accepted:
-        return True  # without an admission R4 is what is broken
+        return True  # without an admission R4 is what is broken; what was not said passes
     by_who_may = admission.taken_by is None or admission.taken_by in MAY_TAKE_IT[disposal]
     with_adult = admission.appropriate_adult_present or not needs_an_adult(state, context)
     return by_who_may and with_adult and admission.legal_advice is not LegalAdvice.NOT_OFFERED
-
-
-@rules.forbids("R4A", DecideDisposal, looks_at=("decision",), lifted_by=(RecordAdmission,), since=date(2013, 4, 8))
-def admission_suffices_to_decide(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
-    """The admission does not carry this caution: ask anew, with an appropriate adult, legal advice offered, and a constable; for a conditional caution an authorised person may ask too.
-
-    Source: CDA 1998 ss66B(3), 66ZA(1)(b); PACE 1984 Code C 11.15; R (Stratton) v Thames Valley Police [2013] EWHC 1561
-    """
-    return _is_sound(state, _decided(command), context)
-
-
-@rules.forbids("R4A", IssueDisposal, lifted_by=(RecordAdmission,), since=date(2013, 4, 8))
-def admission_suffices_to_give(state: DisposalState, context: Context) -> bool:
-    """The admission does not carry this caution: ask anew, with an appropriate adult, legal advice offered, and a constable; for a conditional caution an authorised person may ask too.
-
-    Source: CDA 1998 ss66B(3), 66ZA(1)(b); PACE 1984 Code C 11.15; R (Stratton) v Thames Valley Police [2013] EWHC 1561
-    """
-    return _is_sound(state, state.to_be_issued, context)
 
 
 @rules.warns("IN1", RecordAdmission, ExplainEffect, looks_at=("interpreter",), since=date(2013, 4, 8))
@@ -176,30 +160,15 @@ def neither_prosecution_nor_conditions_fit_when_given(state: DisposalState, _con
     return state.to_be_issued is not Disposal.YC or (state.decision is not None and state.decision.nothing_else_fits)
 
 
-@rules.forbids("R18", DecideDisposal, looks_at=("decision",), lifted_by=(RecordProsecutorDecision,))
-def prosecutor_agreed_for_an_indictable_only_offence(
-    command: DecideDisposal, state: DisposalState, _context: Context
-) -> bool:
+@rules.forbids("R18", DecideDisposal, IssueDisposal, looks_at=("decision",), lifted_by=(RecordProsecutorDecision,))
+def prosecutor_agreed_for_an_indictable_only_offence(command: Given, state: DisposalState, _context: Context) -> bool:
     """The offence is indictable only: the prosecutor must decide for a conditional caution first. Record that decision.
 
     Source: LASPO 2012 s138; Director's guidance on youth conditional cautions
     """
-    return command.decision is not Recommendation.YCC or _prosecutor_agrees(state)
-
-
-@rules.forbids("R18", IssueDisposal, lifted_by=(RecordProsecutorDecision,))
-def prosecutor_agrees_when_given(state: DisposalState, _context: Context) -> bool:
-    """The offence is indictable only, and the prosecutor's last decision is not for a conditional caution: have it decided before giving.
-
-    Source: LASPO 2012 s138; Director's guidance on youth conditional cautions
-    """
-    return state.to_be_issued is not Disposal.YCC or _prosecutor_agrees(state)
-
-
-def _prosecutor_agrees(state: DisposalState) -> bool:
-    """Return whether the prosecutor decided last for a conditional caution, or need not be asked."""
     indictable_only = state.opened.offence.trial_mode is TrialMode.INDICTABLE_ONLY
-    return not indictable_only or state.prosecutor is ProsecutorDecision.YCC
+    asked = indictable_only and _disposal(command, state) is Disposal.YCC
+    return not asked or state.prosecutor is ProsecutorDecision.YCC
 
 
 @rules.warns("R18W", DecideDisposal, looks_at=("decision",))
@@ -310,52 +279,38 @@ def decision_is_what_the_score_suggests(command: DecideDisposal, state: Disposal
     return command.decision in policy.table("gravity_suggests").get(str(state.gravity), ())
 
 
-def _may_be_exploited(state: DisposalState, disposal: Disposal | None, context: Context) -> bool:
+def _may_be_exploited(command: Given, state: DisposalState, context: Context) -> bool:
     """Return whether this is a disposal in a case that is flagged as one of exploitation, by itself or by the referral."""
     flags = (*(state.opened.flags or ()), *(flags_of_the_incident(state.opened.person_id, context.kept) or ()))
-    return disposal is not None and Flag.EXPLOITATION in flags
+    return _disposal(command, state) is not None and Flag.EXPLOITATION in flags
 
 
-def _decided(command: DecideDisposal) -> Disposal | None:
-    return Disposal(command.decision) if command.decision in Disposal.__members__ else None
-
-
-@rules.warns("NR1", DecideDisposal, looks_at=("decision",), since=date(2015, 7, 31))
-def grounds_are_decided_before_the_decision(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
+@rules.warns("NR1", DecideDisposal, IssueDisposal, looks_at=("decision",), since=date(2015, 7, 31))
+def grounds_are_decided_before_the_decision(command: Given, state: DisposalState, context: Context) -> bool:
     """The child may be exploited, and no decision of the National Referral Mechanism is recorded: say why the disposal does not wait for it.
 
     Source: MSA 2015 ss45, 52; College of Policing, modern slavery APP
     """
-    return not _may_be_exploited(state, _decided(command), context) or context.of_kept(nrm_decision) is not None
+    return not _may_be_exploited(command, state, context) or context.of_kept(nrm_decision) is not None
 
 
-@rules.warns("NR1", IssueDisposal, since=date(2015, 7, 31))
-def grounds_are_decided_before_the_giving(state: DisposalState, context: Context) -> bool:
-    """The child may be exploited, and no decision of the National Referral Mechanism is recorded: say why the disposal does not wait for it.
-
-    Source: MSA 2015 ss45, 52; College of Policing, modern slavery APP
-    """
-    return not _may_be_exploited(state, state.to_be_issued, context) or context.of_kept(nrm_decision) is not None
-
-
-@rules.warns("NR2", DecideDisposal, looks_at=("decision", "rationale_text", "public_interest"), since=date(2015, 7, 31))
-def the_decision_speaks_of_section_45(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
+@rules.warns(
+    "NR2",
+    DecideDisposal,
+    IssueDisposal,
+    looks_at=("decision", "rationale_text", "public_interest"),
+    since=date(2015, 7, 31),
+)
+def the_decision_speaks_of_section_45(command: Given, state: DisposalState, context: Context) -> bool:
     """The National Referral Mechanism found that the child may be a victim of modern slavery: say whether the defence of section 45 applies.
 
     Source: MSA 2015 s45
     """
-    asks = _may_be_exploited(state, _decided(command), context) and context.of_kept(nrm_decision) is True
-    return not asks or speaks_of_section_45(command)
-
-
-@rules.warns("NR2", IssueDisposal, since=date(2015, 7, 31))
-def what_is_given_was_weighed_against_section_45(state: DisposalState, context: Context) -> bool:
-    """The National Referral Mechanism found that the child may be a victim of modern slavery: say whether the defence of section 45 applies.
-
-    Source: MSA 2015 s45
-    """
-    asks = _may_be_exploited(state, state.to_be_issued, context) and context.of_kept(nrm_decision) is True
-    return not asks or (state.decision is not None and state.decision.speaks_of_section_45)
+    if not _may_be_exploited(command, state, context) or context.of_kept(nrm_decision) is not True:
+        return True
+    if isinstance(command, DecideDisposal):
+        return speaks_of_section_45(command)
+    return state.decision is not None and state.decision.speaks_of_section_45
 
 
 @rules.warns("R29", DecideDisposal, IssueDisposal)
