@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from datetime import date
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -10,7 +9,16 @@ from uuid import UUID
 from typing_extensions import TypedDict
 
 from services.disposal.domain.conditions import DEFINITIONS
-from services.disposal.domain.state import Attendance, Booking, ConditionState, DisposalState, Stage, VictimView
+from services.disposal.domain.state import (
+    Attendance,
+    Booking,
+    ConditionState,
+    DisposalState,
+    Stage,
+    Transfer,
+    VictimView,
+)
+from services.disposal.events import PriorRecord
 from services.trade.victims import Progress, VictimLogLine, log_view
 from services.trade.vocabulary import ConditionType
 from shared.domain.dates import local_day
@@ -207,64 +215,49 @@ class DisposalView(TypedDict):
 
 def view(state: DisposalState) -> DisposalView:
     """Return the state as JSON: dates as ISO 8601, hours as numbers, None if there is nothing."""
-    issue, deferral, decision, offence = state.issue, state.deferral, state.decision, state.opened.offence
-    return {
-        "state": state.stage.value,
-        "offence": {"title": offence.title, "code": offence.code, "on": _day(offence.date)},
-        "crime_number": state.opened.crime_number,
-        "decided": None if decision is None else {"what": decision.what.value, "on": _day(local_day(decision.at))},
-        "disposal": None if state.disposal is None else state.disposal.value,
-        "age_at_offence": state.opened.age_at_offence,
-        "age_at_issue": None if issue is None else issue.age,
-        "issued_on": None if issue is None else _day(issue.on),
-        "ends_on": None if issue is None else _day(issue.ends_on),
-        "completed_on": _day(state.completed_on),
-        "spent_on": None if issue is None else _day(issue.spent_on),
-        "spent_by_statute": None if issue is None else _day(issue.spent_by_statute),
-        "outcome": None if state.outcome is None else state.outcome.value,
-        "annulled": None
-        if state.annulment is None
-        else {"on": _day(local_day(state.annulment.at)), "reference": state.annulment.reference},
-        "areas": _areas(state),
-        "conditions": {str(key): condition.standing.value for key, condition in state.conditions.items()},
-        "condition_terms": _terms_of_conditions(state),
-        "plan": [] if deferral is None else [shown(StepView, step.terms) for step in deferral.steps.values()],
-        "steps": {} if deferral is None else {str(key): step.status.value for key, step in deferral.steps.items()},
-        "review_on": None if deferral is None else _day(deferral.review_on),
-        "victims": {str(victim): _victim(state, victim) for victim in state.everyone_harmed},
-        "progress": PROGRESS.get(state.stage, Progress.ENDED).value,
-        "hours_credited": _hours(state.hours_credited),
-        "warnings_issued": state.warnings_issued,
-        "prosecution_time_limit": _day(state.opened.prosecution_time_limit),
-        "document_printed_here": state.document_printed_here,
-        "told_by": _told_by(state),
-        "prior": _prior(state),
-        "prior_known": state.prior is not None,
-        "earlier": [shown(EarlierView, given) for given in state.earlier],
-    }
+    issue, deferral, decision, opened = state.issue, state.deferral, state.decision, state.opened
+    steps = {} if deferral is None else deferral.steps
+    annulled = state.annulment
+    return shown(
+        DisposalView,
+        state,
+        state=state.stage,
+        offence=shown(OffenceView, opened.offence, on=opened.offence.date),
+        crime_number=opened.crime_number,
+        decided=decision and shown(DecisionView, decision, on=local_day(decision.at)),
+        age_at_offence=opened.age_at_offence,
+        age_at_issue=issue and issue.age,
+        issued_on=issue and issue.on,
+        ends_on=issue and issue.ends_on,
+        spent_on=issue and issue.spent_on,
+        spent_by_statute=issue and issue.spent_by_statute,
+        annulled=annulled and shown(AnnulmentView, annulled, on=local_day(annulled.at)),
+        areas=_areas(state),
+        conditions={key: condition.standing for key, condition in state.conditions.items()},
+        condition_terms=_terms_of_conditions(state),
+        plan=[shown(StepView, step.terms) for step in steps.values()],
+        steps={key: step.status for key, step in steps.items()},
+        review_on=deferral and deferral.review_on,
+        victims={victim: _victim(state, victim) for victim in state.everyone_harmed},
+        progress=PROGRESS.get(state.stage, Progress.ENDED),
+        prosecution_time_limit=opened.prosecution_time_limit,
+        told_by=_told_by(state),
+        prior=shown(PriorView, state.prior or PriorRecord(yc=0, ycc=0, convictions=0, yrd=0)),
+        prior_known=state.prior is not None,
+        earlier=[shown(EarlierView, given) for given in state.earlier],
+    )
 
 
 def _areas(state: DisposalState) -> list[HolderView]:
     if state.area is None:
         return []
-    since = _day(local_day(state.opened_at))
-    return [
-        {"area": state.area, "kind": None, "since": since, "review_on": None, "until": None},
-        *(
-            HolderView(
-                area=transfer.area,
-                kind=transfer.kind.value,
-                since=_day(local_day(transfer.at)),
-                review_on=_day(transfer.review_on),
-                until=None if transfer.ended_at is None else _day(local_day(transfer.ended_at)),
-            )
-            for transfer in state.transfers
-        ),
-    ]
+    first = shown(HolderView, None, area=state.area, since=local_day(state.opened_at))
+    return [first, *(_holder(transfer) for transfer in state.transfers)]
 
 
-def _prior(state: DisposalState) -> PriorView:
-    return {"yc": 0, "ycc": 0, "convictions": 0, "yrd": 0} if state.prior is None else shown(PriorView, state.prior)
+def _holder(transfer: Transfer) -> HolderView:
+    until = None if transfer.ended_at is None else local_day(transfer.ended_at)
+    return shown(HolderView, transfer, since=local_day(transfer.at), until=until)
 
 
 def _told_by(state: DisposalState) -> dict[str, int]:
@@ -280,13 +273,13 @@ def _told_by(state: DisposalState) -> dict[str, int]:
 def _victim(state: DisposalState, victim: UUID) -> VictimOfDisposal:
     """Return what is known of a victim and was done for them. None: nobody has said."""
     said = state.views.get(victim, VictimView())
-    return {
-        "enhanced_rights": state.has_enhanced_rights(victim),
-        "consents_to_contact": said.consents_to_contact,
-        "wants_rj": said.wants_rj,
-        "view_told_by": said.version,
-        "log": log_view(state.log, victim),
-    }
+    return shown(
+        VictimOfDisposal,
+        said,
+        enhanced_rights=state.has_enhanced_rights(victim),
+        view_told_by=said.version,
+        log=log_view(state.log, victim),
+    )
 
 
 def _terms_of_conditions(state: DisposalState) -> dict[str, ConditionView]:
@@ -311,33 +304,17 @@ def _terms(
     `by_session`: a place in a session is booked for it.
     """
     terms = condition.terms
-    return {
-        "type": terms.type.value,
-        "by_session": terms.type is not ConditionType.RJ_CONFERENCE and DEFINITIONS[terms.type].attendance,
-        "due": _day(terms.due),
-        "hours": None if terms.hours is None else _hours(terms.hours),
-        "hours_credited": _hours(sum((attendance.hours for attendance in attendances), Decimal(0))),
-        "sessions": [
-            _session(booking, recorded) for booking in sorted(bookings, key=lambda booking: booking.starts_at)
+    return shown(
+        ConditionView,
+        terms,
+        by_session=terms.type is not ConditionType.RJ_CONFERENCE and DEFINITIONS[terms.type].attendance,
+        hours_credited=sum((attendance.hours for attendance in attendances), Decimal(0)),
+        sessions=[
+            shown(SessionOfCondition, booking, recorded=booking.session_id in recorded)
+            for booking in sorted(bookings, key=lambda booking: booking.starts_at)
         ],
-        "last_attendance": attendances[-1].status.value if attendances else None,
-        "refused_on": None if condition.refused_at is None else _day(local_day(condition.refused_at)),
-        "told_by": condition.version,
-        "field": condition.field,
-    }
-
-
-def _session(booking: Booking, recorded: Container[UUID]) -> SessionOfCondition:
-    return {
-        "session_id": str(booking.session_id),
-        "starts_at": booking.starts_at.isoformat(),
-        "recorded": booking.session_id in recorded,
-    }
-
-
-def _day(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
-
-
-def _hours(hours: Decimal) -> int | float:
-    return int(hours) if hours == hours.to_integral_value() else float(hours)
+        last_attendance=attendances[-1].status if attendances else None,
+        refused_on=None if condition.refused_at is None else local_day(condition.refused_at),
+        told_by=condition.version,
+        field=condition.field,
+    )

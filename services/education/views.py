@@ -3,7 +3,7 @@
 from typing_extensions import TypedDict
 
 from services.education.domain.state import Session
-from shared.domain.members import described
+from shared.domain.members import described, shown
 
 
 @described
@@ -30,24 +30,12 @@ class SessionView(TypedDict):
 
 def view(state: Session) -> SessionView:
     """Return the state of a session; a place without an attendance reads BOOKED."""
-    return {
-        "state": state.stage.value,
-        "topic": state.topic.value,
-        "kind": state.kind.value,
-        "starts_at": state.starts_at.isoformat(),
-        "headcount": state.headcount,
-        "register": {
-            str(person): "BOOKED" if place.status is None else place.status.value
-            for person, place in state.places.items()
-        },
-        "hours": int(state.hours) if state.hours == state.hours.to_integral_value() else float(state.hours),
-        "delivered_at": None if state.delivered_at is None else state.delivered_at.isoformat(),
-        "booked_for": {
-            str(person): None if place.booking.case_id is None else str(place.booking.case_id)
-            for person, place in state.places.items()
-        },
-        "serves": {
-            str(person): None if place.booking.condition_id is None else str(place.booking.condition_id)
-            for person, place in state.places.items()
-        },
-    }
+    places = state.places.items()
+    return shown(
+        SessionView,
+        state,
+        state=state.stage,
+        register={person: place.status or "BOOKED" for person, place in places},
+        booked_for={person: place.booking.case_id for person, place in places},
+        serves={person: place.booking.condition_id for person, place in places},
+    )

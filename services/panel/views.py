@@ -50,29 +50,18 @@ class SittingView(TypedDict):
 
 
 def view(sitting: Sitting) -> SittingView:
-    return {
-        "state": sitting.stage.value,
-        "agenda": {str(disposal): item.status.value for disposal, item in sitting.agenda.items()},
-        "actions": {
-            str(action_id): "OPEN" if action.done_on is None else "DONE"
-            for action_id, action in sitting.actions.items()
-        },
-        "starts_at": sitting.starts_at.isoformat(),
-        "chair": str(sitting.chair),
-        "members": [
-            shown(MemberView, member) for member in (sitting.memberships[-1].members if sitting.memberships else ())
-        ],
-        "cases": [_case(disposal, item) for disposal, item in sitting.agenda.items()],
-    }
+    return shown(
+        SittingView,
+        sitting,
+        state=sitting.stage,
+        agenda={disposal: item.status for disposal, item in sitting.agenda.items()},
+        actions={id_: "OPEN" if action.done_on is None else "DONE" for id_, action in sitting.actions.items()},
+        members=[shown(MemberView, one) for one in (sitting.memberships[-1].members if sitting.memberships else ())],
+        cases=[_case(disposal, item) for disposal, item in sitting.agenda.items()],
+    )
 
 
 def _case(disposal: UUID, item: AgendaItem) -> AgendaCase:
     waits = item.status is ItemStatus.TO_CONSIDER
-    return {
-        "disposal_id": str(disposal),
-        "case_id": str(item.case_id),
-        "person_id": str(item.person_id),
-        "status": item.status.value,
-        "dealt_with_at": None if waits else item.since.isoformat(),
-        "told_by": None if waits else item.version,
-    }
+    dealt_with_at, told_by = (None, None) if waits else (item.since, item.version)
+    return shown(AgendaCase, item, disposal_id=disposal, dealt_with_at=dealt_with_at, told_by=told_by)

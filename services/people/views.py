@@ -44,12 +44,12 @@ class PersonView(TypedDict):
 
 def view(person: Person) -> PersonView:
     """Return the state of a person, under all ids that name them."""
-    return {
-        "state": person.stage.value,
-        "merged_into": None if person.merged_into is None else str(person.merged_into),
-        "ids": list(map(str, person.ids)),
-        "history": {str(entry): given.kind.value for entry, given in person.history.items()},
-        "relations": {str(child): relation.contact.value for child, relation in person.relations.items()},
-        "entries": {str(entry): shown(EntryView, given) for entry, given in person.history.items()},
-        "related": {str(child): shown(RelationView, relation) for child, relation in person.relations.items()},
-    }
+    return shown(
+        PersonView,
+        person,
+        state=person.stage,
+        history={entry: given.kind for entry, given in person.history.items()},
+        relations={child: relation.contact for child, relation in person.relations.items()},
+        entries={entry: shown(EntryView, given) for entry, given in person.history.items()},
+        related={child: shown(RelationView, relation) for child, relation in person.relations.items()},
+    )

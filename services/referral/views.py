@@ -133,59 +133,43 @@ class ReferralView(TypedDict):
 
 def view(state: Referral) -> ReferralView:
     """Return the state of a referral; people by id, and victims with what was done for them."""
-    outcome = state.outcome(POLICY.on)
-    return {
-        "state": state.stage.value,
-        "incident_type": state.incident_type.value,
-        "reported_at": state.reported_at.isoformat(),
-        "happened_on": state.happened_on.isoformat(),
-        "setting": state.setting,
-        "crime_number": state.crime_number,
-        "triage_outcome": None if state.triage_outcome is None else state.triage_outcome.value,
-        "outcome": None if outcome is None else outcome.value,
-        "outcomes": {str(suspect): code.value for suspect, code in state.outcomes(POLICY.on).items()},
-        "people": {str(person_id): person.category.value for person_id, person in state.people.items()},
-        "victims": {str(victim): _victim(state, victim) for victim in state.victims},
-        "progress": PROGRESS.get(state.stage, Progress.BEING_CONSIDERED).value,
-        "alerts": {str(alert_id): shown(AlertView, alert) for alert_id, alert in state.open_alerts.items()},
-        "mash_decision": state.mash_decision,
-        "advice_given": state.advice_given,
-        "no_contact": [
-            shown(NoContactView, bar)
-            for adult in state.people
-            for child in state.people
-            if (bar := last_bar(adult, child, state.known)) is not None
-        ],
-        "contacts": {str(person): _contact(state, person) for person in state.named},
-        "messages": {str(message_id): shown(MessageView, message) for message_id, message in state.messages.items()},
-    }
+    bars = (last_bar(adult, child, state.known) for adult in state.people for child in state.people)
+    return shown(
+        ReferralView,
+        state,
+        state=state.stage,
+        outcome=state.outcome(POLICY.on),
+        outcomes=state.outcomes(POLICY.on),
+        people={person: part.category for person, part in state.people.items()},
+        victims={victim: _victim(state, victim) for victim in state.victims},
+        progress=PROGRESS.get(state.stage, Progress.BEING_CONSIDERED),
+        alerts={alert_id: shown(AlertView, alert) for alert_id, alert in state.open_alerts.items()},
+        no_contact=[shown(NoContactView, bar) for bar in bars if bar is not None],
+        contacts={person: _contact(state, person) for person in state.named},
+        messages={message_id: shown(MessageView, message) for message_id, message in state.messages.items()},
+    )
 
 
 def _victim(state: Referral, victim: UUID) -> VictimOfReferral:
     """Return what is known of a victim and was done for them. None: nobody has said."""
     details, wish = state.victim_details.get(victim), state.wishes.get(victim)
-    return {
-        "enhanced_rights": state.has_enhanced_rights(victim),
-        "contact_is_safe": None if details is None else details.contact_is_safe,
-        "wants_updates": None if details is None else details.wants_updates,
-        "wants_support": None if details is None else details.wants_support,
-        "preference": None if wish is None else wish.preference,
-        "details_told_by": None if details is None else details.version,
-        "log": log_view(state.log, victim),
-    }
+    return shown(
+        VictimOfReferral,
+        details,
+        enhanced_rights=state.has_enhanced_rights(victim),
+        preference=wish and wish.preference,
+        details_told_by=details and details.version,
+        log=log_view(state.log, victim),
+    )
 
 
 def _contact(state: Referral, person: UUID) -> ContactView:
-    part, details = state.people.get(person), state.victim_details.get(person)
-    said = state.preferences.get(person)
-    channel = None if part is None else part.preferred_channel
-    if said is not None and said.preferred_channel is not None:
-        channel = said.preferred_channel
-    return {
-        "is_harmed": state.is_victim(person),
-        "contact_is_safe": None if details is None else details.contact_is_safe,
-        "wants_updates": None if details is None else details.wants_updates,
-        "messages_wanted": None if said is None else said.messages_wanted,
-        "preferred_channel": None if channel is None else channel.value,
-        "language": None if said is None or said.language is None else said.language.value,
-    }
+    part, details, said = state.people.get(person), state.victim_details.get(person), state.preferences.get(person)
+    return shown(
+        ContactView,
+        said,
+        is_harmed=state.is_victim(person),
+        contact_is_safe=details and details.contact_is_safe,
+        wants_updates=details and details.wants_updates,
+        preferred_channel=(said and said.preferred_channel) or (part and part.preferred_channel),
+    )

@@ -1,6 +1,6 @@
 """What is shown of a conference: the catalogue's state, clear values only."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from typing_extensions import TypedDict
@@ -9,7 +9,7 @@ from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import Present
 from services.trade.vocabulary import ConferenceMode
 from shared.domain.dates import local_day
-from shared.domain.members import described
+from shared.domain.members import described, shown
 
 
 @described
@@ -88,53 +88,47 @@ class ConferenceView(TypedDict):
 
 def view(conference: Conference) -> ConferenceView:
     """Return the state as the catalogue names it; `consents` has everybody who ever gave or withdrew one."""
-    conference_held, risk = conference.held, conference.risk
-    present = {} if conference_held is None else {person.person_id: person for person in conference_held.present}
-    return {
-        "state": conference.stage.value,
-        "condition_id": None if conference.condition_id is None else str(conference.condition_id),
-        "starts_at": None if conference.schedule is None else conference.schedule.starts_at.isoformat(),
-        "mode": None if conference.mode is None else conference.mode.value,
-        "scheduled_mode": None if conference.schedule is None else conference.schedule.mode.value,
-        "held_on": None if conference_held is None else conference_held.on.isoformat(),
-        "consents": {str(person): conference.consent_of(person) is not None for person in conference.consents},
-        "terms": {str(term_id): term.status.value for term_id, term in conference.terms.items()},
-        "follow_up_due": None if conference_held is None else conference_held.follow_up_due.isoformat(),
-        "participants": {
-            str(person): _participant(conference, person, present.get(person))
+    held, risk, schedule = conference.held, conference.risk, conference.schedule
+    present = {} if held is None else {person.person_id: person for person in held.present}
+    terms = conference.terms.items()
+    return shown(
+        ConferenceView,
+        conference,
+        state=conference.stage,
+        starts_at=schedule and schedule.starts_at,
+        scheduled_mode=schedule and schedule.mode,
+        held_on=held and held.on,
+        consents={person: conference.consent_of(person) is not None for person in conference.consents},
+        terms={term_id: term.status for term_id, term in terms},
+        follow_up_due=held and held.follow_up_due,
+        participants={
+            person: _participant(conference, person, present.get(person))
             for person in dict.fromkeys((*conference.everyone, *present))
         },
-        "facilitator_id": None if conference.facilitator is None else str(conference.facilitator.facilitator_id),
-        "risk": None if risk is None else risk.level.value,
-        "risk_approved_on": None if risk is None or risk.approved_at is None else _day(local_day(risk.approved_at)),
-        "agreed_terms": {
-            str(term_id): {"due": term.due.isoformat(), "status": term.status.value, "field": f"terms.{place}.text"}
-            for place, (term_id, term) in enumerate(conference.terms.items())
+        facilitator_id=conference.facilitator and conference.facilitator.facilitator_id,
+        risk=risk and risk.level,
+        risk_approved_on=_day(None if risk is None else risk.approved_at),
+        agreed_terms={
+            term_id: shown(TermView, term, field=f"terms.{place}.text") for place, (term_id, term) in enumerate(terms)
         },
-        "told_by": _told_by(conference),
-    }
+        told_by=_told_by(conference),
+    )
 
 
 def _participant(conference: Conference, person: UUID, present: Present | None) -> ParticipantView:
-    role = conference.role_of(person) or (None if present is None else present.role)
-    informed, meetings = conference.informed.get(person), conference.preparations.get(person)
     said, answers = conference.consents.get(person), conference.follow_ups.get(person)
-    return {
-        "role": "" if role is None else role.value,
-        "informed_on": None if informed is None else _day(local_day(informed)),
-        "consent": None
-        if not said
-        else {
-            "given": said[-1].given,
-            "on": local_day(said[-1].at).isoformat(),
-            "scope": [mode.value for mode in ConferenceMode if mode in said[-1].scope],
-            "valid_until": _day(said[-1].valid_until),
-        },
-        "prepared_on": _day(local_day(max(meetings))) if meetings else None,
-        "took_part": None if present is None else present.attended,
-        "followed_up_on": _day(answers[-1].on) if answers else None,
-        "satisfaction": answers[-1].satisfaction if answers else None,
-    }
+    last, answer = said[-1] if said else None, answers[-1] if answers else None
+    return shown(
+        ParticipantView,
+        answer,
+        role=conference.role_of(person) or ("" if present is None else present.role),
+        informed_on=_day(conference.informed.get(person)),
+        consent=last
+        and shown(ConsentView, last, on=_day(last.at), scope=[mode for mode in ConferenceMode if mode in last.scope]),
+        prepared_on=_day(max(conference.preparations.get(person, ()), default=None)),
+        took_part=present and present.attended,
+        followed_up_on=answer and answer.on,
+    )
 
 
 def _told_by(conference: Conference) -> dict[str, int]:
@@ -149,5 +143,5 @@ def _told_by(conference: Conference) -> dict[str, int]:
     return {name: version for name, version in versions.items() if version is not None}
 
 
-def _day(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
+def _day(at: datetime | None) -> date | None:
+    return None if at is None else local_day(at)

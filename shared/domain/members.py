@@ -1,6 +1,8 @@
 """What a service shows of a state: a TypedDict, of which each member's docstring says what it means and when it is set."""
 
+from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeVar, cast, get_type_hints
 from uuid import UUID
@@ -16,21 +18,34 @@ V = TypeVar("V")
 
 
 def json_value(value: Any) -> Any:
-    """Return a value as JSON has it: ids as text, codes by their values, times and days in ISO 8601."""
+    """Return a value as JSON has it: ids as text, codes by their values, times and days in ISO 8601; so what it holds."""
+    shown_as: Any = value
     match value:
+        case Mapping():
+            shown_as = {str(name): json_value(inner) for name, inner in value.items()}
+        case list() | tuple():
+            shown_as = [json_value(inner) for inner in value]
+        case Decimal():
+            shown_as = int(value) if value == value.to_integral_value() else float(value)
         case Enum():
-            return value.value
+            shown_as = value.value
         case date():
-            return value.isoformat()
+            shown_as = value.isoformat()
         case UUID():
-            return str(value)
+            shown_as = str(value)
         case _:
-            return value
+            pass
+    return shown_as
 
 
-def shown(view: type[V], source: object) -> V:
-    """Return the members of a view, from the attributes of the same names."""
-    return cast("V", {name: json_value(getattr(source, name)) for name in get_type_hints(view)})
+def shown(view: type[V], source: object, **others: object) -> V:
+    """Return the members of a view: the others that are given, and the rest from the attributes of the same names.
+
+    Without a source the rest are null.
+    """
+    rest = (name for name in view.__annotations__ if name not in others)
+    members = {name: None if source is None else getattr(source, name) for name in rest} | others
+    return cast("V", {name: json_value(members[name]) for name in view.__annotations__})
 
 
 def members_of(view: Any) -> dict[str, tuple[Any, str]]:

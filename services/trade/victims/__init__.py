@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
-from shared.domain.members import described
+from shared.domain.members import described, shown
 from shared.domain.policy import Policy, PolicyOn
 
 OF_VICTIMS: Final = frozenset({"VICTIM_RJ_INFORMATION", "VICTIM_SUPPORT_REFERRAL", "VICTIM_TOLD"})
@@ -116,16 +116,7 @@ class VictimLogLine(TypedDict):
 
 
 def log_view(log: Log, person: UUID) -> list[VictimLogLine]:
-    return [
-        {
-            "event": entry.event,
-            "version": entry.version,
-            "at": entry.at.isoformat(),
-            "means": entry.means,
-            "reached": entry.reached,
-        }
-        for entry in log.get(person, ())
-    ]
+    return [shown(VictimLogLine, entry) for entry in log.get(person, ())]
 
 
 def information_due(reported_on: date, policy: Policy, *, enhanced: bool) -> date | None:

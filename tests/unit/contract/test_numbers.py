@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from services.disposal.views import _hours
 from services.education.domain.commands import PlanSession
 from services.system.registry import deciding_services
+from shared.domain.members import json_value
 from shared.domain.service import Service
 from tests.unit.contract.test_event_schemas import SCHEMAS
 from tools.reference.event_schemas import DECIMAL, published_events, samples_of
@@ -57,4 +57,4 @@ def test_the_number_of_a_state_is_exact_to_the_hundredth() -> None:
     """The shortest decimal of the JSON number is what was added up, for every hundredth up to a thousand hours."""
     for hundredths in range(100_001):
         hours = Decimal(hundredths) / 100
-        assert Decimal(json.dumps(_hours(hours))) == hours
+        assert Decimal(json.dumps(json_value(hours))) == hours

@@ -61,8 +61,9 @@ def _disposal(command: Given, state: DisposalState) -> Disposal | None:
 
 def _is_judged(command: Given, state: DisposalState) -> bool:
     """Return whether a command gives a disposal, even if none is decided yet, or decides for one."""
-    is_given = isinstance(command, IssueDisposal)
-    return state.stage in BEFORE_ISSUE if is_given else command.decision in Disposal.__members__
+    if isinstance(command, IssueDisposal):
+        return state.stage in BEFORE_ISSUE
+    return command.decision in Disposal.__members__
 
 
 @rules.forbids("R3", DecideDisposal, IssueDisposal, looks_at=("decision",), lifted_by=(DecideEvidence,))
