@@ -1346,11 +1346,6 @@ def _decided(fact: Fact) -> Iterable[str]:
     yield f"DECIDES:{fact.actor.id}"
 
 
-def _with_line(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data of a gravity score of version 1 in the shape of version 2: neither line nor factors were asked."""
-    return {**data, "line": None, "factors": None}
-
-
 def _of_the_harmed(event: Event, declared: FieldClass) -> FieldClass:
     """Give the note of a contact with somebody who was harmed the class of what they said (docs/reference/access.md)."""
     noted = isinstance(event, ContactRecorded) and event.with_victim and declared is Personal.NARRATIVE
@@ -1360,7 +1355,8 @@ def _of_the_harmed(event: Event, declared: FieldClass) -> FieldClass:
 EVENTS = EventRegistry(
     "disposal",
     get_args(DisposalEvent),
-    upcasters={"ooc.disposal.GravityScored.v1": _with_line},
+    # Version 1 asked neither line nor factors.
+    upcasters={"ooc.disposal.GravityScored.v1": lambda data: {**data, "line": None, "factors": None}},
     labels=lambda _cls: LAW_ENFORCEMENT,
     marks={
         DisposalCaseOpened: _opened,

@@ -60,17 +60,17 @@ async def settle(connection: Connection, case_id: UUID, session: str | None, mes
 
     Add, move, withdraw; mark links of withdrawn appointments.
     """
-    await connection.executemany(_PUT, [_row(message) for message in messages.values()])
+    rows = [
+        (key, *(getattr(message, column) for column in _COLUMNS[1:-1]), list(message.follows))
+        for key, message in messages.items()
+    ]
+    await connection.executemany(_PUT, rows)
     await connection.execute(_WITHDRAW_OTHERS, case_id, session, list(messages))
     stand = [message for message in messages.values() if message.template in LINKED]
     await connection.execute(
         _LINKS_OFF, case_id, session, [message.recipient for message in stand], [message.record for message in stand]
     )
     await connection.execute(_FORGOTTEN, case_id)
-
-
-def _row(message: Message) -> tuple[Any, ...]:
-    return (message.key, *(getattr(message, column) for column in _COLUMNS[1:-1]), list(message.follows))
 
 
 _DIGEST: Final = f"""

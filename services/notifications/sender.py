@@ -78,16 +78,14 @@ class Sender(Part):
     async def _send_all(self) -> None:
         while not self.should_stop:
             with log_transient(_log, "sending_later"):
-                if not await self._is_behind():
+                async with self._pool.acquire() as connection:
+                    behind = await is_behind(connection)
+                if not behind:
                     await self.end_links()
                     await self.plan_digests()
                     await asyncio.gather(*(self.send_due() for _ in range(AT_ONCE)))
                     await self.note_failures()
             await self.poll.pause()
-
-    async def _is_behind(self) -> bool:
-        async with self._pool.acquire() as connection:
-            return await is_behind(connection)
 
     @Part.task
     async def _look_for_receipts(self) -> None:

@@ -14,7 +14,7 @@ from services.notifications.policy import POLICY
 from services.notifications.times import at_hour, days_before, next_open
 from services.referral.events import WrittenByHand
 from services.trade.vocabulary import MessageTemplate
-from shared.domain.dates import end_of_day, local_day
+from shared.domain.dates import local_day
 
 
 class Audience(StrEnum):
@@ -91,10 +91,6 @@ def _at_the_moment(_occurred: datetime, moment: datetime) -> datetime:
     return moment
 
 
-def _at_the_end_of_the_day(_occurred: datetime, moment: datetime) -> datetime:
-    return end_of_day(local_day(moment))
-
-
 def _when_stale(occurred: datetime, _moment: datetime) -> datetime:
     return occurred + timedelta(days=POLICY.on(local_day(occurred)).number("stale_days"))
 
@@ -163,7 +159,7 @@ TABLE: Final = (
         _at_the_moment,
         follows=_MEETING,
     ),
-    Line(Occasion.CONDITION_DUE, MessageTemplate.CONDITION_DUE, _FAMILY, _BEFORE_DUE, _at_the_end_of_the_day),
+    Line(Occasion.CONDITION_DUE, MessageTemplate.CONDITION_DUE, _FAMILY, _BEFORE_DUE, _at_the_moment),
     Line(Occasion.DECISION_MADE, MessageTemplate.VICTIM_DECISION, _VICTIM, _at_once, _when_stale),
     Line(Occasion.REFERRAL_RECEIVED, AccountTemplate.SCHOOL_RECEIVED, _SCHOOL, _at_once, _when_stale),
     Line(Occasion.REFERRAL_MOVED, AccountTemplate.SCHOOL_NEWS, _SCHOOL, _at_once, _when_stale),

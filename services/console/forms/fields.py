@@ -204,7 +204,8 @@ def _shaped(made: Field, schema: Json, drawing: Drawing) -> Field:
     if format_ == "uuid":
         return replace(made, kind="id", options=_offered_ids(made.name, drawing))
     if type_ == "string" and not format_:
-        return replace(made, kind="long" if _is_long(made) else "text", options=_offered_ids(made.name, drawing))
+        is_long = made.longest > LONG_TEXT and made.name.rpartition(".")[2] not in ONE_LINE
+        return replace(made, kind="long" if is_long else "text", options=_offered_ids(made.name, drawing))
     made = replace(made, kind=_KINDS.get((type_, format_), "json"))
     return replace(made, options=_scale(schema)) if made.kind == "integer" else made
 
@@ -216,10 +217,6 @@ def _scale(schema: Json) -> tuple[Option, ...]:
         return ()
     ends = {0: " (lowest)", most: " (highest)"}
     return tuple(Option(str(step), f"{step}{ends.get(step, '')}") for step in range(most + 1))
-
-
-def _is_long(made: Field) -> bool:
-    return made.longest > LONG_TEXT and made.name.rpartition(".")[2] not in ONE_LINE
 
 
 def _list(made: Field, schema: Json, drawing: Drawing) -> Field:

@@ -19,7 +19,7 @@ from services.console.officers.cases import record_of
 from services.console.officers.education import with_places
 from services.console.officers.in_turn import waiting_for
 from services.console.officers.panel import OVER, sittings_of
-from services.console.officers.victims import FORMS, Victim, victims_waiting
+from services.console.officers.victims import FORMS, victims_waiting
 from services.console.rendering import address, render
 from services.console.routing import INCOMPLETE, Console, Form, console_of, first, see
 from services.console.schools.referrals import referrals_page
@@ -78,7 +78,7 @@ async def my_day(request: Request, session: Session) -> Response:
         waiting_for(console.apis, session, officer),
         part_of(_workload(console.apis, session)),
         _next_sitting(console.apis, session),
-        _victims(console.apis, session),
+        victims_waiting(console.apis, session) if Role.VICTIM_WORKER in session.roles else asyncio.sleep(0, ()),
         list_waits(console.apis, session),
     )
     late, rest, differing, calendar, news, drafts = await asyncio.gather(
@@ -212,11 +212,6 @@ async def _workload(apis: Apis, session: Session) -> list[tuple[str, int]]:
     on = today().isoformat()
     answer = await apis.get(session, "reporting", "/v1/measures/workload", {"from": on, "to": on})
     return sorted(answer["by_officer"].items(), key=lambda item: -item[1])
-
-
-async def _victims(apis: Apis, session: Session) -> Sequence[Victim]:
-    """Return for a victim worker the victims to whom something is due."""
-    return await victims_waiting(apis, session) if Role.VICTIM_WORKER in session.roles else ()
 
 
 async def _officers(

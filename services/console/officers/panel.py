@@ -145,7 +145,9 @@ async def panel_page(request: Request, session: Session) -> Response:
         on_agenda=on_agendas(sittings),
         waiting=waiting,
         queue=[Item(case, called.get(record_of(case)[1], "")) for case in queue],
-        referrals={case["case_id"]: _id_of(case, "referral", "WITH_PANEL") for case in queue},
+        referrals={
+            case["case_id"]: work["id"] for case in queue for work in case["work"] if work["state"] == "WITH_PANEL"
+        },
         listed=listed,
         items=items,
         quorum=quorum_of(items),
@@ -178,7 +180,3 @@ async def _with_disposals(
         if work["service"] == "disposal" and work["state"] in states
     ]
     return await asyncio.gather(*(read(case, id_) for case, id_ in disposals))
-
-
-def _id_of(case: Mapping[str, Any], service: str, state: str) -> str | None:
-    return next((work["id"] for work in case["work"] if (work["service"], work["state"]) == (service, state)), None)

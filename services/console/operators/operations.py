@@ -106,13 +106,8 @@ def look_before(request: Request) -> Look | None:
         at = datetime.fromisoformat(request.query_params["since"])
     except (KeyError, ValueError):
         return None
-    texts = request.query_params.getlist("behind")
-    return None if at.tzinfo is None else Look(at, dict(_parse_lag(text) for text in texts if LAG.fullmatch(text)))
-
-
-def _parse_lag(text: str) -> tuple[str, int]:
-    name, _, left = text.partition(":")
-    return name, int(left)
+    lags = (text.partition(":") for text in request.query_params.getlist("behind") if LAG.fullmatch(text))
+    return None if at.tzinfo is None else Look(at, {name: int(left) for name, _, left in lags})
 
 
 def trend_of(lag: Lag, before: Look | None) -> str:

@@ -343,16 +343,16 @@ def _day(text: str) -> tuple[date, str]:
         if match := pattern.match(text):
             parts = match.groupdict()
             try:
-                month = int(parts["month"]) if "month" in parts else _month(parts["name"])
+                name = parts.get("name", "").casefold()
+                (month,) = (
+                    [int(parts["month"])]
+                    if "month" in parts
+                    else [n for n, full in enumerate(_MONTHS, start=1) if full.startswith(name)]
+                )
                 return date(int(parts["year"]), month, int(parts["day"])), text[match.end() :]
             except ValueError:
                 raise ValueError("there is no such day: write a date, such as 2026-05-07 or 07/05/2026") from None
     raise ValueError("write a date with the year in four digits, such as 2026-05-07 or 07/05/2026")
-
-
-def _month(name: str) -> int:
-    (month,) = (n for n, full in enumerate(_MONTHS, start=1) if full.startswith(name.casefold()))
-    return month
 
 
 def moment_of(text: str) -> datetime | date:

@@ -70,7 +70,7 @@ def register_of(content: bytes, name: str, sheet: str | None = None) -> Register
         if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
             raise UnreadableRegister(f"{name} is a workbook: give it the ending .xlsx, .xls or .ods.")
         text = _decoded(content)
-        delimiter = _delimiter(text)
+        delimiter = max(_DELIMITERS, key=text.split("\n", 1)[0].count)
         lines = _csv(text, name, delimiter)
     return _register(lines, name, sha256(content).hexdigest(), delimiter)
 
@@ -108,11 +108,6 @@ def _decoded(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("cp1252", "replace")
-
-
-def _delimiter(text: str) -> str:
-    first = text.split("\n", 1)[0]
-    return max(_DELIMITERS, key=first.count)
 
 
 def _csv(text: str, name: str, delimiter: str) -> list[list[str]]:

@@ -67,10 +67,6 @@ class Work(Schema):
     officer: UUID | None = Field(description="The officer of the record, if it has one.")
 
 
-def _work_lines(work: list[Mapping[str, Any]]) -> str:
-    return "\n".join(f"{item['service']} {item['state']}" for item in work)
-
-
 _WORK: Final = """
     jsonb_agg(
         jsonb_build_object('service', service, 'id', stream, 'state', state, 'officer', officer)
@@ -90,7 +86,15 @@ class CaseLine(Schema):
     overdue_duties: Annotated[
         int, Column("coalesce(waiting.overdue, 0)", "overdue", to_text=lambda count: count or None)
     ]
-    work: Annotated[list[Work], Column(_WORK, "work", to_json=json.loads, to_text=_work_lines)]
+    work: Annotated[
+        list[Work],
+        Column(
+            _WORK,
+            "work",
+            to_json=json.loads,
+            to_text=lambda work: "\n".join(f"{item['service']} {item['state']}" for item in work),
+        ),
+    ]
     opened_at: Annotated[datetime, Column("min(opened_at) filter (where shown)")]
     updated_at: Annotated[datetime, Column("max(updated_at) filter (where shown)")]
     recorded_at: Annotated[datetime, Column("max(recorded_at) filter (where shown)")]

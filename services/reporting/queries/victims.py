@@ -4,7 +4,6 @@ It holds no name and no contact: the referral gives these to those who may read 
 """
 
 import json
-from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -183,6 +182,11 @@ def _list(statement: Statement, reader: Reader, page: int, person: UUID | None, 
 def _line(row: asyncpg.Record, today: date) -> VictimLine:
     records: list[dict[str, Any]] = json.loads(row["records"])
     victims = [record["victim"] for record in records]
+    done = (
+        LogLine(service=record["service"], stream=record["id"], **line)
+        for record in records
+        for line in record["victim"]["log"]
+    )
     duties = sorted(
         (
             VictimDuty(**duty, overdue=duty["due"] < today.isoformat())
@@ -212,13 +216,5 @@ def _line(row: asyncpg.Record, today: date) -> VictimLine:
         next_due=row["next_due"],
         records=[VictimRecord(**{name: record[name] for name in VictimRecord.model_fields}) for record in records],
         duties=duties,
-        log=sorted(_log(records), key=lambda line: line.at, reverse=True),
-    )
-
-
-def _log(records: Iterable[Mapping[str, Any]]) -> Iterable[LogLine]:
-    return (
-        LogLine(service=record["service"], stream=record["id"], **line)
-        for record in records
-        for line in record["victim"]["log"]
+        log=sorted(done, key=lambda line: line.at, reverse=True),
     )

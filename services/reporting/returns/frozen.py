@@ -228,7 +228,8 @@ async def _later_events(
             later = [fact for fact in history if (fact.position or 0) > end]
             total += len(later)
             if stream in seen:
-                shown = sorted([*shown, *later], key=_in_order)[:MAX_EVENTS]
+                shown += later
+                shown = sorted(shown, key=lambda one: (one.recorded_at, one.envelope.stream, one.version))[:MAX_EVENTS]
     return [
         {
             "stream": fact.envelope.stream,
@@ -240,10 +241,6 @@ async def _later_events(
         }
         for fact in shown
     ], total
-
-
-def _in_order(fact: Fact) -> tuple[datetime | None, str, int]:
-    return fact.recorded_at, fact.envelope.stream, fact.version
 
 
 def _counts(frozen_measure: Measure[Any], item: FrozenReturn, folded: Folded | None) -> object:
