@@ -4,7 +4,7 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from services.disposal.domain.state import DisposalState, VictimView
+from services.disposal.domain.state import DisposalState, FailedDiversion, VictimView
 from services.trade.summary import Summary, common_fields
 from services.trade.victims import TOLD, first_day
 from services.trade.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation
@@ -70,13 +70,6 @@ class DeferralSummary(ValueObject):
     age: int
 
 
-class DiversionSummary(ValueObject):
-    """A diversion after which the case was decided anew, and the child's age when it began, in years."""
-
-    ended_on: date
-    age: int | None = None
-
-
 class EndSummary(ValueObject):
     """The end of an issued disposal, of a diversion's programme, or of a deferral."""
 
@@ -112,7 +105,7 @@ class DisposalSummary(Summary):
     given: IssueSummary | None = None
     deferred: DeferralSummary | None = None
     ended: EndSummary | None = None
-    failed_diversion: DiversionSummary | None = None
+    failed_diversion: FailedDiversion | None = None
     outcome: OutcomeSummary | None = None
     taken_back_on: date | None = None
     """When the disposal was annulled, or the case withdrawn."""
@@ -167,9 +160,7 @@ def summary(state: DisposalState, first: Fact) -> DisposalSummary:
         given=None if issue is None else IssueSummary(disposal=issue.disposal, at=issue.at, on=issue.on, age=issue.age),
         deferred=None if deferral is None else DeferralSummary(on=deferral.on, age=deferral.age),
         ended=None if end is None else EndSummary(on=end.on, how=End.COMPLETED if end.completed else End.NOT_COMPLETED),
-        failed_diversion=None
-        if (failed := state.failed_diversion) is None
-        else DiversionSummary(ended_on=failed.ended_on, age=failed.age),
+        failed_diversion=state.failed_diversion,
         outcome=_outcome(state),
         taken_back_on=None if state.taken_back_at is None else local_day(state.taken_back_at),
     )

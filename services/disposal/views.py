@@ -11,14 +11,13 @@ from typing_extensions import TypedDict
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.state import (
     Attendance,
-    Booking,
     ConditionState,
     DisposalState,
     Stage,
     Transfer,
     VictimView,
 )
-from services.disposal.events import PriorRecord
+from services.disposal.events import ConditionSessionBooked, PriorRecord
 from services.trade.victims import Progress, VictimLogLine, log_view
 from services.trade.vocabulary import ConditionType
 from shared.domain.dates import local_day
@@ -283,7 +282,7 @@ def _victim(state: DisposalState, victim: UUID) -> VictimOfDisposal:
 
 
 def _terms_of_conditions(state: DisposalState) -> dict[str, ConditionView]:
-    bookings: dict[UUID, list[Booking]] = defaultdict(list)
+    bookings: dict[UUID, list[ConditionSessionBooked]] = defaultdict(list)
     attendances: dict[UUID, list[Attendance]] = defaultdict(list)
     for booking in state.bookings.values():
         bookings[booking.condition_id].append(booking)
@@ -297,7 +296,10 @@ def _terms_of_conditions(state: DisposalState) -> dict[str, ConditionView]:
 
 
 def _terms(
-    condition: ConditionState, bookings: Iterable[Booking], attendances: Sequence[Attendance], recorded: Container[UUID]
+    condition: ConditionState,
+    bookings: Iterable[ConditionSessionBooked],
+    attendances: Sequence[Attendance],
+    recorded: Container[UUID],
 ) -> ConditionView:
     """Return what a condition asks and how far it is: the hours credited, its sessions, and the last attendance.
 

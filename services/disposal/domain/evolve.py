@@ -19,7 +19,6 @@ from services.disposal.domain.state import (
     Assessment,
     AssessmentRequest,
     Attendance,
-    Booking,
     Breach,
     ConditionState,
     ConditionStatus,
@@ -177,8 +176,7 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.DeferralEnded():
             return _deferral_ended(state, fact, event)
         case events.ConditionSessionBooked():
-            booking = Booking(event.condition_id, event.session_id, event.starts_at, event.hours)
-            return replace(state, bookings={**state.bookings, event.session_id: booking})
+            return replace(state, bookings={**state.bookings, event.session_id: event})
         case events.ConditionAttended() | events.ConditionMissed() | events.ConditionSessionCancelled():
             return _attended(state, fact, event)
         case events.AbsenceDecided():

@@ -183,16 +183,6 @@ class ConditionState:
 
 
 @dataclass(frozen=True, slots=True)
-class Booking:
-    """A session booked in this stream for a condition."""
-
-    condition_id: UUID
-    session_id: UUID
-    starts_at: datetime
-    hours: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class Attendance:
     """How one session of a condition ended for the child; `acceptable` is None until an absence is decided."""
 
@@ -352,10 +342,10 @@ class ProgrammeEnd:
 
 @dataclass(frozen=True, slots=True)
 class FailedDiversion:
-    """A diversion after which the case was decided anew: when it ended, and the child's age when it began."""
+    """A diversion after which the case was decided anew: when it ended, and the child's age in years when it began."""
 
     ended_on: date
-    age: int | None
+    age: int | None = None
 
 
 @dataclass(frozen=True)
@@ -401,7 +391,8 @@ class DisposalState:
     annulment: Annulment | None = None
     deferral: Deferral | None = None
     yot_referred_at: datetime | None = None
-    bookings: Mapping[UUID, Booking] = field(default_factory=dict)
+    bookings: Mapping[UUID, events.ConditionSessionBooked] = field(default_factory=dict)
+    """The sessions booked in this stream for conditions."""
     attendances: tuple[Attendance, ...] = ()
     contacts: tuple[Contact, ...] = ()
     consent_withdrawn_at: datetime | None = None

@@ -25,8 +25,8 @@ from services.disposal.domain.commands import (
     RequestAssessment,
 )
 from services.disposal.domain.duties import duties
-from services.disposal.domain.state import Attendance, Booking, Contact
-from services.disposal.events import AssessmentTool, ContactMeans, PriorRecord
+from services.disposal.domain.state import Attendance, Contact
+from services.disposal.events import AssessmentTool, ConditionSessionBooked, ContactMeans, PriorRecord
 from services.disposal.service import service
 from services.trade.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.domain.duties import Duty
@@ -338,7 +338,10 @@ def test_what_is_due_costs_no_more_reads_for_more_sessions() -> None:
         case = CaseStory().issued()
         sessions = [uuid4() for _ in range(many)]
         at = datetime.fromisoformat(AFTER)
-        booked = {session: Booking(WORK, session, at, Decimal(1)) for session in sessions}
+        booked = {
+            session: ConditionSessionBooked(condition_id=WORK, session_id=session, starts_at=at, hours=Decimal(1))
+            for session in sessions
+        }
         missed = Attendance(
             WORK,
             sessions[0],

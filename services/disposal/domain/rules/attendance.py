@@ -12,14 +12,14 @@ from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import (
     ABSENT,
     Attendance,
-    Booking,
     DisposalState,
 )
+from services.disposal.events import ConditionSessionBooked
 from services.trade.vocabulary import AttendanceStatus, Role
 from shared.domain.rules import Context
 
 
-def _booking(command: RecordConditionAttendance, state: DisposalState) -> Booking | None:
+def _booking(command: RecordConditionAttendance, state: DisposalState) -> ConditionSessionBooked | None:
     """Return the booking of the session for the condition, which says when it is and how long."""
     booking = state.bookings.get(command.session_id)
     return booking if booking is not None and booking.condition_id == command.condition_id else None
