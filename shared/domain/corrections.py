@@ -353,10 +353,7 @@ class CorrectionEngine(Generic[C, S]):
     def _guard_time_and_order(self, rules: RuleBook[S], command: type[Command]) -> None:
         @rules.forbids("T1", command, looks_at=("corrects",))
         def not_before_what_it_corrects(command: CorrectionCommand, state: S | None, context: Context) -> bool:
-            """Check the time: a correction cannot happen before the fact that it corrects.
-
-            Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-            """
+            """Check the time: a correction cannot happen before the fact that it corrects."""
             return all(
                 fact.occurred_at <= context.occurred_at for fact in facts_of(state) if fact.event_id == command.corrects
             )

@@ -1,7 +1,7 @@
 """Business rules: small functions with an id, in one registry for each service.
 
 A rule returns True if the command may proceed. Its docstring is its text for the user; the last line, `Source: …`, names
-its source. The problem details of the API, the console and the reference page all show this one text.
+its source, unless the id does (`SOURCES`). The problem details of the API, the console and the reference page all show this one text.
 
     rules: RuleBook[LoanState] = RuleBook("lending")
 
@@ -121,6 +121,9 @@ class Precedence(IntEnum):
     STATE = 3
     WARNS = 4
 
+
+SOURCES: Final = {"T1": "rule T1 of this house; DPA 2018 s38 (accuracy)"}
+"""The source of a rule of many functions: each has it that names no other."""
 
 _KINDS: Final = {Precedence.STATE: RuleKind.STATE, Precedence.WARNS: RuleKind.WARNS}
 
@@ -264,6 +267,7 @@ class RuleBook(Generic[S]):
         def register(function: F) -> F:
             called = f"rule {rule_id} ({function.__name__})"
             text, _, source = inspect.cleandoc(function.__doc__ or "").partition("Source:")
+            source = source or SOURCES.get(rule_id, "")
             if not text.strip() or not source.strip():
                 raise ValueError(f"{called} needs a docstring with its text and a line 'Source: …'")
             if len(inspect.signature(function).parameters) != (3 if looks_at else 2):
@@ -343,16 +347,10 @@ def broken_rules(rules: Iterable[Rule]) -> tuple[BrokenRule, ...]:
 
 
 def not_in_the_future(_state: object, context: Context) -> bool:
-    """Give the time at which it happened: a time in the future cannot be recorded.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """Give the time at which it happened: a time in the future cannot be recorded."""
     return context.occurred_at <= context.received_at
 
 
 def not_before_the_stream_began(_state: object, context: Context) -> bool:
-    """Give the time at which it happened: nothing happens in a record before the record begins.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """Give the time at which it happened: nothing happens in a record before the record begins."""
     return context.began_at is None or context.occurred_at >= context.began_at

@@ -23,20 +23,14 @@ rules: RuleBook[Session] = RuleBook("education")
 
 @rules.forbids("T1", commands.BookPlace, looks_at=("person_id",))
 def booked_again_after_giving_back(command: commands.BookPlace, state: Session, context: Context) -> bool:
-    """A place is booked again after the earlier one was given back: give the time at which that happened.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A place is booked again after the earlier one was given back: give the time at which that happened."""
     given_back = state.given_back.get(command.person_id)
     return given_back is None or context.occurred_at >= given_back.at
 
 
 @rules.forbids("T1", commands.RecordAttendance, looks_at=("person_id", "status"))
 def attendance_not_before_delivery(command: commands.RecordAttendance, state: Session, context: Context) -> bool:
-    """Attendance is taken once the session was held and the place was booked: give a time after both.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """Attendance is taken once the session was held and the place was booked: give a time after both."""
     place = state.places.get(command.person_id)
     by_service = command.status is AttendanceStatus.CANCELLED_BY_SERVICE
     if _cancelled(state) or place is None or (context.occurred_at < state.starts_at and not by_service):
@@ -47,39 +41,27 @@ def attendance_not_before_delivery(command: commands.RecordAttendance, state: Se
 
 @rules.forbids("T1", commands.CancelPlace, looks_at=("person_id",))
 def cancelled_after_booking(command: commands.CancelPlace, state: Session, context: Context) -> bool:
-    """A place is given back after it was booked: give the time at which that happened.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A place is given back after it was booked: give the time at which that happened."""
     place = state.places.get(command.person_id)
     return place is None or context.occurred_at >= place.booked_at
 
 
 @rules.forbids("T1", commands.DecideAbsenceReason, looks_at=("person_id",))
 def reason_after_absence(command: commands.DecideAbsenceReason, state: Session, context: Context) -> bool:
-    """A reason is decided after the absence was recorded: give the time at which that happened.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A reason is decided after the absence was recorded: give the time at which that happened."""
     place = state.places.get(command.person_id)
     return place is None or place.recorded_at is None or context.occurred_at >= place.recorded_at
 
 
 @rules.forbids("T1", commands.CancelSession)
 def called_off_after_bookings(state: Session, context: Context) -> bool:
-    """Calling off a session cancels the places booked by then: give a time after the last of them.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """Calling off a session cancels the places booked by then: give a time after the last of them."""
     return all(context.occurred_at >= place.booked_at for place in state.places.values())
 
 
 @rules.forbids("T1", commands.RecordFeedback)
 def feedback_after_delivery(state: Session, context: Context) -> bool:
-    """Feedback follows the session: give a time after it was held.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """Feedback follows the session: give a time after it was held."""
     return state.delivered_at is None or context.occurred_at >= state.delivered_at
 
 

@@ -23,10 +23,7 @@ rules: RuleBook[Sitting] = RuleBook("panel")
 
 @rules.forbids("T1", commands.AddToAgenda, looks_at=("disposal_id",))
 def added_again_after_its_removal(command: commands.AddToAgenda, sitting: Sitting, context: Context) -> bool:
-    """A case is put on the agenda again after it was taken off: give the time at which that happened.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A case is put on the agenda again after it was taken off: give the time at which that happened."""
     removed = sitting.removed.get(command.disposal_id)
     return removed is None or context.occurred_at >= removed
 
@@ -37,30 +34,21 @@ def after_it_was_put_on_the_agenda(
     sitting: Sitting,
     context: Context,
 ) -> bool:
-    """The panel deals with a case after it was put on the agenda, or was adjourned: give the time of that.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """The panel deals with a case after it was put on the agenda, or was adjourned: give the time of that."""
     item = sitting.agenda.get(command.disposal_id)
     return item is None or item.status is ItemStatus.CONSIDERED or context.occurred_at >= item.since
 
 
 @rules.forbids("T1", commands.CompleteAction, looks_at=("action_id",))
 def done_after_it_was_agreed(command: commands.CompleteAction, sitting: Sitting, context: Context) -> bool:
-    """An action is done after the panel agreed it: give the time at which that happened.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """An action is done after the panel agreed it: give the time at which that happened."""
     action = sitting.actions.get(command.action_id)
     return action is None or context.occurred_at >= action.agreed_at
 
 
 @rules.forbids("T1", commands.CloseSitting)
 def closed_after_the_last_case(sitting: Sitting, context: Context) -> bool:
-    """A sitting closes after its last case: give a time after that.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A sitting closes after its last case: give a time after that."""
     return all(context.occurred_at >= item.since for item in sitting.agenda.values())
 
 

@@ -15,10 +15,7 @@ rules: RuleBook[Person] = RuleBook("people")
 
 @rules.forbids("T1", commands.MergePerson, commands.SeparatePerson)
 def merged_and_separated_in_order(person: Person | None, context: Context) -> bool:
-    """The person was merged or separated after that time: give the time at which it happened.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """The person was merged or separated after that time: give the time at which it happened."""
     return person is None or person.changed_at is None or context.occurred_at >= person.changed_at
 
 

@@ -20,10 +20,7 @@ from shared.domain.rules import Context
 
 @rules.forbids("T1", commands.OpenDisposalCase, looks_at=("offence", "reported_at"))
 def opened_after_the_report(command: commands.OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
-    """A case is opened after the offence and its report: check the times.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A case is opened after the offence and its report: check the times."""
     return command.reported_at <= context.occurred_at and command.offence.date <= context.day
 
 
@@ -31,10 +28,7 @@ def opened_after_the_report(command: commands.OpenDisposalCase, _state: Disposal
 def reclassified_after_the_offence(
     command: commands.ReclassifyOffence, _state: DisposalState, context: Context
 ) -> bool:
-    """An offence is re-classified after it took place: check the day.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """An offence is re-classified after it took place: check the day."""
     return command.offence.date <= context.day
 
 
@@ -42,10 +36,7 @@ def reclassified_after_the_offence(
 def known_after_the_offence(
     command: commands.OpenDisposalCase | commands.ReclassifyOffence, _state: DisposalState | None, context: Context
 ) -> bool:
-    """An offence becomes known on its own day or later, and before the case is opened: check the day.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """An offence becomes known on its own day or later, and before the case is opened: check the day."""
     known_on = command.offence.known_on
     return known_on is None or command.offence.date <= known_on <= context.day
 
@@ -129,19 +120,13 @@ def not_agreed_before_what_it_rests_on(state: DisposalState, context: Context) -
     commands.EndDeferral,
 )
 def not_before_the_agreement(state: DisposalState, context: Context) -> bool:
-    """What follows from the deferral cannot have happened before it was agreed: check the time.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """What follows from the deferral cannot have happened before it was agreed: check the time."""
     return state.deferral is None or context.occurred_at >= state.deferral.at
 
 
 @rules.forbids("T1", commands.TransferCase, commands.EndTransfer)
 def not_before_the_last_transfer(state: DisposalState, context: Context) -> bool:
-    """The areas that hold a case change in the order in which it happens: check the time.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """The areas that hold a case change in the order in which it happens: check the time."""
     return not state.transfers or context.occurred_at >= (state.transfers[-1].ended_at or state.transfers[-1].at)
 
 
@@ -166,10 +151,7 @@ def transfer_is_to_another_area(command: commands.TransferCase, state: DisposalS
 
 @rules.forbids("T1", commands.CompleteDeferral)
 def not_before_its_steps(state: DisposalState, context: Context) -> bool:
-    """A deferral cannot have been completed before its steps were: check the time.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A deferral cannot have been completed before its steps were: check the time."""
     steps = () if state.deferral is None else state.deferral.steps.values()
     return all(step.recorded_at is None or step.recorded_at <= context.occurred_at for step in steps)
 
@@ -222,10 +204,7 @@ def not_given_before_its_conditions(state: DisposalState, context: Context) -> b
     commands.AnnulDisposal,
 )
 def not_before_it_was_given(state: DisposalState, context: Context) -> bool:
-    """What follows from the disposal cannot have happened before it was given: check the time.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """What follows from the disposal cannot have happened before it was given: check the time."""
     return state.issue is None or context.occurred_at >= state.issue.at
 
 
@@ -287,10 +266,7 @@ def _conditions_of(command: Command) -> Iterator[UUID]:
     looks_at=("condition_id", "status", "changes", "condition_ids"),
 )
 def not_before_the_condition(command: Command, state: DisposalState, context: Context) -> bool:
-    """The condition did not bind the child yet at that time: check the time.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """The condition did not bind the child yet at that time: check the time."""
     bound = (state.conditions.get(condition_id) for condition_id in _conditions_of(command))
     return all(condition is None or condition.since <= context.occurred_at for condition in bound)
 
@@ -307,10 +283,7 @@ def not_before_the_condition(command: Command, state: DisposalState, context: Co
     looks_at=("session_id",),
 )
 def not_before_what_it_answers(command: Command, state: DisposalState, context: Context) -> bool:
-    """This answers something that had not happened by then: check the time.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """This answers something that had not happened by then: check the time."""
     answered = _answered(command, state)
     return answered is None or context.occurred_at >= answered
 

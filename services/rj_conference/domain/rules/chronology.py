@@ -14,10 +14,7 @@ ABSENCES: Final = frozenset({NotProceedingReason.HARMER_ABSENT, NotProceedingRea
 
 @rules.forbids("T1", commands.ScheduleConference)
 def scheduled_after_what_it_needs(conference: Conference, context: Context) -> bool:
-    """A conference is scheduled after the harmer's responsibility, the facilitator and the approved risk were recorded.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A conference is scheduled after the harmer's responsibility, the facilitator and the approved risk were recorded."""
     facts = (*conference.responsibilities.values(), conference.facilitator)
     moments = [fact.at for fact in facts if fact is not None]
     if conference.risk is not None and conference.risk.approved_at is not None:
@@ -34,47 +31,32 @@ def scheduled_after_what_it_needs(conference: Conference, context: Context) -> b
     commands.RecordNoAgreement,
 )
 def after_the_step_before(conference: Conference, context: Context) -> bool:
-    """This cannot have happened before the step that led to where the conference stands: check the time that you give.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """This cannot have happened before the step that led to where the conference stands: check the time that you give."""
     return context.occurred_at >= conference.since
 
 
 @rules.forbids("T1", commands.RecordConferenceHeld)
 def held_after_it_was_scheduled(conference: Conference, context: Context) -> bool:
-    """A conference cannot have been held before it was scheduled: check the time that you give.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A conference cannot have been held before it was scheduled: check the time that you give."""
     # Before its start rule E1 speaks alone.
     return not conference.has_begun(context.occurred_at) or context.occurred_at >= conference.since
 
 
 @rules.forbids("T1", commands.RecordDidNotProceed, looks_at=("why",))
 def absent_after_the_start(command: commands.RecordDidNotProceed, conference: Conference, context: Context) -> bool:
-    """Nobody can have been absent before the conference was to begin: give a time after its start.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """Nobody can have been absent before the conference was to begin: give a time after its start."""
     return command.why not in ABSENCES or conference.has_begun(context.occurred_at)
 
 
 @rules.forbids("T1", commands.ApproveRisk)
 def approved_after_it_was_assessed(conference: Conference, context: Context) -> bool:
-    """A risk assessment cannot have been approved before it was made: check the time that you give.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A risk assessment cannot have been approved before it was made: check the time that you give."""
     return conference.risk is None or context.occurred_at >= conference.risk.assessed_at
 
 
 @rules.forbids("T1", commands.WithdrawConsent, looks_at=("person_id",))
 def withdrawn_after_it_was_given(command: commands.WithdrawConsent, conference: Conference, context: Context) -> bool:
-    """A consent cannot have been withdrawn before it was given: check the time that you give.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A consent cannot have been withdrawn before it was given: check the time that you give."""
     consent = conference.consent_of(command.person_id)
     return consent is None or context.occurred_at >= consent.at
 
@@ -83,29 +65,20 @@ def withdrawn_after_it_was_given(command: commands.WithdrawConsent, conference: 
 def settled_after_the_agreement(
     command: commands.CompleteTerm | commands.FailTerm, conference: Conference, context: Context
 ) -> bool:
-    """A term cannot have been kept or failed before it was agreed: check the time that you give.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A term cannot have been kept or failed before it was agreed: check the time that you give."""
     term = conference.terms.get(command.term_id)
     return term is None or context.occurred_at >= term.agreed_at
 
 
 @rules.forbids("T1", commands.RecordFollowUp)
 def followed_up_after_it_was_held(conference: Conference, context: Context) -> bool:
-    """A follow-up cannot have taken place before the conference: check the time that you give.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A follow-up cannot have taken place before the conference: check the time that you give."""
     return conference.held is None or context.occurred_at >= conference.held.at
 
 
 @rules.forbids("T1", commands.CloseConference)
 def closed_after_its_last_step(conference: Conference, context: Context) -> bool:
-    """A conference that was held cannot have been closed before its last step: check the time that you give.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
+    """A conference that was held cannot have been closed before its last step: check the time that you give."""
     in_order = conference.held is None or context.occurred_at >= conference.since
     return in_order or comes_too_late(conference, context)
 
