@@ -45,6 +45,13 @@ class Summary(ValueObject):
     cases: tuple[UUID, ...] = ()
     lapsed: tuple[LapsedDuty, ...] = ()
     """The duties of the service that lapsed; reporting adds them."""
+    led_by: str | None = None
+    """Another area that leads the record, as after a transfer; reporting adds it. None: the one that opened it."""
+
+    @property
+    def counted_in(self) -> str | None:
+        """The area in which measures count it: the one that leads it."""
+        return self.led_by or self.area
 
     @property
     def subject(self) -> UUID | None:

@@ -60,7 +60,7 @@ MEASURE: Final = Measure(
     select=select_entrants,
     aggregate=aggregate,
     needs_subjects=True,
-    groupings={"area": lambda row: row.area},
+    groupings={"area": lambda row: row.counted_in},
     small_numbers="exact: asked for by the Ministry of Justice, which publishes them",
     columns={
         "count": "children who entered in the period",

@@ -107,7 +107,7 @@ MEASURE: Final = Measure(
     select=select_victims,
     aggregate=aggregate,
     needs_subjects=True,
-    groupings={"area": lambda row: row.summary.area},
+    groupings={"area": lambda row: row.summary.counted_in},
     small_numbers="exact: asked for and published as KPI 6; that somebody consented is in clear, and names nobody",
     columns={
         "victims": "distinct victims",

@@ -43,7 +43,7 @@ MEASURE: Final = Measure(
     days=ended_on,
     select=select_interventions,
     aggregate=aggregate,
-    groupings={"area": lambda row: row.summary.area},
+    groupings={"area": lambda row: row.summary.counted_in},
     small_numbers="exact: the Youth Justice Board asks for these counts by team and quarter, and publishes them; kind and end of an intervention are in clear",
     columns={
         "ended": "children whose intervention ended in the period",

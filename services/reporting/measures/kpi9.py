@@ -52,7 +52,7 @@ MEASURE: Final = Measure(
     days=given_on,
     select=select_cautions,
     aggregate=aggregate,
-    groupings={"area": lambda row: row.area},
+    groupings={"area": lambda row: row.counted_in},
     small_numbers="exact: asked for and published as KPI 6; category and age are in clear, and the return needs them",
     columns={
         "cases": "cautions given",

@@ -111,7 +111,7 @@ MEASURE: Final = Measure(
     days=last_days,
     select=select_intervals_and_lapses,
     aggregate=aggregate,
-    groupings={"area": lambda row: row.summary.area},
+    groupings={"area": lambda row: row.summary.counted_in},
     small_numbers="exact: lengths and duties are about the service; the days of a case are in clear",
     columns={
         "n": "stretches that ended in the period",

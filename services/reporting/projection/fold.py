@@ -13,7 +13,7 @@ from services.trade.summary import LapsedDuty, Summary, plain_summary
 from shared.domain.decider import history_at
 from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
-from shared.domain.permissions import AccessFacts
+from shared.domain.permissions import AccessFacts, Hold, marks_of
 from shared.domain.persons import NOTHING_KNOWN, Known
 
 Stream = tuple[str, UUID]
@@ -70,7 +70,7 @@ class Folded:
             state=self.state,
             open=self.open,
             is_work=summary.is_work,
-            area=summary.area,
+            area=summary.counted_in,
             officer=summary.officer,
             overdue=sum(duty.is_shown(day) and duty.overdue(day) for duty in self.duties),
         )
@@ -109,12 +109,15 @@ def fold(
     summary: Summary = (read_model.summary or plain_summary)(state, shown[0])
     duties = tuple(read_model.duties(state, read_model.policy.on))
     lapsed = tuple(LapsedDuty(duty=duty.duty, on=duty.lapsed_on) for duty in duties if duty.lapsed_on is not None)
+    events = read_model.events
+    marks = (mark for fact in shown if type(fact.event) in events.holding for mark in marks_of(events, fact))
+    led_by = next((hold.label for hold in Hold.standing(frozenset(marks)) if hold.leads), None)
     return Folded(
         service=service,
         history=history,
         view=read_model.view(state),
         duties=duties,
-        summary=summary.model_copy(update={"lapsed": lapsed}) if lapsed else summary,
+        summary=summary.model_copy(update={"lapsed": lapsed, "led_by": led_by}),
         opened_at=shown[0].occurred_at,
         updated_at=max(fact.occurred_at for fact in shown),
         recorded_at=shown[-1].recorded_at,

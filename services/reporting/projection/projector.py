@@ -107,10 +107,13 @@ _CLEAR: Final = """
 """
 
 
-def held(row: str, areas: str) -> str:
-    """Return the condition that another area's record, a row of `stream` or `duty`, is of a case that one of some areas holds too."""
+def held(row: str, areas: str, case: str = "") -> str:
+    """Return the condition that another area's record, a row of `stream` or `duty`, is of a case that one of some areas holds too.
+
+    `case` says which case; by default its home.
+    """
     return (
-        f"exists (select from stream as h where h.home = {row}.home and h.area is not distinct from {row}.area"  # noqa: S608 - names, and no value
+        f"exists (select from stream as h where h.home = {case or f'{row}.home'} and h.area is not distinct from {row}.area"  # noqa: S608 - names, and no value
         f" and h.held_by <> '{{}}' and h.held_by && {areas})"
     )
 

@@ -25,7 +25,7 @@ from shared.domain.permissions import CONFLICT, Denial
 from shared.domain.persons import NOTHING_KNOWN
 
 _STREAMS: Final = f"""
-    select s.*, {QUEUED} as queued, coalesce({visible(3)}, false) as shown, {held("s", "$6::text[]")} as held
+    select s.*, {QUEUED} as queued, coalesce({visible(3, "$1")}, false) as shown, {held("s", "$6::text[]")} as held
     from stream as s where s.cases @> array[$1::uuid] or ($2 and s.mentions @> array[$1::uuid] and exists (
         select from fact as f where f.service = s.service and f.stream = s.stream and (
             position(convert_to('"case_id":"' || $1::uuid || '"', 'UTF8') in f.body) > 0
@@ -36,7 +36,7 @@ _STREAMS: Final = f"""
 """  # noqa: S608 - the clauses above, and no value
 _DUTIES: Final = f"""
     select d.*, s.cases, s.officer from duty as d join stream as s using (service, stream)
-    where s.cases @> array[$1::uuid] and {visible(2)}
+    where s.cases @> array[$1::uuid] and {visible(2, "$1")}
 """  # noqa: S608 - the clause above, and no value
 
 Row = Mapping[str, Any]

@@ -58,8 +58,8 @@ _WORK: Final = f"""
         select d.service, d.stream, count(*) as duties from duty as d
         where {stood_open("$5::date")} and d.due < $5 and d.service = any($1) group by d.service, d.stream
     )
-    select service, case when $7::boolean then stream end as stream, state, open, home = any(cases) as is_work, area, officer,
-        count(*) as streams, coalesce(sum(late.duties), 0)::bigint as overdue
+    select service, case when $7::boolean then stream end as stream, state, open, home = any(cases) as is_work,
+        coalesce(record ->> 'led_by', area) as area, officer, count(*) as streams, coalesce(sum(late.duties), 0)::bigint as overdue
     from stream left join late using (service, stream)
     where {_AS_STORED} and ($6::boolean or open or late.duties > 0)
     group by 1, 2, 3, 4, 5, 6, 7

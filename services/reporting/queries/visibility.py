@@ -20,11 +20,14 @@ from shared.domain.permissions import EVERY, NOTHING, Permission, combined
 _HOMES: Final = "select distinct home from stream where mentions && $1::uuid[]"
 
 
-def visible(n: int) -> str:
-    """Return the condition that a reader may see `stream as s`. `$n` is the first of five parameters (`Reach.parameters`)."""
+def visible(n: int, case: str = "") -> str:
+    """Return the condition that a reader may see `stream as s`. `$n` is the first of five parameters (`Reach.parameters`).
+
+    `case`: who holds this case sees of a record that several share the part of this one.
+    """
     free, keys, linked, areas, barred = (f"${number}" for number in range(n, n + 5))
     return f"""(
-        ({areas}::text[] is null or s.area is null or s.area = any({areas}) or {held("s", areas)})
+        ({areas}::text[] is null or s.area is null or s.area = any({areas}) or {held("s", areas, case)})
         and not s.mentions && {barred}::uuid[]
         and (
             s.service = any({free}::text[])
