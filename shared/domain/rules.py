@@ -1,7 +1,7 @@
 """Business rules: small functions with an id, in one registry for each service.
 
 A rule returns True if the command may proceed. Its docstring is its text for the user; the last line, `Source: …`, names
-its source, unless the id does (`SOURCES`). The problem details of the API, the console and the reference page all show this one text.
+its source, unless its id or its book does (`SOURCES`, `RuleBook`). The problem details of the API, the console and the reference page all show this one text.
 
     rules: RuleBook[LoanState] = RuleBook("lending")
 
@@ -204,8 +204,9 @@ class _Guards:
 class RuleBook(Generic[S]):
     """The rules of one service, in the order of their registration."""
 
-    def __init__(self, service: str) -> None:
-        self.service = service
+    def __init__(self, service: str, source: str = "") -> None:
+        """Begin a book; `source` is that of the rules that name none."""
+        self.service, self._source = service, source
         self.rules: list[Rule] = []
         self._by_command: dict[type[Command], _Guards] = {}
         self.forbids("T1", Command, first=True)(not_in_the_future)  # else a rule would tell what changes on a later day
@@ -267,7 +268,7 @@ class RuleBook(Generic[S]):
         def register(function: F) -> F:
             called = f"rule {rule_id} ({function.__name__})"
             text, _, source = inspect.cleandoc(function.__doc__ or "").partition("Source:")
-            source = source or SOURCES.get(rule_id, "")
+            source = source or SOURCES.get(rule_id, self._source)
             if not text.strip() or not source.strip():
                 raise ValueError(f"{called} needs a docstring with its text and a line 'Source: …'")
             if len(inspect.signature(function).parameters) != (3 if looks_at else 2):

@@ -15,7 +15,7 @@ from shared.domain.dates import BeyondCalendar, add_working_days, local_day
 from shared.domain.rules import Context, RuleBook
 from shared.domain.state_machine import register
 
-rules: RuleBook[Session] = RuleBook("education")
+rules: RuleBook[Session] = RuleBook("education", "team practice (attendance register)")
 
 
 # --- T1: nothing before the fact that it depends on ---------------------------------------------
@@ -72,10 +72,7 @@ def feedback_after_delivery(state: Session, context: Context) -> bool:
 def session_has_started(
     command: commands.DeliverSession | commands.RecordAttendance, state: Session, context: Context
 ) -> bool:
-    """The session has not started yet: record it once it has.
-
-    Source: team practice (attendance register)
-    """
+    """The session has not started yet: record it once it has."""
     # A place that the service itself takes back may be recorded before the start.
     by_service = (
         isinstance(command, commands.RecordAttendance) and command.status is AttendanceStatus.CANCELLED_BY_SERVICE
@@ -85,58 +82,40 @@ def session_has_started(
 
 @rules.forbids("E2", commands.DeliverSession, commands.RecordAttendance)
 def session_not_cancelled(state: Session, _context: Context) -> bool:
-    """The session was cancelled: plan another one.
-
-    Source: team practice (attendance register)
-    """
+    """The session was cancelled: plan another one."""
     return not _cancelled(state)
 
 
 @rules.forbids("E3", commands.RecordAttendance, looks_at=("hours_credited",))
 def hours_within_schedule(command: commands.RecordAttendance, state: Session, _context: Context) -> bool:
-    """More hours are credited than the session had: credit at most the hours scheduled.
-
-    Source: team practice (attendance register)
-    """
+    """More hours are credited than the session had: credit at most the hours scheduled."""
     return _cancelled(state) or command.hours_credited <= state.hours
 
 
 @rules.forbids("E4", commands.RecordAttendance, looks_at=("status", "hours_credited"))
 def credit_only_for_attending(command: commands.RecordAttendance, state: Session, context: Context) -> bool:
-    """Hours are credited for being there, not for an absence or a cancelled place: credit none.
-
-    Source: team practice (attendance register)
-    """
+    """Hours are credited for being there, not for an absence or a cancelled place: credit none."""
     uncredited = command.status.value in context.policy.codes("statuses_without_credit")
     return _cancelled(state) or not uncredited or command.hours_credited == 0
 
 
 @rules.forbids("E5", commands.RecordAttendance, looks_at=("person_id",), lifted_by=(commands.CorrectRecord,))
 def recorded_once(command: commands.RecordAttendance, state: Session, _context: Context) -> bool:
-    """Attendance is already recorded for this person: do not record it twice.
-
-    Source: team practice (attendance register)
-    """
+    """Attendance is already recorded for this person: do not record it twice."""
     place = state.places.get(command.person_id)
     return _cancelled(state) or place is None or place.open
 
 
 @rules.forbids("E6", commands.DecideAbsenceReason, looks_at=("person_id",))
 def absence_waits(command: commands.DecideAbsenceReason, state: Session, _context: Context) -> bool:
-    """No absence of this person waits for a reason.
-
-    Source: team practice (attendance register)
-    """
+    """No absence of this person waits for a reason."""
     place = state.places.get(command.person_id)
     return place is not None and place.waits_for_reason
 
 
 @rules.forbids("E8", commands.BookPlace, lifted_by=(commands.CancelPlace,))
 def has_a_place_left(state: Session, context: Context) -> bool:
-    """The session has as many places as one may have: book this one in another session.
-
-    Source: team practice (attendance register)
-    """
+    """The session has as many places as one may have: book this one in another session."""
     return len(state.places) < context.policy.number("places_of_a_session")
 
 
@@ -147,10 +126,7 @@ def _has_room(case_id: UUID | None, state: Session, context: Context) -> bool:
 
 @rules.forbids("E9", commands.BookPlace, looks_at=("case_id",))
 def the_case_has_a_session_left(command: commands.BookPlace, state: Session, context: Context) -> bool:
-    """The case has had places in as many sessions as one may: book this one without the case, for its referral or disposal.
-
-    Source: team practice (attendance register)
-    """
+    """The case has had places in as many sessions as one may: book this one without the case, for its referral or disposal."""
     return _has_room(command.case_id, state, context)
 
 
@@ -179,30 +155,21 @@ def _attendances(session: Session | None) -> list[AttendanceRecorded]:
 
 @rules.forbids("E1", commands.CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_delivered_after_its_start(command: commands.CorrectRecord, state: Session, _context: Context) -> bool:
-    """The session was held at a time that is recorded: it cannot have been planned to start after that.
-
-    Source: team practice (attendance register)
-    """
+    """The session was held at a time that is recorded: it cannot have been planned to start after that."""
     after = CORRECTIONS.as_corrected(command, state)
     return after is None or after.delivered_at is None or after.delivered_at >= after.starts_at
 
 
 @rules.forbids("E3", commands.CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_within_schedule(command: commands.CorrectRecord, state: Session, _context: Context) -> bool:
-    """More hours would be credited than the session had: correct the one or the other to fit.
-
-    Source: team practice (attendance register)
-    """
+    """More hours would be credited than the session had: correct the one or the other to fit."""
     after = CORRECTIONS.as_corrected(command, state)
     return after is None or all(event.hours_credited <= after.hours for event in _attendances(after))
 
 
 @rules.forbids("E4", commands.CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_without_credit_for_absence(command: commands.CorrectRecord, state: Session, context: Context) -> bool:
-    """Hours would be credited for an absence or a cancelled place: correct the hours first.
-
-    Source: team practice (attendance register)
-    """
+    """Hours would be credited for an absence or a cancelled place: correct the hours first."""
     uncredited = context.policy.codes("statuses_without_credit")
     attendances = _attendances(CORRECTIONS.as_corrected(command, state))
     return all(event.hours_credited == 0 for event in attendances if event.status.value in uncredited)
@@ -210,10 +177,7 @@ def stays_without_credit_for_absence(command: commands.CorrectRecord, state: Ses
 
 @rules.forbids("E9", commands.CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_within_the_sessions_of_the_case(command: commands.CorrectRecord, state: Session, context: Context) -> bool:
-    """The case has had places in as many sessions as one may: leave the place without it.
-
-    Source: team practice (attendance register)
-    """
+    """The case has had places in as many sessions as one may: leave the place without it."""
     after = CORRECTIONS.as_corrected(command, state)
     cases = set() if after is None else _cases(after) - _cases(state)
     return all(_has_room(case_id, state, context) for case_id in cases)

@@ -15,7 +15,7 @@ from shared.domain.policy import Policy
 from shared.domain.rules import Context, RuleBook
 from shared.domain.state_machine import register
 
-rules: RuleBook[Sitting] = RuleBook("panel")
+rules: RuleBook[Sitting] = RuleBook("panel", "local policy on the joint decision-making panel")
 
 
 # --- T1: nothing before the fact that it depends on ---------------------------------------------
@@ -61,19 +61,13 @@ def _has_quorum(kinds: frozenset[str], policy: Policy) -> bool:
 
 @rules.forbids("P1", commands.ConsiderCase, lifted_by=(commands.RecordMembers,))
 def police_and_yjs_are_present(sitting: Sitting, context: Context) -> bool:
-    """The panel needs at least police and youth justice service: record who is present, or adjourn the case.
-
-    Source: local policy on the joint decision-making panel
-    """
+    """The panel needs at least police and youth justice service: record who is present, or adjourn the case."""
     return _has_quorum(frozenset(member.kind for member in sitting.present(context.occurred_at)), context.policy)
 
 
 @rules.forbids("P2", commands.ConsiderCase, looks_at=("disposal_id",), lifted_by=(commands.AddToAgenda,))
 def the_case_is_on_the_agenda(command: commands.ConsiderCase, sitting: Sitting, _context: Context) -> bool:
-    """A case is considered once it is on the agenda, and once a sitting: put it there, or on that of the next sitting.
-
-    Source: local policy on the joint decision-making panel
-    """
+    """A case is considered once it is on the agenda, and once a sitting: put it there, or on that of the next sitting."""
     item = sitting.agenda.get(command.disposal_id)
     return item is not None and item.status is not ItemStatus.CONSIDERED
 
@@ -110,28 +104,19 @@ def the_child_was_heard(command: commands.ConsiderCase, _sitting: Sitting, _cont
 
 @rules.forbids("P5", commands.CloseSitting, lifted_by=(commands.ConsiderCase, commands.AdjournCase))
 def every_case_is_dealt_with(sitting: Sitting, _context: Context) -> bool:
-    """A case on the agenda is neither considered nor adjourned: do the one or the other, or take it off the agenda.
-
-    Source: local policy on the joint decision-making panel
-    """
+    """A case on the agenda is neither considered nor adjourned: do the one or the other, or take it off the agenda."""
     return all(item.status is not ItemStatus.TO_CONSIDER for item in sitting.agenda.values())
 
 
 @rules.forbids("P6", commands.AddToAgenda, lifted_by=(commands.RemoveFromAgenda,))
 def the_agenda_has_room(sitting: Sitting, context: Context) -> bool:
-    """The agenda has as many cases as one may have: put this one on that of another sitting.
-
-    Source: local policy on the joint decision-making panel
-    """
+    """The agenda has as many cases as one may have: put this one on that of another sitting."""
     return len(sitting.agenda) < context.policy.number("cases_of_a_sitting")
 
 
 @rules.forbids("P7", commands.AddToAgenda, looks_at=("case_id",))
 def the_case_has_a_sitting_left(command: commands.AddToAgenda, sitting: Sitting, context: Context) -> bool:
-    """The case has been on the agendas of as many sittings as one may: decide it by what the panel has said.
-
-    Source: local policy on the joint decision-making panel
-    """
+    """The case has been on the agendas of as many sittings as one may: decide it by what the panel has said."""
     most = context.policy.number("sittings_of_a_case")
     return has_room(command.case_id, facts_of(sitting)[0], context, most)
 
@@ -159,10 +144,7 @@ def still_abstain_who_must(command: commands.CorrectRecord, sitting: Sitting, co
 
 @rules.forbids("P1", commands.CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_a_quorum(command: commands.CorrectRecord, sitting: Sitting, context: Context) -> bool:
-    """Police or youth justice service would have been absent where the panel recommended: correct another field.
-
-    Source: local policy on the joint decision-making panel
-    """
+    """Police or youth justice service would have been absent where the panel recommended: correct another field."""
     after = CORRECTIONS.as_corrected(command, sitting)
     return after is None or all(
         _has_quorum(frozenset(member.kind for member in after.present(fact.occurred_at)), context.policy_on(fact.day))
