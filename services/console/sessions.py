@@ -288,8 +288,21 @@ class Links(_Rows):
             ends_at,
         )
 
-    async def end(self, owner: str, kind: str = "") -> None:
-        await self._pool.execute("delete from link where owner = $1", self._cipher.owner(kind + owner))
+    async def of(self, owner: str, kind: str = "") -> dict[str, Any]:
+        """Return what the links of an owner open, the one that ends first before the others, each by its row."""
+        rows = await self._pool.fetch(
+            "select id, sealed from link where owner = $1 and ends_at > now() order by ends_at",
+            self._cipher.owner(kind + owner),
+        )
+        return {row["id"].hex(): self._cipher.open(row["sealed"], row["id"]) for row in rows}
+
+    async def end(self, owner: str, kind: str = "", row: str = "") -> None:
+        """End every link of an owner, or that of one row."""
+        await self._pool.execute(
+            "delete from link where owner = $1 and ($2 = '' or encode(id, 'hex') = $2)",
+            self._cipher.owner(kind + owner),
+            row,
+        )
 
 
 class Drafts(_Rows):

@@ -1,11 +1,12 @@
-"""The pages that anybody uses without a sign-in: whom to ring, and a report of an incident.
+"""The pages that anybody uses without a sign-in: whom to ring, a report of an incident, and feedback.
 
 A report is recorded at once, under the token by which the console shows appointments: it may begin a referral whose source
-is the public, in the area that the partnership names, and read none.
+is the public, in the area that the partnership names, and read none. Feedback waits here, encrypted, until an officer links it
+to a case: nobody else can tell which it is about.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -34,6 +35,10 @@ from shared.domain.ids import derived_uuid
 
 COLLECTION: Final = "referrals"
 ANYBODY: Final = (Role.INVITED,)
+SAYING: Final = "RecordFeedback"
+WAITING: Final = "feedback"
+"""Whose the waiting feedback is among the links, and its kind."""
+LONGEST_WAIT: Final = timedelta(days=365)
 TOO_OFTEN: Final = (
     "You have sent several forms already: press again in ten minutes, or ring us. Nothing was recorded now."
 )
@@ -44,10 +49,39 @@ async def contact_page(request: Request) -> Response:
     return render(request, "contact.html", None)
 
 
+async def feedback_page(request: Request) -> Response:
+    """Ask anybody what they say of us."""
+    return _form(request, "public_feedback.html", await feedback_fields(request), {}, str(uuid4()))
+
+
+async def take_feedback(request: Request) -> Response:
+    """Keep what anybody says of us until an officer links it to a case."""
+    form = await read_public_form(request)
+    key, fields = read_key(form), await feedback_fields(request)
+    answers = {field.name: form.get(field.name, []) for field in fields} | {"feedback_id": [str(key)]}
+    _, wrong = command_of(fields, answers)
+    if not wrong and is_above_public_rate(request):
+        wrong = [FieldProblem("", TOO_OFTEN)]
+    if wrong:
+        return _form(request, "public_feedback.html", fields, answers, str(key), wrong)
+    now, links = datetime.now(UTC), console_of(request).links
+    if [str(key)] not in [one["answers"]["feedback_id"] for one in (await links.of(WAITING, WAITING)).values()]:
+        value = {"answers": answers, "at": now.isoformat(timespec="seconds")}
+        await links.make(WAITING, value, now + LONGEST_WAIT, WAITING)
+    return render(request, "public_receipt.html", None, number="", warnings=())
+
+
+async def feedback_fields(request: Request) -> list[Field]:
+    """Return what anybody is asked of how a case was handled."""
+    schema = await console_of(request).apis.schema(SERVICES[COLLECTION], SAYING)
+    fields = fields_of(schema, Drawing(schema.get("$defs", {})))
+    return [field for field in questions.in_words(fields, questions.FEEDBACK) if field.name != questions.FOLLOWS]
+
+
 async def report_page(request: Request) -> Response:
     """Ask anybody what happened; where no area takes such reports, say whom to ring."""
     fields = await _fields(request) if partnership_on(today()).area else []
-    return _form(request, fields, {}, str(uuid4()))
+    return _form(request, "public_report.html", fields, {}, str(uuid4()))
 
 
 async def take_report(request: Request) -> Response:
@@ -61,7 +95,7 @@ async def take_report(request: Request) -> Response:
     if not wrong:
         wrong = await _send(request, key, body)
     if wrong:
-        return _form(request, fields, answers, str(key), wrong)
+        return _form(request, "public_report.html", fields, answers, str(key), wrong)
     number = ids["case_id"][0][:8].upper()
     return render(request, "public_receipt.html", None, number=number, warnings=questions.warnings_for(answers))
 
@@ -93,11 +127,16 @@ async def _fields(request: Request) -> list[Field]:
 
 
 def _form(
-    request: Request, fields: Sequence[Field], answers: Answers, key: str, wrong: Sequence[FieldProblem] = ()
+    request: Request,
+    template: str,
+    fields: Sequence[Field],
+    answers: Answers,
+    key: str,
+    wrong: Sequence[FieldProblem] = (),
 ) -> Response:
     return render(
         request,
-        "public_report.html",
+        template,
         None,
         problem=wrong,
         fields=[field for field in fields if field.title and not field.is_new_id],

@@ -88,7 +88,7 @@ async def search(request: Request, session: Session, form: Form) -> Response:
     wrong = "" if words else "Enter what you are looking for."
     if not wrong:
         try:
-            answer = await _find(apis, session, kinds_of(kind, words), words)
+            answer = await find_cases(apis, session, kinds_of(kind, words), words)
         except Problem as problem:
             if problem.status != 422:
                 raise
@@ -123,7 +123,7 @@ def kinds_of(kind: str, words: str) -> Sequence[str]:
     return (*((SearchKind.CASE,) if is_case else ()), *numbers)
 
 
-async def _find(apis: Apis, session: Session, kinds: Sequence[str], words: str) -> dict[str, Any]:
+async def find_cases(apis: Apis, session: Session, kinds: Sequence[str], words: str) -> dict[str, Any]:
     """Return what the first of some kinds finds; of the last, whatever it says. Raises `Problem` or `NoAnswer`."""
     for kind in kinds[:-1]:
         answer = await apis.search(session, {kind: words})

@@ -17,6 +17,7 @@ from services.console.forms.turns import last_of_turns
 from services.console.navigation import lists_of
 from services.console.officers.cases import record_of
 from services.console.officers.education import with_places
+from services.console.officers.feedback import waiting_feedback
 from services.console.officers.in_turn import waiting_for
 from services.console.officers.panel import OVER, sittings_of
 from services.console.officers.victims import FORMS, victims_waiting
@@ -131,6 +132,7 @@ async def my_day(request: Request, session: Session) -> Response:
         forms=FORMS,
         uncounted=_after(next((group.id for group in groups if group.more and group.id in LATER), None)),
         waiting=waiting,
+        feedback=len(await waiting_feedback(request, session)),
         names=await names.of_records(
             console.apis,
             session,

@@ -91,11 +91,19 @@ def fields_for(roles: Collection[str], organisation: str, fields: Sequence[Field
     own = _own_words(roles)
     if own is None:
         return list(fields)
-    known, words = known_to(roles, organisation, None), own["fields"]
+    known = known_to(roles, organisation, None)
     return [
-        replace(field, kind="hidden", title="") if field.name in known else _in_words(field, words.get(field.name, {}))
-        for field in fields
+        replace(field, kind="hidden", title="") if field.name in known else field for field in in_words(fields, own)
     ]
+
+
+FEEDBACK: Final[Mapping[str, Any]] = _TEXTS["feedback"]
+"""The words in which anybody is asked what they say of us."""
+
+
+def in_words(fields: Sequence[Field], own: Mapping[str, Any]) -> list[Field]:
+    """Return fields in words of their own, where there are some."""
+    return [_in_words(field, own["fields"].get(field.name, {})) for field in fields]
 
 
 def _in_words(field: Field, words: Mapping[str, Any]) -> Field:

@@ -52,6 +52,7 @@ WITHOUT_SIGN_IN = {
     "/metrics",
     "/status",
     "/contact",
+    "/feedback",
     "/report",
     "/sign-in",
     "/signed-in",
@@ -61,6 +62,7 @@ WITHOUT_SIGN_IN = {
 """Routes that anybody may ask for; `/report` is another page for who is signed in. `/sign-in` sets a cookie, and `/signed-in` begins a session: both by OpenID Connect."""
 PAGES = {
     "/",
+    "/feedback/waiting",
     "/daily-sheet",
     "/diary",
     "/cases",
@@ -114,6 +116,7 @@ PAGES = {
 }
 """Routes that a signed-in person reads."""
 FORMS = {
+    "/feedback/waiting",
     "/diary",
     "/diary/end",
     "/records/{collection}/{id}/do/{command}",
