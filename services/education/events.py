@@ -15,6 +15,7 @@ from services.trade.vocabulary import (
     WORDS,
     AttendanceStatus,
     KeyStage,
+    Minutes,
     Personal,
     Regime,
     SchoolUrn,
@@ -27,9 +28,6 @@ from shared.domain.sealing import OwnedBy, Sealed
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
 """A number of heads."""
-
-Minutes = Annotated[int, Field(ge=0, le=1_440)]
-"""Minutes, at most a day of them."""
 
 Score = Annotated[int, Field(ge=0, le=10)]
 """How somebody rated a session."""

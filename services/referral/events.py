@@ -26,6 +26,7 @@ from services.trade.vocabulary import (
     LawfulBasis,
     MediaType,
     MessageTemplate,
+    Minutes,
     OutcomeCode,
     PartyDetails,
     Personal,
@@ -379,6 +380,8 @@ class AdviceGiven(Event):
     to: AdviceTo
     person_id: UUID | None = None
     topic: Topic
+    text: Annotated[Added[Sealed[FreeText]], Personal.NARRATIVE] = None
+    minutes: Added[Minutes] = None
 
 
 class ContactRecorded(Event):

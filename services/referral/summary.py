@@ -7,7 +7,7 @@ from uuid import UUID
 from services.referral.domain.state import Referral
 from services.trade.summary import Summary, common_fields
 from services.trade.victims import REFERRED, TOLD, first_day
-from services.trade.vocabulary import TriageOutcome
+from services.trade.vocabulary import Topic, TriageOutcome
 from shared.domain.envelope import Fact
 from shared.domain.messages import ValueObject
 
@@ -22,13 +22,22 @@ class VictimWishes(ValueObject):
     supported: bool = False
 
 
+class Advice(ValueObject):
+    """Advice that was given, and how long it took, if that was noted."""
+
+    on: date
+    topic: Topic
+    minutes: int | None = None
+
+
 class ReferralSummary(Summary):
-    """The days on which an incident was reported and first triaged. A reopened referral keeps its first triage."""
+    """The days on which an incident was reported and first triaged, and the advice that was given. A reopened referral keeps its first triage."""
 
     reported_on: date
     triaged_on: date | None = None
     triage_outcome: TriageOutcome | None = None
     victims: tuple[VictimWishes, ...] = ()
+    advice: tuple[Advice, ...] = ()
 
 
 def summary(state: Referral, first: Fact) -> ReferralSummary:
@@ -41,6 +50,7 @@ def summary(state: Referral, first: Fact) -> ReferralSummary:
         triaged_on=state.triages[0].on if state.triages else None,
         triage_outcome=state.triages[-1].outcome if state.triages else None,
         victims=tuple(_wishes(state)),
+        advice=tuple(Advice(on=on, topic=given.topic, minutes=given.minutes) for on, given in state.advice),
     )
 
 

@@ -138,6 +138,7 @@ def view(state: Referral) -> ReferralView:
         ReferralView,
         state,
         state=state.stage,
+        advice_given=len(state.advice),
         outcome=state.outcome(POLICY.on),
         outcomes=state.outcomes(POLICY.on),
         people={person: part.category for person, part in state.people.items()},

@@ -27,6 +27,9 @@ from shared.domain.permissions import (
 from shared.domain.sealing import FieldClass, Sealed
 from shared.domain.texts import Code, CommandContext
 
+Minutes = Annotated[int, Field(ge=0, le=1_440)]
+"""Minutes, at most a day of them."""
+
 _REFERENCE = r"([A-Z]{1,4}([/-][A-Z]{1,2})?[/-]?)?[0-9]{1,12}(([/-]([A-Z]{1,2}[/-]?)?|[A-Z]{1,2}[/-]?)[0-9]{1,12}){0,4}"
 
 Reference = Annotated[

@@ -6,7 +6,16 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from services.education import events
-from services.trade.vocabulary import AttendanceStatus, FieldCorrection, KeyStage, Role, SchoolUrn, SessionKind, Topic
+from services.trade.vocabulary import (
+    AttendanceStatus,
+    FieldCorrection,
+    KeyStage,
+    Minutes,
+    Role,
+    SchoolUrn,
+    SessionKind,
+    Topic,
+)
 from shared.domain.messages import Command, FreeText, Hours, SessionHours, Timestamp, commands_in
 from shared.domain.sealing import OwnedBy, Sealed
 
@@ -75,7 +84,7 @@ class RecordAttendance(Command):
     status: AttendanceStatus
     hours_credited: Hours
     complied: bool
-    minutes_late: events.Minutes | None = None
+    minutes_late: Minutes | None = None
     evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 

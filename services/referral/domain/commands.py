@@ -20,6 +20,7 @@ from services.trade.vocabulary import (
     LawfulBasis,
     MediaType,
     MessageTemplate,
+    Minutes,
     NotTheChildId,
     OfficerId,
     OutcomeCode,
@@ -310,6 +311,8 @@ class GiveAdvice(Command):
     to: events.AdviceTo
     person_id: UUID | None = None
     topic: Topic
+    text: Sealed[FreeText] | None = None
+    minutes: Minutes | None = None
 
 
 class RecordContact(Command):

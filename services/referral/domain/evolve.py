@@ -126,7 +126,7 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         case events.ReferralAllocated():
             return _allocated(state, fact, event)
         case events.AdviceGiven():
-            return replace(_in_progress(state, fact), advice_given=state.advice_given + 1)
+            return replace(_in_progress(state, fact), advice=(*state.advice, (fact.day, event)))
         case events.ContactRecorded():
             return _contacted(state, fact, event)
         case events.PreferencesRecorded():

@@ -132,7 +132,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 "Give advice",
                 (commands.GiveAdvice,),
                 OFFICER,
-                once(lambda state: state.advice_given > 0),
+                once(lambda state: bool(state.advice)),
             ),
             Step(
                 "Assign the outcome of the crime",

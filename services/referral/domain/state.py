@@ -269,7 +269,8 @@ class Referral:
     reopened: bool = False
     """Whether it was opened again and not triaged since."""
     officer_id: UUID | None = None
-    advice_given: int = 0
+    advice: tuple[tuple[date, events.AdviceGiven], ...] = ()
+    """The advice that was given, each with its day."""
     contacted_on: date | None = None
     """The first day on which somebody was reached."""
     activities: tuple[datetime, ...] = ()

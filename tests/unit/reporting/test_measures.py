@@ -11,7 +11,7 @@ import pytest
 
 from services.disposal.summary import DeferralSummary, SealedTexts
 from services.education.summary import SessionSummary
-from services.referral.summary import ReferralSummary
+from services.referral.summary import Advice, ReferralSummary
 from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
 from services.reporting.measures.period import BadQuestion, Period, quarter, quarter_of, year_of
@@ -257,6 +257,16 @@ def test_education_counts_heads_as_delivered() -> None:
     assert (found["sessions"], found["pupils"], found["staff"], found["parents"]) == (2, 28, 2, 14)
     assert found["by_topic"] == {"DIVERSITY": {"sessions": 2, "pupils": 28}}
     assert {key: group["sessions"] for key, group in found["by_key_stage"].items()} == {"KS3": 1, "NOT_RECORDED": 1}
+
+
+def test_advice_counts_in_education_with_the_minutes_that_were_noted() -> None:
+    """Given advice in and after the period, when one has no minutes, then it counts, and no time is inferred."""
+    given = [(Topic.DIVERSITY, "2026-01-05", 20), (Topic.WEAPONS, "2026-02-05", None), (Topic.WEAPONS, "2026-04-05", 9)]
+    advice = tuple(Advice(on=day(on), topic=topic, minutes=minutes) for topic, on, minutes in given)
+    advised = ReferralSummary(stream=uuid4(), home=uuid4(), reported_on=day("2026-01-02"), advice=advice)
+    found = ask("education", session(Topic.DIVERSITY, "2026-01-01", pupils=28), advised, group_by="kind")
+    assert (found["sessions"], found["advice"], found["advice_minutes"]) == (1, 2, 20)
+    assert {kind: group["advice"] for kind, group in found["by_kind"].items()} == {"GROUP": 0, "NOT_RECORDED": 2}
 
 
 def test_a_small_ethnic_group_is_never_shown() -> None:
