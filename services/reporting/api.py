@@ -31,7 +31,7 @@ from services.reporting.queries.csv_export import as_csv
 from services.reporting.queries.daily_sheet import MOST, SHEET_PLACE, SheetPlace, daily_sheet
 from services.reporting.queries.diary import add_diary
 from services.reporting.queries.digests import add_digests
-from services.reporting.queries.freshness import MAY_BE_STALE, json_answer, stale_header, stale_services
+from services.reporting.queries.freshness import MAY_BE_STALE, json_answer, projected, stale_header, stale_services
 from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
 from services.reporting.queries.names import add_names
 from services.reporting.queries.own_metrics import own_metrics
@@ -244,12 +244,7 @@ def _measures(app: FastAPI) -> None:
             return Response(as_csv(answer), media_type="text/csv", headers=headers)
         return json_answer(answer, stale)
 
-    @app.get(
-        "/v1/measures/{measure}/records",
-        tags=["measures"],
-        response_model=CountedRecords,
-        **declared(_RECORDS, answers={200: MAY_BE_STALE}),
-    )
+    @projected(app, "/v1/measures/{measure}/records", CountedRecords, _RECORDS, tag="measures")
     async def records(request: Request, actor: Caller, measure: str) -> JSONResponse:
         """List the records counted in a number of a measure that the reader may see."""
         at: Dependencies = request.app.state.deps
@@ -279,7 +274,7 @@ def _period(query: Mapping[str, str]) -> tuple[date, date]:
 
 
 def _cases(app: FastAPI) -> None:
-    @app.get("/v1/cases", tags=["cases"], response_model=CaseList, **declared(_CASES, answers={200: MAY_BE_STALE}))
+    @projected(app, "/v1/cases", CaseList, _CASES)
     async def case_list(request: Request, actor: Caller) -> JSONResponse:
         """List the cases that the reader may see, in the order of `sort`; waits for `min_position`."""
         at: Dependencies = request.app.state.deps
@@ -300,12 +295,7 @@ def _cases(app: FastAPI) -> None:
         )
         return await answer_reader(request, actor, "cases", "cases", question)
 
-    @app.get(
-        "/v1/cases/{case_id}",
-        tags=["cases"],
-        response_model=OneCase,
-        **declared(_CASE, 404, answers={200: MAY_BE_STALE}),
-    )
+    @projected(app, "/v1/cases/{case_id}", OneCase, _CASE, 404)
     async def one_case(request: Request, actor: Caller, case_id: str) -> JSONResponse:
         """Return the projected case: its streams by collection, and its duties; waits for `min_position`.
 
@@ -316,12 +306,7 @@ def _cases(app: FastAPI) -> None:
             request, actor, case_id, "", lambda at, reader, id_, query: case(at.database, reader, id_, **_times(query))
         )
 
-    @app.get(
-        "/v1/cases/{case_id}/timeline",
-        tags=["cases"],
-        response_model=Timeline,
-        **declared(_TIMELINE, 404, answers={200: MAY_BE_STALE}),
-    )
+    @projected(app, "/v1/cases/{case_id}/timeline", Timeline, _TIMELINE, 404)
     async def case_timeline(request: Request, actor: Caller, case_id: str) -> JSONResponse:
         """List what happened in a case across the services, each event in a sentence; waits for `min_position`.
 
@@ -346,12 +331,7 @@ def _cases(app: FastAPI) -> None:
             ),
         )
 
-    @app.get(
-        "/v1/cases/{case_id}/changes",
-        tags=["cases"],
-        response_model=Changes,
-        **declared(_CHANGES, 404, answers={200: MAY_BE_STALE}),
-    )
+    @projected(app, "/v1/cases/{case_id}/changes", Changes, _CHANGES, 404)
     async def case_changes(request: Request, actor: Caller, case_id: str) -> JSONResponse:
         """List the events of a case that were recorded after some positions, in the order of their recording."""
         return await _answer(
@@ -428,7 +408,7 @@ def _place(query: Mapping[str, str], parameter: Parameter, of: Callable[[str], _
 
 
 def _duties(app: FastAPI) -> None:
-    @app.get("/v1/duties", tags=["duties"], response_model=Sheet, **declared(_DUTIES, answers={200: MAY_BE_STALE}))
+    @projected(app, "/v1/duties", Sheet, _DUTIES, tag="duties")
     async def duties(request: Request, actor: Caller) -> JSONResponse:
         """Return the daily sheet: each duty that the reader may see and that is unmet on the day of `as_of`, soonest first.
 

@@ -10,12 +10,11 @@ from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import answer_projected, ask
-from services.reporting.queries.freshness import MAY_BE_STALE, Projected
+from services.reporting.queries.freshness import Projected, projected
 from services.reporting.queries.sessions import MOST
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.request import Caller, read_id, read_reason
-from shared.api.routes import declared
 from shared.api.schemas import Schema
 
 SERVICES: Final = ("education", "panel", "rj_conference")
@@ -68,12 +67,7 @@ class Diary(Projected):
 def add_diary(app: FastAPI) -> None:
     """Add the route of an officer's diary (`GET /v1/diaries/{officer}`)."""
 
-    @app.get(
-        "/v1/diaries/{officer}",
-        tags=["cases"],
-        response_model=Diary,
-        **declared((OFFICER, ACCESS_REASON), answers={200: MAY_BE_STALE}),
-    )
+    @projected(app, "/v1/diaries/{officer}", Diary, (OFFICER, ACCESS_REASON))
     async def diary(request: Request, actor: Caller, officer: str) -> JSONResponse:
         """List an officer's appointments, without a name, for a holder of the link to their diary."""
         at: ApiDependencies = request.app.state.deps

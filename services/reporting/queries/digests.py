@@ -12,11 +12,10 @@ from services.reporting.projection.projector import UNMET
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import answer_projected, ask
-from services.reporting.queries.freshness import MAY_BE_STALE, Projected
+from services.reporting.queries.freshness import Projected, projected
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.request import Caller, read_id, read_query, read_reason
-from shared.api.routes import declared
 from shared.api.schemas import Schema
 from shared.domain.dates import local_day
 
@@ -58,12 +57,7 @@ class Digests(Projected):
 def add_digests(app: FastAPI) -> None:
     """Add the route of the reminders (`GET /v1/digests`)."""
 
-    @app.get(
-        "/v1/digests",
-        tags=["cases"],
-        response_model=Digests,
-        **declared((OFFICER, ACCESS_REASON), answers={200: MAY_BE_STALE}),
-    )
+    @projected(app, "/v1/digests", Digests, (OFFICER, ACCESS_REASON))
     async def digests(request: Request, actor: Caller) -> JSONResponse:
         """List today's reminders by officer, with cases by number alone."""
         at: ApiDependencies = request.app.state.deps

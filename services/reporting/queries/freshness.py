@@ -4,16 +4,21 @@ A projection that has stopped, one that is behind, and one whose Kafka does not 
 has recorded and not published yet are unknown here; `ooc status` shows them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import Field
+from fastapi import FastAPI
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool
+from shared.api.parameters import Parameter
+from shared.api.routes import declared
 from shared.api.schemas import Schema
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 FRESH_SECONDS: Final = 15
 """Seconds after which an answer without a new note is stale: several notes, and what a busy machine delays."""
@@ -56,6 +61,20 @@ class Projected(Schema):
 
     positions: dict[str, int] = Field(description="For each service the position up to which events are in the answer.")
     stale: list[StaleService]
+
+
+def projected(
+    app: FastAPI,
+    path: str,
+    answer: type[BaseModel],
+    parameters: Sequence[Parameter],
+    *statuses: int,
+    tag: str = "cases",
+) -> Callable[[F], F]:
+    """Declare a route whose answer comes from projected events; `statuses` are those of its further problems."""
+    return app.get(
+        path, tags=[tag], response_model=answer, **declared(parameters, *statuses, answers={200: MAY_BE_STALE})
+    )
 
 
 async def stale_services(pool: Pool) -> list[dict[str, Any]]:

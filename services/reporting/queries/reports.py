@@ -11,13 +11,12 @@ from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import answer_reader
-from services.reporting.queries.freshness import MAY_BE_STALE, Projected
+from services.reporting.queries.freshness import Projected, projected
 from services.reporting.queries.min_position import MIN_POSITION
 from services.reporting.queries.visibility import Reader, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON
 from shared.api.request import Caller
-from shared.api.routes import declared
 from shared.api.schemas import Schema
 
 SERVICE: Final = "referral"
@@ -49,12 +48,7 @@ class Reports(Projected):
 def add_reports(app: FastAPI) -> None:
     """Add the route of one's own reports (`GET /v1/reports`)."""
 
-    @app.get(
-        "/v1/reports",
-        tags=["cases"],
-        response_model=Reports,
-        **declared((MIN_POSITION, ACCESS_REASON), answers={200: MAY_BE_STALE}),
-    )
+    @projected(app, "/v1/reports", Reports, (MIN_POSITION, ACCESS_REASON))
     async def reports(request: Request, actor: Caller) -> JSONResponse:
         """List the referrals that the reader's organisation has reported, the latest first, with the stage of each.
 

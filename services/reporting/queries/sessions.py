@@ -11,14 +11,13 @@ from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import answer_reader
-from services.reporting.queries.freshness import MAY_BE_STALE, Projected
+from services.reporting.queries.freshness import Projected, projected
 from services.reporting.queries.min_position import MIN_POSITION
 from services.reporting.queries.visibility import Reader, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, a_day
 from shared.api.problems import Malformed
 from shared.api.request import Caller, read_day, read_query
-from shared.api.routes import declared
 from shared.api.schemas import Schema
 from shared.domain.messages import Actor
 
@@ -73,7 +72,7 @@ class Calendar(Projected):
 def add_sessions(app: FastAPI) -> None:
     """Add the route of the calendar of sessions (`GET /v1/sessions`)."""
 
-    @app.get("/v1/sessions", tags=["cases"], response_model=Calendar, **declared(PERIOD, answers={200: MAY_BE_STALE}))
+    @projected(app, "/v1/sessions", Calendar, PERIOD)
     async def sessions(request: Request, actor: Caller) -> JSONResponse:
         """List the education sessions that begin on some days and that the reader may see, the earliest first.
 

@@ -10,11 +10,10 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from services.reporting.projection.snapshot import Pool, positions, snapshot
-from services.reporting.queries.freshness import MAY_BE_STALE, Projected
+from services.reporting.queries.freshness import Projected, projected
 from services.reporting.queries.sessions import MOST, PERIOD, answer_calendar
 from services.reporting.queries.visibility import Reader, visible
 from shared.api.request import Caller
-from shared.api.routes import declared
 from shared.api.schemas import Schema
 
 _SITTINGS: Final = f"""
@@ -59,7 +58,7 @@ class Sittings(Projected):
 def add_sittings(app: FastAPI) -> None:
     """Add the route of the calendar of sittings (`GET /v1/sittings`)."""
 
-    @app.get("/v1/sittings", tags=["cases"], response_model=Sittings, **declared(PERIOD, answers={200: MAY_BE_STALE}))
+    @projected(app, "/v1/sittings", Sittings, PERIOD)
     async def sittings(request: Request, actor: Caller) -> JSONResponse:
         """List the sittings of the panel that begin on some days and that the reader may see, the earliest first.
 

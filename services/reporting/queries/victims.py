@@ -18,13 +18,12 @@ from services.reporting.projection.projector import UNMET
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import answer_reader
-from services.reporting.queries.freshness import MAY_BE_STALE, Projected
+from services.reporting.queries.freshness import Projected, projected
 from services.reporting.queries.min_position import MIN_POSITION
 from services.reporting.queries.visibility import Reader, Statement
 from services.trade.victims import OF_VICTIMS
 from shared.api.parameters import ACCESS_REASON, PAGE, an_id
 from shared.api.request import Caller, read_id, read_query, read_reason
-from shared.api.routes import declared
 from shared.api.schemas import Schema
 from shared.domain.dates import local_day
 
@@ -98,9 +97,7 @@ class Victims(Projected):
 def add_victims(app: FastAPI) -> None:
     """Add the route of the list of victims (`GET /v1/victims`)."""
 
-    @app.get(
-        "/v1/victims", tags=["cases"], response_model=Victims, **declared(_PARAMETERS, answers={200: MAY_BE_STALE})
-    )
+    @projected(app, "/v1/victims", Victims, _PARAMETERS)
     async def victims(request: Request, actor: Caller) -> JSONResponse:
         """List the victims of the cases that the reader may see, with their duties and log; waits for `min_position`."""
         at: Dependencies = request.app.state.deps

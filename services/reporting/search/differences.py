@@ -17,7 +17,7 @@ from services.reporting.dependencies import Dependencies
 from services.reporting.projection.fold import Stream, split
 from services.reporting.projection.snapshot import Pool
 from services.reporting.queries.asking import answer_projected, ask, ask_for_reader
-from services.reporting.queries.freshness import MAY_BE_STALE, Projected
+from services.reporting.queries.freshness import Projected, projected
 from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
 from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader, visible
@@ -28,7 +28,6 @@ from services.trade.vocabulary import Personal, SearchKind
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.problems import problem_response
 from shared.api.request import Caller, read_id, read_query, read_reason
-from shared.api.routes import declared
 from shared.api.schemas import Schema
 
 MOST: Final = 100
@@ -77,12 +76,7 @@ class Differences(Projected):
 def add_differences(app: FastAPI) -> None:
     """Add the route of differing records."""
 
-    @app.get(
-        "/v1/differences",
-        tags=["duties"],
-        response_model=Differences,
-        **declared((_OFFICER, MIN_POSITION, ACCESS_REASON), answers={200: MAY_BE_STALE}),
-    )
+    @projected(app, "/v1/differences", Differences, (_OFFICER, MIN_POSITION, ACCESS_REASON), tag="duties")
     async def differences(request: Request, actor: Caller) -> JSONResponse:
         """List the people whose records differ in name, date of birth or ethnicity, as far as the reader may see them.
 
