@@ -14,7 +14,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from services.trade.vocabulary import OffenceCategory, OffenceCode, OffenceTitle, TrialMode
+from services.trade.vocabulary import OffenceCategory, OffenceCode, OffenceTitle, Organisation, TrialMode
+from shared.domain.policy import Entry, PolicyValue
 from shared.servers.settings import InvalidSetting, Settings
 
 EXAMPLE: Final = Path(__file__).with_name("partnership.toml")
@@ -69,6 +70,8 @@ class Partnership(_Part):
     police: Sender
     yjs: Sender
     victims: Victims
+    organisations: tuple[Organisation, ...] = ()
+    """Whence members of the panel come; if any is named, they come from no other."""
     schools: Mapping[Urn, Line] = {}
     """The schools that forms offer by their unique reference numbers; another one can be typed."""
     offences: Mapping[OffenceCode, Offence] = {}
@@ -133,6 +136,12 @@ def _line_of(text: str, number: int, where: Sequence[str]) -> int:
 def partnership() -> tuple[Partnership, ...]:
     """Read the file of this process. Raises `InvalidSetting`."""
     return read_partnership(PartnershipSettings().partnership or EXAMPLE)
+
+
+def panel_organisations() -> Sequence[PolicyValue]:
+    """Return as policy whence members of the panel come. Raises `InvalidSetting`."""
+    entries = tuple(Entry(entry.since, entry.organisations) for entry in partnership())
+    return [PolicyValue("panel_organisations", "organisations", "local policy: the partnership's own file", entries)]
 
 
 def partnership_on(day: date) -> Partnership:

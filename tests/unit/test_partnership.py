@@ -52,7 +52,12 @@ def test_a_later_entry_holds_from_its_day(tmp_path: Path) -> None:
     ("right", "wrong", "line", "fault"),
     [
         ('telephone = "101"', "telephone = 101", line_of('"101"'), "police.telephone"),
-        ('letterhead = "Merrowshire Police"', 'letterhead = ""', line_of("Merrowshire Police"), "police.letterhead"),
+        (
+            'letterhead = "Merrowshire Police"',
+            'letterhead = ""',
+            line_of('letterhead = "Merrowshire Police'),
+            "police.letterhead",
+        ),
         ('name = "Merrow', 'named = "Merrow', line_of('name = "'), "name: Field required|named"),
         ("[partnership.victims]", "[partnership.victim]", line_of("[partnership.victims]"), "victims"),
         ("from = 2013-04-08", 'from = "soon"', line_of("from = 2013"), "from"),

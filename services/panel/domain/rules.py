@@ -59,6 +59,16 @@ def _has_quorum(kinds: frozenset[str], policy: Policy) -> bool:
     return policy.codes("panel_quorum") <= kinds
 
 
+@rules.allowed_in(commands.RecordMembers, looks_at=("members",))
+def organisations_are_of_the_partnership(command: commands.RecordMembers, _sitting: Sitting, context: Context) -> bool:
+    """A member comes from an organisation that the partnership has not named: choose one of those that it has.
+
+    Source: local policy: the partnership's own file
+    """
+    named = context.policy.values.get("panel_organisations")
+    return not named or {member.organisation for member in command.members} <= {*named}
+
+
 @rules.forbids("P1", commands.ConsiderCase, lifted_by=(commands.RecordMembers,))
 def police_and_yjs_are_present(sitting: Sitting, context: Context) -> bool:
     """The panel needs at least police and youth justice service: record who is present, or adjourn the case."""

@@ -59,7 +59,7 @@ async def send(api: Client, stream: UUID, step: dict[str, Any]) -> httpx2.Respon
 async def sat(api: Client, stream: UUID, *cases: Case) -> None:
     """Let the panel consider each case, and close the sitting."""
     members = [
-        {"officer_id": str(uuid4()), "kind": kind, "organisation": "Dorset Council", "present": True}
+        {"officer_id": str(uuid4()), "kind": kind, "organisation": "Merrowshire Council", "present": True}
         for kind in ("POLICE", "YJS")
     ]
     steps: list[dict[str, Any]] = [
@@ -157,7 +157,7 @@ async def test_who_investigates_a_case_does_not_vote_on_it(api: Client, settings
     """Given a member of whom the disposal says that they investigate, when they vote, then P3 refuses it; abstaining, it is recorded; what another area's disposal says is nothing to it."""
     stream, one, officer = uuid4(), Case(), uuid4()
     members = [
-        {"officer_id": str(id_), "kind": kind, "organisation": "Dorset Council", "present": True}
+        {"officer_id": str(id_), "kind": kind, "organisation": "Merrowshire Council", "present": True}
         for id_, kind in ((officer, "POLICE"), (uuid4(), "YJS"))
     ]
     listed = {"disposal_id": str(one.disposal), "case_id": str(one.case), "person_id": str(one.child)}

@@ -50,9 +50,9 @@ def test_a_sitting_from_its_agenda_to_its_minutes(browser: Browser, waiting: lis
     assert early.status == 200
     members = {
         **{f"organisation-{n}": "" for n in range(1, 11)},
-        "organisation-1": "Dorset Police",
+        "organisation-1": "Merrowshire Police",
         "present-1": "yes",
-        "organisation-2": "Dorset Youth Justice Service",
+        "organisation-2": "Merrowshire Youth Justice Service",
         "present-2": "yes",
     }
     seated = browser.send(filled, filled.form("/members"), members)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from services.panel.domain.commands import RecordMembers
 from services.trade.vocabulary import MemberKind
 from shared.domain.service import Service
 from tests.unit.panel import stories as panel
@@ -30,8 +31,14 @@ def second_sitting(service: Service[Any]) -> Any:
     return answer(story.planned(), panel.listing(panel.LEO), panel.CHAIR, panel.LISTED)
 
 
+def members(service: Service[Any]) -> Any:
+    story: panel.SittingStory = under(panel.SittingStory(), service)
+    return answer(story.planned(), RecordMembers(members=panel.MEMBERS), panel.CHAIR, panel.LISTED)
+
+
 MOVES: Final[Mapping[str, Moved]] = {
     "panel_quorum": Moved(["POLICE"], quorum),
     "cases_of_a_sitting": Moved(1, second_case),
     "sittings_of_a_case": Moved(1, second_sitting),
+    "panel_organisations": Moved(["Merrowshire Police"], members),
 }

@@ -91,6 +91,17 @@ def test_the_stages_of_a_sitting(sitting: SittingStory) -> None:
     assert sitting.view["state"] == "SITTING"
 
 
+@pytest.mark.parametrize("typed", ["Zeb Markername Care", "Kevin O'Neil Work", "Dorset Council"])
+def test_a_member_comes_from_an_organisation_of_the_partnership(sitting: SittingStory, typed: str) -> None:
+    """Given what is read in clear, then no name fits where an organisation is asked: the partnership has named them all."""
+    stranger = member(NURSE, MemberKind.HEALTH).model_copy(update={"organisation": typed})
+    sitting.planned()
+    assert sitting.problems(RecordMembers(members=(*MEMBERS[:2], stranger)), LISTED) == {"S1"}
+    for charity in ("Barnardo's", "NSPCC", "Turning Point"):
+        theirs = stranger.model_copy(update={"organisation": charity})
+        assert sitting.does(RecordMembers(members=(*MEMBERS[:2], theirs)), LISTED) == ["MembersRecorded"]
+
+
 @pytest.mark.parametrize(
     "members",
     [
