@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from services.console import names
 from services.console.apis import Apis, part_of
-from services.console.directory import WORKERS, nameless
+from services.console.directory import ROLES, WORKERS, nameless
 from services.console.forms.turns import last_of_turns
 from services.console.navigation import lists_of
 from services.console.officers.cases import record_of
@@ -154,6 +154,7 @@ async def my_day(request: Request, session: Session) -> Response:
         drafts=drafts,
         mine=mine,
         workers=WORKERS,
+        referrers=ROLES["officer"],
         calendar=calendar,
         held_today=held_today,
         news=news,

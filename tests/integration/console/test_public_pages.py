@@ -76,7 +76,9 @@ def test_feedback_waits_until_an_officer_links_it(browser: Browser, system: dict
         path = f"/v1/referrals/{referral}"
         client.post("referral", f"{path}/commands", role="SUPERVISOR", body=report | {"source": "OFFICER"}, key="r")
         browser.sign_in("SUPERVISOR-1")
-        assert browser.open("/").links()["1 piece of feedback from the public waits for a case"] == "/feedback/waiting"
+        links = browser.open("/").links()
+        assert links["1 piece of feedback from the public waits for a case"] == "/feedback/waiting"
+        assert links["Receive a referral"] == "/report"
         waiting = browser.open("/feedback/waiting")
         assert "Nobody rang us back." in waiting.words
         link = waiting.form("/feedback/waiting")
