@@ -81,5 +81,23 @@ def due_after(day: date, policy_on: PolicyOn, term: str) -> date:
     return add_working_days(day, policy_on(day).number(term))
 
 
+def duty_after(
+    name: str,
+    opened_on: date,
+    policy_on: PolicyOn,
+    term: str,
+    met_on: date | None,
+    item: str = "",
+    closed_on: date | None = None,
+) -> Duty:
+    """Return a duty that is due some working days after it opens (`due_after`)."""
+    return Duty(name, opened_on, due_after(opened_on, policy_on, term), met_on, item, closed_on)
+
+
+def numbered(number: int) -> str:
+    """Return the item of a duty that a record may open several times: empty for the first."""
+    return "" if number == 1 else str(number)
+
+
 def _happened_by(day: date | None, as_of: date) -> bool:
     return day is not None and day <= as_of

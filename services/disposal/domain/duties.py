@@ -15,7 +15,7 @@ from services.disposal.domain.state import (
 from services.trade.victims import information_due, telling_duties
 from services.trade.vocabulary import AttendanceStatus, Disposal
 from shared.domain.dates import local_day
-from shared.domain.duties import Duty, due_after
+from shared.domain.duties import Duty, due_after, duty_after, numbered
 from shared.domain.policy import PolicyOn
 
 
@@ -123,21 +123,14 @@ def _yjs_told(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
         return
     annulled_at = state.annulment.at
     told_at = (at for at in (*state.contacted_at, state.yot_referred_at) if at is not None and at >= annulled_at)
-    opened_on = local_day(annulled_at)
-    due = due_after(opened_on, policy_on, "yjs_told_days")
-    yield Duty("YJS_TOLD", opened_on, due, met_on=_day(min(told_at, default=None)))
+    met_on = _day(min(told_at, default=None))
+    yield duty_after("YJS_TOLD", local_day(annulled_at), policy_on, "yjs_told_days", met_on)
 
 
 def _assessment(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     for number, request in enumerate(state.requests, start=1):
         opened_on, met_on = local_day(request.at), _day(request.completed_at)
-        yield Duty(
-            "ASSESSMENT",
-            opened_on,
-            due_after(opened_on, policy_on, "assessment_days"),
-            met_on=met_on,
-            item="" if number == 1 else str(number),
-        )
+        yield duty_after("ASSESSMENT", opened_on, policy_on, "assessment_days", met_on, numbered(number))
 
 
 def _programme(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
@@ -151,13 +144,8 @@ def _programme(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
         return
     if any(assessment.at <= issue.at for assessment in state.assessments):
         return
-    yield Duty(
-        "ASSESSMENT",
-        issue.on,
-        due_after(issue.on, policy_on, "assessment_days"),
-        met_on=_day(min((a.at for a in state.assessments if a.programme), default=None)),
-        item="R13",
-    )
+    met_on = _day(min((a.at for a in state.assessments if a.programme), default=None))
+    yield duty_after("ASSESSMENT", issue.on, policy_on, "assessment_days", met_on, "R13")
 
 
 def must_be_assessed(state: DisposalState) -> bool:
@@ -177,12 +165,7 @@ def _yot_referral(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     issue = state.issue
     if issue is None or issue.disposal is Disposal.YRD:
         return
-    yield Duty(
-        "YOT_REFERRAL",
-        issue.on,
-        due_after(issue.on, policy_on, "yot_referral_days"),
-        met_on=_day(state.yot_referred_at),
-    )
+    yield duty_after("YOT_REFERRAL", issue.on, policy_on, "yot_referral_days", _day(state.yot_referred_at))
 
 
 def _attendance_recorded(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
@@ -195,27 +178,17 @@ def _attendance_recorded(state: DisposalState, policy_on: PolicyOn) -> Iterator[
         condition = state.conditions.get(booking.condition_id)
         done_on = _day(condition.done_at) if condition is not None else None
         fell_away_on = local_day(last.at) if last is not None and cancelled else done_on
-        yield Duty(
-            "ATTENDANCE_RECORDED",
-            starts_on,
-            due_after(starts_on, policy_on, "attendance_record_days"),
-            met_on=met_on,
-            item=str(booking.session_id),
-            closed_on=_unless_met(met_on, fell_away_on),
-        )
+        item, closed_on = str(booking.session_id), _unless_met(met_on, fell_away_on)
+        term = "attendance_record_days"
+        yield duty_after("ATTENDANCE_RECORDED", starts_on, policy_on, term, met_on, item, closed_on)
 
 
 def _absence_reason(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     for missed in state.attendances:
         if missed.status is AttendanceStatus.DNA_PENDING:
             opened_on, met_on = local_day(missed.at), _day(missed.decided_at)
-            yield Duty(
-                "ABSENCE_REASON",
-                opened_on,
-                due_after(opened_on, policy_on, "absence_reason_days"),
-                met_on=met_on,
-                item=str(missed.session_id),
-            )
+            item = str(missed.session_id)
+            yield duty_after("ABSENCE_REASON", opened_on, policy_on, "absence_reason_days", met_on, item)
 
 
 def _missed_contact(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
@@ -225,13 +198,9 @@ def _missed_contact(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]
         if missed.status in ABSENT and missed.status is not AttendanceStatus.DNA_ACCEPTABLE:
             opened_on = local_day(missed.at)
             later = bisect_left(contacted_at, missed.at)
-            yield Duty(
-                "MISSED_CONTACT",
-                opened_on,
-                due_after(opened_on, policy_on, "missed_contact_days"),
-                met_on=local_day(contacted_at[later]) if later < len(contacted_at) else None,
-                item=str(missed.session_id),
-            )
+            met_on = local_day(contacted_at[later]) if later < len(contacted_at) else None
+            item = str(missed.session_id)
+            yield duty_after("MISSED_CONTACT", opened_on, policy_on, "missed_contact_days", met_on, item)
 
 
 def _condition(state: DisposalState) -> Iterator[Duty]:
@@ -287,13 +256,13 @@ def _deferral_reviews(state: DisposalState, policy_on: PolicyOn) -> Iterator[Dut
             same_day = name == "DEFERRAL_STEP_MISSED"
             due = opened_on if same_day else due_after(opened_on, policy_on, "deferral_reconsidered_days")
             met_on = _day(next((review for review in reviewed_at if review >= at), None))
-            yield Duty(name, opened_on, due, met_on, "" if number == 1 else str(number))
+            yield Duty(name, opened_on, due, met_on, numbered(number))
 
 
 def _transfer_review(state: DisposalState) -> Iterator[Duty]:
     for number, transfer in enumerate(state.transfers, start=1):
         opened_on, met_on = local_day(transfer.at), _day(transfer.ended_at)
-        yield Duty("TRANSFER_REVIEW", opened_on, transfer.review_on, met_on, "" if number == 1 else str(number))
+        yield Duty("TRANSFER_REVIEW", opened_on, transfer.review_on, met_on, numbered(number))
 
 
 def _prosecution_time_limit(state: DisposalState) -> Iterator[Duty]:
@@ -321,10 +290,5 @@ def _review(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     """
     for number, review in enumerate(state.reviews, start=1):
         opened_on = local_day(review.at)
-        yield Duty(
-            "DISPOSAL_REVIEW",
-            opened_on,
-            due_after(opened_on, policy_on, "disposal_review_days"),
-            met_on=_day(review.met_at),
-            item=f"{number}: {', '.join(review.unlawful_by)}",
-        )
+        item = f"{number}: {', '.join(review.unlawful_by)}"
+        yield duty_after("DISPOSAL_REVIEW", opened_on, policy_on, "disposal_review_days", _day(review.met_at), item)

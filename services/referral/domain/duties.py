@@ -10,7 +10,7 @@ from services.trade.relations import related_on
 from services.trade.victims import CONTACTED, REFERRED, days_since, first_day, information_due, telling_duties
 from services.trade.vocabulary import Flag, TriageOutcome
 from shared.domain.dates import add_working_days, local_day
-from shared.domain.duties import Duty, due_after
+from shared.domain.duties import Duty, due_after, duty_after, numbered
 from shared.domain.policy import PolicyOn
 
 
@@ -86,33 +86,29 @@ def _of_concerns(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
         met_on = None if state.concern_at is None else local_day(state.concern_at)
         yield Duty("CONCERN_RAISED", state.received_on, due, met_on)
     for number, concern in enumerate(state.concerns, start=1):
-        raised_on = local_day(concern.raised_at)
-        due = due_after(raised_on, policy_on, "mash_referral_working_days")
-        item = "" if number == 1 else str(number)
-        yield Duty("MASH_REFERRED", raised_on, due, concern.answered_on, item)
+        raised_on, item = local_day(concern.raised_at), numbered(number)
+        yield duty_after("MASH_REFERRED", raised_on, policy_on, "mash_referral_working_days", concern.answered_on, item)
     for number, referral in enumerate(state.mash_referrals, start=1):
-        referred_on = local_day(referral.made_at)
-        due = due_after(referred_on, policy_on, "mash_decision_working_days")
-        yield Duty("MASH_DECISION", referred_on, due, referral.answered_on, "" if number == 1 else str(number))
+        made_on, item, met_on = local_day(referral.made_at), numbered(number), referral.answered_on
+        yield duty_after("MASH_DECISION", made_on, policy_on, "mash_decision_working_days", met_on, item)
 
 
 def _of_feedback(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
     for feedback_id, feedback in state.feedback.items():
         if feedback.asks:
-            given_on = local_day(feedback.given_at)
-            due = due_after(given_on, policy_on, "feedback_answer_days")
-            yield Duty("FEEDBACK_ANSWERED", given_on, due, feedback.answered_on, str(feedback_id))
+            given_on, item = local_day(feedback.given_at), str(feedback_id)
+            yield duty_after(
+                "FEEDBACK_ANSWERED", given_on, policy_on, "feedback_answer_days", feedback.answered_on, item
+            )
 
 
 def _of_exploitation(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
     """Yield the referral to the National Referral Mechanism, and its answer: the police and councils must notify (MSA 2015 s52)."""
     referred_on = min(state.nrm_referred_on, default=None)
     if (opened_on := state.exploited_on) is not None:
-        due = due_after(opened_on, policy_on, "nrm_referral_working_days")
-        yield Duty("NRM_REFERRAL", opened_on, due, referred_on)
+        yield duty_after("NRM_REFERRAL", opened_on, policy_on, "nrm_referral_working_days", referred_on)
     if referred_on is not None:
-        due = due_after(referred_on, policy_on, "nrm_decision_working_days")
-        yield Duty("NRM_DECISION", referred_on, due, state.nrm_decided_on)
+        yield duty_after("NRM_DECISION", referred_on, policy_on, "nrm_decision_working_days", state.nrm_decided_on)
 
 
 def _of_messages(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
@@ -121,19 +117,13 @@ def _of_messages(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
         failed_on = local_day(failed_at)
         met_on = contacted_on(message.person_id, failed_at)
         sent_again_on = None if message.status is MessageStatus.FAILED else local_day(message.at)
-        yield Duty(
-            "RING_INSTEAD",
-            failed_on,
-            due_after(failed_on, policy_on, "answer_working_days"),
-            met_on,
-            str(message_id),
-            closed_on=sent_again_on if met_on is None else None,
-        )
+        item, closed_on = str(message_id), sent_again_on if met_on is None else None
+        yield duty_after("RING_INSTEAD", failed_on, policy_on, "answer_working_days", met_on, item, closed_on)
     for absence in state.absences:
         said_on = local_day(absence.announced_at)
         met_on = contacted_on(absence.person_id, absence.announced_at)
-        due = due_after(said_on, policy_on, "answer_working_days")
-        yield Duty("ANSWER_ABSENCE", said_on, due, met_on, f"{absence.person_id} {absence.about}")
+        item = f"{absence.person_id} {absence.about}"
+        yield duty_after("ANSWER_ABSENCE", said_on, policy_on, "answer_working_days", met_on, item)
 
 
 def _of_triage(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
@@ -208,8 +198,7 @@ def _of_likeness(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
         if not linked.resembles:
             continue
         met_on = _all_answered_on(_compared_on(state, person, other) for other in linked.resembles)
-        due = due_after(linked.linked_on, policy_on, "person_compared_days")
-        yield Duty("PERSON_COMPARED", linked.linked_on, due, met_on, str(person))
+        yield duty_after("PERSON_COMPARED", linked.linked_on, policy_on, "person_compared_days", met_on, str(person))
 
 
 def _all_answered_on(days: Iterable[date | None]) -> date | None:
@@ -236,10 +225,4 @@ def _of_relations(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
             related_on(adult, child, state.known) for child in children if len(state.parents_of(child)) > 1
         )
         met_on = None if answered_on is None else max(answered_on, opened_on)
-        yield Duty(
-            "RELATION_ANSWERED",
-            opened_on,
-            due_after(opened_on, policy_on, "relation_answered_days"),
-            met_on,
-            str(adult),
-        )
+        yield duty_after("RELATION_ANSWERED", opened_on, policy_on, "relation_answered_days", met_on, str(adult))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.rj_conference.domain.state import Conference
-from shared.domain.duties import Duty, due_after
+from shared.domain.duties import Duty, duty_after
 from shared.domain.policy import PolicyOn
 
 
@@ -23,8 +23,7 @@ def duties(conference: Conference, policy_on: PolicyOn) -> Sequence[Duty]:
     ]
     proposed_on = conference.needs_facilitator_from
     if proposed_on is not None:
-        due = due_after(proposed_on, policy_on, "facilitator_days")
-        opened.append(Duty("ASSIGN_FACILITATOR", proposed_on, due, met_on=conference.led_from))
+        opened.append(duty_after("ASSIGN_FACILITATOR", proposed_on, policy_on, "facilitator_days", conference.led_from))
     if conference.held is not None:
         due = conference.held.follow_up_due
         opened.append(Duty("RJ_FOLLOW_UP", conference.held.on, due, met_on=conference.followed_up_on))
