@@ -142,7 +142,8 @@ def test_no_secret_stands_in_an_environment() -> None:
 
 def test_the_settings_are_accepted() -> None:
     """The values given to an API parse, and lead to its database."""
-    environment = {name: str(value) for name, value in OURS["referral-api"]["environment"].items()}
+    given = OURS["referral-api"]["environment"].items()
+    environment = {name: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", str(value)) for name, value in given}  # as Compose does
     settings = ConsoleSettings.model_validate(
         {name.removeprefix("OOC_").lower(): value for name, value in environment.items()}
     )

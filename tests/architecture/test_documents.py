@@ -72,3 +72,17 @@ def test_every_decision_that_is_cited_is_there() -> None:
         if int(number := found[0] or found[1]) not in numbers
     }
     assert not unknown, f"docs/adr has no such decision: {sorted(unknown)}"
+
+
+def test_each_promise_of_security_says_what_is_not_promised_and_which_tests_hold_it() -> None:
+    """SECURITY.md is one page of ten promises, each with its limits and with tests that are there (the links are checked above)."""
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert len(page.split()) <= 1_300, "say it on one page"
+    promises = page.split("\n## ")[1:]
+    assert len(promises) == 10
+    for promise in promises:
+        what, limits, tests = (promise.partition("\nNot promised: ")[0], *promise.rpartition("\nTests: ")[::2])
+        assert what, promise
+        assert "\nNot promised: " in limits, promise
+        assert all(link.startswith("tests/") for link in LINK.findall(tests)), promise
+        assert LINK.findall(tests), promise
