@@ -471,7 +471,10 @@ class CommandHandler:
         inherited = {name: labels[name] for name in self.service.inherited_labels if name in labels}
         count, size = await self.event_store.size_of_home(home, inherited)
         short = records and _letters_in(request.command) <= SHORT
-        times = 3 if request.actor.role == SYSTEM else 2 if short else 1
+        permission = self.service.permissions.get(request.actor.role)
+        # Other agencies fill half of a case at most: the rest is for those whose work it is.
+        share = 0.5 if permission is not None and permission.own_organisation else 1
+        times = share * (3 if request.actor.role == SYSTEM else 2 if short else 1)
         return size > FULL_BYTES * times or (not records and count >= FULL_RECORDS * times)
 
     async def _check_access(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> Forbidden | None:

@@ -81,23 +81,30 @@ async def test_a_record_of_many_small_events_is_full(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_case_takes_so_many_records_and_bytes_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a case with as many referrals, or bytes in others, as one may have, then a school begins no further one there, and elsewhere it may."""
-    handler = CommandHandler(service, MemoryEventStore(), MemoryKeyring(), b"digest")
-    school = Actor(id=uuid4(), role="SCHOOL", organisation="WESSEX_TRUST", labels={"area": "DORSET"})
+    """Given a case with half as many referrals, or bytes in others, as one may have, then a school begins no further one there, and an officer does."""
+    event_store = MemoryEventStore()
+    handler = CommandHandler(service, event_store, MemoryKeyring(), b"digest")
 
-    async def refer(case: UUID) -> Result:
+    async def refer(case: UUID, role: str = "SCHOOL") -> Result:
+        actor = Actor(id=uuid4(), role=role, organisation="WESSEX_TRUST", labels={"area": "DORSET"})
         command = parse_command(
             service, json.dumps(received_referral(case, "2026-03-02T10:00:00+00:00")).encode(), NOON
         )
-        return await handler.handle(CommandRequest(command, uuid4(), uuid4(), school, NOON, uuid4()))
+        return await handler.handle(CommandRequest(command, uuid4(), uuid4(), actor, NOON, uuid4()))
 
     many, large = uuid4(), uuid4()
     assert command_handler.FULL_RECORDS >= 50
-    monkeypatch.setattr(command_handler, "FULL_RECORDS", 3)
+    monkeypatch.setattr(command_handler, "FULL_RECORDS", 6)
     assert [type(await refer(many)) for _ in range(4)] == [Accepted, Accepted, Accepted, Forbidden]
+    officers = [type(await refer(many, "SAFE_SCHOOLS_OFFICER")) for _ in range(4)]
+    assert officers == [Accepted, Accepted, Accepted, Forbidden]
     assert isinstance(await refer(large), Accepted)
-    monkeypatch.setattr(command_handler, "FULL_BYTES", 500)
+    _, size = await event_store.size_of_home(large, {})
+    monkeypatch.setattr(command_handler, "FULL_BYTES", size)
     assert isinstance(await refer(large), Forbidden)
+    assert isinstance(await refer(large, "SAFE_SCHOOLS_OFFICER"), Accepted)
+    monkeypatch.setattr(command_handler, "FULL_BYTES", 500)
+    assert isinstance(await refer(large, "SAFE_SCHOOLS_OFFICER"), Forbidden)
     assert isinstance(await refer(uuid4()), Accepted)
 
 
@@ -123,7 +130,7 @@ async def test_a_record_takes_no_more_duties_than_its_readers_can_tell(monkeypat
 async def test_another_area_fills_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a case in which another area began as many referrals as one may have, and as many bytes, then its own area goes on there."""
     handler = CommandHandler(service, MemoryEventStore(), MemoryKeyring(), b"digest")
-    monkeypatch.setattr(command_handler, "FULL_RECORDS", 2)
+    monkeypatch.setattr(command_handler, "FULL_RECORDS", 4)
     case = uuid4()
 
     async def refer(area: str) -> Result:
