@@ -54,7 +54,11 @@ Recipient = Annotated[
     str | None, typer.Option("--recipient", help="The age recipient to encrypt it to; default: OOC_BACKUP_RECIPIENT.")
 ]
 
-FILES: Final = {"gravity_matrices": "OOC_GRAVITY_MATRICES", "partnership": "OOC_PARTNERSHIP"}
+FILES: Final = {
+    "gravity_matrices": "OOC_GRAVITY_MATRICES",
+    "practitioners": "OOC_PRACTITIONERS",
+    "partnership": "OOC_PARTNERSHIP",
+}
 """Files of the partnership's own, by the variable that names them."""
 
 

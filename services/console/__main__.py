@@ -7,6 +7,7 @@ from services.console.settings import ConsoleSettings
 from services.disposal.matrices import gravity_matrices
 from services.system.addresses import NoSystem, find_addresses
 from services.trade.partnership import partnership
+from services.trade.practitioners import registers
 from shared.domain.dates import BadCalendar, bank_holidays
 from shared.observing.tracing import start_tracing
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
@@ -25,6 +26,7 @@ def main() -> None:
         bank_holidays()
         partnership()
         gravity_matrices()
+        registers()
         addresses = find_addresses(settings.url.split() if settings.url else (), var=settings.var)
         serve(console_application(settings, addresses), settings)
     except (BadNote, InvalidKeyEncryptionKeys, InvalidSetting, NoPassword, NoSystem, BadCalendar) as error:

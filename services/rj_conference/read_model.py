@@ -10,6 +10,7 @@ from services.rj_conference.domain.state import Conference, Stage
 from services.rj_conference.events import EVENTS
 from services.rj_conference.summary import summary
 from services.rj_conference.views import view
+from services.trade.practitioners import as_policy
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
@@ -22,7 +23,7 @@ READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
     view=view,
     summary=summary,
     duties=duties,
-    policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
+    policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml", as_policy),
     access=ACCESS,
     states=tuple(Stage),
     ended=frozenset({"CLOSED"}),

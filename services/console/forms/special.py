@@ -1,14 +1,15 @@
 """The commands whose form differs from what their schema draws: one table, one entry a command."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
 from services.console.forms import conditions, files, gravity, offences, people
 from services.console.forms.fields import Answers, Field, FieldProblem, Option
-from services.console.words import today
+from services.console.words import day, today
 from services.trade.partnership import partnership_on
+from services.trade.practitioners import register_on
 
 Given = dict[str, list[str]]
 
@@ -71,6 +72,25 @@ def _draw_gravity(sketch: Sketch) -> tuple[Sequence[Field], Answers]:
     return gravity.with_matrix(sketch.fields, {**suggested, **sketch.answers}), suggested
 
 
+def _of_the_register(fields: Sequence[Field]) -> Sequence[Field]:
+    """Offer as facilitator who is trained by the register of today, with what for and until when; without one the form stays."""
+    register = register_on(today())
+    if register is None:
+        return fields
+    trained = {str(one.officer): one for one in register.values() if one.may_lead(today(), sensitive=False)}
+
+    def words(option: Option) -> str:
+        one = trained[option.value]
+        return f"{option.text}: {one.level.lower()}, until {day(one.until)}"
+
+    return [
+        replace(field, options=[Option(one.value, words(one)) for one in field.options if one.value in trained])
+        if field.name == "facilitator_id"
+        else field
+        for field in fields
+    ]
+
+
 SPECIAL: Final[Mapping[str, SpecialForm]] = {
     people.OPENING: SpecialForm(
         _draw_opening,
@@ -98,6 +118,7 @@ SPECIAL: Final[Mapping[str, SpecialForm]] = {
         complete=lambda _fields, answers: gravity.with_score(answers),
     ),
     files.COMMAND: SpecialForm(lambda sketch: (files.with_file(sketch.fields), {}), word_problems=files.in_words),
+    "AssignFacilitator": SpecialForm(lambda sketch: (_of_the_register(sketch.fields), {})),
     "AddParticipant": SpecialForm(is_repeated=True),
     "BookPlace": SpecialForm(is_repeated=True),
     "RaiseAlert": SpecialForm(begins="alert"),

@@ -28,6 +28,7 @@ from services.console.sessions import Session
 from services.console.waits import Waits, list_waits
 from services.console.words import today
 from services.reporting.access import NAMING
+from services.trade.practitioners import SOON, Practitioner, register_on
 from services.trade.vocabulary import Role
 
 SHOWN: Final = 25
@@ -119,7 +120,7 @@ async def my_day(request: Request, session: Session) -> Response:
     changed = [case for case in (news.value or {}).get("cases", ()) if case["work"]][:NEW_SHOWN]
     records = {case["case_id"]: record_of(case) for case in changed}
     in_turn = {case["case_id"]: record_of(case) for turn in turns for case, _ in turn.lines}
-    officers = await _officers(console, session, groups, workload.value or ())
+    officers = await _officers(console, session, groups, workload.value or (), _lapsing(session))
     drafts = last_of_turns(drafts)
     return render(
         request,
@@ -155,6 +156,7 @@ async def my_day(request: Request, session: Session) -> Response:
         mine=mine,
         workers=WORKERS,
         referrers=ROLES["officer"],
+        lapsing=_lapsing(session),
         calendar=calendar,
         held_today=held_today,
         news=news,
@@ -218,14 +220,25 @@ async def _workload(apis: Apis, session: Session) -> list[tuple[str, int]]:
 
 
 async def _officers(
-    console: Console, session: Session, groups: Iterable[Group], workload: Iterable[tuple[str, int]]
+    console: Console,
+    session: Session,
+    groups: Iterable[Group],
+    workload: Iterable[tuple[str, int]],
+    lapsing: Iterable[Practitioner] = (),
 ) -> dict[str, str]:
     """Return for a supervisor the names of officers; one who has not signed in yet has none."""
     if Role.SUPERVISOR not in session.roles:
         return {}
     named = await console.directory.names(session)
     ids = [*(id_ for id_, _ in workload), *(duty["officer"] for group in groups for duty in group.duties)]
+    ids += [str(one.officer) for one in lapsing]
     return {id_: nameless(id_) for id_ in ids if id_} | named
+
+
+def _lapsing(session: Session) -> Sequence[Practitioner]:
+    """Return for a supervisor whose training has ended or soon ends by the register, the earliest first."""
+    register = register_on(today()) or {} if Role.SUPERVISOR in session.roles else {}
+    return sorted((one for one in register.values() if one.until <= today() + SOON), key=lambda one: one.until)
 
 
 async def _next_sitting(apis: Apis, session: Session) -> Mapping[str, Any] | None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from services.disposal.domain.matrix import POLICY_VALUE, Line, Matrix, WrongLine, read_matrix
 from services.disposal.events import Direction, Factor
+from services.trade.versions import read_versions
 from shared.domain.policy import Entry, PolicyBook, PolicyValue
 from shared.servers.settings import InvalidSetting, Settings
 
@@ -45,16 +46,7 @@ def read_file(file: Path, since: date) -> Matrix:
 
 def read_folder(folder: Path) -> tuple[Matrix, ...]:
     """Read every version in a directory, the earliest first. Raises `InvalidSetting`."""
-    if not folder.is_dir():
-        raise InvalidSetting(f"{folder} is no directory: make it, or name another in OOC_GRAVITY_MATRICES")
-    return tuple(read_file(file, _day_in(file)) for file in sorted(folder.glob("*.csv")))
-
-
-def _day_in(file: Path) -> date:
-    try:
-        return date.fromisoformat(file.stem)
-    except ValueError:
-        raise InvalidSetting(f"{file}: name it by its first day, such as 2025-09-01.csv") from None
+    return tuple(read_versions(folder, "OOC_GRAVITY_MATRICES", read_file).values())
 
 
 @cache

@@ -60,7 +60,7 @@ ACTS = frozenset(
             "returns freeze",
         ),
         *("restore event-store", "restore loss", "backup follow", "backup identity", "backup keys", "backup make"),
-        *("load-matrix", "webhooks add", "webhooks remove", "webhooks replay"),
+        *("load-matrix", "load-practitioners", "webhooks add", "webhooks remove", "webhooks replay"),
         *(
             "document",
             "subject-access",

@@ -31,6 +31,9 @@ from services.trade.vocabulary import ConferenceMode, Flag, Role
 from shared.domain.dates import local_day
 from shared.domain.rules import Context
 
+REGISTER: Final = "practitioners"
+"""The policy value with the loaded register of training, by the officer's id."""
+
 _SENSITIVE: Final = frozenset({Flag.DOMESTIC, Flag.SEXUAL})
 """The flags of an incident that make a conference about it a sensitive case."""
 
@@ -125,9 +128,10 @@ def high_risk_is_approved_by_another(conference: Conference, context: Context) -
     return risk is None or risk.level is not RiskLevel.HIGH or risk.assessed_by != context.actor.id
 
 
-@rules.forbids("C5", AssignFacilitator, looks_at=("rj_trained", "sensitive_accredited"))
+@rules.forbids("C5", AssignFacilitator, looks_at=("facilitator_id", "rj_trained", "sensitive_accredited"))
 def facilitator_is_trained(command: AssignFacilitator, conference: Conference, context: Context) -> bool:
-    """The facilitator must be trained in restorative justice, and accredited for sensitive cases where this is one.
+    """The facilitator must be trained in restorative justice, and accredited for sensitive cases where this is one:
+    where a register of training is loaded, by the register on that day.
 
     Source: RJC Best Practice Guidance (safety; domestic and sexual harm)
     """
@@ -137,6 +141,10 @@ def facilitator_is_trained(command: AssignFacilitator, conference: Conference, c
 def _is_trained(facilitator: AssignFacilitator | Facilitator, conference: Conference, context: Context) -> bool:
     flags = flags_of_the_incident(conference.harmer, context.kept) or ()
     sensitive = conference.sensitive is not Sensitivity.NONE or not _SENSITIVE.isdisjoint(flags)
+    register = context.policy.values.get(REGISTER)
+    if register is not None:
+        known = register.get(facilitator.facilitator_id)
+        return known is not None and known.may_lead(context.day, sensitive=sensitive)
     return facilitator.rj_trained and (facilitator.sensitive_accredited or not sensitive)
 
 
