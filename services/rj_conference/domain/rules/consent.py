@@ -39,7 +39,7 @@ def is_under_age(conference: Conference, person: UUID, day: date, context: Conte
 
 
 def chose_themselves(conference: Conference, context: Context) -> bool:
-    """Whether a facilitator acts who proposed this, and whom nobody else chose: no date of birth is told to them (ADR 87)."""
+    """Whether a facilitator acts who proposed this, and whom nobody else chose: no detail of the case is told to them (ADR 87)."""
     if context.actor.role != Role.RJ_FACILITATOR:
         return False
     marks = {mark for fact in conference.record or () for mark in marks_of(EVENTS, fact)}

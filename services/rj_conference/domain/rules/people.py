@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 
 from services.rj_conference.domain.commands import AddParticipant, GiveConsent, InformVictim, ScheduleConference
-from services.rj_conference.domain.rules.consent import is_under_age
+from services.rj_conference.domain.rules.consent import chose_themselves, is_under_age
 from services.rj_conference.domain.rules.rulebook import rules
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ParticipantRole
@@ -38,12 +38,13 @@ def each_takes_part_on_their_own_side(command: AddParticipant, _conference: Conf
 
 
 @rules.warns("IN1", GiveConsent, looks_at=("person_id", "interpreter"), since=date(2013, 4, 8))
-def consent_is_given_with_an_interpreter(command: GiveConsent, _conference: Conference, context: Context) -> bool:
+def consent_is_given_with_an_interpreter(command: GiveConsent, conference: Conference, context: Context) -> bool:
     """This person needs an interpreter by their details, and none took part: say why they understood without one.
 
     Source: YCC Code of Practice 16.3; PACE 1984 Code C 13
     """
-    return command.interpreter is True or not needs_interpreter(command.person_id, context)
+    known = not chose_themselves(conference, context) and needs_interpreter(command.person_id, context)
+    return command.interpreter is True or not known
 
 
 @rules.warns("IN1", ScheduleConference, lifted_by=(AddParticipant,), since=date(2013, 4, 8))

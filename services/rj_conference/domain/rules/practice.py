@@ -139,7 +139,8 @@ def facilitator_is_trained(command: AssignFacilitator, conference: Conference, c
 
 
 def _is_trained(facilitator: AssignFacilitator | Facilitator, conference: Conference, context: Context) -> bool:
-    flags = flags_of_the_incident(conference.harmer, context.kept) or ()
+    unread = chose_themselves(conference, context)  # C5 is asked again of whom somebody else chooses
+    flags = () if unread else flags_of_the_incident(conference.harmer, context.kept) or ()
     sensitive = conference.sensitive is not Sensitivity.NONE or not _SENSITIVE.isdisjoint(flags)
     register = context.policy.values.get(REGISTER)
     if register is not None:
