@@ -115,6 +115,7 @@ def _commands(
     return [
         FollowingCommandLine(**members_of(following), data=_fields(following.effect.command) if shows_data else None)
         for following in following_commands(service, followers, facts)
+        if following.effect.command.happens
     ]
 
 

@@ -16,8 +16,12 @@ LABELS: Final = {
     "never": "Not allowed",
 }
 ORDER: Final = tuple(LABELS)
-OWN_PAGES: Final = {"SignDocument": "sign"}
+BOOKING: Final = "BookConditionSession"
+"""The command that books a session which is not planned: its page offers planned ones first."""
+OWN_PAGES: Final = {"SignDocument": "sign", BOOKING: "book"}
 """Commands that have a page of their own beside the form that is drawn for each."""
+OF_ALL: Final = {"RecordAttendance": "register"}
+"""Commands whose tasks are done for everybody at once, on one page."""
 
 
 def page_of(command: str) -> str:
@@ -171,6 +175,8 @@ class Task:
     """The code of the duty that it meets."""
     items: frozenset[str]
     """The ids of what it is about."""
+    commands: Sequence[str] = ()
+    """The commands that record it."""
 
     def meets(self, duty: str, item: str | None) -> bool:
         """Whether it meets a duty of this code, about this item if the duty has one."""
@@ -207,7 +213,7 @@ def work_of(
     def task_of(line: Mapping[str, Any]) -> Task:
         status, colour = PROGRESS[line["progress"]]
         command = next((name for name in line["commands"] if name in open_), None)
-        form = f"{path}/{page_of(command)}" if command else ""
+        form = f"{path}/{OF_ALL.get(command) or page_of(command)}" if command else ""
         return Task(
             line["title"],
             next((names[id_] for id_ in reversed(line["items"]) if id_ in names), ""),
@@ -221,6 +227,7 @@ def work_of(
             remedies_of(line["lifted_by"], guidance, titles),
             line["duty"],
             frozenset(line["items"]),
+            line["commands"],
         )
 
     recommended = guidance.get("next")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from services.console.forms import conditions, files, gravity, offences, people
+from services.console.forms import conditions, files, gravity, offences, people, present
 from services.console.forms.fields import Answers, Field, FieldProblem, Option
 from services.console.words import day, today
 from services.trade.partnership import partnership_on
@@ -119,6 +119,10 @@ SPECIAL: Final[Mapping[str, SpecialForm]] = {
     ),
     files.COMMAND: SpecialForm(lambda sketch: (files.with_file(sketch.fields), {}), word_problems=files.in_words),
     "AssignFacilitator": SpecialForm(lambda sketch: (_of_the_register(sketch.fields), {})),
+    **dict.fromkeys(
+        ("RecordAttendance", "RecordConditionAttendance"),
+        SpecialForm(complete=lambda _fields, answers: present.of_absent(answers)),
+    ),
     "AddParticipant": SpecialForm(is_repeated=True),
     "BookPlace": SpecialForm(is_repeated=True),
     "RaiseAlert": SpecialForm(begins="alert"),

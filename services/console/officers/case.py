@@ -1,7 +1,7 @@
 """The pages of a case: how it stands, what can happen next, and what has happened, now or by both times."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,12 +30,14 @@ from services.console.officers.standing import (
     fits,
     next_of,
     reach_of,
+    served_in,
     standing_of,
     victims_of,
     what_happened,
+    with_bookings,
 )
 from services.console.records import SERVICES, Record, all_people, own_words, read_all, read_record, records_in
-from services.console.rendering import address, render
+from services.console.rendering import render
 from services.console.routing import console_of, query, read_case, read_collection, read_page, read_uuid, see
 from services.console.schools.questions import NUDE_IMAGERY, SAFEGUARDING_HOLD, Caution
 from services.console.sessions import Session
@@ -77,16 +79,14 @@ async def case_page(request: Request, session: Session) -> Response:
         of_id: words for record in records for of_id, words in record.names.items()
     }
     steps = {record.id: steps_of(record.guidance.value, record.titles) for record in records if record.guidance.value}
-    works = {record.id: _work(record, id_, names) for record in records}
+    served = served_in(records)
+    works = {record.id: _work(record, id_, names, served) for record in records}
     disposals = [record for record in records if (record.state.value or {}).get("condition_terms")]
     papers, others = await asyncio.gather(
         asyncio.gather(*(part_of(names_of_papers(apis, record.collection)) for record in records)),
         of_records(apis, session, [(other["service"], other["id"]) for other in case["other_cases"]]),
     )
     duties = duties_of(case["duties"], works, names)
-    books = any(record["collection"] == "sessions" for record in begun)
-    places = [book for record in records if books for _, book in bookings(record)]
-    planned = {book["condition"]: address(f"/cases/{id_}/book", **book) for book in places if "condition" in book}
     children: Sequence[Who] = next((record.children for record in records if record.children), ())
     named = {
         officer["id"]: nameless(officer["id"], in_words(officer["role"]))
@@ -123,7 +123,7 @@ async def case_page(request: Request, session: Session) -> Response:
         conditions=[
             line
             for record in disposals
-            for line in conditions_of(record, works[record.id], records, own_words(record), on.isoformat(), planned)
+            for line in conditions_of(record, works[record.id], served, own_words(record), on.isoformat(), id_)
         ],
         duties=duties,
         reports=events_of_kind(events.value or (), REPORTS),
@@ -158,17 +158,18 @@ async def case_page(request: Request, session: Session) -> Response:
         ),
         earlier=earlier,
         later=later,
-        books=books,
+        books=any(record["collection"] == "sessions" for record in begun),
         bookings=bookings,
     )
 
 
-def _work(record: Record, case: str, names: Mapping[str, str]) -> Work | None:
-    """Read the journeys of a record, with words for what they are about."""
+def _work(record: Record, case: str, names: Mapping[str, str], served: Collection[str] = ()) -> Work | None:
+    """Read the journeys of a record, with words for what they are about; `served` are conditions that have a place."""
     guidance = record.guidance.value
     if not guidance or not guidance.get("journeys"):
         return None
-    return work_of(guidance, f"/records/{record.collection}/{record.id}", case, names, record.titles)
+    work = work_of(guidance, f"/records/{record.collection}/{record.id}", case, names, record.titles)
+    return with_bookings(work, served)
 
 
 async def duty_page(request: Request, session: Session) -> Response:
@@ -177,8 +178,8 @@ async def duty_page(request: Request, session: Session) -> Response:
     collection, duty = read_collection(request), str(request.path_params["duty"])
     case, item = read_case(request.query_params.get("case")), read_case(request.query_params.get("item_id"))
     record = await read_record(apis, session, collection, id_, {})
-    if collection == "sessions" and record.state.value is not None:
-        return see(f"/records/sessions/{id_}/register")
+    if duty == "ATTENDANCE_RECORDED" and collection == "sessions" and record.state.value is not None:
+        return see(f"/records/sessions/{id_}/register")  # also before it is recorded as held
     work = _work(record, case or "", {})
     forms = [task.address for task in (work.tasks if work else ()) if task.meets(duty, item)]
     return see(next(filter(None, forms), f"/cases/{case}" if case else f"/records/{collection}/{id_}"))
@@ -197,20 +198,13 @@ def warnings_of(records: Iterable[Record]) -> list[Caution]:
 
 
 def bookings(record: Record) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield what a place in an education session can be booked for in a record, in words and as parameters of an address."""
-    state = record.state.value or {}
-    child = {"person": record.child.id} if record.child else {}
-    if record.collection == "referrals" and state.get("state") in WORKED_ON:
+    """Yield for whom a place in an education session can be booked in a referral, in words and as parameters of an address."""
+    if record.collection == "referrals" and (record.state.value or {}).get("state") in WORKED_ON:
         siblings = record.children if len(record.children) > 1 else []
         for who in siblings:
-            yield f"for this referral, {who.name}", {"referral": record.id, "person": who.id}
+            yield f"for this referral, {who.name}", {"person_id": who.id}
         if not siblings:
-            yield "for this referral", {"referral": record.id, **child}
-    conditions = state["conditions"] if "condition_terms" in state else {}
-    for condition, standing in conditions.items():
-        if standing == "ACTIVE" and state["condition_terms"][condition]["by_session"]:
-            words = {"disposal": record.id, "condition": condition, **child}
-            yield f"for the condition: {record.names[condition]}", words
+            yield "for this referral", {"person_id": record.child.id} if record.child else {}
 
 
 async def timeline_page(request: Request, session: Session) -> Response:

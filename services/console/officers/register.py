@@ -18,6 +18,7 @@ from starlette.responses import Response
 from services.console import names
 from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.forms.fields import Answers, Drawing, Field, FieldProblem, command_of, controls, fields_of
+from services.console.forms.present import of_absent
 from services.console.records import SERVICES, place_of, records_in
 from services.console.rendering import address, render
 from services.console.routing import Form, console_of, first, read_draft, read_key, read_uuid
@@ -33,15 +34,6 @@ ASKED: Final = ("status", "complied", "hours_credited", "minutes_late", "evidenc
 """The fields of the command that a line asks for, in the order of the page."""
 FOLDED: Final = ("minutes_late", "evidence")
 """Those that few lines need."""
-NOT_THERE: Final = frozenset(
-    {
-        AttendanceStatus.DNA_ACCEPTABLE,
-        AttendanceStatus.DNA_UNACCEPTABLE,
-        AttendanceStatus.DNA_PENDING,
-        AttendanceStatus.CANCELLED_BY_SERVICE,
-    }
-)
-"""An absent child has no hours and took no part: nothing more is asked."""
 RECORDED_ONCE: Final = "E5"
 HELD_AT: Final = Field("held_at", "time", "When was it held?", "The time at which the session began.", required=True)
 
@@ -147,11 +139,7 @@ def _time_in_parts(moment: str) -> dict[str, list[str]]:
 
 async def _record(request: Request, session: Session, line: Line, key: UUID, held_at: str) -> Line:
     """Send one child's line; a line that is refused keeps its answers and says why."""
-    given = line.answers
-    if first(given, f"{line.person}.status") in NOT_THERE:
-        nothing = {"hours_credited": ["0"], "complied": ["no"], "minutes_late": [""]}
-        given = {**given, **{f"{line.person}.{name}": values for name, values in nothing.items()}}
-    body, wrong = command_of(line.fields, given)
+    body, wrong = command_of(line.fields, of_absent(line.answers, f"{line.person}."))
     if not wrong:
         command = {"type": COMMAND, "person_id": line.person, "occurred_at": held_at, **body}
         wrong = await _send(request, session, command, uuid5(key, line.person), line)

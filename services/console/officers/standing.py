@@ -1,12 +1,13 @@
 """What a case is about and where it stands, in words: its head, its conditions, its duties, its decisions and its contacts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from services.console.forms.next_steps import Task, Work
+from services.console.forms.next_steps import BOOKING, COMPLETED, Task, Work
 from services.console.names import Who
-from services.console.records import Record
+from services.console.records import Record, place_of
+from services.console.rendering import address
 from services.console.words import day, in_words, moment, within
 
 DECISIONS: Final = frozenset(
@@ -43,9 +44,9 @@ CONTACTS: Final = frozenset(
 """Events in which somebody spoke or wrote to a person."""
 REACHED: Final = ("telephone", "email", "contact", "address")
 """The details by which somebody is reached, in the order of the page."""
-OWN_SESSION: Final = "BookConditionSession"
-"""The command that books a session which is not planned: planned ones are offered first."""
 DONE: Final = frozenset({"COMPLETED", "EXCUSED", "OMITTED"})
+BOOKED: Final = "Booked"
+REGISTER: Final = "Register to be taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Condition:
     """The page of the conference that serves it, or of the education session in which a place is booked; else empty."""
     opens: str
     """What the page is of, in a word."""
+    move: str = ""
+    """The page on which the booked session is moved; empty if none is booked ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,19 +193,28 @@ def _disposal(state: Mapping[str, Any]) -> str:
 def conditions_of(
     record: Record,
     work: Work | None,
-    others: Iterable[Record],
+    served: Mapping[str, Record],
     own_words: Mapping[str, Sequence[str]],
     on: str,
-    planned: Mapping[str, str],
+    case: str,
 ) -> list[Condition]:
-    """Return the conditions of a disposal as lines of a table, the soonest due first; `on` is the day on which they are looked at.
-
-    The other records of the case tell which conference serves a condition, and in which education session a place is booked.
-    `planned` are the pages of the planned sessions in which the person may book a place, by condition.
-    """
+    """Return the conditions of a disposal as lines of a table, the soonest due first; `on` is the day on which they are looked at."""
     state = record.state.value or {}
+    terms = state.get("condition_terms") or {}
+
+    def book(id_: str) -> str:
+        return address(f"/records/disposals/{record.id}/book", case=case, condition_id=id_)
+
+    return [
+        _condition(id_, asked, state["conditions"][id_], work, served.get(id_), own_words.get(id_, ()), on, book(id_))
+        for id_, asked in sorted(terms.items(), key=lambda item: item[1]["due"])
+    ]
+
+
+def served_in(records: Iterable[Record]) -> dict[str, Record]:
+    """Return by condition the conference of the case that serves it, or the education session in which a place is booked for it."""
     served: dict[str, Record] = {}
-    for other in others:
+    for other in records:
         theirs = other.state.value or {}
         if other.collection == "conferences" and theirs.get("condition_id"):
             served[theirs["condition_id"]] = other
@@ -211,11 +223,21 @@ def conditions_of(
             served |= {
                 of: other for who, of in theirs.get("serves", {}).items() if of and register.get(who) == "BOOKED"
             }
-    terms = state.get("condition_terms") or {}
-    return [
-        _condition(id_, asked, state["conditions"][id_], work, served.get(id_), own_words.get(id_, ()), on, planned)
-        for id_, asked in sorted(terms.items(), key=lambda item: item[1]["due"])
-    ]
+    return served
+
+
+def with_bookings(work: Work, served: Collection[str]) -> Work:
+    """Take the booking of a condition for done that has a place in education: the disposal hears of it by its register."""
+
+    def known(task: Task) -> Task:
+        has_place = BOOKING in task.commands and not task.items.isdisjoint(served)
+        return replace(task, status=COMPLETED, colour="", address="") if has_place else task
+
+    journeys = [(title, list(map(known, tasks))) for title, tasks in work.journeys]
+    next_ = None if work.next is None else known(work.next)
+    if next_ is not None and next_.status == COMPLETED:
+        next_ = next((task for _, tasks in journeys for task in tasks if task.address), None)
+    return Work(next_, journeys)
 
 
 def _condition(
@@ -226,7 +248,7 @@ def _condition(
     other: Record | None,
     own_words: Sequence[str],
     on: str,
-    planned: Mapping[str, str],
+    book: str,
 ) -> Condition:
     when = moment(asked["sessions"][-1]["starts_at"]) if asked["sessions"] else ""
     words = in_words(standing)
@@ -235,12 +257,10 @@ def _condition(
     hours = "" if asked["hours"] is None else f"{asked['hours_credited']} of {asked['hours']}"
     if other is not None and standing == "ACTIVE":
         state = other.state.value or {}
-        when = moment(state.get("starts_at"))
+        when = ", ".join(filter(None, (moment(state.get("starts_at")), place_of(state))))
         words = in_words(state.get("state")) if other.collection == "conferences" else _booked(state["starts_at"], on)
     tasks = [task for task in (work.tasks if work else ()) if id_ in task.items]
-    action = next((task for task in tasks if task.address), None)
-    if action is not None and id_ in planned and f"/do/{OWN_SESSION}" in action.address:
-        action = replace(action, address=planned[id_])
+    held = other is not None and other.collection == "sessions" and words == REGISTER
     return Condition(
         in_words(asked["type"]),
         own_words,
@@ -249,9 +269,10 @@ def _condition(
         hours,
         words,
         standing == "ACTIVE" and asked["due"] < on,
-        action,
-        f"/records/{other.collection}/{other.id}" if other else "",
-        "the conference" if other and other.collection == "conferences" else "the session",
+        next((task for task in tasks if task.address), None),
+        f"/records/{other.collection}/{other.id}{'/register' if held else ''}" if other else "",
+        "the conference" if other and other.collection == "conferences" else "the register" if held else "the session",
+        book if words == BOOKED else "",
     )
 
 
@@ -264,7 +285,7 @@ def _active(asked: Mapping[str, Any], on: str) -> str:
 
 
 def _booked(starts_at: str, on: str) -> str:
-    return "Booked" if starts_at[:10] > on else "Register to be taken"
+    return BOOKED if starts_at[:10] > on else REGISTER
 
 
 def duties_of(

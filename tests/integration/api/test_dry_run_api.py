@@ -83,7 +83,7 @@ async def test_a_dry_run_says_what_the_command_then_does(api: Client, stream: UU
 
 
 async def test_a_dry_run_names_the_commands_that_other_services_follow_with(api: Client, stream: UUID) -> None:
-    """Given a place that serves a condition, the disposal would be offered the session."""
+    """Given a place that serves a condition, its booking promises nothing, and calling the session off is told to the disposal."""
     await api.send(stream, PLAN)
     disposal, condition = uuid4(), uuid4()
     booking = {
@@ -93,9 +93,11 @@ async def test_a_dry_run_names_the_commands_that_other_services_follow_with(api:
         "disposal_id": str(disposal),
         "condition_id": str(condition),
     }
-    dry = (await api.send(stream, booking, dry_run=True)).json()
+    assert (await api.send(stream, booking, dry_run=True)).json()["commands"] == [], "an offer records nothing"
+    await api.send(stream, booking)
+    dry = (await api.send(stream, {"type": "CancelSession", "by": "SERVICE", "why": "Snow."}, dry_run=True)).json()
     (following,) = dry["commands"]
-    assert (following["service"], following["type"]) == ("disposal", "OfferSession")
+    assert (following["service"], following["type"]) == ("disposal", "RecordConditionAttendance")
     assert following["stream"] == f"disposal/{disposal}"
     assert following["data"]["condition_id"] == str(condition)
     assert following["event_id"] == dry["events"][0]["event_id"]

@@ -26,7 +26,7 @@ PAGE: Final = """() => ({
 })"""
 LEAD: Final = "(one, address) => { one.setAttribute('href', address); }"
 OF_AN_OLDER_TAB: Final = ("key", "version")
-OWN_PAGES: Final = {"SignDocument": "sign"}
+OWN_PAGES: Final = {"SignDocument": "sign", "BookConditionSession": "book"}
 
 
 class Tab:

@@ -88,7 +88,8 @@ def test_a_place_is_booked_from_the_condition(browser: Browser) -> None:
     browser.sign_in("SUPERVISOR-1")
     session = plan_session(browser, datetime.now(UTC) + timedelta(days=3))
     case = browser.open(case_of(browser, "Cara Whitmore"))
-    page = browser.open(link_of(case, "Book an education session: for the condition:"))
+    page = browser.open(link_of(case, "Book a session"))
+    assert "condition_id" in page.form("/do/BookConditionSession").names, "one of its own is the second choice"
     assert "For the condition: " in page.words
     assert page.heading == "Book a session for Cara Whitmore"
     assert "Cara" not in page.title

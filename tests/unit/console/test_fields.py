@@ -22,7 +22,7 @@ from services.console.forms.fields import (
     fields_of,
     find_field,
 )
-from services.console.officers.register import NOT_THERE
+from services.console.forms.present import NOT_THERE
 from services.console.rendering import TEMPLATES
 from services.reporting.measures.disproportionality import group_of
 from services.reporting.measures.policy import POLICY

@@ -30,8 +30,8 @@ def test_a_session_is_booked_for_each_sibling() -> None:
     }
     offered = list(bookings(Record("referrals", "r1", Part(state), Part(), {})))
     assert offered == [
-        ("for this referral, Llŷr Prys", {"referral": "r1", "person": "p2"}),
-        ("for this referral, Siân Prys", {"referral": "r1", "person": "p1"}),
+        ("for this referral, Llŷr Prys", {"person_id": "p2"}),
+        ("for this referral, Siân Prys", {"person_id": "p1"}),
     ]
 
 

@@ -17,8 +17,10 @@ from services.console.officers.standing import (
     fits,
     next_of,
     reach_of,
+    served_in,
     standing_of,
     what_happened,
+    with_bookings,
 )
 from services.console.records import Record, own_words
 from services.console.words import day_of, today
@@ -123,15 +125,19 @@ def test_a_condition_is_a_line_with_what_can_be_done() -> None:
     )
     book = task("Book a session", "not_started", "Book", about={"condition_id": "c1"}, items=["c1"])
     place = {"starts_at": "2025-11-08T09:00:00+00:00", "register": {"leo": "BOOKED"}, "serves": {"leo": "c5"}}
-    others = [conference, record("sessions", place, "s9")]
-    lines = conditions_of(record("disposals", state), work(book), others, {"c2": ["To Boots"]}, "2025-11-01", {})
+    place["details"] = {"texts": [{"field": "place", "value": "The library"}]}
+    served = served_in([conference, record("sessions", place, "s9")])
+    lines = conditions_of(record("disposals", state), work(book), served, {"c2": ["To Boots"]}, "2025-11-01", "k1")
     assert [line.due for line in lines] == ["30 October 2025", "31 October 2025", "9 November 2025", "27 November 2025"]
     workshop, letter, placed, meeting = lines
-    assert (placed.booked, placed.standing, placed.page) == (
-        "8 November 2025 at 09:00",
+    assert (placed.booked, placed.standing, placed.page, placed.move) == (
+        "8 November 2025 at 09:00, The library",
         "Booked",
         "/records/sessions/s9",
+        "/records/disposals/x1/book?case=k1&condition_id=c5",
     )
+    later = conditions_of(record("disposals", state), work(book), served, {}, "2025-11-08", "k1")[2]
+    assert (later.standing, later.page, later.move) == ("Register to be taken", "/records/sessions/s9/register", "")
     assert (workshop.booked, workshop.hours, workshop.standing, workshop.overdue) == (
         "18 October 2025 at 10:00",
         "0 of 2",
@@ -146,6 +152,17 @@ def test_a_condition_is_a_line_with_what_can_be_done() -> None:
         "Scheduled",
         "/records/conferences/k9",
     )
+
+
+def test_a_booked_place_is_not_booked_again() -> None:
+    """Given a place in education for a condition, then its booking is done, and what is next is something else."""
+    book = task("Book a session", "not_started", "BookConditionSession", "Book", items=["c1"], duty="CONDITION")
+    letter = task("Complete the condition", "not_started", "Book", items=["c2"])
+    known = with_bookings(work(book, letter, next_=book), {"c1"})
+    assert next((one.status, one.address) for one in known.tasks) == ("Completed", "")
+    assert known.next is not None
+    assert known.next.title == "Complete the condition"
+    assert not duties_of([duty("CONDITION", "c1", "2026-02-01")], {"d1": known}, {})[0].address
 
 
 def duty(code: str, item: str | None, due: str, **more: Any) -> dict[str, Any]:

@@ -70,7 +70,7 @@ PAGES = {
     "/cases/{case}/timeline",
     "/cases/{case}/looks",
     "/cases/{case}/difference",
-    "/cases/{case}/book",
+    "/records/{collection}/{id}/book",
     "/cases/{case}/causes",
     "/cases/{case}/officer",
     "/records/{collection}/{id}/sign",
