@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
-from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash
+from shared.domain.envelope import GENESIS, EventRegistry, Fact, encode_event, next_hash
 from shared.domain.execution import CommandRequest, Decision, execute
 from shared.domain.ids import RESERVED, derived_uuid, reserved_id
 from shared.domain.messages import Actor, Command, ids_by_name
@@ -44,7 +44,7 @@ from shared.domain.permissions import (
 from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.receipts import Receipt, ReceiptLine
 from shared.domain.rules import Linked, no_marks
-from shared.domain.sealing import seal_model, sealed_fields, to_json
+from shared.domain.sealing import key_ids_in, seal_model, sealed_fields, to_json
 from shared.domain.service import Claims, Service
 from shared.domain.texts import texts_in
 from shared.event_store import (
@@ -62,10 +62,9 @@ from shared.event_store import (
     WrongExpectedVersion,
     weight,
 )
-from shared.handling.fact_cache import FactCache
 from shared.handling.likeness import Likeness
 from shared.handling.stream_queue import QueueFull, StreamQueue
-from shared.privacy.keyring import Keyring
+from shared.privacy.keyring import KeyId, Keyring
 
 FULL_BYTES: Final = 8_000_000
 """The weight of a home's events of a service at which it takes no long text any more, with twice as much nothing that a person
@@ -168,9 +167,7 @@ class CommandHandler:
         self.service = service
         self.event_store = event_store
         self.keyring = keyring
-        self._cache = FactCache(service.events, keyring)
-        self._kept = {book.service: FactCache(book, keyring) for book in service.kept}
-        self._likeness = likeness or Likeness(service, event_store, self._cache.open)
+        self._likeness = likeness or Likeness(service, event_store, self.open)
         self._digest_key = digest_key
         self._sign = sign
         self._queue = StreamQueue()
@@ -392,8 +389,9 @@ class CommandHandler:
 
     async def _open_kept(self, records: Sequence[RecordedEvent]) -> list[Fact]:
         facts: list[Fact] = []
-        for service, cache in self._kept.items():
-            facts += await cache.open([record for record in records if record.stream.startswith(f"{service}/")])
+        for book in self.service.kept:
+            of_book = [record for record in records if record.stream.startswith(f"{book.service}/")]
+            facts += await self._open(book, of_book)
         return facts
 
     def read_kept(self, records: Sequence[RecordedEvent]) -> list[Fact]:
@@ -501,7 +499,17 @@ class CommandHandler:
 
     async def open(self, records: Sequence[RecordedEvent]) -> list[Fact]:
         """Parse and decrypt recorded events. Raises `KeyringUnavailable`, `UnusableKey` or `UnknownEvent`."""
-        return await self._cache.open(records)
+        return await self._open(self.service.events, records)
+
+    async def _open(self, book: EventRegistry, records: Sequence[RecordedEvent]) -> list[Fact]:
+        key_ids = set[KeyId]().union(*(key_ids_in(record.body) for record in records))
+        keys = await self.keyring.open(key_ids) if key_ids else {}
+        return [
+            book.read(
+                record.body, keys=keys, position=record.position, recorded_at=record.recorded_at, hash=record.hash
+            )
+            for record in records
+        ]
 
     async def _seal(
         self, request: CommandRequest, decision: Decision, loaded: LoadedStream, digest: bytes

@@ -6,8 +6,8 @@ epoch and wraps all keys again while processes run, since they read the file of 
 old KEK then takes with it what backups hold of the keyring. Destroying a data key leaves a tombstone. The fields of its subject are forgotten then,
 and no new key is created for it. A keyring that does not answer is an error; no field is then taken for forgotten.
 
-Keys are cached in memory for less than half a minute, and so is what they decrypted, so a destruction takes effect
-everywhere within a minute.
+Keys are cached in memory for less than half a minute, so a destruction takes effect everywhere within a minute. What they
+decrypted is not kept.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from shared.servers.database import Pool, retry_or_raise
 from shared.servers.settings import Settings
 
 CACHED_SECONDS: Final = 29.0
-"""How long a key is cached, and how long what it decrypted (`FactCache`): one after the other they stay under a minute."""
+"""How long a key is cached."""
 DERIVE: Final = "derive"
 """The name in a file of key-encryption keys that is no epoch."""
 

@@ -37,7 +37,6 @@ from shared.evidence.log import EVENTS
 from shared.evidence.signer import CheckpointSigner
 from shared.evidence.witnessed import compare_at_start
 from shared.handling.command_handler import Accepted, CommandHandler
-from shared.handling.fact_cache import FactCache
 from shared.messaging import projection_consumer
 from shared.messaging.consumer import position_record
 from shared.messaging.consumer.handling import GroupSettings
@@ -372,7 +371,6 @@ def installed(system: System) -> Iterator[None]:
         (httpx2, "AsyncClient", system.witness.http),
         (position_record, "AIOKafkaConsumer", consumer),
         (projection_consumer, "AIOKafkaConsumer", consumer),
-        (FactCache.__init__, "__defaults__", (system.loop.time,)),  # its clock
         (Part, "_get_tasks", lambda part: sorted(parts(part), key=lambda task: task.fun.__name__)),
     ]
     originals = [(place, name, getattr(place, name)) for place, name, _ in places]
