@@ -56,7 +56,7 @@ def access(
             entry["action"],
             entry["target"],
             entry["reason"],
-            _result(entry),
+            f"{entry['outcome']} ({', '.join(entry['rules'])})" if entry["rules"] else entry["outcome"],
         )
         for entry in listed
     ]
@@ -94,7 +94,3 @@ def lines_of(client: Client, role: Role, service: str, by: str, id_: str) -> Ite
         before = answer["next"]
         if before is None:
             return
-
-
-def _result(line: Line) -> str:
-    return f"{line['outcome']} ({', '.join(line['rules'])})" if line["rules"] else str(line["outcome"])

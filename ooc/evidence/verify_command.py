@@ -1,7 +1,6 @@
 """`ooc verify`: the whole system against itself and its signed checkpoints, and a receipt against the system."""
 
 import asyncio
-import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,16 +17,14 @@ from ooc.cases.reading import NotFound, require_found
 from ooc.evidence.export import read_note, require_folders, write_whole
 from ooc.options import AsJson, AsRole, client_of
 from ooc.tables import ERR, OUT, complain, say
+from services.console.auditors.proofs import check_checkpoint, check_event
 from services.console.plain_text import moment
 from services.system.registry import COLLECTIONS
 from services.trade.vocabulary import Role
 from shared.api.bodies import check_body
 from shared.api.problems import Malformed
 from shared.domain.receipts import Receipt
-from shared.event_store.log_hash import log_entry
 from shared.evidence.bundle import report_bundle
-from shared.evidence.checkpoint import Checkpoint, open_checkpoint
-from shared.evidence.merkle import BadProof, check_inclusion, hash_leaf
 from shared.evidence.receipts import NotSigned, check_receipt
 from shared.evidence.verification.problems import one_line
 from shared.privacy.signed_note import BadNote, VerifierKey
@@ -265,8 +262,8 @@ def _faults(client: Client, receipt: Mapping[str, Any], role: str, trusted: Path
         else trusted.read_text(encoding="utf-8").split("\n")
     )
     try:
-        keys = [VerifierKey.parse(line) for line in lines if line.strip()]
-        check_receipt(receipt, keys)
+        lines = [line for line in lines if line.strip()]
+        check_receipt(receipt, [VerifierKey.parse(line) for line in lines])
     except (NotSigned, BadNote) as error:
         yield f"the receipt proves nothing: {error}"
         return
@@ -290,14 +287,20 @@ def _faults(client: Client, receipt: Mapping[str, Any], role: str, trusted: Path
     note = require_found(
         client.open(service, "/evidence/events/checkpoint", patience=PATIENCE), "latest checkpoint", role
     )
-    try:
-        checkpoint = open_checkpoint(note, keys)
-    except BadNote as error:
-        yield f"the latest checkpoint of {service}: {error}"
+    checkpoint = check_checkpoint(note, lines, None)
+    if checkpoint.fault:
+        yield f"the latest checkpoint of {service}: {checkpoint.fault}"
         return
     for now in () if differing else present:
-        fault = _inclusion_fault(client, service, role, now, checkpoint)
-        if fault:
+        path: Sequence[str] = ()
+        if now["position"] <= checkpoint.size:
+            params = {"number": now["position"], "size": checkpoint.size}
+            reply = client.open(service, "/evidence/events/inclusion", patience=PATIENCE, params=params)
+            path = require_found(reply, "proof", role)
+        proof = check_event(now, checkpoint, path)
+        if not proof.holds:
+            why = f"is in no checkpoint yet: the last one has {checkpoint.size} entries; ask again in a few seconds"
+            fault = why if proof.waits else f"is not proved: {proof.fault}"
             yield f"{receipt['stream']} version {now['version']} (position {now['position']}) {fault}"
 
 
@@ -332,22 +335,3 @@ def _moment_of(value: Any) -> Any:
         return datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return value
-
-
-def _inclusion_fault(
-    client: Client, service: str, role: str, line: Mapping[str, Any], checkpoint: Checkpoint
-) -> str | None:
-    """Say why an event is not proved to be in the log of a checkpoint; None if it is."""
-    if line["position"] > checkpoint.size:
-        return f"is in no checkpoint yet: the last one has {checkpoint.size} entries; ask again in a few seconds"
-    params = {"number": line["position"], "size": checkpoint.size}
-    path = require_found(
-        client.open(service, "/evidence/events/inclusion", patience=PATIENCE, params=params), "proof", role
-    )
-    entry = log_entry(line["position"], datetime.fromisoformat(line["recorded_at"]), bytes.fromhex(line["hash"]))
-    try:
-        proof = [base64.b64decode(digest) for digest in path]
-        check_inclusion(hash_leaf(entry), line["position"] - 1, checkpoint.size, proof, checkpoint.root)
-    except BadProof as error:
-        return f"is not proved: {error}"
-    return None

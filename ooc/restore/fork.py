@@ -6,12 +6,12 @@ topic's branch, so that one is kept. The other is kept as evidence; its commands
 
 import base64
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shared.event_store.lost_commands import lost_commands
 from shared.evidence.checkpoint import Checkpoint
-from shared.evidence.fork import Fork, Root
+from shared.evidence.fork import Fork
 from shared.evidence.merkle import EMPTY_ROOT, RightEdge, hash_leaf
 from shared.servers.database import Connection
 
@@ -99,8 +99,3 @@ async def give_up(connection: Connection, fork: Fork, note: str) -> None:
     await connection.execute("delete from signed_checkpoint where log = 'events'")
     for table in tables:
         await connection.execute(f"alter table {table} enable trigger user")
-
-
-def without(signed: Sequence[tuple[Checkpoint, str]], void: Collection[Root]) -> list[tuple[Checkpoint, str]]:
-    """Leave out the checkpoints that count no more."""
-    return [(checkpoint, note) for checkpoint, note in signed if (checkpoint.size, checkpoint.root) not in void]

@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ooc.evidence.verification import owner_database_url, require_answers, stores
-from ooc.restore.fork import find_fork, give_up, without
+from ooc.restore.fork import find_fork, give_up
 from services.system.registry import deciding_services
 from shared.domain.envelope import GENESIS, next_hash
 from shared.domain.service import Service
@@ -268,7 +268,8 @@ async def _give_up_branch(
     except BadNote as error:
         raise CannotRestore(str(error)) from error
     await give_up(connection, fork, statement.note)
-    return without(checkpoints, fork.void), {lost.stream for lost in lost_commands(fork.evidence)}
+    counting = [pair for pair in checkpoints if (pair[0].size, pair[0].root) not in fork.void]
+    return counting, {lost.stream for lost in lost_commands(fork.evidence)}
 
 
 def _require(problems: Problems) -> None:

@@ -2,7 +2,7 @@
 
 For a system to look at, to measure or to train on; never for one with anybody's real cases. The commands go straight to
 the command handlers, with the databases' addresses and the key-encryption key of the system. Each case is that of a
-scenario, with ids of its own and moved back by whole weeks; fewer begin in the school holidays. The workers of the
+scenario, with ids of its own and moved back by whole weeks, so that working days stay working days. The workers of the
 system, if they run, find the reactions done already: a reaction's id follows from its event.
 """
 
@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -33,9 +33,6 @@ from tools.scenario.synthetic_cases import SyntheticCase, SyntheticCases
 
 AT_ONCE: Final = 32
 """Cases that are under way at once."""
-
-QUIET: Final = frozenset({1, 7, 8, 14, 15, 22, 30, 31, 32, 33, 34, 35, 43, 51, 52, 53})
-"""The weeks of the year (ISO 8601) with school holidays: half as many cases begin."""
 
 
 @dataclass
@@ -82,21 +79,12 @@ async def _play(handlers: Mapping[str, CommandHandler], case: SyntheticCase, see
     seeded.cases += 1
 
 
-def days_back(chance: random.Random, case: SyntheticCase, weeks: int) -> int:
-    """Choose by how many days a case is moved back: whole weeks, so that working days stay working days."""
-    began = case.sent[0].request.occurred_at
-    while True:
-        days = 7 * chance.randrange(weeks)
-        if (began - timedelta(days=days)).isocalendar().week not in QUIET or chance.random() < 0.5:
-            return days
-
-
 def some_cases(
     synthetic_cases: SyntheticCases, cases: int, weeks: int, chance: random.Random
 ) -> Iterator[SyntheticCase]:
     """Yield so many further cases, spread over the weeks before their own days."""
     for _ in range(cases):
-        yield synthetic_cases.next(days_back(chance, synthetic_cases.upcoming, weeks))
+        yield synthetic_cases.next(7 * chance.randrange(weeks))
 
 
 def fill(files: Sequence[Path], cases: int, weeks: int) -> Seeded:
