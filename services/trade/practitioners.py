@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from services.trade.versions import read_versions
 from shared.domain.policy import Entry, PolicyValue
@@ -50,28 +50,23 @@ class Practitioner(BaseModel):
 
 
 Register = Mapping[UUID, Practitioner]
+_TABLE: Final = TypeAdapter(list[Practitioner])
 
 
 def read_register(file: Path, _since: date) -> Register:
     """Read a version. Raises `InvalidSetting` with the line that is wrong."""
-    register: dict[UUID, Practitioner] = {}
     try:
-        rows = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines(), strict=True)
-    except (OSError, ValueError) as error:
-        raise InvalidSetting(f"{file}: {error}") from error
-    try:
-        for row in rows:
-            one = Practitioner.model_validate(row)
-            if register.setdefault(one.officer, one) is not one:
-                raise InvalidSetting(f"{file}, line {rows.line_num}: {one.officer} stands in an earlier line")
-    except csv.Error as error:
-        raise InvalidSetting(f"{file}, line {rows.line_num}: it is no CSV: {error}") from error
+        rows = list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines(), strict=True))
+        practitioners = _TABLE.validate_python(rows)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise InvalidSetting(f"{file}, line {rows.line_num}: {what}") from None
-    if not register:
-        raise InvalidSetting(f"{file}: it names nobody under officer,level,until")
+        row, *field = first["loc"]
+        raise InvalidSetting(f"{file}, line {int(row) + 2}: {field}: {first['msg']}") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise InvalidSetting(f"{file}: {error}") from error
+    register = {one.officer: one for one in practitioners}
+    if not 0 < len(register) == len(practitioners):
+        raise InvalidSetting(f"{file}: give each officer one line under officer,level,until, and name at least one")
     return register
 
 

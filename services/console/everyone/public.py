@@ -6,6 +6,7 @@ to a case: nobody else can tell which it is about.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -51,18 +52,16 @@ async def contact_page(request: Request) -> Response:
 
 async def feedback_page(request: Request) -> Response:
     """Ask anybody what they say of us."""
-    return _form(request, "public_feedback.html", await feedback_fields(request), {}, str(uuid4()))
+    return _form(request, "public_feedback.html", await fields_asked(request, SAYING), {}, str(uuid4()))
 
 
 async def take_feedback(request: Request) -> Response:
     """Keep what anybody says of us until an officer links it to a case."""
     form = await read_public_form(request)
-    key, fields = read_key(form), await feedback_fields(request)
+    key, fields = read_key(form), await fields_asked(request, SAYING)
     answers = {field.name: form.get(field.name, []) for field in fields} | {"feedback_id": [str(key)]}
     _, wrong = command_of(fields, answers)
-    if not wrong and is_above_public_rate(request):
-        wrong = [FieldProblem("", TOO_OFTEN)]
-    if wrong:
+    if wrong := wrong or _too_often(request):
         return _form(request, "public_feedback.html", fields, answers, str(key), wrong)
     now, links = datetime.now(UTC), console_of(request).links
     if [str(key)] not in [one["answers"]["feedback_id"] for one in (await links.of(WAITING, WAITING)).values()]:
@@ -71,42 +70,34 @@ async def take_feedback(request: Request) -> Response:
     return render(request, "public_receipt.html", None, number="", warnings=())
 
 
-async def feedback_fields(request: Request) -> list[Field]:
-    """Return what anybody is asked of how a case was handled."""
-    schema = await console_of(request).apis.schema(SERVICES[COLLECTION], SAYING)
-    fields = fields_of(schema, Drawing(schema.get("$defs", {})))
-    return [field for field in questions.in_words(fields, questions.FEEDBACK) if field.name != questions.FOLLOWS]
-
-
 async def report_page(request: Request) -> Response:
     """Ask anybody what happened; where no area takes such reports, say whom to ring."""
-    fields = await _fields(request) if partnership_on(today()).area else []
+    fields = await fields_asked(request, questions.COMMAND) if partnership_on(today()).area else []
     return _form(request, "public_report.html", fields, {}, str(uuid4()))
 
 
 async def take_report(request: Request) -> Response:
     """Record what anybody reports, once, and give the number of its case."""
     form = await read_public_form(request)
-    key, fields = read_key(form), await _fields(request)
+    key, fields = read_key(form), await fields_asked(request, questions.COMMAND)
     known = questions.known_to(ANYBODY, "", datetime.now(UTC))
     ids = {field.name: [str(derived_uuid("public", key, field.name))] for field in fields if field.is_new_id}
     answers = {**form, **known, **ids}
     body, wrong = command_of(fields, answers)
-    if not wrong:
-        wrong = await _send(request, key, body)
-    if wrong:
+    if wrong := wrong or _too_often(request) or await _send(request, key, body):
         return _form(request, "public_report.html", fields, answers, str(key), wrong)
     number = ids["case_id"][0][:8].upper()
     return render(request, "public_receipt.html", None, number=number, warnings=questions.warnings_for(answers))
 
 
+def _too_often(request: Request) -> list[FieldProblem]:
+    return [FieldProblem("", TOO_OFTEN)] if is_above_public_rate(request) else []
+
+
 async def _send(request: Request, key: UUID, body: dict[str, object]) -> list[FieldProblem]:
     """Begin the referral. Returns what a rule says against it; nothing if it stands, also from an earlier press."""
-    if is_above_public_rate(request):
-        return [FieldProblem("", TOO_OFTEN)]
     console, stream = console_of(request), derived_uuid("public", key)
-    command = {"type": questions.COMMAND, **body}
-    path = f"/v1/{COLLECTION}/{stream}/commands"
+    command, path = {"type": questions.COMMAND, **body}, f"/v1/{COLLECTION}/{stream}/commands"
     try:
         await console.apis.post(await console.provider.invited(), SERVICES[COLLECTION], path, command, str(key))
     except Problem as problem:
@@ -117,13 +108,22 @@ async def _send(request: Request, key: UUID, body: dict[str, object]) -> list[Fi
     return []
 
 
-async def _fields(request: Request) -> list[Field]:
-    """Return what anybody is asked of an incident."""
-    schema = await console_of(request).apis.schema(SERVICES[COLLECTION], questions.COMMAND)
+async def fields_asked(request: Request, command: str) -> list[Field]:
+    """Return what anybody is asked of an incident, or of how a case was handled."""
+    schema = await console_of(request).apis.schema(SERVICES[COLLECTION], command)
     schools = [Option(urn, name) for urn, name in partnership_on(today()).schools.items()]
-    fields = fields_of(schema, Drawing(schema.get("$defs", {}), {"school_urn": schools}))
-    asked = questions.fields_for(ANYBODY, "", fields)
-    return [field for field in asked if field.name != questions.FOLLOWS]
+    fields = fields_of(schema, Drawing(schema.get("$defs", {})))
+    asked = (
+        questions.in_words(fields, questions.FEEDBACK)
+        if command == SAYING
+        else questions.fields_for(ANYBODY, "", fields)
+    )
+    return [
+        # Nobody knows a school's number.
+        replace(field, kind="choice", options=schools) if field.name == "school_urn" else field
+        for field in asked
+        if field.name != questions.FOLLOWS
+    ]
 
 
 def _form(

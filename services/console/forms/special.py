@@ -77,18 +77,17 @@ def _of_the_register(fields: Sequence[Field]) -> Sequence[Field]:
     register = register_on(today())
     if register is None:
         return fields
-    trained = {str(one.officer): one for one in register.values() if one.may_lead(today(), sensitive=False)}
+    words = {
+        str(one.officer): f"{one.level.lower()}, until {day(one.until)}"
+        for one in register.values()
+        if one.may_lead(today(), sensitive=False)
+    }
 
-    def words(option: Option) -> str:
-        one = trained[option.value]
-        return f"{option.text}: {one.level.lower()}, until {day(one.until)}"
+    def of_field(field: Field) -> Field:
+        trained = [Option(one.value, f"{one.text}: {words[one.value]}") for one in field.options if one.value in words]
+        return replace(field, options=trained) if field.name == "facilitator_id" else field
 
-    return [
-        replace(field, options=[Option(one.value, words(one)) for one in field.options if one.value in trained])
-        if field.name == "facilitator_id"
-        else field
-        for field in fields
-    ]
+    return list(map(of_field, fields))
 
 
 SPECIAL: Final[Mapping[str, SpecialForm]] = {

@@ -7,7 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.everyone.public import COLLECTION, SAYING, WAITING, feedback_fields
+from services.console.directory import ROLES
+from services.console.everyone.public import COLLECTION, SAYING, WAITING, fields_asked
 from services.console.forms.fields import answers_in_words, command_of
 from services.console.officers.cases import find_cases, kinds_of
 from services.console.records import SERVICES
@@ -16,26 +17,13 @@ from services.console.routing import Form, console_of, first, see
 from services.console.sessions import Session
 from services.trade.vocabulary import Role, SearchKind
 
-LINKERS: Final = frozenset(
-    {
-        Role.SAFE_SCHOOLS_OFFICER,
-        Role.INTERNET_SAFETY_OFFICER,
-        Role.YJS_CASE_MANAGER,
-        Role.VICTIM_WORKER,
-        Role.SUPERVISOR,
-    }
-)
+LINKERS: Final = ROLES["officer"] | {Role.YJS_CASE_MANAGER, Role.VICTIM_WORKER}
 """Who may record feedback."""
 
 
 async def waiting_feedback(request: Request, session: Session) -> Mapping[str, Any]:
     """Return the feedback that waits, by its row; none for who may not record it."""
     return {} if LINKERS.isdisjoint(session.roles) else await console_of(request).links.of(WAITING, WAITING)
-
-
-async def waiting_page(request: Request, session: Session) -> Response:
-    """Show the feedback that waits for a case."""
-    return await _page(request, session)
 
 
 async def link_feedback(request: Request, session: Session, form: Form) -> Response:
@@ -47,12 +35,12 @@ async def link_feedback(request: Request, session: Session, form: Form) -> Respo
     found = (await find_cases(console.apis, session, kinds_of(SearchKind.NAME, words), words))["cases"] if words else []
     if len(found) != 1:
         wrong = f"{len(found)} cases have this: enter the number of one" if found else "Enter what finds one case"
-        return await _page(request, session, wrong=wrong, row=row, words=words)
+        return await waiting_page(request, session, wrong=wrong, row=row, words=words)
     case = await console.apis.get_projected(session, f"/v1/cases/{found[0]['case_id']}")
     referral = next(iter(case.get(COLLECTION) or ()), None)
     if referral is None:
-        return await _page(request, session, wrong="This case has no referral", row=row, words=words)
-    body, _ = command_of(await feedback_fields(request), said["answers"])
+        return await waiting_page(request, session, wrong="This case has no referral", row=row, words=words)
+    body, _ = command_of(await fields_asked(request, SAYING), said["answers"])
     command = {"type": SAYING, "occurred_at": said["at"], **body}
     path = f"/v1/{COLLECTION}/{referral['id']}/commands"
     await console.apis.post(session, SERVICES[COLLECTION], path, command, body["feedback_id"])
@@ -60,9 +48,11 @@ async def link_feedback(request: Request, session: Session, form: Form) -> Respo
     return see(f"/cases/{found[0]['case_id']}")
 
 
-async def _page(request: Request, session: Session, wrong: str = "", row: str = "", words: str = "") -> Response:
+async def waiting_page(request: Request, session: Session, wrong: str = "", row: str = "", words: str = "") -> Response:
+    """Show the feedback that waits for a case; with what is wrong with the words of one row."""
     if LINKERS.isdisjoint(session.roles):
         raise HTTPException(403, "Officers who record feedback link it to its case.")
-    fields, said = await feedback_fields(request), await waiting_feedback(request, session)
+    said = await waiting_feedback(request, session)
+    fields = [field for field in await fields_asked(request, SAYING) if not field.is_new_id]
     waiting = [(id_, one["at"], list(answers_in_words(fields, one["answers"]))) for id_, one in said.items()]
     return render(request, "feedback.html", session, problem=wrong, waiting=waiting, wrong=wrong, row=row, words=words)

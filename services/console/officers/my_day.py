@@ -120,7 +120,9 @@ async def my_day(request: Request, session: Session) -> Response:
     changed = [case for case in (news.value or {}).get("cases", ()) if case["work"]][:NEW_SHOWN]
     records = {case["case_id"]: record_of(case) for case in changed}
     in_turn = {case["case_id"]: record_of(case) for turn in turns for case, _ in turn.lines}
-    officers = await _officers(console, session, groups, workload.value or (), _lapsing(session))
+    lapsing = _lapsing(session)
+    ids = (*(id_ for id_, _ in workload.value or ()), *(str(one.officer) for one in lapsing))
+    officers = await _officers(console, session, groups, ids)
     drafts = last_of_turns(drafts)
     return render(
         request,
@@ -156,7 +158,7 @@ async def my_day(request: Request, session: Session) -> Response:
         mine=mine,
         workers=WORKERS,
         referrers=ROLES["officer"],
-        lapsing=_lapsing(session),
+        lapsing=lapsing,
         calendar=calendar,
         held_today=held_today,
         news=news,
@@ -219,19 +221,12 @@ async def _workload(apis: Apis, session: Session) -> list[tuple[str, int]]:
     return sorted(answer["by_officer"].items(), key=lambda item: -item[1])
 
 
-async def _officers(
-    console: Console,
-    session: Session,
-    groups: Iterable[Group],
-    workload: Iterable[tuple[str, int]],
-    lapsing: Iterable[Practitioner] = (),
-) -> dict[str, str]:
+async def _officers(console: Console, session: Session, groups: Iterable[Group], ids: Iterable[str]) -> dict[str, str]:
     """Return for a supervisor the names of officers; one who has not signed in yet has none."""
     if Role.SUPERVISOR not in session.roles:
         return {}
     named = await console.directory.names(session)
-    ids = [*(id_ for id_, _ in workload), *(duty["officer"] for group in groups for duty in group.duties)]
-    ids += [str(one.officer) for one in lapsing]
+    ids = (*ids, *(duty["officer"] for group in groups for duty in group.duties))
     return {id_: nameless(id_) for id_ in ids if id_} | named
 
 

@@ -94,10 +94,10 @@ def test_the_form_offers_whom_the_register_names(folder: Path) -> None:
 def test_a_register_is_read_line_by_line_and_loaded_once(folder: Path) -> None:
     """Given a wrong table, or another for the same day, then the refusal names the line, or the day; a later version follows."""
     line = f"{FACILITATOR},TRAINED,2027-03-31\n"
-    assert "line 3: level" in load(folder, line + f"{STRANGER},EXPERT,2027-03-31")
-    assert "line 3:" in load(folder, line * 2)
-    assert "line 2: until" in load(folder, f"{FACILITATOR},TRAINED,soon")
-    assert "names nobody" in load(folder, "")
+    assert "line 3: ['level']" in load(folder, line + f"{STRANGER},EXPERT,2027-03-31")
+    assert "each officer one line" in load(folder, line * 2)
+    assert "line 2: ['until']" in load(folder, f"{FACILITATOR},TRAINED,soon")
+    assert "name at least one" in load(folder, "")
     load(folder, line)
     assert "a day of its own" in load(folder, f"{STRANGER},TRAINED,2027-03-31")
     load(folder, line, since="2199-01-01")
