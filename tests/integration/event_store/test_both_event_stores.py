@@ -360,6 +360,18 @@ async def test_what_a_home_has_is_counted(event_store: EventStore) -> None:
     assert await event_store.size_of_home(uuid4(), {}) == (0, 0)
 
 
+async def test_the_events_of_a_home_that_hold_an_id_are_found(event_store: EventStore) -> None:
+    """Given two events of a home of which one holds an id, then that one alone is loaded, and none of another home or for another id."""
+    stream, other = Stream(), Stream()
+    await stream.write(event_store, b"one", b"two")
+    await other.write(event_store, b"three")
+    named = (await event_store.load(stream.name)).records[1].event_id
+    found = await event_store.naming(stream.id, [uuid4(), named])
+    assert [(record.stream, record.version) for record in found] == [(stream.name, 2)]
+    assert await event_store.naming(other.id, [named]) == []
+    assert await event_store.naming(stream.id, [uuid4()]) == []
+
+
 async def test_kept_events_of_others_are_looked_up_by_home(event_store: EventStore, worker: Any) -> None:
     """Given two events that a worker kept for a home, when it and an unknown home are asked for, then they come in order."""
     home, at = uuid4(), datetime(2026, 6, 1, tzinfo=UTC)
