@@ -12,6 +12,9 @@ import structlog
 
 from shared.observing.tracing import with_trace_id
 
+CLIENTS: Final = ("aiokafka", "faust", "mode")
+SELDOM_SECONDS: Final = 10.0
+
 
 def log_to_stderr(process: str) -> None:
     """Log from here on as JSON lines that name the process."""
@@ -31,6 +34,7 @@ def log_to_stderr(process: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Seldom())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -43,8 +47,23 @@ def log_to_stderr(process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("aiokafka", "faust", "mode", "uvicorn.access", "httpx2"):
+    for noisy in (*CLIENTS, "uvicorn.access", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class Seldom(logging.Filter):
+    """Let a line of a Kafka client through once in `SELDOM_SECONDS`: without a broker it says the same many times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._again: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        place = record.pathname, record.lineno
+        if record.name.partition(".")[0] not in CLIENTS or record.created >= self._again.get(place, 0):
+            self._again[place] = record.created + SELDOM_SECONDS
+            return True
+        return False
 
 
 _HOUSE: Final = ("shared.", "services.", "tools.", "ooc.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from services.referral.domain.commands import LinkPerson
 from services.referral.service import service
 from shared.domain.dates import BeyondCalendar
-from shared.runtime.logs import format_trace
+from shared.runtime.logs import SELDOM_SECONDS, Seldom, format_trace
 from shared.servers.settings import InvalidSetting, Settings
 
 NAME = "Zébulon Quartermaine"
@@ -84,3 +85,15 @@ except ValueError:
     assert "fault" in said
     assert "ValidationError" in said
     assert "Quartermaine" not in said
+
+
+def test_a_client_that_lacks_its_broker_repeats_itself_seldom() -> None:
+    """Given lines of one place many times a second, then a Kafka client's pass once in a while, and all of our own."""
+    seldom = Seldom()
+    for name, passed in (("aiokafka.conn", 2), ("relay", 20)):
+        record = logging.LogRecord(name, logging.ERROR, __file__, len(name), "no broker", None, None)
+        said = 0
+        for n in range(20):
+            record.created = n * SELDOM_SECONDS / 10
+            said += seldom.filter(record)
+        assert said == passed
