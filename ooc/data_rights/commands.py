@@ -14,7 +14,7 @@ from ooc.tables import OUT, complain, say, table
 from services.system.registry import DECIDING
 from services.trade.vocabulary import Role
 from shared.domain.dates import local_day
-from tools.client.http import Client, Reply
+from tools.client.http import Client
 
 OFFICER: Final = Role.DATA_PROTECTION_OFFICER
 RETENTION_ENDED: Final = "RETENTION_ENDED"
@@ -274,17 +274,13 @@ def _decide(
         reply = client.decide(entry.name, f"/v1/people/{person}/{action}", role=OFFICER, params=params, reason=reason)
         if reply.status == 404:
             continue
-        if reply.status == 422 and (why := _rules(reply)):
-            refusals += [f"{entry.name}: {line}" for line in why]
+        if reply.status == 422 and (broken := (reply.body or {}).get("rules")):
+            refusals += [f"{entry.name}: {rule['text']} ({rule['id']})" for rule in broken]
             continue
         answers[entry.name] = require_found(reply, f"decision {action} of {entry.name}", OFFICER)
     if refusals:
         raise Refused("Refused.\n" + "\n".join(refusals))
     return answers
-
-
-def _rules(reply: Reply) -> list[str]:
-    return [f"{rule['text']} ({rule['id']})" for rule in (reply.body or {}).get("rules", ())]
 
 
 def _backups(answers: Mapping[str, Mapping[str, Any]]) -> str:

@@ -119,7 +119,9 @@ class CheckpointSigner(Service):
                     await self._register_keys(connection)
                     for log in self._origins:
                         await self._lease.renew(connection)
-                        await self._publish_last(connection, producer, log)
+                        # A crash may have come before the publication of the last checkpoint.
+                        if (note := await connection.fetchval(_LAST_NOTE, log.name)) is not None:
+                            await self._send(producer, log, note)
                     attempt = 0
                     while not self.should_stop:
                         self._woken.clear()
@@ -248,12 +250,6 @@ class CheckpointSigner(Service):
         _log.warning("witness_silent", service=self.service, why=why)
         if now - self._silent_since >= SILENT_AFTER:
             await raise_alarm(connection, ALARMIST, "witness_silent", origin, why)
-
-    async def _publish_last(self, connection: Connection, producer: Any, log: Log) -> None:
-        """Publish the last checkpoint again, since a crash may have come before its publication."""
-        note = await connection.fetchval(_LAST_NOTE, log.name)
-        if note is not None:
-            await self._send(producer, log, note)
 
     async def _send(self, producer: Any, log: Log, note: str) -> None:
         await producer.send_and_wait(self._topic, key=log.name.encode(), value=note.encode(), partition=0)

@@ -468,7 +468,8 @@ class CommandHandler:
         labels = AccessFacts.of_opening(records[0].body).labels if records else _labels_of_new(request)
         inherited = {name: labels[name] for name in self.service.inherited_labels if name in labels}
         count, size = await self.event_store.size_of_home(home, inherited)
-        short = records and _letters_in(request.command) <= SHORT
+        texts = texts_in(to_json(request.command, lambda sealed: sealed.value))
+        short = records and sum(map(len, texts)) <= SHORT
         permission = self.service.permissions.get(request.actor.role)
         # Other agencies fill half of a case at most: the rest is for those whose work it is.
         share = 0.5 if permission is not None and permission.own_organisation else 1
@@ -632,7 +633,3 @@ def _keys_to_release(claims_in_order: Sequence[Claims]) -> tuple[str, ...]:
 
 def _labels_of_new(request: CommandRequest) -> Mapping[str, str]:
     return request.actor.labels if request.labels is None else request.labels
-
-
-def _letters_in(command: Command) -> int:
-    return sum(map(len, texts_in(to_json(command, lambda sealed: sealed.value))))

@@ -159,14 +159,9 @@ class SigningKeys:
 
     def signers(self, origin: str) -> list[Signer]:
         """Derive the keys of one log (HKDF, RFC 5869), the newest epoch's last."""
-        return [
-            Signer(origin, Ed25519PrivateKey.from_private_bytes(_derived(secret, origin)))
-            for secret in self.epochs.values()
-        ]
-
-
-def _derived(secret: bytes, origin: str) -> bytes:
-    return HKDF(SHA256(), 32, salt=None, info=f"checkpoint {origin}".encode()).derive(secret)
+        info = f"checkpoint {origin}".encode()
+        derived = [HKDF(SHA256(), 32, salt=None, info=info).derive(secret) for secret in self.epochs.values()]
+        return [Signer(origin, Ed25519PrivateKey.from_private_bytes(secret)) for secret in derived]
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,10 @@ async def grant_access(
         try:
             existing = await _rights(admin)
             changed.update(map(_login_of, wanted ^ existing))
-            if new := [_binding(right) for right in wanted - existing]:
+            if new := [
+                AclBinding(kind, name, pattern, principal, "*", operation, AclPermissionType.ALLOW)
+                for kind, name, pattern, principal, operation in wanted - existing
+            ]:
                 await _all(admin.create_acls(new, request_timeout=SECONDS))
             if old := [_filter(*right) for right in existing - wanted]:
                 await _all(admin.delete_acls(old, request_timeout=SECONDS))
@@ -166,11 +169,6 @@ async def _rights(admin: AdminClient) -> set[Binding]:
 
 def _login_of(right: Binding) -> str:
     return right.principal.removeprefix("User:")
-
-
-def _binding(right: Binding) -> AclBinding:
-    kind, name, pattern, principal, operation = right
-    return AclBinding(kind, name, pattern, principal, "*", operation, AclPermissionType.ALLOW)
 
 
 def _filter(

@@ -18,7 +18,7 @@ from tools.reference.access_page import of_access
 from tools.reference.alerts import of_alerts
 from tools.reference.asyncapi import of_topics
 from tools.reference.command_line import of_command_line
-from tools.reference.compatibility import Contract, incompatible_changes
+from tools.reference.compatibility import incompatible_changes
 from tools.reference.contract import (
     UnreadableContract,
     committed_contract,
@@ -74,16 +74,6 @@ def write(pages: dict[str, str], place: Path = PLACE, pattern: str = "**/*.md") 
         file.write_text(text, encoding="utf-8")
 
 
-def write_deployment() -> None:
-    """Write the manifests of the processes, and delete that of one that is gone."""
-    write(of_kubernetes(), KUBERNETES, "base/processes/*.yaml")
-
-
-def write_contract(contract: Contract) -> None:
-    """Write the documents of the contract, and delete those of a service that is gone."""
-    write({path: text_of(document) for path, document in contract.items()}, PLACE, "*/*.json")
-
-
 def main() -> None:
     """Write everything; exit 1 with the reasons, writing nothing, if the contract would be broken."""
     parser = argparse.ArgumentParser(
@@ -108,8 +98,8 @@ def main() -> None:
         page = PLACE / service.name / "rules.md"
         for new in undated_rules(service, page.read_text(encoding="utf-8") if page.exists() else ""):
             print(new, file=sys.stderr)
-    write_contract(contract)
-    write_deployment()
+    write({path: text_of(document) for path, document in contract.items()}, PLACE, "*/*.json")
+    write(of_kubernetes(), KUBERNETES, "base/processes/*.yaml")
     played = play_stories(services, STORIES)
     write(declared_pages() | explored_pages((service, explore(service, played)) for service in services))
 

@@ -52,7 +52,9 @@ def read_scenario(path: Path) -> Scenario:
             for alias, details in _mapping(scenario.get("people") or {}, "people").items()
         }
         rules = _texts(scenario.get("rules") or [], "rules")
-        raw_steps = _steps(scenario.get("steps"))
+        raw_steps = scenario.get("steps")
+        if not isinstance(raw_steps, list) or not raw_steps:
+            raise _Wrong("steps: a list of steps is expected: write at least one")
         sofar = _SoFar(frozenset(people))
         steps = []
         for number, raw in enumerate(raw_steps, start=1):
@@ -61,12 +63,6 @@ def read_scenario(path: Path) -> Scenario:
     except _Wrong as error:
         raise BadFile(f"{path}: {where}: {error}.") from None
     return Scenario(scenario_id, title, rules, people, tuple(steps))
-
-
-def _steps(content: Any) -> list[Any]:
-    if not isinstance(content, list) or not content:
-        raise _Wrong("steps: a list of steps is expected: write at least one")
-    return content
 
 
 class _SoFar:

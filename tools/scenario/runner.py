@@ -186,7 +186,8 @@ class Run:
             self._settle()
             differences = list(look())
         if differences:
-            raise Difference(step, [self._in_words(difference) for difference in differences])
+            words = self.names.in_words
+            raise Difference(step, [Differs(one.where, words(one.expected), words(one.got)) for one in differences])
         return "agrees"
 
     def _look(self, step: CheckStep) -> Callable[[], Iterator[Differs]] | None:
@@ -258,9 +259,6 @@ class Run:
 
     def _id_text(self, name: str) -> str:
         return str(self.names.id(name))
-
-    def _in_words(self, difference: Differs) -> Differs:
-        return Differs(difference.where, self.names.in_words(difference.expected), self.names.in_words(difference.got))
 
 
 def _measure_key(step: CheckStep) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from shared.domain.service import Service
 from tools.client.tokens import officer_id
 from tools.scenario.naming import Names
-from tools.scenario.story import CheckStep, CommandStep, Expected, Result, Scenario, Target
+from tools.scenario.story import CheckStep, CommandStep, Result, Scenario, Target
 
 BESIDES: Final = frozenset({"S1", "T2", "R28"})
 """Rules that stand in no rule book: the state machine, the role, and a claim that another stream holds."""
@@ -58,11 +58,7 @@ def _ask(step: CommandStep, service: Service[Any], names: Names, rule_ids: froze
     yield from (
         f"rationale: there is no rule {rule}" for rule in step.fields.get("rationale") or () if rule not in rule_ids
     )
-    yield from _expected(step.expected, service, rule_ids)
-
-
-def _expected(expected: Expected, service: Service[Any], rule_ids: frozenset[str]) -> Iterator[str]:
-    yield from (f"expect: there is no rule {rule}" for rule in sorted(expected.rules) if rule not in rule_ids)
-    for name in expected.events or ():
+    yield from (f"expect: there is no rule {rule}" for rule in sorted(step.expected.rules) if rule not in rule_ids)
+    for name in step.expected.events or ():
         if name not in service.events.by_name:
             yield f"expect: {service.name} has no event {name}"
