@@ -114,7 +114,7 @@ SECTION_F: Final[dict[str, dict[str, Cell]]] = {
             VICTIM | {"VICTIM_IDENTITY", "VICTIM_VIEW"},
             only("progress", "outcome", "victims", "details"),
         ),
-        "disposal": Cell(ANY, NOW, only("VICTIM_VIEW"), only("progress", "outcome", "victims", "details")),
+        "disposal": Cell(ANY, NOW, only("VICTIM_VIEW"), only("progress", "outcome", "victims", "harmed", "details")),
         "rj_conference": Cell(ANY, STATE, fields=only("consents")),
     },
     # Victim contact: masked.

@@ -20,7 +20,7 @@ ACCESS: Final[Permissions] = {
     Role.POLICE_DECISION_MAKER: Permission(EVERYTHING, opens=CASE_FIELDS),
     Role.VICTIM_WORKER: Permission(
         STATE_AND_DUTIES,
-        fields=frozenset({"progress", "outcome", "victims", "details"}),
+        fields=frozenset({"progress", "outcome", "victims", "harmed", "details"}),
         duties=OF_VICTIMS,
         opens=frozenset({Personal.VICTIM_VIEW}),
     ),

@@ -191,8 +191,10 @@ class DisposalView(TypedDict):
     steps: dict[str, str]
     """By step of the plan: its status."""
     review_on: str | None
-    victims: dict[str, VictimOfDisposal]
-    """By person who was harmed, here or in the referral."""
+    victims: list[str]
+    """Who was harmed, as recorded here or in the referral."""
+    harmed: dict[str, VictimOfDisposal]
+    """Each of the victims."""
     progress: str
     """How far it is, for a victim."""
     hours_credited: int | float
@@ -237,7 +239,8 @@ def view(state: DisposalState) -> DisposalView:
         plan=[shown(StepView, step.terms) for step in steps.values()],
         steps={key: step.status for key, step in steps.items()},
         review_on=deferral and deferral.review_on,
-        victims={victim: _victim(state, victim) for victim in state.everyone_harmed},
+        victims=[str(victim) for victim in state.everyone_harmed],
+        harmed={victim: _victim(state, victim) for victim in state.everyone_harmed},
         progress=PROGRESS.get(state.stage, Progress.ENDED),
         prosecution_time_limit=opened.prosecution_time_limit,
         told_by=_told_by(state),

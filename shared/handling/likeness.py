@@ -64,7 +64,9 @@ class Likeness:
             sees = self._may_find(actor, access)
             for fact in history_at(facts):
                 for person, text in self._service.likeness(fact.event):
-                    if text in texts and person not in asked:
+                    if text in texts and person in asked:
+                        return Alike()  # the id is known already: nobody is typed again under a new one
+                    if text in texts:
                         (found if sees and not await self._is_restricted(person) else unseen).add(person)
         return Alike(frozenset(found), frozenset(unseen - found))
 

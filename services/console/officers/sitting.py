@@ -221,7 +221,7 @@ def facts_for_the_panel(state: Mapping[str, Any], events: Iterable[Mapping[str, 
     """Return what the panel looks at first of a disposal: of each fact the data of the event that counts, as corrected."""
     said = {event["version"]: as_it_stands(event) for event in events}
     told = {name: said.get(version) for name, version in (state.get("told_by") or {}).items()}
-    gravity, views = told.get("GRAVITY"), (state.get("victims") or {}).values()
+    gravity, views = told.get("GRAVITY"), (state.get("harmed") or {}).values()
     return {
         "gravity": gravity and _with_titles(gravity),
         "admission": told.get("ADMISSION"),

@@ -118,7 +118,8 @@ def reach_of(who: Who, records: Sequence[Record]) -> list[str]:
     said = [
         victim
         for record in records
-        if isinstance(victims := (record.state.value or {}).get("victims"), Mapping)
+        for name in ("victims", "harmed")
+        if isinstance(victims := (record.state.value or {}).get(name), Mapping)
         and (victim := victims.get(who.id)) is not None
     ]
     if said:

@@ -134,7 +134,8 @@ def _victim(line: Mapping[str, Any], states: Mapping[str, Mapping[str, Any]]) ->
         own = [
             text for text in details.get("texts") or () if text["person_id"] == person and shown_text(text.get("value"))
         ]
-        counts = ((state.get("victims") or {}).get(person) or {}).get("details_told_by")
+        victims = state.get("victims")
+        counts = (victims.get(person) or {}).get("details_told_by") if isinstance(victims, Mapping) else None
         texts |= {text["field"]: text["value"] for text in own if text["version"] == counts}
         noted |= {(id_, text["version"]): text["value"] for text in own if text["event"] in NOTED}
     return Victim(line, known, texts, noted)

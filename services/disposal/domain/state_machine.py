@@ -132,12 +132,6 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         "The prosecutor decides before the disposal is given, or on a breach under review.",
     ),
     AllowedStages(
-        "case_is_worked_on",
-        (commands.RecordVictimView,),
-        CARED_FOR,
-        "The case has ended: only a correction or an outcome may be recorded.",
-    ),
-    AllowedStages(
         "people_are_reached",
         (commands.RecordContact,),
         CARED_FOR | {Stage.ANNULLED},
@@ -398,6 +392,7 @@ IN_EVERY_STAGE: Final = (
     commands.DecideBreach,
     commands.AssignOutcome,
     commands.InformVictimOfRestorativeJustice,
+    commands.RecordVictimView,
     commands.TellVictim,
     commands.CorrectRecord,
 )

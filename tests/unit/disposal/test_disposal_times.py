@@ -367,9 +367,10 @@ def test_diverted() -> None:
 
 @pytest.mark.parametrize("what", ["CHARGE", "OUTCOME_21", "NO_FURTHER_ACTION"])
 def test_ended(what: str) -> None:
-    """Given a case that left before a disposal, then only an outcome is taken."""
+    """Given a case that left before a disposal, then only an outcome is taken, and what is said to and by a victim."""
     story = CaseStory().decided(what)
-    refused_in(story, CONTACT, VIEW, ASSESS, ASSESSED, ADMITTED, decision("YC"), IssueDisposal())
+    accepted_in(story, VIEW, INFORM)
+    refused_in(story, CONTACT, ASSESS, ASSESSED, ADMITTED, decision("YC"), IssueDisposal())
     accepted_in(story, AssignOutcome(code=OutcomeCode.C10))
 
 

@@ -76,7 +76,7 @@ def test_a_victim_whom_the_referral_knows_to_be_under_age_is_told_in_a_day(born:
     story.kept_events = referral.facts
     story.issued("YC")
     assert [duty.due for duty in told(story)] == [due]
-    assert story.view["victims"][str(MANAGER)]["enhanced_rights"] is (due.day == 13)
+    assert story.view["harmed"][str(MANAGER)]["enhanced_rights"] is (due.day == 13)
 
 
 def test_a_decision_that_leads_to_a_disposal_is_told_when_it_is_given() -> None:
@@ -120,7 +120,7 @@ def test_a_view_recorded_late_takes_back_no_later_one() -> None:
     yes = no.model_copy(update={"consents_to_contact": True, "wants_rj": True})
     story.ask(no, by=VICTIM_WORKER, at=AFTER)
     story.ask(yes, by=VICTIM_WORKER, at=DECIDED_AT)
-    (shown,) = story.view["victims"].values()
+    (shown,) = story.view["harmed"].values()
     assert (shown["consents_to_contact"], shown["wants_rj"]) == (False, True)
     counted = summary(story.state, story.facts[0])
     assert [victim.consents_to_contact for victim in counted.victims] == [False]
@@ -135,7 +135,7 @@ def test_the_view_shows_the_victims_with_their_log() -> None:
         person_id=MANAGER, sought=True, wants_rj=True, consents_to_contact=False, before_decision=True
     )
     story.ask(refusal, by=VICTIM_WORKER, at=AFTER)
-    (shown,) = story.view["victims"].values()
+    (shown,) = story.view["harmed"].values()
     assert [line["event"] for line in shown.pop("log")] == ["ContactRecorded", "VictimViewSought"]
     assert shown == {"enhanced_rights": False, "consents_to_contact": False, "wants_rj": True, "view_told_by": 4}
     assert story.view["progress"] == "BEING_CONSIDERED"
