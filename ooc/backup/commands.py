@@ -159,19 +159,15 @@ async def _make(folder: Path, recipient: str | None) -> bool:
         if witness is not None:
             await witness.close()
     await note_upkeep(owner_database_url(), "backup")
-    _show(folder / name, manifest)
+    say(
+        f"{folder / name}: {sum(file.size for file in manifest.files):,} bytes, complete at"
+        f" {manifest.ended:%Y-%m-%d %H:%M:%S} UTC, position {manifest.end};"
+        f" {sum(log.size for log in manifest.logs):,} entries of {len(manifest.logs)} logs are signed in it."
+    )
     # What the witness has cosigned lists those that expire: until then they show that nobody removed them.
     for expired in expire(folder, manifest.ended - timedelta(days=settings.epoch_kept_days)) if cosigned else ():
         say(f"{folder / expired} has expired, and is removed with its log.")
     return cosigned
-
-
-def _show(place: Path, manifest: Manifest) -> None:
-    size = sum(file.size for file in manifest.files)
-    say(
-        f"{place}: {size:,} bytes, complete at {manifest.ended:%Y-%m-%d %H:%M:%S} UTC, position {manifest.end};"
-        f" {sum(log.size for log in manifest.logs):,} entries of {len(manifest.logs)} logs are signed in it."
-    )
 
 
 def _recipient(settings: Settings, recipient: str | None) -> Any:

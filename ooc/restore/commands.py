@@ -105,11 +105,8 @@ def fork_command(
     """Name where an event store, its topic and their checkpoints part, and write the statement that gives one branch up."""
     _require_store(name)
     fork = _result_of(fork_of_service(name, _read_keys(keys)))
-    if fork is None and as_json:
-        OUT.print_json(data=None)
-        return
     if fork is None:
-        say(f"{name}: event store, topic and checkpoints agree.")
+        say("null" if as_json else f"{name}: event store, topic and checkpoints agree.")
         return
     signed = _write_statement(fork, output)
     if as_json:

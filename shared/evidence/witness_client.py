@@ -77,7 +77,9 @@ class WitnessClient:
         for _ in range(3):  # a request that a signer sent before it hung may arrive in between
             if status != 409:
                 break
-            seen_size = self._size_in(text)
+            if not _SIZE.fullmatch(text.strip()):
+                raise WitnessSilent(f"the witness {self.key.name} answers 409 without the size that it has seen")
+            seen_size = int(text)
             if seen_size > checkpoint.size:
                 raise WitnessRefuses(
                     f"the witness {self.key.name} has seen {seen_size} entries of {checkpoint.origin}, which now has"
@@ -103,11 +105,6 @@ class WitnessClient:
         if not valid:
             raise WitnessSilent(f"what answers as the witness {self.key.name} signs with another key")
         return line
-
-    def _size_in(self, text: str) -> int:
-        if not _SIZE.fullmatch(text.strip()):
-            raise WitnessSilent(f"the witness {self.key.name} answers 409 without the size that it has seen")
-        return int(text)
 
     async def _send(
         self, checkpoint: Checkpoint, lines: Sequence[str], seen_size: int, prove: Prove

@@ -93,8 +93,13 @@ async def local_system(
         ISSUER: lambda: _issuer(addresses),
     }
     own = own_servers(environment)
+    provided = set(SERVERS) - set(own)
     processes = [
-        _with_environment(process, addresses, set(SERVERS) - set(own))
+        replace(
+            process,
+            env={**addresses.environment(), **process.env},
+            after=[name for name in process.after if name not in provided],
+        )
         for process in (*(made[server]() for server in own), *extra(addresses))
     ]
     up = False
@@ -103,14 +108,6 @@ async def local_system(
         yield addresses
     if not up:
         raise Interrupted("a signal came before the system was up: the body didn't yield, nothing runs any more")
-
-
-def _with_environment(process: Process, addresses: Addresses, provided: set[str]) -> Process:
-    return replace(
-        process,
-        env={**addresses.environment(), **process.env},
-        after=[name for name in process.after if name not in provided],
-    )
 
 
 def _issuer(addresses: Addresses) -> Process:
