@@ -14,11 +14,14 @@ from typer.testing import CliRunner
 from ooc.matrices import app
 from services.console.forms.fields import Field, Option
 from services.console.forms.special import Sketch, special_form
+from services.console.officers.my_day import _lapsing
+from services.console.sessions import Session, Tokens
 from services.console.words import today
 from services.rj_conference.events import Sensitivity
 from services.rj_conference.service import service
 from services.trade.practitioners import POLICY_VALUE, SETTING, as_policy, registers
 from tests.unit.rj_conference.stories import (
+    DECIDER,
     FACILITATOR,
     SCHEDULED_AT,
     STRANGER,
@@ -89,6 +92,16 @@ def test_the_form_offers_whom_the_register_names(folder: Path) -> None:
     load(folder, f"{FACILITATOR},TRAINED,2199-03-31\n{STRANGER},TRAINED,{yesterday}")
     (field,), _ = form.draw(sketch)
     assert [option.text for option in field.options] == ["Grace Lund: trained, until 31 March 2199"]
+
+
+def test_a_training_that_ends_soon_stands_on_the_day_of_supervisors(folder: Path) -> None:
+    """Given trainings that have ended, end in 60 days, or later, then a supervisor sees the first two, and nobody else any."""
+    days = {STRANGER: 60, FACILITATOR: -1, DECIDER: 61}
+    load(folder, "\n".join(f"{person},TRAINED,{today() + timedelta(days=n)}" for person, n in days.items()))
+    tokens = Tokens("access", 0.0, None)
+    found = {role: _lapsing(Session("", "", role, "", "", tokens)) for role in ("SUPERVISOR", "RJ_FACILITATOR")}
+    assert [one.officer for one in found["SUPERVISOR"]] == [FACILITATOR, STRANGER]
+    assert not found["RJ_FACILITATOR"]
 
 
 def test_a_register_is_read_line_by_line_and_loaded_once(folder: Path) -> None:
