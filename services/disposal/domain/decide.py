@@ -72,10 +72,8 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
             return ()  # it has its place: its register will say how it ended
         case commands.RecordConditionAttendance():
             return monitoring.decide_attendance(command, state, context)
-        case commands.MoveConditionAttendance():
-            return moving.decide_move(command, state, context)
-        case commands.CorrectConditionAttendance():
-            return moving.decide_attendance_correction(command, state, context)
+        case commands.MoveConditionAttendance() | commands.CorrectConditionAttendance():
+            return moving.decide_restatement(command, state, context)
         case commands.DecideAbsence():
             return (model_from(events.AbsenceDecided, command, person_id=opened.person_id),)
         case commands.CompleteCondition():

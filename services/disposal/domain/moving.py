@@ -44,21 +44,15 @@ DECIDED: Final[Mapping[AttendanceStatus, bool]] = {
 """The ends of an absence whose reason was decided, with the decision."""
 
 
-def decide_move(command: MoveConditionAttendance, state: DisposalState, context: Context) -> NewEvents:
-    """Count the session for the condition that it serves; record nothing if it counts there, or for none of this case."""
-    session = RegisteredSession(command, state, context)
-    if session.record is None:
-        return _recorded(session)
-    return _restated(session, _moves(session, session.record), WHY_MOVED)
-
-
-def decide_attendance_correction(
-    command: CorrectConditionAttendance, state: DisposalState, context: Context
+def decide_restatement(
+    command: MoveConditionAttendance | CorrectConditionAttendance, state: DisposalState, context: Context
 ) -> NewEvents:
-    """Correct how a session ended; record it if it had not arrived, and nothing if it stands so."""
+    """Count the session for the condition that it serves, or correct how it ended; record nothing if it stands so."""
     session = RegisteredSession(command, state, context)
     if session.record is None:
         return _recorded(session)
+    if isinstance(command, MoveConditionAttendance):
+        return _restated(session, _moves(session, session.record), WHY_MOVED)
     return _restated(session, _differences(session, session.record), WHY_CORRECTED)
 
 

@@ -29,6 +29,7 @@ from shared.api.quarantine import REASON
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
+from shared.domain.messages import Actor
 from shared.evidence.contract import NO_CONTRACT
 from shared.evidence.home_evidence import evidence_of
 from shared.evidence.log import ACCESS as LINES
@@ -159,14 +160,18 @@ def add_verifications(app: FastAPI) -> None:
             return problem_response(
                 "unknown", "There is no such report", "No such report is kept: run `ooc verify --report FILE`."
             )
-        try:
-            targets = [log_target(row["id"], row["sha256"])]
-            evidence = await evidence_of(
-                at.database, "reporting", row["id"], targets, NO_CONTRACT, Reader(actor.labels, (LINES,))
-            )
-        except NoStatement as error:
-            return problem_response("unavailable", "No statement was signed", str(error))
-        return JSONResponse({**_line(row), "report": row["report"].decode(), "evidence": evidence})
+        answer = {**_line(row), "report": row["report"].decode()}
+        return await proved(at.database, actor, row["id"], log_target(row["id"], row["sha256"]), answer)
+
+
+async def proved(pool: Pool, actor: Actor, id_: UUID, target: str, answer: Mapping[str, Any]) -> JSONResponse:
+    """Answer with the signed evidence that the access log has a line with a target, about what has an id."""
+    reader = Reader(actor.labels, (LINES,))
+    try:
+        evidence = await evidence_of(pool, "reporting", id_, [target], NO_CONTRACT, reader)
+    except NoStatement as error:
+        return problem_response("unavailable", "No statement was signed", str(error))
+    return JSONResponse({**answer, "evidence": evidence})
 
 
 def _body_schema() -> dict[str, Any]:

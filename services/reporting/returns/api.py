@@ -16,6 +16,7 @@ from services.reporting.dependencies import Dependencies
 from services.reporting.measures import MEASURES
 from services.reporting.queries.asking import ask, ask_for_reader
 from services.reporting.queries.questions import refusing_bad_questions
+from services.reporting.queries.verifications import proved
 from services.reporting.returns.frozen import (
     ACTION,
     PAGE_SIZE,
@@ -37,10 +38,6 @@ from shared.api.request import Caller, read_id, read_key, read_query, read_reaso
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
 from shared.domain.messages import Actor
-from shared.evidence.contract import NO_CONTRACT
-from shared.evidence.home_evidence import evidence_of
-from shared.evidence.log import ACCESS as LINES
-from shared.evidence.statement import NoStatement, Reader
 from shared.servers.database import retry_or_raise
 from shared.servers.settings import Settings
 
@@ -258,12 +255,7 @@ async def _show_beside_today(actor: Actor, at: Dependencies, item: FrozenReturn)
 
 
 async def _prove(actor: Actor, at: Dependencies, item: FrozenReturn) -> Response:
-    reader, targets = Reader(actor.labels, (LINES,)), [item.log_target]
-    try:
-        evidence = await evidence_of(at.database, "reporting", item.id, targets, NO_CONTRACT, reader)
-    except NoStatement as error:
-        return problem_response("unavailable", "No statement was signed", str(error))
-    return JSONResponse({"answer": item.answer.decode(), "evidence": evidence})
+    return await proved(at.database, actor, item.id, item.log_target, {"answer": item.answer.decode()})
 
 
 def _line(item: FrozenReturn) -> Mapping[str, Any]:
