@@ -26,9 +26,10 @@ READ_ELSEWHERE: Final = {
     "the_child_was_heard": {"no_child_view_because"},
     "the_decision_speaks_of_section_45": {"public_interest", "rationale_text"},
     "each_takes_part_on_their_own_side": {"role"},
+    "facilitator_is_trained": {"facilitator_id"},
 }
 """Fields that no command of these states makes a check read: none corrects a role as test_referral_edges.py does, every
-sitting hears the child, and no referral of the case is kept here."""
+sitting hears the child, no referral of the case is kept here, and no register of training is loaded."""
 
 
 @cache
