@@ -1,7 +1,5 @@
 """The rules of people, by id. A rule answers True if it holds."""
 
-from uuid import UUID
-
 from services.people.domain import commands
 from services.people.domain.corrections import CORRECTIONS
 from services.people.domain.state import Person
@@ -55,13 +53,9 @@ def may_be_one_person(command: commands.MergePerson, _person: Person | None, con
 
     Source: DPA 2018 s38 (accuracy)
     """
-    one, other = _ids_of(context.stream, context), _ids_of(command.into, context)
+    one, other = map(context.known.same_as, (context.stream, command.into))
     born = birth_dates(one, context.known), birth_dates(other, context.known)
     return not (all(born) and born[0] != born[1]) and not linked_together(one, other, context.known)
-
-
-def _ids_of(person: UUID, context: Context) -> frozenset[UUID]:
-    return context.known.same_as(person)
 
 
 register(rules, STATE_MACHINE, SOURCE, commands.COMMANDS, IN_EVERY_STAGE)
