@@ -11,6 +11,7 @@ from services.rj_conference.events import EVENTS
 from services.rj_conference.summary import summary
 from services.rj_conference.views import view
 from services.trade.practitioners import as_policy
+from services.trade.relations import KEPT_OF_RELATIONS
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
@@ -25,6 +26,7 @@ READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
     duties=duties,
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml", as_policy),
     access=ACCESS,
+    keeps_of_people=KEPT_OF_RELATIONS,
     states=tuple(Stage),
     ended=frozenset({"CLOSED"}),
 )

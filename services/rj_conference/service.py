@@ -3,6 +3,7 @@
 from typing import Final
 
 from services.disposal.events import EVENTS as DISPOSAL_EVENTS
+from services.people.events import EVENTS as PEOPLE_EVENTS
 from services.referral.events import EVENTS as REFERRAL_EVENTS
 from services.rj_conference.documents import DOCUMENTS
 from services.rj_conference.domain.commands import COMMANDS, DEFAULT_ROLES, ProposeConference
@@ -26,7 +27,7 @@ service: Final[Service[Conference]] = Service(
     home=lambda opening: opening.case_id if isinstance(opening, ConferenceProposed | ProposeConference) else None,
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
-    published=(DISPOSAL_EVENTS, REFERRAL_EVENTS),
+    published=(DISPOSAL_EVENTS, REFERRAL_EVENTS, PEOPLE_EVENTS),
     keeps=KEPT,
     nobody=organisations,
     documents=DOCUMENTS,

@@ -9,6 +9,7 @@ from services.rj_conference.domain.rules.rulebook import rules
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ParticipantRole
 from services.trade.people import did_harm, linked_people, needs_interpreter
+from services.trade.relations import is_barred_from_any
 from shared.domain.rules import Context
 
 
@@ -35,6 +36,16 @@ def each_takes_part_on_their_own_side(command: AddParticipant, _conference: Conf
         return True
     as_harmer = linked.did_harm and command.role is ParticipantRole.HARMER
     return as_harmer or (linked.is_harmed and command.role in _SIDES)
+
+
+@rules.forbids("PR1", AddParticipant, looks_at=("person_id",))
+def may_be_in_contact(command: AddParticipant, conference: Conference, context: Context) -> bool:
+    """This adult may have no contact with a child of this case: invite somebody else.
+
+    Source: Children Act 1989 ss2, 3, 8
+    """
+    others = {*conference.everyone, *context.of_kept(linked_people)}
+    return not is_barred_from_any(command.person_id, others, context.known, context.day)
 
 
 @rules.warns("IN1", GiveConsent, looks_at=("person_id", "interpreter"), since=date(2013, 4, 8))
