@@ -46,7 +46,7 @@ def step_after(
 ) -> tuple[str, str] | None:
     """Return what comes next in a person's turn after commands with their answers: its title, and the address of its form.
 
-    A step that cannot start yet is next if a command of the turn lifts what refuses it.
+    A step that cannot start yet is next if commands of the turn lift each rule that refuses it: not before another's step.
     """
     sent = {command for command, _ in turn}
     for task in (task for journey in guidance.get("journeys", ()) for task in journey["tasks"]):
@@ -54,9 +54,15 @@ def step_after(
             continue
         taken = [n for n, command in enumerate(task["commands"]) if _is_in(turn, command, task["about"])]
         left = task["commands"][max(taken, default=-1) + 1 :]
-        if left and (taken or task["progress"] != "cannot_start" or sent & set(task["lifted_by"])):
+        if left and (taken or task["progress"] != "cannot_start" or _is_lifted(guidance, left[0], sent)):
             return task["title"], address(f"{path}/{page_of(left[0])}", case=case, **task["about"])
     return None
+
+
+def _is_lifted(guidance: Mapping[str, Any], command: str, sent: Collection[str]) -> bool:
+    lines = (line for line in guidance["commands"] if line["type"] == command)
+    rules = [rule for line in lines for rule in line["rules"] if rule["answer"] == "broken" and rule["kind"] != "warns"]
+    return all(not set(sent).isdisjoint(rule["lifted_by"]) for rule in rules)
 
 
 def _is_in(turn: Sequence[tuple[str, Answers]], command: str, about: Mapping[str, str]) -> bool:

@@ -573,7 +573,8 @@ def _varied(state: DisposalState, fact: Fact, event: events.ConditionsVaried) ->
     withdrawn = state.consent_withdrawn_at
     if event.consent and not _is_before(fact.occurred_at, withdrawn):
         withdrawn = None
-    return replace(state, conditions=conditions, issue=issue, consent_withdrawn_at=withdrawn)
+    breach = None if state.breach is None else replace(state.breach, varied=True)
+    return replace(state, conditions=conditions, issue=issue, consent_withdrawn_at=withdrawn, breach=breach)
 
 
 def _consent_withdrawn(state: DisposalState, fact: Fact) -> DisposalState:
@@ -589,6 +590,6 @@ def _consent_withdrawn(state: DisposalState, fact: Fact) -> DisposalState:
 def _breach_decided(state: DisposalState, fact: Fact, event: events.BreachDecided) -> DisposalState:
     if state.breach is None:
         raise BrokenHistory(fact, "no breach was under review")
-    breach = replace(state.breach, decision=event.decision, decided_at=fact.occurred_at)
+    breach = replace(state.breach, decision=event.decision, decided_at=fact.occurred_at, varied=False)
     goes_on = event.decision in {BreachDecision.EXCUSED, BreachDecision.VARY, BreachDecision.EXTEND}
     return replace(state, breach=breach, stage=Stage.ACTIVE if goes_on else state.stage)

@@ -289,6 +289,15 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 POLICE,
                 once(lambda _state: False, _has_a_refused_condition),
             ),
+            Step(
+                "Vary the conditions as decided",
+                (commands.VaryConditions,),
+                POLICE,
+                once(
+                    lambda state: state.breach is not None and state.breach.varied,
+                    lambda state: state.breach is not None and state.breach.decision is BreachDecision.VARY,
+                ),
+            ),
             Step("Warn the child in writing", (commands.IssueWarning,), LEADS, _warnings),
         ),
     ),

@@ -228,6 +228,8 @@ class Breach:
     at: datetime
     decision: BreachDecision | None = None
     decided_at: datetime | None = None
+    varied: bool = False
+    """Whether the conditions were varied after the decision."""
 
 
 @dataclass(frozen=True, slots=True)

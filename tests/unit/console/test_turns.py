@@ -29,11 +29,18 @@ def task(
         "roles": [role],
         "progress": progress,
         "about": more.get("about", {}),
-        "lifted_by": more.get("lifted_by", []),
     }
 
 
+def broken(*lifted_by: str, kind: str = "forbids") -> dict[str, Any]:
+    return {"answer": "broken", "kind": kind, "lifted_by": list(lifted_by)}
+
+
 GUIDANCE: Final[Mapping[str, Any]] = {
+    "commands": [
+        {"type": "IssueDisposal", "rules": [broken("SignDocument", "ProposeCondition"), broken(kind="warns")]},
+        {"type": "DecideDisposal", "rules": [broken("DecideEvidence"), broken("RecordAdmission")]},
+    ],
     "journeys": [
         {
             "title": "Prepare and give",
@@ -42,7 +49,8 @@ GUIDANCE: Final[Mapping[str, Any]] = {
                 task("Assess", "RequestAssessment", "CompleteAssessment", role="CASE_MANAGER"),
                 task("Explain", "ExplainEffect"),
                 task("Sign", "SignDocument"),
-                task("Give", "IssueDisposal", progress="cannot_start", lifted_by=["SignDocument"]),
+                task("Give", "IssueDisposal", progress="cannot_start"),
+                task("Decide", "DecideDisposal", role="DECIDER", progress="cannot_start"),
             ],
         },
         {
@@ -53,7 +61,7 @@ GUIDANCE: Final[Mapping[str, Any]] = {
                 task("Was told", "TellVictim", role="VICTIM_WORKER", progress="completed"),
             ],
         },
-    ]
+    ],
 }
 
 
@@ -67,6 +75,8 @@ GUIDANCE: Final[Mapping[str, Any]] = {
         ("CASE_MANAGER", ["ProposeCondition"], "Assess"),
         ("CASE_MANAGER", ["ProposeCondition", "CompleteAssessment"], None),
         ("SUPERVISOR", ["ExplainEffect"], None),
+        ("DECIDER", ["DecideEvidence"], None),
+        ("DECIDER", ["DecideEvidence", "RecordAdmission"], "Decide"),
     ],
 )
 def test_the_next_step_is_the_first_of_the_person_that_the_turn_lacks(

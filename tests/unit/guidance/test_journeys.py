@@ -7,19 +7,22 @@ from typing import Any
 
 import pytest
 
+from services.disposal.domain.commands import DecideBreach
 from services.rj_conference.domain.commands import RecordResponsibility
-from services.trade.vocabulary import TriageOutcome
+from services.trade.vocabulary import BreachDecision, TriageOutcome
 from shared.domain.guidance import Status, guidance_at
 from shared.domain.next_steps import Progress, journeys_at, next_step
+from shared.domain.sealing import Sealed
 from shared.domain.service import Service
 from tests.command_spec import CommandSpec, officer
-from tests.unit.disposal.stories import DECIDED_AT, CaseStory
+from tests.unit.disposal.stories import DECIDED_AT, CaseStory, condition, modifying, proposed, variation
 from tests.unit.guidance.played_histories import SERVICES, played_histories
 from tests.unit.referral.stories import ReferralStory
 from tests.unit.rj_conference.stories import SCHEDULED_AT, ConferenceStory
 from tools.reference.state_explorer import STREAM
 
 LATER = timedelta(hours=1)
+LATER_ON = "2026-03-26T10:00:00+00:00"
 BY = "RJ_FACILITATOR"
 
 
@@ -97,3 +100,23 @@ def test_a_victim_who_was_not_informed_before_the_decision_is_still_to_be() -> N
     due = [duty.item for duty in case.duties(date(2026, 3, 10)).values() if duty.duty == "VICTIM_RJ_INFORMATION"]
     assert due
     assert "Tell the victim of restorative justice" in unfinished(case, "VICTIM_WORKER", DECIDED_AT)
+
+
+def test_a_paper_without_conditions_is_not_signed_next() -> None:
+    """Given a conditional caution without a condition, then its paper cannot be signed yet; with one it can."""
+    sign = "Print and sign the paper"
+    assert unfinished(CaseStory().decided("YCC"), "POLICE_DECISION_MAKER", DECIDED_AT)[sign] is Progress.CANNOT_START
+    agreed = CaseStory().decided("YCC")
+    agreed.ask(proposed(), by="YJS_CASE_MANAGER", at=DECIDED_AT)
+    assert unfinished(agreed, "POLICE_DECISION_MAKER", DECIDED_AT)[sign] is Progress.NOT_STARTED
+
+
+def test_after_a_decision_to_vary_varying_is_next() -> None:
+    """Given a breach that is answered by varying, then the police are to vary the conditions, until they have done it."""
+    vary, police = "Vary the conditions as decided", "POLICE_DECISION_MAKER"
+    story = CaseStory().in_breach()
+    answer = DecideBreach(reasonable_excuse=True, decision=BreachDecision.VARY, rationale_text=Sealed("He may."))
+    story.ask(answer, by=police, at=LATER_ON)
+    assert unfinished(story, police, LATER_ON)[vary] is Progress.NOT_STARTED
+    story.ask(variation(modifying(condition(due=date(2026, 6, 10)))), by=police, at=LATER_ON)
+    assert vary not in unfinished(story, police, LATER_ON)

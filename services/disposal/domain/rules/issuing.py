@@ -126,13 +126,21 @@ def effect_was_explained(state: DisposalState, _context: Context) -> bool:
 
 
 @rules.forbids("R9", commands.SignDocument, looks_at=("consent", "signed_by_child"))
-def signature_binds(command: commands.SignDocument, state: DisposalState, _context: Context) -> bool:
-    """The document must be signed by the child, with consent; that of a conditional caution must name its conditions.
+def signature_binds(command: commands.SignDocument, _state: DisposalState, _context: Context) -> bool:
+    """The document must be signed by the child, with consent.
 
     Source: CDA 1998 s66B(6)
     """
-    has_conditions = bool(state.conditions) or state.to_be_issued is not Disposal.YCC
-    return command.signed_by_child and command.consent and has_conditions
+    return command.signed_by_child and command.consent
+
+
+@rules.forbids("R9", commands.SignDocument, lifted_by=(commands.ProposeCondition,))
+def document_names_the_conditions(state: DisposalState, _context: Context) -> bool:
+    """The document of a conditional caution must name its conditions: agree them before it is signed.
+
+    Source: CDA 1998 s66B(6)
+    """
+    return bool(state.conditions) or state.to_be_issued is not Disposal.YCC
 
 
 @rules.forbids("R9", commands.IssueDisposal, lifted_by=(commands.SignDocument,))
