@@ -18,12 +18,15 @@ from services.console import names
 from services.console.apis import Apis, Part, Problem, part_of, sentence
 from services.console.directory import Officer, nameless
 from services.console.forms.next_steps import steps_of
+from services.console.names import called
+from services.console.officers.moments import all_events
 from services.console.officers.panel import CONSIDERED, WAITING, Listed, on_agendas, sittings_of
-from services.console.records import as_it_stands, place_of, read_record
+from services.console.officers.standing import REPORTS, WISHES, events_of_kind, victims_of
+from services.console.records import all_people, as_it_stands, place_of, read_all, read_record
 from services.console.rendering import render
 from services.console.routing import INCOMPLETE, Form, console_of, first, read_key, read_uuid
 from services.console.sessions import Session
-from services.console.words import in_words
+from services.console.words import given_in_words, in_words
 from services.disposal.events import Direction, Factor
 from services.disposal.matrices import factors_in_words, line_in_words
 from services.trade.vocabulary import MemberKind
@@ -193,6 +196,16 @@ async def considered_page(request: Request, session: Session) -> Response:
     item = read.sitting.items.get(disposal)
     if item is None:
         raise HTTPException(404)
+    # What it knew then is a link of its own: this page has what is known now.
+    case, told = await asyncio.gather(
+        part_of(apis.get_projected(session, f"/v1/cases/{item.case}")),
+        part_of(all_events(apis, session, item.case, {}, "occurred_at")),
+    )
+    records = [
+        record,
+        *await read_all(apis, session, {"referrals": (case.value or {}).get("referrals")}, {}, guidance=False),
+    ]
+    people = all_people(records)
     known = await console_of(request).directory.names(session)
     return render(
         request,
@@ -202,7 +215,14 @@ async def considered_page(request: Request, session: Session) -> Response:
         state=read.state,
         item=item,
         record=record,
-        child=record.child,
+        child=next((who for who in people if who.id == item.person), record.child),
+        people=people,
+        called=called(people),
+        victims=victims_of(records, people),
+        alerts=(case.value or {}).get("alerts") or (),
+        reports=events_of_kind(told.value or (), REPORTS),
+        wishes=events_of_kind(told.value or (), WISHES),
+        earlier=given_in_words((record.state.value or {}).get("earlier") or ()),
         facts=facts_for_the_panel(record.state.value or {}, (history.value or {}).get("events", ())),
         history=history,
         kinds={

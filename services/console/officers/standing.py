@@ -29,15 +29,15 @@ DECISIONS: Final = frozenset(
 """Events that decide something, or that a decision rests on."""
 REPORTS: Final = frozenset({"ReferralReceived"})
 """Events in which somebody tells what happened."""
-CONTACTS: Final = frozenset(
+WISHES: Final = frozenset({"VictimPreferenceRecorded", "VictimViewSought"})
+"""Events in which somebody who was harmed says what they wish."""
+CONTACTS: Final = WISHES | frozenset(
     {
         "AbsenceAnnounced",
         "AdviceGiven",
         "ComplianceMeetingRecorded",
         "ContactRecorded",
         "SafeguardingConcernRaised",
-        "VictimPreferenceRecorded",
-        "VictimViewSought",
         "WarningIssued",
     }
 )

@@ -142,7 +142,7 @@ def test_a_referral_is_handed_to_another_officer(browser: Browser) -> None:
     assert "Zoë O'Hara-Whiteley" in given
     assert f"Referral with Officer {officer[:8]}, name not known here" in browser.open(address).words
     browser.sign_in("SAFE_SCHOOLS_OFFICER-1")
-    assert "Your role does not hand it on" in browser.open(f"{address}/officer").words
+    assert "A supervisor of its area hands it on" in browser.open(f"{address}/officer").words
 
 
 def test_a_number_opens_its_cases_for_those_who_may_see_them(browser: Browser) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from services.console.officers.sitting import Sitting, sitting_of
+from starlette.requests import Request
+
+from services.console.apis import Part
+from services.console.names import Who
+from services.console.officers.sitting import Item, Sitting, sitting_of
+from services.console.records import Record
+from services.console.rendering import render
 from services.panel.domain.commands import RecordMembers
 from services.trade.vocabulary import MemberKind
 from shared.domain.sealing import to_json
+from tests.unit.console.test_form_files import SESSION
 from tests.unit.panel.stories import (
     LATER,
     LEO,
@@ -50,3 +57,44 @@ def test_members_recorded_late_are_not_the_members() -> None:
     story = SittingStory().planned().listed(LEO).begun(member(POLICE, MemberKind.POLICE), at=LATER)
     story.does(RecordMembers(members=(member(NURSE, MemberKind.HEALTH),)), START)
     assert [line["kind"] for line in page_of(story).members] == ["POLICE"]
+
+
+def test_a_case_for_the_panel_is_one_page() -> None:
+    """Given a case, then its page for the panel has the account, needs, school, earlier disposals, and the victim by name with what they wish."""
+    child = Who("p1", "SUSPECT", "Leo Hart", {"school_urn": "100001", "needs": ["Dyslexia"]})
+    told = {"occurred_at": "2026-03-02T09:00:00+00:00", "actor": {"role": "SAFE_SCHOOLS_OFFICER"}, "notes": []}
+    report = {**told, "sentence": "Referral received", "notes": [{"value": "She was pushed over."}]}
+    wish = {**told, "sentence": "Preference of the harmed person recorded: restorative, given by the parent"}
+    record = Record("disposals", "d1", Part({}), Part(), {})
+    answer = render(
+        Request({"type": "http", "path": "/", "headers": []}),
+        "considered.html",
+        SESSION,
+        sitting=Sitting("s1", "2026-03-09T10:00:00+00:00", "", "c", (), {}),
+        state={},
+        item=Item("d1", "11111111-case", "p1"),
+        record=record,
+        child=child,
+        people=[child],
+        called={"v1": "Una Roe"},
+        victims=[],
+        alerts=[],
+        reports=[report],
+        wishes=[wish],
+        earlier=["Youth caution, 23 April 2025"],
+        facts={"victims": [{"person_id": "v1", "sought": False, "view": None, "wants_rj": None}]},
+        history=Part(),
+        kinds={},
+        to_consider=False,
+        may_adjourn=False,
+    )
+    page = " ".join(bytes(answer.body).decode().split())
+    for words in (
+        "She was pushed over.",
+        "Dyslexia",
+        "100001",
+        "Youth caution, 23 April 2025",
+        "Una Roe",
+        wish["sentence"],
+    ):
+        assert words in page
