@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid5
 
-from services.console.forms.fields import MAX_ROWS, Answers, Field, boxes_of, is_answered
+from services.console.forms.fields import MAX_ROWS, Answers, Field, boxes_of, boxes_of_time, is_answered
+from services.console.records import as_it_stands, texts_of
 from services.console.routing import first
 from services.disposal.domain.conditions import DEFINITIONS
 from services.reporting.projection.read_models import READ_MODELS
 from services.trade.vocabulary import ConditionType
 
 COMMAND: Final = "ProposeCondition"
+VARYING: Final = "VaryConditions"
 GROUP: Final = "condition"
 KIND: Final = f"{GROUP}.type"
 ROWS: Final = 4
@@ -91,6 +93,28 @@ def in_commands(answers: Answers, key: UUID, on: date) -> Iterator[tuple[UUID, d
         id_ = key if n == len(taken) else uuid5(key, row)
         filled = {**_usual(said, on), **{name: values for name, values in said.items() if any(values)}}
         yield id_, {**shared, **{name: list(values) for name, values in filled.items()}}
+
+
+def as_a_change(id_: str, state: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> Answers:
+    """Return the answers of a variation that leaves a condition as it stands; none if a text of it is not shown, and would be lost."""
+    asked = state["condition_terms"][id_]
+    texts = texts_of(state, asked["told_by"])
+    terms: Any = next(as_it_stands(event) for event in events if event["version"] == asked["told_by"])
+    for name in asked["field"].split("."):
+        terms = terms[int(name)] if isinstance(terms, list) else terms[name]
+    answers: dict[str, Sequence[str]] = {"changes.0.action": ["MODIFY"], "changes.0.condition_id": [id_]}
+    shown = {name: texts.get(f"{asked['field']}.{name}", value) for name, value in terms.items()}
+    if any(isinstance(value, Mapping) for value in shown.values()):
+        return {}
+    for name, value in shown.items():
+        field = f"changes.0.condition.{name}"
+        if name == "due":
+            answers |= boxes_of(field, date.fromisoformat(value))
+        elif name == "starts_at" and value:
+            answers |= boxes_of_time(field, value)
+        elif value is not None:
+            answers[field] = [str(value)]
+    return answers
 
 
 def _usual(given: Mapping[str, Sequence[str]], on: date) -> Answers:

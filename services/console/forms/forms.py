@@ -144,13 +144,23 @@ async def place_in_turn(request: Request, session: Session, draft: Draft | None 
 
 
 async def _rows_of(request: Request, session: Session) -> Answers:
-    """Return the rows of a form that is opened: those invited to a conference; empty ones for conditions."""
+    """Return the rows of a form that is opened: those invited to a conference, a condition as it stands; empty ones for conditions."""
     if read_name(request, "command") == conditions.COMMAND:
         return {f"{ROWS}{conditions.GROUP}": [str(conditions.ROWS)]}
-    if read_name(request, "command") != present.COMMAND:
+    varied = (
+        read_case(request.query_params.get("condition_id"))
+        if read_name(request, "command") == conditions.VARYING
+        else None
+    )
+    if read_name(request, "command") != present.COMMAND and not varied:
         return {}
     path = f"/v1/{read_collection(request)}/{read_uuid(request, 'id')}"
-    state = await part_of(console_of(request).apis.get(session, SERVICES[read_collection(request)], path))
+    apis, service = console_of(request).apis, SERVICES[read_collection(request)]
+    state = await part_of(apis.get(session, service, path))
+    if varied:
+        told = await part_of(apis.get(session, service, f"{path}/history"))
+        known = varied in ((state.value or {}).get("condition_terms") or {})
+        return conditions.as_a_change(varied, state.value or {}, told.value["events"]) if known and told.value else {}
     return present.rows_of(state.value or {})
 
 

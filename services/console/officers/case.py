@@ -132,6 +132,7 @@ async def case_page(request: Request, session: Session) -> Response:
         messages=messages_of(records, names),
         writing=open_in(steps, "WriteToPerson"),
         linking=open_in(steps, "LinkPerson"),
+        varying=open_in(steps, "VaryConditions"),
         papers=[
             (record, name)
             for record, names_of_record in zip(records, papers, strict=True)

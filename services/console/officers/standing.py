@@ -53,6 +53,8 @@ REGISTER: Final = "Register to be taken"
 class Condition:
     """A condition as a line of a table, in words, with what can be done about it now."""
 
+    active_id: str
+    """Its id while it is to be done; else empty."""
     what: str
     details: Sequence[str]
     """Its own words, if the person may read them."""
@@ -263,6 +265,7 @@ def _condition(
     tasks = [task for task in (work.tasks if work else ()) if id_ in task.items]
     held = other is not None and other.collection == "sessions" and words == REGISTER
     return Condition(
+        id_ if standing == "ACTIVE" else "",
         in_words(asked["type"]),
         own_words,
         day(asked["due"]),

@@ -56,6 +56,7 @@ def page_of(*alerts: dict[str, Any], messages: Sequence[SentMessage] = (), writi
         messages=messages,
         writing=writing,
         linking=writing,
+        varying=[],
         reports=[],
         papers=[],
         others=[],

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID, uuid5
 
-from services.console.forms.conditions import GROUP, as_list, in_commands, without_empty_rows
+from services.console.forms.conditions import GROUP, as_a_change, as_list, in_commands, without_empty_rows
 from services.console.forms.fields import MAX_ROWS, Drawing, command_of, fields_of
 from services.disposal.service import service
 from shared.api.command_schemas import standalone_schemas
@@ -66,3 +66,30 @@ def test_rows_that_no_form_drew_are_passed_over() -> None:
     odd = {f"{GROUP}.x.hours": ["3"], f"{GROUP}.9.type": ["NONE"], f"{GROUP}.8.type": []}
     many = {f"{GROUP}.{row}.type": ["RETAIL_WORKSHOP"] for row in range(100, 1_000)}
     assert len(list(in_commands({**DRAWN, **odd, **many}, KEY, ON))) == MAX_ROWS
+
+
+def test_a_variation_begins_with_what_stands() -> None:
+    """Given a condition, then the form that varies it has its terms, of which a new day is put over the old one."""
+    terms = {
+        "condition_id": "c1",
+        "type": "LETTER_OF_APOLOGY",
+        "due": "2026-05-28",
+        "hours": None,
+        "detail": {"sealed": True},
+    }
+    events = [{"version": 7, "data": {"changes": [{}, {"condition": terms}]}}]
+    asked = {"told_by": 7, "field": "changes.1.condition"}
+    text = {"version": 7, "field": "changes.1.condition.detail", "value": "To Boots."}
+    state = {"condition_terms": {"c1": asked}, "details": {"texts": [text]}}
+    assert as_a_change("c1", {**state, "details": {}}, events) == {}, "a text that is not shown would be lost"
+    answers = as_a_change("c1", state, events)
+    assert answers == {
+        "changes.0.action": ["MODIFY"],
+        "changes.0.condition_id": ["c1"],
+        "changes.0.condition.condition_id": ["c1"],
+        "changes.0.condition.type": ["LETTER_OF_APOLOGY"],
+        "changes.0.condition.due.day": ["28"],
+        "changes.0.condition.due.month": ["5"],
+        "changes.0.condition.due.year": ["2026"],
+        "changes.0.condition.detail": ["To Boots."],
+    }
