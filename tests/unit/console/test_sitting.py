@@ -95,6 +95,6 @@ def test_a_case_for_the_panel_is_one_page() -> None:
         "100001",
         "Youth caution, 23 April 2025",
         "Una Roe",
-        wish["sentence"],
+        str(wish["sentence"]),
     ):
         assert words in page
