@@ -33,13 +33,17 @@ def _consents(
 
 
 def is_under_age(conference: Conference, person: UUID, day: date, context: Context) -> bool | None:
-    """Whether a person linked in the case is too young, on a day, to consent alone; None without a date of birth that counts."""
-    born = None if chose_themselves(conference, context) else birth_date_of(person, context)
-    return None if born is None else age_on(born, day) < context.policy.number("parental_agreement_under_age")
+    """Whether a person linked in the case is too young, on a day, to consent alone; None without a date of birth.
+
+    Whoever chose themselves is answered by today's age: asking day by day tells them no birthday.
+    """
+    born = birth_date_of(person, context)
+    judged_on = context.day if chose_themselves(conference, context) else day
+    return None if born is None else age_on(born, judged_on) < context.policy.number("parental_agreement_under_age")
 
 
 def chose_themselves(conference: Conference, context: Context) -> bool:
-    """Whether a facilitator acts who proposed this, and whom nobody else chose: no detail of the case is told to them (ADR 87)."""
+    """Whether a facilitator acts who proposed this, and whom nobody else chose (ADR 87)."""
     if context.actor.role != Role.RJ_FACILITATOR:
         return False
     marks = {mark for fact in conference.record or () for mark in marks_of(EVENTS, fact)}

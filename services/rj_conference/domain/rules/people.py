@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 
 from services.rj_conference.domain.commands import AddParticipant, GiveConsent, InformVictim, ScheduleConference
-from services.rj_conference.domain.rules.consent import chose_themselves, is_under_age
+from services.rj_conference.domain.rules.consent import is_under_age
 from services.rj_conference.domain.rules.rulebook import rules
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ParticipantRole
@@ -49,13 +49,12 @@ def may_be_in_contact(command: AddParticipant, conference: Conference, context: 
 
 
 @rules.warns("IN1", GiveConsent, looks_at=("person_id", "interpreter"), since=date(2013, 4, 8))
-def consent_is_given_with_an_interpreter(command: GiveConsent, conference: Conference, context: Context) -> bool:
+def consent_is_given_with_an_interpreter(command: GiveConsent, _conference: Conference, context: Context) -> bool:
     """This person needs an interpreter by their details, and none took part: say why they understood without one.
 
     Source: YCC Code of Practice 16.3; PACE 1984 Code C 13
     """
-    known = not chose_themselves(conference, context) and needs_interpreter(command.person_id, context)
-    return command.interpreter is True or not known
+    return command.interpreter is True or not needs_interpreter(command.person_id, context)
 
 
 @rules.warns("IN1", ScheduleConference, lifted_by=(AddParticipant,), since=date(2013, 4, 8))
@@ -70,7 +69,7 @@ def an_interpreter_is_invited(conference: Conference, context: Context) -> bool:
 
 @rules.allowed_in(AddParticipant, looks_at=("person_id", "under_16"))
 def age_is_known(command: AddParticipant, conference: Conference, context: Context) -> bool:
-    """The case holds no date of birth of this person that counts here: say whether they are under sixteen.
+    """The case holds no date of birth of this person: say whether they are under sixteen.
 
     Source: RJC Best Practice Guidance (voluntarism); age 16 by local policy
     """

@@ -22,11 +22,11 @@ from services.rj_conference.domain.commands import (
     ScheduleConference,
     SignAgreement,
 )
-from services.rj_conference.domain.rules.consent import all_consent, chose_themselves
+from services.rj_conference.domain.rules.consent import all_consent
 from services.rj_conference.domain.rules.rulebook import is_prepared, rules, was_held
 from services.rj_conference.domain.state import Conference, Facilitator, Stage, TermStatus
 from services.rj_conference.events import RiskLevel, Sensitivity
-from services.trade.people import flags_of_the_incident, linked_people
+from services.trade.people import flags_of_the_incident
 from services.trade.vocabulary import ConferenceMode, Flag, Role
 from shared.domain.dates import local_day
 from shared.domain.rules import Context
@@ -139,8 +139,7 @@ def facilitator_is_trained(command: AssignFacilitator, conference: Conference, c
 
 
 def _is_trained(facilitator: AssignFacilitator | Facilitator, conference: Conference, context: Context) -> bool:
-    unread = chose_themselves(conference, context)  # C5 is asked again of whom somebody else chooses
-    flags = () if unread else flags_of_the_incident(conference.harmer, context.kept) or ()
+    flags = flags_of_the_incident(conference.harmer, context.kept) or ()
     sensitive = conference.sensitive is not Sensitivity.NONE or not _SENSITIVE.isdisjoint(flags)
     register = context.policy.values.get(REGISTER)
     if register is not None:
@@ -167,16 +166,6 @@ def facilitator_is_assigned(conference: Conference, context: Context) -> bool:
     Source: RJC Best Practice Guidance (safety; domestic and sexual harm)
     """
     return conference.facilitator is not None and _is_trained(conference.facilitator, conference, context)
-
-
-@rules.forbids("C5", ScheduleConference, lifted_by=(AssignFacilitator,))
-def somebody_else_chose_the_facilitator(conference: Conference, context: Context) -> bool:
-    """Who proposed this about people of the case leads it only if somebody else chose them: have a supervisor assign a facilitator.
-
-    Source: RJC Best Practice Guidance (confidentiality); local policy
-    """
-    known = context.of_kept(linked_people)
-    return not chose_themselves(conference, context) or known.keys().isdisjoint(conference.parties)
 
 
 @rules.forbids("C6", ConvertToIndirect, looks_at=("mode",), lifted_by=(GiveConsent,))
