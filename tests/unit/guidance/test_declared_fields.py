@@ -27,9 +27,10 @@ READ_ELSEWHERE: Final = {
     "the_decision_speaks_of_section_45": {"public_interest", "rationale_text"},
     "each_takes_part_on_their_own_side": {"role"},
     "facilitator_is_trained": {"facilitator_id"},
+    "organisations_are_of_the_partnership": {"members"},
 }
 """Fields that no command of these states makes a check read: none corrects a role as test_referral_edges.py does, every
-sitting hears the child, no referral of the case is kept here, and no register of training is loaded."""
+sitting hears the child, no referral of the case is kept here, no register of training is loaded, and no organisation is named."""
 
 
 @cache

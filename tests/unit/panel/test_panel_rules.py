@@ -17,11 +17,13 @@ from services.panel.domain.commands import (
     RemoveFromAgenda,
 )
 from services.panel.events import CaseConsidered, Member, RecordCorrected
+from services.panel.read_model import READ_MODEL
 from services.panel.service import service
 from services.trade.vocabulary import MemberKind
 from shared.domain.messages import Command
 from shared.domain.sealing import Sealed, sealed_fields
 from shared.evidence.verification.streams import claims_after
+from tests.policy_books import with_entry
 from tests.unit.panel.stories import (
     ACTION,
     AFTERWARDS,
@@ -92,8 +94,10 @@ def test_the_stages_of_a_sitting(sitting: SittingStory) -> None:
 
 
 @pytest.mark.parametrize("typed", ["Zeb Markername Care", "Kevin O'Neil Work", "Dorset Council"])
-def test_a_member_comes_from_an_organisation_of_the_partnership(sitting: SittingStory, typed: str) -> None:
-    """Given what is read in clear, then no name fits where an organisation is asked: the partnership has named them all."""
+def test_a_member_comes_from_an_organisation_of_the_partnership(typed: str) -> None:
+    """Given a partnership that has named them, then no name fits where an organisation is asked, which is read in clear."""
+    named = [MEMBERS[0].organisation, "Barnardo's", "NSPCC", "Turning Point"]
+    sitting = SittingStory(with_entry(READ_MODEL.policy, "panel_organisations", date(2026, 1, 1), named))
     stranger = member(NURSE, MemberKind.HEALTH).model_copy(update={"organisation": typed})
     sitting.planned()
     assert sitting.problems(RecordMembers(members=(*MEMBERS[:2], stranger)), LISTED) == {"S1"}
