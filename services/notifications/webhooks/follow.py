@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.notifications.webhooks.registry import LOCK, PLACE
+from services.referral.read_model import TOLD_TO_AGENCIES
 from services.trade.vocabulary import Role
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.servers.database import Connection
@@ -17,10 +18,6 @@ CONSUMER: Final = "webhooks"
 SERVICE: Final = "referral"
 """The service in which agencies begin records."""
 AGENCIES: Final = frozenset({Role.SCHOOL, Role.AGENCY})
-TOLD: Final = frozenset(
-    {"ReferralAcknowledged", "ReferralTriaged", "ReferralAllocated", "ReferralClosed", "ReferralReopened"}
-)
-"""What others record of a report that its agency is told: how far it is, as in the API. None of these names a person."""
 
 _OWNERS: Final = """
     select stream, organisation from agency_event where version = 1 and stream = any($1::text[])
@@ -58,7 +55,7 @@ async def _rows(connection: Connection, records: Sequence[ConsumedEvent]) -> lis
         if record.version == 1 and own:
             owners[record.stream] = event["actor"]["organisation"]
         owner = owners.get(record.stream)
-        if owner is not None and (own or record.type.split(".")[-2] in TOLD):
+        if owner is not None and (own or record.type.split(".")[-2] in TOLD_TO_AGENCIES):
             about = (record.stream, record.version, record.event_id, record.recorded_at, record.hash, record.body)
             rows.append([owner, record.position, UUID(event["home"]), *about])
     return rows

@@ -16,9 +16,10 @@ import pytest
 from services.notifications.database import DATABASE
 from services.notifications.webhooks import courier, registry
 from services.notifications.webhooks.courier import NotDelivered
-from services.notifications.webhooks.follow import TOLD, keep_for_agencies
+from services.notifications.webhooks.follow import keep_for_agencies
 from services.notifications.webhooks.sender import LEASE
 from services.referral.events import EVENTS as REFERRAL_EVENTS
+from services.referral.read_model import TOLD_TO_AGENCIES
 from shared.domain.envelope import GENESIS, next_hash
 from shared.servers.database import as_role
 from tests.copied_databases import databases
@@ -255,7 +256,7 @@ async def test_an_agency_is_told_how_far_its_report_is_and_nothing_of_people(wor
     await world.send(webhook)
     names = [event["type"].split(".")[2] for event in world.receiver.taken]
     assert names == ["ReferralReceived", "SafeguardingConcernRaised", "ReferralTriaged"]
-    assert {cls.__name__ for cls in REFERRAL_EVENTS.events} >= TOLD
+    assert {cls.__name__ for cls in REFERRAL_EVENTS.events} >= TOLD_TO_AGENCIES
 
 
 async def test_a_worker_that_dies_before_it_notes_repeats_the_id(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
