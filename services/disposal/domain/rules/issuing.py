@@ -134,7 +134,7 @@ def signature_binds(command: commands.SignDocument, _state: DisposalState, _cont
     return command.signed_by_child and command.consent
 
 
-@rules.forbids("R9", commands.SignDocument, lifted_by=(commands.ProposeCondition,))
+@rules.forbids("R9", commands.SignDocument, lifted_by=(commands.ProposeCondition,), since=date(2013, 4, 8))
 def document_names_the_conditions(state: DisposalState, _context: Context) -> bool:
     """The document of a conditional caution must name its conditions: agree them before it is signed.
 

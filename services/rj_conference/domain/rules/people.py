@@ -38,7 +38,7 @@ def each_takes_part_on_their_own_side(command: AddParticipant, _conference: Conf
     return as_harmer or (linked.is_harmed and command.role in _SIDES)
 
 
-@rules.forbids("PR1", AddParticipant, looks_at=("person_id",))
+@rules.forbids("PR1", AddParticipant, looks_at=("person_id",), since=date(2013, 4, 8))
 def may_be_in_contact(command: AddParticipant, conference: Conference, context: Context) -> bool:
     """This adult may have no contact with a child of this case: invite somebody else.
 
