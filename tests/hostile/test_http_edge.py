@@ -181,7 +181,9 @@ async def test_an_actor_and_an_address_are_told_when_to_come_again(
     settings: Settings, issuer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given limits, one request too many is 429 with Retry-After, of one actor or of all strangers of an address, who do not count together."""
-    monkeypatch.setattr(RateLimit.__init__, "__defaults__", (lambda: 1000.0,))  # however long the requests take
+    monkeypatch.setattr(
+        RateLimit.__init__, "__defaults__", (lambda: 1000.0, BURST_SECONDS)
+    )  # however long the requests take
     narrow = settings.model_copy(update={"actor_rate": 0.8, "address_rate": 2.0})
     app = service_api(service, narrow)
     async with (
@@ -206,7 +208,7 @@ async def test_whoever_sends_much_may_send_seldom(
     settings: Settings, issuer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a limit, a large body counts as several requests, also one that does not say its size: what is stored fills disks."""
-    monkeypatch.setattr(RateLimit.__init__, "__defaults__", (lambda: 1000.0,))
+    monkeypatch.setattr(RateLimit.__init__, "__defaults__", (lambda: 1000.0, BURST_SECONDS))
     app = service_api(service, settings.model_copy(update={"actor_rate": 10.0}))
     async with (
         app.router.lifespan_context(app),

@@ -54,7 +54,7 @@ def sits(play: Play, case: UUID = CASE, child: UUID = CHILD) -> None:
     """Hold a sitting of the panel that recommends a charge for the disposal."""
     sitting, officer = uuid4(), "YJS_CASE_MANAGER"
     members = [
-        {"officer_id": str(uuid4()), "kind": kind, "organisation": "Merrowshire Police", "present": True}
+        {"officer_id": str(uuid4()), "kind": kind, "organisation": "Dorset Police", "present": True}
         for kind in ("POLICE", "YJS")
     ]
     listed = {"disposal_id": str(play.disposal), "case_id": str(case), "person_id": str(child)}

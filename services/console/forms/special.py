@@ -120,7 +120,10 @@ SPECIAL: Final[Mapping[str, SpecialForm]] = {
     "AssignFacilitator": SpecialForm(lambda sketch: (_of_the_register(sketch.fields), {})),
     **dict.fromkeys(
         ("RecordAttendance", "RecordConditionAttendance"),
-        SpecialForm(complete=lambda _fields, answers: present.of_absent(answers)),
+        # What was typed is judged by rule E4, not overwritten.
+        SpecialForm(
+            complete=lambda _, given: given if any(given.get("hours_credited", ())) else present.of_absent(given)
+        ),
     ),
     "AddParticipant": SpecialForm(is_repeated=True),
     "BookPlace": SpecialForm(is_repeated=True),

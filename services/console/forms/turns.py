@@ -46,23 +46,25 @@ def step_after(
 ) -> tuple[str, str] | None:
     """Return what comes next in a person's turn after commands with their answers: its title, and the address of its form.
 
-    A step that cannot start yet is next if commands of the turn lift each rule that refuses it: not before another's step.
+    A step that cannot start yet is next unless a rule that refuses it waits for another step, which is not of this turn.
     """
     sent = {command for command, _ in turn}
-    for task in (task for journey in guidance.get("journeys", ()) for task in journey["tasks"]):
+    tasks = [task for journey in guidance.get("journeys", ()) for task in journey["tasks"]]
+    waits = {name for task in tasks if task["progress"] != "completed" for name in task["commands"]} - sent
+    for task in tasks:
         if not set(roles) & {*task["roles"]} or task["progress"] == "completed":
             continue
         taken = [n for n, command in enumerate(task["commands"]) if _is_in(turn, command, task["about"])]
         left = task["commands"][max(taken, default=-1) + 1 :]
-        if left and (taken or task["progress"] != "cannot_start" or _is_lifted(guidance, left[0], sent)):
+        if left and (taken or task["progress"] != "cannot_start" or not _is_barred(guidance, left[0], sent, waits)):
             return task["title"], address(f"{path}/{page_of(left[0])}", case=case, **task["about"])
     return None
 
 
-def _is_lifted(guidance: Mapping[str, Any], command: str, sent: Collection[str]) -> bool:
+def _is_barred(guidance: Mapping[str, Any], command: str, sent: set[str], waits: set[str]) -> bool:
     lines = (line for line in guidance["commands"] if line["type"] == command)
     rules = [rule for line in lines for rule in line["rules"] if rule["answer"] == "broken" and rule["kind"] != "warns"]
-    return all(not set(sent).isdisjoint(rule["lifted_by"]) for rule in rules)
+    return any(sent.isdisjoint(rule["lifted_by"]) and not waits.isdisjoint(rule["lifted_by"]) for rule in rules)
 
 
 def _is_in(turn: Sequence[tuple[str, Answers]], command: str, about: Mapping[str, str]) -> bool:

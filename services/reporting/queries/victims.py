@@ -29,6 +29,8 @@ from shared.domain.dates import local_day
 
 MEMBER: Final = "victims"
 """The member of a record's state that holds its victims; a role that is shown the member is shown them here."""
+OF_STATE: Final = "coalesce(s.view -> 'harmed', s.view -> 'victims')"
+"""What a state says of each victim, by id: of a disposal `harmed`, since its `victims` are the ids alone."""
 PAGE_SIZE: Final = 20
 _PERSON: Final = an_id("person", "This victim alone.", "query")
 _CASE: Final = an_id("case", "The victims of this case alone.", "query")
@@ -153,7 +155,7 @@ def _list(statement: Statement, reader: Reader, page: int, person: UUID | None, 
     return f"""
         with seen as (
             select s.home, s.service, s.stream, s.recorded_at, s.view, v.key::uuid as person, v.value as victim
-            from stream as s cross join lateral jsonb_each(s.view -> '{MEMBER}') as v
+            from stream as s cross join lateral jsonb_each({OF_STATE}) as v
             where {" and ".join(conditions)} and {of_person}
         ), due as (
             select d.service, d.stream, left(d.item, 36) as person, min(d.due) as next_due,

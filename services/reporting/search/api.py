@@ -20,6 +20,7 @@ from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.queries.asking import ask, ask_for_reader
 from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
 from services.reporting.queries.restriction import withheld_from
+from services.reporting.queries.victims import OF_STATE
 from services.reporting.queries.visibility import Reader, visible
 from services.reporting.search.fields import REGISTRIES
 from services.reporting.search.index import Found, SearchIndex
@@ -42,7 +43,7 @@ LOADING_SECONDS: Final = 15.0
 LOADING: Final = "The names are still being read after a start: ask again."
 _PARAMETERS: Final = (MIN_POSITION, ACCESS_REASON)
 _SEEN: Final = f"""
-    select s.service, s.stream, s.cases, s.updated_at, s.view -> 'victims' as victims from stream as s
+    select s.service, s.stream, s.cases, s.updated_at, {OF_STATE} as victims from stream as s
     join unnest($1::text[], $2::uuid[]) as found (service, stream) using (service, stream)
     where {visible(3)}
 """  # noqa: S608 - the clause above, and no value

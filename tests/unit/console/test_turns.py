@@ -47,6 +47,7 @@ GUIDANCE: Final[Mapping[str, Any]] = {
             "tasks": [
                 task("Agree", "ProposeCondition", role="CASE_MANAGER"),
                 task("Assess", "RequestAssessment", "CompleteAssessment", role="CASE_MANAGER"),
+                task("Admit", "RecordAdmission", role="YJS"),
                 task("Explain", "ExplainEffect"),
                 task("Sign", "SignDocument"),
                 task("Give", "IssueDisposal", progress="cannot_start"),

@@ -34,7 +34,7 @@ def reference(child: UUID) -> str:
 def test_the_minutes_have_an_extract_for_each_case() -> None:
     """Given a closed sitting, then its minutes say who was there, what became of each case, and all that was said of each."""
     minutes = printed(SittingStory().sat(), "minutes")
-    assert contains_in_order(minutes, "Sitting of 10 March 2026, 10:00", "Police (Merrowshire Council)", "Adjourned")
+    assert contains_in_order(minutes, "Sitting of 10 March 2026, 10:00", "Police (Dorset Council)", "Adjourned")
     assert contains_in_order(
         minutes,
         f"Extract: {reference(LEO)}",

@@ -127,7 +127,7 @@ def listing(child: UUID) -> AddToAgenda:
 
 def member(who: UUID, kind: MemberKind, *, present: bool = True) -> Member:
     """Return a member of the panel."""
-    return Member(officer_id=who, kind=kind, organisation="Merrowshire Council", present=present)
+    return Member(officer_id=who, kind=kind, organisation="Dorset Council", present=present)
 
 
 MEMBERS: Final = (

@@ -93,7 +93,7 @@ def test_the_stages_of_a_sitting(sitting: SittingStory) -> None:
     assert sitting.view["state"] == "SITTING"
 
 
-@pytest.mark.parametrize("typed", ["Zeb Markername Care", "Kevin O'Neil Work", "Dorset Council"])
+@pytest.mark.parametrize("typed", ["Zeb Markername Care", "Kevin O'Neil Work", "Merrowshire Council"])
 def test_a_member_comes_from_an_organisation_of_the_partnership(typed: str) -> None:
     """Given a partnership that has named them, then no name fits where an organisation is asked, which is read in clear."""
     named = [MEMBERS[0].organisation, "Barnardo's", "NSPCC", "Turning Point"]

@@ -28,8 +28,9 @@ def areas_after(report: dict[str, Any], by: str) -> list[str]:
     return [facts[0].envelope.labels["area"] for _, facts in system.histories]
 
 
-def test_a_public_report_belongs_to_the_area_of_the_partnership() -> None:
+def test_a_public_report_belongs_to_the_area_of_the_partnership(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given the token of the public pages, which names no area, when anybody reports, then the referral has the partnership's."""
+    monkeypatch.setattr(partnership, "partnership", lambda: read_partnership(EXAMPLE))
     assert areas_after(REPORT, "INVITED") == ["DORSET"]
 
 
