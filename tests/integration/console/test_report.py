@@ -147,7 +147,15 @@ def test_a_report_of_a_school_is_made_when_it_is_first_sent(browser: Browser, sy
     reference = re.search("Referral ([0-9a-f]{8})", receipts[0].words)
     assert reference
     with client_of(system["var"]) as client:
-        (case,) = client.search({"case": reference[1]}, role="SAFE_SCHOOLS_OFFICER").body["cases"]
+
+        def cases() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = client.search({"case": reference[1]}, role="SAFE_SCHOOLS_OFFICER").body[
+                "cases"
+            ]
+            return found
+
+        wait_until(lambda: bool(cases()), 60, "the case")
+        (case,) = cases()
         (stream,) = {record["id"] for record in case["records"]}
         state = client.get("referral", f"/v1/referrals/{stream}", role="SAFE_SCHOOLS_OFFICER").body
     assert datetime.fromisoformat(state["reported_at"]) >= before
