@@ -7,7 +7,7 @@ from typing import Final
 
 from services.reporting.projection.fold import Folded, Stream, fold, split
 from services.reporting.projection.knowledge import known_of, known_since, streams_naming
-from services.reporting.projection.projector import held, load, read_row, stream_of
+from services.reporting.projection.projector import in_reach, load, read_row, stream_of
 from services.reporting.projection.read_models import READ_MODELS, published_types
 from services.reporting.projection.snapshot import Connection
 from shared.domain.envelope import Fact
@@ -21,7 +21,7 @@ _TOUCHED: Final = f"""
         or tstzrange(begun_at, greatest(begun_at, recorded_at)) @> $3::timestamptz
     )
       and ($2 is null or opened_at <= $2) and ($3 is null or begun_at <= $3)
-      and service = any($1::text[]) and ($4::text[] is null or area is null or area = any($4) or {held("stream", "$4")})
+      and service = any($1::text[]) and {in_reach("stream", "$4::text[]")}
 """  # noqa: S608 - the clause above, and no value
 
 

@@ -118,6 +118,11 @@ def held(row: str, areas: str, case: str = "") -> str:
     )
 
 
+def in_reach(row: str, areas: str, case: str = "") -> str:
+    """Return the condition that who reads some areas may see a row of `stream`: theirs, of none, or `held`; null: every area."""
+    return f"({areas} is null or {row}.area is null or {row}.area = any({areas}) or {held(row, areas, case)})"
+
+
 UNMET: Final = "coalesce(d.met_on, d.closed_on, d.lapsed_on) is null"
 """The condition that nothing has ended `duty as d`, as in the indexes of unmet duties."""
 _DUTY: Final[Mapping[str, Callable[[Folded, Duty], Any]]] = {

@@ -11,7 +11,7 @@ from pydantic import Field
 from services.reporting.projection.as_of import histories_of
 from services.reporting.projection.fold import fold
 from services.reporting.projection.knowledge import same_as
-from services.reporting.projection.projector import held
+from services.reporting.projection.projector import in_reach
 from services.reporting.projection.snapshot import Connection
 from services.reporting.queries.visibility import Reader
 from shared.api.schemas import Schema
@@ -23,7 +23,7 @@ MEMBER: Final = "alerts"
 _NAMING: Final = f"""
     select s.stream, s.view -> 'alerts' as alerts from stream as s
     where s.service = $1 and s.mentions && $2::uuid[] and not s.mentions && $3::uuid[]
-      and ($4::text[] is null or s.area is null or s.area = any($4) or {held("s", "$4::text[]")})
+      and {in_reach("s", "$4::text[]")}
       and ($5 or s.view -> 'alerts' <> '{{}}'::jsonb)
     order by s.opened_at, s.stream
 """  # noqa: S608 - the clause above, and no value

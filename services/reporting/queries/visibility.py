@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from services.reporting.projection.fold import Stream, split
-from services.reporting.projection.projector import held
+from services.reporting.projection.projector import held, in_reach
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection, Pool
 from shared.domain.messages import Actor
@@ -27,7 +27,7 @@ def visible(n: int, case: str = "") -> str:
     """
     free, keys, linked, areas, barred = (f"${number}" for number in range(n, n + 5))
     return f"""(
-        ({areas}::text[] is null or s.area is null or s.area = any({areas}) or {held("s", areas, case)})
+        {in_reach("s", f"{areas}::text[]", case)}
         and not s.mentions && {barred}::uuid[]
         and (
             s.service = any({free}::text[])
