@@ -5,7 +5,7 @@ Its table is CSV, a person a line: the id of the account, TRAINED or ACCREDITED 
     officer,level,until
     b54d5d4e-6a0f-5a4b-9b0f-0d3a6c1f6a11,ACCREDITED,2027-03-31
 
-Without a register whoever assigns a facilitator ticks whether they are trained (rule C5).
+Without a register the person who assigns a facilitator ticks whether they are trained (rule C5).
 """
 
 import csv

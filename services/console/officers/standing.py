@@ -232,12 +232,12 @@ def served_in(records: Iterable[Record]) -> dict[str, Record]:
 def with_bookings(work: Work, served: Collection[str]) -> Work:
     """Take the booking of a condition for done that has a place in education: the disposal hears of it by its register."""
 
-    def known(task: Task) -> Task:
+    def mark_booked(task: Task) -> Task:
         has_place = BOOKING in task.commands and not task.items.isdisjoint(served)
         return replace(task, status=COMPLETED, colour="", address="") if has_place else task
 
-    journeys = [(title, list(map(known, tasks))) for title, tasks in work.journeys]
-    next_ = None if work.next is None else known(work.next)
+    journeys = [(title, list(map(mark_booked, tasks))) for title, tasks in work.journeys]
+    next_ = None if work.next is None else mark_booked(work.next)
     if next_ is not None and next_.status == COMPLETED:
         next_ = next((task for _, tasks in journeys for task in tasks if task.address), None)
     return Work(next_, journeys)

@@ -63,11 +63,11 @@ class Tree:
         async def prove(first: int) -> Sequence[bytes]:
             return proof(self._tiles, consistency_spans(first, size))
 
-        async def known() -> int:
+        async def find_cosigned() -> int:
             return cosigned
 
         lines = [signer.sign(checkpoint.text) for signer in keys.signers(ORIGIN)]
-        return await client.cosign(checkpoint, lines, old, prove, known)
+        return await client.cosign(checkpoint, lines, old, prove, find_cosigned)
 
 
 @asynccontextmanager
@@ -122,7 +122,7 @@ async def test_a_witness_of_another_party_cosigns_what_grows_and_nothing_else(tm
         client = witness_of(settings)
         assert client is not None
         assert await log.cosign(client, keys, 0, 1)
-        assert await log.cosign(client, keys, 0, 3), "it has seen 1, and says so"
+        assert await log.cosign(client, keys, 0, 3), "it has seen 1, and tells"
         with pytest.raises(WitnessRefuses, match="does not cosign"):
             await fork.cosign(client, keys, 3, 4)
         with pytest.raises(WitnessRefuses, match="cut or restored"):

@@ -35,7 +35,7 @@ def _consents(
 def is_under_age(conference: Conference, person: UUID, day: date, context: Context) -> bool | None:
     """Whether a person linked in the case is too young, on a day, to consent alone; None without a date of birth.
 
-    Whoever chose themselves is answered by today's age: asking day by day tells them no birthday.
+    A facilitator who chose themselves is answered by today's age: asking day by day tells them no birthday.
     """
     born = birth_date_of(person, context)
     judged_on = context.day if chose_themselves(conference, context) else day
