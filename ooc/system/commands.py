@@ -1,9 +1,8 @@
-"""`ooc up`, `demo`, `status`, `migrate`, `topics` and `seed`: what is done to the system itself."""
+"""`ooc up`, `demo`, `status`, `migrate` and `topics`: what is done to the system itself."""
 
 import asyncio
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
@@ -155,20 +154,3 @@ def topics() -> None:
         asyncio.run(provision_kafka(Settings()))
     except (ProvisionFailed, NoPassword) as error:
         fail(str(error))
-
-
-@app.command()
-def seed(
-    files: Annotated[
-        list[Path] | None, typer.Argument(help="Scenario files; without any, the one that comes with the program.")
-    ] = None,
-    cases: Annotated[int, typer.Option("--cases", min=1, help="How many cases.")] = 100,
-    weeks: Annotated[int, typer.Option("--weeks", min=1, max=400, help="Over how many weeks they are spread.")] = 104,
-) -> None:
-    """Fill the system of this machine with made-up cases, by the scenarios' own commands. Never one with real cases."""
-    from ooc.system.seed import fill  # noqa: PLC0415  it brings the services' declarations
-
-    seeded = fill(files or (), cases, weeks)
-    say(f"{seeded.cases:,} cases, {seeded.commands:,} commands, {seeded.events:,} events.")
-    for why, count in seeded.refused.most_common():
-        say(f"{count:,} cases ended early, by {why}.")

@@ -14,8 +14,8 @@ from shared.domain.envelope import next_hash as chained
 from shared.domain.service import Service
 from shared.event_store import AppendRequest, EventToAppend, RecordedEvent
 from shared.handling.command_handler import Accepted
+from tests.bench.synthetic_cases import AcceptedCommand, SyntheticCase, SyntheticCases
 from tools.scenario.in_memory import Memory
-from tools.scenario.synthetic_cases import AcceptedCommand, SyntheticCase, SyntheticCases
 
 SERVICES: Final = {service.name: service for service in deciding_services()}
 STORIES: Final = Path(__file__).parents[1] / "scenarios"

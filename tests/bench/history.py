@@ -23,7 +23,7 @@ from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.waiting import is_of_kernel
 from shared.event_store import RecordedEvent
 from tests.bench.corpus import Corpus
-from tools.scenario.synthetic_cases import SyntheticCase
+from tests.bench.synthetic_cases import SyntheticCase
 
 YEARS: Final = 3
 

@@ -38,8 +38,8 @@ from tests.bench.figures import milliseconds
 from tests.bench.place import Place
 from tests.bench.processes import process_running
 from tests.bench.rounds import OURS, Side
+from tests.bench.synthetic_cases import SentCommand, SyntheticCase
 from tests.ports import free_ports
-from tools.scenario.synthetic_cases import SentCommand, SyntheticCase
 
 CALLERS: Final = 64
 FIRST_RATE: Final = 500.0

@@ -22,6 +22,7 @@ from tests.ports import free_base
 from tools.local.supervisor import running as local_running
 
 OOC: Final = (sys.executable, "-m", "ooc.main")
+SEED: Final = (sys.executable, "-m", "tests.bench.seed")
 PATIENCE: Final = 300.0
 """Seconds for the system to be ready, and to come to rest."""
 
@@ -78,8 +79,8 @@ class WholeSystem:
 
     async def round(self, _seconds: float) -> Mapping[str, float]:
         """Return the memory of each process in megabytes at rest, and after one load more."""
-        await self._ooc("scenario", "run", "--quiet", *map(str, PLAYED))
-        await self._ooc("seed", *map(str, sorted(STORIES.glob("*.yaml"))), "--cases", str(CASES))
+        await self._succeed(*OOC, "scenario", "run", "--quiet", *map(str, PLAYED))
+        await self._succeed(*SEED, str(CASES))
         await self._at_rest()
         return {**self._rest, **self._memory("after a load")}
 
@@ -92,18 +93,16 @@ class WholeSystem:
 
     async def _at_rest(self) -> None:
         async with asyncio.timeout(PATIENCE):
-            while await self._code("status"):  # noqa: ASYNC110 - a system gives no sign
+            while await self._code(*OOC, "status"):  # noqa: ASYNC110 - a system gives no sign
                 await asyncio.sleep(1)
 
-    async def _ooc(self, *arguments: str) -> None:
-        code = await self._code(*arguments)
-        assert code == 0, f"ooc {arguments[0]} ended with {code}"
+    async def _succeed(self, *program: str) -> None:
+        code = await self._code(*program)
+        assert code == 0, f"{' '.join(program)} ended with {code}"
 
-    async def _code(self, *arguments: str) -> int:
+    async def _code(self, *program: str) -> int:
         quiet = subprocess.DEVNULL
-        asked = await asyncio.create_subprocess_exec(
-            *OOC, *arguments, env=self._environment, stdout=quiet, stderr=quiet
-        )
+        asked = await asyncio.create_subprocess_exec(*program, env=self._environment, stdout=quiet, stderr=quiet)
         return await asked.wait()
 
 

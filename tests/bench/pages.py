@@ -43,10 +43,10 @@ from tests.bench.figures import milliseconds
 from tests.bench.http import answers, module_running
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
+from tests.bench.synthetic_cases import SyntheticCase
 from tests.bench.targets import PAGES
 from tests.integration.console.browsing import Browser
 from tests.ports import free_ports
-from tools.scenario.synthetic_cases import SyntheticCase
 
 CALLERS: Final = 64
 BATCH: Final = 2_000

@@ -26,7 +26,7 @@ from tests.bench.corpus import Corpus, appends, mixed
 from tests.bench.place import Place
 from tests.bench.processes import relay_of
 from tests.bench.rounds import OURS, Side
-from tools.scenario.synthetic_cases import AcceptedCommand
+from tests.bench.synthetic_cases import AcceptedCommand
 
 BACKLOG: Final = 60_000
 """How many events the four event stores would be ahead; the relay is one service's."""

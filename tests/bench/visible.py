@@ -16,8 +16,8 @@ from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.place import Place
 from tests.bench.processes import SPAWN, feeding, process_running, relaying
 from tests.bench.rounds import OURS, Side
+from tests.bench.synthetic_cases import SyntheticCase
 from tests.bench.timeline import Notes, NotingProjection, Timed, Timeline, reading
-from tools.scenario.synthetic_cases import SyntheticCase
 
 CASES: Final = 100
 """How many cases are under way at once."""

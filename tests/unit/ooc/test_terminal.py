@@ -46,7 +46,7 @@ EVENT = {
 }
 ACTS = frozenset(
     {
-        *("up", "sandbox", "demo", "migrate", "topics", "seed", "scenario run", "scenario check"),
+        *("up", "sandbox", "demo", "migrate", "topics", "scenario run", "scenario check"),
         *("forget", "forget-again", "restrict", "lift", "hold", "release", "retention keep", "sign"),
         *("messages retry", "messages withdraw", "messages apply", "messages skip"),
         *("reactions retry", "reactions close", "quarantine retry", "quarantine release", "quarantine close"),

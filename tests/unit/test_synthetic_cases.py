@@ -1,4 +1,4 @@
-"""Made-up history for `ooc seed` and the benches: the scenarios' own commands, again and again."""
+"""Made-up history for the benches: the scenarios' own commands, again and again."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from uuid import UUID
 
 import pytest
 
-from ooc.system.seed import seed, some_cases
 from services.system.registry import deciding_services
 from shared.domain.consequences import following_commands
 from shared.event_store.memory import MemoryEventStore
 from shared.handling.command_handler import CommandHandler
 from shared.privacy.keyring import MemoryKeyring
-from tools.scenario.synthetic_cases import SyntheticCase, SyntheticCases
+from tests.bench.seed import seed, some_cases
+from tests.bench.synthetic_cases import SyntheticCase, SyntheticCases
 
-STORIES = Path(__file__).parents[2] / "scenarios"
+STORIES = Path(__file__).parents[1] / "scenarios"
 NAMES = ("01-shoplifting-ycc", "13-workshop-register", "31-corrections", "82-corrected-where-it-was-told")
 
 pytestmark = pytest.mark.slow
