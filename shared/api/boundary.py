@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from datetime import UTC, date, datetime, time
+from email.utils import format_datetime
 from typing import Any, Final
 from uuid import uuid4
 
@@ -12,17 +14,23 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.api.deprecations import headers_of
 from shared.api.metrics import REQUESTS
 from shared.api.problems import TooManyRequests, fault_response, problem_response, too_many_response
 from shared.api.rates import AT_ONCE, UNDER_WAY, RateLimit, network_of
 from shared.api.sandbox import Sandbox
+from shared.domain.dates import add_months
 from shared.handling.stream_queue import Turns
 from shared.observing.tracing import span
 from shared.servers.settings import Settings
 
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """Headers of every response: no caching (RFC 9111), no guessing of media types (Fetch standard)."""
+
+SUNSET: Final = "x-sunset"
+"""The member of a deprecated operation or property in OpenAPI with the day from which it may be gone (ISO 8601).
+
+A route is declared with `deprecated=True, openapi_extra={SUNSET: "2027-12-15"}`, twelve months before.
+"""
 
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 UNTRACED: Final = frozenset({"/health/live", "/health/ready", "/metrics", "/status"})
@@ -84,8 +92,7 @@ class Boundary:
                 started = True
                 _count(scope, message["status"], traced)
                 headers = MutableHeaders(scope=message)
-                notice = headers_of(scope["method"], getattr(scope.get("route"), "path", ""))
-                for name, value in {**self._headers, **notice}.items():
+                for name, value in {**self._headers, **_notice(scope.get("route"))}.items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -106,6 +113,15 @@ class Boundary:
             # The route and not the address: nothing of a person stands in a log.
             _LOG.exception("fault %s in %s %s", reference, scope["method"], getattr(scope.get("route"), "path", ""))
             await self._fault(scope, reference)(scope, receive, answer)
+
+
+def _notice(route: Any) -> Mapping[str, str]:
+    """Return the headers of a route that goes: since when it is deprecated (RFC 9745), and its end (RFC 8594)."""
+    if not (extra := getattr(route, "openapi_extra", None)) or SUNSET not in extra:
+        return {}
+    end = date.fromisoformat(extra[SUNSET])
+    since, until = (datetime.combine(day, time(), UTC) for day in (add_months(end, -12), end))
+    return {"Deprecation": f"@{since.timestamp():.0f}", "Sunset": format_datetime(until, usegmt=True)}
 
 
 def _two_lengths() -> Response:

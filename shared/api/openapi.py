@@ -12,7 +12,6 @@ from fastapi.staticfiles import StaticFiles
 
 from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import OwnDatabase
-from shared.api.deprecations import mark_deprecated
 from shared.api.limits import limits_of
 from shared.api.problems import PROBLEM_TYPES, Problem, example_response, problems
 from shared.servers.settings import Settings
@@ -76,7 +75,6 @@ def complete_openapi(app: FastAPI, settings: Settings, schemas: Callable[[], Map
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             _complete(original(), settings, schemas())
-            mark_deprecated(original())
         assert app.openapi_schema is not None
         return app.openapi_schema
 

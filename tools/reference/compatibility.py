@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any, Final
 
-from shared.api.deprecations import SUNSET
+from shared.api.boundary import SUNSET
 from tools.reference.event_schemas import is_message
 from tools.reference.openapi import operations
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from services.reporting.api import reporting_api
-from shared.api.deprecations import DEPRECATED
 from shared.api.limits import limits_of
 from shared.api.problems import PROBLEM_TYPES
 from shared.domain.service import Service
@@ -26,16 +25,11 @@ def openapi_documents(services: Sequence[Service[Any]]) -> dict[str, Json]:
     apps = {service.name: service_api(service, SETTINGS) for service in services} | {
         "reporting": reporting_api(SETTINGS)
     }
-    documents = {f"{name}/openapi.json": app.openapi() for name, app in apps.items()}
-    nowhere = {route.path for route in DEPRECATED} - {
-        path for document in documents.values() for path in document["paths"]
-    }
-    assert not nowhere, f"no API has what shared/api/deprecations.py lists: {sorted(nowhere)}"
-    return documents
+    return {f"{name}/openapi.json": app.openapi() for name, app in apps.items()}
 
 
 def of_apis(documents: Mapping[str, Json]) -> dict[str, str]:
-    """Write the page of each API, and that of the problems that all of them answer, with limits and notices."""
+    """Write the page of each API, and that of the problems that all of them answer, with limits."""
     return {
         path.replace("openapi.json", "api.md"): fill(
             "api",
@@ -45,7 +39,7 @@ def of_apis(documents: Mapping[str, Json]) -> dict[str, str]:
             content=_content,
         )
         for path, document in documents.items()
-    } | {"problems.md": fill("problems", problems=PROBLEM_TYPES, limits=limits_of(SETTINGS), gone=DEPRECATED)}
+    } | {"problems.md": fill("problems", problems=PROBLEM_TYPES, limits=limits_of(SETTINGS))}
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from services.system.registry import deciding_services
-from shared.api.deprecations import SUNSET
+from shared.api.boundary import SUNSET
 from tools.reference.compatibility import adds_alternatives, incompatible_changes
 from tools.reference.contract import contract_of_code, explain
 
