@@ -1,7 +1,7 @@
 """`ooc measure` and `ooc returns`: a measure, and its frozen returns beside today's count."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -11,7 +11,7 @@ import typer
 from ooc.cases.reading import ask
 from ooc.evidence.export import require_folders, write_whole
 from ooc.options import AsJson, AsOf, AsRole, From, GroupBy, KnownAt, To, Urls, client_of, role_option
-from ooc.tables import OUT, measure, say, table
+from ooc.tables import OUT, measure, say, show, table
 from services.console.plain_text import moment
 from services.trade.vocabulary import Role
 from shared.evidence.bundle import RETURN_FORMAT, report_bundle
@@ -40,10 +40,7 @@ def measure_command(
     """Show a measure over a period."""
     params = {"from": from_, "to": to, "group_by": group_by, "as_of": as_of, "known_at": known_at}
     answer = ask(client_of(url), "reporting", f"/v1/measures/{name}", f"measure {name}", role, params)
-    if as_json:
-        OUT.print_json(data=answer)
-    else:
-        OUT.print(measure(name, answer))
+    show(answer, measure(name, answer), as_json=as_json)
 
 
 @returns.command("freeze")
@@ -75,18 +72,16 @@ def list_frozen(
 ) -> None:
     """List the frozen returns, the latest first."""
     answer = ask(client_of(url), "reporting", "/v1/returns", "list of returns", role, {"page": page})
-    if as_json:
-        OUT.print_json(data=answer)
-        return
     rows = [
         (moment(line["frozen_at"]), line["measure"], line["from"], line["to"], line["group_by"], line["return_id"])
         for line in answer["returns"]
     ]
-    OUT.print(table("Frozen returns", "frozen", "measure", "from", "to", "by", "id", rows=rows))
+    returned = table("Frozen returns", "frozen", "measure", "from", "to", "by", "id", rows=rows)
+    show(answer, returned, as_json=as_json)
 
 
 @returns.command("show")
-def show(
+def show_return(
     return_id: Annotated[UUID, typer.Argument(metavar="ID", help="The id of the return.")],
     url: Urls = None,
     role: Reader = Role.ANALYST,
@@ -95,22 +90,21 @@ def show(
 ) -> None:
     """Show a frozen return, and what the same question would answer today, and why."""
     answer = ask(client_of(url), "reporting", f"/v1/returns/{return_id}", f"return {return_id}", role)
-    if as_json:
-        OUT.print_json(data=answer)
-        return
-    OUT.print(_about(answer))
-    OUT.print(measure(answer["measure"], answer["answer"]))
+    show(answer, *_beside_today(answer), as_json=as_json)
+
+
+def _beside_today(answer: Mapping[str, Any]) -> Iterator[Any]:
+    yield _about(answer)
+    yield measure(answer["measure"], answer["answer"])
     today = answer["today"]
-    if not today["differences"]:
-        OUT.print("Today's count is the same.")
-    else:
-        rows = [(line["column"], line["frozen"], line["today"]) for line in today["differences"]]
-        OUT.print(table("What would be another today", "", "frozen", "today", rows=rows))
-    for reason in today["because"]:
-        OUT.print(f"- {reason}")
+    rows = [(line["column"], line["frozen"], line["today"]) for line in today["differences"]]
+    yield (
+        table("What would be another today", "", "frozen", "today", rows=rows) if rows else "Today's count is the same."
+    )
+    yield from (f"- {reason}" for reason in today["because"])
     events = [(moment(e["recorded_at"]), e["type"], e["stream"], e["position"]) for e in today["later_events"]]
     if events:
-        OUT.print(table("Later events", "recorded", "event", "in", "position", rows=events))
+        yield table("Later events", "recorded", "event", "in", "position", rows=events)
 
 
 @returns.command("export")

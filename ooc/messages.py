@@ -10,7 +10,7 @@ import typer
 from ooc.databases import connected, result_of
 from ooc.evidence.verification import owner_database_url, stores
 from ooc.options import AsJson, DryRun, Yes, fail
-from ooc.tables import OUT, table
+from ooc.tables import OUT, show, table
 from services.console.plain_text import moment
 from services.notifications.times import opening_of_next_day
 from shared.messaging.consumer.decisions import release_gap, release_quarantined, request_retry
@@ -86,10 +86,8 @@ def show_message(id_: Id, *, as_json: AsJson = False) -> None:
     if row is None:
         fail(f"There is no message {id_}.")
     shown = {name: value for name, value in dict(row).items() if value is not None}
-    if as_json:
-        OUT.print_json(data=shown, default=str)
-    else:
-        OUT.print(table(f"Message {id_}", "", "", rows=[(name, _words(value)) for name, value in shown.items()]))
+    rows = [(name, _words(value)) for name, value in shown.items()]
+    show(shown, table(f"Message {id_}", "", "", rows=rows), as_json=as_json)
 
 
 @messages.command("retry")
@@ -144,29 +142,32 @@ def skip_held(id_: Id, reason: Reason, *, dry_run: DryRun = False, yes: Yes = Fa
 
 def _settle(id_: UUID, decide: Callable[[Connection, QuarantinedStream], Awaitable[None]], *, dry_run: bool) -> None:
     async def settle(connection: Connection) -> bool:
-        transaction = connection.transaction()
-        await transaction.start()
         held = next((stream for stream in await quarantined_streams(connection) if stream.id == id_), None)
         if held is not None:
             await decide(connection, held)
-        await (transaction.rollback() if dry_run else transaction.commit())
         return held is not None
 
-    if not ask_database(settle, as_owner=True):
+    if not _tried(settle, as_owner=True, dry_run=dry_run):
         fail(f"Notifications holds nothing of the id {id_}: see `ooc messages held`.")
 
 
 def _change(statement: str, id_: UUID, refusal: str, done: str, *, dry_run: bool) -> None:
-    async def change(connection: Connection) -> bool:
-        transaction = connection.transaction()
-        await transaction.start()
-        changed = await connection.fetchval(statement, id_) is not None
-        await (transaction.rollback() if dry_run else transaction.commit())
-        return changed
-
-    if not ask_database(change):
+    if not _tried(lambda connection: connection.fetchval(statement, id_), as_owner=False, dry_run=dry_run):
         fail(f"Message {id_} {refusal}.")
     OUT.print("Nothing is changed: it would be." if dry_run else done)
+
+
+def _tried(change: Callable[[Connection], Awaitable[object]], *, as_owner: bool, dry_run: bool) -> bool:
+    """Make a change, which a dry run takes back; return whether there was anything to change."""
+
+    async def tried(connection: Connection) -> bool:
+        transaction = connection.transaction()
+        await transaction.start()
+        changed = await change(connection)
+        await (transaction.rollback() if dry_run else transaction.commit())
+        return bool(changed)
+
+    return ask_database(tried, as_owner=as_owner)
 
 
 async def _answer(question: Callable[[Connection], Awaitable[T]], *, as_owner: bool) -> T:
@@ -187,12 +188,8 @@ def ask_database(question: Callable[[Connection], Awaitable[T]], *, as_owner: bo
 
 def print_rows(title: str, rows: list[dict[str, Any]], *, as_json: bool) -> None:
     """Print rows as a table, or as JSON."""
-    if as_json:
-        OUT.print_json(data=rows, default=str)
-    elif rows:
-        OUT.print(table(title, *rows[0], rows=[tuple(map(_words, row.values())) for row in rows]))
-    else:
-        OUT.print("There is none.")
+    lines = [tuple(map(_words, row.values())) for row in rows]
+    show(rows, table(title, *rows[0], rows=lines) if rows else "There is none.", as_json=as_json)
 
 
 def _words(value: Any) -> str:

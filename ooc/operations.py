@@ -11,7 +11,7 @@ import typer
 
 from ooc.cases.reading import ask, require_found
 from ooc.options import AsJson, DryRun, Urls, Yes, client_of, fail, role_option
-from ooc.tables import OUT, say, table
+from ooc.tables import OUT, say, show, table
 from services.console.plain_text import moment
 from services.system.addresses import SERVICES
 from services.system.lags import SOURCES
@@ -76,13 +76,10 @@ def show_reaction(
 ) -> None:
     """Show one parked reaction: its source event, its target record, and the rules that refuse it; never the data."""
     reaction = ask(client_of(url), service, f"/v1/reactions/{id_}", f"reaction {id_}", role)
-    if as_json:
-        OUT.print_json(data=reaction)
-    else:
-        _show_reaction(reaction)
+    show(reaction, _reaction_table(reaction), as_json=as_json)
 
 
-def _show_reaction(reaction: Mapping[str, Any]) -> None:
+def _reaction_table(reaction: Mapping[str, Any]) -> Any:
     rows = [
         ("what", reaction["sentence"]),
         ("follows", f"{reaction['source_stream']}, version {reaction['source_version']}"),
@@ -92,7 +89,7 @@ def _show_reaction(reaction: Mapping[str, Any]) -> None:
         ("because", reaction["reason"]),
         ("waits since", f"{moment(reaction['parked_at'])}, tried {reaction['attempts']} times"),
     ]
-    OUT.print(table(f"Reaction {reaction['command_id']}", "", "", rows=rows))
+    return table(f"Reaction {reaction['command_id']}", "", "", rows=rows)
 
 
 @quarantine.command("list")
@@ -161,11 +158,8 @@ def _list(
         for service in services
         for line in ask(client, service, path, f"list {path} of {service}", role)
     ]
-    if as_json:
-        OUT.print_json(data=lines)
-        return
     rows = [(line["service"], *(_cell(line, member) for member in columns.values())) for line in lines]
-    OUT.print(table(title, "service", *columns, rows=rows) if rows else f"{title}: none")
+    show(lines, table(title, "service", *columns, rows=rows) if rows else f"{title}: none", as_json=as_json)
 
 
 def _cell(line: Mapping[str, Any], member: str) -> Any:
@@ -198,7 +192,7 @@ def retry_held(service: Service, id_: Id, reason: Reason, url: Urls = None, *, d
 def retry_reaction(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
     """Try a reaction again, though the record that it should reach has not changed."""
     answer = _decide(client_of(url), service, f"/v1/reactions/{id_}/retry", reason, dry_run=dry_run)
-    _show_reaction(answer["reaction"])
+    OUT.print(_reaction_table(answer["reaction"]))
     if dry_run:
         OUT.print("It would be refused again." if answer["waits"] else "It would go through.")
     elif not answer["taken_up"]:
@@ -227,7 +221,7 @@ def close_reaction(
     client, path = client_of(url), f"/v1/reactions/{id_}/close"
     why = None if words is None else _read(words)
     rehearsed = _decide(client, service, path, reason, dry_run=True)
-    _show_reaction(rehearsed["reaction"])
+    OUT.print(_reaction_table(rehearsed["reaction"]))
     say(f"It will never be done: {rehearsed['reaction']['target_stream']} will lack it.")
     if not dry_run and confirm(yes=yes):
         _decide(client, service, path, reason, dry_run=False, body=None if why is None else {"why": why})

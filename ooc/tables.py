@@ -24,14 +24,22 @@ WHOLE: Final = frozenset({TIMES, "due", "duty", "case"})
 """Columns whose words are not broken while others can give way."""
 
 
-def say(text: str) -> None:
+def say(text: str, console: Console = OUT) -> None:
     """Print a text as it is: without markup, and without line breaks of the terminal, so that lines can be copied whole."""
-    OUT.print(text, markup=False, soft_wrap=True)
+    console.print(text, markup=False, soft_wrap=True)
 
 
 def complain(text: str) -> None:
     """Print an error message on standard error."""
     ERR.print(text, style="red", markup=False, soft_wrap=True)
+
+
+def show(answer: Any, *shown: Any, as_json: bool) -> None:
+    """Print an answer whole as JSON, or what is shown of it: tables and lines."""
+    if as_json:
+        OUT.print_json(data=answer, default=str)
+    for part in () if as_json else shown:
+        OUT.print(part)
 
 
 def progress_bar(console: Console) -> Progress:

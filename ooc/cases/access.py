@@ -8,8 +8,8 @@ from uuid import UUID
 import typer
 
 from ooc.cases.reading import NotFound, address_of, ask, require_found
-from ooc.options import PATIENT, AsJson, client_of, role_option
-from ooc.tables import OUT, table
+from ooc.options import PATIENT, AsJson, Urls, client_of, role_option
+from ooc.tables import show, table
 from services.console.plain_text import moment
 from services.system.registry import SERVICES
 from services.trade.vocabulary import Role
@@ -30,10 +30,7 @@ def access(
         UUID | None, typer.Option("--person", help="Who looked at any record or case that names this person.")
     ] = None,
     most: Annotated[int, typer.Option("--most", min=1, help="How many lines are shown, the latest first.")] = 200,
-    url: Annotated[
-        list[str] | None,
-        typer.Option("--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway."),
-    ] = None,
+    url: Urls = None,
     role: Annotated[Role, role_option("AUDITOR or DATA_PROTECTION_OFFICER.")] = Role.AUDITOR,
     reason: Annotated[str, typer.Option("--reason", help="Why you ask, as a code; it is logged.")] = "AUDIT",
     *,
@@ -45,9 +42,6 @@ def access(
     client = client_of(url, patience=PATIENT, reason=reason)
     lines = sorted(_lines_about(client, role, case, record, person, most), key=lambda line: line["at"], reverse=True)
     listed = lines[:most]
-    if as_json:
-        OUT.print_json(data=listed)
-        return
     about = f"case {case}" if case else f"record {record}" if record else f"person {person}"
     rows = [
         (
@@ -60,7 +54,8 @@ def access(
         )
         for entry in listed
     ]
-    OUT.print(table(f"Who looked at the {about}", "when", "who", "did", "to", "why", "outcome", rows=rows))
+    shown = table(f"Who looked at the {about}", "when", "who", "did", "to", "why", "outcome", rows=rows)
+    show(listed, shown, as_json=as_json)
 
 
 def _lines_about(

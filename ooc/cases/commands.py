@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from hashlib import sha256
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from ooc.cases import reading
 from ooc.cases.guidance import answers, next_table
 from ooc.cases.watch import Watcher, line_of, watch
 from ooc.options import AsJson, AsOf, AsRole, KnownAt, Lang, Pdf, Urls, client_of, fail
-from ooc.tables import OUT, alerts, case_list, say, search_results, sheet, standings, timeline, waits
+from ooc.tables import OUT, alerts, case_list, say, search_results, sheet, show, standings, timeline, waits
 from services.trade.vocabulary import Role, SearchKind
 from tools.client.http import RESTART
 
@@ -58,29 +58,31 @@ def case(
         answer = {**answer, "waiting": reading.list_waits(client, role, case_id)}
     if changes_after:
         events, tokens = reading.changes_of(client, case_id, role, changes_after)
-        if as_json:
-            OUT.print_json(data={"events": events, "next": tokens})
-            return
-        OUT.print(timeline("What has changed", events) if events else "What has changed: nothing")
-        next_ = " ".join(f"--changes-after {token}" for token in tokens)
-        say(f"Ask next with {next_}")
+        shown = timeline("What has changed", events) if events else "What has changed: nothing"
+        show({"events": events, "next": tokens}, shown, as_json=as_json)
+        if not as_json:
+            say(f"Ask next with {' '.join(f'--changes-after {token}' for token in tokens)}")
         return
     events = list(reading.timeline_of(client, case_id, role, params={**times, "order": order}))
-    if as_json:
-        OUT.print_json(data={"events": events} if only_timeline else {"case": answer, "events": events})
-        return
-    if not only_timeline:
-        _show(f"Case {case_id}{_times_in_words(times)}", answer)
-    OUT.print(timeline(f"What happened{_times_in_words(times)}", events))
+    happened = timeline(f"What happened{_times_in_words(times)}", events)
+    if only_timeline:
+        show({"events": events}, happened, as_json=as_json)
+    else:
+        parts = _parts(f"Case {case_id}{_times_in_words(times)}", answer)
+        show({"case": answer, "events": events}, *parts, happened, as_json=as_json)
 
 
-def _show(title: str, answer: Mapping[str, Any]) -> None:
-    """Print how a case stands: its records, the alerts on its people, and what waits."""
-    OUT.print(standings(title, answer))
+def _parts(title: str, answer: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield how a case stands: its records, the alerts on its people, and what waits."""
+    yield standings(title, answer)
     if answer["alerts"]:
-        OUT.print(alerts("Alerts", answer["alerts"]))
+        yield alerts("Alerts", answer["alerts"])
+    yield from _waiting(answer)
+
+
+def _waiting(answer: Mapping[str, Any]) -> Iterator[Any]:
     if answer.get("waiting"):
-        OUT.print(waits("What waits", answer["waiting"]))
+        yield waits("What waits", answer["waiting"])
 
 
 def _times_in_words(times: Mapping[str, str | None]) -> str:
@@ -103,12 +105,9 @@ def cases(
     """List the cases."""
     params = {"state": state, "officer": officer and str(officer), "due_before": due_before, "page": page}
     answer = reading.ask(client_of(url), "reporting", "/v1/cases", "list of cases", role, params)
-    if as_json:
-        OUT.print_json(data=answer)
-        return
     pages = max(1, -(-answer["total"] // answer["page_size"]))
     title = f"Cases, page {answer['page']} of {'more than ' if answer['more_than_total'] else ''}{pages}"
-    OUT.print(case_list(title, answer["cases"]) if answer["cases"] else f"{title}: none")
+    show(answer, case_list(title, answer["cases"]) if answer["cases"] else f"{title}: none", as_json=as_json)
 
 
 @app.command()
@@ -127,13 +126,9 @@ def duties(
     answer = reading.ask(client, "reporting", "/v1/duties", "daily sheet", role, params)
     if not (as_of or known_at):
         answer = {**answer, "waiting": reading.list_waits(client, role)}
-    if as_json:
-        OUT.print_json(data=answer)
-        return
     title = f"Duties on {answer['as_of']}{_times_in_words({'known_at': known_at})}"
-    OUT.print(sheet(title, answer["duties"]) if answer["duties"] else f"{title}: none")
-    if answer.get("waiting"):
-        OUT.print(waits("What waits", answer["waiting"]))
+    shown = sheet(title, answer["duties"]) if answer["duties"] else f"{title}: none"
+    show(answer, shown, *_waiting(answer), as_json=as_json)
 
 
 @app.command("next")
@@ -155,11 +150,8 @@ def next_command(
 ) -> None:
     """Show what may be done next in a role: what is possible, what needs a reason, what the rules refuse, and until when."""
     guidance = list(answers(client_of(url), collection, id_, as_of, role))
-    if as_json:
-        OUT.print_json(data=[answer for _, answer in guidance])
-        return
-    for title, answer in guidance:
-        OUT.print(next_table(title, answer, show_all=show_all))
+    shown = (next_table(title, answer, show_all=show_all) for title, answer in guidance)
+    show([answer for _, answer in guidance], *shown, as_json=as_json)
 
 
 @app.command()
@@ -178,10 +170,7 @@ def search(
     if not words.strip():
         fail("There is nothing to look for: type it at the prompt, or send a line to standard input.")
     answer = reading.require_found(client_of(url).search({by: words.strip()}, role=role), "search", role)
-    if as_json:
-        OUT.print_json(data=answer)
-    else:
-        OUT.print(search_results(answer) if answer["cases"] else "Cases found: none")
+    show(answer, search_results(answer) if answer["cases"] else "Cases found: none", as_json=as_json)
 
 
 @app.command("document")

@@ -11,7 +11,7 @@ from ooc.cases.commands import document_command
 from ooc.commands.sending import outcome_of, outcome_tables, read_body, send_command
 from ooc.commands.signing import disposal_document, sign
 from ooc.options import AsJson, AsRole, Lang, Pdf, Urls, client_of, fail
-from ooc.tables import OUT, complain, say
+from ooc.tables import complain, say, show
 from services.trade.vocabulary import Role
 
 app = typer.Typer(add_completion=False)
@@ -31,10 +31,7 @@ def send(
     """Send a command, or show what it would do; exit code 1 if it is refused."""
     body = read_body(file)
     answer = send_command(client_of(url), stream, body, key=key or str(uuid4()), role=role, dry_run=dry_run)
-    if as_json:
-        OUT.print_json(data=answer.body)
-    for part in () if as_json else answer.tables:
-        OUT.print(part)
+    show(answer.body, *answer.tables, as_json=as_json)
     for text in () if as_json else answer.complaints:
         complain(text)
     raise typer.Exit(1 if answer.complaints else 0)
@@ -51,11 +48,7 @@ def receipt(
 ) -> None:
     """Show what a command recorded, and how far the commands are that follow in other services."""
     answer = outcome_of(client_of(url), service, command_id, role)
-    if as_json:
-        OUT.print_json(data=answer)
-        return
-    for part in outcome_tables(answer):
-        OUT.print(part)
+    show(answer, *outcome_tables(answer), as_json=as_json)
 
 
 @app.command("sign")

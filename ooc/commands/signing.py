@@ -1,11 +1,10 @@
 """Sign the document of a disposal: find its name, and record the signature under the SHA-256 of what was printed."""
 
 from collections.abc import Mapping
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from ooc.cases.reading import NotFound, ask
+from ooc.cases.reading import NotFound, address_of, ask
 from services.disposal.domain.signing import document_to_sign
-from services.system.registry import COLLECTIONS
 from tools.client.http import Client, NoAnswer
 
 
@@ -32,10 +31,7 @@ def sign(client: Client, stream: str, digest: str, role: str) -> bool:
 
 def _path_of(stream: str) -> str:
     """Return the path of a disposal (`disposal/uuid`) in its API. Raises `NotFound` for anything else."""
-    service, _, id_ = stream.partition("/")
-    try:
-        if service == "disposal":
-            return f"/v1/{COLLECTIONS[service]}/{UUID(id_)}"
-    except ValueError:
-        pass
-    raise NotFound(f"{stream} has no document to sign here: write disposal/ID.")
+    service, path = address_of(stream)
+    if service != "disposal":
+        raise NotFound(f"{stream} has no document to sign here: write disposal/ID.")
+    return path

@@ -10,7 +10,7 @@ import typer
 from ooc.cases.reading import NotFound, ask, require_found
 from ooc.operations import confirm
 from ooc.options import PATIENT, AsJson, DryRun, Urls, Yes, client_of
-from ooc.tables import OUT, complain, say, table
+from ooc.tables import OUT, complain, say, show, table
 from services.system.registry import DECIDING
 from services.trade.vocabulary import Role
 from shared.domain.dates import local_day
@@ -209,9 +209,6 @@ def list_due(
     """List the people whose records are due for review, the longest due first. Nothing is erased by it."""
     client = client_of(url, patience=PATIENT, reason=reason)
     answer = ask(client, "reporting", "/v1/retention", "review list", OFFICER, {"due_by": due_by})
-    if as_json:
-        OUT.print_json(data=answer)
-        return
     rows = [
         (
             person["review_on"],
@@ -225,11 +222,9 @@ def list_due(
     ]
     title = f"Due for review by {answer['due_by']}: {answer['total']}"
     columns = ("review on", "person", "group", "last event", "decided before", "cases")
-    OUT.print(table(title, *columns, rows=rows) if rows else title)
-    if rows:
-        OUT.print(
-            "Review each: `ooc retention keep PERSON --until DAY`, or `ooc forget PERSON --basis RETENTION_ENDED`."
-        )
+    review = "Review each: `ooc retention keep PERSON --until DAY`, or `ooc forget PERSON --basis RETENTION_ENDED`."
+    shown = (table(title, *columns, rows=rows), review) if rows else (title,)
+    show(answer, *shown, as_json=as_json)
 
 
 @retention.command("keep")

@@ -19,7 +19,7 @@ import typer
 
 from ooc.databases import connected
 from ooc.options import AsJson, DryRun, fail
-from ooc.tables import OUT, say, table
+from ooc.tables import OUT, say, show, table
 from services.console.plain_text import moment
 from services.system.addresses import VAR, written
 from services.system.registry import DECIDING
@@ -87,10 +87,8 @@ def list_epochs(*, as_json: AsJson = False) -> None:
             for row in await connection.fetch(_EPOCHS)
         ]
         columns = ("epoch", "since", "retired", "data keys", "forgotten", "destroyed by")
-        if as_json:
-            OUT.print_json(data=[dict(zip(columns, row, strict=True)) for row in rows])
-            return
-        OUT.print(table("Epochs of key-encryption keys", *columns, rows=rows) if rows else "No key was made yet.")
+        shown = table("Epochs of key-encryption keys", *columns, rows=rows) if rows else "No key was made yet."
+        show([dict(zip(columns, row, strict=True)) for row in rows], shown, as_json=as_json)
 
     _run(listed)
 

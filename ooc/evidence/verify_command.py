@@ -86,11 +86,10 @@ def verify(
         print(json.dumps(result, indent=1, ensure_ascii=False))
     signed = write_report(client, result, report, role)
     word, lines = "whole" if result["whole"] else "BROKEN", ERR if as_json else OUT
-    lines.print(f"{report}: {word}{', kept and signed' if signed else ', NOT signed'}", markup=False, soft_wrap=True)
-    lines.print(
+    say(f"{report}: {word}{', kept and signed' if signed else ', NOT signed'}", lines)
+    say(
         f"Check it anywhere: python shared/evidence/verify_bundle.py {report} --keys KEYS (`ooc evidence keys > KEYS`)",
-        markup=False,
-        soft_wrap=True,
+        lines,
     )
     raise typer.Exit(0 if result["whole"] and signed else 1)
 
@@ -146,7 +145,7 @@ async def run_verification(lines: Console, kept: Sequence[str] = ()) -> dict[str
                 mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
                 lines.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
                 for line in _shortened(finding.problems):
-                    lines.print(f"          {line}", markup=False, soft_wrap=True)
+                    say(f"          {line}", lines)
             names = ("service", "check", "looked_at")
             findings.append({name: getattr(finding, name) for name in names} | {"problems": list(finding.problems)})
     whole = not any(finding["problems"] for finding in findings)
