@@ -5,7 +5,6 @@ So a scenario can be run again and again in one system, and every run meets stre
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -14,41 +13,22 @@ from tools.scenario.story import Officer
 
 NAME: Final = r"[A-Za-z_][\w-]*"
 _ID: Final = re.compile(rf"\$({NAME}(?:\+{NAME})?)")
-_DETAILS: Final = re.compile(rf"\$({NAME})\.details")
-_OFFICER: Final = re.compile(r"\$officer\.([A-Z_]+(?:/\d+)?)")
-_EVENT: Final = re.compile(rf"\$({NAME}(?:\+{NAME})?)\.([A-Z]\w*)")
+DETAILS: Final = re.compile(rf"\$({NAME})\.details")
+OFFICER: Final = re.compile(r"\$officer\.([A-Z_]+(?:/\d+)?)")
+EVENT: Final = re.compile(rf"\$({NAME}(?:\+{NAME})?)\.([A-Z]\w*)")
 _REFERENCE: Final = re.compile(rf"\${NAME}[+./\w-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A `$name` in a scenario: a detail of a person, an officer or an event; `wrong` says why it is not valid."""
-
-    text: str
-    details: str | None = None
-    role: str | None = None
-    stream: str | None = None
-    wrong: bool = False
-
-
-def references_in(value: Any) -> Iterator[Reference]:
+def references_in(value: Any) -> Iterator[str]:
     """Yield each `$name` anywhere in a value that is more than an id."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from references_in(key)
-            yield from references_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from references_in(item)
-    elif isinstance(value, str) and _REFERENCE.fullmatch(value) and not _ID.fullmatch(value):
-        if match := _DETAILS.fullmatch(value):
-            yield Reference(value, details=match[1])
-        elif match := _OFFICER.fullmatch(value):
-            yield Reference(value, role=match[1])
-        elif match := _EVENT.fullmatch(value):
-            yield Reference(value, stream=match[1])
-        else:
-            yield Reference(value, wrong=True)
+    match value:
+        case dict():
+            yield from references_in([*value, *value.values()])
+        case list():
+            for item in value:
+                yield from references_in(item)
+        case str() if _REFERENCE.fullmatch(value) and not _ID.fullmatch(value):
+            yield value
 
 
 class Names:
@@ -107,12 +87,12 @@ class Names:
         return self._text(value) if isinstance(value, str) else value
 
     def _text(self, text: str) -> Any:
-        if match := _OFFICER.fullmatch(text):
+        if match := OFFICER.fullmatch(text):
             role, _, number = match[1].partition("/")
             return str(self._officer_id(Officer(role, int(number or 1))))
-        if (match := _DETAILS.fullmatch(text)) and match[1] in self._people:
+        if (match := DETAILS.fullmatch(text)) and match[1] in self._people:
             return dict(self._people[match[1]])
-        if match := _EVENT.fullmatch(text):
+        if match := EVENT.fullmatch(text):
             return str(self._latest_event(match[1], match[2]))
         if match := _ID.fullmatch(text):
             return str(self.id(match[1]))

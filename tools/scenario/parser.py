@@ -12,19 +12,10 @@ from typing import Any, Final
 
 from services.system.registry import COLLECTIONS
 from services.trade.vocabulary import MessageTemplate, Role
-from tools.scenario.naming import NAME, references_in
+from tools.scenario.naming import DETAILS, EVENT, NAME, OFFICER, references_in
 from tools.scenario.story import CheckStep, CommandStep, Expected, MarkStep, Officer, Result, Scenario, Step, Target
 from tools.scenario.yaml_text import BadFile, read_yaml
 
-SCENARIO_KEYS: Final = frozenset({"id", "title", "rules", "people", "steps"})
-ASK_KEYS: Final = frozenset({"at", "by", "do", "to", "with", "expect", "key", "expected_version", "late"})
-STATE_KEYS: Final = frozenset({"check", "as_of", "known_at", "is"})
-DUTIES_KEYS: Final = frozenset({"check", "as_of", "known_at", "has", "lacks"})
-HISTORY_KEYS: Final = frozenset({"check", "as_of", "known_at", "types"})
-MESSAGES_KEYS: Final = frozenset({"check", "as_of", "are"})
-MEASURE_KEYS: Final = frozenset({"check", "as_of", "known_at", "with", "adds"})
-MESSAGE_KEYS: Final = frozenset({"template", "at", "record"})
-DUTY_KEYS: Final = frozenset({"duty", "item", "due", "met_on", "lapsed_on", "overdue", "late"})
 STREAM: Final = re.compile(rf"{NAME}(\+{NAME})?")
 EXPECTED: Final = ", ".join(
     (
@@ -44,7 +35,7 @@ def read_scenario(path: Path) -> Scenario:
     where = "the file"
     try:
         scenario = _mapping(content, "a scenario")
-        _no_other(scenario, SCENARIO_KEYS)
+        _no_other(scenario, "id title rules people steps")
         scenario_id = _text(scenario, "id", "shoplifting-ycc")
         title = _text(scenario, "title", "A boy of 15 …")
         people = {
@@ -81,7 +72,7 @@ def _step(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> Step:
     if len(kinds) != 1:
         raise _Wrong("a step has exactly one of do (send a command), check (look) and mark (note the time)")
     if kinds == ["mark"]:
-        _no_other(raw, frozenset({"mark"}))
+        _no_other(raw, "mark")
         name = _text(raw, "mark", "before_correction")
         sofar.marks.add(name)
         return MarkStep(number, name)
@@ -89,7 +80,7 @@ def _step(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> Step:
 
 
 def _ask(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> CommandStep:
-    _no_other(raw, ASK_KEYS)
+    _no_other(raw, "at by do to with expect key expected_version late")
     service, dot, command = _text(raw, "do", "referral.ReceiveReferral").partition(".")
     if not dot or service not in COLLECTIONS or not command.isidentifier():
         raise _Wrong(f"do: {raw['do']!r} is no SERVICE.Command; the services are {', '.join(COLLECTIONS)}")
@@ -178,18 +169,18 @@ def _check(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> CheckStep:
     look = CheckStep(number, what, Target.STATE, place, stream, _as_of(raw), _known_at(raw, sofar))
     match rest[1:]:
         case ["duties"]:
-            _no_other(raw, DUTIES_KEYS)
+            _no_other(raw, "check as_of known_at has lacks")
             has, lacks = _duties(raw, "has"), _duties(raw, "lacks")
             if not has and not lacks:
                 raise _Wrong("a check of duties needs has or lacks")
             return replace(look, place=Target.DUTIES, has=has, lacks=lacks)
         case ["history"]:
-            _no_other(raw, HISTORY_KEYS)
+            _no_other(raw, "check as_of known_at types")
             if "types" not in raw:
                 raise _Wrong("a check of a history needs types: the event types in order, complete")
             return replace(look, place=Target.HISTORY, types=_texts(raw["types"], "types"))
         case _:
-            _no_other(raw, STATE_KEYS)
+            _no_other(raw, "check as_of known_at is")
             state = _mapping(raw.get("is"), "is")
             if not state:
                 raise _Wrong("a check of a state needs is, with at least one field")
@@ -214,7 +205,7 @@ def _known_at(raw: Mapping[str, Any], sofar: _SoFar) -> str | None:
 
 
 def _measure(number: int, raw: Mapping[str, Any], what: str, rest: list[str], sofar: _SoFar) -> CheckStep:
-    _no_other(raw, MEASURE_KEYS)
+    _no_other(raw, "check as_of known_at with adds")
     if len(rest) != 1 or not re.fullmatch(NAME, rest[0]):
         raise _Wrong(f"check: {what!r} is no measures/NAME")
     params = {name: str(value) for name, value in _mapping(raw.get("with") or {}, "with").items()}
@@ -232,7 +223,7 @@ def _measure(number: int, raw: Mapping[str, Any], what: str, rest: list[str], so
 
 
 def _messages(number: int, raw: Mapping[str, Any], what: str, rest: list[str], sofar: _SoFar) -> CheckStep:
-    _no_other(raw, MESSAGES_KEYS)
+    _no_other(raw, "check as_of are")
     if len(rest) != 1 or rest[0] not in sofar.people:
         raise _Wrong(f"check: {what!r} is no messages/PERSON of somebody under people")
     listed = raw.get("are")
@@ -240,7 +231,7 @@ def _messages(number: int, raw: Mapping[str, Any], what: str, rest: list[str], s
         raise _Wrong("a check of messages needs are: what the person was told, in order, complete")
     messages = tuple(_mapping(item, "are") for item in listed)
     for message in messages:
-        _no_other(message, MESSAGE_KEYS, "are: ")
+        _no_other(message, "template at record", "are: ")
         if message.get("template") not in MessageTemplate.__members__:
             raise _Wrong(f"are: {message.get('template')!r} is no template: {', '.join(MessageTemplate)}")
         if "at" in message:
@@ -255,7 +246,7 @@ def _duties(raw: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
         raise _Wrong(f"{name}: a list of duties is expected")
     duties = tuple(_mapping(item, name) for item in listed)
     for duty in duties:
-        _no_other(duty, DUTY_KEYS, f"{name}: ")
+        _no_other(duty, "duty item due met_on lapsed_on overdue late", f"{name}: ")
         if not duty:
             raise _Wrong(f"{name}: say which duty")
         for key in ("due", "met_on", "lapsed_on"):
@@ -266,16 +257,18 @@ def _duties(raw: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
 
 def _check_names(value: Any, sofar: _SoFar) -> None:
     """Check every `$name` that needs something to exist: a person's details, a role, a stream of an earlier step."""
-    for reference in references_in(value):
-        if reference.details is not None and reference.details not in sofar.people:
-            raise _Wrong(f"with: there is no person {reference.details!r} under people: add them, or check the name")
-        if reference.role is not None:
-            officer(reference.role)
-        if reference.stream is not None and reference.stream not in sofar.streams:
-            raise _Wrong(f"with: {reference.text}: nothing was done on {reference.stream!r} before: check the name")
-        if reference.wrong:
+    for name in references_in(value):
+        if match := DETAILS.fullmatch(name):
+            if match[1] not in sofar.people:
+                raise _Wrong(f"with: there is no person {match[1]!r} under people: add them, or check the name")
+        elif match := OFFICER.fullmatch(name):
+            officer(match[1])
+        elif match := EVENT.fullmatch(name):
+            if match[1] not in sofar.streams:
+                raise _Wrong(f"with: {name}: nothing was done on {match[1]!r} before: check the name")
+        else:
             raise _Wrong(
-                f"with: {reference.text!r} is no name: write $name, $person.details, $officer.ROLE, $officer.ROLE/2 or $stream.EventType"
+                f"with: {name!r} is no name: write $name, $person.details, $officer.ROLE, $officer.ROLE/2 or $stream.EventType"
             )
 
 
@@ -329,7 +322,7 @@ def _is(parse: Callable[[Any], Any], value: Any) -> bool:
     return True
 
 
-def _no_other(raw: Mapping[str, Any], keys: frozenset[str], where: str = "") -> None:
+def _no_other(raw: Mapping[str, Any], keys: str, where: str = "") -> None:
     for key in raw:
-        if key not in keys:
-            raise _Wrong(f"{where}there is no key {key!r} here; the keys are {', '.join(sorted(keys))}")
+        if key not in keys.split():
+            raise _Wrong(f"{where}there is no key {key!r} here; the keys are {', '.join(sorted(keys.split()))}")
