@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.console.plain_text import cell_text, moment
+from services.reporting.queries.csv_export import flat
 from services.system.registry import COLLECTIONS
 
 # In a file or a pipe there is no screen to fold tables for.
@@ -73,7 +74,7 @@ def measure(name: str, answer: Mapping[str, Any]) -> Group:
         return table(
             title, "", *columns, rows=[(key, *(group.get(c) for c in columns)) for key, group in groups.items()]
         )
-    return table(title, "", "value", rows=list(_flat(numbers)))
+    return table(title, "", "value", rows=flat(numbers))
 
 
 def _groups(numbers: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
@@ -82,15 +83,6 @@ def _groups(numbers: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     if isinstance(inner, Mapping) and inner and all(isinstance(row, Mapping) for row in inner.values()):
         return inner
     return {}
-
-
-def _flat(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]:
-    for key, item in value.items():
-        here = f"{path}.{key}" if path else str(key)
-        if isinstance(item, Mapping) and item:
-            yield from _flat(item, here)
-        else:
-            yield here, item
 
 
 def sheet(title: str, duties: Sequence[Mapping[str, Any]]) -> Group:
