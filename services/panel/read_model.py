@@ -10,7 +10,7 @@ from services.panel.domain.state import Sitting, Stage
 from services.panel.events import EVENTS
 from services.panel.summary import summary
 from services.panel.views import view
-from services.trade.partnership import panel_organisations
+from services.trade.partnership import as_policy
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
@@ -21,7 +21,9 @@ READ_MODEL: Final[ReadModel[Sitting]] = ReadModel(
     view=view,
     summary=summary,
     duties=duties,
-    policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml", panel_organisations),
+    policy=PolicyBook.load(
+        Path(__file__).parent / "domain" / "policy.toml", lambda: as_policy("panel_organisations", "organisations")
+    ),
     access=ACCESS,
     states=tuple(Stage),
     ended=frozenset({"CLOSED", "CANCELLED"}),

@@ -70,6 +70,8 @@ class Partnership(_Part):
     police: Sender
     yjs: Sender
     victims: Victims
+    areas: tuple[Line, ...] = ()
+    """The areas that a case may move to, as tokens name them; if any is named, it moves to no other (TR1)."""
     organisations: tuple[Organisation, ...] = ()
     """Whence members of the panel come; if any is named, they come from no other."""
     schools: Mapping[Urn, Line] = {}
@@ -138,10 +140,10 @@ def partnership() -> tuple[Partnership, ...]:
     return read_partnership(PartnershipSettings().partnership or EXAMPLE)
 
 
-def panel_organisations() -> Sequence[PolicyValue]:
-    """Return as policy whence members of the panel come. Raises `InvalidSetting`."""
-    entries = tuple(Entry(entry.since, entry.organisations) for entry in partnership())
-    return [PolicyValue("panel_organisations", "organisations", "local policy: the partnership's own file", entries)]
+def as_policy(name: str, listed: str) -> Sequence[PolicyValue]:
+    """Return as policy what the partnership lists, by its name there. Raises `InvalidSetting`."""
+    entries = tuple(Entry(entry.since, getattr(entry, listed)) for entry in partnership())
+    return [PolicyValue(name, listed, "local policy: the partnership's own file", entries)]
 
 
 def partnership_on(day: date) -> Partnership:

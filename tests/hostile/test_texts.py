@@ -8,7 +8,8 @@ import json
 import types
 import unicodedata
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from importlib import import_module
 from typing import Any, Union, get_args, get_origin
 from uuid import uuid4
@@ -16,7 +17,9 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from services.disposal.events import Offence
+from services.disposal.domain.commands import TransferCase
+from services.disposal.events import MoveKind, Offence
+from services.disposal.read_model import READ_MODEL
 from services.referral.events import ReferralReceived
 from services.system.registry import COLLECTIONS
 from services.trade.vocabulary import CrimeNumber, OffenceCode, OffenceTitle, Organisation, Reference, SchoolUrn
@@ -32,7 +35,8 @@ from shared.domain.sealing import (
 )
 from shared.domain.service import Service
 from tests.as_one_test import as_one_test
-from tests.unit.disposal.stories import OPENED_AT, offence, opening
+from tests.policy_books import with_entry
+from tests.unit.disposal.stories import OPENED_AT, CaseStory, offence, opening
 
 DECIDING = tuple(COLLECTIONS)
 PERSONAL = (
@@ -88,7 +92,7 @@ def _texts(bare: Any, sealed_model: Any, path: str) -> Iterator[tuple[str, Any]]
 
 
 AREA = "to_area"
-"""The name of a force area, as it stands in its people's tokens: any words may be one, and a supervisor alone types it."""
+"""The name of a force area, as it stands in its people's tokens: any words, unless the partnership lists its areas (TR1)."""
 CLEAR = [
     pytest.param(kind, id=f"{name} {command.__name__} {path}")
     for name in DECIDING
@@ -122,6 +126,19 @@ def test_nothing_that_stands_for_a_person_fits_a_clear_text(kind: Any, text: str
     with pytest.raises(ValidationError) as raised:
         adapter.validate_python(text)
     assert text not in str(raised.value.errors(include_input=False))
+
+
+@as_one_test
+@pytest.mark.parametrize("text", [*PERSONAL, "DEVONN", "north"])
+def test_nothing_but_a_listed_area_is_one(text: str) -> None:
+    """Given a partnership that lists its areas, then a case moves to these alone: no name, and no misspelt one, that nobody has."""
+    policy = with_entry(READ_MODEL.policy, "transfer_areas", date(2026, 1, 1), ["DORSET", "DEVON"])
+    story = CaseStory().opened()
+    story.service = replace(story.service, read_model=replace(READ_MODEL, policy=policy))
+    move = TransferCase(to_area="DEVON", kind=MoveKind.TRANSFER, review_on=date(2026, 4, 9), why=Sealed("He moved."))
+    at = "2026-03-09T10:00:00+00:00"
+    assert story.refused(move.model_copy(update={"to_area": text}), by="SUPERVISOR", at=at) == {"TR1"}
+    assert story.ask(move, by="SUPERVISOR", at=at) == ["CaseTransferred"]
 
 
 @pytest.mark.parametrize(

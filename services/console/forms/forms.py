@@ -347,8 +347,10 @@ async def draw_command(
         looks = offers and people.is_sought(answers)
         found = await known_people.find_people(apis, session, answers) if looks else {}
         known |= {people.ALIKE: known_people.as_options(found)}
-    schools = [Option(urn, f"{name} ({urn})") for urn, name in partnership_on(today()).schools.items()]
-    drawing = Drawing(schema.get("$defs", {}), {**known, "school_urn": schools}, rows)
+    local = partnership_on(today())
+    schools = [Option(urn, f"{name} ({urn})") for urn, name in local.schools.items()]
+    areas = [Option(area, area) for area in local.areas]
+    drawing = Drawing(schema.get("$defs", {}), {**known, "school_urn": schools, "to_area": areas}, rows)
     fields: Sequence[Field] = fields_of(schema, drawing)
     fields, suggested = special.draw(Sketch(fields, answers, known, rows))
     if guided:

@@ -362,6 +362,14 @@ def test_schools_are_offered_by_name_and_another_number_can_be_typed() -> None:
     ]
 
 
+def test_the_areas_of_the_partnership_are_offered() -> None:
+    """Given a list of areas, when a case is transferred, then they are suggested."""
+    schema = SCHEMAS["disposal.TransferCase"]
+    drawing = Drawing(schema["$defs"], {"to_area": [Option("DEVON", "DEVON")]})
+    (field,) = (one for one in fields_of(schema, drawing) if one.name == "to_area")
+    assert [option.value for option in field.options] == ["DEVON"]
+
+
 def test_a_check_page_says_days_and_ids_in_words() -> None:
     """Given a day, a time and an id that nothing names, when they are checked, then no row has numbers alone or a whole id."""
     fields = [

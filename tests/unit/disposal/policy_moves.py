@@ -194,6 +194,12 @@ def reconsiders(service: Service[Any]) -> Any:
     return next(duty.due for duty in found if duty.duty == "DEFERRAL_RECONSIDERED")
 
 
+def moves_away(service: Service[Any]) -> Any:
+    why, day = Sealed("He moved."), date(2026, 6, 4)
+    command = TransferCase(to_area="north", kind=MoveKind.TRANSFER, review_on=day, why=why)
+    return answer(case(service).opened(), command, disposal.SUPERVISOR, "2026-03-09T10:00:00+00:00")
+
+
 MOVES: Final[Mapping[str, Moved]] = {
     "youth_cautions": Moved(becomes=False, observe=opens),
     "criminal_responsibility_age": Moved(15, opens),
@@ -262,15 +268,8 @@ MOVES: Final[Mapping[str, Moved]] = {
     "victim_told_themselves_age": Moved(10, told_of_a_girl),
     "assessment_days": Moved(11, assesses),
     "deferral_reconsidered_days": Moved(2, reconsiders),
-    "transfer_review_months": Moved(
-        2,
-        lambda service: answer(
-            case(service).opened(),
-            TransferCase(to_area="north", kind=MoveKind.TRANSFER, review_on=date(2026, 6, 4), why=Sealed("He moved.")),
-            disposal.SUPERVISOR,
-            "2026-03-09T10:00:00+00:00",
-        ),
-    ),
+    "transfer_review_months": Moved(2, moves_away),
+    "transfer_areas": Moved(["south"], moves_away),
     "yjs_told_days": Moved(2, lambda service: due(annulled(service), "YJS_TOLD", disposal.GIVEN_ON)),
     "yot_referral_days": Moved(2, lambda service: due(case(service).issued(), "YOT_REFERRAL", disposal.GIVEN_ON)),
     "attendance_record_days": Moved(2, books),

@@ -149,6 +149,15 @@ def transfer_is_to_another_area(command: commands.TransferCase, state: DisposalS
     return command.to_area != state.area
 
 
+@rules.forbids("TR1", commands.TransferCase, looks_at=("to_area",))
+def transfer_is_to_an_area_of_the_list(command: commands.TransferCase, _s: DisposalState, context: Context) -> bool:
+    """The partnership has no area of this name: choose one of its list, which `GET /v1/policy` has as transfer_areas.
+
+    Source: local policy: the partnership's own file
+    """
+    return command.to_area in (context.policy.values.get("transfer_areas") or [command.to_area])
+
+
 @rules.forbids("T1", commands.CompleteDeferral)
 def not_before_its_steps(state: DisposalState, context: Context) -> bool:
     """A deferral cannot have been completed before its steps were: check the time."""
