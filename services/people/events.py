@@ -11,11 +11,34 @@ from uuid import UUID
 
 from services.trade.vocabulary import LAW_ENFORCEMENT, WORDS, GivenBy, Personal, Reference
 from shared.domain.envelope import EventRegistry
-from shared.domain.messages import Correction, Event, FreeText
+from shared.domain.messages import Correction, Event, FreeText, Hours
 from shared.domain.persons import Merging, Separation
 from shared.domain.sealing import OwnedBy, Sealed
 
 Relation = Literal["PARENT", "CARER", "GUARDIAN", "LOCAL_AUTHORITY", "OTHER"]
+
+CircumstanceKind = Literal["ACCOMMODATION", "ETE", "SEND", "MENTAL_HEALTH", "SUBSTANCES", "CARE"]
+"""What is recorded of how a child lives. ETE: education, training or employment; SEND: special educational needs."""
+
+_IN_A_HOME = Literal["LIVING_WITH_PARENT_S", "AT_HOME", "LIVING_WITH_FAMILY_NOT_PARENTS", "LIVING_WITH_FRIENDS"]
+_IN_CARE = Literal["FOSTER_CARE_LA", "FOSTER_CARE_PRIVATE", "RESIDENTIAL_UNIT_LA", "RESIDENTIAL_UNIT_PRIVATE"]
+_SECURE = Literal["RESIDENTIAL_UNIT_SECURE", "YOI", "STC", "SCH"]
+_SUPPORTED = Literal["SUPPORTED_ACCOMMODATION_SUPPORTED_LODGINGS", "TEMPORARY_ACCOMMODATION", "BAIL_HOSTEL"]
+_OTHERWISE = Literal["INDEPENDENT_LIVING", "HOSPITAL", "TRAVELLER_SITE", "BED_AND_BREAKFAST", "NO_FIXED_ABODE"]
+Accommodation = Literal[_IN_A_HOME, _IN_CARE, _SUPPORTED, _SECURE, _OTHERWISE, "OTHER", "UNKNOWN"]
+"""Where a child lives, in the codes of the Youth Justice Board (KPI 1)."""
+
+_SCHOOL = Literal["MAINSTREAM_SCHOOL", "SCHOOL_FULL_TIME", "SCHOOL_PART_TIME", "ELECTIVELY_HOME_EDUCATED"]
+_PRU = Literal["ALTERNATIVE_PROVISION_PRU_FULL_TIME", "ALTERNATIVE_PROVISION_PRU_PART_TIME", "PUPIL_REFERRAL_UNIT"]
+_OTHER_PROVISION = Literal["ALTERNATIVE_PROVISION_OTHER_FULL_TIME", "ALTERNATIVE_PROVISION_OTHER_PART_TIME"]
+_ALTERNATIVE = Literal["ALTERNATIVE_PROVISION", "ALTERNATIVE_PROVISION_ABOVE_SCHOOL_AGE", _OTHER_PROVISION]
+_TRAINING = Literal["TRAINEESHIP", "TRAINING_COURSE_APPRENTICESHIP", "SUPPORTED_INTERNSHIP", "MENTORING_CIRCLE"]
+_FURTHER = Literal["COLLEGE", "UNIVERSITY", "EDUCATION_RE_ENGAGEMENT_PROGRAMME", _TRAINING]
+_WORK = Literal["EMPLOYMENT", "FULL_TIME_EMPLOYMENT", "PART_TIME_EMPLOYMENT", "SELF_EMPLOYMENT", "VOLUNTARY_WORK"]
+Provision = Literal[_SCHOOL, _PRU, _ALTERNATIVE, _FURTHER, _WORK, "OTHER", "NONE"]
+"""In what education, training or employment a child is, in the codes of the Youth Justice Board (KPI 2)."""
+
+Suitability = Literal["SUITABLE", "UNSUITABLE", "UNKNOWN"]
 
 
 class HistoryKind(StrEnum):
@@ -89,6 +112,29 @@ class RelationRecorded(Event):
     until: date | None = None
 
 
+class CircumstanceRecorded(Event):
+    """How a child lives from a day, until another: an interval, as its latest event has it. Hours are those of a week.
+
+    Only accommodation and education are in clear, since returns count them. `description` says the rest, of the other kinds all.
+    """
+
+    sentence = (
+        "Circumstance recorded: {kind}[, {accommodation}][, {provision}][, {suitable}], from {since}[, until {until}]"
+    )
+
+    person_id: UUID
+    circumstance_id: UUID
+    kind: CircumstanceKind
+    accommodation: Accommodation | None = None
+    provision: Provision | None = None
+    suitable: Suitability | None = None
+    hours_offered: Hours | None = None
+    hours_attended: Hours | None = None
+    description: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.CHARACTERISTICS] = None
+    since: date
+    until: date | None = None
+
+
 class RecordCorrected(Correction):
     """A field of an earlier event of this person was wrong; this is its right value (DPA 2018 s46).
 
@@ -102,7 +148,9 @@ class RecordCorrected(Correction):
     sealed: Annotated[Sealed[Any] | None, OwnedBy("owner")] = None
 
 
-PersonEvent: TypeAlias = PersonMerged | PersonSeparated | HistoryRecorded | RelationRecorded | RecordCorrected
+PersonEvent: TypeAlias = (
+    PersonMerged | PersonSeparated | HistoryRecorded | RelationRecorded | CircumstanceRecorded | RecordCorrected
+)
 """Every event of a person; mypy reports each one that `evolve` has no branch for."""
 
 EVENTS: Final = EventRegistry(
@@ -119,6 +167,7 @@ OF_PERSONS: Final[Mapping[type[Event], tuple[str, ...]]] = {
     PersonSeparated: ("person_id", "into"),
     HistoryRecorded: ("person_id",),
     RelationRecorded: ("person_id", "child_id"),
+    CircumstanceRecorded: ("person_id",),
     RecordCorrected: ("person_id", "child_id"),
 }
 """Each event -> its fields with the persons whom it is about (`Service.keeps_of_people`)."""

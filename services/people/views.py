@@ -26,6 +26,21 @@ class RelationView(TypedDict):
 
 
 @described
+class CircumstanceView(TypedDict):
+    """How a child lives in an interval, as far as it is in clear; the rest is in the event."""
+
+    kind: str
+    accommodation: str | None
+    provision: str | None
+    suitable: str | None
+    hours_offered: float | None
+    """In a week."""
+    hours_attended: float | None
+    since: str
+    until: str | None
+
+
+@described
 class PersonView(TypedDict):
     """What is shown of a person."""
 
@@ -40,6 +55,8 @@ class PersonView(TypedDict):
     entries: dict[str, EntryView]
     related: dict[str, RelationView]
     """By child."""
+    circumstances: dict[str, CircumstanceView]
+    """By the id of the interval."""
 
 
 def view(person: Person) -> PersonView:
@@ -52,4 +69,5 @@ def view(person: Person) -> PersonView:
         relations={child: relation.contact for child, relation in person.relations.items()},
         entries={entry: shown(EntryView, given) for entry, given in person.history.items()},
         related={child: shown(RelationView, relation) for child, relation in person.relations.items()},
+        circumstances={id_: shown(CircumstanceView, said) for id_, said in person.circumstances.items()},
     )

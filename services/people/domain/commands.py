@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.people import events
 from services.trade.vocabulary import FieldCorrection, GivenBy, Reference, Role
-from shared.domain.messages import Command, FreeText, commands_in
+from shared.domain.messages import Command, FreeText, Hours, commands_in
 from shared.domain.sealing import Sealed
 
 DEFAULT_ROLES: Final = frozenset(
@@ -71,6 +71,30 @@ class RecordRelation(Command):
     parental_responsibility: bool | None = None
     contact: events.Contact
     order: Sealed[FreeText] | None = None
+    until: date | None = None
+
+
+class RecordCircumstance(Command):
+    """Record where the child lives, learns or works, or a need, and from when. Several may stand side by side.
+
+    To change or end one, send its id again with all of it; sent unchanged, nothing is recorded.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = frozenset(
+        {Role.YJS_CASE_MANAGER, Role.SAFE_SCHOOLS_OFFICER, Role.SUPERVISOR}
+    )
+    opens: ClassVar[bool] = True
+    makes = (events.CircumstanceRecorded,)
+
+    circumstance_id: UUID
+    kind: events.CircumstanceKind
+    accommodation: events.Accommodation | None = None
+    provision: events.Provision | None = None
+    suitable: events.Suitability | None = None
+    hours_offered: Hours | None = None
+    hours_attended: Hours | None = None
+    description: Sealed[FreeText] | None = None
+    since: date
     until: date | None = None
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from services.people.domain.commands import COMMANDS, DEFAULT_ROLES, CorrectRecord
 from services.people.domain.evolve import evolve
 from services.people.domain.state import Person
-from services.people.events import HistoryRecorded, RecordCorrected, RelationRecorded
+from services.people.events import CircumstanceRecorded, HistoryRecorded, RecordCorrected, RelationRecorded
 from services.trade.vocabulary import Role
 from shared.domain.corrections import CorrectionEngine, recorders
 from shared.domain.messages import Event
@@ -23,6 +23,8 @@ CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Person]] = CorrectionEngine
             (Separation, "into"),
             (HistoryRecorded, "entry_id"),
             (RelationRecorded, "child_id"),
+            (CircumstanceRecorded, "circumstance_id"),
+            (CircumstanceRecorded, "kind"),
         }
     ),
     corrected_by=recorders(COMMANDS, DEFAULT_ROLES, Role.SUPERVISOR),

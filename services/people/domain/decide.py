@@ -8,7 +8,13 @@ from services.people.domain.corrections import decide_correction
 from services.people.domain.evolve import evolve
 from services.people.domain.rules import rules
 from services.people.domain.state import Person
-from services.people.events import HistoryRecorded, PersonMerged, PersonSeparated, RelationRecorded
+from services.people.events import (
+    CircumstanceRecorded,
+    HistoryRecorded,
+    PersonMerged,
+    PersonSeparated,
+    RelationRecorded,
+)
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import Command, model_from
@@ -25,6 +31,10 @@ def decide(command: Command, state: Person | None, context: Context) -> NewEvent
             return [model_from(HistoryRecorded, command, person_id=person)]
         case commands.RecordRelation():
             return [model_from(RelationRecorded, command, person_id=person)]
+        case commands.RecordCircumstance():
+            event = model_from(CircumstanceRecorded, command, person_id=person)
+            known = None if state is None else state.circumstances.get(event.circumstance_id)
+            return [] if event == known else [event]
         case commands.SeparatePerson() if state is not None:
             return [model_from(PersonSeparated, command, person_id=person, into=state.merged_into)]
         case commands.CorrectRecord() if state is not None:

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from services.people import events
-from services.people.domain.state import HistoryEntry, Person, RelationToChild
+from services.people.domain.state import HistoryEntry, Person, RelationToChild, fits_its_kind
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
@@ -34,6 +34,10 @@ def _state_after(state: Person, fact: Fact[events.PersonEvent]) -> Person:
         case events.RelationRecorded():
             relation = RelationToChild(event.relation, event.contact, event.until, event.parental_responsibility)
             return replace(state, relations={**state.relations, event.child_id: relation})
+        case events.CircumstanceRecorded():
+            if not fits_its_kind(event):
+                raise BrokenHistory(fact, "its fields do not fit its kind")
+            return replace(state, circumstances={**state.circumstances, event.circumstance_id: event})
         case events.RecordCorrected():  # the corrected value already stands in its place
             return state
         case _:

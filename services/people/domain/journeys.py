@@ -13,10 +13,10 @@ JOURNEYS: Final[tuple[Journey[Person], ...]] = (
         lambda person: person.stage is Stage.KNOWN,
         (
             Step(
-                "Record what was given elsewhere, or to which child the person stands in a relation",
-                (commands.RecordHistory, commands.RecordRelation),
+                "Record what was given elsewhere, how a child lives, or to which child the person stands in a relation",
+                (commands.RecordHistory, commands.RecordCircumstance, commands.RecordRelation),
                 frozenset(role.value for role in DEFAULT_ROLES),
-                once(lambda person: bool(person.history or person.relations)),
+                once(lambda person: bool(person.history or person.circumstances or person.relations)),
             ),
         ),
     ),

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
-from services.people.events import Contact, HistoryKind, PersonEvent, Relation
+from services.people.domain.commands import RecordCircumstance
+from services.people.events import CircumstanceRecorded, Contact, HistoryKind, PersonEvent, Relation
 from shared.domain.corrections import PastFacts
 from shared.domain.persons import NOTHING_KNOWN, Known
 
@@ -36,6 +38,21 @@ class RelationToChild:
     parental_responsibility: bool | None
 
 
+_FIELDS_OF: Final = {
+    "ACCOMMODATION": ("accommodation", "suitable"),
+    "ETE": ("provision", "suitable", "hours_offered", "hours_attended"),
+}
+"""Kind of circumstance -> the field that it needs, and those that it may have. Of the others the sealed description alone."""
+
+
+def fits_its_kind(said: RecordCircumstance | CircumstanceRecorded) -> bool:
+    """Tell whether a circumstance has what its kind needs, and nothing of another kind."""
+    needed, *others = _FIELDS_OF.get(said.kind, ("description",))
+    names = {"description"}.union(*_FIELDS_OF.values())
+    given = {name for name in names if getattr(said, name) is not None}
+    return needed in given and given <= {needed, *others, "description"}
+
+
 @dataclass(frozen=True)
 class Person:
     """The state of a person, folded from the facts of one id."""
@@ -46,6 +63,8 @@ class Person:
     """When it was last merged or separated."""
     history: Mapping[UUID, HistoryEntry] = field(default_factory=dict)
     relations: Mapping[UUID, RelationToChild] = field(default_factory=dict)
+    circumstances: Mapping[UUID, CircumstanceRecorded] = field(default_factory=dict)
+    """Each interval as it was recorded last."""
     known: Known = field(default=NOTHING_KNOWN, compare=False, repr=False)
     """What is known of this and the other ids of the person."""
     record: PastFacts[PersonEvent] | None = field(default=None, compare=False, repr=False)

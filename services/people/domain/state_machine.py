@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.people.domain import commands
-from services.people.domain.state import Person, Stage
+from services.people.domain.state import Person, Stage, fits_its_kind
 from shared.domain.rules import Context
 from shared.domain.state_machine import NOTHING_YET, AllowedStages
 
@@ -37,6 +37,34 @@ STATE_MACHINE: Final[tuple[AllowedStages[Person], ...]] = (
         "That day lies ahead: what counts as earlier has been given.",
         condition=lambda command, _, context: command.on <= context.day,
         looks_at=("on",),
+    ),
+    AllowedStages(
+        "says_what_belongs_to_its_kind",
+        (commands.RecordCircumstance,),
+        ANY,
+        "Say what belongs to the kind: of accommodation where the child lives, of education, training or employment in which,"
+        " with its hours, of both how suitable it is, and of any other kind what it is, in words.",
+        condition=lambda command, _, __: fits_its_kind(command),
+        looks_at=("kind", "accommodation", "provision", "suitable", "hours_offered", "hours_attended", "description"),
+    ),
+    AllowedStages(
+        "it_begins_before_it_ends",
+        (commands.RecordCircumstance,),
+        ANY,
+        "The last day lies before the first one.",
+        condition=lambda command, _, __: command.until is None or command.since <= command.until,
+        looks_at=("since", "until"),
+    ),
+    AllowedStages(
+        "can_be_suitable",
+        (commands.RecordCircumstance,),
+        ANY,
+        "Such accommodation is never suitable for a child.",
+        "YJB key performance indicator 1",
+        condition=lambda command, _, context: (
+            command.suitable != "SUITABLE" or command.accommodation not in context.policy.codes("never_suitable")
+        ),
+        looks_at=("accommodation", "suitable"),
     ),
     AllowedStages(
         "a_relation_is_between_two",

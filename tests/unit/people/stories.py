@@ -6,7 +6,13 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from services.people.domain.commands import MergePerson, RecordHistory, RecordRelation, SeparatePerson
+from services.people.domain.commands import (
+    MergePerson,
+    RecordCircumstance,
+    RecordHistory,
+    RecordRelation,
+    SeparatePerson,
+)
 from services.people.events import Contact, HistoryKind
 from services.people.service import service
 from shared.domain.ids import derived_uuid
@@ -54,3 +60,9 @@ def relation(child: UUID = MIA, contact: Contact = Contact.ORDER) -> RecordRelat
         order=Sealed("Non-molestation order."),
         until=date(2027, 5, 1),
     )
+
+
+def circumstance(name: str = "home", **said: Any) -> RecordCircumstance:
+    """Return the record that the person lives with a parent, unless another circumstance is said."""
+    home = {"kind": "ACCOMMODATION", "accommodation": "LIVING_WITH_PARENT_S", "suitable": "SUITABLE"}
+    return RecordCircumstance(circumstance_id=person(name), **{"since": date(2018, 3, 14), **(said or home)})

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Final
 
 from hypothesis import given
 
 from services.people.events import Contact, HistoryKind
 from shared.domain.messages import Command
+from shared.domain.sealing import Sealed
 from tests.any_sequence import Correction, Steps, folds_at_any_time, play, sequences, survives_its_bytes
-from tests.unit.people.stories import LEO, LEO_AGAIN, MIA, SEPARATION, START, WHO_MERGES, PersonStory, entry, merging
+from tests.unit.people.stories import (
+    LEO,
+    LEO_AGAIN,
+    MIA,
+    SEPARATION,
+    START,
+    WHO_MERGES,
+    PersonStory,
+    circumstance,
+    entry,
+    merging,
+)
 from tests.unit.people.stories import relation as related
 
 COMMANDS: Final[tuple[Command, ...]] = (
@@ -24,6 +37,10 @@ COMMANDS: Final[tuple[Command, ...]] = (
     related(),
     related(LEO_AGAIN),
     related(contact=Contact.ALLOWED),
+    circumstance(),
+    circumstance(kind="ACCOMMODATION", accommodation="FOSTER_CARE_LA", until=date(2026, 7, 31)),
+    circumstance("school", kind="ETE", provision="COLLEGE", suitable="SUITABLE", hours_offered=Decimal("18.5")),
+    circumstance("plan", kind="SEND", description=Sealed("An education plan.")),
 )
 CORRECTIONS: Final[tuple[Correction, ...]] = (
     ("PersonMerged", "into", str(MIA)),
@@ -34,6 +51,9 @@ CORRECTIONS: Final[tuple[Correction, ...]] = (
     ("RelationRecorded", "contact", "NONE"),
     ("RelationRecorded", "order", "It ended."),
     ("RelationRecorded", "child_id", str(LEO)),
+    ("CircumstanceRecorded", "since", "2019-03-14"),
+    ("CircumstanceRecorded", "accommodation", None),
+    ("CircumstanceRecorded", "description", "Another plan."),
 )
 """What is corrected of the latest event of a name, where there is one."""
 
