@@ -19,7 +19,7 @@ from services.console.words import day, given_in_words
 from services.trade.vocabulary import SearchKind
 
 COLLECTION: Final = "people"
-OF_A_CHILD: Final = frozenset({"RecordHistory"})
+OF_A_CHILD: Final = frozenset({"RecordHistory", "RecordCircumstance"})
 OF_AN_ADULT: Final = frozenset({"RecordRelation"})
 APART: Final = frozenset({"CorrectRecord"})
 """The commands that are reached from elsewhere: a correction from the event that it corrects."""
