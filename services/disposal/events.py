@@ -217,6 +217,13 @@ class MoveKind(StrEnum):
     TRANSFER = "TRANSFER"
 
 
+class Residence(StrEnum):
+    """Whether the child lived in the area on the day of the legal outcome (YJB: others are not counted)."""
+
+    LOCAL = "LOCAL"
+    OTHER = "OTHER"
+
+
 class AfterDiversion(StrEnum):
     """What follows a diversion that ended before outcome 22: the case is decided anew, or no further action is taken."""
 
@@ -1219,6 +1226,21 @@ class ActivityUndertaken(Event):
     provider: Annotated[Added[Sealed[FreeText]], Personal.NARRATIVE] = None
 
 
+class ProgrammeRecorded(Event):
+    """What is said of the programme, where no event says so: a null field stands as it was said before.
+
+    `age` is the child's in whole years on the first day of the programme; null if no day of it is said.
+    """
+
+    sentence = "Programme recorded[; it began on {starts_on}][; it ended on {ends_on}]"
+
+    starts_on: date | None = None
+    ends_on: date | None = None
+    completed: bool | None = None
+    residence: Residence | None = None
+    age: int | None = None
+
+
 class CorrectedOutcome(ValueObject):
     """The outcome code before and after its correction, for the referral to which it was carried."""
 
@@ -1303,6 +1325,7 @@ DisposalEvent: TypeAlias = (
     | OffenceReclassified
     | DiversionEnded
     | ActivityUndertaken
+    | ProgrammeRecorded
     | RecordCorrected
 )
 """Every event of this service; mypy reports each one that `evolve` has no branch for."""

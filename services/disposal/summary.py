@@ -1,16 +1,35 @@
 """What is counted and listed of a disposal case: one child, one offence, the disposal issued and how it ended."""
 
+from dataclasses import asdict
 from datetime import date
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
+from services.disposal.domain.programme import programme_of
 from services.disposal.domain.state import DisposalState, FailedDiversion, VictimView
+from services.disposal.events import Residence
 from services.trade.summary import Summary, common_fields
 from services.trade.victims import TOLD, first_day
 from services.trade.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation
 from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.messages import Timestamp, ValueObject
+
+COLUMN: Final = {
+    Disposal.YRD: "community_resolution",
+    Disposal.YC: "youth_caution",
+    Disposal.YCC: "youth_conditional_caution",
+}
+OUTCOME_22: Final = "outcome_22"
+DEFERRED: Final = "outcome_22_deferred"
+OUTCOME_20_21: Final = "outcome_20_21"
+COLUMN_OF_CODE: Final = {
+    OutcomeCode.C22: OUTCOME_22,
+    OutcomeCode.C20: OUTCOME_20_21,
+    OutcomeCode.C21: OUTCOME_20_21,
+}
+COLUMN_OF_DECISION: Final = {Recommendation.OUTCOME_22: OUTCOME_22, Recommendation.OUTCOME_21: OUTCOME_20_21}
 
 
 class End(StrEnum):
@@ -85,6 +104,17 @@ class OutcomeSummary(ValueObject):
     age: int | None = None
 
 
+class ProgrammeSummary(ValueObject):
+    """The programme, with its column of KPI 6; the child's age in whole years on its first day."""
+
+    column: str
+    starts_on: date
+    ends_on: date | None = None
+    completed: bool | None = None
+    age_at_start: int
+    residence: Residence = Residence.LOCAL
+
+
 class DisposalSummary(Summary):
     """All that is counted of a disposal case. `prior_cautions` are those given elsewhere and convictions, None if unknown."""
 
@@ -106,6 +136,7 @@ class DisposalSummary(Summary):
     deferred: DeferralSummary | None = None
     ended: EndSummary | None = None
     failed_diversion: FailedDiversion | None = None
+    programme: ProgrammeSummary | None = None
     outcome: OutcomeSummary | None = None
     taken_back_on: date | None = None
     """When the disposal was annulled, or the case withdrawn."""
@@ -161,9 +192,28 @@ def summary(state: DisposalState, first: Fact) -> DisposalSummary:
         deferred=None if deferral is None else DeferralSummary(on=deferral.on, age=deferral.age),
         ended=None if end is None else EndSummary(on=end.on, how=End.COMPLETED if end.completed else End.NOT_COMPLETED),
         failed_diversion=state.failed_diversion,
+        programme=_programme(state),
         outcome=_outcome(state),
         taken_back_on=None if state.taken_back_at is None else local_day(state.taken_back_at),
     )
+
+
+def _column(state: DisposalState) -> str | None:
+    """Return the column of KPI 6: that of what was given, else decided, else of the outcome code."""
+    if state.deferral is not None:
+        return DEFERRED
+    if state.issue is not None:
+        return COLUMN[state.issue.disposal]
+    decided = None if state.decision is None else COLUMN_OF_DECISION.get(state.decision.what)
+    return decided or (None if state.outcome is None else COLUMN_OF_CODE.get(state.outcome))
+
+
+def _programme(state: DisposalState) -> ProgrammeSummary | None:
+    column, programme = _column(state), programme_of(state)
+    if column is None or programme is None:
+        return None
+    residence = state.programme_said.residence or Residence.LOCAL
+    return ProgrammeSummary(column=column, residence=residence, **asdict(programme))
 
 
 def _outcome(state: DisposalState) -> OutcomeSummary | None:

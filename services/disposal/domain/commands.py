@@ -1,10 +1,10 @@
 """What may be asked of a disposal case. Each class says who may ask, and what is refused in domain/rules."""
 
 from datetime import date
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.disposal import events
 from services.trade.vocabulary import (
@@ -727,6 +727,28 @@ class RecordActivityUndertaken(Command):
 
     session_id: UUID | None = None
     provider: Sealed[FreeText] | None = None
+
+
+class RecordProgramme(Command):
+    """Record when the programme began and ended, and whether the child completed it, where nothing else says so: of a
+    youth caution, outcomes 20 to 22, and a restorative disposal without conditions. What is left out stays as it was.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = MONITORS
+    makes = (events.ProgrammeRecorded,)
+
+    starts_on: date | None = None
+    ends_on: date | None = None
+    completed: bool | None = None
+    residence: events.Residence | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_began(self) -> Self:
+        if self.ends_on is None and self.completed is not None:
+            raise ValueError("ends_on: say on which day the programme ended, or leave open whether it was completed")
+        if self.starts_on is not None and self.ends_on is not None and self.ends_on < self.starts_on:
+            raise ValueError("ends_on: the programme cannot have ended before it began; give a later day")
+        return self
 
 
 class CorrectRecord(FieldCorrection):

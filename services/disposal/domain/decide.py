@@ -110,6 +110,8 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
             return (model_from(events.TransferEnded, command, ends=state.transfer.event_id),)
         case commands.RecordActivityUndertaken():
             return (model_from(events.ActivityUndertaken, command, session_id=activity_id(command, context)),)
+        case commands.RecordProgramme():
+            return (model_from(events.ProgrammeRecorded, command, **derived.of_programme(command, state)),)
         case commands.CorrectRecord():
             return correcting.decide_correction(command, state, context)
         case _:

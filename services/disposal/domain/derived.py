@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from services.disposal import events
 from services.disposal.domain.activity import activities
-from services.disposal.domain.commands import OpenDisposalCase, VaryConditions
+from services.disposal.domain.commands import OpenDisposalCase, RecordProgramme, VaryConditions
 from services.disposal.domain.completion import of_child
 from services.disposal.domain.condition_set import ends_on, omitted_by, remaining_terms, retyped_by, spent_on, varied
+from services.disposal.domain.programme import begins_on
 from services.disposal.domain.state import ConditionStatus, DisposalState
 from services.disposal.domain.time_limit import prosecution_time_limit
 from services.trade.vocabulary import ConditionType, Disposal
@@ -184,6 +185,13 @@ def of_annulment(state: DisposalState) -> dict[str, Any]:
     return {**of_given(state), **follows, "conferences": tuple(asked) or None}
 
 
+def of_programme(said: RecordProgramme | events.ProgrammeRecorded, state: DisposalState) -> dict[str, Any]:
+    """Return the age on the first day of the programme, if a day of it is said."""
+    if said.starts_on is None and said.ends_on is None:
+        return {"age": None}
+    return {"age": state.age_on(begins_on(state, said.starts_on or state.programme_said.starts_on))}
+
+
 def of_outcome(state: DisposalState, context: Context) -> dict[str, Any]:
     """Return the fields of an assigned outcome that the referral and the returns need."""
     activity = max((at for at in activities(state) if at <= context.occurred_at), default=None)
@@ -224,6 +232,7 @@ _DERIVED: Final[Mapping[type[Event], Callable[[Any, DisposalState, Context], dic
     events.CaseWithdrawn: lambda _, state, _context: of_child(state),
     events.DisposalAnnulled: lambda _, state, _context: of_annulment(state),
     events.OutcomeAssigned: lambda _, state, context: of_outcome(state, context),
+    events.ProgrammeRecorded: lambda event, state, _context: of_programme(event, state),
 }
 """Event -> what it holds that follows from the state before it and from its day."""
 

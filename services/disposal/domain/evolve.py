@@ -42,6 +42,7 @@ from services.disposal.domain.state import (
 from services.trade.victims import log_after, told_persons
 from services.trade.vocabulary import AppropriateAdultKind, BreachDecision, Disposal, Recommendation, Role
 from shared.domain.corrections import PastFacts
+from shared.domain.dates import local_day
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event
@@ -246,6 +247,9 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
             return replace(state, transfers=_transfers_ended(state, at))
         case events.ActivityUndertaken():
             return replace(state, activities={**state.activities, event.session_id: at})
+        case events.ProgrammeRecorded():
+            records = sorted((*state.programme_records, (at, event)), key=lambda record: record[0])
+            return replace(state, programme_records=tuple(records))
         case events.RecordCorrected():  # the corrected value already stands in its place
             if state.stage is Stage.DECIDED and event.field.partition(".")[0] == "condition":
                 state = _conditions_changed(state, fact, state.conditions)
@@ -435,8 +439,11 @@ def _diversion_ended(state: DisposalState, fact: Fact, event: events.DiversionEn
     end = state.end or ProgrammeEnd(event.ended_on, completed=False)
     if event.then is events.AfterDiversion.NO_FURTHER_ACTION:
         return replace(state, stage=Stage.CLOSED, end=end, ended_at=fact.occurred_at)
-    failed = FailedDiversion(end.on, None if state.decision is None else state.decision.age)
-    return replace(state, stage=_undecided(state), decision=None, end=None, failed_diversion=failed)
+    decision = state.decision
+    began_on = None if decision is None else local_day(decision.at)
+    failed = FailedDiversion(end.on, None if decision is None else decision.age, began_on)
+    anew = replace(state, stage=_undecided(state), decision=None, end=None, failed_diversion=failed)
+    return replace(anew, programme_records=())
 
 
 def _conditions_changed(state: DisposalState, fact: Fact, conditions: Mapping[UUID, ConditionState]) -> DisposalState:

@@ -359,6 +359,7 @@ PURPOSES: Final[Purposes] = {
         commands.RecordComplianceMeeting,
         commands.RecordNonEngagement,
         commands.ReferBreach,
+        commands.RecordProgramme,
     ),
     "About the conditions": (
         commands.WithdrawCondition,

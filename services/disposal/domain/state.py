@@ -344,10 +344,11 @@ class ProgrammeEnd:
 
 @dataclass(frozen=True, slots=True)
 class FailedDiversion:
-    """A diversion after which the case was decided anew: when it ended, and the child's age in years when it began."""
+    """A diversion after which the case was decided anew: when it ended and began, and the child's age in years then."""
 
     ended_on: date
     age: int | None = None
+    began_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -409,6 +410,8 @@ class DisposalState:
     outcome_age: int | None = None
     """The child's age in years on the day of the outcome."""
     activities: Mapping[UUID, datetime] = field(default_factory=dict)
+    programme_records: tuple[tuple[datetime, events.ProgrammeRecorded], ...] = ()
+    """What was said of the programme, in order of time."""
     requests: tuple[AssessmentRequest, ...] = ()
     assessments: tuple[Assessment, ...] = ()
     informed: Mapping[UUID, Informed] = field(default_factory=dict)
@@ -467,6 +470,16 @@ class DisposalState:
     def required_decision(self) -> Decision:
         """The latest decision. Raises `BrokenHistory` if nothing was decided."""
         return required(self.decision, self, "nothing was decided")
+
+    @property
+    def programme_said(self) -> events.ProgrammeRecorded:
+        """What was said last of each field of the programme."""
+        said = events.ProgrammeRecorded()
+        for _, record in self.programme_records:
+            # The age is that of the first day as it is said last, if it is said at all.
+            without = {"age"} if said.starts_on is not None and record.starts_on is None else None
+            said = said.model_copy(update=record.model_dump(exclude_none=True, exclude=without))
+        return said
 
     @property
     def disposal(self) -> Disposal | None:

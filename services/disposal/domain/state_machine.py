@@ -379,6 +379,13 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         looks_at=("session_id",),
     ),
     AllowedStages(
+        "programme_follows_a_decision",
+        (commands.RecordProgramme,),
+        EVERY_STAGE,
+        "Nothing is decided yet: a programme follows from the decision.",
+        standing=lambda state: state.decision is not None,
+    ),
+    AllowedStages(
         "activity_by_hand_is_another_agencys",
         (commands.RecordActivityUndertaken,),
         EVERY_STAGE,

@@ -8,27 +8,21 @@ to 17 at its start, once for each child and offence: the most serious, then the 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 
-from services.disposal.summary import DeferralSummary, DisposalSummary, End
+from services.disposal.summary import (
+    COLUMN,
+    COLUMN_OF_CODE,
+    DEFERRED,
+    OUTCOME_20_21,
+    OUTCOME_22,
+    DeferralSummary,
+    DisposalSummary,
+    End,
+)
 from services.reporting.measures.definition import Dataset
 from services.reporting.measures.period import Period
 from services.trade.summary import Summary
-from services.trade.vocabulary import Disposal, OutcomeCode
-
-COLUMN: Final = {
-    Disposal.YRD: "community_resolution",
-    Disposal.YC: "youth_caution",
-    Disposal.YCC: "youth_conditional_caution",
-}
-OUTCOME_22: Final = "outcome_22"
-DEFERRED: Final = "outcome_22_deferred"
-OUTCOME_20_21: Final = "outcome_20_21"
-COLUMN_OF_CODE: Final = {
-    OutcomeCode.C22: OUTCOME_22,
-    OutcomeCode.C20: OUTCOME_20_21,
-    OutcomeCode.C21: OUTCOME_20_21,
-}
+from services.trade.vocabulary import Disposal
 
 
 @dataclass(frozen=True, slots=True)

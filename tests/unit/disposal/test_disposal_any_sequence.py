@@ -35,6 +35,7 @@ from services.disposal.domain.commands import (
     RecordDeferralReview,
     RecordDeferralStep,
     RecordNonEngagement,
+    RecordProgramme,
     RecordProsecutorDecision,
     RecordRefusal,
     RecordVictimView,
@@ -60,6 +61,7 @@ from services.disposal.events import (
     MoveKind,
     OutcomeAssigned,
     ProsecutorDecision,
+    Residence,
     StepResult,
     WithdrawalReason,
 )
@@ -141,6 +143,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         EndDiversion(why=DeferralEndReason.NOT_ENGAGED, then=then, rationale_text=Sealed("He does not come."))
         for then in AfterDiversion
     ),
+    RecordProgramme(starts_on=date(2025, 10, 1), ends_on=date(2025, 11, 1), completed=True, residence=Residence.OTHER),
     WithdrawCase(reason=WithdrawalReason.WRONG_CHILD, why=Sealed("It was his brother.")),
     evidence(),
     scored(3, 4, "planned"),

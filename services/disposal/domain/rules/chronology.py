@@ -241,6 +241,12 @@ def not_before_the_breach(command: commands.ReferBreach, state: DisposalState, c
     return all(since is None or since <= context.occurred_at for since in grounds)
 
 
+@rules.forbids("T1", commands.RecordProgramme, looks_at=("starts_on", "ends_on"), since=date(2013, 4, 8))
+def programme_has_begun_and_ended(command: commands.RecordProgramme, _state: DisposalState, context: Context) -> bool:
+    """A programme is recorded once it has begun, and its end once it has ended: check the days."""
+    return max(command.starts_on or context.day, command.ends_on or context.day) <= context.day
+
+
 def _conditions_of(command: Command) -> Iterator[UUID]:
     match command:
         case commands.RecordConditionAttendance(status=AttendanceStatus.CANCELLED_BY_SERVICE):
