@@ -88,6 +88,7 @@ class ShownMeasure:
 NAMES: Final = {
     "fte": "First-time entrants",
     "kpi6": "KPI6 (out-of-court disposals)",
+    "kpi6_yjb": "KPI6 as the Youth Justice Board counts it",
     "kpi9": "KPI9 (serious violence)",
     "kpi10": "KPI10 (victims)",
     "disproportionality": "Ethnic groups (disproportionality)",

@@ -14,6 +14,7 @@ from services.disposal.summary import (
     IssueSummary,
     OffenceSummary,
     OutcomeSummary,
+    ProgrammeSummary,
     VictimSummary,
 )
 from services.rj_conference.summary import ConferenceSummary
@@ -69,6 +70,16 @@ def case(
         else EndSummary(on=day(ended), how=End.COMPLETED if completed else End.NOT_COMPLETED),
         outcome=None if code is None else OutcomeSummary(code=OutcomeCode(code), on=day(code_on), age=None),
         **more,
+    )
+
+
+def programme(
+    column: str, ended: str | None = "2026-03-01", *, completed: bool | None = True, age: int = 15, **more: Any
+) -> ProgrammeSummary:
+    """Return a programme that began at the turn of the year."""
+    ends_on = None if ended is None else day(ended)
+    return ProgrammeSummary(
+        column=column, starts_on=day("2026-01-01"), ends_on=ends_on, completed=completed, age_at_start=age, **more
     )
 
 

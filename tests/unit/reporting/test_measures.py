@@ -9,6 +9,8 @@ from uuid import uuid4
 
 import pytest
 
+from services.disposal.domain.state import FailedDiversion
+from services.disposal.events import Residence
 from services.disposal.summary import DeferralSummary, SealedTexts
 from services.education.summary import SessionSummary
 from services.referral.summary import Advice, ReferralSummary
@@ -16,6 +18,7 @@ from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
 from services.reporting.measures.period import BadQuestion, Period, quarter, quarter_of, year_of
 from services.reporting.measures.policy import POLICY
+from services.reporting.measures.programmes import population
 from services.reporting.queries.csv_export import as_csv
 from services.trade.summary import LapsedDuty
 from services.trade.vocabulary import OffenceCategory, SessionKind, Topic
@@ -27,6 +30,7 @@ from tests.unit.reporting.summaries_of import (
     case,
     conference,
     day,
+    programme,
     victim,
 )
 
@@ -131,6 +135,46 @@ def test_a_child_and_offence_count_once_the_most_serious_first() -> None:
     assert kpi6(*both) == kpi6(*reversed(both)) == {"youth_conditional_caution": (1, 1, 0)}
     other = case(code="21", child=child, offence_on="2025-12-21", intervened=True)
     assert kpi6(*both, other) == {"youth_conditional_caution": (1, 1, 0), "outcome_20_21": (1, 1, 0)}
+
+
+def test_the_board_counts_programmes_that_ended_and_children_once() -> None:
+    """Given programmes, when one ended in the quarter of a child of the area and the age, then it counts, and the child once."""
+    child = uuid4()
+    found = ask(
+        "kpi6_yjb",
+        case("YC", child=child, programme=programme("youth_caution", completed=False)),
+        case("YCC", child=child, programme=programme("youth_conditional_caution")),
+        case("YC", programme=programme("youth_caution", completed=None, age=10)),
+        case("YC", programme=programme("youth_caution", residence=Residence.OTHER)),
+        case("YC", programme=programme("youth_caution", age=18)),
+        case("YC", programme=programme("youth_caution", ended=None)),
+        case("YC", programme=programme("youth_caution", ended="2026-04-01")),
+        case("YC", programme=programme("youth_caution"), taken_back_on=day("2026-03-20")),
+        case("YC"),
+    )
+    assert [found[name] for name in ("children", "completed", "not_completed")] == [2, 1, 1]
+    assert (found["programmes"], found["programmes_completed"]) == (3, 1)
+    assert found["columns"]["youth_caution"] == {"children": 2, "completed": 0, "not_completed": 1}
+    assert found["by_age"]["10-14"] == {"children": 1, "completed": 0, "not_completed": 0}
+
+
+def test_a_diversion_that_failed_is_a_programme_beside_the_next() -> None:
+    """Given a diversion that failed and a caution after it, when the board's count is asked, then both ended programmes are there."""
+    failed = FailedDiversion(day("2026-02-01"), 15, day("2026-01-05"))
+    found = ask("kpi6_yjb", case("YC", failed_diversion=failed, programme=programme("youth_caution")))
+    assert (found["children"], found["programmes"], found["columns"]["outcome_22"]["not_completed"]) == (1, 2, 1)
+
+
+def test_the_population_has_one_row_for_each_child() -> None:
+    """Given programmes of one child, then the most serious is the row, and of two of a kind that of the later outcome."""
+    child = uuid4()
+    rows = [
+        case("YRD", child=child, programme=programme("community_resolution", "2026-03-31")),
+        case("YC", child=child, code="3", code_on="2026-01-12", programme=programme("youth_caution", "2026-03-30")),
+        case("YC", child=child, code="3", code_on="2026-01-20", programme=programme("youth_caution")),
+    ]
+    assert [row.summary for row in population(Dataset(rows), Q4)] == [rows[2]]
+    assert [row.summary for row in population(Dataset(rows[:2]), Q4)] == [rows[1]]
 
 
 def test_serious_violence_needs_category_score_and_a_caution() -> None:

@@ -20,7 +20,7 @@ from services.trade.summary import Summary
 from services.trade.vocabulary import OffenceCategory
 from shared.domain.policy import PolicyBook
 from tests.policy_books import with_entry
-from tests.unit.reporting.summaries_of import case, day
+from tests.unit.reporting.summaries_of import case, day, programme
 
 Q4: Final = Period(date(2026, 1, 1), date(2026, 3, 31))
 
@@ -46,6 +46,7 @@ def counts(measure: str, *summaries: Summary) -> Asked:
 
 CHILD: Final = uuid4()
 TWICE: Final = (case(code="21", child=CHILD, intervened=True), case("YCC", ended="2026-03-01", child=CHILD))
+PROGRAMME: Final = case("YC", programme=programme("youth_caution", age=15))
 ROBBERY: Final = case("YCC", category=OffenceCategory.ROBBERY, yjb_score=5, age=15)
 
 
@@ -100,6 +101,7 @@ TABLE: Final = {
     "serious_violence_score": Moved(6, counts("kpi9", ROBBERY)),
     "serious_violence_disposals": Moved(["YC"], counts("kpi9", ROBBERY)),
     "age_bands": Moved({"10-14": [10, 14], "15-17": [15, 17]}, counts("kpi9", ROBBERY)),
+    "programme_age_bands": Moved({"10-15": [10, 15], "16-17": [16, 17]}, counts("kpi6_yjb", PROGRAMME)),
     "first_time_entrant_disposals": Moved(["YCC"], counts("fte", case("YC"))),
     "report_to_triage_working_days": Moved(1, counts("timeliness", TRIAGED)),
     "referral_to_assessment_working_days": Moved(9, counts("timeliness", ASSESSED)),
