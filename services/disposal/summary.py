@@ -112,7 +112,8 @@ class ProgrammeSummary(ValueObject):
     ends_on: date | None = None
     completed: bool | None = None
     age_at_start: int
-    residence: Residence = Residence.LOCAL
+    lived_here: bool = True
+    """Whether the child lived in the area on the day of the legal outcome, or nobody has said that they did not."""
 
 
 class DisposalSummary(Summary):
@@ -212,8 +213,8 @@ def _programme(state: DisposalState) -> ProgrammeSummary | None:
     column, programme = _column(state), programme_of(state)
     if column is None or programme is None:
         return None
-    residence = state.programme_said.residence or Residence.LOCAL
-    return ProgrammeSummary(column=column, residence=residence, **asdict(programme))
+    lived_here = state.programme_said.residence is not Residence.OTHER
+    return ProgrammeSummary(column=column, lived_here=lived_here, **asdict(programme))
 
 
 def _outcome(state: DisposalState) -> OutcomeSummary | None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from services.disposal.events import Residence
 from services.disposal.summary import OUTCOME_22, DisposalSummary
 from services.reporting.measures.definition import Dataset
 from services.reporting.measures.period import Period
@@ -36,7 +35,7 @@ def _programmes_of(summary: DisposalSummary) -> Iterator[Programme]:
         began_on = failed.began_on or failed.ended_on
         yield Programme(summary, OUTCOME_22, began_on, failed.ended_on, completed=False, age_at_start=age)
     last = summary.programme
-    if last is not None and last.ends_on is not None and last.residence is Residence.LOCAL:
+    if last is not None and last.ends_on is not None and last.lived_here:
         yield Programme(summary, last.column, last.starts_on, last.ends_on, last.completed, last.age_at_start)
 
 

@@ -10,7 +10,6 @@ from uuid import uuid4
 import pytest
 
 from services.disposal.domain.state import FailedDiversion
-from services.disposal.events import Residence
 from services.disposal.summary import DeferralSummary, SealedTexts
 from services.education.summary import SessionSummary
 from services.referral.summary import Advice, ReferralSummary
@@ -145,7 +144,7 @@ def test_the_board_counts_programmes_that_ended_and_children_once() -> None:
         case("YC", child=child, programme=programme("youth_caution", completed=False)),
         case("YCC", child=child, programme=programme("youth_conditional_caution")),
         case("YC", programme=programme("youth_caution", completed=None, age=10)),
-        case("YC", programme=programme("youth_caution", residence=Residence.OTHER)),
+        case("YC", programme=programme("youth_caution", lived_here=False)),
         case("YC", programme=programme("youth_caution", age=18)),
         case("YC", programme=programme("youth_caution", ended=None)),
         case("YC", programme=programme("youth_caution", ended="2026-04-01")),
