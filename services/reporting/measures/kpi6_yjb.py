@@ -48,7 +48,7 @@ MEASURE: Final = Measure(
         " tables are not public: which kinds count, outcome 22 without work of the service, and the deferred column,"
         " which holds outcome 23 and failed deferrals."
     ),
-    source="YJB key performance indicator 6, from 1 April 2023; ministryofjustice/modernisation-platform-environments",
+    source="YJB key performance indicator 6, from 1 April 2023; KPI inclusion",
     reads=frozenset({"disposal"}),
     days=programme_ends,
     select=select_programmes,
