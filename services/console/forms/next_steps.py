@@ -161,22 +161,24 @@ class Task:
     title: str
     about: str
     """Whom or what it is about: the words of the last of its ids that has any, which is the nearest."""
-    status: str
-    colour: str
-    address: str
+    status: str = ""
+    colour: str = ""
+    address: str = ""
     """The form that records it, if the person may send it now; else empty."""
-    whose: Sequence[str]
-    due: str
-    overdue: bool
-    waits_for: Sequence[str]
-    remedies: Sequence[Remedy]
+    whose: Sequence[str] = ()
+    due: str = ""
+    overdue: bool = False
+    waits_for: Sequence[str] = ()
+    remedies: Sequence[Remedy] = ()
     """What lifts what it waits for, and the person may send."""
-    duty: str
+    duty: str = ""
     """The code of the duty that it meets."""
-    items: frozenset[str]
+    items: frozenset[str] = frozenset()
     """The ids of what it is about."""
     commands: Sequence[str] = ()
     """The commands that record it."""
+    path: str = ""
+    """The address of its record."""
 
     def meets(self, duty: str, item: str | None) -> bool:
         """Whether it meets a duty of this code, about this item if the duty has one."""
@@ -228,6 +230,7 @@ def work_of(
             line["duty"],
             frozenset(line["items"]),
             line["commands"],
+            path,
         )
 
     recommended = guidance.get("next")

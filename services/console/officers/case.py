@@ -25,13 +25,13 @@ from services.console.officers.standing import (
     REPORTS,
     conditions_of,
     crime_numbers,
-    duties_of,
     events_of_kind,
     fits,
     next_of,
     reach_of,
     served_in,
     standing_of,
+    to_do,
     victims_of,
     what_happened,
     with_bookings,
@@ -86,7 +86,7 @@ async def case_page(request: Request, session: Session) -> Response:
         asyncio.gather(*(part_of(names_of_papers(apis, record.collection)) for record in records)),
         of_records(apis, session, [(other["service"], other["id"]) for other in case["other_cases"]]),
     )
-    duties = duties_of(case["duties"], works, names)
+    lines = to_do(case["duties"], works, names)
     children: Sequence[Who] = next((record.children for record in records if record.children), ())
     named = {
         officer["id"]: nameless(officer["id"], in_words(officer["role"]))
@@ -119,13 +119,13 @@ async def case_page(request: Request, session: Session) -> Response:
             if (officer := line.get("officer"))
         ],
         shows_officers=any("officer" in line for _, line in records_in(case)),
-        next=next_of(works.values(), duties) if now else None,
+        next=next_of(works.values(), lines) if now else None,
         conditions=[
             line
             for record in disposals
             for line in conditions_of(record, works[record.id], served, own_words(record), on.isoformat(), id_)
         ],
-        duties=duties,
+        to_do=lines,
         reports=events_of_kind(events.value or (), REPORTS),
         decisions=events_of_kind(events.value or (), DECISIONS),
         contacts=events_of_kind(events.value or (), CONTACTS),

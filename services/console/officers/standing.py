@@ -1,14 +1,15 @@
-"""What a case is about and where it stands, in words: its head, its conditions, its duties, its decisions and its contacts."""
+"""What a case is about and where it stands, in words: its head, its conditions, what is left to do, its decisions and its contacts."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Final
 
 from services.console.forms.next_steps import BOOKING, COMPLETED, Task, Work
 from services.console.names import Who
 from services.console.records import Record, place_of
 from services.console.rendering import address
-from services.console.words import day, in_words, moment, within
+from services.console.words import day, duty_in_words, in_words, moment, within
 
 DECISIONS: Final = frozenset(
     {
@@ -70,17 +71,6 @@ class Condition:
     """What the page is of, in a word."""
     move: str = ""
     """The page on which the booked session is moved; empty if none is booked ahead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A duty of a case, with what it is about and the form that meets it."""
-
-    duty: str
-    about: str
-    due: str
-    overdue: bool
-    address: str
 
 
 def what_happened(records: Sequence[Record]) -> str:
@@ -292,32 +282,37 @@ def _booked(starts_at: str, on: str) -> str:
     return BOOKED if starts_at[:10] > on else REGISTER
 
 
-def duties_of(
+def to_do(
     duties: Iterable[Mapping[str, Any]], works: Mapping[str, Work | None], names: Mapping[str, str]
-) -> list[Due]:
-    """Return the open duties of a case, the soonest first, each with what it is about and the form that meets it."""
+) -> list[Task]:
+    """Return what is left to do in a case, each thing once, the soonest first.
 
-    def form(duty: Mapping[str, Any]) -> str:
-        work = works.get(duty["stream"])
-        tasks = work.tasks if work else ()
-        return next((task.address for task in tasks if task.meets(duty["duty"], duty["item"]) and task.address), "")
+    These are the open tasks of its journeys, due when the duty is that they meet, and the open duties that no task meets.
+    """
+    lines = {id_: [task for task in work.tasks if task.status != COMPLETED] for id_, work in works.items() if work}
+    bare = []
+    for duty in duties:
+        if duty["met_on"] is not None or duty["lapsed_on"] is not None:
+            continue
+        tasks = lines.get(duty["stream"], [])
+        n = next((n for n, task in enumerate(tasks) if task.meets(duty["duty"], duty["item"])), None)
+        if n is None:
+            about = names.get(duty["item"] or "", "")
+            bare.append(Task(duty_in_words(duty["duty"]), about, due=duty["due"], overdue=duty["overdue"]))
+        elif not tasks[n].due:
+            tasks[n] = replace(tasks[n], due=duty["due"], overdue=duty["overdue"])
+    return sorted([*chain(*lines.values()), *bare], key=lambda line: line.due or "9")
 
-    return [
-        Due(duty["duty"], names.get(duty["item"] or "", ""), duty["due"], duty["overdue"], form(duty))
-        for duty in sorted(duties, key=lambda duty: duty["due"])
-        if duty["met_on"] is None and duty["lapsed_on"] is None
-    ]
 
-
-def next_of(works: Iterable[Work | None], duties: Iterable[Due]) -> Task | None:
+def next_of(works: Iterable[Work | None], lines: Iterable[Task]) -> Task | None:
     """Return the next step of a case: of those that the person can take the one that is due first, else one of another's turn.
 
-    A step that is a duty's form is due when that is.
+    `lines` are what is left to do: a step that meets a duty is due when that is.
     """
-    due = {duty.address: duty.due for duty in duties if duty.address}
+    due = {line.address: line.due for line in lines if line.address}
     steps = [work.next for work in works if work and work.next]
     mine = [step for step in steps if step.address]
-    return min(mine or steps, key=lambda step: step.due or due.get(step.address, "9"), default=None)
+    return min(mine or steps, key=lambda step: step.due or due.get(step.address) or "9", default=None)
 
 
 def events_of_kind(events: Iterable[Mapping[str, Any]], types: frozenset[str]) -> list[Mapping[str, Any]]:

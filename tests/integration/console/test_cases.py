@@ -104,7 +104,7 @@ def test_a_case_says_what_can_happen_next_and_what_is_due(browser: Browser) -> N
     assert page.heading == "Jack Tolliday"
     assert "Born 19 October 2012" in page.words
     assert "Referral: With MASH" in page.words
-    assert "Close the referral" in page.words
+    assert "Close it Internet safety officer" in page.words
     assert "Can be done" in page.words
     assert page.title.startswith("Jack Tolliday")
     assert "Case reference " in page.words
@@ -135,7 +135,7 @@ def test_the_timeline_tells_each_event_with_both_times(browser: Browser) -> None
     assert len(then) >= 9
     past = browser.open(then[0])
     assert "This is not how the case stands now" in past.words
-    assert "What can happen next" not in past.words
+    assert "You can do it now" not in past.words
 
 
 def test_a_case_as_it_stood_is_asked_by_a_form(browser: Browser) -> None:

@@ -117,7 +117,7 @@ def test_a_safeguarding_hold_stands_at_the_top_of_the_case(browser: Browser) -> 
     check = browser.send(form, form.form("/do/"), concern)
     case = browser.send(check, check.form("/send"))
     assert "Safeguarding hold: everything else waits" in case.words
-    assert case.words.index("Safeguarding hold: everything") < case.words.index("What can happen next")
+    assert case.words.index("Safeguarding hold: everything") < case.words.index("What is left to do")
 
 
 def test_a_school_is_asked_what_it_knows_in_its_words(browser: Browser) -> None:

@@ -50,7 +50,7 @@ def page_of(*alerts: dict[str, Any], messages: Sequence[SentMessage] = (), writi
         shows_officers=True,
         next=None,
         conditions=[],
-        duties=[],
+        to_do=[],
         decisions=[],
         contacts=[],
         messages=messages,
@@ -84,7 +84,7 @@ def test_alerts_stand_before_anything_else() -> None:
     assert "somebody whose name is not shown" in page
     assert f">{UNCLE[:8]}" not in page
     assert 'href="/records/referrals/r2' in page
-    assert page.index("Communication need") < page.index("What can happen next")
+    assert page.index("Communication need") < page.index("What is left to do")
     assert "Alerts" not in page_of()
 
 

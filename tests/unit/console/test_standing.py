@@ -13,17 +13,17 @@ from services.console.forms.next_steps import Work, work_of
 from services.console.names import Who
 from services.console.officers.standing import (
     conditions_of,
-    duties_of,
     fits,
     next_of,
     reach_of,
     served_in,
     standing_of,
+    to_do,
     what_happened,
     with_bookings,
 )
 from services.console.records import Record, own_words
-from services.console.words import day_of, today
+from services.console.words import day_of, duty_in_words, today
 from shared.domain.sealing import Sealed, sealed_fields
 from tests.unit.console.test_next_steps import command, task
 from tests.unit.disposal.stories import (
@@ -162,7 +162,8 @@ def test_a_booked_place_is_not_booked_again() -> None:
     assert next((one.status, one.address) for one in known.tasks) == ("Completed", "")
     assert known.next is not None
     assert known.next.title == "Complete the condition"
-    assert not duties_of([duty("CONDITION", "c1", "2026-02-01")], {"d1": known}, {})[0].address
+    lines = to_do([duty("CONDITION", "c1", "2026-02-01")], {"d1": known}, {})
+    assert [line.address != "" for line in lines] == [False, True]
 
 
 def duty(code: str, item: str | None, due: str, **more: Any) -> dict[str, Any]:
@@ -170,18 +171,19 @@ def duty(code: str, item: str | None, due: str, **more: Any) -> dict[str, Any]:
     return {**line, "stream": "d1", **more}
 
 
-def test_a_duty_leads_to_the_form_that_meets_it() -> None:
-    """Given duties, then the open ones stand in order with what they are about, and one that a task meets leads to its form."""
+def test_what_is_left_to_do_is_said_once() -> None:
+    """Given tasks and duties, then a task that meets a duty stands for it, due when that is; a duty without a task stands by itself."""
     book = task("Book", "not_started", "Book", duty="CONDITION", about={"condition_id": "c1"}, items=["c1"])
+    done = task("Sign", "completed", "Sign")
     duties = [
-        duty("CONDITION", "c1", "2026-02-01"),
+        duty("CONDITION", "c1", "2026-02-01", overdue=True),
         duty("CONDITION", "c2", "2026-01-01"),
         duty("ASSESSMENT", None, "2026-01-01", met_on="2025-12-01"),
     ]
-    lines = duties_of(duties, {"d1": work(book)}, {"c1": "Workshop"})
-    assert [(line.due, line.about, line.address) for line in lines] == [
-        ("2026-01-01", "", ""),
-        ("2026-02-01", "Workshop", "/records/disposals/d1/do/Book?case=k1&condition_id=c1"),
+    lines = to_do(duties, {"d1": work(book, done), "d2": None}, {"c1": "Workshop", "c2": "Letter"})
+    assert [(line.title, line.about, line.due, line.overdue, line.address) for line in lines] == [
+        (duty_in_words("CONDITION"), "Letter", "2026-01-01", False, ""),
+        ("Book", "", "2026-02-01", True, "/records/disposals/d1/do/Book?case=k1&condition_id=c1"),
     ]
 
 
