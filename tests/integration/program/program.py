@@ -239,9 +239,9 @@ class Program:
 
     def _until(self, service: str, holds: Callable[[Json], bool]) -> Json:
         """Ask a service for its status until something holds of it; raises `CannotCarry` when it takes too long."""
-        until = time.monotonic() + PATIENCE
+        given_up = time.monotonic() + PATIENCE
         while not holds(status := self.http.get(f"{self.addresses[service]}/status").json()):
-            if time.monotonic() > until:
+            if time.monotonic() > given_up:
                 raise CannotCarry(f"{service} has not passed what was recorded: {status}")
             time.sleep(GLANCE)
         return dict(status)
