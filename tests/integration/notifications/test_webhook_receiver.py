@@ -158,7 +158,7 @@ def test_the_operator_adds_lists_replays_and_removes(
     key.write_text("k" * 44, encoding="ascii")
     monkeypatch.setenv("OOC_WEBHOOK_KEY_FILE", str(key))
     at = SimpleNamespace(database=lambda _name, role: as_role(database, role))
-    monkeypatch.setattr(ooc.messages, "stores", lambda _var: at)
+    monkeypatch.setattr(ooc.messages, "stores", lambda: at)
 
     def run(*words: str) -> tuple[int, str]:
         done = CliRunner().invoke(app, ["webhooks", *words])
