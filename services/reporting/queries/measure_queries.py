@@ -23,7 +23,7 @@ from services.reporting.measures.disclosure import Published
 from services.reporting.measures.period import Period, year_of
 from services.reporting.projection.as_of import fold_changed_streams
 from services.reporting.projection.projector import stood_open
-from services.reporting.projection.read_models import SUMMARIES
+from services.reporting.projection.read_models import READ_MODELS, SUMMARIES
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.ethnicity import Grant
 from services.reporting.queries.publication import (
@@ -47,6 +47,9 @@ _AS_STORED: Final = """
       and ($4::jsonb is null or position <= ($4::jsonb ->> service)::bigint)
 """
 _ROWS: Final = f"select service, stream, record from stream where {_AS_STORED}"  # noqa: S608 - the clause above, and no value
+# What other areas lead: nearly nothing. Each of its case's records that no area can lead by itself follows it.
+_LED: Final = f"select home, area, record ->> 'led_by' as leader from stream where {_AS_STORED} and held_by <> '{{}}'"  # noqa: S608
+_LED_BY_ITSELF: Final = [service for service, read_model in READ_MODELS.items() if read_model.events.holding]
 _COUNTED: Final = f"{_ROWS} and counted && daterange($5, $6, '[]')"
 _OF_SUBJECTS: Final = (
     f"{_ROWS} and (subject = any($5::uuid[]) or stream = any($7::uuid[])) and not stream = any($6::uuid[])"
@@ -59,8 +62,11 @@ _WORK: Final = f"""
         where {stood_open("$5::date")} and d.due < $5 and d.service = any($1) group by d.service, d.stream
     )
     select service, case when $7::boolean then stream end as stream, state, open, home = any(cases) as is_work,
-        coalesce(record ->> 'led_by', area) as area, officer, count(*) as streams, coalesce(sum(late.duties), 0)::bigint as overdue
+        coalesce(record ->> 'led_by', leader, area) as area, officer, count(*) as streams,
+        coalesce(sum(late.duties), 0)::bigint as overdue
     from stream left join late using (service, stream)
+        left join unnest($8::uuid[], $9::text[], $10::text[]) as led (led_home, led_area, leader)
+        on led_home = home and led_area is not distinct from area and service <> all($11)
     where {_AS_STORED} and ($6::boolean or open or late.duties > 0)
     group by 1, 2, 3, 4, 5, 6, 7
 """  # noqa: S608 - the clauses above, and no value
@@ -145,14 +151,28 @@ async def load_dataset(
     day = period.last
     if question.needs_work_items:
         as_of = min(as_of or end_of_day(day), end_of_day(day))
-        rows = await connection.fetch(_WORK, services, as_of, known_at, cut, day, grouped, each_stream)
-    else:
-        rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, day)
-    touched = fold_changed_streams(connection, services, as_of, known_at, last_positions=last_positions)
+    changed = fold_changed_streams(connection, services, as_of, known_at, last_positions=last_positions)
+    touched = [(item.service, item.summary, item.work_item(day)) async for item in changed]
+    leaders = {
+        (row["home"], row["area"]): row["leader"]
+        for row in await connection.fetch(_LED, services, as_of, known_at, cut)
+        if row["leader"] is not None
+    }
+    leaders |= {(summary.home, summary.area): summary.led_by for _, summary, _ in touched if summary.led_by is not None}
+
+    def led(service: str, summary: Summary) -> Summary:
+        leader = None if service in _LED_BY_ITSELF else leaders.get((summary.home, summary.area))
+        return summary if leader is None else summary.model_copy(update={"led_by": leader})
+
     if question.needs_work_items:
-        return Dataset(work_items=[WorkItem(**row) for row in rows] + [item.work_item(day) async for item in touched])
-    summaries = [_read_summary(row["service"], row["record"]) for row in rows]
-    summaries += [item.summary async for item in touched]
+        columns = ([home for home, _ in leaders], [area for _, area in leaders], list(leaders.values()))
+        how = (as_of, known_at, cut, day, grouped, each_stream, *columns, _LED_BY_ITSELF)
+        rows = await connection.fetch(_WORK, services, *how)
+        items = [replace(item, area=led(service, summary).counted_in) for service, summary, item in touched]
+        return Dataset(work_items=[WorkItem(**row) for row in rows] + items)
+    rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, day)
+    summaries = [led(row["service"], _read_summary(row["service"], row["record"])) for row in rows]
+    summaries += [led(service, summary) for service, summary, _ in touched]
     if question.needs_subjects:
         subjects = {summary.subject for summary in summaries}
         streams = [row["stream"] for row in rows]

@@ -61,10 +61,16 @@ async def test_another_area_sees_the_case_and_its_duties_while_it_holds_it(pool:
     await send("education", SESSION, OPENED, {"type": "BookPlace", "person_id": str(CHILD), "case_id": str(HOME)})
     await send("education", SESSION, OPENED, {"type": "BookPlace", "person_id": str(uuid4())})
 
-    async def worked_in() -> set[str]:
-        """Return the areas in which the disposal counts as work."""
-        answer = await measure(pool, "workload", MOVED.date(), MOVED.date(), "area")
-        return {area for area, counts in answer["by_area"].items() if "OPENED" in counts["by_state"]}
+    proposal = {"type": "ProposeConference", "case_id": str(HOME), "harmer": str(CHILD), "harmer_age": 14}
+    await send("rj_conference", uuid4(), OPENED, {**proposal, "category": "OTHER", "sensitive": "NONE"})
+
+    async def worked_in(as_of: datetime | None = None) -> set[str]:
+        """Return the areas in which the disposal, the referral, and the conference count as work."""
+        states = {"OPENED", "RECEIVED", "PROPOSED"}
+        answer = await measure(pool, "workload", MOVED.date(), MOVED.date(), "area", as_of)
+        areas = {area for area, counts in answer["by_area"].items() if states & counts["by_state"].keys()}
+        assert all(states == answer["by_area"][area]["by_state"].keys() for area in areas), answer
+        return areas
 
     assert await seen("DEVON") == nothing
     await send("disposal", DISPOSAL, MOVED, {"type": "TransferCase", **TRANSFER})
@@ -73,6 +79,7 @@ async def test_another_area_sees_the_case_and_its_duties_while_it_holds_it(pool:
     assert await worked_in() == {"DORSET"}
     await send("disposal", DISPOSAL, MOVED, {"type": "TransferCase", **TRANSFER, "kind": "TRANSFER"})
     assert await worked_in() == {"DEVON"}
+    assert await worked_in(as_of=OPENED) == {"DORSET"}
     assert await seen("DEVON") == await seen("DORSET")
     assert await refold_differences(pool) == []
     await send("disposal", DISPOSAL, MOVED, {"type": "EndTransfer", "why": "He is back."})
