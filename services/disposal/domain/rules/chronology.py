@@ -149,7 +149,7 @@ def transfer_is_to_another_area(command: commands.TransferCase, state: DisposalS
     return command.to_area != state.area
 
 
-@rules.forbids("TR1", commands.TransferCase, looks_at=("to_area",))
+@rules.forbids("TR1", commands.TransferCase, looks_at=("to_area",), since=date(2013, 4, 8))
 def transfer_is_to_an_area_of_the_list(command: commands.TransferCase, _s: DisposalState, context: Context) -> bool:
     """The partnership has no area of this name: choose one of its list, which `GET /v1/policy` has as transfer_areas.
 
