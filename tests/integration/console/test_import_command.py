@@ -31,6 +31,19 @@ def imported(system: Mapping[str, Any], *arguments: str) -> tuple[int, dict[str,
     return found.returncode, json.loads(found.stdout)
 
 
+def of_others(register: str) -> list[list[str]]:
+    """Return the table of the example with people of the register's own: whoever is known already needs a reason (rule N2)."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    for name in ("Robin Doe", "Alex Roe", "Sam Poe"):
+        text = text.replace(name, f"{name} {register.title()}")
+    return list(csv.reader(io.StringIO(text)))
+
+
+def save(file: Path, lines: list[list[str]]) -> None:
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        csv.writer(opened).writerows(lines)
+
+
 def counts(summary: Mapping[str, Any]) -> tuple[int, int, int]:
     return summary["imported"], summary["repeated"], summary["wrong"]
 
@@ -58,17 +71,13 @@ def test_a_register_comes_in_once(system: dict[str, Any]) -> None:
 
 def test_errors_come_back_in_the_table(system: dict[str, Any], tmp_path: Path) -> None:
     """Given a wrong cell and a row that a rule refuses, then no row is imported, each row says why, and the corrected file is."""
-    lines = list(csv.reader(io.StringIO(EXAMPLE.read_text(encoding="utf-8"))))
+    lines = of_others("errors")
     right = {heading: place for place, heading in enumerate(lines[0])}
     lines[1][right["acknowledged_on"]] = ""
     lines[2][right["source"]] = "Robin's mother"
     file, back = tmp_path / "cases.csv", tmp_path / "cases.errors.csv"
 
-    def save() -> None:
-        with file.open("w", encoding="utf-8", newline="") as opened:
-            csv.writer(opened).writerows(lines)
-
-    save()
+    save(file, lines)
     code, summary = imported(system, str(file), "--register", "errors")
     assert (code, summary["dry_run"], counts(summary)) == (1, True, (1, 0, 2))
     assert states(system, "errors") == [None, None, None]
@@ -85,7 +94,7 @@ def test_errors_come_back_in_the_table(system: dict[str, Any], tmp_path: Path) -
     assert (code, counts(summary)) == (1, (1, 0, 2))
     lines[1][right["acknowledged_on"]] = "04/03/2025"
     lines[2][right["source"]] = "Police, online"
-    save()
+    save(file, lines)
     code, summary = imported(system, str(file), "--register", "errors")
     assert (code, counts(summary)) == (0, (2, 1, 0))
 
@@ -97,11 +106,13 @@ def test_an_officer_may_not_import(system: dict[str, Any]) -> None:
     assert "it is for SUPERVISOR" in found.stderr
 
 
-async def test_watching_shows_what_is_imported(system: dict[str, Any]) -> None:
+async def test_watching_shows_what_is_imported(system: dict[str, Any], tmp_path: Path) -> None:
     """Given somebody who watches as an auditor, then each event comes as JSON without a name, and each read is logged."""
     owner = Owner(ORGANISATION, AREA, "watched")
     referral = str(owner.id_of("referral", "SSO/2025/0153"))
     environment = {**os.environ, "OOC_VAR": str(system["var"])}
+    file = tmp_path / "cases.csv"
+    save(file, of_others("watched"))
 
     async def has_begun() -> bool:
         return await reads_of(system, "reporting/cases", "AUDITOR") > before
@@ -113,7 +124,7 @@ async def test_watching_shows_what_is_imported(system: dict[str, Any]) -> None:
             assert watcher.stdout is not None
             # Its first read says that it has begun.
             await eventually(has_begun, 120)
-            assert imported(system, str(EXAMPLE), "--register", "watched")[0] == 0
+            assert imported(system, str(file), "--register", "watched")[0] == 0
             lines = [json.loads(line) for line in watcher.stdout]
             assert watcher.wait(120) == 0
         finally:
