@@ -266,20 +266,27 @@ def _corrected(
     "the correction of {day} in the conference has not reached the condition",
 )
 def correction_of_conference_reaches_the_condition(fact: Fact[conference.RecordCorrected]) -> Iterator[CommandFor]:
-    """Move what a conference counted to the condition that it serves, or correct it there."""
-    corrected = fact.event.conference
-    if corrected is None:
-        return
+    """Move what a conference counted to each condition that it serves, or correct it there."""
+    for corrected in (fact.event.conference, *(fact.event.further or ())):
+        if corrected is not None:
+            # The disposal of a further harmer may stand in a case of its own.
+            about = {"case_id": fact.envelope.home} if corrected is fact.event.conference else {}
+            yield from _corrected_conference(fact, corrected, about)
+
+
+def _corrected_conference(
+    fact: Fact, corrected: conference.CorrectedConference, about: Mapping[str, UUID]
+) -> Iterator[CommandFor]:
     old, new = corrected.before, corrected.after
-    about = {"case_id": fact.envelope.home}
     numbers = [str(number) for number in range(len(corrected.ends))]
+    at_once = ("", str(old.condition_id))
     superseded = _superseded(
         corrected.told_by,
         old.disposal_id,
         {
-            "conference-of-condition": ("",),
+            "conference-of-condition": at_once,
             CONFERENCE_OF_DIVERSION: ("",),
-            "conference-not-held": ("",),
+            "conference-not-held": at_once,
             CORRECTION_OF_CONFERENCE: (*numbers, *(f"leaves-{number}" for number in numbers)),
         },
     )

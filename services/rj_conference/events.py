@@ -432,12 +432,14 @@ class RecordCorrected(Correction):
     """A field of an earlier event of this conference was wrong; this is its right value (DPA 2018 s46).
 
     The original event stays. A sealed value is encrypted with the key of the person `owner`, or of the case if that is
-    null. `conference` tells disposals that had counted the conference what to change.
+    null. `conference` tells the first harmer's disposal that had counted the conference what to change, `further` those
+    of further harmers.
     """
 
     owner: UUID | None = None
     sealed: Annotated[Sealed[Any] | None, OwnedBy("owner")] = None
     conference: Added[CorrectedConference] = None
+    further: Added[tuple[CorrectedConference, ...]] = None
 
 
 EventAfterProposal: TypeAlias = (

@@ -1,7 +1,9 @@
 """Corrections of a conference: which fields may be corrected, and the copies of them in later events."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from services.rj_conference import events
 from services.rj_conference.domain.commands import COMMANDS, DEFAULT_ROLES, CorrectRecord
@@ -36,40 +38,45 @@ NO_HOURS: Final = Decimal(0)
 def decide_correction(command: CorrectRecord, conference: Conference, context: Context) -> events.RecordCorrected:
     """Return the correction, with the copies of the corrected field in later events."""
     correction = CORRECTIONS.with_consequences(CORRECTIONS.correction(command, conference), conference, context)
-    return correction.model_copy(update={"conference": _corrected_conference(correction, conference)})
+    corrected_state = CORRECTIONS.applied(conference, correction)
+    before, after = facts_of(conference), facts_of(corrected_state)
+    others = dict.fromkeys((*conference.participants, *corrected_state.participants))
+    further = (_corrected_conference(before, after, other) for other in others)
+    return correction.model_copy(
+        update={
+            "conference": _corrected_conference(before, after),
+            "further": tuple(corrected for corrected in further if corrected) or None,
+        }
+    )
 
 
 def _corrected_conference(
-    correction: events.RecordCorrected, conference: Conference
+    before: Sequence[Fact], after: Sequence[Fact], other: UUID | None = None
 ) -> events.CorrectedConference | None:
-    """Return what disposals need that had counted the conference; None if nothing changes that they were told."""
-    after = CORRECTIONS.applied(conference, correction)
-    before = {fact.event_id: _end_for_disposals(fact) for fact in facts_of(conference)}
-    facts = facts_of(after)
-    changed = [fact for fact in facts if _end_for_disposals(fact) != before[fact.event_id]]
+    """Return what the disposal of the first harmer, or of another, needs; None if nothing changes that it was told."""
+    told = {fact.event_id: _told(fact, other) for fact in before}
+    changed = [fact for fact in after if _told(fact, other) != told[fact.event_id]]
     if not changed:
         return None
     touched = {fact.event_id for fact in changed}
-    corrections = (fact for fact in facts if has_event(fact, events.RecordCorrected))
+    corrections = (fact for fact in after if has_event(fact, events.RecordCorrected))
     earlier = (fact for fact in corrections if not touched.isdisjoint(fact.event.targets))
     return events.CorrectedConference(
-        before=_served(conference),
-        after=_served(after),
+        before=told[changed[-1].event_id][0],
+        after=_told(changed[-1], other)[0],
         ends=tuple(_end(fact) for fact in changed),
         told_by=tuple(fact.event_id for fact in (*changed, *earlier)),
     )
 
 
-def _served(conference: Conference) -> events.ServedCondition:
-    return events.ServedCondition(disposal_id=conference.disposal_id, condition_id=conference.condition_id)
-
-
-def _end_for_disposals(fact: Fact) -> tuple[events.ServedCondition, events.ConferenceEnd] | None:
-    """Return what disposals learn from an event; None if it is no end of a conference that serves a condition."""
-    if not isinstance(fact.event, events.ConferenceHeld | events.ConferenceDidNotProceed):
-        return None
-    served = events.ServedCondition(disposal_id=fact.event.disposal_id, condition_id=fact.event.condition_id)
-    return served, _end(fact)
+def _told(fact: Fact, other: UUID | None) -> tuple[events.ServedCondition, events.ConferenceEnd | None]:
+    """Return what the disposal of the first harmer, or of another, learns from an event: nothing, if it is no end of theirs."""
+    match fact.event:
+        case events.ConferenceHeld() | events.ConferenceDidNotProceed() as end:
+            served = [end] if other is None else [of for of in end.serves or () if of.person_id == other]
+            for of in served:
+                return events.ServedCondition(disposal_id=of.disposal_id, condition_id=of.condition_id), _end(fact)
+    return events.ServedCondition(), None
 
 
 def _end(fact: Fact) -> events.ConferenceEnd:
