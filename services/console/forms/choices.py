@@ -10,8 +10,8 @@ from services.console.directory import WORKERS, Directory, Officer, nameless, ro
 from services.console.forms.corrections import CORRECTS
 from services.console.forms.fields import OFFICERS, Option
 from services.console.forms.gravity import OFFENCE
-from services.console.forms.people import CRIME_NUMBER, HAPPENED, LINKED, REPORTED
-from services.console.names import called, children_of, told_apart
+from services.console.forms.people import CRIME_NUMBER, HAPPENED, HARMED, LINKED, REPORTED
+from services.console.names import VICTIM, called, children_of, told_apart
 from services.console.records import Record, all_people, holders_of, read_all, read_record
 from services.console.sessions import Session
 from services.console.words import day, in_words, moment, today
@@ -99,7 +99,8 @@ def _options(
     for who in people:
         part = f", {in_words(who.part).lower()}" if who.name and who.part else ""
         option = Option(who.id, f"{words[who.id]}{part}")
-        for name in (*PEOPLE, *((LINKED,) if who.name and who.part in CHILDREN else ())):
+        linked = (LINKED,) if who.name and who.part in CHILDREN else (HARMED,) if who.part == VICTIM else ()
+        for name in (*PEOPLE, *linked):
             if who.part not in unfit.get(name, ()) and who.id not in left_out:
                 yield name, option
     for number in dict.fromkeys((record.state.value or {}).get("crime_number") for record in records):

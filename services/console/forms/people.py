@@ -17,6 +17,9 @@ OPENING: Final = "OpenDisposalCase"
 DETAILS: Final = "details"
 LINKED: Final = "linked_child"
 """The children whom the case knows by name, among the ids of a form."""
+HARMED: Final = "linked_victim"
+"""Those whom the case knows as harmed, among the ids of a form."""
+VICTIMS: Final = "victims"
 CRIME_NUMBER: Final = "crime_number"
 HAPPENED: Final = "happened_on"
 """The day of the incident, among what a case knows."""
@@ -137,12 +140,16 @@ def of_opening(
 ) -> tuple[Sequence[Field], Answers]:
     """Return the fields of a case that is opened, and what the case answers by itself.
 
-    The details of a child whom the case knows are left out; those of any other that is chosen are required.
+    The details of a child whom the case knows are left out; those of any other that is chosen are required. Who was
+    harmed is ticked; who unticks everybody sends an empty list, and says why (rule VC1).
     """
     linked = [option.value for option in known.get(LINKED, ())]
     suggested: dict[str, Sequence[str]] = {
         field: [known[name][0].value] for field, name in SUGGESTED.items() if len(known.get(name, ())) == 1
     }
+    if harmed := [option.value for option in known.get(HARMED, ())]:
+        suggested[VICTIMS] = harmed
+        fields = [replace(field, required=True) if field.name == VICTIMS else field for field in fields]
     days = {option.value for option in known.get(HAPPENED, ())}
     if len(days) == 1:
         suggested |= boxes_of("offence.date", date.fromisoformat(days.pop()))

@@ -9,6 +9,7 @@ from services.console.forms.fields import Drawing, Field, Option, all_fields, co
 from services.console.forms.people import (
     ALIKE,
     CRIME_NUMBER,
+    HARMED,
     LINKED,
     OFFERED,
     REPORTED,
@@ -101,6 +102,17 @@ def test_the_time_of_the_report_is_not_asked_again() -> None:
         ["15:20"],
     ]
     assert "reported_at.day" not in of_opening(fields, {}, {REPORTED: reports})[1]
+
+
+def test_who_was_harmed_is_ticked() -> None:
+    """Given two people who were harmed, then the form ticks both, and sends an empty list if nobody stays ticked (VC1)."""
+    harmed = [Option(ZOE, "Zoe Fenn, victim"), Option(NOA, "Corner Shop, victim")]
+    drawn = fields_of(SCHEMA, Drawing(SCHEMA["$defs"], {"victims": [*harmed, Option("1", "Ida, witness")]}))
+    fields, suggested = of_opening(drawn, {}, {HARMED: harmed})
+    assert suggested["victims"] == [ZOE, NOA]
+    assert command_of(fields, suggested)[0]["victims"] == [ZOE, NOA]
+    assert command_of(fields, {})[0]["victims"] == []
+    assert "victims" not in command_of(of_opening(drawn, {}, {})[0], {})[0]
 
 
 @pytest.mark.parametrize(("kind", "is_asked"), [("PARENT_GUARDIAN", False), ("RESPONSIBLE_ADULT", True)])
