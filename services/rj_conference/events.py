@@ -151,6 +151,8 @@ class ConferenceProposed(Event):
 class ParticipantAdded(Event):
     """Somebody beside the first harmer was invited, in this role; `serves` is the condition that a further harmer meets.
 
+    `of_whom`: whom a supporter, representative, appropriate adult or interpreter comes for; null: not said.
+
     Each needs a preparation meeting (rule C3); a harmed person must consent, with a parent or carer if under 16 on the
     day of the conference (rule C2): by the date of birth in the case, or without one by `under_16`, as it was on this day.
     """
@@ -161,6 +163,7 @@ class ParticipantAdded(Event):
     role: ParticipantRole
     under_16: bool
     serves: Added[ConditionOfDisposal] = None
+    of_whom: Added[UUID] = None
 
 
 class ResponsibilityRecorded(Event):

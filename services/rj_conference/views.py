@@ -22,6 +22,8 @@ class ConsentView(TypedDict):
     scope: list[str]
     """The modes in which they would take part."""
     valid_until: str | None
+    meets: list[str]
+    """Of a harmed person: the harmers whom they will meet."""
 
 
 @described
@@ -30,6 +32,10 @@ class ParticipantView(TypedDict):
 
     role: str
     """HARMER, or as they were invited."""
+    of_whom: str | None
+    """The person for whom a supporter, representative, appropriate adult or interpreter comes, if that was said."""
+    accepts: bool | None
+    """Whether a harmer accepts responsibility and disputes no core fact; null: not heard, or no harmer."""
     informed_on: str | None
     """The day on which a harmed person was first told what restorative justice is."""
     consent: ConsentView | None
@@ -118,13 +124,22 @@ def view(conference: Conference) -> ConferenceView:
 def _participant(conference: Conference, person: UUID, present: Present | None) -> ParticipantView:
     said, answers = conference.consents.get(person), conference.follow_ups.get(person)
     last, answer = said[-1] if said else None, answers[-1] if answers else None
+    invited = conference.participants.get(person)
     return shown(
         ParticipantView,
         answer,
         role=conference.role_of(person) or ("" if present is None else present.role),
+        of_whom=invited and invited.of_whom,
+        accepts=conference.accepts(person) if person in conference.responsibilities else None,
         informed_on=_day(conference.informed.get(person)),
         consent=last
-        and shown(ConsentView, last, on=_day(last.at), scope=[mode for mode in ConferenceMode if mode in last.scope]),
+        and shown(
+            ConsentView,
+            last,
+            on=_day(last.at),
+            scope=[mode for mode in ConferenceMode if mode in last.scope],
+            meets=conference.met_by(person, last),
+        ),
         prepared_on=_day(max(conference.preparations.get(person, ()), default=None)),
         took_part=present and present.attended,
         followed_up_on=answer and answer.on,

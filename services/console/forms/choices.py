@@ -17,7 +17,17 @@ from services.console.sessions import Session
 from services.console.words import day, in_words, moment, today
 from services.trade.vocabulary import CHILDREN
 
-PEOPLE: Final = ("person", "child", "harmer", "victims", "victims_with_enhanced_rights", "signed_by", "parent_of")
+PEOPLE: Final = (
+    "person",
+    "child",
+    "harmer",
+    "victims",
+    "victims_with_enhanced_rights",
+    "signed_by",
+    "parent_of",
+    "of_whom",
+    "meets",
+)
 GROUPS: Final = {
     "conditions": ("condition", "condition_ids"),
     "terms": ("term",),

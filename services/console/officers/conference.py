@@ -13,9 +13,11 @@ from services.console.records import place_of, texts_of
 from services.console.words import day, in_words, moment
 
 OF_A_PERSON: Final[Mapping[str, tuple[str, ...]]] = {
+    "responsibility": ("RecordResponsibility",),
     "informed": ("InformVictim",),
     "consent": ("GiveConsent", "WithdrawConsent"),
     "prepared": ("HoldPreparation",),
+    "present": (),
     "follow_up": ("RecordFollowUp",),
 }
 """The columns of the participants, each with the commands that its cell leads to."""
@@ -28,6 +30,8 @@ class Participant:
     id: str
     name: str
     role: str
+    of_whom: str
+    responsibility: str
     informed: str
     consent: str
     prepared: str
@@ -36,12 +40,12 @@ class Participant:
 
     @property
     def part(self) -> str:
-        """The part, in words."""
-        return in_words(self.role)
+        """The part, in words, and for whom they come."""
+        return in_words(self.role) + (f" of {self.of_whom}" if self.of_whom else "")
 
     def is_concerned_by(self, column: str) -> bool:
-        """Whether a column asks something of them: who was harmed alone is informed (rule C2)."""
-        return column != "informed" or self.role == "HARMED"
+        """Whether a column asks something of them: a harmer accepts (C1), who was harmed is told (C2), both consent and are asked after (C10)."""
+        return self.role in ASKED.get(column, (self.role,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,6 @@ class Conference:
 
 FACTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "PROPOSED": ("", ()),
-    "RESPONSIBILITY": ("Not recorded yet", ("RecordResponsibility",)),
     "CONSENT": ("Nobody asked yet", ()),
     "FACILITATOR": ("Nobody yet", ("AssignFacilitator",)),
     "RISK": ("Not assessed yet", ("AssessRisk", "ApproveRisk")),
@@ -81,6 +84,15 @@ FACTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 PARTIES: Final = frozenset({"HARMER", "HARMED"})
 """The roles of those without whose consent nothing is scheduled (rule C2)."""
 
+ASKED: Final = {
+    "responsibility": ("HARMER",),
+    "informed": ("HARMED",),
+    "consent": PARTIES,
+    "present": (),
+    "follow_up": PARTIES,
+}
+"""The columns that concern some roles alone."""
+
 
 def conference_of(
     state: Mapping[str, Any], events: Iterable[Mapping[str, Any]], names: Mapping[str, str]
@@ -91,10 +103,11 @@ def conference_of(
     """
     people = [Who(id_, in_words(who["role"]), names.get(id_, ""), {}) for id_, who in state["participants"].items()]
     words = called(people)
-    participants = {id_: _participant(id_, words[id_], who) for id_, who in state["participants"].items()}
+    how = in_words(state["mode"])
+    participants = {id_: _participant(id_, words, who, how) for id_, who in state["participants"].items()}
     told = {event["version"]: event for event in events}
     facts = {heading: missing for heading, (missing, _) in FACTS.items()}
-    facts |= {heading: _sentence(told[version]) for heading, version in state["told_by"].items()}
+    facts |= {heading: _sentence(told[version]) for heading, version in state["told_by"].items() if heading in FACTS}
     if state["risk_approved_on"]:
         facts["RISK"] += f"; approved on {day(state['risk_approved_on'])}"
     facts["CONSENT"] = _consents(state, participants)
@@ -115,20 +128,24 @@ def _sentence(event: Mapping[str, Any]) -> str:
     return f"{event['corrected_sentence'] or event['sentence']}, on {day(event['occurred_at'])}"
 
 
-def _participant(id_: str, name: str, who: Mapping[str, Any]) -> Participant:
+def _participant(id_: str, words: Mapping[str, str], who: Mapping[str, Any], how: str) -> Participant:
     follow_up = f"{day(who['followed_up_on'])}, satisfaction {who['satisfaction']}" if who["followed_up_on"] else ""
-    present = {None: "", True: "Took part", False: "Was absent"}[who["took_part"]]
-    dates = (day(who["informed_on"]), _consent(who["consent"]), day(who["prepared_on"]))
-    return Participant(id_, name, who["role"], *dates, present, follow_up)
+    present = ". ".join(filter(None, (how, {None: "", True: "Took part", False: "Was absent"}[who["took_part"]])))
+    accepts = {None: "", True: "Accepts it", False: "Does not accept it, or disputes the facts"}[who["accepts"]]
+    consent = _consent(who["consent"], words)
+    dates = (day(who["informed_on"]), consent, day(who["prepared_on"]))
+    of_whom = words.get(who["of_whom"] or "", "")
+    return Participant(id_, words[id_], who["role"], of_whom, accepts, *dates, present, follow_up)
 
 
-def _consent(said: Mapping[str, Any] | None) -> str:
+def _consent(said: Mapping[str, Any] | None, words: Mapping[str, str]) -> str:
     if said is None:
         return ""
     if not said["given"]:
         return f"Withdrawn on {day(said['on'])}"
     until = f", until {day(said['valid_until'])}" if said["valid_until"] else ""
-    return f"Given on {day(said['on'])}: {', '.join(in_words(mode).lower() for mode in said['scope'])}{until}"
+    meets = f"; meets {', '.join(words[harmer] for harmer in said['meets'])}" if said["meets"] else ""
+    return f"Given on {day(said['on'])}: {', '.join(in_words(mode).lower() for mode in said['scope'])}{until}{meets}"
 
 
 def _consents(state: Mapping[str, Any], participants: Mapping[str, Participant]) -> str:

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from services.rj_conference import events
 from services.trade.vocabulary import (
+    ADULTS,
+    OTHERS,
     ChildId,
     ConferenceCategory,
     ConferenceMode,
@@ -15,6 +17,7 @@ from services.trade.vocabulary import (
     NotTheChildId,
     OfficerId,
     Role,
+    not_for,
 )
 from shared.domain.messages import Command, FreeText, SessionHours, Timestamp, Version, commands_in, require_each_once
 from shared.domain.sealing import OwnedBy, Sealed
@@ -61,6 +64,7 @@ class AddParticipant(Command):
     role: events.ParticipantRole
     under_16: bool | None = None
     serves: events.ConditionOfDisposal | None = None
+    of_whom: UUID | None = None
 
     @model_validator(mode="after")
     def _serves_a_harmer(self) -> Self:
@@ -108,7 +112,9 @@ class GiveConsent(Command):
     scope: Annotated[tuple[ConferenceMode, ...], Field(min_length=1, max_length=4), require_each_once()]
     parental_agreement: bool | None = None
     valid_until: date | None = None
-    meets: Annotated[tuple[UUID, ...], Field(max_length=20), require_each_once()] | None = None
+    meets: Annotated[
+        Annotated[tuple[UUID, ...], Field(max_length=20), require_each_once()] | None, not_for(ADULTS | OTHERS)
+    ] = None
     interpreter: bool | None = None
 
 

@@ -62,7 +62,7 @@ def _state_after(state: Conference, fact: Fact, event: events.EventAfterProposal
     at, day = fact.occurred_at, fact.day
     match event:
         case events.ParticipantAdded(person_id=person):
-            invited = Participant(event.role, event.under_16, event.serves)
+            invited = Participant(event.role, event.under_16, event.serves, event.of_whom)
             return replace(state, participants={**state.participants, person: invited})
         case events.ResponsibilityRecorded():
             return _accepting(state, fact, event)

@@ -62,6 +62,7 @@ class Participant:
     role: ParticipantRole
     under_16: bool
     serves: ConditionOfDisposal | None = None
+    of_whom: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +275,11 @@ class Conference:
         """Return the consent that stood at a time (by default now); None if there was none or it was withdrawn."""
         history = [statement for statement in self.consents.get(person, ()) if at is None or statement.at <= at]
         return history[-1] if history and history[-1].given else None
+
+    def met_by(self, person: UUID, consent: Consent) -> tuple[UUID, ...]:
+        """Return the harmers whom a harmed person consents to meet, the first alone if they named none; none of anybody else."""
+        meets = {self.harmer} if consent.meets is None else consent.meets
+        return tuple(harmer for harmer in self.harmers if person in self.harmed and harmer in meets)
 
     def has_begun(self, at: datetime) -> bool:
         """Whether the scheduled start had come by then; a conference without one has none to wait for."""

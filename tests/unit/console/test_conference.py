@@ -15,12 +15,14 @@ from services.console.officers.conference import FACTS, Conference, conference_o
 from services.console.records import Record
 from services.console.rendering import render
 from services.rj_conference.domain.commands import (
+    AddParticipant,
     ApproveRisk,
     ConvertToIndirect,
     HoldPreparation,
     InformVictim,
     RecordDidNotProceed,
     RecordFollowUp,
+    RecordResponsibility,
     WithdrawConsent,
 )
 from services.rj_conference.events import IndirectMode, NotProceedingReason, ParticipantRole, RiskLevel
@@ -32,6 +34,7 @@ from tests.unit.rj_conference.stories import (
     HIS_MOTHER,
     NOAH,
     REECE,
+    STRANGER,
     ConferenceStory,
     consent,
     facilitator,
@@ -74,17 +77,41 @@ def test_each_participant_has_what_is_recorded_of_them() -> None:
         "Harmer",
         "Given on 20 November 2025: direct conference",
     )
+    assert (harmer.responsibility, harmed.responsibility) == ("Accepts it", "")
     assert (harmed.name, harmed.informed, harmed.prepared, harmed.present, harmed.follow_up) == (
         "Harmed, name not shown",
         "20 November 2025",
         "27 November 2025",
-        "Took part",
+        "Direct conference. Took part",
         "12 December 2025, satisfaction 8",
     )
     assert (mother.part, mother.consent, mother.follow_up) == ("Supporter", "", "")
     assert not harmer.is_concerned_by("informed"), "a victim alone is informed"
+    assert not harmed.is_concerned_by("responsibility")
+    assert not mother.is_concerned_by("consent")
+    assert mother.is_concerned_by("prepared")
     assert harmer.is_concerned_by("consent")
     assert harmed.is_concerned_by("informed")
+
+
+def test_the_table_says_for_whom_somebody_comes_and_whom_she_meets(conference: ConferenceStory) -> None:
+    """Given two harmers, when one accepts, then each has a line, and she who was harmed names whom she will meet."""
+    at = "2025-11-20T17:00:00+00:00"
+    conference.ask(participant(STRANGER, ParticipantRole.HARMER), by=BY, at=at)
+    conference.ask(participant(NOAH, ParticipantRole.HARMED), by=BY, at=at)
+    supporter = AddParticipant(person_id=HIS_MOTHER, role=ParticipantRole.SUPPORTER, under_16=False, of_whom=NOAH)
+    conference.ask(supporter, by=BY, at=at)
+    conference.ask(RecordResponsibility(person_id=STRANGER, accepts=True, facts_disputed=True), by=BY, at=at)
+    conference.ask(InformVictim(person_id=NOAH), by="VICTIM_WORKER", at=at)
+    conference.ask(consent(NOAH), by=BY, at="2025-11-20T18:10:00+00:00")
+    names = {str(REECE): "Robin Doe", str(NOAH): "Noah Hay", str(STRANGER): "Sam Roe"}
+    first, further, noah, mother = page_of(conference, names).participants.values()
+    assert (first.responsibility, further.responsibility) == ("", "Does not accept it, or disputes the facts")
+    assert noah.consent.endswith("; meets Robin Doe"), "without a name, the first alone"
+    assert mother.part == "Supporter of Noah Hay"
+    meets = consent(NOAH).model_copy(update={"meets": (STRANGER, REECE)})
+    conference.ask(meets, by=BY, at="2025-11-20T18:20:00+00:00")
+    assert page_of(conference, names).participants[str(NOAH)].consent.endswith("; meets Robin Doe, Sam Roe")
 
 
 def test_a_consent_recorded_late_takes_no_withdrawal_back(conference: ConferenceStory) -> None:
@@ -136,7 +163,7 @@ def test_the_page_is_headed_by_a_name_alone(conference: ConferenceStory, names: 
     )
     text = bytes(page.body).decode()
     assert f'<h1 class="govuk-heading-l">Restorative {heading}' in text
-    assert '<dt class="govuk-summary-list__key">Responsibility</dt>' in text
+    assert '<th scope="col" role="columnheader" class="govuk-table__header">Responsibility</th>' in text
 
 
 def test_what_is_not_recorded_yet_is_said_to_be_so(conference: ConferenceStory) -> None:

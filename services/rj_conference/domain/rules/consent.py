@@ -27,9 +27,8 @@ def _consents(
         return False
     in_time = consent.valid_until is None or day <= consent.valid_until
     agreed = consent.parental_agreement or not _needs_parent(conference, person, day, context)
-    met = conference.harmers if person in conference.harmed else ()
-    meets = {conference.harmer} if consent.meets is None else consent.meets
-    return in_time and agreed and meets.issuperset(met) and _was_informed(conference, person, consent)
+    meets_all = person not in conference.harmed or conference.met_by(person, consent) == conference.harmers
+    return in_time and agreed and meets_all and _was_informed(conference, person, consent)
 
 
 def is_under_age(conference: Conference, person: UUID, day: date, context: Context) -> bool | None:
