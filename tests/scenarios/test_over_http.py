@@ -59,6 +59,8 @@ CHOSEN = (
     "117-two-harmers",
     "120-second-offence-in-a-deferral",
     "122-one-condition-refused",
+    "133-programmes-that-ended",
+    "134-how-she-lives",
 )
 """Stories that together do over HTTP whatever any story does; all are played in memory (test_in_memory.py), and test_chosen.py compares."""
 
