@@ -46,7 +46,6 @@ def select_programmes(dataset: Dataset, period: Period) -> list[Programme]:
     return [
         programme
         for summary in dataset.all_of(DisposalSummary)
-        if summary.is_counted
         for programme in _programmes_of(summary)
         if programme.ended_on in period and youngest <= programme.age_at_start <= oldest
     ]
