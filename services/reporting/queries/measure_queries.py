@@ -48,7 +48,8 @@ _AS_STORED: Final = """
 """
 _ROWS: Final = f"select service, stream, record from stream where {_AS_STORED}"  # noqa: S608 - the clause above, and no value
 # What other areas lead: nearly nothing. Each of its case's records that no area can lead by itself follows it.
-_LED: Final = f"select home, area, record ->> 'led_by' as leader from stream where {_AS_STORED} and held_by <> '{{}}'"  # noqa: S608
+_LEADS: Final = f"{_AS_STORED} and held_by <> '{{}}' and record ->> 'led_by' is not null"
+_LED: Final = f"select home, area, record ->> 'led_by' as leader from stream where {_LEADS}"  # noqa: S608
 _LED_BY_ITSELF: Final = [service for service, read_model in READ_MODELS.items() if read_model.events.holding]
 _COUNTED: Final = f"{_ROWS} and counted && daterange($5, $6, '[]')"
 _OF_SUBJECTS: Final = (
@@ -152,13 +153,14 @@ async def load_dataset(
     if question.needs_work_items:
         as_of = min(as_of or end_of_day(day), end_of_day(day))
     changed = fold_changed_streams(connection, services, as_of, known_at, last_positions=last_positions)
-    touched = [(item.service, item.summary, item.work_item(day)) async for item in changed]
-    leaders = {
-        (row["home"], row["area"]): row["leader"]
-        for row in await connection.fetch(_LED, services, as_of, known_at, cut)
-        if row["leader"] is not None
-    }
-    leaders |= {(summary.home, summary.area): summary.led_by for _, summary, _ in touched if summary.led_by is not None}
+    touched, work = list[tuple[str, Summary]](), list[WorkItem]()
+    async for item in changed:
+        touched.append((item.service, item.summary))
+        if question.needs_work_items:
+            work.append(item.work_item(day))
+    led_elsewhere = await connection.fetch(_LED, services, as_of, known_at, cut)
+    leaders = {(row["home"], row["area"]): row["leader"] for row in led_elsewhere}
+    leaders |= {(summary.home, summary.area): summary.led_by for _, summary in touched if summary.led_by is not None}
 
     def led(service: str, summary: Summary) -> Summary:
         leader = None if service in _LED_BY_ITSELF else leaders.get((summary.home, summary.area))
@@ -168,11 +170,11 @@ async def load_dataset(
         columns = ([home for home, _ in leaders], [area for _, area in leaders], list(leaders.values()))
         how = (as_of, known_at, cut, day, grouped, each_stream, *columns, _LED_BY_ITSELF)
         rows = await connection.fetch(_WORK, services, *how)
-        items = [replace(item, area=led(service, summary).counted_in) for service, summary, item in touched]
+        items = [replace(item, area=led(*of).counted_in) for of, item in zip(touched, work, strict=True)]
         return Dataset(work_items=[WorkItem(**row) for row in rows] + items)
     rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, day)
     summaries = [led(row["service"], _read_summary(row["service"], row["record"])) for row in rows]
-    summaries += [led(service, summary) for service, summary, _ in touched]
+    summaries += [led(*of) for of in touched]
     if question.needs_subjects:
         subjects = {summary.subject for summary in summaries}
         streams = [row["stream"] for row in rows]
