@@ -442,8 +442,8 @@ def _diversion_ended(state: DisposalState, fact: Fact, event: events.DiversionEn
     decision = state.decision
     began_on = None if decision is None else local_day(decision.at)
     failed = FailedDiversion(end.on, None if decision is None else decision.age, began_on)
-    anew = replace(state, stage=_undecided(state), decision=None, end=None, failed_diversion=failed)
-    return replace(anew, programme_records=())
+    stage = _undecided(state)
+    return replace(state, stage=stage, decision=None, end=None, failed_diversion=failed, programme_records=())
 
 
 def _conditions_changed(state: DisposalState, fact: Fact, conditions: Mapping[UUID, ConditionState]) -> DisposalState:
