@@ -1227,7 +1227,7 @@ class ActivityUndertaken(Event):
 
 
 class ProgrammeRecorded(Event):
-    """What is said of the programme, where no event says so: a null field stands as it was said before.
+    """What is recorded of the programme, where no event tells it: a null field stands as it was said before.
 
     `age` is the child's in whole years on the first day of the programme; null if no day of it is said.
     """

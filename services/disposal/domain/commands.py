@@ -730,7 +730,7 @@ class RecordActivityUndertaken(Command):
 
 
 class RecordProgramme(Command):
-    """Record when the programme began and ended, and whether the child completed it, where nothing else says so: of a
+    """Record when the programme began and ended, and whether the child completed it, where no event tells it: of a
     youth caution, outcomes 20 to 22, and a restorative disposal without conditions. What is left out stays as it was.
     """
 
