@@ -54,8 +54,8 @@ def _corrected_conference(
     before: Sequence[Fact], after: Sequence[Fact], other: UUID | None = None
 ) -> events.CorrectedConference | None:
     """Return what the disposal of the first harmer, or of another, needs; None if nothing changes that it was told."""
-    told = {fact.event_id: _told(fact, other) for fact in before}
-    changed = [fact for fact in after if _told(fact, other) != told[fact.event_id]]
+    told = {fact.event_id: _read_end(fact, other) for fact in before}
+    changed = [fact for fact in after if _read_end(fact, other) != told[fact.event_id]]
     if not changed:
         return None
     touched = {fact.event_id for fact in changed}
@@ -63,13 +63,13 @@ def _corrected_conference(
     earlier = (fact for fact in corrections if not touched.isdisjoint(fact.event.targets))
     return events.CorrectedConference(
         before=told[changed[-1].event_id][0],
-        after=_told(changed[-1], other)[0],
+        after=_read_end(changed[-1], other)[0],
         ends=tuple(_end(fact) for fact in changed),
         told_by=tuple(fact.event_id for fact in (*changed, *earlier)),
     )
 
 
-def _told(fact: Fact, other: UUID | None) -> tuple[events.ServedCondition, events.ConferenceEnd | None]:
+def _read_end(fact: Fact, other: UUID | None) -> tuple[events.ServedCondition, events.ConferenceEnd | None]:
     """Return what the disposal of the first harmer, or of another, learns from an event: nothing, if it is no end of theirs."""
     match fact.event:
         case events.ConferenceHeld() | events.ConferenceDidNotProceed() as end:

@@ -18,7 +18,7 @@ LATER = "2026-05-04T09:00:00+01:00"
 LAST = "2026-05-05T09:00:00+01:00"
 
 
-def said(story: CaseStory, at: str, **fields: Any) -> Programme | None:
+def programme_after(story: CaseStory, at: str, **fields: Any) -> Programme | None:
     story.ask(RecordProgramme(**fields), by=YJS, at=at)
     return programme_of(story.state)
 
@@ -29,14 +29,14 @@ def test_a_caution_begins_with_its_first_activity_unless_another_day_is_said() -
     story.ask(RecordActivityUndertaken(provider=Sealed("A club")), by=YJS, at=AFTER)
     begun = programme_of(story.state)
     assert begun == Programme(date(2026, 3, 13), 14, None, None)
-    assert said(story, LATER, starts_on=BIRTHDAY) == Programme(BIRTHDAY, 15, None, None)
+    assert programme_after(story, LATER, starts_on=BIRTHDAY) == Programme(BIRTHDAY, 15, None, None)
 
 
 def test_what_is_said_counts_field_by_field_the_latest_in_time() -> None:
     """Given an end that is said, when an earlier word comes late, then it fills only what was open, and a correction changes the rest."""
     story = CaseStory().issued("YC")
-    said(story, LATER, ends_on=date(2026, 5, 3), completed=True)
-    found = said(story, AFTER, starts_on=GIVEN, ends_on=GIVEN)
+    programme_after(story, LATER, ends_on=date(2026, 5, 3), completed=True)
+    found = programme_after(story, AFTER, starts_on=GIVEN, ends_on=GIVEN)
     assert found == Programme(GIVEN, 14, date(2026, 5, 3), completed=True)
     wrong = next(fact for fact in story.facts if getattr(fact.event, "starts_on", None) == GIVEN)
     story.ask(
@@ -51,13 +51,13 @@ def test_what_is_said_counts_field_by_field_the_latest_in_time() -> None:
 def test_a_disposal_with_conditions_is_dated_by_its_events(what: str) -> None:
     """Given a disposal with a condition, when another first day is said, then its giving is the start all the same."""
     story = CaseStory().issued(what, conference())
-    assert said(story, LATER, starts_on=BIRTHDAY) == Programme(GIVEN, 14, None, None)
+    assert programme_after(story, LATER, starts_on=BIRTHDAY) == Programme(GIVEN, 14, None, None)
 
 
 def test_the_giving_of_a_disposal_without_conditions_ends_no_programme() -> None:
     """Given a restorative disposal without conditions, when it is given, then its programme ends on the day that is said."""
     story = CaseStory().issued("YRD")
-    found = said(story, LATER, ends_on=date(2026, 5, 3), completed=False)
+    found = programme_after(story, LATER, ends_on=date(2026, 5, 3), completed=False)
     assert found == Programme(GIVEN, 14, date(2026, 5, 3), completed=False)
 
 

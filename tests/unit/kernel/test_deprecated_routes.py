@@ -21,11 +21,11 @@ def application(settings: Settings = LOCAL) -> FastAPI:
     guard(app, settings)
 
     @app.get("/v1/old/{id}", tags=["queries"], deprecated=True, openapi_extra={SUNSET: "2027-12-15"})
-    async def old(id: str) -> str:  # noqa: A002 - the route's own name
+    async def read_old(id: str) -> str:  # noqa: A002 - the route's own name
         return id
 
     @app.get("/v1/kept/{id}", tags=["queries"])
-    async def kept(id: str) -> str:  # noqa: A002 - the route's own name
+    async def read_kept(id: str) -> str:  # noqa: A002 - the route's own name
         return id
 
     complete_openapi(app, settings)
