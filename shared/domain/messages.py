@@ -89,7 +89,7 @@ Hours = Annotated[Decimal, Field(ge=0, le=1000, max_digits=6, decimal_places=2)]
 """Hours, to the hundredth."""
 
 
-SessionHours = Annotated[Hours, Field(gt=0, le=24)]
+SessionHours = Annotated[Decimal, Field(gt=0, le=24, max_digits=6, decimal_places=2)]
 """How many hours something that is planned lasts: more than none, at most a day."""
 
 
