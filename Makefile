@@ -66,8 +66,11 @@ test: install-test ## Lint, types, layers, and the tests of a working day, on re
 .PHONY: nightly
 nightly: install-test .venv-bench/.installed ## Every other test: more systems, restore, upgrade, failover, both browsers, benches: hours (UNTIL=Unix time after which none begins)
 	@$(BIN)/python -m tests.browsers firefox
-	@$(MAKE) -j2 doors deploy-tools aot-cache
-	$(IN_MEMORY) OOC_TESTS_UNTIL=$(or $(UNTIL),inf) OOC_HOSTILE_SECONDS=300 $(BIN)/pytest -n 2 --no-loadscope-reorder -m "nightly or hypothesis"
+	@failed=0; \
+	$(MAKE) -k -j2 doors deploy-tools aot-cache || failed=1; \
+	$(IN_MEMORY) OOC_TESTS_UNTIL=$(or $(UNTIL),inf) OOC_HOSTILE_SECONDS=300 \
+		$(BIN)/pytest -n 2 --no-loadscope-reorder -m "nightly or hypothesis" || failed=1; \
+	exit $$failed
 ifndef UNTIL
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then $(MAKE) containers; else \
 		echo "No Docker engine with Compose answers here, so docker-compose.yml was not run: see 'make containers'."; fi
