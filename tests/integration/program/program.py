@@ -170,14 +170,14 @@ class Program:
     def follow(self, service: str, command_id: str, foreseen: set[str] | None = None) -> None:
         """Wait until what follows from a recorded command in other services has happened, and what follows from that.
 
-        `foreseen` are the ids of the following commands that a dry run named.
+        `foreseen` are the ids of the commands that a dry run named: all of them follow, and they include each that
+        records something.
         """
         outcome = self.read(service, f"/v1/commands/{command_id}")
         receipt, follows = outcome["receipt"], outcome["follows"]
         self.positions[service] = receipt["position_token"]
         self._named.add(receipt["stream"])
-        if foreseen is not None and {entry["command_id"] for entry in follows} != foreseen:
-            raise CannotCarry(f"{command_id}: the dry run named {foreseen}, and these follow: {follows}")
+        recorded: set[str] = set()
         for entry in follows:
             self._until_passed(service, receipt["position"], entry["service"])
             answer = self._get(self.reader, entry["service"], f"/v1/commands/{entry['command_id']}")
@@ -185,8 +185,11 @@ class Program:
             if state == "recorded":
                 self.followed += 1
                 self.follow(entry["service"], entry["command_id"])
+                recorded.add(entry["command_id"])
             elif state != "nothing_to_do":
                 raise CannotCarry(f"{entry['type']} to {entry['stream']} does not go through: {answer.text}")
+        if foreseen is not None and not recorded <= foreseen <= {entry["command_id"] for entry in follows}:
+            raise CannotCarry(f"{command_id}: the dry run named {foreseen}, and these follow: {follows}")
 
     def read(self, service: str, path: str, **query: Any) -> Json:
         """Read something as the reader; raises `CannotCarry` if it is not there."""
