@@ -321,7 +321,7 @@ def test_a_case_and_its_timeline_are_fit_for_everyone(contexts: dict[str, Browse
     follow(tab, "text=Register: every child on one page")
     look(tab, "register")
     tab.goto(case)
-    follow(tab, "text=Book a session >> nth=0")
+    follow(tab, "a:has-text('Book a session') >> nth=0")
     look(tab, "book")
     tab.goto(case)
     follow(tab, "nav >> text=History")
