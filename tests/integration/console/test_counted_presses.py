@@ -29,7 +29,7 @@ pytestmark = test_browser.pytestmark
 driver, chromium, firefox = test_browser.driver, test_browser.chromium, test_browser.firefox
 
 CONDITIONS: Final = ("RETAIL_WORKSHOP", "LETTER_OF_APOLOGY", "RJ_CONFERENCE", "REPARATION_HOURS")
-CAUTION: Final = (23, 30)
+CAUTION: Final = (23, 33)
 """Presses and boxes of a caution with four conditions, from opening to issue, by two people who take turns twice."""
 REFERRAL: Final = 12
 """Presses of a referral with two people, from my day."""
@@ -84,6 +84,7 @@ def test_a_caution_with_four_conditions(chromium: Browser, system: dict[str, Any
         manager.answer(offence__code="theft person")
         manager.record(GO_ON)
         manager.answer(appropriate_adult_present="yes", facts_accepted="yes")
+        manager.answer(taken_by="CONSTABLE", interview="VOLUNTARY", legal_advice="TAKEN")
         manager.go_on()
         manager.answer(tool="PDAT")
         manager.go_on()
