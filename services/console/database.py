@@ -5,19 +5,8 @@ from typing import Final
 
 from shared.runtime.privileges import Part, RoleKind, Schema
 
-_ALL: Final = "select, insert, update, delete"
-
 DATABASE: Final = (
     "ooc_console",
-    Schema(
-        (
-            Part(
-                Path(__file__).parent / "migrations",
-                {table: {RoleKind.API: _ALL} for table in ("session", "draft", "seen", "officer", "link")},
-            ),
-        ),
-        "console",
-        {RoleKind.API: None},
-    ),
+    Schema((Part(Path(__file__).parent / "migrations"),), "console", {RoleKind.API: None}),
 )
 """Its name and what it holds, as `shared.runtime.provision.databases` takes them."""

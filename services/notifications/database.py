@@ -5,8 +5,6 @@ from typing import Final
 
 from shared.runtime.privileges import CONSUMER, PROJECTION, Part, RoleKind, Schema
 
-_WORKER: Final = RoleKind.WORKER
-
 NOTIFICATIONS: Final = "notifications"
 COPIES: Final = {
     "stream_event": "stream, version, event_id, recorded_at, body",
@@ -16,27 +14,6 @@ COPIES: Final = {
 
 DATABASE: Final = (
     f"ooc_{NOTIFICATIONS}",
-    Schema(
-        (
-            CONSUMER,
-            PROJECTION,
-            Part(
-                Path(__file__).parent / "migrations",
-                {
-                    # Of the release before: the next one drops it.
-                    "followed_event": {_WORKER: "select, insert"},
-                    "stream_event": {_WORKER: "select, insert", RoleKind.VERIFY: "select"},
-                    "stream_case": {_WORKER: "select, insert"},
-                    "data_right": {_WORKER: "select, insert, delete"},
-                    "message": {_WORKER: "select, insert, update"},
-                    "agency_event": {_WORKER: "select, insert", RoleKind.VERIFY: "select"},
-                    "webhook": {_WORKER: "select, insert, update, delete"},
-                    "webhook_case": {_WORKER: "select, insert, update"},
-                },
-            ),
-        ),
-        NOTIFICATIONS,
-        {_WORKER: None},
-    ),
+    Schema((CONSUMER, PROJECTION, Part(Path(__file__).parent / "migrations")), NOTIFICATIONS, {RoleKind.WORKER: None}),
 )
 """Its name and what it holds, as `shared.runtime.provision.databases` takes them."""

@@ -3,39 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-from shared.runtime.privileges import (
-    ACCESS_LOG,
-    CONSUMER,
-    PROJECTING,
-    PROJECTION,
-    TRANSPARENCY,
-    Part,
-    RoleKind,
-    Schema,
-)
+from shared.runtime.privileges import ACCESS_LOG, CONSUMER, PROJECTING, PROJECTION, TRANSPARENCY, Part, Schema
 
-TABLES: Final = Part(
-    Path(__file__).parent / "migrations",
-    {
-        "fact": {RoleKind.API: "select", RoleKind.WORKER: "select, insert", RoleKind.VERIFY: "select"},
-        "stream": {RoleKind.API: "select", RoleKind.WORKER: "select, insert, update", RoleKind.VERIFY: "select"},
-        "high_water_mark": {
-            RoleKind.API: "select",
-            RoleKind.WORKER: "select, insert, update",
-            RoleKind.VERIFY: "select",
-        },
-        "freshness": {
-            RoleKind.API: "select",
-            RoleKind.WORKER: "select, insert, update",
-            RoleKind.VERIFY: "select",
-        },
-        "duty": {RoleKind.API: "select", RoleKind.WORKER: "select, insert, delete", RoleKind.VERIFY: "select"},
-        "frozen_return": {RoleKind.API: "select, insert", RoleKind.VERIFY: "select"},
-        "published_table": {RoleKind.API: "select, insert", RoleKind.VERIFY: "select"},
-        "upkeep": {RoleKind.API: "select"},
-        "verification_report": {RoleKind.API: "select, insert", RoleKind.VERIFY: "select"},
-    },
-)
+TABLES: Final = Part(Path(__file__).parent / "migrations")
 
 DATABASE: Final = (
     "ooc_reporting",

@@ -1,13 +1,15 @@
 """Which database role may do what: least privilege, as data.
 
 Each kind of process of each service connects by a login role of its own, such as `ooc_referral_api`. `shared.runtime.provision`
-makes the roles and grants exactly these privileges on each run, and no others. So
-a new table or function needs a line here, and tests/hostile/test_database_roles.py fails until it has one.
+makes the roles and grants exactly the privileges that stand beside the migrations (privileges.toml) on each run, and no others.
+So a new table or function needs a line there, and tests/hostile/test_database_roles.py fails until it has one.
 """
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -65,10 +67,18 @@ Privileges = Mapping[str, Mapping[RoleKind, str]]
 
 @dataclass(frozen=True)
 class Part:
-    """A folder of migrations, and the privileges on every table and function that they make."""
+    """A folder of migrations, with the privileges on every table and function that they make (privileges.toml)."""
 
     migrations: Path
-    privileges: Privileges
+
+    @cached_property
+    def privileges(self) -> Privileges:
+        """Its privileges, as the file beside the migrations declares them."""
+        declared = tomllib.loads((self.migrations / "privileges.toml").read_text(encoding="utf-8"))
+        return {
+            name: {RoleKind(kind): privileges for kind, privileges in granted.items()}
+            for name, granted in declared.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -98,130 +108,22 @@ class Schema:
         }
 
 
-_READ: Final = "select"
-_WRITE: Final = "select, insert, update"
-_REPLACE: Final = "select, insert, update, delete"
-_CALL: Final = "execute"
-_API, _WORKER, _RELAY, _VERIFY = RoleKind.API, RoleKind.WORKER, RoleKind.RELAY, RoleKind.VERIFY
-_SIGNER: Final = RoleKind.SIGNER
 _MIGRATIONS: Final = Path(__file__).parents[1] / "event_store" / "migrations"
-
-ACCESS_LOG: Final = Part(
-    _MIGRATIONS / "access",
-    {
-        "access_log": {_API: _READ, _SIGNER: "select (sequence, at, hash, target)", _VERIFY: _READ},
-        "access_head": {_RELAY: _READ, _VERIFY: _READ},
-        "log_access()": {_API: _CALL},
-        "probe_write()": {_API: _CALL},
-        "refuse_log_behind_witness()": {},
-    },
-)
-CONSUMER: Final = Part(
-    _MIGRATIONS / "consumer",
-    {
-        # An API locks the checkpoints of what an operator decides about, for which PostgreSQL asks the right to change a column.
-        "checkpoint": {_API: "select, update (consumer)", _WORKER: _WRITE, _VERIFY: _READ},
-        "seen": {_API: _WRITE, _WORKER: _WRITE, _VERIFY: _READ},
-        "quarantine": {_API: "select, update (retry), delete", _WORKER: _REPLACE, _VERIFY: _READ},
-        "quarantine_decision": {_API: "select, insert", _WORKER: _READ, _VERIFY: _READ},
-        # Who may update or delete in a whole table may lock it, and each append reads these two (see `relayed`).
-        "alarm": {
-            **dict.fromkeys((_WORKER, _RELAY, _SIGNER), "select, insert, update (detail)"),
-            _API: "select, insert, update (detail, attended_by, attended_at)",
-            _VERIFY: _READ,
-        },
-        "clear_alarms()": dict.fromkeys((_API, _WORKER, _RELAY, _SIGNER), _CALL),
-        "waiting": {},  # of earlier releases
-        "latency": {_API: _WRITE, _WORKER: _WRITE},
-        "progress": {_API: _READ, _WORKER: _WRITE},
-        "replication": {_API: _READ, _WORKER: _WRITE},
-        "synchronous_standbys()": {_API: _CALL, _WORKER: _CALL},
-        "lease": {_API: _READ, _WORKER: _READ, _VERIFY: _READ},
-        "take_lease()": {_RELAY: _CALL, _SIGNER: _CALL},
-        "refuse_decision_change()": {},
-    },
-)
-EVENT_STORE: Final = Part(
-    _MIGRATIONS / "service",
-    {
-        "event": {
-            _API: _READ,
-            _WORKER: _READ,
-            _RELAY: _READ,
-            _SIGNER: "select (position, recorded_at, stream, hash, home)",
-            _VERIFY: _READ,
-        },
-        "head": {_API: _READ, _WORKER: _READ, _RELAY: _READ, _VERIFY: _READ},
-        "answer": {_API: _READ, _WORKER: _READ, _VERIFY: _READ},
-        "claim": {_API: _READ, _WORKER: _READ, _VERIFY: _READ},
-        "event_store": {_VERIFY: _READ},
-        "linked_mark": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},
-        "kept_event": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},
-        "parked": {_API: "select, update (retry), delete", _WORKER: _REPLACE, _VERIFY: _READ},
-        "nothing_to_do": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},
-        "relayed": {
-            _API: _READ,
-            _RELAY: "select, insert, update (position, offsets, hash, relayed_at)",
-            _VERIFY: _READ,
-        },
-        "compared_timeline": {_RELAY: "select, update", _VERIFY: _READ},
-        "append()": {_API: _CALL, _WORKER: _CALL},
-        "confirm()": {_API: _CALL, _WORKER: _CALL, _RELAY: _CALL},
-        "timeline()": {_RELAY: _CALL},
-        "require_compared_timeline()": {},
-        "check_event()": {},
-        "next_log_hash()": {},
-        "require_high_water_mark()": {},
-    },
-)
-TRANSPARENCY: Final = Part(
-    _MIGRATIONS / "transparency",
-    {
-        "tree_tile": {_API: _READ, _SIGNER: _WRITE, _VERIFY: _READ},
-        "signed_checkpoint": {_API: _READ, _SIGNER: "select, insert", _VERIFY: _READ},
-        "log_key": {_API: _READ, _SIGNER: "select, insert", _VERIFY: _READ},
-        "statement": {_API: "select, insert, delete", _SIGNER: "select, update (note)", _VERIFY: _READ},
-        "fork": {_API: _READ, _VERIFY: _READ},
-        "refuse_change()": {},
-        "refuse_tile_change()": {},
-    },
-)
-PROJECTION: Final = Part(
-    _MIGRATIONS / "projection",
-    {"position_record": {_API: _READ, _WORKER: _REPLACE, _VERIFY: _READ}},
-)
-KEYRING: Final = Part(
-    _MIGRATIONS / "keyring",
-    {
-        "data_key": {
-            RoleKind.SEALING: _READ,
-            RoleKind.OPENING: _READ,
-            _VERIFY: "select (subject, generation, epoch, created_at)",
-        },
-        "tombstone": {RoleKind.SEALING: _READ, RoleKind.OPENING: _READ, _VERIFY: _READ},
-        "key_epoch": {RoleKind.SEALING: _READ, RoleKind.OPENING: _READ, RoleKind.ERASURE: _READ, _VERIFY: _READ},
-        "create_keys()": {RoleKind.SEALING: _CALL},
-        "key_holder": {_VERIFY: _READ},
-        "consent": {_VERIFY: _READ},
-        "agree_to_destroy()": {RoleKind.SEALING: _CALL},
-        "withdraw_consent()": {RoleKind.SEALING: _CALL},
-        "missing_consents()": {},
-        "stands()": {},
-        "destroy_keys()": {RoleKind.ERASURE: _CALL},
-        "refuse_change()": {},
-        "refuse_destroyed()": {},
-        "refuse_retired_epoch()": {},
-        "refuse_skipped_generation()": {},
-    },
+ACCESS_LOG, CONSUMER, EVENT_STORE, TRANSPARENCY, PROJECTION, KEYRING = (
+    Part(_MIGRATIONS / part) for part in ("access", "consumer", "service", "transparency", "projection", "keyring")
 )
 
 DECIDING: Final[Mapping[RoleKind, RoleKind | None]] = {
-    _API: RoleKind.SEALING,
-    _WORKER: RoleKind.SEALING,
-    _RELAY: None,
-    _SIGNER: None,
+    RoleKind.API: RoleKind.SEALING,
+    RoleKind.WORKER: RoleKind.SEALING,
+    RoleKind.RELAY: None,
+    RoleKind.SIGNER: None,
 }
 """The roles of a deciding service, and their use of the keyring."""
 
-PROJECTING: Final[Mapping[RoleKind, RoleKind | None]] = {_API: RoleKind.OPENING, _WORKER: None, _SIGNER: None}
+PROJECTING: Final[Mapping[RoleKind, RoleKind | None]] = {
+    RoleKind.API: RoleKind.OPENING,
+    RoleKind.WORKER: None,
+    RoleKind.SIGNER: None,
+}
 """The roles of a service that only projects, and their use of the keyring."""

@@ -22,9 +22,7 @@ from tests.hostile.databases import (
     may_connect,
 )
 
-WHERE: Final = (
-    "say in shared/runtime/privileges.py (reporting: services/reporting/database.py) what each role may do with it"
-)
+WHERE: Final = "say in privileges.toml beside its migration what each role may do with it"
 
 Connection = Any
 
