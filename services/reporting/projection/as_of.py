@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-from services.reporting.projection.fold import Folded, Stream, fold, split
+from services.reporting.projection.fold import EVERYTHING, Folded, Stream, fold, split
 from services.reporting.projection.knowledge import known_of, known_since, streams_naming
 from services.reporting.projection.projector import in_reach, load, read_row, stream_of
 from services.reporting.projection.read_models import READ_MODELS, published_types
@@ -60,25 +60,42 @@ async def fold_changed_streams(
     known_at: datetime | None = None,
     *,
     areas: list[str] | None = None,
-    last_positions: Mapping[str, int] | None = None,
+    last_positions: Mapping[str, int] = EVERYTHING,
 ) -> AsyncIterator[Folded]:
     """Fold the streams of some areas, or of all, that changed after these times or positions, as they were then.
 
-    They are yielded one by one: each that the caller keeps holds its history in memory.
+    They are yielded one by one: each that the caller keeps holds its history in memory. Of a stream that is yielded the
+    stored row does not count, though it may be older: what is known of its persons is newer.
     """
     touched: set[Stream] = set()
     if as_of is not None or known_at is not None:
         rows = await connection.fetch(_TOUCHED, sorted(services), as_of, known_at, areas)
         touched.update((row["service"], row["stream"]) for row in rows)
-        persons = await known_since(connection, as_of, known_at)
-        touched.update(stream for stream in await streams_naming(connection, persons) if stream[0] in services)
-    touched.update(await moved_after(connection, last_positions or {}))
+    touched.update(await changed_after(connection, services, last_positions, as_of, known_at))
     async for stream, history in histories_in_turn(connection, sorted(touched), as_of, known_at):
-        last = (last_positions or {}).get(stream[0])
         known = (await known_of(connection, {stream: history})).get(stream, NOTHING_KNOWN)
-        item = fold(history, as_of=as_of, known_at=known_at, last_position=last, known=known)
+        item = fold(history, as_of=as_of, known_at=known_at, last_positions=last_positions, known=known)
         if item is not None:
             yield item
+
+
+async def changed_after(
+    connection: Connection,
+    services: Collection[str],
+    positions: Mapping[str, int],
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+) -> set[Stream]:
+    """Return the streams of some services that have an event after the positions, or a person of whom something became known since.
+
+    What became known after these times counts too.
+    """
+    if not positions and as_of is None and known_at is None:
+        return set()
+    rows = await connection.fetch(_AFTER, list(positions), list(positions.values()))
+    persons = await known_since(connection, as_of, known_at, positions)
+    changed = [(row["service"], row["stream"]) for row in rows] + await streams_naming(connection, persons)
+    return {stream for stream in changed if stream[0] in services}
 
 
 async def histories_in_turn(
@@ -88,14 +105,6 @@ async def histories_in_turn(
     for n in range(0, len(streams), AT_A_TIME):
         for history in (await histories_of(connection, streams[n : n + AT_A_TIME], as_of, known_at)).items():
             yield history
-
-
-async def moved_after(connection: Connection, positions: Mapping[str, int]) -> list[Stream]:
-    """List the streams that have an event after the position of their service."""
-    if not positions:
-        return []
-    rows = await connection.fetch(_AFTER, list(positions), list(positions.values()))
-    return [(row["service"], row["stream"]) for row in rows]
 
 
 async def histories_of(

@@ -1,10 +1,12 @@
 """The fold of one stream: its owner's view, its duties, and the summary that measures count from."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
 from services.reporting.measures import WorkItem
@@ -18,6 +20,9 @@ from shared.domain.persons import NOTHING_KNOWN, Known
 
 Stream = tuple[str, UUID]
 """A stream: its service and its id."""
+
+EVERYTHING: Final[Mapping[str, int]] = MappingProxyType({})
+"""The positions of no service: nothing is cut."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +92,26 @@ def service_of(fact: Fact) -> str:
     return fact.envelope.stream.partition("/")[0]
 
 
+def is_after(fact: Fact, positions: Mapping[str, int]) -> bool:
+    """Tell whether an event lies after the position of its service; a service without one is not cut."""
+    return (fact.position or 0) > positions.get(service_of(fact), math.inf)
+
+
 def fold(
     history: Sequence[Fact],
     *,
     as_of: datetime | None = None,
     known_at: datetime | None = None,
-    last_position: int | None = None,
+    last_positions: Mapping[str, int] = EVERYTHING,
     known: Known = NOTHING_KNOWN,
 ) -> Folded | None:
-    """Fold a whole history as of both times, up to a position, with what is `known` of its persons then.
+    """Fold a whole history as of both times, up to positions, with what is `known` of its persons then.
 
     None if nothing had begun. Raises `BrokenHistory`.
     """
-    counted = [fact for fact in history if last_position is None or (fact.position or 0) <= last_position]
+    if last_positions:
+        known = Known([fact for fact in known.facts if not is_after(fact, last_positions)])
+    counted = [fact for fact in history if not is_after(fact, last_positions)]
     shown = history_at(counted, as_of=as_of, known_at=known_at)
     service = service_of(history[0])
     read_model = READ_MODELS[service]

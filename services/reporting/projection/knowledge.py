@@ -1,5 +1,6 @@
 """What other records say of the persons of a stream, read from the facts: the same as the services keep (`Service.keeps_of_people`)."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -36,11 +37,18 @@ _OF_PERSONS: Final = """
 """
 _SINCE: Final = """
     select service, position, recorded_at, hash, body from fact
-    where type = any($1::text[]) and (occurred_at > $2 or recorded_at > $3)
+    where type = any($1::text[])
+      and (occurred_at > $2 or recorded_at > $3 or position > ($4::jsonb ->> service)::bigint)
 """
 _NAMING: Final = """
     select service, stream from stream where mentions && $1::uuid[] and service = any($2::text[]) order by service, stream
 """
+
+
+def rests_on(services: Collection[str]) -> set[str]:
+    """Return some services, and those whose events they look at to know their persons."""
+    kept = {cls for name in LOOKING.keys() & services for cls in LOOKING[name].keeps_of_people}
+    return {*services, *(name for name, model in READ_MODELS.items() if not kept.isdisjoint(model.events.events))}
 
 
 def persons_of(facts: Iterable[Fact]) -> set[UUID]:
@@ -111,9 +119,12 @@ async def everybody(connection: Connection) -> set[UUID]:
     return {row["person"] for row in await connection.fetch(_EVERYBODY, PERSONS)}
 
 
-async def known_since(connection: Connection, as_of: datetime | None, known_at: datetime | None) -> set[UUID]:
-    """Return the persons of whom something was said that had not occurred, or was not recorded, by these times."""
-    return persons_of([_read(row) for row in await connection.fetch(_SINCE, KNOWING, as_of, known_at)])
+async def known_since(
+    connection: Connection, as_of: datetime | None, known_at: datetime | None, last_positions: Mapping[str, int]
+) -> set[UUID]:
+    """Return the persons of whom something was said that had not occurred, or was not recorded, by these times or positions."""
+    rows = await connection.fetch(_SINCE, KNOWING, as_of, known_at, json.dumps(dict(last_positions)))
+    return persons_of(map(_read, rows))
 
 
 async def _facts_about(connection: Connection, persons: Collection[UUID]) -> list[Fact]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from services.reporting.projection.as_of import fold_changed_streams
-from services.reporting.projection.fold import Folded
+from services.reporting.projection.fold import Folded, Stream, split
 from services.reporting.projection.projector import UNMET, duty_of
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
@@ -113,13 +113,15 @@ async def daily_sheet(
     areas = None if reach.areas is None else list(reach.areas)
     async with snapshot(pool) as connection:
         most = None if limit is None else limit + 1
-        duties = await _open_duties(connection, reach, day, as_of, known_at, overdue, officer, after, most)
-        moved = [
-            listed
-            async for folded in fold_changed_streams(connection, READ_MODELS, as_of, known_at, areas=areas)
-            for listed in Listed.of_fold(folded)
-            if listed.duty.is_open(day) and reach.shows_duty(listed.service, listed.duty.duty)
-        ]
+        folded, moved = set[Stream](), list[Listed]()
+        async for item in fold_changed_streams(connection, READ_MODELS, as_of, known_at, areas=areas):
+            folded.add((item.service, item.summary.stream))
+            moved += [
+                listed
+                for listed in Listed.of_fold(item)
+                if listed.duty.is_open(day) and reach.shows_duty(listed.service, listed.duty.duty)
+            ]
+        duties = await _open_duties(connection, reach, day, as_of, known_at, folded, overdue, officer, after, most)
         readable = await reach.select(connection, {(listed.service, listed.stream) for listed in moved})
         duties += [listed for listed in moved if (listed.service, listed.stream) in readable]
         reached = await positions(connection, READ_MODELS, known_at)
@@ -146,20 +148,23 @@ async def _open_duties(
     day: date,
     as_of: datetime,
     known_at: datetime | None,
+    folded: Collection[Stream],
     overdue: bool | None,
     officer: UUID | None,
     after: SheetPlace | None,
     most: int | None,
 ) -> list[Listed]:
-    """Read the open duties of the streams that have not changed since: the first `most` after a place, or all."""
+    """Read the open duties of the streams that are not folded anew: the first `most` after a place, or all."""
     statement = Statement()
     on = statement.bind(day, "date")
     then, known = statement.bind(as_of, "timestamptz"), statement.bind(known_at, "timestamptz")
+    names, ids = (statement.bind(*column) for column in zip(split(folded), ("text[]", "uuid[]"), strict=True))
     conditions = [
         statement.of_areas(reach.areas),
         f"s.updated_at <= {then} and ({known} is null or s.recorded_at <= {known})",
         statement.visible(reach),
         statement.of_names(reach),
+        f"(s.service, s.stream) not in (select * from unnest({names}, {ids}))",  # noqa: S608 - numbers of parameters, and no value
     ]
     if overdue is not None:
         conditions.append(f"d.due {'<' if overdue else '>='} {on}")

@@ -22,6 +22,7 @@ from services.reporting.measures import (
 from services.reporting.measures.disclosure import Published
 from services.reporting.measures.period import Period, year_of
 from services.reporting.projection.as_of import fold_changed_streams
+from services.reporting.projection.fold import EVERYTHING, split
 from services.reporting.projection.projector import stood_open
 from services.reporting.projection.read_models import READ_MODELS, SUMMARIES
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
@@ -45,30 +46,31 @@ _AS_STORED: Final = """
     service = any($1::text[])
       and ($2::timestamptz is null or updated_at <= $2) and ($3::timestamptz is null or recorded_at <= $3)
       and ($4::jsonb is null or position <= ($4::jsonb ->> service)::bigint)
+      and (service, stream) not in (select * from unnest($5::text[], $6::uuid[]))
 """
 _ROWS: Final = f"select service, stream, record from stream where {_AS_STORED}"  # noqa: S608 - the clause above, and no value
 # What other areas lead: nearly nothing. Each of its case's records that no area can lead by itself follows it.
 _LEADS: Final = f"{_AS_STORED} and held_by <> '{{}}' and record ->> 'led_by' is not null"
 _LED: Final = f"select home, area, record ->> 'led_by' as leader from stream where {_LEADS}"  # noqa: S608
 _LED_BY_ITSELF: Final = [service for service, read_model in READ_MODELS.items() if read_model.events.holding]
-_COUNTED: Final = f"{_ROWS} and counted && daterange($5, $6, '[]')"
+_COUNTED: Final = f"{_ROWS} and counted && daterange($7, $8, '[]')"
 _OF_SUBJECTS: Final = (
-    f"{_ROWS} and (subject = any($5::uuid[]) or stream = any($7::uuid[])) and not stream = any($6::uuid[])"
+    f"{_ROWS} and (subject = any($7::uuid[]) or stream = any($9::uuid[])) and not stream = any($8::uuid[])"
 )
 # Open work and what has overdue duties, counted here: a row is a stream, or the streams that are alike in its columns. If
 # the answer is grouped, all streams, since a group is shown that has neither.
 _WORK: Final = f"""
     with late as materialized (
         select d.service, d.stream, count(*) as duties from duty as d
-        where {stood_open("$5::date")} and d.due < $5 and d.service = any($1) group by d.service, d.stream
+        where {stood_open("$7::date")} and d.due < $7 and d.service = any($1) group by d.service, d.stream
     )
-    select service, case when $7::boolean then stream end as stream, state, open, home = any(cases) as is_work,
+    select service, case when $9::boolean then stream end as stream, state, open, home = any(cases) as is_work,
         coalesce(record ->> 'led_by', leader, area) as area, officer, count(*) as streams,
         coalesce(sum(late.duties), 0)::bigint as overdue
     from stream left join late using (service, stream)
-        left join unnest($8::uuid[], $9::text[], $10::text[]) as led (led_home, led_area, leader)
-        on led_home = home and led_area is not distinct from area and service <> all($11)
-    where {_AS_STORED} and ($6::boolean or open or late.duties > 0)
+        left join unnest($10::uuid[], $11::text[], $12::text[]) as led (led_home, led_area, leader)
+        on led_home = home and led_area is not distinct from area and service <> all($13)
+    where {_AS_STORED} and ($8::boolean or open or late.duties > 0)
     group by 1, 2, 3, 4, 5, 6, 7
 """  # noqa: S608 - the clauses above, and no value
 
@@ -152,13 +154,15 @@ async def load_dataset(
     day = period.last
     if question.needs_work_items:
         as_of = min(as_of or end_of_day(day), end_of_day(day))
-    changed = fold_changed_streams(connection, services, as_of, known_at, last_positions=last_positions)
     touched, work = list[tuple[str, Summary]](), list[WorkItem]()
-    async for item in changed:
+    async for item in fold_changed_streams(
+        connection, services, as_of, known_at, last_positions=last_positions or EVERYTHING
+    ):
         touched.append((item.service, item.summary))
         if question.needs_work_items:
             work.append(item.work_item(day))
-    led_elsewhere = await connection.fetch(_LED, services, as_of, known_at, cut)
+    stored = (services, as_of, known_at, cut, *split((service, summary.stream) for service, summary in touched))
+    led_elsewhere = await connection.fetch(_LED, *stored)
     leaders = {(row["home"], row["area"]): row["leader"] for row in led_elsewhere}
     leaders |= {(summary.home, summary.area): summary.led_by for _, summary in touched if summary.led_by is not None}
 
@@ -168,11 +172,11 @@ async def load_dataset(
 
     if question.needs_work_items:
         columns = ([home for home, _ in leaders], [area for _, area in leaders], list(leaders.values()))
-        how = (as_of, known_at, cut, day, grouped, each_stream, *columns, _LED_BY_ITSELF)
-        rows = await connection.fetch(_WORK, services, *how)
+        how = (day, grouped, each_stream, *columns, _LED_BY_ITSELF)
+        rows = await connection.fetch(_WORK, *stored, *how)
         items = [replace(item, area=led(*of).counted_in) for of, item in zip(touched, work, strict=True)]
         return Dataset(work_items=[WorkItem(**row) for row in rows] + items)
-    rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, day)
+    rows = await connection.fetch(_COUNTED, *stored, period.first, day)
     summaries = [led(row["service"], _read_summary(row["service"], row["record"])) for row in rows]
     summaries += [led(*of) for of in touched]
     if question.needs_subjects:
@@ -180,7 +184,7 @@ async def load_dataset(
         streams = [row["stream"] for row in rows]
         followed = {summary.follows for summary in summaries}
         wanted = (list(subjects - {None}), streams, list(followed - {None}))
-        others = await connection.fetch(_OF_SUBJECTS, services, as_of, known_at, cut, *wanted)
+        others = await connection.fetch(_OF_SUBJECTS, *stored, *wanted)
         summaries += [_read_summary(row["service"], row["record"]) for row in others]
     return Dataset(summaries)
 

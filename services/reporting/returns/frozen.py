@@ -20,8 +20,10 @@ import asyncpg
 from services.reporting.measures import Measure, measure_named
 from services.reporting.measures.period import Period
 from services.reporting.measures.policy import POLICY
-from services.reporting.projection.as_of import histories_in_turn, moved_after
-from services.reporting.projection.fold import Folded, fold
+from services.reporting.projection.as_of import changed_after, histories_in_turn
+from services.reporting.projection.fold import Folded, fold, is_after
+from services.reporting.projection.knowledge import known_of, rests_on
+from services.reporting.projection.projector import stream_of
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.ethnicity import Grant
 from services.reporting.queries.measure_queries import measure
@@ -29,6 +31,7 @@ from services.reporting.queries.verifications import log_problems
 from services.reporting.queries.visibility import Reader
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
+from shared.domain.persons import NOTHING_KNOWN
 
 MAX_EVENTS: Final = 200
 """How many later events a comparison names; it counts all."""
@@ -101,7 +104,7 @@ async def prepare_return(
     """Count a measure up to the positions that have been reached. Raises `BadQuestion` or `NoPolicy`; keeps nothing."""
     frozen_measure = measure_named(question.measure)
     async with snapshot(pool) as connection:
-        reached = await positions(connection, frozen_measure.reads)
+        reached = await positions(connection, rests_on(frozen_measure.reads))
     answer = await _count(pool, question, reached, ethnicity)
     return FrozenReturn(
         id_,
@@ -144,7 +147,7 @@ async def compare_with_today(pool: Pool, item: FrozenReturn, ethnicity: Grant | 
     """
     frozen_measure = measure_named(item.measure)
     async with snapshot(pool) as connection:
-        reached = await positions(connection, frozen_measure.reads)
+        reached = await positions(connection, item.positions)
         published = frozen_measure.sealed_texts is not None
         later, total = ([], 0) if published else await _later_events(connection, frozen_measure, item, reader)
     again = await _count(pool, item.question, item.positions, ethnicity)
@@ -217,19 +220,22 @@ def _reasons(frozen_measure: Measure[Any], item: FrozenReturn, *, reproduced: bo
 async def _later_events(
     connection: Connection, frozen_measure: Measure[Any], item: FrozenReturn, reader: Reader
 ) -> tuple[list[dict[str, Any]], int]:
-    """List the events after a return's positions in the streams of which it would count something else today, and count all."""
-    moved = sorted(await moved_after(connection, item.positions))
-    seen = await reader.reach("state").select(connection, moved)
-    total, shown = 0, list[Fact]()
-    async for stream, history in histories_in_turn(connection, moved):
-        end = item.positions[stream[0]]
-        then = _counts(frozen_measure, item, fold(history, last_position=end))
-        if then != _counts(frozen_measure, item, fold(history)):
-            later = [fact for fact in history if (fact.position or 0) > end]
-            total += len(later)
-            if stream in seen:
-                shown += later
-                shown = sorted(shown, key=lambda one: (one.recorded_at, one.envelope.stream, one.version))[:MAX_EVENTS]
+    """List the events after a return's positions by which it would count something else today of a stream, and count all.
+
+    They are those of the stream, and what became known of its persons.
+    """
+    changed = sorted(await changed_after(connection, frozen_measure.reads, item.positions))
+    told, shown = set[UUID](), list[Fact]()
+    async for stream, history in histories_in_turn(connection, changed):
+        known = (await known_of(connection, {stream: history})).get(stream, NOTHING_KNOWN)
+        then = _counts(frozen_measure, item, fold(history, last_positions=item.positions, known=known))
+        if then != _counts(frozen_measure, item, fold(history, known=known)):
+            every = {fact.event_id: fact for fact in (*history, *known.facts) if is_after(fact, item.positions)}
+            later = [fact for id_, fact in every.items() if id_ not in told]
+            told |= every.keys()
+            seen = await reader.reach("state").select(connection, set(map(stream_of, later)))
+            shown += [fact for fact in later if stream_of(fact) in seen]
+            shown = sorted(shown, key=lambda one: (one.recorded_at, one.envelope.stream, one.version))[:MAX_EVENTS]
     return [
         {
             "stream": fact.envelope.stream,
@@ -240,7 +246,7 @@ async def _later_events(
             "recorded_at": fact.recorded_at.isoformat() if fact.recorded_at else None,
         }
         for fact in shown
-    ], total
+    ], len(told)
 
 
 def _counts(frozen_measure: Measure[Any], item: FrozenReturn, folded: Folded | None) -> object:

@@ -14,10 +14,12 @@ import asyncpg
 import httpx2
 import pytest
 
-from services.reporting.returns.frozen import reproduction_problems
+from services.reporting.returns.frozen import ReturnQuestion, compare_with_today, prepare_return, reproduction_problems
+from shared.domain.messages import Actor
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
+from tests.integration.reporting.recorded_scenarios import play, project, reader
 
 settings, partnership = world.settings, world.partnership
 
@@ -167,3 +169,19 @@ async def test_a_return_that_was_changed_is_found(partnership: Partnership, chan
     reported = await problems(partnership)
     assert any(line["return_id"] in problem for problem in reported), reported
     assert re.search(found, " ".join(reported)), reported
+
+
+async def test_a_merge_is_told_as_the_reason_of_a_difference(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given two first-time entrants in a return who are merged later, then it is reproduced, and the merge tells why today counts one."""
+    facts = play("130").facts
+    merged = next(n for n, fact in enumerate(facts) if fact.name == "PersonMerged")
+    analyst = Actor(id=uuid4(), role="ANALYST", organisation="POLICE", labels={"area": "EVERY"})
+    await project(pool, facts[:merged], 500)
+    question = ReturnQuestion("fte", date(2026, 1, 1), date(2026, 3, 31))
+    item = await prepare_return(pool, uuid4(), question, analyst, None)
+    await project(pool, facts[merged : merged + 1], 1)
+    told = await compare_with_today(pool, item, None, reader())
+    assert told["reproduced"] is True
+    assert {"column": "count", "frozen": 2, "today": 1} in told["differences"]
+    assert [event["type"] for event in told["later_events"]] == [facts[merged].envelope.type]
+    assert told["because"] == ["1 later event changed what is counted; see later_events"]

@@ -197,6 +197,23 @@ async def test_measures_answer_the_same_as_from_plain_histories(
     assert kpi6["positions"] == {"disposal": last}
 
 
+async def test_what_was_counted_before_a_merge_counts_once(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given two ids that were merged, when a measure or the daily sheet is asked as before that, then each record stands there once, under its own."""
+    scenarios = play("130")
+    merged = next(n for n, fact in enumerate(scenarios.facts) if fact.name == "PersonMerged")
+    await project(pool, scenarios.facts[: merged + 1], 500)
+    before, then = scenarios.facts[merged - 1].recorded_at, scenarios.facts[merged - 1].occurred_at
+    histories = scenarios.first(merged + 1).histories.values()
+    for as_of, known_at in ((None, before), (then, None)):
+        for name in OPENED:
+            expected = measure_facts(name, histories, *YEAR, as_of=as_of, known_at=known_at)
+            answered = await measure(pool, name, *YEAR, None, as_of, known_at)
+            assert _but_positions(answered) == _but_positions(expected), (name, as_of, known_at)
+        sheet = await daily_sheet(pool, reader(), as_of or end_of_day(YEAR[1]), known_at=known_at)
+        duties = [(duty["stream"], duty["duty"], duty["item"]) for duty in sheet["duties"]]
+        assert len(duties) == len(set(duties)) > 0, (as_of, known_at)
+
+
 async def test_a_comparison_that_fails_says_so_of_each_service(pool: asyncpg.Pool[asyncpg.Record], owner: Any) -> None:
     """Given tables that cannot be read, when they are compared, then each service's comparison says that it could not end."""
     facts = play("05").facts
